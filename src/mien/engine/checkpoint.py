@@ -1,0 +1,43 @@
+"""What is kept of a training: the unfinished state, and the finished weights; no pickle is ever executed."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mien.errors import RunError
+from mien.files import atomic
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write an unfinished training's state (tensors, numbers, strings, lists, dicts), atomically."""
+    with atomic(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read it again; raises RunError for a file that is not one."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: not a state of training ({error}); delete it to start this model again") from error
+    return state
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write tensors by name as safetensors, atomically."""
+    with atomic(path) as temporary:
+        save_file({name: value.contiguous().cpu() for name, value in weights.items()}, temporary, metadata)
+
+
+def load_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and metadata again; raises RunError for a file that is missing or broken."""
+    try:
+        with safe_open(path, "pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            return weights, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: no readable weights ({error}); train this model again") from error

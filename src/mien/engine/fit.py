@@ -1,0 +1,159 @@
+"""The loop: epochs of steps, a validation after each, the best epoch kept, resumable after a kill at any moment.
+
+Everything random is keyed by (seed, epoch, step, draw), and the state is written after every epoch, whole or not at
+all: a killed training that is started again ends with the same weights, bit for bit on a CPU.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from mien.engine import checkpoint, processes
+from mien.engine.minimise import Optimisation, Optimiser
+from mien.errors import TrainingError
+from mien.features.batches import Loader
+from mien.files import write_text
+from mien.recipes.base import Recipe
+from mien.settings import Settings
+
+Record = dict[str, float]
+
+
+class Training(Settings):
+    """How long, in which batches, and which epoch is kept.
+
+    Attributes:
+        epochs: passes over the training examples.
+        batch: clips in a batch, over all processes.
+        patience: epochs without a better validation score after which training stops; None never stops early.
+        best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch.
+        class_weight: "balanced" weighs a clip in its task's cross-entropy by clips / (classes x clips of its class).
+        sampling: "balanced" draws training clips with replacement, every emotion equally often.
+        precision: of the forward pass; parameters and losses stay in float32.
+    """
+
+    epochs: int = Field(ge=1)
+    batch: int = Field(16, ge=1)
+    patience: int | None = Field(None, ge=1)
+    best: Literal["uar", "accuracy", "loss", "last"] = "uar"
+    class_weight: Literal["none", "balanced"] = "none"
+    sampling: Literal["uniform", "balanced"] = "uniform"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+def fit(
+    recipe: Recipe,
+    train: Loader,
+    validate: Callable[[], Mapping[str, float]],
+    *,
+    training: Training,
+    optimiser: Optimiser,
+    folder: Path,
+    watch: Callable[[Record], None] = lambda record: None,
+) -> list[Record]:
+    """Train a recipe in place; afterwards it holds the weights of the best epoch.
+
+    Args:
+        recipe: on its device and in its dtype.
+        train: the training examples, for this process.
+        validate: returns the validation scores by name: `uar`, `accuracy`, `loss`.
+        training: see `Training`.
+        optimiser: see `Optimiser`.
+        folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is taken up.
+        watch: called after each epoch with its record.
+
+    Returns:
+        One record an epoch: epoch, seconds, lr, the mean of each training loss, `validation <score>`.
+
+    Raises:
+        TrainingError: when a gradient is not finite.
+    """
+    parameter = next(recipe.parameters())
+    minimise = Optimisation(recipe, optimiser)
+    state: dict[str, Any] = {"epoch": 0, "history": [], "best": None}
+    path = folder / "state.pt"
+    if path.exists():
+        state = checkpoint.load_state(path)
+        recipe.load_state_dict(state["weights"])
+        minimise.load(state["optimisers"])
+        torch.set_rng_state(state["random"])
+    steps = training.epochs * len(train)
+    for epoch in range(state["epoch"], training.epochs):
+        if _patience_is_over(state, training, epoch):
+            break
+        began, sums = time.monotonic(), dict[str, torch.Tensor]()
+        recipe.train()
+        for batch in train.epoch(epoch):
+            minimise.progress = batch.step / steps
+            minimise.clips = batch.clips
+            with torch.autocast(
+                parameter.device.type,
+                torch.bfloat16,
+                enabled=training.precision == "bfloat16",
+                cache_enabled=False,  # the cache of cast weights survives updates: a second phase would see old ones
+            ):
+                try:
+                    losses = recipe.step(batch.to(parameter.device, parameter.dtype), minimise)
+                except TrainingError as error:
+                    raise TrainingError(f"{folder.parent.name}, {folder.name}, step {batch.step}: {error}") from None
+            for name, loss in losses.items():
+                sums[name] = sums[name] + loss if name in sums else loss
+        record: Record = {"epoch": epoch + 1, "lr": _rate(optimiser, minimise.progress)}
+        record |= {name: value / len(train) for name, value in _over_processes(sums).items()}
+        scores = torch.tensor(list((validated := dict(validate())).values()), dtype=torch.float64)
+        processes.agree(scores)
+        validated = dict(zip(validated, scores.tolist(), strict=True))
+        record |= {f"validation {name}": value for name, value in validated.items()}
+        record["seconds"] = round(time.monotonic() - began, 3)
+        score = _score(training, epoch, validated)
+        if state["best"] is None or score > state["best"]["score"]:
+            weights = {name: value.detach().cpu().clone() for name, value in recipe.state_dict().items()}
+            state["best"] = {"score": score, "epoch": epoch, "weights": weights}
+        state |= {
+            "epoch": epoch + 1,
+            "history": [*state["history"], record],
+            "weights": recipe.state_dict(),
+            "optimisers": minimise.state(),
+            "random": torch.get_rng_state(),
+        }
+        if processes.rank() == 0:
+            checkpoint.save_state(path, state)
+            write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]))
+        watch(record)
+    recipe.load_state_dict(state["best"]["weights"])
+    processes.wait()
+    history: list[Record] = state["history"]
+    return history
+
+
+def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> float:
+    match training.best:
+        case "last":
+            return float(epoch)
+        case "loss":
+            return -validated["loss"]
+        case name:
+            return validated[name]
+
+
+def _patience_is_over(state: Mapping[str, Any], training: Training, epoch: int) -> bool:
+    best = state["best"]
+    return training.patience is not None and best is not None and epoch - 1 - best["epoch"] >= training.patience
+
+
+def _rate(optimiser: Optimiser, progress: float) -> float:
+    rate = optimiser.lr.get("default", max(optimiser.lr.values()))
+    return rate * optimiser.schedule.factor(progress)
+
+
+def _over_processes(sums: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    if not sums:
+        return {}
+    values = torch.stack([value.double() for value in sums.values()])
+    processes.add_up(values)
+    return dict(zip(sums, values.tolist(), strict=True))

@@ -1,0 +1,215 @@
+"""One step of optimisation on named modules: what is not named cannot move.
+
+`Optimisation` asks autograd for the gradients of the named modules' parameters only, sums them over processes, clips
+their common norm, steps the optimiser, and leaves no `.grad` behind. A parameter that the loss does not reach on any
+process is skipped: no momentum, no decay.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from mien.engine import processes
+from mien.errors import ConfigError, TrainingError, unknown
+from mien.settings import Settings
+
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Schedule(Settings):
+    """How learning rates change with progress p in 0..1: "constant"; "polynomial": (1 - p) ** power; "cosine"."""
+
+    name: Literal["constant", "polynomial", "cosine"] = "constant"
+    power: float = Field(1.0, gt=0)
+
+    def factor(self, progress: float) -> float:
+        """The factor on every learning rate at a point of training."""
+        match self.name:
+            case "polynomial":
+                return (1.0 - progress) ** self.power
+            case "cosine":
+                return 0.5 * (1.0 + math.cos(math.pi * progress))
+            case _:
+                return 1.0
+
+
+class Optimiser(Settings):
+    """The optimiser and its settings.
+
+    Attributes:
+        name: "adam" (decoupled decay where `decay` > 0, AdamW) or "sgd" with `momentum`.
+        lr: learning rate by name of a recipe's module; `default` for the others.
+        decay: weight decay.
+        momentum: of sgd.
+        clip: largest norm of the gradient of one call; None does not clip.
+        schedule: see `Schedule`.
+    """
+
+    name: Literal["adam", "sgd"] = "adam"
+    lr: dict[str, Rate] = Field({"default": 1e-3})
+    decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.0, ge=0, lt=1)
+    clip: float | None = Field(None, gt=0)
+    schedule: Schedule = Schedule()
+
+
+class Frozen(nn.Module):
+    """A module that never trains, such as a teacher: always in evaluation mode, without gradient or optimiser."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> "Frozen":
+        """Stay in evaluation mode, whatever the recipe around it does."""
+        return self
+
+    @torch.no_grad()
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Call the module without gradient."""
+        return self.module(*inputs, **named)
+
+
+class Optimisation:
+    """The function `minimise` that a recipe's step is given.
+
+    Args:
+        recipe: whose modules may be named.
+        settings: the optimiser.
+
+    Raises:
+        ConfigError: for a learning rate of no module, or a module that moves without being named (batch normalisation,
+            dropout by ambient random numbers).
+    """
+
+    def __init__(self, recipe: nn.Module, settings: Optimiser) -> None:
+        refuse_ambient_state(recipe)
+        names = dict(recipe.named_children())
+        for name in settings.lr:
+            if name != "default" and name not in names:
+                raise ConfigError(f"optimiser.lr: {unknown('module', name, names)}")
+        if "default" not in settings.lr and any(name not in settings.lr for name in names):
+            raise ConfigError("optimiser.lr: give 'default', the learning rate of every module that is not named")
+        self.settings = settings
+        self.progress = 0.0
+        self.clips: tuple[str, ...] = ()
+        self._groups: list[tuple[float, list[nn.Parameter]]] = []
+        for name, module in names.items():
+            parameters = list(_trainable(module))
+            if parameters:
+                self._groups.append((settings.lr.get(name, settings.lr.get("default", 0.0)), parameters))
+        self._owned = {id(parameter) for _, parameters in self._groups for parameter in parameters}
+        self._own_modules = {id(module) for module in recipe.modules()}
+        self._optimisers: dict[str, torch.optim.Optimizer] = {}
+        self._parameters: dict[tuple[int, ...], list[nn.Parameter]] = {}
+
+    def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "") -> None:
+        """See `recipes.base.Minimise`."""
+        parameters = self._of(modules)
+        gradients: list[Tensor | None] = [None] * len(parameters)
+        if loss.requires_grad and parameters:
+            gradients = list(torch.autograd.grad(loss, parameters, allow_unused=True))
+        if processes.count() > 1:
+            gradients = _summed(gradients, parameters)
+        reached = [gradient for gradient in gradients if gradient is not None]
+        if not reached:
+            return
+        norm = torch.nn.utils.get_total_norm(reached)
+        if not math.isfinite(norm.item()):
+            raise TrainingError(self._not_finite())
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            # fused optimisers walk the memory of a gradient as it lies: an expanded one is read past its end
+            parameter.grad = None if gradient is None else gradient.contiguous()
+        if self.settings.clip is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.clip, norm)
+        optimiser = self._optimiser(phase)
+        factor = self.settings.schedule.factor(self.progress)
+        for group in optimiser.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+        optimiser.step()
+        for parameter in parameters:
+            parameter.grad = None
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: phase -> state of its optimiser; tensors and numbers only."""
+        return {phase: optimiser.state_dict() for phase, optimiser in self._optimisers.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of a checkpoint."""
+        for phase, values in state.items():
+            self._optimiser(phase).load_state_dict(values)
+
+    def _of(self, modules: tuple[nn.Module, ...]) -> list[nn.Parameter]:
+        key = tuple(id(module) for module in modules)
+        if key not in self._parameters:
+            for module in modules:
+                if id(module) not in self._own_modules:
+                    raise ValueError(f"minimise was given a {type(module).__name__} that is no module of the recipe")
+            unique = {id(parameter): parameter for module in modules for parameter in _trainable(module)}
+            self._parameters[key] = [p for i, p in unique.items() if i in self._owned]
+        return self._parameters[key]
+
+    def _optimiser(self, phase: str) -> torch.optim.Optimizer:
+        if phase not in self._optimisers:
+            groups = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in self._groups]
+            settings = self.settings
+            made: torch.optim.Optimizer
+            if settings.name == "sgd":
+                made = torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.decay, fused=True)
+            elif settings.decay > 0:
+                made = torch.optim.AdamW(groups, weight_decay=settings.decay, fused=True)
+            else:
+                made = torch.optim.Adam(groups, fused=True)
+            self._optimisers[phase] = made
+        return self._optimisers[phase]
+
+    def _not_finite(self) -> str:
+        shown = ", ".join(self.clips[:4]) + (", ..." if len(self.clips) > 4 else "")
+        return (
+            f"a gradient is not finite, in the batch with the clips {shown}; "
+            "lower optimiser.lr, set optimiser.clip, or look at these clips"
+        )
+
+
+def _trainable(module: nn.Module) -> Iterable[nn.Parameter]:
+    return (parameter for parameter in module.parameters() if parameter.requires_grad)
+
+
+def _summed(gradients: list[Tensor | None], parameters: list[nn.Parameter]) -> list[Tensor | None]:
+    """Sum over processes in one message; a parameter reached on no process stays None."""
+    parts = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
+    reached = parts[0].new_tensor([gradient is not None for gradient in gradients])
+    message = torch.cat([reached, *(part.reshape(-1) for part in parts)])
+    processes.add_up(message)
+    flags, *sums = message.split([len(parts), *(part.numel() for part in parts)])
+    return [
+        value.view_as(part) if flag > 0 else None for flag, value, part in zip(flags.tolist(), sums, parts, strict=True)
+    ]
+
+
+def refuse_ambient_state(recipe: nn.Module) -> None:
+    """Raise ConfigError for modules that move, or draw random numbers, outside `minimise` and the batch."""
+    for name, module in recipe.named_modules():
+        inside = any(isinstance(recipe.get_submodule(_parent(name, i)), Frozen) for i in range(name.count(".") + 1))
+        if inside or isinstance(module, Frozen):
+            continue
+        if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.InstanceNorm1d | nn.InstanceNorm2d) and getattr(
+            module, "track_running_stats", False
+        ):
+            raise ConfigError(
+                f"{name}: {type(module).__name__} moves its statistics in every forward, counts padding, and differs "
+                "between one and two processes; use a normalisation without running statistics"
+            )
+        if isinstance(module, nn.modules.dropout._DropoutNd) or (isinstance(module, nn.RNNBase) and module.dropout > 0):
+            raise ConfigError(
+                f"{name}: dropout of torch draws from ambient random numbers, which differ between one and two "
+                "processes; draw from Batch.uniform instead"
+            )
+
+
+def _parent(name: str, depth: int) -> str:
+    return ".".join(name.split(".")[:depth])

@@ -1,0 +1,301 @@
+"""From feature sequences to padded batches, the same numbers for a clip on any number of processes.
+
+A batch is padded to the longest clip of the *global* batch, knows its rows in it, and draws every random number of a
+step keyed by (seed, step, draw), so that neither the number of processes nor a resumed run changes what a clip meets.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from mien.settings import Settings
+
+
+class Frames(Protocol):
+    """Where the feature sequences of clips come from; a `FeatureStore` is one."""
+
+    def length(self, clip: str) -> int:
+        """Return the number of frames of a clip."""
+
+    def frames(self, clip: str) -> Tensor:
+        """Return the frames of a clip, T x D float32."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One modality of a batch: `values` B x T x D float, `valid` B x T bool. An absent modality has nothing valid."""
+
+    values: Tensor
+    valid: Tensor
+
+    @staticmethod
+    def absent(clips: int) -> "Sequence":
+        """A modality that no clip has."""
+        return Sequence(torch.zeros(clips, 0, 0), torch.zeros(clips, 0, dtype=torch.bool))
+
+    def part(self, rows: Tensor) -> "Sequence":
+        """Some clips of the sequence, by row."""
+        return Sequence(self.values[rows], self.valid[rows])
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
+        """The same on a device, values as `dtype`."""
+        return Sequence(self.values.to(device, dtype), self.valid.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A padded batch: what one process holds of a step's global batch.
+
+    Attributes:
+        clips: B names.
+        audio: B x T x D and its validity.
+        video: likewise.
+        labels: factor -> B int64, -1 where not known; or B x K float, nan where not known.
+        rows: B int64, the place of each clip in the global batch.
+        size: clips in the global batch.
+        seed: seed of the run.
+        step: number of the step, counted over all epochs.
+    """
+
+    clips: tuple[str, ...]
+    audio: Sequence
+    video: Sequence
+    labels: Mapping[str, Tensor]
+    rows: Tensor
+    size: int
+    seed: int
+    step: int
+
+    def part(self, rows: Tensor) -> "Batch":
+        """What a process that holds `rows` (int64) of this batch would get."""
+        return replace(
+            self,
+            clips=tuple(self.clips[row] for row in rows.tolist()),
+            audio=self.audio.part(rows),
+            video=self.video.part(rows),
+            labels={factor: values[rows] for factor, values in self.labels.items()},
+            rows=self.rows[rows],
+        )
+
+    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
+        """The same batch on a device, its sequences as `dtype`."""
+        return replace(
+            self,
+            audio=self.audio.to(device, dtype),
+            video=self.video.to(device, dtype),
+            labels={factor: values.to(device) for factor, values in self.labels.items()},
+        )
+
+    def uniform(self, draw: str, *shape: int) -> Tensor:
+        """Random numbers in [0, 1), B x shape, the same for a clip's row whatever the number of processes."""
+        return uniform(self.seed, self.step, draw, self.size, *shape)[self.rows]
+
+
+def uniform(seed: int, step: int, draw: str, size: int, *shape: int) -> Tensor:
+    """Random numbers in [0, 1), size x shape float64 on the CPU, that depend on (seed, step, draw) alone."""
+    key = hashlib.sha256(f"{seed}/{step}/{draw}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
+    return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
+
+
+class Length(Settings):
+    """How long a clip is made, in seconds; None keeps every clip as long as it is.
+
+    Attributes:
+        seconds: the target.
+        long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (the
+            middle in evaluation), or all of it.
+        short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020), or stays short and is padded.
+    """
+
+    seconds: float | None = None
+    long: Literal["middle", "random", "whole"] = "whole"
+    short: Literal["repeat", "pad"] = "pad"
+
+    def frames(self, length: int, hop: float) -> int:
+        """How many frames a clip of `length` frames has afterwards; `hop` is the time between frames in seconds."""
+        if self.seconds is None or length == 0:
+            return length
+        target = round(self.seconds / hop)
+        if length > target:
+            return length if self.long == "whole" else target
+        return target if self.short == "repeat" else length
+
+    def apply(self, frames: Tensor, hop: float, position: float) -> Tensor:
+        """Cut or repeat frames T x D; `position` in [0, 1) says where a random part begins."""
+        length, target = len(frames), self.frames(len(frames), hop)
+        if target > length:
+            return frames[torch.arange(target) % length]
+        start = int(position * (length - target + 1)) if self.long == "random" else (length - target) // 2
+        return frames[start : start + target]
+
+
+class Masking(Settings):
+    """SpecAugment-style masking of training batches (Park et al. 2019): masked frames and bands become the clip's mean.
+
+    Attributes:
+        count: masks of each kind on a clip.
+        seconds: longest time mask; its length is uniform from 0.
+        bands: widest mask over feature dimensions; its width is uniform from 0.
+    """
+
+    count: int = 0
+    seconds: float = 0.0
+    bands: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What batches are made of: parallel sequences, one entry an example (a clip, or a changed copy of one).
+
+    Attributes:
+        clips: names.
+        speakers: for normalisation by speaker.
+        audio: where the frames of each come from.
+        labels: factor -> labels as in `Batch`.
+    """
+
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    audio: tuple[Frames, ...]
+    labels: Mapping[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+class Normaliser(Protocol):
+    """Maps frames T x D of a speaker to normalised frames."""
+
+    def __call__(self, frames: Tensor, speaker: str) -> Tensor:
+        """Return the normalised frames."""
+
+
+class Loader:
+    """Makes batches from examples.
+
+    Args:
+        examples: what there is.
+        batch_size: clips in a global batch.
+        length: see `Length`.
+        hop: seconds between frames.
+        normalise: applied to whole clips, before anything is cut.
+        seed: of all random numbers.
+        training: random parts and masks are drawn in training only.
+        masking: see `Masking`.
+        weights: one weight an example: an epoch then draws as many examples with replacement, by weight.
+        rank: this process's number.
+        processes: how many there are.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        *,
+        batch_size: int,
+        length: Length,
+        hop: float,
+        normalise: Normaliser,
+        seed: int = 0,
+        training: bool = False,
+        masking: Masking | None = None,
+        weights: Tensor | None = None,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.examples = examples
+        self.batch_size = batch_size
+        self.length = length if training or length.long != "random" else length.model_copy(update={"long": "middle"})
+        self.hop = hop
+        self.normalise = normalise
+        self.seed = seed
+        self.training = training
+        self.masking = masking if training and masking is not None and masking.count > 0 else None
+        self.weights = weights
+        self.rank = rank
+        self.processes = processes
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        return -(-len(self.examples) // self.batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise."""
+        count = len(self.examples)
+        order = torch.arange(count)
+        if self.training and self.weights is not None:
+            limits = self.weights.double().cumsum(0)
+            draws = uniform(self.seed, epoch, "sampling", count) * limits[-1]
+            order = torch.searchsorted(limits, draws, right=True).clamp(max=count - 1)
+        elif self.training:
+            order = uniform(self.seed, epoch, "order", count).argsort(stable=True)
+        for index, chosen in enumerate(order.split(self.batch_size)):
+            yield self.batch(chosen.tolist(), step=epoch * len(self) + index)
+
+    def batch(self, chosen: Many[int], *, step: int) -> Batch:
+        """This process's part of the global batch of the chosen examples."""
+        size, examples = len(chosen), self.examples
+        lengths = [self._frames(index) for index in chosen]
+        rows = torch.arange(size).tensor_split(self.processes)[self.rank]
+        position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
+        audio = Sequence.absent(len(rows))
+        if max(lengths, default=0) > 0:
+            audio = self._pad([(chosen[row], position[row]) for row in rows.tolist()], max(lengths))
+        batch = Batch(
+            clips=tuple(examples.clips[chosen[row]] for row in rows.tolist()),
+            audio=audio,
+            video=Sequence.absent(len(rows)),
+            labels={f: values[[chosen[row] for row in rows.tolist()]] for f, values in examples.labels.items()},
+            rows=rows,
+            size=size,
+            seed=self.seed,
+            step=step,
+        )
+        return batch if self.masking is None else replace(batch, audio=mask(batch, self.masking, self.hop))
+
+    def _frames(self, index: int) -> int:
+        return self.length.frames(self.examples.audio[index].length(self.examples.clips[index]), self.hop)
+
+    def _pad(self, chosen: Many[tuple[int, float]], longest: int) -> Sequence:
+        clips, speakers, audio = self.examples.clips, self.examples.speakers, self.examples.audio
+        cut = [
+            self.length.apply(self.normalise(audio[index].frames(clips[index]), speakers[index]), self.hop, position)
+            for index, position in chosen
+        ]
+        if not cut:
+            return Sequence(torch.zeros(0, longest, 0), torch.zeros(0, longest, dtype=torch.bool))
+        valid = torch.arange(longest) < torch.tensor([len(frames) for frames in cut])[:, None]
+        values = torch.zeros(len(cut), longest, cut[0].shape[1])
+        for row, frames in enumerate(cut):
+            values[row, : len(frames)] = frames
+        return Sequence(values, valid)
+
+
+def mask(batch: Batch, masking: Masking, hop: float) -> Sequence:
+    """The batch's audio with masks over time and over bands, drawn from the batch's own random numbers."""
+    values, valid = batch.audio.values.clone(), batch.audio.valid
+    clips, longest, dimension = values.shape
+    if clips == 0 or longest == 0:
+        return batch.audio
+    count = valid.sum(dim=1).clamp(min=1)
+    centre = torch.where(valid[:, :, None], values, 0.0).sum(dim=1, keepdim=True) / count[:, None, None]
+    for number in range(masking.count):
+        width, start = batch.uniform(f"mask {number}", 2, 2).unbind(dim=1)  # B x (time, bands)
+        time = _span(width[:, 0] * masking.seconds / hop, start[:, 0], count, longest)
+        bands = _span(width[:, 1] * (masking.bands + 1), start[:, 1], torch.full_like(count, dimension), dimension)
+        hidden = (time & valid)[:, :, None] | bands[:, None, :]
+        values = torch.where(hidden, centre, values)
+    return Sequence(values, valid)
+
+
+def _span(width: Tensor, start: Tensor, count: Tensor, size: int) -> Tensor:
+    """B x size bool: true on a stretch of `width` (rounded down) that begins at the share `start` of the free room."""
+    wide = torch.minimum(width.floor().long(), count)
+    first = (start * (count - wide + 1)).long()
+    place = torch.arange(size)
+    return (place >= first[:, None]) & (place < (first + wide)[:, None])

@@ -1,0 +1,1 @@
+"""What is minimised: losses as functions, and the ways of removing a factor from an embedding."""

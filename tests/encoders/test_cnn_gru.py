@@ -1,0 +1,42 @@
+"""The encoder and heads of Li et al. 2020: sizes to the parameter, pooling against numpy."""
+
+import numpy as np
+import pytest
+import torch
+
+from mien.encoders.cnn_gru import Config, Encoder
+from mien.encoders.heads import classifier
+from mien.encoders.pooling import mean_std_max
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_parameters_are_exactly_the_papers():
+    encoder = Encoder(Config(), audio_dimension=43)
+    assert encoder.dimension == 96
+    assert (count(encoder), count(classifier(96, (32, 10), 4)), count(classifier(96, (32, 10), 8))) == (
+        26339,
+        3480,
+        3524,
+    )
+
+
+@pytest.mark.parametrize("length", [1, 2, 30])
+def test_pooling_is_numpys_over_the_valid_frames(length):
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(4, 30, 3, generator=generator, dtype=torch.float64)
+    valid = torch.arange(30).expand(4, -1) < length
+    kept = values[:, :length].numpy()
+    expected = np.concatenate([kept.mean(1), np.maximum(kept.std(1), 1e-3), kept.max(1)], axis=1)
+    np.testing.assert_allclose(mean_std_max(values, valid).numpy(), expected, atol=1e-12)
+
+
+def test_pooling_has_finite_gradients_for_constant_and_empty_clips():
+    values = torch.ones(2, 5, 3, requires_grad=True)
+    pooled = mean_std_max(values, torch.tensor([[True] * 5, [False] * 5]))
+    pooled.sum().backward()
+    assert values.grad.isfinite().all()
+    assert pooled[1].tolist() == [0] * 9
+    assert not values.grad[1].any()

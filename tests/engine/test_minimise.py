@@ -1,0 +1,190 @@
+"""`minimise` against loops written by hand, and what it refuses."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from mien.engine.minimise import Frozen, Optimisation, Optimiser, Schedule
+from mien.errors import ConfigError, TrainingError
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.ModuleDict({"encoder": nn.Linear(4, 3), "task": nn.Linear(3, 2), "spy": nn.Linear(3, 2)}).double()
+
+
+def data(steps=12):
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        yield torch.randn(6, 4, generator=generator, dtype=torch.float64), torch.randint(2, (6,), generator=generator)
+
+
+def spy_phase(net, x, y):
+    return nn.functional.cross_entropy(net["spy"](net["encoder"](x).detach()), y)
+
+
+def main_phase(net, x, y):
+    code = net["encoder"](x)
+    return nn.functional.cross_entropy(net["task"](code), y) - net["spy"](code).square().mean()
+
+
+@pytest.mark.parametrize("clip", [None, 0.05])
+@pytest.mark.parametrize(
+    ("settings", "kind", "options"),
+    [
+        ({"name": "adam"}, torch.optim.Adam, {}),
+        ({"name": "adam", "decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}),
+        ({"name": "sgd", "momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}),
+    ],
+    ids=["adam", "adamw", "sgd"],
+)
+def test_two_phases_equal_two_optimisers_written_by_hand(settings, kind, options, clip):
+    ours, bare = network(), network()
+    minimise = Optimisation(ours, Optimiser(**settings, clip=clip, lr={"default": 0.01, "spy": 0.05}))
+    spy = kind(bare["spy"].parameters(), lr=0.05, **options)
+    main = kind([*bare["encoder"].parameters(), *bare["task"].parameters()], lr=0.01, **options)
+    for x, y in data():
+        minimise(spy_phase(ours, x, y), ours["spy"])
+        minimise(main_phase(ours, x, y), ours["encoder"], ours["task"])
+        for optimiser, phase in ((spy, spy_phase), (main, main_phase)):
+            bare.zero_grad()
+            phase(bare, x, y).backward()
+            if clip is not None:
+                nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
+            optimiser.step()
+    for name, value in bare.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=0, atol=1e-9)
+
+
+def test_a_module_in_two_calls_has_one_state_and_in_two_phases_two():
+    one, two = network(), network()
+    shared, apart = (Optimisation(net, Optimiser()) for net in (one, two))
+    for x, y in data(3):
+        for net, minimise, phase in ((one, shared, ""), (two, apart, "second")):
+            minimise(main_phase(net, x, y), net["encoder"])
+            minimise(net["encoder"](x).square().mean(), net["encoder"], phase=phase)
+    assert not torch.equal(one["encoder"].weight, two["encoder"].weight)
+    assert sorted(shared.state()) == [""]
+    assert sorted(apart.state()) == ["", "second"]
+    assert shared.state()[""]["state"][0]["step"] == 6
+    assert apart.state()[""]["state"][0]["step"] == 3
+
+
+def test_a_parameter_that_is_not_reached_does_not_move_even_with_momentum_and_decay():
+    net = network()
+    minimise = Optimisation(net, Optimiser(decay=0.5))
+    for x, y in data(3):
+        minimise(main_phase(net, x, y), net)
+    task = net["task"].weight.detach().clone()
+    x, _ = next(data())
+    minimise(net["encoder"](x).square().mean(), net)
+    assert torch.equal(net["task"].weight, task)
+    minimise(torch.zeros((), dtype=torch.float64), net)  # a loss without a graph: nothing known anywhere
+    assert torch.equal(net["task"].weight, task)
+
+
+def test_a_call_consumes_its_graph():
+    net = network()
+    x, y = next(data())
+    loss, minimise = main_phase(net, x, y), Optimisation(net, Optimiser())
+    minimise(loss, net["encoder"])
+    with pytest.raises(RuntimeError, match="second time"):
+        minimise(loss, net["encoder"])
+
+
+def test_a_state_that_is_saved_and_loaded_continues_bit_for_bit(tmp_path):
+    from mien.engine import checkpoint
+
+    straight, broken = network(), network()
+    first, second = (Optimisation(net, Optimiser()) for net in (straight, broken))
+    batches = list(data(6))
+    for x, y in batches:
+        first(main_phase(straight, x, y), straight)
+    for x, y in batches[:3]:
+        second(main_phase(broken, x, y), broken)
+    checkpoint.save_state(tmp_path / "state.pt", {"weights": broken.state_dict(), "optimisers": second.state()})
+    resumed = network(seed=5)
+    third = Optimisation(resumed, Optimiser())
+    state = checkpoint.load_state(tmp_path / "state.pt")
+    resumed.load_state_dict(state["weights"])
+    third.load(state["optimisers"])
+    for x, y in batches[3:]:
+        third(main_phase(resumed, x, y), resumed)
+    assert all(torch.equal(resumed.state_dict()[name], value) for name, value in straight.state_dict().items())
+
+
+def test_a_gradient_that_is_not_finite_names_the_clips_and_moves_nothing():
+    net = network()
+    before = copy.deepcopy(net.state_dict())
+    minimise = Optimisation(net, Optimiser())
+    minimise.clips = ("03a01Fa", "03a01Nc")
+    with pytest.raises(TrainingError, match="03a01Fa, 03a01Nc"):
+        minimise(net["encoder"](torch.full((1, 4), torch.inf, dtype=torch.float64)).sum(), net)
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_foreign_module_is_refused():
+    minimise = Optimisation(network(), Optimiser())
+    with pytest.raises(ValueError, match="no module of the recipe"):
+        minimise(torch.zeros(()), nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [nn.BatchNorm1d(3), nn.Dropout(0.1), nn.GRU(3, 3, num_layers=2, dropout=0.1)],
+    ids=lambda m: type(m).__name__,
+)
+def test_modules_that_move_or_draw_on_their_own_are_refused_unless_frozen(module):
+    with pytest.raises(
+        ConfigError, match=rf"encoder\.0: {'dropout' if module.__class__ != nn.BatchNorm1d else 'Batch'}"
+    ):
+        Optimisation(nn.ModuleDict({"encoder": nn.Sequential(module)}), Optimiser())
+    Optimisation(nn.ModuleDict({"teacher": Frozen(nn.Sequential(module)), "task": nn.Linear(1, 1)}), Optimiser())
+
+
+def test_a_learning_rate_of_no_module_is_refused_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="Did you mean 'spy'"):
+        Optimisation(network(), Optimiser(lr={"default": 1e-3, "spies": 1e-3}))
+    with pytest.raises(ConfigError, match="default"):
+        Optimisation(network(), Optimiser(lr={"spy": 1e-3}))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        (Schedule(), [1, 1, 1]),
+        (Schedule(name="polynomial", power=2.0), [1, 0.25, 0]),
+        (Schedule(name="cosine"), [1, 0.5, 0]),
+    ],
+)
+def test_schedules_in_closed_form(schedule, expected):
+    assert [schedule.factor(p) for p in (0.0, 0.5, 1.0)] == pytest.approx(expected)
+
+
+def test_the_schedule_drives_the_step_size_of_sgd():
+    net = network()
+    minimise = Optimisation(net, Optimiser(name="sgd", lr={"default": 1.0}, schedule=Schedule(name="polynomial")))
+    for progress, expected in ((0.0, 1.0), (0.75, 0.25)):
+        before = net["encoder"].bias.detach().clone()
+        minimise.progress = progress
+        minimise(net["encoder"].bias.sum(), net["encoder"])
+        torch.testing.assert_close((before - net["encoder"].bias).detach(), torch.full_like(before, expected))
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd"])
+def test_gradients_of_any_layout_are_taken_as_they_are(name):
+    """torch's fused optimisers read an expanded gradient past its end."""
+    ours, bare = network(), network()
+    minimise = Optimisation(ours, Optimiser(name=name, lr={"default": 0.1}))
+    optimiser = (torch.optim.Adam if name == "adam" else torch.optim.SGD)(bare.parameters(), lr=0.1, fused=False)
+    for net in (ours, bare):
+        loss = net["encoder"].weight.t().sum() + (net["task"].weight.t() @ torch.ones(2, dtype=torch.float64)).sum()
+        if net is ours:
+            minimise(loss, net)
+        else:
+            loss.backward()
+            optimiser.step()
+    for name, value in bare.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=0, atol=1e-12)

@@ -1,0 +1,76 @@
+"""Two gloo processes equal one, and a killed training resumes: the same weights."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mien.engine import checkpoint
+from mien.objectives.removals import REMOVALS
+
+SCRIPT = str(Path(__file__).with_name("training_process.py"))
+
+
+def run(*words, processes=1):
+    launcher = (
+        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    )
+    command = [sys.executable, *launcher, SCRIPT, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def weights(path):
+    return checkpoint.load_weights(path)[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
+    for number, folder in enumerate(folders, start=1):
+        done = run("equal", folder, processes=number)
+        assert done.returncode == 0, done.stderr
+    return folders
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_two_processes_equal_one(trained, how):
+    """Uneven parts, uneven numbers of known labels, a last batch of one clip that leaves one process empty."""
+    for name, tolerance in (("weights", 1e-10), ("gradients", 1e-6 * 0.01)):  # a step of sgd is .01 x the gradient
+        one, two = (weights(folder / f"{how}-{name}.safetensors") for folder in trained)
+        assert one.keys() == two.keys()
+        for key, value in one.items():
+            torch.testing.assert_close(two[key], value, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("kill_at", [0, 5, 9])
+def test_a_killed_training_resumes_bit_for_bit(tmp_path, kill_at):
+    whole, broken = tmp_path / "model" / "whole", tmp_path / "model" / "broken"
+    assert run("resume", whole, 5).returncode == 0
+    assert run("resume", broken, 5, kill_at).returncode == -9
+    assert not (broken / "weights.safetensors").exists()
+    done = run("resume", broken, 5)
+    assert done.returncode == 0, done.stderr
+    first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
+    assert all(torch.equal(second[name], value) for name, value in first.items())
+    histories = [[{**row, "seconds": 0} for row in _history(folder)] for folder in (whole, broken)]
+    assert histories[0] == histories[1]
+    assert [row["epoch"] for row in histories[0]] == [1, 2, 3, 4, 5]
+
+
+def test_a_killed_training_resumes_with_another_number_of_processes(tmp_path):
+    whole, broken = tmp_path / "model" / "whole", tmp_path / "model" / "broken"
+    assert run("resume", whole, 4, "double").returncode == 0
+    assert run("resume", broken, 4, 9, "double").returncode == -9
+    done = run("resume", broken, 4, "double", processes=2)
+    assert done.returncode == 0, done.stderr
+    first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=1e-10)
+
+
+def _history(folder):
+    import json
+
+    return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]

@@ -1,0 +1,113 @@
+"""A training in processes of its own, for tests that kill it or run it under torchrun.
+
+python training_process.py resume FOLDER EPOCHS [KILL_AT_STEP]    trains; kills itself at that step
+torchrun training_process.py equal FOLDER                         each process trains its uneven part of every batch
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import conftest
+
+from mien.engine import checkpoint, processes
+from mien.engine.fit import Training, fit
+from mien.engine.minimise import Optimisation, Optimiser, Schedule
+from mien.objectives.removals import REMOVALS
+
+OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
+SETTINGS = {
+    "embeddings": {
+        "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "warmup": 0.3}}},
+        "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": {"how": "gradient_reversal"}}},
+    }
+}
+make_examples = conftest.make_examples.__wrapped__()
+make_loader = conftest.make_loader.__wrapped__(make_examples)
+make_recipe = conftest.make_recipe.__wrapped__()
+
+
+def resume(folder: Path, epochs: int, kill_at: int | None, dtype: torch.dtype = torch.float32) -> None:
+    """Train with random cuts and masks; scores rise and fall, so that the best epoch is neither first nor last."""
+    from mien.features.batches import Length, Masking
+
+    recipe = make_recipe(SETTINGS, dtype=dtype)
+    loader = make_loader(
+        length=Length(seconds=0.25, long="random", short="pad"),
+        masking=Masking(count=1, seconds=0.05, bands=2),
+        rank=processes.rank(),
+        processes=processes.count(),
+    )
+    step, steps = recipe.step, 0
+
+    def counted(batch, minimise):
+        nonlocal steps
+        if steps == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        steps += 1
+        return step(batch, minimise)
+
+    recipe.step = counted
+    scores = iter([])
+
+    def validate():
+        epoch = len(json_lines(folder / "history.jsonl"))
+        return {"uar": [0.2, 0.5, 0.4, 0.5, 0.3][epoch], "accuracy": 0.0, "loss": 1.0}
+
+    del scores
+    fit(recipe, loader, validate, training=Training(epochs=epochs), optimiser=OPTIMISER, folder=folder)
+    if processes.rank() == 0:
+        checkpoint.save_weights(folder / "weights.safetensors", recipe.state_dict())
+
+
+def json_lines(path: Path) -> list[object]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def equal(folder: Path) -> None:
+    """Train every removal in float64 for 50 steps, and take the gradients of one step in float32."""
+    rank, count = processes.rank(), processes.count()
+    for how in REMOVALS:
+        settings = {"embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how}}}}}
+        for dtype, steps in ((torch.float64, 50), (torch.float32, 1)):
+            recipe = make_recipe(settings, dtype=dtype)
+            minimise = Optimisation(recipe, Optimiser(name="sgd" if steps == 1 else "adam", lr={"default": 0.01}))
+            loader = make_loader(
+                make_examples(23), batch_size=11
+            )  # batches of 11, 11 and 1: the last leaves a process empty
+            done = 0
+            while done < steps:
+                for batch in loader.epoch(done):
+                    # about 70/30; labels are known for the first clips only, so for one process more than for the other
+                    batch.labels["emotion"][4:] = -1
+                    rows = torch.arange(batch.size)
+                    part = (
+                        rows
+                        if count == 1
+                        else rows[: -(-7 * batch.size // 10)]
+                        if rank == 0
+                        else rows[-(-7 * batch.size // 10) :]
+                    )
+                    recipe.step(batch.part(part).to(torch.device("cpu"), dtype), minimise)
+                    done += 1
+                    if done >= steps:
+                        break
+            if rank == 0:
+                name = f"{how}-{'weights' if steps > 1 else 'gradients'}.safetensors"
+                checkpoint.save_weights(folder / name, recipe.state_dict())
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with processes.together(torch.device("cpu")):
+        if sys.argv[1] == "equal":
+            equal(Path(sys.argv[2]))
+        else:
+            double = torch.float64 if "double" in sys.argv else torch.float32
+            numbers = [int(word) for word in sys.argv[3:] if word.isdecimal()]
+            resume(Path(sys.argv[2]), numbers[0], numbers[1] if len(numbers) > 1 else None, double)
