@@ -1,0 +1,226 @@
+"""One cell of an experiment: one model, one fold, one seed, from features to weights, predictions and embeddings."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import accuracy_score, log_loss, recall_score
+from torch import Tensor
+
+from mien import encoders, features, recipes
+from mien.config import Experiment
+from mien.dataset import Dataset
+from mien.engine import checkpoint, processes
+from mien.engine.fit import Record, fit
+from mien.engine.inference import Inference, infer
+from mien.errors import RunError
+from mien.features import normalisation
+from mien.features.batches import Examples, Loader
+from mien.features.normalisation import Normalisation
+from mien.protocols import PARTS, Fold
+from mien.recipes.base import Recipe
+from mien.run import Cell, Run
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained cell, ready to infer.
+
+    Attributes:
+        experiment: the settings it was trained under.
+        recipe: with the weights of the best epoch.
+        normalise: the normalisation of its training clips.
+        factors: factor -> its classes in order.
+    """
+
+    experiment: Experiment
+    recipe: Recipe
+    normalise: Normalisation
+    factors: dict[str, tuple[str, ...]]
+
+    def infer(self, examples: Examples) -> Inference:
+        """Logits and embeddings of examples, in their order."""
+        return infer(self.recipe, self.loader(examples))
+
+    def loader(self, examples: Examples) -> Loader:
+        """Batches of examples as the model expects them, without anything random."""
+        name, feature = self.experiment.feature
+        return Loader(
+            examples,
+            batch_size=64,
+            length=self.experiment.data.length,
+            hop=features.feature(name).hop(feature),
+            normalise=self.normalise,
+        )
+
+    def save(self, cell: Cell) -> None:
+        """Write the weights, with what is needed to load them; a cell that has them is finished."""
+        tensors = {f"recipe.{name}": value for name, value in self.recipe.state_dict().items()}
+        for key, (mean, std) in self.normalise.statistics.items():
+            tensors |= {f"normalisation.mean.{key}": mean, f"normalisation.std.{key}": std}
+        checkpoint.save_weights(cell.weights, tensors, {"factors": json.dumps(self.factors)})
+
+    @staticmethod
+    def load(experiment: Experiment, cell: Cell, device: torch.device) -> "Model":
+        """Read a finished cell; raises RunError when its weights do not fit the experiment."""
+        tensors, metadata = checkpoint.load_weights(cell.weights)
+        factors = {factor: tuple(classes) for factor, classes in json.loads(metadata["factors"]).items()}
+        recipe = build(experiment, cell.model, factors, seed=cell.seed, class_weight={})
+        weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
+        try:
+            recipe.load_state_dict(weights)
+        except RuntimeError as error:
+            raise RunError(f"{cell.weights}: the weights are of another model than experiment.yaml says") from error
+        keys = [name.removeprefix("normalisation.mean.") for name in tensors if name.startswith("normalisation.mean.")]
+        statistics = {k: (tensors[f"normalisation.mean.{k}"], tensors[f"normalisation.std.{k}"]) for k in keys}
+        normalise = Normalisation(experiment.data.normalisation, statistics)
+        return Model(experiment, recipe.to(device).eval(), normalise, factors)
+
+
+def build(
+    experiment: Experiment,
+    model: str,
+    factors: dict[str, tuple[str, ...]],
+    *,
+    seed: int,
+    class_weight: dict[str, Tensor],
+) -> Recipe:
+    """Build a model of an experiment with initial weights drawn by the seed; ambient random numbers stay as they were."""
+    name, config = experiment.encoder_config
+    feature, settings = experiment.feature
+    dimension = features.feature(feature).dimension(settings)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        encoder = encoders.encoder(name).Encoder(config, audio_dimension=dimension)
+        counts = {factor: len(classes) for factor, classes in factors.items()}
+        recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), encoder, counts, class_weight)
+    return recipe
+
+
+def train_cell(
+    run: Run,
+    dataset: Dataset,
+    fold: Fold,
+    cell: Cell,
+    *,
+    device: torch.device,
+    threads: int = 1,
+    watch: Callable[[Record], None] = lambda record: None,
+) -> None:
+    """Train a cell, or go on with it, and write its folder; does nothing where it is finished."""
+    if cell.finished:
+        return
+    torch.set_num_threads(threads)
+    experiment = run.experiment
+    train, factors = training_clips(dataset, fold, experiment), {}
+    for factor in sorted({"emotion", *experiment.model(cell.model).factors}):
+        factors[factor] = dataset.factor(factor, train)
+    examples = dataset.examples(train, factors, copies=True)
+    sources = zip(examples.clips, examples.speakers, examples.audio, strict=True)
+    kind = experiment.data.normalisation
+    if kind == "speaker":
+        everyone = dataset.clips
+        sources = zip(everyone["clip"], everyone["speaker"], [dataset.audio] * len(everyone), strict=True)
+    normalise = normalisation.fit(kind, sources)
+    counts = torch.bincount(examples.labels["emotion"].clamp(min=0), minlength=len(dataset.classes)).clamp(min=1)
+    balance = len(examples) / (len(counts) * counts.double())
+    training = experiment.training
+    weights = {"emotion": balance.float()} if training.class_weight == "balanced" else {}
+    recipe = build(experiment, cell.model, factors, seed=cell.seed, class_weight=weights).to(device)
+    model = Model(experiment, recipe, normalise, factors)
+    loader = Loader(
+        examples,
+        batch_size=training.batch,
+        length=experiment.data.length,
+        hop=dataset.hop,
+        normalise=normalise,
+        seed=cell.seed,
+        training=True,
+        masking=experiment.data.masking,
+        weights=balance[examples.labels["emotion"]] if training.sampling == "balanced" else None,
+        rank=processes.rank(),
+        processes=processes.count(),
+    )
+    held_out = dataset.examples(fold.validation, factors)
+    fit(
+        recipe,
+        loader,
+        lambda: scores(model.infer(held_out), held_out.labels["emotion"]),
+        training=training,
+        optimiser=experiment.optimiser,
+        folder=cell.folder,
+        watch=watch,
+    )
+    if processes.rank() == 0:
+        _write(run, dataset, fold, cell, model)
+    processes.wait()
+
+
+def training_clips(dataset: Dataset, fold: Fold, experiment: Experiment) -> tuple[str, ...]:
+    """The clips that train a fold: its labelled ones, and those without a label where the experiment wants them."""
+    if experiment.data.unlabelled == "leave out":
+        return fold.train
+    others = dataset.clips.drop(dataset.labelled.index)
+    speakers = set(dataset.clips.loc[[*fold.validation, *fold.test], "speaker"])
+    return (*fold.train, *others["clip"][~others["speaker"].isin(speakers)])
+
+
+def scores(inference: Inference, labels: Tensor) -> Record:
+    """Validation scores: UAR over the classes present, accuracy, cross-entropy in nats."""
+    truth, probabilities = labels.numpy(), inference.probabilities("emotion")
+    predicted = probabilities.argmax(axis=1)
+    present = np.unique(truth)
+    return {
+        "uar": float(recall_score(truth, predicted, labels=present, average="macro", zero_division=0)),
+        "accuracy": float(accuracy_score(truth, predicted)),
+        "loss": float(log_loss(truth, probabilities, labels=np.arange(probabilities.shape[1]))),
+    }
+
+
+def prediction_table(
+    inference: Inference, table: pd.DataFrame, classes: Sequence[str], cell: Cell, split: str, scheme: str
+) -> pd.DataFrame:
+    """Rows of `predictions.csv` for some clips: the truth, what is predicted, a probability for each class."""
+    probabilities = inference.probabilities("emotion")
+    head = pd.DataFrame(
+        {
+            "clip": list(inference.clips),
+            "speaker": table["speaker"].tolist(),
+            "model": cell.model,
+            "fold": cell.fold,
+            "seed": cell.seed,
+            "split": split,
+            "emotion": table["label"].tolist(),
+            "predicted": [classes[number] for number in probabilities.argmax(axis=1)],
+        }
+    )
+    columns = pd.DataFrame(probabilities.round(6), columns=list(classes))
+    return pd.concat([head, columns], axis=1).assign(scheme=scheme)
+
+
+def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> None:
+    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in PARTS}
+    inferred = {
+        part: model.infer(dataset.examples(list(table["clip"]), model.factors)) for part, table in parts.items()
+    }
+    scheme = run.experiment.data.scheme
+    tables = [
+        prediction_table(inferred[part], parts[part], dataset.classes, cell, part, scheme)
+        for part in ("validation", "test")
+    ]
+    path = cell.folder.relative_to(run.folder) / "predictions.csv"
+    run.write_table(str(path), pd.concat(tables, ignore_index=True))
+    run.write_embeddings(
+        cell,
+        [clip for part in PARTS for clip in inferred[part].clips],
+        [part for part in PARTS for _ in inferred[part].clips],
+        {
+            name: np.concatenate([inferred[part].embeddings[name] for part in PARTS])
+            for name in inferred["test"].embeddings
+        },
+    )
+    model.save(cell)
+    (cell.folder / "state.pt").unlink(missing_ok=True)

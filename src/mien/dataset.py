@@ -1,0 +1,117 @@
+"""What an experiment learns from: the clips of a prepared corpus with the labels of its scheme, and their features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mien import features
+from mien.config import Experiment
+from mien.corpora import schemes
+from mien.corpora.prepared import Prepared
+from mien.errors import ConfigError, CorpusError, unknown
+from mien.features.batches import Examples
+from mien.features.store import FeatureStore
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The clips of one experiment.
+
+    Attributes:
+        prepared: the PREPARED folder.
+        clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the class of the scheme (NA:
+            not known, or not of the scheme).
+        classes: the emotion classes in order.
+        left_out: why clips are not usable -> how many.
+        audio: the store of the audio feature.
+        copies: name -> store of a changed copy.
+        hop: seconds between frames.
+    """
+
+    prepared: Prepared
+    clips: pd.DataFrame
+    classes: tuple[str, ...]
+    left_out: dict[str, int]
+    audio: FeatureStore
+    copies: dict[str, FeatureStore]
+    hop: float
+
+    @staticmethod
+    def open(experiment: Experiment, prepared: Path | str | None = None) -> "Dataset":
+        """Open the corpus of an experiment, or another one under the same scheme and features."""
+        folder = experiment.data.prepared if prepared is None else prepared
+        if folder is None:
+            raise ConfigError(
+                "data.prepared is not set: prepare a corpus with 'mien prepare READER ROOT --out PREPARED' and give "
+                "data.prepared=PREPARED"
+            )
+        corpus = Prepared.open(Path(folder))
+        scheme = schemes.scheme(experiment.data.scheme)
+        labels, left_out = schemes.apply(scheme, corpus.table["emotion"])
+        clips = corpus.table.assign(label=labels).set_index("clip", drop=False)
+        several = clips["label"].str.contains("+", regex=False, na=False)
+        name, config = experiment.feature
+        return Dataset(
+            prepared=corpus,
+            clips=clips,
+            classes=scheme.classes,
+            left_out={**left_out, **({"several emotions": int(several.sum())} if several.any() else {})},
+            audio=FeatureStore(corpus, name, config),
+            copies={key: FeatureStore(corpus, name, other) for key, other in experiment.feature_copies.items()},
+            hop=features.feature(name).hop(config),
+        )
+
+    @property
+    def labelled(self) -> pd.DataFrame:
+        """The clips with exactly one class of the scheme."""
+        known = self.clips["label"].notna() & ~self.clips["label"].str.contains("+", regex=False, na=False)
+        return self.clips[known]
+
+    def extract(self, *, workers: int) -> None:
+        """Extract the features that the store lacks; raises CorpusError when a file has gone bad since `prepare`."""
+        for store in (self.audio, *self.copies.values()):
+            problems = store.extract(list(self.clips["clip"]), workers=workers)
+            if len(problems):
+                first = problems.iloc[0]
+                raise CorpusError(
+                    f"{first['file']}: {first['problem']} ({len(problems)} such files); "
+                    f"it was fine when {self.prepared.folder} was prepared: run 'mien prepare' again"
+                )
+
+    def factor(self, factor: str, train: Sequence[str]) -> tuple[str, ...]:
+        """The classes of a factor: the scheme's for emotion, else the values among the training clips, sorted."""
+        if factor == "emotion":
+            return self.classes
+        if factor not in self.clips:
+            raise ConfigError(unknown("factor", factor, {"emotion", *self.clips.columns} - {"label", "clip", "file"}))
+        return tuple(sorted(self.clips.loc[list(train), factor].dropna().astype(str).unique()))
+
+    def examples(self, clips: Sequence[str], factors: Mapping[str, Sequence[str]], *, copies: bool = False) -> Examples:
+        """Examples of some clips.
+
+        Args:
+            clips: their names.
+            factors: factor -> its classes in order; a value that is not among them is not known (-1).
+            copies: whether every changed copy is an example too.
+        """
+        table = self.clips.loc[list(clips)]
+        stores = [self.audio, *(self.copies.values() if copies else ())]
+        labels = {
+            factor: _numbers(table["label" if factor == "emotion" else factor], classes)
+            for factor, classes in factors.items()
+        }
+        return Examples(
+            clips=tuple(table["clip"]) * len(stores),
+            speakers=tuple(table["speaker"]) * len(stores),
+            audio=tuple(store for store in stores for _ in range(len(table))),
+            labels={factor: numbers.repeat(len(stores)) for factor, numbers in labels.items()},
+        )
+
+
+def _numbers(values: pd.Series, classes: Sequence[str]) -> Tensor:
+    number = {name: place for place, name in enumerate(classes)}
+    return torch.tensor([-1 if pd.isna(value) else number.get(str(value), -1) for value in values], dtype=torch.int64)

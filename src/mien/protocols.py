@@ -1,0 +1,134 @@
+"""Protocols: who trains, who validates, who is tested. No speaker is ever in two parts of a fold.
+
+A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch.
+"""
+
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import pandas as pd
+from pydantic import Field
+
+from mien.errors import ConfigError, LeakError
+from mien.settings import Settings
+
+PARTS = ("train", "validation", "test")
+
+
+class Protocol(Settings):
+    """How speakers are divided.
+
+    Attributes:
+        name: "leave_one_speaker_out": every speaker is tested once. The two speakers of a session swap the roles of
+            validation and test (Li et al. 2020, section 5); in a corpus without sessions speakers are paired in sorted
+            order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
+            "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
+            one validates. "given": one fold, from the corpus's column `split` (train, validation, test).
+        groups: of group_k_fold.
+        folds: the folds that are trained, by number; None trains all.
+    """
+
+    name: Literal["leave_one_speaker_out", "group_k_fold", "given"]
+    groups: int = Field(5, ge=3)
+    folds: tuple[int, ...] | None = None
+
+
+class Fold(NamedTuple):
+    """One fold: its number, and the clips of its three parts in the corpus's order."""
+
+    number: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def folds(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
+    """Divide clips into folds.
+
+    Args:
+        clips: one row a clip, with `clip` and `speaker`; `session`, `gender` and `split` are used where they are.
+        protocol: how.
+
+    Returns:
+        The folds that are to be trained.
+
+    Raises:
+        ConfigError: when the corpus has too few speakers, or lacks the column that the protocol needs.
+        LeakError: when a speaker is in two parts of a fold.
+    """
+    if protocol.name == "given":
+        made = [_given(clips)]
+    else:
+        speakers = sorted(clips["speaker"].unique())
+        turns = _swapped(clips) if protocol.name == "leave_one_speaker_out" else _rotated(speakers, protocol.groups)
+        if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
+            raise ConfigError(
+                f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
+                "validation and test"
+            )
+        made = []
+        for number, (validation, test) in enumerate(turns):
+            part = clips["speaker"].map(
+                lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train"
+            )
+            made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
+    for fold in made:
+        refuse_shared_speakers(clips, fold)
+    if protocol.folds is None:
+        return made
+    if missing := [number for number in protocol.folds if not 0 <= number < len(made)]:
+        raise ConfigError(f"protocol.folds: there is no fold {missing[0]}; the folds are 0 to {len(made) - 1}")
+    return [made[number] for number in protocol.folds]
+
+
+def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
+    """Raise LeakError when a speaker has clips in two parts of a fold."""
+    speaker = clips.set_index("clip")["speaker"]
+    members = {name: set(speaker[list(getattr(fold, name))]) for name in PARTS}
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if shared := sorted(members[first] & members[second]):
+            raise LeakError(
+                f"fold {fold.number}: {len(shared)} speakers are in both {first} and {second} "
+                f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); "
+                "a score on people who were heard in training says nothing about others: divide the corpus by speaker"
+            )
+
+
+def _given(clips: pd.DataFrame) -> Fold:
+    if "split" not in clips:
+        raise ConfigError("protocol given: the corpus has no column 'split' with train, validation and test")
+    parts = {name: tuple(clips["clip"][clips["split"] == name]) for name in PARTS}
+    if empty := [name for name in PARTS if not parts[name]]:
+        found = ", ".join(sorted(map(str, clips["split"].dropna().unique())))
+        raise ConfigError(f"protocol given: no clip has split '{empty[0]}'; the column holds: {found}")
+    return Fold(0, **parts)
+
+
+def _swapped(clips: pd.DataFrame) -> list[tuple[set[str], set[str]]]:
+    """Pairs (validation, test): each speaker is tested once, validated by the one it is paired with."""
+    people = clips.groupby("speaker", sort=True).first()
+    rings: list[list[str]] = []
+    if "session" in people and people["session"].notna().all():
+        sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
+        rings = [ring for ring in sessions if len(ring) > 1]
+        alone = [ring[0] for ring in sessions if len(ring) == 1]
+    else:
+        gender = people["gender"] if "gender" in people else pd.Series(pd.NA, index=people.index)
+        women, men = list(people.index[gender == "female"]), list(people.index[gender == "male"])
+        couples = min(len(women), len(men))
+        rings = [[woman, man] for woman, man in zip(women[:couples], men[:couples], strict=True)]
+        alone = sorted(set(people.index) - {speaker for ring in rings for speaker in ring})
+    rings += [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
+    if len(alone) % 2 and rings:
+        rings[-1] = [*rings[-1], alone[-1]]
+    validates = {tested: ring[(place + 1) % len(ring)] for ring in rings for place, tested in enumerate(ring)}
+    return [({validates[tested]}, {tested}) for tested in sorted(validates)]
+
+
+def _rotated(speakers: list[str], groups: int) -> list[tuple[set[str], set[str]]]:
+    if len(speakers) < groups:
+        raise ConfigError(f"protocol.groups: {groups} groups need at least as many speakers; there are {len(speakers)}")
+    share, extra = divmod(len(speakers), groups)
+    limits = [number * share + min(number, extra) for number in range(groups + 1)]
+    sets = [set(speakers[begin:end]) for begin, end in pairwise(limits)]
+    return [(sets[(number + 1) % groups], sets[number]) for number in range(groups)]

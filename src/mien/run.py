@@ -1,0 +1,192 @@
+"""The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from mien import config
+from mien.config import Experiment
+from mien.corpora import schemes
+from mien.errors import RunError
+from mien.files import atomic, write_json, write_text
+
+
+class Cell(NamedTuple):
+    """One model on one fold with one seed, and its folder; finished when `weights.safetensors` is there."""
+
+    model: str
+    fold: int
+    seed: int
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train: the weights are written last."""
+        return self.weights.exists()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the resolved experiment in it."""
+
+    folder: Path
+    experiment: Experiment
+
+    @staticmethod
+    def start(folder: Path, experiment: Experiment) -> "Run":
+        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment."""
+        path = folder / "experiment.yaml"
+        resolved = experiment.model_dump(mode="json")
+        if path.exists():
+            there = Run.open(folder).experiment.model_dump(mode="json")
+            if changed := _difference(there, resolved):
+                key, before, now = changed
+                raise RunError(
+                    f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
+                )
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
+        elif folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder}: is a file, not a folder; choose another --out")
+        else:
+            write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
+        return Run(folder, experiment)
+
+    @staticmethod
+    def open(folder: Path | str) -> "Run":
+        """Open a run to read; raises RunError when it is none."""
+        folder = Path(folder)
+        path = folder / "experiment.yaml"
+        if not path.is_file():
+            raise RunError(f"{folder}: no run folder (no experiment.yaml in it); 'mien train' makes one")
+        return Run(folder, config.load(path))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotion classes in order."""
+        return schemes.scheme(self.experiment.data.scheme).classes
+
+    def cell(self, model: str, fold: int, seed: int) -> Cell:
+        """The cell of a model, a fold and a seed, finished or not."""
+        return Cell(model, fold, seed, self.folder / "models" / model / f"fold-{fold}-seed-{seed}")
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The finished cells, in the order of models, folds and seeds."""
+        planned = [
+            self.cell(model, fold["fold"], seed)
+            for model in self.experiment.models
+            for fold in self.splits
+            for seed in self.experiment.seeds
+        ]
+        return [cell for cell in planned if cell.finished]
+
+    @cached_property
+    def splits(self) -> list[dict[str, Any]]:
+        """The folds: fold, and for train, validation and test their speakers and clips."""
+        folds: list[dict[str, Any]] = self._json("splits.json")["folds"]
+        return folds
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """The clips used, indexed by clip: the corpus's columns and `label`."""
+        return read_table(self._file("clips.csv")).set_index("clip", drop=False)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Validation and test predictions of every finished cell."""
+        return read_table(self._file("predictions.csv"))
+
+    @property
+    def leakage(self) -> pd.DataFrame | None:
+        """What is left of the speaker, or None where it was not measured."""
+        path = self.folder / "leakage.csv"
+        return read_table(path) if path.exists() else None
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The scores."""
+        return self._json("metrics.json")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine, commit."""
+        return self._json("environment.json")
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Hashes of files and split, and what was found."""
+        return self._json("certificate.json")
+
+    def history(self, cell: Cell) -> pd.DataFrame:
+        """One row an epoch."""
+        return pd.read_json(cell.folder / "history.jsonl", lines=True)
+
+    def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
+        """The embeddings of all clips of a cell: (clip, split and the columns of `clips`), name -> n x D."""
+        with safe_open(cell.folder / "embeddings.safetensors", "numpy") as file:
+            head = file.metadata()
+            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        names = json.loads(head["clips"])
+        table = self.clips.loc[names].reset_index(drop=True)
+        table.insert(1, "split", json.loads(head["splits"]))
+        return table, values
+
+    def write_embeddings(
+        self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
+    ) -> None:
+        """Write what `embeddings` reads."""
+        with atomic(cell.folder / "embeddings.safetensors") as temporary:
+            save_file(
+                {name: np.ascontiguousarray(value) for name, value in values.items()},
+                temporary,
+                {"clips": json.dumps(clips), "splits": json.dumps(splits)},
+            )
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a CSV of the run, atomically."""
+        with atomic(self.folder / name) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a JSON file of the run, atomically."""
+        write_json(self.folder / name, value)
+
+    def _file(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise RunError(f"{path}: missing, the run is not finished; run the same 'mien train' again to go on")
+        return path
+
+    def _json(self, name: str) -> Any:
+        return json.loads(self._file(name).read_text(encoding="utf-8"))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing."""
+    text = {"clip": str, "speaker": str, "file": str, "sentence": str, "session": str, "recording": str}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+
+
+def _difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """The first setting that differs: (dotted key, before, now)."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            if found := _difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
+                return found
+        return None
+    return None if before == now else (key, before, now)

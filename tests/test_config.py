@@ -1,0 +1,139 @@
+"""Experiment files: every shipped one round-trips, every misspelt key is refused with the nearest name."""
+
+import copy
+
+import pytest
+import yaml
+
+from mien import config
+from mien.config import Loader
+from mien.errors import ConfigError
+
+SHIPPED = config.names()
+
+
+def settings(tree, above=""):
+    """Every setting of an experiment as a dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from settings(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_experiment_round_trips_through_its_resolved_file(name, tmp_path):
+    experiment = config.load(name)
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
+    assert config.load(file) == experiment
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_setting_that_matters_has_a_provenance(name):
+    experiment = config.load(name)
+    tree = experiment.model_dump(
+        mode="json", include={"recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds"}
+    )
+    tree["data"].pop("prepared")
+    told = experiment.provenance
+    untold = [
+        key for key in settings(tree) if not any(key == prefix or key.startswith(f"{prefix}.") for prefix in told)
+    ]
+    assert not untold
+    dangling = [
+        prefix
+        for prefix in told
+        if not any(key == prefix or key.startswith(f"{prefix}.") for key in _all_keys(experiment))
+    ]
+    assert not dangling
+
+
+def _all_keys(experiment):
+    tree = experiment.model_dump(mode="json")
+    tree["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
+    tree["data"]["audio"] |= experiment.feature[1].model_dump(mode="json")
+    return list(settings(tree))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
+    raw = config.load(name).model_dump(mode="json")
+    free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.")  # names there are the user's
+    checked = 0
+    for key in settings(raw):
+        if key.startswith(free) or key in {"provenance", "reference", "encoder.name", "data.audio.name", "data.copies"}:
+            continue
+        broken = copy.deepcopy(raw)
+        *place, last = key.split(".")
+        branch = broken
+        for part in place:
+            branch = branch[part]
+        branch[last + "x"] = branch.pop(last)
+        with pytest.raises(ConfigError, match=rf"{last}x'.*Did you mean '{last}'"):
+            config.resolve(broken, name)
+        checked += 1
+    assert checked > 20
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=5", "unknown key 'training.epoch'. Did you mean 'epochs'"),
+        ("training.epochs=five", "epochs"),
+        ("training.epochs=1.5", "epochs"),
+        ("models.MEnAN.embeddings.main.remove.speaker.wieght=0.3", "Did you mean 'weight'"),
+        ("models.MEnAN.embeddings.main.remove.speaker.how=max_entropie", "Did you mean 'max_entropy'"),
+        ("models.MEnAN.embeddings.main.tasks.speaker=1.0", "is a task and is also removed"),
+        ("encoder=cnn_gro", "Did you mean 'cnn_gru'"),
+        ("data.audio=mfb34", "Did you mean 'mfb43'"),
+        ("data.audio.windw=0.05", "Did you mean 'window'"),
+        ("data.copies.speed_080.sped=0.7", "Did you mean 'speed'"),
+        ("models.a/b.embeddings.main.tasks.emotion=1.0", "a model's name is a folder's"),
+        ("epochs", "is not an override"),
+        ("title.x=1", "one value and has no keys"),
+        ("training.epochs=[", "not YAML"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_the_way_out(override, message):
+    with pytest.raises(ConfigError) as error:
+        config.load("li2020", [override])
+    assert message in str(error.value)
+
+
+def test_overrides_reach_every_depth_and_leave_the_rest():
+    plain = config.load("li2020")
+    changed = config.load(
+        "li2020", ["training.epochs=3", "seeds=[1, 2]", "optimiser.lr.spies=1e-3", "encoder.channels=8"]
+    )
+    assert changed.training.epochs == 3
+    assert changed.seeds == (1, 2)
+    assert changed.optimiser.lr == {"default": 0.001, "spies": 0.001}
+    assert changed.encoder_config[1].channels == 8
+    assert changed.models == plain.models
+
+
+def test_numbers_are_read_as_in_yaml_1_2_and_a_key_told_twice_is_refused():
+    read = yaml.load("{a: 1e-3, b: 1.5E+2, c: 12, d: -.5, e: no, f: true, g: 2024-01-01, h: 1.2.3}", Loader)
+    assert read == {"a": 0.001, "b": 150.0, "c": 12, "d": -0.5, "e": "no", "f": True, "g": "2024-01-01", "h": "1.2.3"}
+    with pytest.raises(yaml.YAMLError, match="told twice"):
+        yaml.load("a: 1\nb: 2\na: 3", Loader)
+
+
+def test_a_file_extends_another_and_a_circle_is_told(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: li2020\ntraining: {epochs: 2}\nmodels: {MEnAN: null}\n")
+    mine = config.load(tmp_path / "mine.yaml")
+    assert mine.training.epochs == 2
+    assert mine.training.batch == 16
+    assert "MEnAN" not in mine.models
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        config.load(tmp_path / "a.yaml")
+
+
+def test_unknown_experiments_and_missing_files_name_what_there_is(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'li2020'"):
+        config.load("li202")
+    with pytest.raises(ConfigError, match="no such experiment file"):
+        config.load(tmp_path / "none.yaml")

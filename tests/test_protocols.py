@@ -1,0 +1,105 @@
+"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.errors import ConfigError, LeakError
+from mien.protocols import Fold, Protocol, folds, refuse_shared_speakers
+
+EMODB = {"03": "male", "08": "female", "09": "female", "10": "male", "11": "male", "12": "male", "13": "female",
+         "14": "female", "15": "male", "16": "female"}  # fmt: skip
+
+
+def corpus(people, clips=3, **columns):
+    rows = [
+        {"clip": f"{speaker}-{n}", "speaker": speaker, "gender": gender}
+        for speaker, gender in people.items()
+        for n in range(clips)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def who(clips):
+    return {clip.rsplit("-", 1)[0] for clip in clips}
+
+
+@given(
+    st.dictionaries(
+        st.text("abcdef", min_size=1, max_size=4), st.sampled_from(["female", "male", None]), min_size=3, max_size=12
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_everybody_is_tested_once_and_nobody_is_in_two_parts(people):
+    table = corpus(people)
+    for protocol in (Protocol(name="leave_one_speaker_out"), Protocol(name="group_k_fold", groups=3)):
+        made = folds(table, protocol)
+        tested = [clip for fold in made for clip in fold.test]
+        assert sorted(tested) == sorted(table["clip"])
+        for fold in made:
+            parts = [who(fold.train), who(fold.validation), who(fold.test)]
+            assert all(parts)
+            assert sum(map(len, parts)) == len(set().union(*parts)) == len(people)
+            assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+
+
+def test_without_sessions_a_woman_is_paired_with_a_man():
+    made = folds(corpus(EMODB), Protocol(name="leave_one_speaker_out"))
+    pairs = {tuple(who(fold.test))[0]: tuple(who(fold.validation))[0] for fold in made}
+    assert len(made) == 10
+    assert all(EMODB[tested] != EMODB[validates] and pairs[validates] == tested for tested, validates in pairs.items())
+
+
+def test_the_two_speakers_of_a_session_swap_their_roles():
+    people = {f"Ses{n:02d}{letter}": gender for n in range(1, 6) for letter, gender in (("F", "female"), ("M", "male"))}
+    table = corpus(people)
+    table["session"] = table["speaker"].str[:5]
+    made = folds(table, Protocol(name="leave_one_speaker_out"))
+    assert len(made) == 10
+    for fold in made:
+        (tested,), (validates,) = who(fold.test), who(fold.validation)
+        assert tested != validates
+        assert tested[:5] == validates[:5]
+        assert len(who(fold.train)) == 8
+
+
+def test_groups_of_neighbours_are_tested_and_the_next_one_validates():
+    people = {f"{number:02d}": "male" if number % 2 else "female" for number in range(1, 19)}
+    made = folds(corpus(people), Protocol(name="group_k_fold", groups=6))
+    assert [sorted(who(fold.test)) for fold in made][:2] == [["01", "02", "03"], ["04", "05", "06"]]
+    assert who(made[0].validation) == who(made[1].test)
+    assert who(made[5].validation) == who(made[0].test)
+
+
+def test_a_given_split_is_taken_as_it_is_and_a_shared_speaker_is_refused():
+    table = corpus({"a": None, "b": None, "c": None}, clips=2)
+    table["split"] = ["train", "train", "validation", "validation", "test", "test"]
+    (fold,) = folds(table, Protocol(name="given"))
+    assert fold == Fold(0, ("a-0", "a-1"), ("b-0", "b-1"), ("c-0", "c-1"))
+    table.loc[1, "split"] = "test"
+    with pytest.raises(LeakError, match="1 speakers are in both train and test \\(a\\)"):
+        folds(table, Protocol(name="given"))
+
+
+def test_validation_that_equals_test_is_refused():
+    with pytest.raises(LeakError, match="validation and test"):
+        refuse_shared_speakers(
+            corpus({"a": None, "b": None}).set_index("clip", drop=False), Fold(0, ("a-0",), ("b-0",), ("b-0",))
+        )
+
+
+def test_what_cannot_be_done_is_told():
+    with pytest.raises(ConfigError, match="too few"):
+        folds(corpus({"a": None, "b": None}), Protocol(name="leave_one_speaker_out"))
+    with pytest.raises(ConfigError, match="at least as many speakers"):
+        folds(corpus({"a": None, "b": None}), Protocol(name="group_k_fold", groups=3))
+    with pytest.raises(ConfigError, match="no column 'split'"):
+        folds(corpus({"a": None}), Protocol(name="given"))
+    with pytest.raises(ConfigError, match="no fold 10"):
+        folds(corpus(EMODB), Protocol(name="leave_one_speaker_out", folds=(0, 10)))
+
+
+def test_chosen_folds_keep_their_numbers():
+    made = folds(corpus(EMODB), Protocol(name="leave_one_speaker_out", folds=(7, 2)))
+    assert [fold.number for fold in made] == [7, 2]
