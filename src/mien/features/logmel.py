@@ -1,0 +1,106 @@
+"""Log-mel filterbank energies, (T, mels) float32: natural logarithms of power at full scale 1.
+
+Kaldi's definition: each frame loses its mean, is pre-emphasised within itself, tapered, and zero-padded to a power of
+two; the power spectrum goes through triangles that are even in mel = 1127 ln(1 + f / 700); what is below
+float32's epsilon is raised to it, so silence is ln(1.19e-7) = -15.94. No normalisation a clip or a speaker.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from mien.errors import ConfigError
+from mien.features import frames
+from mien.features.config import FrameConfig
+
+SOURCE = "Kaldi's fbank; 40 bands, 40 ms windows each 10 ms as in Li et al. 2020, section 5"
+VERSION = 1
+FLOOR = float(np.finfo(np.float32).eps)
+
+
+class Config(FrameConfig):
+    """Settings of log-mel energies.
+
+    Attributes:
+        mels: number of bands. Li et al. 2020, section 5: 40.
+        low: lower edge of the lowest band in hertz (Kaldi's default; the papers do not say).
+        high: upper edge of the highest band in hertz; None is half the sampling rate (Kaldi's default).
+        preemphasis: coefficient of the first difference (Kaldi's default; the papers do not say).
+        taper: window function (Kaldi's default; the papers do not say).
+    """
+
+    mels: int = Field(default=40, ge=1, le=512)
+    low: float = Field(default=20.0, ge=0)
+    high: float | None = Field(default=None, gt=0)
+    preemphasis: float = Field(default=0.97, ge=0, le=1)
+    taper: Literal["hamming", "hann", "povey"] = "povey"
+
+    @model_validator(mode="after")
+    def _bands_exist(self) -> Self:
+        nyquist = self.sample_rate / 2
+        high = nyquist if self.high is None else self.high
+        if not self.low < high <= nyquist:
+            raise ValueError(f"bands from low = {self.low} to high = {high} Hz must rise and end at {nyquist} or below")
+        return self
+
+
+def dimension(config: Config) -> int:
+    """Values a frame."""
+    return config.mels
+
+
+def hop(config: Config) -> float:
+    """Seconds from one frame to the next."""
+    return config.shift_size / config.sample_rate
+
+
+def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[NDArray[np.float32]]:
+    """The (T, mels) float32 energies of each waveform, (N,) float32 at full scale and `config.sample_rate`."""
+    return [_energies(waveform, config) for waveform in waveforms]
+
+
+def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float32]:
+    here, before, bank = _operators(config)
+    size = 2 * (len(bank) - 1)
+    energies = torch.empty(frames.count(len(waveform), config), config.mels)
+    for part, samples in frames.blocks(waveform, config):
+        centred = samples - samples.mean(1, keepdim=True)
+        tapered = centred * here
+        tapered[:, 1:].addcmul_(centred[:, :-1], before)
+        spectrum = torch.fft.rfft(tapered, size)
+        power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
+        torch.mm(power, bank, out=energies[part])
+    return energies.clamp_(min=FLOOR).log_().numpy()
+
+
+@lru_cache(maxsize=8)
+def _operators(config: Config) -> tuple[Tensor, Tensor, Tensor]:
+    """What multiplies a sample (window,), the one before it (window - 1,), and the power spectrum (bins, mels)."""
+    window = frames.taper(config.taper, config.window_size)
+    here = window.copy()
+    here[0] *= 1 - config.preemphasis  # the first sample of a frame stands in for the one before it
+    size = 1 << (config.window_size - 1).bit_length()
+    high = config.sample_rate / 2 if config.high is None else config.high
+    lowest, highest = _mel(np.array([config.low, high]))
+    edges = np.linspace(lowest, highest, config.mels + 2)
+    bins = _mel(np.arange(size // 2 + 1) * config.sample_rate / size)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    bank = np.maximum(np.minimum(rising, falling), 0)
+    if not bank.any(0).all():
+        raise ConfigError(
+            f"mels = {config.mels}: band {int(np.argmin(bank.any(0)))} lies between two bins of a {size}-point "
+            "spectrum; take fewer bands or a longer window"
+        )
+    before = -config.preemphasis * window[1:]
+    return torch.tensor(here).float(), torch.tensor(before).float(), torch.tensor(bank).float()
+
+
+def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1127.0 * np.log1p(hertz / 700.0)

@@ -1,0 +1,78 @@
+"""Shards: the files of a feature store. One shard holds the frames of some clips in one safetensors file:
+
+- `frames`: (sum of T, D) float32, clip after clip;
+- `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
+- metadata: JSON lists `clips` (names), `keys` (what decides their sound, see `corpora.prepared.key`) and `seconds`.
+
+A shard is named after its clips and keys, so that writing the same work twice gives one file. It appears whole or not
+at all. Reading maps it into memory; nothing is unpickled.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mien.files import atomic
+from mien.settings import digest
+
+
+class Entry(NamedTuple):
+    """A clip in a shard: its name and key, its seconds of sound, and where its frames are."""
+
+    clip: str
+    key: str
+    seconds: float
+    shard: Path
+    begin: int
+    end: int
+
+
+class Frames(NamedTuple):
+    """What is to be written of one clip: `values` (T, D) float32."""
+
+    clip: str
+    key: str
+    seconds: float
+    values: NDArray[np.float32]
+
+
+def write(folder: Path, clips: Sequence[Frames]) -> Path:
+    """Write a shard of at least one clip and return its path."""
+    names, identities = [one.clip for one in clips], [one.key for one in clips]
+    path = folder / f"shard-{digest([names, identities])}.safetensors"
+    lengths = [0, *(len(one.values) for one in clips)]
+    tensors = {
+        "frames": np.concatenate([one.values for one in clips]).astype(np.float32, copy=False),
+        "offsets": np.cumsum(lengths, dtype=np.int64),
+    }
+    metadata = {"clips": names, "keys": identities, "seconds": [one.seconds for one in clips]}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, {name: json.dumps(values) for name, values in metadata.items()})
+    return path
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """All clips of all shards in a folder. A shard that is damaged counts as absent: its clips are extracted anew."""
+    for path in sorted(folder.glob("shard-*.safetensors")):
+        try:
+            with safe_open(path, "numpy") as shard:
+                metadata, offsets = shard.metadata(), shard.get_tensor("offsets").tolist()
+        except SafetensorError:
+            continue
+        columns = (json.loads(metadata[name]) for name in ("clips", "keys", "seconds"))
+        for number, (clip, key, seconds) in enumerate(zip(*columns, strict=True)):
+            yield Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
+
+
+def frames(path: Path) -> torch.Tensor:
+    """The frames of a shard, (sum of T, D) float32, mapped into memory; pages are read when touched."""
+    with safe_open(path, "pt") as shard:
+        values: torch.Tensor = shard.get_tensor("frames")
+    return values

@@ -1,0 +1,121 @@
+"""The feature store: the frames of a prepared corpus's clips under one feature and its settings.
+
+It lives in PREPARED/features/NAME-HASH, where HASH is of the feature's name, settings and code version; a clip is found
+by its name and what decides its sound (`corpora.prepared.key`), so frames of an older file are never taken for its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+import torch
+
+from mien import features
+from mien.corpora.corpus import Problem, problem_table
+from mien.corpora.prepared import Prepared, keys
+from mien.errors import CorpusError
+from mien.features import extraction, shards
+from mien.features.config import FeatureConfig
+from mien.features.extraction import Source, Target
+from mien.features.shards import Entry
+from mien.settings import digest
+
+
+def target(prepared: Path, name: str, config: FeatureConfig) -> Target:
+    """Where a feature with its settings is kept in a PREPARED folder; raises ConfigError for an unknown feature."""
+    version = features.feature(name).VERSION
+    identity = digest({"name": name, "config": config.model_dump(mode="json"), "version": version})
+    return Target(prepared / "features" / f"{name}-{identity}", name, config)
+
+
+class FeatureStore:
+    """Frames by clip, mapped into memory. It pickles without them, so that it may travel to other processes."""
+
+    def __init__(self, prepared: Prepared, name: str, config: FeatureConfig) -> None:
+        """Open the store of a feature, which may not exist yet.
+
+        Args:
+            prepared: the corpus.
+            name: of the feature.
+            config: its settings.
+        """
+        self.prepared, self.name, self.config = prepared, name, config
+        self.target = target(prepared.folder, name, config)
+        self._keys = keys(prepared.table)
+        self._entries: Mapping[str, Entry] = MappingProxyType({})
+        self._shards: dict[Path, torch.Tensor] = {}
+
+    def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, FeatureConfig]]:
+        return (type(self), (self.prepared, self.name, self.config))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the shards."""
+        return self.target.folder
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Those of the clips that have no frames yet."""
+        self._look()
+        return [clip for clip in clips if clip not in self._entries]
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Extract what is missing, in worker processes; what is done stays done when it is interrupted.
+
+        Args:
+            clips: names.
+            workers: how many processes.
+
+        Returns:
+            Problems (columns file, problem): files that have changed since they were prepared, are gone, or end the
+            process that reads them.
+        """
+        missing = set(self.missing(clips))
+        rows = [row for row in self.prepared.table.to_dict("records") if row["clip"] in missing]
+        files = {str(row["clip"]): str(row["file"]) for row in rows}
+        sources = [
+            Source(
+                str(row["clip"]),
+                self.prepared.media(row),
+                row["start"],
+                row["end"],
+                row["sha256"],
+                there=(frozenset(),),
+            )
+            for row in rows
+        ]
+        readings = extraction.extract(sources, [self.target], workers=workers, what=self.name)
+        problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
+        self._look()
+        return problem_table(problems)
+
+    def length(self, clip: str) -> int:
+        """The number of frames T of a clip; raises CorpusError when they were not extracted."""
+        entry = self._entry(clip)
+        return entry.end - entry.begin
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The frames of a clip, (T, D) float32, a view of the mapped shard: do not write to it.
+
+        Raises:
+            CorpusError: they were not extracted.
+        """
+        entry = self._entry(clip)
+        shard = self._shards.get(entry.shard)
+        if shard is None:
+            shard = self._shards[entry.shard] = shards.frames(entry.shard)
+        return shard[entry.begin : entry.end]
+
+    def _entry(self, clip: str) -> Entry:
+        entry = self._entries.get(clip)
+        if entry is None:
+            self._look()  # another process may have extracted it
+            entry = self._entries.get(clip)
+        if entry is None:
+            raise CorpusError(f"{self.folder}: no {self.name} of the clip '{clip}'; extract it first")
+        return entry
+
+    def _look(self) -> None:
+        """Read the index of the folder."""
+        found = shards.entries(self.folder)
+        self._entries = {entry.clip: entry for entry in found if self._keys.get(entry.clip) == entry.key}
