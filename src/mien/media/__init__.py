@@ -1,0 +1,1 @@
+"""From the bytes of a media file to waveforms and pictures. Nothing here knows about emotion."""

@@ -1,0 +1,73 @@
+"""A recording in overlapping windows, at bounded memory: each with its place in media time and how long it is active.
+
+Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.media.activity import FRAME, Detector
+from mien.media.audio import SAMPLE_RATE, stream_audio
+
+
+class Window(NamedTuple):
+    """A window of sound.
+
+    Attributes:
+        start: media seconds.
+        end: media seconds.
+        samples: mono float32 at 16 kHz.
+        active: seconds in which somebody is heard.
+    """
+
+    start: float
+    end: float
+    samples: NDArray[np.float32]
+    active: float
+
+
+def windows(file: Path, *, length: float, hop: float, detect: Detector) -> Iterator[Window]:
+    """Yield the windows of a file, the first before the second is decoded; nothing where it has no sound.
+
+    Args:
+        file: any media file.
+        length: of a window in seconds; a shorter file is one window.
+        hop: seconds from one window to the next, at most `length`.
+        detect: see `media.activity.detector`.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    size, step = round(length * SAMPLE_RATE), round(hop * SAMPLE_RATE)
+    sound, flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+    first, first_flag = 0, 0  # the sample and the frame at which what is kept begins
+    begin = covered = 0
+    for block in stream_audio(file):
+        sound = np.concatenate([sound, block.samples])
+        ready = (first + len(sound)) // FRAME
+        known = first_flag + len(flags)
+        frames = sound[known * FRAME - first : ready * FRAME - first].reshape(-1, FRAME)
+        flags = np.concatenate([flags, detect(frames)])
+        while first + len(sound) >= begin + size:
+            yield _window(sound[begin - first :][:size], begin, flags, first_flag)
+            covered, begin = begin + size, begin + step
+            keep = min(begin // FRAME, first_flag + len(flags))
+            flags, first_flag = flags[keep - first_flag :], keep
+            sound, first = sound[keep * FRAME - first :], keep * FRAME
+    total = first + len(sound)
+    if total > covered:
+        known = first_flag + len(flags)
+        rest = np.zeros((1, FRAME), np.float32)
+        rest[0, : total - known * FRAME] = sound[known * FRAME - first :]
+        flags = np.concatenate([flags, detect(rest)])
+        yield _window(sound[begin - first :], begin, flags, first_flag)
+
+
+def _window(samples: NDArray[np.float32], begin: int, flags: NDArray[np.bool_], first_flag: int) -> Window:
+    end = begin + len(samples)
+    inside = flags[begin // FRAME - first_flag : -(-end // FRAME) - first_flag]
+    return Window(begin / SAMPLE_RATE, end / SAMPLE_RATE, samples.copy(), float(inside.sum()) * FRAME / SAMPLE_RATE)

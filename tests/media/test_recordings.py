@@ -1,0 +1,25 @@
+"""Real recordings: what their headers and an independent reader say, `read_audio` gives."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien.media.audio import probe, read_audio
+
+
+@pytest.mark.recordings
+def test_real_recordings(recordings: Path) -> None:
+    for file in sorted((recordings / "clips" / "grid").glob("*.mpg")):
+        assert len(read_audio(file)) / 16_000 == pytest.approx(2.98, abs=0.05)
+        assert probe(file) == (pytest.approx(2.98, abs=0.05), True, True)
+    late = read_audio(recordings / "clips" / "face_noface.mov")  # the track begins at sample 107,164 of 44,100 a second
+    first = round(107_164 / 44_100 * 16_000)
+    assert not late[: first - 100].any()
+    assert late[first : first + 8000].any()
+    with wave.open(str(recordings / "emodb" / "wav" / "03a01Fa.wav")) as plain:
+        integers = np.frombuffer(plain.readframes(plain.getnframes()), "<i2")
+        source = plain.getframerate()
+    file = recordings / "emodb" / "wav" / "03a01Fa.wav"
+    assert np.array_equal(read_audio(file, rate=source), integers / np.float32(2**15))
