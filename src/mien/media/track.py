@@ -7,7 +7,7 @@ the count of samples by no more than `SLACK` are taken as inexact.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from av.stream import Discard
@@ -44,7 +44,7 @@ class Track:
         Raises:
             MediaError: the file is damaged or truncated before its first sample, or holds no sound.
         """
-        stream = container.streams.best("audio")
+        stream = cast("av.AudioStream | None", container.streams.best("audio"))
         if stream is None:
             raise MediaError(file, "holds a sound track that cannot be decoded; it is damaged at its head or no sound")
         self.end = 0.0

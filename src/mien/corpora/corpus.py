@@ -1,0 +1,257 @@
+"""A corpus: a checked table of clips, one row a clip, and the list of what is wrong with the rest.
+
+The table begins with the columns `COLUMNS`, in this order; columns that nobody knows are kept behind them.
+
+- clip: the clip's name, unique in the corpus.
+- file: path of the media file relative to the corpus's root, with `/`.
+- start, end: float64 seconds within the file; not-a-number is the file's beginning or end.
+- speaker: who speaks; never missing.
+- gender: "female", "male" or missing.
+- emotion: a name in lower case, several joined by "+" in alphabetical order ("anger+sadness"), or missing when unknown.
+
+Every other column is float64 or text. Text has pandas' dtype `str`; what is missing is missing, never "" or "nan".
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mien.errors import CorpusError
+
+COLUMNS = ("clip", "file", "start", "end", "speaker", "gender", "emotion")
+REQUIRED = ("clip", "file", "speaker")
+
+_MISSING = frozenset({"", "nan", "NaN", "<NA>"})
+_DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(\.\d*)?[eE][+-]?\d+|inf)")
+_GENDERS = {
+    **dict.fromkeys(("female", "f", "w", "woman", "weiblich"), "female"),
+    **dict.fromkeys(("male", "m", "man", "männlich"), "male"),
+}
+_NEITHER = frozenset({"unknown", "other", "diverse", "nonbinary", "non-binary", "u", "x", "-"})
+
+
+class Problem(NamedTuple):
+    """A thing that is wrong: the file (or, without one, the clip or row) and one clause that says what."""
+
+    file: str
+    problem: str
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A corpus as a reader found it. Made by `check`, so the table keeps what this module's head promises.
+
+    Attributes:
+        name: the reader's name.
+        root: the folder that `file` is relative to.
+        table: one row a clip.
+        problems: columns file, problem; sorted. Most tell of a clip that was left out, each says so.
+        licence: the corpus's licence, in one line.
+        source: where to get the corpus.
+        expected: how many clips the complete corpus has; None where nobody can know.
+        scheme: the name of the emotion classes that the corpus is usually read with, see `schemes`.
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+    problems: pd.DataFrame
+    licence: str
+    source: str
+    expected: int | None
+    scheme: str
+
+    @property
+    def shortfall(self) -> int:
+        """How many clips are missing to the complete corpus; 0 where that is not known."""
+        return 0 if self.expected is None else max(0, self.expected - len(self.table))
+
+
+def check(
+    *,
+    name: str,
+    root: Path,
+    table: pd.DataFrame,
+    licence: str,
+    source: str,
+    expected: int | None,
+    scheme: str,
+    problems: Iterable[Problem] = (),
+) -> Corpus:
+    """Normalise a table of clips, leave out the rows that break the schema, and list every one of their problems.
+
+    Of rows with one clip name the first stays. A speaker of two genders is left out altogether, since nobody can tell
+    which clips are whose. A gender that is not understood becomes missing and is listed; its clip stays. Words that
+    mean neither ("other", "unknown", "nonbinary", ...) become missing unlisted.
+
+    Args:
+        name: the reader's name.
+        root: the folder that the column `file` is relative to.
+        table: at least the columns `REQUIRED`, one row a clip.
+        licence: the corpus's licence.
+        source: where to get the corpus.
+        expected: how many clips the complete corpus has, if anybody knows.
+        scheme: the emotion classes that the corpus is usually read with.
+        problems: what the reader has found already.
+
+    Raises:
+        CorpusError: a column that is missing or there twice, or not one row that can be used.
+    """
+    columns = [str(column) for column in table.columns]
+    if missing := [column for column in REQUIRED if column not in columns]:
+        raise CorpusError(f"{root}: the table of clips has no column '{missing[0]}'; it has: {', '.join(columns)}")
+    if twice := [column for column in columns if columns.count(column) > 1]:
+        raise CorpusError(f"{root}: the table of clips has two columns '{twice[0]}'; rename one of them")
+    given = table.set_axis(columns, axis=1).reset_index(drop=True)
+    clean, found, broken = _normalised(given)
+    listed = [*problems, *found]
+    if broken.all():
+        shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "there is none"
+        raise CorpusError(f"{root}: not one of {len(clean)} clips can be used ({shown})")
+    return Corpus(
+        name=name,
+        root=root,
+        table=typed(clean[~broken].reset_index(drop=True)),
+        problems=problem_table(listed),
+        licence=licence,
+        source=source,
+        expected=expected,
+        scheme=scheme,
+    )
+
+
+def problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Problems as a table (columns file, problem: text), each once, sorted by file."""
+    return pd.DataFrame(sorted(set(problems)), columns=list(Problem._fields), dtype="str")
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with `COLUMNS` first and every column float64 or text, so that a CSV file keeps all of it.
+
+    `start` and `end` are numbers. Of the columns that nobody knows, those become numbers whose every value is one that
+    is written with a decimal point or an exponent; codes such as 01 stay text.
+    """
+    result: dict[str, pd.Series[Any]] = {}
+    for column in [*COLUMNS, *(str(column) for column in table if column not in COLUMNS)]:
+        values: pd.Series[Any] = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        if column in ("start", "end"):
+            result[column] = pd.to_numeric(values, errors="coerce").astype("float64")
+        elif column in COLUMNS:
+            result[column] = _text(values)
+        else:
+            result[column] = _number_or_text(values)
+    return pd.DataFrame(result, index=table.index)
+
+
+def read_table(file: Path, *, encoding_errors: Literal["strict", "replace"] = "strict") -> pd.DataFrame:
+    """A CSV file (UTF-8, commas, a header line) with every cell as text; empty cells are missing.
+
+    Args:
+        file: the CSV file.
+        encoding_errors: whether bytes that are no UTF-8 are refused or replaced.
+
+    Raises:
+        CorpusError: the file is missing, is not UTF-8, or has rows of unequal length.
+    """
+    try:
+        table = pd.read_csv(
+            file,
+            dtype="str",
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8-sig",
+            encoding_errors=encoding_errors,
+        )
+    except FileNotFoundError as error:
+        raise CorpusError(f"{file}: no such table of clips") from error
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{file}: not a table with commas and a header line in UTF-8 ({error})") from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise CorpusError(f"{file}: the rows have more cells than the header line; give every column a name")
+    return table
+
+
+def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
+    """The normalised rows, their problems, and which of them cannot be used."""
+    clean = typed(given)
+    row = pd.Series([f"row {number + 1}" for number in range(len(clean))], index=clean.index, dtype="str")
+    which = clean["clip"].fillna(row)
+    file = clean["file"].fillna(which)
+    shared = file.duplicated(keep=False)
+    found: list[Problem] = []
+    broken = pd.Series(False, index=clean.index)
+    needed = [name for name in COLUMNS if name in given]
+
+    def complain(rows: "pd.Series[bool]", say: str, *, leave_out: bool = True) -> None:
+        for at in clean.index[rows]:
+            told = {name: given[name][at] if name in ("start", "end", "gender") else clean[name][at] for name in needed}
+            text = say.format(**told) + (", left out" if leave_out else "")
+            found.append(Problem(str(file[at]), f"{which[at]}: {text}" if shared[at] else text))
+        if leave_out:
+            broken[rows] = True
+
+    for column in REQUIRED:
+        complain(clean[column].isna(), f"no {column} is given")
+    complain(clean["file"].map(_leaves, na_action="ignore").eq(True), "the path {file} leaves the corpus's folder")
+    for column in ("start", "end"):
+        if column in given:
+            unread = clean[column].isna() & _text(given[column]).notna() | np.isinf(clean[column])
+            complain(unread, f"{column} '{{{column}}}' is no number of seconds")
+    complain(clean["start"] < 0, "start {start} is negative")
+    complain(clean["end"] <= clean["start"].fillna(0.0), "end {end} is not after the start")
+
+    told = clean["gender"].str.lower()
+    clean["gender"] = told.map(_GENDERS).astype("str")
+    strange = told.notna() & clean["gender"].isna() & ~told.isin(_NEITHER)
+    complain(strange, "gender '{gender}' is neither female nor male, taken as not known", leave_out=False)
+    genders = clean.groupby("speaker")["gender"].nunique()
+    both = clean["speaker"].isin(genders.index[genders > 1])
+    complain(both, "speaker {speaker} is told to be female and male")
+
+    clean["emotion"] = clean["emotion"].map(_emotions, na_action="ignore").astype("str")
+    repeated = clean["clip"].where(~broken).duplicated() & clean["clip"].notna() & ~broken
+    complain(repeated, "the clip name {clip} is taken already")
+    return clean, found, broken
+
+
+def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
+    """As dtype `str`, trimmed; whole numbers lose the point that a missing neighbour gave them."""
+
+    def word(value: object) -> str | None:
+        if isinstance(value, float | np.floating) and float(value).is_integer():
+            value = int(value)
+        trimmed = str(value).strip()
+        return None if trimmed in _MISSING else trimmed
+
+    words = [None if pd.isna(value) else word(value) for value in values]
+    return pd.Series(words, index=values.index, dtype="str")
+
+
+def _number_or_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if pd.api.types.is_float_dtype(values.dtype) and values.notna().any():
+        return values.astype("float64")
+    words = _text(values)
+    present = words.dropna()
+    if len(present) and present.map(lambda word: _DECIMAL.fullmatch(word) is not None).all():
+        return words.map(float, na_action="ignore").astype("float64")
+    return words
+
+
+def _leaves(file: str) -> bool:
+    path = PurePosixPath(file)
+    return path.is_absolute() or ".." in path.parts
+
+
+def _emotions(emotion: str) -> str | None:
+    return "+".join(sorted(set(_parts(emotion)))) or None
+
+
+def _parts(emotion: str) -> Iterator[str]:
+    for part in emotion.lower().split("+"):
+        if part.strip():
+            yield part.strip()

@@ -1,0 +1,53 @@
+"""What readers share: the media files below a folder, by path and by stem. Nothing is opened.
+
+Paths are relative to the folder, with `/`, sorted. What is no recording is passed over without a word: names that
+begin with a dot (`._*` of macOS among them), `__MACOSX`, and every extension that is not in `MEDIA`.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from mien.corpora.corpus import Problem
+from mien.errors import CorpusError
+
+# In the order in which one is taken where a stem has several: lossless sound, sound, video.
+MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg")
+
+
+def files(root: Path, *suffixes: str) -> list[str]:
+    """All files below a folder that end so (in any case).
+
+    Raises:
+        CorpusError: the folder is missing.
+    """
+    if not root.is_dir():
+        raise CorpusError(f"{root}: no such folder")
+    found = []
+    for folder, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".") and name != "__MACOSX"]
+        place = Path(folder).relative_to(root)
+        found += [
+            (place / name).as_posix()
+            for name in names
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes
+        ]
+    return sorted(found)
+
+
+def media(root: Path) -> list[str]:
+    """All media files below a folder; raises CorpusError where it is missing."""
+    return files(root, *MEDIA)
+
+
+def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
+    """One file a stem, the first in the order of `MEDIA` and then of paths; a problem for each of the others."""
+    kept: dict[str, str] = {}
+    problems = []
+    for path in sorted(paths, key=lambda path: (MEDIA.index(PurePosixPath(path).suffix.lower()), path)):
+        stem = PurePosixPath(path).stem
+        if stem in kept:
+            problems.append(Problem(path, f"a second file of the clip {stem} beside {kept[stem]}, left out"))
+        else:
+            kept[stem] = path
+    return dict(sorted(kept.items())), problems

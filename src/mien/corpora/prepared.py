@@ -1,0 +1,149 @@
+"""The PREPARED folder: a corpus whose files were hashed and decoded once, written by `mien prepare`.
+
+- `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
+  without sound) and `sha256` (of the file's bytes, hexadecimal).
+- `problems.csv`: file, problem.
+- `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of clips, files
+  and cuts, so that a table that does not belong to it is noticed.
+- `features/`: see `mien.features.store`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.corpora.corpus import Corpus, read_table, typed
+from mien.errors import CorpusError
+from mien.files import atomic, write_json
+from mien.settings import digest
+
+AGAIN = "run 'mien prepare' again"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A PREPARED folder that is complete.
+
+    Attributes:
+        folder: the folder itself.
+        table: as in `corpus.csv`.
+        card: as in `card.json`.
+    """
+
+    folder: Path
+    table: pd.DataFrame
+    card: dict[str, Any]
+
+    @staticmethod
+    def open(folder: Path | str) -> "Prepared":
+        """Open a PREPARED folder; raises CorpusError when it is none, is unfinished, or its parts do not match."""
+        folder = Path(folder)
+        card = read_card(folder)
+        if card is None:
+            raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
+        if card.get("unfinished"):
+            raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
+        table = typed(read_table(folder / "corpus.csv"))
+        if lacking := {"seconds", "sha256"} - set(table):
+            raise CorpusError(f"{folder / 'corpus.csv'}: no column '{min(lacking)}'; {AGAIN}")
+        table["seconds"] = table["seconds"].astype("float64")
+        if _hash(table) != card.get("hash"):
+            raise CorpusError(f"{folder}: corpus.csv and card.json do not belong together; {AGAIN}")
+        return Prepared(folder, table, card)
+
+    def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
+        """The media file of a row of the table."""
+        return Path(self.card["root"]) / str(clip["file"])
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """`card.json` of a folder, finished or not, or None; raises CorpusError when it is there and is no card."""
+    path = folder / "card.json"
+    if not path.is_file():
+        return None
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorpusError(f"{path}: not JSON ({error}); delete {folder} and {AGAIN}") from error
+    if not isinstance(card, dict) or not {"reader", "input"} <= card.keys():
+        raise CorpusError(f"{path}: not the card of a prepared corpus; choose another folder")
+    return card
+
+
+def begin(folder: Path, reader: str, place: Path) -> None:
+    """Mark a folder as being prepared, so that only the same reader on the same corpus goes on with it."""
+    write_json(folder / "card.json", {"reader": reader, "input": str(place.absolute()), "unfinished": True})
+
+
+def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFrame, *, place: Path) -> Prepared:
+    """Write a prepared corpus; each file appears whole, the card last.
+
+    Args:
+        folder: PREPARED.
+        corpus: as it was read.
+        table: its usable clips with `seconds` and `sha256`.
+        problems: columns file, problem.
+        place: what the reader was given: the root, or a table's file.
+    """
+    before = read_card(folder) or {}
+    clips_hash = _hash(table)
+    card = {
+        "name": corpus.name,
+        "reader": corpus.name,
+        "input": str(place.absolute()),
+        "root": str(corpus.root.absolute()),
+        "scheme": corpus.scheme,
+        "licence": corpus.licence,
+        "source": corpus.source,
+        "clips": len(table),
+        "expected": corpus.expected,
+        "shortfall": max(0, (corpus.expected or 0) - len(table)),
+        "speakers": int(table["speaker"].nunique()),
+        "seconds": round(float(table["seconds"].sum()), 3),
+        "gender": _counts(table["gender"]),
+        "emotion": _counts(table["emotion"]),
+        "problems": len(problems),
+        "hash": clips_hash,
+        "created": before.get("created") if before.get("hash") == clips_hash else _now(),
+        "mien": version("mien"),
+    }
+    for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
+        with atomic(folder / name) as temporary:
+            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    write_json(folder / "card.json", card)
+    return Prepared(folder, table, card)
+
+
+def key(sha256: str, start: float, end: float) -> str:
+    """What decides a clip's sound: the file's bytes, and the part of it in microseconds where it is not all."""
+    if np.isnan(start) and np.isnan(end):
+        return sha256
+    first, last = ("" if np.isnan(second) else f"{second:.6f}" for second in (start, end))
+    return f"{sha256}:{first}-{last}"
+
+
+def keys(table: pd.DataFrame) -> dict[str, str]:
+    """Clip -> key, for a table with `sha256`."""
+    columns = (table[name] for name in ("clip", "sha256", "start", "end"))
+    return {clip: key(sha256, start, end) for clip, sha256, start, end in zip(*columns, strict=True)}
+
+
+def _hash(table: pd.DataFrame) -> str:
+    return digest(keys(table))
+
+
+def _counts(values: "pd.Series[Any]") -> dict[str, int]:
+    """How often each value occurs, "unknown" for missing ones, in alphabetical order."""
+    counts = values.fillna("unknown").value_counts().sort_index()
+    return {str(value): int(count) for value, count in counts.items()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,143 @@
+"""Tiny corpora in their true layouts. Readers decode nothing, so the recordings are empty files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+IEMOCAP_EVALUATION = """\
+% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
+
+[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]
+C-E2:\tNeutral;\t()
+C-E3:\tNeutral;\t()
+C-E4:\tNeutral; Frustration;\t()
+C-F1:\tNeutral; Anger;\t(curious)
+A-E3:\tval 3; act 2; dom  2;\t()
+A-E4:\tval 2; act 3; dom  3;\t(mostly nervousness)
+
+[10.0100 - 11.3925]\tSes01F_impro01_M001\txxx\t[2.0000, 3.0000, 3.5000]
+C-E2:\tFrustration;\t()
+C-E3:\tAnger;\t()
+C-E4:\tNeutral;\t()
+A-E3:\tval 3; act 2; dom  2;\t()
+
+[14.8872 - 18.0175]\tSes01F_impro01_F002\texc\t[4.0000, 3.5000, 3.0000]
+C-E2:\tExcited; Happiness;\t()
+C-E3:\tExcited;\t()
+"""
+
+
+def touch(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def write(root: Path, path: str, text: str) -> None:
+    touch(root, path)
+    (root / path).write_text(text, encoding="utf-8")
+
+
+def emodb(root: Path) -> None:
+    touch(root, "wav/03a01Fa.wav", "wav/03a01Nc.wav", "wav/08b10Wb.wav", "wav/16a07Ea.wav")
+
+
+def ravdess(root: Path) -> None:
+    touch(root, "Actor_01/03-01-05-02-01-01-01.wav", "Actor_01/03-01-01-01-02-02-01.wav")
+    touch(root, "Actor_02/03-01-04-01-01-01-02.flac")
+
+
+def librispeech(root: Path) -> None:
+    write(
+        root,
+        "SPEAKERS.TXT",
+        ";ID  |SEX| SUBSET           |MINUTES| NAME\n"
+        "84   | F | dev-clean        | 8.02  | Christie Nowak\n"
+        "174  | M | dev-clean        | 8.04  | Peter Eastman\n",
+    )
+    touch(root, "dev-clean/84/121123/84-121123-0000.flac", "dev-clean/174/50561/174-50561-0003.flac")
+    write(root, "dev-clean/84/121123/84-121123.trans.txt", "84-121123-0000 GO DO YOU HEAR\n")
+
+
+def iemocap(root: Path) -> None:
+    write(root, "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", IEMOCAP_EVALUATION)
+    write(
+        root,
+        "Session2/dialog/EmoEvaluation/Ses02M_script01_1b.txt",
+        "[0.5000 - 3.2500]\tSes02M_script01_1b_M000\tang\t[1.5000, 4.0000, 4.0000]\nC-E1:\tAnger;\t()\n",
+    )
+    wav = "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_"
+    touch(root, f"{wav}F000.wav", f"{wav}M001.wav", f"{wav}F002.wav")
+    touch(root, "Session2/sentences/wav/Ses02M_script01_1b/Ses02M_script01_1b_M000.wav")
+
+
+def cmu_mosei(root: Path) -> None:
+    head = "HITId,Input.VIDEO_ID,Input.CLIP," + ",".join(
+        f"Answer.{emotion}" for emotion in ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    )
+    head += "\n"
+    write(
+        root,
+        "Raw/Labels/5000_batch_raw.csv",
+        head + "h1,-3g5yACwYnA,2,0,0,0,1,0,0\nh2,-3g5yACwYnA,2,0,0,0,2,1,0\nh3,-3g5yACwYnA,2,0,0,0,0,0,0\n"
+        "h1,-3g5yACwYnA,3,0,0,0,0,0,0\nh2,-3g5yACwYnA,3,0,0,0,0,0,0\n",
+    )
+    write(root, "Raw/Labels/extra.csv", head + "h1,a_1,0,0,0,,0,0,0\n")
+    write(root, "Raw/Labels/notes.csv", "WorkerId,Country\n1,US\n")
+    write(
+        root,
+        "Raw/Transcript/Segmented/Combined/-3g5yACwYnA.txt",
+        "-3g5yACwYnA___2___13.6506___22.1___Key is part of ___ the people\n"
+        "-3g5yACwYnA___3___22.1___25___They've been able\n",
+    )
+    touch(root, "Raw/Audio/Full/WAV_16000/-3g5yACwYnA.wav", "Raw/Videos/Full/Combined/-3g5yACwYnA.mp4")
+    touch(root, "Raw/Videos/Segmented/Combined/-3g5yACwYnA_2.mp4", "Raw/Videos/Segmented/Combined/a_1_0.mp4")
+
+
+def table(root: Path) -> None:
+    write(
+        root,
+        "corpus.csv",
+        "file,start,end,speaker,gender,emotion,split,rating\n"
+        "a/one.wav,,,ann,F,happy,train,2.5\n"
+        "talk.mp4,0.5,2.25,bob,male,sad+angry,test,\n"
+        "talk.mp4,3,4,bob,,,test,1.25\n",
+    )
+    touch(root, "a/one.wav", "talk.mp4")
+
+
+def toy(root: Path) -> None:
+    from mien.corpora.toy import ToyConfig, generate
+
+    generate(root, ToyConfig(people=2, clips=12))
+
+
+LAYOUTS: dict[str, Callable[[Path], None]] = {
+    "cmu_mosei": cmu_mosei,
+    "emodb": emodb,
+    "iemocap": iemocap,
+    "librispeech": librispeech,
+    "ravdess": ravdess,
+    "table": table,
+    "toy": toy,
+}
+
+
+@pytest.fixture(scope="session")
+def layouts() -> dict[str, Callable[[Path], None]]:
+    """Reader -> a function that writes a tiny corpus in that reader's format into a folder."""
+    return LAYOUTS
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Callable[[str], Path]:
+    """A function that writes the tiny corpus of a reader and gives its root."""
+
+    def write_one(name: str) -> Path:
+        root = tmp_path / name
+        root.mkdir()
+        LAYOUTS[name](root)
+        return root
+
+    return write_one

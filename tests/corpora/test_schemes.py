@@ -1,0 +1,96 @@
+"""Schemes: what falls into which class, and what is listed because it falls into none."""
+
+import pandas as pd
+import pytest
+
+from mien.corpora.schemes import EMOTIONS, SCHEMES, SYNONYMS, apply, canonical, scheme
+from mien.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_a_scheme_speaks_canonical_names(name):
+    one = scheme(name)
+    assert one.name == name
+    assert len(set(one.classes)) == len(one.classes)
+    assert set(one.classes) <= set(EMOTIONS)
+    assert set(one.merge) <= set(EMOTIONS) - set(one.classes)
+    assert set(one.merge.values()) <= set(one.classes)
+    assert all(one.label(name) == {name} for name in one.classes)
+
+
+def test_class_counts_are_the_corpora_s():
+    counts = {name: len(scheme(name).classes) for name in SCHEMES}
+    assert counts | {"emodb": 7, "ravdess": 8, "iemocap": 4, "cmu_mosei": 7, "toy": 6, "none": 0} == counts
+    assert set(scheme("shared").classes) == set(scheme("emodb").classes) & set(scheme("ravdess").classes)
+
+
+def test_iemocap_merges_excitement_into_happiness_and_nothing_else():
+    iemocap = scheme("iemocap")
+    assert iemocap.label("excitement") == iemocap.label("happiness") == {"happiness"}
+    assert iemocap.label("frustration") == frozenset()
+
+
+@pytest.mark.parametrize("unknown", [None, float("nan"), pd.NA, "", "+"])
+def test_an_unknown_emotion_has_no_class_and_is_not_listed(unknown):
+    assert scheme("emodb").label(unknown) == frozenset()
+    assert scheme("emodb").unmapped(unknown) == []
+
+
+def test_several_emotions_keep_those_with_a_class_and_list_the_others():
+    emotions = pd.Series(
+        ["sadness+anger", "anger+disgust", "excitement+happiness", "surprise", None, "neutral"],
+        index=list("uvwxyz"),
+        dtype="str",
+    )
+    labels, lost = apply(scheme("iemocap"), emotions)
+    assert labels.fillna("?").to_dict() == {
+        "u": "anger+sadness",
+        "v": "anger",
+        "w": "happiness",
+        "x": "?",
+        "y": "?",
+        "z": "neutral",
+    }
+    assert lost == {"disgust": 1, "surprise": 1}
+
+
+def test_every_clip_has_a_label_or_was_unknown_or_is_counted():
+    emotions = pd.Series([*EMOTIONS, *EMOTIONS, None], dtype="str")
+    for one in SCHEMES.values():
+        labels, lost = apply(one, emotions)
+        assert labels.notna().sum() + sum(lost.values()) + 1 == len(emotions)
+
+
+def test_nothing_in_nothing_out():
+    labels, lost = apply(scheme("emodb"), pd.Series([], dtype="str"))
+    assert (len(labels), lost) == (0, {})
+
+
+def test_a_scheme_without_classes_labels_nothing():
+    labels, lost = apply(scheme("none"), pd.Series(["anger", None], dtype="str"))
+    assert labels.isna().all()
+    assert lost == {"anger": 1}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("Happy", "happiness"),
+        ("ang", "anger"),
+        ("SAD+exc", "sadness+excitement"),
+        ("neutral", "neutral"),
+        ("awe", "awe"),
+    ],
+)
+def test_usual_spellings_have_one_name(spelling, name):
+    assert canonical(spelling) == name
+
+
+def test_synonyms_are_no_names_and_lead_to_names():
+    assert not set(SYNONYMS) & set(EMOTIONS)
+    assert set(SYNONYMS.values()) <= set(EMOTIONS)
+
+
+def test_an_unknown_scheme_suggests_the_nearest():
+    with pytest.raises(ConfigError, match="'ravdess'"):
+        scheme("ravdes")
