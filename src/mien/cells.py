@@ -88,7 +88,7 @@ def build(
     seed: int,
     class_weight: dict[str, Tensor],
 ) -> Recipe:
-    """Build a model of an experiment with initial weights drawn by the seed; ambient random numbers stay as they were."""
+    """Build a model of an experiment with initial weights drawn by the seed, away from ambient random numbers."""
     name, config = experiment.encoder_config
     feature, settings = experiment.feature
     dimension = features.feature(feature).dimension(settings)
@@ -113,7 +113,7 @@ def train_cell(
     """Train a cell, or go on with it, and write its folder; does nothing where it is finished."""
     if cell.finished:
         return
-    torch.set_num_threads(threads)
+    processes.use_threads(threads)
     experiment = run.experiment
     train, factors = training_clips(dataset, fold, experiment), {}
     for factor in sorted({"emotion", *experiment.model(cell.model).factors}):

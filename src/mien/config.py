@@ -1,7 +1,7 @@
 """Experiment files: YAML to typed settings, and every misspelt key refused with the nearest name.
 
-Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told twice is an error. `extends: NAME` takes
-another experiment's settings first; `key=value` overrides come last.
+Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told twice is an error. `extends: NAME`
+takes another experiment's settings first; `key=value` overrides come last.
 """
 
 import json
@@ -178,7 +178,7 @@ def _named(value: Any) -> Any:
 
 
 def parse(kind: Any, raw: Named, where: str) -> Any:
-    """Settings of a class from plain values, strict about types; raises ConfigError with the key and the nearest one."""
+    """Settings of a class from plain values, strict about types; raises ConfigError with the nearest key."""
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:

@@ -71,9 +71,9 @@ class Dataset:
         known = self.clips["label"].notna() & ~self.clips["label"].str.contains("+", regex=False, na=False)
         return self.clips[known]
 
-    def extract(self, *, workers: int) -> None:
+    def extract(self, *, workers: int, copies: bool = True) -> None:
         """Extract the features that the store lacks; raises CorpusError when a file has gone bad since `prepare`."""
-        for store in (self.audio, *self.copies.values()):
+        for store in (self.audio, *(self.copies.values() if copies else ())):
             problems = store.extract(list(self.clips["clip"]), workers=workers)
             if len(problems):
                 first = problems.iloc[0]

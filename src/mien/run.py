@@ -98,7 +98,7 @@ class Run:
     @cached_property
     def splits(self) -> list[dict[str, Any]]:
         """The folds: fold, and for train, validation and test their speakers and clips."""
-        folds: list[dict[str, Any]] = self._json("splits.json")["folds"]
+        folds: list[dict[str, Any]] = self._mapping("splits.json")["folds"]
         return folds
 
     @cached_property
@@ -120,17 +120,17 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """The scores."""
-        return self._json("metrics.json")
+        return self._mapping("metrics.json")
 
     @property
     def environment(self) -> dict[str, Any]:
         """Versions, machine, commit."""
-        return self._json("environment.json")
+        return self._mapping("environment.json")
 
     @property
     def certificate(self) -> dict[str, Any]:
         """Hashes of files and split, and what was found."""
-        return self._json("certificate.json")
+        return self._mapping("certificate.json")
 
     def history(self, cell: Cell) -> pd.DataFrame:
         """One row an epoch."""
@@ -172,8 +172,9 @@ class Run:
             raise RunError(f"{path}: missing, the run is not finished; run the same 'mien train' again to go on")
         return path
 
-    def _json(self, name: str) -> Any:
-        return json.loads(self._file(name).read_text(encoding="utf-8"))
+    def _mapping(self, name: str) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self._file(name).read_text(encoding="utf-8"))
+        return values
 
 
 def read_table(path: Path) -> pd.DataFrame:

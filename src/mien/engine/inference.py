@@ -28,7 +28,7 @@ class Inference:
         """Softmax of the logits of a factor, N x K."""
         logits = self.logits[factor].astype(np.float64)
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return exponentials / exponentials.sum(axis=1, keepdims=True)
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 @torch.no_grad()

@@ -30,7 +30,7 @@ class Schedule(Settings):
         """The factor on every learning rate at a point of training."""
         match self.name:
             case "polynomial":
-                return (1.0 - progress) ** self.power
+                return float((1.0 - progress) ** self.power)
             case "cosine":
                 return 0.5 * (1.0 + math.cos(math.pi * progress))
             case _:
@@ -185,7 +185,7 @@ def _summed(gradients: list[Tensor | None], parameters: list[nn.Parameter]) -> l
     reached = parts[0].new_tensor([gradient is not None for gradient in gradients])
     message = torch.cat([reached, *(part.reshape(-1) for part in parts)])
     processes.add_up(message)
-    flags, *sums = message.split([len(parts), *(part.numel() for part in parts)])
+    flags, *sums = torch.split(message, [len(parts), *(part.numel() for part in parts)])
     return [
         value.view_as(part) if flag > 0 else None for flag, value, part in zip(flags.tolist(), sums, parts, strict=True)
     ]

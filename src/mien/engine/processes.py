@@ -24,6 +24,13 @@ def device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def use_threads(number: int) -> None:
+    """Let torch compute on so many threads; ConfigError for less than one."""
+    if number < 1:
+        raise ConfigError(f"--threads {number}: at least 1")
+    torch.set_num_threads(number)
+
+
 def count() -> int:
     """How many processes train together."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

@@ -234,7 +234,7 @@ class Loader:
             order = torch.searchsorted(limits, draws, right=True).clamp(max=count - 1)
         elif self.training:
             order = uniform(self.seed, epoch, "order", count).argsort(stable=True)
-        for index, chosen in enumerate(order.split(self.batch_size)):
+        for index, chosen in enumerate(torch.split(order, self.batch_size)):
             yield self.batch(chosen.tolist(), step=epoch * len(self) + index)
 
     def batch(self, chosen: Many[int], *, step: int) -> Batch:

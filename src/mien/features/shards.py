@@ -11,13 +11,13 @@ at all. Reading maps it into memory; nothing is unpickled.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from mien.files import atomic
 from mien.settings import digest
@@ -48,13 +48,13 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
     names, identities = [one.clip for one in clips], [one.key for one in clips]
     path = folder / f"shard-{digest([names, identities])}.safetensors"
     lengths = [0, *(len(one.values) for one in clips)]
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "frames": np.concatenate([one.values for one in clips]).astype(np.float32, copy=False),
         "offsets": np.cumsum(lengths, dtype=np.int64),
     }
     metadata = {"clips": names, "keys": identities, "seconds": [one.seconds for one in clips]}
     with atomic(path) as temporary:
-        save_file(tensors, temporary, {name: json.dumps(values) for name, values in metadata.items()})
+        temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
     return path
 
 

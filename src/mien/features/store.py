@@ -71,17 +71,10 @@ class FeatureStore:
             process that reads them.
         """
         missing = set(self.missing(clips))
-        rows = [row for row in self.prepared.table.to_dict("records") if row["clip"] in missing]
+        rows = [row for _, row in self.prepared.table.iterrows() if row["clip"] in missing]
         files = {str(row["clip"]): str(row["file"]) for row in rows}
         sources = [
-            Source(
-                str(row["clip"]),
-                self.prepared.media(row),
-                row["start"],
-                row["end"],
-                row["sha256"],
-                there=(frozenset(),),
-            )
+            Source(row["clip"], self.prepared.media(row), row["start"], row["end"], row["sha256"], there=(frozenset(),))
             for row in rows
         ]
         readings = extraction.extract(sources, [self.target], workers=workers, what=self.name)

@@ -4,6 +4,7 @@
 activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and tells voice from other sound.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
@@ -35,7 +36,9 @@ def detector(kind: str) -> Detector:
         raise ConfigError("voice activity 'silero' needs an extra: pip install 'mien[vad]'") from None
     import torch
 
-    model = silero_vad.load_silero_vad()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package loads its weights by torch.jit
+        model = silero_vad.load_silero_vad()
 
     def by_silero(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
         with torch.no_grad():

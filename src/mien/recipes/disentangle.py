@@ -9,6 +9,7 @@ with gradient reversal, domain adversarial training; with nothing removed, emoti
 from collections.abc import Mapping
 from typing import Literal
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
@@ -118,7 +119,7 @@ class Disentangle(Recipe):
                         minimise(loss, spy)
                     losses[f"{name}: spy on {factor}"] = loss.detach()
 
-        objective = 0.0
+        objective = torch.zeros((), device=batch.rows.device)
         learning: list[nn.Module] = [self.encoder, self.projections, self.tasks]
         for name, embedding in embeddings.items():
             for factor, weight in self.config.embeddings[name].tasks.items():

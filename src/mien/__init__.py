@@ -1,0 +1,50 @@
+"""Emotion recognition from voice and face, and proof of what its representations still give away about the person.
+
+The public names are loaded when they are used: `import mien` imports neither torch nor pandas.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.commands.evaluate import evaluate
+    from mien.commands.predict import predict
+    from mien.commands.prepare import prepare
+    from mien.commands.report import report
+    from mien.commands.train import train
+
+__all__ = ["evaluate", "load", "predict", "prepare", "report", "train"]
+
+_HOMES = {name: f"mien.commands.{name}" for name in ("evaluate", "predict", "prepare", "report", "train")}
+
+
+class _Package(ModuleType):
+    """This package, in which a public name stays the function where a subpackage is called the same (`report`)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def load(run: Any) -> Any:
+    """Open a RUN folder: its settings, splits, scores, predictions, embeddings (see `mien.run.Run`)."""
+    from mien.run import Run
+
+    return Run.open(run)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mien' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

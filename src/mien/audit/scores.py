@@ -1,0 +1,265 @@
+"""Scores of emotion predictions, with intervals over speakers.
+
+All scores are fractions in [0, 1]. They come from confusion matrices (rows: truth, columns: prediction; both in the
+order of `classes`), one a speaker: the matrices of a speaker's seeds are averaged first, because seeds share their
+test clips. UAR (unweighted average recall) and WA (weighted accuracy: the share of right clips) pool the speakers of a
+split, so a speaker without a class is no problem. Intervals are 95 % percentile bootstraps over speakers; a class that
+no clip of a draw has is left out of that draw's mean of recalls. With one speaker there is no interval (nan).
+
+A clip of several emotions ("anger+sadness") is right when the prediction is one of them, and then counts as a clip of
+that class; when it is wrong it counts in equal shares as a clip of each. Rows without a known emotion are not scored.
+"""
+
+import zlib
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.errors import RunError
+
+DRAWS = 2_000
+LEVEL = (2.5, 97.5)
+SPLITS = ("validation", "test")
+NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
+
+Array = NDArray[np.float64]
+
+
+class Confusion(NamedTuple):
+    """Confusion matrices of one model on one split.
+
+    Attributes:
+        speakers: the S speakers, sorted.
+        counts: (S, K, K), clips; the mean over seeds.
+    """
+
+    speakers: tuple[str, ...]
+    counts: Array
+
+
+def uar(counts: Array) -> Array:
+    """Mean of the recalls of the classes present; (..., K, K) -> (...), nan where no class is."""
+    total = counts.sum(-1)
+    present = total > 0
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    recalls = np.divide(hits, total, out=np.zeros_like(total), where=present)
+    return _ratio(recalls.sum(-1), present.sum(-1))
+
+
+def wa(counts: Array) -> Array:
+    """Share of right clips; (..., K, K) -> (...), nan where there is no clip."""
+    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
+
+
+MEASURES = {"uar": uar, "wa": wa}
+
+
+def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
+    """Count the predictions of one model on one split.
+
+    Args:
+        predictions: rows of `predictions.csv`; all its folds and seeds.
+        classes: the K classes, in the order of rows and columns.
+
+    Returns:
+        One matrix a speaker: the mean over the speaker's seeds, the sum over folds.
+
+    Raises:
+        RunError: when a row names a class that is none.
+    """
+    rows = predictions[predictions["emotion"].notna()]
+    place = {name: number for number, name in enumerate(classes)}
+    told = [str(emotion).split("+") for emotion in rows["emotion"]]
+    named = {name for names in told for name in names} | set(rows["predicted"].astype(str))
+    if strange := sorted(named - set(place)):
+        raise RunError(f"predictions: '{strange[0]}' is no class of the run; the classes are {', '.join(classes)}")
+    speakers, speaker = np.unique(rows["speaker"].astype(str), return_inverse=True)
+    seeds, seed = np.unique(rows["seed"], return_inverse=True)
+    counts = np.zeros((len(speakers), max(1, len(seeds)), len(classes), len(classes)))
+    for who, run, true, guess in zip(speaker, seed, told, rows["predicted"].astype(str), strict=True):
+        true = [guess] if guess in true else true
+        for name in true:
+            counts[who, run, place[name], place[guess]] += 1 / len(true)
+    scored = (counts.sum((-2, -1)) > 0).sum(1)
+    return Confusion(tuple(map(str, speakers)), counts.sum(1) / scored[:, None, None])
+
+
+def draws(speakers: Sequence[str], *, seed: int, number: int = DRAWS) -> Array:
+    """How often each speaker is in each bootstrap draw, (number, S): the same for the same speakers and seed."""
+    key = zlib.crc32("\n".join(speakers).encode())
+    count = len(speakers)
+    return np.random.default_rng([seed, key]).multinomial(count, np.full(count, 1 / count), number).astype(np.float64)
+
+
+def resampled(table: Confusion, measure: str, *, seed: int = 0) -> Array:
+    """A measure on each bootstrap draw of speakers, (DRAWS,); all nan with fewer than two speakers."""
+    if len(table.speakers) < 2:
+        return np.full(DRAWS, np.nan)
+    return MEASURES[measure](np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """The middle 95 % of bootstrap values; nan values are left out, (nan, nan) if nothing is left."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return float("nan"), float("nan")
+    low, high = np.percentile(known, LEVEL)
+    return float(low), float(high)
+
+
+def confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str, str], Confusion]:
+    """(model, split) -> its confusion matrices, in the order in which models appear; empty splits are left out.
+
+    Raises:
+        RunError: when a column is missing or a row names a class that is none.
+    """
+    if missing := [name for name in NEEDED if name not in predictions]:
+        raise RunError(f"predictions: the column '{missing[0]}' is missing; there are {', '.join(predictions.columns)}")
+    known = predictions[predictions["emotion"].notna()]
+    return {
+        (str(model), split): confusion(rows, classes)
+        for model in known["model"].unique()
+        for split in SPLITS
+        if len(rows := known[(known["model"] == model) & (known["split"] == split)])
+    }
+
+
+def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+    """One row a model and split.
+
+    Returns:
+        `model, split`; for each measure m of uar, wa: `m, m_low, m_high` (95 % over speakers), `m_seeds` (standard
+        deviation of the pooled score over seeds, nan with one seed), `m_chance` (uar: 1 / classes present; wa: share of
+        the most frequent class); `worst_speaker, worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR
+        over the classes it has); `speakers, clips, folds, seeds`.
+    """
+    found = []
+    for (model, split), table in confusions(predictions, classes).items():
+        rows = predictions[
+            (predictions["model"] == model) & (predictions["split"] == split) & predictions["emotion"].notna()
+        ]
+        pooled = table.counts.sum(0)
+        support = pooled.sum(-1)
+        row: dict[str, Any] = {"model": model, "split": split}
+        seeds = [confusion(part, classes).counts.sum(0) for _, part in rows.groupby("seed")]
+        for name, measure in MEASURES.items():
+            row[name] = float(measure(pooled))
+            row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed))
+            each = [float(measure(counts)) for counts in seeds]
+            row[f"{name}_seeds"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
+        row["uar_chance"] = 1 / float((support > 0).sum())
+        row["wa_chance"] = float(support.max() / support.sum())
+        worst = int(np.argmin(wa(table.counts)))
+        row["worst_speaker"] = table.speakers[worst]
+        row["worst_wa"], row["worst_uar"] = float(wa(table.counts)[worst]), float(uar(table.counts)[worst])
+        row |= {"speakers": len(table.speakers), "clips": rows["clip"].nunique()}
+        row |= {"folds": rows["fold"].nunique(), "seeds": rows["seed"].nunique()}
+        found.append(row)
+    return pd.DataFrame(found)
+
+
+def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+    """Test minus validation, one row a model and measure: `model, measure, delta, low, high`.
+
+    Where the same speakers validate and are tested (leave one speaker out), both sides of a draw hold the same
+    speakers.
+    """
+    tables = confusions(predictions, classes)
+    found = []
+    for model in dict.fromkeys(model for model, _ in tables):
+        test, validation = tables.get((model, "test")), tables.get((model, "validation"))
+        if test and validation:
+            found += [
+                {"model": model, "measure": measure} | _difference(test, validation, measure, "delta", seed)
+                for measure in MEASURES
+            ]
+    return pd.DataFrame(found, columns=["model", "measure", "delta", "low", "high"])
+
+
+def differences(
+    predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test", seed: int = 0
+) -> pd.DataFrame:
+    """Paired differences between all models on the speakers they share.
+
+    Returns:
+        One row a pair and measure: `model, other, measure, difference` (model minus other), `low, high` (95 %, both
+        models on the same draws of speakers; not corrected for the number of pairs), `separable` (the interval leaves
+        out zero), `speakers`.
+    """
+    tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
+    found = []
+    for model, other in combinations(tables, 2):
+        shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
+        first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
+        for measure in MEASURES if shared else ():
+            row = _difference(first, second, measure, "difference", seed)
+            separable = bool(row["low"] > 0 or row["high"] < 0)
+            found.append(
+                {"model": model, "other": other, "measure": measure}
+                | row
+                | {"separable": separable, "speakers": len(shared)}
+            )
+    columns = ["model", "other", "measure", "difference", "low", "high", "separable", "speakers"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test") -> pd.DataFrame:
+    """One row a model and speaker: `model, speaker, clips` (mean over seeds), `wa, uar` (over classes present)."""
+    found = []
+    for (model, part), table in confusions(predictions, classes).items():
+        if part == split:
+            for speaker, counts in zip(table.speakers, table.counts, strict=True):
+                scores = {"wa": float(wa(counts)), "uar": float(uar(counts))}
+                found.append({"model": model, "speaker": speaker, "clips": float(counts.sum())} | scores)
+    return pd.DataFrame(found, columns=["model", "speaker", "clips", "wa", "uar"])
+
+
+def metrics(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """All of it as plain values for `metrics.json`; what is not known is None.
+
+    Returns:
+        `classes`; `models`: model -> split -> the columns of `summary`; `delta`: model -> measure -> test minus
+        validation; `differences`: the rows of `differences`; `interval`: what the intervals are.
+    """
+    tables = summary(predictions, classes, seed=seed), gaps(predictions, classes, seed=seed)
+    scores, deltas = (_plain(table) for table in tables)
+    models: dict[str, Any] = {}
+    for row in scores:
+        models.setdefault(row.pop("model"), {})[row.pop("split")] = row
+    delta: dict[str, Any] = {}
+    for row in deltas:
+        delta.setdefault(row.pop("model"), {})[row.pop("measure")] = row
+    return {
+        "classes": list(classes),
+        "interval": f"95 %, {DRAWS} bootstrap draws of speakers, seeds averaged within a speaker",
+        "models": models,
+        "delta": delta,
+        "differences": _plain(differences(predictions, classes, seed=seed)),
+    }
+
+
+def _difference(first: Confusion, second: Confusion, measure: str, name: str, seed: int) -> dict[str, Any]:
+    score = MEASURES[measure]
+    low, high = interval(resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed))
+    return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}
+
+
+def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:
+    return Confusion(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    return ratio
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    known = table.astype(object).where(table.notna(), None)
+    return [
+        {str(key): getattr(value, "item", lambda v=value: v)() for key, value in row.items()}
+        for row in known.to_dict("records")
+    ]

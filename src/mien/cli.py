@@ -1,0 +1,286 @@
+"""The command line: it parses, calls the function of the same name in `commands`, and prints what came of it.
+
+Exit 0: done. 1: done, with inputs that are listed as problems. 2: refused, nothing half-written. 130: interrupted.
+Nothing heavy is imported before a command runs.
+"""
+
+import errno
+import json as json_text
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from mien.commands import Outcome
+from mien.errors import MienError
+
+SHOWN = 10  # problems told on standard error
+
+AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
+Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """How every command speaks.
+
+    Attributes:
+        json: print one JSON object on standard output; progress stays on standard error.
+        debug: show the traceback of an error.
+    """
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    debug: Annotated[bool, Parameter(negative="")] = False
+
+
+PLAIN = Output()
+
+app = App(
+    name="mien",
+    help="Emotion recognition from voice and face, and proof of what its representations still give away.",
+    help_epilogue="Begin with: mien demo",
+    help_format="plaintext",
+    version=lambda: version("mien"),
+    usage="Usage: mien COMMAND [ARGUMENTS] [OPTIONS]",
+)
+
+
+@app.command(help_epilogue="Example: mien demo --out mien-demo")
+def demo(*, out: Path = Path("mien-demo"), output: Output = PLAIN) -> Outcome:
+    """Show what mien does on a toy corpus: three models, leakage, a report, a prediction. About three minutes.
+
+    Args:
+        out: folder for everything that is made.
+        output: how it is told.
+    """
+    return _call("demo", out=out)
+
+
+@app.command(help_epilogue="Example: mien prepare emodb ~/EmoDB --out prepared/emodb --workers 2")
+def prepare(
+    reader: str,
+    root: Path,
+    *,
+    out: Path,
+    features: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--no-features")] = None,
+    workers: AtLeastOne = 1,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Read a corpus, check every clip, extract features. Run again after an interruption, it goes on.
+
+    Args:
+        reader: what the corpus is, see 'mien list readers'.
+        root: the folder that holds the corpus; for 'table' a CSV file.
+        out: the PREPARED folder to write.
+        features: what to extract, see 'mien list features'; mfb43 unless told.
+        workers: processes that decode and extract.
+        output: how it is told.
+    """
+    chosen: dict[str, Any] = {} if features is None else {"features": features}
+    return _call("prepare", reader, root, out=out, workers=workers, **chosen)
+
+
+@app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")
+def train(
+    experiment: str,
+    *overrides: str,
+    out: Path,
+    workers: AtLeastOne = 1,
+    device: str = "auto",
+    threads: AtLeastOne = 1,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Train an experiment: all its folds, seeds and models. Run again after an interruption, it goes on.
+
+    Args:
+        experiment: a name from 'mien list experiments', or a YAML file.
+        overrides: settings as key=value, with dots: training.epochs=5
+        out: the RUN folder to write.
+        workers: models that train at once, and processes that extract features.
+        device: auto, cpu, cuda or cuda:N.
+        threads: of each worker.
+        output: how it is told.
+    """
+    return _call("train", experiment, overrides, out=out, workers=workers, device=device, threads=threads)
+
+
+@app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
+def evaluate(
+    run: Path,
+    *,
+    on: Path,
+    workers: AtLeastOne = 1,
+    device: str = "auto",
+    threads: AtLeastOne = 1,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Judge another corpus by the models of a run.
+
+    Args:
+        run: the RUN folder.
+        on: the PREPARED folder of the other corpus.
+        workers: processes that extract features.
+        device: auto, cpu, cuda or cuda:N.
+        threads: of torch.
+        output: how it is told.
+    """
+    return _call("evaluate", run, on=on, workers=workers, device=device, threads=threads)
+
+
+@app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --model runs/li2020-emodb --out emotions.csv")
+def predict(
+    file: Path,
+    *more: Path,
+    model: Path,
+    out: Path | None = None,
+    window: Seconds = 4.0,
+    hop: Seconds = 1.0,
+    voice_activity: Literal["energy", "silero"] = "energy",
+    device: str = "auto",
+    threads: AtLeastOne = 1,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Say which emotion is heard when in media files, in seconds of the file.
+
+    Args:
+        file: a media file, sound or video.
+        more: further ones.
+        model: RUN, or RUN/models/MODEL; of a RUN the model with the best validation score.
+        out: write the rows to this .csv or .json file.
+        window: seconds that are judged at once.
+        hop: seconds from one window to the next.
+        voice_activity: what tells where nobody speaks.
+        device: auto, cpu, cuda or cuda:N.
+        threads: of torch.
+        output: how it is told.
+    """
+    return _call(
+        "predict",
+        [file, *more],
+        model=model,
+        out=out,
+        window=window,
+        hop=hop,
+        voice_activity=voice_activity,
+        device=device,
+        threads=threads,
+    )
+
+
+@app.command(help_epilogue="Example: mien report runs/li2020-emodb")
+def report(run: Path, *, output: Output = PLAIN) -> Outcome:
+    """Write RUN/report.html again.
+
+    Args:
+        run: the RUN folder.
+        output: how it is told.
+    """
+    return _call("report", run)
+
+
+@app.command(name="list", help_epilogue="Example: mien list readers")
+def listing(
+    what: Literal["readers", "features", "encoders", "removals", "experiments"], *, output: Output = PLAIN
+) -> Outcome:
+    """Show what there is, with source, and for experiments cost and expected score.
+
+    Args:
+        what: the kind of thing.
+        output: how it is told.
+    """
+    return _call("list", what, function="listing")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (without the program's name; None takes the process's) and return the exit code."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    output = Output("--json" in tokens, "--debug" in tokens)
+    try:
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        outcome = command(*bound.args, **bound.kwargs)
+        if isinstance(outcome, Outcome):
+            _print(outcome, output)
+            return 1 if outcome.problems else 0
+        return 0
+    except CycloptsError as error:
+        return _refuse(f"{error} See 'mien --help'.", 2, output)
+    except MienError as error:
+        return _refuse(str(error), error.exit_code, output)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _refuse(_system(error), 2, output)
+    except KeyboardInterrupt:
+        return _refuse("interrupted; run the same command again to go on", 130, output)
+
+
+def _call(command: str, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:
+    """Call the function of a command, whose module is imported now."""
+    called: Callable[..., Outcome] = getattr(import_module(f"mien.commands.{command}"), function or command)
+    return called(*arguments, **settings)
+
+
+def _print(outcome: Outcome, output: Output) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        return  # under torchrun the first process speaks
+    for problem in outcome.problems[:SHOWN]:
+        print(f"mien: problem: {problem}", file=sys.stderr)
+    if len(outcome.problems) > SHOWN:
+        print(f"mien: ... and {len(outcome.problems) - SHOWN} problems more", file=sys.stderr)
+    if output.json:
+        print(json_text.dumps(_plain({"problems": outcome.problems, **outcome.data}), ensure_ascii=False), flush=True)
+    elif isinstance(outcome.text, str):
+        print(outcome.text, flush=True)
+    else:
+        from rich.console import Console
+
+        Console(width=None if sys.stdout.isatty() else 200).print(outcome.text)
+
+
+def _refuse(sentence: str, code: int, output: Output) -> int:
+    if output.debug:
+        traceback.print_exc()
+    if output.json:
+        print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
+    print(f"mien: {sentence}", file=sys.stderr)
+    return code
+
+
+def _system(error: OSError) -> str:
+    """A sentence on what the operating system refused."""
+    ways = {
+        errno.ENOSPC: "free some space, then run the same command again to go on",
+        errno.EDQUOT: "free some space, then run the same command again to go on",
+        errno.EACCES: "change its permissions or choose another place",
+        errno.EPERM: "change its permissions or choose another place",
+        errno.EROFS: "choose another place",
+        errno.ENOTDIR: "choose another place",
+        errno.EEXIST: "choose another place",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    way = f"; {ways[error.errno]}" if error.errno in ways else ""
+    return f"{where}{(error.strerror or str(error)).lower()}{way}"
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON has it: paths are text, what is not a finite number is null, numbers of numpy are numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

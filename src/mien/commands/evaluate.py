@@ -1,0 +1,145 @@
+"""`mien evaluate`: the models of a run on another corpus, under the classes that both have."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.audit import scores
+from mien.cells import Model, prediction_table
+from mien.commands import Outcome
+from mien.dataset import Dataset
+from mien.engine import processes
+from mien.errors import CorpusError, LeakError
+from mien.features.normalisation import fit
+from mien.progress import progress
+from mien.run import Cell, Run
+
+
+def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
+    """Judge all clips of a prepared corpus by every cell of a run.
+
+    The corpus's emotions are mapped to the run's classes by the run's scheme; what it cannot map is listed, and not
+    scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
+    emotions is judged rightly when the prediction is one of them (Li et al. 2020, section 6). Written to
+    RUN/evaluations/NAME: predictions.csv and metrics.json, with mean, min and max over the fold models.
+
+    Args:
+        run: the RUN folder.
+        on: the PREPARED folder of the other corpus.
+        workers: processes that extract features.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: of torch.
+
+    Raises:
+        CorpusError: the corpus shares fewer than two classes with the run.
+        LeakError: the corpus holds files that the run was trained on.
+    """
+    opened = Run.open(run)
+    place = processes.device(device)
+    processes.use_threads(threads)
+    dataset = Dataset.open(opened.experiment, on)
+    _refuse_known_files(opened, dataset)
+    clips = dataset.clips[dataset.clips["label"].notna()]
+    present = {name for label in clips["label"] for name in label.split("+")}
+    shared = [name for name in opened.classes if name in present]
+    if len(shared) < 2:
+        raise CorpusError(
+            f"{on}: shares {len(shared)} classes with the run; it has emotions {_listed(dataset.clips['emotion'])}, "
+            f"the run's scheme '{opened.experiment.data.scheme}' has {', '.join(opened.classes)}"
+        )
+    dataset.extract(workers=workers, copies=False)
+    cells = opened.cells
+    with progress(len(cells), "evaluating", "models") as advance:
+        tables = []
+        for cell in cells:
+            tables.append(_judge(opened, cell, dataset, clips, shared, place))
+            advance()
+    predictions = pd.concat(tables, ignore_index=True)
+    metrics = _metrics(predictions, shared, dataset, opened)
+    name = _name(opened, dataset)
+    opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
+    opened.write_json(f"evaluations/{name}/metrics.json", metrics)
+    return Outcome(data={"evaluation": name, **metrics}, text=_told(metrics, opened.folder / "evaluations" / name))
+
+
+def _refuse_known_files(run: Run, dataset: Dataset) -> None:
+    known = set(run.certificate["files"].values())
+    heard = dataset.clips[dataset.clips["sha256"].isin(known)]
+    if len(heard):
+        raise LeakError(
+            f"{dataset.prepared.folder}: {len(heard)} of its {len(dataset.clips)} clips are files of this run's "
+            f"own corpus, such as {heard['file'].iloc[0]}; evaluate on another corpus"
+        )
+
+
+def _judge(
+    run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
+) -> pd.DataFrame:
+    model = Model.load(run.experiment, cell, device)
+    if model.normalise.kind == "speaker":
+        own = fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.audio] * len(clips), strict=True))
+        model = replace(model, normalise=own)
+    inference = model.infer(dataset.examples(list(clips["clip"]), {}))
+    places = [dataset.classes.index(name) for name in shared]
+    logits = {"emotion": inference.logits["emotion"][:, places]}
+    scheme = run.experiment.data.scheme
+    return prediction_table(replace(inference, logits=logits), clips, shared, cell, "evaluation", scheme)
+
+
+def _metrics(predictions: pd.DataFrame, shared: Sequence[str], dataset: Dataset, run: Run) -> dict[str, Any]:
+    models: dict[str, Any] = {}
+    for model, rows in predictions.groupby("model", sort=False):
+        by_fold: dict[str, list[float]] = {name: [] for name in scores.MEASURES}
+        for _, fold in rows.groupby("fold"):
+            counts = scores.confusion(fold, shared).counts.sum(axis=0)
+            for name, measure in scores.MEASURES.items():
+                by_fold[name].append(float(measure(counts)))
+        table = scores.confusion(rows, shared)
+        pooled = table.counts.sum(axis=0) / rows["fold"].nunique()
+        found: dict[str, Any] = {"clips": int(rows["clip"].nunique()), "folds": int(rows["fold"].nunique())}
+        for name, values in by_fold.items():
+            low, high = scores.interval(scores.resampled(table, name))
+            chance = 1 / len(shared) if name == "uar" else float(pooled.sum(axis=1).max() / pooled.sum())
+            found[name] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values)}
+            found[name] |= {"low": low, "high": high, "chance": chance}
+        models[str(model)] = found
+    return {
+        "corpus": dataset.prepared.card["name"],
+        "corpus_hash": dataset.prepared.card["hash"],
+        "classes": list(shared),
+        "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
+        "emotions_not_in_the_run": dataset.left_out,
+        "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
+        "models": models,
+    }
+
+
+def _name(run: Run, dataset: Dataset) -> str:
+    """The corpus's name; with its hash behind it where another corpus of that name was evaluated before."""
+    name, known = dataset.prepared.card["name"], dataset.prepared.card["hash"]
+    path = run.folder / "evaluations" / name / "metrics.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["corpus_hash"] != known:
+        return f"{name}-{known}"
+    return str(name)
+
+
+def _told(metrics: dict[str, Any], folder: Path) -> str:
+    lines = [f"{metrics['corpus']}: {len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"]
+    for model, found in metrics["models"].items():
+        uar = found["uar"]
+        lines.append(
+            f"  {model:20} UAR {uar['mean']:.3f} (folds {uar['min']:.3f} to {uar['max']:.3f}; 95 % over speakers "
+            f"{uar['low']:.3f} to {uar['high']:.3f}; chance {uar['chance']:.3f})"
+        )
+    for emotion, clips in metrics["emotions_not_in_the_run"].items():
+        lines.append(f"  not scored, no class of the run: {emotion} ({clips} clips)")
+    return "\n".join([*lines, f"written: {folder}"])
+
+
+def _listed(emotions: "pd.Series[str]") -> str:
+    return ", ".join(sorted(emotions.dropna().unique())) or "none"

@@ -1,0 +1,78 @@
+"""`mien list`: the readers, features, encoders, removals and experiments that there are, told by their own modules."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.table import Table
+
+from mien import config, corpora, encoders, features
+from mien.commands import Outcome
+from mien.errors import ConfigError, unknown
+from mien.objectives.removals import REMOVALS
+
+
+def listing(what: str) -> Outcome:
+    """Tell what there is of a kind: "readers", "features", "encoders", "removals" or "experiments".
+
+    Raises:
+        ConfigError: another kind.
+    """
+    if what not in KINDS:
+        raise ConfigError(unknown("list", what, KINDS))
+    rows = KINDS[what]()
+    table = Table(
+        *rows[0], box=None, header_style="bold", pad_edge=False, padding=(0, 2, 1 if what == "experiments" else 0, 0)
+    )
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    return Outcome(data={what: rows}, text=table)
+
+
+def _readers() -> list[dict[str, Any]]:
+    rows = []
+    for name in corpora.READERS:
+        reader = corpora.reader(name)
+        rows.append(
+            {
+                "name": name,
+                "clips": reader.EXPECTED,
+                "scheme": reader.SCHEME,
+                "licence": reader.LICENCE,
+                "source": reader.SOURCE,
+            }
+        )
+    return rows
+
+
+def _features() -> list[dict[str, Any]]:
+    rows = []
+    for name in features.FEATURES:
+        feature = features.feature(name)
+        rows.append({"name": name, "values": feature.dimension(feature.Config()), "source": feature.SOURCE})
+    return rows
+
+
+def _encoders() -> list[dict[str, Any]]:
+    return [{"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.ENCODERS]
+
+
+def _removals() -> list[dict[str, Any]]:
+    return [{"name": name, "spy": removal.spy, "source": removal.source} for name, removal in REMOVALS.items()]
+
+
+def _experiments() -> list[dict[str, Any]]:
+    rows = []
+    for name in config.names():
+        experiment = config.load(name)
+        told = ("title", "paper", "command", "cost", "expected")
+        rows.append({"name": name, **{key: getattr(experiment, key) for key in told}})
+    return rows
+
+
+KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "readers": _readers,
+    "features": _features,
+    "encoders": _encoders,
+    "removals": _removals,
+    "experiments": _experiments,
+}

@@ -1,0 +1,120 @@
+"""`mien predict`: emotion over time in media files, by a trained model; its folds and seeds are averaged."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mien.commands import Outcome
+from mien.engine import processes
+from mien.ensemble import Ensemble
+from mien.errors import ConfigError, MediaError
+from mien.files import atomic, write_json
+from mien.media import activity
+from mien.media.windows import Window, windows
+
+LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged
+AT_ONCE = 32  # windows in memory
+
+
+def predict(
+    files: Sequence[Path | str],
+    *,
+    model: Path | str,
+    out: Path | str | None = None,
+    window: float = 4.0,
+    hop: float = 1.0,
+    voice_activity: activity.Kind = "energy",
+    device: str = "auto",
+    threads: int = 1,
+) -> Outcome:
+    """Say which emotion is heard when.
+
+    Args:
+        files: media files; their sound is judged.
+        model: RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
+        out: a .csv or .json file for the rows.
+        window: seconds of sound that are judged at once; a shorter file is one window.
+        hop: seconds from one window to the next.
+        voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: of torch.
+
+    Returns:
+        An outcome whose data have `rows`, one a window: file, start, end (media seconds), person, modality, emotion (or
+        `silence`), a probability for each class (empty in silence), scheme, model.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        MediaError: no file at all could be judged.
+        RunError: `model` is no trained model.
+    """
+    if not 0 < hop <= window:
+        raise ConfigError(f"--hop {hop:g} with --window {window:g}: windows must follow each other without a gap")
+    if out is not None and Path(out).suffix not in {".csv", ".json"}:
+        raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
+    detect = activity.detector(voice_activity)
+    processes.use_threads(threads)
+    ensemble = Ensemble.open(model, processes.device(device))
+    rows: list[dict[str, Any]] = []
+    problems: list[MediaError] = []
+    for file in map(Path, files):
+        try:
+            rows += _rows(file, windows(file, length=window, hop=hop, detect=detect), ensemble)
+        except MediaError as error:
+            problems.append(error)
+    if problems and not rows:
+        raise problems[0]
+    table = pd.DataFrame(rows)
+    if out is not None:
+        _write(table, Path(out))
+    return Outcome(
+        data={"rows": _plain(table), "problems": [{"file": str(p.file), "problem": p.cause} for p in problems]},
+        text="\n".join([summary(table), *(f"problem: {error}" for error in problems)]),
+        problems=len(problems),
+    )
+
+
+def _rows(file: Path, found: Iterator[Window], ensemble: Ensemble) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    while some := list(islice(found, AT_ONCE)):
+        heard = [part for part in some if part.active >= LEAST_ACTIVE]
+        judged = iter(ensemble.probabilities([part.samples for part in heard])) if heard else iter(())
+        for part in some:
+            row: dict[str, Any] = {"file": str(file), "start": round(part.start, 3), "end": round(part.end, 3)}
+            row |= {"person": "1", "modality": "audio", "emotion": "silence", **dict.fromkeys(ensemble.classes)}
+            if part.active >= LEAST_ACTIVE:
+                probabilities = dict(zip(ensemble.classes, next(judged).round(4).tolist(), strict=True))
+                row |= {"emotion": max(probabilities, key=probabilities.__getitem__), **probabilities}
+            rows.append(row | {"scheme": ensemble.scheme, "model": ensemble.name})
+    if not rows:
+        raise MediaError(file, "there is no sound in it, and this model hears only")
+    return rows
+
+
+def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+    known = table.astype(object).where(table.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in known.to_dict("records")]
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    if out.suffix == ".json":
+        write_json(out, _plain(table))
+    else:
+        with atomic(out) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def summary(table: pd.DataFrame) -> str:
+    """The rows for people: one line a stretch of windows with the same emotion, times in media seconds."""
+    lines = []
+    for file, rows in table.groupby("file", sort=False):
+        lines.append(str(file))
+        stretch = (rows["emotion"] != rows["emotion"].shift()).cumsum()
+        for _, part in rows.groupby(stretch):
+            emotion = part["emotion"].iloc[0]
+            sure = f"  {part[emotion].astype(float).mean():4.0%}" if emotion in part else ""
+            lines.append(f"  {part['start'].iloc[0]:8.1f} - {part['end'].iloc[-1]:8.1f} s  {emotion}{sure}")
+    return "\n".join(lines)

@@ -1,0 +1,147 @@
+"""`mien prepare`: a corpus on disk becomes a PREPARED folder: a checked table, its problems, and features."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+
+from mien import corpora
+from mien import features as known_features
+from mien.commands import Outcome
+from mien.corpora import prepared
+from mien.corpora.corpus import Corpus, Problem, problem_table
+from mien.corpora.prepared import Prepared
+from mien.errors import CorpusError
+from mien.features import extraction, shards, store
+from mien.features.extraction import Reading, Source, Target
+from mien.progress import duration
+
+
+def prepare(
+    reader: str, root: Path | str, *, out: Path | str, features: Sequence[str] = ("mfb43",), workers: int = 1
+) -> Outcome:
+    """Read a corpus, hash and decode every clip, extract features. What was done before is not done again.
+
+    A clip that cannot be decoded is a problem and is left out. Files that are identical byte by byte are problems and
+    are kept.
+
+    Args:
+        reader: a name in `corpora.READERS`.
+        root: the folder that holds the corpus; for `table` a CSV file.
+        out: the PREPARED folder: new, or of the same reader and root.
+        features: names in `features.FEATURES`, extracted with their default settings.
+        workers: how many processes.
+
+    Raises:
+        ConfigError: an unknown reader or feature.
+        CorpusError: `root` is not that corpus, not one clip can be used, or `out` holds something else.
+    """
+    root, out = Path(root), Path(out)
+    corpora.reader(reader)
+    targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
+    card = _refuse_other(out, reader, root)
+    corpus = corpora.read(reader, root)
+    if card is None:
+        prepared.begin(out, reader, root)
+    sources = _sources(corpus, out, targets)
+    readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=reader)}
+    table, problems = _checked(corpus, readings)
+    if table.empty:
+        if card is None or card.get("unfinished"):
+            _take_back(out)
+        told = "; ".join(f"{row.file}: {row.problem}" for row in problems.head(3).itertuples())
+        raise CorpusError(f"{root}: not one of {len(corpus.table)} clips can be used ({told})")
+    return _outcome(prepared.write(out, corpus, table, problems, place=root), problems)
+
+
+def _refuse_other(out: Path, reader: str, root: Path) -> dict[str, object] | None:
+    """The card of what `out` holds already, None for a new folder; raises CorpusError where it is something else."""
+    card = prepared.read_card(out)
+    if card is None:
+        if out.exists() and not out.is_dir():
+            raise CorpusError(f"{out}: is a file; give --out a folder that is new")
+        if out.is_dir() and any(out.iterdir()):
+            raise CorpusError(f"{out}: is not empty and holds no prepared corpus; give --out a folder that is new")
+    elif (card["reader"], card["input"]) != (reader, str(root.absolute())):
+        raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; give --out a folder that is new")
+    return card
+
+
+def _sources(corpus: Corpus, out: Path, targets: Sequence[Target]) -> list[Source]:
+    """The clips to read, with what an earlier, perhaps interrupted, `prepare` has found out about them."""
+    known: dict[str, dict[str, float]] = defaultdict(dict)
+    with suppress(CorpusError):
+        before = Prepared.open(out).table
+        for clip, key, seconds in zip(before["clip"], prepared.keys(before).values(), before["seconds"], strict=True):
+            known[clip][key] = seconds
+    there: list[dict[str, set[str]]] = [defaultdict(set) for _ in targets]
+    for target, keys in zip(targets, there, strict=True):
+        for entry in shards.entries(target.folder):
+            known[entry.clip][entry.key] = entry.seconds
+            keys[entry.clip].add(entry.key)
+    columns = (corpus.table[name] for name in ("clip", "file", "start", "end"))
+    return [
+        Source(
+            clip,
+            corpus.root / file,
+            start,
+            end,
+            known=known.get(clip, {}),
+            there=tuple(frozenset(keys.get(clip, ())) for keys in there),
+        )
+        for clip, file, start, end in zip(*columns, strict=True)
+    ]
+
+
+def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The usable clips with `seconds` and `sha256`, and all problems."""
+    found = [readings[clip] for clip in corpus.table["clip"]]
+    table = corpus.table.assign(seconds=[one.seconds for one in found], sha256=[one.sha256 for one in found])
+    bad = [bool(one.problem) for one in found]
+    problems = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
+    problems += [
+        Problem(file, f"{one.problem}, left out")
+        for file, one in zip(corpus.table["file"], found, strict=True)
+        if one.problem
+    ]
+    table = table[[not one for one in bad]].reset_index(drop=True)
+    files = table.drop_duplicates("file")
+    for _, same in files[files["sha256"].duplicated(keep=False)].groupby("sha256"):
+        names = list(same["file"])
+        problems += [
+            Problem(name, f"byte by byte the same as {', '.join(other for other in names if other != name)}, kept")
+            for name in names
+        ]
+    return table, problem_table(problems)
+
+
+def _take_back(out: Path) -> None:
+    """Leave nothing of a folder in which nothing could be prepared."""
+    (out / "card.json").unlink()
+    with suppress(OSError):  # not empty: there are features of an earlier attempt
+        out.rmdir()
+
+
+def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
+    card = done.card
+    lines = [
+        f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
+        f"{duration(card['seconds'])} of sound",
+        f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items())}",
+        f"licence: {card['licence']}",
+    ]
+    if card["shortfall"]:
+        lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
+    if len(problems):
+        lines.append(f"problems: {len(problems)}, listed in {done.folder / 'problems.csv'}")
+    return Outcome(
+        data={"prepared": str(done.folder), "card": card},
+        text="\n".join(lines),
+        problems=[f"{file}: {problem}" for file, problem in problems.itertuples(index=False)],
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,138 @@
+"""`mien train`: an experiment with all its models, folds and seeds, from a prepared corpus to a run with its report."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import torch
+
+from mien import config, environment, protocols
+from mien.audit import scores, splits
+from mien.audit.leakage import speaker_leakage
+from mien.cells import train_cell
+from mien.commands import Outcome
+from mien.dataset import Dataset
+from mien.engine import processes
+from mien.errors import ConfigError
+from mien.progress import progress
+from mien.protocols import Fold
+from mien.report import page
+from mien.run import Cell, Run, read_table
+
+
+def train(
+    experiment: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    out: Path | str,
+    workers: int = 1,
+    device: str = "auto",
+    threads: int = 1,
+) -> Outcome:
+    """Train all models of an experiment on all its folds and seeds; what is finished already is not trained again.
+
+    Args:
+        experiment: a name that `mien list experiments` shows, or a YAML file.
+        overrides: settings as `key=value`, with dots.
+        out: the RUN folder, new or unfinished.
+        workers: how many cells (model, fold, seed) train at once, and how many processes extract features.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: of each worker.
+
+    Raises:
+        ConfigError: a setting is not understood.
+        CorpusError: a media file has gone or changed since it was prepared.
+        LeakError: a speaker would be in two parts of a fold.
+        RunError: `out` holds something else.
+    """
+    settings = config.load(experiment, overrides)
+    place = processes.device(device)
+    if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
+    dataset = Dataset.open(settings)
+    folds = protocols.folds(dataset.labelled, settings.protocol)
+    card = dataset.prepared.card
+    certificate = splits.certificate(dataset.clips, folds, dataset.classes, card, dataset.left_out)
+    with processes.together(place):
+        run = Run(Path(out), settings)
+        if processes.rank() == 0:
+            run = Run.start(Path(out), settings)
+            dataset.extract(workers=workers)
+            protocol = settings.protocol.model_dump(mode="json")
+            run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
+            run.write_json("certificate.json", certificate)
+            run.write_json("environment.json", environment.describe(place))
+            run.write_table("clips.csv", dataset.clips)
+        processes.wait()
+        _train_cells(run, dataset, folds, place, workers, threads)
+        if processes.rank() == 0:
+            finish(run, workers=workers)
+        processes.wait()
+    return _outcome(run)
+
+
+def finish(run: Run, *, workers: int = 1) -> None:
+    """Join the predictions of all cells, score them, probe the embeddings, and write the page."""
+    tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
+    run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
+    run.write_json("metrics.json", scores.metrics(run.predictions, run.classes))
+    run.write_table("leakage.csv", speaker_leakage(run, workers=workers))
+    page.write(run)
+
+
+def _train_cells(
+    run: Run, dataset: Dataset, folds: Sequence[Fold], device: torch.device, workers: int, threads: int
+) -> None:
+    todo = [
+        (fold, cell)
+        for seed in run.experiment.seeds
+        for fold in folds
+        for model in run.experiment.models
+        if not (cell := run.cell(model, fold.number, seed)).finished
+    ]
+    epochs = run.experiment.training.epochs
+    with progress(len(todo) * epochs, "training", "epochs") as advance:
+        if workers == 1:
+            for fold, cell in todo:
+                begun = 0
+
+                def watch(record: dict[str, float]) -> None:
+                    nonlocal begun
+                    advance(int(record["epoch"]) - begun)
+                    begun = int(record["epoch"])
+
+                train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=watch)
+                advance(epochs - begun)
+            return
+        spread = joblib.Parallel(workers, return_as="generator_unordered")
+        jobs = (joblib.delayed(_job)(run, dataset, fold, cell, device, threads) for fold, cell in todo)
+        for _ in spread(jobs):
+            advance(epochs)
+
+
+def _job(run: Run, dataset: Dataset, fold: Fold, cell: Cell, device: torch.device, threads: int) -> None:
+    train_cell(run, dataset, fold, cell, device=device, threads=threads)
+
+
+def _outcome(run: Run) -> Outcome:
+    if not (run.folder / "metrics.json").exists():  # another process of this training writes it
+        return Outcome(data={}, text="")
+    metrics, certificate = run.metrics, run.certificate
+    lines = []
+    for model, splits_of in metrics["models"].items():
+        test = splits_of["test"]
+        lines.append(
+            f"{model:20} test UAR {test['uar']:.3f} (95 % {_shown(test['uar_low'])} to {_shown(test['uar_high'])}, "
+            f"chance {test['uar_chance']:.3f}), validation {splits_of['validation']['uar']:.3f}"
+        )
+    lines += [f"not used, {why}: {clips} clips" for why, clips in certificate["left_out"].items()]
+    lines += certificate["notes"]
+    report = run.folder / "report.html"
+    data = {"run": str(run.folder), "report": str(report), "models": metrics["models"], "notes": certificate["notes"]}
+    return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
