@@ -106,6 +106,13 @@ def test_differences_find_a_better_model_and_no_difference_between_equals() -> N
     assert (same["difference"], same["low"], same["high"], same["separable"]) == (0, 0, 0, False)
 
 
+def test_five_speakers_separate_nothing_and_six_do() -> None:
+    for speakers in (5, 6):
+        table = scores.differences(predicted({"good": 1.0, "poor": 0.0}, speakers=speakers), CLASSES)
+        assert (table["low"] > 0).all()
+        assert (table["separable"] == (speakers == 6)).all()
+
+
 def test_a_paired_interval_is_narrower_than_the_models_own_where_speakers_differ() -> None:
     random = np.random.default_rng(0)
     rows = predicted({"a": 0.0}, seeds=1, splits=("test",), speakers=12, clips=60)

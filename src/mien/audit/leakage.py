@@ -21,6 +21,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from mien.audit.probes import PROBES
 from mien.audit.scores import DRAWS, interval
 from mien.errors import RunError
+from mien.progress import progress
 from mien.run import Cell, Run
 
 COLUMNS = (
@@ -126,7 +127,11 @@ def speaker_leakage(run: Run, *, workers: int = 1, seed: int = 0) -> pd.DataFram
         RunError: when an embedding is not finite.
     """
     jobs = (delayed(_cell)(cell, *run.embeddings(cell), seed) for cell in run.cells)
-    rows = [row for rows in Parallel(n_jobs=workers)(jobs) for row in rows]
+    rows: list[dict[str, object]] = []
+    with progress(len(run.cells), "speaker leakage", "trainings") as advance:
+        for found in Parallel(n_jobs=workers, return_as="generator")(jobs):
+            rows += found
+            advance()
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -23,6 +23,7 @@ from mien.errors import RunError
 
 DRAWS = 2_000
 LEVEL = (2.5, 97.5)
+FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
 SPLITS = ("validation", "test")
 NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
 
@@ -188,7 +189,7 @@ def differences(
     Returns:
         One row a pair and measure: `model, other, measure, difference` (model minus other), `low, high` (95 %, both
         models on the same draws of speakers; not corrected for the number of pairs), `separable` (the interval leaves
-        out zero), `speakers`.
+        out zero, and there are at least `FEWEST` speakers: a bootstrap over fewer is far too narrow), `speakers`.
     """
     tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
     found = []
@@ -197,7 +198,7 @@ def differences(
         first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
         for measure in MEASURES if shared else ():
             row = _difference(first, second, measure, "difference", seed)
-            separable = bool(row["low"] > 0 or row["high"] < 0)
+            separable = len(shared) >= FEWEST and bool(row["low"] > 0 or row["high"] < 0)
             found.append(
                 {"model": model, "other": other, "measure": measure}
                 | row

@@ -71,9 +71,9 @@ def predict(
     if out is not None:
         _write(table, Path(out))
     return Outcome(
-        data={"rows": _plain(table), "problems": [{"file": str(p.file), "problem": p.cause} for p in problems]},
-        text="\n".join([summary(table), *(f"problem: {error}" for error in problems)]),
-        problems=len(problems),
+        data={"rows": _plain(table)},
+        text=summary(table),
+        problems=[str(error) for error in problems],
     )
 
 

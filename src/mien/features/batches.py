@@ -108,8 +108,8 @@ class Length(Settings):
 
     Attributes:
         seconds: the target.
-        long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (the
-            middle in evaluation), or all of it.
+        long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (all of
+            it in evaluation), or all of it.
         short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020), or stays short and is padded.
     """
 
@@ -210,7 +210,7 @@ class Loader:
     ) -> None:
         self.examples = examples
         self.batch_size = batch_size
-        self.length = length if training or length.long != "random" else length.model_copy(update={"long": "middle"})
+        self.length = length if training or length.long != "random" else length.model_copy(update={"long": "whole"})
         self.hop = hop
         self.normalise = normalise
         self.seed = seed

@@ -60,7 +60,10 @@ def spread(
                 yield sent.pop(number), result
         except BrokenProcessPool:
             left = True
-            for chunk in list(sent.values()):
+            suspects = list(sent.values())
+            if len(suspects) == 1:  # nobody else can have done it
+                suspects = [[item] for item in suspects[0]]
+            for chunk in suspects:
                 yield from _alone(function, chunk)
 
 

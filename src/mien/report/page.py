@@ -1,0 +1,187 @@
+"""`report.html`: a run on one page that opens offline, follows light and dark, and prints.
+
+The page holds no script and asks nothing from outside; a policy in its head forbids both. It is written from the files
+of the run alone, so it can be written again at any time.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+
+from mien.audit import scores
+from mien.errors import RunError
+from mien.files import write_text
+from mien.report import figures, words
+from mien.report.words import counted, percent, signed, span
+from mien.run import Run
+
+ELSEWHERE = {"title", "paper", "command", "cost", "expected", "provenance", "reference"}  # told in other places
+
+
+def write(run: Run) -> Path:
+    """Write `report.html` into the run folder, atomically, and return its path.
+
+    Raises:
+        RunError: when the run has no predictions yet.
+    """
+    path = run.folder / "report.html"
+    write_text(path, render(run))
+    return path
+
+
+def render(run: Run) -> str:
+    """The page of a run, as text."""
+    predictions, classes = run.predictions, run.classes
+    if predictions.empty or not run.cells:
+        raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
+    summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
+    differences = scores.differences(predictions, classes)
+    leaks = figures.leaks(run)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": percent, "signed": signed}
+    environment.globals |= {"span": span, "plain": _text}
+    template = resources.files("mien.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        experiment=run.experiment,
+        facts=_facts(run),
+        answer=words.answer(summary, differences) + words.leftover(leaks),
+        scores=list(_scores(run, summary, gaps)),
+        overview=figures.overview(run, predictions, summary),
+        differences=list(_pairs(differences)),
+        confusions=list(figures.confusions(run, predictions)),
+        people=figures.people(run, predictions, summary),
+        curves=list(figures.curves(run, summary)),
+        maps=list(figures.embeddings(run)),
+        leak_pictures=list(figures.leakage(run, leaks)),
+        leaks=leaks.to_dict("records"),
+        folds=[_fold(fold) for fold in run.splits],
+        certificate=_certificate(run),
+        hashed=len(run.certificate["files"]),
+        notes=_notes(run, predictions),
+        settings=list(_settings(run)),
+        environment=_flat(run.environment),
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What was asked, as name -> text."""
+    experiment, clips = run.experiment, run.clips
+    people = clips["speaker"].nunique()
+    return {
+        "Paper": experiment.paper,
+        "Corpus": f"{run.certificate['corpus']}: {counted(len(clips), 'clip')}, {counted(people, 'speaker')}",
+        "Classes": f"{len(run.classes)}: {', '.join(run.classes)} (scheme {experiment.data.scheme})",
+        "Protocol": words.protocol(experiment.protocol.name, run.splits),
+        "Models": ", ".join(experiment.models),
+        "Seeds": ", ".join(map(str, experiment.seeds)),
+        "Command": experiment.command,
+        "Expected": experiment.expected,
+        "Cost": experiment.cost,
+    }
+
+
+def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The table of models: model, its rows of the summary, its gaps by measure, the paper's figures."""
+    table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
+    delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
+    for model in dict.fromkeys(summary["model"]):
+        yield {
+            "model": model,
+            "validation": table.get((model, "validation")),
+            "test": table.get((model, "test")),
+            "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
+            "paper": _reference(run.experiment.reference.get(model, {})),
+        }
+
+
+def _pairs(differences: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """One row a pair of models: model, other, and a row of `differences` for each measure."""
+    for (model, other), part in differences.groupby(["model", "other"], sort=False):
+        yield {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
+
+
+def _reference(figures: Mapping[str, float]) -> dict[str, float]:
+    """A paper's figures as fractions, by `uar test`, `wa validation`, ...; what has another name keeps it."""
+    found = {}
+    for name, value in figures.items():
+        told = re.fullmatch(r"(uar?|wa|accuracy)[ _](val|dev|test)\w*", name.lower())
+        if told:
+            measure = "uar" if told[1] in {"ua", "uar"} else "wa"
+            name = f"{measure} {'test' if told[2] == 'test' else 'validation'}"
+        found[name] = value / 100 if abs(value) > 1 else value
+    return found
+
+
+def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
+    parts = {part: fold[part]["speakers"] for part in ("train", "validation", "test")}
+    most = max(Counter(speaker for people in parts.values() for speaker in set(people)).values())
+    clips = {f"{part}_clips": len(fold[part]["clips"]) for part in parts}
+    return {"fold": fold["fold"], **parts, **clips, "disjoint": most == 1}
+
+
+def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
+    """What a reader of the figures must know: gaps in the run and in the data."""
+    planned = len(run.experiment.models) * len(run.splits) * len(run.experiment.seeds)
+    said = []
+    if len(run.cells) < planned:
+        said.append(
+            f"The run is not finished: {len(run.cells)} of {planned} trainings (model, fold, seed) are in this page."
+        )
+    for why, count in run.certificate["left_out"].items():
+        said.append(f"{counted(count, 'clip')} not used: {why}.")
+    if run.experiment.data.normalisation == "speaker":
+        said.append("Features are normalised by each speaker's own statistics: those of test speakers use test data.")
+    unknown = predictions.loc[predictions["emotion"].isna(), "clip"].nunique()
+    if unknown:
+        said.append(f"{counted(unknown, 'clip')} without a known emotion: predicted, not scored.")
+    people = predictions.loc[predictions["split"] == "test", "speaker"].nunique()
+    if people < 20:
+        said.append(f"Intervals stand on {counted(people, 'test speaker')}; with so few they tend to be too narrow.")
+    return [*said, *(_sentence(note) for note in run.certificate["notes"])]
+
+
+def _sentence(note: str) -> str:
+    text = note.removeprefix("note: ")
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _certificate(run: Run) -> dict[str, str]:
+    """What the split certificate says, but for what the page tells elsewhere."""
+    told = {
+        key: value for key, value in run.certificate.items() if key not in {"files", "notes", "left_out", "findings"}
+    }
+    return _flat(told) | {"findings": "; ".join(map(_text, run.certificate["findings"])) or "none"}
+
+
+def _settings(run: Run) -> Iterator[tuple[str, str, str]]:
+    """Setting, value, and where it comes from: the nearest entry of the experiment's provenance."""
+    provenance = run.experiment.provenance
+    for key, value in _flat(run.experiment.model_dump(mode="json")).items():
+        if key.split(".")[0] not in ELSEWHERE:
+            parts = key.split(".")
+            above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+            yield key, value, next((provenance[name] for name in above if name in provenance), "")
+
+
+def _flat(value: Any, key: str = "") -> dict[str, str]:
+    """Nested values as dotted key -> text, empty ones left out."""
+    if isinstance(value, Mapping):
+        return {
+            k: v
+            for name, inner in value.items()
+            for k, v in _flat(inner, f"{key}.{name}" if key else str(name)).items()
+        }
+    return {} if value is None or value == [] else {key: _text(value)}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,115 @@
+"""Sentences and cells of the report, written from its figures: fractions in, text out.
+
+Scores are told in percent with one decimal; what is not known is an en dash.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.scores import FEWEST
+
+UNKNOWN = "\N{EN DASH}"
+
+
+def percent(value: float | None) -> str:
+    """A fraction as percent with one decimal, without the sign: `.4578` is `45.8`."""
+    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float) -> str:
+    """A difference of fractions, in points with its sign."""
+    return percent(value) if math.isnan(value) or value < 0 else f"+{percent(value)}"
+
+
+def span(low: float, high: float) -> str:
+    """An interval of fractions, in percent."""
+    return UNKNOWN if math.isnan(low) or math.isnan(high) else f"{percent(low)} to {percent(high)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a sentence has them: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def counted(count: int, thing: str, things: str | None = None) -> str:
+    """A number and its noun."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
+def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
+    """The protocol in words, with the numbers of its folds."""
+
+    def people(part: str) -> str:
+        sizes = [len(fold[part]["speakers"]) for fold in folds]
+        return str(sizes[0]) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
+
+    numbers = f"{people('train')} train, {people('validation')} validate, {people('test')} tested"
+    told = {
+        "leave_one_speaker_out": "Leave one speaker out",
+        "group_k_fold": "Groups of speakers, left out in turn",
+        "given": "The split that the corpus gives",
+    }
+    return f"{told.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
+
+
+def answer(summary: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
+    """What the test scores say: the highest UAR, and which models it can be told from."""
+    test = summary[summary["split"] == "test"]
+    if test.empty:
+        return ["No model has been tested yet."]
+    best = test.sort_values("uar", ascending=False, kind="stable").iloc[0]
+    around = f"{percent(best['uar'])}\N{NO-BREAK SPACE}%, chance {percent(best['uar_chance'])}"
+    if not math.isnan(best["uar_low"]):
+        limits = span(best["uar_low"], best["uar_high"])
+        around += f", 95\N{NO-BREAK SPACE}% interval over {best['speakers']} speakers {limits}"
+    opening = "The UAR" if len(test) == 1 else "The highest UAR"
+    sentences = [f"{opening} on people who were never heard in training is {best['model']}'s: {around}."]
+    if math.isnan(best["uar_low"]):
+        sentences.append("With one speaker there is no interval: the figure says nothing about other people.")
+    elif best["uar_low"] <= best["uar_chance"]:
+        sentences.append("Its interval holds chance: that it recognises emotion is not shown.")
+    pairs = differences[
+        (differences["measure"] == "uar")
+        & ((differences["model"] == best["model"]) | (differences["other"] == best["model"]))
+    ]
+    apart: list[str] = []
+    together: list[str] = []
+    for _, row in pairs.iterrows():
+        turned = row["other"] == best["model"]
+        low, high = (-row["high"], -row["low"]) if turned else (row["low"], row["high"])
+        other = row["model"] if turned else row["other"]
+        (apart if row["separable"] else together).append(f"{other} ({span(low, high)})")
+    if apart:
+        sentences.append(
+            f"It is above {listed(apart)}: the paired interval of the difference, in points, leaves out zero."
+        )
+    if together:
+        few = int(pairs["speakers"].min())
+        why = "the paired interval holds zero" if few >= FEWEST else f"{counted(few, 'speaker')} can separate nothing"
+        sentences.append(f"It is not separable from {listed(together)}: {why}.")
+    return sentences
+
+
+def leftover(leaks: pd.DataFrame) -> list[str]:
+    """What probes read of the speaker, for people heard and not heard in training.
+
+    Args:
+        leaks: one row an embedding, model, probe and `speakers`, with the means over cells of score and chance.
+    """
+    sentences = []
+    for speakers, who in (("heard", "people heard in training"), ("unheard", "people not heard in training")):
+        rows = leaks[leaks["speakers"] == speakers]
+        if rows.empty:
+            continue
+        strongest = rows.sort_values("score", ascending=False, kind="stable").drop_duplicates(["model", "embedding"])
+        ascending = strongest.sort_values("score", kind="stable")
+        told = listed(f"{percent(row['score'])} from {row['name']}" for _, row in ascending.iterrows())
+        chance = percent(float(rows["chance"].mean()))
+        sentences.append(
+            f"What is left of the speaker: {who} are named by the stronger probe at a UAR of {told}; chance {chance}."
+        )
+    return sentences

@@ -1,0 +1,233 @@
+"""`prepare` loses nothing quietly: what is usable is kept, what is not is told, what is done is not done again."""
+
+import json
+import shutil
+import wave
+from pathlib import Path
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+
+import mien
+from mien import features
+from mien.corpora.prepared import Prepared
+from mien.errors import ConfigError, CorpusError
+from mien.features import extraction
+from mien.features.store import FeatureStore
+
+
+def write_wav(file: Path, *, seconds: float = 0.4, seed: int = 0) -> None:
+    samples = np.random.default_rng(seed).integers(-9000, 9000, round(seconds * 16_000), np.int16)
+    with wave.open(str(file), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(samples.tobytes())
+
+
+def write_silent_film(file: Path) -> None:
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        for shade in range(5):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 40 * shade, np.uint8), "rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A corpus of EmoDB's names: three good clips, two of them the same, and three that are broken."""
+    root = tmp_path / "corpus"
+    root.mkdir()
+    for seed, name in enumerate(("03a01Fa", "08a01Na")):
+        write_wav(root / f"{name}.wav", seconds=0.4 + 0.2 * seed, seed=seed)
+    shutil.copy(root / "03a01Fa.wav", root / "03a02Fa.wav")
+    (root / "09a01Wa.wav").write_bytes((root / "03a01Fa.wav").read_bytes()[:600])
+    (root / "09a01Na.wav").write_text("not a sound")
+    (root / "09a01Ta.wav").touch()
+    return root
+
+
+def files(folder: Path) -> dict[str, tuple[int, bytes]]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+def test_the_usable_clips_are_prepared_and_the_others_told(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    outcome = mien.prepare("emodb", root, out=out, features=["logmel"])
+    done = Prepared.open(out)
+    assert list(done.table["clip"]) == ["03a01Fa", "03a02Fa", "08a01Na"]
+    assert list(done.table["speaker"]) == ["03", "03", "08"]
+    assert list(done.table["seconds"]) == [0.4, 0.4, 0.6]
+    told = dict(pd.read_csv(out / "problems.csv").itertuples(index=False))
+    assert sorted(told) == [f"{name}.wav" for name in ("03a01Fa", "03a02Fa", "09a01Na", "09a01Ta", "09a01Wa")]
+    assert told["03a02Fa.wav"] == "byte by byte the same as 03a01Fa.wav, kept"
+    assert all(told[f"09a01{end}a.wav"].endswith(", left out") for end in "WNT")
+    assert outcome.problems == [f"{file}: {problem}" for file, problem in sorted(told.items())]
+    store = FeatureStore(done, "logmel", features.parse("logmel", {}))
+    assert store.missing(list(done.table["clip"])) == []
+
+
+def test_the_card_counts(root: Path, tmp_path: Path) -> None:
+    outcome = mien.prepare("emodb", root, out=tmp_path / "out", features=())
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card == outcome.data["card"]
+    assert card["root"] == str(root)
+    assert (card["clips"], card["speakers"], card["expected"], card["shortfall"]) == (3, 2, 535, 532)
+    assert (card["emotion"], card["gender"]) == ({"happiness": 2, "neutral": 1}, {"female": 1, "male": 2})
+    assert "532 clips" in outcome.text
+
+
+def test_a_shortfall_alone_is_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    write_wav(tmp_path / "c" / "03a01Fa.wav")
+    outcome = mien.prepare("emodb", tmp_path / "c", out=tmp_path / "out", features=())
+    assert outcome.problems == []
+    assert "shortfall: 534 clips" in outcome.text
+
+
+def test_missing_labels_stay_missing_and_unknown_columns_stay(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", seed=1)
+    write_wav(tmp_path / "b.wav", seed=2)
+    (tmp_path / "mine.csv").write_text("file,speaker,emotion,start,end,room\na.wav,01,,0.1,0.3,02\nb.wav,02,anger,,,\n")
+    mien.prepare("table", tmp_path / "mine.csv", out=tmp_path / "out", features=())
+    table = Prepared.open(tmp_path / "out").table
+    assert list(table["emotion"].isna()) == [True, False]
+    assert table["room"].iloc[0] == "02"
+    assert table["room"].isna().iloc[1]
+    assert table["seconds"].iloc[0] == pytest.approx(0.2)
+    assert Prepared.open(tmp_path / "out").media(table.iloc[0]) == tmp_path / "a.wav"
+
+
+def test_a_film_without_sound_is_a_clip_without_frames(tmp_path: Path) -> None:
+    write_silent_film(tmp_path / "a.mp4")
+    (tmp_path / "corpus.csv").write_text("file,speaker\na.mp4,s\n")
+    outcome = mien.prepare("table", tmp_path, out=tmp_path / "out", features=["mfb43"])
+    done = Prepared.open(tmp_path / "out")
+    assert outcome.problems == []
+    assert list(done.table["seconds"]) == [0.0]
+    assert FeatureStore(done, "mfb43", features.parse("mfb43", {})).frames("a").shape == (0, 43)
+
+
+def test_the_same_again_changes_nothing_and_decodes_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    for name in ("09a01Wa", "09a01Na", "09a01Ta"):
+        (root / f"{name}.wav").unlink()
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    before = files(out)
+
+    def deaf(sources, *, targets):
+        from mien.features import extraction as there
+
+        decode, there.read_audio = there.read_audio, None
+        try:
+            return there.work(sources, targets=targets)
+        finally:
+            there.read_audio = decode
+
+    monkeypatch.setattr(extraction, "work", deaf)
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    assert {name: content for name, (_, content) in files(out).items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+    shards = [name for name in before if name.startswith("features")]
+    assert shards
+    assert [files(out)[name] for name in shards] == [before[name] for name in shards]
+    with pytest.raises(TypeError):  # the control: what is new is decoded
+        mien.prepare("emodb", root, out=out, features=["spectrogram"])
+
+
+def test_a_changed_file_is_prepared_anew(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    write_wav(root / "08a01Na.wav", seconds=0.9, seed=7)
+    before = Prepared.open(out).card["hash"]
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    done = Prepared.open(out)
+    assert done.card["hash"] != before
+    assert done.table.set_index("clip").loc["08a01Na", "seconds"] == 0.9
+    assert FeatureStore(done, "logmel", features.parse("logmel", {})).length("08a01Na") > 80
+
+
+def test_nothing_usable_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    for file in root.glob("0[38]*.wav"):
+        file.unlink()
+    with pytest.raises(CorpusError, match="not one of 3 clips can be used"):
+        mien.prepare("emodb", root, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_refused_touches_nothing(root: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    mien.prepare("emodb", root, out=out, features=())
+    shutil.copytree(root, other)
+    before, theirs = files(out), files(root)
+    with pytest.raises(CorpusError, match=r"holds emodb from .*corpus; give --out a folder that is new"):
+        mien.prepare("emodb", other, out=out)
+    with pytest.raises(CorpusError, match="is not empty and holds no prepared corpus"):
+        mien.prepare("emodb", other, out=root)
+    with pytest.raises(CorpusError, match="is a file"):
+        mien.prepare("emodb", other, out=root / "03a01Fa.wav")
+    with pytest.raises(CorpusError, match="no such folder"):
+        mien.prepare("emodb", tmp_path / "nowhere", out=tmp_path / "new")
+    with pytest.raises(ConfigError, match="Did you mean 'emodb'"):
+        mien.prepare("emobd", root, out=tmp_path / "new")
+    with pytest.raises(ConfigError, match="Did you mean 'logmel'"):
+        mien.prepare("emodb", root, out=tmp_path / "new", features=["logmal"])
+    assert (files(out), files(root)) == (before, theirs)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_preparation_is_not_opened_and_goes_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, real = tmp_path / "out", extraction.spread
+
+    def interrupted(function, chunks, *, workers):
+        for number, done in enumerate(real(function, chunks, workers=workers)):
+            if number == 1:
+                raise KeyboardInterrupt
+            yield done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extraction, "spread", interrupted)
+        patch.setattr(extraction, "CHUNK", 2)
+        with pytest.raises(KeyboardInterrupt):
+            mien.prepare("emodb", root, out=out, features=["logmel"])
+    with pytest.raises(CorpusError, match="was interrupted; run the same 'mien prepare' again"):
+        Prepared.open(out)
+    kept = files(out / "features")
+    assert kept
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    assert kept.items() <= files(out / "features").items()
+    assert len(Prepared.open(out).table) == 3
+
+
+def test_parts_that_do_not_belong_together_are_refused(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mien.prepare("emodb", root, out=out, features=())
+    table = (out / "corpus.csv").read_text().splitlines()
+    (out / "corpus.csv").write_text("\n".join(table[:-1]) + "\n")
+    with pytest.raises(CorpusError, match="do not belong together"):
+        Prepared.open(out)
+    with pytest.raises(CorpusError, match="no prepared corpus"):
+        Prepared.open(root)
+    mien.prepare("emodb", root, out=out, features=())
+    assert len(Prepared.open(out).table) == 3
+
+
+@pytest.mark.recordings
+def test_real_recordings_that_are_misplaced_or_doubled_are_told(recordings: Path, tmp_path: Path) -> None:
+    mien.prepare("ravdess", recordings / "ravdess-original", out=tmp_path / "out", features=())
+    told = pd.read_csv(tmp_path / "out" / "problems.csv")
+    table = Prepared.open(tmp_path / "out").table
+    assert told["problem"].str.contains("the folder says actor 05, the name says actor 02").sum() == 1
+    assert told["problem"].str.contains("byte by byte the same").sum() >= 2
+    assert set(table["sha256"].str.len()) == {64}
+    assert table["seconds"].between(2, 7).all()
