@@ -52,7 +52,7 @@ def certificate(
     return {
         "corpus": card["name"],
         "corpus_hash": card["hash"],
-        "files": {clip: clips.at[clip, "sha256"] for clip in used},
+        "files": {clip: clips.loc[clip, "sha256"] for clip in used},
         "split": digest(describe(clips, folds)),
         "examined": ["shared-speaker"],
         "findings": [],

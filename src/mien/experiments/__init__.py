@@ -1,1 +1,1 @@
-"""Experiments that come with mien: one YAML file each, with its provenance, its cost and what it is expected to score."""
+"""Experiments that come with mien: a YAML file each, with its provenance, its cost and the score to expect."""
