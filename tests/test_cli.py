@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import mien
-from mien import cli
+from mien import cli, output
 from mien.commands import Outcome
 from mien.errors import ConfigError, LeakError
 
@@ -56,7 +56,7 @@ def test_problems_are_told_and_end_with_1(report, capsys: pytest.CaptureFixture[
     assert out == "done\n"
     assert err.splitlines()[0] == "mien: problem: 0.wav: is silent"
     assert err.splitlines()[-1] == "mien: ... and 2 problems more"
-    assert len(err.splitlines()) == cli.SHOWN + 1
+    assert len(err.splitlines()) == output.SHOWN + 1
 
 
 def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,8 +109,8 @@ def test_a_defect_is_not_dressed_up(report) -> None:
     ("line", "sentence"),
     [
         ("reprot r", 'Did you mean "report"?'),
-        ("report", "requires an argument"),
-        ("report r --jsn", 'Did you mean "--json"?'),
+        ("report", "--run requires an argument. See 'mien report --help'."),
+        ("report r --jsn", "Did you mean --json? See 'mien report --help'."),
         ("prepare emodb x --out y --workers 0", "Must be >= 1"),
         ("list reader", 'Did you mean "readers"?'),
         ("predict a.wav", "--model"),
@@ -127,7 +127,7 @@ def test_wrong_usage_names_the_way_out(capsys: pytest.CaptureFixture[str], line:
 
 def test_help_and_import_load_nothing_heavy() -> None:
     script = "import sys, mien; from mien.cli import main; main(['--help']); main(['train', '--help']); dir(mien);"
-    script += f"sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules))"
+    script += f"sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules) or None)"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert all(name in ended.stdout for name in NAMES)

@@ -16,6 +16,7 @@ from mien.dataset import Dataset
 from mien.engine import checkpoint, processes
 from mien.engine.fit import Record, fit
 from mien.engine.inference import Inference, infer
+from mien.engine.minimise import Optimisation
 from mien.errors import RunError
 from mien.features import normalisation
 from mien.features.batches import Examples, Loader
@@ -115,9 +116,8 @@ def train_cell(
         return
     processes.use_threads(threads)
     experiment = run.experiment
-    train, factors = training_clips(dataset, fold, experiment), {}
-    for factor in sorted({"emotion", *experiment.model(cell.model).factors}):
-        factors[factor] = dataset.factor(factor, train)
+    train = training_clips(dataset, fold, experiment)
+    factors = _factors(dataset, train, experiment, cell.model)
     examples = dataset.examples(train, factors, copies=True)
     sources = zip(examples.clips, examples.speakers, examples.audio, strict=True)
     kind = experiment.data.normalisation
@@ -159,6 +159,18 @@ def train_cell(
     processes.wait()
 
 
+def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
+    """Build every model once, before anything is written.
+
+    Raises:
+        ConfigError: a factor that the corpus has not, a learning rate of no module, a module that cannot be trained.
+    """
+    train = training_clips(dataset, fold, experiment)
+    for model in experiment.models:
+        factors = _factors(dataset, train, experiment, model)
+        Optimisation(build(experiment, model, factors, seed=0, class_weight={}), experiment.optimiser)
+
+
 def training_clips(dataset: Dataset, fold: Fold, experiment: Experiment) -> tuple[str, ...]:
     """The clips that train a fold: its labelled ones, and those without a label where the experiment wants them."""
     if experiment.data.unlabelled == "leave out":
@@ -166,6 +178,11 @@ def training_clips(dataset: Dataset, fold: Fold, experiment: Experiment) -> tupl
     others = dataset.clips.drop(dataset.labelled.index)
     speakers = set(dataset.clips.loc[[*fold.validation, *fold.test], "speaker"])
     return (*fold.train, *others["clip"][~others["speaker"].isin(speakers)])
+
+
+def _factors(dataset: Dataset, train: Sequence[str], experiment: Experiment, model: str) -> dict[str, tuple[str, ...]]:
+    names = sorted({"emotion", *experiment.model(model).factors})
+    return {factor: dataset.factor(factor, train) for factor in names}
 
 
 def scores(inference: Inference, labels: Tensor) -> Record:

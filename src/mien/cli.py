@@ -4,16 +4,10 @@ Exit 0: done. 1: done, with inputs that are listed as problems. 2: refused, noth
 Nothing heavy is imported before a command runs.
 """
 
-import errno
-import json as json_text
-import math
 import os
 import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,25 +16,10 @@ from cyclopts.validators import Number
 
 from mien.commands import Outcome
 from mien.errors import MienError
-
-SHOWN = 10  # problems told on standard error
+from mien.output import Output, refuse, show, system_sentence
 
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Output:
-    """How every command speaks.
-
-    Attributes:
-        json: print one JSON object on standard output; progress stays on standard error.
-        debug: show the traceback of an error.
-    """
-
-    json: Annotated[bool, Parameter(negative="")] = False
-    debug: Annotated[bool, Parameter(negative="")] = False
 
 
 PLAIN = Output()
@@ -50,7 +29,7 @@ app = App(
     help="Emotion recognition from voice and face, and proof of what its representations still give away.",
     help_epilogue="Begin with: mien demo",
     help_format="plaintext",
-    version=lambda: version("mien"),
+    version=lambda: _version(),
     usage="Usage: mien COMMAND [ARGUMENTS] [OPTIONS]",
 )
 
@@ -201,6 +180,12 @@ def listing(
     return _call("list", what, function="listing")
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("mien")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name; None takes the process's) and return the exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
@@ -209,78 +194,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
         outcome = command(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome):
-            _print(outcome, output)
+            show(outcome, output)
             return 1 if outcome.problems else 0
         return 0
     except CycloptsError as error:
-        return _refuse(f"{error} See 'mien --help'.", 2, output)
+        return refuse(f"{error} See '{' '.join(['mien', *(error.command_chain or ())])} --help'.", 2, output)
     except MienError as error:
-        return _refuse(str(error), error.exit_code, output)
+        return refuse(str(error), error.exit_code, output)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _refuse(_system(error), 2, output)
+        return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:
-        return _refuse("interrupted; run the same command again to go on", 130, output)
+        return refuse("interrupted; run the same command again to go on", 130, output)
 
 
 def _call(command: str, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:
     """Call the function of a command, whose module is imported now."""
     called: Callable[..., Outcome] = getattr(import_module(f"mien.commands.{command}"), function or command)
     return called(*arguments, **settings)
-
-
-def _print(outcome: Outcome, output: Output) -> None:
-    if os.environ.get("RANK", "0") != "0":
-        return  # under torchrun the first process speaks
-    for problem in outcome.problems[:SHOWN]:
-        print(f"mien: problem: {problem}", file=sys.stderr)
-    if len(outcome.problems) > SHOWN:
-        print(f"mien: ... and {len(outcome.problems) - SHOWN} problems more", file=sys.stderr)
-    if output.json:
-        print(json_text.dumps(_plain({"problems": outcome.problems, **outcome.data}), ensure_ascii=False), flush=True)
-    elif isinstance(outcome.text, str):
-        print(outcome.text, flush=True)
-    else:
-        from rich.console import Console
-
-        Console(width=None if sys.stdout.isatty() else 200).print(outcome.text)
-
-
-def _refuse(sentence: str, code: int, output: Output) -> int:
-    if output.debug:
-        traceback.print_exc()
-    if output.json:
-        print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
-    print(f"mien: {sentence}", file=sys.stderr)
-    return code
-
-
-def _system(error: OSError) -> str:
-    """A sentence on what the operating system refused."""
-    ways = {
-        errno.ENOSPC: "free some space, then run the same command again to go on",
-        errno.EDQUOT: "free some space, then run the same command again to go on",
-        errno.EACCES: "change its permissions or choose another place",
-        errno.EPERM: "change its permissions or choose another place",
-        errno.EROFS: "choose another place",
-        errno.ENOTDIR: "choose another place",
-        errno.EEXIST: "choose another place",
-    }
-    where = f"{error.filename}: " if error.filename else ""
-    way = f"; {ways[error.errno]}" if error.errno in ways else ""
-    return f"{where}{(error.strerror or str(error)).lower()}{way}"
-
-
-def _plain(value: Any) -> Any:
-    """The same as JSON has it: paths are text, what is not a finite number is null, numbers of numpy are numbers."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)

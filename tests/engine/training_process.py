@@ -14,7 +14,6 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import conftest
-
 from mien.engine import checkpoint, processes
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser, Schedule

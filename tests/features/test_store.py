@@ -18,7 +18,6 @@ from mien.corpora.prepared import Prepared, key
 from mien.errors import CorpusError
 from mien.features import extraction, shards
 from mien.features.store import FeatureStore
-from mien.features.workers import Lost, spread
 from mien.media.audio import read_audio
 
 CLIPS = [f"c{number}" for number in range(6)]
@@ -151,46 +150,16 @@ def test_a_file_that_kills_its_worker_is_a_problem_and_the_rest_goes_on(
     def deadly(sources, *, targets):
         from mien.features import extraction as there
 
-        if any(source.clip == "c2" for source in sources):
+        if any(source.clip == "c0" for source in sources):
             os.kill(os.getpid(), kill)
         return there.work(sources, targets=targets)
 
     monkeypatch.setattr(extraction, "work", deadly)
-    monkeypatch.setattr(extraction, "CHUNK", 2)
-    problems = store.extract(CLIPS)
-    assert problems.to_numpy().tolist() == [["c2.wav", "ended the process that read it (SIGKILL)"]]
-    assert store.missing(CLIPS) == ["c2"]
-    assert np.array_equal(store.frames("c3").numpy(), direct(corpus, "c3"))
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_every_item_is_done_or_lost(workers: int) -> None:
-    kill = signal.SIGKILL
-
-    def double(items):
-        if any(item in (3, 10) for item in items):
-            os.kill(os.getpid(), kill)
-        return [2 * item for item in items]
-
-    chunks = [list(range(first, first + 3)) for first in range(0, 15, 3)]
-    done, lost = [], []
-    for chunk, result in spread(double, chunks, workers=workers):
-        if isinstance(result, Lost):
-            lost.append(result.item)
-            assert (list(chunk), result.how) == ([result.item], "SIGKILL")
-        else:
-            done += result
-            assert result == [2 * item for item in chunk]
-    assert sorted(lost) == [3, 10]
-    assert sorted(done) == [2 * item for item in range(15) if item not in (3, 10)]
-
-
-def test_an_error_of_the_function_is_not_swallowed() -> None:
-    def wrong(items):
-        raise ZeroDivisionError(items[0])
-
-    with pytest.raises(ZeroDivisionError):
-        list(spread(wrong, [[1]], workers=1))
+    monkeypatch.setattr(extraction, "CHUNK", 1)
+    problems = store.extract(["c0", "c1"])
+    assert problems.to_numpy().tolist() == [["c0.wav", "ended the process that read it (SIGKILL)"]]
+    assert store.missing(["c0", "c1"]) == ["c0"]
+    assert np.array_equal(store.frames("c1").numpy(), direct(corpus, "c1"))
 
 
 def test_a_killed_extraction_goes_on_where_it_was(corpus: Prepared, store: FeatureStore) -> None:

@@ -2,6 +2,7 @@
 
 import tracemalloc
 import wave
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_windows_cover_the_recording_without_a_gap(tmp_path_factory, seconds, le
         assert np.array_equal(window.samples, whole[begin:][: round(length * SAMPLE_RATE)])
         assert window.end == pytest.approx(window.start + len(window.samples) / SAMPLE_RATE)
         assert window.active == pytest.approx(window.end - window.start, abs=2 * activity.FRAME / SAMPLE_RATE)
-    assert all(one.end >= two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end >= two.start for one, two in pairwise(found))
 
 
 def test_silence_between_sounds_is_found_where_it_is(tmp_path):

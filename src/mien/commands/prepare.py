@@ -1,7 +1,7 @@
 """`mien prepare`: a corpus on disk becomes a PREPARED folder: a checked table, its problems, and features."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mien.corpora.prepared import Prepared
 from mien.errors import CorpusError
 from mien.features import extraction, shards, store
 from mien.features.extraction import Reading, Source, Target
+from mien.files import sha256
 from mien.progress import duration
 
 
@@ -107,14 +108,26 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
         if one.problem
     ]
     table = table[[not one for one in bad]].reset_index(drop=True)
-    files = table.drop_duplicates("file")
-    for _, same in files[files["sha256"].duplicated(keep=False)].groupby("sha256"):
-        names = list(same["file"])
-        problems += [
-            Problem(name, f"byte by byte the same as {', '.join(other for other in names if other != name)}, kept")
-            for name in names
-        ]
+    problems += _identical(corpus, table.drop_duplicates("file"))
     return table, problem_table(problems)
+
+
+def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
+    """Files with the same bytes, those among them too that the reader has left out."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for file, found in zip(files["file"], files["sha256"], strict=True):
+        same[found].append(file)
+    kept = set(files["file"])
+    others = [corpus.root / file for file in dict.fromkeys(corpus.problems["file"]) if file not in kept]
+    others = [path for path in others if path.is_file()]
+    sizes = {(corpus.root / file).stat().st_size for file in kept} if others else set()
+    for path in others:
+        if path.stat().st_size in sizes and (found := sha256(path)) in same:
+            same[found].append(path.relative_to(corpus.root).as_posix())
+    for names in same.values():
+        for name in names:
+            if alike := ", ".join(other for other in names if other != name):
+                yield Problem(name, f"byte by byte the same as {alike}, {'kept' if name in kept else 'left out'}")
 
 
 def _take_back(out: Path) -> None:

@@ -2,24 +2,25 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import joblib
 import pandas as pd
 import torch
 
 from mien import config, environment, protocols
 from mien.audit import scores, splits
 from mien.audit.leakage import speaker_leakage
-from mien.cells import train_cell
+from mien.cells import check, train_cell
 from mien.commands import Outcome
 from mien.dataset import Dataset
 from mien.engine import processes
-from mien.errors import ConfigError
+from mien.errors import ConfigError, TrainingError
 from mien.progress import progress
 from mien.protocols import Fold
 from mien.report import page
 from mien.run import Cell, Run, read_table
+from mien.workers import Lost, spread
 
 
 def train(
@@ -53,6 +54,7 @@ def train(
         raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
     dataset = Dataset.open(settings)
     folds = protocols.folds(dataset.labelled, settings.protocol)
+    check(dataset, folds[0], settings)
     card = dataset.prepared.card
     certificate = splits.certificate(dataset.clips, folds, dataset.classes, card, dataset.left_out)
     with processes.together(place):
@@ -106,14 +108,20 @@ def _train_cells(
                 train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=watch)
                 advance(epochs - begun)
             return
-        spread = joblib.Parallel(workers, return_as="generator_unordered")
-        jobs = (joblib.delayed(_job)(run, dataset, fold, cell, device, threads) for fold, cell in todo)
-        for _ in spread(jobs):
+        job = partial(_job, run, dataset, device, threads)
+        for _, result in spread(job, [[one] for one in todo], workers=workers):
+            if isinstance(result, Lost):
+                _, cell = result.item
+                raise TrainingError(
+                    f"{cell.folder}: the process that trained it was ended twice ({result.how or 'cause not known'}), "
+                    "by lack of memory perhaps; run the same command again with fewer --workers to go on"
+                )
             advance(epochs)
 
 
-def _job(run: Run, dataset: Dataset, fold: Fold, cell: Cell, device: torch.device, threads: int) -> None:
-    train_cell(run, dataset, fold, cell, device=device, threads=threads)
+def _job(run: Run, dataset: Dataset, device: torch.device, threads: int, chunk: Sequence[tuple[Fold, Cell]]) -> None:
+    for fold, cell in chunk:
+        train_cell(run, dataset, fold, cell, device=device, threads=threads)
 
 
 def _outcome(run: Run) -> Outcome:

@@ -16,10 +16,10 @@ from mien.corpora.prepared import key
 from mien.errors import MediaError
 from mien.features import shards
 from mien.features.config import FeatureConfig
-from mien.features.workers import Lost, spread
 from mien.files import sha256
 from mien.media.audio import SAMPLE_RATE, read_audio
 from mien.progress import progress
+from mien.workers import Lost, spread
 
 CHUNK = 32  # clips a shard
 TOGETHER = 120.0  # seconds of sound in memory at which features are extracted

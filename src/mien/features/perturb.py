@@ -9,7 +9,6 @@ from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from mien.features.config import FeatureConfig
 
@@ -31,6 +30,8 @@ def resampled(waveform: NDArray[np.float32], speed: float, rate: int) -> NDArray
 
     The ratio is the nearest fraction of a denominator up to 1000; the filter is scipy's (Kaiser, beta 5).
     """
+    from scipy.signal import resample_poly  # takes most of a second to import, and most sounds keep their speed
+
     ratio = Fraction(speed).limit_denominator(LARGEST)
     if not len(waveform):
         return waveform

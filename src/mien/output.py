@@ -1,0 +1,88 @@
+"""How commands speak: results on standard output, everything else on standard error, one sentence an error."""
+
+import errno
+import json as json_text
+import math
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from mien.commands import Outcome
+
+SHOWN = 10  # problems told on standard error
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """How every command speaks.
+
+    Attributes:
+        json: print one JSON object on standard output; progress stays on standard error.
+        debug: show the traceback of an error.
+    """
+
+    json: Annotated[bool, Parameter(negative="")] = False
+    debug: Annotated[bool, Parameter(negative="")] = False
+
+
+def show(outcome: Outcome, output: Output) -> None:
+    """Print what a command has done: its problems on standard error, the rest on standard output."""
+    if os.environ.get("RANK", "0") != "0":
+        return  # under torchrun the first process speaks
+    for problem in outcome.problems[:SHOWN]:
+        print(f"mien: problem: {problem}", file=sys.stderr)
+    if len(outcome.problems) > SHOWN:
+        print(f"mien: ... and {len(outcome.problems) - SHOWN} problems more", file=sys.stderr)
+    if output.json:
+        print(json_text.dumps(_plain({"problems": outcome.problems, **outcome.data}), ensure_ascii=False), flush=True)
+    elif isinstance(outcome.text, str):
+        print(outcome.text, flush=True)
+    else:
+        from rich.console import Console
+
+        Console(width=None if sys.stdout.isatty() else 200).print(outcome.text)
+
+
+def refuse(sentence: str, code: int, output: Output) -> int:
+    """Tell an error and return the exit code; called while it is handled."""
+    if output.debug:
+        traceback.print_exc()
+    if output.json:
+        print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
+    print(f"mien: {sentence}", file=sys.stderr)
+    return code
+
+
+def system_sentence(error: OSError) -> str:
+    """A sentence on what the operating system refused."""
+    ways = {
+        errno.ENOSPC: "free some space, then run the same command again to go on",
+        errno.EDQUOT: "free some space, then run the same command again to go on",
+        errno.EACCES: "change its permissions or choose another place",
+        errno.EPERM: "change its permissions or choose another place",
+        errno.EROFS: "choose another place",
+        errno.ENOTDIR: "choose another place",
+        errno.EEXIST: "choose another place",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    way = f"; {ways[error.errno]}" if error.errno in ways else ""
+    return f"{where}{(error.strerror or str(error)).lower()}{way}"
+
+
+def _plain(value: Any) -> Any:
+    """The same as JSON has it: paths are text, what is not a finite number is null, numbers of numpy are numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

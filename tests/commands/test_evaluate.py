@@ -1,0 +1,76 @@
+"""`evaluate` maps another corpus to the run's classes, lists what it cannot map, and scores folds apart."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import recall_score
+
+import mien
+from mien.errors import CorpusError, LeakError
+from mien.run import Run
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, make_corpus):
+    """Another corpus, whose angry clips are also disgusted: several emotions at once."""
+    folder = tmp_path_factory.mktemp("other")
+    mien.prepare("table", make_corpus(folder / "root", 2, seed=77, extra="disgust"), out=folder / "prepared")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, other):
+    mien.evaluate(run, on=other)
+    folder = run / "evaluations" / "table"
+    return json.loads((folder / "metrics.json").read_text()), pd.read_csv(folder / "predictions.csv")
+
+
+def test_shared_classes_and_what_is_left_out_are_listed(evaluated):
+    metrics, predictions = evaluated
+    assert metrics["classes"] == ["anger", "neutral", "sadness"]
+    assert metrics["classes_not_in_the_corpus"] == ["happiness"]
+    assert metrics["emotions_not_in_the_run"] == {"boredom": 2, "disgust": 8}
+    assert set(predictions["predicted"]) <= {"anger", "neutral", "sadness"}
+    np.testing.assert_allclose(predictions[metrics["classes"]].sum(axis=1), 1, atol=1e-5)
+
+
+def test_scores_are_the_mean_least_and_greatest_of_the_folds(evaluated):
+    metrics, predictions = evaluated
+    for model, rows in predictions.groupby("model"):
+        folds = [recall_score(part["emotion"], part["predicted"], average="macro") for _, part in rows.groupby("fold")]
+        found = metrics["models"][model]["uar"]
+        assert len(folds) == metrics["models"][model]["folds"] == 4
+        assert found["mean"] == pytest.approx(np.mean(folds))
+        assert (found["min"], found["max"]) == pytest.approx((min(folds), max(folds)))
+        assert found["chance"] == pytest.approx(1 / 3)
+        assert found["low"] <= found["mean"] <= found["high"]
+
+
+def test_a_corpus_that_the_run_was_trained_on_is_refused(run, prepared):
+    with pytest.raises(LeakError, match="files of this run's own corpus"):
+        mien.evaluate(run, on=prepared)
+
+
+def test_a_corpus_without_shared_classes_is_refused_with_what_both_have(run, tmp_path, make_corpus):
+    root = make_corpus(tmp_path / "root", 2, seed=99)
+    table = pd.read_csv(root / "corpus.csv")
+    table["emotion"] = "boredom"
+    table.to_csv(root / "corpus.csv", index=False)
+    mien.prepare("table", root, out=tmp_path / "prepared")
+    with pytest.raises(CorpusError, match="it has emotions boredom"):
+        mien.evaluate(run, on=tmp_path / "prepared")
+
+
+def test_another_corpus_of_the_same_name_does_not_overwrite_the_first(run, other, evaluated, tmp_path, make_corpus):
+    mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=123), out=tmp_path / "prepared")
+    mien.evaluate(run, on=tmp_path / "prepared")
+    folders = sorted(path.name for path in (run / "evaluations").iterdir())
+    assert len(folders) == 2
+    assert folders[0] == "table"
+    assert folders[1].startswith("table-")
+    assert json.loads((run / "evaluations" / "table" / "metrics.json").read_text()) == evaluated[0]
+    mien.evaluate(run, on=other)
+    assert len(list((run / "evaluations").iterdir())) == 2
+    assert Run.open(run).metrics["models"]

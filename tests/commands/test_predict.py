@@ -1,0 +1,101 @@
+"""`predict` covers each file in media time, averages the folds, marks silence, and tells what it cannot read."""
+
+import json
+import wave
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from mien.cli import main
+from mien.ensemble import Ensemble, best_model
+from mien.errors import ConfigError, MediaError, RunError
+from mien.media.audio import read_audio
+from mien.run import Run
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory, make_tone):
+    """Three seconds of a tone, three of nothing, two of another tone."""
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    parts = []
+    for number, (pitch, seconds) in enumerate(((300.0, 3.0), (0.0, 3.0), (90.0, 2.0))):
+        make_tone(path, pitch, 1.0, number, seconds)
+        parts.append(read_audio(path) * (pitch > 0))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((np.concatenate(parts) * 32767).astype("<i2").tobytes())
+    return path
+
+
+def test_rows_cover_the_file_and_silence_is_where_it_is(run, talk):
+    rows = pd.DataFrame(mien.predict([talk], model=run, window=1.0, hop=0.5).data["rows"])
+    assert list(rows["start"]) == [0.5 * number for number in range(len(rows))]
+    assert rows["end"].iloc[-1] == 8.0
+    assert (rows["start"].iloc[1:].to_numpy() <= rows["end"].iloc[:-1].to_numpy()).all()
+    silent = rows["emotion"] == "silence"
+    assert list(rows["start"][silent]) == [3.0, 3.5, 4.0, 4.5, 5.0]
+    classes = list(Run.open(run).classes)
+    assert rows.loc[silent, classes].isna().all(axis=None)
+    heard = rows.loc[~silent, classes].astype(float)
+    np.testing.assert_allclose(heard.sum(axis=1), 1, atol=1e-3)
+    assert (heard.idxmax(axis=1) == rows["emotion"][~silent]).all()
+    assert list(rows.columns) == ["file", "start", "end", "person", "modality", "emotion", *classes, "scheme", "model"]
+
+
+def test_folds_are_averaged_and_the_model_is_the_best_on_validation(run, talk):
+    opened = Run.open(run)
+    best = best_model(opened)
+    uar = {name: parts["validation"]["uar"] for name, parts in opened.metrics["models"].items()}
+    assert uar[best] == max(uar.values())
+    sound = read_audio(talk)[:16_000]
+    cpu = torch.device("cpu")
+    each = [Ensemble.open(cell.folder, cpu).probabilities([sound]) for cell in opened.cells if cell.model == best]
+    assert len(each) == 4
+    for path in (run, run / "models" / best):
+        np.testing.assert_allclose(Ensemble.open(path, cpu).probabilities([sound]), np.mean(each, axis=0), atol=1e-12)
+    assert np.std(each, axis=0).max() > 1e-4
+
+
+def test_a_probability_does_not_depend_on_the_other_windows(run, talk):
+    ensemble = Ensemble.open(run, torch.device("cpu"))
+    sound = read_audio(talk)
+    parts = [sound[:16_000], sound[:12_345], sound[-9_000:]]
+    together = ensemble.probabilities(parts)
+    for row, part in zip(together, parts, strict=True):
+        np.testing.assert_allclose(ensemble.probabilities([part])[0], row, atol=1e-6)
+
+
+def test_the_command_writes_csv_and_json_and_lists_what_it_cannot_read(run, talk, tmp_path, capsys):
+    (tmp_path / "text.wav").write_text("not a sound")
+    for suffix in ("csv", "json"):
+        out = tmp_path / f"rows.{suffix}"
+        code = main(
+            ["predict", str(talk), str(tmp_path / "text.wav"), "--model", str(run), "--out", str(out), "--json"]
+        )
+        said = capsys.readouterr()
+        assert code == 1
+        assert "text.wav" in said.err
+        answer = json.loads(said.out)
+        assert len(answer["problems"]) == 1
+        rows = pd.read_csv(out) if suffix == "csv" else pd.DataFrame(json.loads(out.read_text()))
+        assert len(rows) == len(answer["rows"]) == 5
+        assert (rows["scheme"] == "iemocap").all()
+
+
+def test_what_cannot_be_done_is_refused(run, talk, tmp_path):
+    (tmp_path / "text.wav").write_text("not a sound")
+    with pytest.raises(MediaError, match=r"text\.wav"):
+        mien.predict([tmp_path / "text.wav"], model=run)
+    with pytest.raises(RunError, match="no run folder"):
+        mien.predict([talk], model=tmp_path)
+    with pytest.raises(RunError, match="Did you mean 'MEnAN'"):
+        mien.predict([talk], model=run / "models" / "MEnam")
+    with pytest.raises(ConfigError, match="without a gap"):
+        mien.predict([talk], model=run, window=1.0, hop=2.0)
+    with pytest.raises(ConfigError, match=r"\.csv or \.json"):
+        mien.predict([talk], model=run, out=tmp_path / "rows.xml")

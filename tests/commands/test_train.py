@@ -1,0 +1,190 @@
+"""`train` writes a run whose parts agree with each other; it resumes, spreads and refuses as promised."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from mien import config, protocols
+from mien.audit import scores
+from mien.cells import Model, train_cell
+from mien.dataset import Dataset
+from mien.engine import checkpoint
+from mien.errors import ConfigError, CorpusError, LeakError, RunError
+from mien.run import Run
+
+
+def test_a_run_holds_what_it_promises(run):
+    opened = Run.open(run)
+    assert len(opened.cells) == 2 * 4
+    for name in (
+        "experiment.yaml",
+        "environment.json",
+        "splits.json",
+        "certificate.json",
+        "metrics.json",
+        "leakage.csv",
+    ):
+        assert (run / name).is_file()
+    assert (run / "report.html").stat().st_size > 10_000
+    head = ["clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted"]
+    assert list(opened.predictions.columns) == [*head, *opened.classes, "scheme"]
+    assert not list(run.rglob("state.pt"))
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_every_clip_is_tested_once_a_model_by_weights_that_never_heard_its_speaker(run):
+    opened = Run.open(run)
+    test = opened.predictions.query("split == 'test'")
+    labelled = opened.clips[opened.clips["label"].notna()]
+    for _, rows in test.groupby("model"):
+        assert sorted(rows["clip"]) == sorted(labelled["clip"])
+    for fold in opened.splits:
+        heard = set(fold["train"]["speakers"]) | set(fold["validation"]["speakers"])
+        tested = set(test[test["fold"] == fold["fold"]]["speaker"])
+        assert tested == set(fold["test"]["speakers"])
+        assert not tested & heard
+
+
+def test_predictions_are_what_the_saved_weights_say(run, prepared):
+    opened = Run.open(run)
+    dataset = Dataset.open(opened.experiment, prepared)
+    cell = opened.cells[5]
+    rows = opened.predictions.query("model == @cell.model and fold == @cell.fold and split == 'test'")
+    model = Model.load(opened.experiment, cell, torch.device("cpu"))
+    inference = model.infer(dataset.examples(list(rows["clip"]), model.factors))
+    np.testing.assert_allclose(inference.probabilities("emotion"), rows[list(opened.classes)], atol=1e-6)
+    np.testing.assert_allclose(rows[list(opened.classes)].sum(axis=1), 1, atol=1e-5)
+    assert (rows[list(opened.classes)].idxmax(axis=1) == rows["predicted"]).all()
+    table, embeddings = opened.embeddings(cell)
+    place = table.index[table["split"] == "test"]
+    assert list(table["clip"][place]) == list(rows["clip"])
+    np.testing.assert_allclose(inference.embeddings["main"], embeddings["main"][place], atol=1e-5)
+
+
+def test_the_best_epoch_is_the_best_on_validation(run):
+    opened = Run.open(run)
+    for cell in opened.cells:
+        history = opened.history(cell)
+        assert list(history["epoch"]) == list(range(1, 13))
+        rows = opened.predictions.query("model == @cell.model and fold == @cell.fold and split == 'validation'")
+        counts = scores.confusion(rows, opened.classes).counts.sum(axis=0)
+        assert float(scores.uar(counts)) == pytest.approx(history["validation uar"].max())
+
+
+def test_emotions_are_learned_and_the_speaker_probe_is_reported(run):
+    opened = Run.open(run)
+    assert opened.metrics["models"]["emotion_only"]["test"]["uar"] > 1 / 3 + 0.2
+    assert set(opened.leakage["probe"]) == {"linear", "mlp"}
+    assert set(opened.leakage["speakers"]) == {"heard", "unheard"}
+
+
+def test_what_is_not_used_and_what_a_fold_lacks_is_told(run):
+    certificate = Run.open(run).certificate
+    assert certificate["left_out"] == {"boredom": 4}
+    assert certificate["findings"] == []
+    assert "warning: fold 0, train: no clip of happiness" in certificate["notes"]
+    assert len(certificate["files"]) == 36
+
+
+def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(run, prepared, experiment, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    before = {path: path.read_bytes() for path in copy.rglob("*.safetensors")}
+    times = {path: path.stat().st_mtime_ns for path in before}
+    mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
+    assert {path: path.stat().st_mtime_ns for path in before} == times
+    with pytest.raises(RunError, match=r"training\.epochs was 12 and is now 3"):
+        mien.train(experiment, [f"data.prepared={prepared}", "training.epochs=3"], out=copy)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experiment, tmp_path):
+    spread = tmp_path / "run"
+    mien.train(experiment, [f"data.prepared={prepared}"], out=spread, workers=2)
+    lost = Run.open(spread).cells[3]
+    shutil.rmtree(lost.folder)
+    mien.train(experiment, [f"data.prepared={prepared}"], out=spread)
+    for one, two in zip(Run.open(run).cells, Run.open(spread).cells, strict=True):
+        first, second = checkpoint.load_weights(one.weights)[0], checkpoint.load_weights(two.weights)[0]
+        assert all(torch.equal(second[name], value) for name, value in first.items())
+    frames = [pd.read_csv(folder / "predictions.csv") for folder in (run, spread)]
+    pd.testing.assert_frame_equal(*frames)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.class_weight=balanced",
+        "training.sampling=balanced",
+        "data.normalisation=speaker",
+        "data.normalisation=none",
+        "data.masking={count: 1, seconds: 0.1, bands: 4}",
+        "data.copies={noisy: {noise_db: 10.0}}",
+        "data.unlabelled=train",
+        "training.precision=bfloat16",
+        "optimiser.name=sgd",
+        "encoder.channels=4",
+    ],
+)
+def test_a_switch_changes_what_is_trained(prepared, experiment, tmp_path, override):
+    weights = []
+    for name, more in (("plain", []), ("changed", [override])):
+        settings = config.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
+        dataset, run = Dataset.open(settings), Run(tmp_path / name, settings)
+        dataset.extract(workers=1)
+        fold, cell = protocols.folds(dataset.labelled, settings.protocol)[1], run.cell("MEnAN", 1, 0)
+        train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
+        weights.append(checkpoint.load_weights(cell.weights)[0])
+    one, two = weights
+    assert one.keys() != two.keys() or any(
+        one[name].shape != two[name].shape or not torch.equal(one[name], two[name])
+        for name in one
+        if name.startswith("recipe.encoder")
+    )
+
+
+def test_a_leaky_split_is_refused_before_anything_is_written(tmp_path, prepared, experiment):
+    leaky = tmp_path / "prepared"
+    shutil.copytree(prepared, leaky)
+    table = pd.read_csv(leaky / "corpus.csv")
+    table["split"] = (["train", "validation", "test"] * len(table))[: len(table)]
+    table.to_csv(leaky / "corpus.csv", index=False)
+    with pytest.raises(LeakError, match="speakers are in both train and validation"):
+        mien.train(experiment, [f"data.prepared={leaky}", "protocol={name: given}"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "error", "message"),
+    [
+        ("data.prepared=null", ConfigError, "data.prepared is not set"),
+        ("data.prepared=nowhere", CorpusError, "nowhere"),
+        ("models.MEnAN.embeddings.main.remove.accent={how: max_entropy}", ConfigError, "unknown factor 'accent'"),
+        ("data.scheme=emobd", ConfigError, "Did you mean 'emodb'"),
+        ("optimiser.lr={default: 0.1, encodr: 0.2}", ConfigError, "Did you mean 'encoder'"),
+        ("data.audio={name: mfb43, mels: 0}", ConfigError, "data.audio"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(tmp_path, prepared, experiment, override, error, message):
+    with pytest.raises(error) as caught:
+        mien.train(experiment, [f"data.prepared={prepared}", override], out=tmp_path / "run")
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists(), "something is half-written"
+
+
+def test_a_file_that_changed_since_it_was_prepared_is_refused(tmp_path, experiment, make_corpus, make_tone):
+    root = make_corpus(tmp_path / "root", 3, seed=5)
+    mien.prepare("table", root, out=tmp_path / "prepared", features=())
+    make_tone(root / "s0-anger-0.wav", 100.0, 1.0, 99)
+    with pytest.raises(CorpusError, match=r"s0-anger-0\.wav.*prepare' again"):
+        mien.train(experiment, [f"data.prepared={tmp_path / 'prepared'}"], out=tmp_path / "run")
+
+
+def test_metrics_are_json_for_everyone(run):
+    assert json.loads((run / "metrics.json").read_text())["classes"] == ["anger", "happiness", "neutral", "sadness"]
