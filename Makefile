@@ -40,7 +40,8 @@ format: .venv/.tools
 	$(BIN)/ruff check --fix .
 
 bench: .venv/.tools
-	for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
+	for benchmark in features step store; do $(BIN)/python benchmarks/bench_$$benchmark.py || exit 1; done
+	if test -d "$(RUN)"; then $(BIN)/python benchmarks/bench_predict.py --model "$(RUN)"; fi
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 Standard output stays free for results.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
     Yields:
         A function that counts units as done.
     """
-    if total == 0:
+    if total == 0 or os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks
         yield _ignore
     elif sys.stderr.isatty():
         with _bar(total, what, unit) as advance:

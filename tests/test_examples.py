@@ -1,0 +1,38 @@
+"""The examples run as they are printed, and their answers have content."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def run(example: str, folder: Path) -> str:
+    done = subprocess.run([sys.executable, EXAMPLES / example, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_examples_run_one_after_the_other(tmp_path):
+    told = run("toy_to_prediction.py", tmp_path)
+    scores = {model: float(score) for model, score in re.findall(r"^(\w+): test UAR ([\d.]+)", told, re.MULTILINE)}
+    assert set(scores) == {"emotion_only", "MEnAN"}
+    assert scores["emotion_only"] > 2 / 6, "chance is 1/6"
+    assert (tmp_path / "run" / "report.html").is_file()
+    times = [(float(start), float(end)) for start, end in re.findall(r"^ *([\d.]+) - +([\d.]+) s  \w+", told, re.M)]
+    assert len(times) >= 2
+    assert times[0][0] == 0
+    assert all(later[0] <= earlier[1] for earlier, later in zip(times, times[1:], strict=False))
+
+    told = run("read_a_run.py", tmp_path / "run")
+    assert re.findall(r"^(\w+): worst person p\d+, \d+%", told, re.MULTILINE) == ["emotion_only", "MEnAN"]
+    assert re.findall(r"^(\w+): gender told rightly \d+%", told, re.MULTILINE) == ["emotion_only", "MEnAN"]
+
+
+def test_every_example_says_how_it_is_run():
+    for example in EXAMPLES.glob("*.py"):
+        assert f"python examples/{example.name} " in example.read_text(encoding="utf-8")
