@@ -4,16 +4,14 @@ Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told
 takes another experiment's settings first; `key=value` overrides come last.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from mien import encoders, features, recipes
 from mien.engine.fit import Training
@@ -23,7 +21,7 @@ from mien.features.batches import Length, Masking
 from mien.features.config import FeatureConfig
 from mien.features.normalisation import Kind
 from mien.protocols import Protocol
-from mien.settings import Settings
+from mien.settings import Settings, parse
 
 Named = dict[str, Any]
 
@@ -175,40 +173,6 @@ def resolve(raw: Named, where: str) -> Experiment:
 def _named(value: Any) -> Any:
     """`NAME` is short for `{name: NAME}`."""
     return {"name": value} if isinstance(value, str) else value
-
-
-def parse(kind: Any, raw: Named, where: str) -> Any:
-    """Settings of a class from plain values, strict about types; raises ConfigError with the nearest key."""
-    try:
-        return kind.model_validate_json(json.dumps(raw))
-    except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in error.errors())) from None
-    except TypeError as error:
-        raise ConfigError(f"{where}: {error}") from None
-
-
-def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
-    place = [str(part) for part in error["loc"] if part != "[key]"]
-    key = ".".join(place)
-    if error["type"] == "extra_forbidden":
-        known = sorted(_known(kind, place[:-1]))
-        near = get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        return f"{where}: unknown key '{key}'.{hint} Known: {', '.join(known)}"
-    if error["type"] == "missing":
-        return f"{where}: '{key}' is missing"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {key}: {message[0].lower()}{message[1:]} (found {json.dumps(error['input'])[:60]})"
-
-
-def _known(kind: Any, place: Sequence[str]) -> set[str]:
-    """The keys that settings of a class have at a place inside it."""
-    for part in place:
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            kind = kind.model_fields[part].annotation
-        elif get_origin(kind) is dict:
-            kind = get_args(kind)[1]
-    return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
 
 
 def _read(experiment: str | Path, above: tuple[str, ...] = ()) -> Named:

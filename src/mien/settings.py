@@ -2,8 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mien.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -16,3 +21,37 @@ def digest(value: object) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of a JSON-able value, the same on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
+    """Settings of a class from plain values, strict about types; raises ConfigError with the nearest key."""
+    try:
+        return kind.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in error.errors())) from None
+    except TypeError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
+    place = [str(part) for part in error["loc"] if part != "[key]"]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        known = sorted(_known(kind, place[:-1]))
+        near = get_close_matches(place[-1], known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return f"{where}: unknown key '{key}'.{hint} Known: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{where}: '{key}' is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {key}: {message[0].lower()}{message[1:]} (found {json.dumps(error['input'])[:60]})"
+
+
+def _known(kind: Any, place: Sequence[str]) -> set[str]:
+    """The keys that settings of a class have at a place inside it."""
+    for part in place:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[part].annotation
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+    return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()

@@ -121,7 +121,7 @@ def test_names_and_settings_that_are_not_known() -> None:
         feature("logmels")
     with pytest.raises(ConfigError, match="Did you mean 'speed'"):
         parse("prosody", {"speeds": 1})
-    with pytest.raises(ConfigError, match=r"speed: .* not -1"):
+    with pytest.raises(ConfigError, match=r"speed: .*found -1"):
         parse("prosody", {"speed": -1})
     with pytest.raises(ConfigError, match="feature prosody needs"):
         extract("prosody", [], FrameConfig())

@@ -1,4 +1,4 @@
-"""`mien demo`: the whole way on a toy corpus: generate, prepare, train, measure what is left of the speaker, predict."""
+"""`mien demo`: the whole way on a toy corpus: generate, prepare, train, measure what is left of the speaker."""
 
 import os
 from pathlib import Path
@@ -58,9 +58,9 @@ def _leaks(run: Run) -> list[str]:
     lines = []
     for model, rows in heard.groupby("model", sort=False):
         probes = rows.groupby("probe")[["score", "chance", "shuffled"]].mean()
-        worst = probes.loc[probes["score"].idxmax()]
+        score, chance, shuffled = max(probes.to_numpy().tolist())
         lines.append(
-            f"{model:20} speaker read from the emotion embedding: {worst['score']:.3f} "
-            f"(chance {worst['chance']:.3f}, shuffled labels {worst['shuffled']:.3f})"
+            f"{model:20} speaker read from the emotion embedding: {score:.3f} (chance {chance:.3f}, shuffled labels "
+            f"{shuffled:.3f})"
         )
     return lines

@@ -9,15 +9,14 @@ and an empty waveform has no frames. Adding one: a file, and a line in `FEATURES
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from mien.errors import ConfigError, unknown
 from mien.features.config import FeatureConfig
 from mien.features.perturb import perturbed
+from mien.settings import parse as settings_of
 
 FEATURES = ("logmel", "mfb43", "prosody", "spectrogram")
 
@@ -31,19 +30,8 @@ def feature(name: str) -> ModuleType:
 
 def parse(name: str, settings: Mapping[str, object]) -> FeatureConfig:
     """The feature's `Config` from plain settings; raises ConfigError that names each key that is wrong."""
-    config = cast("type[FeatureConfig]", feature(name).Config)
-    try:
-        return config.model_validate(dict(settings))
-    except ValidationError as error:
-        known = config.model_fields
-        complaints = []
-        for problem in error.errors():
-            key = ".".join(map(str, problem["loc"]))
-            if problem["type"] == "extra_forbidden":
-                complaints.append(unknown("setting", key, known))
-            else:
-                complaints.append(f"{key}: {problem['msg']}, not {problem['input']!r}" if key else problem["msg"])
-        raise ConfigError(f"feature {name}: " + "; ".join(complaints)) from error
+    config: FeatureConfig = settings_of(feature(name).Config, settings, f"feature {name}")
+    return config
 
 
 def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: FeatureConfig) -> list[NDArray[np.float32]]:
