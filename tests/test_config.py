@@ -107,6 +107,7 @@ def test_overrides_reach_every_depth_and_leave_the_rest():
         "li2020", ["training.epochs=3", "seeds=[1, 2]", "optimiser.lr.spies=1e-3", "encoder.channels=8"]
     )
     assert changed.training.epochs == 3
+    assert "multitask" not in config.load("li2020", ["models.multitask=null"]).models
     assert changed.seeds == (1, 2)
     assert changed.optimiser.lr == {"default": 0.001, "spies": 0.001}
     assert changed.encoder_config[1].channels == 8

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_the_examples_run_one_after_the_other(tmp_path):
     times = [(float(start), float(end)) for start, end in re.findall(r"^ *([\d.]+) - +([\d.]+) s  \w+", told, re.M)]
     assert len(times) >= 2
     assert times[0][0] == 0
-    assert all(later[0] <= earlier[1] for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later[0] <= earlier[1] for earlier, later in pairwise(times))
 
     told = run("read_a_run.py", tmp_path / "run")
     assert re.findall(r"^(\w+): worst person p\d+, \d+%", told, re.MULTILINE) == ["emotion_only", "MEnAN"]

@@ -219,7 +219,10 @@ def _assign(raw: Named, place: Sequence[str], value: Any, override: str) -> None
         raw = raw[part]
         if not isinstance(raw, dict):
             raise ConfigError(f"override '{override}': '{part}' is one value and has no keys below it")
-    raw[place[-1]] = value
+    if value is None and isinstance(raw.get(place[-1]), dict):
+        del raw[place[-1]]
+    else:
+        raw[place[-1]] = value
 
 
 class Loader(yaml.SafeLoader):
