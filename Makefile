@@ -24,10 +24,10 @@ demo: $(BIN)/mien
 	$(BIN)/mien demo
 
 test: .venv/.tools
-	$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
 test-all: .venv/.tools
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: .venv/.tools
 	$(BIN)/ruff format --check .

@@ -1,0 +1,51 @@
+"""Which clips a toy corpus has: who says what, feeling what, heard or seen."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from mien.corpora.toy.config import SENTENCES, ToyConfig
+from mien.corpora.toy.people import EMOTIONS, Person
+
+
+class Clip(NamedTuple):
+    """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in chance only."""
+
+    number: int
+    name: str
+    person: Person
+    emotion: str
+    sentence: str
+    modality: str
+
+
+def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
+    """Plan all clips.
+
+    A person goes through all emotions with one sentence, then with the next: six clips a round. Then a share e of each
+    person's clips, drawn at random, takes the own emotion instead. With 1/6 of them having it already, this makes
+    P(own emotion) = e + (1 - e) / 6.
+    """
+    single = rng.permutation(config.clips) < round(config.missing * config.clips)
+    modality = np.where(single, np.where(np.cumsum(single) % 2, "voice", "face"), "voice+face")
+    clips, takes = [], Counter[str]()
+    emotions = [_emotions(config, number, person, rng) for number, person in enumerate(people)]
+    for number in range(config.clips):
+        turn, who = divmod(number, len(people))
+        person, emotion = people[who], emotions[who][turn]
+        sentence = turn // len(EMOTIONS) % len(SENTENCES)
+        stem = f"{person.name}-s{sentence + 1}-{emotion}"
+        takes[stem] += 1
+        name = f"{stem}-{takes[stem]}"
+        clips.append(Clip(number, name, person, emotion, SENTENCES[sentence], str(modality[number])))
+    return clips
+
+
+def _emotions(config: ToyConfig, number: int, person: Person, rng: Generator) -> list[str]:
+    """The emotions of one person's clips, in order."""
+    count = len(range(number, config.clips, config.people))
+    replaced = rng.permutation(count) < round(config.entanglement * count)
+    rounds = [EMOTIONS[(turn + number) % len(EMOTIONS)] for turn in range(count)]
+    return [person.own if own else emotion for own, emotion in zip(replaced, rounds, strict=True)]
