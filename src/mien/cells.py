@@ -113,20 +113,21 @@ def train_cell(
 ) -> None:
     """Train a cell, or go on with it, and write its folder; does nothing where it is finished."""
     if cell.finished:
+        (cell.folder / "state.pt").unlink(missing_ok=True)  # a kill may have come between the weights and this
         return
     processes.use_threads(threads)
     experiment = run.experiment
-    train = training_clips(dataset, fold, experiment)
-    factors = _factors(dataset, train, experiment, cell.model)
-    examples = dataset.examples(train, factors, copies=True)
+    factors = _factors(dataset, fold, experiment, cell.model)
+    examples = dataset.examples(fold.train, factors, copies=True)
     sources = zip(examples.clips, examples.speakers, examples.audio, strict=True)
     kind = experiment.data.normalisation
     if kind == "speaker":
         everyone = dataset.clips
         sources = zip(everyone["clip"], everyone["speaker"], [dataset.audio] * len(everyone), strict=True)
     normalise = normalisation.fit(kind, sources)
-    counts = torch.bincount(examples.labels["emotion"].clamp(min=0), minlength=len(dataset.classes)).clamp(min=1)
-    balance = len(examples) / (len(counts) * counts.double())
+    emotion = examples.labels["emotion"]
+    balance = balanced(emotion, len(dataset.classes))
+    drawn = torch.where(emotion < 0, 1.0, balance[emotion.clamp(min=0)])
     training = experiment.training
     weights = {"emotion": balance.float()} if training.class_weight == "balanced" else {}
     recipe = build(experiment, cell.model, factors, seed=cell.seed, class_weight=weights).to(device)
@@ -140,7 +141,7 @@ def train_cell(
         seed=cell.seed,
         training=True,
         masking=experiment.data.masking,
-        weights=balance[examples.labels["emotion"]] if training.sampling == "balanced" else None,
+        weights=drawn if training.sampling == "balanced" else None,
         rank=processes.rank(),
         processes=processes.count(),
     )
@@ -159,30 +160,32 @@ def train_cell(
     processes.wait()
 
 
+def balanced(labels: Tensor, classes: int) -> Tensor:
+    """Weight of each class, K float64: known labels / (classes present x labels of the class); mean 1 over labels.
+
+    Args:
+        labels: N int64, -1 where not known, which counts for no class.
+        classes: K.
+    """
+    known = labels[labels >= 0]
+    counts = torch.bincount(known, minlength=classes)
+    return len(known) / (int((counts > 0).sum()) * counts.clamp(min=1).double())
+
+
 def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
     """Build every model once, before anything is written.
 
     Raises:
         ConfigError: a factor that the corpus has not, a learning rate of no module, a module that cannot be trained.
     """
-    train = training_clips(dataset, fold, experiment)
     for model in experiment.models:
-        factors = _factors(dataset, train, experiment, model)
+        factors = _factors(dataset, fold, experiment, model)
         Optimisation(build(experiment, model, factors, seed=0, class_weight={}), experiment.optimiser)
 
 
-def training_clips(dataset: Dataset, fold: Fold, experiment: Experiment) -> tuple[str, ...]:
-    """The clips that train a fold: its labelled ones, and those without a label where the experiment wants them."""
-    if experiment.data.unlabelled == "leave out":
-        return fold.train
-    others = dataset.clips.drop(dataset.labelled.index)
-    speakers = set(dataset.clips.loc[[*fold.validation, *fold.test], "speaker"])
-    return (*fold.train, *others["clip"][~others["speaker"].isin(speakers)])
-
-
-def _factors(dataset: Dataset, train: Sequence[str], experiment: Experiment, model: str) -> dict[str, tuple[str, ...]]:
+def _factors(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, tuple[str, ...]]:
     names = sorted({"emotion", *experiment.model(model).factors})
-    return {factor: dataset.factor(factor, train) for factor in names}
+    return {factor: dataset.factor(factor, fold.train) for factor in names}
 
 
 def scores(inference: Inference, labels: Tensor) -> Record:

@@ -8,13 +8,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mien import features
+from mien import features, protocols
 from mien.config import Experiment
 from mien.corpora import schemes
 from mien.corpora.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, unknown
 from mien.features.batches import Examples
 from mien.features.store import FeatureStore
+from mien.protocols import Fold
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Dataset:
         clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the class of the scheme (NA:
             not known, or not of the scheme).
         classes: the emotion classes in order.
-        left_out: why clips are not usable -> how many.
+        left_out: why clips have no class -> how many: an emotion that the scheme has not, "no emotion known", or "no
+            sound" (such clips are not among `clips`).
         audio: the store of the audio feature.
         copies: name -> store of a changed copy.
         hop: seconds between frames.
@@ -53,13 +55,14 @@ class Dataset:
         scheme = schemes.scheme(experiment.data.scheme)
         labels, left_out = schemes.apply(scheme, corpus.table["emotion"])
         clips = corpus.table.assign(label=labels).set_index("clip", drop=False)
-        several = clips["label"].str.contains("+", regex=False, na=False)
+        silent = clips["seconds"] == 0
+        reasons = {"no sound": silent, "no emotion known": clips["emotion"].isna() & ~silent}
         name, config = experiment.feature
         return Dataset(
             prepared=corpus,
-            clips=clips,
+            clips=clips[~silent],
             classes=scheme.classes,
-            left_out={**left_out, **({"several emotions": int(several.sum())} if several.any() else {})},
+            left_out={**left_out, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             audio=FeatureStore(corpus, name, config),
             copies={key: FeatureStore(corpus, name, other) for key, other in experiment.feature_copies.items()},
             hop=features.feature(name).hop(config),
@@ -68,8 +71,30 @@ class Dataset:
     @property
     def labelled(self) -> pd.DataFrame:
         """The clips with exactly one class of the scheme."""
-        known = self.clips["label"].notna() & ~self.clips["label"].str.contains("+", regex=False, na=False)
-        return self.clips[known]
+        return self.clips[self.clips["label"].notna() & ~self.several]
+
+    @property
+    def several(self) -> "pd.Series[bool]":
+        """Which clips have more than one class."""
+        return self.clips["label"].str.contains("+", regex=False, na=False)
+
+    def folds(self, experiment: Experiment) -> list[Fold]:
+        """The folds of the experiment's protocol over labelled clips.
+
+        Where the experiment trains on clips without one label, those of people who are neither validated nor tested
+        are added to each fold's training clips.
+        """
+        folds = protocols.folds(self.labelled, experiment.protocol)
+        if experiment.data.unlabelled == "leave out":
+            return folds
+        others = self.clips.drop(self.labelled.index)
+        if experiment.protocol.name == "given":
+            others = others[others["split"] == "train"]
+        held = [set(self.clips.loc[[*fold.validation, *fold.test], "speaker"]) for fold in folds]
+        return [
+            fold._replace(train=(*fold.train, *others["clip"][~others["speaker"].isin(people)]))
+            for fold, people in zip(folds, held, strict=True)
+        ]
 
     def extract(self, *, workers: int, copies: bool = True) -> None:
         """Extract the features that the store lacks; raises CorpusError when a file has gone bad since `prepare`."""

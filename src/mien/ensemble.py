@@ -13,7 +13,7 @@ from mien import features
 from mien.cells import Model
 from mien.errors import RunError, unknown
 from mien.features.batches import Examples
-from mien.run import Cell, Run
+from mien.run import Run
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,25 @@ class Ensemble:
         if run.experiment.data.normalisation == "speaker":
             raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
         return Ensemble(
-            model, run.classes, run.experiment.data.scheme, tuple(_load(run, cell, device) for cell in cells)
+            model,
+            run.classes,
+            run.experiment.data.scheme,
+            tuple(Model.load(run.experiment, cell, device) for cell in cells),
         )
 
+    @property
+    def rate(self) -> int:
+        """Samples a second of the waveforms that it hears."""
+        return self.models[0].experiment.feature[1].sample_rate
+
+    @property
+    def longest(self) -> float | None:
+        """Seconds of a window of which it hears all; None where there is no limit."""
+        length = self.models[0].experiment.data.length
+        return length.seconds if length.long == "middle" else None
+
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-        """The mean probability of each class, n x K, of n waveforms (mono, float32, 16 kHz)."""
+        """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
         name, config = self.models[0].experiment.feature
         frames = tuple(torch.from_numpy(values) for values in features.extract(name, waveforms, config))
         count = len(frames)
@@ -84,7 +98,3 @@ def best_model(run: Run) -> str:
     """The model with the best UAR on validation speakers, all its folds and seeds pooled; the first of equals."""
     models = run.metrics["models"]
     return str(max(models, key=lambda name: models[name]["validation"]["uar"]))
-
-
-def _load(run: Run, cell: Cell, device: torch.device) -> Model:
-    return Model.load(run.experiment, cell, device)

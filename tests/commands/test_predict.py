@@ -10,6 +10,7 @@ import torch
 
 import mien
 from mien.cli import main
+from mien.corpora.prepared import Prepared
 from mien.ensemble import Ensemble, best_model
 from mien.errors import ConfigError, MediaError, RunError
 from mien.media.audio import read_audio
@@ -99,3 +100,16 @@ def test_what_cannot_be_done_is_refused(run, talk, tmp_path):
         mien.predict([talk], model=run, window=1.0, hop=2.0)
     with pytest.raises(ConfigError, match=r"\.csv or \.json"):
         mien.predict([talk], model=run, out=tmp_path / "rows.xml")
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000])
+def test_a_whole_clip_is_told_as_training_told_it_at_any_sample_rate(prepared, experiment, tmp_path, rate):
+    settings = [f"data.audio={{name: mfb43, sample_rate: {rate}}}", "training.epochs=2", "protocol.folds=[0]"]
+    mien.train(experiment, [f"data.prepared={prepared}", *settings, "models.MEnAN=null"], out=tmp_path / "run")
+    opened = Run.open(tmp_path / "run")
+    row = opened.predictions.query("split == 'test'").iloc[0]
+    root = Prepared.open(prepared)
+    file = root.media(opened.clips.loc[row["clip"]])
+    (told,) = mien.predict([file], model=tmp_path / "run").data["rows"]
+    for name in opened.classes:
+        assert told[name] == pytest.approx(row[name], abs=2e-3)

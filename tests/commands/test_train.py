@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import mien
-from mien import config, protocols
+from mien import config
 from mien.audit import scores
-from mien.cells import Model, train_cell
+from mien.cells import Model, balanced, train_cell
 from mien.dataset import Dataset
 from mien.engine import checkpoint
 from mien.errors import ConfigError, CorpusError, LeakError, RunError
@@ -85,7 +85,7 @@ def test_emotions_are_learned_and_the_speaker_probe_is_reported(run):
 
 def test_what_is_not_used_and_what_a_fold_lacks_is_told(run):
     certificate = Run.open(run).certificate
-    assert certificate["left_out"] == {"boredom": 4}
+    assert certificate["left_out"] == {"boredom": 4, "no emotion known": 4}
     assert certificate["findings"] == []
     assert "warning: fold 0, train: no clip of happiness" in certificate["notes"]
     assert len(certificate["files"]) == 36
@@ -138,7 +138,7 @@ def test_a_switch_changes_what_is_trained(prepared, experiment, tmp_path, overri
         settings = config.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
         dataset, run = Dataset.open(settings), Run(tmp_path / name, settings)
         dataset.extract(workers=1)
-        fold, cell = protocols.folds(dataset.labelled, settings.protocol)[1], run.cell("MEnAN", 1, 0)
+        fold, cell = dataset.folds(settings)[1], run.cell("MEnAN", 1, 0)
         train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
         weights.append(checkpoint.load_weights(cell.weights)[0])
     one, two = weights
@@ -188,3 +188,43 @@ def test_a_file_that_changed_since_it_was_prepared_is_refused(tmp_path, experime
 
 def test_metrics_are_json_for_everyone(run):
     assert json.loads((run / "metrics.json").read_text())["classes"] == ["anger", "happiness", "neutral", "sadness"]
+
+
+def test_a_run_is_not_gone_on_with_after_its_corpus_changed(run, experiment, tmp_path, make_corpus):
+    """Else cells that trained on a speaker would be certified as never having heard her."""
+    root = make_corpus(tmp_path / "root", 4, seed=3)
+    settings = ["training.epochs=1", "models.MEnAN=null", "protocol.folds=[0, 1]"]
+    for folder, change in (("first", False), ("second", True)):
+        if change:
+            table = pd.read_csv(root / "corpus.csv")
+            table["speaker"] = table["speaker"].replace({"s0": "s1", "s1": "s0"})
+            table.to_csv(root / "corpus.csv", index=False)
+        mien.prepare("table", root, out=tmp_path / folder)
+    prepared = tmp_path / "prepared"
+    shutil.copytree(tmp_path / "first", prepared)
+    mien.train(experiment, [f"data.prepared={prepared}", *settings], out=tmp_path / "run")
+    shutil.rmtree(prepared)
+    shutil.copytree(tmp_path / "second", prepared)
+    with pytest.raises(RunError, match="another corpus or split"):
+        mien.train(experiment, [f"data.prepared={prepared}", *settings], out=tmp_path / "run")
+
+
+def test_balance_counts_known_labels_of_classes_that_are_there():
+    labels = torch.tensor([0] * 8 + [2] * 6 + [3] * 4 + [-1] * 4)
+    weights = balanced(labels, 4)
+    np.testing.assert_allclose(weights[[0, 2, 3]], [18 / (3 * 8), 18 / (3 * 6), 18 / (3 * 4)])
+    known = labels[labels >= 0]
+    assert weights[known].mean().item() == pytest.approx(1)
+    sums = [weights[known][known == number].sum().item() for number in (0, 2, 3)]
+    assert sums == pytest.approx([6, 6, 6])
+
+
+def test_clips_without_a_label_are_in_the_split_and_the_certificate_where_they_train(experiment, prepared, tmp_path):
+    settings = config.load(experiment, [f"data.prepared={prepared}", "data.unlabelled=train"])
+    dataset = Dataset.open(settings)
+    fold = dataset.folds(settings)[0]
+    unlabelled = set(fold.train) - set(dataset.labelled["clip"])
+    people = set(dataset.clips.loc[list(unlabelled), "speaker"])
+    assert len(unlabelled) == 4
+    assert people == set(dataset.clips.loc[list(fold.train), "speaker"])
+    assert not people & set(dataset.clips.loc[[*fold.validation, *fold.test], "speaker"])

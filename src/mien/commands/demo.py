@@ -11,7 +11,11 @@ from mien.corpora import toy
 from mien.errors import RunError
 from mien.run import Run
 
-ENTANGLEMENT = 0.5  # the planted leak: half of what a person feels is the person's own emotion
+CORPUS = toy.ToyConfig(
+    people=20,
+    entanglement=0.5,  # the planted leak: who hears the person knows something of the emotion
+    difficulty=0.1,
+)
 
 
 def demo(*, out: Path | str = "mien-demo") -> Outcome:
@@ -30,7 +34,7 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "corpus").is_dir())):
         raise RunError(f"{out}: holds something else; give --out a folder that is new")
     workers = min(2, os.cpu_count() or 1)
-    toy.generate(out / "corpus", toy.ToyConfig(entanglement=ENTANGLEMENT))
+    toy.generate(out / "corpus", CORPUS)
     prepare("toy", out / "corpus", out=out / "prepared", workers=workers)
     trained = train("demo", [f"data.prepared={out / 'prepared'}"], out=out / "run", workers=workers, device="cpu")
     run = Run.open(out / "run")

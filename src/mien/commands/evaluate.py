@@ -14,7 +14,7 @@ from mien.cells import Model, prediction_table
 from mien.commands import Outcome
 from mien.dataset import Dataset
 from mien.engine import processes
-from mien.errors import CorpusError, LeakError
+from mien.errors import CorpusError, LeakError, RunError
 from mien.features.normalisation import fit
 from mien.progress import progress
 from mien.run import Cell, Run
@@ -44,6 +44,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     processes.use_threads(threads)
     dataset = Dataset.open(opened.experiment, on)
     _refuse_known_files(opened, dataset)
+    shared_speakers = _shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna()]
     present = {name for label in clips["label"] for name in label.split("+")}
     shared = [name for name in opened.classes if name in present]
@@ -52,19 +53,28 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
             f"{on}: shares {len(shared)} classes with the run; it has emotions {_listed(dataset.clips['emotion'])}, "
             f"the run's scheme '{opened.experiment.data.scheme}' has {', '.join(opened.classes)}"
         )
-    dataset.extract(workers=workers, copies=False)
     cells = opened.cells
+    if not cells:
+        raise RunError(f"{run}: has no finished model; run the same 'mien train' again to go on")
+    dataset.extract(workers=workers, copies=False)
     with progress(len(cells), "evaluating", "models") as advance:
         tables = []
         for cell in cells:
             tables.append(_judge(opened, cell, dataset, clips, shared, place))
             advance()
     predictions = pd.concat(tables, ignore_index=True)
-    metrics = _metrics(predictions, shared, dataset, opened)
+    metrics = _metrics(predictions, clips, shared, dataset, opened) | {"shared_speakers": shared_speakers}
     name = _name(opened, dataset)
     opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     return Outcome(data={"evaluation": name, **metrics}, text=_told(metrics, opened.folder / "evaluations" / name))
+
+
+NAMED_BY_CHANCE = ("table", "toy")  # readers whose speakers' names say nothing outside one folder
+RULES = {
+    False: "a clip is judged rightly when the prediction is its emotion",
+    True: "a clip of several emotions is judged rightly when the prediction is one of them",
+}
 
 
 def _refuse_known_files(run: Run, dataset: Dataset) -> None:
@@ -75,6 +85,19 @@ def _refuse_known_files(run: Run, dataset: Dataset) -> None:
             f"{dataset.prepared.folder}: {len(heard)} of its {len(dataset.clips)} clips are files of this run's "
             f"own corpus, such as {heard['file'].iloc[0]}; evaluate on another corpus"
         )
+
+
+def _shared_speakers(run: Run, dataset: Dataset) -> list[str]:
+    """Names of speakers that trained, too; LeakError where the same name is the same person, in the same corpus."""
+    card = dataset.prepared.card
+    trained = {speaker for fold in run.splits for speaker in fold["train"]["speakers"]}
+    shared = sorted(trained & set(dataset.clips["speaker"])) if run.certificate["corpus"] == card["name"] else []
+    if shared and card["name"] not in NAMED_BY_CHANCE:
+        raise LeakError(
+            f"{dataset.prepared.folder}: {len(shared)} of its speakers are people whom this run was trained on "
+            f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); evaluate on another corpus"
+        )
+    return shared
 
 
 def _judge(
@@ -91,7 +114,10 @@ def _judge(
     return prediction_table(replace(inference, logits=logits), clips, shared, cell, "evaluation", scheme)
 
 
-def _metrics(predictions: pd.DataFrame, shared: Sequence[str], dataset: Dataset, run: Run) -> dict[str, Any]:
+def _metrics(
+    predictions: pd.DataFrame, clips: pd.DataFrame, shared: Sequence[str], dataset: Dataset, run: Run
+) -> dict[str, Any]:
+    chance = scores.chance(clips["label"], shared)
     models: dict[str, Any] = {}
     for model, rows in predictions.groupby("model", sort=False):
         by_fold: dict[str, list[float]] = {name: [] for name in scores.MEASURES}
@@ -100,13 +126,11 @@ def _metrics(predictions: pd.DataFrame, shared: Sequence[str], dataset: Dataset,
             for name, measure in scores.MEASURES.items():
                 by_fold[name].append(float(measure(counts)))
         table = scores.confusion(rows, shared)
-        pooled = table.counts.sum(axis=0) / rows["fold"].nunique()
         found: dict[str, Any] = {"clips": int(rows["clip"].nunique()), "folds": int(rows["fold"].nunique())}
         for name, values in by_fold.items():
             low, high = scores.interval(scores.resampled(table, name))
-            chance = 1 / len(shared) if name == "uar" else float(pooled.sum(axis=1).max() / pooled.sum())
             found[name] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values)}
-            found[name] |= {"low": low, "high": high, "chance": chance}
+            found[name] |= {"low": low, "high": high, "chance": chance[name]}
         models[str(model)] = found
     return {
         "corpus": dataset.prepared.card["name"],
@@ -114,6 +138,7 @@ def _metrics(predictions: pd.DataFrame, shared: Sequence[str], dataset: Dataset,
         "classes": list(shared),
         "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
         "emotions_not_in_the_run": dataset.left_out,
+        "rule": RULES[bool(dataset.several.any())],
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
         "models": models,
     }
@@ -138,6 +163,8 @@ def _told(metrics: dict[str, Any], folder: Path) -> str:
         )
     for emotion, clips in metrics["emotions_not_in_the_run"].items():
         lines.append(f"  not scored, no class of the run: {emotion} ({clips} clips)")
+    if people := metrics["shared_speakers"]:
+        lines.append(f"  speakers with names that trained too, by chance or not: {', '.join(people)}")
     return "\n".join([*lines, f"written: {folder}"])
 
 

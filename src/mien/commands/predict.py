@@ -15,7 +15,8 @@ from mien.files import atomic, write_json
 from mien.media import activity
 from mien.media.windows import Window, windows
 
-LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged
+LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged; of a shorter one, half of it
+SHORTEST = 0.1  # seconds of a window and of a hop
 AT_ONCE = 32  # windows in memory
 
 
@@ -51,22 +52,29 @@ def predict(
         MediaError: no file at all could be judged.
         RunError: `model` is no trained model.
     """
-    if not 0 < hop <= window:
-        raise ConfigError(f"--hop {hop:g} with --window {window:g}: windows must follow each other without a gap")
+    if not SHORTEST <= hop <= window:
+        raise ConfigError(
+            f"--hop {hop:g} with --window {window:g}: windows must follow each other without a gap, by {SHORTEST} s at "
+            "least"
+        )
     if out is not None and Path(out).suffix not in {".csv", ".json"}:
         raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
-    detect = activity.detector(voice_activity)
     processes.use_threads(threads)
     ensemble = Ensemble.open(model, processes.device(device))
+    if ensemble.longest is not None and window > ensemble.longest:
+        raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
     rows: list[dict[str, Any]] = []
     problems: list[MediaError] = []
     for file in map(Path, files):
         try:
-            rows += _rows(file, windows(file, length=window, hop=hop, detect=detect), ensemble)
+            detect = activity.detector(voice_activity, ensemble.rate)
+            found = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate)
+            rows += _rows(file, found, ensemble)
         except MediaError as error:
             problems.append(error)
-    if problems and not rows:
-        raise problems[0]
+    if not rows:
+        others = f" (and {len(problems) - 1} more files that cannot be read)" if len(problems) > 1 else ""
+        raise MediaError(problems[0].file, problems[0].cause + others)
     table = pd.DataFrame(rows)
     if out is not None:
         _write(table, Path(out))
@@ -80,18 +88,22 @@ def predict(
 def _rows(file: Path, found: Iterator[Window], ensemble: Ensemble) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     while some := list(islice(found, AT_ONCE)):
-        heard = [part for part in some if part.active >= LEAST_ACTIVE]
+        heard = [part for part in some if _is_heard(part)]
         judged = iter(ensemble.probabilities([part.samples for part in heard])) if heard else iter(())
         for part in some:
             row: dict[str, Any] = {"file": str(file), "start": round(part.start, 3), "end": round(part.end, 3)}
             row |= {"person": "1", "modality": "audio", "emotion": "silence", **dict.fromkeys(ensemble.classes)}
-            if part.active >= LEAST_ACTIVE:
+            if _is_heard(part):
                 probabilities = dict(zip(ensemble.classes, next(judged).round(4).tolist(), strict=True))
                 row |= {"emotion": max(probabilities, key=probabilities.__getitem__), **probabilities}
             rows.append(row | {"scheme": ensemble.scheme, "model": ensemble.name})
     if not rows:
         raise MediaError(file, "there is no sound in it, and this model hears only")
     return rows
+
+
+def _is_heard(part: Window) -> bool:
+    return part.active >= min(LEAST_ACTIVE, 0.5 * (part.end - part.start))
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

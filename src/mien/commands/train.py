@@ -4,18 +4,20 @@ import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 
-from mien import config, environment, protocols
+from mien import config, environment
 from mien.audit import scores, splits
 from mien.audit.leakage import speaker_leakage
 from mien.cells import check, train_cell
 from mien.commands import Outcome
+from mien.config import Experiment
 from mien.dataset import Dataset
 from mien.engine import processes
-from mien.errors import ConfigError, TrainingError
+from mien.errors import ConfigError, RunError, TrainingError
 from mien.progress import progress
 from mien.protocols import Fold
 from mien.report import page
@@ -53,15 +55,17 @@ def train(
     if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
     dataset = Dataset.open(settings)
-    folds = protocols.folds(dataset.labelled, settings.protocol)
+    folds = dataset.folds(settings)
     check(dataset, folds[0], settings)
-    card = dataset.prepared.card
-    certificate = splits.certificate(dataset.clips, folds, dataset.classes, card, dataset.left_out)
+    certificate = splits.certificate(
+        dataset.clips, folds, dataset.classes, dataset.prepared.card, _left_out(dataset, settings)
+    )
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
-            run = Run.start(Path(out), settings)
+            _refuse_another_corpus(run, certificate)
             dataset.extract(workers=workers)
+            run = Run.start(Path(out), settings)
             protocol = settings.protocol.model_dump(mode="json")
             run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
             run.write_json("certificate.json", certificate)
@@ -82,6 +86,27 @@ def finish(run: Run, *, workers: int = 1) -> None:
     run.write_json("metrics.json", scores.metrics(run.predictions, run.classes))
     run.write_table("leakage.csv", speaker_leakage(run, workers=workers))
     page.write(run)
+
+
+def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
+    """Why clips are in no fold -> how many."""
+    if settings.data.unlabelled == "train":
+        return {why: clips for why, clips in dataset.left_out.items() if why == "no sound"}
+    several = int(dataset.several.sum())
+    return dataset.left_out | ({"several emotions": several} if several else {})
+
+
+def _refuse_another_corpus(run: Run, certificate: dict[str, Any]) -> None:
+    """Raise RunError when the run was begun on other files, labels or speakers than PREPARED holds now."""
+    if not (run.folder / "certificate.json").exists():
+        return
+    before = run.certificate
+    for key in ("corpus_hash", "split", "files"):
+        if before.get(key) != certificate[key]:
+            raise RunError(
+                f"{run.folder}: was begun on another corpus or split than {run.experiment.data.prepared} holds now "
+                f"({key} differs); choose another --out"
+            )
 
 
 def _train_cells(

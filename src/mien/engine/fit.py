@@ -123,12 +123,18 @@ def fit(
         }
         if processes.rank() == 0:
             checkpoint.save_state(path, state)
-            write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]))
+            _write_history(folder, state)
         watch(record)
+    if processes.rank() == 0:
+        _write_history(folder, state)  # a kill may have come between the state and its history
     recipe.load_state_dict(state["best"]["weights"])
     processes.wait()
     history: list[Record] = state["history"]
     return history
+
+
+def _write_history(folder: Path, state: Mapping[str, Any]) -> None:
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]))
 
 
 def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> float:

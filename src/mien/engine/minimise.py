@@ -103,7 +103,8 @@ class Optimisation:
             if parameters:
                 self._groups.append((settings.lr.get(name, settings.lr.get("default", 0.0)), parameters))
         self._owned = {id(parameter) for _, parameters in self._groups for parameter in parameters}
-        self._own_modules = {id(module) for module in recipe.modules()}
+        self._modules = list(recipe.modules())  # held, so that the number of one is never another's
+        self._own_modules = {id(module) for module in self._modules}
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._parameters: dict[tuple[int, ...], list[nn.Parameter]] = {}
 
@@ -197,14 +198,14 @@ def refuse_ambient_state(recipe: nn.Module) -> None:
         inside = any(isinstance(recipe.get_submodule(_parent(name, i)), Frozen) for i in range(name.count(".") + 1))
         if inside or isinstance(module, Frozen):
             continue
-        if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.InstanceNorm1d | nn.InstanceNorm2d) and getattr(
-            module, "track_running_stats", False
-        ):
+        batch_normalisation = isinstance(module, nn.modules.batchnorm._BatchNorm)
+        if batch_normalisation or getattr(module, "track_running_stats", False):
             raise ConfigError(
                 f"{name}: {type(module).__name__} moves its statistics in every forward, counts padding, and differs "
-                "between one and two processes; use a normalisation without running statistics"
+                "between one and two processes; use a normalisation over each clip, such as nn.LayerNorm"
             )
-        if isinstance(module, nn.modules.dropout._DropoutNd) or (isinstance(module, nn.RNNBase) and module.dropout > 0):
+        dropout = isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout > 0
+        if dropout or isinstance(module, nn.modules.dropout._DropoutNd):
             raise ConfigError(
                 f"{name}: dropout of torch draws from ambient random numbers, which differ between one and two "
                 "processes; draw from Batch.uniform instead"

@@ -54,6 +54,8 @@ def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
             key = "" if kind == "train" else speaker
             count, total, squares = sums.get(key, (0, torch.zeros(1), torch.zeros(1)))
             sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
+    if kind == "train" and not sums:
+        raise RunError("normalisation: the training clips have not one frame; is there sound in the corpus?")
     statistics = {}
     for key, (count, total, squares) in sums.items():
         mean = total / count

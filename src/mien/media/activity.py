@@ -1,4 +1,4 @@
-"""Where somebody speaks: one yes or no for each frame of 512 samples (32 ms) of mono sound at 16 kHz.
+"""Where somebody speaks: one yes or no for each frame of 32 ms of mono sound.
 
 `energy` needs nothing: a frame is active when its level is above -55 dB of full scale. `silero` is a trained voice
 activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and tells voice from other sound.
@@ -6,45 +6,58 @@ activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and tells v
 
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError, unknown
 
-FRAME = 512
 THRESHOLD = 10 ** (-55 / 20)  # speech in quiet recordings of EmoDB, RAVDESS and LibriSpeech stays well above it
 
 Kind = Literal["energy", "silero"]
 Detector = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
 
-def detector(kind: str) -> Detector:
-    """A function from frames (n, 512) float32, in the order of time, to n flags; it may remember what it heard.
+def frame_size(rate: int) -> int:
+    """Samples in a frame."""
+    return round(0.032 * rate)
+
+
+def detector(kind: str, rate: int = 16_000) -> Detector:
+    """A function from frames (n, `frame_size(rate)`) float32 of one recording, in the order of time, to n flags.
 
     Raises:
-        ConfigError: an unknown kind, or its extra is not installed.
+        ConfigError: an unknown kind, its extra is not installed, or it does not hear at this rate.
     """
     if kind == "energy":
         return _by_energy
     if kind != "silero":
         raise ConfigError(unknown("voice activity", kind, ("energy", "silero")))
-    try:
-        import silero_vad
-    except ImportError:
-        raise ConfigError("voice activity 'silero' needs an extra: pip install 'mien[vad]'") from None
+    if rate != 16_000:
+        raise ConfigError(f"voice activity 'silero' hears at 16,000 Hz, and the model at {rate}: use 'energy'")
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the package loads its weights by torch.jit
-        model = silero_vad.load_silero_vad()
+    model = _silero()
+    model.reset_states()  # what it remembers is of another recording
 
     def by_silero(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
         with torch.no_grad():
             return np.array([model(torch.from_numpy(frame), 16_000).item() > 0.5 for frame in frames], dtype=bool)
 
     return by_silero
+
+
+@cache
+def _silero() -> Any:
+    try:
+        import silero_vad
+    except ImportError:
+        raise ConfigError("voice activity 'silero' needs an extra: pip install 'mien[vad]'") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package loads its weights by torch.jit
+        return silero_vad.load_silero_vad()
 
 
 def _by_energy(frames: NDArray[np.float32]) -> NDArray[np.bool_]:

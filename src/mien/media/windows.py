@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.media.activity import FRAME, Detector
+from mien.media.activity import Detector, frame_size
 from mien.media.audio import SAMPLE_RATE, stream_audio
 
 
@@ -20,7 +20,7 @@ class Window(NamedTuple):
     Attributes:
         start: media seconds.
         end: media seconds.
-        samples: mono float32 at 16 kHz.
+        samples: mono float32.
         active: seconds in which somebody is heard.
     """
 
@@ -30,7 +30,7 @@ class Window(NamedTuple):
     active: float
 
 
-def windows(file: Path, *, length: float, hop: float, detect: Detector) -> Iterator[Window]:
+def windows(file: Path, *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE) -> Iterator[Window]:
     """Yield the windows of a file, the first before the second is decoded; nothing where it has no sound.
 
     Args:
@@ -38,36 +38,37 @@ def windows(file: Path, *, length: float, hop: float, detect: Detector) -> Itera
         length: of a window in seconds; a shorter file is one window.
         hop: seconds from one window to the next, at most `length`.
         detect: see `media.activity.detector`.
+        rate: of the samples, in Hz.
 
     Raises:
         MediaError: the file cannot be read.
     """
-    size, step = round(length * SAMPLE_RATE), round(hop * SAMPLE_RATE)
+    size, step, frame = round(length * rate), round(hop * rate), frame_size(rate)
     sound, flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
     first, first_flag = 0, 0  # the sample and the frame at which what is kept begins
     begin = covered = 0
-    for block in stream_audio(file):
+    for block in stream_audio(file, rate=rate):
         sound = np.concatenate([sound, block.samples])
-        ready = (first + len(sound)) // FRAME
+        ready = (first + len(sound)) // frame
         known = first_flag + len(flags)
-        frames = sound[known * FRAME - first : ready * FRAME - first].reshape(-1, FRAME)
+        frames = sound[known * frame - first : ready * frame - first].reshape(-1, frame)
         flags = np.concatenate([flags, detect(frames)])
         while first + len(sound) >= begin + size:
-            yield _window(sound[begin - first :][:size], begin, flags, first_flag)
+            yield _window(sound[begin - first :][:size], begin, flags, first_flag, rate)
             covered, begin = begin + size, begin + step
-            keep = min(begin // FRAME, first_flag + len(flags))
+            keep = min(begin // frame, first_flag + len(flags))
             flags, first_flag = flags[keep - first_flag :], keep
-            sound, first = sound[keep * FRAME - first :], keep * FRAME
+            sound, first = sound[keep * frame - first :], keep * frame
     total = first + len(sound)
     if total > covered:
         known = first_flag + len(flags)
-        rest = np.zeros((1, FRAME), np.float32)
-        rest[0, : total - known * FRAME] = sound[known * FRAME - first :]
+        rest = np.zeros((1, frame), np.float32)
+        rest[0, : total - known * frame] = sound[known * frame - first :]
         flags = np.concatenate([flags, detect(rest)])
-        yield _window(sound[begin - first :], begin, flags, first_flag)
+        yield _window(sound[begin - first :], begin, flags, first_flag, rate)
 
 
-def _window(samples: NDArray[np.float32], begin: int, flags: NDArray[np.bool_], first_flag: int) -> Window:
-    end = begin + len(samples)
-    inside = flags[begin // FRAME - first_flag : -(-end // FRAME) - first_flag]
-    return Window(begin / SAMPLE_RATE, end / SAMPLE_RATE, samples.copy(), float(inside.sum()) * FRAME / SAMPLE_RATE)
+def _window(samples: NDArray[np.float32], begin: int, flags: NDArray[np.bool_], first_flag: int, rate: int) -> Window:
+    end, frame = begin + len(samples), frame_size(rate)
+    inside = flags[begin // frame - first_flag : -(-end // frame) - first_flag]
+    return Window(begin / rate, end / rate, samples.copy(), float(inside.sum()) * frame / rate)
