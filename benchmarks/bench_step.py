@@ -3,8 +3,9 @@
 python benchmarks/bench_step.py [--steps 40] [--seconds 4]
 
 Both loops train Li et al.'s encoder with the maximum-entropy adversary on the same batch of 16 clips; the bare one with
-two torch optimisers, `zero_grad`, `backward` and `step` written out, and no check of any kind. They take turns, step by
-step, so that a change of the machine's speed meets both. `fit` is timed too, with loading and an epoch's bookkeeping.
+two fused torch optimisers, `zero_grad`, `backward` and `step` written out, and no check of any kind. They take turns,
+step by step, so that a change of the machine's speed meets both. `fit` is timed too, with loading and an epoch's
+bookkeeping.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from torch import Tensor
 from mien.encoders.cnn_gru import Config, Encoder
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.features.batches import Batch, Examples, Length, Loader
+from mien.features.batches import Batch, Examples, Loader
+from mien.features.length import Length
 from mien.recipes import disentangle
 
 CLIPS, DIMENSION, CLASSES = 320, 43, {"emotion": 7, "speaker": 8}
@@ -58,8 +60,10 @@ class Bare:
         main = [*self.net.encoder.parameters(), *self.net.tasks.parameters()]
         if name == "gradient reversal":
             main += list(self.net.spies.parameters())
-        self.main = torch.optim.Adam(main, lr=1e-3)
-        self.spy = torch.optim.Adam(self.net.spies.parameters(), lr=1e-3) if name == "maximum entropy" else None
+        self.main = torch.optim.Adam(main, lr=1e-3, fused=True)
+        self.spy = (
+            torch.optim.Adam(self.net.spies.parameters(), lr=1e-3, fused=True) if name == "maximum entropy" else None
+        )
 
     def step(self, batch: Batch) -> None:
         net, emotion, speaker = self.net, batch.labels["emotion"], batch.labels["speaker"]

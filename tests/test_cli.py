@@ -99,10 +99,19 @@ def test_an_error_is_one_sentence(report, capsys: pytest.CaptureFixture[str], er
     assert "Traceback" in err
 
 
-def test_a_defect_is_not_dressed_up(report) -> None:
+def test_a_defect_is_not_dressed_up(report, capsys: pytest.CaptureFixture[str]) -> None:
+    report(ending(KeyError("two\nlines")))
+    sentence = "this is a defect of mien, please report it: KeyError: 'two\\nlines' (--debug shows where)"
+    assert cli.main(["report", "r"]) == 70
+    assert capsys.readouterr() == ("", f"mien: {sentence}\n")
+    assert cli.main(["report", "r", "--json", "--debug"]) == 70
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"error": sentence, "exit": 70}
+    assert "Traceback" in err
+    assert "in ending" in err or "in function" in err
     report(ending(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["report", "r"])
+    assert cli.main(["report", "r"]) == 70
+    assert "report it: ZeroDivisionError (--debug" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -145,7 +154,9 @@ def test_every_command_has_an_example_and_speaks_json(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "predict", "report"])
 def test_options_are_those_of_the_function(name: str) -> None:
     function = inspect.signature(getattr(importlib.import_module(f"mien.commands.{name}"), name)).parameters
-    command = inspect.signature(getattr(cli, name)).parameters
+    command = dict(inspect.signature(getattr(cli, name)).parameters)
+    if command.pop("machine", None):
+        command |= inspect.signature(cli.Machine).parameters
     renamed: dict[str, Any] = {"file": "files", "more": "files"}
     assert {renamed.get(key, key) for key in command} - {"output"} == set(function)
     for key, parameter in function.items():

@@ -1,13 +1,14 @@
 """Experiment files: every shipped one round-trips, every misspelt key is refused with the nearest name."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
 
 from mien import config
-from mien.config import Loader
 from mien.errors import ConfigError
+from mien.settings import Loader
 
 SHIPPED = config.names()
 
@@ -91,6 +92,32 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("data.copies.speed_080.sped=0.7", "Did you mean 'speed'"),
         ("models.a/b.embeddings.main.tasks.emotion=1.0", "a model's name is a folder's"),
         ("epochs", "is not an override"),
+        ("seeds=[1, 1]", "a seed is named twice"),
+        ("seeds=[-1]", "seeds.0: input should be greater than or equal to 0"),
+        ("seeds=[9223372036854775808]", "seeds.0"),
+        ("protocol.folds=[]", "protocol.folds"),
+        ("protocol.folds=[2, 2]", "a fold is named twice"),
+        ("models.MEnAN.embeddings.main.tasks={speaker: 1.0}", "is a task and is also removed"),
+        ("models.multitask.embeddings.main.tasks={speaker: 1.0}", "no embedding has the task 'emotion'"),
+        ("models.multitask.embeddings.a-b.tasks={emotion: 1.0}", "embedding 'a-b'"),
+        ("models.multitask.embeddings.keys.tasks={emotion: 1.0}", "torch uses this word"),
+        ("models.multitask.embeddings.main.dim=0", "embeddings.main.dim"),
+        ("models.multitask.embeddings.main.tasks.emotion=0.0", "tasks.emotion: input should be greater than 0"),
+        ("models.multitask.embeddings.main.tasks={emotion: 1.0, a.b: 1.0}", "factor 'a.b'"),
+        ("models.multitask.hidden=[0]", "hidden.0"),
+        ("encoder.channels=0", "channels"),
+        ("encoder.kernels=[0, 5]", "kernels.0"),
+        ("encoder.strides=[2, 0]", "strides.1"),
+        ("data.length.seconds=0.01", "data.length.seconds"),
+        ("data.masking.count=-1", "data.masking.count"),
+        ("data.masking.seconds=-0.5", "data.masking.seconds"),
+        ("data.masking.bands=-2", "data.masking.bands"),
+        ("data.copies.other.name=logmel", "data.copies.other: its feature is logmel and that of data.audio mfb43"),
+        ("data.copies.other.shift=0.02", "data.copies.other: its hop is 0.02 and that of data.audio 0.01"),
+        ("provenance.training.epoch=ours", "'training.epoch' is no setting. Did you mean 'training.epochs'"),
+        ("provenance.title=ours", "'title' is no setting"),
+        ("provenance.training.epochs=mine", "provenance.training.epochs"),
+        ("reference.MEnNA={UA test: 1.0}", "Did you mean 'MEnAN'"),
         ("title.x=1", "one value and has no keys"),
         ("training.epochs=[", "not YAML"),
     ],
@@ -138,3 +165,79 @@ def test_unknown_experiments_and_missing_files_name_what_there_is(tmp_path):
         config.load("li202")
     with pytest.raises(ConfigError, match="no such experiment file"):
         config.load(tmp_path / "none.yaml")
+
+
+def test_a_copy_with_other_dimensions_is_refused():
+    changes = ["data.audio=logmel", "data.copies={other: {mels: 20}}"]
+    with pytest.raises(ConfigError, match=r"data\.copies\.other: its dimension is 20 and that of data\.audio"):
+        config.load("li2020", changes)
+
+
+def test_what_an_override_changes_is_ours_and_the_rest_stays_the_papers():
+    plain = config.load("li2020")
+    changed = config.load(
+        "li2020", ["training.epochs=5", "training.batch=16", "data.length={seconds: 3.0}", "data.prepared=here"]
+    )
+    new = {key: source for key, source in changed.provenance.items() if plain.provenance.get(key) != source}
+    assert plain.provenance["training.epochs"] == "paper"
+    assert new == dict.fromkeys(
+        ("training.epochs", "data.length.seconds", "data.length.long", "data.length.short"), "ours"
+    )
+    assert plain.provenance.keys() <= changed.provenance.keys()
+
+
+def test_an_override_may_tell_its_own_provenance():
+    changed = config.load("li2020", ["training.epochs=5", "provenance.training=assumed"])
+    assert changed.provenance["training.epochs"] == "assumed"
+    assert changed.provenance["training.batch"] == "paper"
+
+
+def test_what_a_file_changes_is_ours_unless_it_tells_more(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "extends: li2020\nencoder: {name: cnn_gru, channels: 8}\ntraining: {epochs: 2, batch: 4}\n"
+        "optimiser: {lr: {default: 0.5}}\nmodels: {MEnAN: null}\nprovenance: {training.batch: assumed}\n"
+    )
+    mine = config.load(tmp_path / "mine.yaml")
+    assert mine.provenance["encoder.channels"] == mine.provenance["training.epochs"] == "ours"
+    assert mine.provenance["optimiser.lr.default"] == "ours"
+    assert mine.provenance["training.batch"] == "assumed"
+    assert mine.provenance["encoder"] == "paper"
+    assert not [key for key in mine.provenance if key.startswith("models.MEnAN")]
+    assert "MEnAN" not in mine.reference
+    assert "multitask" in mine.reference
+
+
+def test_a_shipped_experiment_tells_its_own_departures():
+    for name in ("li2020-emodb", "li2020-ravdess"):
+        told = config.load(name).provenance
+        assert told["training.epochs"] == told["data.normalisation"] == "ours"
+        assert not [key for key in told if key not in _prefixes(_all_keys(config.load(name)))]
+
+
+def _prefixes(keys):
+    return {".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2)}
+
+
+def test_a_wrong_provenance_in_a_file_is_refused_with_overrides_too(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: li2020\nprovenance: {training.epoch: ours}\n")
+    for overrides in ([], ["training.epochs=3"], ["models.MEnAN=null"]):
+        with pytest.raises(ConfigError, match=r"provenance: 'training\.epoch' is no setting\. Did you mean"):
+            config.load(tmp_path / "mine.yaml", overrides)
+
+
+def test_the_corpus_is_found_again_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = config.load("li2020", ["data.prepared=prepared/emodb"])
+    assert experiment.data.prepared == str(Path.cwd() / "prepared" / "emodb")
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(experiment.model_dump(mode="json")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert config.load("../experiment.yaml") == experiment
+
+
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
+    for content in (b"\xff\xfe\x00binary", b"a: [1,\nb: 2"):
+        (tmp_path / "experiment.yaml").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8") as error:
+            config.load(tmp_path / "experiment.yaml")
+        assert "\n" not in str(error.value)

@@ -82,6 +82,20 @@ def test_a_given_split_is_taken_as_it_is_and_a_shared_speaker_is_refused():
         folds(table, Protocol(name="given"))
 
 
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [("dev", "validation"), ("val", "validation"), ("valid", "validation"), ("eval", "test"), ("Train", "train")],
+)
+def test_another_word_in_a_given_split_is_refused_and_an_empty_cell_is_unused(word, near):
+    table = corpus({"a": None, "b": None, "c": None, "d": None})
+    table["split"] = table["speaker"].map({"a": "train", "b": "validation", "c": "test", "d": None})
+    (fold,) = folds(table, Protocol(name="given"))
+    assert who([*fold.train, *fold.validation, *fold.test]) == {"a", "b", "c"}
+    table["split"] = table["split"].fillna(word)
+    with pytest.raises(ConfigError, match=rf"holds '{word}'\. Did you mean '{near}'\? Known: train, validation, test"):
+        folds(table, Protocol(name="given"))
+
+
 def test_validation_that_equals_test_is_refused():
     with pytest.raises(LeakError, match="validation and test"):
         refuse_shared_speakers(

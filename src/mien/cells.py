@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import audmetric
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import accuracy_score, log_loss, recall_score
+from sklearn.metrics import log_loss
 from torch import Tensor
 
 from mien import encoders, features, recipes
@@ -192,10 +193,9 @@ def scores(inference: Inference, labels: Tensor) -> Record:
     """Validation scores: UAR over the classes present, accuracy, cross-entropy in nats."""
     truth, probabilities = labels.numpy(), inference.probabilities("emotion")
     predicted = probabilities.argmax(axis=1)
-    present = np.unique(truth)
     return {
-        "uar": float(recall_score(truth, predicted, labels=present, average="macro", zero_division=0)),
-        "accuracy": float(accuracy_score(truth, predicted)),
+        "uar": float(audmetric.unweighted_average_recall(truth, predicted, labels=np.unique(truth).tolist())),
+        "accuracy": float(audmetric.accuracy(truth, predicted)),
         "loss": float(log_loss(truth, probabilities, labels=np.arange(probabilities.shape[1]))),
     }
 

@@ -1,12 +1,14 @@
 """The command line: it parses, calls the function of the same name in `commands`, and prints what came of it.
 
-Exit 0: done. 1: done, with inputs that are listed as problems. 2: refused, nothing half-written. 130: interrupted.
+Exit 0: done. 1: done, with inputs that are listed as problems. 2: refused, nothing half-written. 70: a defect of mien
+(EX_SOFTWARE of sysexits.h). 130: interrupted.
 Nothing heavy is imported before a command runs.
 """
 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,13 +18,27 @@ from cyclopts.validators import Number
 
 from mien.commands import Outcome
 from mien.errors import MienError
-from mien.output import Output, refuse, show, system_sentence
+from mien.output import Output, defect_sentence, refuse, show, system_sentence
 
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 
 
-PLAIN = Output()
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine:
+    """Where a model computes.
+
+    Attributes:
+        device: auto, cpu, cuda or cuda:N.
+        threads: of torch, in each process.
+    """
+
+    device: str = "auto"
+    threads: AtLeastOne = 1
+
+
+PLAIN, ANY = Output(), Machine()
 
 app = App(
     name="mien",
@@ -75,8 +91,7 @@ def train(
     *overrides: str,
     out: Path,
     workers: AtLeastOne = 1,
-    device: str = "auto",
-    threads: AtLeastOne = 1,
+    machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
     """Train an experiment: all its folds, seeds and models. Run again after an interruption, it goes on.
@@ -86,11 +101,10 @@ def train(
         overrides: settings as key=value, with dots: training.epochs=5
         out: the RUN folder to write.
         workers: models that train at once, and processes that extract features.
-        device: auto, cpu, cuda or cuda:N.
-        threads: of each worker.
+        machine: where it computes.
         output: how it is told.
     """
-    return _call("train", experiment, overrides, out=out, workers=workers, device=device, threads=threads)
+    return _call("train", experiment, overrides, out=out, workers=workers, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
@@ -99,8 +113,7 @@ def evaluate(
     *,
     on: Path,
     workers: AtLeastOne = 1,
-    device: str = "auto",
-    threads: AtLeastOne = 1,
+    machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
     """Judge another corpus by the models of a run.
@@ -109,11 +122,10 @@ def evaluate(
         run: the RUN folder.
         on: the PREPARED folder of the other corpus.
         workers: processes that extract features.
-        device: auto, cpu, cuda or cuda:N.
-        threads: of torch.
+        machine: where it computes.
         output: how it is told.
     """
-    return _call("evaluate", run, on=on, workers=workers, device=device, threads=threads)
+    return _call("evaluate", run, on=on, workers=workers, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --model runs/li2020-emodb --out emotions.csv")
@@ -125,8 +137,7 @@ def predict(
     window: Seconds = 4.0,
     hop: Seconds = 1.0,
     voice_activity: Literal["energy", "silero"] = "energy",
-    device: str = "auto",
-    threads: AtLeastOne = 1,
+    machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
     """Say which emotion is heard when in media files, in seconds of the file.
@@ -139,8 +150,7 @@ def predict(
         window: seconds that are judged at once.
         hop: seconds from one window to the next.
         voice_activity: what tells where nobody speaks.
-        device: auto, cpu, cuda or cuda:N.
-        threads: of torch.
+        machine: where it computes.
         output: how it is told.
     """
     return _call(
@@ -151,8 +161,7 @@ def predict(
         window=window,
         hop=hop,
         voice_activity=voice_activity,
-        device=device,
-        threads=threads,
+        **vars(machine),
     )
 
 
@@ -208,6 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:
         return refuse("interrupted; run the same command again to go on", 130, output)
+    except Exception as error:
+        return refuse(defect_sentence(error), 70, output)
 
 
 def _call(command: str, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:

@@ -1,14 +1,17 @@
 """Experiment files: YAML to typed settings, and every misspelt key refused with the nearest name.
 
 Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told twice is an error. `extends: NAME`
-takes another experiment's settings first; `key=value` overrides come last.
+takes another experiment's settings first; `key=value` overrides come last. A setting that either changes is ours,
+whatever the experiment below says of it, unless its provenance is told with it.
 """
 
+import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator
@@ -17,20 +20,20 @@ from mien import encoders, features, recipes
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
-from mien.features.batches import Length, Masking
+from mien.features.batches import Masking
 from mien.features.config import FeatureConfig
+from mien.features.length import Length
 from mien.features.normalisation import Kind
 from mien.protocols import Protocol
-from mien.settings import Settings, parse
-
-Named = dict[str, Any]
+from mien.provenance import SCIENCE, Named, leaves, named, prefixes, traced
+from mien.settings import Loader, Settings, parse
 
 
 class Data(Settings):
     """What is learned from.
 
     Attributes:
-        prepared: the PREPARED folder.
+        prepared: the PREPARED folder; a relative path is taken from the working directory and made absolute.
         scheme: the emotion classes, a name in `corpora.schemes`.
         audio: a feature by name, with its settings.
         copies: name -> settings of the feature that differ; each is one more training example of every clip.
@@ -48,6 +51,11 @@ class Data(Settings):
     normalisation: Kind = "none"
     masking: Masking = Masking()
     unlabelled: Literal["leave out", "train"] = "leave out"
+
+    @field_validator("prepared")
+    @classmethod
+    def _absolute(cls, prepared: str | None) -> str | None:
+        return None if prepared is None else str(Path(prepared).absolute())
 
 
 class Experiment(Settings):
@@ -67,7 +75,8 @@ class Experiment(Settings):
         training: see `engine.fit.Training`.
         optimiser: see `engine.minimise.Optimiser`.
         seeds: each trains every model on every fold.
-        provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure).
+        provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure); the
+            longest prefix holds.
         reference: the paper's figures: model -> measure -> value.
     """
 
@@ -83,7 +92,7 @@ class Experiment(Settings):
     protocol: Protocol
     training: Training
     optimiser: Optimiser = Optimiser()
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field((0,), min_length=1)
     provenance: dict[str, Literal["paper", "assumed", "ours"]] = Field({})
     reference: dict[str, dict[str, float]] = Field({})
 
@@ -95,6 +104,13 @@ class Experiment(Settings):
                 raise ValueError(f"model '{name}': a model's name is a folder's: letters, digits, '_' and '-' only")
         return models
 
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice; name each once")
+        return seeds
+
     @property
     def feature(self) -> tuple[str, FeatureConfig]:
         """The audio feature's name and settings."""
@@ -102,11 +118,18 @@ class Experiment(Settings):
 
     @property
     def feature_copies(self) -> dict[str, FeatureConfig]:
-        """Name -> settings of each changed copy of the audio feature."""
-        return {
-            name: _feature({**self.data.audio, **changes}, f"data.copies.{name}")[1]
-            for name, changes in self.data.copies.items()
-        }
+        """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
+        whole = _frames(*self.feature)
+        copies: dict[str, FeatureConfig] = {}
+        for name, changes in self.data.copies.items():
+            feature, copies[name] = _feature({**self.data.audio, **changes}, f"data.copies.{name}")
+            for what, value in _frames(feature, copies[name]).items():
+                if value != whole[what]:
+                    raise ConfigError(
+                        f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
+                        "change the sound (speed, noise_db), not the frames"
+                    )
+        return copies
 
     def model(self, name: str) -> Any:
         """The recipe's `Config` of one model."""
@@ -120,6 +143,12 @@ class Experiment(Settings):
         if not isinstance(name, str):
             raise ConfigError(f"encoder: 'name' is missing; known: {', '.join(encoders.ENCODERS)}")
         return name, parse(encoders.encoder(name).Config, settings, "encoder")
+
+
+def _frames(name: str, config: FeatureConfig) -> Named:
+    """What all examples of a batch share."""
+    module = features.feature(name)
+    return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
 
 
 def _feature(settings: Named, where: str) -> tuple[str, FeatureConfig]:
@@ -141,7 +170,8 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     Raises:
         ConfigError: naming the file and the key, with the nearest known one.
     """
-    raw = _read(experiment)
+    base, loose = _read(experiment)
+    raw = {**copy.deepcopy(base), "provenance": {}}
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -149,55 +179,78 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         try:
             value = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
         except yaml.YAMLError as error:
-            raise ConfigError(f"override '{override}': the value is not YAML ({error})") from error
-        _assign(raw, key.split("."), value, override)
-    return resolve(raw, str(experiment))
+            raise ConfigError(
+                f"override '{override}': the value is not YAML ({' '.join(str(error).split())})"
+            ) from error
+        _assign(raw, key.split(".", 1 if key.startswith("provenance.") else -1), value, override)
+    raw, more = traced(base, raw)
+    return resolve(raw, str(experiment), loose | more)
 
 
-def resolve(raw: Named, where: str) -> Experiment:
-    """Check the settings of an experiment, those of its encoder, features and models too."""
-    raw = {**raw, "encoder": _named(raw.get("encoder"))} if "encoder" in raw else raw
+def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
+    """Check the settings of an experiment, those of its encoder, features and models too.
+
+    Args:
+        raw: plain values.
+        where: what they are called in errors.
+        loose: entries of the provenance that are left out where they are no setting (any more).
+    """
+    raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
     if isinstance(raw.get("data"), dict) and "audio" in raw["data"]:
-        raw = {**raw, "data": {**raw["data"], "audio": _named(raw["data"]["audio"])}}
+        raw = {**raw, "data": {**raw["data"], "audio": named(raw["data"]["audio"])}}
     experiment: Experiment = parse(Experiment, raw, where)
     try:
         experiment.encoder_config  # noqa: B018 - checked when it is read
         experiment.feature, experiment.feature_copies  # noqa: B018
-        for name in experiment.models:
-            experiment.model(name)
+        known = _keys(experiment)
+        told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
+        if strange := [key for key in told if key not in known]:
+            near = get_close_matches(strange[0], sorted(known), n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
+        if models := [name for name in experiment.reference if name not in experiment.models]:
+            raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return experiment
+    return experiment.model_copy(update={"provenance": told})
 
 
-def _named(value: Any) -> Any:
-    """`NAME` is short for `{name: NAME}`."""
-    return {"name": value} if isinstance(value, str) else value
+def _keys(experiment: Experiment) -> set[str]:
+    """The dotted keys of all settings that have a provenance, defaults too, and their prefixes."""
+    whole = experiment.model_dump(mode="json", include=set(SCIENCE))
+    whole["encoder"] |= experiment.encoder_config[1].model_dump(mode="json")
+    whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
+    whole["data"]["audio"] |= experiment.feature[1].model_dump(mode="json")
+    whole["data"]["copies"] = {name: one.model_dump(mode="json") for name, one in experiment.feature_copies.items()}
+    return prefixes(key for key, _ in leaves(whole))
 
 
-def _read(experiment: str | Path, above: tuple[str, ...] = ()) -> Named:
+def _read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, set[str]]:
+    """The plain values of an experiment and what it extends, and the entries of its provenance that may be no more."""
     path = Path(experiment)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
             raise ConfigError(f"{path}: no such experiment file; known names: {', '.join(names())}")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     elif str(experiment) in names():
-        text = resources.files("mien.experiments").joinpath(f"{experiment}.yaml").read_text(encoding="utf-8")
+        text = resources.files("mien.experiments").joinpath(f"{experiment}.yaml").read_bytes()
     else:
         raise ConfigError(unknown("experiment", str(experiment), names()) + " A file of yours ends in .yaml.")
     try:
-        raw = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{experiment}: not YAML: {error}") from error
+        raw = yaml.load(text.decode(), Loader)  # noqa: S506 - Loader is a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{experiment}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{experiment}: an experiment is a mapping of settings, not {type(raw).__name__}")
     base = raw.pop("extends", None)
     if base is None:
-        return raw
+        return raw, set()
     if base in above:
         raise ConfigError(f"{experiment}: extends itself by way of {' -> '.join(above)}")
     local = path.parent / str(base)
-    return _merge(_read(local if local.suffix in {".yaml", ".yml"} else str(base), (*above, str(base))), raw)
+    below, loose = _read(local if local.suffix in {".yaml", ".yml"} else str(base), (*above, str(base)))
+    merged, more = traced(below, {**_merge(below, raw), "provenance": raw.get("provenance", {})})
+    return merged, loose | more
 
 
 def _merge(base: Named, over: Mapping[str, Any]) -> Named:
@@ -215,7 +268,7 @@ def _merge(base: Named, over: Mapping[str, Any]) -> Named:
 
 def _assign(raw: Named, place: Sequence[str], value: Any, override: str) -> None:
     for part in place[:-1]:
-        raw[part] = _named(raw[part]) if part in {"encoder", "audio"} and part in raw else raw.get(part, {})
+        raw[part] = named(raw[part]) if part in {"encoder", "audio"} and part in raw else raw.get(part, {})
         raw = raw[part]
         if not isinstance(raw, dict):
             raise ConfigError(f"override '{override}': '{part}' is one value and has no keys below it")
@@ -223,31 +276,3 @@ def _assign(raw: Named, place: Sequence[str], value: Any, override: str) -> None
         del raw[place[-1]]
     else:
         raw[place[-1]] = value
-
-
-class Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2's core schema, and no key told twice."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - a table of the base class, replaced whole
-        first: [
-            (tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in {"bool", "float", "timestamp"}
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that is told twice."""
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is told twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"),
-    list("-+0123456789."),
-)

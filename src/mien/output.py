@@ -75,6 +75,13 @@ def system_sentence(error: OSError) -> str:
     return f"{where}{(error.strerror or str(error)).lower()}{way}"
 
 
+def defect_sentence(error: Exception) -> str:
+    """A sentence on an error that nobody foresaw."""
+    message = " ".join(str(error).split())
+    told = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"this is a defect of mien, please report it: {told} (--debug shows where)"
+
+
 def _plain(value: Any) -> Any:
     """The same as JSON has it: paths are text, what is not a finite number is null, numbers of numpy are numbers."""
     if isinstance(value, Mapping):

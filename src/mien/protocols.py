@@ -3,16 +3,18 @@
 A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch.
 """
 
+from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mien.errors import ConfigError, LeakError
 from mien.settings import Settings
 
 PARTS = ("train", "validation", "test")
+_SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
 
 
 class Protocol(Settings):
@@ -23,14 +25,21 @@ class Protocol(Settings):
             validation and test (Li et al. 2020, section 5); in a corpus without sessions speakers are paired in sorted
             order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
             "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
-            one validates. "given": one fold, from the corpus's column `split` (train, validation, test).
+            one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
         groups: of group_k_fold.
         folds: the folds that are trained, by number; None trains all.
     """
 
     name: Literal["leave_one_speaker_out", "group_k_fold", "given"]
     groups: int = Field(5, ge=3)
-    folds: tuple[int, ...] | None = None
+    folds: tuple[int, ...] | None = Field(None, min_length=1)
+
+    @field_validator("folds")
+    @classmethod
+    def _once(cls, folds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if folds and len(set(folds)) < len(folds):
+            raise ValueError("a fold is named twice; name each once")
+        return folds
 
 
 class Fold(NamedTuple):
@@ -53,7 +62,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
         The folds that are to be trained.
 
     Raises:
-        ConfigError: when the corpus has too few speakers, or lacks the column that the protocol needs.
+        ConfigError: when the corpus has too few speakers, lacks the column that the protocol needs, or has other words
+            in it.
         LeakError: when a speaker is in two parts of a fold.
     """
     if protocol.name == "given":
@@ -97,10 +107,18 @@ def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
 def _given(clips: pd.DataFrame) -> Fold:
     if "split" not in clips:
         raise ConfigError("protocol given: the corpus has no column 'split' with train, validation and test")
+    words = sorted(clips["split"].dropna().astype(str).unique())
+    if strange := [word for word in words if word not in PARTS]:
+        word = strange[0].lower()
+        near = [_SPELT[word]] if word in _SPELT else get_close_matches(word, PARTS, n=1, cutoff=0.4)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(
+            f"protocol given: the column 'split' holds '{strange[0]}'.{hint} "
+            "Known: train, validation, test, and an empty cell for a clip that is not used."
+        )
     parts = {name: tuple(clips["clip"][clips["split"] == name]) for name in PARTS}
     if empty := [name for name in PARTS if not parts[name]]:
-        found = ", ".join(sorted(map(str, clips["split"].dropna().unique())))
-        raise ConfigError(f"protocol given: no clip has split '{empty[0]}'; the column holds: {found}")
+        raise ConfigError(f"protocol given: no clip has split '{empty[0]}'; the column holds: {', '.join(words)}")
     return Fold(0, **parts)
 
 

@@ -1,6 +1,11 @@
-"""The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`."""
+"""The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
+
+What is missing or damaged raises RunError that names the file; no reader lets another error out.
+"""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mien import config
@@ -18,10 +23,16 @@ from mien.config import Experiment
 from mien.corpora import schemes
 from mien.errors import RunError
 from mien.files import atomic, write_json, write_text
+from mien.protocols import PARTS
+
+AGAIN = "run the same 'mien train' again"
+CLIPS = ("clip", "file", "speaker", "emotion", "label")
+PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
+LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 
 
 class Cell(NamedTuple):
-    """One model on one fold with one seed, and its folder; finished when `weights.safetensors` is there."""
+    """One model on one fold with one seed, and its folder."""
 
     model: str
     fold: int
@@ -35,8 +46,14 @@ class Cell(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to train: the weights are written last."""
-        return self.weights.exists()
+        """Whether nothing is left to train: predictions and embeddings are there, and weights that can be read."""
+        if not all((self.folder / name).is_file() for name in ("predictions.csv", "embeddings.safetensors")):
+            return False
+        try:
+            with safe_open(self.weights, "numpy"):
+                return True
+        except (OSError, SafetensorError):
+            return False
 
 
 @dataclass(frozen=True)
@@ -95,32 +112,41 @@ class Run:
         ]
         return [cell for cell in planned if cell.finished]
 
+    def require_cells(self) -> list[Cell]:
+        """The finished cells; raises RunError when there is none."""
+        if not (cells := self.cells):
+            raise RunError(f"{self.folder}: not one of its models is trained to the end; {AGAIN} to go on")
+        return cells
+
     @cached_property
     def splits(self) -> list[dict[str, Any]]:
         """The folds: fold, and for train, validation and test their speakers and clips."""
-        folds: list[dict[str, Any]] = self._mapping("splits.json")["folds"]
-        return folds
+        with reading(self.folder / "splits.json"):
+            folds: list[dict[str, Any]] = self._mapping("splits.json", "folds")["folds"]
+            for fold in folds:
+                _ = (fold["fold"], *((fold[part]["speakers"], fold[part]["clips"]) for part in PARTS))
+            return folds
 
     @cached_property
     def clips(self) -> pd.DataFrame:
         """The clips used, indexed by clip: the corpus's columns and `label`."""
-        return read_table(self._file("clips.csv")).set_index("clip", drop=False)
+        return read_table(self._file("clips.csv"), CLIPS).set_index("clip", drop=False)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Validation and test predictions of every finished cell."""
-        return read_table(self._file("predictions.csv"))
+        return read_table(self._file("predictions.csv"), (*PREDICTIONS, *self.classes))
 
     @property
     def leakage(self) -> pd.DataFrame | None:
         """What is left of the speaker, or None where it was not measured."""
         path = self.folder / "leakage.csv"
-        return read_table(path) if path.exists() else None
+        return read_table(path, LEAKAGE) if path.exists() else None
 
     @property
     def metrics(self) -> dict[str, Any]:
         """The scores."""
-        return self._mapping("metrics.json")
+        return self._mapping("metrics.json", "models")
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -130,21 +156,32 @@ class Run:
     @property
     def certificate(self) -> dict[str, Any]:
         """Hashes of files and split, and what was found."""
-        return self._mapping("certificate.json")
+        return self._mapping(
+            "certificate.json", "corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes"
+        )
 
     def history(self, cell: Cell) -> pd.DataFrame:
         """One row an epoch."""
-        return pd.read_json(cell.folder / "history.jsonl", lines=True)
+        path = cell.folder / "history.jsonl"
+        with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
+            history = pd.read_json(path, lines=True)
+            if "epoch" not in history:
+                raise ValueError("no key 'epoch'")
+            return history
 
     def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
         """The embeddings of all clips of a cell: (clip, split and the columns of `clips`), name -> n x D."""
-        with safe_open(cell.folder / "embeddings.safetensors", "numpy") as file:
-            head = file.metadata()
-            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        names = json.loads(head["clips"])
-        table = self.clips.loc[names].reset_index(drop=True)
-        table.insert(1, "split", json.loads(head["splits"]))
-        return table, values
+        clips, path = self.clips, cell.folder / "embeddings.safetensors"
+        with reading(path):
+            with safe_open(path, "numpy") as file:
+                head = file.metadata() or {}
+                values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            names = json.loads(head["clips"])
+            if wrong := [name for name, value in values.items() if len(value) != len(names)]:
+                raise ValueError(f"'{wrong[0]}' has {len(values[wrong[0]])} rows for {len(names)} clips")
+            table = clips.loc[names].reset_index(drop=True)
+            table.insert(1, "split", json.loads(head["splits"]))
+            return table, values
 
     def write_embeddings(
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
@@ -169,18 +206,45 @@ class Run:
     def _file(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
-            raise RunError(f"{path}: missing, the run is not finished; run the same 'mien train' again to go on")
+            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to go on")
         return path
 
-    def _mapping(self, name: str) -> dict[str, Any]:
-        values: dict[str, Any] = json.loads(self._file(name).read_text(encoding="utf-8"))
-        return values
+    def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
+        """A JSON file that has at least these keys."""
+        path = self._file(name)
+        with reading(path):
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("not a mapping")
+            if missing := [key for key in keys if key not in values]:
+                raise ValueError(f"no key '{missing[0]}'")
+            return values
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing."""
+@contextmanager
+def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None]:
+    """Turn what a missing or damaged file of a run raises while it is read into RunError with the way out."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: missing; {way.removeprefix('delete it and ')}") from error
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise RunError(f"{path}: damaged ({what}); {way}") from error
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing.
+
+    Raises:
+        RunError: it is missing, damaged, or lacks one of `columns`.
+    """
     text = {"clip": str, "speaker": str, "file": str, "sentence": str, "session": str, "recording": str}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    with reading(path):
+        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+        if missing := [column for column in columns if column not in table]:
+            raise ValueError(f"no column '{missing[0]}'")
+        return table
 
 
 def _difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:

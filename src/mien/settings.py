@@ -1,11 +1,13 @@
-"""The base of every settings class: frozen, strict about types, and closed to unknown keys."""
+"""The base of every settings class: frozen, strict about types, and closed to unknown keys. And their YAML."""
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mien.errors import ConfigError
@@ -29,7 +31,7 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
         raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in error.errors())) from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
@@ -44,7 +46,8 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
     if error["type"] == "missing":
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {key}: {message[0].lower()}{message[1:]} (found {json.dumps(error['input'])[:60]})"
+    place_in = f"{where}: {key}" if key else where
+    return f"{place_in}: {message[0].lower()}{message[1:]} (found {json.dumps(error['input'])[:60]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:
@@ -55,3 +58,31 @@ def _known(kind: Any, place: Sequence[str]) -> set[str]:
         elif get_origin(kind) is dict:
             kind = get_args(kind)[1]
     return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of YAML 1.2's core schema, and no key told twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - a table of the base class, replaced whole
+        first: [
+            (tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in {"bool", "float", "timestamp"}
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is told twice."""
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is told twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mien.audit import leakage as module
-from mien.audit.leakage import COLUMNS, leakage, speaker_leakage
+from mien.audit.leakage import COLUMNS, SUMMARY, leakage, leakage_summary, speaker_leakage
 from mien.audit.probes import PROBES
 from mien.errors import RunError
 from mien.run import Cell, Run
@@ -149,3 +149,50 @@ def test_an_embedding_that_is_not_finite_names_its_cell() -> None:
     broken[3, 3] = np.nan
     with pytest.raises(RunError, match="leaky: the embedding 'main' is not finite"):
         speaker_leakage(cast(Run, TwoCells({"leaky": broken})))
+
+
+def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.DataFrame:
+    """`leakage.csv` of one model: probe -> folds -> seeds -> score."""
+    rows = [
+        {"fold": fold, "seed": seed, "probe": probe, "score": score, "low": score - half, "high": score + half}
+        for probe, folds in scores.items()
+        for fold, seeds in enumerate(folds)
+        for seed, score in enumerate(seeds)
+    ]
+    same = {"embedding": "main", "model": "m", "factor": "speaker", "role": "measured", "speakers": "heard"}
+    numbers = {"chance": 0.125, "shuffled": 0.13, "n": 428, "classes": 8}
+    return pd.DataFrame(rows).assign(**same, **numbers, split="disjoint clips", measure="uar")[
+        [name for name in COLUMNS if name not in {"p", "p_corrected"}]
+    ]
+
+
+def test_the_summary_is_the_mean_over_folds_with_its_own_interval_and_marks_the_stronger_probe() -> None:
+    folds = np.random.default_rng(0).normal(0.35, 0.03, (10, 1))
+    seeds = folds + np.array([-0.05, 0.05])
+    table = leakage_summary(measured({"linear": seeds.tolist(), "mlp": (seeds - 0.1).tolist()}))
+    assert tuple(table.columns) == SUMMARY
+    linear, mlp = table.to_dict("records")
+    assert (linear["strongest"], mlp["strongest"]) == (True, False)
+    assert linear["score"] == pytest.approx(folds.mean())
+    assert (linear["interval"], linear["folds"], linear["cells"], linear["n"]) == ("folds", 10, 20, 428)
+    error = folds.std(ddof=1) / np.sqrt(10)
+    assert linear["high"] - linear["low"] == pytest.approx(2 * 1.96 * error, rel=0.15)  # neither of seeds nor of clips
+    assert mlp["score"] == pytest.approx(linear["score"] - 0.1)
+    assert np.ptp(linear["parts"]) == pytest.approx(np.ptp(folds))
+
+
+def test_the_same_fold_twice_narrows_no_interval() -> None:
+    once = [[score] for score in (0.30, 0.34, 0.36, 0.41, 0.33)]
+    one, two = (leakage_summary(measured({"mlp": scores})).iloc[0] for scores in (once, once + once))
+    assert (one["folds"], two["folds"]) == (5, 10)
+    assert (one["score"], one["low"], one["high"]) == pytest.approx((two["score"], two["low"], two["high"]))
+
+
+def test_with_fewer_than_three_folds_that_differ_the_interval_is_of_one_training() -> None:
+    for scores in ([[0.3], [0.5]], [[0.3], [0.5], [0.3], [0.5]]):
+        found = leakage_summary(measured({"mlp": scores})).iloc[0]
+        assert (found["interval"], found["strongest"]) == ("training", True)
+        assert (found["score"], found["low"], found["high"]) == pytest.approx((0.4, 0.2, 0.6))
+    nothing = leakage_summary(pd.DataFrame(columns=list(COLUMNS)))
+    assert tuple(nothing.columns) == SUMMARY
+    assert nothing.empty

@@ -32,6 +32,17 @@ def test_reads_clusters_and_nothing_from_noise(probe: str) -> None:
     assert accuracy(probe, np.random.default_rng(1).normal(size=X.shape), y) == pytest.approx(0.25, abs=0.12)
 
 
+def test_a_perceptron_reads_weak_traces_as_well_as_a_linear_probe() -> None:
+    """Few clips, many dimensions, people that overlap: what an embedding looks like that gives little away."""
+    found = []
+    for seed in range(6):
+        X, y = clusters(n=800, kinds=8, D=96, apart=0.16, seed=seed)
+        found.append([accuracy(probe, X, y, seed) for probe in ("linear", "mlp")])
+    linear, mlp = np.mean(found, 0)
+    assert 0.25 < linear < 0.6
+    assert mlp >= linear - 0.02
+
+
 @pytest.mark.parametrize("probe", PROBES)
 def test_is_deterministic_and_blind_to_units(probe: str) -> None:
     X, y = clusters(apart=0.4)

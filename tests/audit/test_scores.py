@@ -162,6 +162,29 @@ def test_several_emotions_are_right_when_one_is_named_and_unknown_ones_are_not_s
     assert got["clips"] == 3
 
 
+def test_chance_of_clips_with_several_emotions_is_what_uniform_guesses_and_the_best_constant_get() -> None:
+    both = scores.chance(pd.Series(["anger+sadness"] * 9), (*CLASSES, "fear"))
+    assert both == {"uar": pytest.approx(0.5), "wa": 1.0}
+    random = np.random.default_rng(0)
+    truth = np.array(["anger+sadness", "anger", "happiness", "anger+happiness+sadness"])[random.integers(4, size=60)]
+    rows = pd.DataFrame({"clip": np.arange(60), "speaker": "s", "emotion": truth, "model": "a", "split": "test"})
+    many = pd.concat([rows.assign(seed=seed, fold=0) for seed in range(400)])
+    guessed = many.assign(predicted=np.array(CLASSES)[random.integers(3, size=len(many))])
+    told = scores.chance(rows["emotion"], CLASSES)
+    assert told["uar"] == pytest.approx(float(scores.uar(scores.confusion(guessed, CLASSES).counts.sum(0))), abs=0.005)
+    constant = [scores.confusion(rows.assign(seed=0, predicted=name), CLASSES).counts.sum(0) for name in CLASSES]
+    assert told["wa"] == pytest.approx(max(float(scores.wa(counts)) for counts in constant))
+    got = row(scores.summary(guessed, CLASSES), model="a")
+    assert (got["uar_chance"], got["wa_chance"]) == (told["uar"], told["wa"])
+    assert got["uar"] == pytest.approx(got["uar_chance"], abs=0.005)
+
+
+def test_chance_of_single_emotions_leaves_out_absent_classes_and_unknown_clips() -> None:
+    known = pd.Series(["anger", "anger", "sadness", None])
+    assert scores.chance(known, CLASSES) == {"uar": 0.5, "wa": pytest.approx(2 / 3)}
+    assert np.isnan(list(scores.chance(known[3:], CLASSES).values())).all()
+
+
 def test_delta_is_paired_where_the_same_speakers_validate_and_are_tested() -> None:
     rows = predicted({"a": 0.5}, seeds=1, splits=("test",))
     both = pd.concat([rows, rows.assign(split="validation")])

@@ -3,6 +3,7 @@
 import json
 import shutil
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -214,12 +215,93 @@ def test_parts_that_do_not_belong_together_are_refused(root: Path, tmp_path: Pat
     mien.prepare("emodb", root, out=out, features=())
     table = (out / "corpus.csv").read_text().splitlines()
     (out / "corpus.csv").write_text("\n".join(table[:-1]) + "\n")
-    with pytest.raises(CorpusError, match="do not belong together"):
+    with pytest.raises(CorpusError, match=r"corpus\.csv: was edited after it was prepared"):
         Prepared.open(out)
     with pytest.raises(CorpusError, match="no prepared corpus"):
         Prepared.open(root)
     mien.prepare("emodb", root, out=out, features=())
     assert len(Prepared.open(out).table) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("speaker", "99"), ("emotion", "fear"), ("gender", "male"), ("room", "9")]
+)
+def test_a_label_that_was_edited_is_noticed(tmp_path: Path, column: str, value: str) -> None:
+    write_wav(tmp_path / "a.wav")
+    (tmp_path / "mine.csv").write_text("file,speaker,emotion,gender,room\na.wav,01,anger,female,02\n")
+    out = tmp_path / "out"
+    mien.prepare("table", tmp_path / "mine.csv", out=out, features=())
+    table = pd.read_csv(out / "corpus.csv", dtype=str)
+    table.assign(**{column: value}).to_csv(out / "corpus.csv", index=False)
+    with pytest.raises(CorpusError, match=r"or keep your labels in a table of your own"):
+        Prepared.open(out)
+
+
+def test_a_relabelled_corpus_has_another_hash(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav")
+    hashes = []
+    for emotion in ("anger", "anger", "fear"):
+        (tmp_path / "mine.csv").write_text(f"file,speaker,emotion\na.wav,01,{emotion}\n")
+        mien.prepare("table", tmp_path / "mine.csv", out=tmp_path / "out", features=())
+        hashes.append(Prepared.open(tmp_path / "out").card["hash"])
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("corpus.csv", lambda text: text.replace("seconds", "minutes"), "no column 'seconds'; prepare it again into"),
+        ("corpus.csv", lambda text: text.replace("speaker", "person"), "no column 'speaker'; prepare it again into"),
+        ("corpus.csv", lambda text: text.replace(",0.6,", ",x,"), "row 3, column 'seconds': 'x' is no number"),
+        ("corpus.csv", lambda text: "", "not a table with commas"),
+        ("card.json", lambda text: text[:40], "not JSON"),
+        ("card.json", lambda text: text.replace('"root"', '"rot"'), "does not tell 'root'; prepare it again into"),
+        ("card.json", lambda text: text.replace('"hash"', '"hush"'), "does not tell 'hash'"),
+    ],
+)
+def test_a_broken_folder_is_refused_by_file_and_place_and_prepare_goes_on_or_refuses(
+    root: Path, tmp_path: Path, file: str, damage: Callable[[str], str], message: str
+) -> None:
+    out = tmp_path / "out"
+    mien.prepare("emodb", root, out=out, features=())
+    whole = (out / file).read_text()
+    (out / file).write_text(damage(whole))
+    assert (out / file).read_text() != whole
+    with pytest.raises(CorpusError, match=message) as error:
+        Prepared.open(out)
+    assert str(out / file) in str(error.value)
+    assert "\n" not in str(error.value)
+    if message == "not JSON":
+        with pytest.raises(CorpusError, match=r"card\.json: not JSON .*; prepare it again into a new folder"):
+            mien.prepare("emodb", root, out=out, features=())
+        return
+    mien.prepare("emodb", root, out=out, features=())
+    assert len(Prepared.open(out).table) == 3
+
+
+def test_the_same_corpus_by_another_path_is_the_same(root: Path, tmp_path: Path) -> None:
+    mien.prepare("emodb", root, out=tmp_path / "out", features=())
+    (tmp_path / "link").symlink_to(root)
+    for other in (tmp_path / "link", root / ".." / "corpus"):
+        mien.prepare("emodb", other, out=tmp_path / "out", features=())
+    assert len(Prepared.open(tmp_path / "out").table) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"file,speaker\n", "has a header line and no clips"),
+        (b"", "not a table"),
+        (b'file,speaker\na,b\nc,d,e,f\n"', "not a table"),
+        (b"\x89PNG\r\n\x1a\n\x00\xff", "not a table"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "mine.csv").write_bytes(content)
+    with pytest.raises(CorpusError, match=rf"mine\.csv: {message}") as error:
+        mien.prepare("table", tmp_path / "mine.csv", out=tmp_path / "out", features=())
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.recordings

@@ -12,6 +12,7 @@ import mien
 from mien import config
 from mien.audit import scores
 from mien.cells import Model, balanced, train_cell
+from mien.corpora.prepared import Prepared
 from mien.dataset import Dataset
 from mien.engine import checkpoint
 from mien.errors import ConfigError, CorpusError, LeakError, RunError
@@ -103,7 +104,6 @@ def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(r
     assert {path: path.read_bytes() for path in before} == before
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experiment, tmp_path):
     spread = tmp_path / "run"
     mien.train(experiment, [f"data.prepared={prepared}"], out=spread, workers=2)
@@ -150,11 +150,11 @@ def test_a_switch_changes_what_is_trained(prepared, experiment, tmp_path, overri
 
 
 def test_a_leaky_split_is_refused_before_anything_is_written(tmp_path, prepared, experiment):
-    leaky = tmp_path / "prepared"
-    shutil.copytree(prepared, leaky)
-    table = pd.read_csv(leaky / "corpus.csv")
+    leaky, root = tmp_path / "prepared", Prepared.open(prepared).media({"file": ""})
+    table = pd.read_csv(root / "corpus.csv")
     table["split"] = (["train", "validation", "test"] * len(table))[: len(table)]
-    table.to_csv(leaky / "corpus.csv", index=False)
+    table.to_csv(root / "leaky.csv", index=False)
+    mien.prepare("table", root / "leaky.csv", out=leaky, features=())
     with pytest.raises(LeakError, match="speakers are in both train and validation"):
         mien.train(experiment, [f"data.prepared={leaky}", "protocol={name: given}"], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -9,6 +9,7 @@ from torch import nn
 from mien.encoders import ENCODERS
 from mien.engine.minimise import Optimisation, Optimiser
 from mien.objectives.removals import REMOVALS
+from mien.recipes import RECIPES
 
 MODELS = {
     "emotion only": {"embeddings": {"main": {"tasks": {"emotion": 1.0}}}},
@@ -29,6 +30,11 @@ MODELS = {
 
 every_model = pytest.mark.parametrize("settings", MODELS.values(), ids=MODELS.keys())
 every_encoder = pytest.mark.parametrize("encoder", ENCODERS)
+
+
+def test_every_recipe_is_swept():
+    """The models above are those of `disentangle`; another recipe brings its own tiny ones here."""
+    assert RECIPES == ("disentangle",)
 
 
 class Recorder:

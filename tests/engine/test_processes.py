@@ -1,5 +1,6 @@
 """Two gloo processes equal one, and a killed training resumes: the same weights."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +45,17 @@ def test_two_processes_equal_one(trained, how):
             torch.testing.assert_close(two[key], value, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("kill_at", [0, 5, 9])
-def test_a_killed_training_resumes_bit_for_bit(tmp_path, kill_at):
-    whole, broken = tmp_path / "model" / "whole", tmp_path / "model" / "broken"
-    assert run("resume", whole, 5).returncode == 0
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model") / "whole"
+    done = run("resume", folder, 5)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("kill_at", [0, 9])
+def test_a_killed_training_resumes_bit_for_bit(tmp_path, whole, kill_at):
+    broken = tmp_path / "model" / "broken"
     assert run("resume", broken, 5, kill_at).returncode == -9
     assert not (broken / "weights.safetensors").exists()
     done = run("resume", broken, 5)
@@ -70,7 +78,17 @@ def test_a_killed_training_resumes_with_another_number_of_processes(tmp_path):
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-10)
 
 
-def _history(folder):
-    import json
+@pytest.mark.parametrize("replaced", [2, 3])
+def test_a_training_killed_between_two_writes_resumes_bit_for_bit(tmp_path, whole, replaced):
+    """Killed at the moment that its state, or its history, would appear."""
+    broken = tmp_path / "model" / "broken"
+    assert run("resume", broken, 5, "replace", replaced).returncode == -9
+    done = run("resume", broken, 5)
+    assert done.returncode == 0, done.stderr
+    first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
+    assert all(torch.equal(second[name], value) for name, value in first.items())
+    assert [row["epoch"] for row in _history(broken)] == [1, 2, 3, 4, 5]
 
+
+def _history(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]

@@ -1,10 +1,10 @@
 """A training in processes of its own, for tests that kill it or run it under torchrun.
 
 python training_process.py resume FOLDER EPOCHS [KILL_AT_STEP]    trains; kills itself at that step
+python training_process.py resume FOLDER EPOCHS replace NUMBER    ... or when a file would appear for the NUMBERth time
 torchrun training_process.py equal FOLDER                         each process trains its uneven part of every batch
 """
 
-import json
 import os
 import signal
 import sys
@@ -17,6 +17,8 @@ import conftest
 from mien.engine import checkpoint, processes
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser, Schedule
+from mien.features.batches import Masking
+from mien.features.length import Length
 from mien.objectives.removals import REMOVALS
 
 OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
@@ -33,8 +35,6 @@ make_recipe = conftest.make_recipe.__wrapped__()
 
 def resume(folder: Path, epochs: int, kill_at: int | None, dtype: torch.dtype = torch.float32) -> None:
     """Train with random cuts and masks; scores rise and fall, so that the best epoch is neither first nor last."""
-    from mien.features.batches import Length, Masking
-
     recipe = make_recipe(SETTINGS, dtype=dtype)
     loader = make_loader(
         length=Length(seconds=0.25, long="random", short="pad"),
@@ -52,20 +52,30 @@ def resume(folder: Path, epochs: int, kill_at: int | None, dtype: torch.dtype = 
         return step(batch, minimise)
 
     recipe.step = counted
-    scores = iter([])
+
+    state = folder / "state.pt"
+    scores = iter([0.2, 0.5, 0.4, 0.5, 0.3][checkpoint.load_state(state)["epoch"] if state.exists() else 0 :])
 
     def validate():
-        epoch = len(json_lines(folder / "history.jsonl"))
-        return {"uar": [0.2, 0.5, 0.4, 0.5, 0.3][epoch], "accuracy": 0.0, "loss": 1.0}
+        return {"uar": next(scores), "accuracy": 0.0, "loss": 1.0}
 
-    del scores
     fit(recipe, loader, validate, training=Training(epochs=epochs), optimiser=OPTIMISER, folder=folder)
     if processes.rank() == 0:
         checkpoint.save_weights(folder / "weights.safetensors", recipe.state_dict())
 
 
-def json_lines(path: Path) -> list[object]:
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+def kill_at_replace(number: int) -> None:
+    """Kill this process when a finished temporary file would take its name for the `number`th time."""
+    real, done = Path.replace, 0
+
+    def replace(path: Path, target: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(path, target)
+
+    Path.replace = replace
 
 
 def equal(folder: Path) -> None:
@@ -109,4 +119,8 @@ if __name__ == "__main__":
         else:
             double = torch.float64 if "double" in sys.argv else torch.float32
             numbers = [int(word) for word in sys.argv[3:] if word.isdecimal()]
-            resume(Path(sys.argv[2]), numbers[0], numbers[1] if len(numbers) > 1 else None, double)
+            at = numbers[1] if len(numbers) > 1 else None
+            if "replace" in sys.argv:
+                kill_at_replace(at)
+                at = None
+            resume(Path(sys.argv[2]), numbers[0], at, double)

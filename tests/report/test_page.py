@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mien.errors import RunError
-from mien.report import page, words
+from mien.report import figures, page, words
 from mien.run import Run
 
 Maker = Callable[..., Run]
@@ -85,6 +85,19 @@ def test_the_answer_is_the_figures(small: Run, small_text: str) -> None:
     assert leaks is not None
     heard = leaks[(leaks["speakers"] == "heard") & (leaks["model"] == "emotion_only")].groupby("probe")["score"].mean()
     assert f"{100 * heard.max():.1f} from emotion_only; chance 12.5." in text
+
+
+def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str) -> None:
+    assert small_text.count("Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold") == 2
+    leaks = figures.leaks(small)
+    assert set(leaks["interval"]) == {"folds"}
+    for row in leaks.to_dict("records"):
+        assert words.span(row["low"], row["high"]) in small_text
+        assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
+    single = words.bars(leaks.assign(interval="training"))
+    assert single.startswith("Bar: the mean 95 % interval of a single training, since fewer than 3 folds differ")
+    mixed = words.bars(leaks.assign(interval=["training", *leaks["interval"][1:]]))
+    assert "where fewer than 3 folds differ, the mean 95 % interval of a single training" in mixed
 
 
 def test_sections_and_notes(small_text: str) -> None:

@@ -28,7 +28,12 @@ COLUMNS = (
     *("embedding", "model", "fold", "seed", "factor", "probe", "role", "speakers", "split", "measure", "score"),
     *("chance", "shuffled", "low", "high", "p", "p_corrected", "n", "classes"),
 )
+SUMMARY = (
+    *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "strongest"),
+    *("parts", "folds", "cells", "n", "classes", "split"),
+)
 FOLDS = 3
+FEWEST_FOLDS = 3  # for an interval over folds of the run
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer speakers says nothing; it then draws clips within each speaker
 PARTS = {"heard": ("train",), "unheard": ("validation", "test")}
 
@@ -135,6 +140,45 @@ def speaker_leakage(run: Run, *, workers: int = 1, seed: int = 0) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """The measured leakage of speaker over the folds and seeds of a run.
+
+    Folds with the same scores are one measurement that was made twice (where two speakers take turns in validation and
+    test, the same ones train), and are drawn together. Folds share speakers, so intervals tend to be too narrow.
+
+    Args:
+        table: `leakage.csv`.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a model, embedding, `speakers` and probe (`SUMMARY`): these; `score`, `chance`, `shuffled`: the means
+        over folds, seeds averaged within a fold; `low`, `high`: the 95 % bootstrap interval of `score` over folds
+        (`interval` = "folds"), or, where fewer than three folds differ, the mean ends of the interval of a single
+        training (`interval` = "training"); `strongest`: whether no other probe has a higher score (of equals the
+        first); `parts`: the score of each fold; `folds`, `cells`; `n`: median of clips; `classes`, `split`: as text.
+    """
+    table = table[(table["factor"] == "speaker") & (table["role"] == "measured")]
+    rows: list[dict[str, object]] = []
+    for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):
+        means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
+        row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
+        row |= {str(name): float(mean) for name, mean in means.mean().items()}
+        by_fold = part.pivot_table("score", "fold", "seed").fillna(-1.0)
+        _, group = np.unique(by_fold.to_numpy(float), axis=0, return_inverse=True)
+        row["interval"] = "folds" if group.max() + 1 >= FEWEST_FOLDS else "training"
+        if row["interval"] == "folds":
+            row["low"], row["high"] = interval(_means(means["score"].to_numpy(float), group.ravel(), seed))
+        fewest, most = part["classes"].min(), part["classes"].max()
+        row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
+        row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
+        rows.append(row | {"split": "; or ".join(sorted(set(part["split"])))})
+    found = pd.DataFrame(rows, columns=list(SUMMARY))
+    best = found.sort_values("score", ascending=False, kind="stable").drop_duplicates(
+        ["model", "embedding", "speakers"]
+    )
+    return found.assign(strongest=found.index.isin(best.index))
+
+
 def _cell(
     cell: Cell, clips: pd.DataFrame, embeddings: dict[str, NDArray[np.float32]], seed: int
 ) -> list[dict[str, object]]:
@@ -160,6 +204,13 @@ def _cell(
                     }
                     rows.append({**place, **what, **leak._asdict(), "p": np.nan, "p_corrected": np.nan})
     return rows
+
+
+def _means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+    """The mean score on bootstrap draws of groups of folds."""
+    sums, sizes = np.bincount(group, scores), np.bincount(group)
+    drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
+    return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))
 
 
 def _divide(y: NDArray[np.int64], sentences: NDArray[np.str_] | None, seed: int) -> tuple[list[NDArray[np.intp]], str]:

@@ -59,6 +59,35 @@ def wa(counts: Array) -> Array:
 MEASURES = {"uar": uar, "wa": wa}
 
 
+def chance(emotions: "pd.Series[str]", classes: Sequence[str]) -> dict[str, float]:
+    """What UAR and WA are without hearing the clips.
+
+    Where all clips have one emotion, `uar` is 1 / classes present and `wa` the share of the most frequent class. Where
+    some have several ("anger+sadness"), any of them is right, and chance is higher: `uar` is what guesses uniform over
+    the K classes get under the rule of `confusion`, the mean over classes of E[hits] / E[clips counted]; `wa` is what
+    the best constant guess gets.
+
+    Args:
+        emotions: one a clip; unknown ones are left out.
+        classes: the K classes that a guess is one of.
+
+    Returns:
+        `uar` and `wa`, nan where no emotion is known.
+    """
+    told = [str(emotion).split("+") for emotion in emotions.dropna()]
+    holds = np.array([[name in names for name in classes] for names in told], np.float64).reshape(-1, len(classes))
+    several = holds.sum(1, keepdims=True)
+    clips = holds.sum(0)
+    if not clips.any():
+        return {"uar": float("nan"), "wa": float("nan")}
+    present, guess = clips > 0, 1 / len(classes)
+    # each emotion of a clip is guessed with this probability and then counts alone; else all count in equal shares
+    counted = (holds * (guess + (1 - several * guess) / np.maximum(several, 1))).sum(0)
+    recalls = guess * clips[present] / counted[present]
+    expected = recalls.mean() if (several > 1).any() else 1 / present.sum()
+    return {"uar": float(expected), "wa": float(clips.max() / len(holds))}
+
+
 def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
     """Count the predictions of one model on one split.
 
@@ -134,9 +163,9 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
 
     Returns:
         `model, split`; for each measure m of uar, wa: `m, m_low, m_high` (95 % over speakers), `m_seeds` (standard
-        deviation of the pooled score over seeds, nan with one seed), `m_chance` (uar: 1 / classes present; wa: share of
-        the most frequent class); `worst_speaker, worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR
-        over the classes it has); `speakers, clips, folds, seeds`.
+        deviation of the pooled score over seeds, nan with one seed), `m_chance` (see `chance`); `worst_speaker,
+        worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR over the classes it has); `speakers,
+        clips, folds, seeds`.
     """
     found = []
     for (model, split), table in confusions(predictions, classes).items():
@@ -144,7 +173,6 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
             (predictions["model"] == model) & (predictions["split"] == split) & predictions["emotion"].notna()
         ]
         pooled = table.counts.sum(0)
-        support = pooled.sum(-1)
         row: dict[str, Any] = {"model": model, "split": split}
         seeds = [confusion(part, classes).counts.sum(0) for _, part in rows.groupby("seed")]
         for name, measure in MEASURES.items():
@@ -152,8 +180,8 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
             row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed))
             each = [float(measure(counts)) for counts in seeds]
             row[f"{name}_seeds"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
-        row["uar_chance"] = 1 / float((support > 0).sum())
-        row["wa_chance"] = float(support.max() / support.sum())
+        each_clip = rows.drop_duplicates(["fold", "clip"])  # once, however many seeds
+        row |= {f"{name}_chance": value for name, value in chance(each_clip["emotion"], classes).items()}
         worst = int(np.argmin(wa(table.counts)))
         row["worst_speaker"] = table.speakers[worst]
         row["worst_wa"], row["worst_uar"] = float(wa(table.counts)[worst]), float(uar(table.counts)[worst])

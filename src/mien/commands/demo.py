@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mien.audit.leakage import leakage_summary
 from mien.commands import Outcome
 from mien.commands.predict import predict
 from mien.commands.prepare import prepare
@@ -55,16 +56,12 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
 
 def _leaks(run: Run) -> list[str]:
     """One line a model: how well the stronger probe names the speaker, for people heard in training."""
-    table = run.leakage
-    if table is None:
+    if run.leakage is None:
         return []
-    heard = table[(table["speakers"] == "heard") & (table["measure"] == "uar")]
-    lines = []
-    for model, rows in heard.groupby("model", sort=False):
-        probes = rows.groupby("probe")[["score", "chance", "shuffled"]].mean()
-        score, chance, shuffled = max(probes.to_numpy().tolist())
-        lines.append(
-            f"{model:20} speaker read from the emotion embedding: {score:.3f} (chance {chance:.3f}, shuffled labels "
-            f"{shuffled:.3f})"
-        )
-    return lines
+    table = leakage_summary(run.leakage)
+    heard = table[(table["speakers"] == "heard") & table["strongest"]]
+    return [
+        f"{row.model:20} speaker read from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
+        f"labels {row.shuffled:.3f})"
+        for row in heard.itertuples()
+    ]

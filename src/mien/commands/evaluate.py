@@ -14,7 +14,7 @@ from mien.cells import Model, prediction_table
 from mien.commands import Outcome
 from mien.dataset import Dataset
 from mien.engine import processes
-from mien.errors import CorpusError, LeakError, RunError
+from mien.errors import CorpusError, LeakError
 from mien.features.normalisation import fit
 from mien.progress import progress
 from mien.run import Cell, Run
@@ -53,9 +53,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
             f"{on}: shares {len(shared)} classes with the run; it has emotions {_listed(dataset.clips['emotion'])}, "
             f"the run's scheme '{opened.experiment.data.scheme}' has {', '.join(opened.classes)}"
         )
-    cells = opened.cells
-    if not cells:
-        raise RunError(f"{run}: has no finished model; run the same 'mien train' again to go on")
+    cells = opened.require_cells()
     dataset.extract(workers=workers, copies=False)
     with progress(len(cells), "evaluating", "models") as advance:
         tables = []

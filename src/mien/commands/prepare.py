@@ -65,7 +65,7 @@ def _refuse_other(out: Path, reader: str, root: Path) -> dict[str, object] | Non
             raise CorpusError(f"{out}: is a file; give --out a folder that is new")
         if out.is_dir() and any(out.iterdir()):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; give --out a folder that is new")
-    elif (card["reader"], card["input"]) != (reader, str(root.absolute())):
+    elif (card["reader"], card["input"]) != (reader, str(root.resolve())):
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; give --out a folder that is new")
     return card
 

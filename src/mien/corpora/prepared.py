@@ -3,8 +3,8 @@
 - `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
   without sound) and `sha256` (of the file's bytes, hexadecimal).
 - `problems.csv`: file, problem.
-- `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of clips, files
-  and cuts, so that a table that does not belong to it is noticed.
+- `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
+  so that a table that was edited, or is another one, is noticed.
 - `features/`: see `mien.features.store`.
 """
 
@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.corpora.corpus import Corpus, read_table, typed
+from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
-from mien.files import atomic, write_json
-from mien.settings import digest
+from mien.files import atomic, sha256, write_json
 
-AGAIN = "run 'mien prepare' again"
+AGAIN = "prepare it again into a new folder"
+TOLD = ("name", "root", "scheme", "licence", "hash")  # the text that a finished card has, besides reader and input
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +50,22 @@ class Prepared:
             raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
         if card.get("unfinished"):
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
-        table = typed(read_table(folder / "corpus.csv"))
-        if lacking := {"seconds", "sha256"} - set(table):
-            raise CorpusError(f"{folder / 'corpus.csv'}: no column '{min(lacking)}'; {AGAIN}")
-        table["seconds"] = table["seconds"].astype("float64")
-        if _hash(table) != card.get("hash"):
-            raise CorpusError(f"{folder}: corpus.csv and card.json do not belong together; {AGAIN}")
-        return Prepared(folder, table, card)
+        if lacking := [key for key in TOLD if not isinstance(card.get(key), str)]:
+            raise CorpusError(f"{folder / 'card.json'}: does not tell '{lacking[0]}'; {AGAIN}")
+        path = folder / "corpus.csv"
+        raw = read_table(path)
+        if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:
+            raise CorpusError(f"{path}: no column '{missing[0]}'; {AGAIN}")
+        seconds = pd.to_numeric(raw["seconds"], errors="coerce").astype("float64")
+        if not (usable := np.isfinite(seconds.to_numpy())).all():
+            row = int(usable.argmin())
+            raise CorpusError(f"{path}: row {row + 1}, column 'seconds': '{raw['seconds'][row]}' is no number; {AGAIN}")
+        if _hash(path) != card["hash"]:
+            raise CorpusError(
+                f"{path}: was edited after it was prepared; run the same 'mien prepare' again, or keep your labels in "
+                "a table of your own (reader 'table')"
+            )
+        return Prepared(folder, typed(raw).assign(seconds=seconds), card)
 
     def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
         """The media file of a row of the table."""
@@ -71,15 +80,15 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CorpusError(f"{path}: not JSON ({error}); delete {folder} and {AGAIN}") from error
-    if not isinstance(card, dict) or not {"reader", "input"} <= card.keys():
+        raise CorpusError(f"{path}: not JSON ({error}); {AGAIN}") from error
+    if not isinstance(card, dict) or not all(isinstance(card.get(key), str) for key in ("reader", "input")):
         raise CorpusError(f"{path}: not the card of a prepared corpus; choose another folder")
     return card
 
 
 def begin(folder: Path, reader: str, place: Path) -> None:
     """Mark a folder as being prepared, so that only the same reader on the same corpus goes on with it."""
-    write_json(folder / "card.json", {"reader": reader, "input": str(place.absolute()), "unfinished": True})
+    write_json(folder / "card.json", {"reader": reader, "input": str(place.resolve()), "unfinished": True})
 
 
 def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFrame, *, place: Path) -> Prepared:
@@ -93,11 +102,14 @@ def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFr
         place: what the reader was given: the root, or a table's file.
     """
     before = read_card(folder) or {}
-    clips_hash = _hash(table)
+    for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
+        with atomic(folder / name) as temporary:
+            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    table_hash = _hash(folder / "corpus.csv")
     card = {
         "name": corpus.name,
         "reader": corpus.name,
-        "input": str(place.absolute()),
+        "input": str(place.resolve()),
         "root": str(corpus.root.absolute()),
         "scheme": corpus.scheme,
         "licence": corpus.licence,
@@ -110,13 +122,10 @@ def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFr
         "gender": _counts(table["gender"]),
         "emotion": _counts(table["emotion"]),
         "problems": len(problems),
-        "hash": clips_hash,
-        "created": before.get("created") if before.get("hash") == clips_hash else _now(),
+        "hash": table_hash,
+        "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
         "mien": version("mien"),
     }
-    for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
-        with atomic(folder / name) as temporary:
-            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
     write_json(folder / "card.json", card)
     return Prepared(folder, table, card)
 
@@ -135,8 +144,8 @@ def keys(table: pd.DataFrame) -> dict[str, str]:
     return {clip: key(sha256, start, end) for clip, sha256, start, end in zip(*columns, strict=True)}
 
 
-def _hash(table: pd.DataFrame) -> str:
-    return digest(keys(table))
+def _hash(table: Path) -> str:
+    return sha256(table)[:12]
 
 
 def _counts(values: "pd.Series[Any]") -> dict[str, int]:

@@ -33,6 +33,8 @@ def read(root: Path) -> Corpus:
         raise CorpusError(f"{root}: neither a CSV file nor a folder with corpus.csv")
     place = listing.parent
     table = read_table(listing)
+    if table.empty:
+        raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
     table["file"] = table["file"].map(lambda file: _inside(file, place), na_action="ignore").astype("str")

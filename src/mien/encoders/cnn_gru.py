@@ -4,8 +4,11 @@ Input is the batch's audio, B x T x D (43 dimensions in the paper); output B x 9
 parameters.
 """
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from mien.encoders.pooling import mean_std_max
@@ -14,13 +17,15 @@ from mien.settings import Settings
 
 SOURCE = "Li et al. 2020, Table 1 (ENC); audio, 26,339 parameters"
 
+Size = Annotated[int, Field(ge=1)]
+
 
 class Config(Settings):
     """Sizes as in the paper. Kernels and strides are in frames."""
 
-    channels: int = 32
-    kernels: tuple[int, int] = (10, 5)
-    strides: tuple[int, int] = (2, 2)
+    channels: Size = 32
+    kernels: tuple[Size, Size] = (10, 5)
+    strides: tuple[Size, Size] = (2, 2)
 
 
 class Encoder(nn.Module):

@@ -8,11 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from mien.features.length import Length
 from mien.settings import Settings
 
 
@@ -103,38 +105,6 @@ def uniform(seed: int, step: int, draw: str, size: int, *shape: int) -> Tensor:
     return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
 
 
-class Length(Settings):
-    """How long a clip is made, in seconds; None keeps every clip as long as it is.
-
-    Attributes:
-        seconds: the target.
-        long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (all of
-            it in evaluation), or all of it.
-        short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020), or stays short and is padded.
-    """
-
-    seconds: float | None = None
-    long: Literal["middle", "random", "whole"] = "whole"
-    short: Literal["repeat", "pad"] = "pad"
-
-    def frames(self, length: int, hop: float) -> int:
-        """How many frames a clip of `length` frames has afterwards; `hop` is the time between frames in seconds."""
-        if self.seconds is None or length == 0:
-            return length
-        target = round(self.seconds / hop)
-        if length > target:
-            return length if self.long == "whole" else target
-        return target if self.short == "repeat" else length
-
-    def apply(self, frames: Tensor, hop: float, position: float) -> Tensor:
-        """Cut or repeat frames T x D; `position` in [0, 1) says where a random part begins."""
-        length, target = len(frames), self.frames(len(frames), hop)
-        if target > length:
-            return frames[torch.arange(target) % length]
-        start = int(position * (length - target + 1)) if self.long == "random" else (length - target) // 2
-        return frames[start : start + target]
-
-
 class Masking(Settings):
     """SpecAugment-style masking of training batches (Park et al. 2019): masked frames and bands become the clip's mean.
 
@@ -144,9 +114,9 @@ class Masking(Settings):
         bands: widest mask over feature dimensions; its width is uniform from 0.
     """
 
-    count: int = 0
-    seconds: float = 0.0
-    bands: int = 0
+    count: int = Field(0, ge=0)
+    seconds: float = Field(0.0, ge=0)
+    bands: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -269,6 +239,8 @@ class Loader:
         ]
         if not cut:
             return Sequence(torch.zeros(0, longest, 0), torch.zeros(0, longest, dtype=torch.bool))
+        if all(len(frames) == longest for frames in cut):
+            return Sequence(torch.stack(cut), torch.ones(len(cut), longest, dtype=torch.bool))
         valid = torch.arange(longest) < torch.tensor([len(frames) for frames in cut])[:, None]
         values = torch.zeros(len(cut), longest, cut[0].shape[1])
         for row, frames in enumerate(cut):

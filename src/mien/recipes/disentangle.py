@@ -6,11 +6,12 @@ emotion as task and speaker removed by maximum entropy it is MEnAN; with speaker
 with gradient reversal, domain adversarial training; with nothing removed, emotion only.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from mien.encoders.heads import classifier
@@ -57,12 +58,16 @@ class Embedding(Settings):
         remove: factor -> how.
     """
 
-    dim: int | None = None
-    tasks: dict[str, float]
+    dim: int | None = Field(None, ge=1)
+    tasks: dict[str, Annotated[float, Field(gt=0)]]
     remove: dict[str, Remove] = Field({})
 
     @model_validator(mode="after")
     def _apart(self) -> "Embedding":
+        if dotted := [factor for factor in (*self.tasks, *self.remove) if "." in factor]:
+            raise ValueError(
+                f"factor '{dotted[0]}': a factor is a column of the corpus without a dot; rename the column"
+            )
         if both := sorted(set(self.tasks) & set(self.remove)):
             raise ValueError(f"'{both[0]}' is a task and is also removed from the same embedding; keep one of the two")
         return self
@@ -72,7 +77,19 @@ class Config(Settings):
     """One model: its embeddings by name, and the hidden layers of every classifier (Li et al. 2020, Table 1)."""
 
     embeddings: dict[str, Embedding] = Field(min_length=1)
-    hidden: tuple[int, ...] = (32, 10)
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (32, 10)
+
+    @field_validator("embeddings")
+    @classmethod
+    def _named_and_judged(cls, embeddings: dict[str, Embedding]) -> dict[str, Embedding]:
+        for name in embeddings:
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+                raise ValueError(f"embedding '{name}': the name of an embedding has letters, digits and '_' only")
+            if hasattr(nn.ModuleDict, name):
+                raise ValueError(f"embedding '{name}': torch uses this word itself; choose another name")
+        if not any("emotion" in embedding.tasks for embedding in embeddings.values()):
+            raise ValueError("no embedding has the task 'emotion', of which all scores are; give it to one of them")
+        return embeddings
 
     @property
     def factors(self) -> set[str]:

@@ -4,13 +4,14 @@ A model has the same colour and marker in all figures, by its place in the exper
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mien.audit import scores
-from mien.report import maps, plots
+from mien.audit.leakage import COLUMNS, leakage_summary
+from mien.report import maps, plots, words
 from mien.report.words import counted
 from mien.run import Cell, Run
 
@@ -124,34 +125,11 @@ def embeddings(run: Run) -> Iterator[tuple[str, Picture, Picture]]:
 
 
 def leaks(run: Run) -> pd.DataFrame:
-    """The measured leakage of speaker, averaged over cells.
-
-    Returns:
-        One row a model, embedding, probe and `speakers`: these, `score, low, high, chance, shuffled` (means over
-        cells), `name` (of model and, if there are several, embedding), `parts` (score of each fold), `cells`, `classes`
-        (text), `n` (median), `split` (text).
-    """
-    keys = ["model", "embedding", "probe", "speakers"]
-    columns = [*keys, *LEAK, "name", "parts", "cells", "classes", "n", "split"]
-    table = run.leakage
-    if table is None or table.empty:
-        return pd.DataFrame(columns=columns)
-    table = table[(table["factor"] == "speaker") & (table["role"] == "measured")]
+    """The rows of `leakage_summary`, with the `name` of model and, if there are several, embedding; none unmeasured."""
+    measured = run.leakage
+    table = leakage_summary(pd.DataFrame(columns=list(COLUMNS)) if measured is None else measured)
     several = len(set(table["embedding"])) > 1
-    rows = []
-    for key, part in table.groupby(keys, sort=False):
-        row: dict[str, Any] = dict(zip(keys, map(str, key), strict=True))
-        fewest, most = part["classes"].min(), part["classes"].max()
-        row |= {name: float(part[name].mean()) for name in LEAK} | {
-            "name": f"{row['model']}, {row['embedding']}" if several else row["model"],
-            "parts": tuple(part.groupby("fold")["score"].mean()),
-            "cells": len(part),
-            "classes": f"{fewest}" if fewest == most else f"{fewest} to {most}",
-            "n": int(part["n"].median()),
-            "split": "; or ".join(sorted(set(part["split"]))),
-        }
-        rows.append(row)
-    return pd.DataFrame(rows, columns=columns)
+    return table.assign(name=table["model"] + ", " + table["embedding"] if several else table["model"])
 
 
 def leakage(run: Run, table: pd.DataFrame) -> Iterator[Picture]:
@@ -171,7 +149,8 @@ def leakage(run: Run, table: pd.DataFrame) -> Iterator[Picture]:
             told = f"Speaker leakage: {title}"
             svg = plots.intervals(rows, name=f"leak {speakers}", description=told, axis="UAR of the probe, %")
             among = " or ".join(sorted(set(part["classes"])))
-            yield Picture(title, svg, f"Among {among} speakers; {'; or '.join(sorted(set(part['split'])))}.")
+            told = f"Among {among} speakers; {'; or '.join(sorted(set(part['split'])))}. {words.bars(part)}"
+            yield Picture(title, svg, told)
 
 
 def _loss(columns: list[str]) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mien.audit.leakage import FEWEST_FOLDS
 from mien.audit.scores import FEWEST
 
 UNKNOWN = "\N{EN DASH}"
@@ -98,18 +99,29 @@ def leftover(leaks: pd.DataFrame) -> list[str]:
     """What probes read of the speaker, for people heard and not heard in training.
 
     Args:
-        leaks: one row an embedding, model, probe and `speakers`, with the means over cells of score and chance.
+        leaks: the rows of `leakage_summary`, and their `name`.
     """
     sentences = []
     for speakers, who in (("heard", "people heard in training"), ("unheard", "people not heard in training")):
         rows = leaks[leaks["speakers"] == speakers]
         if rows.empty:
             continue
-        strongest = rows.sort_values("score", ascending=False, kind="stable").drop_duplicates(["model", "embedding"])
-        ascending = strongest.sort_values("score", kind="stable")
+        ascending = rows[rows["strongest"]].sort_values("score", kind="stable")
         told = listed(f"{percent(row['score'])} from {row['name']}" for _, row in ascending.iterrows())
         chance = percent(float(rows["chance"].mean()))
         sentences.append(
             f"What is left of the speaker: {who} are named by the stronger probe at a UAR of {told}; chance {chance}."
         )
     return sentences
+
+
+def bars(leaks: pd.DataFrame) -> str:
+    """What the intervals of these rows of `leakage_summary` are."""
+    kinds = set(leaks["interval"])
+    over = "Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold"
+    single = "the mean 95 % interval of a single training"
+    if kinds == {"folds"}:
+        return f"{over}; folds share speakers, so it tends to be too narrow."
+    if kinds == {"training"}:
+        return f"Bar: {single}, since fewer than {FEWEST_FOLDS} folds differ: it does not belong to the mean."
+    return f"{over}; where fewer than {FEWEST_FOLDS} folds differ, {single}."
