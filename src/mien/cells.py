@@ -193,10 +193,12 @@ def scores(inference: Inference, labels: Tensor) -> Record:
     """Validation scores: UAR over the classes present, accuracy, cross-entropy in nats."""
     truth, probabilities = labels.numpy(), inference.probabilities("emotion")
     predicted = probabilities.argmax(axis=1)
+    classes = list(range(probabilities.shape[1]))
+    recalls = audmetric.recall_per_class(truth, predicted, labels=classes, zero_division=np.nan)
     return {
-        "uar": float(audmetric.unweighted_average_recall(truth, predicted, labels=np.unique(truth).tolist())),
+        "uar": float(np.nanmean(list(recalls.values()))),
         "accuracy": float(audmetric.accuracy(truth, predicted)),
-        "loss": float(log_loss(truth, probabilities, labels=np.arange(probabilities.shape[1]))),
+        "loss": float(log_loss(truth, probabilities, labels=classes)),
     }
 
 
