@@ -7,6 +7,7 @@ Processes are joblib's: loky here, or what `joblib.parallel_config` names (dask)
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Generic, NamedTuple, TypeVar
@@ -55,8 +56,9 @@ def spread(
             batch_size=1,
             pre_dispatch=1 if workers == 1 else "2*n_jobs",
         )
+        results = pool(draw())
         try:
-            for number, result in pool(draw()):
+            for number, result in results:
                 yield sent.pop(number), result
         except BrokenProcessPool:
             left = True
@@ -65,6 +67,10 @@ def spread(
                 suspects = [[item] for item in suspects[0]]
             for chunk in suspects:
                 yield from _alone(function, chunk)
+        finally:
+            with warnings.catch_warnings():  # an interruption is told by whoever interrupts, not as a warning of joblib
+                warnings.simplefilter("ignore", UserWarning)
+                results.close()
 
 
 def _alone(function: Callable[[Sequence[T]], R], chunk: Sequence[T]) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:

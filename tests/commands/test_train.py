@@ -228,3 +228,12 @@ def test_clips_without_a_label_are_in_the_split_and_the_certificate_where_they_t
     assert len(unlabelled) == 4
     assert people == set(dataset.clips.loc[list(fold.train), "speaker"])
     assert not people & set(dataset.clips.loc[[*fold.validation, *fold.test], "speaker"])
+
+
+def test_a_run_normalised_by_speaker_is_marked(prepared, experiment, tmp_path):
+    settings = ["data.normalisation=speaker", "training.epochs=1", "protocol.folds=[0]", "models.MEnAN=null"]
+    done = mien.train(experiment, [f"data.prepared={prepared}", *settings], out=tmp_path / "run")
+    mark = "warning: normalisation by speaker uses statistics of validation and test clips"
+    assert Run.open(tmp_path / "run").certificate["notes"][0] == mark
+    assert mark in done.text
+    assert "statistics of validation and test clips" in (tmp_path / "run" / "report.html").read_text()

@@ -60,6 +60,8 @@ def train(
     certificate = splits.certificate(
         dataset.clips, folds, dataset.classes, dataset.prepared.card, _left_out(dataset, settings)
     )
+    if settings.data.normalisation == "speaker":
+        certificate["notes"].insert(0, "warning: normalisation by speaker uses statistics of validation and test clips")
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
