@@ -43,9 +43,9 @@ class Model:
     normalise: Normalisation
     factors: dict[str, tuple[str, ...]]
 
-    def infer(self, examples: Examples) -> Inference:
-        """Logits and embeddings of examples, in their order."""
-        return infer(self.recipe, self.loader(examples))
+    def infer(self, examples: Examples, *, embed: bool = True) -> Inference:
+        """Logits and, where wanted, embeddings of examples, in their order."""
+        return infer(self.recipe, self.loader(examples), embed=embed)
 
     def loader(self, examples: Examples) -> Loader:
         """Batches of examples as the model expects them, without anything random."""
@@ -150,7 +150,7 @@ def train_cell(
     fit(
         recipe,
         loader,
-        lambda: scores(model.infer(held_out), held_out.labels["emotion"]),
+        lambda: scores(model.infer(held_out, embed=False), held_out.labels["emotion"]),
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,

@@ -90,7 +90,7 @@ class Ensemble:
         frames = tuple(torch.from_numpy(values) for values in features.extract(name, waveforms, config))
         count = len(frames)
         examples = Examples(tuple(map(str, range(count))), ("",) * count, (_Windows(frames),) * count, {})
-        each = [model.infer(examples).probabilities("emotion") for model in self.models]
+        each = [model.infer(examples, embed=False).probabilities("emotion") for model in self.models]
         return np.asarray(np.mean(each, axis=0))
 
 

@@ -17,7 +17,7 @@ from mien.engine import processes
 from mien.errors import CorpusError, LeakError
 from mien.features.normalisation import fit
 from mien.progress import progress
-from mien.run import Cell, Run
+from mien.run import Cell, Run, reading
 
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
@@ -105,7 +105,7 @@ def _judge(
     if model.normalise.kind == "speaker":
         own = fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.audio] * len(clips), strict=True))
         model = replace(model, normalise=own)
-    inference = model.infer(dataset.examples(list(clips["clip"]), {}))
+    inference = model.infer(dataset.examples(list(clips["clip"]), {}), embed=False)
     places = [dataset.classes.index(name) for name in shared]
     logits = {"emotion": inference.logits["emotion"][:, places]}
     scheme = run.experiment.data.scheme
@@ -146,8 +146,11 @@ def _name(run: Run, dataset: Dataset) -> str:
     """The corpus's name; with its hash behind it where another corpus of that name was evaluated before."""
     name, known = dataset.prepared.card["name"], dataset.prepared.card["hash"]
     path = run.folder / "evaluations" / name / "metrics.json"
-    if path.exists() and json.loads(path.read_text(encoding="utf-8"))["corpus_hash"] != known:
-        return f"{name}-{known}"
+    if path.exists():
+        with reading(path):
+            before = json.loads(path.read_text(encoding="utf-8"))["corpus_hash"]
+        if before != known:
+            return f"{name}-{known}"
     return str(name)
 
 

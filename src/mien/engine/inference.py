@@ -32,8 +32,14 @@ class Inference:
 
 
 @torch.no_grad()
-def infer(recipe: Recipe, loader: Loader) -> Inference:
-    """Run a recipe over all clips of a loader, in evaluation mode; the mode is put back afterwards."""
+def infer(recipe: Recipe, loader: Loader, *, embed: bool = True) -> Inference:
+    """Run a recipe over all clips of a loader, in evaluation mode; the mode is put back afterwards.
+
+    Args:
+        recipe: trained or not.
+        loader: of the clips.
+        embed: whether embeddings are wanted too; they cost as much again as the logits.
+    """
     parameter = next(recipe.parameters())
     training = recipe.training
     recipe.eval()
@@ -45,7 +51,7 @@ def infer(recipe: Recipe, loader: Loader) -> Inference:
         clips += batch.clips
         for factor, values in recipe.predict(batch).items():
             logits.setdefault(factor, []).append(values.float().cpu())
-        for name, values in recipe.embed(batch).items():
+        for name, values in recipe.embed(batch).items() if embed else ():
             embeddings.setdefault(name, []).append(values.float().cpu())
     recipe.train(training)
     return Inference(
