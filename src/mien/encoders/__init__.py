@@ -11,7 +11,7 @@ from types import ModuleType
 
 from mien.errors import ConfigError, unknown
 
-ENCODERS = ("cnn_gru",)
+ENCODERS = ("cnn_gru", "vector")
 
 
 def encoder(name: str) -> ModuleType:

@@ -2,7 +2,8 @@
 
 A feature module has a `SOURCE`, a `VERSION` (raised when the same settings give other numbers), a `Config` and three
 pure functions: `extract(waveforms, config)` gives one (T, D) float32 array a waveform, whose bits do not depend on the
-other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next. Every value is finite,
+other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next, infinite where a clip
+has one vector. Every value is finite,
 and an empty waveform has no frames. Adding one: a file, and a line in `FEATURES`.
 """
 
@@ -18,7 +19,7 @@ from mien.features.config import FeatureConfig
 from mien.features.perturb import perturbed
 from mien.settings import parse as settings_of
 
-FEATURES = ("logmel", "mfb43", "prosody", "spectrogram")
+FEATURES = ("functionals", "logmel", "mfb43", "prosody", "spectrogram")
 
 
 def feature(name: str) -> ModuleType:

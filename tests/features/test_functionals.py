@@ -1,0 +1,99 @@
+"""Functionals against numpy and scipy, and against sounds whose answers are known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mien import config
+from mien.errors import ConfigError
+from mien.features import extract, functionals, parse
+from mien.features.functionals import STATISTICS, Config, statistics
+
+RATE = 16_000
+
+
+def told(waveform: np.ndarray, **settings: object) -> dict[str, float]:
+    """Name -> value of the functionals of one sound."""
+    chosen = parse("functionals", settings)
+    assert isinstance(chosen, Config)
+    (vector,) = extract("functionals", [waveform.astype(np.float32)], chosen)
+    return dict(zip(functionals.names(chosen), vector[0].tolist(), strict=True))
+
+
+def tone(hertz: float, seconds: float, *, glide: float = 0.0, level: float = 0.1) -> np.ndarray:
+    """A harmonic sound; its f0 glides by that many semitones."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(hertz * 2 ** (glide * time / seconds / 12)) / RATE
+    return level * sum(np.sin(number * phase) / number for number in range(1, 8))
+
+
+def test_statistics_are_numpys_and_scipys():
+    values = np.random.default_rng(0).gamma(2.0, size=(7, 120)).astype(np.float32)
+    time = np.linspace(-1, 1, 120)
+    expected = [
+        values.mean(1),
+        values.std(1),
+        stats.skew(values, axis=1),
+        stats.kurtosis(values, axis=1),
+        [stats.linregress(time, row).slope for row in values],
+        *np.percentile(values, [5, 25, 50, 75, 95], axis=1),
+    ]
+    np.testing.assert_allclose(statistics(values), expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_statistics_of_hardly_anything_are_finite(length):
+    found = statistics(np.full((3, length), 5.0, np.float32))
+    assert found.shape == (len(STATISTICS), 3)
+    assert found[0].tolist() == [5.0 if length else 0.0] * 3
+    assert not found[1:5].any()
+
+
+def test_every_value_has_a_name_of_its_own():
+    settings = Config(cepstra=5, bands=4)
+    assert len(set(functionals.names(settings))) == functionals.dimension(settings)
+
+
+def test_pitch_is_told_in_semitones_and_its_glide_as_a_slope():
+    high, rising = told(tone(200, 1.0)), told(tone(150, 1.0, glide=6))
+    assert high["voiced f0, 50 %"] == pytest.approx(12, abs=0.2)
+    assert abs(high["voiced f0, slope"]) < 0.1
+    assert rising["voiced f0, slope"] == pytest.approx(3, abs=0.3)  # 6 semitones over a stretch of length 2
+    assert rising["delta f0, mean"] == pytest.approx(0.06, abs=0.02)  # a frame
+
+
+def test_rhythm_counts_voiced_stretches():
+    gap = 0.0005 * np.random.default_rng(0).standard_normal(RATE // 4)
+    found = told(np.concatenate([tone(150, 0.4), gap, tone(150, 0.4), gap, tone(150, 0.4)]))
+    active = found["share of active frames"] * 170
+    assert found["voiced stretches an active frame"] * active == pytest.approx(3, abs=0.2)
+    assert found["mean length of voiced stretches"] == pytest.approx(40, abs=6)
+
+
+def test_without_level_a_vector_is_the_same_at_any_level():
+    rng = np.random.default_rng(1)
+    sound = tone(180, 1.0, glide=3, level=0.2) * (1 + 0.5 * np.sin(np.arange(RATE) / 800)) + 0.02 * rng.normal(
+        size=RATE
+    )
+    for level, same in ((False, True), (True, False)):
+        loud, quiet = told(sound, level=level), told(0.1 * sound, level=level)
+        difference = max(abs(loud[name] - quiet[name]) for name in loud if "nccf" not in name and "f0" not in name)
+        assert (difference < 0.05) == same
+
+
+def test_silence_between_sounds_is_not_active():
+    sound = tone(200, 0.5)
+    found, padded = told(sound), told(np.concatenate([np.zeros(RATE), sound, np.zeros(RATE)]))
+    assert padded["share of active frames"] == pytest.approx(found["share of active frames"] / 5, rel=0.15)
+    assert padded["voiced f0, 50 %"] == pytest.approx(found["voiced f0, 50 %"], abs=0.1)
+
+
+def test_more_cepstra_than_bands_are_refused():
+    with pytest.raises(ConfigError, match="mels = 20 at most"):
+        parse("functionals", {"mels": 20})
+
+
+@pytest.mark.parametrize("setting", ["data.length.seconds=2", "data.masking={count: 1, seconds: 0.2}"])
+def test_an_experiment_cannot_cut_the_time_of_a_vector(setting):
+    with pytest.raises(ConfigError, match=r"functionals.*no time to cut"):
+        config.load("emodb", [setting])
