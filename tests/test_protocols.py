@@ -117,3 +117,50 @@ def test_what_cannot_be_done_is_told():
 def test_chosen_folds_keep_their_numbers():
     made = folds(corpus(EMODB), Protocol(name="leave_one_speaker_out", folds=(7, 2)))
     assert [fold.number for fold in made] == [7, 2]
+
+
+def two_corpora(**people):
+    """Corpus -> number of speakers, women and men in turn."""
+    tables = [
+        corpus({f"{name}/{n:02d}": "male" if n % 2 else "female" for n in range(count)}).assign(corpus=name)
+        for name, count in people.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(3, 6))
+@settings(max_examples=60, deadline=None)
+def test_every_group_holds_an_even_share_of_every_corpus(a, b, c, groups):
+    table = two_corpora(a=a, b=b, c=c)
+    protocol = Protocol(name="group_k_fold", groups=groups)
+    if a + b + c < groups:
+        with pytest.raises(ConfigError, match="at least as many speakers"):
+            folds(table, protocol, apart=True)
+        return
+    made = folds(table, protocol, apart=True)
+    assert sorted(clip for fold in made for clip in fold.test) == sorted(table["clip"])
+    for name, count in (("a", a), ("b", b), ("c", c), ("", a + b + c)):
+        sizes = [sum(speaker.startswith(name) for speaker in who(fold.test)) for fold in made]
+        assert count // groups <= min(sizes) <= max(sizes) <= -(-count // groups)
+
+
+def test_groups_of_one_corpus_are_what_they_are_alone():
+    table = two_corpora(a=11)
+    protocol = Protocol(name="group_k_fold", groups=4)
+    assert folds(table, protocol, apart=True) == folds(table, protocol)
+
+
+def test_speakers_are_paired_within_their_corpus_and_its_sessions():
+    sessions = corpus({f"b/Ses{n}{sex}": {"F": "female", "M": "male"}[sex] for n in (1, 2) for sex in "FM"})
+    sessions = sessions.assign(corpus="b", session=sessions["speaker"].str[5])
+    table = pd.concat([two_corpora(a=5), sessions, two_corpora(c=1)], ignore_index=True)
+    made = folds(table, Protocol(name="leave_one_speaker_out"), apart=True)
+    pairs = {"".join(who(fold.test)): "".join(who(fold.validation)) for fold in made}
+    assert len(pairs) == 10
+    assert all(tested[:2] == validates[:2] for tested, validates in pairs.items() if tested[0] != "c")
+    assert all(pairs[f"b/Ses{n}F"] == f"b/Ses{n}M" and pairs[f"b/Ses{n}M"] == f"b/Ses{n}F" for n in (1, 2))
+    assert pairs["c/00"] == "b/Ses2F", "who is alone in a corpus is validated by another one's speaker"
+    lonely = folds(two_corpora(a=1, b=1, c=1), Protocol(name="leave_one_speaker_out"), apart=True)
+    assert [who(fold.validation) | who(fold.test) | who(fold.train) for fold in lonely] == [
+        {"a/00", "b/00", "c/00"}
+    ] * 3

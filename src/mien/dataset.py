@@ -1,6 +1,6 @@
 """What an experiment learns from: the clips of a prepared corpus with the labels of its scheme, and their features."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +8,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mien import features, protocols
+from mien import corpora, features, protocols
 from mien.config import Experiment
 from mien.corpora import schemes
+from mien.corpora.joined import Joined
 from mien.corpora.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, unknown
 from mien.features.batches import Examples
-from mien.features.store import FeatureStore
+from mien.features.store import FeatureStore, JoinedStore, open_store
 from mien.protocols import Fold
+from mien.settings import digest
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Dataset:
     """The clips of one experiment.
 
     Attributes:
-        prepared: the PREPARED folder.
+        prepared: the PREPARED folder, or several.
         clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the class of the scheme (NA:
             not known, or not of the scheme).
         classes: the emotion classes in order.
@@ -34,12 +36,12 @@ class Dataset:
         hop: seconds between frames.
     """
 
-    prepared: Prepared
+    prepared: Prepared | Joined
     clips: pd.DataFrame
     classes: tuple[str, ...]
     left_out: dict[str, int]
-    audio: FeatureStore
-    copies: dict[str, FeatureStore]
+    audio: FeatureStore | JoinedStore
+    copies: dict[str, FeatureStore | JoinedStore]
     hop: float
 
     @staticmethod
@@ -51,7 +53,7 @@ class Dataset:
                 "data.prepared is not set: prepare a corpus with 'mien prepare READER ROOT --out PREPARED' and give "
                 "data.prepared=PREPARED"
             )
-        corpus = Prepared.open(Path(folder))
+        corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(Path(folder))
         scheme = schemes.scheme(experiment.data.scheme)
         labels, left_out = schemes.apply(scheme, corpus.table["emotion"])
         clips = corpus.table.assign(label=labels).set_index("clip", drop=False)
@@ -63,8 +65,8 @@ class Dataset:
             clips=clips[~silent],
             classes=scheme.classes,
             left_out={**left_out, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
-            audio=FeatureStore(corpus, name, config),
-            copies={key: FeatureStore(corpus, name, other) for key, other in experiment.feature_copies.items()},
+            audio=open_store(corpus, name, config),
+            copies={key: open_store(corpus, name, other) for key, other in experiment.feature_copies.items()},
             hop=features.feature(name).hop(config),
         )
 
@@ -72,6 +74,12 @@ class Dataset:
     def labelled(self) -> pd.DataFrame:
         """The clips with exactly one class of the scheme."""
         return self.clips[self.clips["label"].notna() & ~self.several]
+
+    def miscounts(self, scheme: str) -> list[str]:
+        """Sentences on what a corpus has more or fewer clips of than is published of the complete one."""
+        whole = self.prepared
+        parts = whole.parts.values() if isinstance(whole, Joined) else [whole]
+        return [said for part in parts for said in corpora.miscounts(part.card["name"], part.table, scheme)]
 
     @property
     def several(self) -> "pd.Series[bool]":
@@ -84,7 +92,7 @@ class Dataset:
         Where the experiment trains on clips without one label, those of people who are neither validated nor tested
         are added to each fold's training clips.
         """
-        folds = protocols.folds(self.labelled, experiment.protocol)
+        folds = protocols.folds(self.labelled, experiment.protocol, apart=isinstance(self.prepared, Joined))
         if experiment.data.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)
@@ -96,15 +104,25 @@ class Dataset:
             for fold, people in zip(folds, held, strict=True)
         ]
 
-    def extract(self, *, workers: int, copies: bool = True) -> None:
-        """Extract the features that the store lacks; raises CorpusError when a file has gone bad since `prepare`."""
+    def extract(self, *, workers: int, copies: bool = True, clips: Collection[str] | None = None) -> None:
+        """Extract the features that the store lacks.
+
+        Args:
+            workers: processes.
+            copies: whether of every changed copy, too.
+            clips: names; None takes all.
+
+        Raises:
+            CorpusError: a file has gone bad since `prepare`.
+        """
+        wanted = [name for name in self.clips["clip"] if clips is None or name in clips]
         for store in (self.audio, *(self.copies.values() if copies else ())):
-            problems = store.extract(list(self.clips["clip"]), workers=workers)
+            problems = store.extract(wanted, workers=workers)
             if len(problems):
                 first = problems.iloc[0]
                 raise CorpusError(
                     f"{first['file']}: {first['problem']} ({len(problems)} such files); "
-                    f"it was fine when {self.prepared.folder} was prepared: run 'mien prepare' again"
+                    f"it was fine when {self.prepared.place} was prepared: run 'mien prepare' again"
                 )
 
     def factor(self, factor: str, train: Sequence[str]) -> tuple[str, ...]:
@@ -135,6 +153,28 @@ class Dataset:
             audio=tuple(store for store in stores for _ in range(len(table))),
             labels={factor: numbers.repeat(len(stores)) for factor, numbers in labels.items()},
         )
+
+
+def open_all(experiment: Experiment, prepared: Path | str | None = None) -> dict[str, Dataset]:
+    """Every model that is trained -> what it learns from; models with the same settings of data share one.
+
+    Args:
+        experiment: with its grid.
+        prepared: another corpus than the experiment's.
+    """
+    found: dict[str, Dataset] = {}
+    shared: dict[str, Dataset] = {}
+    for model, own in experiment.trained.items():
+        key = digest(own.data.model_dump(mode="json"))
+        if key not in shared:
+            shared[key] = Dataset.open(own, prepared)
+        found[model] = shared[key]
+    return found
+
+
+def different(datasets: Iterable[Dataset]) -> list[Dataset]:
+    """Each of the datasets once."""
+    return list({id(one): one for one in datasets}.values())
 
 
 def _numbers(values: pd.Series, classes: Sequence[str]) -> Tensor:

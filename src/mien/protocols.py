@@ -3,6 +3,7 @@
 A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch.
 """
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -26,6 +27,8 @@ class Protocol(Settings):
             order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
             "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
             one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
+            Where several corpora are learned from together, speakers are paired within their corpus, every group holds
+            neighbours of each corpus, as evenly as the numbers allow, and every corpus must give a split.
         groups: of group_k_fold.
         folds: the folds that are trained, by number; None trains all.
     """
@@ -51,12 +54,13 @@ class Fold(NamedTuple):
     test: tuple[str, ...]
 
 
-def folds(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
+def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> list[Fold]:
     """Divide clips into folds.
 
     Args:
         clips: one row a clip, with `clip` and `speaker`; `session`, `gender` and `split` are used where they are.
         protocol: how.
+        apart: whether the corpora that the column `corpus` tells apart are divided each for itself.
 
     Returns:
         The folds that are to be trained.
@@ -67,10 +71,15 @@ def folds(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
         LeakError: when a speaker is in two parts of a fold.
     """
     if protocol.name == "given":
-        made = [_given(clips)]
+        made = [_given(clips, apart=apart)]
     else:
-        speakers = sorted(clips["speaker"].unique())
-        turns = _swapped(clips) if protocol.name == "leave_one_speaker_out" else _rotated(speakers, protocol.groups)
+        people = clips.groupby("speaker", sort=True).first()
+        corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
+        speakers = list(people.index)
+        if protocol.name == "leave_one_speaker_out":
+            turns = _swapped(corpora)
+        else:
+            turns = _rotated([sorted(part.index) for part in corpora], protocol.groups)
         if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
             raise ConfigError(
                 f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
@@ -104,9 +113,13 @@ def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
             )
 
 
-def _given(clips: pd.DataFrame) -> Fold:
+def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
     if "split" not in clips:
         raise ConfigError("protocol given: the corpus has no column 'split' with train, validation and test")
+    if apart and (without := sorted(set(clips["corpus"]) - set(clips["corpus"][clips["split"].notna()]))):
+        raise ConfigError(
+            f"protocol given: the corpus '{without[0]}' has no split; use another protocol, or leave it out"
+        )
     words = sorted(clips["split"].dropna().astype(str).unique())
     if strange := [word for word in words if word not in PARTS]:
         word = strange[0].lower()
@@ -122,31 +135,61 @@ def _given(clips: pd.DataFrame) -> Fold:
     return Fold(0, **parts)
 
 
-def _swapped(clips: pd.DataFrame) -> list[tuple[set[str], set[str]]]:
-    """Pairs (validation, test): each speaker is tested once, validated by the one it is paired with."""
-    people = clips.groupby("speaker", sort=True).first()
+def _swapped(corpora: Sequence[pd.DataFrame]) -> list[tuple[set[str], set[str]]]:
+    """Pairs (validation, test): each speaker is tested once, validated by the one it is paired with.
+
+    Args:
+        corpora: tables of people, indexed by speaker, who are paired among themselves where there are two or more.
+    """
     rings: list[list[str]] = []
-    if "session" in people and people["session"].notna().all():
-        sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
-        rings = [ring for ring in sessions if len(ring) > 1]
-        alone = [ring[0] for ring in sessions if len(ring) == 1]
-    else:
-        gender = people["gender"] if "gender" in people else pd.Series(pd.NA, index=people.index)
-        women, men = list(people.index[gender == "female"]), list(people.index[gender == "male"])
-        couples = min(len(women), len(men))
-        rings = [[woman, man] for woman, man in zip(women[:couples], men[:couples], strict=True)]
-        alone = sorted(set(people.index) - {speaker for ring in rings for speaker in ring})
-    rings += [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
-    if len(alone) % 2 and rings:
-        rings[-1] = [*rings[-1], alone[-1]]
-    validates = {tested: ring[(place + 1) % len(ring)] for ring in rings for place, tested in enumerate(ring)}
+    lonely: list[str] = []
+    for people in corpora:
+        made = _closed(*_couples(people))
+        rings += made
+        lonely += [] if made else list(people.index)
+    last = rings[-1][0] if rings else None
+    validates = {
+        tested: ring[(place + 1) % len(ring)]
+        for ring in rings or _closed([], lonely)
+        for place, tested in enumerate(ring)
+    }
+    if last is not None:  # who is alone in a corpus breaks no ring of another one
+        validates |= dict.fromkeys(lonely, last)
     return [({validates[tested]}, {tested}) for tested in sorted(validates)]
 
 
-def _rotated(speakers: list[str], groups: int) -> list[tuple[set[str], set[str]]]:
-    if len(speakers) < groups:
-        raise ConfigError(f"protocol.groups: {groups} groups need at least as many speakers; there are {len(speakers)}")
-    share, extra = divmod(len(speakers), groups)
-    limits = [number * share + min(number, extra) for number in range(groups + 1)]
-    sets = [set(speakers[begin:end]) for begin, end in pairwise(limits)]
+def _couples(people: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """Rings of people of a session, or of a woman and a man, and who is left alone."""
+    if "session" in people and people["session"].notna().all():
+        sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
+        return [ring for ring in sessions if len(ring) > 1], [ring[0] for ring in sessions if len(ring) == 1]
+    gender = people["gender"] if "gender" in people else pd.Series(pd.NA, index=people.index)
+    women, men = list(people.index[gender == "female"]), list(people.index[gender == "male"])
+    couples = min(len(women), len(men))
+    rings = [[woman, man] for woman, man in zip(women[:couples], men[:couples], strict=True)]
+    return rings, sorted(set(people.index) - {speaker for ring in rings for speaker in ring})
+
+
+def _closed(rings: list[list[str]], alone: list[str]) -> list[list[str]]:
+    """The rings and pairs of those left alone, an odd one in the last ring."""
+    rings = rings + [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
+    if len(alone) % 2 and rings:
+        rings[-1] = [*rings[-1], alone[-1]]
+    return rings
+
+
+def _rotated(corpora: Sequence[Sequence[str]], groups: int) -> list[tuple[set[str], set[str]]]:
+    """Turns (validation, test) of groups of neighbours; the larger groups of one corpus follow those of the last."""
+    count = sum(map(len, corpora))
+    if count < groups:
+        raise ConfigError(f"protocol.groups: {groups} groups need at least as many speakers; there are {count}")
+    sets: list[set[str]] = [set() for _ in range(groups)]
+    first = 0
+    for speakers in corpora:
+        share, extra = divmod(len(speakers), groups)
+        sizes = [share + ((number - first) % groups < extra) for number in range(groups)]
+        limits = [sum(sizes[:number]) for number in range(groups + 1)]
+        for group, (begin, end) in zip(sets, pairwise(limits), strict=True):
+            group.update(speakers[begin:end])
+        first = (first + extra) % groups
     return [(sets[(number + 1) % groups], sets[number]) for number in range(groups)]

@@ -1,5 +1,6 @@
 """Tiny corpora in their true layouts. Readers decode nothing, so the recordings are empty files."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,7 +114,36 @@ def toy(root: Path) -> None:
     generate(root, ToyConfig(people=2, clips=12))
 
 
+def audformat(root: Path) -> None:
+    """As the package itself writes it: emotions in two split tables, people in a third one and in the scheme."""
+    written = pytest.importorskip("audformat")
+    database = written.Database("tiny", source="https://example.org", usage="research", license="CC0-1.0")
+    people = {3: {"gender": "male", "age": 31}, 8: {"gender": "female", "age": 34}}
+    database.schemes["speaker"] = written.Scheme("int", labels=people)
+    database.schemes["emotion"] = written.Scheme("str", labels=["anger", "happiness", "neutral"])
+    database.schemes["confidence"] = written.Scheme("float")
+    for split in ("train", "test"):
+        database.splits[split] = written.Split(split)
+    clips = {"train": ["wav/03a01Fa.wav", "wav/03a01Nc.wav"], "test": ["wav/08b10Wb.wav"]}
+    felt = {"train": ["happiness", "neutral"], "test": ["anger"]}
+    sure = {"train": [0.9, 0.85], "test": [1.0]}
+    for split, files in clips.items():
+        table = database[f"emotion.{split}"] = written.Table(written.filewise_index(files), split_id=split)
+        table["emotion"] = written.Column(scheme_id="emotion")
+        table["emotion"].set(felt[split])
+        table["emotion.confidence"] = written.Column(scheme_id="confidence")
+        table["emotion.confidence"].set(sure[split])
+    table = database["files"] = written.Table(written.filewise_index([*clips["train"], *clips["test"]]))
+    table["speaker"] = written.Column(scheme_id="speaker")
+    table["speaker"].set([3, 3, 8])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the package's, of what pandas will take away
+        database.save(str(root))
+    touch(root, *clips["train"], *clips["test"])
+
+
 LAYOUTS: dict[str, Callable[[Path], None]] = {
+    "audformat": audformat,
     "cmu_mosei": cmu_mosei,
     "emodb": emodb,
     "iemocap": iemocap,

@@ -19,14 +19,14 @@ STRAY = (".DS_Store", "._03a01Fa.wav", "Thumbs.db", "read me.txt", "__MACOSX/x.w
 def test_a_reader_says_where_its_corpus_comes_from(name):
     module = reader(name)
     assert module.__doc__
-    assert all(isinstance(text, str) and text for text in (module.SOURCE, module.LICENCE))
+    assert all(isinstance(text, str) and text for text in (module.SOURCE, module.LICENCE, module.SPEECH))
     assert module.EXPECTED is None or module.EXPECTED > 0
     assert scheme(module.SCHEME).name == module.SCHEME
 
 
 def test_the_table_of_readers_is_the_folder(layouts):
     folder = Path(corpora.__file__).parent
-    shared = {"__init__", "corpus", "folder", "prepared", "schemes"}
+    shared = {"__init__", "corpus", "folder", "joined", "prepared", "schemes"}
     assert set(READERS) == {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - shared
     assert set(READERS) == set(layouts)
 
@@ -92,7 +92,7 @@ def test_an_empty_folder_is_not_the_corpus(name, tmp_path):
     assert str(tmp_path) in str(error.value)
 
 
-@pytest.mark.parametrize("name", sorted(set(READERS) - {"table", "toy"}))
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"audformat", "table", "toy"}))
 def test_the_shortfall_is_counted(name, corpus):
     found = read(name, corpus(name))
     assert found.expected is not None

@@ -40,7 +40,7 @@ def certificate(
         clips: indexed by clip, with `speaker`, `label` and `sha256`.
         folds: what the protocol made.
         classes: the emotion classes that every part should have.
-        card: of the prepared corpus.
+        card: of the prepared corpus, or of several joined.
         left_out: why clips are not used -> how many.
 
     Raises:
@@ -52,6 +52,7 @@ def certificate(
     return {
         "corpus": card["name"],
         "corpus_hash": card["hash"],
+        **({"corpora": card["corpora"]} if "corpora" in card else {}),
         "files": {clip: clips.loc[clip, "sha256"] for clip in used},
         "split": digest(describe(clips, folds)),
         "examined": ["shared-speaker"],

@@ -1,9 +1,10 @@
 """`mien prepare`: a corpus on disk becomes a PREPARED folder: a checked table, its problems, and features."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -21,7 +22,13 @@ from mien.progress import duration
 
 
 def prepare(
-    reader: str, root: Path | str, *, out: Path | str, features: Sequence[str] = ("mfb43",), workers: int = 1
+    reader: str,
+    root: Path | str,
+    *,
+    out: Path | str,
+    options: Mapping[str, str] = MappingProxyType({}),
+    features: Sequence[str] = ("mfb43",),
+    workers: int = 1,
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. What was done before is not done again.
 
@@ -31,21 +38,22 @@ def prepare(
     Args:
         reader: a name in `corpora.READERS`.
         root: the folder that holds the corpus; for `table` a CSV file.
-        out: the PREPARED folder: new, or of the same reader and root.
+        out: the PREPARED folder: new, or of the same reader, root and options.
+        options: of the reader, by name; see its `OPTIONS`.
         features: names in `features.FEATURES`, extracted with their default settings.
         workers: how many processes.
 
     Raises:
-        ConfigError: an unknown reader or feature.
+        ConfigError: an unknown reader, option or feature.
         CorpusError: `root` is not that corpus, not one clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
     corpora.reader(reader)
     targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
-    card = _refuse_other(out, reader, root)
-    corpus = corpora.read(reader, root)
+    card = _refuse_other(out, reader, root, options)
+    corpus = corpora.read(reader, root, options)
     if card is None:
-        prepared.begin(out, reader, root)
+        prepared.begin(out, reader, root, options)
     sources = _sources(corpus, out, targets)
     readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=reader)}
     table, problems = _checked(corpus, readings)
@@ -54,10 +62,10 @@ def prepare(
             _take_back(out)
         told = "; ".join(f"{row.file}: {row.problem}" for row in problems.head(3).itertuples())
         raise CorpusError(f"{root}: not one of {len(corpus.table)} clips can be used ({told})")
-    return _outcome(prepared.write(out, corpus, table, problems, place=root), problems)
+    return _outcome(prepared.write(out, corpus, table, problems, place=root, options=options), problems)
 
 
-def _refuse_other(out: Path, reader: str, root: Path) -> dict[str, object] | None:
+def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, object] | None:
     """The card of what `out` holds already, None for a new folder; raises CorpusError where it is something else."""
     card = prepared.read_card(out)
     if card is None:
@@ -67,6 +75,8 @@ def _refuse_other(out: Path, reader: str, root: Path) -> dict[str, object] | Non
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; give --out a folder that is new")
     elif (card["reader"], card["input"]) != (reader, str(root.resolve())):
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; give --out a folder that is new")
+    elif (before := card.get("options", {})) != dict(options):
+        raise CorpusError(f"{out}: holds {reader} read with options {before}; give --out a folder that is new")
     return card
 
 
@@ -147,6 +157,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     ]
     if card["shortfall"]:
         lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
+    lines += corpora.miscounts(card["reader"], done.table)
     if len(problems):
         lines.append(f"problems: {len(problems)}, listed in {done.folder / 'problems.csv'}")
     return Outcome(

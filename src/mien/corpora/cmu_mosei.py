@@ -21,8 +21,10 @@ from mien.errors import CorpusError
 
 SOURCE = "http://multicomp.cs.cmu.edu/resources/cmu-mosei-dataset (on request)"
 LICENCE = "CMU-MOSEI terms, research only; the videos keep their owners' rights"
+SPEECH = "monologues from the web, English"
 EXPECTED = 23_453
 SCHEME = "cmu_mosei"
+LABELLED = {"iemocap": {"all": 22_323}}  # Li et al. 2020, section 6: any of the four classes
 
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 VIDEO, SEGMENT = "Input.VIDEO_ID", "Input.CLIP"

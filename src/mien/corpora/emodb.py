@@ -15,6 +15,7 @@ from mien.errors import CorpusError
 
 SOURCE = "http://emodb.bilderbar.info (TU Berlin)"
 LICENCE = "free for research"
+SPEECH = "acted, German"
 EXPECTED = 535
 SCHEME = "emodb"
 

@@ -20,8 +20,12 @@ from mien.errors import CorpusError
 
 SOURCE = "https://sail.usc.edu/iemocap (signed licence)"
 LICENCE = "IEMOCAP release licence, research only"
+SPEECH = "acted dialogues, scripted and improvised, American English"
 EXPECTED = 10_039
 SCHEME = "iemocap"
+LABELLED = {  # Li et al. 2020, section 4
+    "iemocap": {"all": 5_531, "anger": 1_103, "happiness": 1_636, "neutral": 1_708, "sadness": 1_084}
+}
 
 CODES = ("ang", "hap", "exc", "sad", "neu", "fru", "fea", "sur", "dis", "oth")
 NO_MAJORITY = "xxx"

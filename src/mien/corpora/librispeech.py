@@ -16,6 +16,7 @@ from mien.errors import CorpusError
 
 SOURCE = "https://www.openslr.org/12 (excerpts: https://www.openslr.org/31)"
 LICENCE = "CC BY 4.0"
+SPEECH = "read aloud, English, no emotion told"
 EXPECTED = 292_367  # the seven subsets of the full release
 SCHEME = "none"
 

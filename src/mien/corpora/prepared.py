@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,11 @@ class Prepared:
             )
         return Prepared(folder, typed(raw).assign(seconds=seconds), card)
 
+    @property
+    def place(self) -> str:
+        """The folder, for a sentence."""
+        return str(self.folder)
+
     def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
         """The media file of a row of the table."""
         return Path(self.card["root"]) / str(clip["file"])
@@ -86,12 +92,21 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def begin(folder: Path, reader: str, place: Path) -> None:
+def begin(folder: Path, reader: str, place: Path, options: Mapping[str, str] = MappingProxyType({})) -> None:
     """Mark a folder as being prepared, so that only the same reader on the same corpus goes on with it."""
-    write_json(folder / "card.json", {"reader": reader, "input": str(place.resolve()), "unfinished": True})
+    told = {"reader": reader, "input": str(place.resolve()), "options": dict(options)}
+    write_json(folder / "card.json", told | {"unfinished": True})
 
 
-def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFrame, *, place: Path) -> Prepared:
+def write(
+    folder: Path,
+    corpus: Corpus,
+    table: pd.DataFrame,
+    problems: pd.DataFrame,
+    *,
+    place: Path,
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
     """Write a prepared corpus; each file appears whole, the card last.
 
     Args:
@@ -100,6 +115,7 @@ def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFr
         table: its usable clips with `seconds` and `sha256`.
         problems: columns file, problem.
         place: what the reader was given: the root, or a table's file.
+        options: what the reader was told besides.
     """
     before = read_card(folder) or {}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
@@ -110,6 +126,7 @@ def write(folder: Path, corpus: Corpus, table: pd.DataFrame, problems: pd.DataFr
         "name": corpus.name,
         "reader": corpus.name,
         "input": str(place.resolve()),
+        "options": dict(options),
         "root": str(corpus.root.absolute()),
         "scheme": corpus.scheme,
         "licence": corpus.licence,

@@ -19,6 +19,7 @@ from mien.errors import CorpusError
 
 SOURCE = "https://zenodo.org/records/1188976"
 LICENCE = "CC BY-NC-SA 4.0"
+SPEECH = "acted, North American English"
 EXPECTED = 1440
 SCHEME = "ravdess"
 

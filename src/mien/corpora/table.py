@@ -18,6 +18,7 @@ from mien.errors import CorpusError
 
 SOURCE = "your own recordings"
 LICENCE = "as the recordings' owner says"
+SPEECH = "as the owner of the recordings says"
 EXPECTED = None
 SCHEME = "canonical"
 

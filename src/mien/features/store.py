@@ -13,6 +13,7 @@ import torch
 
 from mien import features
 from mien.corpora.corpus import Problem, problem_table
+from mien.corpora.joined import Joined, apart
 from mien.corpora.prepared import Prepared, keys
 from mien.errors import CorpusError
 from mien.features import extraction, shards
@@ -112,3 +113,55 @@ class FeatureStore:
         """Read the index of the folder."""
         found = shards.entries(self.folder)
         self._entries = {entry.clip: entry for entry in found if self._keys.get(entry.clip) == entry.key}
+
+
+class JoinedStore:
+    """Frames by clip of several corpora, each from the store in its own PREPARED folder, all of one feature."""
+
+    def __init__(self, joined: Joined, name: str, config: FeatureConfig) -> None:
+        """Open the stores of a feature, which may not exist yet.
+
+        Args:
+            joined: the corpora.
+            name: of the feature.
+            config: its settings.
+        """
+        self.stores = {corpus: FeatureStore(part, name, config) for corpus, part in joined.parts.items()}
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Those of the clips that have no frames yet."""
+        lacking = {
+            f"{name}/{clip}" for name, own in self._divided(clips).items() for clip in self.stores[name].missing(own)
+        }
+        return [clip for clip in clips if clip in lacking]
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Extract what is missing, see `FeatureStore.extract`; files are told as NAME/FILE."""
+        tables = [
+            found.assign(file=f"{name}/" + found["file"])
+            for name, own in self._divided(clips).items()
+            for found in (self.stores[name].extract(own, workers=workers),)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else problem_table([])
+
+    def length(self, clip: str) -> int:
+        """The number of frames T of a clip; raises CorpusError when they were not extracted."""
+        name, own = apart(clip)
+        return self.stores[name].length(own)
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The frames of a clip, (T, D) float32, see `FeatureStore.frames`."""
+        name, own = apart(clip)
+        return self.stores[name].frames(own)
+
+    def _divided(self, clips: Sequence[str]) -> dict[str, list[str]]:
+        divided: dict[str, list[str]] = {}
+        for clip in clips:
+            name, own = apart(clip)
+            divided.setdefault(name, []).append(own)
+        return divided
+
+
+def open_store(prepared: Prepared | Joined, name: str, config: FeatureConfig) -> FeatureStore | JoinedStore:
+    """The store of a feature for one corpus or several."""
+    return JoinedStore(prepared, name, config) if isinstance(prepared, Joined) else FeatureStore(prepared, name, config)

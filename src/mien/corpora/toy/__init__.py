@@ -25,10 +25,11 @@ from mien.corpora.toy.write import write_mp4, write_wav
 from mien.errors import CorpusError
 from mien.files import atomic, write_text
 
-__all__ = ["EXPECTED", "LICENCE", "SCHEME", "SOURCE", "VERSION", "ToyConfig", "generate", "read"]
+__all__ = ["EXPECTED", "LICENCE", "SCHEME", "SOURCE", "SPEECH", "VERSION", "ToyConfig", "generate", "read"]
 
 SOURCE = "made by mien.corpora.toy.generate, or by `mien demo`"
 LICENCE = "MIT, as mien itself"
+SPEECH = "babble of people who do not exist"
 EXPECTED = None
 SCHEME = "toy"
 VERSION = 1  # of what `generate` draws: other bytes, another number

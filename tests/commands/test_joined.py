@@ -1,0 +1,129 @@
+"""Two corpora in one training: features, folds, certificate, report, and what may be evaluated."""
+
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from mien import config
+from mien.corpora.joined import Joined
+from mien.corpora.prepared import Prepared
+from mien.dataset import Dataset
+from mien.errors import ConfigError, LeakError, RunError
+from mien.features.store import FeatureStore
+from mien.run import Run
+
+SETTINGS = [
+    "training.epochs=1",
+    "protocol={name: group_k_fold, groups: 3, folds: [0, 1]}",
+    "models.emotion_only=null",
+    "models.MEnAN.embeddings.main.remove={corpus: {how: gradient_reversal}, speaker: {how: max_entropy}}",
+]
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, make_corpus):
+    folder = tmp_path_factory.mktemp("second")
+    mien.prepare("table", make_corpus(folder / "root", 3, seed=555), out=folder / "prepared")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def where(prepared, other):
+    return [f"data.prepared.second={other}", f"data.prepared.first={prepared}"]
+
+
+@pytest.fixture(scope="module")
+def joined_run(experiment, where, tmp_path_factory):
+    out = tmp_path_factory.mktemp("joined") / "run"
+    mien.train(experiment, [*where, *SETTINGS], out=out)
+    return out
+
+
+def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, other):
+    settings = config.load(experiment, where)
+    dataset = Dataset.open(settings)
+    dataset.extract(workers=1)
+    for name, folder in (("first", prepared), ("second", other)):
+        alone = FeatureStore(Prepared.open(folder), *settings.feature)
+        for clip in alone.prepared.table["clip"]:
+            assert torch.equal(dataset.audio.frames(f"{name}/{clip}"), alone.frames(clip))
+            assert dataset.audio.length(f"{name}/{clip}") == alone.length(clip)
+    assert dataset.audio.missing(list(dataset.clips["clip"])) == []
+    assert dataset.left_out == {"boredom": 7, "no emotion known": 7}
+    assert dataset.factor("corpus", list(dataset.clips["clip"])) == ("first", "second")
+
+
+def test_groups_hold_people_of_both_corpora_and_everybody_is_tested_once(experiment, where):
+    settings = config.load(experiment, [*where, "protocol={name: group_k_fold, groups: 3}"])
+    dataset = Dataset.open(settings)
+    people = [sorted(set(dataset.clips.loc[list(fold.test), "speaker"])) for fold in dataset.folds(settings)]
+    assert people == [["first/s0", "first/s1", "second/s0"], ["first/s2", "second/s1"], ["first/s3", "second/s2"]]
+
+
+def test_whoever_validates_is_of_the_corpus_of_the_one_tested(experiment, where):
+    settings = config.load(experiment, where)
+    dataset = Dataset.open(settings)
+    corpus = dataset.clips["corpus"]
+    folds = dataset.folds(settings)
+    assert len(folds) == 7
+    for fold in folds:
+        assert set(corpus[list(fold.test)]) == set(corpus[list(fold.validation)])
+        assert set(corpus[list(fold.train)]) == {"first", "second"}
+
+
+def test_a_joined_run_tells_of_both_corpora(joined_run, prepared, other):
+    run = Run.open(joined_run)
+    card = Joined.open({"first": prepared, "second": other}).card
+    assert run.certificate["corpus"] == "first+second"
+    assert run.certificate["corpus_hash"] == card["hash"]
+    assert run.certificate["corpora"] == card["corpora"]
+    hashes = pd.concat([Prepared.open(folder).table["sha256"] for folder in (prepared, other)])
+    assert set(run.certificate["files"].values()) < set(hashes)
+    assert run.clips["corpus"].value_counts().to_dict() == {"first": 44, "second": 33}
+    assert set(run.predictions["speaker"].str.partition("/")[0]) == {"first", "second"}
+    page = (joined_run / "report.html").read_text()
+    assert "first: 44 clips, 4 speakers + second: 33 clips, 3 speakers" in page
+
+
+def test_a_joined_run_is_gone_on_with_and_not_on_another_corpus(joined_run, experiment, where, other):
+    before = (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes()
+    mien.train(experiment, [where[1], where[0], *SETTINGS], out=joined_run)
+    assert (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes() == before
+    with pytest.raises(RunError, match=r"holds another experiment|begun on another corpus"):
+        mien.train(experiment, [f"data.prepared={other}", SETTINGS[0], *SETTINGS[2:3]], out=joined_run)
+
+
+def test_what_a_joined_run_was_trained_on_is_no_other_corpus(joined_run, prepared, tmp_path, make_corpus):
+    with pytest.raises(LeakError, match="files of this run's own corpus"):
+        mien.evaluate(joined_run, on=prepared)
+    mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=9), out=tmp_path / "prepared")
+    done = mien.evaluate(joined_run, on=tmp_path / "prepared")
+    assert done.data["shared_speakers"] == ["s0", "s1"], "names in a table are told, not refused"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.prepared={}", "no corpus is named"),
+        ("data.prepared={a/b: p}", "corpus 'a/b': a corpus's name is a letter"),
+        ("data.prepared={a: 3}", "not a PREPARED folder, nor a mapping"),
+        ("data.prepared=[p]", "not a PREPARED folder, nor a mapping"),
+    ],
+)
+def test_what_names_no_corpora_is_refused(experiment, override, message):
+    with pytest.raises(ConfigError) as caught:
+        config.load(experiment, [override])
+    assert message in str(caught.value)
+
+
+def test_every_corpus_gives_a_split_where_the_split_is_given(experiment, prepared, tmp_path, make_corpus):
+    root = make_corpus(tmp_path / "root", 3, seed=31)
+    table = pd.read_csv(root / "corpus.csv")
+    table["split"] = table["speaker"].map({"s0": "train", "s1": "validation", "s2": "test"})
+    table.to_csv(root / "corpus.csv", index=False)
+    mien.prepare("table", root, out=tmp_path / "prepared", features=())
+    where = f"data.prepared={{a: '{prepared}', b: '{tmp_path / 'prepared'}'}}"
+    settings = config.load(experiment, [where, "protocol={name: given}"])
+    with pytest.raises(ConfigError, match="the corpus 'a' has no split"):
+        Dataset.open(settings).folds(settings)
