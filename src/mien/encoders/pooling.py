@@ -10,12 +10,13 @@ def mean_std_max(values: Tensor, valid: Tensor) -> Tensor:
     """Mean, standard deviation (biased) and maximum of each dimension over valid frames (Li et al. 2020, Table 1).
 
     Args:
-        values: B x T x D float.
+        values: B x T x D, any float dtype; computed in float32 or wider.
         valid: B x T bool.
 
     Returns:
-        B x 3D; zeros, with a gradient of zero, for a clip without a valid frame.
+        B x 3D, float32 or wider; zeros, with a gradient of zero, for a clip without a valid frame.
     """
+    values = values if values.dtype == torch.float64 else values.float()
     mask = valid[:, :, None]
     count = mask.sum(dim=1).clamp(min=1)
     mean = torch.where(mask, values, 0.0).sum(dim=1) / count

@@ -34,7 +34,8 @@ class Training(Settings):
         best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch.
         class_weight: "balanced" weighs a clip in its task's cross-entropy by clips / (classes x clips of its class).
         sampling: "balanced" draws training clips with replacement, every emotion equally often.
-        precision: of the forward pass; parameters and losses stay in float32.
+        precision: of the forward pass of a training step, by autocast. Parameters, gradients, optimisers, pooling and
+            losses stay in float32; validation, test and embeddings are computed in float32.
     """
 
     epochs: int = Field(ge=1)

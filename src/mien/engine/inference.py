@@ -24,9 +24,9 @@ class Inference:
     logits: dict[str, NDArray[np.float32]]
     embeddings: dict[str, NDArray[np.float32]]
 
-    def probabilities(self, factor: str) -> NDArray[np.float64]:
-        """Softmax of the logits of a factor, N x K."""
-        logits = self.logits[factor].astype(np.float64)
+    def probabilities(self, factor: str, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Softmax of the logits of a factor, divided by a temperature, N x K."""
+        logits = self.logits[factor].astype(np.float64) / temperature
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 

@@ -113,7 +113,8 @@ class Optimisation:
         parameters = self._of(modules)
         gradients: list[Tensor | None] = [None] * len(parameters)
         if loss.requires_grad and parameters:
-            gradients = list(torch.autograd.grad(loss, parameters, allow_unused=True))
+            with torch.autocast(loss.device.type, enabled=False):  # a gradient has the precisions of its forward pass
+                gradients = list(torch.autograd.grad(loss, parameters, allow_unused=True))
         if processes.count() > 1:
             gradients = _summed(gradients, parameters)
         reached = [gradient for gradient in gradients if gradient is not None]
