@@ -51,6 +51,27 @@ def test_a_whole_run_is_read(run: Run) -> None:
     assert run.leakage is None
 
 
+def test_words_may_differ_from_those_that_a_run_was_begun_with_and_settings_may_not(run: Run) -> None:
+    assert run.experiment.reference == {}
+    told = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}
+    now = run.experiment.model_copy(update={"title": "another title", "reference": told})
+    Run.start(run.folder, now)
+    assert Run.open(run.folder).experiment == now
+    with pytest.raises(RunError, match=r"holds another experiment: seeds was \[0\] and is now \[1\]"):
+        Run.start(run.folder, now.model_copy(update={"seeds": (1,)}))
+
+
+def test_evaluations_and_silhouettes_are_read_where_there_are_some(run: Run) -> None:
+    assert run.evaluations == {}
+    assert run.silhouettes is None
+    run.write_json("evaluations/b/metrics.json", {"models": {"m": 1}})
+    run.write_json("evaluations/a/metrics.json", {"models": {}})
+    assert list(run.evaluations) == ["a", "b"]
+    run.write_json("evaluations/a/metrics.json", {"classes": []})
+    with pytest.raises(RunError, match=r"evaluations/a/metrics\.json: damaged \(no key 'models'\)"):
+        _ = run.evaluations
+
+
 @pytest.mark.parametrize("damage", ["cut", "empty", "no weights", "no predictions", "no embeddings"])
 def test_a_cell_is_finished_when_all_of_it_is_there_and_can_be_read(run: Run, damage: str) -> None:
     (cell,) = run.cells

@@ -28,6 +28,8 @@ from mien.protocols import PARTS
 AGAIN = "run the same 'mien train' again"
 CLIPS = ("clip", "file", "speaker", "emotion", "label")
 PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
+SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 
 
@@ -65,22 +67,27 @@ class Run:
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
-        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment."""
+        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment.
+
+        What an experiment tells, but does not do (`WORDS`), may differ, and is written anew.
+        """
         path = folder / "experiment.yaml"
         resolved = experiment.model_dump(mode="json")
         if path.exists():
             there = Run.open(folder).experiment.model_dump(mode="json")
-            if changed := _difference(there, resolved):
+            words = {name: resolved[name] for name in WORDS}
+            if changed := _difference(there | words, resolved):
                 key, before, now = changed
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
                 )
+            if there == resolved:
+                return Run(folder, experiment)
         elif folder.is_dir() and any(folder.iterdir()):
             raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
         elif folder.exists() and not folder.is_dir():
             raise RunError(f"{folder}: is a file, not a folder; choose another --out")
-        else:
-            write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
+        write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
         return Run(folder, experiment)
 
     @staticmethod
@@ -97,6 +104,10 @@ class Run:
         """The emotion classes in order."""
         return schemes.scheme(self.experiment.data.scheme).classes
 
+    def experiment_of(self, model: str) -> Experiment:
+        """The experiment that a model is trained under: the run's own, or that of a variant."""
+        return self.experiment.trained[model]
+
     def cell(self, model: str, fold: int, seed: int) -> Cell:
         """The cell of a model, a fold and a seed, finished or not."""
         return Cell(model, fold, seed, self.folder / "models" / model / f"fold-{fold}-seed-{seed}")
@@ -106,7 +117,7 @@ class Run:
         """The finished cells, in the order of models, folds and seeds."""
         planned = [
             self.cell(model, fold["fold"], seed)
-            for model in self.experiment.models
+            for model in self.experiment.trained
             for fold in self.splits
             for seed in self.experiment.seeds
         ]
@@ -142,6 +153,18 @@ class Run:
         """What is left of the speaker, or None where it was not measured."""
         path = self.folder / "leakage.csv"
         return read_table(path, LEAKAGE) if path.exists() else None
+
+    @property
+    def silhouettes(self) -> pd.DataFrame | None:
+        """How far emotions and speakers lie apart in the embeddings, or None where it was not measured."""
+        path = self.folder / "silhouettes.csv"
+        return read_table(path, SILHOUETTES) if path.exists() else None
+
+    @property
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Scores on other corpora: the name of the evaluation -> its metrics, by name."""
+        paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
+        return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`evaluate` maps another corpus to the run's classes, lists what it cannot map, and scores folds apart."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 import mien
+from mien.audit.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
 from mien.run import Run
 
@@ -46,6 +48,53 @@ def test_scores_are_the_mean_least_and_greatest_of_the_folds(evaluated):
         assert (found["min"], found["max"]) == pytest.approx((min(folds), max(folds)))
         assert found["chance"] == pytest.approx(1 / 3)
         assert found["low"] <= found["mean"] <= found["high"]
+
+
+def test_what_is_predicted_is_counted_and_each_training_has_its_row(run, evaluated):
+    metrics, predictions = evaluated
+    for model, rows in predictions.groupby("model"):
+        told = metrics["models"][model]["predicted"]
+        assert told == pytest.approx({name: (rows["predicted"] == name).mean() for name in metrics["classes"]})
+    one = predictions[(predictions["model"] == "MEnAN") & (predictions["fold"] == 0)]["emotion"]
+    assert metrics["share"] == pytest.approx(one.value_counts(normalize=True).to_dict())
+    folds = pd.read_csv(run / "evaluations" / "table" / "folds.csv")
+    assert len(folds) == 2 * 4 * 2
+    found = folds[(folds["model"] == "MEnAN") & (folds["measure"] == "wa")]["score"]
+    assert metrics["models"]["MEnAN"]["wa"]["mean"] == pytest.approx(found.mean())
+
+
+def test_a_fold_of_several_seeds_counts_by_their_mean():
+    rows = [
+        {"clip": f"{clip}", "speaker": f"s{clip}", "model": "m", "fold": fold, "seed": seed, "split": "evaluation"}
+        | {"emotion": "anger", "predicted": "anger" if clip < right else "sadness"}
+        for (fold, seed), right in {(0, 0): 2, (0, 1): 6, (1, 0): 9, (1, 1): 9}.items()
+        for clip in range(10)
+    ]
+    scores = fold_scores(by_fold(pd.DataFrame(rows), ("anger", "sadness")))["evaluation"]["m", "wa"]
+    assert (scores.mean(), scores.min(), scores.max()) == pytest.approx((0.65, 0.4, 0.9))
+
+
+def test_the_page_and_the_text_tell_the_evaluation_with_the_papers_figures(run, other, evaluated):
+    opened = Run.open(run)
+    told = {"MEnAN": {"CMU-MOSEI": {"accuracy mean": 33.24, "accuracy min": 28.84, "accuracy max": 39.85}}}
+    Run.start(run, opened.experiment.model_copy(update={"reference": told}))
+    before = (run / "report.html").read_text()
+    text = mien.evaluate(run, on=other).text
+    Run.start(run, opened.experiment)
+    assert "none on CMU-MOSEI: mean WA 0.332, min WA 0.288, max WA 0.399" in text
+    page = (run / "report.html").read_text()
+    assert page != before
+    assert '<section id="evaluations">' in page
+    assert "paper 33.2" in page
+    assert "Not scored: boredom (2), disgust (8), no emotion known (2)." in page
+
+
+def test_one_speaker_has_scores_without_an_interval(run, tmp_path, make_corpus):
+    mien.prepare("table", make_corpus(tmp_path / "root", 1, seed=55), out=tmp_path / "prepared")
+    found = mien.evaluate(run, on=tmp_path / "prepared")
+    assert found.data["models"]["MEnAN"]["uar"]["low"] is None
+    assert "95 % over speakers none" in found.text
+    shutil.rmtree(run / "evaluations" / found.data["evaluation"])
 
 
 def test_a_corpus_that_the_run_was_trained_on_is_refused(run, prepared):

@@ -126,7 +126,7 @@ def speaker_leakage(run: Run, *, workers: int = 1, seed: int = 0) -> pd.DataFram
     Returns:
         The columns of `leakage.csv` (`COLUMNS`), one row for each cell, embedding, probe and `speakers` = heard (the
         cell's training speakers) or unheard (those of validation and test); what is not computed (p, p_corrected) is
-        nan. A group with fewer than two speakers has no row.
+        nan. A group with fewer than two speakers, or without clips of one of its parts, has no row.
 
     Raises:
         RunError: when an embedding is not finite.
@@ -163,11 +163,10 @@ def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
         row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
         row |= {str(name): float(mean) for name, mean in means.mean().items()}
-        by_fold = part.pivot_table("score", "fold", "seed").fillna(-1.0)
-        _, group = np.unique(by_fold.to_numpy(float), axis=0, return_inverse=True)
+        group = same_folds(part.pivot_table("score", "fold", "seed"))
         row["interval"] = "folds" if group.max() + 1 >= FEWEST_FOLDS else "training"
         if row["interval"] == "folds":
-            row["low"], row["high"] = interval(_means(means["score"].to_numpy(float), group.ravel(), seed))
+            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed))
         fewest, most = part["classes"].min(), part["classes"].max()
         row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
         row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
@@ -179,11 +178,30 @@ def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return found.assign(strongest=found.index.isin(best.index))
 
 
+def same_folds(by_fold: pd.DataFrame) -> NDArray[np.intp]:
+    """The group of each fold, 0 to groups - 1: folds with the same scores are one measurement that was made twice.
+
+    Args:
+        by_fold: one row a fold; a score that is missing is nan.
+    """
+    _, group = np.unique(by_fold.fillna(-1.0).to_numpy(float), axis=0, return_inverse=True)
+    return np.asarray(group.ravel(), np.intp)
+
+
+def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+    """The mean of the folds' scores on bootstrap draws of groups of folds, (DRAWS,): the same for the same seed."""
+    sums, sizes = np.bincount(group, scores), np.bincount(group)
+    drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
+    return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))
+
+
 def _cell(
     cell: Cell, clips: pd.DataFrame, embeddings: dict[str, NDArray[np.float32]], seed: int
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for heard, parts in PARTS.items():
+        if not set(parts) <= set(clips["split"]):  # an experiment may leave test clips alone
+            continue
         inside = clips["split"].isin(parts).to_numpy()
         table = clips[inside]
         known = "sentence" in table and bool(table["sentence"].notna().all())
@@ -204,13 +222,6 @@ def _cell(
                     }
                     rows.append({**place, **what, **leak._asdict(), "p": np.nan, "p_corrected": np.nan})
     return rows
-
-
-def _means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """The mean score on bootstrap draws of groups of folds."""
-    sums, sizes = np.bincount(group, scores), np.bincount(group)
-    drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
-    return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))
 
 
 def _divide(y: NDArray[np.int64], sentences: NDArray[np.str_] | None, seed: int) -> tuple[list[NDArray[np.intp]], str]:

@@ -12,7 +12,6 @@ that class; when it is wrong it counts in equal shares as a clip of each. Rows w
 
 import zlib
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +22,6 @@ from mien.errors import RunError
 
 DRAWS = 2_000
 LEVEL = (2.5, 97.5)
-FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
 SPLITS = ("validation", "test")
 NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
 
@@ -158,6 +156,11 @@ def confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[
     }
 
 
+def judged(predictions: pd.DataFrame) -> str:
+    """The split that a run is judged by: test, or validation where no test clip was looked at."""
+    return "test" if (predictions["split"] == "test").any() else "validation"
+
+
 def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
     """One row a model and split.
 
@@ -203,37 +206,20 @@ def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) ->
         test, validation = tables.get((model, "test")), tables.get((model, "validation"))
         if test and validation:
             found += [
-                {"model": model, "measure": measure} | _difference(test, validation, measure, "delta", seed)
+                {"model": model, "measure": measure, **paired(test, validation, measure, "delta", seed=seed)}
                 for measure in MEASURES
             ]
     return pd.DataFrame(found, columns=["model", "measure", "delta", "low", "high"])
 
 
-def differences(
-    predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test", seed: int = 0
-) -> pd.DataFrame:
-    """Paired differences between all models on the speakers they share.
+def paired(first: Confusion, second: Confusion, measure: str, name: str, *, seed: int = 0) -> dict[str, Any]:
+    """How far the first is above the second: `name`, and its 95 % interval `low, high`, on the same draws of speakers.
 
-    Returns:
-        One row a pair and measure: `model, other, measure, difference` (model minus other), `low, high` (95 %, both
-        models on the same draws of speakers; not corrected for the number of pairs), `separable` (the interval leaves
-        out zero, and there are at least `FEWEST` speakers: a bootstrap over fewer is far too narrow), `speakers`.
+    Paired where both hold the same speakers, in the same order.
     """
-    tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
-    found = []
-    for model, other in combinations(tables, 2):
-        shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
-        first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
-        for measure in MEASURES if shared else ():
-            row = _difference(first, second, measure, "difference", seed)
-            separable = len(shared) >= FEWEST and bool(row["low"] > 0 or row["high"] < 0)
-            found.append(
-                {"model": model, "other": other, "measure": measure}
-                | row
-                | {"separable": separable, "speakers": len(shared)}
-            )
-    columns = ["model", "other", "measure", "difference", "low", "high", "separable", "speakers"]
-    return pd.DataFrame(found, columns=columns)
+    score = MEASURES[measure]
+    low, high = interval(resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed))
+    return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}
 
 
 def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test") -> pd.DataFrame:
@@ -247,48 +233,6 @@ def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str 
     return pd.DataFrame(found, columns=["model", "speaker", "clips", "wa", "uar"])
 
 
-def metrics(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
-    """All of it as plain values for `metrics.json`; what is not known is None.
-
-    Returns:
-        `classes`; `models`: model -> split -> the columns of `summary`; `delta`: model -> measure -> test minus
-        validation; `differences`: the rows of `differences`; `interval`: what the intervals are.
-    """
-    tables = summary(predictions, classes, seed=seed), gaps(predictions, classes, seed=seed)
-    scores, deltas = (_plain(table) for table in tables)
-    models: dict[str, Any] = {}
-    for row in scores:
-        models.setdefault(row.pop("model"), {})[row.pop("split")] = row
-    delta: dict[str, Any] = {}
-    for row in deltas:
-        delta.setdefault(row.pop("model"), {})[row.pop("measure")] = row
-    return {
-        "classes": list(classes),
-        "interval": f"95 %, {DRAWS} bootstrap draws of speakers, seeds averaged within a speaker",
-        "models": models,
-        "delta": delta,
-        "differences": _plain(differences(predictions, classes, seed=seed)),
-    }
-
-
-def _difference(first: Confusion, second: Confusion, measure: str, name: str, seed: int) -> dict[str, Any]:
-    score = MEASURES[measure]
-    low, high = interval(resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed))
-    return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}
-
-
-def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:
-    return Confusion(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])
-
-
 def _ratio(part: Array, whole: Array) -> Array:
     ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
     return ratio
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    known = table.astype(object).where(table.notna(), None)
-    return [
-        {str(key): getattr(value, "item", lambda v=value: v)() for key, value in row.items()}
-        for row in known.to_dict("records")
-    ]

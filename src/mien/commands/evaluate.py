@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit import scores
+from mien.audit import reference, scores
+from mien.audit.folds import by_fold, fold_scores
 from mien.cells import Model, prediction_table
 from mien.commands import Outcome
-from mien.dataset import Dataset
+from mien.corpora.joined import NAMED_BY_CHANCE, apart
+from mien.dataset import Dataset, different, open_all
 from mien.engine import processes
 from mien.errors import CorpusError, LeakError
 from mien.features.normalisation import fit
 from mien.progress import progress
+from mien.report import page
 from mien.run import Cell, Run, reading
 
 
@@ -26,7 +29,9 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     The corpus's emotions are mapped to the run's classes by the run's scheme; what it cannot map is listed, and not
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
     emotions is judged rightly when the prediction is one of them (Li et al. 2020, section 6). Written to
-    RUN/evaluations/NAME: predictions.csv and metrics.json, with mean, min and max over the fold models.
+    RUN/evaluations/NAME: predictions.csv, folds.csv (a row a training) and metrics.json, with mean, min and max over
+    the fold models; where a fold was trained with several seeds, its score is the mean over them. The run's page is
+    written again.
 
     Args:
         run: the RUN folder.
@@ -42,7 +47,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened = Run.open(run)
     place = processes.device(device)
     processes.use_threads(threads)
-    dataset = Dataset.open(opened.experiment, on)
+    datasets = open_all(opened.experiment, on)
+    dataset = next(iter(datasets.values()))
     _refuse_known_files(opened, dataset)
     shared_speakers = _shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna()]
@@ -54,21 +60,25 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
             f"the run's scheme '{opened.experiment.data.scheme}' has {', '.join(opened.classes)}"
         )
     cells = opened.require_cells()
-    dataset.extract(workers=workers, copies=False)
+    for each in different(datasets[cell.model] for cell in cells):
+        each.extract(workers=workers, copies=False)
     with progress(len(cells), "evaluating", "models") as advance:
         tables = []
         for cell in cells:
-            tables.append(_judge(opened, cell, dataset, clips, shared, place))
+            tables.append(_judge(opened, cell, datasets[cell.model], clips, shared, place))
             advance()
     predictions = pd.concat(tables, ignore_index=True)
-    metrics = _metrics(predictions, clips, shared, dataset, opened) | {"shared_speakers": shared_speakers}
+    folds = by_fold(predictions, shared)
+    metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": shared_speakers}
     name = _name(opened, dataset)
     opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
+    opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
-    return Outcome(data={"evaluation": name, **metrics}, text=_told(metrics, opened.folder / "evaluations" / name))
+    if (opened.folder / "report.html").exists():
+        page.write(opened)
+    return Outcome(data={"evaluation": name, **metrics}, text=_told(metrics, opened, name))
 
 
-NAMED_BY_CHANCE = ("table", "toy")  # readers whose speakers' names say nothing outside one folder
 RULES = {
     False: "a clip is judged rightly when the prediction is its emotion",
     True: "a clip of several emotions is judged rightly when the prediction is one of them",
@@ -80,7 +90,7 @@ def _refuse_known_files(run: Run, dataset: Dataset) -> None:
     heard = dataset.clips[dataset.clips["sha256"].isin(known)]
     if len(heard):
         raise LeakError(
-            f"{dataset.prepared.folder}: {len(heard)} of its {len(dataset.clips)} clips are files of this run's "
+            f"{dataset.prepared.place}: {len(heard)} of its {len(dataset.clips)} clips are files of this run's "
             f"own corpus, such as {heard['file'].iloc[0]}; evaluate on another corpus"
         )
 
@@ -89,10 +99,15 @@ def _shared_speakers(run: Run, dataset: Dataset) -> list[str]:
     """Names of speakers that trained, too; LeakError where the same name is the same person, in the same corpus."""
     card = dataset.prepared.card
     trained = {speaker for fold in run.splits for speaker in fold["train"]["speakers"]}
-    shared = sorted(trained & set(dataset.clips["speaker"])) if run.certificate["corpus"] == card["name"] else []
+    if joined := run.certificate.get("corpora"):
+        named = (apart(speaker) for speaker in trained)
+        people = {own for name, own in named if joined[name]["reader"] == card["name"]}
+    else:
+        people = trained if run.certificate["corpus"] == card["name"] else set()
+    shared = sorted(people & set(dataset.clips["speaker"]))
     if shared and card["name"] not in NAMED_BY_CHANCE:
         raise LeakError(
-            f"{dataset.prepared.folder}: {len(shared)} of its speakers are people whom this run was trained on "
+            f"{dataset.prepared.place}: {len(shared)} of its speakers are people whom this run was trained on "
             f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); evaluate on another corpus"
         )
     return shared
@@ -101,7 +116,7 @@ def _shared_speakers(run: Run, dataset: Dataset) -> list[str]:
 def _judge(
     run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
 ) -> pd.DataFrame:
-    model = Model.load(run.experiment, cell, device)
+    model = Model.load(run.experiment_of(cell.model), cell, device)
     if model.normalise.kind == "speaker":
         own = fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.audio] * len(clips), strict=True))
         model = replace(model, normalise=own)
@@ -113,31 +128,38 @@ def _judge(
 
 
 def _metrics(
-    predictions: pd.DataFrame, clips: pd.DataFrame, shared: Sequence[str], dataset: Dataset, run: Run
+    predictions: pd.DataFrame,
+    folds: pd.DataFrame,
+    clips: pd.DataFrame,
+    shared: Sequence[str],
+    dataset: Dataset,
+    run: Run,
 ) -> dict[str, Any]:
     chance = scores.chance(clips["label"], shared)
+    told = clips["label"].str.get_dummies("+").mean()
+    each = fold_scores(folds)["evaluation"]
     models: dict[str, Any] = {}
     for model, rows in predictions.groupby("model", sort=False):
-        by_fold: dict[str, list[float]] = {name: [] for name in scores.MEASURES}
-        for _, fold in rows.groupby("fold"):
-            counts = scores.confusion(fold, shared).counts.sum(axis=0)
-            for name, measure in scores.MEASURES.items():
-                by_fold[name].append(float(measure(counts)))
         table = scores.confusion(rows, shared)
-        found: dict[str, Any] = {"clips": int(rows["clip"].nunique()), "folds": int(rows["fold"].nunique())}
-        for name, values in by_fold.items():
-            low, high = scores.interval(scores.resampled(table, name))
-            found[name] = {"mean": float(np.mean(values)), "min": min(values), "max": max(values)}
+        found: dict[str, Any] = {name: int(rows[name[:-1]].nunique()) for name in ("clips", "folds", "seeds")}
+        for name in scores.MEASURES:
+            values = each[model, name]
+            low, high = (None if np.isnan(end) else end for end in scores.interval(scores.resampled(table, name)))
+            found[name] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
             found[name] |= {"low": low, "high": high, "chance": chance[name]}
-        models[str(model)] = found
+        guesses = rows["predicted"].value_counts(normalize=True)
+        models[str(model)] = found | {"predicted": {name: float(guesses.get(name, 0.0)) for name in shared}}
     return {
         "corpus": dataset.prepared.card["name"],
         "corpus_hash": dataset.prepared.card["hash"],
         "classes": list(shared),
         "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
         "emotions_not_in_the_run": dataset.left_out,
+        "notes": dataset.miscounts(run.experiment.data.scheme),
         "rule": RULES[bool(dataset.several.any())],
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
+        "speakers": int(clips["speaker"].nunique()),
+        "share": {name: float(told[name]) for name in shared},  # of the clips that have the class
         "models": models,
     }
 
@@ -154,19 +176,25 @@ def _name(run: Run, dataset: Dataset) -> str:
     return str(name)
 
 
-def _told(metrics: dict[str, Any], folder: Path) -> str:
+def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
     lines = [f"{metrics['corpus']}: {len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"]
     for model, found in metrics["models"].items():
-        uar = found["uar"]
-        lines.append(
-            f"  {model:20} UAR {uar['mean']:.3f} (folds {uar['min']:.3f} to {uar['max']:.3f}; 95 % over speakers "
-            f"{uar['low']:.3f} to {uar['high']:.3f}; chance {uar['chance']:.3f})"
-        )
+        for measure, title in reference.NAMES.items():
+            score = found[measure]
+            limits = "none" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
+            lines.append(
+                f"  {model if measure == 'uar' else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "
+                f"{score['max']:.3f}; 95 % over speakers {limits}; chance {score['chance']:.3f})"
+            )
+        paper = reference.published(run.experiment, model, reference.EVALUATION, corpus=metrics["corpus"])
+        if beside := reference.sentence(paper, tuple(reference.NAMES), reference.EVALUATION):
+            lines.append(f"  {'':20} {beside}")
     for emotion, clips in metrics["emotions_not_in_the_run"].items():
         lines.append(f"  not scored, no class of the run: {emotion} ({clips} clips)")
+    lines += [f"  {note}" for note in metrics["notes"]]
     if people := metrics["shared_speakers"]:
         lines.append(f"  speakers with names that trained too, by chance or not: {', '.join(people)}")
-    return "\n".join([*lines, f"written: {folder}"])
+    return "\n".join([*lines, f"written: {run.folder / 'evaluations' / name}"])
 
 
 def _listed(emotions: "pd.Series[str]") -> str:

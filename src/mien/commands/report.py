@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mien.audit.silhouettes import silhouettes
 from mien.commands import Outcome
 from mien.report import page
 from mien.run import Run
@@ -10,8 +11,13 @@ from mien.run import Run
 def report(run: Path | str) -> Outcome:
     """Write RUN/report.html again from what the run folder holds.
 
+    Silhouettes are measured first where the run has none.
+
     Raises:
         RunError: it is no run folder, or an unfinished one.
     """
-    path = page.write(Run.open(run))
+    opened = Run.open(run)
+    if opened.silhouettes is None and opened.cells:
+        opened.write_table("silhouettes.csv", silhouettes(opened))
+    path = page.write(opened)
     return Outcome(data={"report": str(path)}, text=f"report: {path}")

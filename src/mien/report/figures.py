@@ -6,14 +6,12 @@ A model has the same colour and marker in all figures, by its place in the exper
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mien.audit import scores
 from mien.audit.leakage import COLUMNS, leakage_summary
-from mien.report import maps, plots, words
-from mien.report.words import counted
-from mien.run import Cell, Run
+from mien.report import plots, words
+from mien.run import Run
 
 HEARD = {"heard": "People heard in training", "unheard": "People not heard in training"}
 MOST_PEOPLE = 40
@@ -29,10 +27,11 @@ class Picture(NamedTuple):
 
 
 def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """Test UAR of each model with its interval and its seeds; empty when nothing has been tested."""
-    tested = predictions[predictions["split"] == "test"]
+    """UAR of each model, on the split that the run is judged by, with its interval and its seeds."""
+    split = scores.judged(predictions)
+    tested = predictions[predictions["split"] == split]
     rows = []
-    for row in summary[summary["split"] == "test"].to_dict("records"):
+    for row in summary[summary["split"] == split].to_dict("records"):
         seeds = (part for _, part in tested[tested["model"] == row["model"]].groupby("seed"))
         rows.append(
             plots.Interval(
@@ -49,13 +48,16 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
         )
     if not rows:
         return ""
-    return plots.intervals(rows, name="overview", description="Test UAR of each model", axis="UAR on test speakers, %")
+    return plots.intervals(
+        rows, name="overview", description=f"UAR of each model, {split}", axis=f"UAR on {split} speakers, %"
+    )
 
 
 def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
-    """The confusion matrix of each tested model: speakers pooled, mean over seeds."""
+    """The confusion matrix of each model, on the split the run is judged by: speakers pooled, mean over seeds."""
+    judged = scores.judged(predictions)
     for (model, split), table in scores.confusions(predictions, run.classes).items():
-        if split == "test":
+        if split == judged:
             svg = plots.matrix(
                 table.counts.sum(0), run.classes, name=f"confusion {model}", description=f"Confusion matrix of {model}"
             )
@@ -63,8 +65,9 @@ def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
 
 
 def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
-    """Scores by test speaker, or None when nothing has been tested."""
-    table = scores.by_speaker(predictions, run.classes)
+    """Scores by speaker of the split that the run is judged by, or None when there are none."""
+    split = scores.judged(predictions)
+    table = scores.by_speaker(predictions, run.classes, split=split)
     if table.empty:
         return None
     order = table.groupby("speaker")["wa"].mean().sort_values(kind="stable").index
@@ -73,8 +76,8 @@ def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pictur
         str(model): dict(zip(part["speaker"], 100 * part["wa"], strict=True))
         for model, part in shown.groupby("model", sort=False)
     }
-    chance = 100 * float(summary["wa_chance"][summary["split"] == "test"].mean())
-    svg = plots.people(told, chance, name="people", description="Share of right clips by test speaker and model")
+    chance = 100 * float(summary["wa_chance"][summary["split"] == split].mean())
+    svg = plots.people(told, chance, name="people", description=f"Share of right clips by {split} speaker and model")
     cut = f" The {MOST_PEOPLE} people with the lowest scores of {len(order)}." if len(order) > MOST_PEOPLE else ""
     return Picture("", svg, cut)
 
@@ -82,7 +85,7 @@ def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pictur
 def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
     """Training loss and validation UAR of each model."""
     chance = 100 * float(summary["uar_chance"][summary["split"] == "validation"].mean())
-    for model in dict.fromkeys(cell.model for cell in run.cells):
+    for model in dict.fromkeys(cell.model for cell in run.cells if cell.model in run.experiment.models):
         cells = []
         for history in (run.history(cell) for cell in run.cells if cell.model == model):
             loss = _loss([str(name) for name in history])
@@ -97,37 +100,11 @@ def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
             yield Picture(model, svg)
 
 
-def embeddings(run: Run) -> Iterator[tuple[str, Picture, Picture]]:
-    """Of each model's embeddings on its first fold: a title, a map by emotion, a map by speaker."""
-    first: dict[str, Cell] = {}
-    for cell in run.cells:
-        first.setdefault(cell.model, cell)
-    for cell in first.values():
-        clips, found = run.embeddings(cell)
-        places = np.flatnonzero(clips["split"] != "train")
-        places = places[plots.thin(len(places), maps.MOST)]
-        table = clips.iloc[places]
-        for name, values in found.items():
-            title = cell.model if len(found) == 1 else f"{cell.model}, {name}"
-            points = maps.plane(values[places], seed=0)
-            emotion = table["label"].fillna("unknown").tolist()
-            order = [*run.classes, *sorted(set(emotion) - set(run.classes))]
-            people = table["speaker"].tolist()
-            told = f"Map of the embedding of {title}"
-            by_emotion = plots.scatter(
-                points, emotion, order, name=f"emotion {title}", description=f"{told} by emotion"
-            )
-            by_person = plots.scatter(
-                points, people, sorted(set(people)), name=f"people {title}", description=f"{told} by speaker"
-            )
-            heading = f"{title}: fold {cell.fold}, seed {cell.seed}, {counted(len(places), 'clip')}"
-            yield heading, Picture("by emotion", by_emotion), Picture("by speaker", by_person)
-
-
 def leaks(run: Run) -> pd.DataFrame:
     """The rows of `leakage_summary`, with the `name` of model and, if there are several, embedding; none unmeasured."""
     measured = run.leakage
     table = leakage_summary(pd.DataFrame(columns=list(COLUMNS)) if measured is None else measured)
+    table = table[table["model"].isin(run.experiment.models)]
     several = len(set(table["embedding"])) > 1
     return table.assign(name=table["model"] + ", " + table["embedding"] if several else table["model"])
 

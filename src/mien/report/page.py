@@ -5,20 +5,19 @@ of the run alone, so it can be written again at any time.
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mien.audit import scores
+from mien.audit import compare, scores
+from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
-from mien.report import figures, words
+from mien.report import evidence, figures, sweep, words
 from mien.report.words import counted, percent, signed, span
 from mien.run import Run
 
@@ -39,28 +38,43 @@ def write(run: Run) -> Path:
 def render(run: Run) -> str:
     """The page of a run, as text."""
     predictions, classes = run.predictions, run.classes
+    predictions = predictions[predictions["model"].isin(run.experiment.models)]  # variants have a section of their own
     if predictions.empty or not run.cells:
         raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
     summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
-    differences = scores.differences(predictions, classes)
-    leaks = figures.leaks(run)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": percent, "signed": signed}
-    environment.globals |= {"span": span, "plain": _text}
-    template = resources.files("mien.report").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    judged = scores.judged(predictions)
+    differences = compare.differences(predictions, classes, split=judged)
+    leaks, varied = figures.leaks(run), sweep.shown(run)
+    scored = list(_scores(run, summary, gaps))
+    environment = Environment(
+        loader=PackageLoader("mien", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal}
+    environment.globals |= {"span": span, "limits": evidence.limits, "plain": _text}
+    return environment.get_template("page.html.jinja").render(
         experiment=run.experiment,
         facts=_facts(run),
-        answer=words.answer(summary, differences) + words.leftover(leaks),
-        scores=list(_scores(run, summary, gaps)),
+        answer=words.answer(summary, differences) + words.leftover(leaks) + (varied["answer"] if varied else []),
+        judged=judged,
+        sweep=varied,
+        scores=scored,
+        papers=evidence.papers(run, corpus=run.certificate["corpus"]),
+        by_fold=evidence.by_fold(run, predictions, scored),
+        evaluations=list(evidence.evaluations(run)),
         overview=figures.overview(run, predictions, summary),
         differences=list(_pairs(differences)),
         confusions=list(figures.confusions(run, predictions)),
         people=figures.people(run, predictions, summary),
         curves=list(figures.curves(run, summary)),
-        maps=list(figures.embeddings(run)),
+        maps=list(evidence.maps_of(run)),
+        silhouettes=evidence.silhouettes(run),
         leak_pictures=list(figures.leakage(run, leaks)),
         leaks=leaks.to_dict("records"),
+        leakage_pairs=evidence.leakage_pairs(run),
         folds=[_fold(fold) for fold in run.splits],
         certificate=_certificate(run),
         hashed=len(run.certificate["files"]),
@@ -72,19 +86,23 @@ def render(run: Run) -> str:
 
 def _facts(run: Run) -> dict[str, str]:
     """What was asked, as name -> text."""
-    experiment, clips = run.experiment, run.clips
-    people = clips["speaker"].nunique()
+    experiment = run.experiment
     return {
         "Paper": experiment.paper,
-        "Corpus": f"{run.certificate['corpus']}: {counted(len(clips), 'clip')}, {counted(people, 'speaker')}",
+        "Corpus": words.corpora(run.clips, run.certificate),
         "Classes": f"{len(run.classes)}: {', '.join(run.classes)} (scheme {experiment.data.scheme})",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
-        "Models": ", ".join(experiment.models),
+        "Models": ", ".join(experiment.models) + _variants(experiment),
         "Seeds": ", ".join(map(str, experiment.seeds)),
         "Command": experiment.command,
         "Expected": experiment.expected,
         "Cost": experiment.cost,
     }
+
+
+def _variants(experiment: Experiment) -> str:
+    varied = len(experiment.trained) - len(experiment.models)
+    return f"; {counted(varied, 'variant')} in {counted(len(experiment.grid), 'group')}" if varied else ""
 
 
 def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -97,7 +115,7 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
             "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
-            "paper": _reference(run.experiment.reference.get(model, {})),
+            "paper": told.figures if (told := evidence.paper(run, model)) else {},
         }
 
 
@@ -105,18 +123,6 @@ def _pairs(differences: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """One row a pair of models: model, other, and a row of `differences` for each measure."""
     for (model, other), part in differences.groupby(["model", "other"], sort=False):
         yield {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
-
-
-def _reference(figures: Mapping[str, float]) -> dict[str, float]:
-    """A paper's figures as fractions, by `uar test`, `wa validation`, ...; what has another name keeps it."""
-    found = {}
-    for name, value in figures.items():
-        told = re.fullmatch(r"(uar?|wa|accuracy)[ _](val|dev|test)\w*", name.lower())
-        if told:
-            measure = "uar" if told[1] in {"ua", "uar"} else "wa"
-            name = f"{measure} {'test' if told[2] == 'test' else 'validation'}"
-        found[name] = value / 100 if abs(value) > 1 else value
-    return found
 
 
 def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
 
 def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     """What a reader of the figures must know: gaps in the run and in the data."""
-    planned = len(run.experiment.models) * len(run.splits) * len(run.experiment.seeds)
+    planned = len(run.experiment.trained) * len(run.splits) * len(run.experiment.seeds)
     said = []
     if len(run.cells) < planned:
         said.append(
@@ -141,9 +147,13 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     unknown = predictions.loc[predictions["emotion"].isna(), "clip"].nunique()
     if unknown:
         said.append(f"{counted(unknown, 'clip')} without a known emotion: predicted, not scored.")
-    people = predictions.loc[predictions["split"] == "test", "speaker"].nunique()
+    judged = scores.judged(predictions)
+    people = predictions.loc[predictions["split"] == judged, "speaker"].nunique()
     if people < 20:
-        said.append(f"Intervals stand on {counted(people, 'test speaker')}; with so few they tend to be too narrow.")
+        whose = counted(people, f"{judged} speaker")
+        said.append(f"Intervals stand on {whose}; with so few they tend to be too narrow.")
+    if run.experiment.hold_test:
+        said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
     return [*said, *(_sentence(note) for note in run.certificate["notes"])]
 
 

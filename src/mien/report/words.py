@@ -4,13 +4,13 @@ Scores are told in percent with one decimal; what is not known is an en dash.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mien.audit.compare import FEWEST
 from mien.audit.leakage import FEWEST_FOLDS
-from mien.audit.scores import FEWEST
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -41,6 +41,16 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
     return f"{count:,} {thing if count == 1 else things or thing + 's'}"
 
 
+def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
+    """What was learned from, in clips and speakers; of several corpora each."""
+    joined = "corpora" in certificate
+    parts = clips.groupby("corpus", sort=True) if joined else [(certificate["corpus"], clips)]
+    return " + ".join(
+        f"{name!s}: {counted(len(part), 'clip')}, {counted(part['speaker'].nunique(), 'speaker')}"
+        for name, part in parts
+    )
+
+
 def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
     """The protocol in words, with the numbers of its folds."""
 
@@ -58,8 +68,11 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
 
 
 def answer(summary: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
-    """What the test scores say: the highest UAR, and which models it can be told from."""
+    """What the scores say, of test or else of validation: the highest UAR, and which models it can be told from."""
     test = summary[summary["split"] == "test"]
+    who = "people who were never heard in training"
+    if test.empty:
+        test, who = summary[summary["split"] == "validation"], "validation speakers, who also chose the epoch,"
     if test.empty:
         return ["No model has been tested yet."]
     best = test.sort_values("uar", ascending=False, kind="stable").iloc[0]
@@ -68,7 +81,7 @@ def answer(summary: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
         limits = span(best["uar_low"], best["uar_high"])
         around += f", 95\N{NO-BREAK SPACE}% interval over {best['speakers']} speakers {limits}"
     opening = "The UAR" if len(test) == 1 else "The highest UAR"
-    sentences = [f"{opening} on people who were never heard in training is {best['model']}'s: {around}."]
+    sentences = [f"{opening} on {who} is {best['model']}'s: {around}."]
     if math.isnan(best["uar_low"]):
         sentences.append("With one speaker there is no interval: the figure says nothing about other people.")
     elif best["uar_low"] <= best["uar_chance"]:

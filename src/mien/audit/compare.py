@@ -1,0 +1,116 @@
+"""Paired differences between the models of a run, in scores and in what is left of the speaker.
+
+Both models of a pair are looked at on the same bootstrap draws, of speakers (scores) or of folds (leakage), so what is
+hard for both cancels out. Intervals are 95 %, not corrected for the number of pairs. Where fewer than `FEWEST` speakers
+or folds stand behind an interval, nothing is called separable: a bootstrap over so few is far too narrow.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.audit.leakage import FEWEST_FOLDS, drawn_means, leakage_summary, same_folds
+from mien.audit.scores import MEASURES, Confusion, confusions, interval, paired
+
+FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
+DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "separable", "speakers")
+LEAKAGE = (
+    *("model", "other", "embedding", "speakers", "probe", "other_probe", "difference", "low", "high", "separable"),
+    *("parts", "folds", "different"),
+)
+
+
+def differences(
+    predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test", seed: int = 0
+) -> pd.DataFrame:
+    """Paired differences between all models on the speakers they share.
+
+    Args:
+        predictions: `predictions.csv`.
+        classes: the K classes, in order.
+        split: the part of each fold that is looked at.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a pair and measure (`DIFFERENCES`): `model, other, measure, difference` (model minus other), `low, high`
+        (95 %, both models on the same draws of speakers), `separable` (the interval leaves out zero, and there are at
+        least `FEWEST` speakers), `speakers`.
+    """
+    tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
+    found = []
+    for model, other in combinations(tables, 2):
+        shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
+        first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
+        for measure in MEASURES if shared else ():
+            row = paired(first, second, measure, "difference", seed=seed)
+            separable = _separable(row["low"], row["high"], len(shared))
+            head = {"model": model, "other": other, "measure": measure}
+            found.append({**head, **row, "separable": separable, "speakers": len(shared)})
+    return pd.DataFrame(found, columns=list(DIFFERENCES))
+
+
+def leakage_differences(leakage: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Paired differences between all models in the measured leakage of speaker.
+
+    Each model is taken at the probe that reads most from it (see `leakage_summary`), so the two of a pair may be read
+    by different probes. The trainings that both have are compared: seeds are averaged within a fold, and folds are
+    drawn, the same for both models. Folds that gave the same scores twice are drawn together. Folds share speakers, the
+    training speakers most of all, so intervals tend to be too narrow.
+
+    Args:
+        leakage: `leakage.csv`.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a pair, embedding and `speakers` (heard or unheard by the encoder), in the columns `LEAKAGE`: `model,
+        other, embedding, speakers`; `probe, other_probe`, of either model; `difference` (model minus other, UAR in
+        [0, 1]: below zero, the first gives less away), `low, high` (nan where fewer than three folds differ),
+        `separable` (the interval leaves out zero, and at least `FEWEST` folds differ), `parts` (the difference in each
+        fold), `folds` and how many of them are `different`. Embeddings are compared with their namesakes.
+    """
+    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
+    summary = leakage_summary(table, seed=seed)
+    strongest = summary[summary["strongest"]]
+    found = []
+    for (embedding, speakers), rows in strongest.groupby(["embedding", "speakers"], sort=False):
+        place = table[(table["embedding"] == embedding) & (table["speakers"] == speakers)]
+        probes = dict(zip(rows["model"], rows["probe"], strict=True))
+        scores = {
+            model: place[(place["model"] == model) & (place["probe"] == probe)].set_index(["fold", "seed"])["score"]
+            for model, probe in probes.items()
+        }
+        for model, other in combinations(scores, 2):
+            both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
+            if both.empty:
+                continue
+            parts, group = _by_fold(both)
+            low, high, count = float("nan"), float("nan"), int(group.max()) + 1
+            if count >= FEWEST_FOLDS:
+                low, high = interval(drawn_means(parts, group, seed))
+            found.append(
+                {
+                    **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
+                    **{"probe": probes[model], "other_probe": probes[other], "difference": float(parts.mean())},
+                    **{"low": low, "high": high, "separable": _separable(low, high, count)},
+                    **{"parts": tuple(parts.tolist()), "folds": len(parts), "different": count},
+                }
+            )
+    return pd.DataFrame(found, columns=list(LEAKAGE))
+
+
+def _by_fold(both: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Model minus other in each fold, seeds averaged, and the group of each fold: those of equal scores are one."""
+    means = both.groupby("fold").mean()
+    wide = both.pivot_table(["model", "other"], "fold", "seed")
+    return (means["model"] - means["other"]).to_numpy(float), same_folds(wide)
+
+
+def _separable(low: float, high: float, count: int) -> bool:
+    return count >= FEWEST and bool(low > 0 or high < 0)
+
+
+def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:
+    return Confusion(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])

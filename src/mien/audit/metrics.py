@@ -1,0 +1,59 @@
+"""`metrics.json`: the scores of a run as plain values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.compare import differences, leakage_differences
+from mien.audit.folds import by_fold, fold_means
+from mien.audit.scores import DRAWS, gaps, judged, summary
+
+
+def metrics(
+    predictions: pd.DataFrame, classes: Sequence[str], leakage: pd.DataFrame | None = None, *, seed: int = 0
+) -> dict[str, Any]:
+    """All scores of a run as plain values; what is not known is None.
+
+    Args:
+        predictions: `predictions.csv`.
+        classes: the K classes, in order.
+        leakage: `leakage.csv`, where it was measured.
+        seed: of the bootstraps.
+
+    Returns:
+        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `delta`: model -> measure ->
+        test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test and delta;
+        `differences`: the rows of `compare.differences`, on the split that the run is judged by (`scores.judged`);
+        `leakage_differences`: those of `compare.leakage_differences`, if it was measured; `interval`: what the
+        intervals are.
+    """
+    means = fold_means(by_fold(predictions, classes))
+    found = {
+        "classes": list(classes),
+        "interval": f"95 %, {DRAWS} bootstrap draws of speakers, seeds averaged within a speaker",
+        "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
+        "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
+        "folds": _nested(means, "model", "measure"),
+        "differences": records(differences(predictions, classes, split=judged(predictions), seed=seed)),
+    }
+    if leakage is not None:
+        found["leakage_differences"] = records(leakage_differences(leakage, seed=seed))
+    return found
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as plain values, None for what is missing."""
+    known = table.astype(object).where(table.notna(), None)
+    return [
+        {str(key): getattr(value, "item", lambda v=value: v)() for key, value in row.items()}
+        for row in known.to_dict("records")
+    ]
+
+
+def _nested(table: pd.DataFrame, outer: str, inner: str) -> dict[str, Any]:
+    """The columns but these two, by `outer` and `inner`."""
+    found: dict[str, Any] = {}
+    for row in records(table):
+        found.setdefault(row.pop(outer), {})[row.pop(inner)] = row
+    return found

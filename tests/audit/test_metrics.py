@@ -1,0 +1,35 @@
+"""`metrics.json` repeats the tables and holds nothing that JSON has not."""
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from mien.audit import folds, scores
+from mien.audit.metrics import metrics
+
+CLASSES = ("anger", "happiness", "sadness")
+Predict = Callable[..., pd.DataFrame]
+Row = Callable[..., "pd.Series[object]"]
+
+
+def test_metrics_are_json_without_nan_and_repeat_the_tables(predicted: Predict, row: Row) -> None:
+    rows = predicted({"a": 0.7, "b": 0.5}, speakers=1, seeds=1)
+    told = json.loads(json.dumps(metrics(rows, CLASSES), allow_nan=False))
+    assert told["models"]["a"]["test"]["uar_low"] is None
+    table = scores.summary(rows, CLASSES)
+    assert told["models"]["b"]["validation"]["wa"] == row(table, model="b", split="validation")["wa"]
+    assert told["delta"]["a"]["uar"]["delta"] == row(scores.gaps(rows, CLASSES), model="a", measure="uar")["delta"]
+    assert told["differences"][0]["other"] == "b"
+    means = folds.fold_means(folds.by_fold(rows, CLASSES))
+    assert told["folds"]["b"]["wa"]["test"] == row(means, model="b", measure="wa")["test"]
+    assert "leakage_differences" not in told
+
+
+def test_without_test_rows_there_are_scores_of_validation_alone(predicted: Predict) -> None:
+    told = metrics(predicted({"a": 0.7, "b": 0.4}, splits=("validation",)), CLASSES)
+    assert set(told["models"]["a"]) == {"validation"}
+    assert told["delta"] == {}
+    assert told["folds"]["a"]["uar"]["validation"] == pytest.approx(told["models"]["a"]["validation"]["uar"], abs=0.1)
+    assert told["folds"]["a"]["uar"]["test"] is None
