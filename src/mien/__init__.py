@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mien.commands.evaluate import evaluate
+    from mien.commands.export import export
     from mien.commands.predict import predict
     from mien.commands.prepare import prepare
     from mien.commands.report import report
     from mien.commands.train import train
 
-__all__ = ["evaluate", "load", "predict", "prepare", "report", "train"]
+__all__ = ["evaluate", "export", "load", "predict", "prepare", "report", "train"]
 
-_HOMES = {name: f"mien.commands.{name}" for name in ("evaluate", "predict", "prepare", "report", "train")}
+_HOMES = {name: f"mien.commands.{name}" for name in ("evaluate", "export", "predict", "prepare", "report", "train")}
 
 
 class _Package(ModuleType):

@@ -1,7 +1,7 @@
 """One cell of an experiment: one model, one fold, one seed, from features to weights, predictions and embeddings."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import audmetric
@@ -58,24 +58,40 @@ class Model:
             normalise=self.normalise,
         )
 
-    def save(self, cell: Cell) -> None:
-        """Write the weights, with what is needed to load them; a cell that has them is finished."""
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights and statistics by name, all that `restore` needs."""
         tensors = {f"recipe.{name}": value for name, value in self.recipe.state_dict().items()}
         for key, (mean, std) in self.normalise.statistics.items():
             tensors |= {f"normalisation.mean.{key}": mean, f"normalisation.std.{key}": std}
-        checkpoint.save_weights(cell.weights, tensors, {"factors": json.dumps(self.factors)})
+        return tensors
+
+    def save(self, cell: Cell) -> None:
+        """Write the weights, with what is needed to load them; a cell that has them is finished."""
+        checkpoint.save_weights(cell.weights, self.tensors, {"factors": json.dumps(self.factors)})
 
     @staticmethod
     def load(experiment: Experiment, cell: Cell, device: torch.device) -> "Model":
         """Read a finished cell; raises RunError when its weights do not fit the experiment."""
         tensors, metadata = checkpoint.load_weights(cell.weights)
         factors = {factor: tuple(classes) for factor, classes in json.loads(metadata["factors"]).items()}
-        recipe = build(experiment, cell.model, factors, seed=cell.seed, class_weight={})
-        weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
         try:
-            recipe.load_state_dict(weights)
+            return Model.restore(experiment, cell.model, factors, tensors, device)
         except RuntimeError as error:
             raise RunError(f"{cell.weights}: the weights are of another model than experiment.yaml says") from error
+
+    @staticmethod
+    def restore(
+        experiment: Experiment,
+        model: str,
+        factors: dict[str, tuple[str, ...]],
+        tensors: Mapping[str, Tensor],
+        device: torch.device,
+    ) -> "Model":
+        """Build a model of an experiment with the given `tensors`; raises RuntimeError where they do not fit."""
+        recipe = build(experiment, model, factors, seed=0, class_weight={})
+        weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
+        recipe.load_state_dict(weights)
         keys = [name.removeprefix("normalisation.mean.") for name in tensors if name.startswith("normalisation.mean.")]
         statistics = {k: (tensors[f"normalisation.mean.{k}"], tensors[f"normalisation.std.{k}"]) for k in keys}
         normalise = Normalisation(experiment.data.normalisation, statistics)
@@ -117,13 +133,13 @@ def train_cell(
         (cell.folder / "state.pt").unlink(missing_ok=True)  # a kill may have come between the weights and this
         return
     processes.use_threads(threads)
-    experiment = run.experiment
+    experiment = run.experiment_of(cell.model)
     factors = _factors(dataset, fold, experiment, cell.model)
     examples = dataset.examples(fold.train, factors, copies=True)
     sources = zip(examples.clips, examples.speakers, examples.audio, strict=True)
     kind = experiment.data.normalisation
     if kind == "speaker":
-        everyone = dataset.clips
+        everyone = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
         sources = zip(everyone["clip"], everyone["speaker"], [dataset.audio] * len(everyone), strict=True)
     normalise = normalisation.fit(kind, sources)
     emotion = examples.labels["emotion"]
@@ -179,9 +195,9 @@ def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
     Raises:
         ConfigError: a factor that the corpus has not, a learning rate of no module, a module that cannot be trained.
     """
-    for model in experiment.models:
-        factors = _factors(dataset, fold, experiment, model)
-        Optimisation(build(experiment, model, factors, seed=0, class_weight={}), experiment.optimiser)
+    for model, own in experiment.trained.items():
+        factors = _factors(dataset, fold, own, model)
+        Optimisation(build(own, model, factors, seed=0, class_weight={}), own.optimiser)
 
 
 def _factors(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, tuple[str, ...]]:
@@ -224,24 +240,24 @@ def prediction_table(
 
 
 def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> None:
-    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in PARTS}
+    looked_at = PARTS[:2] if model.experiment.hold_test else PARTS
+    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in looked_at}
     inferred = {
         part: model.infer(dataset.examples(list(table["clip"]), model.factors)) for part, table in parts.items()
     }
     scheme = run.experiment.data.scheme
     tables = [
-        prediction_table(inferred[part], parts[part], dataset.classes, cell, part, scheme)
-        for part in ("validation", "test")
+        prediction_table(inferred[part], parts[part], dataset.classes, cell, part, scheme) for part in looked_at[1:]
     ]
     path = cell.folder.relative_to(run.folder) / "predictions.csv"
     run.write_table(str(path), pd.concat(tables, ignore_index=True))
     run.write_embeddings(
         cell,
-        [clip for part in PARTS for clip in inferred[part].clips],
-        [part for part in PARTS for _ in inferred[part].clips],
+        [clip for part in looked_at for clip in inferred[part].clips],
+        [part for part in looked_at for _ in inferred[part].clips],
         {
-            name: np.concatenate([inferred[part].embeddings[name] for part in PARTS])
-            for name in inferred["test"].embeddings
+            name: np.concatenate([inferred[part].embeddings[name] for part in looked_at])
+            for name in inferred["train"].embeddings
         },
     )
     model.save(cell)

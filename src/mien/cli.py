@@ -17,11 +17,12 @@ from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
 
 from mien.commands import Outcome
-from mien.errors import MienError
+from mien.errors import ConfigError, MienError
 from mien.output import Output, defect_sentence, refuse, show, system_sentence
 
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
+Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 
 
 @Parameter(name="*")
@@ -67,6 +68,7 @@ def prepare(
     root: Path,
     *,
     out: Path,
+    option: Annotated[list[str] | None, Parameter(negative="")] = None,
     features: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--no-features")] = None,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
@@ -77,12 +79,13 @@ def prepare(
         reader: what the corpus is, see 'mien list readers'.
         root: the folder that holds the corpus; for 'table' a CSV file.
         out: the PREPARED folder to write.
+        option: of the reader, as key=value, such as table=emotion.gold; may be given several times.
         features: what to extract, see 'mien list features'; mfb43 unless told.
         workers: processes that decode and extract.
         output: how it is told.
     """
     chosen: dict[str, Any] = {} if features is None else {"features": features}
-    return _call("prepare", reader, root, out=out, workers=workers, **chosen)
+    return _call("prepare", reader, root, out=out, options=_pairs(option or []), workers=workers, **chosen)
 
 
 @app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")
@@ -91,6 +94,7 @@ def train(
     *overrides: str,
     out: Path,
     workers: AtLeastOne = 1,
+    tensorboard: Annotated[bool, Parameter(negative="")] = False,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -101,10 +105,11 @@ def train(
         overrides: settings as key=value, with dots: training.epochs=5
         out: the RUN folder to write.
         workers: models that train at once, and processes that extract features.
+        tensorboard: write event files to RUN/tensorboard, too (extra 'tensorboard').
         machine: where it computes.
         output: how it is told.
     """
-    return _call("train", experiment, overrides, out=out, workers=workers, **vars(machine))
+    return _call("train", experiment, overrides, out=out, workers=workers, tensorboard=tensorboard, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
@@ -128,14 +133,15 @@ def evaluate(
     return _call("evaluate", run, on=on, workers=workers, **vars(machine))
 
 
-@app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --model runs/li2020-emodb --out emotions.csv")
+@app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
 def predict(
     file: Path,
     *more: Path,
-    model: Path,
+    model: Path | None = None,
     out: Path | None = None,
     window: Seconds = 4.0,
     hop: Seconds = 1.0,
+    unsure: Share | None = None,
     voice_activity: Literal["energy", "silero"] = "energy",
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -145,10 +151,12 @@ def predict(
     Args:
         file: a media file, sound or video.
         more: further ones.
-        model: RUN, or RUN/models/MODEL; of a RUN the model with the best validation score.
+        model: a name from 'mien list models' (voice-small unless told), an exported folder, RUN, or RUN/models/MODEL;
+            of a RUN the model with the best validation score.
         out: write the rows to this .csv or .json file.
         window: seconds that are judged at once.
         hop: seconds from one window to the next.
+        unsure: a less probable emotion is called unsure; as the model comes unless told, 0 never.
         voice_activity: what tells where nobody speaks.
         machine: where it computes.
         output: how it is told.
@@ -160,9 +168,33 @@ def predict(
         out=out,
         window=window,
         hop=hop,
+        unsure=unsure,
         voice_activity=voice_activity,
         **vars(machine),
     )
+
+
+@app.command(help_epilogue="Example: mien export runs/mine --out voice-mine")
+def export(
+    run: Path,
+    *,
+    out: Path,
+    name: str | None = None,
+    coverage: Share = 0.8,
+    cells: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Make a small folder of a trained model, calibrated and with a card, that 'mien predict --model' takes.
+
+    Args:
+        run: RUN, or RUN/models/MODEL; of a RUN the model with the best validation score.
+        out: the folder to write.
+        name: what the model is called; the folder's name unless told.
+        coverage: share of the validation clips that get an answer; the others are unsure.
+        cells: which folds and seeds to take, such as fold-0-seed-0; all unless told.
+        output: how it is told.
+    """
+    return _call("export", run, out=out, name=name, coverage=coverage, cells=cells or ())
 
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
@@ -178,15 +210,22 @@ def report(run: Path, *, output: Output = PLAIN) -> Outcome:
 
 @app.command(name="list", help_epilogue="Example: mien list readers")
 def listing(
-    what: Literal["readers", "features", "encoders", "removals", "experiments"], *, output: Output = PLAIN
+    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"], *, output: Output = PLAIN
 ) -> Outcome:
-    """Show what there is, with source, and for experiments cost and expected score.
+    """Show what there is, with source, and for experiments and models cost and score.
 
     Args:
         what: the kind of thing.
         output: how it is told.
     """
     return _call("list", what, function="listing")
+
+
+def _pairs(options: Sequence[str]) -> dict[str, str]:
+    pairs = [option.partition("=") for option in options]
+    if wrong := [key for key, separator, _ in pairs if not separator or not key]:
+        raise ConfigError(f"--option {wrong[0]}: write key=value")
+    return {key: value for key, _, value in pairs}
 
 
 def _version() -> str:

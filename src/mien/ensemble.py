@@ -1,4 +1,8 @@
-"""A trained model ready for media: the folds and seeds of one model of a run, whose probabilities are averaged."""
+"""A trained model ready for media: the folds and seeds of one model, whose probabilities are averaged.
+
+It comes from a run, as it is, or from an exported folder, calibrated: there one temperature divides the logits of every
+member before its softmax (see `mien.audit.calibration`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mien import features
+from mien import exported, features
 from mien.cells import Model
 from mien.errors import RunError, unknown
 from mien.features.batches import Examples
-from mien.run import Run
+from mien.features.parts import extract_parts
+from mien.run import Cell, Run
 
 
 @dataclass(frozen=True)
@@ -38,40 +43,31 @@ class Ensemble:
         classes: the emotion classes in order.
         scheme: their name.
         models: one a cell.
+        temperature: divides the logits of each.
+        unsure: the least probability at which the most likely class is said; 0 where it always is.
     """
 
     name: str
     classes: tuple[str, ...]
     scheme: str
     models: tuple[Model, ...]
+    temperature: float = 1.0
+    unsure: float = 0.0
 
     @staticmethod
     def open(path: Path | str, device: torch.device) -> "Ensemble":
-        """Open RUN (its model with the best validation score), RUN/models/MODEL, or one cell's folder below that.
+        """Open an exported model, RUN (its model with the best validation score), RUN/models/MODEL, or a cell's folder.
 
         Raises:
             RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
         """
         path = Path(path)
-        root = next(
-            (folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path
-        )
-        run = Run.open(root)
-        below = path.resolve().relative_to(run.folder.resolve()).parts
-        model = below[1] if len(below) > 1 else best_model(run)
-        if model not in run.experiment.models:
-            raise RunError(f"{path}: {unknown('model', model, run.experiment.models)}")
-        cells = [cell for cell in run.cells if cell.model == model and (len(below) < 3 or cell.folder.name == below[2])]
-        if not cells:
-            raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to go on")
-        if run.experiment.data.normalisation == "speaker":
-            raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
-        return Ensemble(
-            model,
-            run.classes,
-            run.experiment.data.scheme,
-            tuple(Model.load(run.experiment, cell, device) for cell in cells),
-        )
+        if exported.is_exported(path):
+            told, members = exported.read(path, device)
+            return Ensemble(told.name, told.classes, told.scheme, members, told.temperature, told.unsure.threshold)
+        run, model, cells = find(path)
+        members = tuple(Model.load(run.experiment_of(model), cell, device) for cell in cells)
+        return Ensemble(model, run.classes, run.experiment.data.scheme, members)
 
     @property
     def rate(self) -> int:
@@ -87,11 +83,45 @@ class Ensemble:
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
         name, config = self.models[0].experiment.feature
-        frames = tuple(torch.from_numpy(values) for values in features.extract(name, waveforms, config))
+        return self.judge(features.extract(name, waveforms, config))
+
+    def over(self, sound: NDArray[np.float32], places: Sequence[slice]) -> NDArray[np.float64]:
+        """The same of n parts of one waveform; the features of what they share are computed once, where they can be.
+
+        Args:
+            sound: (N,) mono, float32, `rate` Hz.
+            places: start and stop of each part, in samples.
+        """
+        name, config = self.models[0].experiment.feature
+        return self.judge(extract_parts(name, sound, places, config))
+
+    def judge(self, values: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        """The same of n sequences of the feature's frames, each T x D."""
+        frames = tuple(map(torch.from_numpy, values))
         count = len(frames)
         examples = Examples(tuple(map(str, range(count))), ("",) * count, (_Windows(frames),) * count, {})
-        each = [model.infer(examples, embed=False).probabilities("emotion") for model in self.models]
+        each = [model.infer(examples, embed=False).probabilities("emotion", self.temperature) for model in self.models]
         return np.asarray(np.mean(each, axis=0))
+
+
+def find(path: Path) -> tuple[Run, str, list[Cell]]:
+    """The run, the model and its finished cells at RUN (the model with the best validation score) or a place in it.
+
+    Raises:
+        RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
+    """
+    root = next((folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path)
+    run = Run.open(root)
+    below = path.resolve().relative_to(run.folder.resolve()).parts
+    model = below[1] if len(below) > 1 else best_model(run)
+    if model not in run.experiment.trained:
+        raise RunError(f"{path}: {unknown('model', model, run.experiment.trained)}")
+    cells = [cell for cell in run.cells if cell.model == model and (len(below) < 3 or cell.folder.name == below[2])]
+    if not cells:
+        raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to go on")
+    if run.experiment_of(model).data.normalisation == "speaker":
+        raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
+    return run, model, cells
 
 
 def best_model(run: Run) -> str:

@@ -1,18 +1,18 @@
-"""`mien list`: the readers, features, encoders, removals and experiments that there are, told by their own modules."""
+"""`mien list`: the readers, features, encoders, removals, experiments and models that there are."""
 
 from collections.abc import Callable
 from typing import Any
 
 from rich.table import Table
 
-from mien import config, corpora, encoders, features
+from mien import config, corpora, encoders, exported, features
 from mien.commands import Outcome
 from mien.errors import ConfigError, unknown
 from mien.objectives.removals import REMOVALS
 
 
 def listing(what: str) -> Outcome:
-    """Tell what there is of a kind: "readers", "features", "encoders", "removals" or "experiments".
+    """Tell what there is of a kind: "readers", "features", "encoders", "removals", "experiments" or "models".
 
     Raises:
         ConfigError: another kind.
@@ -20,8 +20,14 @@ def listing(what: str) -> Outcome:
     if what not in KINDS:
         raise ConfigError(unknown("list", what, KINDS))
     rows = KINDS[what]()
+    if not rows:
+        return Outcome(data={what: []}, text=f"this build of mien comes without {what}")
     table = Table(
-        *rows[0], box=None, header_style="bold", pad_edge=False, padding=(0, 2, 1 if what == "experiments" else 0, 0)
+        *rows[0],
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 1 if what in {"experiments", "models"} else 0, 0),
     )
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
@@ -69,10 +75,31 @@ def _experiments() -> list[dict[str, Any]]:
     return rows
 
 
+def _models() -> list[dict[str, Any]]:
+    rows = []
+    for name in exported.packaged():
+        folder = exported.FOLDER / name
+        told, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
+        score, unsure = told.scores[0], told.unsure
+        rows.append(
+            {
+                "name": name,
+                "classes": ", ".join(told.classes),
+                "members": len(told.members),
+                "size": f"{size / 1e6:.1f} MB",
+                "unheard speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
+                "on validation": f"answers {unsure.coverage:.0%}, of which {unsure.accuracy:.0%} are right",
+                "source": f"{exported.CARD} in {folder}",
+            }
+        )
+    return rows
+
+
 KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "readers": _readers,
     "features": _features,
     "encoders": _encoders,
     "removals": _removals,
     "experiments": _experiments,
+    "models": _models,
 }

@@ -1,6 +1,7 @@
 """`mien predict`: emotion over time in media files, by a trained model; its folds and seeds are averaged."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,22 +12,24 @@ from mien.commands import Outcome
 from mien.engine import processes
 from mien.ensemble import Ensemble
 from mien.errors import ConfigError, MediaError
+from mien.exported import locate
 from mien.files import atomic, write_json
 from mien.media import activity
-from mien.media.windows import Window, windows
+from mien.media.windows import Window, joined, windows
 
 LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged; of a shorter one, half of it
 SHORTEST = 0.1  # seconds of a window and of a hop
-AT_ONCE = 32  # windows in memory
+AT_ONCE = 60  # windows in memory; with the usual window and hop, the pitch of so many is searched in one go
 
 
 def predict(
     files: Sequence[Path | str],
     *,
-    model: Path | str,
+    model: Path | str | None = None,
     out: Path | str | None = None,
     window: float = 4.0,
     hop: float = 1.0,
+    unsure: float | None = None,
     voice_activity: activity.Kind = "energy",
     device: str = "auto",
     threads: int = 1,
@@ -35,17 +38,20 @@ def predict(
 
     Args:
         files: media files; their sound is judged.
-        model: RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
+        model: an exported folder, or the name of a model that comes with mien (`mien.exported.DEFAULT` unless told);
+            or RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
         out: a .csv or .json file for the rows.
         window: seconds of sound that are judged at once; a shorter file is one window.
         hop: seconds from one window to the next.
+        unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities stay. None
+            takes what an exported model comes with, and 0, never, for a model of a RUN, which is not calibrated.
         voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: of torch.
 
     Returns:
         An outcome whose data have `rows`, one a window: file, start, end (media seconds), person, modality, emotion (or
-        `silence`), a probability for each class (empty in silence), scheme, model.
+        `silence`, or `unsure`), a probability for each class (empty in silence), scheme, model.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -59,8 +65,12 @@ def predict(
         )
     if out is not None and Path(out).suffix not in {".csv", ".json"}:
         raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
+    if unsure is not None and not 0 <= unsure <= 1:
+        raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     processes.use_threads(threads)
-    ensemble = Ensemble.open(model, processes.device(device))
+    ensemble = Ensemble.open(locate(model), processes.device(device))
+    if unsure is not None:
+        ensemble = replace(ensemble, unsure=unsure)
     if ensemble.longest is not None and window > ensemble.longest:
         raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
     rows: list[dict[str, Any]] = []
@@ -80,7 +90,7 @@ def predict(
         _write(table, Path(out))
     return Outcome(
         data={"rows": _plain(table)},
-        text=summary(table),
+        text=summary(table) + _rule(ensemble),
         problems=[str(error) for error in problems],
     )
 
@@ -88,18 +98,28 @@ def predict(
 def _rows(file: Path, found: Iterator[Window], ensemble: Ensemble) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     while some := list(islice(found, AT_ONCE)):
-        heard = [part for part in some if _is_heard(part)]
-        judged = iter(ensemble.probabilities([part.samples for part in heard])) if heard else iter(())
+        sound, places = joined(some, ensemble.rate)
+        heard = [place for place, part in zip(places, some, strict=True) if _is_heard(part)]
+        judged = iter(ensemble.over(sound, heard) if heard else ())
         for part in some:
             row: dict[str, Any] = {"file": str(file), "start": round(part.start, 3), "end": round(part.end, 3)}
             row |= {"person": "1", "modality": "audio", "emotion": "silence", **dict.fromkeys(ensemble.classes)}
             if _is_heard(part):
-                probabilities = dict(zip(ensemble.classes, next(judged).round(4).tolist(), strict=True))
-                row |= {"emotion": max(probabilities, key=probabilities.__getitem__), **probabilities}
+                told: list[float] = next(judged).round(4).tolist()
+                probabilities = dict(zip(ensemble.classes, told, strict=True))
+                best = max(probabilities, key=probabilities.__getitem__)
+                row |= {"emotion": best if probabilities[best] >= ensemble.unsure else "unsure", **probabilities}
             rows.append(row | {"scheme": ensemble.scheme, "model": ensemble.name})
     if not rows:
         raise MediaError(file, "there is no sound in it, and this model hears only")
     return rows
+
+
+def _rule(ensemble: Ensemble) -> str:
+    """What unsure means, where the model can be."""
+    if ensemble.unsure == 0:
+        return ""
+    return f"\n{ensemble.name}: unsure where no emotion reaches {ensemble.unsure:.0%} (--unsure 0: never)"
 
 
 def _is_heard(part: Window) -> bool:

@@ -52,6 +52,7 @@ class Encoder(nn.Module):
             return values.new_zeros(0, self.dimension)
         shortfall = max(0, self.receptive_field - values.shape[1])
         values = F.pad(torch.where(valid[:, :, None], values, 0.0), (0, 0, 0, shortfall)).transpose(1, 2)
+        values = values.contiguous()  # the first convolution is twice as fast so, and the same bit for bit
         valid = self._fill(F.pad(valid, (0, shortfall)))
         for convolution, activation in zip(self.convolutions, self.activations, strict=True):
             values = activation(convolution(values))

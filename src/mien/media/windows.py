@@ -3,7 +3,7 @@
 Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +66,16 @@ def windows(file: Path, *, length: float, hop: float, detect: Detector, rate: in
         rest[0, : total - known * frame] = sound[known * frame - first :]
         flags = np.concatenate([flags, detect(rest)])
         yield _window(sound[begin - first :], begin, flags, first_flag, rate)
+
+
+def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
+    """The sound of consecutive windows, (N,) float32, and the place of each in it, in samples."""
+    begins = [round((part.start - some[0].start) * rate) for part in some]
+    sound = np.zeros(begins[-1] + len(some[-1].samples), np.float32)
+    places = [slice(begin, begin + len(part.samples)) for begin, part in zip(begins, some, strict=True)]
+    for place, part in zip(places, some, strict=True):
+        sound[place] = part.samples
+    return sound, places
 
 
 def _window(samples: NDArray[np.float32], begin: int, flags: NDArray[np.bool_], first_flag: int, rate: int) -> Window:

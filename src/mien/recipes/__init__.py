@@ -1,7 +1,8 @@
 """The papers' algorithms. The name of a file here is the name in an experiment.
 
-A recipe module has a `SOURCE`, a `Config` (the settings of one model) and `build(config, encoder, classes,
-class_weight)`. Adding one: a file, and a line in `RECIPES`.
+A recipe module has a `SOURCE`, a `Config` (the settings of one model), `build(config, encoder, classes, class_weight)`
+and `predictor(config)`: the settings of the part that predicts emotions, whose weights have the names of the whole
+model's. Adding one: a file, and a line in `RECIPES`.
 """
 
 from importlib import import_module

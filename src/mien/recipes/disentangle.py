@@ -189,3 +189,10 @@ def build(
         class_weight: factor -> weight of each class (K) in its task's cross-entropy; others are unweighted.
     """
     return Disentangle(config, encoder, classes, class_weight)
+
+
+def predictor(config: Config, factor: str = "emotion") -> Config:
+    """The same model with nothing but what predicts a factor: one embedding, one task, no spy."""
+    name, embedding = next((name, one) for name, one in config.embeddings.items() if factor in one.tasks)
+    alone = Embedding(dim=embedding.dim, tasks={factor: embedding.tasks[factor]})
+    return Config(embeddings={name: alone}, hidden=config.hidden)

@@ -1,0 +1,193 @@
+"""`mien export`: the cells of one model of a run as one small folder with a card, calibrated, for `mien predict`."""
+
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from mien import exported
+from mien.audit import calibration, scores
+from mien.cells import Model
+from mien.commands import Outcome
+from mien.corpora.joined import Joined
+from mien.corpora.prepared import Prepared
+from mien.corpora.toy import voice
+from mien.corpora.toy.config import SENTENCES
+from mien.corpora.toy.expression import express
+from mien.corpora.toy.people import EMOTIONS, draw
+from mien.ensemble import Ensemble, find
+from mien.errors import ConfigError, RunError, unknown
+from mien.exported import CARD, FILES, WEIGHTS, Description, Unsure
+from mien.files import write_text
+from mien.report import card
+from mien.run import AGAIN, Cell, Run
+
+COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
+AGREE = 1e-3  # how far half precision may move a probability
+
+
+def export(
+    run: Path | str,
+    *,
+    out: Path | str,
+    name: str | None = None,
+    coverage: float = COVERAGE,
+    cells: Sequence[str] = (),
+) -> Outcome:
+    """Write a folder that predicts without its run: weights, what is needed to rebuild the model, and its card.
+
+    The members are calibrated by one temperature, and get a threshold under which they are unsure; both are chosen on
+    the members' validation speakers (see `mien.audit.calibration`). Scores are those of the run on its test speakers.
+    The same run gives the same bytes. Weights are halved in precision where that moves no probability by more than
+    `AGREE` on toy voices.
+
+    Args:
+        run: RUN (the model with the best validation score) or RUN/models/MODEL.
+        out: the folder to write; an earlier export there is replaced.
+        name: what the model is called; the folder's name unless told.
+        coverage: share of the validation clips that shall get an answer, above 0 and up to 1.
+        cells: folders of the cells to take, such as fold-0-seed-0; all unless told.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        CorpusError: the PREPARED folder of the run, whose licence the card tells, has gone.
+        RunError: the run is unfinished, has no test speakers, or its model cannot judge media files.
+    """
+    out = Path(out)
+    name = out.absolute().name if name is None else name
+    _check(out, name, coverage)
+    opened, model, found = find(Path(run))
+    chosen = _chosen(opened, model, found, cells)
+    validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
+    heard = _heard(opened)
+    judged, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
+    temperature = round(calibration.temperature(judged), 4)
+    rule = calibration.rejection(judged.probabilities(temperature), judged.truth, coverage)
+    members, stored = _members(opened, model, chosen)
+    digest = exported.write_weights(out, members, stored)
+    told = Description(
+        name=name,
+        model=model,
+        members=tuple(members),
+        classes=opened.classes,
+        scheme=next(iter(members.values())).experiment.data.scheme,
+        temperature=temperature,
+        unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
+        scores=card.scored(tested, temperature, opened, model),
+        stored=stored,
+        sha256=digest,
+        mien=version("mien"),
+        commit=opened.environment.get("commit"),
+        experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude={"provenance", "reference"}),
+    )
+    figures = [card.calibrated(part, temperature, rule.threshold, opened.clips) for part in (judged, tested)]
+    text = card.render(
+        told,
+        size=(out / WEIGHTS).stat().st_size,
+        command=_command(opened, model, name, coverage, cells),
+        training=opened.experiment.command,
+        heard=heard,
+        alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
+        validation=figures[0],
+        test=figures[1],
+    )
+    write_text(out / CARD, text)
+    exported.write_description(out, told)
+    return _outcome(out, told, figures[0])
+
+
+def _check(out: Path, name: str, coverage: float) -> None:
+    if not 0 < coverage <= 1:
+        raise ConfigError(f"--coverage {coverage:g}: a share of the clips, above 0 and up to 1, such as {COVERAGE}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(FILES)):
+        raise RunError(f"{out}: holds something else than an exported model; choose another --out")
+
+
+def _chosen(run: Run, model: str, found: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
+    """The cells to export, all finished."""
+    planned = [run.cell(model, fold["fold"], seed) for fold in run.splits for seed in run.experiment.seeds]
+    known = [cell.folder.name for cell in planned]
+    if strange := [name for name in names if name not in known]:
+        raise ConfigError(f"--cells: {unknown('cell', strange[0], known)}")
+    wanted = [cell for cell in planned if not names or cell.folder.name in names]
+    if missing := [cell for cell in wanted if cell not in found]:
+        raise RunError(f"{missing[0].folder}: is not trained to the end; {AGAIN} to go on, or choose others by --cells")
+    return wanted
+
+
+def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFrame:
+    """What some cells predicted on one split."""
+    table = run.predictions
+    places = {(cell.fold, cell.seed) for cell in cells}
+    inside = [place in places for place in zip(table["fold"], table["seed"], strict=True)]
+    rows = table[(table["model"] == model) & (table["split"] == split) & np.array(inside, bool)]
+    if rows.empty:
+        raise RunError(f"{run.folder}: has no predictions of '{model}' on {split} speakers, which the card needs")
+    return rows
+
+
+def _heard(run: Run) -> list[card.Heard]:
+    """Each corpus that the run was trained on, as far as it was used."""
+    folder = run.experiment.data.prepared
+    if folder is None:
+        raise RunError(f"{run.folder}: its experiment names no PREPARED folder, whose licence the card needs")
+    corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(folder)
+    if corpus.card["hash"] != run.certificate["corpus_hash"]:
+        raise RunError(f"{corpus.place}: holds another corpus than {run.folder} was trained on; prepare that one again")
+    used = run.clips.loc[list(run.certificate["files"])]
+    if isinstance(corpus, Prepared):
+        return [card.heard(corpus.card["name"], corpus.card, used)]
+    return [card.heard(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
+
+
+def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Model], Literal["float32", "float16"]]:
+    """The models by the names of their cells, and the precision in which they may be stored."""
+    cpu = torch.device("cpu")
+    whole = {
+        cell.folder.name: exported.predictor(Model.load(run.experiment_of(model), cell, cpu), model) for cell in cells
+    }
+    halved = {name: exported.rounded(member) for name, member in whole.items()}
+    said = []
+    for members in (whole, halved):
+        ensemble = Ensemble(model, run.classes, "", tuple(members.values()))
+        said.append(ensemble.probabilities(_voices()))
+    return (halved, "float16") if np.abs(said[0] - said[1]).max() <= AGREE else (whole, "float32")
+
+
+def _voices() -> list[NDArray[np.float32]]:
+    """A dozen utterances of toy people, the same on every call."""
+    rng = np.random.default_rng(0)
+    return [
+        voice.speak(sentence, person, express(emotion, 1.0, 0.1, rng), seconds=2.0, snr=30.0, rng=rng).samples
+        for person, sentence in zip(draw(2, rng), SENTENCES, strict=False)
+        for emotion in EMOTIONS
+    ]
+
+
+def _command(run: Run, model: str, name: str, coverage: float, cells: Sequence[str]) -> str:
+    """The line that does the same again, without places of this machine."""
+    parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
+    return " ".join([*parts, "--cells", *cells] if cells else parts)
+
+
+def _outcome(out: Path, told: Description, validation: card.Calibrated) -> Outcome:
+    score, size = told.scores[0], sum((out / name).stat().st_size for name in FILES)
+    lines = [
+        f"{told.name}: {len(told.members)} members, {len(told.classes)} classes, {size / 1e6:.1f} MB, {told.stored}",
+        f"unheard speakers: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
+        f"temperature {told.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
+        f"{validation.error_after:.3f}",
+        f"unsure below {told.unsure.threshold:.3f}: answers {told.unsure.coverage:.1%} of the validation clips, "
+        f"{told.unsure.accuracy:.1%} of these rightly",
+        f"written: {out}",
+    ]
+    data = {"folder": str(out), "size": size, **told.model_dump(mode="json", exclude={"experiment"})}
+    return Outcome(data=data, text="\n".join(lines))

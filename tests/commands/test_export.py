@@ -1,0 +1,221 @@
+"""An exported model predicts what its run does, calibrated; its weights are known by their hash; it can be unsure."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.special import softmax
+
+import mien
+from mien import exported
+from mien.audit import scores
+from mien.cli import main
+from mien.ensemble import Ensemble, best_model
+from mien.errors import ConfigError, RunError
+from mien.files import sha256
+from mien.media.audio import read_audio
+from mien.run import Run
+
+CPU = torch.device("cpu")
+MOST = 6_000_000  # bytes of a model that comes with mien
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    """The tiny run's MEnAN, exported."""
+    out = tmp_path_factory.mktemp("exported") / "voice-tiny"
+    mien.export(run / "models" / "MEnAN", out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory, make_tone):
+    """Six seconds of a tone."""
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    make_tone(path, 200.0, 1.0, 7, 6.0)
+    return path
+
+
+@pytest.fixture
+def packaged(folder, tmp_path, monkeypatch):
+    """The exported model in the place of the one that comes with mien."""
+    shutil.copytree(folder, tmp_path / "models" / exported.DEFAULT)
+    monkeypatch.setattr(exported, "FOLDER", tmp_path / "models")
+    return tmp_path / "models" / exported.DEFAULT
+
+
+def test_it_says_what_the_run_says_with_every_member_calibrated(run, folder, talk):
+    sound = read_audio(talk)[:16_000]
+    ensemble = Ensemble.open(folder, CPU)
+    assert ensemble.temperature != 1
+    whole = Ensemble.open(run / "models" / "MEnAN", CPU)
+    alone = [Ensemble("", whole.classes, "", (model,)).probabilities([sound]) for model in whole.models]
+    expected = np.mean([softmax(np.log(one) / ensemble.temperature, axis=1) for one in alone], axis=0)
+    np.testing.assert_allclose(ensemble.probabilities([sound]), expected, atol=1e-3)
+    assert ensemble.classes == whole.classes
+    assert (ensemble.name, ensemble.scheme) == ("voice-tiny", whole.scheme)
+
+
+def test_the_same_run_gives_the_same_bytes_that_hold_no_place_and_no_speaker(run, folder, tmp_path):
+    mien.export(run / "models" / "MEnAN", out=tmp_path / "voice-tiny")
+    for name in exported.FILES:
+        assert (tmp_path / "voice-tiny" / name).read_bytes() == (folder / name).read_bytes(), name
+    for name in (exported.DESCRIPTION, exported.CARD):
+        assert str(run.parent) not in (folder / name).read_text()
+    experiment = exported.describe(folder).experiment
+    assert experiment["data"]["prepared"] is None
+    assert list(experiment["models"]) == ["MEnAN"]
+    assert "speaker" not in json.dumps(experiment["models"])
+    members = exported.read(folder, CPU)[1]
+    assert len(members) == 4
+    assert not any("spies" in name or "speaker" in name for name in members[0].tensors)
+
+
+def test_the_card_tells_the_figures_of_the_run(run, folder):
+    opened, told, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
+    score = opened.metrics["models"]["MEnAN"]["test"]
+    for key in ("uar", "uar_low", "uar_high", "uar_chance", "wa"):
+        assert getattr(told.scores[0], key) == pytest.approx(score[key], abs=1e-4)  # one seed: nothing is averaged
+    assert [one.who for one in told.scores] == ["everybody", "female", "male"]
+    women = opened.predictions.merge(opened.clips["gender"], left_on="clip", right_index=True)
+    women = women[(women["gender"] == "female") & (women["split"] == "test") & (women["model"] == "MEnAN")]
+    assert told.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
+    for figure in (told.scores[0].uar, told.scores[0].uar_low, told.unsure.coverage, told.unsure.accuracy):
+        assert f"{figure:.3f}".removeprefix("0") in card
+    for text in (told.sha256, f"{told.unsure.threshold:.4f}", "as the recordings' owner says", "Article 5(1)(f)"):
+        assert text in card
+    assert told.unsure.coverage >= 0.8
+    validation = opened.predictions.query("split == 'validation' and model == 'MEnAN'")
+    logits = np.log(np.maximum(validation[list(opened.classes)].to_numpy(), 5e-7))
+    probabilities = softmax(logits / told.temperature, axis=1)
+    said = probabilities.max(axis=1) >= told.unsure.threshold
+    right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["emotion"]
+    assert told.unsure.coverage == pytest.approx(said.mean(), abs=1e-4)
+    assert told.unsure.accuracy == pytest.approx(right[said].mean(), abs=1e-4)
+
+
+def test_other_weights_are_refused(folder, talk, tmp_path):
+    broken = tmp_path / "voice-tiny"
+    shutil.copytree(folder, broken)
+    weights = bytearray((broken / exported.WEIGHTS).read_bytes())
+    weights[-1] ^= 1
+    (broken / exported.WEIGHTS).write_bytes(weights)
+    with pytest.raises(RunError, match="not the weights that were exported"):
+        mien.predict([talk], model=broken)
+    (broken / exported.WEIGHTS).unlink()
+    with pytest.raises(RunError, match=r"weights\.safetensors: missing"):
+        mien.predict([talk], model=broken)
+    (broken / exported.DESCRIPTION).write_text("{")
+    with pytest.raises(RunError, match=r"model\.json: damaged"):
+        mien.predict([talk], model=broken)
+    (broken / exported.DESCRIPTION).write_text('{"nam": "x"}')
+    with pytest.raises(ConfigError, match="Did you mean 'name'"):
+        mien.predict([talk], model=broken)
+
+
+def test_unsure_takes_the_word_and_leaves_the_probabilities(run, folder, talk):
+    threshold = exported.describe(folder).unsure.threshold
+    classes = list(Run.open(run).classes)
+    told = {
+        unsure: pd.DataFrame(mien.predict([talk], model=folder, window=0.5, hop=0.5, unsure=unsure).data["rows"])
+        for unsure in (None, 0.0, 1.0)
+    }
+    best = told[0.0][classes].astype(float).max(axis=1)
+    likeliest = told[0.0][classes].astype(float).idxmax(axis=1)
+    assert (told[0.0]["emotion"] == likeliest).all()
+    assert (told[1.0]["emotion"] == "unsure").all()
+    assert (told[None]["emotion"] == likeliest.where(best >= threshold, "unsure")).all()
+    for rows in told.values():
+        pd.testing.assert_frame_equal(rows[classes], told[0.0][classes])
+    plain = pd.DataFrame(mien.predict([talk], model=run, window=0.5, hop=0.5).data["rows"])
+    assert "unsure" not in set(plain["emotion"])
+    text = mien.predict([talk], model=folder).text
+    assert f"unsure where no emotion reaches {threshold:.0%}" in text
+    assert max(map(len, text.splitlines()[1:])) <= 80
+    with pytest.raises(ConfigError, match=r"--unsure 1\.5"):
+        mien.predict([talk], model=run, unsure=1.5)
+
+
+def test_the_packaged_model_is_the_default_and_goes_by_its_name(packaged, talk, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    expected = mien.predict([talk], model=packaged).data["rows"]
+    assert mien.predict([talk]).data["rows"] == expected
+    assert mien.predict([talk], model=exported.DEFAULT).data["rows"] == expected
+    with pytest.raises(RunError, match=f"Did you mean '{exported.DEFAULT}'"):
+        mien.predict([talk], model="voice-smal")
+    assert main(["list", "models", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["models"]
+    assert row["name"] == exported.DEFAULT
+    told = exported.describe(packaged)
+    assert f"UAR {told.scores[0].uar:.3f}" in row["unheard speakers"]
+    assert f"{told.unsure.accuracy:.0%} are right" in row["on validation"]
+
+
+def test_a_build_without_it_says_so(talk, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(exported, "FOLDER", tmp_path)
+    assert main(["predict", str(talk)]) == 2
+    assert "comes without the model 'voice-small'; give --model RUN" in capsys.readouterr().err
+    assert main(["list", "models"]) == 0
+    assert "comes without models" in capsys.readouterr().out
+
+
+def test_some_cells_can_be_taken(run, tmp_path):
+    done = mien.export(run, out=tmp_path / "two", cells=["fold-0-seed-0", "fold-2-seed-0"], coverage=0.5)
+    assert done.data["members"] == ["fold-0-seed-0", "fold-2-seed-0"]
+    assert done.data["folder"] == str(tmp_path / "two")
+    assert exported.describe(tmp_path / "two").model == best_model(Run.open(run))
+    assert done.data["scores"][0]["speakers"] == 2
+    command = (tmp_path / "two" / exported.CARD).read_text()
+    assert "--coverage 0.5 --cells fold-0-seed-0 fold-2-seed-0" in command
+
+
+def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    with pytest.raises(ConfigError, match="--coverage 0"):
+        mien.export(run, out=out, coverage=0)
+    with pytest.raises(ConfigError, match="--name a/b"):
+        mien.export(run, out=out, name="a/b")
+    with pytest.raises(ConfigError, match="Did you mean 'fold-0-seed-0'"):
+        mien.export(run, out=out, cells=["fold-0-sed-0"])
+    with pytest.raises(RunError, match="no run folder"):
+        mien.export(tmp_path, out=out)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "notes.txt").write_text("mine")
+    with pytest.raises(RunError, match="holds something else"):
+        mien.export(run, out=tmp_path / "full")
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    rows = pd.read_csv(copy / "predictions.csv")
+    rows[rows["split"] == "validation"].to_csv(copy / "predictions.csv", index=False)
+    with pytest.raises(RunError, match="no predictions of 'MEnAN' on test speakers"):
+        mien.export(copy / "models" / "MEnAN", out=out)
+    (copy / "models" / "MEnAN" / "fold-1-seed-0" / "weights.safetensors").unlink()
+    with pytest.raises(RunError, match="fold-1-seed-0: is not trained to the end"):
+        mien.export(copy / "models" / "MEnAN", out=out)
+    settings = (copy / "experiment.yaml").read_text()
+    (copy / "experiment.yaml").write_text(settings.replace("normalisation: train", "normalisation: speaker"))
+    with pytest.raises(RunError, match="normalisation: speaker"):
+        mien.export(copy / "models" / "MEnAN", out=out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", exported.packaged() or [pytest.param("", marks=pytest.mark.skip("none is packaged"))])
+def test_every_packaged_model_is_whole_small_and_told(name):
+    place = exported.FOLDER / name
+    told, members = exported.read(place, CPU)
+    assert {path.name for path in place.iterdir()} == set(exported.FILES)
+    assert sum(path.stat().st_size for path in place.iterdir()) < MOST
+    assert told.name == name
+    assert len(members) == len(told.members)
+    assert told.sha256 == sha256(place / exported.WEIGHTS)
+    card = (place / exported.CARD).read_text()
+    assert told.sha256 in card
+    assert all(re.search(rf"\b{emotion}\b", card) for emotion in told.classes)
+    for heading in ("What it heard", "Scores on people", "Calibration", "When it says nothing", "may not be used for"):
+        assert heading in card
+    assert told.commit is not None
+    assert not told.commit.endswith("+")
