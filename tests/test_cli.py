@@ -21,7 +21,7 @@ from mien.commands import Outcome
 from mien.errors import ConfigError, LeakError
 
 HEAVY = ("torch", "pandas", "numpy", "scipy", "av", "pydantic", "joblib", "yaml", "matplotlib")
-NAMES = ("demo", "prepare", "train", "evaluate", "predict", "report", "list")
+NAMES = ("demo", "prepare", "train", "evaluate", "predict", "export", "report", "list")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_defect_is_not_dressed_up(report, capsys: pytest.CaptureFixture[str]) 
         ("report r --jsn", "Did you mean --json? See 'mien report --help'."),
         ("prepare emodb x --out y --workers 0", "Must be >= 1"),
         ("list reader", 'Did you mean "readers"?'),
-        ("predict a.wav", "--model"),
+        ("predict a.wav --unsure 2", "Must be <= 1"),
         ("predict a.wav --model m --window 0", "Must be > 0"),
     ],
 )
@@ -151,13 +151,13 @@ def test_every_command_has_an_example_and_speaks_json(capsys: pytest.CaptureFixt
     assert "--debug" in out
 
 
-@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "predict", "report"])
+@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "predict", "export", "report"])
 def test_options_are_those_of_the_function(name: str) -> None:
     function = inspect.signature(getattr(importlib.import_module(f"mien.commands.{name}"), name)).parameters
     command = dict(inspect.signature(getattr(cli, name)).parameters)
     if command.pop("machine", None):
         command |= inspect.signature(cli.Machine).parameters
-    renamed: dict[str, Any] = {"file": "files", "more": "files"}
+    renamed: dict[str, Any] = {"file": "files", "more": "files", "option": "options"}
     assert {renamed.get(key, key) for key in command} - {"output"} == set(function)
     for key, parameter in function.items():
         if parameter.kind is parameter.KEYWORD_ONLY and command[key].default is not None:

@@ -60,7 +60,7 @@ def _all_keys(experiment):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = config.load(name).model_dump(mode="json")
-    free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.")  # names there are the user's
+    free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.")  # the user's names
     checked = 0
     for key in settings(raw):
         if key.startswith(free) or key in {"provenance", "reference", "encoder.name", "data.audio.name", "data.copies"}:

@@ -6,12 +6,13 @@ whatever the experiment below says of it, unless its provenance is told with it.
 """
 
 import copy
+import math
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from difflib import get_close_matches
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
 from pydantic import Field, field_validator
@@ -20,20 +21,26 @@ from mien import encoders, features, recipes
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
+from mien.experiments import names as names
+from mien.experiments import read
 from mien.features.batches import Masking
 from mien.features.config import FeatureConfig
 from mien.features.length import Length
 from mien.features.normalisation import Kind
+from mien.grid import Grid, Point, changed, points
 from mien.protocols import Protocol
-from mien.provenance import SCIENCE, Named, leaves, named, prefixes, traced
+from mien.provenance import SCIENCE, Named, assign, leaves, named, prefixes, traced
 from mien.settings import Loader, Settings, parse
+
+FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
 
 
 class Data(Settings):
     """What is learned from.
 
     Attributes:
-        prepared: the PREPARED folder; a relative path is taken from the working directory and made absolute.
+        prepared: the PREPARED folder, or several: name -> folder. A relative path is taken from the working directory
+            and made absolute.
         scheme: the emotion classes, a name in `corpora.schemes`.
         audio: a feature by name, with its settings.
         copies: name -> settings of the feature that differ; each is one more training example of every clip.
@@ -43,7 +50,7 @@ class Data(Settings):
         unlabelled: clips without an emotion of the scheme are left out, or train what needs no emotion.
     """
 
-    prepared: str | None = None
+    prepared: str | dict[str, str] | None = None
     scheme: str
     audio: Named
     copies: dict[str, Named] = Field({})
@@ -52,10 +59,21 @@ class Data(Settings):
     masking: Masking = Masking()
     unlabelled: Literal["leave out", "train"] = "leave out"
 
-    @field_validator("prepared")
+    @field_validator("prepared", mode="wrap")
     @classmethod
-    def _absolute(cls, prepared: str | None) -> str | None:
-        return None if prepared is None else str(Path(prepared).absolute())
+    def _absolute(cls, prepared: Any, _: Any) -> str | dict[str, str] | None:
+        if prepared is None:
+            return None
+        if isinstance(prepared, str):
+            return str(Path(prepared).absolute())
+        if not isinstance(prepared, dict) or not all(isinstance(folder, str) for folder in prepared.values()):
+            raise ValueError("not a PREPARED folder, nor a mapping such as {emodb: PREPARED, ravdess: PREPARED}")
+        if not prepared:
+            raise ValueError("no corpus is named; write NAME: PREPARED for each")
+        for name in prepared:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+                raise ValueError(f"corpus '{name}': a corpus's name is a letter, then letters, digits, '_' and '-'")
+        return {name: str(Path(prepared[name]).absolute()) for name in sorted(prepared)}
 
 
 class Experiment(Settings):
@@ -77,7 +95,9 @@ class Experiment(Settings):
         seeds: each trains every model on every fold.
         provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure); the
             longest prefix holds.
-        reference: the paper's figures: model -> measure -> value.
+        reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
+        grid: what is varied: group -> dotted key -> values, see `mien.grid`.
+        hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
     """
 
     title: str
@@ -94,13 +114,15 @@ class Experiment(Settings):
     optimiser: Optimiser = Optimiser()
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field((0,), min_length=1)
     provenance: dict[str, Literal["paper", "assumed", "ours"]] = Field({})
-    reference: dict[str, dict[str, float]] = Field({})
+    reference: dict[str, dict[str, float | dict[str, float]]] = Field({})
+    grid: Grid = Field({})
+    hold_test: bool = False
 
     @field_validator("models")
     @classmethod
     def _plain_names(cls, models: dict[str, Named]) -> dict[str, Named]:
         for name in models:
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):  # a variant's name may hold a dot
                 raise ValueError(f"model '{name}': a model's name is a folder's: letters, digits, '_' and '-' only")
         return models
 
@@ -144,11 +166,52 @@ class Experiment(Settings):
             raise ConfigError(f"encoder: 'name' is missing; known: {', '.join(encoders.ENCODERS)}")
         return name, parse(encoders.encoder(name).Config, settings, "encoder")
 
+    @cached_property
+    def sweep(self) -> tuple["Variant", ...]:
+        """Every point of the grid, in its order; raises ConfigError where the settings there are wrong."""
+        return tuple(_variant(self, point) for point in points(self.grid, self.models))
+
+    @property
+    def trained(self) -> dict[str, "Experiment"]:
+        """Every model that is trained -> the experiment that it is of: its models as they stand, then the variants."""
+        own: dict[str, Experiment] = dict.fromkeys(self.models, self)
+        return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
+
+
+class Variant(NamedTuple):
+    """One point of the grid.
+
+    Attributes:
+        group: of the grid.
+        label: of the point in its group.
+        base: the model that it is a variant of.
+        name: what it is called; that of the base where its settings are the base's, and nothing else is trained.
+        experiment: with this model alone, without a grid.
+    """
+
+    group: str
+    label: str
+    base: str
+    name: str
+    experiment: Experiment
+
 
 def _frames(name: str, config: FeatureConfig) -> Named:
     """What all examples of a batch share."""
     module = features.feature(name)
     return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
+
+
+def _check_time(experiment: Experiment) -> None:
+    """Raise ConfigError where time is cut or masked in a feature that has one vector a clip."""
+    name, config = experiment.feature
+    data = experiment.data
+    for key, asked in {
+        "data.length": data.length != Length(),
+        "data.masking.seconds": data.masking.seconds > 0,
+    }.items():
+        if asked and math.isinf(features.feature(name).hop(config)):
+            raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
 
 
 def _feature(settings: Named, where: str) -> tuple[str, FeatureConfig]:
@@ -159,18 +222,13 @@ def _feature(settings: Named, where: str) -> tuple[str, FeatureConfig]:
     return name, parse(features.feature(name).Config, settings, where)
 
 
-def names() -> list[str]:
-    """The experiments that come with mien."""
-    return sorted(file.name[:-5] for file in resources.files("mien.experiments").iterdir() if file.name[-5:] == ".yaml")
-
-
 def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment by name or file, apply overrides `key=value`, and check all of it.
 
     Raises:
         ConfigError: naming the file and the key, with the nearest known one.
     """
-    base, loose = _read(experiment)
+    base, loose = read(experiment)
     raw = {**copy.deepcopy(base), "provenance": {}}
     for override in overrides:
         key, separator, text = override.partition("=")
@@ -182,9 +240,12 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
             raise ConfigError(
                 f"override '{override}': the value is not YAML ({' '.join(str(error).split())})"
             ) from error
-        _assign(raw, key.split(".", 1 if key.startswith("provenance.") else -1), value, override)
+        assign(raw, key.split(".", FREE.get(key.split(".")[0], -1)), value, f"override '{override}'")
     raw, more = traced(base, raw)
-    return resolve(raw, str(experiment), loose | more)
+    found = resolve(raw, str(experiment), loose | more)
+    if dotted := [name for name in found.models if "." in name]:
+        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which parts keys")
+    return found
 
 
 def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
@@ -202,7 +263,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     try:
         experiment.encoder_config  # noqa: B018 - checked when it is read
         experiment.feature, experiment.feature_copies  # noqa: B018
-        known = _keys(experiment)
+        _check_time(experiment)
+        known = prefixes(key for key, _ in leaves(_whole(experiment)))
         told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
         if strange := [key for key in told if key not in known]:
             near = get_close_matches(strange[0], sorted(known), n=1, cutoff=0.5)
@@ -210,69 +272,33 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
             raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
         if models := [name for name in experiment.reference if name not in experiment.models]:
             raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
+        found = experiment.model_copy(update={"provenance": told})
+        found.sweep  # noqa: B018
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return experiment.model_copy(update={"provenance": told})
+    return found
 
 
-def _keys(experiment: Experiment) -> set[str]:
-    """The dotted keys of all settings that have a provenance, defaults too, and their prefixes."""
+def _variant(base: Experiment, point: Point) -> Variant:
+    """The experiment of one point of a grid."""
+    plain = base.model_dump(mode="json", exclude={"grid", "reference"})
+    alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
+    raw, loose = traced(plain, changed(alone, point))
+    found = resolve(raw, f"grid.{point.group}", loose)
+    whole, name = _whole(base), point.name
+    if _whole(found) == whole | {"models": {point.model: whole["models"][point.model]}}:
+        return Variant(point.group, point.label, point.model, point.model, found)
+    old, new = f"models.{point.model}.", f"models.{name}."
+    told = {key.replace(old, new, 1) if key.startswith(old) else key: why for key, why in found.provenance.items()}
+    renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": told})
+    return Variant(point.group, point.label, point.model, name, renamed)
+
+
+def _whole(experiment: Experiment) -> Named:
+    """All settings that have a provenance, defaults too."""
     whole = experiment.model_dump(mode="json", include=set(SCIENCE))
     whole["encoder"] |= experiment.encoder_config[1].model_dump(mode="json")
     whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
     whole["data"]["audio"] |= experiment.feature[1].model_dump(mode="json")
     whole["data"]["copies"] = {name: one.model_dump(mode="json") for name, one in experiment.feature_copies.items()}
-    return prefixes(key for key, _ in leaves(whole))
-
-
-def _read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, set[str]]:
-    """The plain values of an experiment and what it extends, and the entries of its provenance that may be no more."""
-    path = Path(experiment)
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise ConfigError(f"{path}: no such experiment file; known names: {', '.join(names())}")
-        text = path.read_bytes()
-    elif str(experiment) in names():
-        text = resources.files("mien.experiments").joinpath(f"{experiment}.yaml").read_bytes()
-    else:
-        raise ConfigError(unknown("experiment", str(experiment), names()) + " A file of yours ends in .yaml.")
-    try:
-        raw = yaml.load(text.decode(), Loader)  # noqa: S506 - Loader is a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{experiment}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{experiment}: an experiment is a mapping of settings, not {type(raw).__name__}")
-    base = raw.pop("extends", None)
-    if base is None:
-        return raw, set()
-    if base in above:
-        raise ConfigError(f"{experiment}: extends itself by way of {' -> '.join(above)}")
-    local = path.parent / str(base)
-    below, loose = _read(local if local.suffix in {".yaml", ".yml"} else str(base), (*above, str(base)))
-    merged, more = traced(below, {**_merge(below, raw), "provenance": raw.get("provenance", {})})
-    return merged, loose | more
-
-
-def _merge(base: Named, over: Mapping[str, Any]) -> Named:
-    """`over` laid on `base`, mappings key by key; null takes a key of the base away."""
-    merged = dict(base)
-    for key, value in over.items():
-        if value is None and key in merged and isinstance(merged[key], dict):
-            del merged[key]
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def _assign(raw: Named, place: Sequence[str], value: Any, override: str) -> None:
-    for part in place[:-1]:
-        raw[part] = named(raw[part]) if part in {"encoder", "audio"} and part in raw else raw.get(part, {})
-        raw = raw[part]
-        if not isinstance(raw, dict):
-            raise ConfigError(f"override '{override}': '{part}' is one value and has no keys below it")
-    if value is None and isinstance(raw.get(place[-1]), dict):
-        del raw[place[-1]]
-    else:
-        raw[place[-1]] = value
+    return whole

@@ -3,8 +3,10 @@
 Settings are plain values here, as in a file, and go by dotted keys. The longest prefix that a provenance tells holds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from mien.errors import ConfigError
 
 Named = dict[str, Any]
 SCIENCE = ("recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds")  # have a provenance
@@ -53,6 +55,34 @@ def prefixes(keys: Iterable[str]) -> set[str]:
     """The keys and every prefix of them: `a.b` gives `a` and `a.b`."""
     parts = (str(key).split(".") for key in keys)
     return {".".join(names[:length]) for names in parts for length in range(1, len(names) + 1)}
+
+
+def merged(base: Named, over: Mapping[str, Any]) -> Named:
+    """`over` laid on `base`, mappings key by key; null takes a key of the base away."""
+    laid = dict(base)
+    for key, value in over.items():
+        if value is None and key in laid and isinstance(laid[key], dict):
+            del laid[key]
+        elif isinstance(value, Mapping) and isinstance(laid.get(key), dict):
+            laid[key] = merged(laid[key], value)
+        else:
+            laid[key] = value
+    return laid
+
+
+def assign(raw: Named, place: Sequence[str], value: Any, where: str) -> None:
+    """Put a value at a place in `raw`; null takes a mapping away. Raises ConfigError, beginning with `where`."""
+    for part in place[:-1]:
+        raw[part] = named(raw[part]) if part in {"encoder", "audio"} and part in raw else raw.get(part, {})
+        if part == "prepared" and raw[part] is None:
+            raw[part] = {}
+        raw = raw[part]
+        if not isinstance(raw, dict):
+            raise ConfigError(f"{where}: '{part}' is one value and has no keys below it")
+    if value is None and isinstance(raw.get(place[-1]), dict):
+        del raw[place[-1]]
+    else:
+        raw[place[-1]] = value
 
 
 def _nearest(provenance: Mapping[str, str], key: str) -> str | None:

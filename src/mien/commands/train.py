@@ -1,7 +1,8 @@
 """`mien train`: an experiment with all its models, folds and seeds, from a prepared corpus to a run with its report."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,18 @@ import pandas as pd
 import torch
 
 from mien import config, environment
-from mien.audit import scores, splits
+from mien.audit import reference, splits
+from mien.audit.folds import by_fold
 from mien.audit.leakage import speaker_leakage
+from mien.audit.metrics import metrics
+from mien.audit.silhouettes import silhouettes
+from mien.audit.sweep import sweep
 from mien.cells import check, train_cell
 from mien.commands import Outcome
 from mien.config import Experiment
-from mien.dataset import Dataset
-from mien.engine import processes
+from mien.dataset import Dataset, different, open_all
+from mien.engine import board, processes
+from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError
 from mien.progress import progress
 from mien.protocols import Fold
@@ -33,6 +39,7 @@ def train(
     workers: int = 1,
     device: str = "auto",
     threads: int = 1,
+    tensorboard: bool = False,
 ) -> Outcome:
     """Train all models of an experiment on all its folds and seeds; what is finished already is not trained again.
 
@@ -43,30 +50,36 @@ def train(
         workers: how many cells (model, fold, seed) train at once, and how many processes extract features.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: of each worker.
+        tensorboard: write event files to RUN/tensorboard as well; see `engine.board`.
 
     Raises:
-        ConfigError: a setting is not understood.
+        ConfigError: a setting is not understood, or an extra is not installed.
         CorpusError: a media file has gone or changed since it was prepared.
         LeakError: a speaker would be in two parts of a fold.
         RunError: `out` holds something else.
     """
     settings = config.load(experiment, overrides)
+    if tensorboard:
+        board.require()
     place = processes.device(device)
     if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
-    dataset = Dataset.open(settings)
+    datasets = open_all(settings)
+    dataset = next(iter(datasets.values()))  # all have the same clips
     folds = dataset.folds(settings)
     check(dataset, folds[0], settings)
     certificate = splits.certificate(
         dataset.clips, folds, dataset.classes, dataset.prepared.card, _left_out(dataset, settings)
     )
-    if settings.data.normalisation == "speaker":
+    certificate["notes"] += dataset.miscounts(settings.data.scheme)
+    if any(one.data.normalisation == "speaker" for one in settings.trained.values()):
         certificate["notes"].insert(0, "warning: normalisation by speaker uses statistics of validation and test clips")
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
-            _refuse_another_corpus(run, certificate)
-            dataset.extract(workers=workers)
+            _refuse_another_corpus(run, certificate, dataset.prepared.place)
+            for each in different(datasets.values()):
+                each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             run = Run.start(Path(out), settings)
             protocol = settings.protocol.model_dump(mode="json")
             run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
@@ -74,7 +87,7 @@ def train(
             run.write_json("environment.json", environment.describe(place))
             run.write_table("clips.csv", dataset.clips)
         processes.wait()
-        _train_cells(run, dataset, folds, place, workers, threads)
+        _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
         if processes.rank() == 0:
             finish(run, workers=workers)
         processes.wait()
@@ -85,8 +98,14 @@ def finish(run: Run, *, workers: int = 1) -> None:
     """Join the predictions of all cells, score them, probe the embeddings, and write the page."""
     tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
-    run.write_json("metrics.json", scores.metrics(run.predictions, run.classes))
-    run.write_table("leakage.csv", speaker_leakage(run, workers=workers))
+    predictions = run.predictions
+    leakage = speaker_leakage(run, workers=workers)
+    run.write_json("metrics.json", metrics(predictions, run.classes, leakage))
+    run.write_table("folds.csv", by_fold(predictions, run.classes))
+    run.write_table("leakage.csv", leakage)
+    run.write_table("silhouettes.csv", silhouettes(run))
+    if run.experiment.grid:
+        run.write_table("sweep.csv", sweep(run))
     page.write(run)
 
 
@@ -98,7 +117,7 @@ def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
     return dataset.left_out | ({"several emotions": several} if several else {})
 
 
-def _refuse_another_corpus(run: Run, certificate: dict[str, Any]) -> None:
+def _refuse_another_corpus(run: Run, certificate: dict[str, Any], place: str) -> None:
     """Raise RunError when the run was begun on other files, labels or speakers than PREPARED holds now."""
     if not (run.folder / "certificate.json").exists():
         return
@@ -106,25 +125,39 @@ def _refuse_another_corpus(run: Run, certificate: dict[str, Any]) -> None:
     for key in ("corpus_hash", "split", "files"):
         if before.get(key) != certificate[key]:
             raise RunError(
-                f"{run.folder}: was begun on another corpus or split than {run.experiment.data.prepared} holds now "
+                f"{run.folder}: was begun on another corpus or split than {place} holds now "
                 f"({key} differs); choose another --out"
             )
 
 
+def _read(folds: Sequence[Fold]) -> set[str]:
+    """The clips that are read where test clips are left alone."""
+    return {clip for fold in folds for clip in (*fold.train, *fold.validation)}
+
+
 def _train_cells(
-    run: Run, dataset: Dataset, folds: Sequence[Fold], device: torch.device, workers: int, threads: int
+    run: Run,
+    datasets: Mapping[str, Dataset],
+    folds: Sequence[Fold],
+    device: torch.device,
+    workers: int,
+    threads: int,
+    events: bool,
 ) -> None:
     todo = [
-        (fold, cell)
+        (datasets[model], fold, cell)
         for seed in run.experiment.seeds
         for fold in folds
-        for model in run.experiment.models
+        for model in run.experiment.trained
         if not (cell := run.cell(model, fold.number, seed)).finished
     ]
-    epochs = run.experiment.training.epochs
-    with progress(len(todo) * epochs, "training", "epochs") as advance:
+    for cell in run.cells if events and processes.rank() == 0 else ():  # what is finished is shown, too
+        with _events(run, cell, lambda record: None):
+            pass
+    epochs = {model: own.training.epochs for model, own in run.experiment.trained.items()}
+    with progress(sum(epochs[cell.model] for _, _, cell in todo), "training", "epochs") as advance:
         if workers == 1:
-            for fold, cell in todo:
+            for dataset, fold, cell in todo:
                 begun = 0
 
                 def watch(record: dict[str, float]) -> None:
@@ -132,40 +165,62 @@ def _train_cells(
                     advance(int(record["epoch"]) - begun)
                     begun = int(record["epoch"])
 
-                train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=watch)
-                advance(epochs - begun)
+                with _events(run, cell, watch) if events else nullcontext(watch) as follow:
+                    train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=follow)
+                advance(epochs[cell.model] - begun)
             return
-        job = partial(_job, run, dataset, device, threads)
-        for _, result in spread(job, [[one] for one in todo], workers=workers):
+        job = partial(_job, run, device, threads, events)
+        for (one,), result in spread(job, [[one] for one in todo], workers=workers):
             if isinstance(result, Lost):
-                _, cell = result.item
+                _, _, cell = result.item
                 raise TrainingError(
                     f"{cell.folder}: the process that trained it was ended twice ({result.how or 'cause not known'}), "
                     "by lack of memory perhaps; run the same command again with fewer --workers to go on"
                 )
-            advance(epochs)
+            advance(epochs[one[2].model])
 
 
-def _job(run: Run, dataset: Dataset, device: torch.device, threads: int, chunk: Sequence[tuple[Fold, Cell]]) -> None:
-    for fold, cell in chunk:
-        train_cell(run, dataset, fold, cell, device=device, threads=threads)
+def _job(
+    run: Run,
+    device: torch.device,
+    threads: int,
+    events: bool,
+    chunk: Sequence[tuple[Dataset, Fold, Cell]],
+) -> None:
+    def watch(record: dict[str, float]) -> None:
+        pass
+
+    for dataset, fold, cell in chunk:
+        with _events(run, cell, watch) if events else nullcontext(watch) as follow:
+            train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=follow)
+
+
+def _events(run: Run, cell: Cell, watch: Callable[[Record], None]) -> AbstractContextManager[Callable[[Record], None]]:
+    place = run.folder / "tensorboard" / cell.folder.relative_to(run.folder / "models")
+    return board.following(cell.folder, place, watch)
 
 
 def _outcome(run: Run) -> Outcome:
     if not (run.folder / "metrics.json").exists():  # another process of this training writes it
         return Outcome(data={}, text="")
-    metrics, certificate = run.metrics, run.certificate
+    scored, certificate = run.metrics, run.certificate
     lines = []
-    for model, splits_of in metrics["models"].items():
-        test = splits_of["test"]
+    width = max([20, *map(len, scored["models"])])
+    for model, splits_of in scored["models"].items():
+        judged = "test" if "test" in splits_of else "validation"
+        found = splits_of[judged]
         lines.append(
-            f"{model:20} test UAR {test['uar']:.3f} (95 % {_shown(test['uar_low'])} to {_shown(test['uar_high'])}, "
-            f"chance {test['uar_chance']:.3f}), validation {splits_of['validation']['uar']:.3f}"
+            f"{model:{width}} {judged} UAR {found['uar']:.3f} (95 % {_shown(found['uar_low'])} to "
+            f"{_shown(found['uar_high'])}, chance {found['uar_chance']:.3f})"
+            + (f", validation {splits_of['validation']['uar']:.3f}" if judged == "test" else "")
         )
+        paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
+        if beside := reference.sentence(paper, ("uar",), ("test", "validation")):
+            lines.append(f"{'':{width}} {beside}")
     lines += [f"not used, {why}: {clips} clips" for why, clips in certificate["left_out"].items()]
     lines += certificate["notes"]
     report = run.folder / "report.html"
-    data = {"run": str(run.folder), "report": str(report), "models": metrics["models"], "notes": certificate["notes"]}
+    data = {"run": str(run.folder), "report": str(report), "models": scored["models"], "notes": certificate["notes"]}
     return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))
 
 

@@ -1,0 +1,149 @@
+"""A grid is trained like any other experiment: each variant under its own settings, resumed, judged."""
+
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from mien import config
+from mien.cells import train_cell
+from mien.corpora.prepared import Prepared
+from mien.dataset import Dataset, different, open_all
+from mien.engine import checkpoint
+from mien.errors import RunError
+from mien.run import Run, read_table
+
+GRID = """
+extends: tiny.yaml
+models: {emotion_only: null}
+hold_test: true
+grid:
+  lambda:
+    models.MEnAN.embeddings.main:
+      "0.5": {tasks: {emotion: 0.5}, remove: {speaker: {weight: 0.5}}}
+      "0.9": {tasks: {emotion: 0.9}, remove: {speaker: {weight: 0.1}}}
+  length: {data.length.seconds: [0.2], training.epochs: [2]}
+  tempo: {data.audio.speed_by: [tempo]}
+protocol: {folds: [0]}
+training: {epochs: 3}
+"""
+EPOCHS = {"MEnAN": 3, "MEnAN-lambda-0.9": 3, "MEnAN-length-0.2-2": 2, "MEnAN-tempo-tempo": 3}
+
+
+@pytest.fixture(scope="module")
+def arguments(prepared, experiment):
+    """What the grid is trained with."""
+    path = experiment.parent / "grid.yaml"
+    path.write_text(GRID)
+    return path, [f"data.prepared={prepared}"]
+
+
+@pytest.fixture(scope="module")
+def done(arguments, tmp_path_factory):
+    return mien.train(*arguments, out=tmp_path_factory.mktemp("grid") / "run", workers=2)
+
+
+@pytest.fixture(scope="module")
+def run(done):
+    return Run.open(done.data["run"])
+
+
+def test_every_variant_is_trained_once_under_its_own_settings(run):
+    assert {cell.model: len(run.history(cell)) for cell in run.cells} == EPOCHS
+    assert set(run.metrics["models"]) == set(run.predictions["model"]) == set(run.leakage["model"]) == set(EPOCHS)
+
+
+@pytest.mark.parametrize(
+    ("variant", "overrides"),
+    [
+        ("MEnAN-tempo-tempo", ["data.audio.speed_by=tempo"]),
+        ("MEnAN-length-0.2-2", ["data.length.seconds=0.2", "training.epochs=2"]),
+        (
+            "MEnAN-lambda-0.9",
+            [f"models.MEnAN.embeddings.main.{key}" for key in ("tasks.emotion=0.9", "remove.speaker.weight=0.1")],
+        ),
+    ],
+)
+def test_a_variant_is_what_the_same_settings_train_without_a_grid(run, arguments, tmp_path, variant, overrides):
+    path, prepared = arguments
+    settings = config.load(path, ["grid=null", *prepared, *overrides])
+    dataset, alone = Dataset.open(settings), Run(tmp_path, settings)
+    (fold,), cell = dataset.folds(settings), alone.cell("MEnAN", 0, 0)
+    train_cell(alone, dataset, fold, cell, device=torch.device("cpu"))
+    told, _ = checkpoint.load_weights(cell.weights)
+    found, _ = checkpoint.load_weights(run.cell(variant, 0, 0).weights)
+    base, _ = checkpoint.load_weights(run.cell("MEnAN", 0, 0).weights)
+    assert told.keys() == found.keys()
+    assert all(torch.equal(found[name], value) for name, value in told.items())
+    assert not all(torch.equal(base[name], value) for name, value in told.items())
+
+
+def test_test_clips_are_not_read_predicted_or_embedded(run, arguments):
+    (fold,) = run.splits
+    held = set(fold["test"]["clips"])
+    assert set(run.predictions["split"]) == {"validation"}
+    assert not held & set(run.predictions["clip"])
+    for cell in run.cells:
+        table, _ = run.embeddings(cell)
+        assert set(table["split"]) == {"train", "validation"}
+        assert not held & set(table["clip"])
+    assert set(run.leakage["speakers"]) == {"heard"}
+    labelled = list(run.clips.index[run.clips["label"].notna()])
+    for store in open_all(config.load(*arguments))["MEnAN-tempo-tempo"].copies.values():  # no other test extracts these
+        assert set(store.missing(labelled)) == held
+
+
+def test_models_of_the_same_data_share_one_dataset(arguments):
+    datasets = open_all(config.load(*arguments))
+    assert list(datasets) == list(EPOCHS)
+    assert datasets["MEnAN"] is datasets["MEnAN-lambda-0.9"]
+    assert len(different(datasets.values())) == 3
+
+
+def test_nothing_is_trained_a_second_time_and_another_grid_is_refused(run, arguments):
+    files = sorted((run.folder / "models").rglob("*.*"))
+    times = [path.stat().st_mtime_ns for path in files]
+    mien.train(*arguments, out=run.folder)
+    assert sorted((run.folder / "models").rglob("*.*")) == files
+    assert [path.stat().st_mtime_ns for path in files] == times
+    path, overrides = arguments
+    with pytest.raises(RunError, match=r"holds another experiment: grid\.tempo"):
+        mien.train(path, [*overrides, "grid.tempo=null"], out=run.folder)
+
+
+def test_the_sweep_is_told_in_a_table_on_the_page_and_on_the_terminal(run, done):
+    table = read_table(run.folder / "sweep.csv")
+    assert list(table["model"]) == ["MEnAN", "MEnAN-lambda-0.9", "MEnAN", "MEnAN-length-0.2-2", *list(EPOCHS)[::3]]
+    assert list(table["label"].astype(str)) == ["0.5", "0.9", "base", "0.2-2", "base", "tempo"]
+    validation = {model: parts["validation"]["uar"] for model, parts in run.metrics["models"].items()}
+    assert list(table["uar"]) == pytest.approx([validation[model] for model in table["model"]])
+    page = (run.folder / "report.html").read_text()
+    assert 'id="sweep"' in page
+    assert "Test clips were not looked at" in page
+    for model in EPOCHS:
+        assert model in page
+        assert f"{model} " in done.text
+    assert "test UAR" not in done.text
+
+
+@pytest.mark.parametrize("variant", list(EPOCHS)[1:])
+def test_a_clip_is_told_by_a_variant_as_its_training_told_it(run, prepared, variant):
+    row = run.predictions.query("model == @variant").iloc[0]
+    file = Prepared.open(prepared).media(run.clips.loc[row["clip"]])
+    (told,) = mien.predict([file], model=run.folder / "models" / variant).data["rows"]
+    assert told["model"] == variant
+    for name in run.classes:
+        assert told[name] == pytest.approx(row[name], abs=2e-3)
+
+
+def test_an_unknown_variant_is_told_with_the_nearest(run, prepared):
+    with pytest.raises(RunError, match=r"Did you mean 'MEnAN-lambda-0\.9'"):
+        mien.predict(["x.wav"], model=run.folder / "models" / "MEnAN-lambda-0.8")
+
+
+def test_every_variant_is_evaluated_on_another_corpus(run, tmp_path, make_corpus):
+    mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=77), out=tmp_path / "prepared", features=())
+    metrics = mien.evaluate(run.folder, on=tmp_path / "prepared").data
+    assert set(metrics["models"]) == set(EPOCHS)
+    rows = pd.read_csv(run.folder / "evaluations" / metrics["evaluation"] / "predictions.csv")
+    assert set(rows.groupby("model").size()) == {18}
