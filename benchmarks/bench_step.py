@@ -27,6 +27,7 @@ from mien.recipes import disentangle
 CLIPS, DIMENSION, CLASSES = 320, 43, {"emotion": 7, "speaker": 8}
 MODELS = {
     "emotion only": {"tasks": {"emotion": 1.0}},
+    "multitask": {"tasks": {"emotion": 0.5, "speaker": 0.5}},
     "gradient reversal": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "gradient_reversal"}}},
     "maximum entropy": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}},
 }
@@ -76,6 +77,8 @@ class Bare:
         if self.name == "maximum entropy":
             log = F.log_softmax(net.spies["main-speaker"](code), dim=1)
             loss = 0.5 * loss + 0.5 * (log.exp() * log).sum(dim=1).mean()
+        elif self.name == "multitask":
+            loss = 0.5 * loss + 0.5 * F.cross_entropy(net.tasks["main-speaker"](code), speaker)
         elif self.name == "gradient reversal":
             reverse = disentangle.REMOVALS["gradient_reversal"].term
             loss = 0.5 * loss + reverse(code, speaker, net.spies["main-speaker"], 0.5)
