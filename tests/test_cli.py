@@ -157,8 +157,9 @@ def test_options_are_those_of_the_function(name: str) -> None:
     command = dict(inspect.signature(getattr(cli, name)).parameters)
     if command.pop("machine", None):
         command |= inspect.signature(cli.Machine).parameters
-    renamed: dict[str, Any] = {"file": "files", "more": "files", "option": "options"}
-    assert {renamed.get(key, key) for key in command} - {"output"} == set(function)
+    renamed = {"file": "files", "more": "files", "option": "options"}
+    command = {renamed.get(key, key): parameter for key, parameter in command.items()}
+    assert set(command) - {"output"} == set(function)
     for key, parameter in function.items():
         if parameter.kind is parameter.KEYWORD_ONLY and command[key].default is not None:
             assert command[key].default == parameter.default, key

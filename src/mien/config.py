@@ -206,10 +206,8 @@ def _check_time(experiment: Experiment) -> None:
     """Raise ConfigError where time is cut or masked in a feature that has one vector a clip."""
     name, config = experiment.feature
     data = experiment.data
-    for key, asked in {
-        "data.length": data.length != Length(),
-        "data.masking.seconds": data.masking.seconds > 0,
-    }.items():
+    cuts = {"data.length": data.length != Length(), "data.masking.seconds": data.masking.seconds > 0}
+    for key, asked in cuts.items():
         if asked and math.isinf(features.feature(name).hop(config)):
             raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
 
@@ -237,9 +235,7 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         try:
             value = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
         except yaml.YAMLError as error:
-            raise ConfigError(
-                f"override '{override}': the value is not YAML ({' '.join(str(error).split())})"
-            ) from error
+            raise ConfigError(f"override '{override}': not YAML ({' '.join(str(error).split())})") from error
         assign(raw, key.split(".", FREE.get(key.split(".")[0], -1)), value, f"override '{override}'")
     raw, more = traced(base, raw)
     found = resolve(raw, str(experiment), loose | more)
@@ -289,7 +285,7 @@ def _variant(base: Experiment, point: Point) -> Variant:
     if _whole(found) == whole | {"models": {point.model: whole["models"][point.model]}}:
         return Variant(point.group, point.label, point.model, point.model, found)
     old, new = f"models.{point.model}.", f"models.{name}."
-    told = {key.replace(old, new, 1) if key.startswith(old) else key: why for key, why in found.provenance.items()}
+    told = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
     renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": told})
     return Variant(point.group, point.label, point.model, name, renamed)
 
