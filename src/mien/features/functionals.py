@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.fft import dct
-from scipy.ndimage import correlate1d, uniform_filter1d
+from scipy.ndimage import correlate1d
 
 from mien.features import logmel, prosody
 
@@ -37,6 +37,7 @@ RHYTHM = (
     "mean spectral flux",
     "deviation of spectral flux",
 )
+SMOOTH = np.full(3, 1 / 3, np.float32)
 REGRESSION = np.array([-2, -1, 0, 1, 2], np.float32) / 10
 DECIBELS = 10 / np.log(10)  # in one natural unit of log energy
 STEADY = 1e-3  # a smaller standard deviation counts as this one in skewness and kurtosis
@@ -118,7 +119,7 @@ def summary(values: Array, config: Config) -> Array:
     energies, (f0, nccf, energy) = np.ascontiguousarray(values[:, : config.mels].T), values[:, config.mels :].T
     active = energy > energy.max() - config.active_db / DECIBELS
     voiced = active & (nccf > config.voiced)
-    base = uniform_filter1d(_base(energies, f0, nccf, energy, active, config), 3, axis=1, mode="nearest")
+    base = correlate1d(_base(energies, f0, nccf, energy, active, config), SMOOTH, axis=1, mode="nearest")
     narrow = _dimensions(config)[1]
     delta = correlate1d(base, REGRESSION, axis=1, mode="nearest")
     again = correlate1d(delta[:narrow], REGRESSION, axis=1, mode="nearest")
@@ -132,13 +133,15 @@ def statistics(values: Array) -> Array:
     size, length = values.shape
     if not length:
         return np.zeros((len(STATISTICS), size), np.float32)
-    mean, deviation = values.mean(1), values.std(1)
+    mean = values.mean(1)
+    centred = values - mean[:, None]
+    squared = centred * centred
+    deviation = np.sqrt(squared.mean(1))
     steady = np.maximum(deviation, STEADY)
-    scaled = (values - mean[:, None]) / steady[:, None]
-    squared = scaled**2
-    skewness, kurtosis = (squared * scaled).mean(1), (squared**2).mean(1) - 3 * (deviation / steady) ** 4
+    skewness = np.einsum("dt,dt->d", squared, centred) / length / steady**3
+    kurtosis = np.einsum("dt,dt->d", squared, squared) / length / steady**4 - 3 * (deviation / steady) ** 4
     time = np.linspace(-1, 1, length, dtype=np.float32) if length > 1 else np.zeros(1, np.float32)
-    slope = values @ time / max(float(time @ time), 1.0)
+    slope = centred @ time / max(float(time @ time), 1.0)
     rising = np.sort(values, axis=1)
     place = np.array(PERCENTILES, np.float32) * (length - 1)
     below = place.astype(np.int64)
