@@ -6,8 +6,8 @@ deltas are regressions over five. A frame is *active* when its energy is less th
 *voiced* when its NCCF is above `voiced` too. Over active frames (values, deltas, deltas of deltas) and voiced ones
 (values, deltas), ten statistics a dimension: mean, standard deviation, skewness, excess kurtosis, slope (the
 regression over the stretch, whose length is 2), and the 5th, 25th, 50th, 75th and 95th percentile. Eight numbers on
-rhythm follow. A statistic over no frame is 0. With `level: false` the whole vector is the same at any recording level.
-`names` tells what each value is.
+rhythm follow. A statistic over no frame is 0. With `level: false` the vector is the same at any recording level, but
+for what the level did to the samples (rounding, clipping). `names` tells what each value is.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from scipy.ndimage import correlate1d
 from mien.features import logmel, prosody
 
 SOURCE = "ours, after the brute-force functionals of Eyben et al. 2010 (openSMILE) and the eGeMAPS of Eyben et al. 2016"
-VERSION = 1
+VERSION = 2
 STATISTICS = ("mean", "deviation", "skewness", "kurtosis", "slope", "5 %", "25 %", "50 %", "75 %", "95 %")
 PERCENTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RHYTHM = (
@@ -40,6 +40,7 @@ RHYTHM = (
 SMOOTH = np.full(3, 1 / 3, np.float32)
 REGRESSION = np.array([-2, -1, 0, 1, 2], np.float32) / 10
 DECIBELS = 10 / np.log(10)  # in one natural unit of log energy
+FAINTEST = 1e-30  # a sound whose loudest sample is below this is silence: its scale would leave float32
 STEADY = 1e-3  # a smaller standard deviation counts as this one in skewness and kurtosis
 
 Array = NDArray[np.float32]
@@ -56,7 +57,8 @@ class Config(logmel.Config, prosody.Config):
         bands: broad bands, of `mels / bands` mel bands each.
         active_db: how far below the loudest frame an active one may be, in decibels.
         voiced: least NCCF of a voiced frame.
-        level: whether the level of the recording is kept; without it the zeroth cepstrum and the energy are taken
+        level: whether the level of the recording is kept; without it the loudest sample is brought to full scale (so
+            that log-mel energies meet their floor at the same place), and the zeroth cepstrum and the energy are taken
             relative to their mean over active frames.
     """
 
@@ -108,8 +110,17 @@ def extract(waveforms: Sequence[Array], config: Config) -> list[Array]:
 
 def frames(waveforms: Sequence[Array], config: Config) -> list[Array]:
     """What is summarised, (T, mels + 3) float32: log-mel energies, f0, NCCF, log energy."""
+    waveforms = [levelled(waveform, config) for waveform in waveforms]
     pairs = zip(logmel.extract(waveforms, config), prosody.extract(waveforms, config), strict=True)
     return [np.concatenate(pair, axis=1) for pair in pairs]
+
+
+def levelled(waveform: Array, config: Config) -> Array:
+    """The waveform, (N,) float32, as it is; without `level` its loudest sample is at full scale. Silence stays so."""
+    loudest = float(np.abs(waveform).max(initial=0))
+    if config.level or loudest < FAINTEST:
+        return waveform
+    return (waveform / np.float32(loudest)).astype(np.float32)
 
 
 def summary(values: Array, config: Config) -> Array:

@@ -6,7 +6,7 @@
 - `prosody`, and with it `mfb43` and `functionals`: f0 is a path through all frames, so what a part has depends on what
   is heard around it. It is searched in pieces of `PIECE` with `MARGIN` on both sides, all at once. A part then has
   nearly the f0 that it has alone: voiced frames differ where the path alone was led by the part's end. Energies at the
-  edges of a part see what follows instead of a mirror.
+  edges of a part see what follows instead of a mirror. Functionals without level take the loudest sample of all parts.
 
 One part alone, perturbed sound, and parts that do not begin on the grid of frames are extracted part by part.
 """
@@ -46,6 +46,8 @@ def extract_parts(name: str, waveform: Array, places: Sequence[slice], config: F
         return features.extract(name, [waveform[place] for place in places], config)
     if name in LOCAL:
         return _local(name, waveform, places, config)
+    if isinstance(config, functionals.Config):
+        waveform = functionals.levelled(waveform, config)
     pitched = _pitched(waveform, places, config)
     if name == "prosody":
         return pitched
