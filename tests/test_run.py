@@ -51,6 +51,14 @@ def test_a_whole_run_is_read(run: Run) -> None:
     assert run.leakage is None
 
 
+def test_folds_that_train_on_the_same_people_are_one_unit(run: Run) -> None:
+    people = {3: "abc", 4: "cab", 5: "abd", 8: "dba", 9: "abe"}
+    parts = {part: {"speakers": [], "clips": []} for part in ("validation", "test")}
+    folds = [{"fold": n, "train": {"speakers": list(those), "clips": []}, **parts} for n, those in people.items()]
+    run.write_json("splits.json", {"protocol": {}, "folds": folds})
+    assert run.units == {3: 3, 4: 3, 5: 5, 8: 5, 9: 9}
+
+
 def test_words_may_differ_from_those_that_a_run_was_begun_with_and_settings_may_not(run: Run) -> None:
     assert run.experiment.reference == {}
     told = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}

@@ -182,19 +182,32 @@ def export(
     name: str | None = None,
     coverage: Share = 0.8,
     cells: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    elsewhere: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
     """Make a small folder of a trained model, calibrated and with a card, that 'mien predict --model' takes.
 
     Args:
-        run: RUN, or RUN/models/MODEL; of a RUN the model with the best validation score.
+        run: RUN, RUN/models/MODEL or the folder of a cell; of a RUN the model with the best validation score.
         out: the folder to write.
         name: what the model is called; the folder's name unless told.
         coverage: share of the validation clips that get an answer; the others are unsure.
         cells: which folds and seeds to take, such as fold-0-seed-0; all unless told.
+        elsewhere: PREPARED folders that the run did not hear: the card tells how often the model answers there.
+        workers: processes that extract features of those.
         output: how it is told.
     """
-    return _call("export", run, out=out, name=name, coverage=coverage, cells=cells or ())
+    return _call(
+        "export",
+        run,
+        out=out,
+        name=name,
+        coverage=coverage,
+        cells=cells or (),
+        elsewhere=elsewhere or (),
+        workers=workers,
+    )
 
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")

@@ -113,15 +113,28 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
     root = next((folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path)
     run = Run.open(root)
     below = path.resolve().relative_to(run.folder.resolve()).parts
-    model = below[1] if len(below) > 1 else best_model(run)
+    if below and (below[0] != "models" or len(below) not in {2, 3}):
+        raise RunError(
+            f"{path}: no place of a model in the run {run.folder}; give RUN, RUN/models/MODEL or the folder of a cell, "
+            "such as RUN/models/MODEL/fold-0-seed-0"
+        )
+    model = below[1] if below else best_model(run)
     if model not in run.experiment.trained:
         raise RunError(f"{path}: {unknown('model', model, run.experiment.trained)}")
-    cells = [cell for cell in run.cells if cell.model == model and (len(below) < 3 or cell.folder.name == below[2])]
+    names = [cell.folder.name for cell in planned(run, model)]
+    if strange := [name for name in below[2:] if name not in names]:
+        raise RunError(f"{path}: {unknown('cell', strange[0], names)}")
+    cells = [cell for cell in planned(run, model) if cell.finished and cell.folder.name in (below[2:] or names)]
     if not cells:
         raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to go on")
     if run.experiment_of(model).data.normalisation == "speaker":
         raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
     return run, model, cells
+
+
+def planned(run: Run, model: str) -> list[Cell]:
+    """The cells of a model, finished or not, in the order of folds and seeds."""
+    return [run.cell(model, fold["fold"], seed) for fold in run.splits for seed in run.experiment.seeds]
 
 
 def best_model(run: Run) -> str:

@@ -20,7 +20,7 @@ from mien.cells import Model, build
 from mien.engine import checkpoint
 from mien.errors import RunError, unknown
 from mien.files import sha256, write_json
-from mien.settings import Settings, parse
+from mien.settings import Settings, digest, parse
 
 FOLDER = Path(__file__).parent / "models"
 DEFAULT = "voice-small"
@@ -30,7 +30,7 @@ Share = Field(ge=0, le=1)
 
 
 class Unsure(Settings):
-    """When the model says nothing, and what that was worth on validation speakers.
+    """When the model says nothing, and what that was worth on validation speakers, judged by the members of one fold.
 
     Attributes:
         threshold: what is less likely is called unsure.
@@ -68,6 +68,38 @@ class Score(Settings):
     wa: float
     wa_chance: float
 
+    @staticmethod
+    def of(who: str, row: Mapping[str, Any]) -> "Score":
+        """From a row of `mien.audit.scores.summary`, with four decimals."""
+        told: dict[str, Any] = {
+            key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
+        }
+        return Score(who=who, **{key: told[key] for key in Score.model_fields if key != "who"})
+
+
+class Elsewhere(Settings):
+    """How often all members together answer on a corpus that the run did not hear, each clip judged whole; shares.
+
+    Attributes:
+        corpus: its name.
+        speech: of what kind it is.
+        clips: how many.
+        speakers: how many.
+        coverage: share of the clips that get an answer.
+        coverage_of_a_fold: the same by the members of one fold, the mean over the folds: what calibration saw.
+        said: class -> its share of the answers; none where there is no answer.
+        score: of the clips with known emotions, answered or not, where they have two or more of the classes.
+    """
+
+    corpus: str
+    speech: str
+    clips: int
+    speakers: int
+    coverage: float = Share
+    coverage_of_a_fold: float = Share
+    said: dict[str, float]
+    score: Score | None
+
 
 class Description(Settings):
     """`model.json`: what is needed to rebuild the model, and what it was measured to do.
@@ -82,8 +114,9 @@ class Description(Settings):
         temperature: divides the logits of every member.
         unsure: the rejection rule.
         scores: on test speakers of the run, the first of everybody.
+        elsewhere: on other corpora.
         stored: precision of the weights in the file.
-        sha256: of the weights' file.
+        sha256: of the weights' file, which holds a digest of all else that stands here.
         mien: the version that exported it.
         commit: of the code that trained it, where that is known.
         experiment: the experiment with this model alone, its spies left out; see `mien.config.Experiment`.
@@ -98,6 +131,7 @@ class Description(Settings):
     temperature: float = Field(gt=0)
     unsure: Unsure
     scores: tuple[Score, ...] = Field(min_length=1)
+    elsewhere: tuple[Elsewhere, ...] = ()
     stored: Literal["float32", "float16"]
     sha256: str
     mien: str
@@ -136,12 +170,7 @@ def is_exported(folder: Path) -> bool:
 
 def describe(folder: Path) -> Description:
     """Read `model.json`; raises RunError or ConfigError where it is damaged."""
-    path = folder / DESCRIPTION
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
-    description: Description = parse(Description, raw, str(path))
+    description: Description = parse(Description, _raw(folder), str(folder / DESCRIPTION))
     return description
 
 
@@ -149,7 +178,7 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
     """The description and the members of an exported model.
 
     Raises:
-        RunError: a file is missing or damaged, or the weights are not those that were exported.
+        RunError: a file is missing or damaged, or is not as it was exported.
     """
     told, path = describe(folder), folder / WEIGHTS
     if not path.is_file():
@@ -159,7 +188,12 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
             f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} tells "
             f"{told.sha256[:12]}...); export or install the model again"
         )
-    tensors, _ = checkpoint.load_weights(path)
+    tensors, head = checkpoint.load_weights(path)
+    if head.get("description") != _identity(_raw(folder)):
+        raise RunError(
+            f"{folder / DESCRIPTION}: was changed after it was exported, or belongs to other weights; export or "
+            "install the model again"
+        )
     experiment = config.resolve(told.experiment, str(folder / DESCRIPTION))
     factors = {"emotion": told.classes}
     members = []
@@ -167,7 +201,7 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
         own = {key.removeprefix(f"{member}/"): _single(tensors[key]) for key in tensors if key.startswith(f"{member}/")}
         try:
             members.append(Model.restore(experiment, told.model, factors, own, device))
-        except RuntimeError as error:
+        except (RuntimeError, KeyError) as error:
             raise RunError(f"{path}: the weights of {member} are of another model than {DESCRIPTION} says") from error
     return told, tuple(members)
 
@@ -193,21 +227,38 @@ def rounded(model: Model) -> Model:
     return replace(model, recipe=recipe)
 
 
-def write_weights(folder: Path, members: Mapping[str, Model], stored: Literal["float32", "float16"]) -> str:
-    """Write the weights of all members, and return the file's SHA-256."""
+def write_weights(folder: Path, told: Description, members: Mapping[str, Model]) -> Description:
+    """Write the weights of all members, with a digest of their description, and return it with the file's SHA-256."""
     tensors = {
-        f"{member}/{name}": _half(value) if stored == "float16" and name.startswith("recipe.") else value
+        f"{member}/{name}": _half(value) if told.stored == "float16" and name.startswith("recipe.") else value
         for member, model in members.items()
         for name, value in model.tensors.items()
     }
-    checkpoint.save_weights(folder / WEIGHTS, tensors)
+    identity = _identity(told.model_dump(mode="json"))
+    checkpoint.save_weights(folder / WEIGHTS, tensors, {"description": identity})
     (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone, and a package is for all
-    return sha256(folder / WEIGHTS)
+    return told.model_copy(update={"sha256": sha256(folder / WEIGHTS)})
 
 
 def write_description(folder: Path, told: Description) -> None:
     """Write `model.json`, the last file of an exported model."""
     write_json(folder / DESCRIPTION, told.model_dump(mode="json"))
+
+
+def _raw(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("not a mapping")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
+    return raw
+
+
+def _identity(raw: Mapping[str, Any]) -> str:
+    """A digest of a description but for the hash of the weights, which hold this digest."""
+    return digest({key: value for key, value in raw.items() if key != "sha256"})
 
 
 def _half(tensor: Tensor) -> Tensor:

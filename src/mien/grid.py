@@ -1,9 +1,10 @@
 """Grids: the lists of an experiment file as single changes to it, each of which makes a variant of a model.
 
 A grid is plain values, as in a file: group -> dotted key -> a list of plain values, or a mapping label -> value; a
-value that is a mapping is merged into the setting. The keys of one group are crossed, groups stand side by side. A key
-below `models.X` makes variants of X. Any other key makes a variant of every model, or of those that the group names by
-`models: [X, ...]`, or of those that its keys below `models` name.
+value that is a mapping is merged into the setting, and null in it takes an entry away. Null as a value of its own is
+for settings that may be null, such as `training.patience`; a mapping is not taken away as a whole. The keys of one
+group are crossed, groups stand side by side. A key below `models.X` makes variants of X. Any other key makes a variant
+of every model, or of those that the group names by `models: [X, ...]`, or of those that its keys below `models` name.
 """
 
 import copy
@@ -85,13 +86,18 @@ def changed(raw: Named, point: Point) -> Named:
     """Settings, as plain values, with the changes of a point; a mapping is merged into the setting.
 
     Raises:
-        ConfigError: a key leads below a single value.
+        ConfigError: a key leads below a single value, or a mapping would be taken away as a whole.
     """
     raw = copy.deepcopy(raw)
     for key, value in point.changes.items():
         place, there = key.split("."), raw
         for part in place:
             there = there.get(part) if isinstance(there, dict) else None  # type: ignore[assignment]
+        if value is None and isinstance(there, dict):
+            raise ConfigError(
+                f"grid.{point.group}: '{key}' is a mapping and null would take all of it away; name what goes, as in "
+                f"'none: {{{next(iter(there), 'NAME')}: null}}'"
+            )
         both = isinstance(value, Mapping) and isinstance(there, dict)
         assign(raw, place, merged(there, value) if both else copy.deepcopy(value), f"grid.{point.group}: '{key}'")
     return raw

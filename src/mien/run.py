@@ -139,6 +139,13 @@ class Run:
             return folds
 
     @cached_property
+    def units(self) -> dict[int, int]:
+        """Fold -> its unit, the first fold that trains on the same people: what may be drawn as independent."""
+        people = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
+        first = {trained: fold for fold, trained in reversed(people.items())}
+        return {fold: first[trained] for fold, trained in people.items()}
+
+    @cached_property
     def clips(self) -> pd.DataFrame:
         """The clips used, indexed by clip: the corpus's columns and `label`."""
         return read_table(self._file("clips.csv"), CLIPS).set_index("clip", drop=False)
@@ -165,6 +172,14 @@ class Run:
         """Scores on other corpora: the name of the evaluation -> its metrics, by name."""
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+
+    def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
+        """Model, fold and seed of the cells that an evaluation judged, or None where it does not tell."""
+        path = self.folder / "evaluations" / name / "folds.csv"
+        if not path.exists():
+            return None
+        table = read_table(path, ("model", "fold", "seed"))[["model", "fold", "seed"]].drop_duplicates()
+        return [(str(model), int(fold), int(seed)) for model, fold, seed in table.itertuples(index=False)]
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from sklearn.calibration import calibration_curve
 
 from mien.audit.calibration import (
     Judgements,
+    answered,
     expected_calibration_error,
     judgements,
     negative_log_likelihood,
+    nested,
     rejected,
     rejection,
     temperature,
@@ -112,3 +114,70 @@ def test_seeds_of_a_fold_are_one_ensemble_and_folds_are_not():
     np.testing.assert_allclose(judged.probabilities(1.0)[:, 0], [0.6, 0.3, 0.9])
     with pytest.raises(RunError, match="no clip with one known emotion"):
         judgements(table[table["clip"] == "d"], ("anger", "neutral"))
+
+
+def swapped(*, sharpness: tuple[float, float], flipped: str = "") -> tuple[Judgements, Judgements, dict[str, str]]:
+    """Validation and test of two people who swap roles in folds 0 and 1, and a third who validates fold 2.
+
+    The three are judged with sharpness 1, `sharpness[0]` and `sharpness[1]`; of `flipped`, all labels are wrong when
+    they validate.
+    """
+    people = {"a": planted(1.0, clips=600), "b": planted(sharpness[0], clips=600, seed=1)}
+    people["c"] = planted(sharpness[1], clips=600, seed=2)
+    speaker = {f"{who}{clip}": who for who in people for clip in range(600)}
+
+    def joined(whose: dict[str, int], wrong: str) -> Judgements:
+        parts = [(people[who], who, fold) for who, fold in whose.items()]
+        return Judgements(
+            np.concatenate([part.logits for part, _, _ in parts]),
+            np.concatenate([part.clip + 600 * number for number, (part, _, _) in enumerate(parts)]),
+            np.concatenate([(part.truth + (who == wrong)) % len(CLASSES) for part, who, _ in parts]),
+            tuple(f"{who}{clip}" for _, who, _ in parts for clip in range(600)),
+            tuple(fold for _, _, fold in parts for _ in range(600)),
+        )
+
+    return joined({"a": 0, "b": 1, "c": 2}, flipped), joined({"b": 0, "a": 1}, ""), speaker
+
+
+def test_who_is_tested_has_no_say_in_the_calibration_of_the_fold_that_tests_them():
+    plain, tested, speaker = swapped(sharpness=(3.0, 3.0))
+    told = nested(plain, tested, speaker, 0.8)
+    folds = np.array(tested.folds)
+    for fold, others in ((0, ("a", "c")), (1, ("b", "c"))):
+        here = folds == fold
+        keep = np.array([speaker[clip] in others for clip in plain.clips])
+        chosen = plain.only(keep)
+        expected = tested.probabilities(temperature(chosen))
+        np.testing.assert_allclose(told.probabilities[here], expected[here])
+        threshold = rejection(chosen.probabilities(temperature(chosen)), chosen.truth, 0.8).threshold
+        assert (told.thresholds[here] == threshold).all()
+    for flipped, same in (("b", 0), ("a", 1)):
+        other = nested(swapped(sharpness=(3.0, 3.0), flipped=flipped)[0], tested, speaker, 0.8)
+        unmoved = np.array(
+            [np.allclose(told.probabilities[folds == f], other.probabilities[folds == f]) for f in (0, 1)]
+        )
+        assert unmoved[same]  # fold 0 tests b: what b's validation clips say changes nothing there
+        assert not unmoved[1 - same]
+
+
+def test_without_rotation_the_nested_calibration_is_the_only_one():
+    plain, tested, speaker = swapped(sharpness=(2.0, 2.0))
+    validation = plain.only(np.array([clip[0] == "c" for clip in plain.clips]))
+    told = nested(validation, tested, speaker, 0.7)
+    cooled = temperature(validation)
+    np.testing.assert_allclose(told.probabilities, tested.probabilities(cooled))
+    rule = rejection(validation.probabilities(cooled), validation.truth, 0.7)
+    assert set(told.thresholds) == {rule.threshold}
+    assert (
+        answered(told.probabilities, tested.truth, told.thresholds)
+        == rejected(told.probabilities, tested.truth, rule.threshold)[1:]
+    )
+
+
+def test_some_clips_keep_all_their_members():
+    judged = planted(1.0, clips=50, members=3)
+    keep = np.arange(50) % 3 == 0
+    some = judged.only(keep)
+    np.testing.assert_allclose(some.probabilities(1.7), judged.probabilities(1.7)[keep])
+    assert some.clips == tuple(str(number) for number in range(0, 50, 3))
+    assert (some.truth == judged.truth[keep]).all()

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mien import config
 from mien.audit import compare, scores
 from mien.audit.leakage import COLUMNS
 
 CLASSES = ("anger", "happiness", "sadness")
 Predict = Callable[..., pd.DataFrame]
 Row = Callable[..., "pd.Series[object]"]
+APART = {fold: fold for fold in range(20)}  # every fold trains on other people
+TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two take turns in validation and test
 
 
 def test_differences_find_a_better_model_and_no_difference_between_equals(predicted: Predict, row: Row) -> None:
@@ -71,7 +74,7 @@ def test_a_small_gain_of_leakage_in_every_fold_is_found_and_a_copy_is_no_differe
     base = folds()
     noise = np.random.default_rng(4).normal(0, 0.01, base.shape)
     table = measured({"a": {"mlp": base}, "b": {"mlp": base + 0.05 + noise}, "copy": {"mlp": base}})
-    found = compare.leakage_differences(table)
+    found = compare.leakage_differences(table, APART)
     assert tuple(found.columns) == compare.LEAKAGE
     less = row(found, model="a", other="b")
     assert less["difference"] == pytest.approx(-0.05 - noise.mean())
@@ -87,7 +90,7 @@ def test_no_difference_is_separable_between_models_that_leak_alike() -> None:
     random = np.random.default_rng(0)
     apart = [
         compare.leakage_differences(
-            measured({name: {"mlp": random.normal(0.4, 0.05, (10, 2))} for name in ("a", "b")}), seed=seed
+            measured({name: {"mlp": random.normal(0.4, 0.05, (10, 2))} for name in ("a", "b")}), APART, seed=seed
         )["separable"].iloc[0]
         for seed in range(60)
     ]
@@ -99,7 +102,7 @@ def test_each_model_is_taken_at_its_stronger_probe(row: Row) -> None:
     table = measured(
         {"a": {"linear": base, "mlp": base - 0.1}, "b": {"linear": base - 0.1, "mlp": base + 0.02}},
     )
-    found = row(compare.leakage_differences(table), model="a", other="b")
+    found = row(compare.leakage_differences(table, APART), model="a", other="b")
     assert (found["probe"], found["other_probe"]) == ("linear", "mlp")
     assert found["difference"] == pytest.approx(-0.02)
 
@@ -109,12 +112,12 @@ def test_heard_and_unheard_stay_apart_and_missing_trainings_are_left_out_of_both
     both = {"a": {"mlp": base}, "b": {"mlp": base + 0.1}}
     heard, unheard = measured(both), measured({"a": {"mlp": base}, "b": {"mlp": base}}, speakers="unheard")
     lost = (unheard["model"] == "b") & (unheard["fold"] == 3)
-    table = compare.leakage_differences(pd.concat([heard, unheard[~lost]]))
+    table = compare.leakage_differences(pd.concat([heard, unheard[~lost]]), APART)
     assert row(table, speakers="heard")["difference"] == pytest.approx(-0.1)
     assert row(table, speakers="heard")["folds"] == 10
     assert row(table, speakers="unheard")["difference"] == 0
     assert row(table, speakers="unheard")["folds"] == 9
-    nothing = compare.leakage_differences(heard[heard["model"] == "a"])
+    nothing = compare.leakage_differences(heard[heard["model"] == "a"], APART)
     assert nothing.empty
     assert tuple(nothing.columns) == compare.LEAKAGE
 
@@ -123,10 +126,49 @@ def test_folds_told_twice_narrow_no_interval_and_two_folds_have_none(row: Row) -
     base, gain = folds(6, 1), np.linspace(0.02, 0.1, 6)[:, None]
     once = {"a": {"mlp": base}, "b": {"mlp": base + gain}}
     twice = {name: {"mlp": np.tile(probes["mlp"], (2, 1))} for name, probes in once.items()}
-    one, two = (row(compare.leakage_differences(measured(probed))) for probed in (once, twice))
-    assert (one["folds"], two["folds"], one["different"], two["different"]) == (6, 12, 6, 6)
+    one, two = (row(compare.leakage_differences(measured(probed), APART)) for probed in (once, twice))
+    assert (one["folds"], two["folds"], one["units"], two["units"]) == (6, 12, 6, 6)
     assert (one["low"], one["high"]) == pytest.approx((two["low"], two["high"]))
-    few = row(compare.leakage_differences(measured({name: {"mlp": p["mlp"][:2]} for name, p in once.items()})))
+    two_folds = measured({name: {"mlp": p["mlp"][:2]} for name, p in once.items()})
+    few = row(compare.leakage_differences(two_folds, APART))
     assert few["difference"] == pytest.approx(-gain[:2].mean())
     assert np.isnan(few["low"])
     assert not few["separable"]
+
+
+def test_twin_folds_widen_the_interval_and_five_pairs_of_them_separate_nothing(row: Row) -> None:
+    """Ten folds of five pairs, as leave one speaker out has with ten people: five measurements, not ten."""
+    gain = np.repeat(np.linspace(0.02, 0.1, 5), 2)[:, None] + np.tile([[0.001], [-0.001]], (5, 1))
+    table = measured({"a": {"mlp": folds(10, 1)}, "b": {"mlp": folds(10, 1) + gain}})
+    apart, twins = (row(compare.leakage_differences(table, units)) for units in (APART, TWINS))
+    assert (apart["folds"], twins["folds"], apart["units"], twins["units"]) == (10, 10, 10, 5)
+    assert apart["difference"] == pytest.approx(twins["difference"])
+    assert twins["high"] - twins["low"] > 1.25 * (apart["high"] - apart["low"])
+    assert twins["high"] < 0
+    assert apart["separable"]
+    assert not twins["separable"]
+    twelve = np.vstack([gain, gain[:2] + 0.002])
+    both = {"a": {"mlp": folds(12, 1)}, "b": {"mlp": folds(12, 1) + twelve}}
+    assert row(compare.leakage_differences(measured(both), TWINS))["separable"], "six pairs can"
+
+
+def test_only_the_pairs_asked_for_are_looked_at(predicted: Predict) -> None:
+    asked = [("b", "a"), ("b", "gone"), ("c", "a")]
+    table = compare.differences(predicted({"a": 0.5, "b": 0.6, "c": 0.7}), CLASSES, among=asked)
+    assert table[["model", "other"]].drop_duplicates().to_numpy().tolist() == [["b", "a"], ["c", "a"]]
+    everything = compare.differences(predicted({"a": 0.5, "b": 0.6}), CLASSES)
+    turned = compare.differences(predicted({"a": 0.5, "b": 0.6}), CLASSES, among=[("b", "a")])
+    assert turned["difference"].to_numpy() == pytest.approx(-everything["difference"].to_numpy())
+    leaks = measured({name: {"mlp": folds()} for name in "abc"})
+    found = compare.leakage_differences(leaks, APART, among=iter(asked))
+    assert found[["model", "other"]].to_numpy().tolist() == [["b", "a"], ["c", "a"]]
+
+
+def test_an_experiment_asks_for_its_models_and_for_each_variant_with_its_base() -> None:
+    sweep = config.load("li2020-sweep")
+    asked = compare.pairs(sweep)
+    models, variants = len(sweep.models), len(sweep.trained) - len(sweep.models)
+    assert len(asked) == models * (models - 1) // 2 + variants
+    assert {pair for pair in asked if pair[0] not in sweep.models} == {
+        (point.name, point.base) for point in sweep.sweep if point.name != point.base
+    }

@@ -15,6 +15,8 @@ from mien.errors import RunError
 from mien.run import Cell, Run
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
+APART = {fold: fold for fold in range(20)}  # every fold trains on other people
+TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two take turns in validation and test
 SENTENCES = np.tile([f"t{number}" for number in range(10)], 24)
 
 
@@ -169,7 +171,7 @@ def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.Data
 def test_the_summary_is_the_mean_over_folds_with_its_own_interval_and_marks_the_stronger_probe() -> None:
     folds = np.random.default_rng(0).normal(0.35, 0.03, (10, 1))
     seeds = folds + np.array([-0.05, 0.05])
-    table = leakage_summary(measured({"linear": seeds.tolist(), "mlp": (seeds - 0.1).tolist()}))
+    table = leakage_summary(measured({"linear": seeds.tolist(), "mlp": (seeds - 0.1).tolist()}), APART)
     assert tuple(table.columns) == SUMMARY
     linear, mlp = table.to_dict("records")
     assert (linear["strongest"], mlp["strongest"]) == (True, False)
@@ -183,16 +185,39 @@ def test_the_summary_is_the_mean_over_folds_with_its_own_interval_and_marks_the_
 
 def test_the_same_fold_twice_narrows_no_interval() -> None:
     once = [[score] for score in (0.30, 0.34, 0.36, 0.41, 0.33)]
-    one, two = (leakage_summary(measured({"mlp": scores})).iloc[0] for scores in (once, once + once))
-    assert (one["folds"], two["folds"]) == (5, 10)
+    one, two = (leakage_summary(measured({"mlp": scores}), APART).iloc[0] for scores in (once, once + once))
+    assert (one["folds"], two["folds"], one["units"], two["units"]) == (5, 10, 5, 5)
     assert (one["score"], one["low"], one["high"]) == pytest.approx((two["score"], two["low"], two["high"]))
 
 
 def test_with_fewer_than_three_folds_that_differ_the_interval_is_of_one_training() -> None:
     for scores in ([[0.3], [0.5]], [[0.3], [0.5], [0.3], [0.5]]):
-        found = leakage_summary(measured({"mlp": scores})).iloc[0]
+        found = leakage_summary(measured({"mlp": scores}), APART).iloc[0]
         assert (found["interval"], found["strongest"]) == ("training", True)
         assert (found["score"], found["low"], found["high"]) == pytest.approx((0.4, 0.2, 0.6))
-    nothing = leakage_summary(pd.DataFrame(columns=list(COLUMNS)))
+    nothing = leakage_summary(pd.DataFrame(columns=list(COLUMNS)), {})
     assert tuple(nothing.columns) == SUMMARY
     assert nothing.empty
+
+
+def test_folds_that_train_on_the_same_people_are_one_unit_and_the_interval_is_that_of_the_pairs() -> None:
+    """Twin folds are alike, not equal: their probes read one network, stopped at two epochs."""
+    random = np.random.default_rng(0)
+    pairs = random.normal(0.4, 0.05, 10)
+    folds = np.repeat(pairs, 2) + np.tile([0.01, -0.01], 10)
+    table = measured({"mlp": [[score] for score in folds]})
+    apart, twins = (leakage_summary(table, units).iloc[0] for units in (APART, TWINS))
+    assert (apart["units"], twins["units"], apart["folds"], twins["folds"]) == (20, 10, 20, 20)
+    assert apart["score"] == pytest.approx(twins["score"]) == pytest.approx(pairs.mean())
+    error = pairs.std(ddof=1) / np.sqrt(10)
+    assert twins["high"] - twins["low"] == pytest.approx(2 * 1.96 * error, rel=0.2)
+    assert twins["high"] - twins["low"] > 1.25 * (apart["high"] - apart["low"])
+
+
+def test_units_are_those_of_people_and_of_equal_scores_together() -> None:
+    scores = pd.DataFrame({"seed": [0.1, 0.2, 0.3, 0.3, 0.4, 0.5]}, index=[0, 1, 2, 3, 4, 5])
+    assert module.fold_units(scores, APART).tolist() == [0, 1, 2, 2, 3, 4]
+    assert len(set(module.fold_units(scores, TWINS).tolist())) == 3
+    chained = module.fold_units(scores, {0: 0, 1: 1, 2: 1, 3: 3, 4: 3, 5: 5}).tolist()  # 1-2 and 3-4, joined by 2-3
+    assert chained[1] == chained[2] == chained[3] == chained[4]
+    assert len(set(chained)) == 3

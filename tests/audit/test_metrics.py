@@ -16,7 +16,7 @@ Row = Callable[..., "pd.Series[object]"]
 
 def test_metrics_are_json_without_nan_and_repeat_the_tables(predicted: Predict, row: Row) -> None:
     rows = predicted({"a": 0.7, "b": 0.5}, speakers=1, seeds=1)
-    told = json.loads(json.dumps(metrics(rows, CLASSES), allow_nan=False))
+    told = json.loads(json.dumps(metrics(rows, CLASSES, units={}), allow_nan=False))
     assert told["models"]["a"]["test"]["uar_low"] is None
     table = scores.summary(rows, CLASSES)
     assert told["models"]["b"]["validation"]["wa"] == row(table, model="b", split="validation")["wa"]
@@ -28,7 +28,7 @@ def test_metrics_are_json_without_nan_and_repeat_the_tables(predicted: Predict, 
 
 
 def test_without_test_rows_there_are_scores_of_validation_alone(predicted: Predict) -> None:
-    told = metrics(predicted({"a": 0.7, "b": 0.4}, splits=("validation",)), CLASSES)
+    told = metrics(predicted({"a": 0.7, "b": 0.4}, splits=("validation",)), CLASSES, units={})
     assert set(told["models"]["a"]) == {"validation"}
     assert told["delta"] == {}
     assert told["folds"]["a"]["uar"]["validation"] == pytest.approx(told["models"]["a"]["validation"]["uar"], abs=0.1)

@@ -10,14 +10,31 @@ LI = config.load("li2020")
 
 
 def test_figures_are_percent_or_fractions_and_deltas_follow() -> None:
-    told = named({"UA test": 57.45, "WA val": 0.585, "accuracy mean": 31.35, "mean ROC AUC": 0.71})
-    assert told == {
-        "uar test": pytest.approx(0.5745),
-        "wa validation": 0.585,
-        "wa mean": pytest.approx(0.3135),
-        "mean ROC AUC": 0.71,
-    }
+    told = {"uar test": 0.5745, "wa validation": 0.585, "wa mean": 0.3135, "mean ROC AUC": 0.71}
+    percent = {"UA test": 57.45, "WA val": 58.5, "accuracy mean": 31.35, "mean ROC AUC": 0.71}
+    fractions = {"uar test": 0.5745, "wa_dev": 0.585, "Accuracy mean": 0.3135, "mean ROC AUC": 0.71}
+    assert named(percent) == pytest.approx(told)
+    assert named(fractions) == pytest.approx(told)
     assert named({"UA test": 60, "UA validation": 62})["uar delta"] == pytest.approx(-0.02)
+
+
+def test_a_small_figure_beside_large_ones_is_percent_too() -> None:
+    assert named({"WA dev": 1, "WA test": 20})["wa validation"] == 0.01
+    assert named({"WA dev": 1, "WA test": 1.0, "WA delta": 0.0})["wa validation"] == 1
+    assert named({"UA test": 59.91, "UA delta": -0.23})["uar delta"] == pytest.approx(-0.0023)
+    assert named({"UA test": 0.6, "UA delta": -0.23})["uar delta"] == -0.23
+    apart = LI.model_copy(update={"reference": {"MEnAN": {"A": {"UA test": 59.91}, "B": {"UA delta": -0.23}}}})
+    one = published(apart, "MEnAN", ("delta",), corpus="B")
+    assert one is not None
+    assert one.figures == {"uar delta": pytest.approx(-0.0023)}, "a model's tables have one unit"
+
+
+def test_a_delta_that_the_paper_gives_goes_before_the_difference() -> None:
+    told = named({"UA test": 60, "UA validation": 62, "UA delta": -1.9})
+    assert told["uar delta"] == pytest.approx(-0.019)
+    first = published(LI, "emotion_only", RUN)
+    assert first is not None
+    assert first.figures["wa delta"] == pytest.approx(-0.0256), "the paper's own, not 55.92 - 58.50"
 
 
 def test_the_papers_tables_travel_with_the_experiment() -> None:

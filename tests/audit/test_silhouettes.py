@@ -93,12 +93,13 @@ def test_only_people_who_were_not_heard_count() -> None:
     assert scores["shuffled"].to_numpy() == pytest.approx(np.zeros(4), abs=0.1)
     assert set(scores["clips"]) == {120}
     assert (scores.loc[(0, "emotion"), "groups"], scores.loc[(0, "speaker"), "groups"]) == (3, 2)
-    summary = silhouette_summary(table).set_index("by")
-    assert tuple(silhouette_summary(table).columns) == SUMMARY
+    summary = silhouette_summary(table, {0: 0, 1: 1}).set_index("by")
+    assert tuple(silhouette_summary(table, {0: 0, 1: 1}).columns) == SUMMARY
     told = scores.xs("emotion", level="by")["score"]
     assert summary.loc["emotion", "score"] == pytest.approx(told.mean())
     assert (summary.loc["emotion", "low"], summary.loc["emotion", "high"]) == (told.min(), told.max())
-    assert summary.loc["emotion", "folds"] == 2
+    assert (summary.loc["emotion", "folds"], summary.loc["emotion", "units"]) == (2, 2)
+    assert set(silhouette_summary(table, {0: 0, 1: 0})["units"]) == {1}, "both look at the same people"
 
 
 def test_unknown_and_several_emotions_are_left_out_and_one_person_has_no_row() -> None:

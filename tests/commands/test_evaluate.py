@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 import mien
+from mien.audit.coverage import outdated
 from mien.audit.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
 from mien.run import Run
@@ -87,6 +88,33 @@ def test_the_page_and_the_text_tell_the_evaluation_with_the_papers_figures(run, 
     assert '<section id="evaluations">' in page
     assert "paper 33.2" in page
     assert "Not scored: boredom (2), disgust (8), no emotion known (2)." in page
+
+
+def test_what_is_not_judged_yet_is_told_and_what_was_judged_before_is_called_old(run, other, evaluated):
+    opened, title = Run.open(run), "models were judged by unlike folds or seeds"
+    assert evaluated[0]["planned"] == {"folds": 4, "trainings": 4}
+    assert {found["trainings"] for found in evaluated[0]["models"].values()} == {4}
+    whole = mien.evaluate(run, on=other)
+    assert title not in whole.text
+    assert not outdated(opened)
+    weights = opened.cell("MEnAN", 3, 0).weights
+    weights.rename(weights.with_suffix(".away"))
+    try:
+        assert outdated(opened) == [
+            "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
+        ]
+        assert outdated(opened)[0] in mien.report(run).text
+        assert "Of an earlier state of the run" in (run / "report.html").read_text()
+        part = mien.evaluate(run, on=other)
+        assert title in part.text
+        assert "MEnAN by 3 of 4" in part.text
+        assert part.data["models"]["MEnAN"]["trainings"] == 3
+        assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
+        assert not outdated(opened)
+    finally:
+        weights.with_suffix(".away").rename(weights)
+    assert len(outdated(opened)) == 1, "the run went on"
+    assert mien.evaluate(run, on=other).text == whole.text
 
 
 def test_one_speaker_has_scores_without_an_interval(run, tmp_path, make_corpus):

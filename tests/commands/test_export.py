@@ -12,7 +12,6 @@ from scipy.special import softmax
 
 import mien
 from mien import exported
-from mien.audit import scores
 from mien.cli import main
 from mien.ensemble import Ensemble, best_model
 from mien.errors import ConfigError, RunError
@@ -75,29 +74,6 @@ def test_the_same_run_gives_the_same_bytes_that_hold_no_place_and_no_speaker(run
     assert not any("spies" in name or "speaker" in name for name in members[0].tensors)
 
 
-def test_the_card_tells_the_figures_of_the_run(run, folder):
-    opened, told, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
-    score = opened.metrics["models"]["MEnAN"]["test"]
-    for key in ("uar", "uar_low", "uar_high", "uar_chance", "wa"):
-        assert getattr(told.scores[0], key) == pytest.approx(score[key], abs=1e-4)  # one seed: nothing is averaged
-    assert [one.who for one in told.scores] == ["everybody", "female", "male"]
-    women = opened.predictions.merge(opened.clips["gender"], left_on="clip", right_index=True)
-    women = women[(women["gender"] == "female") & (women["split"] == "test") & (women["model"] == "MEnAN")]
-    assert told.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
-    for figure in (told.scores[0].uar, told.scores[0].uar_low, told.unsure.coverage, told.unsure.accuracy):
-        assert f"{figure:.3f}".removeprefix("0") in card
-    for text in (told.sha256, f"{told.unsure.threshold:.4f}", "as the recordings' owner says", "Article 5(1)(f)"):
-        assert text in card
-    assert told.unsure.coverage >= 0.8
-    validation = opened.predictions.query("split == 'validation' and model == 'MEnAN'")
-    logits = np.log(np.maximum(validation[list(opened.classes)].to_numpy(), 5e-7))
-    probabilities = softmax(logits / told.temperature, axis=1)
-    said = probabilities.max(axis=1) >= told.unsure.threshold
-    right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["emotion"]
-    assert told.unsure.coverage == pytest.approx(said.mean(), abs=1e-4)
-    assert told.unsure.accuracy == pytest.approx(right[said].mean(), abs=1e-4)
-
-
 def test_other_weights_are_refused(folder, talk, tmp_path):
     broken = tmp_path / "voice-tiny"
     shutil.copytree(folder, broken)
@@ -115,6 +91,32 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
     (broken / exported.DESCRIPTION).write_text('{"nam": "x"}')
     with pytest.raises(ConfigError, match="Did you mean 'name'"):
         mien.predict([talk], model=broken)
+    (broken / exported.DESCRIPTION).write_text("[]")
+    with pytest.raises(RunError, match=r"model\.json: damaged \(not a mapping"):
+        mien.predict([talk], model=broken)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", "emotion_only"),
+        ("members", ["fold-0-seed-0"]),
+        ("classes", ["neutral", "happiness", "anger", "sadness"]),
+        ("scheme", "emodb"),
+        ("temperature", 1.0),
+        ("unsure", {"threshold": 0.0, "coverage": 1.0, "accuracy": 1.0}),
+    ],
+)
+def test_another_description_is_refused(folder, talk, tmp_path, key, value):
+    changed = tmp_path / "voice-tiny"
+    shutil.copytree(folder, changed)
+    told = json.loads((changed / exported.DESCRIPTION).read_text())
+    (changed / exported.DESCRIPTION).write_text(json.dumps(told))  # other spaces are no other description
+    assert mien.predict([talk], model=changed).data["rows"]
+    assert told[key] != value
+    (changed / exported.DESCRIPTION).write_text(json.dumps(told | {key: value}))
+    with pytest.raises(RunError, match=r"model\.json: was changed after it was exported"):
+        mien.predict([talk], model=changed)
 
 
 def test_unsure_takes_the_word_and_leaves_the_probabilities(run, folder, talk):
@@ -161,6 +163,40 @@ def test_a_build_without_it_says_so(talk, capsys, monkeypatch, tmp_path):
     assert "comes without the model 'voice-small'; give --model RUN" in capsys.readouterr().err
     assert main(["list", "models"]) == 0
     assert "comes without models" in capsys.readouterr().out
+
+
+def test_an_interrupted_export_leaves_the_older_one_whole(run, folder, tmp_path, monkeypatch):
+    out = tmp_path / "voice-tiny"
+    shutil.copytree(folder, out)
+    before = {name: (out / name).read_bytes() for name in exported.FILES}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exported, "write_description", full)
+    with pytest.raises(OSError, match="No space"):
+        mien.export(run / "models" / "MEnAN", out=out, coverage=0.5)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["voice-tiny"]
+
+
+def test_the_folder_of_a_cell_is_that_cell_alone(run, tmp_path):
+    cell = run / "models" / "MEnAN" / "fold-1-seed-0"
+    mien.export(cell, out=tmp_path / "one")
+    told = exported.describe(tmp_path / "one")
+    assert told.members == ("fold-1-seed-0",)
+    opened = Run.open(run)
+    own = opened.predictions.query("model == 'MEnAN' and fold == 1 and split == 'validation'")
+    assert told.unsure.coverage * len(own) == pytest.approx(round(told.unsure.coverage * len(own)), abs=1e-2)
+    assert told.scores[0].speakers == 1
+    mien.export(run / "models" / "MEnAN", out=tmp_path / "chosen" / "one", cells=["fold-1-seed-0"])
+    for name in exported.FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "chosen" / "one" / name).read_bytes()
+    with pytest.raises(ConfigError, match="is one cell; give RUN/models/MEnAN"):
+        mien.export(cell, out=tmp_path / "no", cells=["fold-0-seed-0"])
+    for nonsense in ("typo", "models", "models/MEnAN/fold-1-seed-0/history.jsonl"):
+        with pytest.raises(RunError, match="no place of a model"):
+            mien.export(run / nonsense, out=tmp_path / "no")
 
 
 def test_some_cells_can_be_taken(run, tmp_path):

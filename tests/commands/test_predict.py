@@ -96,10 +96,26 @@ def test_what_cannot_be_done_is_refused(run, talk, tmp_path):
         mien.predict([talk], model=tmp_path)
     with pytest.raises(RunError, match="Did you mean 'MEnAN'"):
         mien.predict([talk], model=run / "models" / "MEnam")
+    for nonsense in ("typo", "models", "report.html", "models/MEnAN/fold-0-seed-0/weights.safetensors"):
+        with pytest.raises(RunError, match="no place of a model"):
+            mien.predict([talk], model=run / nonsense)
+    with pytest.raises(RunError, match="Did you mean 'fold-1-seed-0'"):
+        mien.predict([talk], model=run / "models" / "MEnAN" / "fold-1-sed-0")
     with pytest.raises(ConfigError, match="without a gap"):
         mien.predict([talk], model=run, window=1.0, hop=2.0)
     with pytest.raises(ConfigError, match=r"\.csv or \.json"):
         mien.predict([talk], model=run, out=tmp_path / "rows.xml")
+
+
+@pytest.mark.parametrize(("best", "said"), [(0.60003, "unsure"), (0.60005, "anger"), (0.59999, "unsure")])
+def test_a_probability_is_compared_before_it_is_rounded(run, talk, monkeypatch, best, said):
+    def over(self, sound, places):
+        return np.array([[best, *[(1 - best) / (len(self.classes) - 1)] * (len(self.classes) - 1)]] * len(places))
+
+    monkeypatch.setattr(Ensemble, "over", over)
+    rows = mien.predict([talk], model=run, unsure=0.60004).data["rows"]
+    assert {row["emotion"] for row in rows} == {said}
+    assert {row["anger"] for row in rows} == {round(best, 4)}
 
 
 @pytest.mark.parametrize("rate", [16_000, 8_000])

@@ -1,6 +1,5 @@
 """Tiny corpora in their true layouts. Readers decode nothing, so the recordings are empty files."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,32 +113,59 @@ def toy(root: Path) -> None:
     generate(root, ToyConfig(people=2, clips=12))
 
 
+AUDFORMAT = {
+    "db.yaml": """\
+name: tiny
+source: https://example.org
+usage: research
+languages: []
+license: CC0-1.0
+schemes:
+  confidence: {dtype: float}
+  emotion:
+    dtype: str
+    labels: [anger, happiness, neutral]
+  speaker:
+    dtype: int
+    labels:
+      3: {gender: male, age: 31}
+      8: {gender: female, age: 34}
+splits:
+  test: {type: test}
+  train: {type: train}
+tables:
+  emotion.test:
+    type: filewise
+    split_id: test
+    columns:
+      emotion: {scheme_id: emotion}
+      emotion.confidence: {scheme_id: confidence}
+  emotion.train:
+    type: filewise
+    split_id: train
+    columns:
+      emotion: {scheme_id: emotion}
+      emotion.confidence: {scheme_id: confidence}
+  files:
+    type: filewise
+    columns:
+      speaker: {scheme_id: speaker}
+""",
+    "db.emotion.test.csv": "file,emotion,emotion.confidence\nwav/08b10Wb.wav,anger,1.0\n",
+    "db.emotion.train.csv": """\
+file,emotion,emotion.confidence
+wav/03a01Fa.wav,happiness,0.9
+wav/03a01Nc.wav,neutral,0.85
+""",
+    "db.files.csv": "file,speaker\nwav/03a01Fa.wav,3\nwav/03a01Nc.wav,3\nwav/08b10Wb.wav,8\n",
+}
+
+
 def audformat(root: Path) -> None:
-    """As the package itself writes it: emotions in two split tables, people in a third one and in the scheme."""
-    written = pytest.importorskip("audformat")
-    database = written.Database("tiny", source="https://example.org", usage="research", license="CC0-1.0")
-    people = {3: {"gender": "male", "age": 31}, 8: {"gender": "female", "age": 34}}
-    database.schemes["speaker"] = written.Scheme("int", labels=people)
-    database.schemes["emotion"] = written.Scheme("str", labels=["anger", "happiness", "neutral"])
-    database.schemes["confidence"] = written.Scheme("float")
-    for split in ("train", "test"):
-        database.splits[split] = written.Split(split)
-    clips = {"train": ["wav/03a01Fa.wav", "wav/03a01Nc.wav"], "test": ["wav/08b10Wb.wav"]}
-    felt = {"train": ["happiness", "neutral"], "test": ["anger"]}
-    sure = {"train": [0.9, 0.85], "test": [1.0]}
-    for split, files in clips.items():
-        table = database[f"emotion.{split}"] = written.Table(written.filewise_index(files), split_id=split)
-        table["emotion"] = written.Column(scheme_id="emotion")
-        table["emotion"].set(felt[split])
-        table["emotion.confidence"] = written.Column(scheme_id="confidence")
-        table["emotion.confidence"].set(sure[split])
-    table = database["files"] = written.Table(written.filewise_index([*clips["train"], *clips["test"]]))
-    table["speaker"] = written.Column(scheme_id="speaker")
-    table["speaker"].set([3, 3, 8])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the package's, of what pandas will take away
-        database.save(str(root))
-    touch(root, *clips["train"], *clips["test"])
+    """As the package writes it: emotions in two split tables, people in a third one and in the scheme."""
+    for name, text in AUDFORMAT.items():
+        (root / name).write_text(text, encoding="utf-8")
+    touch(root, "wav/03a01Fa.wav", "wav/03a01Nc.wav", "wav/08b10Wb.wav")
 
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {

@@ -125,7 +125,7 @@ def test_the_two_people_are_tested_where_several_are() -> None:
 def test_paired_differences_of_leakage_are_on_the_page(told: Run) -> None:
     leakage = told.leakage
     assert leakage is not None
-    table = leakage_differences(leakage).set_index("speakers")
+    table = leakage_differences(leakage, told.units).set_index("speakers")
     (pair,) = evidence.leakage_pairs(told)
     assert (pair["model"], pair["other"]) == ("emotion_only", "MEnAN")
     html = page.render(told)

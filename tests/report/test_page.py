@@ -95,13 +95,18 @@ def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str
         assert words.span(row["low"], row["high"]) in small_text
         assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
     single = words.bars(leaks.assign(interval="training"))
-    assert single.startswith("Bar: the mean 95 % interval of a single training, since fewer than 3 folds differ")
+    assert single.startswith("Bar: the mean 95 % interval of a single training, since units are fewer than 3")
     mixed = words.bars(leaks.assign(interval=["training", *leaks["interval"][1:]]))
-    assert "where fewer than 3 folds differ, the mean 95 % interval of a single training" in mixed
+    assert "where there are fewer than 3 units, the mean 95 % interval of a single training" in mixed
+    assert small_text.count("10 folds, 10 units. Units share speakers") == 3, "two figures and the differences"
+    twins = words.bars(leaks.assign(units=5))
+    assert "10 folds, 5 units (folds that train on the same people are one, and are drawn together)" in twins
+    assert "too few to separate models" in twins
 
 
 def test_sections_and_notes(small_text: str) -> None:
     text = small_text
+    assert text.count("people who validate one fold are tested in another") == 1
     assert "Leave one speaker out: 10 folds; speakers in a fold: 8 train, 1 validate, 1 tested" in text
     assert "In each of the 10 folds the speakers of training, validation and test are disjoint." in text
     assert "The certificate holds the SHA-256 of 140 files." in text

@@ -58,7 +58,7 @@ def test_scores_and_leakage_are_those_of_the_run(run: Run) -> None:
     for name in ("uar", "uar_low", "uar_high", "wa", "uar_chance"):
         assert table[name].to_dict() == pytest.approx(plain[name].to_dict())
     assert run.leakage is not None
-    leaks = leakage_summary(run.leakage).query("speakers == 'heard' and strongest").set_index("model")
+    leaks = leakage_summary(run.leakage, run.units).query("speakers == 'heard' and strongest").set_index("model")
     for name in ("score", "low", "high", "chance"):
         assert table[f"leakage_{name}"].to_dict() == pytest.approx(leaks[name].to_dict())
     assert table["leakage_probe"].to_dict() == leaks["probe"].to_dict()

@@ -6,7 +6,8 @@ averaged afterwards, here as in `mien.ensemble`. T > 1 makes a model less sure, 
 member finds most likely stays the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,12 @@ class Judgements(NamedTuple):
         np.add.at(sums, self.clip, each)
         return sums / np.bincount(self.clip, minlength=len(self.truth))[:, None]
 
+    def only(self, keep: NDArray[np.bool_]) -> "Judgements":
+        """The judgements of some clips; `keep` is N."""
+        rows, number = keep[self.clip], np.cumsum(keep) - 1
+        clips, folds = tuple(compress(self.clips, keep)), tuple(compress(self.folds, keep))
+        return Judgements(self.logits[rows], number[self.clip[rows]], self.truth[keep], clips, folds)
+
 
 class Rejection(NamedTuple):
     """A rule: what is less sure than `threshold` is left unsaid.
@@ -62,6 +69,18 @@ class Rejection(NamedTuple):
     threshold: float
     coverage: float
     accuracy: float
+
+
+class Nested(NamedTuple):
+    """Test clips under temperatures and thresholds that were chosen without the people who are tested.
+
+    Attributes:
+        probabilities: N x K, calibrated.
+        thresholds: N, the threshold of the fold that tests a clip.
+    """
+
+    probabilities: Array
+    thresholds: Array
 
 
 def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
@@ -118,6 +137,38 @@ def rejection(probabilities: Array, truth: Numbers, coverage: float) -> Rejectio
 
 def rejected(probabilities: Array, truth: Numbers, threshold: float) -> Rejection:
     """What a given threshold does to these clips."""
+    return Rejection(threshold, *answered(probabilities, truth, threshold))
+
+
+def answered(probabilities: Array, truth: Numbers, threshold: float | Array) -> tuple[float, float]:
+    """The share of the clips whose likeliest class reaches the threshold (one, or N), and how many of these are right.
+
+    The second is nan where there are none.
+    """
     said = probabilities.max(axis=1) >= threshold
     right = probabilities.argmax(axis=1)[said] == truth[said]
-    return Rejection(threshold, float(said.mean()), float(right.mean()) if said.any() else float("nan"))
+    return float(said.mean()), float(right.mean()) if said.any() else float("nan")
+
+
+def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str], coverage: float) -> Nested:
+    """Calibrate the test clips of every fold by validation clips of other people than it tests.
+
+    Where the folds rotate, who validates one fold is tested in another: a temperature or threshold of all validation
+    clips has been chosen on the very clips that it would be tested on. Here each fold gets its own.
+
+    Args:
+        validation: of all folds.
+        tested: likewise.
+        speaker: clip -> who speaks.
+        coverage: see `rejection`.
+    """
+    folds, people = np.array(tested.folds), np.array([speaker[clip] for clip in tested.clips])
+    who = np.array([speaker[clip] for clip in validation.clips])
+    probabilities, thresholds = np.empty((len(folds), tested.logits.shape[1])), np.empty(len(folds))
+    for fold in set(tested.folds):
+        here = folds == fold
+        others = validation.only(~np.isin(who, people[here]))
+        cooled = temperature(others)
+        probabilities[here] = tested.probabilities(cooled)[here]
+        thresholds[here] = rejection(others.probabilities(cooled), others.truth, coverage).threshold
+    return Nested(probabilities, thresholds)

@@ -10,6 +10,7 @@ speaker by what only that speaker says.
 
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,10 +31,10 @@ COLUMNS = (
 )
 SUMMARY = (
     *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "strongest"),
-    *("parts", "folds", "cells", "n", "classes", "split"),
+    *("parts", "folds", "units", "cells", "n", "classes", "split"),
 )
 FOLDS = 3
-FEWEST_FOLDS = 3  # for an interval over folds of the run
+FEWEST_UNITS = 3  # for an interval over the folds of the run, see `fold_units`
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer speakers says nothing; it then draws clips within each speaker
 PARTS = {"heard": ("train",), "unheard": ("validation", "test")}
 
@@ -140,22 +141,23 @@ def speaker_leakage(run: Run, *, workers: int = 1, seed: int = 0) -> pd.DataFram
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def leakage_summary(table: pd.DataFrame, units: Mapping[int, int], *, seed: int = 0) -> pd.DataFrame:
     """The measured leakage of speaker over the folds and seeds of a run.
 
-    Folds with the same scores are one measurement that was made twice (where two speakers take turns in validation and
-    test, the same ones train), and are drawn together. Folds share speakers, so intervals tend to be too narrow.
+    Folds of one unit are drawn together (see `fold_units`). Units share speakers, so intervals tend to be too narrow.
 
     Args:
         table: `leakage.csv`.
+        units: fold -> its unit, as in `Run.units`.
         seed: of the bootstrap.
 
     Returns:
         One row a model, embedding, `speakers` and probe (`SUMMARY`): these; `score`, `chance`, `shuffled`: the means
-        over folds, seeds averaged within a fold; `low`, `high`: the 95 % bootstrap interval of `score` over folds
-        (`interval` = "folds"), or, where fewer than three folds differ, the mean ends of the interval of a single
-        training (`interval` = "training"); `strongest`: whether no other probe has a higher score (of equals the
-        first); `parts`: the score of each fold; `folds`, `cells`; `n`: median of clips; `classes`, `split`: as text.
+        over folds, seeds averaged within a fold; `low`, `high`: the 95 % bootstrap interval of `score` over units of
+        folds (`interval` = "folds"), or, of fewer than three units, the mean ends of the interval of a single training
+        (`interval` = "training"); `strongest`: whether no other probe has a higher score (of equals the first);
+        `parts`: the score of each fold; `folds`, and how many `units` they are; `cells`; `n`: median of clips;
+        `classes`, `split`: as text.
     """
     table = table[(table["factor"] == "speaker") & (table["role"] == "measured")]
     rows: list[dict[str, object]] = []
@@ -163,8 +165,9 @@ def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
         row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
         row |= {str(name): float(mean) for name, mean in means.mean().items()}
-        group = same_folds(part.pivot_table("score", "fold", "seed"))
-        row["interval"] = "folds" if group.max() + 1 >= FEWEST_FOLDS else "training"
+        group = fold_units(part.pivot_table("score", "fold", "seed"), units)
+        count = int(group.max()) + 1
+        row |= {"units": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
         if row["interval"] == "folds":
             row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed))
         fewest, most = part["classes"].min(), part["classes"].max()
@@ -178,18 +181,27 @@ def leakage_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     return found.assign(strongest=found.index.isin(best.index))
 
 
-def same_folds(by_fold: pd.DataFrame) -> NDArray[np.intp]:
-    """The group of each fold, 0 to groups - 1: folds with the same scores are one measurement that was made twice.
+def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.intp]:
+    """The unit of each fold, 0 to units - 1: what a bootstrap may draw as independent.
+
+    Folds that train on the same people are one unit. Where two people take turns in validation and test, one network,
+    up to the chosen epoch, is probed twice, and the same two people have not been heard. So are folds whose scores are
+    all the same: one measurement that was made twice.
 
     Args:
-        by_fold: one row a fold; a score that is missing is nan.
+        by_fold: one row a fold, by its number; a score that is missing is nan.
+        units: fold -> its unit, as in `Run.units`.
     """
     _, group = np.unique(by_fold.fillna(-1.0).to_numpy(float), axis=0, return_inverse=True)
-    return np.asarray(group.ravel(), np.intp)
+    group, own = group.ravel(), np.array([units[fold] for fold in by_fold.index])
+    for unit in np.unique(own):
+        together = group[own == unit]
+        group[np.isin(group, together)] = together[0]
+    return np.asarray(np.unique(group, return_inverse=True)[1].ravel(), np.intp)
 
 
 def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """The mean of the folds' scores on bootstrap draws of groups of folds, (DRAWS,): the same for the same seed."""
+    """The mean of the folds' scores on bootstrap draws of units of folds, (DRAWS,): the same for the same seed."""
     sums, sizes = np.bincount(group, scores), np.bincount(group)
     drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
     return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))

@@ -1,17 +1,23 @@
 """`metrics.json`: the scores of a run as plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from mien.audit.compare import differences, leakage_differences
+from mien.audit.compare import Pair, differences, leakage_differences
 from mien.audit.folds import by_fold, fold_means
 from mien.audit.scores import DRAWS, gaps, judged, summary
 
 
 def metrics(
-    predictions: pd.DataFrame, classes: Sequence[str], leakage: pd.DataFrame | None = None, *, seed: int = 0
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    leakage: pd.DataFrame | None = None,
+    *,
+    units: Mapping[int, int],
+    among: Iterable[Pair] | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """All scores of a run as plain values; what is not known is None.
 
@@ -19,6 +25,8 @@ def metrics(
         predictions: `predictions.csv`.
         classes: the K classes, in order.
         leakage: `leakage.csv`, where it was measured.
+        units: fold -> its unit, as in `Run.units`.
+        among: the pairs of models whose differences are told; None takes all.
         seed: of the bootstraps.
 
     Returns:
@@ -29,16 +37,18 @@ def metrics(
         intervals are.
     """
     means = fold_means(by_fold(predictions, classes))
+    among = None if among is None else list(among)
+    apart = differences(predictions, classes, split=judged(predictions), among=among, seed=seed)
     found = {
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap draws of speakers, seeds averaged within a speaker",
         "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
         "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
         "folds": _nested(means, "model", "measure"),
-        "differences": records(differences(predictions, classes, split=judged(predictions), seed=seed)),
+        "differences": records(apart),
     }
     if leakage is not None:
-        found["leakage_differences"] = records(leakage_differences(leakage, seed=seed))
+        found["leakage_differences"] = records(leakage_differences(leakage, units, among=among, seed=seed))
     return found
 
 

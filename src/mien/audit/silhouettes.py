@@ -6,7 +6,7 @@ lie on each other, below where clips lie nearer to another group. It is taken in
 with mean 0 and deviation 1 over the clips, by Euclidean distance: not on a map, whose distances mean little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from mien.progress import progress
 from mien.run import Run
 
 COLUMNS = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", "clips", "groups")
-SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds")
+SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds", "units")
 BY = {"emotion": "label", "speaker": "speaker"}  # column of `by` -> column of the clips
 MOST = 2_000  # clips: time and memory grow with their square; of more, a drawn part is looked at
 
@@ -79,20 +79,23 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def silhouette_summary(table: pd.DataFrame) -> pd.DataFrame:
+def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:
     """The mean silhouette over the folds of a run.
 
     Args:
         table: `silhouettes.csv`.
+        units: fold -> its unit, as in `Run.units`: folds of one unit train on the same people, and look at the same
+            ones that were not heard.
 
     Returns:
         One row a model, embedding and `by` (`SUMMARY`): the mean `score` over folds, seeds averaged within a fold; the
-        lowest (`low`) and highest (`high`) fold; the mean of `shuffled`; `folds`.
+        lowest (`low`) and highest (`high`) fold; the mean of `shuffled`; `folds`, and how many `units` they are.
     """
     keys = ["model", "embedding", "by"]
     folds = table.groupby([*keys, "fold"], sort=False)[["score", "shuffled"]].mean()
     groups = folds.groupby(level=keys, sort=False)
     means = groups.mean().assign(low=groups["score"].min(), high=groups["score"].max(), folds=groups.size())
+    means["units"] = table.assign(unit=table["fold"].map(units)).groupby(keys, sort=False)["unit"].nunique()
     return means.reset_index()[list(SUMMARY)]
 
 

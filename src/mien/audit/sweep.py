@@ -16,7 +16,7 @@ SPLIT = "validation"
 BASE = "base"  # label of a base model whose settings are none of its group's points
 SCORE = ("uar", "uar_low", "uar_high", "uar_chance", "wa", "wa_low", "wa_high", "wa_chance", "speakers")
 DIFFERENCE = ("difference", "low", "high", "separable")
-LEAK = ("probe", "score", "low", "high", "chance")
+LEAK = ("probe", "score", "low", "high", "chance", "units")
 COLUMNS = (
     *("group", "label", "model", "base", *SCORE),
     *("difference", "difference_low", "difference_high", "separable"),
@@ -36,8 +36,9 @@ def sweep(run: Run) -> pd.DataFrame:
         its `base`; UAR and WA on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR minus
         that of the base on the same draws of speakers (95 %, see `compare.differences`), empty for the base itself;
         `leakage_...`: how well the strongest probe names speakers that were heard in training, as in
-        `leakage.leakage_summary` (of several embeddings the first), empty where it was not measured; `best`: whether no
-        other row of the group and base has a higher UAR, the first of equals.
+        `leakage.leakage_summary` (of several embeddings the first), with the units of folds behind its interval, empty
+        where it was not measured; `best`: whether no other row of the group and base has a higher UAR, the first of
+        equals.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -87,6 +88,6 @@ def _leaks(run: Run) -> dict[str, dict[str, Any]]:
     """Model -> what the strongest probe reads of speakers heard in training."""
     if run.leakage is None:
         return {}
-    table = leakage_summary(run.leakage)
+    table = leakage_summary(run.leakage, run.units)
     table = table[(table["speakers"] == "heard") & table["strongest"]].drop_duplicates("model")
     return {row["model"]: {f"leakage_{name}": row[name] for name in LEAK} for row in table.to_dict("records")}

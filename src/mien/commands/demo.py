@@ -58,7 +58,7 @@ def _leaks(run: Run) -> list[str]:
     """One line a model: how well the stronger probe names the speaker, for people heard in training."""
     if run.leakage is None:
         return []
-    table = leakage_summary(run.leakage)
+    table = leakage_summary(run.leakage, run.units)
     heard = table[(table["speakers"] == "heard") & table["strongest"]]
     return [
         f"{row.model:20} speaker read from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit import reference, scores
+from mien.audit.coverage import coverage
 from mien.audit.folds import by_fold, fold_scores
 from mien.cells import Model, prediction_table
 from mien.commands import Outcome
@@ -30,8 +31,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
     emotions is judged rightly when the prediction is one of them (Li et al. 2020, section 6). Written to
     RUN/evaluations/NAME: predictions.csv, folds.csv (a row a training) and metrics.json, with mean, min and max over
-    the fold models; where a fold was trained with several seeds, its score is the mean over them. The run's page is
-    written again.
+    the fold models; where a fold was trained with several seeds, its score is the mean over them. Of an unfinished run
+    the finished trainings are judged, and how many of all they are is told. The run's page is written again.
 
     Args:
         run: the RUN folder.
@@ -49,8 +50,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     processes.use_threads(threads)
     datasets = open_all(opened.experiment, on)
     dataset = next(iter(datasets.values()))
-    _refuse_known_files(opened, dataset)
-    shared_speakers = _shared_speakers(opened, dataset)
+    refuse_known_files(opened, dataset)
+    namesakes = shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna()]
     present = {name for label in clips["label"] for name in label.split("+")}
     shared = [name for name in opened.classes if name in present]
@@ -69,7 +70,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
             advance()
     predictions = pd.concat(tables, ignore_index=True)
     folds = by_fold(predictions, shared)
-    metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": shared_speakers}
+    metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
     name = _name(opened, dataset)
     opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
@@ -85,7 +86,8 @@ RULES = {
 }
 
 
-def _refuse_known_files(run: Run, dataset: Dataset) -> None:
+def refuse_known_files(run: Run, dataset: Dataset) -> None:
+    """Raise LeakError where a corpus holds files of the run's own."""
     known = set(run.certificate["files"].values())
     heard = dataset.clips[dataset.clips["sha256"].isin(known)]
     if len(heard):
@@ -95,7 +97,7 @@ def _refuse_known_files(run: Run, dataset: Dataset) -> None:
         )
 
 
-def _shared_speakers(run: Run, dataset: Dataset) -> list[str]:
+def shared_speakers(run: Run, dataset: Dataset) -> list[str]:
     """Names of speakers that trained, too; LeakError where the same name is the same person, in the same corpus."""
     card = dataset.prepared.card
     trained = {speaker for fold in run.splits for speaker in fold["train"]["speakers"]}
@@ -147,6 +149,7 @@ def _metrics(
             low, high = (None if np.isnan(end) else end for end in scores.interval(scores.resampled(table, name)))
             found[name] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
             found[name] |= {"low": low, "high": high, "chance": chance[name]}
+        found["trainings"] = len(rows[["fold", "seed"]].drop_duplicates())
         guesses = rows["predicted"].value_counts(normalize=True)
         models[str(model)] = found | {"predicted": {name: float(guesses.get(name, 0.0)) for name in shared}}
     return {
@@ -160,6 +163,7 @@ def _metrics(
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
         "share": {name: float(told[name]) for name in shared},  # of the clips that have the class
+        "planned": {"folds": len(run.splits), "trainings": len(run.splits) * len(run.experiment.seeds)},  # of a model
         "models": models,
     }
 
@@ -189,6 +193,8 @@ def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
         paper = reference.published(run.experiment, model, reference.EVALUATION, corpus=metrics["corpus"])
         if beside := reference.sentence(paper, tuple(reference.NAMES), reference.EVALUATION):
             lines.append(f"  {'':20} {beside}")
+    if covered := coverage(run, name):
+        lines += [f"  {warning}" for warning in covered.warnings]
     for emotion, clips in metrics["emotions_not_in_the_run"].items():
         lines.append(f"  not scored, no class of the run: {emotion} ({clips} clips)")
     lines += [f"  {note}" for note in metrics["notes"]]

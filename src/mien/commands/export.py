@@ -13,18 +13,21 @@ from numpy.typing import NDArray
 
 from mien import exported
 from mien.audit import calibration, scores
+from mien.audit.elsewhere import elsewhere as judged_elsewhere
 from mien.cells import Model
 from mien.commands import Outcome
+from mien.commands.evaluate import refuse_known_files, shared_speakers
 from mien.corpora.joined import Joined
 from mien.corpora.prepared import Prepared
 from mien.corpora.toy import voice
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import express
 from mien.corpora.toy.people import EMOTIONS, draw
-from mien.ensemble import Ensemble, find
-from mien.errors import ConfigError, RunError, unknown
+from mien.dataset import Dataset
+from mien.ensemble import Ensemble, find, planned
+from mien.errors import ConfigError, CorpusError, RunError, unknown
 from mien.exported import CARD, FILES, WEIGHTS, Description, Unsure
-from mien.files import write_text
+from mien.files import atomic_folder, write_text
 from mien.report import card
 from mien.run import AGAIN, Cell, Run
 
@@ -39,38 +42,54 @@ def export(
     name: str | None = None,
     coverage: float = COVERAGE,
     cells: Sequence[str] = (),
+    elsewhere: Sequence[Path | str] = (),
+    workers: int = 1,
 ) -> Outcome:
     """Write a folder that predicts without its run: weights, what is needed to rebuild the model, and its card.
 
     The members are calibrated by one temperature, and get a threshold under which they are unsure; both are chosen on
-    the members' validation speakers (see `mien.audit.calibration`). Scores are those of the run on its test speakers.
-    The same run gives the same bytes. Weights are halved in precision where that moves no probability by more than
-    `AGREE` on toy voices.
+    the members' validation speakers (see `mien.audit.calibration`). Scores are those of the run on its test speakers,
+    whose calibration is measured with a temperature and a threshold that were chosen without them. The same run gives
+    the same bytes. Weights are halved in precision where that moves no probability by more than `AGREE` on toy voices.
+    The folder appears whole or not at all.
 
     Args:
-        run: RUN (the model with the best validation score) or RUN/models/MODEL.
+        run: RUN (the model with the best validation score), RUN/models/MODEL, or the folder of one of its cells, which
+            is then taken alone.
         out: the folder to write; an earlier export there is replaced.
         name: what the model is called; the folder's name unless told.
         coverage: share of the validation clips that shall get an answer, above 0 and up to 1.
         cells: folders of the cells to take, such as fold-0-seed-0; all unless told.
+        elsewhere: PREPARED folders of corpora that the run did not hear, with labels or without: the card tells how
+            often all members together answer there (see `mien.audit.elsewhere`).
+        workers: processes that extract features of those.
 
     Raises:
         ConfigError: a setting is wrong.
         CorpusError: the PREPARED folder of the run, whose licence the card tells, has gone.
+        LeakError: a corpus of `elsewhere` holds files or people of the run.
         RunError: the run is unfinished, has no test speakers, or its model cannot judge media files.
     """
     out = Path(out)
     name = out.absolute().name if name is None else name
     _check(out, name, coverage)
     opened, model, found = find(Path(run))
+    if Path(run).resolve() == found[0].folder.resolve():
+        cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
+    others = [_unheard(opened, model, folder) for folder in elsewhere]
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
-    heard = _heard(opened)
+    heard = _heard(opened, chosen)
     judged, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
     temperature = round(calibration.temperature(judged), 4)
-    rule = calibration.rejection(judged.probabilities(temperature), judged.truth, coverage)
+    calm = judged.probabilities(temperature)
+    rule = calibration.rejection(calm, judged.truth, coverage)
+    speaker = dict(zip(opened.clips["clip"], opened.clips["speaker"], strict=True))
+    nested = calibration.nested(judged, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
-    digest = exported.write_weights(out, members, stored)
+    ensemble = Ensemble(name, opened.classes, "", tuple(members.values()), temperature, rule.threshold)
+    for other in others:
+        other.extract(workers=workers, copies=False)
     told = Description(
         name=name,
         model=model,
@@ -79,27 +98,32 @@ def export(
         scheme=next(iter(members.values())).experiment.data.scheme,
         temperature=temperature,
         unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
-        scores=card.scored(tested, temperature, opened, model),
+        scores=card.scored(tested, nested.probabilities, opened, model),
+        elsewhere=tuple(judged_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
         stored=stored,
-        sha256=digest,
+        sha256="",
         mien=version("mien"),
         commit=opened.environment.get("commit"),
         experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude={"provenance", "reference"}),
     )
-    figures = [card.calibrated(part, temperature, rule.threshold, opened.clips) for part in (judged, tested)]
-    text = card.render(
-        told,
-        size=(out / WEIGHTS).stat().st_size,
-        command=_command(opened, model, name, coverage, cells),
-        training=opened.experiment.command,
-        heard=heard,
-        alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
-        validation=figures[0],
-        test=figures[1],
-    )
-    write_text(out / CARD, text)
-    exported.write_description(out, told)
-    return _outcome(out, told, figures[0])
+    before = card.calibrated(judged, calm, rule.threshold, opened.clips)
+    with atomic_folder(out) as folder:
+        told = exported.write_weights(folder, told, members)
+        text = card.render(
+            told,
+            size=(folder / WEIGHTS).stat().st_size,
+            command=_command(model, name, coverage, cells, len(others)),
+            training=str(opened.environment.get("command", opened.experiment.command)),
+            heard=heard,
+            members=card.members(opened, chosen),
+            left_out=opened.certificate["left_out"],
+            alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
+            validation=before,
+            test=card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
+        )
+        write_text(folder / CARD, text)
+        exported.write_description(folder, told)
+    return _outcome(out, told, before)
 
 
 def _check(out: Path, name: str, coverage: float) -> None:
@@ -111,13 +135,29 @@ def _check(out: Path, name: str, coverage: float) -> None:
         raise RunError(f"{out}: holds something else than an exported model; choose another --out")
 
 
+def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
+    """The one cell whose folder is given."""
+    if names:
+        raise ConfigError(f"--cells: {cell.folder} is one cell; give RUN/models/{cell.model} to choose among its cells")
+    return [cell.folder.name]
+
+
+def _unheard(run: Run, model: str, folder: Path | str) -> Dataset:
+    """A corpus from elsewhere, under the feature of a model; refused where the run knows files or people of it."""
+    dataset = Dataset.open(run.experiment_of(model), folder)
+    if dataset.clips.empty:
+        raise CorpusError(f"{folder}: no clip in it has sound; give another corpus as --elsewhere")
+    refuse_known_files(run, dataset)
+    shared_speakers(run, dataset)
+    return dataset
+
+
 def _chosen(run: Run, model: str, found: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
     """The cells to export, all finished."""
-    planned = [run.cell(model, fold["fold"], seed) for fold in run.splits for seed in run.experiment.seeds]
-    known = [cell.folder.name for cell in planned]
+    known = [cell.folder.name for cell in planned(run, model)]
     if strange := [name for name in names if name not in known]:
         raise ConfigError(f"--cells: {unknown('cell', strange[0], known)}")
-    wanted = [cell for cell in planned if not names or cell.folder.name in names]
+    wanted = [cell for cell in planned(run, model) if not names or cell.folder.name in names]
     if missing := [cell for cell in wanted if cell not in found]:
         raise RunError(f"{missing[0].folder}: is not trained to the end; {AGAIN} to go on, or choose others by --cells")
     return wanted
@@ -134,15 +174,17 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
     return rows
 
 
-def _heard(run: Run) -> list[card.Heard]:
-    """Each corpus that the run was trained on, as far as it was used."""
+def _heard(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
+    """Each corpus that the run was trained on, as far as some cells learned from it."""
     folder = run.experiment.data.prepared
     if folder is None:
         raise RunError(f"{run.folder}: its experiment names no PREPARED folder, whose licence the card needs")
     corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(folder)
     if corpus.card["hash"] != run.certificate["corpus_hash"]:
         raise RunError(f"{corpus.place}: holds another corpus than {run.folder} was trained on; prepare that one again")
-    used = run.clips.loc[list(run.certificate["files"])]
+    folds = {cell.fold for cell in cells}
+    learned = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
+    used = run.clips[run.clips["clip"].isin(learned)]
     if isinstance(corpus, Prepared):
         return [card.heard(corpus.card["name"], corpus.card, used)]
     return [card.heard(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
@@ -172,21 +214,28 @@ def _voices() -> list[NDArray[np.float32]]:
     ]
 
 
-def _command(run: Run, model: str, name: str, coverage: float, cells: Sequence[str]) -> str:
+def _command(model: str, name: str, coverage: float, cells: Sequence[str], others: int) -> str:
     """The line that does the same again, without places of this machine."""
     parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
-    return " ".join([*parts, "--cells", *cells] if cells else parts)
+    parts += ["--cells", *cells] if cells else []
+    return " ".join([*parts, "--elsewhere", *["PREPARED"] * others] if others else parts)
 
 
 def _outcome(out: Path, told: Description, validation: card.Calibrated) -> Outcome:
     score, size = told.scores[0], sum((out / name).stat().st_size for name in FILES)
+    members = f"{len(told.members)} member" + ("s" if len(told.members) > 1 else "")
     lines = [
-        f"{told.name}: {len(told.members)} members, {len(told.classes)} classes, {size / 1e6:.1f} MB, {told.stored}",
+        f"{told.name}: {members}, {len(told.classes)} classes, {size / 1e6:.1f} MB, {told.stored}",
         f"unheard speakers: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
         f"temperature {told.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
         f"{validation.error_after:.3f}",
         f"unsure below {told.unsure.threshold:.3f}: answers {told.unsure.coverage:.1%} of the validation clips, "
         f"{told.unsure.accuracy:.1%} of these rightly",
+        *(
+            f"{other.corpus}, not heard: answers {other.coverage:.1%} of {other.clips} clips; the members of one fold "
+            f"alone {other.coverage_of_a_fold:.1%}"
+            for other in told.elsewhere
+        ),
         f"written: {out}",
     ]
     data = {"folder": str(out), "size": size, **told.model_dump(mode="json", exclude={"experiment"})}

@@ -6,7 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mien.commands import Outcome
 from mien.engine import processes
@@ -105,10 +107,9 @@ def _rows(file: Path, found: Iterator[Window], ensemble: Ensemble) -> list[dict[
             row: dict[str, Any] = {"file": str(file), "start": round(part.start, 3), "end": round(part.end, 3)}
             row |= {"person": "1", "modality": "audio", "emotion": "silence", **dict.fromkeys(ensemble.classes)}
             if _is_heard(part):
-                told: list[float] = next(judged).round(4).tolist()
-                probabilities = dict(zip(ensemble.classes, told, strict=True))
-                best = max(probabilities, key=probabilities.__getitem__)
-                row |= {"emotion": best if probabilities[best] >= ensemble.unsure else "unsure", **probabilities}
+                told: NDArray[np.float64] = next(judged)
+                best = ensemble.classes[told.argmax()] if told.max() >= ensemble.unsure else "unsure"
+                row |= {"emotion": best, **dict(zip(ensemble.classes, told.round(4).tolist(), strict=True))}
             rows.append(row | {"scheme": ensemble.scheme, "model": ensemble.name})
     if not rows:
         raise MediaError(file, "there is no sound in it, and this model hears only")

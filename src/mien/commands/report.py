@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mien.audit.coverage import outdated
 from mien.audit.silhouettes import silhouettes
 from mien.commands import Outcome
 from mien.report import page
@@ -11,7 +12,7 @@ from mien.run import Run
 def report(run: Path | str) -> Outcome:
     """Write RUN/report.html again from what the run folder holds.
 
-    Silhouettes are measured first where the run has none.
+    Silhouettes are measured first where the run has none. An evaluation that is of an earlier state of the run is told.
 
     Raises:
         RunError: it is no run folder, or an unfinished one.
@@ -20,4 +21,5 @@ def report(run: Path | str) -> Outcome:
     if opened.silhouettes is None and opened.cells:
         opened.write_table("silhouettes.csv", silhouettes(opened))
     path = page.write(opened)
-    return Outcome(data={"report": str(path)}, text=f"report: {path}")
+    text = "\n".join([*outdated(opened), f"report: {path}"])
+    return Outcome(data={"report": str(path)}, text=text)

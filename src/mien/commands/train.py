@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from mien import config, environment
-from mien.audit import reference, splits
+from mien.audit import compare, reference, splits
+from mien.audit.coverage import outdated
 from mien.audit.folds import by_fold
 from mien.audit.leakage import speaker_leakage
 from mien.audit.metrics import metrics
@@ -84,7 +85,8 @@ def train(
             protocol = settings.protocol.model_dump(mode="json")
             run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
             run.write_json("certificate.json", certificate)
-            run.write_json("environment.json", environment.describe(place))
+            told = {"command": environment.command(experiment, overrides)}
+            run.write_json("environment.json", environment.describe(place) | told)
             run.write_table("clips.csv", dataset.clips)
         processes.wait()
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
@@ -100,7 +102,10 @@ def finish(run: Run, *, workers: int = 1) -> None:
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
     predictions = run.predictions
     leakage = speaker_leakage(run, workers=workers)
-    run.write_json("metrics.json", metrics(predictions, run.classes, leakage))
+    run.write_json(
+        "metrics.json",
+        metrics(predictions, run.classes, leakage, units=run.units, among=compare.pairs(run.experiment)),
+    )
     run.write_table("folds.csv", by_fold(predictions, run.classes))
     run.write_table("leakage.csv", leakage)
     run.write_table("silhouettes.csv", silhouettes(run))
@@ -218,7 +223,7 @@ def _outcome(run: Run) -> Outcome:
         if beside := reference.sentence(paper, ("uar",), ("test", "validation")):
             lines.append(f"{'':{width}} {beside}")
     lines += [f"not used, {why}: {clips} clips" for why, clips in certificate["left_out"].items()]
-    lines += certificate["notes"]
+    lines += [*certificate["notes"], *outdated(run)]
     report = run.folder / "report.html"
     data = {"run": str(run.folder), "report": str(report), "models": scored["models"], "notes": certificate["notes"]}
     return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))

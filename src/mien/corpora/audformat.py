@@ -1,30 +1,29 @@
 """A database in audEERING's audformat: a header `db.yaml`, a CSV or Parquet file a table, and the media beside them.
 
-Needs the extra `audformat`. Clips are the rows of the tables with a column `emotion` (else: with a column of the scheme
+Clips are the rows of the tables with a column `emotion` (else: with a column of the scheme
 `emotion`), filewise or segmented; where several tables hold a clip they must agree. Speaker, gender and age are looked
 up by clip, then by file, in columns or schemes of that name; gender, age and language else in the labels of the
 speaker's scheme. `split` is that of the emotion's tables (else of any), told by their split or by a part of their name:
 train, dev, test. Other columns of the emotion's tables are kept, but for names that a prepared corpus has of its own.
 
-Nothing in such a folder is executed: the header is read by YAML's safe loader, and pickled tables are not read.
+How the files are read, and what is not, is told in `database`.
 """
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
-import yaml
 
+from mien.corpora import database as files
 from mien.corpora.corpus import COLUMNS, Corpus, Problem, check
+from mien.corpora.database import Database, Key
 from mien.corpora.schemes import canonical
-from mien.errors import ConfigError, CorpusError, unknown
+from mien.errors import CorpusError, unknown
 
 SOURCE = "your own database, see https://audeering.github.io/audformat"
 LICENCE = "as the database's header says"
-SPEECH = "as the database's header says"
 EXPECTED = None
 SCHEME = "canonical"
 SPEECH = "as the database's description says"
@@ -39,8 +38,6 @@ OWN = frozenset({*COLUMNS, *PERSON, "split", "seconds", "sha256", "label", "corp
 SPLITS = {"train": "train", "dev": "validation", "development": "validation", "validation": "validation"}
 SPLITS |= {"test": "test"}
 
-Key = tuple[str, float | None, float | None]  # file, start and end in seconds; None is the file's beginning or end
-
 
 class Values(NamedTuple):
     """A column: its table, its name, its scheme or None, and its values by clip, None where one is missing."""
@@ -48,7 +45,7 @@ class Values(NamedTuple):
     table: str
     column: str
     scheme: str | None
-    by: dict[Key, Any]
+    by: dict[Key, str | None]
 
 
 def read(root: Path, *, table: str | None = None, emotion: str = "emotion", speaker: str = "speaker") -> Corpus:
@@ -61,10 +58,10 @@ def read(root: Path, *, table: str | None = None, emotion: str = "emotion", spea
         speaker: a column or scheme.
 
     Raises:
-        ConfigError: the extra is not installed.
+        ConfigError: a table is Parquet and the extra is not installed.
         CorpusError: no database, no emotions or speakers in it, or tables that disagree.
     """
-    database = _open(root)
+    database = files.read(root)
     chosen = [name for name in database.tables if table is None or f"{name}.".startswith(f"{table}.")]
     if not chosen:
         raise CorpusError(f"{root}: {unknown('table', str(table), database.tables)}")
@@ -86,79 +83,29 @@ def read(root: Path, *, table: str | None = None, emotion: str = "emotion", spea
         name="audformat",
         root=root,
         table=pd.DataFrame([row for row, one in zip(rows, there, strict=True) if one]),
-        licence=str(database.license or LICENCE),
-        source=str(database.source or SOURCE),
+        licence=database.licence or LICENCE,
+        source=database.source or SOURCE,
         expected=len(felt),
         scheme=SCHEME,
         problems=problems,
     )
 
 
-def _open(root: Path) -> Any:
-    """The database with its tables in memory."""
-    path = root / "db.yaml"
-    if not path.is_file():
-        raise CorpusError(f"{root}: not an audformat database; no db.yaml in it")
-    try:
-        import audformat
-    except ImportError:
-        raise ConfigError("reader 'audformat' needs an extra: pip install 'mien[audformat]'") from None
-    try:
-        header = yaml.safe_load(path.read_text(encoding="utf-8"))
-        database = audformat.Database.load_header_from_yaml(header)
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CorpusError(f"{path}: not the header of an audformat database ({_plain(error)})") from error
-    with TemporaryDirectory() as links:  # a folder without the tables' pickles, which would be taken first
-        for number, name in enumerate((*database.misc_tables, *database.tables)):
-            stored = [root / f"db.{name}.{kind}" for kind in ("parquet", "csv")]
-            if not (kept := [file for file in stored if file.is_file()]):
-                raise CorpusError(
-                    f"{root}: table '{name}' has no file {stored[1].name} or .parquet (a pickle is not read); save "
-                    "the database with storage_format='csv'"
-                )
-            (Path(links) / f"{number}{kept[0].suffix}").symlink_to(kept[0].resolve())
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", DeprecationWarning)  # the package's, of what pandas will take away
-                    database[name].load(str(Path(links) / str(number)))
-            except (ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
-                raise CorpusError(f"{kept[0]}: not a table as db.yaml tells of it ({_plain(error)})") from error
-    return database
-
-
-def _columns(database: Any, name: str, among: Iterable[str] | None = None) -> list[Values]:
+def _columns(database: Database, name: str, among: Iterable[str] | None = None) -> list[Values]:
     """The columns of a name in some tables, or in all; where there is none, those of the scheme of that name."""
     tables = dict.fromkeys(database.tables if among is None else among)
-    there = [(table, column) for table in tables for column in database[table].columns]
-    found = [(table, column) for table, column in there if column == name]
-    found = found or [(table, column) for table, column in there if _scheme(database, table, column) == name]
-    return [Values(*one, _scheme(database, *one), _values(database, *one)) for one in found]
+    there = [
+        Values(table, column, own.schemes[column], dict(zip(own.keys, values, strict=True)))
+        for table in tables
+        for own in (database.tables[table],)
+        for column, values in own.columns.items()
+    ]
+    return [one for one in there if one.column == name] or [one for one in there if one.scheme == name]
 
 
-def _scheme(database: Any, table: str, column: str) -> str | None:
-    scheme: str | None = database[table].columns[column].scheme_id
-    return scheme
-
-
-def _values(database: Any, table: str, column: str) -> dict[Key, Any]:
-    frame = database[table].df
-    pairs = zip(_keys(frame.index), frame[column].astype("object"), strict=True)
-    return {key: None if pd.isna(value) else _simple(value) for key, value in pairs}
-
-
-def _keys(index: pd.Index) -> list[Key]:
-    if index.nlevels == 1:
-        return [(str(file), None, None) for file in index]
-    keys = []
-    for file, start, end in index:
-        first = None if pd.isna(start) or not start.total_seconds() else start.total_seconds()
-        keys.append((str(file), first, None if pd.isna(end) else end.total_seconds()))
-    return keys
-
-
-def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, Any]:
+def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:
     """Every clip of the emotion's tables and its emotion, None where it is not known."""
-    felt: dict[Key, Any] = {}
+    felt: dict[Key, str | None] = {}
     told: dict[Key, str] = {}
     cuts: dict[str, tuple[bool, str]] = {}
     for column in columns:
@@ -198,7 +145,7 @@ class Sought:
 
 
 def _rows(
-    database: Any, felt: Mapping[Key, Any], emotions: Sequence[Values], speakers: Sequence[Values]
+    database: Database, felt: Mapping[Key, str | None], emotions: Sequence[Values], speakers: Sequence[Values]
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
     """A row a clip with one speaker, and what is wrong with others and with splits."""
     who, people = Sought(speakers), _people(database, speakers)
@@ -226,48 +173,34 @@ def _rows(
 def _clip(key: Key) -> str:
     file, start, end = key
     name = Path(file).with_suffix("").as_posix()
-    first, last = ("" if second is None else f"{second:g}" for second in (start, end))
+    first, last = ("" if second is None else np.format_float_positional(second, trim="-") for second in (start, end))
     return name if start is None and end is None else f"{name}:{first}-{last}"
 
 
-def _people(database: Any, speakers: Sequence[Values]) -> dict[str, dict[str, str]]:
+def _people(database: Database, speakers: Sequence[Values]) -> dict[str, dict[str, str]]:
     """Speaker -> what the labels of the speaker's scheme tell of her."""
     told: dict[str, dict[str, str]] = {}
     for scheme in dict.fromkeys(column.scheme for column in speakers if column.scheme):
-        labels = database.schemes[scheme].labels
-        if isinstance(labels, str):
-            labels = database[labels].df.astype("object").to_dict("index")
-        for name, facts in labels.items() if isinstance(labels, dict) else ():
-            for fact, value in facts.items() if isinstance(facts, dict) else ():
-                fact = "gender" if fact == "sex" else fact
-                if fact in PERSON and not pd.isna(value):
-                    told.setdefault(str(name), {})[fact] = str(value)
+        for name, facts in database.labels.get(scheme, {}).items():
+            known = {"gender" if fact == "sex" else fact: value for fact, value in facts.items()}
+            told.setdefault(name, {}).update({fact: value for fact, value in known.items() if fact in PERSON})
     return told
 
 
-def _splits(database: Any, among: Iterable[str]) -> list[Values]:
+def _splits(database: Database, among: Iterable[str]) -> list[Values]:
     """The split of the clips of each table that belongs to one."""
     found = []
     for name in dict.fromkeys(among):
-        split = database[name].split_id
-        words = [database.splits[split].type] if split is not None else name.split(".")
+        table = database.tables[name]
+        words = name.split(".") if table.split is None else [database.splits.get(table.split, table.split)]
         parts = [SPLITS[word] for word in words if word in SPLITS]
         if len(set(parts)) == 1:
-            found.append(Values(name, "split", None, dict.fromkeys(_keys(database[name].df.index), parts[0])))
+            found.append(Values(name, "split", None, dict.fromkeys(table.keys, parts[0])))
     return found
 
 
-def _others(database: Any, emotions: Sequence[Values], used: Set[str]) -> dict[str, Sought]:
+def _others(database: Database, emotions: Sequence[Values], used: Set[str]) -> dict[str, Sought]:
     """The other columns of the emotion's tables."""
     tables = list(dict.fromkeys(one.table for one in emotions))
-    names = {column: None for table in tables for column in database[table].columns if column not in OWN | used}
+    names = {column: None for table in tables for column in database.tables[table].columns if column not in OWN | used}
     return {name: Sought(_columns(database, name, tables)) for name in names}
-
-
-def _simple(value: Any) -> Any:
-    """A value that has an order and is text in a table: times are seconds."""
-    return value.total_seconds() if isinstance(value, pd.Timedelta) else value
-
-
-def _plain(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
 from mien import corpora
 from mien.audit import calibration, scores
-from mien.audit.calibration import Judgements, Rejection
+from mien.audit.calibration import Array, Judgements
 from mien.audit.metrics import records
 from mien.exported import Description, Score
-from mien.run import Run
+from mien.run import Cell, Run
+
+RESEARCH = ("research", "-NC")  # words in the licence of a corpus that is not free for every use
 
 
 class Calibrated(NamedTuple):
@@ -25,7 +28,8 @@ class Calibrated(NamedTuple):
         error_after: with the temperature.
         loss: negative log likelihood as trained.
         loss_after: with the temperature.
-        rule: the rejection rule on these clips.
+        coverage: share of the clips that get an answer.
+        accuracy: what is right among these; nan where there are none.
         everything: what is right where nothing is rejected.
     """
 
@@ -35,12 +39,33 @@ class Calibrated(NamedTuple):
     error_after: float
     loss: float
     loss_after: float
-    rule: Rejection
+    coverage: float
+    accuracy: float
     everything: float
 
 
+class Members(NamedTuple):
+    """Which members there are, and who was heard by them.
+
+    Attributes:
+        folds: how many.
+        seeds: how many.
+        learned: people from whom some member learned.
+        tested: people who are tested by some member.
+        both: of those tested, from how many another member learned.
+        rotating: how many of the people who validate a member are tested in another fold of the run.
+    """
+
+    folds: int
+    seeds: int
+    learned: int
+    tested: int
+    both: int
+    rotating: int
+
+
 class Heard(NamedTuple):
-    """A corpus and what of it was learned from: clips, speakers, and clips of women and of men."""
+    """A corpus and what of it the members learned from: clips, speakers, and clips of women and of men."""
 
     name: str
     clips: int
@@ -52,8 +77,32 @@ class Heard(NamedTuple):
     source: str
 
 
+def members(run: Run, cells: Sequence[Cell]) -> Members:
+    """Count folds, seeds and people of some cells of a run."""
+    chosen = {cell.fold for cell in cells}
+    of: dict[str, set[str]] = {
+        part: {name for fold in run.splits if fold["fold"] in chosen for name in fold[part]["speakers"]}
+        for part in ("train", "validation", "test")
+    }
+    rotating = {
+        name
+        for fold in run.splits
+        if fold["fold"] in chosen
+        for other in run.splits
+        for name in set(fold["validation"]["speakers"]) & set(other["test"]["speakers"])
+    }
+    return Members(
+        folds=len(chosen),
+        seeds=len({cell.seed for cell in cells}),
+        learned=len(of["train"]),
+        tested=len(of["test"]),
+        both=len(of["test"] & of["train"]),
+        rotating=len(rotating),
+    )
+
+
 def heard(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> Heard:
-    """Count the clips of a corpus that were used; `card` is that of its PREPARED folder."""
+    """Count the clips of a corpus that were learned from; `card` is that of its PREPARED folder."""
     women, men = (int((clips["gender"] == gender).sum()) for gender in ("female", "male"))
     reader = corpora.reader(card["name"])
     people = clips["speaker"].nunique()
@@ -61,9 +110,17 @@ def heard(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> Heard:
     return Heard(name, len(clips), people, women, men, reader.SPEECH, card["licence"], source)
 
 
-def calibrated(judged: Judgements, temperature: float, threshold: float, clips: pd.DataFrame) -> Calibrated:
-    """Measure a temperature and a threshold on judgements; `clips` is the run's table of clips."""
-    before, after, truth = judged.probabilities(1.0), judged.probabilities(temperature), judged.truth
+def calibrated(judged: Judgements, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:
+    """Measure what calibration did.
+
+    Args:
+        judged: the judgements of N clips.
+        after: their probabilities when calibrated, N x K.
+        threshold: one, or N.
+        clips: the run's table of clips.
+    """
+    before, truth = judged.probabilities(1.0), judged.truth
+    coverage, accuracy = calibration.answered(after, truth, threshold)
     return Calibrated(
         clips=len(set(judged.clips)),
         speakers=int(clips.loc[list(judged.clips), "speaker"].nunique()),
@@ -71,17 +128,19 @@ def calibrated(judged: Judgements, temperature: float, threshold: float, clips: 
         error_after=calibration.expected_calibration_error(after, truth),
         loss=calibration.negative_log_likelihood(before, truth),
         loss_after=calibration.negative_log_likelihood(after, truth),
-        rule=calibration.rejected(after, truth, threshold),
-        everything=calibration.rejected(after, truth, 0.0).accuracy,
+        coverage=coverage,
+        accuracy=accuracy,
+        everything=calibration.answered(after, truth, 0.0)[1],
     )
 
 
-def scored(judged: Judgements, temperature: float, run: Run, model: str) -> tuple[Score, ...]:
+def scored(judged: Judgements, after: Array, run: Run, model: str) -> tuple[Score, ...]:
     """Scores of test judgements: of everybody, then of each corpus where there are several, and of each gender.
 
-    The members that judge a clip, the seeds of its fold, are averaged as `mien predict` averages all.
+    The members that judge a clip, the seeds of its fold, are averaged as `mien predict` averages all: `after` holds
+    their probabilities when calibrated.
     """
-    said = judged.probabilities(temperature).argmax(axis=1)
+    said = after.argmax(axis=1)
     table = run.clips.loc[list(judged.clips)].reset_index(drop=True)
     rows = table.assign(model=model, split="test", fold=judged.folds, seed=0)
     rows["emotion"] = [run.classes[number] for number in judged.truth]
@@ -95,8 +154,7 @@ def scored(judged: Judgements, temperature: float, run: Run, model: str) -> tupl
 
 def _score(who: str, rows: pd.DataFrame, classes: Sequence[str]) -> Score:
     (row,) = records(scores.summary(rows, classes))
-    told: dict[str, Any] = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
-    return Score(who=who, **{key: told[key] for key in Score.model_fields if key != "who"})
+    return Score.of(who, row)
 
 
 def render(
@@ -106,6 +164,8 @@ def render(
     command: str,
     training: str,
     heard: Sequence[Heard],
+    members: Members,
+    left_out: Mapping[str, int],
     alone: float,
     validation: Calibrated,
     test: Calibrated,
@@ -118,17 +178,23 @@ def render(
         command: the line that exported it.
         training: the line that trained it.
         heard: the corpora.
+        members: see `members`.
+        left_out: why clips of the corpora were not used -> how many.
         alone: UAR on test speakers of one member alone, the mean over seeds.
         validation: what calibration did there.
-        test: the same on test speakers.
+        test: the same on test speakers, calibrated without them.
     """
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, made of our own tables
-    environment.filters |= {"figure": _figure}
+    environment.filters |= {"figure": _figure, "count": _count}
     template = resources.files("mien.report").joinpath("card.md.jinja").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         told=told,
         experiment=told.experiment,
         heard=heard,
+        members=members,
+        left_out=left_out,
+        research=any(word in card.licence for card in heard for word in RESEARCH),
+        acted=any("acted" in card.speech for card in heard),
         size=f"{size / 1e6:.1f} MB",
         command=command,
         training=training,
@@ -140,4 +206,9 @@ def render(
 
 def _figure(value: float | None) -> str:
     """A share or a number with three decimals, without the zero before the point."""
-    return "none" if value is None else f"{value:.3f}".removeprefix("0")
+    return "none" if value is None or np.isnan(value) else f"{value:.3f}".removeprefix("0")
+
+
+def _count(number: int, what: str) -> str:
+    """How many of something: `1 fold`, `2 folds`."""
+    return f"{number} {what}" + ("" if number == 1 else "s")

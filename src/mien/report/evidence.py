@@ -4,12 +4,14 @@ Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`)
 """
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from mien.audit import compare, folds, reference
+from mien.audit.coverage import coverage
 from mien.audit.scores import MEASURES
 from mien.audit.silhouettes import silhouette_summary
 from mien.report import maps, plots, words
@@ -72,8 +74,13 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
 
 
 def evaluations(run: Run) -> Iterator[dict[str, Any]]:
-    """The metrics of each evaluation, with its name, `papers` and the paper's figures by model."""
+    """The metrics of each evaluation, with its name, `papers` and the paper's figures by model.
+
+    `judged`: model -> "n of m" trainings, empty where the evaluation does not tell; `warnings`: sentences.
+    """
     for name, metrics in run.evaluations.items():
+        covered = coverage(run, name)
+        judged = {model: len(one) for model, one in covered.judged.items()} if covered else {}
         corpus = str(metrics.get("corpus", name))
         told = {
             model: reference.published(run.experiment, model, reference.EVALUATION, corpus=corpus)
@@ -82,6 +89,8 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
         yield {
             **metrics,
             "name": name,
+            "judged": {model: f"{count} of {covered.planned}" for model, count in judged.items()} if covered else {},
+            "warnings": [words.sentence(warning) for warning in covered.warnings] if covered else [],
             "lost": ", ".join(f"{why} ({count})" for why, count in metrics["emotions_not_in_the_run"].items()),
             "papers": papers(run, reference.EVALUATION, corpus),
             "paper": {model: one.figures if one else {} for model, one in told.items()},
@@ -89,17 +98,20 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def leakage_pairs(run: Run) -> list[dict[str, Any]]:
-    """One row a pair of models and embedding: their paired difference in leakage, of people heard and not heard."""
+    """One row a pair of models and embedding: their paired difference in leakage, of people heard and not heard.
+
+    `model, other`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `units`: a sentence.
+    """
     if run.leakage is None:
         return []
-    table = compare.leakage_differences(run.leakage)
-    shown = table["model"].isin(run.experiment.models) & table["other"].isin(run.experiment.models)
-    pairs = table[shown].groupby(["model", "other", "embedding"], sort=False)
+    table = compare.leakage_differences(run.leakage, run.units, among=combinations(run.experiment.models, 2))
+    pairs = table.groupby(["model", "other", "embedding"], sort=False)
     several = len(set(table["embedding"])) > 1
     return [
         {
             "model": model,
             "other": f"{other} ({embedding})" if several else other,
+            "units": words.units_of(table),
             "by": {row["speakers"]: row for row in part.to_dict("records")},
         }
         for (model, other, embedding), part in pairs
@@ -110,7 +122,7 @@ def silhouettes(run: Run) -> list[dict[str, Any]]:
     """One row a model and embedding: `name`, and `by` = emotion or speaker -> its row of the summary over folds."""
     if run.silhouettes is None:
         return []
-    table = silhouette_summary(run.silhouettes)
+    table = silhouette_summary(run.silhouettes, run.units)
     table = table[table["model"].isin(run.experiment.models)]
     several = len(set(table["embedding"])) > 1
     return [

@@ -103,7 +103,7 @@ def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
 def leaks(run: Run) -> pd.DataFrame:
     """The rows of `leakage_summary`, with the `name` of model and, if there are several, embedding; none unmeasured."""
     measured = run.leakage
-    table = leakage_summary(pd.DataFrame(columns=list(COLUMNS)) if measured is None else measured)
+    table = leakage_summary(pd.DataFrame(columns=list(COLUMNS)) if measured is None else measured, run.units)
     table = table[table["model"].isin(run.experiment.models)]
     several = len(set(table["embedding"])) > 1
     return table.assign(name=table["model"] + ", " + table["embedding"] if several else table["model"])

@@ -17,6 +17,7 @@ from mien.audit import compare, scores
 from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
+from mien.protocols import PARTS
 from mien.report import evidence, figures, sweep, words
 from mien.report.words import counted, percent, signed, span
 from mien.run import Run
@@ -154,12 +155,18 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
         said.append(f"Intervals stand on {whose}; with so few they tend to be too narrow.")
     if run.experiment.hold_test:
         said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
-    return [*said, *(_sentence(note) for note in run.certificate["notes"])]
+    elif _rotates(run):
+        said.append(
+            "Validation speakers, never those tested in the same fold, choose the epoch; but roles rotate: people who "
+            "validate one fold are tested in another."
+        )
+    return [*said, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
 
 
-def _sentence(note: str) -> str:
-    text = note.removeprefix("note: ")
-    return f"{text[0].upper()}{text[1:]}."
+def _rotates(run: Run) -> bool:
+    """Whether somebody who validates a fold is tested in another."""
+    validate, tested = ({who for fold in run.splits for who in fold[part]["speakers"]} for part in PARTS[1:])
+    return bool(validate & tested)
 
 
 def _certificate(run: Run) -> dict[str, str]:

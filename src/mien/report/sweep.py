@@ -17,7 +17,8 @@ def shown(run: Run) -> dict[str, Any] | None:
 
     Returns:
         `groups`: for each group and base model its name and the `rows` of `audit.sweep.sweep`; `varied`: group -> the
-        settings that it varies; `chance`: of the UAR; `answer`: sentences.
+        settings that it varies; `chance`: of the UAR; `units`: how many units of folds stand behind
+        a leakage, empty where none was measured; `answer`: sentences.
     """
     table = sweep(run) if run.experiment.grid else pd.DataFrame()
     if table.empty:
@@ -30,6 +31,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         "groups": groups,
         "varied": {group: [key for key in told if key != "models"] for group, told in run.experiment.grid.items()},
         "chance": float(table["uar_chance"].mean()),
+        "units": words.counted(int(units.min()), "unit") if len(units := table["leakage_units"].dropna()) else "",
         "answer": _answer(table),
     }
 

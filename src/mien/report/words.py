@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.compare import FEWEST
-from mien.audit.leakage import FEWEST_FOLDS
+from mien.audit.leakage import FEWEST_UNITS
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -39,6 +39,11 @@ def listed(names: Iterable[str]) -> str:
 def counted(count: int, thing: str, things: str | None = None) -> str:
     """A number and its noun."""
     return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
+def sentence(note: str) -> str:
+    """A note as a sentence of its own."""
+    return f"{note[0].upper()}{note[1:]}."
 
 
 def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
@@ -133,8 +138,17 @@ def bars(leaks: pd.DataFrame) -> str:
     kinds = set(leaks["interval"])
     over = "Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold"
     single = "the mean 95 % interval of a single training"
+    told = units_of(leaks)
     if kinds == {"folds"}:
-        return f"{over}; folds share speakers, so it tends to be too narrow."
+        return f"{over}. {told} Units share speakers, so it tends to be too narrow."
     if kinds == {"training"}:
-        return f"Bar: {single}, since fewer than {FEWEST_FOLDS} folds differ: it does not belong to the mean."
-    return f"{over}; where fewer than {FEWEST_FOLDS} folds differ, {single}."
+        return f"Bar: {single}, since units are fewer than {FEWEST_UNITS}: it does not belong to the mean. {told}"
+    return f"{over}; where there are fewer than {FEWEST_UNITS} units, {single}. {told}"
+
+
+def units_of(table: pd.DataFrame) -> str:
+    """How many folds and units stand behind figures over folds, from the columns `folds` and `units`."""
+    folds, units = int(table["folds"].min()), int(table["units"].min())
+    together = "" if units == folds else " (folds that train on the same people are one, and are drawn together)"
+    few = ", too few to separate models" if units < FEWEST else ""
+    return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}{few}."
