@@ -48,14 +48,14 @@ def extract_parts(name: str, waveform: Array, places: Sequence[slice], config: F
         return _local(name, waveform, places, config)
     if isinstance(config, functionals.Config):
         waveform = functionals.levelled(waveform, config)
+        energies = _cut(features.extract("logmel", [waveform], config)[0], places, config)
+        pairs = zip(energies, _pitched(waveform, places, config), strict=True)
+        return [functionals.summary(np.concatenate(pair, axis=1), config) for pair in pairs]
     pitched = _pitched(waveform, places, config)
     if name == "prosody":
         return pitched
     pairs = zip(_local("logmel", waveform, places, config), pitched, strict=True)
-    joined = [np.concatenate(pair, axis=1) for pair in pairs]
-    if isinstance(config, functionals.Config):
-        return [functionals.summary(values, config) for values in joined]
-    return joined
+    return [np.concatenate(pair, axis=1) for pair in pairs]
 
 
 def _local(name: str, waveform: Array, places: Sequence[slice], config: FrameConfig) -> list[Array]:
