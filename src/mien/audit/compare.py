@@ -110,7 +110,7 @@ def leakage_differences(
             parts, group = _by_fold(both, units)
             low, high, count = float("nan"), float("nan"), int(group.max()) + 1
             if count >= FEWEST_UNITS:
-                low, high = interval(drawn_means(parts, group, seed))
+                low, high = interval(drawn_means(parts, group, seed), count)
             found.append(
                 {
                     **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},

@@ -103,7 +103,7 @@ def leakage(
     recalls = _recalls(right, y)
     if len(kinds) < FEWEST_CLUSTERS:
         split += "; interval over clips"
-    low, high = interval(_bootstrap(right, y, seed))
+    low, high = interval(_bootstrap(right, y, seed), len(y) if len(kinds) < FEWEST_CLUSTERS else len(kinds))
     return Leak(
         split,
         float(recalls.mean()),
@@ -169,7 +169,7 @@ def leakage_summary(table: pd.DataFrame, units: Mapping[int, int], *, seed: int 
         count = int(group.max()) + 1
         row |= {"units": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
         if row["interval"] == "folds":
-            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed))
+            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed), count)
         fewest, most = part["classes"].min(), part["classes"].max()
         row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
         row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}

@@ -146,7 +146,10 @@ def _metrics(
         found: dict[str, Any] = {name: int(rows[name[:-1]].nunique()) for name in ("clips", "folds", "seeds")}
         for name in scores.MEASURES:
             values = each[model, name]
-            low, high = (None if np.isnan(end) else end for end in scores.interval(scores.resampled(table, name)))
+            low, high = (
+                None if np.isnan(end) else end
+                for end in scores.interval(scores.resampled(table, name), len(table.speakers))
+            )
             found[name] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
             found[name] |= {"low": low, "high": high, "chance": chance[name]}
         found["trainings"] = len(rows[["fold", "seed"]].drop_duplicates())
