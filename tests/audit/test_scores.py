@@ -6,6 +6,7 @@ import audmetric
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import confusion_matrix
 
 from mien.audit import scores
@@ -43,21 +44,29 @@ def test_repeating_a_seed_narrows_no_interval(predicted: Predict, row: Row) -> N
     assert (first["uar_low"], first["uar_high"]) == pytest.approx((second["uar_low"], second["uar_high"]))
 
 
-def test_interval_over_speakers_covers_the_truth_at_its_level_and_is_wider_where_speakers_differ() -> None:
+def test_the_interval_of_normal_draws_is_that_of_students_t_for_the_number_of_clusters() -> None:
+    draws = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)  # the bootstrap of a mean: deviation sqrt((n - 1) / n)
+    for count in (5, 10, 20, 1000):
+        low, high = scores.interval(draws * np.sqrt((count - 1) / count), count)
+        assert (low, high) == pytest.approx(stats.t.interval(0.95, count - 1), rel=0.01)
+    assert np.isnan(scores.interval(draws, 1)).all()
+
+
+def test_the_interval_over_ten_speakers_covers_the_truth_at_its_level_where_a_plain_one_does_not() -> None:
     random = np.random.default_rng(0)
-    inside, trials = 0, 200
-    for trial in range(trials):
-        share = np.clip(random.normal(0.6, 0.15, 20), 0, 1)  # each speaker's own share of right clips
-        right = np.round(share * 40)
-        counts = np.zeros((20, 2, 2))
+    inside, plain, trials, people = 0, 0, 600, tuple(f"{number:02d}" for number in range(10))
+    for _ in range(trials):
+        right = np.round(40 * np.clip(random.normal(0.6, 0.15, 10), 0, 1))  # each speaker's own share of right clips
+        counts = np.zeros((10, 2, 2))
         counts[:, 0, 0], counts[:, 0, 1] = right, 40 - right
-        low, high = scores.interval(
-            scores.resampled(scores.Confusion(tuple(f"{i:02d}" for i in range(20)), counts), "wa", seed=trial)
-        )
+        drawn = scores.resampled(scores.Confusion(people, counts), "wa")
+        low, high = scores.interval(drawn, 10)
         inside += low <= 0.6 <= high
-    assert 0.87 <= inside / trials <= 0.99
+        plain += np.quantile(drawn, 0.025) <= 0.6 <= np.quantile(drawn, 0.975)
+    assert 0.93 <= inside / trials <= 0.975
+    assert plain / trials < 0.93
     same = scores.Confusion(("a", "b", "c"), np.repeat([[[6.0, 4.0], [4.0, 6.0]]], 3, 0))
-    assert scores.interval(scores.resampled(same, "uar")) == pytest.approx((0.6, 0.6))
+    assert scores.interval(scores.resampled(same, "uar"), 3) == pytest.approx((0.6, 0.6))
 
 
 def test_draws_depend_on_the_speakers_and_the_seed_alone() -> None:

@@ -139,7 +139,7 @@ def interval(values: Array, clusters: int) -> tuple[float, float]:
     A plain percentile interval is too narrow when clusters are few: with ten it covers some 91 %. The percentiles are
     moved outwards to where the interval of a mean of n values is that of Student's t: Phi(-+ sqrt(n / (n - 1)) t), t
     the quantile with n - 1 degrees of freedom (Hesterberg 2015, "What teachers should know about the bootstrap": the
-    expanded percentile interval). No interval reaches beyond the draws, so with fewer than five clusters even this one is too narrow.
+    expanded percentile interval). It cannot reach beyond the draws, so with fewer than five clusters it is too narrow.
 
     Args:
         values: a score on each draw; nan values are left out.
