@@ -9,6 +9,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mien.commands.audit import leakage
+    from mien.commands.audit_split import audit_split
+    from mien.commands.compare import compare
     from mien.commands.evaluate import evaluate
     from mien.commands.export import export
     from mien.commands.predict import predict
@@ -16,9 +19,20 @@ if TYPE_CHECKING:
     from mien.commands.report import report
     from mien.commands.train import train
 
-__all__ = ["evaluate", "export", "load", "predict", "prepare", "report", "train"]
+__all__ = [
+    "audit_split",
+    "compare",
+    "evaluate",
+    "export",
+    "leakage",
+    "load",
+    "predict",
+    "prepare",
+    "report",
+    "train",
+]
 
-_HOMES = {name: f"mien.commands.{name}" for name in ("evaluate", "export", "predict", "prepare", "report", "train")}
+_HOMES = {name: f"mien.commands.{name}" for name in __all__ if name != "load"} | {"leakage": "mien.commands.audit"}
 
 
 class _Package(ModuleType):

@@ -133,6 +133,62 @@ def evaluate(
     return _call("evaluate", run, on=on, workers=workers, **vars(machine))
 
 
+@app.command(help_epilogue="Example: mien audit --embeddings E.npy --labels L.csv --factor speaker --out leakage")
+def audit(
+    run: Path | None = None,
+    *,
+    embeddings: Path | None = None,
+    labels: Path | None = None,
+    factor: Annotated[list[str] | None, Parameter(negative="")] = None,
+    inputs: Path | None = None,
+    speakers: Literal["heard", "unheard"] | None = None,
+    large: Annotated[bool, Parameter(negative="")] = False,
+    split: Path | None = None,
+    root: Path | None = None,
+    reader: str | None = None,
+    out: Path | None = None,
+    workers: AtLeastOne = 1,
+    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Measure what is left of the speaker in a RUN or in any embeddings, or look for leaks in any split.
+
+    One of the three: RUN, --embeddings with --labels, or --split.
+
+    Args:
+        run: the RUN folder; everything that can be read from its embeddings is, and its page is written again.
+        embeddings: a file of embeddings (.npy, .npz, .safetensors, .csv), a row a clip.
+        labels: of the embeddings: a CSV, by row or by its column 'clip'.
+        factor: of the labels: the column that is read, speaker unless told; may be given several times.
+        inputs: of the embeddings: what the encoder was given, one vector a clip, as a ceiling.
+        speakers: of the embeddings: whether the encoder had heard these speakers.
+        large: of the embeddings: take the mode for very many clips, however many there are.
+        split: a manifest: splits.json, a CSV with a column 'split', EmoBox's folds, lists of HiCMAE.
+        root: of the split: the folder of its media; without it nothing is heard.
+        reader: of the split: the corpus whose file names tell the speaker, see 'mien list readers'.
+        out: of embeddings and split: the folder for what is found.
+        workers: processes.
+        seed: of the probes.
+        output: how it is told.
+    """
+    return _call(
+        "audit",
+        run,
+        embeddings=embeddings,
+        labels=labels,
+        factor=factor,
+        inputs=inputs,
+        speakers=speakers,
+        large=large,
+        split=split,
+        root=root,
+        reader=reader,
+        out=out,
+        workers=workers,
+        seed=seed,
+    )
+
+
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
 def predict(
     file: Path,
@@ -210,6 +266,26 @@ def export(
     )
 
 
+@app.command(help_epilogue="Example: mien compare runs/li2020-emodb runs/mine --out comparison")
+def compare(
+    run: Path,
+    *more: Path,
+    baseline: str | None = None,
+    out: Path | None = None,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Compare models on the same test clips: paired by speaker, with intervals, tests and leakage.
+
+    Args:
+        run: RUN, all its models, or RUN/models/MODEL; one RUN alone compares its own models.
+        more: further ones.
+        baseline: RUN/MODEL, the one that all others are compared with; all pairs unless told.
+        out: the folder for the page and the tables as HTML, LaTeX and CSV.
+        output: how it is told.
+    """
+    return _call("compare", run, *more, baseline=baseline, out=out)
+
+
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
 def report(run: Path, *, output: Output = PLAIN) -> Outcome:
     """Write RUN/report.html again.
@@ -256,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = command(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome):
             show(outcome, output)
-            return 1 if outcome.problems else 0
+            return outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
         return 0
     except CycloptsError as error:
         return refuse(f"{error} See '{' '.join(['mien', *(error.command_chain or ())])} --help'.", 2, output)

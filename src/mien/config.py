@@ -18,62 +18,20 @@ import yaml
 from pydantic import Field, field_validator
 
 from mien import encoders, features, recipes
+from mien.data import Data
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
 from mien.experiments import names as names
 from mien.experiments import read
-from mien.features.batches import Masking
 from mien.features.config import FeatureConfig
 from mien.features.length import Length
-from mien.features.normalisation import Kind
 from mien.grid import Grid, Point, changed, points
-from mien.protocols import Protocol
+from mien.protocols import LEAKS, Protocol
 from mien.provenance import SCIENCE, Named, assign, leaves, named, prefixes, traced
 from mien.settings import Loader, Settings, parse
 
 FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
-
-
-class Data(Settings):
-    """What is learned from.
-
-    Attributes:
-        prepared: the PREPARED folder, or several: name -> folder. A relative path is taken from the working directory
-            and made absolute.
-        scheme: the emotion classes, a name in `corpora.schemes`.
-        audio: a feature by name, with its settings.
-        copies: name -> settings of the feature that differ; each is one more training example of every clip.
-        length: how long clips are made.
-        normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data).
-        masking: of training batches.
-        unlabelled: clips without an emotion of the scheme are left out, or train what needs no emotion.
-    """
-
-    prepared: str | dict[str, str] | None = None
-    scheme: str
-    audio: Named
-    copies: dict[str, Named] = Field({})
-    length: Length = Length()
-    normalisation: Kind = "none"
-    masking: Masking = Masking()
-    unlabelled: Literal["leave out", "train"] = "leave out"
-
-    @field_validator("prepared", mode="wrap")
-    @classmethod
-    def _absolute(cls, prepared: Any, _: Any) -> str | dict[str, str] | None:
-        if prepared is None:
-            return None
-        if isinstance(prepared, str):
-            return str(Path(prepared).absolute())
-        if not isinstance(prepared, dict) or not all(isinstance(folder, str) for folder in prepared.values()):
-            raise ValueError("not a PREPARED folder, nor a mapping such as {emodb: PREPARED, ravdess: PREPARED}")
-        if not prepared:
-            raise ValueError("no corpus is named; write NAME: PREPARED for each")
-        for name in prepared:
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
-                raise ValueError(f"corpus '{name}': a corpus's name is a letter, then letters, digits, '_' and '-'")
-        return {name: str(Path(prepared[name]).absolute()) for name in sorted(prepared)}
 
 
 class Experiment(Settings):
@@ -88,7 +46,7 @@ class Experiment(Settings):
         recipe: a name in `recipes`.
         encoder: a name in `encoders`, with its settings.
         models: name -> settings of the recipe.
-        data: see `Data`.
+        data: see `data.Data`.
         protocol: see `protocols.Protocol`.
         training: see `engine.fit.Training`.
         optimiser: see `engine.minimise.Optimiser`.
@@ -98,6 +56,8 @@ class Experiment(Settings):
         reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
         grid: what is varied: group -> dotted key -> values, see `mien.grid`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
+        heard: whether a given split may test speakers who were heard in training; what comes of it is marked so.
+        accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
     """
 
     title: str
@@ -117,6 +77,8 @@ class Experiment(Settings):
     reference: dict[str, dict[str, float | dict[str, float]]] = Field({})
     grid: Grid = Field({})
     hold_test: bool = False
+    heard: bool = False
+    accept: tuple[str, ...] = ()
 
     @field_validator("models")
     @classmethod
@@ -132,6 +94,18 @@ class Experiment(Settings):
         if len(set(seeds)) < len(seeds):
             raise ValueError("a seed is named twice; name each once")
         return seeds
+
+    @field_validator("accept")
+    @classmethod
+    def _known(cls, accept: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := [name for name in accept if name not in LEAKS]:
+            raise ValueError(unknown("finding", strange[0], LEAKS))
+        return accept
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The findings that do not stop the training."""
+        return frozenset(self.accept) | ({"shared-speaker"} if self.heard else set())
 
     @property
     def feature(self) -> tuple[str, FeatureConfig]:

@@ -48,6 +48,10 @@ class LeakError(MienError):
     """A split that gives test speakers to training."""
 
 
+class AuditError(MienError):
+    """Embeddings, labels or a division of clips that nothing can be measured on as they are told."""
+
+
 class TrainingError(MienError):
     """A training that cannot go on, such as a gradient that is not finite."""
 

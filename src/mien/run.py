@@ -198,6 +198,11 @@ class Run:
             "certificate.json", "corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes"
         )
 
+    @property
+    def marks(self) -> list[str]:
+        """Sentences on leaks that the experiment accepted, to stand beside every figure; none where there is none."""
+        return list(self.certificate.get("marks", ()))
+
     def history(self, cell: Cell) -> pd.DataFrame:
         """One row an epoch."""
         path = cell.folder / "history.jsonl"
@@ -217,7 +222,7 @@ class Run:
             names = json.loads(head["clips"])
             if wrong := [name for name, value in values.items() if len(value) != len(names)]:
                 raise ValueError(f"'{wrong[0]}' has {len(values[wrong[0]])} rows for {len(names)} clips")
-            table = clips.loc[names].reset_index(drop=True)
+            table = clips.loc[names].drop(columns="split", errors="ignore").reset_index(drop=True)
             table.insert(1, "split", json.loads(head["splits"]))
             return table, values
 

@@ -41,6 +41,30 @@ def test_emodb_tells_of_strange_names_and_speakers(corpus):
     assert "speaker 07" in problems(found)[1][1]
 
 
+@pytest.mark.parametrize("place", ["erkennung.txt", "wav/erkennung.txt"])
+def test_emodb_reads_what_listeners_heard(corpus, place):
+    root = corpus("emodb")
+    assert "recognised" not in read("emodb", root).table
+    rows = (
+        "Nr.\tSatz\terkannt\tnatuerlich",
+        "1\xa0\xa0\t03a01Fa.wav\t90,00\xa0\xa0\t66,67\xa0",
+        "2\t08b10Wb.wav\t100\t80.5",
+        "3\t16a07Ea.wav\tneunzig\t120",
+        "4\t11a01Fa.wav\t35,00\t5,00",
+        "",
+        "5\t03a01Nc.wav",
+    )
+    (root / place).write_bytes("\r\n".join(rows).encode("latin-1"))
+    found = read("emodb", root)
+    assert found.table["recognised"].tolist()[::2] == [0.9, 1.0]
+    assert found.table["natural"].tolist()[::2] == [pytest.approx(0.6667, abs=1e-12), 0.805]
+    assert found.table[["recognised", "natural"]].isna().to_numpy()[1::2].all()
+    assert problems(found) == [
+        (place, "row 4: the rates of 16a07Ea are no percentages, passed over"),
+        (place, "row 7 tells no recording and two rates, passed over"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["emodb", "ravdess", "librispeech"])
 def test_one_file_a_stem_and_the_lossless_one(name, corpus):
     root = corpus(name)

@@ -19,6 +19,7 @@ SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 PARTS = ("train", "validation", "test")
 KNOWN = {"emotion_only": 0.35, "multitask": 0.36, "gradient_reversal": 0.12, "MEnAN": 0.38}  # the rest is guessed
+MEN = ("03", "10", "11", "12", "15")
 LEAK = {"emotion_only": 1.5, "multitask": 3.0, "gradient_reversal": 0.6, "MEnAN": 0.0}  # size of a speaker's direction
 
 
@@ -51,6 +52,7 @@ def write_run(
     clips: int = 53,
     epochs: int = 30,
     leakage: bool = True,
+    strongest: bool = True,
 ) -> Run:
     """Leave one speaker out, the next one validates; speaker 08 has no disgust."""
     random = np.random.default_rng(0)
@@ -95,7 +97,7 @@ def write_run(
                 save_file({}, cell.weights)
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     if leakage:
-        run.write_table("leakage.csv", planted_leakage(run))
+        run.write_table("leakage.csv", planted_leakage(run, strongest=strongest))
     return run
 
 
@@ -105,10 +107,11 @@ def clip_table(clips: int, random: np.random.Generator) -> pd.DataFrame:
         for number in range(clips):
             label = CLASSES[random.integers(7)]
             label = "anger" if (speaker, label) == ("08", "disgust") else label
-            rows.append(
-                (f"{speaker}-{number}", f"wav/{speaker}-{number}.wav", speaker, f"a{number % 10}", label, label)
-            )
-    return pd.DataFrame(rows, columns=["clip", "file", "speaker", "sentence", "emotion", "label"])
+            gender = "male" if speaker in MEN else "female"
+            clip = f"{speaker}-{number}"
+            rows.append((clip, f"wav/{clip}.wav", speaker, gender, f"a{number % 10}", label, label))
+    table = pd.DataFrame(rows, columns=["clip", "file", "speaker", "gender", "sentence", "emotion", "label"])
+    return table.assign(recognised=np.where(table["label"] == "anger", 0.95, 0.85))
 
 
 def folds_of(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -133,7 +136,8 @@ def predict(
     for clip, speaker, label in zip(clips.index, clips["speaker"], clips["label"], strict=True):
         guess = label if random.random() < KNOWN[model] else CLASSES[random.integers(7)]
         head = {"clip": clip, "speaker": speaker, "model": model, "fold": fold, "seed": seed, "split": split}
-        rows.append({**head, "emotion": label, "predicted": guess, **dict.fromkeys(CLASSES, 1 / 7), "scheme": "emodb"})
+        shares = dict.fromkeys(CLASSES, 0.1) | {guess: 0.4}
+        rows.append({**head, "emotion": label, "predicted": guess, **shares, "scheme": "emodb"})
     return rows
 
 
@@ -149,23 +153,48 @@ def record(epoch: int, random: np.random.Generator) -> dict[str, float]:
     }
 
 
-def planted_leakage(run: Run) -> pd.DataFrame:
-    """Probes whose score above chance follows `LEAK`."""
+def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False) -> pd.DataFrame:
+    """Probes whose score above chance follows `LEAK`.
+
+    Args:
+        run: whose cells are told of.
+        strongest: with a row for the mlp as the strongest, which runs of earlier versions have not.
+        thorough: with LEACE, other factors, verification, dependence, floors and ceilings.
+    """
     random = np.random.default_rng(1)
     rows = []
+
+    def row(place: dict[str, Any], factor: str, chance: float, excess: float, **more: Any) -> dict[str, Any]:
+        score = chance + (1 - chance) * min(1, excess + 0.05 * random.random())
+        return {
+            **place,
+            **{"factor": factor, "probe": "mlp", "role": "measured", "split": "disjoint clips and sentences"},
+            **{"measure": "uar", "score": score, "chance": chance, "shuffled": chance + 0.01, "low": score - 0.05},
+            **{"high": min(1, score + 0.05), "n": 424, "classes": round(1 / chance), "p": 0.01, "p_corrected": 0.02},
+            **more,
+        }
+
     for cell in run.cells:
-        for speakers, chance, n in (("heard", 1 / 8, 424), ("unheard", 1 / 2, 106)):
-            for probe in ("linear", "mlp"):
-                score = chance + (1 - chance) * min(1, LEAK[cell.model] / 4 + 0.05 * random.random())
-                rows.append(
-                    {
-                        **{"embedding": "main", "model": cell.model, "fold": cell.fold, "seed": cell.seed},
-                        **{"factor": "speaker", "probe": probe, "role": "measured", "speakers": speakers},
-                        **{"split": "disjoint clips and sentences", "measure": "uar", "score": score, "chance": chance},
-                        **{"shuffled": chance + 0.01, "low": score - 0.05, "high": min(1, score + 0.05), "n": n},
-                        "classes": round(1 / chance),
-                    }
-                )
+        place: dict[str, Any] = {"embedding": "main", "model": cell.model, "fold": cell.fold, "seed": cell.seed}
+        for speakers, chance in (("heard", 1 / 8), ("unheard", 1 / 2)):
+            excess, side = LEAK[cell.model] / 4, {"speakers": speakers}
+            rows.append(row(place, "speaker", chance, excess - 0.1, **side, probe="linear"))
+            rows.append(row(place, "speaker", chance, excess, **side))
+            rows += [rows[-1] | {"probe": "strongest"}] if strongest else []
+            if thorough:
+                erased = place | {"embedding": "main+leace"}
+                rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))
+                rows.append(row(place, "speaker", chance, 0, **side, probe="kernel", measure="hsic"))
+        if thorough:
+            strangers = {"speakers": "unheard", "probe": "strongest"}
+            rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **strangers))
+            rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **strangers))
+            rows.append(row(place, "gender", 1 / 2, 0.4, **strangers))
+            rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unheard", probe="cosine", measure="eer"))
+            floor = {"embedding": "emotion label", "model": "baseline", "fold": cell.fold, "seed": None}
+            told = {"speakers": "heard", "probe": "strongest", "role": "floor"}
+            rows.append(row(floor, "speaker", 1 / 8, 0.02, **told))
+            rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **told | {"role": "ceiling"}))
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -178,3 +207,18 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
 @pytest.fixture(scope="session")
 def small(make_run: Callable[..., Run]) -> Run:
     return make_run(models=("emotion_only", "MEnAN", "gradient_reversal"), seeds=(0,), clips=14, epochs=5)
+
+
+@pytest.fixture(scope="session")
+def audited(make_run: Callable[..., Run]) -> Run:
+    """A run after a thorough audit, whose split leaks, and was accepted."""
+    run = make_run(models=("emotion_only", "MEnAN"), seeds=(0,), clips=14, epochs=2)
+    run.write_table("leakage.csv", planted_leakage(run, thorough=True))
+    rows = [{"fold": fold, "clip": f"03-{fold} & co", "splits": "train, test"} for fold in range(300)]
+    leak = {"finding": "same-sentence", "severity": "leak", "rows": rows, "text": "300 clips are said again."}
+    note = {"finding": "missing-class", "severity": "note", "rows": [], "text": "Fold 1 has no disgust."}
+    mark = "Marked: the same sentences by the same speakers are in training and test (accepted)."
+    told = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": [mark]}
+    source = {"licence": "free for research", "source": "https://example.org (somewhere)"}
+    run.write_json("certificate.json", run.certificate | told | source | {"findings": [leak, note]})
+    return run

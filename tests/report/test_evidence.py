@@ -49,6 +49,11 @@ def told(make_run: Callable[..., Run]) -> Run:
     return Run(run.folder, run.experiment.model_copy(update={"reference": reference}))
 
 
+@pytest.fixture(scope="module")
+def html(told: Run) -> str:
+    return page.render(told)
+
+
 def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<style.*?</style>", "", html, flags=re.S))))
 
@@ -59,9 +64,8 @@ def recall(part: pd.DataFrame) -> float:
     return float(recall_score(part["emotion"], part["predicted"], labels=classes, average="macro"))
 
 
-def test_pooled_mean_of_folds_and_paper_stand_below_each_other(told: Run) -> None:
+def test_pooled_mean_of_folds_and_paper_stand_below_each_other(told: Run, html: str) -> None:
     predictions = told.predictions
-    html = page.render(told)
     test = predictions[(predictions["split"] == "test") & (predictions["model"] == "MEnAN")]
     with_seeds = test.groupby(["fold", "seed"])[["emotion", "predicted"]]
     each = pd.Series({key: recall(part) for key, part in with_seeds})
@@ -80,8 +84,7 @@ def test_pooled_mean_of_folds_and_paper_stand_below_each_other(told: Run) -> Non
     assert row[8] == words.percent(means[3])
 
 
-def test_another_corpus_stands_beside_the_papers_other_corpus(told: Run) -> None:
-    html = page.render(told)
+def test_another_corpus_stands_beside_the_papers_other_corpus(html: str) -> None:
     text = text_of(html[html.index('<section id="evaluations">') : html.index('<section id="confusion">')])
     assert "2 shared classes: anger, sadness. The corpus has no clip of boredom" in text
     assert "Not scored: surprise (12). Rule: a clip is judged rightly when the prediction is its emotion." in text
@@ -122,13 +125,12 @@ def test_the_two_people_are_tested_where_several_are() -> None:
     assert evidence._two(clips(train="xyz", validation="cba")) == ["a", "b"]
 
 
-def test_paired_differences_of_leakage_are_on_the_page(told: Run) -> None:
+def test_paired_differences_of_leakage_are_on_the_page(told: Run, html: str) -> None:
     leakage = told.leakage
     assert leakage is not None
     table = leakage_differences(leakage, told.units).set_index("speakers")
     (pair,) = evidence.leakage_pairs(told)
     assert (pair["model"], pair["other"]) == ("emotion_only", "MEnAN")
-    html = page.render(told)
     text = text_of(html[html.index('aria-label="Differences in leakage"') : html.index('<section id="split">')])
     for speakers in ("heard", "unheard"):
         row = table.loc[speakers]

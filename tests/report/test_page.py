@@ -5,11 +5,11 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 
 import audmetric
-import pandas as pd
 import pytest
 
+from mien.audit.summary import FEWEST_UNITS
 from mien.errors import RunError
-from mien.report import figures, page, words
+from mien.report import leaks, page, words
 from mien.run import Run
 
 Maker = Callable[..., Run]
@@ -48,16 +48,25 @@ class Reader(HTMLParser):
 
 
 def text_of(run: Run) -> str:
-    return re.sub(r"\s+", " ", Reader(page.render(run)).text)
+    return plain(page.render(run))
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", Reader(html).text)
 
 
 @pytest.fixture(scope="module")
-def small_text(small: Run) -> str:
-    return text_of(small)
+def small_page(small: Run) -> str:
+    return page.render(small)
 
 
-def test_it_stands_alone(small: Run) -> None:
-    html = page.render(small)
+@pytest.fixture(scope="module")
+def small_text(small_page: str) -> str:
+    return plain(small_page)
+
+
+def test_it_stands_alone(small: Run, small_page: str) -> None:
+    html = small_page
     found = Reader(html)
     assert not found.tags & {"script", "link", "img", "iframe", "object", "form", "base"}
     assert "default-src 'none'" in html
@@ -67,7 +76,7 @@ def test_it_stands_alone(small: Run) -> None:
     assert page.render(small) == html
 
 
-def test_the_answer_is_the_figures(small: Run, small_text: str) -> None:
+def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str) -> None:
     text = small_text
     test = small.predictions[small.predictions["split"] == "test"]
     score = {
@@ -75,31 +84,41 @@ def test_the_answer_is_the_figures(small: Run, small_text: str) -> None:
         for model, part in test.groupby("model")
     }
     best = max(score, key=score.__getitem__)
-    assert f"The highest UAR on people who were never heard in training is {best}'s: {100 * score[best]:.1f} %" in text
-    assert "chance 14.3, 95 % interval over 10 speakers" in text
+    assert f"On people never heard in training {best} reaches the highest UAR: {100 * score[best]:.1f} %" in text
+    assert re.search(r"\(95 % interval over 10 speakers [\d.]+ to [\d.]+, chance 14.3\); it is above", text)
     for value in score.values():
         assert f"{100 * value:.1f}" in text
-    assert re.search(r"It is above gradient_reversal \([\d.]+ to [\d.]+\): the paired interval", text)
-    assert re.search(r"not separable from (MEnAN|emotion_only) \(", text)
-    leaks = small.leakage
-    assert leaks is not None
-    heard = leaks[(leaks["speakers"] == "heard") & (leaks["model"] == "emotion_only")].groupby("probe")["score"].mean()
-    assert f"{100 * heard.max():.1f} from emotion_only; chance 12.5." in text
+    assert re.search(r"it is above gradient_reversal and not separable from (MEnAN|emotion_only)\.", text)
+    measured = small.leakage
+    assert measured is not None
+    rows = measured[(measured["speakers"] == "heard") & (measured["probe"] == "strongest")]
+    heard = rows.groupby("model")["score"].mean()
+    most, least = (
+        f"at most {100 * heard.max():.1f} % from emotion_only (95 %",
+        f"at least {100 * heard.min():.1f} % from MEnAN",
+    )
+    assert re.search(
+        rf"Of the speaker, the strongest probe still reads {re.escape(most)} interval .*{re.escape(least)}", text
+    )
+    assert "The split is clean: in each of the 10 folds nobody is in two parts, and no leak was found (1 kind" in text
+    assert small_page.split('<div class="answer">')[1].split("</div>")[0].count("<p") == 3
 
 
 def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str) -> None:
     assert small_text.count("Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold") == 2
-    leaks = figures.leaks(small)
-    assert set(leaks["interval"]) == {"folds"}
-    for row in leaks.to_dict("records"):
+    found = leaks.speaker(small)
+    assert set(found["interval"]) == {"folds"}
+    for row in found[found["strongest"]].to_dict("records"):
         assert words.span(row["low"], row["high"]) in small_text
         assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
-    single = words.bars(leaks.assign(interval="training"))
-    assert single.startswith("Bar: the mean 95 % interval of a single training, since units are fewer than 3")
-    mixed = words.bars(leaks.assign(interval=["training", *leaks["interval"][1:]]))
-    assert "where there are fewer than 3 units, the mean 95 % interval of a single training" in mixed
+    single = words.bars(found.assign(interval="training"))
+    assert single.startswith(
+        f"Bar: the mean 95 % interval of a single training, since units are fewer than {FEWEST_UNITS}"
+    )
+    mixed = words.bars(found.assign(interval=["training", *found["interval"][1:]]))
+    assert f"where there are fewer than {FEWEST_UNITS} units, the mean 95 % interval of a single training" in mixed
     assert small_text.count("10 folds, 10 units. Units share speakers") == 3, "two figures and the differences"
-    twins = words.bars(leaks.assign(units=5))
+    twins = words.bars(found.assign(units=5))
     assert "10 folds, 5 units (folds that train on the same people are one, and are drawn together)" in twins
     assert "too few to separate models" in twins
 
@@ -126,29 +145,28 @@ def test_the_nearest_provenance_is_told(small: Run) -> None:
     assert not {key for key in told if key.startswith(("reference", "provenance"))}
 
 
-def test_without_leakage_it_says_so(make_run: Maker) -> None:
+def test_without_leakage_it_says_so_and_a_shared_speaker_is_told_in_bold(make_run: Maker) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
+    run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
     text = text_of(run)
+    assert "A speaker is in two parts of fold 2: scores of it are not speaker-independent." in text
     assert "Leakage was not measured in this run" in text
-    assert "What is left of the speaker: " not in text
+    assert "What is left of the speaker was not measured in this run." in text
     assert "Differences between models" not in text
 
 
-def test_text_of_the_run_is_never_markup_and_an_unfinished_run_is_told(make_run: Maker) -> None:
-    run = make_run(models=("MEnAN", "multitask"), seeds=(0,), clips=8, epochs=2)
+def test_text_is_never_markup_and_what_an_unfinished_run_of_an_earlier_version_lacks_is_told(make_run: Maker) -> None:
+    run = make_run(models=("MEnAN", "multitask"), seeds=(0,), clips=8, epochs=2, strongest=False)
     hostile = run.experiment.model_copy(update={"title": "<script>alert(1)</script>", "cost": "a & b < c"})
     run.cell("MEnAN", 3, 0).weights.unlink()
     html = page.render(Run(run.folder, hostile))
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
     assert "19 of 20 trainings" in html
-
-
-def test_a_shared_speaker_is_told_in_bold(make_run: Maker) -> None:
-    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
-    run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
-    text = text_of(run)
-    assert "A speaker is in two parts of fold 2: scores of it are not speaker-independent." in text
+    assert "the strongest is here the best on test clips of linear, mlp, which flatters the probe" in plain(html)
+    found = leaks.speaker(run)
+    best = found[found["strongest"]].set_index(["model", "speakers"])["score"]
+    assert (best >= found.groupby(["model", "speakers"])["score"].max() - 1e-12).all()
 
 
 def test_nothing_trained_is_refused(make_run: Maker) -> None:
@@ -161,54 +179,72 @@ def test_nothing_trained_is_refused(make_run: Maker) -> None:
 
 
 def test_forty_trainings_stay_small(make_run: Maker) -> None:
-    run = make_run(seeds=(0,), epochs=60)
+    run = make_run(seeds=(0,), clips=14, epochs=60)
     path = page.write(run)
     assert path == run.folder / "report.html"
     assert path.stat().st_size < 1_000_000
 
 
-def summary(**columns: object) -> pd.DataFrame:
-    row = {
-        "model": "m",
-        "split": "test",
-        "uar": 0.2,
-        "uar_low": 0.1,
-        "uar_high": 0.3,
-        "uar_chance": 0.25,
-        "speakers": 5,
-    }
-    return pd.DataFrame([row | columns])
+def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) -> None:
+    html = page.render(audited)
+    found = Reader(html)
+    assert len(found.ids) == len(set(found.ids))
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    text = re.sub(r"\s+", " ", found.text)
+    mark = "Marked: the same sentences by the same speakers are in training and test (accepted)."
+    assert html.index(mark) < html.index("<h1>"), "a banner on top"
+    tables = html[html.index("<main>") : html.index('<section id="split">')].count('<div class="wide" role="region"')
+    assert text.count(mark) >= tables > 10
+    table = text[text.index("People heard in trainingemotion_only") :]
+    measured = audited.leakage
+    assert measured is not None
+    rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "heard")]
+    for model, label in (
+        ("MEnAN", "MEnAN"),
+        ("baseline", "emotion label (floor, heard)"),
+        ("baseline", "inputs (ceiling"),
+    ):
+        part = rows[(rows["model"] == model) & (rows["probe"] == "strongest")]
+        part = part[part["embedding"] == {"MEnAN": "main"}.get(model, label.split(" (")[0])]
+        assert f"{label}" in table
+        assert words.percent(part["score"].mean()) in table
+    assert "MEnAN + LEACE" in table
+    assert "mlp" in text
+    assert "EER, %" in text
+    assert "Other factors" in text
+    assert "; after LEACE it reads" in text
+    assert text.count("emotion label: ") == 0, "floors of the speaker are no floors of gender"
+    assert "near-duplicate: no media" in text
+    assert "300 rows" in text
+    assert "And 100 more in certificate.json." in text
+    assert "03-7 & co" in text
+    assert "licence of emodb free for research; example.org (somewhere)" in re.sub(r"(emodb)(free)", r"\1 \2", text)
 
 
-NONE = pd.DataFrame(columns=["model", "other", "measure", "difference", "low", "high", "separable", "speakers"])
+def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: str) -> None:
+    test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
+    men = test[test["speaker"].isin(["03", "10", "11", "12", "15"])]
+    women = test.drop(men.index)
+    score = [100 * audmetric.unweighted_average_recall(part["emotion"], part["predicted"]) for part in (women, men)]
+    row = small_text[small_text.index("female5 speakers") :]
+    row = row[row.index("MEnAN") :][:200]
+    assert f"{score[0]:.1f}" in row
+    assert f"{score[1]:.1f}" in row
+    assert "female minus male" in row
+    assert "UAR14086.4" in small_text.replace(" ", ""), "listeners: .95 of anger, .85 of six others"
+    share = (test["emotion"] == test["predicted"]).groupby(test["speaker"]).mean()
+    extremes = small_text[small_text.index("Best and worst") :]
+    extremes = extremes[extremes.index("MEnAN") :][:60]
+    assert f"{100 * share.max():.1f}" in extremes
+    assert f"{100 * share.min():.1f}" in extremes
 
 
-def test_words_do_not_say_more_than_the_figures() -> None:
-    at_chance = words.answer(summary(), NONE)
-    assert at_chance[0].startswith("The UAR on people who were never heard in training is m's: 20.0")
-    assert at_chance[1] == "Its interval holds chance: that it recognises emotion is not shown."
-    alone = words.answer(summary(uar_low=float("nan"), uar_high=float("nan"), speakers=1), NONE)
-    assert "interval" not in alone[0]
-    assert alone[1].startswith("With one speaker there is no interval")
-    held = words.answer(summary(split="validation"), NONE)
-    assert held[0].startswith("The UAR on validation speakers, who also chose the epoch, is m's: 20.0")
-    assert words.answer(summary(split="train"), NONE) == ["No model has been tested yet."]
-
-
-def test_a_difference_is_told_from_the_side_of_the_best() -> None:
-    both = pd.concat([summary(model="poor"), summary(model="good", uar=0.6, uar_low=0.5)])
-    pair = NONE.copy()
-    pair.loc[0] = ["poor", "good", "uar", -0.4, -0.5, -0.3, True, 6]
-    told = words.answer(both, pair)
-    assert (
-        told[1] == "It is above poor (30.0 to 50.0): the paired interval of the difference, in points, leaves out zero."
-    )
-    pair.loc[0] = ["poor", "good", "uar", -0.1, -0.3, 0.1, False, 6]
-    assert words.answer(both, pair)[1] == (
-        "It is not separable from poor (\N{MINUS SIGN}10.0 to 30.0): the paired interval holds zero."
-    )
-    pair.loc[0] = ["poor", "good", "uar", -0.4, -0.5, -0.3, False, 3]
-    assert words.answer(both, pair)[1].endswith("from poor (30.0 to 50.0): 3 speakers can separate nothing.")
+def test_certainty_is_measured_on_test(small: Run, small_text: str) -> None:
+    """The planted probabilities say 40 % and are right more often: never too sure, and no surer of what is right."""
+    test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
+    right = (test["emotion"] == test["predicted"]).mean()
+    assert f"{100 * abs(right - 0.4):.1f}" in small_text[small_text.index("Calibration error, points") :]
+    assert "10 test speakers, 140 clips; the seeds that judge a clip are averaged" in small_text
 
 
 def test_numbers_in_words() -> None:

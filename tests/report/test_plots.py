@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mien.report import maps, plots
+from mien.audit.reliability import Reliability
+from mien.report import canvas, maps, plots, trends
 
 CELL = plots.Curve(np.arange(1.0, 301), np.geomspace(2, 0.1, 300), np.linspace(15, 60, 300))
 
@@ -29,12 +30,21 @@ def draw(kind: str, name: str = "a") -> str:
         case "scatter":
             groups = [f"s{number % 20}" for number in range(60)]
             return plots.scatter(random.normal(size=(60, 2)), groups, sorted(set(groups)), name=name, description="map")
+        case "reliability":
+            bins = Reliability(np.array([0.3, 0.6]), np.array([0.2, 0.7]), np.array([5.0, 80.0]))
+            return trends.reliability(bins, bins, name=name, description="reliability", series=2)
+        case "abstention":
+            line = trends.Line(np.linspace(0.001, 1, 500), np.linspace(1, 0.4, 500), 3)
+            return trends.abstention({"_a": line, "b": line}, name=name, description="abstention")
+        case "roc":
+            line = trends.Line(np.linspace(0, 1, 50), np.linspace(0, 1, 50) ** 0.5, 3)
+            return trends.roc({"a": line}, name=name, description="roc")
         case _:
             told = {"a": {"03": 40.0, "08": 60.0}, "_b": {"08": 50.0}}
             return plots.people(told, 20.0, name=name, description="people")
 
 
-KINDS = ("intervals", "matrix", "curves", "scatter", "people")
+KINDS = ("intervals", "matrix", "curves", "scatter", "people", "reliability", "abstention", "roc")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,7 +67,7 @@ def test_is_deterministic_and_its_identifiers_are_its_own(kind: str) -> None:
 def test_every_colour_is_a_variable_of_the_page(kind: str) -> None:
     styles = "; ".join(re.findall(r'style="([^"]*)"', draw(kind)))
     assert set(re.findall(r"(?:fill|stroke): ([^;]*)", styles)) <= {"none"} | {
-        f"var(--{name})" for name in plots.VARIABLES.values()
+        f"var(--{name})" for name in canvas.VARIABLES.values()
     }
     assert not re.search("#0102|http|<style", draw(kind))
 
@@ -80,9 +90,9 @@ def test_people_are_sorted_and_names_are_told_as_they_are() -> None:
 
 
 def test_long_curves_are_thinned_and_keep_both_ends() -> None:
-    kept = plots.thin(300, 100)
+    kept = canvas.thin(300, 100)
     assert (len(kept), kept[0], kept[-1]) == (100, 0, 299)
-    np.testing.assert_array_equal(plots.thin(5, 100), np.arange(5))
+    np.testing.assert_array_equal(canvas.thin(5, 100), np.arange(5))
     assert len(draw("curves")) < 40_000
 
 

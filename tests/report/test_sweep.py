@@ -7,7 +7,7 @@ import pytest
 
 from mien import config
 from mien.audit import scores
-from mien.audit.leakage import leakage_summary
+from mien.audit.summary import leakage_summary
 from mien.audit.sweep import COLUMNS, sweep
 from mien.report import page
 from mien.run import Run
@@ -58,7 +58,9 @@ def test_scores_and_leakage_are_those_of_the_run(run: Run) -> None:
     for name in ("uar", "uar_low", "uar_high", "wa", "uar_chance"):
         assert table[name].to_dict() == pytest.approx(plain[name].to_dict())
     assert run.leakage is not None
-    leaks = leakage_summary(run.leakage, run.units).query("speakers == 'heard' and strongest").set_index("model")
+    leaks = (
+        leakage_summary(run.leakage, run.units).query("speakers == 'heard' and probe == 'strongest'").set_index("model")
+    )
     for name in ("score", "low", "high", "chance"):
         assert table[f"leakage_{name}"].to_dict() == pytest.approx(leaks[name].to_dict())
     assert table["leakage_probe"].to_dict() == leaks["probe"].to_dict()
@@ -97,7 +99,7 @@ def test_the_page_tells_the_sweep_apart_from_the_models(run: Run) -> None:
         assert f"<td>{variant}</td>" in inside
         assert f"<td>{variant}</td>" not in before + after
     assert "no test clip was looked at" not in text
-    assert "3 variants swept: on 10 validation speakers" in before
+    assert "3 variants swept: on 10 validation speakers" in inside
     assert "models.MEnAN.embeddings.main.remove.speaker.spy_steps" in inside
 
 

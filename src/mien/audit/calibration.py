@@ -77,10 +77,12 @@ class Nested(NamedTuple):
     Attributes:
         probabilities: N x K, calibrated.
         thresholds: N, the threshold of the fold that tests a clip.
+        temperatures: N, its temperature.
     """
 
     probabilities: Array
     thresholds: Array
+    temperatures: Array
 
 
 def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
@@ -164,11 +166,13 @@ def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str
     """
     folds, people = np.array(tested.folds), np.array([speaker[clip] for clip in tested.clips])
     who = np.array([speaker[clip] for clip in validation.clips])
-    probabilities, thresholds = np.empty((len(folds), tested.logits.shape[1])), np.empty(len(folds))
+    probabilities = np.empty((len(folds), tested.logits.shape[1]))
+    thresholds, temperatures = np.empty(len(folds)), np.empty(len(folds))
     for fold in set(tested.folds):
         here = folds == fold
         others = validation.only(~np.isin(who, people[here]))
         cooled = temperature(others)
+        temperatures[here] = cooled
         probabilities[here] = tested.probabilities(cooled)[here]
         thresholds[here] = rejection(others.probabilities(cooled), others.truth, coverage).threshold
-    return Nested(probabilities, thresholds)
+    return Nested(probabilities, thresholds, temperatures)

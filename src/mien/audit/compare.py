@@ -1,7 +1,7 @@
 """Paired differences between the models of a run, in scores and in what is left of the speaker.
 
 Both models of a pair are looked at on the same bootstrap draws, of speakers (scores) or of units of folds (leakage, see
-`leakage.fold_units`), so what is hard for both cancels out. Intervals are 95 %, not corrected for the number of pairs.
+`summary.fold_units`), so what is hard for both cancels out. Intervals are 95 %, not corrected for the number of pairs.
 Where fewer than `FEWEST` speakers or units stand behind an interval, nothing is called separable: a bootstrap over so
 few is far too narrow.
 """
@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.leakage import FEWEST_UNITS, drawn_means, fold_units, leakage_summary
 from mien.audit.scores import MEASURES, Confusion, confusions, interval, paired
+from mien.audit.summary import FEWEST_UNITS, drawn_means, fold_units
 from mien.config import Experiment
 
 FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
 DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "separable", "speakers")
 LEAKAGE = (
-    *("model", "other", "embedding", "speakers", "probe", "other_probe", "difference", "low", "high", "separable"),
+    *("model", "other", "embedding", "speakers", "difference", "low", "high", "separable"),
     *("parts", "folds", "units"),
 )
 
@@ -73,9 +73,9 @@ def leakage_differences(
 ) -> pd.DataFrame:
     """Paired differences between models in the measured leakage of speaker.
 
-    Each model is taken at the probe that reads most from it (see `leakage_summary`), so the two of a pair may be read
-    by different probes. The trainings that both have are compared: seeds are averaged within a fold, and units of folds
-    are drawn (see `leakage.fold_units`), the same for both models. Units share speakers, the training speakers most of
+    Each training is taken at its strongest probe, chosen on validation, so the two of a pair may be read by different
+    probes. The trainings that both have are compared: seeds are averaged within a fold, and units of folds
+    are drawn (see `summary.fold_units`), the same for both models. Units share speakers, the training speakers most of
     all, so intervals tend to be too narrow.
 
     Args:
@@ -86,22 +86,18 @@ def leakage_differences(
 
     Returns:
         One row a pair, embedding and `speakers` (heard or unheard by the encoder), in the columns `LEAKAGE`: `model,
-        other, embedding, speakers`; `probe, other_probe`, of either model; `difference` (model minus other, UAR in
-        [0, 1]: below zero, the first gives less away), `low, high` (nan of fewer than three units), `separable` (the
-        interval leaves out zero, and there are at least `FEWEST` units), `parts` (the difference in each fold), `folds`
-        and how many `units` they are. Embeddings are compared with their namesakes.
+        other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]: below zero, the first gives less
+        away), `low, high` (nan of fewer than `FEWEST_UNITS` units), `separable` (the interval leaves out zero, and
+        there are at least `FEWEST` units), `parts` (the difference in each fold), `folds` and how many `units` they
+        are. Embeddings are compared with their namesakes.
     """
     table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
-    summary = leakage_summary(table, units, seed=seed)
+    table = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
     among = None if among is None else list(among)
-    strongest = summary[summary["strongest"]]
     found = []
-    for (embedding, speakers), rows in strongest.groupby(["embedding", "speakers"], sort=False):
-        place = table[(table["embedding"] == embedding) & (table["speakers"] == speakers)]
-        probes = dict(zip(rows["model"], rows["probe"], strict=True))
+    for (embedding, speakers), rows in table.groupby(["embedding", "speakers"], sort=False):
         scores = {
-            model: place[(place["model"] == model) & (place["probe"] == probe)].set_index(["fold", "seed"])["score"]
-            for model, probe in probes.items()
+            str(model): part.set_index(["fold", "seed"])["score"] for model, part in rows.groupby("model", sort=False)
         }
         for model, other in _both(among, scores):
             both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
@@ -114,8 +110,8 @@ def leakage_differences(
             found.append(
                 {
                     **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
-                    **{"probe": probes[model], "other_probe": probes[other], "difference": float(parts.mean())},
-                    **{"low": low, "high": high, "separable": _separable(low, high, count)},
+                    **{"difference": float(parts.mean()), "low": low, "high": high},
+                    **{"separable": _separable(low, high, count)},
                     **{"parts": tuple(parts.tolist()), "folds": len(parts), "units": count},
                 }
             )

@@ -1,273 +1,267 @@
-"""How much of a person is left in an embedding: probes of the speaker, fitted afresh on frozen embeddings.
+"""How much of a factor (speaker, gender, emotion, ...) is left in an embedding: fresh probes on frozen embeddings.
 
-`leakage` is one measurement and knows arrays only; `speaker_leakage` makes it for every finished cell of a run, for the
-speakers that the encoder heard in training and for those that it did not. Scores are UAR in [0, 1].
-
-Every clip is tested once, by a probe that was fitted on other clips (cross-fitting). Where the sentences are known and
-can be divided so that each speaker stands on both sides, the probe has not seen the sentence either: it cannot name a
-speaker by what only that speaker says.
+`leakage` is one measurement and knows arrays only. Scores are in [0, 1]. Every clip is tested once, by probes that were
+fitted on other clips (`division`); *the* leakage is what the probe `strongest` reads, the one with the best score on
+inner validation parts of the training clips. What a score has to be held against stands beside it: chance, the same
+probe fitted on shuffled labels, p, and floors (`floors`).
 """
 
-import warnings
-from collections import Counter
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from numpy.typing import ArrayLike, NDArray
 
+from mien.audit.division import SPEAKER, Division, divide, given, inner_part
+from mien.audit.leace import Eraser
+from mien.audit.measures import score_rows
 from mien.audit.probes import PROBES
-from mien.audit.scores import DRAWS, interval
-from mien.errors import RunError
-from mien.progress import progress
-from mien.run import Cell, Run
+from mien.audit.significance import holm
+from mien.errors import AuditError, unknown
 
 COLUMNS = (
     *("embedding", "model", "fold", "seed", "factor", "probe", "role", "speakers", "split", "measure", "score"),
     *("chance", "shuffled", "low", "high", "p", "p_corrected", "n", "classes"),
 )
-SUMMARY = (
-    *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "strongest"),
-    *("parts", "folds", "units", "cells", "n", "classes", "split"),
-)
-FOLDS = 3
-FEWEST_UNITS = 3  # for an interval over the folds of the run, see `fold_units`
-FEWEST_CLUSTERS = 5  # a bootstrap over fewer speakers says nothing; it then draws clips within each speaker
-PARTS = {"heard": ("train",), "unheard": ("validation", "test")}
+STRONGEST = "strongest"
+
+Codes = NDArray[np.int64]
 
 
-class Leak(NamedTuple):
-    """One measurement.
+class Asked(TypedDict, total=False):
+    """What is asked of all embeddings alike; see `leakage`."""
+
+    factor: str
+    speakers: ArrayLike | None
+    recordings: ArrayLike | None
+    sentences: ArrayLike | None
+    division: Division | Sequence[tuple[ArrayLike, ArrayLike]] | None
+    apart: str
+    probes: Iterable[str]
+    balanced: ArrayLike | None
+    heard: str | None
+    seed: int
+
+
+class Predictions(NamedTuple):
+    """What probes said of the clips that were tested.
 
     Attributes:
-        split: how the probe's clips were divided; ends in "; interval over clips" when speakers are too few for one
-            over speakers.
-        score: UAR, the mean over classes of the share of their clips that is named rightly.
-        chance: 1 / classes.
-        shuffled: the score of the same probe fitted on shuffled labels.
-        low: lower end of the 95 % bootstrap interval of the score.
-        high: upper end.
-        n: clips tested.
-        classes: kinds of labels.
+        rows: (m,), the clips, in order.
+        truth: (m,), their classes, numbers.
+        predicted: probe -> (m,).
+        shuffled: probe -> (m,), fitted on shuffled labels.
+        validation: probe -> UAR on the inner validation parts, the mean over parts.
+        kinds: classes that the probes know.
+        told: how the clips were divided.
+        crossed: whether there is more than one part, so that clips that test one probe fit another.
     """
 
-    split: str
-    score: float
-    chance: float
-    shuffled: float
-    low: float
-    high: float
-    n: int
-    classes: int
+    rows: NDArray[np.intp]
+    truth: Codes
+    predicted: dict[str, Codes]
+    shuffled: dict[str, Codes]
+    validation: dict[str, float]
+    kinds: int
+    told: str
+    crossed: bool
 
 
 def leakage(
-    embedding: NDArray[np.floating],
-    labels: NDArray[np.str_] | list[str],
-    sentences: NDArray[np.str_] | list[str] | None = None,
-    *,
-    probe: str = "linear",
-    seed: int = 0,
-) -> Leak | None:
-    """How well a fresh probe names the label of a clip from its embedding.
+    embedding: NDArray[np.floating], labels: ArrayLike, *, erase: ArrayLike | None = None, **asked: Unpack[Asked]
+) -> pd.DataFrame:
+    """What fresh probes read of a factor from an embedding.
 
     Args:
         embedding: (n, D), one row a clip, finite.
-        labels: (n,), the factor, which is also the cluster of the interval: speakers are drawn, their clips stay
-            together. Labels with fewer than three clips are left out.
-        sentences: (n,), what is said in each clip, where it is known.
-        probe: a name in `PROBES`.
-        seed: of the division, the probe and the bootstrap.
+        labels: (n,), the factor: the class of each clip.
+        erase: (n,), labels that LEACE erases first, fitted on the training rows of each part alone.
+        asked: any of these.
+
+            - factor: its name; "speaker", the default, is read with the same speakers on both sides, anything else
+              across speakers.
+            - speakers: (n,), who speaks: kept apart for other factors, and the clusters of the intervals. For the
+              factor speaker these are the labels.
+            - recordings: (n,), in which recording a clip was cut; kept whole.
+            - sentences: (n,), what is said; kept apart for the factor speaker where that is possible.
+            - division: how to divide instead: of `divide`, or (training rows, test rows) a part.
+            - apart: "clips" tests people that probes have heard, whatever the factor.
+            - probes: names in `PROBES`; all by default.
+            - balanced: (n,), labels of another factor, such as speaker where emotion is read: test clips are drawn so
+              that all classes are equally frequent within each of its classes, and it says nothing about them.
+            - heard: what to write as `speakers`: heard or unheard by the encoder.
+            - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
     Returns:
-        The measurement, or None when fewer than two labels have three clips.
-    """
-    kinds, counts = np.unique(np.asarray(labels), return_counts=True)
-    kinds = kinds[counts >= FOLDS]
-    if len(kinds) < 2:
-        return None
-    kept = np.isin(labels, kinds)
-    X, y = embedding[kept], np.searchsorted(kinds, np.asarray(labels)[kept]).astype(np.int64)
-    said = None if sentences is None else np.asarray(sentences)[kept]
-    parts, split = _divide(y, said, seed)
-    shuffle = np.random.default_rng([seed, 2])
-    right, right_shuffled = np.zeros(len(y)), np.zeros(len(y))
-    for test in parts:
-        train = np.setdiff1d(np.arange(len(y)), test)
-        right[test] = PROBES[probe](X[train], y[train], seed).predict(X[test]) == y[test]
-        fooled = PROBES[probe](X[train], shuffle.permutation(y[train]), seed)
-        right_shuffled[test] = fooled.predict(X[test]) == y[test]
-    recalls = _recalls(right, y)
-    if len(kinds) < FEWEST_CLUSTERS:
-        split += "; interval over clips"
-    low, high = interval(_bootstrap(right, y, seed), len(y) if len(kinds) < FEWEST_CLUSTERS else len(kinds))
-    return Leak(
-        split,
-        float(recalls.mean()),
-        1 / len(kinds),
-        float(_recalls(right_shuffled, y).mean()),
-        low,
-        high,
-        len(y),
-        len(kinds),
-    )
-
-
-def speaker_leakage(run: Run, *, workers: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Probe every embedding of every finished cell for the speaker.
-
-    Args:
-        run: the run; nothing is written to it.
-        workers: processes.
-        seed: of the probes; all models are probed on the same division of a fold's clips.
-
-    Returns:
-        The columns of `leakage.csv` (`COLUMNS`), one row for each cell, embedding, probe and `speakers` = heard (the
-        cell's training speakers) or unheard (those of validation and test); what is not computed (p, p_corrected) is
-        nan. A group with fewer than two speakers, or without clips of one of its parts, has no row.
+        `leakage.csv` from `factor` on: for each probe, and again for the `strongest`, the measures uar, accuracy and f1
+        with role "measured". p_corrected is empty: see `corrected`.
 
     Raises:
-        RunError: when an embedding is not finite.
+        AuditError: when there is nothing that can be divided, or an embedding or list that does not fit.
     """
-    jobs = (delayed(_cell)(cell, *run.embeddings(cell), seed) for cell in run.cells)
-    rows: list[dict[str, object]] = []
-    with progress(len(run.cells), "speaker leakage", "trainings") as advance:
-        for found in Parallel(n_jobs=workers, return_as="generator")(jobs):
-            rows += found
-            advance()
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    division = divided(labels, **asked)
+    probes, seed = asked.get("probes", PROBES), asked.get("seed", 0)
+    found = predict(embedding, labels, division, probes=probes, erase=erase, seed=seed)
+    return scored(found, labels, **asked)
 
 
-def leakage_summary(table: pd.DataFrame, units: Mapping[int, int], *, seed: int = 0) -> pd.DataFrame:
-    """The measured leakage of speaker over the folds and seeds of a run.
+def divided(labels: ArrayLike, **asked: Unpack[Asked]) -> Division:
+    """The division that is asked for, or else the one of `divide`."""
+    factor, told = asked.get("factor", SPEAKER), asked.get("division")
+    people = labels if factor == SPEAKER else asked.get("speakers")
+    if told is None:
+        return divide(
+            labels,
+            factor=factor,
+            speakers=people,
+            recordings=asked.get("recordings"),
+            sentences=asked.get("sentences"),
+            seed=asked.get("seed", 0),
+            apart=asked.get("apart", "auto"),
+        )
+    if isinstance(told, Division):
+        return told
+    return given(told, len(np.asarray(labels)), "division as given", None if factor == SPEAKER else people)
 
-    Folds of one unit are drawn together (see `fold_units`). Units share speakers, so intervals tend to be too narrow.
 
-    Args:
-        table: `leakage.csv`.
-        units: fold -> its unit, as in `Run.units`.
-        seed: of the bootstrap.
+def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
+    """The rows of `leakage` from what probes have said."""
+    factor, seed = asked.get("factor", SPEAKER), asked.get("seed", 0)
+    people = labels if factor == SPEAKER else asked.get("speakers")
+    blocks = asked.get("recordings") if factor == SPEAKER else people
+    if (other := asked.get("balanced")) is not None:
+        found = _balanced(found, np.asarray(other).astype(str), seed)
+    clusters, among = (None if each is None else _codes(each)[found.rows] for each in (people, blocks))
+    tables = {
+        name: score_rows(
+            found.truth,
+            said,
+            found.shuffled[name],
+            clusters,
+            blocks=among,
+            kinds=found.kinds,
+            crossed=found.crossed,
+            seed=seed,
+        )
+        for name, said in found.predicted.items()
+    }
+    best = max(tables, key=lambda name: found.validation[name])
+    place = {"factor": factor, "role": "measured", "speakers": asked.get("heard")}
+    rows = [
+        {**place, "probe": name, **row, "split": f"{found.told}; {row['split']}"}
+        for name, table in {**tables, STRONGEST: tables[best]}.items()
+        for row in table
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS[COLUMNS.index("factor") :]))
 
-    Returns:
-        One row a model, embedding, `speakers` and probe (`SUMMARY`): these; `score`, `chance`, `shuffled`: the means
-        over folds, seeds averaged within a fold; `low`, `high`: the 95 % bootstrap interval of `score` over units of
-        folds (`interval` = "folds"), or, of fewer than three units, the mean ends of the interval of a single training
-        (`interval` = "training"); `strongest`: whether no other probe has a higher score (of equals the first);
-        `parts`: the score of each fold; `folds`, and how many `units` they are; `cells`; `n`: median of clips;
-        `classes`, `split`: as text.
+
+def predict(
+    embedding: NDArray[np.floating],
+    labels: ArrayLike,
+    division: Division,
+    *,
+    probes: Iterable[str] = tuple(PROBES),
+    erase: ArrayLike | None = None,
+    seed: int = 0,
+) -> Predictions:
+    """Fit probes on the training clips of each part, test them on the others; see `leakage` for the arguments.
+
+    Test clips of a class that a part has too few training clips of cannot be named: they are left out, which is told.
     """
-    table = table[(table["factor"] == "speaker") & (table["role"] == "measured")]
-    rows: list[dict[str, object]] = []
-    for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):
-        means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
-        row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
-        row |= {str(name): float(mean) for name, mean in means.mean().items()}
-        group = fold_units(part.pivot_table("score", "fold", "seed"), units)
-        count = int(group.max()) + 1
-        row |= {"units": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
-        if row["interval"] == "folds":
-            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed), count)
-        fewest, most = part["classes"].min(), part["classes"].max()
-        row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
-        row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
-        rows.append(row | {"split": "; or ".join(sorted(set(part["split"])))})
-    found = pd.DataFrame(rows, columns=list(SUMMARY))
-    best = found.sort_values("score", ascending=False, kind="stable").drop_duplicates(
-        ["model", "embedding", "speakers"]
+    names = list(probes)
+    for name in names:
+        if name not in PROBES:
+            raise AuditError(unknown("probe", name, PROBES))
+    X, y = np.asarray(embedding), _codes(labels)
+    _check(X, y, erase)
+    erased = None if erase is None else np.asarray(erase).astype(str)
+    shuffle = np.random.default_rng([seed, 2])
+    predicted, shuffled = ({name: np.full(len(y), -1, np.int64) for name in names} for _ in range(2))
+    validation: dict[str, list[float]] = {name: [] for name in names}
+    tested: list[NDArray[np.intp]] = []
+    lost = 0
+    kinds: set[int] = set()
+    for train, asked in division.parts:
+        known = np.unique(y[train])
+        test = asked[np.isin(y[asked], known)]
+        lost += len(asked) - len(test)
+        kinds |= set(known.tolist())
+        if len(known) < 2 or not len(test):
+            raise AuditError("a part of the division has one class to fit a probe on; give it clips of another")
+        inside, outside = X[train], X[test]
+        if erased is not None:
+            eraser = Eraser.fit(inside, erased[train])
+            inside, outside = eraser.apply(inside), eraser.apply(outside)
+        inner = inner_part(y[train], seed, None if division.groups is None else division.groups[train])
+        mixed = shuffle.permutation(y[train])
+        for name in names:
+            fitted = PROBES[name](inside, y[train], seed, inner)
+            validation[name].append(fitted.validation)
+            predicted[name][test] = fitted.predict(outside)
+            shuffled[name][test] = fitted.again(inside, mixed).predict(outside)
+        tested.append(test)
+    rows = np.sort(np.concatenate(tested))
+    told = division.told + (f"; {lost} clips of a class without training clips left out" if lost else "")
+    if erased is not None:
+        told += "; eraser fitted on training clips"
+    return Predictions(
+        rows,
+        y[rows],
+        {name: values[rows] for name, values in predicted.items()},
+        {name: values[rows] for name, values in shuffled.items()},
+        {name: float(np.mean(values)) for name, values in validation.items()},
+        len(kinds),
+        told,
+        len(division.parts) > 1,
     )
-    return found.assign(strongest=found.index.isin(best.index))
 
 
-def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.intp]:
-    """The unit of each fold, 0 to units - 1: what a bootstrap may draw as independent.
+def corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with `p_corrected`: Holm over the factors read from one embedding by one probe.
 
-    Folds that train on the same people are one unit. Where two people take turns in validation and test, one network,
-    up to the chosen epoch, is probed twice, and the same two people have not been heard. So are folds whose scores are
-    all the same: one measurement that was made twice.
-
-    Args:
-        by_fold: one row a fold, by its number; a score that is missing is nan.
-        units: fold -> its unit, as in `Run.units`.
+    Rows of one embedding, model, fold, seed, role, `speakers`, probe and measure are corrected together; without p
+    nothing is.
     """
-    _, group = np.unique(by_fold.fillna(-1.0).to_numpy(float), axis=0, return_inverse=True)
-    group, own = group.ravel(), np.array([units[fold] for fold in by_fold.index])
-    for unit in np.unique(own):
-        together = group[own == unit]
-        group[np.isin(group, together)] = together[0]
-    return np.asarray(np.unique(group, return_inverse=True)[1].ravel(), np.intp)
+    together = ["embedding", "model", "fold", "seed", "role", "speakers", "probe", "measure"]
+    found = table.copy()
+    if table.empty:
+        return found
+    p = found.groupby(together, dropna=False, sort=False)["p"]
+    return found.assign(p_corrected=p.transform(lambda part: holm(part.to_numpy(float))))
 
 
-def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """The mean of the folds' scores on bootstrap draws of units of folds, (DRAWS,): the same for the same seed."""
-    sums, sizes = np.bincount(group, scores), np.bincount(group)
-    drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
-    return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))
+def _balanced(found: Predictions, other: NDArray[np.str_], seed: int) -> Predictions:
+    """As many test clips of each class within each class of the other factor; classes there that lack one are lost."""
+    random = np.random.default_rng([seed, 6])
+    classes, kept = len(np.unique(found.truth)), []
+    for kind in np.unique(other[found.rows]):
+        inside = np.flatnonzero(other[found.rows] == kind)
+        truth = found.truth[inside]
+        present, counts = np.unique(truth, return_counts=True)
+        if len(present) == classes:
+            kept += [random.permutation(inside[truth == each])[: counts.min()] for each in present]
+    if not kept:
+        raise AuditError("no class of the other factor has test clips of all classes; nothing can be balanced over it")
+    places = np.sort(np.concatenate(kept))
+    told = f"{found.told}; {len(places)} of {len(found.rows)} test clips, balanced"
+    return found._replace(
+        rows=found.rows[places],
+        truth=found.truth[places],
+        predicted={name: values[places] for name, values in found.predicted.items()},
+        shuffled={name: values[places] for name, values in found.shuffled.items()},
+        told=told,
+    )
 
 
-def _cell(
-    cell: Cell, clips: pd.DataFrame, embeddings: dict[str, NDArray[np.float32]], seed: int
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
-    for heard, parts in PARTS.items():
-        if not set(parts) <= set(clips["split"]):  # an experiment may leave test clips alone
-            continue
-        inside = clips["split"].isin(parts).to_numpy()
-        table = clips[inside]
-        known = "sentence" in table and bool(table["sentence"].notna().all())
-        sentences = table["sentence"].to_numpy(str) if known else None
-        for name, values in embeddings.items():
-            if not np.isfinite(values).all():
-                raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
-            for probe in PROBES:
-                leak = leakage(values[inside], table["speaker"].to_numpy(str), sentences, probe=probe, seed=seed)
-                if leak is not None:
-                    place = {"embedding": name, "model": cell.model, "fold": cell.fold, "seed": cell.seed}
-                    what = {
-                        "factor": "speaker",
-                        "probe": probe,
-                        "role": "measured",
-                        "speakers": heard,
-                        "measure": "uar",
-                    }
-                    rows.append({**place, **what, **leak._asdict(), "p": np.nan, "p_corrected": np.nan})
-    return rows
+def _check(X: NDArray[np.floating], y: Codes, erase: ArrayLike | None) -> None:
+    if X.ndim != 2 or len(X) != len(y):
+        raise AuditError(f"embeddings of shape {X.shape} for {len(y)} labels; give one row a label, (n, D)")
+    if erase is not None and len(np.asarray(erase)) != len(y):
+        raise AuditError(f"{len(np.asarray(erase))} labels to erase for {len(y)} clips; give one a clip")
+    if len(bad := np.flatnonzero(~np.isfinite(X).all(1))):
+        raise AuditError(f"embedding {bad[0]} is not finite; give numbers")
 
 
-def _divide(y: NDArray[np.int64], sentences: NDArray[np.str_] | None, seed: int) -> tuple[list[NDArray[np.intp]], str]:
-    """Test parts that cover all clips, each class on both sides, sentences apart where that is possible."""
-    places = np.zeros((len(y), 1))
-    if sentences is not None:
-        folds = min(FOLDS, len(np.unique(sentences)))
-        if folds > 1:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: looked at below
-                by_sentence = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-                parts = [test for _, test in by_sentence.split(places, y, sentences)]
-            if all(_stays(y, test) for test in parts):
-                return parts, "disjoint clips and sentences"
-    by_clip = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    return [test for _, test in by_clip.split(places, y)], "disjoint clips"
-
-
-def _stays(y: NDArray[np.int64], test: NDArray[np.intp]) -> bool:
-    """Whether every class of a test part, which is not empty, has two clips left to fit the probe on."""
-    left = Counter(np.delete(y, test).tolist())
-    return len(test) > 0 and all(left[kind] > 1 for kind in y[test].tolist())
-
-
-def _recalls(right: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.bincount(y, right) / np.bincount(y)
-
-
-def _bootstrap(right: NDArray[np.float64], y: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """The UAR on bootstrap draws of classes with their clips, or of clips within each class where classes are few."""
-    random = np.random.default_rng([seed, 3])
-    recalls, sizes = _recalls(right, y), np.bincount(y)
-    if len(recalls) >= FEWEST_CLUSTERS:
-        drawn = recalls[random.integers(0, len(recalls), (DRAWS, len(recalls)))]
-    else:
-        drawn = random.binomial(sizes, recalls, (DRAWS, len(recalls))) / sizes
-    return np.asarray(drawn.mean(1))
+def _codes(values: ArrayLike) -> Codes:
+    return np.unique(np.asarray(values).astype(str), return_inverse=True)[1].ravel().astype(np.int64)

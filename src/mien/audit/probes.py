@@ -1,43 +1,49 @@
 """Probes: small classifiers that are trained afresh on frozen embeddings, to see what can be read from them.
 
-A probe is a fitter `fit(X, y, seed) -> Fitted`; what it returns is frozen and applies. X is (n, D), any floating dtype;
-y is (n,) of integers, at least two kinds. Standardisation and the choice of the penalty and of the number of epochs use
-the training clips alone; both probes are then fitted on all of these. Everything runs on one thread in float64, so the
-same seed gives the same bits.
+A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`; what it returns is frozen and applies. X is (n, D), any
+floating dtype; y is (n,) of integers, at least two kinds. All have one budget: `BUDGET` settings each, chosen on one
+inner validation part of the training clips by UAR (of equals the strongest regularisation), then fitted again on all
+training clips. Standardisation, too, uses the training clips alone. All weigh the classes equally, as UAR does.
+Everything runs on one thread, so the same seed gives the same bits.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
 from threadpoolctl import threadpool_limits
+
+from mien.audit.division import inner_part
+from mien.audit.perceptron import descent, kept
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Weights = tuple[Array, Array, Array, Array]  # (D, HIDDEN), (HIDDEN,), (HIDDEN, kinds), (kinds,)
+Places = NDArray[np.intp]
+Setting = Any  # a number or a tuple of numbers, told by each probe
 
-INNER = 0.25  # the share of the training clips that chooses the penalty and the number of epochs
-GRID = (0.001, 0.01, 0.1, 1.0)  # inverse strengths of the linear probe's penalty
-HIDDEN, RATE = 64, 0.01  # of the perceptron
-DECAYS, EPOCHS = (10.0, 1.0, 0.1), (25, 50, 100)  # weaker decays do nothing in 100 epochs
+BUDGET = 6  # settings that each probe tries
+SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: plain distances
+PENALTY = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse strengths, as scikit-learn's C
+DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays do nothing in 100 epochs
+NEIGHBOURS, METRICS = (15, 5, 1), ("euclidean", "cosine")
+BLOCK = 4_000_000  # distances at a time: bounds memory
 
 
-class Fitted(Protocol):
-    """A probe that has been fitted."""
+class Model(Protocol):
+    """What one setting gives: classes 0 to K - 1 of standardised rows."""
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
-        """The label of each row of X, (m, D) -> (m,)."""
+        """The class of each row of X, (m, D) -> (m,)."""
         ...
 
 
-Fitter = Callable[[NDArray[np.floating], Labels, int], Fitted]
+Fit = Callable[[Array, Labels, Sequence[Setting], int], Iterator[Model]]  # one model a setting, in order
 
 
 @dataclass(frozen=True)
@@ -61,125 +67,188 @@ class Standard:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """Multinomial logistic regression on standardised features."""
+class Fitted:
+    """A probe that has been fitted.
 
+    Attributes:
+        setting: what was chosen.
+        validation: its UAR on the inner validation part.
+        kinds: (K,), the labels that it knows.
+    """
+
+    setting: Setting
+    validation: float
+    kinds: Labels
     standard: Standard
-    model: LogisticRegression
+    model: Model
+    fit: Fit
+    seed: int
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
         """The label of each row of X, (m, D) -> (m,)."""
-        return np.asarray(self.model.predict(self.standard.apply(X)), np.int64)
+        with threadpool_limits(1):
+            return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
+
+    def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
+        """The probe with the setting that was chosen, fitted on other clips or labels; nothing is chosen anew."""
+        with threadpool_limits(1):
+            kinds, codes = np.unique(y, return_inverse=True)
+            standard = Standard.of(X)
+            model = next(self.fit(standard.apply(X), codes.astype(np.int64), [self.setting], self.seed))
+            return replace(self, kinds=kinds, standard=standard, model=model)
+
+
+class Fitter(Protocol):
+    """A probe that has not been fitted."""
+
+    def __call__(
+        self, X: NDArray[np.floating], y: Labels, seed: int, inner: tuple[Places, Places] | None = None
+    ) -> Fitted:
+        """Fit it: `inner` holds the rows that fit and the rows that choose; None draws a quarter of each class."""
+        ...
 
 
 @dataclass(frozen=True)
-class Perceptron:
-    """One hidden layer with rectified units on standardised features."""
+class NearestMean:
+    """The nearest class mean, measured by the covariance within classes.
 
-    standard: Standard
-    kinds: Labels
-    weights: Weights
+    Attributes:
+        whiten: (D, D), under which distances are plain.
+        means: (K, D), of the classes, so whitened.
+    """
+
+    whiten: Array
+    means: Array
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
-        """The label of each row of X, (m, D) -> (m,)."""
-        logits = _forward(self.weights, self.standard.apply(X))[1]
-        return np.asarray(self.kinds[logits.argmax(1)], np.int64)
+        """The class of each row of X, (m, D) -> (m,)."""
+        near = (X @ self.whiten) @ self.means.T - 0.5 * (self.means**2).sum(1)
+        return np.asarray(near.argmax(1), np.int64)
 
 
-def linear(X: NDArray[np.floating], y: Labels, seed: int) -> Linear:
-    """Fit a multinomial logistic regression, then again with the penalty that was best on an inner validation part.
+@dataclass(frozen=True)
+class Linear:
+    """Multinomial logistic regression."""
 
-    Best is the highest UAR; of equals the strongest penalty.
+    model: LogisticRegression
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        return np.asarray(self.model.predict(X), np.int64)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A vote of the nearest training clips, in which each class has as much weight.
+
+    Attributes:
+        X: (n, D), the training clips.
+        y: (n,), their classes.
+        votes: how many neighbours vote.
+        metric: "euclidean" or "cosine".
     """
+
+    X: Array
+    y: Labels
+    votes: int
+    metric: str
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        weight = np.eye(int(self.y.max()) + 1)[self.y] / np.bincount(self.y)
+        votes = min(self.votes, len(self.X))
+        rows = max(1, BLOCK // len(self.X))
+        lengths = (self.X**2).sum(1)
+        found = []
+        for start in range(0, len(X), rows):
+            asked = np.asarray(X[start : start + rows], np.float64)
+            asked = _directions(asked) if self.metric == "cosine" else asked
+            near = np.argpartition(lengths - 2 * asked @ self.X.T, votes - 1, axis=1)[:, :votes]
+            found.append(weight[near].sum(1).argmax(1))
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[NearestMean]:
+    """A setting is how far the covariance within classes is shrunk to a multiple of the identity, in [0, 1].
+
+    At 1 it is the plain nearest mean; at 0 linear discriminant analysis with equal priors.
+    """
+    means = np.stack([X[y == kind].mean(0) for kind in range(int(y.max()) + 1)])
+    spread, axes = np.linalg.eigh(np.cov(X - means[y], rowvar=False, bias=True).reshape(X.shape[1], -1))
+    for shrinkage in settings:
+        shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.mean()), 1e-12)
+        whiten = axes / np.sqrt(np.maximum(shrunk, 1e-12))
+        yield NearestMean(whiten, means @ whiten)
+
+
+def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Linear]:
+    """A setting is the inverse strength of the penalty."""
+    for penalty in settings:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is stopped early is still a probe
+            yield Linear(LogisticRegression(C=penalty, tol=1e-3, max_iter=200, class_weight="balanced").fit(X, y))
+
+
+def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
+    """A setting is the decay and the number of epochs; settings of one decay are stops of one descent, in order."""
+    target = np.eye(int(y.max()) + 1)[y] / np.bincount(y) / (int(y.max()) + 1)
+    for decay in dict.fromkeys(decay for decay, _ in settings):
+        stops = [epochs for own, epochs in settings if own == decay]
+        for epoch, probe in enumerate(descent(X, target, decay=decay, epochs=max(stops), seed=seed), 1):
+            if epoch in stops:
+                yield kept(probe)
+
+
+def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:
+    """A setting is how many vote, and the metric."""
+    for votes, metric in settings:
+        yield Neighbours(_directions(X) if metric == "cosine" else X, y, votes, metric)
+
+
+def _search(
+    fit: Fit,
+    settings: Sequence[Setting],
+    X: NDArray[np.floating],
+    y: Labels,
+    seed: int,
+    inner: tuple[Places, Places] | None = None,
+) -> Fitted:
+    """Try all settings, the strongest regularisation first, and fit again with the best.
+
+    Best is the highest UAR. Not the lowest loss: that rises with overconfidence long before the UAR stops rising; a
+    probe that is stopped there understates the leak.
+    """
+    kinds, codes = np.unique(y, return_inverse=True)
+    codes = codes.astype(np.int64)
+    train, chosen = inner_part(codes, seed) if inner is None else inner
     with threadpool_limits(1):
-        train, inner = _inner(y, seed)
         standard = Standard.of(X[train])
-        inside, outside = standard.apply(X[train]), standard.apply(X[inner])
-        scores = [_uar(y[inner], _regression(C, inside, y[train]).predict(outside)) for C in GRID]
+        inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
+        known, own = np.unique(codes[train], return_inverse=True)
+        models = fit(inside, own.astype(np.int64), settings, seed)
+        scores = [_uar(codes[chosen], known[model.predict(outside)]) for model in models]
+        best = int(np.argmax(scores))
         standard = Standard.of(X)
-        return Linear(standard, _regression(GRID[int(np.argmax(scores))], standard.apply(X), y))
+        model = next(fit(standard.apply(X), codes, [settings[best]], seed))
+    return Fitted(settings[best], scores[best], kinds, standard, model, fit, seed)
 
 
-def mlp(X: NDArray[np.floating], y: Labels, seed: int) -> Perceptron:
-    """Fit a perceptron, then again with the decay and the number of epochs that were best on an inner validation part.
-
-    Best is the highest UAR; of equals the strongest decay, then the fewest epochs. Not the lowest loss: that rises
-    with overconfidence long before the UAR stops rising; a probe that is stopped there understates the leak.
-    """
-    with threadpool_limits(1):
-        train, inner = _inner(y, seed)
-        standard, kinds = Standard.of(X[train]), np.unique(y)
-        target = (y[:, None] == kinds).astype(np.float64)
-        inside, outside = standard.apply(X[train]), standard.apply(X[inner])
-        scores = {
-            (decay, epoch): _uar(y[inner], kinds[_forward(weights, outside)[1].argmax(1)])
-            for decay in DECAYS
-            for epoch, weights in enumerate(_descent(inside, target[train], decay, seed), 1)
-            if epoch in EPOCHS
-        }
-        decay, epochs = max(scores, key=scores.__getitem__)
-        standard = Standard.of(X)
-        weights = next(islice(_descent(standard.apply(X), target, decay, seed), epochs - 1, None))
-        return Perceptron(standard, kinds, weights)
-
-
-PROBES: dict[str, Fitter] = {"linear": linear, "mlp": mlp}
-
-
-def _inner(y: Labels, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Places of the training and the inner validation part: of every kind a share, both of a kind of two, one stays."""
-    random = np.random.default_rng([seed, 1])
-    train, inner = [], []
-    for kind in np.unique(y):
-        places = random.permutation(np.flatnonzero(y == kind))
-        count = max(1, round(INNER * len(places))) if len(places) > 1 else 0
-        inner.append(places[:count])
-        train.append(places[count:])
-    return np.sort(np.concatenate(train)), np.sort(np.concatenate(inner))
+PROBES: dict[str, Fitter] = {
+    "nearest_mean": partial(_search, nearest_mean, SHRINKAGE),
+    "linear": partial(_search, linear, PENALTY),
+    "mlp": partial(_search, mlp, [(decay, epochs) for decay in DECAYS for epochs in EPOCHS]),
+    "neighbours": partial(_search, neighbours, [(votes, metric) for votes in NEIGHBOURS for metric in METRICS]),
+}
 
 
 def _uar(truth: Labels, found: Labels) -> float:
-    return float(recall_score(truth, found, average="macro", zero_division=0.0))
+    """UAR over the classes that have clips; 0 of no clips."""
+    total = np.bincount(truth)
+    hits = np.bincount(truth[truth == found], minlength=len(total))
+    return float((hits[total > 0] / total[total > 0]).mean()) if len(truth) else 0.0
 
 
-def _regression(C: float, X: Array, y: Labels) -> LogisticRegression:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is stopped early is still a probe
-        return LogisticRegression(C=C, tol=1e-3, max_iter=200).fit(X, y)
-
-
-def _descent(X: Array, target: Array, decay: float, seed: int) -> Iterator[Weights]:
-    """The weights, always the same arrays, after each epoch of full-batch Adam with decoupled decay."""
-    random = np.random.default_rng(seed)
-    inputs, kinds = X.shape[1], target.shape[1]
-    weights = (
-        random.normal(0, np.sqrt(2 / inputs), (inputs, HIDDEN)),
-        np.zeros(HIDDEN),
-        random.normal(0, np.sqrt(1 / HIDDEN), (HIDDEN, kinds)),
-        np.zeros(kinds),
-    )
-    moments = [(np.zeros_like(w), np.zeros_like(w)) for w in weights]
-    for epoch in range(1, EPOCHS[-1] + 1):
-        for w, (first, second), gradient in zip(weights, moments, _gradients(weights, X, target), strict=True):
-            first += 0.1 * (gradient - first)
-            second += 0.001 * (gradient**2 - second)
-            w -= RATE * (first / (1 - 0.9**epoch) / (np.sqrt(second / (1 - 0.999**epoch)) + 1e-8) + decay * w)
-        yield weights
-
-
-def _forward(weights: Weights, X: Array) -> tuple[Array, Array]:
-    hidden = np.maximum(X @ weights[0] + weights[1], 0)
-    return hidden, hidden @ weights[2] + weights[3]
-
-
-def _log_softmax(logits: Array) -> Array:
-    shifted = logits - logits.max(1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)))
-
-
-def _gradients(weights: Weights, X: Array, target: Array) -> Weights:
-    """Gradients of the mean cross-entropy with respect to the four weights."""
-    hidden, logits = _forward(weights, X)
-    out = (np.exp(_log_softmax(logits)) - target) / len(X)
-    back = (out @ weights[2].T) * (hidden > 0)
-    return X.T @ back, back.sum(0), hidden.T @ out, out.sum(0)
+def _directions(X: Array) -> Array:
+    """Rows of length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(lengths > 0, lengths, 1.0)

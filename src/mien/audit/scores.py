@@ -57,7 +57,18 @@ def wa(counts: Array) -> Array:
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
 
 
+def f1(counts: Array) -> Array:
+    """Macro F1: the mean of 2 hits / (clips + predictions) over the classes present; (..., K, K) -> (...)."""
+    total = counts.sum(-1)
+    present = total > 0
+    both = total + counts.sum(-2)
+    hits = 2 * np.diagonal(counts, axis1=-2, axis2=-1)
+    each = np.divide(hits, both, out=np.zeros_like(total), where=present)
+    return _ratio(each.sum(-1), present.sum(-1))
+
+
 MEASURES = {"uar": uar, "wa": wa}
+COMPARED = MEASURES | {"f1": f1}  # of systems with each other
 
 
 def chance(emotions: "pd.Series[str]", classes: Sequence[str]) -> dict[str, float]:
@@ -130,7 +141,7 @@ def resampled(table: Confusion, measure: str, *, seed: int = 0) -> Array:
     """A measure on each bootstrap draw of speakers, (DRAWS,); all nan with fewer than two speakers."""
     if len(table.speakers) < 2:
         return np.full(DRAWS, np.nan)
-    return MEASURES[measure](np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
+    return COMPARED[measure](np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
 
 
 def interval(values: Array, clusters: int) -> tuple[float, float]:
@@ -234,7 +245,7 @@ def paired(first: Confusion, second: Confusion, measure: str, name: str, *, seed
 
     Paired where both hold the same speakers, in the same order.
     """
-    score = MEASURES[measure]
+    score = COMPARED[measure]
     apart = resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed)
     low, high = interval(apart, min(len(first.speakers), len(second.speakers)))
     return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}

@@ -1,12 +1,22 @@
-"""What is certified about a run's split: hashes of files and split, no speaker in two parts, and notes on classes."""
+"""The certificate of a run's split: hashes of files and split, what was examined in it, and what was found.
 
-from collections.abc import Mapping, Sequence
+A finding of severity leak stops the run, unless the experiment accepts it: then the certificate holds a mark, a
+sentence that stands beside every figure of the run.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from mien.protocols import PARTS, Fold, refuse_shared_speakers
+from mien.audit import checks
+from mien.audit.findings import NAMES, Finding, examine, grouped
+from mien.audit.sounds import Sounds
+from mien.errors import LeakError
+from mien.protocols import PARTS, Fold
 from mien.settings import digest
+
+SOUND = ("identical-audio", "near-duplicate")  # what needs to hear the clips
 
 
 def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]:
@@ -33,6 +43,11 @@ def certificate(
     classes: Sequence[str],
     card: Mapping[str, Any],
     left_out: Mapping[str, int],
+    *,
+    sounds: Sounds,
+    unheard: str = "",
+    by_speaker: Sequence[str] = (),
+    accepted: Collection[str] = (),
 ) -> dict[str, Any]:
     """The content of `certificate.json`.
 
@@ -42,24 +57,83 @@ def certificate(
         classes: the emotion classes that every part should have.
         card: of the prepared corpus, or of several joined.
         left_out: why clips are not used -> how many.
+        sounds: what came of looking at the clips' sound.
+        unheard: why some clips' sound was not looked at; empty where all was.
+        by_speaker: models whose normalisation takes the statistics of each speaker, those of test too.
+        accepted: findings that do not stop the run.
 
     Raises:
-        LeakError: a speaker is in two parts of a fold.
+        LeakError: a leak that is not accepted, named with the ways out.
     """
-    for fold in folds:
-        refuse_shared_speakers(clips, fold)
-    used = sorted({clip for fold in folds for part in PARTS for clip in getattr(fold, part)})
+    rows = table(clips, folds)
+    found, lacking = examine(rows, sounds.twins, classes)
+    found += grouped("test-statistics", checks.statistics(by_speaker))
+    if why := unheard or unread(sounds):
+        lacking |= dict.fromkeys(SOUND, why)
+    refuse(found, accepted)
+    leaks = [one for one in found if one.severity == "leak"]
     return {
         "corpus": card["name"],
         "corpus_hash": card["hash"],
-        **({"corpora": card["corpora"]} if "corpora" in card else {}),
-        "files": {clip: clips.loc[clip, "sha256"] for clip in used},
+        **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
+        "files": {clip: clips.loc[clip, "sha256"] for clip in sorted(set(rows["clip"]))},
         "split": digest(describe(clips, folds)),
-        "examined": ["shared-speaker"],
-        "findings": [],
+        **told(found, lacking),
+        "accepted": sorted(accepted),
+        "marks": [mark(one) for one in leaks],
         "left_out": dict(left_out),
         "notes": notes(clips, folds, classes),
     }
+
+
+def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
+    """The folds as `mien.audit.findings` reads them."""
+    placed = [(str(fold.number), part, clip) for fold in folds for part in PARTS for clip in getattr(fold, part)]
+    rows = pd.DataFrame(placed, columns=["fold", "split", "clip"])
+    known = [name for name in ("corpus", "speaker", "sentence", "session", "recording") if name in clips]
+    own = clips.loc[rows["clip"], [*known, "label"]].rename(columns={"label": "emotion"}).reset_index(drop=True)
+    return pd.concat([rows, own], axis=1)
+
+
+def unread(sounds: Sounds) -> str:
+    """Why some sound could not be looked at; empty where all could."""
+    count = len(sounds.problems)
+    return f"{count} {'file' if count == 1 else 'files'} could not be read ({sounds.problems[0]})" if count else ""
+
+
+def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
+    """Raise LeakError where a leak is not accepted."""
+    stopping = [one for one in found if one.severity == "leak" and one.finding not in accepted]
+    if not stopping:
+        return
+    names = [one.finding for one in stopping]
+    others = [name for name in names if name != "shared-speaker"]
+    ways = [
+        *(["heard=true"] if "shared-speaker" in names else []),
+        *([f"accept=[{', '.join(others)}]"] if others else []),
+    ]
+    raise LeakError(
+        f"the split leaks; {'; '.join(f'{one.finding}: {one.text}' for one in stopping)}; divide or clean the corpus "
+        f"otherwise, or give {' and '.join(ways)}, and every table is marked so"
+    )
+
+
+def told(found: Sequence[Finding], lacking: Mapping[str, str]) -> dict[str, Any]:
+    """What a certificate tells of findings: `examined`, `not_examined` and `findings`."""
+    return {
+        "examined": [name for name in NAMES if name not in lacking],
+        "not_examined": {name: lacking[name] for name in NAMES if name in lacking},
+        "findings": [
+            {"finding": one.finding, "severity": one.severity, "rows": list(one.rows), "text": one.text}
+            for one in found
+        ],
+    }
+
+
+def mark(leak: Finding) -> str:
+    """The sentence that stands beside every figure where a leak was accepted."""
+    why = "heard" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
+    return f"{why}: {leak.text}"
 
 
 def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:
@@ -67,10 +141,9 @@ def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) ->
     said = []
     for fold in folds:
         for part in PARTS:
-            table = clips.loc[list(getattr(fold, part))]
-            if lacking := [name for name in classes if name not in set(table["label"])]:
-                kind, who = (
-                    ("warning", "") if part == "train" else ("note", f" ({', '.join(sorted(set(table['speaker'])))})")
-                )
+            part_clips = clips.loc[list(getattr(fold, part))]
+            if lacking := [name for name in classes if name not in set(part_clips["label"])]:
+                people = ", ".join(sorted(set(part_clips["speaker"])))
+                kind, who = ("warning", "") if part == "train" else ("note", f" ({people})")
                 said.append(f"{kind}: fold {fold.number}, {part}{who}: no clip of {', '.join(lacking)}")
     return said

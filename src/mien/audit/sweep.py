@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.compare import differences
-from mien.audit.leakage import leakage_summary
 from mien.audit.scores import summary
+from mien.audit.summary import leakage_summary
 from mien.run import Run
 
 SPLIT = "validation"
@@ -36,7 +36,7 @@ def sweep(run: Run) -> pd.DataFrame:
         its `base`; UAR and WA on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR minus
         that of the base on the same draws of speakers (95 %, see `compare.differences`), empty for the base itself;
         `leakage_...`: how well the strongest probe names speakers that were heard in training, as in
-        `leakage.leakage_summary` (of several embeddings the first), with the units of folds behind its interval, empty
+        `summary.leakage_summary` (of several embeddings the first), with the units of folds behind its interval, empty
         where it was not measured; `best`: whether no other row of the group and base has a higher UAR, the first of
         equals.
 
@@ -89,5 +89,5 @@ def _leaks(run: Run) -> dict[str, dict[str, Any]]:
     if run.leakage is None:
         return {}
     table = leakage_summary(run.leakage, run.units)
-    table = table[(table["speakers"] == "heard") & table["strongest"]].drop_duplicates("model")
+    table = table[(table["speakers"] == "heard") & (table["probe"] == "strongest")].drop_duplicates("model")
     return {row["model"]: {f"leakage_{name}": row[name] for name in LEAK} for row in table.to_dict("records")}

@@ -16,8 +16,10 @@ class Outcome:
         data: for programs, the values of JSON: `--json` prints it.
         text: for people: text, or anything that rich renders.
         problems: sentences on inputs that were left out or are doubted; any makes the command line end with 1.
+        exit_code: what the command line ends with instead; None leaves it to `problems`.
     """
 
     data: dict[str, Any]
     text: Any
     problems: Sequence[str] = ()
+    exit_code: int | None = None

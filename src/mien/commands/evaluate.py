@@ -77,7 +77,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     if (opened.folder / "report.html").exists():
         page.write(opened)
-    return Outcome(data={"evaluation": name, **metrics}, text=_told(metrics, opened, name))
+    text = "\n".join([*opened.marks, _told(metrics, opened, name)])
+    return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
 
 
 RULES = {

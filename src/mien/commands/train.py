@@ -11,10 +11,11 @@ import pandas as pd
 import torch
 
 from mien import config, environment
-from mien.audit import compare, reference, splits
+from mien.audit import compare, reference, sounds, splits
 from mien.audit.coverage import outdated
 from mien.audit.folds import by_fold
-from mien.audit.leakage import speaker_leakage
+from mien.audit.run_inputs import inputs_of
+from mien.audit.run_leakage import run_leakage
 from mien.audit.metrics import metrics
 from mien.audit.silhouettes import silhouettes
 from mien.audit.sweep import sweep
@@ -56,7 +57,7 @@ def train(
     Raises:
         ConfigError: a setting is not understood, or an extra is not installed.
         CorpusError: a media file has gone or changed since it was prepared.
-        LeakError: a speaker would be in two parts of a fold.
+        LeakError: the split leaks (see `mien.audit.findings`), and the experiment does not accept it.
         RunError: `out` holds something else.
     """
     settings = config.load(experiment, overrides)
@@ -69,15 +70,10 @@ def train(
     dataset = next(iter(datasets.values()))  # all have the same clips
     folds = dataset.folds(settings)
     check(dataset, folds[0], settings)
-    certificate = splits.certificate(
-        dataset.clips, folds, dataset.classes, dataset.prepared.card, _left_out(dataset, settings)
-    )
-    certificate["notes"] += dataset.miscounts(settings.data.scheme)
-    if any(one.data.normalisation == "speaker" for one in settings.trained.values()):
-        certificate["notes"].insert(0, "warning: normalisation by speaker uses statistics of validation and test clips")
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
+            certificate = _certificate(settings, datasets, folds, workers)
             _refuse_another_corpus(run, certificate, dataset.prepared.place)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
@@ -96,12 +92,23 @@ def train(
     return _outcome(run)
 
 
-def finish(run: Run, *, workers: int = 1) -> None:
-    """Join the predictions of all cells, score them, probe the embeddings, and write the page."""
+def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:
+    """Join the predictions of all cells, score them, probe the embeddings, and write the page.
+
+    Args:
+        run: with at least one finished cell.
+        workers: processes that probe.
+        thorough: whether all that can be read is, and not the speaker alone.
+        seed: of the probes.
+
+    Returns:
+        Sentences on what could not be measured.
+    """
     tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
     predictions = run.predictions
-    leakage = speaker_leakage(run, workers=workers)
+    inputs = inputs_of(run) if thorough else None
+    leakage = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
     run.write_json(
         "metrics.json",
         metrics(predictions, run.classes, leakage, units=run.units, among=compare.pairs(run.experiment)),
@@ -112,6 +119,28 @@ def finish(run: Run, *, workers: int = 1) -> None:
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))
     page.write(run)
+    return inputs.told if inputs else ()
+
+
+def _certificate(
+    settings: Experiment, datasets: Mapping[str, Dataset], folds: Sequence[Fold], workers: int
+) -> dict[str, Any]:
+    """The split's certificate, for which every clip is heard; raises LeakError for a leak that is not accepted."""
+    dataset = next(iter(datasets.values()))
+    heard = _read(folds) | (set() if settings.hold_test else {clip for fold in folds for clip in fold.test})
+    certificate = splits.certificate(
+        dataset.clips,
+        folds,
+        dataset.classes,
+        dataset.prepared.card,
+        _left_out(dataset, settings),
+        sounds=sounds.of_prepared(dataset.prepared, heard, workers=workers),
+        unheard="test clips are held, and not read" if settings.hold_test else "",
+        by_speaker=[name for name, own in settings.trained.items() if own.data.normalisation == "speaker"],
+        accepted=settings.accepted,
+    )
+    certificate["notes"] += dataset.miscounts(settings.data.scheme)
+    return certificate
 
 
 def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
@@ -209,7 +238,7 @@ def _outcome(run: Run) -> Outcome:
     if not (run.folder / "metrics.json").exists():  # another process of this training writes it
         return Outcome(data={}, text="")
     scored, certificate = run.metrics, run.certificate
-    lines = []
+    lines = list(run.marks)
     width = max([20, *map(len, scored["models"])])
     for model, splits_of in scored["models"].items():
         judged = "test" if "test" in splits_of else "validation"
@@ -226,6 +255,7 @@ def _outcome(run: Run) -> Outcome:
     lines += [*certificate["notes"], *outdated(run)]
     report = run.folder / "report.html"
     data = {"run": str(run.folder), "report": str(report), "models": scored["models"], "notes": certificate["notes"]}
+    data["marks"] = run.marks
     return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))
 
 

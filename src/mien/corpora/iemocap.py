@@ -36,6 +36,14 @@ _NAME = re.compile(r"(Ses0([1-5])[FM]_(impro|script)\w*)_([FM])\w+")
 _RATER = re.compile(r"C-(\w+):\s*([^(]*)\(.*")
 
 
+def told(stem: str) -> dict[str, str] | None:
+    """What a name such as Ses01F_impro01_F000 tells: speaker, session, recording; None where it is no turn."""
+    if (name := _NAME.fullmatch(stem)) is None:
+        return None
+    dialog, session, _, sex = name.groups()
+    return {"speaker": f"Ses0{session}{sex}", "session": session, "recording": dialog}
+
+
 def read(root: Path) -> Corpus:
     """Read IEMOCAP; raises CorpusError where `root` has no evaluations or no turn that can be used."""
     sounds = [path for path in folder.media(root) if "/sentences/" in f"/{path}"]

@@ -35,6 +35,13 @@ COMPLETE = {
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
 
 
+def told(stem: str) -> dict[str, str] | None:
+    """What a name such as 84-121123-0000 tells: speaker, recording; None where it is no utterance."""
+    if (name := _NAME.fullmatch(stem)) is None:
+        return None
+    return {"speaker": name[1], "recording": f"{name[1]}-{name[2]}"}
+
+
 def read(root: Path) -> Corpus:
     """Read LibriSpeech, or some of its subsets; `expected` counts the subsets that were found.
 

@@ -45,6 +45,14 @@ _NAME = re.compile(r"0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(?:0[1-9]|1\d|2[0-4])
 _FOLDER = re.compile(r"actor_(\d\d)", re.IGNORECASE)
 
 
+def told(stem: str) -> dict[str, str] | None:
+    """What a name of seven codes tells: speaker, sentence, emotion; None where it is no name of RAVDESS."""
+    if _NAME.fullmatch(stem) is None:
+        return None
+    row = _row(stem, "")
+    return {name: row[name] for name in ("speaker", "sentence", "emotion")}
+
+
 def read(root: Path) -> Corpus:
     """Read RAVDESS, or the parts of it that are there; `expected` counts the kinds of clips that were found.
 

@@ -14,7 +14,7 @@ from mien.audit import compare, folds, reference
 from mien.audit.coverage import coverage
 from mien.audit.scores import MEASURES
 from mien.audit.silhouettes import silhouette_summary
-from mien.report import maps, plots, words
+from mien.report import canvas, maps, plots, words
 from mien.report.figures import Picture
 from mien.run import Cell, Run
 
@@ -145,7 +145,7 @@ def maps_of(run: Run) -> Iterator[Map]:
         clips, found = run.embeddings(cell)
         people = _two(clips)
         places = np.flatnonzero(clips["speaker"].isin(people) & (clips["split"] != "train"))
-        places = places[plots.thin(len(places), maps.MOST)]
+        places = places[canvas.thin(len(places), maps.MOST)]
         table = clips.iloc[places]
         for name, values in found.items():
             title = cell.model if len(found) == 1 else f"{cell.model}, {name}"

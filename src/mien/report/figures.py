@@ -9,13 +9,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit import scores
-from mien.audit.leakage import COLUMNS, leakage_summary
-from mien.report import plots, words
+from mien.report import plots
+from mien.report.canvas import number_of
 from mien.run import Run
 
-HEARD = {"heard": "People heard in training", "unheard": "People not heard in training"}
 MOST_PEOPLE = 40
-LEAK = ("score", "low", "high", "chance", "shuffled")
 
 
 class Picture(NamedTuple):
@@ -43,7 +41,7 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
                 parts=tuple(
                     100 * float(scores.uar(scores.confusion(part, run.classes).counts.sum(0))) for part in seeds
                 ),
-                series=_number(run, row["model"]),
+                series=number_of(run.experiment.models, row["model"]),
             )
         )
     if not rows:
@@ -95,46 +93,16 @@ def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
         if cells:
             told = f"Training loss and validation UAR of {model} by epoch"
             svg = plots.curves(
-                cells, name=f"curves {model}", description=told, series=_number(run, model), chance=chance
+                cells,
+                name=f"curves {model}",
+                description=told,
+                series=number_of(run.experiment.models, model),
+                chance=chance,
             )
             yield Picture(model, svg)
-
-
-def leaks(run: Run) -> pd.DataFrame:
-    """The rows of `leakage_summary`, with the `name` of model and, if there are several, embedding; none unmeasured."""
-    measured = run.leakage
-    table = leakage_summary(pd.DataFrame(columns=list(COLUMNS)) if measured is None else measured, run.units)
-    table = table[table["model"].isin(run.experiment.models)]
-    several = len(set(table["embedding"])) > 1
-    return table.assign(name=table["model"] + ", " + table["embedding"] if several else table["model"])
-
-
-def leakage(run: Run, table: pd.DataFrame) -> Iterator[Picture]:
-    """The rows of `leaks` as two figures: people heard in training, and people not heard."""
-    for speakers, title in HEARD.items():
-        part = table[table["speakers"] == speakers].sort_values("probe", kind="stable")
-        rows = [
-            plots.Interval(
-                f"{row['name']} · {row['probe']}",
-                **{("value" if name == "score" else name): 100 * row[name] for name in LEAK},
-                parts=tuple(100 * score for score in row["parts"]),
-                series=_number(run, row["model"]),
-            )
-            for row in part.to_dict("records")
-        ]
-        if rows:
-            told = f"Speaker leakage: {title}"
-            svg = plots.intervals(rows, name=f"leak {speakers}", description=told, axis="UAR of the probe, %")
-            among = " or ".join(sorted(set(part["classes"])))
-            told = f"Among {among} speakers; {'; or '.join(sorted(set(part['split'])))}. {words.bars(part)}"
-            yield Picture(title, svg, told)
 
 
 def _loss(columns: list[str]) -> str | None:
     """The training loss of the emotion task, or else the first loss there is."""
     losses = [name for name in columns if name not in {"epoch", "lr", "seconds"} and name[:11] != "validation "]
     return next((name for name in losses if name.endswith("emotion")), next(iter(losses), None))
-
-
-def _number(run: Run, model: str) -> int:
-    return list(run.experiment.models).index(model)

@@ -4,9 +4,7 @@ The page holds no script and asks nothing from outside; a policy in its head for
 of the run alone, so it can be written again at any time.
 """
 
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,8 @@ from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
 from mien.protocols import PARTS
-from mien.report import evidence, figures, sweep, words
+from mien.report import certainty, certified, evidence, figures, leak_figures, leaks, people, sweep, words
+from mien.report.answer import answer
 from mien.report.words import counted, percent, signed, span
 from mien.run import Run
 
@@ -45,7 +44,7 @@ def render(run: Run) -> str:
     summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
     judged = scores.judged(predictions)
     differences = compare.differences(predictions, classes, split=judged)
-    leaks, varied = figures.leaks(run), sweep.shown(run)
+    varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
     environment = Environment(
         loader=PackageLoader("mien", "report"),
@@ -54,12 +53,13 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal}
-    environment.globals |= {"span": span, "limits": evidence.limits, "plain": _text}
+    environment.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
+    environment.filters |= {"fine": leaks.fine}
+    environment.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS, "marks": run.marks}
     return environment.get_template("page.html.jinja").render(
         experiment=run.experiment,
         facts=_facts(run),
-        answer=words.answer(summary, differences) + words.leftover(leaks) + (varied["answer"] if varied else []),
+        answer=answer(run, summary, differences, leaks.speaker(run)),
         judged=judged,
         sweep=varied,
         scores=scored,
@@ -70,19 +70,43 @@ def render(run: Run) -> str:
         differences=list(_pairs(differences)),
         confusions=list(figures.confusions(run, predictions)),
         people=figures.people(run, predictions, summary),
+        extremes=people.extremes(run, predictions),
+        grouped=people.grouped(run, predictions),
+        heard_by_people=people.heard_by_people(run, predictions),
+        calibration=certainty.shown(run, predictions),
         curves=list(figures.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
         silhouettes=evidence.silhouettes(run),
-        leak_pictures=list(figures.leakage(run, leaks)),
-        leaks=leaks.to_dict("records"),
+        leaks=_leakage(run, predictions),
         leakage_pairs=evidence.leakage_pairs(run),
-        folds=[_fold(fold) for fold in run.splits],
-        certificate=_certificate(run),
-        hashed=len(run.certificate["files"]),
+        folds=certified.folds(run),
+        certificate=certified.shown(run),
         notes=_notes(run, predictions),
         settings=list(_settings(run)),
-        environment=_flat(run.environment),
+        environment=words.flat(run.environment),
     )
+
+
+def _leakage(run: Run, predictions: pd.DataFrame) -> dict[str, Any]:
+    """What the section on leakage shows; `rows` is empty where nothing was measured."""
+    table = leaks.table(run)
+    found = leaks.summed(table, run)
+    baselines = leaks.baselines(table, run)
+    views = leaks.views(table, run)
+    probes = set(found["probe"]) - {leaks.STRONGEST}
+    return {
+        "rows": leaks.read(found),
+        "probes": [probe for probe in leaks.PROBES if probe in probes],
+        "baselines": baselines,
+        "erased": bool(found["erased"].astype(bool).any()),
+        "fallback": leaks.fallback(found),
+        "pictures": list(leak_figures.pictures(run, found, baselines)),
+        "plane": leak_figures.accuracy_leakage(run, predictions),
+        **views,
+        "roc": leak_figures.roc_of(run) if views["verification"] else None,
+        "others": leaks.others(table, run),
+        "heat": leaks.heat(table, run),
+    }
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -126,13 +150,6 @@ def _pairs(differences: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
 
 
-def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {part: fold[part]["speakers"] for part in ("train", "validation", "test")}
-    most = max(Counter(speaker for people in parts.values() for speaker in set(people)).values())
-    clips = {f"{part}_clips": len(fold[part]["clips"]) for part in parts}
-    return {"fold": fold["fold"], **parts, **clips, "disjoint": most == 1}
-
-
 def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     """What a reader of the figures must know: gaps in the run and in the data."""
     planned = len(run.experiment.trained) * len(run.splits) * len(run.experiment.seeds)
@@ -169,36 +186,11 @@ def _rotates(run: Run) -> bool:
     return bool(validate & tested)
 
 
-def _certificate(run: Run) -> dict[str, str]:
-    """What the split certificate says, but for what the page tells elsewhere."""
-    told = {
-        key: value for key, value in run.certificate.items() if key not in {"files", "notes", "left_out", "findings"}
-    }
-    return _flat(told) | {"findings": "; ".join(map(_text, run.certificate["findings"])) or "none"}
-
-
 def _settings(run: Run) -> Iterator[tuple[str, str, str]]:
     """Setting, value, and where it comes from: the nearest entry of the experiment's provenance."""
     provenance = run.experiment.provenance
-    for key, value in _flat(run.experiment.model_dump(mode="json")).items():
+    for key, value in words.flat(run.experiment.model_dump(mode="json")).items():
         if key.split(".")[0] not in ELSEWHERE:
             parts = key.split(".")
             above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
             yield key, value, next((provenance[name] for name in above if name in provenance), "")
-
-
-def _flat(value: Any, key: str = "") -> dict[str, str]:
-    """Nested values as dotted key -> text, empty ones left out."""
-    if isinstance(value, Mapping):
-        return {
-            k: v
-            for name, inner in value.items()
-            for k, v in _flat(inner, f"{key}.{name}" if key else str(name)).items()
-        }
-    return {} if value is None or value == [] else {key: _text(value)}
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ", ".join(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

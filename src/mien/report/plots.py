@@ -1,52 +1,18 @@
 """Figures as inline SVG: pure functions from values to text, the same text for the same values.
 
-Colours are CSS variables of the page (`--ink`, `--muted`, `--rule`, `--paper`, `--fill`, `--c0` to `--c7`), so a figure
-follows light and dark; letters stay letters. A figure is 346 CSS pixels wide at its natural size, text 12.
-Series differ by colour and by marker; the eight colours are told apart by colour-blind readers.
+Series differ by colour and by marker; the eight colours are told apart by colour-blind readers (see `canvas`).
 """
 
-import io
 import math
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from html import escape
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-WIDTH = 3.6  # inches
-COLOURS = 8
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-INK, MUTED, RULE, PAPER, FILL = "#010101", "#010102", "#010103", "#010104", "#010105"
-SERIES = tuple(f"#01020{number}" for number in range(COLOURS))  # stand-ins: a page's variables take their place
-VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", FILL: "fill"}
-VARIABLES |= {stand_in: f"c{number}" for number, stand_in in enumerate(SERIES)}
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "axes.linewidth": 0.6,
-    "axes.edgecolor": RULE,
-    "axes.labelcolor": MUTED,
-    "text.color": INK,
-    "xtick.color": RULE,
-    "ytick.color": RULE,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "text.parse_math": False,
-}
+from mien.report.canvas import COLOURS, FILL, INK, MARKERS, MUTED, RULE, SERIES, entry, figure, plain, svg, thin
 
 
 class Interval(NamedTuple):
@@ -91,8 +57,8 @@ def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: st
         axis: label of the axis.
         low: where the axis begins.
     """
-    with _figure(0.55 + 0.27 * len(rows)) as figure:
-        axes = figure.add_subplot()
+    with figure(0.55 + 0.27 * len(rows)) as drawn:
+        axes = drawn.add_subplot()
         for place, row in enumerate(rows):
             colour = SERIES[row.series % COLOURS]
             axes.plot([row.chance] * 2, [place - 0.36, place + 0.36], color=MUTED, linewidth=1.2, zorder=1)
@@ -104,8 +70,8 @@ def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: st
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(low, 100)
         axes.set_xlabel(axis)
-        _plain(axes, "x")
-    return _svg(figure, name, description)
+        plain(axes, "x")
+    return svg(drawn, name, description)
 
 
 def matrix(counts: NDArray[np.float64], classes: Sequence[str], *, name: str, description: str) -> str:
@@ -113,8 +79,8 @@ def matrix(counts: NDArray[np.float64], classes: Sequence[str], *, name: str, de
     sums = counts.sum(1, keepdims=True)
     share = np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
     size = len(classes)
-    with _figure(0.95 + 2.6 * min(1.0, 0.35 + size / 12)) as figure:
-        axes = figure.add_subplot()
+    with figure(0.95 + 2.6 * min(1.0, 0.35 + size / 12)) as drawn:
+        axes = drawn.add_subplot()
         for row, column in np.ndindex(size, size):
             value = share[row, column]
             if value > 0:
@@ -135,7 +101,7 @@ def matrix(counts: NDArray[np.float64], classes: Sequence[str], *, name: str, de
         axes.set_xlabel("predicted")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    return _svg(figure, name, description)
+    return svg(drawn, name, description)
 
 
 def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, chance: float) -> str:
@@ -144,8 +110,8 @@ def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, 
     The mean ends where the first cell ends, since cells that stop early would otherwise leave it.
     """
     colour = SERIES[series % COLOURS]
-    with _figure(3.0) as figure:
-        panels = figure.subplots(2, 1, sharex=True)
+    with figure(3.0) as drawn:
+        panels = drawn.subplots(2, 1, sharex=True)
         for axes, key, label in zip(panels, ("loss", "score"), ("training loss", "validation UAR, %"), strict=True):
             lines = [(cell.epochs, getattr(cell, key)) for cell in cells]
             for epochs, values in lines:
@@ -156,12 +122,12 @@ def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, 
             mean = np.mean([values[:shared] for _, values in lines], 0)
             axes.plot(lines[0][0][:shared][kept], mean[kept], color=colour, linewidth=1.8)
             axes.set_ylabel(label)
-            _plain(axes, "y")
+            plain(axes, "y")
         panels[1].axhline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         panels[1].set_ylim(0, 100)
         panels[1].set_xlabel("epoch")
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
-    return _svg(figure, name, description)
+    return svg(drawn, name, description)
 
 
 def scatter(
@@ -170,8 +136,8 @@ def scatter(
     """Points (n, 2) in the plane, coloured and marked by their group; the axes mean nothing and are not drawn."""
     legend = len(order) <= 2 * COLOURS
     rows = math.ceil(len(order) / 3) if legend else 0
-    with _figure(2.6 + 0.19 * rows) as figure:
-        axes = figure.add_subplot()
+    with figure(2.6 + 0.19 * rows) as drawn:
+        axes = drawn.add_subplot()
         told = np.asarray(groups)
         for number, group in enumerate(order):
             x, y = points[told == group].T
@@ -184,14 +150,14 @@ def scatter(
                 markersize=4.5,
                 markeredgewidth=0,
                 alpha=0.85,
-                label=_entry(group),
+                label=entry(group),
             )
         axes.set_xticks([])
         axes.set_yticks([])
         axes.margins(0.04)
         if legend:
-            figure.legend(loc="outside lower center", ncols=3, handletextpad=0.1, columnspacing=0.9)
-    return _svg(figure, name, description)
+            drawn.legend(loc="outside lower center", ncols=3, handletextpad=0.1, columnspacing=0.9)
+    return svg(drawn, name, description)
 
 
 def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: str, description: str) -> str:
@@ -199,8 +165,8 @@ def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: st
     names = sorted({person for table in scores.values() for person in table})
     means = {person: np.mean([table[person] for table in scores.values() if person in table]) for person in names}
     names.sort(key=lambda person: (-means[person], person))
-    with _figure(0.75 + 0.2 * len(names) + 0.18 * math.ceil(len(scores) / 2)) as figure:
-        axes = figure.add_subplot()
+    with figure(0.75 + 0.2 * len(names) + 0.18 * math.ceil(len(scores) / 2)) as drawn:
+        axes = drawn.add_subplot()
         axes.axvline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
         for place, person in enumerate(names):
             told = [table[person] for table in scores.values() if person in table]
@@ -211,56 +177,13 @@ def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: st
                 list(table.values()),
                 [names.index(person) for person in table],
                 linestyle="",
-                label=_entry(model),
+                label=entry(model),
                 **style,
             )
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of right clips (WA), %")
-        _plain(axes, "x")
-        figure.legend(loc="outside lower center", ncols=2, handletextpad=0.1, columnspacing=0.9)
-    return _svg(figure, name, description)
-
-
-@contextmanager
-def _figure(height: float) -> Iterator[Figure]:
-    with mpl.rc_context(STYLE):
-        yield Figure(figsize=(WIDTH, height), layout="constrained")
-
-
-def _plain(axes: Axes, grid: str) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis=grid, color=RULE, linewidth=0.4)  # type: ignore[arg-type]
-    axes.set_axisbelow(True)
-    axes.tick_params(length=2)
-
-
-def _entry(name: str) -> str:
-    """A name as a legend takes it: matplotlib hides those that begin with an underscore."""
-    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
-
-
-def thin(count: int, most: int = 100) -> NDArray[np.intp]:
-    """At most `most` places from 0 to count - 1, evenly, both ends among them."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
-
-
-def _svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as an element for the page: variables for colours, no identifiers but those it refers to."""
-    file = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more letters than the font measured by
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
-    text = re.sub(r'(<(?:g|text)) id="[^"]*"', r"\1", text)
-    text = re.sub(r"\n *", "\n", text)
-    text = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text)
-    text = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", text)
-    for stand_in, variable in VARIABLES.items():
-        text = text.replace(stand_in, f"var(--{variable})")
-    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)[0]
-    head = f'<svg role="img" aria-label="{escape(description)}" viewBox="0 0 {width} {height}">'
-    return head + text[text.index(">") + 1 :]
+        plain(axes, "x")
+        drawn.legend(loc="outside lower center", ncols=2, handletextpad=0.1, columnspacing=0.9)
+    return svg(drawn, name, description)

@@ -3,6 +3,7 @@
 Scores are told in percent with one decimal; what is not known is an en dash.
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.compare import FEWEST
-from mien.audit.leakage import FEWEST_UNITS
+from mien.audit.summary import FEWEST_UNITS
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -72,67 +73,6 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
     return f"{told.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
 
 
-def answer(summary: pd.DataFrame, differences: pd.DataFrame) -> list[str]:
-    """What the scores say, of test or else of validation: the highest UAR, and which models it can be told from."""
-    test = summary[summary["split"] == "test"]
-    who = "people who were never heard in training"
-    if test.empty:
-        test, who = summary[summary["split"] == "validation"], "validation speakers, who also chose the epoch,"
-    if test.empty:
-        return ["No model has been tested yet."]
-    best = test.sort_values("uar", ascending=False, kind="stable").iloc[0]
-    around = f"{percent(best['uar'])}\N{NO-BREAK SPACE}%, chance {percent(best['uar_chance'])}"
-    if not math.isnan(best["uar_low"]):
-        limits = span(best["uar_low"], best["uar_high"])
-        around += f", 95\N{NO-BREAK SPACE}% interval over {best['speakers']} speakers {limits}"
-    opening = "The UAR" if len(test) == 1 else "The highest UAR"
-    sentences = [f"{opening} on {who} is {best['model']}'s: {around}."]
-    if math.isnan(best["uar_low"]):
-        sentences.append("With one speaker there is no interval: the figure says nothing about other people.")
-    elif best["uar_low"] <= best["uar_chance"]:
-        sentences.append("Its interval holds chance: that it recognises emotion is not shown.")
-    pairs = differences[
-        (differences["measure"] == "uar")
-        & ((differences["model"] == best["model"]) | (differences["other"] == best["model"]))
-    ]
-    apart: list[str] = []
-    together: list[str] = []
-    for _, row in pairs.iterrows():
-        turned = row["other"] == best["model"]
-        low, high = (-row["high"], -row["low"]) if turned else (row["low"], row["high"])
-        other = row["model"] if turned else row["other"]
-        (apart if row["separable"] else together).append(f"{other} ({span(low, high)})")
-    if apart:
-        sentences.append(
-            f"It is above {listed(apart)}: the paired interval of the difference, in points, leaves out zero."
-        )
-    if together:
-        few = int(pairs["speakers"].min())
-        why = "the paired interval holds zero" if few >= FEWEST else f"{counted(few, 'speaker')} can separate nothing"
-        sentences.append(f"It is not separable from {listed(together)}: {why}.")
-    return sentences
-
-
-def leftover(leaks: pd.DataFrame) -> list[str]:
-    """What probes read of the speaker, for people heard and not heard in training.
-
-    Args:
-        leaks: the rows of `leakage_summary`, and their `name`.
-    """
-    sentences = []
-    for speakers, who in (("heard", "people heard in training"), ("unheard", "people not heard in training")):
-        rows = leaks[leaks["speakers"] == speakers]
-        if rows.empty:
-            continue
-        ascending = rows[rows["strongest"]].sort_values("score", kind="stable")
-        told = listed(f"{percent(row['score'])} from {row['name']}" for _, row in ascending.iterrows())
-        chance = percent(float(rows["chance"].mean()))
-        sentences.append(
-            f"What is left of the speaker: {who} are named by the stronger probe at a UAR of {told}; chance {chance}."
-        )
-    return sentences
-
-
 def bars(leaks: pd.DataFrame) -> str:
     """What the intervals of these rows of `leakage_summary` are."""
     kinds = set(leaks["interval"])
@@ -152,3 +92,19 @@ def units_of(table: pd.DataFrame) -> str:
     together = "" if units == folds else " (folds that train on the same people are one, and are drawn together)"
     few = ", too few to separate models" if units < FEWEST else ""
     return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}{few}."
+
+
+def flat(value: Any, key: str = "") -> dict[str, str]:
+    """Nested values as dotted key -> text, empty ones left out."""
+    if isinstance(value, Mapping):
+        return {
+            k: v for name, inner in value.items() for k, v in flat(inner, f"{key}.{name}" if key else str(name)).items()
+        }
+    return {} if value is None or value == [] else {key: plain(value)}
+
+
+def plain(value: Any) -> str:
+    """A value of a JSON file as text: lists of names with commas."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

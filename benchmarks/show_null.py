@@ -1,0 +1,154 @@
+"""Does the audit tell the truth: intervals and p where there is nothing to be read, and where there is something.
+
+    python benchmarks/show_null.py --out null.csv [--repetitions 1000] [--clusters 10 20 50] [--workers 1] [--one-way]
+
+Each repetition draws an embedding of `--clusters` speakers with `--clips` clips each. Clips of a speaker are alike: the
+speaker's offset and the clip's own noise are both standard normal in each of `--dimension` dimensions. Of nothing:
+
+- emotion: four classes, as often in each speaker, that the embedding knows nothing of; read across speakers;
+- gender: two classes of whole speakers, likewise;
+- speaker: an embedding without the offsets; read from other clips of the same speakers.
+
+Of something (power, `--planted` repetitions, at 20 clusters): a linear factor, four emotions, each a step of
+`--strength` standard deviations of the clips' noise in a direction of its own; and one that neither class means nor a
+straight line can tell: two classes, the product of the signs of two coordinates, both moved away from zero by one.
+
+Printed: the share of 95 % intervals of the strongest probe that cover chance, lie above and below it (with the share's
+own 95 % Clopper-Pearson interval), and how often p is <= .05; of what is planted, how often p < .05 with the interval
+above chance. The file is added to after each block: what was computed is not computed again.
+
+With `--one-way` no two parts of the clips test each other's probes (see `one_way`).
+"""
+
+import argparse
+import os
+from itertools import product
+from pathlib import Path
+
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from mien.audit.division import Division, divide, given
+from mien.audit.leakage import leakage
+
+NULL, PLANTED = ("emotion", "gender", "speaker"), ("linear", "product")
+EMOTIONS, POWER_AT, BLOCK = 4, 20, 20
+COLUMNS = ("kind", "clusters", "repetition", "probe", "score", "chance", "shuffled", "low", "high", "p", "n", "classes")
+
+Array = NDArray[np.float64]
+Names = NDArray[np.str_]
+
+
+def one_way(division: Division) -> Division:
+    """Each part is tested by a probe that was fitted on the next half of the others, so that no two test each other.
+
+    Where two parts test each other's probes and there is nothing to be read, both scores are one and the same chance
+    agreement, counted twice. Fitted one way, scores of parts are uncorrelated: the part that the other's probe has not
+    seen is independent of it.
+    """
+    tests = [test for _, test in division.parts]
+    count = len(tests)
+    if count < 3 or division.groups is None:  # speaker is read from clips of the same people: as it is
+        return division
+    parts = [
+        (np.concatenate([tests[(place + step) % count] for step in range(1, (count - 1) // 2 + 1)]), test)
+        for place, test in enumerate(tests)
+    ]
+    return given(parts, len(division.groups), f"{division.told}, one way", division.groups)
+
+
+def drawn(kind: str, clusters: int, options: argparse.Namespace, seed: int) -> tuple[Array, Names, Names]:
+    """An embedding, the labels, the speakers."""
+    random = np.random.default_rng([seed, clusters, [*NULL, *PLANTED].index(kind)])
+    who = np.repeat(np.arange(clusters), options.clips)
+    speakers = np.char.add("s", who.astype(str))
+    X = random.normal(size=(len(who), options.dimension))
+    if kind == "speaker":
+        return X, speakers, speakers
+    if kind == "product":
+        X[:, :2] += np.sign(X[:, :2])
+        labels = np.where(X[:, 0] * X[:, 1] > 0, "same", "other")
+        X[:, 2:] += random.normal(size=(clusters, options.dimension - 2))[who]
+        return X, labels, speakers
+    X += random.normal(size=(clusters, options.dimension))[who]
+    emotions = np.concatenate([random.permutation(np.arange(options.clips) % EMOTIONS) for _ in range(clusters)])
+    if kind == "linear":
+        X += options.strength * np.linalg.qr(random.normal(size=(options.dimension, EMOTIONS)))[0].T[emotions]
+    return X, (np.where(who % 2, "female", "male") if kind == "gender" else emotions.astype(str)), speakers
+
+
+def measured(kind: str, clusters: int, seed: int, options: argparse.Namespace) -> list[dict[str, object]]:
+    """The UAR rows of one embedding."""
+    X, labels, speakers = drawn(kind, clusters, options, seed)
+    factor = kind if kind in NULL else "emotion"
+    division = divide(labels, factor=factor, speakers=speakers, seed=seed)
+    division = one_way(division) if options.one_way else division
+    table = leakage(X, labels, factor=factor, speakers=speakers, division=division, seed=seed)
+    rows = table[table["measure"] == "uar"].to_dict("records")
+    place = {"kind": kind, "clusters": clusters, "repetition": seed}
+    return [place | {name: row[name] for name in COLUMNS[3:]} for row in rows]
+
+
+def compute(options: argparse.Namespace) -> pd.DataFrame:
+    done = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=list(COLUMNS))
+    there = set(zip(done["kind"], done["clusters"], done["repetition"], strict=True))
+    asked = [(k, c, r) for r, c, k in product(range(options.repetitions), options.clusters, options.factors)]
+    asked += [(kind, POWER_AT, seed) for seed in range(options.planted) for kind in PLANTED]
+    left = [key for key in asked if key not in there]
+    size = BLOCK * options.workers
+    with Parallel(n_jobs=options.workers) as parallel:
+        for start in range(0, len(left), size):
+            found = parallel(delayed(measured)(*key, options) for key in left[start : start + size])
+            rows = pd.DataFrame([row for part in found for row in part], columns=list(COLUMNS))
+            rows.to_csv(options.out, mode="a", header=not options.out.exists(), index=False)
+    return pd.read_csv(options.out)
+
+
+def share(hits: "pd.Series[bool]") -> str:
+    ends = binomtest(int(hits.sum()), len(hits)).proportion_ci()
+    return f"{100 * hits.mean():5.1f} % ({100 * ends.low:.1f} to {100 * ends.high:.1f})"
+
+
+def show(table: pd.DataFrame) -> None:
+    strongest = table[table["probe"] == "strongest"]
+    print("nothing to be read: 95 % intervals of the strongest probe")
+    for kind, clusters in product(NULL, sorted(set(table["clusters"]))):
+        rows = strongest[(strongest["kind"] == kind) & (strongest["clusters"] == clusters)]
+        if len(rows):
+            above, below = rows["low"] > rows["chance"], rows["high"] < rows["chance"]
+            print(
+                f"{kind:8} {clusters:3} speakers, n {rows['n'].iloc[0]:4}, {rows['classes'].iloc[0]:2} classes, "
+                f"{len(rows):4} times: cover {share(~above & ~below)}, above {100 * above.mean():.1f} %, below "
+                f"{100 * below.mean():.1f} %, p <= .05 in {share(rows['p'] <= 0.05)}, mean {rows['score'].mean():.4f} "
+                f"(chance {rows['chance'].mean():.4f}), deviation {rows['score'].std():.4f}, half an interval "
+                f"{(rows['high'] - rows['low']).mean() / 2:.4f}"
+            )
+    print("something to be read: p < .05 and the interval above chance")
+    planted = table[table["kind"].isin(PLANTED)]
+    for (kind, probe), rows in planted.groupby(["kind", "probe"], sort=False):
+        found = (rows["p"] < 0.05) & (rows["low"] > rows["chance"])
+        print(f"{kind:8} {probe:12} {len(rows):4} times: found {share(found)}, mean {rows['score'].mean():.3f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="a CSV file, new or of the same options")
+    parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--planted", type=int, default=300, help="repetitions of each factor that is planted")
+    parser.add_argument("--clusters", type=int, nargs="+", default=[10, 20, 50])
+    parser.add_argument("--factors", nargs="+", choices=NULL, default=list(NULL))
+    parser.add_argument("--clips", type=int, default=8, help="of each speaker")
+    parser.add_argument("--dimension", type=int, default=8)
+    parser.add_argument("--strength", type=float, default=1.0)
+    parser.add_argument("--one-way", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    show(compute(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Fingerprints of sound: which clips are one recording, whatever was done to its bytes.
+
+A fingerprint is how the energies of 24 mel bands between 300 and 3,400 Hz (what a telephone passes) change over time
+and over neighbouring bands, as in Haitsma & Kalker 2002 ("A highly robust audio fingerprinting system", section 4.2);
+but the changes themselves are kept, up to 4.3 dB, not their signs, so that silence, whose signs are chance, counts for
+nothing, and a single onset for little. What lies 45 dB below a clip's loudest band is raised to that. Frames are 128 ms
+long and 16 ms apart.
+
+The **similarity** of two clips is the correlation of their changes at the best alignment within +-.3 s of their centres
+of energy, 1 for the same sound. It is not moved by level, and hardly by a codec, a lower sampling rate, an encoder's
+delay or cut ends. `benchmarks/bench_duplicates.py` measures the two distributions that `SAME` lies between.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.features import logmel
+
+FEATURE = "logmel"
+CONFIG = logmel.Config(mels=24, low=300.0, high=3400.0, window=0.128, shift=0.016, preemphasis=0.0, taper="hann")
+
+SAME = 0.75  # similarity from which on two clips are one recording
+SHORTEST = 19  # frames: less than .3 s of sound could be any word
+_MOST = 1.0  # natural logarithm of power, 4.3 dB: a greater change counts as this
+_DEPTH = 4.5 * float(np.log(10))  # natural logarithms of power: 45 dB
+_LAGS = 19  # frames: .3 s
+_COARSE = 4  # frames (64 ms) of one step of the first look, which has half the bands
+_STEPS = 32  # of the first look, 2 s around the centre
+_SHIFTS = 5  # steps to either side, .3 s
+_LIKELY = 0.5  # similarity at the first look from which on a pair is looked at closely
+_BLOCK = 1024  # clips at a time
+
+Values = NDArray[np.float32]
+
+
+class Fingerprint(NamedTuple):
+    """What is compared of a clip.
+
+    Attributes:
+        changes: (T - 2, 23) float32, of norm 1.
+        centre: centre of the energy in frames.
+        coarse: (_STEPS, 11) float32, of norm 1: the same at a quarter of the time, half the bands, about the centre.
+    """
+
+    changes: Values
+    centre: float
+    coarse: Values
+
+
+class Pair(NamedTuple):
+    """Two clips that sound the same, in sorted order, and their similarity."""
+
+    first: str
+    second: str
+    similarity: float
+
+
+def fingerprint(energies: Values) -> Fingerprint | None:
+    """The fingerprint of a clip, or None where it is shorter than `SHORTEST` or nothing changes in it.
+
+    Args:
+        energies: (T, 24) natural logarithms of power, the feature `FEATURE` under `CONFIG`.
+    """
+    if len(energies) < SHORTEST:
+        return None
+    peak = energies.max()
+    raised = np.maximum(energies, peak - _DEPTH)
+    loudness = np.sqrt(np.exp(raised - peak).sum(1))
+    loudness -= loudness.min()
+    if not (total := float(loudness.sum())) > 0:
+        return None
+    centre = float((np.arange(len(loudness)) * loudness).sum() / total)
+    changes = _unit(np.clip(_changes(raised, 2), -_MOST, _MOST))
+    coarse = _unit(_around(raised, round(centre)))
+    return None if changes is None or coarse is None else Fingerprint(changes, centre, coarse)
+
+
+def similarity(one: Fingerprint, other: Fingerprint) -> float:
+    """The correlation at the best alignment, in [-1, 1]."""
+    straight = round(other.centre - one.centre)
+    return max(_shifted(one.changes, other.changes, straight + lag) for lag in range(-_LAGS, _LAGS + 1))
+
+
+def duplicates(fingerprints: Mapping[str, Fingerprint]) -> list[Pair]:
+    """All pairs of clips that are one recording: a first look by matrix products, then `similarity` of those likely.
+
+    Args:
+        fingerprints: clip -> its fingerprint.
+    """
+    clips = sorted(fingerprints)
+    prints = [fingerprints[clip] for clip in clips]
+    found = []
+    for first, second in _likely(prints):
+        alike = similarity(prints[first], prints[second])
+        if alike >= SAME:
+            found.append(Pair(clips[first], clips[second], alike))
+    return sorted(found)
+
+
+def _likely(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
+    """Pairs that may be alike, each once."""
+    if not prints:
+        return
+    coarse = np.stack([one.coarse for one in prints])
+    flat = coarse.reshape(len(coarse), -1)
+    limits = [*range(0, len(flat), _BLOCK), len(flat)]
+    for begin, end in pairwise(limits):
+        best = flat[begin:] @ flat[begin:end].T
+        for shift in range(-_SHIFTS, _SHIFTS + 1):
+            if shift:
+                moved = np.zeros_like(coarse[begin:end])
+                here, there = (
+                    slice(max(0, shift), _STEPS + min(0, shift)),
+                    slice(max(0, -shift), _STEPS - max(0, shift)),
+                )
+                moved[:, here] = coarse[begin:end, there]
+                np.maximum(best, flat[begin:] @ moved.reshape(end - begin, -1).T, out=best)
+        rows, columns = np.nonzero(best >= _LIKELY)
+        for row, column in zip((rows + begin).tolist(), (columns + begin).tolist(), strict=True):
+            if column < row:
+                yield column, row
+
+
+def _changes(energies: Values, step: int) -> Values:
+    """Differences along bands, then along time."""
+    slopes = np.diff(energies, axis=1)
+    return slopes[step:] - slopes[:-step]
+
+
+def _around(energies: Values, centre: int) -> Values:
+    """The coarse changes about the centre; beyond the clip nothing changes."""
+    frames = (_STEPS + 1) * _COARSE
+    before = frames // 2
+    places = np.clip(np.arange(centre - before, centre - before + frames), 0, len(energies) - 1)
+    steps = energies[places].reshape(_STEPS + 1, _COARSE, -1, 2).mean((1, 3))
+    return _changes(steps, 1)
+
+
+def _shifted(one: Values, other: Values, lag: int) -> float:
+    begin, end = max(0, -lag), min(len(one), len(other) - lag)
+    return float(np.vdot(one[begin:end], other[begin + lag : end + lag])) if begin < end else 0.0
+
+
+def _unit(values: Values) -> Values | None:
+    norm = float(np.linalg.norm(values))
+    return values / np.float32(norm) if norm > 1e-3 else None

@@ -1,0 +1,267 @@
+"""What a probe's predictions are worth: UAR, accuracy and macro F1, each with an interval; p of the UAR.
+
+All scores are fractions in [0, 1]. Predictions are fixed: nothing is fitted again.
+
+Clips that test one probe and fit another (cross-fitting) meet twice, once each way round. Where nothing is to be read
+both meetings end alike, so the variance of the score is twice what the clips tell, for a probe that is linear in its
+training labels; there is no unbiased estimate (Bengio & Grandvalet 2004, "No unbiased estimator of the variance of
+k-fold cross-validation"). So intervals of cross-fitted predictions are widened by `CROSSED` = sqrt 2 about the score,
+and p is that of an excess over chance smaller by as much.
+
+- Intervals (95 %) come from bootstraps over clusters, people as a rule: `scores.interval` corrects them for few.
+  Where clusters are the classes themselves (speaker is what is read), classes are drawn with the score that each has,
+  which is conservative where nothing is to be read (classes that the probe prefers gain what the others lose) and is
+  not widened. Of fewer than five clusters clips are drawn instead, and told.
+- p is the share of permutations of the test labels that score at least as well, (1 + count) / (1 + PERMUTATIONS).
+  Labels that all clips of a cluster share (gender of a speaker) are permuted among whole clusters, others among clips.
+  Over `EXACT` clips, p is from the normal law that permutations of so many follow (Hoeffding 1951), with its exact
+  mean and variance, and is no smaller than a permutation's could be.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, random_table
+
+from mien.audit.scores import DRAWS, Array, interval
+
+MEASURES = ("uar", "accuracy", "f1")
+FEWEST_CLUSTERS = 5  # a bootstrap over fewer says nothing
+PERMUTATIONS = 2_000
+CROSSED = float(np.sqrt(2))
+EXACT = 20_000  # clips up to which labels are permuted
+CELLS = 4_000_000  # numbers of a block of draws: bounds memory
+FEW_CELLS = 10_000  # kinds of rows (truth, prediction) that clips are drawn from; of more no interval over clips
+
+Codes = NDArray[np.int64]
+
+
+class Counts(NamedTuple):
+    """What UAR, accuracy and F1 need, (..., K) each: clips of a class, those named rightly, how often it is named."""
+
+    total: Array
+    hits: Array
+    named: Array
+
+
+def score_rows(
+    truth: Codes,
+    predicted: Codes,
+    shuffled: Codes,
+    clusters: Codes | None,
+    *,
+    blocks: Codes | None = None,
+    over: str = "speakers",
+    kinds: int | None = None,
+    crossed: bool = False,
+    seed: int = 0,
+) -> list[dict[str, object]]:
+    """The rows of `leakage.csv` of fixed predictions, from `split` on.
+
+    Args:
+        truth: (n,), the class of each clip, 0 to K - 1.
+        predicted: (n,), what a probe named, in the same numbers.
+        shuffled: (n,), what the same probe named that was fitted on shuffled labels.
+        clusters: (n,), who or what is drawn in the bootstrap; None: clips.
+        blocks: (n,), labels are permuted among whole blocks where all clips of a block share theirs, such as people
+            for gender, recordings for speaker; else, or with None, among clips.
+        over: what clusters are, in words.
+        kinds: classes that the probe knows, where some have no test clip; None: those that have.
+        crossed: whether clips that test one of the probes fit another.
+        seed: of the bootstrap and the permutations.
+
+    Returns:
+        One row a measure (`MEASURES`): `split` ("interval over speakers"), `measure, score, chance, shuffled, low,
+        high, p, p_corrected, n, classes`. `chance` is 1 / classes for UAR, the most frequent class's share for
+        accuracy, and for F1 what uniform guesses get, in the limit of many clips. p_corrected is nan, p too but for
+        UAR.
+    """
+    shares = np.unique(truth, return_counts=True)[1] / len(truth)  # a class without test clips has no recall
+    kinds = len(shares) if kinds is None else kinds
+    K = max(int(max(part.max(initial=0) for part in (truth, predicted, shuffled))) + 1, 1)
+    uniform = float((2 * shares / (kinds * shares + 1)).mean())
+    chances = {"uar": 1 / kinds, "accuracy": float(shares.max()), "f1": uniform}
+    groups = None if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS else _numbers(clusters)
+    scored, fooled = scores(counts(truth, predicted, K)), scores(counts(truth, shuffled, K))
+    drawn, count = draws(truth, predicted, groups, K, seed)
+    shared, shrink = _shared(truth, blocks), CROSSED if crossed else 1.0
+    widen = 1.0 if groups is not None and _same(truth, groups) else shrink
+    rows: list[dict[str, object]] = []
+    for name in MEASURES:
+        ends = scored[name] + widen * (np.array(interval(drawn[name], count)) - scored[name])
+        low, high = (float(end) for end in np.clip(ends, 0.0, 1.0))  # nan stays
+        p = permutation_p(truth, predicted, shared, shrink=shrink, seed=seed) if name == "uar" else float("nan")
+        rows.append(
+            {
+                **{"split": f"interval over {'clips' if groups is None else over}", "measure": name},
+                **{"score": float(scored[name]), "chance": chances[name], "shuffled": float(fooled[name])},
+                **{"low": low, "high": high, "p": p, "p_corrected": float("nan")},
+                **{"n": len(truth), "classes": kinds},
+            }
+        )
+    return rows
+
+
+def counts(truth: Codes, predicted: Codes, K: int) -> Counts:
+    """The counts of all clips, (K,) each."""
+    total, named = np.bincount(truth, minlength=K), np.bincount(predicted, minlength=K)
+    hits = np.bincount(truth[truth == predicted], minlength=K)
+    return Counts(total.astype(float), hits.astype(float), named.astype(float))
+
+
+def scores(found: Counts) -> dict[str, Array]:
+    """UAR, accuracy and macro F1 over the classes that have clips, (...,) each; nan where there is no clip."""
+    present = found.total > 0
+    classes = present.sum(-1)
+    recalls = np.divide(found.hits, found.total, out=np.zeros_like(found.total), where=present)
+    f1 = np.divide(2 * found.hits, found.total + found.named, out=np.zeros_like(found.total), where=present)
+    with np.errstate(invalid="ignore"):
+        return {
+            "uar": recalls.sum(-1) / classes,
+            "accuracy": found.hits.sum(-1) / found.total.sum(-1),
+            "f1": f1.sum(-1) / classes,
+        }
+
+
+def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: int) -> tuple[dict[str, Array], int]:
+    """Each measure on bootstrap draws, (DRAWS,), and how many clusters were drawn from.
+
+    Args:
+        truth: (n,), below K.
+        predicted: (n,), below K.
+        clusters: (n,), 0 to S - 1; None draws clips.
+        K: classes.
+        seed: of the draws.
+    """
+    random = np.random.default_rng([seed, 3])
+    if clusters is not None and _same(truth, clusters):
+        return _drawn_classes(counts(truth, predicted, K), random)
+    if clusters is None:
+        clusters = _numbers(truth * K + predicted)  # clips with the same truth and prediction are told apart by nothing
+        sizes, size = np.bincount(clusters), len(truth)
+        if len(sizes) > FEW_CELLS:
+            return dict.fromkeys(MEASURES, np.full(DRAWS, np.nan)), size
+        shares = sizes / size
+        each = _by_cluster(truth, predicted, clusters, K) / sizes[:, None, None]
+    else:
+        size = int(clusters.max()) + 1
+        shares, each = np.full(size, 1 / size), _by_cluster(truth, predicted, clusters, K)
+    block = max(1, min(DRAWS, CELLS // max(3 * K, len(shares))))
+    found = []
+    for start in range(0, DRAWS, block):
+        weights = random.multinomial(size, shares, min(block, DRAWS - start)).astype(float)
+        summed = np.tensordot(weights, each, 1)
+        found.append(scores(Counts(summed[:, 0], summed[:, 1], summed[:, 2])))
+    return {name: np.concatenate([part[name] for part in found]) for name in MEASURES}, size
+
+
+def permutation_p(truth: Codes, predicted: Codes, blocks: Codes | None, *, shrink: float = 1.0, seed: int = 0) -> float:
+    """How often labels that are permuted give a UAR at least as high, of fixed predictions.
+
+    Args:
+        truth: (n,), 0 to K - 1.
+        predicted: (n,).
+        blocks: (n,), whole blocks trade labels; all clips of a block have one. None: clips do.
+        shrink: what the excess over the mean of permutations is divided by first.
+        seed: of the permutations.
+
+    Returns:
+        p in (0, 1].
+    """
+    kinds, y = np.unique(truth, return_inverse=True)
+    if len(kinds) < 2:
+        return 1.0
+    random = np.random.default_rng([seed, 5])
+    place = np.minimum(np.searchsorted(kinds, predicted), len(kinds) - 1)
+    named = np.where(kinds[place] == predicted, place, len(kinds))  # the last column: classes without test clips
+    if blocks is not None:
+        return _p_of_blocks(y, named, _numbers(blocks), shrink, random)
+    columns = np.bincount(named, minlength=len(kinds) + 1)
+    rows = np.bincount(y)
+    score = float((np.bincount(y[predicted == truth], minlength=len(kinds)) / rows).sum())
+    mean = columns[:-1].sum() / len(truth)
+    score = mean + (score - mean) / shrink
+    if len(truth) > EXACT:
+        return _p_of_many(score, rows.astype(float), columns[:-1].astype(float), len(truth))
+    reached, block = 0, max(1, CELLS // (len(rows) * len(columns)))
+    # a permutation enters the UAR by its table of truth and prediction alone, whose law is known
+    law = random_table(rows, columns, seed=random)
+    for start in range(0, PERMUTATIONS, block):
+        tables = law.rvs(min(block, PERMUTATIONS - start)).reshape(-1, len(rows), len(columns))
+        hits = np.diagonal(tables, axis1=1, axis2=2)
+        reached += int(((hits / rows).sum(-1) >= score - 1e-9).sum())
+    return (1 + reached) / (1 + PERMUTATIONS)
+
+
+def _p_of_blocks(y: Codes, named: Codes, blocks: Codes, shrink: float, random: np.random.Generator) -> float:
+    """Labels trade places among blocks of any size; all (n,)."""
+    own = np.zeros(int(blocks.max()) + 1, np.int64)
+    own[blocks] = y
+    sizes, columns = np.bincount(blocks).astype(float), int(y.max()) + 2
+    hits = np.bincount(blocks * columns + named, minlength=len(sizes) * columns).reshape(-1, columns).astype(float)
+
+    def uars(labels: Codes) -> Array:
+        found = np.zeros(len(labels))
+        for kind in range(columns - 1):
+            mine = (labels == kind).astype(float)
+            found += (mine @ hits[:, kind]) / (mine @ sizes)
+        return found
+
+    block = max(1, CELLS // len(own))
+    found = np.concatenate(
+        [
+            uars(random.permuted(np.tile(own, (min(block, PERMUTATIONS - start), 1)), axis=1))
+            for start in range(0, PERMUTATIONS, block)
+        ]
+    )
+    score = found.mean() + (uars(own[None])[0] - found.mean()) / shrink
+    return float((1 + (found >= score - 1e-9).sum()) / (1 + PERMUTATIONS))
+
+
+def _p_of_many(score: float, rows: Array, columns: Array, n: int) -> float:
+    """The upper tail of the sum of recalls under permutation: mean and variance of the hypergeometric table's trace."""
+    mean = columns.sum() / n
+    own = (columns * (n - rows) * (n - columns) / rows).sum()
+    cross = columns.sum() ** 2 - (columns**2).sum()
+    variance = (own + cross) / (n**2 * (n - 1))
+    if variance <= 0:
+        return 1.0
+    return max(float(norm.sf((score - mean) / np.sqrt(variance))), 1 / (1 + PERMUTATIONS))
+
+
+def _drawn_classes(found: Counts, random: np.random.Generator) -> tuple[dict[str, Array], int]:
+    """Classes are drawn with the score that each has: what is drawn twice counts twice."""
+    present = found.total > 0
+    total, hits, named = (part[present] for part in found)
+    size = len(total)
+    recalls, f1 = hits / total, 2 * hits / (total + named)
+    weights = random.multinomial(size, np.full(size, 1 / size), DRAWS).astype(float)
+    accuracy = (weights @ hits) / (weights @ total)
+    return {"uar": weights @ recalls / size, "accuracy": accuracy, "f1": weights @ f1 / size}, size
+
+
+def _by_cluster(truth: Codes, predicted: Codes, clusters: Codes, K: int) -> Array:
+    """Total, hits and named of each cluster, (S, 3, K)."""
+    S = int(clusters.max()) + 1
+    right = truth == predicted
+    pairs = (clusters * K + truth, (clusters * K + truth)[right], clusters * K + predicted)
+    return np.stack([np.bincount(pair, minlength=S * K).reshape(S, K) for pair in pairs], 1).astype(float)
+
+
+def _shared(truth: Codes, blocks: Codes | None) -> Codes | None:
+    """The blocks, where all clips of each have one label; else None."""
+    if blocks is None:
+        return None
+    pairs = len(np.unique(np.stack([truth, _numbers(blocks)]), axis=1).T)
+    return blocks if pairs == len(np.unique(blocks)) else None
+
+
+def _same(first: Codes, second: Codes) -> bool:
+    """Whether two ways of grouping are one."""
+    pairs = len(np.unique(np.stack([first, second]), axis=1).T)
+    return pairs == len(np.unique(first)) == len(np.unique(second))
+
+
+def _numbers(values: Codes) -> Codes:
+    return np.unique(values, return_inverse=True)[1].ravel().astype(np.int64)

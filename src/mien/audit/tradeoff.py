@@ -1,0 +1,195 @@
+"""The accuracy-leakage plane: how well emotion is recognised against what is left of the speaker, a point a method.
+
+Leakage is the UAR of the strongest probe of speakers heard in training. Both figures should be of one thing: where
+`leakage.csv` says how well a fresh probe reads emotion from every embedding, that is the score of all points, and
+embeddings after an eraser (`NAME+leace`), floors and ceilings have points too; else a point's score is the model's own
+UAR on the clips that it is judged by.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from mien.audit.scores import confusion, interval, resampled, uar
+from mien.audit.summary import leakage_summary
+from mien.run import Run
+
+KINDS = ("model", "erased", "floor", "ceiling")
+ERASED = "+"  # between an embedding and the eraser in its name
+
+
+class Point(NamedTuple):
+    """One method; all fractions in [0, 1], nan = not known.
+
+    Attributes:
+        label: what it is called.
+        score: UAR of emotion, high is good.
+        low: lower end of its 95 % interval.
+        high: upper end.
+        leak: UAR of the strongest probe of speaker, low is good.
+        leak_low: lower end of its 95 % interval.
+        leak_high: upper end.
+        kind: model, erased (after an eraser), floor or ceiling.
+        chance: what `leak` is without any knowledge.
+    """
+
+    label: str
+    score: float
+    low: float
+    high: float
+    leak: float
+    leak_low: float
+    leak_high: float
+    kind: str = "model"
+    chance: float = math.nan
+
+
+class Figure(NamedTuple):
+    """A figure over folds, with its 95 % interval, and its chance level."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+
+def frontier(points: Sequence[Point]) -> list[bool]:
+    """Whether each method is on the frontier (Pareto-optimal): none scores at least as high and leaks no more, but one.
+
+    Floors and ceilings are no methods: they are never on it, and put nobody off it.
+    """
+    methods = [point for point in points if point.kind in {"model", "erased"}]
+    return [point in methods and not any(_beats(other, point) for other in methods) for point in points]
+
+
+def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -> tuple[list[Point], list[str]]:
+    """The points of systems, as far as their leakage was measured.
+
+    Args:
+        systems: what each is called, its run, and its model there.
+        predictions: rows of the clips that they are judged by; `model` is what the system is called.
+
+    Returns:
+        The points, and sentences on what stands on the axes and what is missing.
+    """
+    leaks: dict[str, tuple[str, Figure, str]] = {}
+    scores: dict[str, Figure] = {}
+    tables = {run.folder: run.leakage for _, run, _ in systems}
+    for name, run, model in systems:
+        table = tables[run.folder]
+        heard = figures(table, run.units, model, "speaker", "heard")
+        felt = figures(table, run.units, model, "emotion", "unheard")
+        plain = [embedding for embedding in heard if ERASED not in embedding]
+        for embedding, leak in heard.items():
+            base, _, eraser = embedding.partition(ERASED)
+            label = (name if len(plain) < 2 else f"{name}, {base}") + (f" + {eraser.upper()}" if eraser else "")
+            leaks[label] = (name, leak, "erased" if eraser else "model")
+            if embedding in felt:
+                scores[label] = felt[embedding]
+    read = bool(leaks) and all(label in scores for label, (_, _, kind) in leaks.items() if kind == "model")
+    found = []
+    for label, (name, leak, kind) in leaks.items():
+        if not read and kind == "model":
+            scores[label] = _own(predictions, name, systems)
+        if label in scores and (read or kind == "model"):
+            found.append(_point(label, scores[label], leak, kind))
+    if read:
+        found += _baselines(systems, tables)
+    return found, _sentences(systems, leaks, read, tables.values())
+
+
+def figures(
+    table: pd.DataFrame | None,
+    units: Mapping[int, int],
+    model: str,
+    factor: str,
+    speakers: str,
+    role: str = "measured",
+) -> dict[str, Figure]:
+    """Embedding -> the UAR that the strongest probe reads of a factor, over folds; none where it was not measured.
+
+    Args:
+        table: `leakage.csv`, or None.
+        units: fold -> its unit, as in `Run.units`.
+        model: of the table, or `baseline`.
+        factor: what is read.
+        speakers: heard or unheard by the encoder.
+        role: measured, floor or ceiling.
+    """
+    if table is None:
+        return {}
+    rows = strongest(table[(table["model"] == model) & (table["speakers"] == speakers)])
+    rows = rows.assign(seed=rows["seed"].fillna(0))  # floors and ceilings have none
+    return {
+        row["embedding"]: Figure(*(float(row[key]) for key in ("score", "low", "high", "chance")))
+        for row in leakage_summary(rows, units, factor=factor, role=role).to_dict("records")
+    }
+
+
+def strongest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `leakage.csv` that are *the* leakage by UAR: those of the probe "strongest".
+
+    Runs of before have none; there it is the probe with the highest mean score, of a model, embedding, factor, role and
+    `speakers`.
+    """
+    rows = table[table["measure"] == "uar"]
+    if (rows["probe"] == "strongest").any() or rows.empty:
+        return rows[rows["probe"] == "strongest"]
+    keys = ["model", "embedding", "factor", "role", "speakers"]
+    means = rows.groupby([*keys, "probe"], dropna=False)[["score"]].mean().reset_index()
+    best = means.sort_values("score", ascending=False, kind="stable").drop_duplicates(keys).drop(columns="score")
+    return rows.merge(best, on=[*keys, "probe"]).assign(probe="strongest")
+
+
+def _own(predictions: pd.DataFrame, name: str, systems: Sequence[tuple[str, Run, str]]) -> Figure:
+    classes = next(run.classes for called, run, _ in systems if called == name)
+    table = confusion(predictions[predictions["model"] == name], classes)
+    low, high = interval(resampled(table, "uar"), len(table.speakers))
+    return Figure(float(uar(table.counts.sum(0))), low, high, math.nan)
+
+
+def _point(label: str, score: Figure, leak: Figure, kind: str) -> Point:
+    return Point(label, score.value, score.low, score.high, leak.value, leak.low, leak.high, kind, leak.chance)
+
+
+def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd.DataFrame | None]) -> Iterable[Point]:
+    """Floors and ceilings of each run, of which both figures are there."""
+    runs = {str(run.folder): (name.rpartition("/")[0], run) for name, run, _ in systems}
+    for prefix, run in runs.values():
+        for kind in ("floor", "ceiling"):
+            table = tables[run.folder]
+            leaks = figures(table, run.units, "baseline", "speaker", "heard", kind)
+            felt = figures(table, run.units, "baseline", "emotion", "unheard", kind)
+            for embedding in leaks:
+                if embedding in felt:
+                    label = f"{prefix}/{embedding}" if prefix and len(runs) > 1 else embedding
+                    yield _point(label, felt[embedding], leaks[embedding], kind)
+
+
+def _beats(other: Point, point: Point) -> bool:
+    better = other.score > point.score or other.leak < point.leak
+    return other.score >= point.score and other.leak <= point.leak and better
+
+
+def _sentences(
+    systems: Sequence[tuple[str, Run, str]],
+    leaks: Mapping[str, tuple[str, Figure, str]],
+    read: bool,
+    tables: Iterable[pd.DataFrame | None],
+) -> list[str]:
+    said = []
+    if lost := [name for name, _, _ in systems if name not in {own for own, _, _ in leaks.values()}]:
+        said.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
+    if leaks:
+        what = "a fresh probe on the embedding" if read else "the system itself"
+        said.append(
+            f"Accuracy-leakage plane: UAR of emotion by {what}, against the UAR of the strongest probe of speakers "
+            "heard in training."
+        )
+    probes = {frozenset(table["probe"]) for table in tables if table is not None}
+    if len(probes) > 1:
+        said.append("The systems were not read by the same probes; 'mien audit RUN' measures all of them alike.")
+    return said

@@ -1,0 +1,234 @@
+"""`mien audit RUN` and `mien audit --embeddings`: what is left of the speaker, and of other factors, in embeddings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.audit.division import SPEAKER
+from mien.audit.embeddings import measure
+from mien.audit.inputs import Labelled, join, read_embeddings, read_labels
+from mien.audit.leakage import STRONGEST
+from mien.audit.metrics import records
+from mien.audit.run_leakage import summaries
+from mien.commands import Outcome
+from mien.commands.train import finish
+from mien.errors import AuditError, ConfigError
+from mien.files import atomic, write_json
+from mien.report import heatmap
+from mien.run import Run
+
+HEARD = ("heard", "unheard")
+NAME = 22  # letters of an embedding's name in a table
+
+
+def audit(
+    run: Path | None = None,
+    *,
+    embeddings: Path | None = None,
+    labels: Path | None = None,
+    factor: Sequence[str] | None = None,
+    inputs: Path | None = None,
+    speakers: str | None = None,
+    large: bool = False,
+    split: Path | None = None,
+    root: Path | None = None,
+    reader: str | None = None,
+    out: Path | None = None,
+    workers: int = 1,
+    seed: int = 0,
+) -> Outcome:
+    """One of three: a run, embeddings (both `leakage`), or a split (`audit_split`); see there for the arguments.
+
+    Raises:
+        ConfigError: not exactly one of the three, or an option that belongs to another.
+    """
+    ways = {"RUN": run, "--embeddings": embeddings, "--split": split}
+    chosen = [way for way, place in ways.items() if place is not None]
+    if len(chosen) != 1:
+        told = " and ".join(chosen) or "nothing"
+        raise ConfigError(
+            f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {told}"
+        )
+    of_embeddings = {"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "large": large or None}
+    of_split = {"root": root, "reader": reader}
+    foreign: Mapping[str, object] = of_embeddings | of_split | {"out": out}
+    if chosen != ["RUN"]:
+        foreign = of_split if split is None else of_embeddings
+    if wrong := [name for name, value in foreign.items() if value is not None]:
+        raise ConfigError(f"audit: --{wrong[0]} does not go with {chosen[0]}; leave it out")
+    if split is not None:
+        from mien.commands.audit_split import audit_split
+
+        return audit_split(split, root=root, reader=reader, out=out, workers=workers)
+    if embeddings is None:
+        assert run is not None
+        return leakage(Run.open(run).folder, workers=workers, seed=seed)
+    if labels is None:
+        raise ConfigError("audit: --embeddings needs --labels CSV, with a column for each factor")
+    if embeddings.is_dir():
+        raise ConfigError(f"{embeddings}: is a folder; give a file of embeddings, or RUN without --embeddings")
+    return leakage(
+        embeddings,
+        labels,
+        factor,
+        out=out,
+        inputs=inputs,
+        speakers=speakers,
+        large=large,
+        workers=workers,
+        seed=seed,
+    )
+
+
+def leakage(
+    source: Path | str | NDArray[Any],
+    labels: Path | str | pd.DataFrame | Mapping[str, Sequence[object]] | None = None,
+    factors: Sequence[str] | str | None = None,
+    *,
+    out: Path | str | None = None,
+    inputs: Path | str | NDArray[Any] | None = None,
+    speakers: str | None = None,
+    large: bool = False,
+    workers: int = 1,
+    seed: int = 0,
+) -> Outcome:
+    """Measure what can be read from embeddings, beside chance, floors and ceilings.
+
+    Of a run: all factors that are known, every finished cell, with erasure (LEACE) and the utility of the same
+    embeddings; `leakage.csv`, `leakage.json`, the heat map, `metrics.json` and `report.html` are written again. What a
+    cell has been measured for is kept beside it, so an interrupted audit goes on.
+
+    Of embeddings: see `mien.audit.embeddings`; without `out` nothing is written.
+
+    Args:
+        source: a RUN folder, a file of embeddings (.npy, .npz, .safetensors, .csv), or an array (n, D).
+        labels: of embeddings: a CSV file, a table, or factor -> labels; by row, or by `clip` where both name clips. The
+            columns speaker, recording and sentence are kept apart as each factor needs it.
+        factors: columns of the labels that are read; speaker unless told.
+        out: of embeddings: the folder for `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html`.
+        inputs: of embeddings: what the encoder was given, one vector a clip, as a ceiling.
+        speakers: of embeddings: whether the encoder had heard these speakers, "heard" or "unheard".
+        large: of embeddings: take the mode for many clips, however many there are.
+        workers: of a run: processes.
+        seed: of divisions, probes, bootstraps and permutations.
+
+    Raises:
+        AuditError: embeddings or labels that cannot be read or do not fit, a factor that is unknown or has one class.
+        RunError: no run, or one without a finished training.
+        ConfigError: options of the one way given with the other.
+    """
+    if not isinstance(source, np.ndarray) and Path(source).is_dir():
+        given = {"labels": labels, "factors": factors, "out": out, "inputs": inputs, "speakers": speakers}
+        if wrong := [name for name, value in {**given, "large": large or None}.items() if value is not None]:
+            raise ConfigError(f"{source}: '{wrong[0]}' is told by the run itself; leave it out, or give embeddings")
+        return _run(Run.open(source), workers, seed)
+    if labels is None:
+        raise ConfigError(
+            "labels are needed to read anything from embeddings: give a CSV with a column for each factor"
+        )
+    if speakers is not None and speakers not in HEARD:
+        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(HEARD)}")
+    table = read_labels(labels)
+    found = join(read_embeddings(source), table)
+    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs), table))
+    asked = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
+    model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
+    measured = measure(found, asked, model=model, inputs=beside, heard=speakers, large=large, seed=seed)
+    told = [*_how(measured.table, speakers), *measured.told]
+    if out is not None:
+        _write(Path(out), measured.table, model, told)
+    text = "\n".join([*_lines(measured.table), *told, *([f"written: {out}"] if out is not None else [])])
+    data = {"rows": records(measured.table), "told": told} | ({} if out is None else {"out": str(out)})
+    return Outcome(data=data, text=text, problems=found.problems)
+
+
+def _run(run: Run, workers: int, seed: int) -> Outcome:
+    """Measure a run and write all that stands on it."""
+    run.require_cells()
+    told = finish(run, workers=workers, thorough=True, seed=seed)
+    table = run.leakage
+    assert table is not None
+    found = summaries(table, run.units)
+    _write_run(run, found, told)
+    report = run.folder / "report.html"
+    data = {"run": str(run.folder), "report": str(report), "rows": records(found.drop(columns="parts")), "told": told}
+    return Outcome(data=data, text="\n".join([*_lines(found), *told, f"report: {report}"]))
+
+
+def _write_run(run: Run, found: pd.DataFrame, told: Sequence[str]) -> None:
+    run.write_json("leakage.json", {"rows": records(found.drop(columns="parts")), "told": list(told)})
+    _picture(run.folder, found, f"Leakage: {run.experiment.title}", told)
+
+
+def _write(out: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> None:
+    if out.exists() and not out.is_dir():
+        raise AuditError(f"{out}: is a file, not a folder; choose another --out")
+    with atomic(out / "leakage.csv") as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_json(out / "leakage.json", {"rows": records(table), "told": list(told)})
+    _picture(out, table, f"Leakage of {title}", told)
+
+
+def _picture(folder: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> None:
+    scored = table[table["measure"] == "uar"]
+    strongest, others = _strongest(scored), scored[scored["role"] != "measured"]
+    found = heatmap.squares(strongest, others[others["role"] == "floor"])
+    described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
+    element = heatmap.heatmap(found, name="leakage", description=described)
+    heatmap.write(folder, element, title=title, told=told, table=pd.concat([strongest, others]))
+
+
+def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
+    return scored[(scored["role"] == "measured") & (scored["probe"] == STRONGEST)]
+
+
+def _lines(table: pd.DataFrame) -> list[str]:
+    """One line an embedding and factor, within 80 columns: score, interval, chance, best floor, p corrected."""
+    scored = table[table["measure"] == "uar"]
+    floors = scored[scored["role"] == "floor"]
+    rows = _strongest(scored)
+    width = min(NAME, max([9, *(len(_named(row)) for row in rows.to_dict("records"))]))
+    lines = [f"{'embedding':{width}} {'factor':10} {'UAR (95 %)':22} chance floor  p"]
+    for row in rows.to_dict("records"):
+        own = heatmap.squares(pd.DataFrame([row]), floors)[0]
+        limits = f"{row['score']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        p = row.get("p_corrected", row["p"])
+        lines.append(
+            f"{_named(row)[:width]:{width}} {row['factor'][:10]:10} {limits:22} {row['chance']:.3f}  {own.floor:.3f}  "
+            + ("" if pd.isna(p) else f"{p:.4f}")
+        )
+    return lines
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    return f"{row['model']} {row['embedding']}"
+
+
+def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
+    """Sentences on the divisions, and on whether the encoder had heard the speakers."""
+    rows = _strongest(table[table["measure"] == "uar"])
+    told = [
+        f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
+    ]
+    heard = f"the encoder has {'' if speakers == 'heard' else 'not '}heard these speakers, as told"
+    return [*told, heard if speakers else "whether the encoder has heard these speakers is not known"]
+
+
+def _beside(found: Labelled, inputs: Labelled) -> Labelled:
+    """The inputs in the rows of the embeddings."""
+    if "clip" in found.labels and "clip" in inputs.labels:
+        place = pd.Index(inputs.labels["clip"]).get_indexer(pd.Index(found.labels["clip"]))
+        if (place < 0).any():
+            lacking = found.labels["clip"].iloc[int(np.argmin(place))]
+            raise AuditError(
+                f"{inputs.place}: has no inputs of the clip '{lacking}'; give one vector for each embedding"
+            )
+        rows = place if inputs.rows is None else inputs.rows[place]
+        return inputs._replace(rows=rows.astype(np.intp), labels=found.labels)
+    if len(inputs.labels) != len(found.labels):
+        raise AuditError(f"{inputs.place}: {len(inputs.labels)} rows for {len(found.labels)} embeddings; give one each")
+    return inputs

@@ -1,0 +1,51 @@
+"""`mien compare`: systems beside each other, tested on the same clips, with paired statistics."""
+
+from pathlib import Path
+
+from mien.audit.comparison import contrast
+from mien.audit.metrics import records
+from mien.audit.systems import gather
+from mien.commands import Outcome
+from mien.files import atomic, write_text
+from mien.report.comparison import render
+from mien.report.comparison_text import latex, text
+
+
+def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | None = None, seed: int = 0) -> Outcome:
+    """Compare trained models of one run or of several, paired by speaker on the same test clips.
+
+    Args:
+        runs: RUN (all its models as they stand) or RUN/models/MODEL; one RUN alone compares its own models.
+        baseline: RUN/MODEL, a system that all others are compared with; all pairs are looked at unless told.
+        out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs) and `systems.csv`; nothing is
+            written unless told.
+        seed: of the bootstraps.
+
+    Returns:
+        In `data`: `systems` and `pairs`, the rows of the tables; `baseline`, `split`, `marks`, `notes`, and the `files`
+        written.
+
+    Raises:
+        RunError: a place is no run, there is one system alone, or they were not tested on the same clips.
+    """
+    found = contrast(gather(runs), baseline=baseline or "", seed=seed)
+    together = found.together
+    files: list[Path] = []
+    if out is not None:
+        folder = Path(out)
+        folder.mkdir(parents=True, exist_ok=True)
+        marks = "; ".join(together.marks)
+        for name, table in (("comparison.csv", found.pairs), ("systems.csv", found.systems)):
+            with atomic(folder / name) as temporary:
+                table.assign(marks=marks).to_csv(temporary, index=False, lineterminator="\n")
+        write_text(folder / "comparison.tex", latex(found))
+        write_text(folder / "comparison.html", render(found))
+        files = [folder / name for name in ("comparison.html", "comparison.tex", "comparison.csv", "systems.csv")]
+    told = f"comparison: {files[0]}" if files else "--out DIR writes all measures and tests as HTML, LaTeX and CSV."
+    return Outcome(
+        data={
+            **{"systems": records(found.systems), "pairs": records(found.pairs), "baseline": found.baseline},
+            **{"split": together.split, "marks": list(together.marks), "notes": list(found.notes), "files": files},
+        },
+        text=f"{text(found)}\n\n{told}",
+    )

@@ -1,0 +1,138 @@
+"""The answer of a run in three sentences from its figures: recognition, what is left of the speaker, the split.
+
+Each is one sentence and says no more than the figures: an interval, chance, and "not separable" belong to it. What
+else there is to say stands in the sections of the page.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.compare import FEWEST
+from mien.report import certified, words
+from mien.report.words import counted, listed, percent, span
+from mien.run import Run
+
+NAMED = 3  # other models that a sentence names
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def answer(run: Run, summary: pd.DataFrame, differences: pd.DataFrame, leaks: pd.DataFrame) -> list[str]:
+    """Three sentences.
+
+    Args:
+        run: the run.
+        summary: `scores.summary` of the models of the experiment.
+        differences: `compare.differences` of them, on the split that the run is judged by.
+        leaks: see `leaks.speaker`.
+    """
+    return [recognition(summary, differences), leftover(leaks), split(run)]
+
+
+def recognition(summary: pd.DataFrame, differences: pd.DataFrame) -> str:
+    """Which model recognises emotion best, by how much more than chance, and which models it can be told from."""
+    judged, who = summary[summary["split"] == "test"], "people never heard in training"
+    if judged.empty:
+        judged = summary[summary["split"] == "validation"]
+        who = "validation speakers, who also chose the epoch,"
+    if judged.empty:
+        return "No model has been tested yet."
+    best = judged.sort_values("uar", ascending=False, kind="stable").iloc[0]
+    verb = "reaches" if len(judged) == 1 else "reaches the highest UAR:"
+    what = "a UAR of " if len(judged) == 1 else ""
+    chance = f"chance {percent(best['uar_chance'])}"
+    if math.isnan(best["uar_low"]):
+        return (
+            f"On {who} {best['model']} {verb} {what}{percent(best['uar'])}{SPACE}% ({chance}); with one speaker "
+            "there is no interval, and the figure says nothing about other people."
+        )
+    around = f"95{SPACE}% interval over {best['speakers']} speakers {span(best['uar_low'], best['uar_high'])}, {chance}"
+    told = f"On {who} {best['model']} {verb} {what}{percent(best['uar'])}{SPACE}% ({around})"
+    if best["uar_low"] <= best["uar_chance"]:
+        told += ", an interval that holds chance, so that it recognises emotion is not shown"
+    verdicts = _verdicts(differences, str(best["model"]))
+    return f"{told}{'; it is ' if verdicts else ''}{verdicts}."
+
+
+def leftover(leaks: pd.DataFrame) -> str:
+    """How well the strongest probe names the speakers heard in training: the most and the least, and after LEACE.
+
+    Args:
+        leaks: rows of `leaks.speaker`: `name, model, speakers, strongest, erased`, and the scores.
+    """
+    strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
+    sides = {"heard": "heard in training", "unheard": "not heard in training"}
+    side = next((side for side in sides if len(strongest) and (strongest["speakers"] == side).any()), None)
+    if side is None:
+        return "What is left of the speaker was not measured in this run."
+    rows = strongest[strongest["speakers"] == side]
+    erased = rows[rows["erased"].astype(bool)]
+    rows = rows[~rows["erased"].astype(bool)].sort_values("score", kind="stable")
+    if rows.empty:
+        return "What is left of the speaker was measured only where it had been erased."
+    ends = [rows.iloc[-1]] if len(rows) == 1 else [rows.iloc[-1], rows.iloc[0]]
+    each = [f"{percent(row['score'])}{SPACE}% from {row['name']} ({_interval(row)})" for row in ends]
+    middle = " and at least ".join(each) if len(each) == 2 else each[0]
+    most = "at most " if len(each) == 2 else ""
+    chance = percent(float(rows["chance"].mean()))
+    told = f"Of the speaker, the strongest probe still reads {most}{middle}, chance {chance} among people {sides[side]}"
+    if len(erased):
+        low, high = percent(float(erased["score"].min())), percent(float(erased["score"].max()))
+        after = low if low == high else f"{low} to {high}"
+        told += f"; after LEACE it reads {after}{SPACE}%"
+    return f"{told}."
+
+
+def split(run: Run) -> str:
+    """Whether the split is clean, what was accepted, and how much of it was examined."""
+    certificate = run.certificate
+    broken, found = certified.broken(run), certified.leaks(run)
+    examined, skipped = certificate.get("examined", []), certificate.get("not_examined", {})
+    kinds = f"{counted(len(examined), 'kind')} of leak examined"
+    kinds += f", {len(skipped)} not" if skipped else ""
+    reasons = []
+    if broken:
+        reasons.append(
+            f"somebody is in two parts of {'folds' if len(broken) > 1 else 'fold'} {listed(map(str, broken))}"
+        )
+    if found:
+        reasons.append(f"the certificate finds {listed(found)}")
+    if run.marks:
+        reasons.append("this was accepted when it was trained" if reasons else "it was accepted with a mark")
+    if reasons:
+        return f"The split is not clean: {'; '.join(reasons)} ({kinds})."
+    where = f"each of the {len(run.splits)} folds" if len(run.splits) > 1 else "the one fold"
+    return f"The split is clean: in {where} nobody is in two parts, and no leak was found ({kinds})."
+
+
+def _verdicts(differences: pd.DataFrame, best: str) -> str:
+    """Which models the best is above, and from which it is not separable, as the end of a sentence."""
+    pairs = differences[
+        (differences["measure"] == "uar") & ((differences["model"] == best) | (differences["other"] == best))
+    ]
+    apart: list[str] = []
+    together: list[str] = []
+    for row in pairs.to_dict("records"):
+        (apart if row["separable"] else together).append(_other(row, best))
+    few = int(pairs["speakers"].min()) if len(pairs) else FEWEST
+    why = f", for {counted(few, 'speaker')} can separate nothing" if few < FEWEST else ""
+    parts = [f"above {_some(apart)}"] if apart else []
+    return " and ".join(parts + ([f"not separable from {_some(together)}{why}"] if together else []))
+
+
+def _other(row: Mapping[Any, Any], best: str) -> str:
+    return str(row["model"] if row["other"] == best else row["other"])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return listed([*names[:NAMED], *more])
+
+
+def _interval(row: Any) -> str:
+    if math.isnan(row["low"]):
+        return "no interval"
+    whose = "95\N{NO-BREAK SPACE}% interval" if row["interval"] == "folds" else "interval of a single training"
+    return f"{whose} {words.span(row['low'], row['high'])}"

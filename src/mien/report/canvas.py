@@ -1,0 +1,95 @@
+"""What all figures of a page share: one width, one style, colours that are CSS variables, letters that stay letters.
+
+A figure is 346 CSS pixels wide at its natural size, text 12. Colours are variables of the page (`--ink`, `--muted`,
+`--rule`, `--paper`, `--fill`, `--c0` to `--c7`), so it follows light and dark. The same values give the same text.
+"""
+
+import io
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+WIDTH = 3.6  # inches
+COLOURS = 8
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+INK, MUTED, RULE, PAPER, FILL = "#010101", "#010102", "#010103", "#010104", "#010105"
+SERIES = tuple(f"#01020{number}" for number in range(COLOURS))  # stand-ins: a page's variables take their place
+VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", FILL: "fill"}
+VARIABLES |= {stand_in: f"c{number}" for number, stand_in in enumerate(SERIES)}
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "text.color": INK,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "text.parse_math": False,
+}
+
+
+@contextmanager
+def figure(height: float) -> Iterator[Figure]:
+    """A figure of the page's width and a height in inches, in its style."""
+    with mpl.rc_context(STYLE):
+        yield Figure(figsize=(WIDTH, height), layout="constrained")
+
+
+def plain(axes: Axes, grid: str) -> None:
+    """Take away what says nothing, and draw a grid for the axis `x`, `y` or `both`."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color=RULE, linewidth=0.4)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    axes.tick_params(length=2)
+
+
+def entry(name: str) -> str:
+    """A name as a legend takes it: matplotlib hides those that begin with an underscore."""
+    return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
+
+
+def thin(count: int, most: int = 100) -> NDArray[np.intp]:
+    """At most `most` places from 0 to count - 1, evenly, both ends among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
+
+
+def svg(drawn: Figure, name: str, description: str) -> str:
+    """The figure as an element for the page: variables for colours, no identifiers but those it refers to."""
+    file = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more letters than the font measured by
+        drawn.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
+    text = re.sub(r'(<(?:g|text)) id="[^"]*"', r"\1", text)
+    text = re.sub(r"\n *", "\n", text)
+    text = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "inherit", text)
+    for stand_in, variable in VARIABLES.items():
+        text = text.replace(stand_in, f"var(--{variable})")
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', text)[0]
+    head = f'<svg role="img" aria-label="{escape(description)}" viewBox="0 0 {width} {height}">'
+    return head + text[text.index(">") + 1 :]
+
+
+def number_of(models: Iterable[str], model: str) -> int:
+    """The number of a model's colour and marker: its place in the experiment."""
+    return list(models).index(model)

@@ -1,0 +1,121 @@
+"""HSIC and CKA equal their double sums, see what is planted and nothing else, and permute what can be permuted."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import pdist, squareform
+
+from mien.audit import dependence as module
+from mien.audit.dependence import dependence
+from mien.errors import AuditError
+
+
+def some(n: int = 24, kinds: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return random.normal(size=(n, 5)) + 2, random.integers(0, kinds, n).astype(str)
+
+
+def unbiased(K: np.ndarray, L: np.ndarray) -> float:
+    """Song et al. 2012, Eq. 4: sums over two, three and four clips that all differ."""
+    n = len(K)
+    two = sum(K[i, j] * L[i, j] for i, j in permutations(range(n), 2)) / (n * (n - 1))
+    three = sum(K[i, j] * L[i, q] for i, j, q in permutations(range(n), 3)) / (n * (n - 1) * (n - 2))
+    four = sum(K[i, j] * L[q, r] for i, j, q, r in permutations(range(n), 4)) / (n * (n - 1) * (n - 2) * (n - 3))
+    return two + four - 2 * three
+
+
+def test_hsic_is_the_sum_over_pairs_triples_and_quadruples() -> None:
+    X, y = some(12)
+    distance = squareform(pdist(X))
+    K = np.exp(-(distance**2) / (2 * np.median(distance[np.triu_indices(12, 1)]) ** 2))
+    L = (y[:, None] == y).astype(float)
+    found = dependence(X, y).set_index("measure").loc["hsic"]
+    assert found["score"] == pytest.approx(unbiased(K, L), abs=1e-10)
+
+
+def test_cka_is_the_normalised_trace_of_centred_kernels() -> None:
+    X, y = some()
+    onehot = (y[:, None] == np.unique(y)).astype(float)
+    H = np.eye(len(y)) - 1 / len(y)
+    K, L = H @ X @ X.T @ H, H @ onehot @ onehot.T @ H
+    expected = np.trace(K @ L) / np.sqrt(np.trace(K @ K) * np.trace(L @ L))
+    found = dependence(X, y).set_index("measure").loc["cka"]
+    assert found["score"] == pytest.approx(expected, abs=1e-10)
+
+
+@pytest.mark.parametrize("kinds", [3, 12])
+def test_permutations_score_what_labels_permuted_by_hand_score(kinds: int) -> None:
+    """Products of matrices for few classes, sums of pairs for many: both are the same figure."""
+    X, y = some(60, kinds)
+    found = dependence(X, y, permutations=4)
+    random = np.random.default_rng([0, 8])
+    by_hand = pd.concat([dependence(X, random.permutation(y), permutations=1) for _ in range(4)])
+    for measure, rows in by_hand.groupby("measure"):
+        row = found[found["measure"] == measure].iloc[0]
+        assert row["shuffled"] == pytest.approx(rows["score"].iloc[0], abs=1e-10)
+        assert row["chance"] == pytest.approx(rows["score"].mean(), abs=1e-10)
+
+
+def test_a_factor_that_moves_means_is_seen_by_both_and_one_that_moves_spread_by_hsic_alone() -> None:
+    X, y = some(200, 2)
+    ways = {"mean": X + (y == "1")[:, None], "spread": X * np.where(y == "1", 3, 1)[:, None]}
+    ways["spread"] -= np.array([ways["spread"][y == kind].mean(0) for kind in "01"])[y.astype(int)]
+    p = {way: dependence(values, y).set_index("measure")["p"] for way, values in ways.items()}
+    assert (p["mean"] == 1 / 501).all()
+    assert p["spread"]["hsic"] == 1 / 501
+    assert p["spread"]["cka"] > 0.5
+    nothing = np.array([dependence(*some(60, 3, seed), seed=seed, permutations=99)["p"] for seed in range(60)])
+    assert (nothing <= 0.05).mean() < 0.12
+    assert 0.35 < nothing.mean() < 0.65
+
+
+def test_what_is_constant_in_a_cluster_is_permuted_among_clusters() -> None:
+    """Clips of a speaker are alike and gender says nothing: clips that change places alone would find it."""
+    random = np.random.default_rng(0)
+    speaker = np.repeat(np.arange(12), 20)
+    gender = np.where(speaker % 2, "female", "male")
+    p = {"clusters": [], "clips": []}
+    for _ in range(12):
+        X = 2 * random.normal(size=(12, 8))[speaker] + random.normal(size=(240, 8))
+        for among, clusters in (("clusters", speaker.astype(str)), ("clips", None)):
+            found = dependence(X, gender, clusters=clusters, factor="gender", permutations=99)
+            assert found["split"].str.endswith(f"among {among}").all()
+            p[among] += found["p"].tolist()
+    assert np.mean(np.array(p["clusters"]) <= 0.05) < 0.2
+    assert np.mean(np.array(p["clips"]) <= 0.05) > 0.5
+    mixed = dependence(X, random.permutation(gender), clusters=speaker.astype(str), permutations=9)
+    assert mixed["split"].str.endswith("among clips").all()
+
+
+def test_sums_between_clusters_are_those_of_their_clips() -> None:
+    X, _ = some(40)
+    cluster = np.arange(40) // 4
+    kernel, labels = module._gaussian(X), np.array([np.arange(10) % 3, np.arange(10) // 5])
+    clips = module._within(kernel, np.arange(40), labels[:, cluster])
+    np.testing.assert_allclose(module._within(kernel, cluster, labels), clips, rtol=1e-12)
+
+
+def test_of_many_clips_a_part_is_drawn_and_too_little_has_no_row() -> None:
+    X, y = some(100)
+    found = dependence(X, y, most=40, permutations=9)
+    assert found["n"].tolist() == [40, 40]
+    assert found["split"].str.startswith("40 clips drawn from 100").all()
+    pd.testing.assert_frame_equal(found, dependence(X, y, most=40, permutations=9))
+    assert dependence(X, np.full(100, "one")).empty
+    assert dependence(np.zeros((8, 3)), y[:8])["score"].tolist() == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_moving_turning_and_scaling_change_nothing() -> None:
+    X, y = some(50)
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 5)))[0]
+    here, there = (dependence(values, y, permutations=9) for values in (X, 7 * (X - 3) @ turn))
+    np.testing.assert_allclose(here["score"], there["score"], atol=1e-10)
+
+
+def test_what_is_not_finite_is_refused() -> None:
+    X, y = some()
+    X[2, 2] = np.inf
+    with pytest.raises(AuditError, match="not finite"):
+        dependence(X, y)

@@ -1,0 +1,158 @@
+"""Scores equal those of scikit-learn and audmetric; intervals and p equal brute force, and hold under the null."""
+
+from itertools import permutations
+
+import audmetric
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+from mien.audit import measures
+from mien.audit.measures import permutation_p, score_rows
+from mien.audit.scores import DRAWS
+
+
+def clips(n: int = 400, K: int = 5, right: float = 0.4, speakers: int = 10, seed: int = 0):
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, K, n)
+    predicted = np.where(random.random(n) < right, truth, random.integers(0, K, n))
+    return truth, predicted, random.integers(0, speakers, n)
+
+
+def rows(*given, **asked) -> dict:
+    return {row["measure"]: row for row in score_rows(*given, **asked)}
+
+
+def test_scores_are_those_of_scikit_learn_and_audmetric() -> None:
+    truth, predicted, speakers = clips()
+    shuffled = np.random.default_rng(1).permutation(predicted)
+    found = rows(truth, predicted, shuffled, speakers)
+    for name, said in (("score", predicted), ("shuffled", shuffled)):
+        assert found["uar"][name] == pytest.approx(balanced_accuracy_score(truth, said), abs=1e-12)
+        assert found["uar"][name] == pytest.approx(audmetric.unweighted_average_recall(truth, said), abs=1e-12)
+        assert found["accuracy"][name] == pytest.approx(accuracy_score(truth, said), abs=1e-12)
+        assert found["f1"][name] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-12)
+    assert found["uar"]["chance"] == 1 / 5
+    assert found["accuracy"]["chance"] == np.bincount(truth).max() / 400
+    assert {(row["n"], row["classes"]) for row in found.values()} == {(400, 5)}
+    assert np.isnan([found["accuracy"]["p"], found["f1"]["p"], found["uar"]["p_corrected"]]).all()
+
+
+def test_chance_is_what_guesses_get_and_counts_classes_without_test_clips() -> None:
+    random = np.random.default_rng(0)
+    truth = random.choice(4, 60_000, p=[0.6, 0.2, 0.15, 0.05])
+    found = rows(truth, random.integers(0, 6, 60_000), truth, None, kinds=6)
+    for measure in ("uar", "f1"):
+        assert found[measure]["score"] == pytest.approx(found[measure]["chance"], abs=0.005)
+    assert (found["uar"]["chance"], found["uar"]["classes"]) == (1 / 6, 6)
+
+
+def test_draws_of_speakers_are_those_of_a_loop() -> None:
+    truth, predicted, speakers = clips(speakers=7)
+    drawn, count = measures.draws(truth, predicted, speakers, 5, seed=0)
+    assert (count, len(drawn["uar"])) == (7, DRAWS)
+    random = np.random.default_rng(3)
+    loop = []
+    for _ in range(120):
+        taken = np.concatenate([np.flatnonzero(speakers == each) for each in random.integers(0, 7, 7)])
+        a, b = truth[taken], predicted[taken]
+        loop.append([balanced_accuracy_score(a, b), accuracy_score(a, b), f1_score(a, b, average="macro")])
+    for values, measure in zip(np.array(loop).T, measures.MEASURES, strict=True):
+        assert drawn[measure].mean() == pytest.approx(values.mean(), abs=4 * values.std() / 11)
+        assert drawn[measure].std() == pytest.approx(values.std(), rel=0.25)
+
+
+def test_where_speakers_are_the_classes_they_are_drawn_with_their_scores() -> None:
+    truth = np.arange(240) // 30
+    predicted = np.where(truth < 4, truth, (truth + 1) % 8)  # four are always named, four never
+    found = rows(truth, predicted, predicted, truth)["uar"]
+    drawn, count = measures.draws(truth, predicted, truth, 8, seed=0)
+    assert (found["score"], count) == (0.5, 8)
+    assert drawn["uar"].std() == pytest.approx(0.5 / np.sqrt(8), rel=0.05)  # as a mean of eight
+    np.testing.assert_allclose(drawn["uar"], drawn["accuracy"])  # equal classes
+    assert found["low"] < 0.15
+    assert found["high"] > 0.85
+
+
+def test_of_fewer_than_five_speakers_clips_are_drawn_and_told() -> None:
+    truth, predicted, _ = clips(n=300, K=2)
+    found = rows(truth, predicted, predicted, truth)
+    assert {row["split"] for row in found.values()} == {"interval over clips"}
+    error = np.sqrt(found["accuracy"]["score"] * (1 - found["accuracy"]["score"]) / 300)
+    assert found["accuracy"]["high"] - found["accuracy"]["low"] == pytest.approx(2 * 1.97 * error, rel=0.06)
+    many = rows(*clips(speakers=5)[:2], clips()[1], clips(speakers=5)[2], over="recordings")
+    assert many["uar"]["split"] == "interval over recordings"
+
+
+def test_p_is_the_share_of_all_permutations() -> None:
+    truth, predicted = np.array([0, 0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 1, 2, 2, 0])
+    score = balanced_accuracy_score(truth, predicted)
+    every = [
+        balanced_accuracy_score(np.array(labels), predicted) >= score - 1e-9 for labels in set(permutations(truth))
+    ]
+    assert permutation_p(truth, predicted, None) == pytest.approx(np.mean(every), abs=0.03)
+
+
+def test_labels_of_whole_speakers_trade_places_as_wholes() -> None:
+    speakers = np.repeat(np.arange(6), [5, 9, 4, 12, 7, 3])
+    gender = np.array([0, 1, 0, 1, 1, 0])
+    truth = gender[speakers]
+    predicted = np.where(np.isin(speakers, [0, 1, 3]), truth, 1 - truth)
+    score = balanced_accuracy_score(truth, predicted)
+    every = [
+        balanced_accuracy_score(np.array(each)[speakers], predicted) >= score - 1e-9
+        for each in set(permutations(gender))
+    ]
+    found = rows(truth, predicted, predicted, speakers, blocks=speakers)["uar"]["p"]
+    assert found == pytest.approx(np.mean(every), abs=0.03)
+    assert found > 10 * permutation_p(truth, np.where(speakers < 5, truth, 0), None)
+    mixed = rows(*clips()[:2], clips()[1], clips()[2], blocks=clips()[2])["uar"]["p"]  # no label of a whole speaker
+    assert mixed == permutation_p(*clips()[:2], None)
+
+
+def test_p_of_many_clips_is_the_same_by_the_normal_law(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(3):
+        truth, predicted, _ = clips(n=3000, K=6, right=0.012 * seed, seed=seed)
+        drawn = permutation_p(truth, predicted, None)
+        with monkeypatch.context() as patch:
+            patch.setattr(measures, "EXACT", 100)
+            assert permutation_p(truth, predicted, None) == pytest.approx(drawn, abs=0.03)
+    truth, predicted, speakers = clips(n=200_000, K=300, speakers=300)
+    assert permutation_p(truth, predicted, None) == 1 / 2001
+    assert rows(truth, predicted, predicted, speakers)["uar"]["low"] > 0.39
+
+
+def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
+    """Speakers prefer answers of their own, so clips of one are alike; a bootstrap over clips would be too narrow."""
+    held, p = [], []
+    for seed in range(70):
+        random = np.random.default_rng(seed)
+        speakers = np.repeat(np.arange(20), 20)
+        truth = random.integers(0, 3, 400)
+        liked = random.integers(0, 3, 20)[speakers]
+        predicted = np.where(random.random(400) < 0.5, liked, random.integers(0, 3, 400))
+        found = rows(truth, predicted, predicted, speakers)["uar"]
+        held.append(found["low"] <= 1 / 3 <= found["high"])
+        p.append(found["p"])
+    assert 0.87 <= np.mean(held) <= 1
+    assert np.mean(np.array(p) <= 0.2) == pytest.approx(0.2, abs=0.12)
+
+
+def test_cross_fitted_predictions_are_worth_half_their_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, predicted, speakers = clips(right=0.06)
+    shuffled = np.random.default_rng(1).permutation(predicted)
+    for clusters in (speakers, None):
+        once = rows(truth, predicted, shuffled, clusters)["uar"]
+        twice = rows(truth, predicted, shuffled, clusters, crossed=True)["uar"]
+        assert twice["low"] - twice["score"] == pytest.approx(np.sqrt(2) * (once["low"] - once["score"]))
+        assert twice["high"] - twice["score"] == pytest.approx(np.sqrt(2) * (once["high"] - once["score"]))
+        assert once["p"] < twice["p"] < 0.5
+    normal = permutation_p(truth, predicted, None, shrink=np.sqrt(2))
+    with monkeypatch.context() as patch:
+        patch.setattr(measures, "EXACT", 100)
+        assert permutation_p(truth, predicted, None, shrink=np.sqrt(2)) == pytest.approx(normal, abs=0.03)
+    with monkeypatch.context() as patch:
+        patch.setattr(measures, "FEW_CELLS", 3)
+        assert np.isnan(rows(truth, predicted, shuffled, None)["uar"]["low"]), "too many kinds of clips to draw from"
+    alone = rows(truth, predicted, shuffled, truth)["uar"]
+    assert rows(truth, predicted, shuffled, truth, crossed=True)["uar"]["low"] == alone["low"]  # classes are drawn

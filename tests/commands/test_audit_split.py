@@ -1,0 +1,131 @@
+"""The split audit as a command: published splits, sound, and what it writes and returns."""
+
+import json
+import wave
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mien
+from mien.cli import main
+from mien.errors import CorpusError
+
+SPLITS = {
+    "emobox/emodb": (10, 10),
+    "emobox/cremad": (91, 91),
+    "emobox/enterface": (43, 43),
+    "emobox/ravdess": None,
+    "hicmae/cremad": None,
+}
+
+
+def write_babble(path, seed, gain=1.0):
+    """Half a second of noise whose colour changes: two seeds are two sounds."""
+    generator = np.random.default_rng(seed)
+    pieces = [np.convolve(generator.standard_normal(1000), generator.standard_normal(16), "same") for _ in range(12)]
+    sound = gain * 0.02 * np.concatenate(pieces) * np.exp(generator.standard_normal(12)).repeat(1000)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five speakers of one clip each, of which those of two speakers are one sound, and its manifest."""
+    for number in range(4):
+        write_babble(tmp_path / "media" / f"s{number}" / "a.wav", number)
+    write_babble(tmp_path / "media" / "s4" / "a.wav", 0, gain=0.5)
+    rows = ["file,speaker,emotion,split"] + [
+        f"/else/where/s{number}/a.wav,s{number},joy,{part}"
+        for number, part in enumerate(("train", "train", "dev", "test", "test"))
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def test_without_sound_the_table_is_examined(folder):
+    told = mien.audit_split(folder / "m.csv", out=folder / "out")
+    assert told.exit_code == 0
+    assert told.data["not_examined"]["near-duplicate"] == "no --root tells where the recordings are"
+    assert "no leak in what was examined" in told.text
+    assert json.loads((folder / "out" / "certificate.json").read_text()) == told.data
+    assert list(pd.read_csv(folder / "out" / "findings.csv").columns) == ["finding", "severity", "rows"]
+
+
+def test_sound_is_found_by_the_end_of_its_path(folder, capsys):
+    told = mien.audit_split(folder / "m.csv", root=folder / "media", out=folder / "out")
+    assert told.exit_code == 2
+    (found,) = (one for one in told.data["findings"] if one["severity"] == "leak")
+    assert found["finding"] == "near-duplicate"
+    assert [clip[-4:] for clip in found["rows"][0]["clips"]] == ["s0/a", "s4/a"]
+    assert found["rows"][0]["splits"] == ["train", "test"]
+    assert len(told.data["files"]) == 5
+    table = pd.read_csv(folder / "out" / "findings.csv")
+    assert json.loads(table["rows"][0]) == list(found["rows"])
+    assert max(map(len, told.text.splitlines()[:-1])) <= 80
+    assert main(["audit", "--split", str(folder / "m.csv"), "--root", str(folder / "media")]) == 2
+    assert "leak  near-duplicate" in capsys.readouterr().out
+
+
+def test_missing_files_are_told_and_decide_nothing(folder, capsys):
+    (folder / "media" / "s4" / "a.wav").unlink()
+    (folder / "media" / "s3" / "a.wav").write_bytes(b"no sound")
+    told = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert told.exit_code == 0
+    assert len(told.problems) == 2
+    assert told.data["not_examined"]["identical-audio"].startswith("1 of 5 files are missing; 1 file could not be read")
+    (folder / "empty").mkdir()
+    with pytest.raises(CorpusError, match="holds none of the 5 clips of the split"):
+        mien.audit_split(folder / "m.csv", root=folder / "empty")
+
+
+def test_one_name_at_two_places_is_taken_for_neither(folder):
+    (folder / "m.csv").write_text("file,speaker,split\na.wav,x,train\ns1/a.wav,y,test\n")
+    told = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert told.problems == [f"a.wav: not below {folder / 'media'}"]
+
+
+@pytest.mark.recordings
+@pytest.mark.parametrize("name", SPLITS)
+def test_published_splits_share_the_speakers_that_they_share(recordings, name):
+    told = mien.audit_split(recordings / "splits" / name)
+    shared = [one for one in told.data["findings"] if one["finding"] == "shared-speaker"]
+    assert told.exit_code == (2 if SPLITS[name] else 0)
+    if SPLITS[name]:
+        assert shared[0]["text"].startswith("{} of {} speakers of test are in train".format(*SPLITS[name]))
+    else:
+        assert shared == []
+
+
+@pytest.mark.recordings
+def test_a_random_split_of_ravdess_finds_people_and_the_identical_pair(recordings, tmp_path):
+    files = sorted((recordings / "ravdess" / "Actor_07").glob("03-01-03-01-0*.flac"))
+    parts = np.random.default_rng(0).permutation(np.arange(len(files)) % 2)
+    pair = [place for place, file in enumerate(files) if file.stem in {f"03-01-03-01-02-0{n}-07" for n in (1, 2)}]
+    parts[pair] = 0, 1
+    rows = [f"{file.name},{('train', 'test')[part]}" for file, part in zip(files, parts, strict=True)]
+    (tmp_path / "m.csv").write_text("\n".join(["file,split", *rows]) + "\n")
+    told = mien.audit_split(tmp_path / "m.csv", root=recordings / "ravdess")
+    found = {one["finding"]: one for one in told.data["findings"]}
+    assert found["shared-speaker"]["text"].startswith("1 of 1 speakers of test are in train: 07")
+    assert [row["clips"] for row in found["identical-audio"]["rows"]] == [
+        ["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]
+    ]
+    assert "near-duplicate" not in found
+
+
+@pytest.mark.recordings
+def test_leave_one_speaker_out_of_emodb_has_no_leak(recordings, tmp_path):
+    stems = sorted(file.stem for file in (recordings / "emodb" / "wav").glob("*.wav"))
+    people = sorted({stem[:2] for stem in stems})
+    rows = ["file,split,fold"]
+    for fold, tested in enumerate(people):
+        part = {tested: "test", people[fold - 1]: "validation"}
+        rows += [f"wav/{stem}.wav,{part.get(stem[:2], 'train')},{fold}" for stem in stems]
+    (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
+    told = mien.audit_split(tmp_path / "m.csv")
+    assert told.exit_code == 0
+    assert told.data["folds"] == 10
+    assert {one["finding"] for one in told.data["findings"]} == {"missing-class", "shared-sentence"}

@@ -1,0 +1,80 @@
+"""A leaky split stops a training before anything is written; what is accepted marks the run and its texts."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+import mien
+from mien.audit.fingerprints import CONFIG, FEATURE
+from mien.errors import ConfigError, LeakError
+from mien.features.store import target
+from mien.run import Run
+
+ONE = ["training.epochs=1", "models.MEnAN=null", "protocol={name: given}"]
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory, make_corpus):
+    """Four speakers with a given split: s0 is in train and test, and a file of s1 in train is one of s3 in test."""
+    folder = tmp_path_factory.mktemp("leaky")
+    root = make_corpus(folder / "root", 4, seed=50)
+    table = pd.read_csv(root / "corpus.csv", dtype="str", keep_default_na=False)
+    number = {"s0": "train", "s1": "train", "s2": "validation", "s3": "test"}
+    table["split"] = table["speaker"].map(number)
+    anger = table["file"] == "s0-anger-3.wav"
+    table.loc[anger, "split"] = "test"
+    table["sentence"] = table["file"]
+    shutil.copy(root / "s1-neutral-0.wav", root / "s3-neutral-0.wav")
+    table.to_csv(root / "corpus.csv", index=False)
+    mien.prepare("table", root, out=folder / "prepared", features=[])
+    return folder / "prepared"
+
+
+def test_a_leak_stops_before_anything_is_written_and_names_the_ways_out(leaky, experiment, tmp_path):
+    settings = [f"data.prepared={leaky}", *ONE]
+    with pytest.raises(LeakError, match=r"1 speakers are in both train and test \(s0\).*give heard=true"):
+        mien.train(experiment, settings, out=tmp_path / "run")
+    with pytest.raises(
+        LeakError, match=r"identical-audio: 1 pair of identical clips in train and test: s1-neutral-0"
+    ) as told:
+        mien.train(experiment, [*settings, "heard=true"], out=tmp_path / "run")
+    assert "shared-speaker" not in str(told.value)
+    assert "accept=[identical-audio]" in str(told.value)
+    statistics = "data.normalisation=speaker"
+    with pytest.raises(LeakError, match=r"test-statistics: 1 model.*accept=\[identical-audio, test-statistics\]"):
+        mien.train(experiment, [*settings, "heard=true", statistics], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert len(list(target(leaky, FEATURE, CONFIG).folder.glob("*"))) > 0  # heard once, kept
+
+
+def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_path):
+    accepted = ["heard=true", "accept=[identical-audio, test-statistics]", "data.normalisation=speaker"]
+    done = mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    heard, *others = run.marks
+    assert heard == "heard: 1 of 2 speakers of test are in train: s0 (fold 0)"
+    assert [mark.split(":")[0] for mark in others] == ["accepted, identical-audio", "accepted, test-statistics"]
+    certificate = run.certificate
+    assert certificate["accepted"] == ["identical-audio", "shared-speaker", "test-statistics"]
+    assert {one["finding"] for one in certificate["findings"] if one["severity"] == "leak"} == set(
+        certificate["accepted"]
+    )
+    assert set(certificate["not_examined"]) == {"shared-recording", "speaker-conflict"}
+    assert done.text.startswith("\n".join(run.marks))
+    assert done.data["marks"] == run.marks
+    other = mien.evaluate(tmp_path / "run", on=prepared)
+    assert other.text.startswith(heard)
+
+
+def test_a_clean_run_has_no_mark(run):
+    opened = Run.open(run)
+    assert opened.marks == []
+    assert opened.certificate["accepted"] == []
+    assert set(opened.certificate["not_examined"]) == {"shared-recording", "speaker-conflict"}
+    assert not [one for one in opened.certificate["findings"] if one["severity"] == "leak"]
+
+
+def test_an_unknown_finding_is_refused_with_the_nearest(prepared, experiment, tmp_path):
+    with pytest.raises(ConfigError, match=r"accept: unknown finding 'same-sentense'. Did you mean 'same-sentence'\?"):
+        mien.train(experiment, [f"data.prepared={prepared}", "accept=[same-sentense]"], out=tmp_path / "run")

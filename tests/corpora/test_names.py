@@ -1,0 +1,53 @@
+"""What file names of published corpora tell."""
+
+import pytest
+
+from mien.corpora import names
+from mien.errors import ConfigError
+
+TOLD = {
+    "cremad": ("1074_IWL_ANG_XX", {"speaker": "1074", "sentence": "IWL", "emotion": "anger"}),
+    "emodb": ("03a01Fa", {"speaker": "03", "sentence": "a01", "emotion": "happiness"}),
+    "enterface": ("s14_an_3", {"speaker": "14", "sentence": "an_3", "emotion": "anger"}),
+    "iemocap": ("Ses01F_impro01_M000", {"speaker": "Ses01M", "session": "1", "recording": "Ses01F_impro01"}),
+    "librispeech": ("84-121123-0000", {"speaker": "84", "recording": "84-121123"}),
+    "ravdess": (
+        "03-01-05-01-02-01-16",
+        {"speaker": "16", "sentence": "Dogs are sitting by the door", "emotion": "anger"},
+    ),
+    "savee": ("DC_sa01", {"speaker": "DC", "emotion": "sadness"}),
+    "tess": ("OAF_back_ps", {"speaker": "OAF", "sentence": "back", "emotion": "surprise"}),
+}
+
+
+def test_every_rule_is_tested():
+    assert set(TOLD) == set(names.RULES)
+
+
+@pytest.mark.parametrize("corpus", TOLD)
+def test_a_name_tells_who_says_what(corpus):
+    stem, expected = TOLD[corpus]
+    assert names.RULES[corpus].told(stem) == expected
+    assert names.RULES[corpus].told(f"x{stem}") is None
+
+
+@pytest.mark.parametrize("corpus", TOLD)
+def test_a_name_is_of_one_corpus(corpus):
+    stem = TOLD[corpus][0]
+    assert [name for name, rule in names.RULES.items() if rule.told(stem)] == [corpus]
+    assert names.recognise([stem] * 9 + ["readme"]) == corpus
+    assert names.recognise([stem] * 8 + ["readme"] * 2) is None
+
+
+def test_the_innermost_folder_tells_the_speaker():
+    assert names.RULES["ravdess"].folder_speaker("x/Actor_03/Actor_11/03-01.wav") == "11"
+    assert names.RULES["enterface"].folder_speaker("subject 6/anger/sentence 1/s6_an_1.avi") == "6"
+    assert names.RULES["ravdess"].folder_speaker("Actors_01-24/a.wav") is None
+    assert names.RULES["emodb"].folder_speaker("03/a.wav") is None
+
+
+def test_a_corpus_is_found_however_it_is_spelt():
+    assert names.find("CREMA-D") == names.find("crema_d") == "cremad"
+    assert names.find("msp") is None
+    with pytest.raises(ConfigError, match="Did you mean 'ravdess'"):
+        names.rule("ravdes")

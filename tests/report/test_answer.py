@@ -1,0 +1,83 @@
+"""Three sentences that say what the figures say, and no more."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mien.report import answer
+from mien.run import Run
+
+NAN = float("nan")
+PAIRS = pd.DataFrame(columns=["model", "other", "measure", "difference", "low", "high", "separable", "speakers"])
+
+
+def summary(**columns: object) -> pd.DataFrame:
+    row = {"model": "m", "split": "test", "uar": 0.2, "uar_low": 0.1, "uar_high": 0.3, "uar_chance": 0.25}
+    return pd.DataFrame([row | {"speakers": 5} | columns])
+
+
+def told(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_recognition_says_no_more_than_the_figures() -> None:
+    assert told(answer.recognition(summary(), PAIRS)) == (
+        "On people never heard in training m reaches a UAR of 20.0 % (95 % interval over 5 speakers 10.0 to 30.0, "
+        "chance 25.0), an interval that holds chance, so that it recognises emotion is not shown."
+    )
+    alone = told(answer.recognition(summary(uar_low=NAN, uar_high=NAN, speakers=1), PAIRS))
+    assert alone.endswith("with one speaker there is no interval, and the figure says nothing about other people.")
+    held = told(answer.recognition(summary(split="validation"), PAIRS))
+    assert held.startswith("On validation speakers, who also chose the epoch, m reaches a UAR of 20.0 %")
+    assert answer.recognition(summary(split="train"), PAIRS) == "No model has been tested yet."
+
+
+def test_the_best_is_told_from_the_side_of_the_best() -> None:
+    both = pd.concat([summary(model="poor"), summary(model="good", uar=0.6, uar_low=0.5)])
+    pairs = PAIRS.copy()
+    pairs.loc[0] = ["poor", "good", "uar", -0.4, -0.5, -0.3, True, 6]
+    assert answer.recognition(both, pairs).endswith("chance 25.0); it is above poor.")
+    pairs.loc[0] = ["poor", "good", "uar", -0.1, -0.3, 0.1, False, 6]
+    assert answer.recognition(both, pairs).endswith("; it is not separable from poor.")
+    pairs.loc[0] = ["poor", "good", "uar", -0.4, -0.5, -0.3, False, 3]
+    assert answer.recognition(both, pairs).endswith("from poor, for 3 speakers can separate nothing.")
+    for number in range(1, 6):
+        pairs.loc[number] = ["good", f"p{number}", "uar", 0.4, 0.3, 0.5, True, 6]
+    assert "; it is above p1, p2, p3 and 2 more and not separable from poor" in answer.recognition(both, pairs)
+
+
+def leak(name: str, score: float, **more: Any) -> dict[str, Any]:
+    row = {"name": name, "speakers": "heard", "strongest": True, "erased": False, "score": score, "low": score - 0.1}
+    return row | {"high": score + 0.1, "chance": 0.125, "interval": "folds"} | more
+
+
+def test_what_is_left_is_the_most_and_the_least() -> None:
+    rows = [leak("a", 0.5), leak("b", 0.3), leak("c", 0.4), leak("a", 0.9, strongest=False)]
+    assert told(answer.leftover(pd.DataFrame(rows))) == (
+        "Of the speaker, the strongest probe still reads at most 50.0 % from a (95 % interval 40.0 to 60.0) and "
+        "at least 30.0 % from b (95 % interval 20.0 to 40.0), chance 12.5 among people heard in training."
+    )
+    one = [leak("a", 0.5, interval="training"), leak("a + LEACE", 0.1, erased=True)]
+    assert told(answer.leftover(pd.DataFrame(one))) == (
+        "Of the speaker, the strongest probe still reads 50.0 % from a (interval of a single training 40.0 to 60.0), "
+        "chance 12.5 among people heard in training; after LEACE it reads 10.0 %."
+    )
+    strangers = pd.DataFrame([leak("a", 0.7, speakers="unheard", chance=0.5)])
+    assert "chance 50.0 among people not heard in training" in answer.leftover(strangers)
+    nothing = pd.DataFrame(columns=list(rows[0]))
+    assert answer.leftover(nothing) == "What is left of the speaker was not measured in this run."
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_split_is_clean_or_it_is_said_why_not(small: Run, audited: Run, broken: bool) -> None:
+    assert answer.split(audited) == (
+        "The split is not clean: the certificate finds same-sentence; this was accepted when it was trained "
+        "(1 kind of leak examined, 1 not)."
+    )
+    run = Run(small.folder, small.experiment)
+    if broken:
+        run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
+        assert answer.split(run).startswith("The split is not clean: somebody is in two parts of fold 2 (1 kind")
+    else:
+        assert answer.split(run).startswith("The split is clean: in each of the 10 folds nobody is in two parts")
