@@ -1,6 +1,6 @@
 """Does the audit tell the truth: intervals and p where there is nothing to be read, and where there is something.
 
-    python benchmarks/show_null.py --out null.csv [--repetitions 1000] [--clusters 10 20 50] [--workers 1] [--one-way]
+    python benchmarks/show_null.py --out null.csv [--repetitions 1000] [--clusters 10 20 50] [--workers 1]
 
 Each repetition draws an embedding of `--clusters` speakers with `--clips` clips each. Clips of a speaker are alike: the
 speaker's offset and the clip's own noise are both standard normal in each of `--dimension` dimensions. Of nothing:
@@ -16,8 +16,6 @@ straight line can tell: two classes, the product of the signs of two coordinates
 Printed: the share of 95 % intervals of the strongest probe that cover chance, lie above and below it (with the share's
 own 95 % Clopper-Pearson interval), and how often p is <= .05; of what is planted, how often p < .05 with the interval
 above chance. The file is added to after each block: what was computed is not computed again.
-
-With `--one-way` no two parts of the clips test each other's probes (see `one_way`).
 """
 
 import argparse
@@ -33,7 +31,6 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from mien.audit.division import Division, divide, given
 from mien.audit.leakage import leakage
 
 NULL, PLANTED = ("emotion", "gender", "speaker"), ("linear", "product")
@@ -42,24 +39,6 @@ COLUMNS = ("kind", "clusters", "repetition", "probe", "score", "chance", "shuffl
 
 Array = NDArray[np.float64]
 Names = NDArray[np.str_]
-
-
-def one_way(division: Division) -> Division:
-    """Each part is tested by a probe that was fitted on the next half of the others, so that no two test each other.
-
-    Where two parts test each other's probes and there is nothing to be read, both scores are one and the same chance
-    agreement, counted twice. Fitted one way, scores of parts are uncorrelated: the part that the other's probe has not
-    seen is independent of it.
-    """
-    tests = [test for _, test in division.parts]
-    count = len(tests)
-    if count < 3 or division.groups is None:  # speaker is read from clips of the same people: as it is
-        return division
-    parts = [
-        (np.concatenate([tests[(place + step) % count] for step in range(1, (count - 1) // 2 + 1)]), test)
-        for place, test in enumerate(tests)
-    ]
-    return given(parts, len(division.groups), f"{division.told}, one way", division.groups)
 
 
 def drawn(kind: str, clusters: int, options: argparse.Namespace, seed: int) -> tuple[Array, Names, Names]:
@@ -86,9 +65,7 @@ def measured(kind: str, clusters: int, seed: int, options: argparse.Namespace) -
     """The UAR rows of one embedding."""
     X, labels, speakers = drawn(kind, clusters, options, seed)
     factor = kind if kind in NULL else "emotion"
-    division = divide(labels, factor=factor, speakers=speakers, seed=seed)
-    division = one_way(division) if options.one_way else division
-    table = leakage(X, labels, factor=factor, speakers=speakers, division=division, seed=seed)
+    table = leakage(X, labels, factor=factor, speakers=speakers, seed=seed)
     rows = table[table["measure"] == "uar"].to_dict("records")
     place = {"kind": kind, "clusters": clusters, "repetition": seed}
     return [place | {name: row[name] for name in COLUMNS[3:]} for row in rows]
@@ -99,6 +76,7 @@ def compute(options: argparse.Namespace) -> pd.DataFrame:
     there = set(zip(done["kind"], done["clusters"], done["repetition"], strict=True))
     asked = [(k, c, r) for r, c, k in product(range(options.repetitions), options.clusters, options.factors)]
     asked += [(kind, POWER_AT, seed) for seed in range(options.planted) for kind in PLANTED]
+    asked.sort(key=lambda key: key[2])  # what is there early is of all kinds
     left = [key for key in asked if key not in there]
     size = BLOCK * options.workers
     with Parallel(n_jobs=options.workers) as parallel:
@@ -144,8 +122,7 @@ def main() -> None:
     parser.add_argument("--factors", nargs="+", choices=NULL, default=list(NULL))
     parser.add_argument("--clips", type=int, default=8, help="of each speaker")
     parser.add_argument("--dimension", type=int, default=8)
-    parser.add_argument("--strength", type=float, default=1.0)
-    parser.add_argument("--one-way", action="store_true")
+    parser.add_argument("--strength", type=float, default=1.5)
     parser.add_argument("--workers", type=int, default=1)
     show(compute(parser.parse_args()))
 

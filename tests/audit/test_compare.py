@@ -92,7 +92,7 @@ def test_no_difference_is_separable_between_models_that_leak_alike() -> None:
         compare.leakage_differences(
             measured({name: {"strongest": random.normal(0.4, 0.05, (10, 2))} for name in ("a", "b")}), APART, seed=seed
         )["separable"].iloc[0]
-        for seed in range(60)
+        for seed in range(30)
     ]
     assert np.mean(apart) < 0.2  # 5 % and the narrowness of a bootstrap over ten
 

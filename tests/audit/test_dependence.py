@@ -66,7 +66,7 @@ def test_a_factor_that_moves_means_is_seen_by_both_and_one_that_moves_spread_by_
     assert (p["mean"] == 1 / 501).all()
     assert p["spread"]["hsic"] == 1 / 501
     assert p["spread"]["cka"] > 0.5
-    nothing = np.array([dependence(*some(60, 3, seed), seed=seed, permutations=99)["p"] for seed in range(60)])
+    nothing = np.array([dependence(*some(60, 3, seed), seed=seed, permutations=39)["p"] for seed in range(60)])
     assert (nothing <= 0.05).mean() < 0.12
     assert 0.35 < nothing.mean() < 0.65
 
@@ -77,13 +77,13 @@ def test_what_is_constant_in_a_cluster_is_permuted_among_clusters() -> None:
     speaker = np.repeat(np.arange(12), 20)
     gender = np.where(speaker % 2, "female", "male")
     p = {"clusters": [], "clips": []}
-    for _ in range(12):
+    for _ in range(8):
         X = 2 * random.normal(size=(12, 8))[speaker] + random.normal(size=(240, 8))
         for among, clusters in (("clusters", speaker.astype(str)), ("clips", None)):
             found = dependence(X, gender, clusters=clusters, factor="gender", permutations=99)
             assert found["split"].str.endswith(f"among {among}").all()
             p[among] += found["p"].tolist()
-    assert np.mean(np.array(p["clusters"]) <= 0.05) < 0.2
+    assert np.mean(np.array(p["clusters"]) <= 0.05) < 0.25
     assert np.mean(np.array(p["clips"]) <= 0.05) > 0.5
     mixed = dependence(X, random.permutation(gender), clusters=speaker.astype(str), permutations=9)
     assert mixed["split"].str.endswith("among clips").all()

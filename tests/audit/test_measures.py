@@ -53,12 +53,12 @@ def test_draws_of_speakers_are_those_of_a_loop() -> None:
     assert (count, len(drawn["uar"])) == (7, DRAWS)
     random = np.random.default_rng(3)
     loop = []
-    for _ in range(120):
+    for _ in range(80):
         taken = np.concatenate([np.flatnonzero(speakers == each) for each in random.integers(0, 7, 7)])
         a, b = truth[taken], predicted[taken]
         loop.append([balanced_accuracy_score(a, b), accuracy_score(a, b), f1_score(a, b, average="macro")])
     for values, measure in zip(np.array(loop).T, measures.MEASURES, strict=True):
-        assert drawn[measure].mean() == pytest.approx(values.mean(), abs=4 * values.std() / 11)
+        assert drawn[measure].mean() == pytest.approx(values.mean(), abs=4 * values.std() / 9)
         assert drawn[measure].std() == pytest.approx(values.std(), rel=0.25)
 
 
@@ -111,13 +111,13 @@ def test_labels_of_whole_speakers_trade_places_as_wholes() -> None:
 
 
 def test_p_of_many_clips_is_the_same_by_the_normal_law(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(3):
-        truth, predicted, _ = clips(n=3000, K=6, right=0.012 * seed, seed=seed)
+    for seed in (0, 2):
+        truth, predicted, _ = clips(n=2000, K=6, right=0.012 * seed, seed=seed)
         drawn = permutation_p(truth, predicted, None)
         with monkeypatch.context() as patch:
             patch.setattr(measures, "EXACT", 100)
             assert permutation_p(truth, predicted, None) == pytest.approx(drawn, abs=0.03)
-    truth, predicted, speakers = clips(n=200_000, K=300, speakers=300)
+    truth, predicted, speakers = clips(n=60_000, K=100, speakers=100)
     assert permutation_p(truth, predicted, None) == 1 / 2001
     assert rows(truth, predicted, predicted, speakers)["uar"]["low"] > 0.39
 
@@ -125,7 +125,7 @@ def test_p_of_many_clips_is_the_same_by_the_normal_law(monkeypatch: pytest.Monke
 def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
     """Speakers prefer answers of their own, so clips of one are alike; a bootstrap over clips would be too narrow."""
     held, p = [], []
-    for seed in range(70):
+    for seed in range(40):
         random = np.random.default_rng(seed)
         speakers = np.repeat(np.arange(20), 20)
         truth = random.integers(0, 3, 400)
@@ -135,7 +135,7 @@ def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
         held.append(found["low"] <= 1 / 3 <= found["high"])
         p.append(found["p"])
     assert 0.87 <= np.mean(held) <= 1
-    assert np.mean(np.array(p) <= 0.2) == pytest.approx(0.2, abs=0.12)
+    assert np.mean(np.array(p) <= 0.2) == pytest.approx(0.2, abs=0.15)
 
 
 def test_cross_fitted_predictions_are_worth_half_their_variance(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_a_reader_says_where_its_corpus_comes_from(name):
 
 def test_the_table_of_readers_is_the_folder(layouts):
     folder = Path(corpora.__file__).parent
-    shared = {"__init__", "corpus", "database", "folder", "joined", "prepared", "schemes"}
+    shared = {"__init__", "corpus", "database", "folder", "joined", "names", "prepared", "schemes"}
     assert set(READERS) == {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - shared
     assert set(READERS) == set(layouts)
 

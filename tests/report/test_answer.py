@@ -48,7 +48,15 @@ def test_the_best_is_told_from_the_side_of_the_best() -> None:
 
 
 def leak(name: str, score: float, **more: Any) -> dict[str, Any]:
-    row = {"name": name, "speakers": "heard", "strongest": True, "erased": False, "score": score, "low": score - 0.1}
+    row = {
+        "name": name,
+        "speakers": "heard",
+        "strongest": True,
+        "erased": False,
+        "score": score,
+        "low": score - 0.1,
+        "best_of": "",
+    }
     return row | {"high": score + 0.1, "chance": 0.125, "interval": "folds"} | more
 
 
@@ -65,6 +73,8 @@ def test_what_is_left_is_the_most_and_the_least() -> None:
     )
     strangers = pd.DataFrame([leak("a", 0.7, speakers="unheard", chance=0.5)])
     assert "chance 50.0 among people not heard in training" in answer.leftover(strangers)
+    older = pd.DataFrame([leak("a", 0.7, best_of="linear, mlp")])
+    assert answer.leftover(older).startswith("Of the speaker, the best on test of linear and mlp still reads 70.0")
     nothing = pd.DataFrame(columns=list(rows[0]))
     assert answer.leftover(nothing) == "What is left of the speaker was not measured in this run."
 

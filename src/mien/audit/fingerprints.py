@@ -4,7 +4,7 @@ A fingerprint is how the energies of 24 mel bands between 300 and 3,400 Hz (what
 and over neighbouring bands, as in Haitsma & Kalker 2002 ("A highly robust audio fingerprinting system", section 4.2);
 but the changes themselves are kept, up to 4.3 dB, not their signs, so that silence, whose signs are chance, counts for
 nothing, and a single onset for little. What lies 45 dB below a clip's loudest band is raised to that. Frames are 128 ms
-long and 16 ms apart.
+long and 16 ms apart; those that reach beyond the clip are left out.
 
 The **similarity** of two clips is the correlation of their changes at the best alignment within +-.3 s of their centres
 of energy, 1 for the same sound. It is not moved by level, and hardly by a codec, a lower sampling rate, an encoder's
@@ -24,7 +24,8 @@ FEATURE = "logmel"
 CONFIG = logmel.Config(mels=24, low=300.0, high=3400.0, window=0.128, shift=0.016, preemphasis=0.0, taper="hann")
 
 SAME = 0.75  # similarity from which on two clips are one recording
-SHORTEST = 19  # frames: less than .3 s of sound could be any word
+SHORTEST = 27  # frames: less than .43 s of sound could be any word
+_EDGE = 4  # frames at either end, half a window, that see the clip's mirror image beyond it
 _MOST = 1.0  # natural logarithm of power, 4.3 dB: a greater change counts as this
 _DEPTH = 4.5 * float(np.log(10))  # natural logarithms of power: 45 dB
 _LAGS = 19  # frames: .3 s
@@ -41,7 +42,7 @@ class Fingerprint(NamedTuple):
     """What is compared of a clip.
 
     Attributes:
-        changes: (T - 2, 23) float32, of norm 1.
+        changes: (frames, 23) float32, of norm 1.
         centre: centre of the energy in frames.
         coarse: (_STEPS, 11) float32, of norm 1: the same at a quarter of the time, half the bands, about the centre.
     """
@@ -67,6 +68,7 @@ def fingerprint(energies: Values) -> Fingerprint | None:
     """
     if len(energies) < SHORTEST:
         return None
+    energies = energies[_EDGE:-_EDGE]
     peak = energies.max()
     raised = np.maximum(energies, peak - _DEPTH)
     loudness = np.sqrt(np.exp(raised - peak).sum(1))

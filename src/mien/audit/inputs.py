@@ -188,7 +188,7 @@ def _npy(path: Path) -> tuple[dict[str, Matrix], None]:
 
 def _npz(path: Path) -> tuple[dict[str, Matrix], tuple[str, ...] | None]:
     with path.open("rb") as file:
-        if file.read(2) != b"PK":
+        if file.read(4) != b"PK\x03\x04":
             raise ValueError("no zip archive of arrays")
     with np.load(path, allow_pickle=False) as file:
         values = {name: file[name] for name in file.files}

@@ -82,7 +82,7 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:
         units: fold -> its unit, as in `Run.units`.
 
     Returns:
-        `factor, role, measure` and the columns of `summary.SUMMARY`.
+        `factor, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
     """
     keys = table[["factor", "role", "measure"]].drop_duplicates()
     parts = [
@@ -92,7 +92,10 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:
         for factor, role, measure in keys.itertuples(index=False)
         if measure in SUMMED
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if not parts:
+        return pd.DataFrame()
+    found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
+    return corrected(found).drop(columns=["fold", "seed"])
 
 
 def _cell(run: Run, cell: Cell, depths: Sequence[str], seed: int) -> None:

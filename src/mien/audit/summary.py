@@ -47,6 +47,7 @@ def leakage_summary(
         are; `cells`; `n`: median of clips; `classes`, `split`: as text.
     """
     table = table[(table["factor"] == factor) & (table["role"] == role) & (table["measure"] == measure)]
+    table = table.dropna(subset="score")  # such as linkability of too few trials
     table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
     rows: list[dict[str, object]] = []
     for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):

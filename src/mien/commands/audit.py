@@ -15,6 +15,7 @@ from mien.audit.leakage import STRONGEST
 from mien.audit.metrics import records
 from mien.audit.run_leakage import summaries
 from mien.commands import Outcome
+from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
 from mien.errors import AuditError, ConfigError
 from mien.files import atomic, write_json
@@ -61,8 +62,6 @@ def audit(
     if wrong := [name for name, value in foreign.items() if value is not None]:
         raise ConfigError(f"audit: --{wrong[0]} does not go with {chosen[0]}; leave it out")
     if split is not None:
-        from mien.commands.audit_split import audit_split
-
         return audit_split(split, root=root, reader=reader, out=out, workers=workers)
     if embeddings is None:
         assert run is not None
@@ -205,7 +204,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    return f"{row['model']} {row['embedding']}"
+    return " ".join(dict.fromkeys((row["model"], row["embedding"])))
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:

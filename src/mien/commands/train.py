@@ -14,9 +14,9 @@ from mien import config, environment
 from mien.audit import compare, reference, sounds, splits
 from mien.audit.coverage import outdated
 from mien.audit.folds import by_fold
+from mien.audit.metrics import metrics
 from mien.audit.run_inputs import inputs_of
 from mien.audit.run_leakage import run_leakage
-from mien.audit.metrics import metrics
 from mien.audit.silhouettes import silhouettes
 from mien.audit.sweep import sweep
 from mien.cells import check, train_cell

@@ -60,7 +60,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     """How well the strongest probe names the speakers heard in training: the most and the least, and after LEACE.
 
     Args:
-        leaks: rows of `leaks.speaker`: `name, model, speakers, strongest, erased`, and the scores.
+        leaks: rows of `leaks.speaker`: `name, speakers, strongest, erased, best_of`, and the scores.
     """
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
     sides = {"heard": "heard in training", "unheard": "not heard in training"}
@@ -77,7 +77,9 @@ def leftover(leaks: pd.DataFrame) -> str:
     middle = " and at least ".join(each) if len(each) == 2 else each[0]
     most = "at most " if len(each) == 2 else ""
     chance = percent(float(rows["chance"].mean()))
-    told = f"Of the speaker, the strongest probe still reads {most}{middle}, chance {chance} among people {sides[side]}"
+    taken = next((str(probes) for probes in rows["best_of"] if probes), "")
+    probe = f"the best on test of {taken.replace(', ', ' and ')}" if taken else "the strongest probe"
+    told = f"Of the speaker, {probe} still reads {most}{middle}, chance {chance} among people {sides[side]}"
     if len(erased):
         low, high = percent(float(erased["score"].min())), percent(float(erased["score"].max()))
         after = low if low == high else f"{low} to {high}"

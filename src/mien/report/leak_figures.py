@@ -88,13 +88,13 @@ def roc_of(run: Run) -> Picture | None:
         return None
     description = "Pairs of one speaker that are accepted, over pairs of two speakers taken for one"
     told = (
-        "Pairs of clips of people not heard in training, by the cosine of their embeddings, centred by the training clips; mean over "
-        f"{words.counted(folds, 'fold')}, seed {run.experiment.seeds[0]}. On the dashed line nobody is "
-        "recognised; a curve's EER is where it crosses the thin line."
+        "Pairs of clips of people not heard in training, by the cosine of their embeddings, centred by the training "
+        f"clips; mean over {words.counted(folds, 'fold')}, seed {run.experiment.seeds[0]}. On the dashed line nobody "
+        "is recognised; a curve's EER is where it crosses the thin line."
     )
     return Picture("Strangers told apart", trends.roc(lines, name="roc", description=description), told)
 
 
-def _interval(row: Mapping[str, Any], label: str, series: int) -> plots.Interval:
+def _interval(row: Mapping[Any, Any], label: str, series: int) -> plots.Interval:
     values = {("value" if name == "score" else name): 100 * float(row[name]) for name in LEAK}
     return plots.Interval(label, **values, parts=tuple(100 * score for score in row["parts"]), series=series)

@@ -63,7 +63,7 @@ def summed(
     added = []
     for _, part in found.groupby(["model", "embedding", "speakers"], sort=False):
         if STRONGEST not in set(part["probe"]):
-            best = part.loc[part["score"].idxmax()].to_dict()
+            best = part.iloc[int(part["score"].to_numpy(float).argmax())].to_dict()
             added.append(best | {"probe": STRONGEST, "best_of": ", ".join(sorted(set(part["probe"])))})
     found = pd.concat([found, pd.DataFrame(added, columns=found.columns)] if added else [found], ignore_index=True)
     plain = {name for name in found["embedding"] if ERASED not in name}
@@ -92,13 +92,14 @@ def baselines(rows: pd.DataFrame, run: Run, *, factor: str = "speaker") -> list[
 
     A random projection of the inputs is neither: its role is `untrained`.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for role in ("floor", "ceiling"):
         part = summed(rows, run, factor=factor, role=role)
         strongest = part[part["strongest"].astype(bool)].to_dict("records")
         for row in strongest:
             kind = "untrained" if row["embedding"] == UNTRAINED else role
-            found.append(row | {"role": kind, "label": str(row["embedding"])})
+            told = {"role": kind, "label": str(row["embedding"])}
+            found.append({str(key): value for key, value in row.items()} | told)
     return found
 
 

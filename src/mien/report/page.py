@@ -169,7 +169,7 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     people = predictions.loc[predictions["split"] == judged, "speaker"].nunique()
     if people < 20:
         whose = counted(people, f"{judged} speaker")
-        said.append(f"Intervals stand on {whose}; with so few they tend to be too narrow.")
+        said.append(f"Intervals stand on {whose} and are widened as so few ask for; still, they are rough.")
     if run.experiment.hold_test:
         said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
     elif _rotates(run):

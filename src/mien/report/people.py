@@ -18,7 +18,8 @@ def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for model, part in table.groupby("model", sort=False):
         if len(part) > 1:
-            best, worst = (part.loc[place].to_dict() for place in (part["wa"].idxmax(), part["wa"].idxmin()))
+            wa = part["wa"].to_numpy(float)
+            best, worst = (part.iloc[int(place)].to_dict() for place in (wa.argmax(), wa.argmin()))
             spread = float(part["wa"].std(ddof=1))
             rows.append({"model": str(model), "best": best, "worst": worst, "spread": spread, "speakers": len(part)})
     return rows

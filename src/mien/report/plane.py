@@ -51,9 +51,10 @@ def plane(points: Sequence[Point], *, name: str, description: str) -> str:
 
 
 def _limits(values: Sequence[float]) -> tuple[float, float]:
-    """Where an axis begins and ends, in percent: whole tens around fractions; nan is left out."""
+    """Where an axis begins and ends, in percent: whole tens around them; fractions, nan is left out."""
     known = [100 * value for value in values if math.isfinite(value)]
-    return 10 * math.floor(min(known) / 10 - 0.2), 10 * math.ceil(max(known) / 10 + 0.2)
+    low, high = 10 * math.floor(min(known) / 10 - 0.2), 10 * math.ceil(max(known) / 10 + 0.2)
+    return max(low, -3), min(high, 103)  # room for a mark at the end
 
 
 def _look(point: Point, points: Sequence[Point]) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def reliability(before: Reliability, after: Reliability, *, name: str, descripti
             axes.plot(100 * bins.said, 100 * bins.right, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
             sizes = 2.5 + 7 * np.sqrt(bins.clips / max(1.0, float(bins.clips.sum())))
             for x, y, size in zip(100 * bins.said, 100 * bins.right, sizes, strict=True):
-                axes.plot(x, y, "o", color=colour, fillstyle=style, markersize=size, zorder=3)  # type: ignore[arg-type]
-            axes.plot([], [], "o", color=colour, fillstyle=style, markersize=5, label=label)  # type: ignore[arg-type]
+                axes.plot(x, y, "o", color=colour, fillstyle=style, markersize=size, zorder=3)
+            axes.plot([], [], "o", color=colour, fillstyle=style, markersize=5, label=label)
         _square(axes, "said, %", "right, %")
         drawn.legend(loc="outside lower center", ncols=2, handletextpad=0.1, columnspacing=0.9)
     return svg(drawn, name, description)

@@ -1,0 +1,133 @@
+"""`mien audit`: of a run and of anybody's embeddings, with one sentence for what cannot be asked."""
+
+import json
+import shutil
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mien
+from mien.audit import embeddings, floors, run_leakage
+from mien.audit.leakage import COLUMNS, leakage
+from mien.cli import main
+from mien.errors import AuditError, ConfigError
+from mien.run import Run, read_table
+
+
+@pytest.fixture(autouse=True)
+def one_probe(monkeypatch):
+    """Which probe reads is not asked here."""
+    for place in (embeddings, floors, run_leakage):
+        monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Embeddings that know the person and the mood, with labels."""
+    place = tmp_path_factory.mktemp("embeddings")
+    random = np.random.default_rng(0)
+    speaker, emotion = np.repeat(np.arange(8), 12), np.tile(np.arange(3), 32)
+    X = random.normal(size=(96, 8)) + 3 * np.eye(8)[speaker] + 3 * np.eye(8)[emotion]
+    np.savez(place / "E.npz", E=X.astype(np.float32), clips=np.array([f"c{n}" for n in range(96)]))
+    np.save(place / "X.npy", X)
+    table = {"clip": [f"c{n}" for n in range(96)], "speaker": speaker, "emotion": emotion, "sex": speaker % 2}
+    labels = pd.DataFrame(table, dtype=str)
+    labels.loc[5, "emotion"] = None
+    labels.sample(frac=1, random_state=0).to_csv(place / "L.csv", index=False)
+    labels.iloc[:90].to_csv(place / "fewer.csv", index=False)
+    return place
+
+
+def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
+    line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/L.csv", "--factor", "speaker"]
+    line += ["--factor", "emotion", "--inputs", f"{folder}/E.npz", "--speakers", "unheard", "--out", f"{tmp_path}/a"]
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[:3])) <= 80
+    assert "emotion: disjoint speakers; interval over speakers" in out
+    assert "emotion: 1 of 96 clips have no label and are left out" in out
+    assert "the encoder has not heard these speakers, as told" in out
+    table = read_table(tmp_path / "a" / "leakage.csv", COLUMNS)
+    assert set(table["speakers"]) == {"unheard"}
+    assert set(table["role"]) == {"measured", "floor", "ceiling"}
+    assert set(table["measure"]) >= {"uar", "accuracy", "f1", "eer", "hsic", "cka"}
+    strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")].set_index(["factor", "embedding"])
+    assert strongest.loc[("speaker", "E"), "score"] > 0.6
+    assert strongest.loc[("speaker", "emotion label"), "role"] == "floor"
+    assert strongest.loc[("emotion", "inputs"), "score"] == strongest.loc[("emotion", "E"), "score"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
+        *("leakage.csv", "leakage.html", "leakage.json", "leakage.svg")
+    ]
+    told = json.loads((tmp_path / "a" / "leakage.json").read_text())
+    assert len(told["rows"]) == len(table)
+
+
+def test_an_array_and_a_mapping_say_what_the_files_say(folder):
+    labels = pd.read_csv(folder / "L.csv", dtype=str).sort_values("clip", key=lambda clip: clip.str[1:].astype(int))
+    X = np.load(folder / "E.npz")["E"]
+    one = mien.leakage(X, {"speaker": labels["speaker"].tolist()}).data["rows"]
+    other = mien.leakage(folder / "E.npz", folder / "L.csv", "speaker").data["rows"]
+    assert [row["score"] for row in one] == [row["score"] for row in other]
+
+
+def test_clips_without_counterpart_are_problems(folder, capsys):
+    assert main(["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/fewer.csv", "--large"]) == 1
+    out, err = capsys.readouterr()
+    assert "mien: problem: embeddings whose clip has no label: 6, such as c90" in err
+    assert "large: one division, one setting a probe" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("", "give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not nothing"),
+        ("R --split S", "not RUN and --split"),
+        ("R --factor speaker", "--factor does not go with RUN"),
+        ("R --out x", "--out does not go with RUN"),
+        ("--embeddings E.npz", "--embeddings needs --labels CSV"),
+        ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
+        ("--split S --labels L.csv", "--labels does not go with --split"),
+        ("--embeddings E.npz --labels L.csv --factor spaeker", "Did you mean 'speaker'"),
+        ("--embeddings X.npy --labels fewer.csv", "96 rows, but 90 labels"),
+        ("--embeddings . --labels L.csv", "is a folder"),
+        (".", "no run folder"),
+    ],
+)
+def test_what_cannot_be_asked_ends_with_2_and_writes_nothing(folder, monkeypatch, capsys, line, sentence):
+    monkeypatch.chdir(folder)
+    before = sorted(folder.rglob("*"))
+    assert main(["audit", *line.split()]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_python_refuses_what_the_command_line_cannot_ask(folder, run):
+    with pytest.raises(ConfigError, match="labels are needed"):
+        mien.leakage(folder / "X.npy")
+    with pytest.raises(ConfigError, match="neither heard nor unheard"):
+        mien.leakage(folder / "X.npy", folder / "L.csv", speakers="both")
+    with pytest.raises(ConfigError, match="'labels' is told by the run itself"):
+        mien.leakage(run, folder / "L.csv")
+    with pytest.raises(AuditError, match="holds Python objects"):
+        mien.leakage(np.array([[None]], object), {"speaker": ["a"]})
+
+
+def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, capsys):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "report.html").unlink()
+    assert main(["audit", str(copy), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {row["factor"] for row in told["rows"]} >= {"speaker", "emotion"}
+    found = Run.open(copy)
+    assert found.leakage is not None
+    embeddings = set(found.leakage["embedding"])
+    assert embeddings >= {"main", "main+leace", "majority", "inputs", "random projection"}
+    assert (copy / "report.html").is_file()
+    assert (copy / "leakage.svg").is_file()
+    assert found.metrics["leakage_differences"]
