@@ -5,6 +5,7 @@ from itertools import permutations
 import audmetric
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from mien.audit import measures
@@ -138,14 +139,14 @@ def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
     assert np.mean(np.array(p) <= 0.2) == pytest.approx(0.2, abs=0.15)
 
 
-def test_cross_fitted_predictions_are_worth_half_their_variance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cross_fitted_predictions_are_worth_less(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, predicted, speakers = clips(right=0.06)
     shuffled = np.random.default_rng(1).permutation(predicted)
     for clusters in (speakers, None):
         once = rows(truth, predicted, shuffled, clusters)["uar"]
         twice = rows(truth, predicted, shuffled, clusters, crossed=True)["uar"]
-        assert twice["low"] - twice["score"] == pytest.approx(np.sqrt(2) * (once["low"] - once["score"]))
-        assert twice["high"] - twice["score"] == pytest.approx(np.sqrt(2) * (once["high"] - once["score"]))
+        assert twice["low"] - twice["score"] == pytest.approx(measures.crossing(5) * (once["low"] - once["score"]))
+        assert twice["high"] - twice["score"] == pytest.approx(measures.crossing(5) * (once["high"] - once["score"]))
         assert once["p"] < twice["p"] < 0.5
     normal = permutation_p(truth, predicted, None, shrink=np.sqrt(2))
     with monkeypatch.context() as patch:
@@ -156,3 +157,12 @@ def test_cross_fitted_predictions_are_worth_half_their_variance(monkeypatch: pyt
         assert np.isnan(rows(truth, predicted, shuffled, None)["uar"]["low"]), "too many kinds of clips to draw from"
     alone = rows(truth, predicted, shuffled, truth)["uar"]
     assert rows(truth, predicted, shuffled, truth, crossed=True)["uar"]["low"] == alone["low"]  # classes are drawn
+
+
+@pytest.mark.parametrize("kinds", [2, 3, 6])
+def test_the_factor_of_crossing_counts_the_linear_part_of_a_decision_twice(kinds: int) -> None:
+    logits = np.random.default_rng(0).normal(size=(200_000, kinds))
+    right = (logits.argmax(1) == 0).astype(float)
+    explained = LinearRegression().fit(logits, right).score(logits, right)
+    assert measures.crossing(kinds) == pytest.approx(np.sqrt(1 + explained), abs=2e-3)
+    assert measures.crossing(1) == 1

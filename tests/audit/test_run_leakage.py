@@ -122,7 +122,7 @@ def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypa
     assert len(measured) == 2
     assert set(again.loc[again["role"] == "measured", "model"]) == {"one", "two"}
     (run.folder / "one" / KEPT).write_text("[")
-    with pytest.raises(RunError, match="damaged .* delete it and run the same command again"):
+    with pytest.raises(RunError, match=r"damaged .* delete it and run the same command again"):
         run_leakage(run)
 
 

@@ -2,11 +2,11 @@
 
 All scores are fractions in [0, 1]. Predictions are fixed: nothing is fitted again.
 
-Clips that test one probe and fit another (cross-fitting) meet twice, once each way round. Where nothing is to be read
-both meetings end alike, so the variance of the score is twice what the clips tell, for a probe that is linear in its
-training labels; there is no unbiased estimate (Bengio & Grandvalet 2004, "No unbiased estimator of the variance of
-k-fold cross-validation"). So intervals of cross-fitted predictions are widened by `CROSSED` = sqrt 2 about the score,
-and p is that of an excess over chance smaller by as much.
+Clips that test one probe and fit another (cross-fitting) meet twice, once each way round, and where nothing is to be
+read both meetings end alike: the score varies more than its clips tell, and nothing estimates by how much without bias
+(Bengio & Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation"). `crossing` is the factor
+for a probe whose logits are sums over its training clips. Intervals of cross-fitted predictions are widened by it about
+the score, and p is that of an excess over chance smaller by as much; `benchmarks/show_null.py` shows what that gives.
 
 - Intervals (95 %) come from bootstraps over clusters, people as a rule: `scores.interval` corrects them for few.
   Where clusters are the classes themselves (speaker is what is read), classes are drawn with the score that each has,
@@ -18,6 +18,7 @@ and p is that of an excess over chance smaller by as much.
   mean and variance, and is no smaller than a permutation's could be.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,6 @@ from mien.audit.scores import DRAWS, Array, interval
 MEASURES = ("uar", "accuracy", "f1")
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer says nothing
 PERMUTATIONS = 2_000
-CROSSED = float(np.sqrt(2))
 EXACT = 20_000  # clips up to which labels are permuted
 CELLS = 4_000_000  # numbers of a block of draws: bounds memory
 FEW_CELLS = 10_000  # kinds of rows (truth, prediction) that clips are drawn from; of more no interval over clips
@@ -85,7 +85,7 @@ def score_rows(
     groups = None if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS else _numbers(clusters)
     scored, fooled = scores(counts(truth, predicted, K)), scores(counts(truth, shuffled, K))
     drawn, count = draws(truth, predicted, groups, K, seed)
-    shared, shrink = _shared(truth, blocks), CROSSED if crossed else 1.0
+    shared, shrink = _shared(truth, blocks), crossing(kinds) if crossed else 1.0
     widen = 1.0 if groups is not None and _same(truth, groups) else shrink
     rows: list[dict[str, object]] = []
     for name in MEASURES:
@@ -101,6 +101,27 @@ def score_rows(
             }
         )
     return rows
+
+
+@cache
+def crossing(kinds: int) -> float:
+    """How much larger cross-fitting makes the deviation of a score than its clips tell, where nothing is to be read.
+
+    Logits that are sums over training clips meet each pair of clips twice, with one outcome: their linear part in a
+    decision counts twice, the rest of it once. For the greatest of K independent normal logits that part has the share
+    K m^2 / (K - 1)^2 of the variance of being right, m the mean of the greatest of K standard normals: 2 / pi of two
+    classes, .47 of four.
+
+    Args:
+        kinds: the K classes.
+
+    Returns:
+        A factor from 1 to 1.28.
+    """
+    if kinds < 2:
+        return 1.0
+    greatest = norm.expect(lambda x: kinds * x * norm.cdf(x) ** (kinds - 1))
+    return float(np.sqrt(1 + kinds * greatest**2 / (kinds - 1) ** 2))
 
 
 def counts(truth: Codes, predicted: Codes, K: int) -> Counts:
