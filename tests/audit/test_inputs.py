@@ -1,4 +1,4 @@
-"""Anybody's embeddings and labels: every format gives the same rows; what cannot be right is refused in a sentence."""
+"""Anybody's embeddings and labels: every format gives the same rows, and what cannot be right is refused."""
 
 import json
 import pickle

@@ -10,14 +10,14 @@ Everything runs on one thread, so the same seed gives the same bits.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from mien.audit.division import inner_part
 from mien.audit.perceptron import descent, kept
@@ -86,12 +86,12 @@ class Fitted:
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
         """The label of each row of X, (m, D) -> (m,)."""
-        with threadpool_limits(1):
+        with _pools().limit(limits=1):
             return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
 
     def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
         """The probe with the setting that was chosen, fitted on other clips or labels; nothing is chosen anew."""
-        with threadpool_limits(1):
+        with _pools().limit(limits=1):
             kinds, codes = np.unique(y, return_inverse=True)
             standard = Standard.of(X)
             model = next(self.fit(standard.apply(X), codes.astype(np.int64), [self.setting], self.seed))
@@ -205,6 +205,12 @@ def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> I
         yield Neighbours(_directions(X) if metric == "cosine" else X, y, votes, metric)
 
 
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded; to look for them takes longer than a small probe."""
+    return ThreadpoolController()
+
+
 def _search(
     fit: Fit,
     settings: Sequence[Setting],
@@ -221,7 +227,7 @@ def _search(
     kinds, codes = np.unique(y, return_inverse=True)
     codes = codes.astype(np.int64)
     train, chosen = inner_part(codes, seed) if inner is None else inner
-    with threadpool_limits(1):
+    with _pools().limit(limits=1):
         standard = Standard.of(X[train])
         inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
         known, own = np.unique(codes[train], return_inverse=True)

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from mien.audit import floors
 from mien.audit.dependence import dependence
 from mien.audit.division import SPEAKER
+from mien.audit.leace import Eraser
 from mien.audit.leakage import COLUMNS, Asked, corrected, leakage
 from mien.audit.metrics import records
 from mien.audit.run_inputs import Inputs
-from mien.audit.run_views import EMOTION, View, views
+from mien.audit.run_views import EMOTION, UNHEARD, View, views
 from mien.audit.summary import leakage_summary
 from mien.audit.verification import verification
 from mien.errors import RunError
@@ -31,7 +32,7 @@ from mien.progress import progress
 from mien.run import Cell, Run, reading
 from mien.settings import digest
 
-VERSION = 1  # of what is measured: raised when the same embeddings give other rows
+VERSION = 2  # of what is measured: raised when the same embeddings give other rows
 KEPT = "leakage.json"  # in the folder of a cell, and of a fold below `baselines`
 QUICK, THOROUGH = "quick", "thorough"
 ERASED = "leace"
@@ -126,12 +127,8 @@ def _quick(
     if view.factor != SPEAKER:
         return
     yield _leakage(values, view, seed).assign(embedding=name)
-    if view.heard == "unheard":
-        centre = values[(clips["split"] == "train").to_numpy()].mean(0)
-        found = verification(
-            values[view.rows], view.labels, recordings=view.known.get("recordings"), centre=centre, seed=seed
-        )
-        yield found.assign(embedding=name, speakers=view.heard)
+    if view.heard == UNHEARD:
+        yield _verified(name, values, clips, view, seed)
 
 
 def _thorough(
@@ -146,6 +143,18 @@ def _thorough(
     clusters = None if view.factor == SPEAKER else view.speakers[looked]
     found = dependence(values[view.rows[looked]], view.labels[looked], clusters=clusters, factor=view.factor, seed=seed)
     yield found.assign(embedding=name, speakers=view.heard)
+    if view.factor == SPEAKER and view.heard == UNHEARD:
+        trained = (clips["split"] == "train").to_numpy()
+        eraser = Eraser.fit(values[trained], clips.loc[trained, "speaker"].to_numpy(str))
+        yield _verified(f"{name}+{ERASED}", eraser.apply(values), clips, view, seed)
+
+
+def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int) -> pd.DataFrame:
+    """Pairs of unheard clips, centred by the training clips; an eraser of heard speakers is all that strangers get."""
+    centre = values[(clips["split"] == "train").to_numpy()].mean(0)
+    recordings = view.known.get("recordings")
+    found = verification(values[view.rows], view.labels, recordings=recordings, centre=centre, seed=seed)
+    return found.assign(embedding=name, speakers=view.heard)
 
 
 def _leakage(values: NDArray[Any], view: View, seed: int, **more: Any) -> pd.DataFrame:
