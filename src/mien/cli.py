@@ -142,6 +142,8 @@ def audit(
     factor: Annotated[list[str] | None, Parameter(negative="")] = None,
     inputs: Path | None = None,
     speakers: Literal["heard", "unheard"] | None = None,
+    balanced: str | None = None,
+    heard_people: Annotated[bool, Parameter(negative="")] = False,
     large: Annotated[bool, Parameter(negative="")] = False,
     split: Path | None = None,
     root: Path | None = None,
@@ -162,10 +164,13 @@ def audit(
         factor: of the labels: the column that is read, speaker unless told; may be given several times.
         inputs: of the embeddings: what the encoder was given, one vector a clip, as a ceiling.
         speakers: of the embeddings: whether the encoder had heard these speakers.
+        balanced: of the embeddings: another column of the labels, which test clips are drawn to say nothing of.
+        heard_people: of the embeddings: test people that the probes have heard, whatever the factor.
         large: of the embeddings: take the mode for very many clips, however many there are.
         split: a manifest: splits.json, a CSV with a column 'split', EmoBox's folds, lists of HiCMAE.
         root: of the split: the folder of its media; without it nothing is heard.
-        reader: of the split: the corpus whose file names tell the speaker, see 'mien list readers'.
+        reader: of the split: the corpus whose file names tell the speaker: cremad, emodb, enterface, iemocap,
+            librispeech, ravdess, savee or tess.
         out: of embeddings and split: the folder for what is found.
         workers: processes.
         seed: of the probes.
@@ -179,6 +184,8 @@ def audit(
         factor=factor,
         inputs=inputs,
         speakers=speakers,
+        balanced=balanced,
+        heard_people=heard_people,
         large=large,
         split=split,
         root=root,

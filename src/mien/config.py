@@ -95,6 +95,11 @@ class Experiment(Settings):
             raise ValueError("a seed is named twice; name each once")
         return seeds
 
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _several(cls, accept: object) -> object:
+        return (accept,) if isinstance(accept, str) else tuple(accept) if isinstance(accept, list) else accept
+
     @field_validator("accept")
     @classmethod
     def _known(cls, accept: tuple[str, ...]) -> tuple[str, ...]:

@@ -92,12 +92,7 @@ class Dataset:
         Where the experiment trains on clips without one label, those of people who are neither validated nor tested
         are added to each fold's training clips.
         """
-        folds = protocols.folds(
-            self.labelled,
-            experiment.protocol,
-            apart=isinstance(self.prepared, Joined),
-            heard="shared-speaker" in experiment.accepted,
-        )
+        folds = protocols.folds(self.labelled, experiment.protocol, apart=isinstance(self.prepared, Joined))
         if experiment.data.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)

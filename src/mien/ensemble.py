@@ -45,6 +45,7 @@ class Ensemble:
         models: one a cell.
         temperature: divides the logits of each.
         unsure: the least probability at which the most likely class is said; 0 where it always is.
+        marks: sentences on leaks that its run accepted.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Ensemble:
     models: tuple[Model, ...]
     temperature: float = 1.0
     unsure: float = 0.0
+    marks: tuple[str, ...] = ()
 
     @staticmethod
     def open(path: Path | str, device: torch.device) -> "Ensemble":
@@ -64,10 +66,11 @@ class Ensemble:
         path = Path(path)
         if exported.is_exported(path):
             told, members = exported.read(path, device)
-            return Ensemble(told.name, told.classes, told.scheme, members, told.temperature, told.unsure.threshold)
+            rule = (told.temperature, told.unsure.threshold)
+            return Ensemble(told.name, told.classes, told.scheme, members, *rule, told.marks)
         run, model, cells = find(path)
         members = tuple(Model.load(run.experiment_of(model), cell, device) for cell in cells)
-        return Ensemble(model, run.classes, run.experiment.data.scheme, members)
+        return Ensemble(model, run.classes, run.experiment.data.scheme, members, marks=tuple(run.marks))
 
     @property
     def rate(self) -> int:

@@ -115,6 +115,7 @@ class Description(Settings):
         unsure: the rejection rule.
         scores: on test speakers of the run, the first of everybody.
         elsewhere: on other corpora.
+        marks: sentences on leaks that the run accepted, to stand beside every figure of the model.
         stored: precision of the weights in the file.
         sha256: of the weights' file, which holds a digest of all else that stands here.
         mien: the version that exported it.
@@ -132,6 +133,7 @@ class Description(Settings):
     unsure: Unsure
     scores: tuple[Score, ...] = Field(min_length=1)
     elsewhere: tuple[Elsewhere, ...] = ()
+    marks: tuple[str, ...] = ()
     stored: Literal["float32", "float16"]
     sha256: str
     mien: str

@@ -1,6 +1,7 @@
-"""Protocols: who trains, who validates, who is tested. No speaker is ever in two parts of a fold.
+"""Protocols: who trains, who validates, who is tested. No speaker is ever in two parts of a fold that is made here.
 
-A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch.
+A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch. A given
+split is taken as it is: the split audit (`mien.audit.splits`) refuses it, and tells at once all that leaks.
 """
 
 from collections.abc import Sequence
@@ -65,14 +66,13 @@ class Fold(NamedTuple):
     test: tuple[str, ...]
 
 
-def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False, heard: bool = False) -> list[Fold]:
+def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> list[Fold]:
     """Divide clips into folds.
 
     Args:
         clips: one row a clip, with `clip` and `speaker`; `session`, `gender` and `split` are used where they are.
         protocol: how.
         apart: whether the corpora that the column `corpus` tells apart are divided each for itself.
-        heard: whether a given split may have a speaker in two parts.
 
     Returns:
         The folds that are to be trained.
@@ -80,7 +80,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False, heard
     Raises:
         ConfigError: when the corpus has too few speakers, lacks the column that the protocol needs, or has other words
             in it.
-        LeakError: when a speaker is in two parts of a fold, unless `heard`.
+        LeakError: when a speaker is in two parts of a fold that was made.
     """
     if protocol.name == "given":
         made = [_given(clips, apart=apart)]
@@ -103,7 +103,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False, heard
                 lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train"
             )
             made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
-    for fold in made if not heard else ():
+    for fold in made if protocol.name != "given" else ():
         refuse_shared_speakers(clips, fold)
     if protocol.folds is None:
         return made
@@ -121,8 +121,7 @@ def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
             raise LeakError(
                 f"fold {fold.number}: {len(shared)} speakers are in both {first} and {second} "
                 f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); "
-                "a score on people who were heard in training says nothing about others: divide the corpus by speaker, "
-                "or give heard=true, and every table is marked so"
+                "a score on people who were heard in training says nothing about others: divide the corpus by speaker"
             )
 
 

@@ -30,6 +30,7 @@ CLIPS = ("clip", "file", "speaker", "emotion", "label")
 PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
 WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
+RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 
 
@@ -160,6 +161,12 @@ class Run:
         """What is left of the speaker, or None where it was not measured."""
         path = self.folder / "leakage.csv"
         return read_table(path, LEAKAGE) if path.exists() else None
+
+    @property
+    def leakage_by_speaker(self) -> pd.DataFrame | None:
+        """How often each speaker is named rightly by each probe, or None where it was not measured."""
+        path = self.folder / "leakage_by_speaker.csv"
+        return read_table(path, RECALLS) if path.exists() else None
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:

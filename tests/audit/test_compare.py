@@ -127,7 +127,7 @@ def test_folds_told_twice_narrow_no_interval_and_two_folds_have_none(row: Row) -
     once = {"a": {"strongest": base}, "b": {"strongest": base + gain}}
     twice = {name: {"strongest": np.tile(probes["strongest"], (2, 1))} for name, probes in once.items()}
     one, two = (row(compare.leakage_differences(measured(probed), APART)) for probed in (once, twice))
-    assert (one["folds"], two["folds"], one["units"], two["units"]) == (6, 12, 6, 6)
+    assert (one["folds"], two["folds"], one["number"], two["number"]) == (6, 12, 6, 6)
     assert (one["low"], one["high"]) == pytest.approx((two["low"], two["high"]))
     two_folds = measured({name: {"strongest": p["strongest"][:2]} for name, p in once.items()})
     few = row(compare.leakage_differences(two_folds, APART))
@@ -141,7 +141,7 @@ def test_twin_folds_widen_the_interval_and_five_pairs_of_them_separate_nothing(r
     gain = np.repeat(np.linspace(0.02, 0.1, 5), 2)[:, None] + np.tile([[0.001], [-0.001]], (5, 1))
     table = measured({"a": {"strongest": folds(10, 1)}, "b": {"strongest": folds(10, 1) + gain}})
     apart, twins = (row(compare.leakage_differences(table, units)) for units in (APART, TWINS))
-    assert (apart["folds"], twins["folds"], apart["units"], twins["units"]) == (10, 10, 10, 5)
+    assert (apart["folds"], twins["folds"], apart["number"], twins["number"]) == (10, 10, 10, 5)
     assert apart["difference"] == pytest.approx(twins["difference"])
     assert twins["high"] - twins["low"] > 1.25 * (apart["high"] - apart["low"])
     assert twins["high"] < 0
@@ -172,3 +172,42 @@ def test_an_experiment_asks_for_its_models_and_for_each_variant_with_its_base() 
     assert {pair for pair in asked if pair[0] not in sweep.models} == {
         (point.name, point.base) for point in sweep.sweep if point.name != point.base
     }
+
+
+def named(by_model: dict[str, dict[str, float]], trainings: int = 3) -> pd.DataFrame:
+    """Recalls of speakers by the strongest probe; a speaker is missing from the fold of its own number."""
+    rows = [
+        {"model": model, "fold": fold, "seed": seed, "speaker": who, "recall": recall}
+        for model, recalls in by_model.items()
+        for fold in range(trainings)
+        for seed in range(2)
+        for number, (who, recall) in enumerate(recalls.items())
+        if number != fold
+    ]
+    return pd.DataFrame(rows).assign(embedding="main", probe="strongest", speakers="heard", clips=10)
+
+
+def test_people_who_were_heard_are_drawn_and_ten_of_them_can_separate_what_two_units_of_folds_cannot(row: Row) -> None:
+    people = {f"s{number}": 0.3 + 0.05 * number for number in range(10)}
+    base = np.full((3, 2), 0.5)
+    table = measured({name: {"strongest": base} for name in ("a", "b", "mixed")})
+    mixed = {who: recall + 0.1 * (-1) ** number for number, (who, recall) in enumerate(people.items())}
+    told = named({"a": people, "b": {who: recall - 0.1 for who, recall in people.items()}, "mixed": mixed})
+    found = compare.leakage_differences(table, APART, told)
+    more = row(found, model="a", other="b")
+    assert (more["number"], more["over"], more["separable"]) == (10, "speakers", True)
+    assert (more["low"], more["high"]) == pytest.approx((0.1, 0.1))
+    assert more["p"] == pytest.approx(2 / 2**10)
+    assert more["p_holm"] == pytest.approx(3 * more["p"])
+    alike = row(found, model="a", other="mixed")
+    assert alike["low"] < 0 < alike["high"]
+    assert not alike["separable"]
+    assert not compare.leakage_differences(table, APART)["separable"].any()  # three units of folds
+    few = told[told["speaker"].isin(["s3", "s4", "s5", "s6", "s7"])]
+    assert not compare.leakage_differences(table, APART, few)["separable"].any()
+
+
+def test_the_verdict_is_that_of_interval_number_and_corrected_p_alike() -> None:
+    low, high = pd.Series([0.1, 0.1, -0.1, 0.1]), pd.Series([0.2, 0.2, 0.2, 0.2])
+    p, number = pd.Series([0.01, 0.06, 0.01, 0.01]), pd.Series([6, 10, 10, 5])
+    assert compare.verdict(low, high, p, number).tolist() == [True, False, False, False]

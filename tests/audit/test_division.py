@@ -48,9 +48,11 @@ def test_recordings_and_sentences_together_where_that_is_possible_and_recordings
     assert apart(found, read)
     said = np.arange(240) % 7  # joins all recordings to one
     mixed = divide(SPEAKERS, recordings=RECORDINGS, sentences=said)
-    assert mixed.told == "disjoint clips and recordings"
+    assert mixed.told == "disjoint clips and recordings; sentences on both sides"
     assert apart(mixed, RECORDINGS)
     assert not apart(mixed, said)
+    own = divide(SPEAKERS, sentences=SPEAKERS)  # nobody says what another says, and each says one sentence
+    assert own.told == "disjoint clips; sentences on both sides"
 
 
 def test_who_has_one_recording_is_left_out_and_told() -> None:

@@ -26,7 +26,7 @@ CLEAN = [
 
 
 def found(rows, twins=(), **more):
-    findings, lacking = examine(rows, list(twins), **more)
+    findings, lacking, _ = examine(rows, list(twins), **more)
     return {(one.finding, one.severity): one for one in findings}, lacking
 
 
@@ -37,7 +37,7 @@ def test_a_clean_split_has_no_finding():
 
 
 PLANTED = {
-    "shared-speaker": (("0", "test", "f", "p", "joy", "s6"), "1 of 2 speakers of test are in train: p (fold 0)"),
+    "shared-speaker": (("0", "test", "f", "p", "joy", "s6"), "1 of 2 speakers of test is in train: p (fold 0)"),
     "same-sentence": (
         ("0", "test", "f", "p", "joy", "s1"),
         "1 sentence of one speaker in train and test: p s1 (fold 0)",
@@ -131,25 +131,51 @@ def test_a_dialogue_may_validate_and_test_but_not_train(column):
     assert ("shared-recording", "leak") in found(split(*same, columns=RECORDED))[0]
 
 
-NAMED = ("fold", "split", "clip", "speaker", "named", "folder")
+NAMED = ("fold", "split", "clip", "speaker", "listed", "named", "folder")
 
 
 def test_a_speaker_told_otherwise_is_a_leak_where_that_one_is_in_another_part():
-    rows = [(str(0), part, f"{part}{n}", who, code, code) for part, who, code in _people() for n in range(3)]
+    rows = [(str(0), part, f"{part}{n}", who, who, code, code) for part, who, code in _people() for n in range(3)]
     assert found(split(*rows, columns=NAMED))[0] == {}
     astray = (
         "0",
         "train",
         "odd",
         "one",
+        "one",
         "02",
         "01",
     )  # in the table and folder of 01, under a name of 02, who is tested
     findings, _ = found(split(*rows, astray, columns=NAMED))
     assert findings["speaker-conflict", "leak"].rows[0]["clips"] == ["odd"]
-    beside = ("0", "test", "odd", "two", "03", "02")  # 03 is tested too
+    beside = ("0", "test", "odd", "two", "two", "03", "02")  # 03 is tested too
     findings, _ = found(split(*rows, beside, columns=NAMED))
     assert set(findings) == {("speaker-conflict", "note")}
+
+
+def test_a_speaker_whom_one_place_tells_is_in_no_conflict_examined():
+    alone = [("0", "train", "a", "01", None, "01", None), ("0", "test", "b", "02", None, "02", None)]
+    apart = [("0", "train", "a", "one", "one", None, None), ("0", "test", "b", "02", None, "02", None)]
+    for rows in (alone, apart):
+        assert found(split(*rows, columns=NAMED))[1]["speaker-conflict"] == "speakers are told in one place only"
+    twice = ("0", "test", "c", "02", None, "02", "02")
+    assert "speaker-conflict" not in found(split(*alone, twice, columns=NAMED))[1]
+
+
+def test_name_and_folder_are_compared_where_the_table_tells_nobody():
+    rows = [("0", part, f"{part}{n}", code, None, code, code) for part, _, code in _people() for n in range(3)]
+    astray = ("0", "train", "odd", "01", None, "01", "02")  # a name of 01 in the folder of 02, who is tested
+    findings, _ = found(split(*rows, astray, columns=NAMED))
+    (row,) = findings["speaker-conflict", "leak"].rows
+    assert (row["clips"], row["named"], row["folder"]) == (["odd"], "01", "02")
+
+
+def test_what_is_told_of_some_clips_is_examined_in_part():
+    *_, partly = examine(split(*CLEAN), None)
+    assert partly == {}
+    *_, partly = examine(split(*CLEAN, ("0", "test", "f", None, "joy", "s6")), None)
+    assert partly["shared-speaker"] == "5 of 6 clips whose speakers are told"
+    assert set(partly) == {"shared-speaker", "same-sentence", "shared-sentence"}
 
 
 def _people():
@@ -171,6 +197,12 @@ def test_people_of_two_corpora_are_two():
     assert found(split(*rows, columns=columns))[0] == {}
     findings, _ = found(split(*rows, ("0", "train", "d", "02", "y"), columns=columns))
     assert findings["shared-speaker", "leak"].rows[0]["speaker"] == "y/02"
+    rows = [("f", part, f"{part}{corpus}", "p", corpus) for part in ("train", "test") for corpus in "xyz"]
+    findings, _ = found(split(*rows, ("f", "test", "more", "q", "z"), columns=columns))
+    assert findings["shared-speaker", "leak"].text == (
+        "x: 1 of 1 speaker of test is in train: p (fold f); y: 1 of 1 speaker of test is in train: p (fold f); "
+        "z: 1 of 2 speakers of test is in train: p (fold f)"
+    )
 
 
 def test_what_nobody_tells_is_not_examined_and_equals_nothing():

@@ -47,6 +47,10 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
     assert found["majority"] < found["random projection"] < found["inputs"]
     assert found["inputs"] > 0.95
     assert set(floors(SPEAKERS, probes=QUICK)["embedding"]) == {"majority"}
+    several = floors(SPEAKERS, inputs=inputs[:, :5], dimension={6, 3}, probes=QUICK)
+    assert several["embedding"].unique().tolist() == [
+        *("majority", "random projection to 3", "random projection to 6", "inputs")
+    ]
 
 
 def test_the_majority_is_the_share_of_the_most_frequent_class() -> None:

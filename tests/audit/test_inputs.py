@@ -85,12 +85,14 @@ def test_what_is_no_embedding_is_refused(values: np.ndarray, sentence: str) -> N
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "E.npy").touch()
     (tmp_path / "E.pt").write_bytes(b"x")
+    (tmp_path / "text.npy").write_text("1 2 3")
     (tmp_path / "E.npz").write_bytes(b"PKx")
     (tmp_path / "E.safetensors").write_bytes(b"x" * 20)
     (tmp_path / "E.csv").write_text("clip,a\nc0,1\nc1,two\n")
     told = {
         "E.npy": "is empty",
         "E.pt": "embeddings are read from .npy, .npz, .safetensors, .csv, not from '.pt'",
+        "text.npy": "does not begin as a numpy array does",
         "E.npz": "cannot be read as .npz",
         "E.safetensors": "cannot be read as .safetensors",
         "E.csv": "column 'a' holds text",

@@ -118,3 +118,21 @@ def test_classes_of_too_few_are_left_out_and_told(planted) -> None:
         leakage_large(X, y.astype(str), recordings=(2 * y + np.arange(N) % 2).astype(str))
     with pytest.raises(AuditError, match="too few recordings to leave some"):
         leakage_large(X, y.astype(str), recordings=np.array(["one"] * N))
+
+
+def test_what_only_the_sentence_says_is_no_voice() -> None:
+    """Everybody has favourites among the ten sentences; the embedding knows the sentence alone."""
+    random = np.random.default_rng(0)
+    speaker = random.integers(0, 8, N)
+    sentence = np.where(random.random(N) < 0.7, speaker, random.integers(0, 10, N))
+    X = (3 * random.normal(size=(10, D))[sentence] + random.normal(size=(N, D))).astype(np.float32)
+    names, said = speaker.astype(str), sentence.astype(str)
+    mixed, apart = leakage_large(X, names), leakage_large(X, names, sentences=said)
+    assert uar(mixed) > 0.6
+    assert uar(apart) < 1 / 8 + 0.05
+    assert apart["split"].str.startswith("disjoint clips and sentences; interval").all()
+    recordings = np.char.add(np.char.add(names, said), random.integers(0, 3, N).astype(str))
+    both = leakage_large(X, names, sentences=said, recordings=recordings)
+    assert both["split"].str.startswith("disjoint clips, recordings and sentences; interval").all()
+    two = leakage_large(X, names, sentences=np.where(sentence < 5, "a", "b"))
+    assert two["split"].str.startswith("disjoint clips; sentences on both sides; interval").all()

@@ -110,6 +110,22 @@ def test_leace_takes_the_speaker_from_a_linear_probe_and_leaves_the_emotion() ->
     assert uar(leakage(X, emotion, erase=emotion, **feeling))["score"] < 0.55
 
 
+def test_after_leace_the_clips_that_choose_are_not_pushed_below_chance_and_the_strongest_is_what_reads_most() -> None:
+    said = []
+    for seed in range(3):
+        found = predict(planted(seed), SPEAKERS, divide(SPEAKERS), probes=("linear",), erase=SPEAKERS, seed=seed)
+        said.append(found.validation["linear"])
+    assert np.mean(said) == pytest.approx(1 / 8, abs=0.035)
+    X = np.random.default_rng(0).normal(size=(240, 6))
+    X[:, :2] += 1.5 * np.sign(X[:, :2])
+    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # no line tells them here
+    X[:, 5] += 3 * (speaker == "one")  # but here, until it is erased
+    after = leakage(X, speaker, erase=speaker, probes=("linear", "mlp"))
+    assert uar(after, "linear")["score"] < 0.65
+    assert uar(after, "mlp")["score"] > 0.8
+    assert uar(after)["score"] == uar(after, "mlp")["score"]
+
+
 def test_on_a_balanced_test_set_another_factor_says_nothing() -> None:
     """The embedding knows the person only; each person has a mood, so it tells emotions, until they are balanced."""
     random = np.random.default_rng(0)
@@ -160,10 +176,17 @@ def test_the_same_seed_gives_the_same_rows_and_what_does_not_fit_is_refused() ->
         leakage(noise(), SPEAKERS, probes=["liner"])
 
 
-def test_p_is_corrected_over_the_factors_of_one_probe() -> None:
-    place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured", "speakers": "heard"}
+def test_p_is_corrected_over_all_that_one_probe_reads_of_heard_and_unheard_people() -> None:
+    place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
     rows = [
-        {**place, "factor": factor, "probe": probe, "measure": "uar", "p": p}
+        {
+            **place,
+            "factor": factor,
+            "speakers": "unheard" if factor == "age" else "heard",
+            "probe": probe,
+            "measure": "uar",
+            "p": p,
+        }
         for probe, many in {"linear": (0.01, 0.04, 0.03), "mlp": (0.02, 0.5, 0.2)}.items()
         for factor, p in zip(("speaker", "gender", "age"), many, strict=True)
     ]

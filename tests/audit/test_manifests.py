@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from mien.audit import manifests
+from mien.audit import manifest_files, manifests
+from mien.audit.findings import examine
 from mien.errors import ConfigError, CorpusError
 
 
@@ -42,8 +43,8 @@ def test_rows_without_a_split_and_rows_told_twice_are_counted(tmp_path):
     write(tmp_path, m_csv="file,split\na.wav,train\na.wav,train\nb.wav,\nc.wav,test\n")
     read = manifests.read(tmp_path / "m.csv")
     assert list(read.rows["clip"]) == ["a", "c"]
-    assert any("1 rows have no split" in said for said in read.said)
-    assert any("1 rows are told twice, such as a" in said for said in read.said)
+    assert any("1 row without a split" in said for said in read.said)
+    assert any("1 row told twice, such as a" in said for said in read.said)
 
 
 def test_emobox_as_file_fold_and_folds(tmp_path):
@@ -59,7 +60,8 @@ def test_emobox_as_file_fold_and_folds(tmp_path):
     one = manifests.read(tmp_path / "fold_1")
     beside = manifests.read(tmp_path / "fold_1" / "emodb_train_fold_1.jsonl")
     pd.testing.assert_frame_equal(one.rows, beside.rows)
-    assert placed(one) == [("", "test", "03"), ("", "train", "03"), ("", "train", "08")]
+    assert beside.said == ("emodb_test_fold_1.jsonl beside emodb_train_fold_1.jsonl is read with it",)
+    assert placed(one) == [("fold_1", "test", "03"), ("fold_1", "train", "03"), ("fold_1", "train", "08")]
     assert list(one.rows["sentence"]) == ["a02", "a01", "a01"]
 
 
@@ -104,9 +106,115 @@ def test_the_rule_of_a_corpus_tells_what_the_table_does_not(tmp_path):
     read = manifests.read(tmp_path / "m.csv", "emodb")
     assert list(read.rows["speaker"].fillna("?")) == ["03", "eight", "?"]
     assert list(read.rows["named"].fillna("?")) == ["03", "08", "?"]
-    assert any("1 of 3 names are not those of the corpus, such as odd.wav" in said for said in read.said)
+    assert any("1 of 3 names is not one of the corpus, such as odd.wav" in said for said in read.said)
     with pytest.raises(ConfigError, match="Did you mean 'emodb'"):
         manifests.read(tmp_path / "m.csv", "emo_d")
+
+
+@pytest.mark.parametrize("spelt", ["fold_{}", "Fold-0{}", "fold{}", "split0{}", "cv{}"])
+def test_folds_of_one_folder_are_kept_apart_by_name(tmp_path, spelt):
+    people = {1: ("03a01Fa", "08a01Na"), 2: ("08a01Na", "03a01Fa")}  # who trains in one fold is tested in the other
+    for fold, (train, test) in people.items():
+        (tmp_path / f"emodb_train_{spelt.format(fold)}.jsonl").write_text(emobox(train))
+        (tmp_path / f"emodb_test_{spelt.format(fold)}.jsonl").write_text(emobox(test))
+    read = manifests.read(tmp_path)
+    where = [(part, who) for _, part, who in placed(read)]
+    assert where == [("test", "08"), ("train", "03"), ("test", "03"), ("train", "08")]
+    assert read.rows["fold"].nunique() == 2
+    assert [one for one in examine(read.rows, None)[0] if one.severity == "leak"] == []
+    one = manifests.read(tmp_path / f"emodb_test_{spelt.format(2)}.jsonl")
+    assert sorted(one.rows["speaker"]) == ["03", "08"]
+    assert len(set(one.rows["fold"])) == 1
+
+
+def test_a_shared_speaker_of_one_of_such_folds_is_found(tmp_path):
+    for fold, test in ((1, "03a02Fa"), (2, "08a02Fa")):
+        (tmp_path / f"train_fold_{fold}.jsonl").write_text(emobox("03a01Fa"))
+        (tmp_path / f"test_fold_{fold}.jsonl").write_text(emobox(test))
+    (leak,) = (one for one in examine(manifests.read(tmp_path).rows, None)[0] if one.severity == "leak")
+    assert [(row["fold"], row["speaker"]) for row in leak.rows] == [("fold_1", "03")]
+
+
+@pytest.mark.parametrize(
+    ("folder", "stem", "fold"),
+    [
+        ("", "train", ""),
+        ("", "emodb_train_fold_1", "fold_1"),
+        ("fold_1", "emodb_train_fold_1", "fold_1"),
+        ("emodb/fold_01", "emodb_train_fold_1", "emodb/fold_01"),
+        ("3", "train_fold3", "3"),
+        ("emodb", "test_cv10", "emodb/cv_10"),
+        ("fold_2", "train_split1", "fold_2/split_1"),
+        ("x", "manifold_1_test", "x"),
+    ],
+)
+def test_folder_and_name_tell_the_fold_together(folder, stem, fold):
+    assert manifest_files.fold(folder, stem) == fold
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a_train.csv", "b_train.csv"),
+        ("train.csv", "training.csv"),
+        ("train.csv", "train.tsv"),
+        ("all.csv", "train.csv"),
+    ],
+)
+def test_two_files_of_one_part_are_refused(tmp_path, one, other):
+    for name in (one, other):
+        (tmp_path / name).write_text(f"file{',split' * (name == 'all.csv')}\na.wav{',test' * (name == 'all.csv')}\n")
+    with pytest.raises(CorpusError, match=r"both tell train of one fold; number the folds as in train_fold_1\.csv"):
+        manifests.read(tmp_path)
+
+
+def test_files_that_are_named_otherwise_neither_join_nor_kill(tmp_path):
+    write(tmp_path, emodb_train_csv="file,speaker\na.wav,x\n", emodb_dev_csv="file,speaker\nb.wav,y\n")
+    alone = manifests.read(tmp_path / "emodb_dev.csv")
+    assert alone.said == ("emodb_train.csv beside emodb_dev.csv is read with it",)
+    write(tmp_path, ravdess_train_csv="file,speaker\nc.wav,z\n", all_csv="file,split\nd.wav,train\n", empty_csv="")
+    write(tmp_path, emodb_test_jsonl="{", emodb_test_fold_1_csv="file\ne.wav\n", emodb_train_v2_csv="file\nf.wav\n")
+    (tmp_path / "test_latin.csv").write_bytes(b"\xff\xfe\x00")
+    again = manifests.read(tmp_path / "emodb_dev.csv")
+    pd.testing.assert_frame_equal(again.rows, alone.rows)
+    assert (again.files, again.said) == (alone.files, alone.said)
+    with pytest.raises(CorpusError, match="holds train only"):
+        manifests.read(tmp_path / "ravdess_train.csv")
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";"])
+def test_tables_of_three_columns_are_tables_whatever_separates_them(tmp_path, separator):
+    rows = ["file,speaker,split", "a.wav,p q,train", "b.wav,r s,test"]
+    (tmp_path / "m.csv").write_text("\n".join(rows).replace(",", separator))
+    assert placed(manifests.read(tmp_path / "m.csv")) == [("", "test", "r s"), ("", "train", "p q")]
+
+
+def test_a_list_begins_with_a_path_and_ends_with_a_label(tmp_path):
+    write(tmp_path, train_csv="/f/a /w/a.wav happy\n", test_csv="/f/b /w/b.wav 3\n")
+    assert list(manifests.read(tmp_path).rows["emotion"]) == ["3", "happy"]
+    write(tmp_path, train_csv="file speaker split\na.wav x train\n")
+    hint = r"it has: file speaker split \(columns are separated by commas, tabs or semicolons"
+    with pytest.raises(CorpusError, match=hint):
+        manifests.read(tmp_path)
+    write(tmp_path, train_csv="Utterance;Who;Colour\na;x;red\n")
+    with pytest.raises(CorpusError, match=r"it has: Who, Colour$"):
+        manifests.read(write(tmp_path / "own", m_csv="Who;Colour\nx;red\n") / "m.csv")
+
+
+def test_a_reader_of_other_names_is_refused_and_the_right_one_named(tmp_path):
+    (tmp_path / "train.jsonl").write_text(emobox("03a01Fa", "08a01Na"))
+    (tmp_path / "test.jsonl").write_text(emobox("03a02Fa"))
+    with pytest.raises(CorpusError, match=r"0 of 3 names can be read as those of ravdess.*give --reader emodb"):
+        manifests.read(tmp_path, "ravdess")
+    assert placed(manifests.read(tmp_path, "emodb")) == placed(manifests.read(tmp_path))
+    write(tmp_path, m_csv="file,split\nx.wav,train\ny.wav,test\n")
+    with pytest.raises(CorpusError, match="leave --reader out"):
+        manifests.read(tmp_path / "m.csv", "emodb")
+
+
+def test_who_is_told_by_the_table_here_and_by_the_name_there_is_one(tmp_path):
+    write(tmp_path, m_csv="file,speaker,split\n03a01Fa.wav,ann,train\n03a02Fa.wav,,test\n08a02Fa.wav,,test\n")
+    assert list(manifests.read(tmp_path / "m.csv").rows["speaker"]) == ["ann", "ann", "08"]
 
 
 HOSTILE = {
@@ -117,8 +225,11 @@ HOSTILE = {
     "file,split\na.wav,trian\nb.wav,test\n": "row 1, column 'split': 'trian'. Did you mean 'train'?",
     "file,split\na.wav,train\nb.wav,train\n": "holds train only",
     "file,split\na.wav,\n": "holds no clip of any split only",
+    "file,split\n": "has a header and no row",
+    "file,split,start\na.wav,train,0\nb.wav,test,0:12\n": "row 2, column 'start': '0:12' is no number of seconds",
+    "file,split,end\na.wav,train,inf\n": "row 1, column 'end': 'inf' is no number of seconds",
     "file,split\na.wav,train,x,y\n": "more cells than the header",
-    "a b c d\n": "line 1 is not 'frames-folder wav label'|no column|its name tells none",
+    "a b c d\n": "no column 'file' or 'clip'; it has: a b c d",
 }
 
 

@@ -121,16 +121,22 @@ def test_the_inner_part_that_is_given_chooses() -> None:
     inner = (np.arange(100), np.arange(100, 200))
     assert PROBES["linear"](X, y, 0, inner).validation < 0.7
     assert PROBES["linear"](X, y, 0, (np.arange(50), np.arange(50, 100))).validation > 0.95
+    turned = PROBES["linear"](X, y, 0, inner, X[:, ::-1])  # the last fit sees the clips otherwise than the choice
+    again = PROBES["linear"](X, y, 0, inner).again(X[:, ::-1], y)
+    assert turned.validation == PROBES["linear"](X, y, 0, inner).validation
+    np.testing.assert_array_equal(turned.predict(X), again.predict(X))
 
 
-def test_the_nearest_mean_is_the_centroid_and_the_discriminant_of_scikit_learn() -> None:
-    X, y = clusters(n=240, kinds=4, D=8, apart=0.5)
-    y = np.arange(240) % 4  # equal classes: the oracle's weights of classes agree
-    X = Standard.of(X + 0.3 * np.eye(8)[y] @ np.random.default_rng(0).normal(size=(8, 8))).apply(X)
+@pytest.mark.parametrize(("n", "D"), [(240, 8), (80, 120)])
+def test_the_nearest_mean_is_the_centroid_and_the_discriminant_of_scikit_learn(n: int, D: int) -> None:
+    X, y = clusters(n=n, kinds=4, D=D, apart=0.5)
+    y = np.arange(n) % 4  # equal classes: the oracle's weights of classes agree
+    X = Standard.of(X + 0.3 * np.eye(D)[y] @ np.random.default_rng(0).normal(size=(D, D))).apply(X)
+    other = np.random.default_rng(1).normal(size=(50, D))
     plain, shrunk = probes.nearest_mean(X, y, [1.0, 0.3], 0)
-    np.testing.assert_array_equal(plain.predict(X), NearestCentroid().fit(X, y).predict(X))
+    np.testing.assert_array_equal(plain.predict(other), NearestCentroid().fit(X, y).predict(other))
     oracle = LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=Shrunk(0.3)).fit(X, y)
-    np.testing.assert_array_equal(shrunk.predict(X), oracle.predict(X))
+    np.testing.assert_array_equal(shrunk.predict(other), oracle.predict(other))
 
 
 class Shrunk:

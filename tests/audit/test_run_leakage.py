@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.audit import floors
+from mien.audit import floors, recalls
 from mien.audit import run_leakage as module
-from mien.audit.leakage import COLUMNS, leakage
+from mien.audit.leakage import COLUMNS, leakage, predict
 from mien.audit.run_inputs import Inputs
 from mien.audit.run_leakage import KEPT, run_leakage, summaries
 from mien.audit.run_views import views
@@ -57,8 +57,9 @@ class Fake:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for place in (module, floors):  # which probe reads is not asked here
-        monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
+    one = {"probes": ("nearest_mean",)}  # which probe reads is not asked here
+    monkeypatch.setattr(floors, "leakage", partial(leakage, **one))
+    monkeypatch.setattr(module, "predict", partial(predict, **one))
 
     def made(**values: np.ndarray) -> Run:
         (tmp_path / "clips.csv").write_text("the clips")
@@ -80,7 +81,7 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
 def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     noise = np.random.default_rng(1).normal(size=(len(SPEAKER), 6)).astype(np.float32)
     inputs = Inputs({"inputs": {f"c{number}": row for number, row in enumerate(planted().astype(float))}})
-    table = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
+    table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
     assert tuple(table.columns) == COLUMNS
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
     read = {"factor": "speaker", "speakers": "heard", "embedding": "main"}
@@ -94,7 +95,8 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     assert emotion["score"] > 0.85
     assert "fitted on training clips, tested on test clips; disjoint speakers" in emotion["split"]
     assert one(strongest, model="leaky", factor="emotion", embedding="main+leace")["score"] > 0.7
-    assert one(table, model="leaky", measure="eer")["score"] < 0.2 < one(table, model="clean", measure="eer")["score"]
+    eer = {"measure": "eer", "embedding": "main"}
+    assert one(table, model="leaky", **eer)["score"] < 0.2 < one(table, model="clean", **eer)["score"]
     assert one(strongest, role="ceiling", **read | {"embedding": "inputs"})["score"] > 0.9
     beside = strongest[(strongest["role"] == "floor") & (strongest["factor"] == "speaker")]
     assert set(beside["embedding"]) == {"majority", "emotion label", "random projection"}
@@ -103,22 +105,29 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     assert set(table.loc[table["measure"].isin(["hsic", "cka"]), "factor"]) == {"speaker", "emotion", "gender"}
     corrected = strongest["p_corrected"] >= strongest["p"]
     assert corrected.all()
-    means = summaries(table, {0: 0})
+    assert tuple(by_speaker.columns) == recalls.COLUMNS
+    keys = ["model", "embedding", "fold", "seed", "probe", "speakers"]
+    uar = by_speaker.groupby(keys)["recall"].mean().rename("mean").reset_index()
+    same = table[(table["factor"] == "speaker") & (table["measure"] == "uar")].merge(uar, on=keys)
+    assert len(same) == len(uar) > 0
+    assert same["score"].to_numpy(float) == pytest.approx(same["mean"].to_numpy(float))
+    means = summaries(table, {0: 0}, by_speaker)
     assert one(means, model="leaky", measure="uar", role="measured", probe="strongest", **read)["score"] > 0.9
 
 
 def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(one=planted(), two=planted()[:, ::-1].copy())
-    first = run_leakage(run)
+    first = run_leakage(run).table
     assert set(first["probe"]) == {"nearest_mean", "strongest", "cosine"}
     assert set(first["factor"]) == {"speaker"}
     measured = []
-    monkeypatch.setattr(module, "leakage", lambda *_, **more: measured.append(more) or pd.DataFrame())
-    pd.testing.assert_frame_equal(run_leakage(run), first)
+    read = module.predict
+    monkeypatch.setattr(module, "predict", lambda *given, **more: measured.append(more) or read(*given, **more))
+    pd.testing.assert_frame_equal(run_leakage(run).table, first)
     assert not measured
     path = run.folder / "two" / "embeddings.safetensors"
     path.write_bytes(path.read_bytes()[::-1])
-    again = run_leakage(run)
+    again = run_leakage(run).table
     assert len(measured) == 2
     assert set(again.loc[again["role"] == "measured", "model"]) == {"one", "two"}
     (run.folder / "one" / KEPT).write_text("[")
@@ -128,12 +137,12 @@ def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypa
 
 def test_the_quick_part_stays_when_all_is_measured(make) -> None:
     run = make(one=planted())
-    quick = run_leakage(run)
+    quick = run_leakage(run).table
     kept = json.loads((run.folder / "one" / KEPT).read_text())["quick"]
-    table = run_leakage(run, thorough=True)
+    table = run_leakage(run, thorough=True).table
     assert json.loads((run.folder / "one" / KEPT).read_text())["quick"] == kept
     assert len(table) > len(quick)
-    pd.testing.assert_frame_equal(run_leakage(run), table)
+    pd.testing.assert_frame_equal(run_leakage(run).table, table)
 
 
 def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:

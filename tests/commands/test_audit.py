@@ -10,7 +10,7 @@ import pytest
 
 import mien
 from mien.audit import embeddings, floors, run_leakage
-from mien.audit.leakage import COLUMNS, leakage
+from mien.audit.leakage import COLUMNS, leakage, predict
 from mien.cli import main
 from mien.errors import AuditError, ConfigError
 from mien.run import Run, read_table
@@ -19,8 +19,9 @@ from mien.run import Run, read_table
 @pytest.fixture(autouse=True)
 def one_probe(monkeypatch):
     """Which probe reads is not asked here."""
-    for place in (embeddings, floors, run_leakage):
+    for place in (embeddings, floors):
         monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
+    monkeypatch.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,33 @@ def test_an_array_and_a_mapping_say_what_the_files_say(folder):
     X = np.load(folder / "E.npz")["E"]
     one = mien.leakage(X, {"speaker": labels["speaker"].tolist()}).data["rows"]
     other = mien.leakage(folder / "E.npz", folder / "L.csv", "speaker").data["rows"]
-    assert [row["score"] for row in one] == [row["score"] for row in other]
+    read = [row for row in other if row["factor"] == "speaker" and row["role"] == "measured"]
+    assert [row["score"] for row in one if row["role"] == "measured"] == [row["score"] for row in read]
+
+
+def test_test_clips_are_balanced_and_heard_people_tested_as_asked(folder, capsys):
+    line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/L.csv", "--factor", "sex", "--json"]
+    assert main([*line, "--balanced", "emotion", "--heard-people"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    rows = {(row["factor"], row["embedding"]): row for row in told["rows"] if row["probe"] == "strongest"}
+    assert rows["sex", "E"]["split"].startswith("disjoint clips; speakers on both sides; 94 of 95 test clips, balanced")
+    assert rows["sex", "emotion label"]["score"] < 0.6
+    assert rows["sex", "speaker label"]["score"] == 1
+    assert rows["emotion", "E"]["split"].startswith("disjoint speakers;")
+    assert {"sex: test clips are balanced over emotion", "sex: 1 of 96 clips have no emotion and are left out"} <= set(
+        told["told"]
+    )
+
+
+def test_one_speaker_is_told_the_way_out(folder, tmp_path, capsys):
+    pd.read_csv(folder / "L.csv", dtype=str).assign(speaker="one").to_csv(tmp_path / "L.csv", index=False)
+    line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{tmp_path}/L.csv", "--factor", "sex"]
+    assert main(line) == 2
+    assert "all clips are of one speaker; give clips of another, or test heard people (--heard-people)" in (
+        capsys.readouterr().err
+    )
+    assert main([*line, "--heard-people"]) == 0
+    assert "no emotion as utility beside it: emotion: all clips are of one speaker" in capsys.readouterr().out
 
 
 def test_clips_without_counterpart_are_problems(folder, capsys):
@@ -86,6 +113,10 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
         ("R --split S", "not RUN and --split"),
         ("R --factor speaker", "--factor does not go with RUN"),
         ("R --out x", "--out does not go with RUN"),
+        ("R --heard-people", "--heard-people does not go with RUN"),
+        ("R --balanced emotion", "--balanced does not go with RUN"),
+        ("--embeddings E.npz --labels L.csv --balanced mood", "unknown factor 'mood'"),
+        ("--embeddings E.npz --labels L.csv --large --heard-people", "no heard people in the mode for many clips"),
         ("--embeddings E.npz", "--embeddings needs --labels CSV"),
         ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
         ("--split S --labels L.csv", "--labels does not go with --split"),
@@ -121,6 +152,9 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     (copy / "report.html").unlink()
+    for cell in Run.open(copy).cells:
+        if cell.fold > 1:
+            shutil.rmtree(cell.folder)
     assert main(["audit", str(copy), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["factor"] for row in told["rows"]} >= {"speaker", "emotion"}

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 import mien
+from mien.audit.findings import NAMES
 from mien.cli import main
-from mien.errors import CorpusError
+from mien.corpora import names
+from mien.errors import AuditError, CorpusError
 
 SPLITS = {
     "emobox/emodb": (10, 10),
@@ -49,9 +51,56 @@ def test_without_sound_the_table_is_examined(folder):
     told = mien.audit_split(folder / "m.csv", out=folder / "out")
     assert told.exit_code == 0
     assert told.data["not_examined"]["near-duplicate"] == "no --root tells where the recordings are"
-    assert "no leak in what was examined" in told.text
+    assert "\nno leak in what was examined" in told.text
+    assert told.text.startswith(
+        "1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2 clips of 2\n"
+    )
+    states = [set(told.data[key]) for key in ("examined", "examined_in_part", "not_examined")]
+    assert set.union(*states) == set(NAMES)
+    assert sum(map(len, states)) == len(NAMES)
     assert json.loads((folder / "out" / "certificate.json").read_text()) == told.data
     assert list(pd.read_csv(folder / "out" / "findings.csv").columns) == ["finding", "severity", "rows"]
+
+
+def test_a_clip_told_twice_is_found_by_name_and_examined_in_part(folder):
+    with (folder / "m.csv").open("a") as file:
+        file.write("/else/where/s0/a.wav,s0,joy,test\n")
+    told = mien.audit_split(folder / "m.csv")
+    assert "identical-audio" in {one["finding"] for one in told.data["findings"]}
+    assert told.data["examined_in_part"]["identical-audio"].startswith("names only")
+    assert "identical-audio" not in told.data["not_examined"]
+    assert "identical-audio, label-conflict: names only" in told.text
+
+
+def test_a_split_without_speakers_is_not_called_clean(folder):
+    (folder / "m.csv").write_text("file,split\nx.wav,train\ny.wav,test\n")
+    told = mien.audit_split(folder / "m.csv")
+    assert "\nspeakers are not known: whether the split leaks cannot be told; no leak" in told.text
+    assert "train 1 clip of unknown speakers" in told.text
+
+
+def test_folds_are_counted_as_a_range_for_each_corpus(folder):
+    rows = [
+        f"{n}{part}.wav,{part}{n},{part},{fold},x" for fold in (1, 2) for part in ("train", "test") for n in range(fold)
+    ]
+    (folder / "m.csv").write_text("\n".join(["file,speaker,split,fold,corpus", *rows]) + "\n")
+    told = mien.audit_split(folder / "m.csv").text
+    assert told.startswith(
+        "2 folds: train 1 to 2 clips of 1 to 2 speakers, test 1 to 2 clips of 1 to 2\n    speakers\n"
+    )
+    with (folder / "m.csv").open("a") as file:
+        file.write("a.wav,p,train,1,y\nb.wav,p,test,1,y\n")
+    told = mien.audit_split(folder / "m.csv").text
+    assert "\ny, 1 fold: train 1 clip of 1 speaker, test 1 clip of 1 speaker\n" in told
+    assert "y: 1 of 1 speaker of test is in train: p (fold 1)" in " ".join(told.split())
+
+
+def test_what_is_asked_wrongly_is_refused_before_anything_is_read(folder, capsys):
+    with pytest.raises(AuditError, match=r"m\.csv: is a file, not a folder"):
+        mien.audit_split(folder / "none.csv", out=folder / "m.csv")
+    assert main(["audit", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(name in told for name in names.RULES)
 
 
 def test_sound_is_found_by_the_end_of_its_path(folder, capsys):
@@ -62,6 +111,7 @@ def test_sound_is_found_by_the_end_of_its_path(folder, capsys):
     assert [clip[-4:] for clip in found["rows"][0]["clips"]] == ["s0/a", "s4/a"]
     assert found["rows"][0]["splits"] == ["train", "test"]
     assert len(told.data["files"]) == 5
+    assert told.data["examined_in_part"] == {}
     table = pd.read_csv(folder / "out" / "findings.csv")
     assert json.loads(table["rows"][0]) == list(found["rows"])
     assert max(map(len, told.text.splitlines()[:-1])) <= 80
@@ -74,8 +124,14 @@ def test_missing_files_are_told_and_decide_nothing(folder, capsys):
     (folder / "media" / "s3" / "a.wav").write_bytes(b"no sound")
     told = mien.audit_split(folder / "m.csv", root=folder / "media")
     assert told.exit_code == 0
-    assert len(told.problems) == 2
-    assert told.data["not_examined"]["identical-audio"].startswith("1 of 5 files are missing; 1 file could not be read")
+    missing, unread = told.problems
+    assert missing == f"1 file is not found below {folder / 'media'}, or at two places, such as /else/where/s4/a.wav"
+    assert unread.startswith("1 file could not be read")
+    assert told.data["missing"] == ["/else/where/s4/a.wav"]
+    assert len(told.data["unread"]) == 1
+    for name in ("identical-audio", "near-duplicate", "label-conflict"):
+        what = told.data["examined_in_part"][name]
+        assert what.startswith("3 of 5 clips heard: 1 file is missing; 1 file could not be read")
     (folder / "empty").mkdir()
     with pytest.raises(CorpusError, match="holds none of the 5 clips of the split"):
         mien.audit_split(folder / "m.csv", root=folder / "empty")
@@ -84,7 +140,8 @@ def test_missing_files_are_told_and_decide_nothing(folder, capsys):
 def test_one_name_at_two_places_is_taken_for_neither(folder):
     (folder / "m.csv").write_text("file,speaker,split\na.wav,x,train\ns1/a.wav,y,test\n")
     told = mien.audit_split(folder / "m.csv", root=folder / "media")
-    assert told.problems == [f"a.wav: not below {folder / 'media'}"]
+    assert told.data["missing"] == ["a.wav"]
+    assert len(told.problems) == 1
 
 
 @pytest.mark.recordings
@@ -109,7 +166,7 @@ def test_a_random_split_of_ravdess_finds_people_and_the_identical_pair(recording
     (tmp_path / "m.csv").write_text("\n".join(["file,split", *rows]) + "\n")
     told = mien.audit_split(tmp_path / "m.csv", root=recordings / "ravdess")
     found = {one["finding"]: one for one in told.data["findings"]}
-    assert found["shared-speaker"]["text"].startswith("1 of 1 speakers of test are in train: 07")
+    assert found["shared-speaker"]["text"].startswith("1 of 1 speaker of test is in train: 07")
     assert [row["clips"] for row in found["identical-audio"]["rows"]] == [
         ["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]
     ]

@@ -1,11 +1,13 @@
 """A leaky split stops a training before anything is written; what is accepted marks the run and its texts."""
 
+import json
 import shutil
 
 import pandas as pd
 import pytest
 
 import mien
+from mien import config, exported
 from mien.audit.fingerprints import CONFIG, FEATURE
 from mien.errors import ConfigError, LeakError
 from mien.features.store import target
@@ -33,8 +35,9 @@ def leaky(tmp_path_factory, make_corpus):
 
 def test_a_leak_stops_before_anything_is_written_and_names_the_ways_out(leaky, experiment, tmp_path):
     settings = [f"data.prepared={leaky}", *ONE]
-    with pytest.raises(LeakError, match=r"1 speakers are in both train and test \(s0\).*give heard=true"):
+    with pytest.raises(LeakError, match=r"1 of 2 speakers of test is in train: s0.*identical-audio: 1 pair") as told:
         mien.train(experiment, settings, out=tmp_path / "run")
+    assert "give heard=true and accept=[identical-audio]" in str(told.value)
     with pytest.raises(
         LeakError, match=r"identical-audio: 1 pair of identical clips in train and test: s1-neutral-0"
     ) as told:
@@ -53,7 +56,7 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     done = mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run = Run.open(tmp_path / "run")
     heard, *others = run.marks
-    assert heard == "heard: 1 of 2 speakers of test are in train: s0 (fold 0)"
+    assert heard == "heard: 1 of 2 speakers of test is in train: s0 (fold 0)"
     assert [mark.split(":")[0] for mark in others] == ["accepted, identical-audio", "accepted, test-statistics"]
     certificate = run.certificate
     assert certificate["accepted"] == ["identical-audio", "shared-speaker", "test-statistics"]
@@ -63,8 +66,36 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     assert set(certificate["not_examined"]) == {"shared-recording", "speaker-conflict"}
     assert done.text.startswith("\n".join(run.marks))
     assert done.data["marks"] == run.marks
+    assert run.metrics["marks"] == run.marks
     other = mien.evaluate(tmp_path / "run", on=prepared)
     assert other.text.startswith(heard)
+    _its_audit(run)
+    _its_export(run, tmp_path / "exported", leaky.parent / "root" / "s0-anger-0.wav")
+
+
+def _its_audit(run):
+    audited = mien.leakage(run.folder)
+    assert audited.text.startswith("\n".join(run.marks))
+    assert audited.data["marks"] == run.marks
+    assert json.loads((run.folder / "leakage.json").read_text())["marks"] == run.marks
+    assert run.marks[0] in (run.folder / "leakage.html").read_text()
+    answer = (run.folder / "report.html").read_text().split('<div class="answer">')[1].split("</div>")[0]
+    assert "On test speakers, 1 of 2 of whom were heard in training" in answer
+    assert "never heard" not in answer
+
+
+def _its_export(run, out, sound):
+    """The mark goes with the model: into its description, its card, the text, and what it says of a file."""
+    done = mien.export(run.folder, out=out)
+    assert "test speakers, 1 of 2 heard in training: UAR" in done.text
+    assert all(f"marked: {mark}" in done.text for mark in run.marks)
+    assert list(exported.describe(out).marks) == run.marks
+    card = (out / exported.CARD).read_text()
+    assert card.index(run.marks[0]) < card.index("## What it heard")
+    assert "## Scores on test speakers, 1 of 2 of whom were heard in training" in card
+    assert "people who were not heard" not in card
+    for model in (out, run.folder):
+        assert mien.predict([sound], model=model).text.splitlines()[-1].endswith(f"marked: {'; '.join(run.marks)}")
 
 
 def test_a_clean_run_has_no_mark(run):
@@ -73,6 +104,14 @@ def test_a_clean_run_has_no_mark(run):
     assert opened.certificate["accepted"] == []
     assert set(opened.certificate["not_examined"]) == {"shared-recording", "speaker-conflict"}
     assert not [one for one in opened.certificate["findings"] if one["severity"] == "leak"]
+
+
+def test_one_finding_is_accepted_without_brackets(prepared, experiment):
+    for accept in ("same-sentence", "[same-sentence]"):
+        settings = config.load(experiment, [f"data.prepared={prepared}", f"accept={accept}"])
+        assert settings.accepted == {"same-sentence"}
+    settings = config.load(experiment, [f"data.prepared={prepared}", "accept=shared-speaker"])
+    assert settings.accepted == config.load(experiment, [f"data.prepared={prepared}", "heard=true"]).accepted
 
 
 def test_an_unknown_finding_is_refused_with_the_nearest(prepared, experiment, tmp_path):

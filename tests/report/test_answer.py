@@ -1,11 +1,13 @@
 """Three sentences that say what the figures say, and no more."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from mien.report import answer
+from mien.protocols import LEAKS
+from mien.report import answer, certified
 from mien.run import Run
 
 NAN = float("nan")
@@ -33,6 +35,24 @@ def test_recognition_says_no_more_than_the_figures() -> None:
     assert answer.recognition(summary(split="train"), PAIRS) == "No model has been tested yet."
 
 
+def test_people_who_were_heard_are_not_called_strangers(small: Run) -> None:
+    heard = {"validation": (2, 3), "test": (4, 5)}
+    assert told(answer.recognition(summary(), PAIRS, heard)).startswith(
+        "On test speakers, 4 of 5 of whom were heard in training, m reaches a UAR of 20.0 %"
+    )
+    assert told(answer.recognition(summary(split="validation"), PAIRS, heard)).startswith(
+        "On validation speakers, who also chose the epoch, and 2 of 3 of whom were heard in training, m reaches"
+    )
+    run = Run(small.folder, small.experiment)
+    assert certified.heard(run) == {"validation": (0, 10), "test": (0, 10)}
+    for fold in run.splits[:3]:  # the people tested in the first two folds train these, too
+        fold["train"]["speakers"] += [*run.splits[0]["test"]["speakers"], *run.splits[1]["test"]["speakers"]]
+    assert certified.heard(run)["test"] == (2, 10)
+    first = answer.answer(run, summary(), PAIRS, pd.DataFrame())[0]
+    assert "2 of 10 of whom were heard in training" in first
+    assert "people never heard" not in first
+
+
 def test_the_best_is_told_from_the_side_of_the_best() -> None:
     both = pd.concat([summary(model="poor"), summary(model="good", uar=0.6, uar_low=0.5)])
     pairs = PAIRS.copy()
@@ -55,7 +75,6 @@ def leak(name: str, score: float, **more: Any) -> dict[str, Any]:
         "erased": False,
         "score": score,
         "low": score - 0.1,
-        "best_of": "",
     }
     return row | {"high": score + 0.1, "chance": 0.125, "interval": "folds"} | more
 
@@ -73,21 +92,35 @@ def test_what_is_left_is_the_most_and_the_least() -> None:
     )
     strangers = pd.DataFrame([leak("a", 0.7, speakers="unheard", chance=0.5)])
     assert "chance 50.0 among people not heard in training" in answer.leftover(strangers)
-    older = pd.DataFrame([leak("a", 0.7, best_of="linear, mlp")])
-    assert answer.leftover(older).startswith("Of the speaker, the best on test of linear and mlp still reads 70.0")
+    older = pd.DataFrame([leak("a", 0.7, strongest=False)])
+    assert answer.leftover(older).startswith("What is left of the speaker was measured before the strongest probe")
+    assert "70.0" not in answer.leftover(older)
     nothing = pd.DataFrame(columns=list(rows[0]))
     assert answer.leftover(nothing) == "What is left of the speaker was not measured in this run."
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_a_split_is_clean_or_it_is_said_why_not(small: Run, audited: Run, broken: bool) -> None:
+def test_a_split_is_clean_or_it_is_said_why_not(make_run: Callable[..., Run], audited: Run, broken: bool) -> None:
+    small = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
     assert answer.split(audited) == (
         "The split is not clean: the certificate finds same-sentence; this was accepted when it was trained "
-        "(1 kind of leak examined, 1 not)."
+        "(1 kind of leak examined, 8 not)."
     )
     run = Run(small.folder, small.experiment)
     if broken:
         run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
         assert answer.split(run).startswith("The split is not clean: somebody is in two parts of fold 2 (1 kind")
     else:
-        assert answer.split(run).startswith("The split is clean: in each of the 10 folds nobody is in two parts")
+        assert answer.split(run) == (
+            "In each of the 10 folds nobody is in two parts; 8 kinds of leak were not examined."
+        ), "a certificate of before tells nothing of them"
+        why = dict.fromkeys(list(LEAKS)[1:], "not told")
+        run.write_json("certificate.json", run.certificate | {"not_examined": why})
+        assert answer.split(run) == (
+            "The split is clean: in each of the 10 folds nobody is in two parts, and no leak was found "
+            "(1 kind of leak examined, 8 not)."
+        )
+        part = {"examined_in_part": {"identical-audio": "names only"}}
+        del why["identical-audio"]
+        run.write_json("certificate.json", run.certificate | {"not_examined": why} | part)
+        assert "(1 kind of leak examined, 1 in part, 7 not)" in answer.split(run)

@@ -23,6 +23,8 @@ def rows() -> pd.DataFrame:
         {"embedding": "majority", "score": 0.1},
         {"embedding": "emotion label", "score": 0.22},
         {"embedding": "random projection", "score": 0.9},
+        {"embedding": "emotion label", "score": 0.8, "probe": "linear"},  # the best on test is nobody's choice
+        {"embedding": "random projection to 8", "score": 0.9},
     ]
     found += [{**found[0], "model": "baseline", "role": "floor", **floor} for floor in floors]
     return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(COLUMNS))
@@ -43,9 +45,9 @@ def test_the_map_tells_points_above_chance_and_fills_by_them() -> None:
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     found.append(found[0]._replace(column="age", low=np.nan, high=np.nan))
     text = heatmap.heatmap(found, name="leakage", description="a <map>")
-    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker, heard"):
+    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "heard"):
         assert f">{told}<" in text, told
-    assert "-5" in text
+    assert "\N{MINUS SIGN}5" in text
     assert text == heatmap.heatmap(found, name="leakage", description="a <map>")
     opacity = [float(value) for value in re.findall(r"fill: var\(--fill\); opacity: ([\d.]+)", text)]
     assert max(opacity) == round(0.85 * 0.2 / 0.5, 2)
@@ -55,7 +57,7 @@ def test_the_files_stand_alone(tmp_path: Path) -> None:
     table = rows()
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     element = heatmap.heatmap(found, name="leakage", description="a <map>")
-    heatmap.write(tmp_path, element, title="Leakage of <E>", told=["said & done"], table=table)
+    heatmap.write(tmp_path, element, title="Leakage of <E>", told=["said & done"], table=table, marks=["a & b"])
     root = ElementTree.parse(tmp_path / "leakage.svg").getroot()
     assert root.tag.endswith("svg")
     style = next(iter(root)).text or ""
@@ -65,5 +67,6 @@ def test_the_files_stand_alone(tmp_path: Path) -> None:
     assert "default-src 'none'" in page
     assert "Leakage of &lt;E&gt;" in page
     assert "said &amp; done" in page
+    assert page.index("a &amp; b") < page.index("<h1>")
     assert "disjoint &lt;clips&gt;" in page
     assert not re.search(r"(src|href)=\"(?!#)", page)

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import audmetric
 import pytest
 
+from mien.audit.run_leakage import summaries
 from mien.audit.summary import FEWEST_UNITS
 from mien.errors import RunError
 from mien.report import leaks, page, words
@@ -100,27 +101,47 @@ def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str)
     assert re.search(
         rf"Of the speaker, the strongest probe still reads {re.escape(most)} interval .*{re.escape(least)}", text
     )
-    assert "The split is clean: in each of the 10 folds nobody is in two parts, and no leak was found (1 kind" in text
+    assert "In each of the 10 folds nobody is in two parts; 8 kinds of leak were not examined." in text
     assert small_page.split('<div class="answer">')[1].split("</div>")[0].count("<p") == 3
 
 
 def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str) -> None:
-    assert small_text.count("Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold") == 2
+    told = "Bar: 95 % bootstrap interval over units of folds, seeds averaged within a fold: 10 folds, 10 units."
+    assert small_text.count(told) == 2
     found = leaks.speaker(small)
     assert set(found["interval"]) == {"folds"}
     for row in found[found["strongest"]].to_dict("records"):
         assert words.span(row["low"], row["high"]) in small_text
         assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
     single = words.bars(found.assign(interval="training"))
-    assert single.startswith(
-        f"Bar: the mean 95 % interval of a single training, since units are fewer than {FEWEST_UNITS}"
-    )
+    few = f"of a single training, the mean of them, since units of folds are fewer than {FEWEST_UNITS}"
+    assert single == f"Bar: 95 % bootstrap interval {few}."
     mixed = words.bars(found.assign(interval=["training", *found["interval"][1:]]))
-    assert f"where there are fewer than {FEWEST_UNITS} units, the mean 95 % interval of a single training" in mixed
-    assert small_text.count("10 folds, 10 units. Units share speakers") == 3, "two figures and the differences"
+    assert mixed == f"{told.removesuffix('.')}; or {few}."
     twins = words.bars(found.assign(units=5))
-    assert "10 folds, 5 units (folds that train on the same people are one, and are drawn together)" in twins
-    assert "too few to separate models" in twins
+    assert "10 folds, 5 units (folds that train on the same people are one)" in twins
+
+
+def test_p_is_that_of_the_audit(audited: Run) -> None:
+    measured = audited.leakage
+    assert measured is not None
+    p = {"speaker": 0.004, "emotion": 0.02, "gender": 0.3}
+    varied = measured.assign(p=measured["factor"].map(p) * (1 + measured["fold"] % 2))
+    run = Run(audited.folder, audited.experiment)
+    run.write_table("leakage.csv", varied)
+    try:
+        found = leaks.summed(run)
+        same = summaries(varied, run.units)
+    finally:
+        run.write_table("leakage.csv", measured)
+    keys = ["factor", "role", "measure", "model", "embedding", "speakers", "probe"]
+    both = found.merge(same, on=keys, suffixes=("", "_audit"), validate="one_to_one")
+    assert len(both) == len(found) > 20
+    assert both["p"].to_numpy() == pytest.approx(both["p_corrected_audit"].to_numpy())
+    one = both[(both["model"] == "MEnAN") & (both["embedding"] == "main") & (both["probe"] == "strongest")]
+    side = one[(one["speakers"] == "unheard") & (one["measure"] == "uar")].set_index("factor")["p"]
+    # twice the mean over folds of 1.5 p, then Holm over the three and the speaker of people heard
+    assert side.to_dict() == pytest.approx({"speaker": 0.048, "emotion": 0.12, "gender": 0.9})
 
 
 def test_sections_and_notes(small_text: str) -> None:
@@ -163,10 +184,11 @@ def test_text_is_never_markup_and_what_an_unfinished_run_of_an_earlier_version_l
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
     assert "19 of 20 trainings" in html
-    assert "the strongest is here the best on test clips of linear, mlp, which flatters the probe" in plain(html)
-    found = leaks.speaker(run)
-    best = found[found["strongest"]].set_index(["model", "speakers"])["score"]
-    assert (best >= found.groupby(["model", "speakers"])["score"].max() - 1e-12).all()
+    text = re.sub(r"\s+", " ", plain(html))
+    before = "What is left of the speaker was measured before the strongest probe was chosen on validation clips; "
+    assert text.count(before + "'mien audit RUN' measures it again.") == 2, "in the answer, and in the section"
+    assert "UAR of the probe" not in text
+    assert leaks.stale(run)
 
 
 def test_nothing_trained_is_refused(make_run: Maker) -> None:
@@ -194,18 +216,19 @@ def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) ->
     mark = "Marked: the same sentences by the same speakers are in training and test (accepted)."
     assert html.index(mark) < html.index("<h1>"), "a banner on top"
     tables = html[html.index("<main>") : html.index('<section id="split">')].count('<div class="wide" role="region"')
-    assert text.count(mark) >= tables > 10
+    assert text.count(mark) == 1
+    assert text.count("Marked: same-sentence; see top.") >= tables > 10
     table = text[text.index("People heard in trainingemotion_only") :]
     measured = audited.leakage
     assert measured is not None
     rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "heard")]
     for model, label in (
         ("MEnAN", "MEnAN"),
-        ("baseline", "emotion label (floor, heard)"),
-        ("baseline", "inputs (ceiling"),
+        ("baseline", "emotion labelfloor, heard"),
+        ("baseline", "inputsceiling"),
     ):
         part = rows[(rows["model"] == model) & (rows["probe"] == "strongest")]
-        part = part[part["embedding"] == {"MEnAN": "main"}.get(model, label.split(" (")[0])]
+        part = part[part["embedding"] == {"MEnAN": "main"}.get(model, re.split("floor|ceiling", label)[0])]
         assert f"{label}" in table
         assert words.percent(part["score"].mean()) in table
     assert "MEnAN + LEACE" in table

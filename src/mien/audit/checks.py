@@ -12,6 +12,8 @@ import pandas as pd
 
 from mien.protocols import PARTS
 
+TOLD_BY = ("listed", "named", "folder")  # columns: the speaker as the table, the file's name and its folder tell
+
 Severity = Literal["leak", "note"]
 Row = dict[str, Any]
 
@@ -28,13 +30,18 @@ class Twins(NamedTuple):
 def keyed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose people, sessions and recordings are told apart by their corpus, where there are several."""
     told = rows.copy()
-    if "corpus" in told and len(set(told["corpus"].dropna())) > 1:
+    if several(rows):
         prefix = told["corpus"].fillna("") + "/"
-        for column in {"speaker", "sentence", "session", "recording", "named", "folder"} & set(told):
+        for column in {"speaker", "sentence", "session", "recording", *TOLD_BY} & set(told):
             values = told[column]
             bare = [not str(value).startswith(begin) for value, begin in zip(values, prefix, strict=True)]
             told[column] = values.mask(pd.Series(bare, index=told.index) & values.notna(), prefix + values)
     return told
+
+
+def several(rows: pd.DataFrame) -> bool:
+    """Whether a split has clips of several corpora."""
+    return "corpus" in rows and len(set(rows["corpus"].dropna())) > 1
 
 
 def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -50,10 +57,14 @@ def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tu
 
 
 def speakers(rows: pd.DataFrame) -> Iterator[Row]:
-    """Speakers in two parts; `of` is how many the second part has."""
-    people = rows.groupby(["fold", "split"])["speaker"].nunique()
-    for fold, first, second, (speaker,) in _between(rows, "speaker"):
-        yield _row(fold, (first, second), speaker=speaker, of=int(people[fold, second]))
+    """Speakers in two parts; `of` is how many the second part has, of the same `corpus` where there are several."""
+    if not several(rows):
+        people = rows.groupby(["fold", "split"])["speaker"].nunique()
+        for fold, first, second, (speaker,) in _between(rows, "speaker"):
+            yield _row(fold, (first, second), speaker=speaker, of=int(people[fold, second]))
+        return
+    for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True):
+        yield from ({**row, "corpus": corpus} for row in speakers(part.drop(columns="corpus")))
 
 
 def recordings(rows: pd.DataFrame) -> Iterator[Row]:
@@ -142,21 +153,31 @@ def conflicts(rows: pd.DataFrame) -> Iterator[Row]:
     """
     clips = rows.drop_duplicates("clip").set_index("clip")
     parts = {(fold, who): set(part["split"]) for (fold, who), part in rows.groupby(["fold", "speaker"])}
-    for column in ("named", "folder"):
-        known = clips[clips[column].notna() & clips["speaker"].notna()] if column in clips else clips[:0]
-        usual = known.groupby(column)["speaker"].agg(lambda one: one.mode().iloc[0])
-        other = known.groupby("speaker")[column].agg(lambda one: one.mode().iloc[0])
-        wrong = known[(known[column].map(usual) != known["speaker"]) | (known["speaker"].map(other) != known[column])]
+    others: dict[str, set[str]] = {}  # clip -> who else it may be of, as `speaker` calls them
+    for one, other in combinations([column for column in TOLD_BY if column in clips], 2):
+        known = clips[clips[[one, other, "speaker"]].notna().all(axis=1)]
+        people = {column: known.groupby(column)["speaker"].agg(usual) for column in (one, other)}
+        there, back = (known.groupby(a)[b].agg(usual) for a, b in ((one, other), (other, one)))
+        wrong = known[(known[one].map(there) != known[other]) | (known[other].map(back) != known[one])]
         for clip, row in wrong.iterrows():
-            elsewhere = usual[row[column]]
-            crossed = [
-                (str(fold), split)
-                for fold, split in rows.loc[rows["clip"] == clip, ["fold", "split"]].itertuples(index=False)
-                if parts.get((fold, elsewhere), set()) - {split}
-            ]
-            told = {"clips": [clip], "speaker": row["speaker"], column: row[column]}
-            fold, split = crossed[0] if crossed else ("", "")
-            yield _row(fold, (split,) if split else (), "leak" if crossed else "note", **told)
+            told = {people[column][row[column]] for column in (one, other)}
+            others.setdefault(str(clip), set()).update(told - {row["speaker"]})
+    for clip, who in others.items():
+        crossed = [
+            (str(fold), split)
+            for fold, split in rows.loc[rows["clip"] == clip, ["fold", "split"]].itertuples(index=False)
+            if any(parts.get((fold, name), set()) - {split} for name in who)
+        ]
+        row = clips.loc[[clip]].iloc[0]
+        told_by = {column: row[column] for column in TOLD_BY if column in row and pd.notna(row[column])}
+        fold, split = crossed[0] if crossed else ("", "")
+        severity: Severity = "leak" if crossed else "note"
+        yield _row(fold, (split,) if split else (), severity, clips=[clip], speaker=row["speaker"], **told_by)
+
+
+def usual(told: "pd.Series[str]") -> str:
+    """What most tell."""
+    return str(told.mode().iloc[0])
 
 
 def statistics(models: Iterable[str]) -> Iterator[Row]:

@@ -1,9 +1,12 @@
 """Paired differences between the models of a run, in scores and in what is left of the speaker.
 
-Both models of a pair are looked at on the same bootstrap draws, of speakers (scores) or of units of folds (leakage, see
-`summary.fold_units`), so what is hard for both cancels out. Intervals are 95 %, not corrected for the number of pairs.
-Where fewer than `FEWEST` speakers or units stand behind an interval, nothing is called separable: a bootstrap over so
-few is far too narrow.
+Both models of a pair are looked at on the same bootstrap draws, of speakers, or of units of folds where people that were
+not heard are read (see `summary`), so what is hard for both cancels out.
+
+There is one **verdict**, here as in `mien compare`: two models are `separable` where (1) at least `FEWEST` speakers (or
+units) stand behind the pair, (2) the 95 % interval of the difference leaves out zero, and (3) Wilcoxon's signed-rank
+test over them, two-sided, has p < `LEVEL` after Holm's correction over all pairs of the table. All else is "not
+separable".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,15 +16,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.audit import recalls
+from mien.audit.leakage import STRONGEST
 from mien.audit.scores import MEASURES, Confusion, confusions, interval, paired
-from mien.audit.summary import FEWEST_UNITS, drawn_means, fold_units
+from mien.audit.significance import holm, wilcoxon
+from mien.audit.summary import FEWEST_UNITS, drawn_means, fold_units, heard_recalls
 from mien.config import Experiment
 
 FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
-DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "separable", "speakers")
+LEVEL = 0.05
+DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
 LEAKAGE = (
-    *("model", "other", "embedding", "speakers", "difference", "low", "high", "separable"),
-    *("parts", "folds", "units"),
+    *("model", "other", "embedding", "speakers", "difference", "low", "high", "p", "p_holm", "separable"),
+    *("number", "over", "parts", "folds"),
 )
 
 Pair = tuple[str, str]  # a model, and the other one that it is compared with
@@ -52,8 +59,8 @@ def differences(
 
     Returns:
         One row a pair and measure (`DIFFERENCES`): `model, other, measure, difference` (model minus other), `low, high`
-        (95 %, both models on the same draws of speakers), `separable` (the interval leaves out zero, and there are at
-        least `FEWEST` speakers), `speakers`.
+        (95 %, both models on the same draws of speakers), `p` (Wilcoxon over speakers), `p_holm` (over the pairs of a
+        measure), `separable` (see the module), `speakers`.
     """
     tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
     found = []
@@ -62,37 +69,66 @@ def differences(
         first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
         for measure in MEASURES if shared else ():
             row = paired(first, second, measure, "difference", seed=seed)
-            separable = _separable(row["low"], row["high"], len(shared))
+            p = wilcoxon(MEASURES[measure](first.counts) - MEASURES[measure](second.counts))
             head = {"model": model, "other": other, "measure": measure}
-            found.append({**head, **row, "separable": separable, "speakers": len(shared)})
-    return pd.DataFrame(found, columns=list(DIFFERENCES))
+            found.append({**head, **row, "p": p, "speakers": len(shared)})
+    return judged(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")
+
+
+def judged(table: pd.DataFrame, *family: str, number: str) -> pd.DataFrame:
+    """The table of pairs with `p_holm` and the verdict `separable`.
+
+    Args:
+        table: pairs with `low, high, p`.
+        family: columns; p is corrected over the pairs that are alike in them.
+        number: the column that counts speakers or units.
+    """
+    found = table.copy()
+    for _, rows in found.groupby(list(family), sort=False):
+        found.loc[rows.index, "p_holm"] = holm(rows["p"].to_numpy(float))
+    return found.assign(separable=verdict(found["low"], found["high"], found["p_holm"], found[number]))
+
+
+def verdict(
+    low: "pd.Series[float]", high: "pd.Series[float]", p: "pd.Series[float]", number: "pd.Series[int]"
+) -> "pd.Series[bool]":
+    """Which pairs are separable, see the module: `p` is corrected, `number` counts speakers or units."""
+    low, high, p = low.astype(float), high.astype(float), p.astype(float)
+    return (number >= FEWEST) & ((low > 0) | (high < 0)) & (p < LEVEL)
 
 
 def leakage_differences(
-    leakage: pd.DataFrame, units: Mapping[int, int], *, among: Iterable[Pair] | None = None, seed: int = 0
+    leakage: pd.DataFrame,
+    units: Mapping[int, int],
+    by_speaker: pd.DataFrame | None = None,
+    *,
+    among: Iterable[Pair] | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Paired differences between models in the measured leakage of speaker.
 
     Each training is taken at its strongest probe, chosen on validation, so the two of a pair may be read by different
-    probes. The trainings that both have are compared: seeds are averaged within a fold, and units of folds
-    are drawn (see `summary.fold_units`), the same for both models. Units share speakers, the training speakers most of
-    all, so intervals tend to be too narrow.
+    probes. The trainings that both have are compared; seeds are averaged within a fold. Of people who were heard,
+    speakers are drawn; else units of folds (see `summary.fold_units`), which share speakers, so that intervals over them
+    tend to be too narrow.
 
     Args:
         leakage: `leakage.csv`.
         units: fold -> its unit, as in `Run.units`.
+        by_speaker: the recalls of speakers, as `Run.leakage_by_speaker` has them.
         among: the pairs that are looked at, as far as both were measured; None takes all.
         seed: of the bootstrap.
 
     Returns:
         One row a pair, embedding and `speakers` (heard or unheard by the encoder), in the columns `LEAKAGE`: `model,
         other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]: below zero, the first gives less
-        away), `low, high` (nan of fewer than `FEWEST_UNITS` units), `separable` (the interval leaves out zero, and
-        there are at least `FEWEST` units), `parts` (the difference in each fold), `folds` and how many `units` they
-        are. Embeddings are compared with their namesakes.
+        away), `low, high` (nan of fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (over the pairs of an
+        embedding and `speakers`), `separable` (see the module), `number` of what it stands on, `over`: "speakers" or
+        "units of folds"; `parts` (the difference in each fold) and `folds`. Embeddings are compared with their
+        namesakes.
     """
     table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
-    table = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
+    table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
     among = None if among is None else list(among)
     found = []
     for (embedding, speakers), rows in table.groupby(["embedding", "speakers"], sort=False):
@@ -103,19 +139,33 @@ def leakage_differences(
             both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
             if both.empty:
                 continue
+            first, second = (
+                _people(by_speaker, (one, embedding, speakers, STRONGEST), both) for one in (model, other)
+            )
             parts, group = _by_fold(both, units)
-            low, high, count = float("nan"), float("nan"), int(group.max()) + 1
-            if count >= FEWEST_UNITS:
+            low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
+            each = np.bincount(group, parts) / np.bincount(group)
+            if first is not None and second is not None:
+                drawn, count, over = recalls.drawn(first, seed=seed), first.shape[1], "speakers"
+                each = (first - second).mean().to_numpy(float)
+                low, high = interval(drawn - recalls.drawn(second, seed=seed), count)
+            elif count >= FEWEST_UNITS:
                 low, high = interval(drawn_means(parts, group, seed), count)
             found.append(
                 {
                     **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
-                    **{"difference": float(parts.mean()), "low": low, "high": high},
-                    **{"separable": _separable(low, high, count)},
-                    **{"parts": tuple(parts.tolist()), "folds": len(parts), "units": count},
+                    **{"difference": float(parts.mean()), "low": low, "high": high, "p": wilcoxon(each)},
+                    **{"number": count, "over": over, "parts": tuple(parts.tolist()), "folds": len(parts)},
                 }
             )
-    return pd.DataFrame(found, columns=list(LEAKAGE))
+    return judged(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
+
+
+def _people(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:
+    """The recalls of the trainings that both models have."""
+    if by_speaker is None:
+        return None
+    return heard_recalls(by_speaker[pd.MultiIndex.from_frame(by_speaker[["fold", "seed"]]).isin(both.index)], place)
 
 
 def _both(among: Iterable[Pair] | None, there: Mapping[str, object]) -> list[Pair]:
@@ -129,10 +179,6 @@ def _by_fold(both: pd.DataFrame, units: Mapping[int, int]) -> tuple[NDArray[np.f
     means = both.groupby("fold").mean()
     wide = both.pivot_table(["model", "other"], "fold", "seed")
     return (means["model"] - means["other"]).to_numpy(float), fold_units(wide, units)
-
-
-def _separable(low: float, high: float, count: int) -> bool:
-    return count >= FEWEST and bool(low > 0 or high < 0)
 
 
 def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:

@@ -1,15 +1,13 @@
 """What differs between systems: paired by speaker, tested in the field's ways, corrected for being many.
 
-All scores are fractions in [0, 1]; differences are first minus second. The one verdict, `separable`, holds where (1) at
-least `compare.FEWEST` speakers stand behind it, (2) the 95 % interval of the paired difference leaves out zero, and (3)
-Wilcoxon's signed-rank test over speakers, two-sided and corrected by Holm over all pairs, has p < .05; for leakage the
-same holds of units of folds in place of speakers. All else is "not separable". The other tests stand beside for
-comparison with papers: none of them changes the verdict.
+All scores are fractions in [0, 1]; differences are first minus second. The verdict `separable` is the one of `compare`,
+Holm's correction going over all pairs of a measure. The other tests stand beside for comparison with papers: none of
+them changes the verdict.
 
 - `paired_t_trainings`: scores of the same fold and seed, one-tailed, first above second (Goncalves & Busso 2022);
   takes trainings as independent.
 - `paired_t`: scores of a speaker, seeds averaged, one-tailed likewise; takes speakers as independent.
-- `wilcoxon`: the same scores (of leakage: of units of folds), by their ranks.
+- `wilcoxon`: the same scores (of leakage: recalls of speakers by the strongest probe), by their ranks.
 - `corrected_resampled_t`: scores of the same fold and seed (Nadeau & Bengio 2003); allows for shared training clips.
 - `stuart_maxwell`, `mcnemar`: one prediction a clip (Peri et al. 2021, alpha .01): the classes that are told, and the
   clips on which one alone is right; take clips as independent, which those of a speaker are not.
@@ -26,7 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit import reference, significance
-from mien.audit.compare import FEWEST
+from mien.audit.compare import FEWEST, LEVEL, verdict
 from mien.audit.paired_leakage import leakage_of, leakage_rows
 from mien.audit.scores import COMPARED, Confusion, confusion, confusions, interval, resampled
 from mien.audit.systems import System, Together
@@ -35,7 +33,6 @@ from mien.errors import RunError, unknown
 
 Drawn = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each draw of speakers
 
-LEVEL = 0.05
 TESTS = ("paired_t_trainings", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
 PAIRS = (
     *("model", "other", "measure", "score", "other_score", "difference", "low", "high", "separable", "number", "over"),
@@ -193,18 +190,18 @@ def _judged(pairs: pd.DataFrame) -> pd.DataFrame:
         for _, rows in pairs.groupby("measure"):
             p: NDArray[np.float64] = rows[f"p_{test}"].to_numpy(float)
             pairs.loc[rows.index, f"p_{test}_holm"] = significance.holm(p)
-    outside = (pairs["low"] > 0) | (pairs["high"] < 0)
-    separable = (pairs["number"] >= FEWEST) & outside & (pairs["p_wilcoxon_holm"] < LEVEL)
+    separable = verdict(pairs["low"], pairs["high"], pairs["p_wilcoxon_holm"], pairs["number"])
     return pairs.assign(separable=separable.astype(object).where(pairs["measure"] != "predictions", None))
 
 
 def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
     """Sentences where nothing can be separable: even all on one side is too likely by chance."""
-    for what, over in (("scores", "speakers"), ("leakage", "units of folds")):
-        rows = pairs[pairs["over"] == over]
+    leaks = pairs["measure"].str.startswith("leakage")
+    for what, rows in (("scores", pairs[~leaks & (pairs["over"] == "speakers")]), ("leakage", pairs[leaks])):
         if rows.empty:
             continue
         count, number = len(rows[["model", "other"]].drop_duplicates()), int(rows["number"].min())
+        over = rows["over"].iloc[0]
         if number < FEWEST:
             yield f"Nothing can be separable in {what}: {number} {over} are too few."
         elif count * 2.0 ** (1 - number) >= LEVEL:

@@ -8,7 +8,8 @@ median distance, and l = 1 for the same label, else 0. Its size depends on the l
 CKA, centred kernel alignment (Kornblith et al. 2019, section 3), is HSIC with linear kernels, of the embedding and of
 the labels one-hot, over the root of both with themselves: 0 to 1. It sees means of classes alone.
 
-Both see the embedding as it is: neither changes when it is moved, turned or scaled as a whole.
+Both see columns that were moved and scaled to mean 0 and deviation 1, as probes do: else one wide axis would hide what
+the others tell. Neither changes when a column is moved or scaled.
 """
 
 import numpy as np
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from mien.audit.permutation import constant, traded
+from mien.audit.probes import Standard
 from mien.errors import AuditError
 
 Array = NDArray[np.float64]
-Codes = NDArray[np.intp]
+Codes = NDArray[np.int64]
 
 MOST = 5_000  # clips: time and memory grow with their square
 PERMUTATIONS = 500
@@ -45,8 +48,8 @@ def dependence(
     Args:
         embedding: (n, D), one row a clip, finite.
         labels: (n,), the factor.
-        clusters: (n,), who speaks in each clip. Where every clip of a cluster has the same label (the gender of a
-            speaker), labels are permuted among whole clusters; else, and with None, among clips.
+        clusters: (n,), who speaks in each clip: clusters trade labels (see `permutation`), as wholes where every clip
+            of a cluster has one, such as the gender of a speaker. None, also where the speaker is read: clips do.
         factor: its name, for the row.
         seed: of the draw of clips and of the permutations.
         most: clips; of more, a drawn part is looked at.
@@ -73,11 +76,11 @@ def dependence(
     names, codes = np.unique(kinds, return_inverse=True)
     if len(names) < 2 or len(X) < 4:
         return pd.DataFrame()
-    units, of_unit = _units(codes, groups)
-    told += f"; labels permuted among {'clips' if len(of_unit) == len(codes) else 'clusters'}"
-    labels_drawn = np.array([of_unit, *(random.permutation(of_unit) for _ in range(permutations))])
+    units, drawn_labels, way = _permuted(codes.astype(np.int64), groups, permutations, random)
+    told += f"; {way}"
+    X = Standard.of(X).apply(X)
     with threadpool_limits(1):
-        found = {"hsic": _hsic(_gaussian(X), units, labels_drawn), "cka": _cka(X, units, labels_drawn)}
+        found = {"hsic": _hsic(_gaussian(X), units, drawn_labels), "cka": _cka(X, units, drawn_labels)}
     rows = [
         {
             **{"factor": factor, "probe": "kernel", "role": "measured", "split": told, "measure": measure},
@@ -96,13 +99,21 @@ def _share(values: Array) -> float:
     return float((values >= values[0] - slack).mean())
 
 
-def _units(codes: Codes, groups: NDArray[np.str_] | None) -> tuple[Codes, Codes]:
-    """What is permuted: the unit of each clip, (n,), and the label of each unit."""
-    if groups is not None:
-        _, first, units = np.unique(groups, return_index=True, return_inverse=True)
-        if (codes[first][units] == codes).all():
-            return units, codes[first]
-    return np.arange(len(codes)), codes
+def _permuted(
+    codes: Codes, groups: NDArray[np.str_] | None, times: int, random: np.random.Generator
+) -> tuple[Codes, Codes, str]:
+    """The unit of each clip, (n,); labels of units, the true ones and then `times` others, (1 + times, U); in words."""
+    if groups is None:
+        labels = np.array([codes, *(random.permutation(codes) for _ in range(times))])
+        return np.arange(len(codes)), labels, "labels permuted among clips"
+    _, first, units = np.unique(groups, return_index=True, return_inverse=True)
+    units = units.ravel().astype(np.int64)
+    if constant(codes, units):
+        of_unit = codes[first]
+        labels = np.array([of_unit, *(random.permutation(of_unit) for _ in range(times))])
+        return units, labels, "labels permuted among clusters"
+    labels = np.concatenate([codes[None], traded(codes, units, times, random)])
+    return np.arange(len(codes)), labels, "labels traded among clusters, in random order"
 
 
 def _gaussian(X: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -147,7 +158,8 @@ def _within(kernel: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
         onehot = csr_array((np.ones(len(units), kernel.dtype), units, np.arange(len(units) + 1)), (len(units), count))
         kernel = onehot.T @ (onehot.T @ kernel).T  # the sums between units
     elif kinds > FEW:
-        return _by_pairs(kernel, labels)
+        counts = np.array([np.bincount(codes, minlength=kinds) for codes in labels])
+        return _by_pairs(kernel, labels) if (counts == counts[0]).all() else _by_class(kernel, labels)
     found = np.zeros(len(labels))
     for start in range(0, len(labels), BATCH):
         part = labels[start : start + BATCH]
@@ -170,6 +182,15 @@ def _by_pairs(kernel: NDArray[np.floating], labels: Codes) -> Array:
     return found
 
 
+def _by_class(kernel: NDArray[np.floating], labels: Codes) -> Array:
+    """The same of any labels, class by class; looks up every pair both ways."""
+    found = np.zeros(len(labels))
+    for place, codes in enumerate(labels):
+        parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+        found[place] = sum(kernel[np.ix_(part, part)].sum(dtype=np.float64) for part in parts)
+    return found
+
+
 def _cka(X: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
     """|Y'X|^2 / (|X'X| |Y'Y|), columns centred, Frobenius norms, under each row of labels, (P, U) -> (P,)."""
     values = np.asarray(X, np.float64)
@@ -186,5 +207,5 @@ def _cka(X: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
         sums = (onehot.T @ narrow).astype(np.float64)
         share = sizes / len(codes)
         target = np.sqrt((sizes**2 * (1 - 2 * share)).sum() + (sizes**2).sum() ** 2 / len(codes) ** 2)
-        found[place] = (sums**2).sum() / (own * target)
+        found[place] = (sums**2).sum() / (own * target) if target > 0 else 0.0  # 0: one label was drawn for all
     return found

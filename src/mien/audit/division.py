@@ -98,6 +98,8 @@ def divide(
     parts, left_out = found
     if left_out:
         told += f"; {left_out} {'class' if left_out == 1 else 'classes'} of too few left out"
+    if factor == SPEAKER and "sentences" in known and "sentences" not in names:
+        told += "; sentences on both sides"
     if factor != SPEAKER and not people:
         told += "; speakers on both sides" if "speakers" in known else "; speakers not known"
     return Division(parts, told, groups)
@@ -192,7 +194,8 @@ def _parts(
     for folds in range(count, 1, -1):
         for turn in range(TRIES):
             if groups is None:
-                turns = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows[:, None], y[rows])
+                by_clip = StratifiedKFold(folds, shuffle=True, random_state=seed + 1000 * turn)
+                turns = list(by_clip.split(rows[:, None], y[rows]))
             else:
                 by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + 1000 * turn)
                 with warnings.catch_warnings():
@@ -230,11 +233,11 @@ def _words(names: tuple[str, ...]) -> str:
 
 def _nothing(factor: str, known: dict[str, Codes], y: Codes, asked: list[tuple[str, ...]]) -> str:
     if "speakers" in asked[-1] and len(np.unique(known["speakers"])) < 2:
-        return f"{factor}: all clips are of one speaker; give clips of another, or allow heard ones by apart = 'clips'"
+        return f"{factor}: all clips are of one speaker; give clips of another, or test heard people (--heard-people)"
     if "speakers" in asked[-1]:
         return (
             f"{factor}: no division of {len(np.unique(known['speakers']))} speakers leaves every class with clips to "
-            "fit a probe on; give more speakers of each class, or allow heard ones by apart = 'clips'"
+            "fit a probe on; give more speakers of each class, or test heard people (--heard-people)"
         )
     within = " of two recordings" if "recordings" in asked[-1] else ""
     return (

@@ -4,13 +4,14 @@
 - `X label`, the identity floor: what the true label of another factor X alone says of this one. Where emotion and
   person are entangled, whoever knows the person knows something of the emotion; only what is read above this floor
   leaks more than that. Or test on clips that are balanced over X (`leakage`, `balanced`), where X says nothing.
-- `random projection` of the inputs, to as many dimensions as the embedding has: what no training takes away.
+- `random projection` of the inputs, to as many dimensions as the embedding has (`random projection to D`, where
+  embeddings have several): what no training takes away. It may well lie above a trained embedding.
 - `inputs`: statistics of the input features, and `functionals`, as ceilings.
 
 All are read by the same probes, under the same budget and division, and are rows of `leakage.csv` of model `baseline`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Unpack
 
 import numpy as np
@@ -22,7 +23,8 @@ from mien.audit.leakage import COLUMNS, STRONGEST, Asked, Predictions, divided, 
 from mien.audit.probes import Standard
 
 MODEL = "baseline"
-MAJORITY, PROJECTION, INPUTS = "majority", "random projection", "inputs"
+MAJORITY, INPUTS = "majority", "inputs"
+PROJECTION = "random projection"  # how its names begin; needs the inputs, so that nothing has to lie above it
 IDENTITY = "{} label"
 
 
@@ -32,7 +34,7 @@ def floors(
     others: Mapping[str, ArrayLike] | None = None,
     inputs: NDArray[np.floating] | None = None,
     functionals: NDArray[np.floating] | None = None,
-    dimension: int | None = None,
+    dimension: int | Collection[int] | None = None,
     **asked: Unpack[Asked],
 ) -> pd.DataFrame:
     """The floors and ceilings of reading one factor.
@@ -42,7 +44,8 @@ def floors(
         others: name -> (n,), labels of other factors, a missing value where it is not known; each is an identity floor.
         inputs: (n, P), statistics of the input features of each clip; None leaves out what is made of them.
         functionals: (n, F), another description of each clip; a second ceiling.
-        dimension: D of the embedding, for the random projection; None leaves it out.
+        dimension: D of the embedding, for the random projection, or of several, each of which has its own; None leaves
+            it out.
         asked: as for `leakage`: factor, division, probes, seed, ...
 
     Returns:
@@ -53,9 +56,11 @@ def floors(
     for name, other in (others or {}).items():
         tables.append(_named(leakage(one_hot(other), labels, **asked), IDENTITY.format(name), "floor"))
     if inputs is not None:
-        if dimension is not None:
-            projected = random_projection(inputs, dimension, asked.get("seed", 0))
-            tables.append(_named(leakage(projected, labels, **asked), PROJECTION, "floor"))
+        widths = [] if dimension is None else sorted({dimension} if isinstance(dimension, int) else set(dimension))
+        for width in widths:
+            projected = random_projection(inputs, width, asked.get("seed", 0))
+            name = PROJECTION if len(widths) == 1 else f"{PROJECTION} to {width}"
+            tables.append(_named(leakage(projected, labels, **asked), name, "floor"))
         tables.append(_named(leakage(inputs, labels, **asked), INPUTS, "ceiling"))
     if functionals is not None:
         tables.append(_named(leakage(functionals, labels, **asked), "functionals", "ceiling"))

@@ -82,7 +82,7 @@ def read_embeddings(source: Path | str | Matrix) -> Embeddings:
         values, clips = reader(path)
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile, SafetensorError) as error:
         told = " ".join(str(error).split())
-        if "pickle" in told or "Python objects" in told or "allow_pickle" in told:
+        if "Python objects" in told or "allow_pickle" in told:
             raise AuditError(
                 f"{path}: holds Python objects, which are never loaded; save an array of numbers"
             ) from None
@@ -182,7 +182,7 @@ def blocks(values: Matrix, rows: NDArray[np.intp] | None = None, size: int = BLO
 def _npy(path: Path) -> tuple[dict[str, Matrix], None]:
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
-            raise ValueError("no numpy array; a pickle, perhaps")
+            raise ValueError("does not begin as a numpy array does; write it by numpy.save")
     return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}, None
 
 

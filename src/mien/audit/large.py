@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit import large_probes
-from mien.audit.division import SPEAKER
+from mien.audit.division import FEWEST_CLIPS, SPEAKER, TRIES, joined
 from mien.audit.large_probes import Labels, Rows
 from mien.audit.leakage import STRONGEST
 from mien.audit.measures import score_rows
@@ -74,6 +74,7 @@ def leakage_large(
     factor: str = SPEAKER,
     speakers: Sequence[str] | NDArray[np.str_] | None = None,
     recordings: Sequence[str] | NDArray[np.str_] | None = None,
+    sentences: Sequence[str] | NDArray[np.str_] | None = None,
     heard: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -83,9 +84,11 @@ def leakage_large(
         embedding: (N, D), finite; may be mapped from a file. None names the most frequent class, as a floor.
         labels: (n,), the class of each clip; classes with fewer than three units are left out.
         rows: (n,), the rows of the clips in the embedding; None takes the first n.
-        factor: what the labels are; "speaker" keeps recordings whole, anything else speakers.
+        factor: what the labels are; "speaker" keeps recordings whole, and sentences where every class then has rows in
+            all parts, else it is told; anything else keeps speakers whole.
         speakers: (n,), who speaks; the clusters of intervals.
         recordings: (n,), in which recording a clip was cut.
+        sentences: (n,), what is said in it.
         heard: what to write as `speakers`: heard or unheard by the encoder.
         seed: of all draws.
 
@@ -97,18 +100,24 @@ def leakage_large(
         AuditError: fewer than two classes have three units, or no unit is left to fit a probe on.
     """
     everyone = _codes(labels)
-    people, where = (None if some is None else _codes(some) for some in (speakers, recordings))
+    people, where, told = (None if some is None else _codes(some) for some in (speakers, recordings, sentences))
     units, apart = (where, "recordings") if factor == SPEAKER else (people, "speakers")
-    kept = np.flatnonzero(_divisible(everyone, units))
-    present, codes = np.unique(everyone[kept], return_inverse=True)
-    codes = codes.astype(np.int64)
-    if len(present) < 2:
+    found, sentences_apart = None, None
+    if factor == SPEAKER and told is not None:
+        found = _divided(everyone, joined([each for each in (where, told) if each is not None]), seed)
+        sentences_apart = found.complete
+    if found is None or not found.complete:
+        found = _divided(everyone, units, seed)
+    kept, codes, parts, _ = found
+    present = int(codes.max(initial=-1)) + 1
+    if present < 2:
         what = "clips" if units is None else apart
         raise AuditError(f"{factor}: fewer than two classes have {FEWEST} {what}; give more")
-    parts = divide(codes, None if units is None else units[kept], seed)
     if not len(parts.train):
         raise AuditError(f"{factor}: too few {apart} to leave some to fit a probe on; give more")
-    split = _words("" if units is None else apart, int(everyone.max()) + 1 - len(present), factor, people is not None)
+    split = _words("" if units is None else apart, sentences_apart, factor, people is not None)
+    if left_out := int(everyone.max()) + 1 - present:
+        split += f"; {left_out} {'class' if left_out == 1 else 'classes'} of too few left out"
     blocks = where if factor == SPEAKER else people
     if embedding is None:
         most = np.full(len(parts.test), np.bincount(codes[parts.train]).argmax(), np.int64)
@@ -120,7 +129,7 @@ def leakage_large(
         asked = {name: place[part] for name, part in parts._asdict().items()}
         said = large_probes.read(embedding, y, seed=seed, **asked)
         best = max(said.values(), key=lambda one: one.validation)
-    found: list[dict[str, object]] = []
+    table: list[dict[str, object]] = []
     for probe, one in {**said, STRONGEST: best}.items():
         scored = score_rows(
             codes[parts.test],
@@ -128,32 +137,66 @@ def leakage_large(
             one.shuffled,
             codes[parts.test] if factor == SPEAKER else None if people is None else people[kept][parts.test],
             blocks=None if blocks is None else blocks[kept][parts.test],
-            kinds=len(present),
+            kinds=present,
             seed=seed,
         )
         shared = {"factor": factor, "probe": probe, "role": "measured", "speakers": heard}
-        found += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
-    return pd.DataFrame(found)
+        table += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
+    return pd.DataFrame(table)
 
 
-def _divisible(y: Labels, units: Labels | None) -> NDArray[np.bool_]:
-    """Which rows are of a class with three units or more."""
-    if units is None:
-        return np.asarray(np.bincount(y)[y] >= FEWEST)
+class Divided(NamedTuple):
+    """A division of the classes that have three units or more.
+
+    Attributes:
+        kept: (m,), their rows.
+        codes: (m,), their classes, 0 to K - 1.
+        parts: places in `kept`.
+        complete: whether most classes are kept and each of them is fitted and tested.
+    """
+
+    kept: Rows
+    codes: Labels
+    parts: Parts
+    complete: bool
+
+
+def _divided(y: Labels, units: Labels | None, seed: int) -> Divided:
+    """Divide, and again with another draw where a class is not in all parts."""
+    owner = None if units is None else _owners(y, units)
+    counts = np.bincount(y if owner is None else owner, minlength=int(y.max()) + 1)
+    kept = np.flatnonzero(counts[y] >= FEWEST).astype(np.intp)
+    codes = np.unique(y[kept], return_inverse=True)[1].ravel().astype(np.int64)
+    if not len(kept):
+        return Divided(kept, codes, Parts(kept, kept, kept), False)
+    torn = units is not None and owner is None  # of a unit in many classes, none is the class
+    most = 2 * len(np.unique(codes)) > int(y.max()) + 1
+    for turn in range(TRIES):
+        strata = np.zeros_like(codes) if torn else codes
+        parts = divide(strata, None if units is None else units[kept], seed + 1000 * turn)
+        train, _, test = (np.bincount(codes[part], minlength=int(codes.max()) + 1) for part in parts)
+        if complete := most and bool((train >= FEWEST_CLIPS).all() and (test > 0).all()):
+            break
+    return Divided(kept, codes, parts, complete)
+
+
+def _owners(y: Labels, units: Labels) -> Labels | None:
+    """The class of each unit; None where a unit has several."""
     owner = np.full(int(units.max()) + 1, -1, np.int64)
     owner[units] = y
-    constant = bool((owner[units] == y).all())
-    if not constant:  # a class may be in many units and a unit in many classes: units are drawn whatever is in them
-        return np.asarray(np.bincount(y)[y] >= FEWEST)
-    return np.asarray(np.bincount(owner)[y] >= FEWEST)
+    return owner if bool((owner[units] == y).all()) else None
 
 
 def _codes(values: Sequence[str] | NDArray[np.str_]) -> Labels:
     return np.asarray(pd.factorize(np.asarray(values, object))[0], np.int64)
 
 
-def _words(apart: str, left_out: int, factor: str, known: bool) -> str:
-    told = f"disjoint {apart}" if apart == "speakers" else f"disjoint clips{' and recordings' if apart else ''}"
-    if left_out:
-        told += f"; {left_out} {'class' if left_out == 1 else 'classes'} of too few left out"
+def _words(apart: str, sentences: bool | None, factor: str, known: bool) -> str:
+    """What is apart; of sentences None: not known."""
+    if apart == "speakers":
+        return "disjoint speakers"
+    names = ["clips", *([apart] if apart else []), *(["sentences"] if sentences else [])]
+    told = f"disjoint {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
+    if sentences is False:
+        told += "; sentences on both sides"
     return told if factor == SPEAKER or known else f"{told}; speakers not known"

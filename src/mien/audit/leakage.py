@@ -76,7 +76,8 @@ def leakage(
     Args:
         embedding: (n, D), one row a clip, finite.
         labels: (n,), the factor: the class of each clip.
-        erase: (n,), labels that LEACE erases first, fitted on the training rows of each part alone.
+        erase: (n,), labels that LEACE erases first, fitted on the training rows of each part alone; to choose settings
+            and the strongest probe, on those of them that fit then.
         asked: any of these.
 
             - factor: its name; "speaker", the default, is read with the same speakers on both sides, anything else
@@ -189,14 +190,17 @@ def predict(
         kinds |= set(known.tolist())
         if len(known) < 2 or not len(test):
             raise AuditError("a part of the division has one class to fit a probe on; give it clips of another")
-        inside, outside = X[train], X[test]
+        inner = inner_part(y[train], seed, None if division.groups is None else division.groups[train])
+        searched = inside = X[train]
+        outside = X[test]
         if erased is not None:
+            # an eraser that has seen the clips that choose pushes what they tell below chance
+            searched = Eraser.fit(inside[inner[0]], erased[train][inner[0]]).apply(inside)
             eraser = Eraser.fit(inside, erased[train])
             inside, outside = eraser.apply(inside), eraser.apply(outside)
-        inner = inner_part(y[train], seed, None if division.groups is None else division.groups[train])
         mixed = shuffle.permutation(y[train])
         for name in names:
-            fitted = PROBES[name](inside, y[train], seed, inner)
+            fitted = PROBES[name](searched, y[train], seed, inner, inside)
             validation[name].append(fitted.validation)
             predicted[name][test] = fitted.predict(outside)
             shuffled[name][test] = fitted.again(inside, mixed).predict(outside)
@@ -220,10 +224,10 @@ def predict(
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
     """The table with `p_corrected`: Holm over the factors read from one embedding by one probe.
 
-    Rows of one embedding, model, fold, seed, role, `speakers`, probe and measure are corrected together; without p
-    nothing is.
+    Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of heard and unheard
+    people too; without p nothing is.
     """
-    together = ["embedding", "model", "fold", "seed", "role", "speakers", "probe", "measure"]
+    together = ["embedding", "model", "fold", "seed", "role", "probe", "measure"]
     found = table.copy()
     if table.empty:
         return found

@@ -7,15 +7,15 @@ read both meetings end alike: the score varies more than its clips tell, and not
 (Bengio & Grandvalet 2004, "No unbiased estimator of the variance of k-fold cross-validation"). `crossing` is the factor
 for a probe whose logits are sums over its training clips. Intervals of cross-fitted predictions are widened by it about
 the score, and p is that of an excess over chance smaller by as much; `benchmarks/show_null.py` shows what that gives.
+The factor is derived where nothing is to be read. Where something is, a probe hangs less on single clips, and such an
+interval is conservative: wider than it need be.
 
 - Intervals (95 %) come from bootstraps over clusters, people as a rule: `scores.interval` corrects them for few.
   Where clusters are the classes themselves (speaker is what is read), classes are drawn with the score that each has,
   which is conservative where nothing is to be read (classes that the probe prefers gain what the others lose) and is
   not widened. Of fewer than five clusters clips are drawn instead, and told.
-- p is the share of permutations of the test labels that score at least as well, (1 + count) / (1 + PERMUTATIONS).
-  Labels that all clips of a cluster share (gender of a speaker) are permuted among whole clusters, others among clips.
-  Over `EXACT` clips, p is from the normal law that permutations of so many follow (Hoeffding 1951), with its exact
-  mean and variance, and is no smaller than a permutation's could be.
+- p is the share of permutations of the test labels that score at least as well (`permutation`): speakers trade their
+  labels; where the speaker is what is read, or nobody is told, clips or whole recordings do.
 """
 
 from functools import cache
@@ -23,14 +23,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, random_table
+from scipy.stats import norm
 
+from mien.audit.permutation import constant, permutation_p
 from mien.audit.scores import DRAWS, Array, interval
 
 MEASURES = ("uar", "accuracy", "f1")
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer says nothing
-PERMUTATIONS = 2_000
-EXACT = 20_000  # clips up to which labels are permuted
 CELLS = 4_000_000  # numbers of a block of draws: bounds memory
 FEW_CELLS = 10_000  # kinds of rows (truth, prediction) that clips are drawn from; of more no interval over clips
 
@@ -64,8 +63,8 @@ def score_rows(
         predicted: (n,), what a probe named, in the same numbers.
         shuffled: (n,), what the same probe named that was fitted on shuffled labels.
         clusters: (n,), who or what is drawn in the bootstrap; None: clips.
-        blocks: (n,), labels are permuted among whole blocks where all clips of a block share theirs, such as people
-            for gender, recordings for speaker; else, or with None, among clips.
+        blocks: (n,), who trades labels under permutation: speakers; None: clips. Where clusters are the classes (the
+            speaker is read), recordings, which trade where all clips of each have one label; else clips do.
         over: what clusters are, in words.
         kinds: classes that the probe knows, where some have no test clip; None: those that have.
         crossed: whether clips that test one of the probes fit another.
@@ -85,13 +84,14 @@ def score_rows(
     groups = None if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS else _numbers(clusters)
     scored, fooled = scores(counts(truth, predicted, K)), scores(counts(truth, shuffled, K))
     drawn, count = draws(truth, predicted, groups, K, seed)
-    shared, shrink = _shared(truth, blocks), crossing(kinds) if crossed else 1.0
-    widen = 1.0 if groups is not None and _same(truth, groups) else shrink
+    itself, shrink = clusters is not None and _same(truth, clusters), crossing(kinds) if crossed else 1.0
+    widen = 1.0 if itself and groups is not None else shrink
+    trading = None if blocks is None or (itself and not constant(truth, blocks)) else blocks
     rows: list[dict[str, object]] = []
     for name in MEASURES:
         ends = scored[name] + widen * (np.array(interval(drawn[name], count)) - scored[name])
         low, high = (float(end) for end in np.clip(ends, 0.0, 1.0))  # nan stays
-        p = permutation_p(truth, predicted, shared, shrink=shrink, seed=seed) if name == "uar" else float("nan")
+        p = permutation_p(truth, predicted, trading, shrink=shrink, seed=seed) if name == "uar" else float("nan")
         rows.append(
             {
                 **{"split": f"interval over {'clips' if groups is None else over}", "measure": name},
@@ -177,80 +177,6 @@ def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: 
     return {name: np.concatenate([part[name] for part in found]) for name in MEASURES}, size
 
 
-def permutation_p(truth: Codes, predicted: Codes, blocks: Codes | None, *, shrink: float = 1.0, seed: int = 0) -> float:
-    """How often labels that are permuted give a UAR at least as high, of fixed predictions.
-
-    Args:
-        truth: (n,), 0 to K - 1.
-        predicted: (n,).
-        blocks: (n,), whole blocks trade labels; all clips of a block have one. None: clips do.
-        shrink: what the excess over the mean of permutations is divided by first.
-        seed: of the permutations.
-
-    Returns:
-        p in (0, 1].
-    """
-    kinds, y = np.unique(truth, return_inverse=True)
-    if len(kinds) < 2:
-        return 1.0
-    random = np.random.default_rng([seed, 5])
-    place = np.minimum(np.searchsorted(kinds, predicted), len(kinds) - 1)
-    named = np.where(kinds[place] == predicted, place, len(kinds))  # the last column: classes without test clips
-    if blocks is not None:
-        return _p_of_blocks(y, named, _numbers(blocks), shrink, random)
-    columns = np.bincount(named, minlength=len(kinds) + 1)
-    rows = np.bincount(y)
-    score = float((np.bincount(y[predicted == truth], minlength=len(kinds)) / rows).sum())
-    mean = columns[:-1].sum() / len(truth)
-    score = mean + (score - mean) / shrink
-    if len(truth) > EXACT:
-        return _p_of_many(score, rows.astype(float), columns[:-1].astype(float), len(truth))
-    reached, block = 0, max(1, CELLS // (len(rows) * len(columns)))
-    # a permutation enters the UAR by its table of truth and prediction alone, whose law is known
-    law = random_table(rows, columns, seed=random)
-    for start in range(0, PERMUTATIONS, block):
-        tables = law.rvs(min(block, PERMUTATIONS - start)).reshape(-1, len(rows), len(columns))
-        hits = np.diagonal(tables, axis1=1, axis2=2)
-        reached += int(((hits / rows).sum(-1) >= score - 1e-9).sum())
-    return (1 + reached) / (1 + PERMUTATIONS)
-
-
-def _p_of_blocks(y: Codes, named: Codes, blocks: Codes, shrink: float, random: np.random.Generator) -> float:
-    """Labels trade places among blocks of any size; all (n,)."""
-    own = np.zeros(int(blocks.max()) + 1, np.int64)
-    own[blocks] = y
-    sizes, columns = np.bincount(blocks).astype(float), int(y.max()) + 2
-    hits = np.bincount(blocks * columns + named, minlength=len(sizes) * columns).reshape(-1, columns).astype(float)
-
-    def uars(labels: Codes) -> Array:
-        found = np.zeros(len(labels))
-        for kind in range(columns - 1):
-            mine = (labels == kind).astype(float)
-            found += (mine @ hits[:, kind]) / (mine @ sizes)
-        return found
-
-    block = max(1, CELLS // len(own))
-    found = np.concatenate(
-        [
-            uars(random.permuted(np.tile(own, (min(block, PERMUTATIONS - start), 1)), axis=1))
-            for start in range(0, PERMUTATIONS, block)
-        ]
-    )
-    score = found.mean() + (uars(own[None])[0] - found.mean()) / shrink
-    return float((1 + (found >= score - 1e-9).sum()) / (1 + PERMUTATIONS))
-
-
-def _p_of_many(score: float, rows: Array, columns: Array, n: int) -> float:
-    """The upper tail of the sum of recalls under permutation: mean and variance of the hypergeometric table's trace."""
-    mean = columns.sum() / n
-    own = (columns * (n - rows) * (n - columns) / rows).sum()
-    cross = columns.sum() ** 2 - (columns**2).sum()
-    variance = (own + cross) / (n**2 * (n - 1))
-    if variance <= 0:
-        return 1.0
-    return max(float(norm.sf((score - mean) / np.sqrt(variance))), 1 / (1 + PERMUTATIONS))
-
-
 def _drawn_classes(found: Counts, random: np.random.Generator) -> tuple[dict[str, Array], int]:
     """Classes are drawn with the score that each has: what is drawn twice counts twice."""
     present = found.total > 0
@@ -268,14 +194,6 @@ def _by_cluster(truth: Codes, predicted: Codes, clusters: Codes, K: int) -> Arra
     right = truth == predicted
     pairs = (clusters * K + truth, (clusters * K + truth)[right], clusters * K + predicted)
     return np.stack([np.bincount(pair, minlength=S * K).reshape(S, K) for pair in pairs], 1).astype(float)
-
-
-def _shared(truth: Codes, blocks: Codes | None) -> Codes | None:
-    """The blocks, where all clips of each have one label; else None."""
-    if blocks is None:
-        return None
-    pairs = len(np.unique(np.stack([truth, _numbers(blocks)]), axis=1).T)
-    return blocks if pairs == len(np.unique(blocks)) else None
 
 
 def _same(first: Codes, second: Codes) -> bool:

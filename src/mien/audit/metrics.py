@@ -14,6 +14,7 @@ def metrics(
     predictions: pd.DataFrame,
     classes: Sequence[str],
     leakage: pd.DataFrame | None = None,
+    by_speaker: pd.DataFrame | None = None,
     *,
     units: Mapping[int, int],
     among: Iterable[Pair] | None = None,
@@ -25,6 +26,7 @@ def metrics(
         predictions: `predictions.csv`.
         classes: the K classes, in order.
         leakage: `leakage.csv`, where it was measured.
+        by_speaker: `leakage_by_speaker.csv`, likewise.
         units: fold -> its unit, as in `Run.units`.
         among: the pairs of models whose differences are told; None takes all.
         seed: of the bootstraps.
@@ -41,14 +43,14 @@ def metrics(
     apart = differences(predictions, classes, split=judged(predictions), among=among, seed=seed)
     found = {
         "classes": list(classes),
-        "interval": f"95 %, {DRAWS} bootstrap draws of speakers, seeds averaged within a speaker",
+        "interval": f"95 %, {DRAWS} bootstrap draws of speakers (seeds averaged within each), corrected for few",
         "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
         "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
         "folds": _nested(means, "model", "measure"),
         "differences": records(apart),
     }
     if leakage is not None:
-        found["leakage_differences"] = records(leakage_differences(leakage, units, among=among, seed=seed))
+        found["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
     return found
 
 

@@ -102,9 +102,23 @@ class Fitter(Protocol):
     """A probe that has not been fitted."""
 
     def __call__(
-        self, X: NDArray[np.floating], y: Labels, seed: int, inner: tuple[Places, Places] | None = None
+        self,
+        X: NDArray[np.floating],
+        y: Labels,
+        seed: int,
+        inner: tuple[Places, Places] | None = None,
+        final: NDArray[np.floating] | None = None,
     ) -> Fitted:
-        """Fit it: `inner` holds the rows that fit and the rows that choose; None draws a quarter of each class."""
+        """Fit it.
+
+        Args:
+            X: (n, D).
+            y: (n,).
+            seed: of the fit.
+            inner: the rows that fit and the rows that choose a setting; None draws a quarter of each class.
+            final: (n, D), the same clips as the last fit is to see them, where the choice saw them differently: what
+                was fitted on rows that choose, such as an eraser, must not have touched X. None: X.
+        """
         ...
 
 
@@ -113,7 +127,7 @@ class NearestMean:
     """The nearest class mean, measured by the covariance within classes.
 
     Attributes:
-        whiten: (D, D), under which distances are plain.
+        whiten: (D, r), r the lesser of D and n, under which distances are plain.
         means: (K, D), of the classes, so whitened.
     """
 
@@ -174,10 +188,13 @@ def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) ->
     At 1 it is the plain nearest mean; at 0 linear discriminant analysis with equal priors.
     """
     means = np.stack([X[y == kind].mean(0) for kind in range(int(y.max()) + 1)])
-    spread, axes = np.linalg.eigh(np.cov(X - means[y], rowvar=False, bias=True).reshape(X.shape[1], -1))
+    # all means lie in the span of the rows: what a clip has outside of it is as far from each
+    span = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > len(X) else np.eye(X.shape[1])
+    within = (X - means[y]) @ span
+    spread, axes = np.linalg.eigh(within.T @ within / len(X))
     for shrinkage in settings:
-        shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.mean()), 1e-12)
-        whiten = axes / np.sqrt(np.maximum(shrunk, 1e-12))
+        shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.sum()) / X.shape[1], 1e-12)
+        whiten = span @ (axes / np.sqrt(np.maximum(shrunk, 1e-12)))
         yield NearestMean(whiten, means @ whiten)
 
 
@@ -218,6 +235,7 @@ def _search(
     y: Labels,
     seed: int,
     inner: tuple[Places, Places] | None = None,
+    final: NDArray[np.floating] | None = None,
 ) -> Fitted:
     """Try all settings, the strongest regularisation first, and fit again with the best.
 
@@ -234,8 +252,9 @@ def _search(
         models = fit(inside, own.astype(np.int64), settings, seed)
         scores = [_uar(codes[chosen], known[model.predict(outside)]) for model in models]
         best = int(np.argmax(scores))
-        standard = Standard.of(X)
-        model = next(fit(standard.apply(X), codes, [settings[best]], seed))
+        last = X if final is None else final
+        standard = Standard.of(last)
+        model = next(fit(standard.apply(last), codes, [settings[best]], seed))
     return Fitted(settings[best], scores[best], kinds, standard, model, fit, seed)
 
 

@@ -9,18 +9,18 @@ too, and dependence. What does not depend on the model (floors, and inputs as ce
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from mien.audit import floors
+from mien.audit import floors, recalls
 from mien.audit.dependence import dependence
 from mien.audit.division import SPEAKER
 from mien.audit.leace import Eraser
-from mien.audit.leakage import COLUMNS, Asked, corrected, leakage
+from mien.audit.leakage import COLUMNS, Asked, corrected, predict, scored
 from mien.audit.metrics import records
 from mien.audit.run_inputs import Inputs
 from mien.audit.run_views import EMOTION, UNHEARD, View, views
@@ -32,19 +32,32 @@ from mien.progress import progress
 from mien.run import Cell, Run, reading
 from mien.settings import digest
 
-VERSION = 2  # of what is measured: raised when the same embeddings give other rows
+VERSION = 3  # of what is measured: raised when the same embeddings give other rows
 KEPT = "leakage.json"  # in the folder of a cell, and of a fold below `baselines`
 QUICK, THOROUGH = "quick", "thorough"
 ERASED = "leace"
+PEOPLE = "speakers"  # what is kept of them, after the depth in its name
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
 SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
 
 Rows = list[dict[str, Any]]
 
 
+class Measured(NamedTuple):
+    """The leakage of a run.
+
+    Attributes:
+        table: the columns of `leakage.csv` (`COLUMNS`), p corrected over factors.
+        by_speaker: those of `leakage_by_speaker.csv` (`recalls.COLUMNS`).
+    """
+
+    table: pd.DataFrame
+    by_speaker: pd.DataFrame
+
+
 def run_leakage(
     run: Run, *, thorough: bool = False, inputs: Inputs | None = None, workers: int = 1, seed: int = 0
-) -> pd.DataFrame:
+) -> Measured:
     """Measure every finished cell of a run that has not been measured, and join the rows.
 
     Args:
@@ -55,8 +68,8 @@ def run_leakage(
         seed: of the probes; all models are probed on the same divisions of a fold's clips.
 
     Returns:
-        The columns of `leakage.csv` (`COLUMNS`), p corrected over factors. A group of clips that cannot be divided, or
-        without clips of one of its parts, has no row.
+        The rows of all cells and folds. A group of clips that cannot be divided, or without clips of one of its parts,
+        has none.
 
     Raises:
         RunError: an embedding is not finite.
@@ -72,22 +85,25 @@ def run_leakage(
             advance()
     found = [_read(place / KEPT) for place in places]
     table = pd.DataFrame([row for kept in found for row in _joined(kept)], columns=list(COLUMNS))
-    return corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
+    table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
+    people = [row for kept in found for depth in (QUICK, THOROUGH) for row in kept.get(f"{depth} {PEOPLE}", [])]
+    return Measured(table, pd.DataFrame(people, columns=list(recalls.COLUMNS)))
 
 
-def summaries(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:
+def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
     """The means over folds and seeds of all that was measured, see `summary.leakage_summary`.
 
     Args:
         table: `leakage.csv`.
         units: fold -> its unit, as in `Run.units`.
+        by_speaker: as `Run.leakage_by_speaker`.
 
     Returns:
         `factor, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
     """
     keys = table[["factor", "role", "measure"]].drop_duplicates()
     parts = [
-        leakage_summary(table, units, factor=factor, role=role, measure=measure).assign(
+        leakage_summary(table, units, by_speaker, factor=factor, role=role, measure=measure).assign(
             factor=factor, role=role, measure=measure
         )
         for factor, role, measure in keys.itertuples(index=False)
@@ -110,35 +126,48 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], seed: int) -> None:
         if not np.isfinite(values).all():
             raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
     for depth in lacking:
+        place: dict[str, Any] = {"model": cell.model, "fold": cell.fold, "seed": cell.seed}
+        people: list[pd.DataFrame] = []
         tables = [
-            table.assign(model=cell.model, fold=cell.fold, seed=cell.seed)
+            table.assign(**place)
             for view in views(clips, thorough=depth == THOROUGH, seed=seed)
             for name, values in embeddings.items()
-            for table in (_thorough if depth == THOROUGH else _quick)(name, values, clips, view, seed)
+            for table in (_thorough if depth == THOROUGH else _quick)(name, values, clips, view, seed, people)
         ]
-        kept[depth] = _plain(tables)
+        kept[depth] = _plain(tables, COLUMNS)
+        kept[f"{depth} {PEOPLE}"] = _plain([part.assign(**place) for part in people], recalls.COLUMNS)
     write_json(cell.folder / KEPT, kept)
 
 
 def _quick(
-    name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int
+    name: str,
+    values: NDArray[np.float32],
+    clips: pd.DataFrame,
+    view: View,
+    seed: int,
+    people: list[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     """The speaker, and verification of those that were not heard."""
     if view.factor != SPEAKER:
         return
-    yield _leakage(values, view, seed).assign(embedding=name)
+    yield _leakage(name, values, view, seed, people)
     if view.heard == UNHEARD:
         yield _verified(name, values, clips, view, seed)
 
 
 def _thorough(
-    name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int
+    name: str,
+    values: NDArray[np.float32],
+    clips: pd.DataFrame,
+    view: View,
+    seed: int,
+    people: list[pd.DataFrame],
 ) -> Iterator[pd.DataFrame]:
     """Factors besides the speaker, all after LEACE, and dependence."""
     erase = view.speakers if view.factor == EMOTION else view.labels
     if view.factor != SPEAKER:
-        yield _leakage(values, view, seed).assign(embedding=name)
-    yield _leakage(values, view, seed, erase=erase).assign(embedding=f"{name}+{ERASED}")
+        yield _leakage(name, values, view, seed, people)
+    yield _leakage(f"{name}+{ERASED}", values, view, seed, people, erase=erase)
     looked = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[looked]
     found = dependence(values[view.rows[looked]], view.labels[looked], clusters=clusters, factor=view.factor, seed=seed)
@@ -157,8 +186,14 @@ def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, 
     return found.assign(embedding=name, speakers=view.heard)
 
 
-def _leakage(values: NDArray[Any], view: View, seed: int, **more: Any) -> pd.DataFrame:
-    return leakage(values[view.rows], view.labels, **_asked(view, seed), **more)
+def _leakage(
+    name: str, values: NDArray[Any], view: View, seed: int, people: list[pd.DataFrame], **more: Any
+) -> pd.DataFrame:
+    """What probes read; of the factor speaker the recalls of speakers are added to `people`."""
+    found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
+    if view.factor == SPEAKER:
+        people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.heard))
+    return scored(found, view.labels, **_asked(view, seed)).assign(embedding=name)
 
 
 def _asked(view: View, seed: int) -> Asked:
@@ -172,7 +207,7 @@ def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, seed: int
     """Measure the floors and ceilings of a fold, on the clips of one of its cells, and keep them."""
     path = run.folder / "baselines" / f"fold-{cell.fold}" / KEPT
     clips, embeddings = run.embeddings(cell)
-    dimension = next(iter(embeddings.values())).shape[1]
+    dimension = sorted({values.shape[1] for values in embeddings.values()})
     labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
     kept = _fresh(path, digest([VERSION, seed, dimension, labels.to_dict("list")]))
     if THOROUGH in depths and kept.get("inputs") != inputs.key:
@@ -189,7 +224,7 @@ def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, seed: int
             if depth == THOROUGH:
                 found = floors.floors(view.labels, others={} if quick else view.others, **given, **_asked(view, seed))
                 tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
-        kept[depth] = _plain([table.assign(fold=cell.fold) for table in tables])
+        kept[depth] = _plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
     write_json(path, kept)
 
 
@@ -216,6 +251,6 @@ def _joined(kept: dict[str, Any]) -> Rows:
     return [row for depth in (QUICK, THOROUGH) for row in kept.get(depth, [])]
 
 
-def _plain(tables: Sequence[pd.DataFrame]) -> Rows:
+def _plain(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> Rows:
     """Rows as JSON has them; a table without rows has no columns either."""
-    return [row for table in tables if len(table) for row in records(table.reindex(columns=list(COLUMNS)))]
+    return [row for table in tables if len(table) for row in records(table.reindex(columns=list(columns)))]

@@ -68,7 +68,8 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
     with progress(len(cells), "silhouettes", "trainings") as advance:
         for cell in cells:
             table, embeddings = run.embeddings(cell)
-            unheard = (table["split"] != "train") & table["label"].notna()
+            trained = table["split"] == "train"
+            unheard = ~trained & ~table["speaker"].isin(table.loc[trained, "speaker"]) & table["label"].notna()
             unheard &= ~table["label"].str.contains("+", regex=False, na=False)
             for name, values in embeddings.items():
                 if not np.isfinite(values).all():

@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from mien.audit import checks
-from mien.audit.findings import NAMES, Finding, examine, grouped
+from mien.audit.findings import NAMES, Finding, counted, examine, grouped
 from mien.audit.sounds import Sounds
 from mien.errors import LeakError
 from mien.protocols import PARTS, Fold
 from mien.settings import digest
 
-SOUND = ("identical-audio", "near-duplicate")  # what needs to hear the clips
+SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # what looks at sound; the last at labels of one sound
+BY_NAME = ("identical-audio", "label-conflict")  # of these, what sees by the name alone that a clip is told twice
 
 
 def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]:
@@ -66,10 +67,10 @@ def certificate(
         LeakError: a leak that is not accepted, named with the ways out.
     """
     rows = table(clips, folds)
-    found, lacking = examine(rows, sounds.twins, classes)
+    found, lacking, partly = examine(rows, sounds.twins, classes)
     found += grouped("test-statistics", checks.statistics(by_speaker))
     if why := unheard or unread(sounds):
-        lacking |= dict.fromkeys(SOUND, why)
+        limit(partly, lacking, SOUND, f"not all sound: {why}")
     refuse(found, accepted)
     leaks = [one for one in found if one.severity == "leak"]
     return {
@@ -78,7 +79,7 @@ def certificate(
         **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
         "files": {clip: clips.loc[clip, "sha256"] for clip in sorted(set(rows["clip"]))},
         "split": digest(describe(clips, folds)),
-        **told(found, lacking),
+        **told(found, lacking, partly),
         "accepted": sorted(accepted),
         "marks": [mark(one) for one in leaks],
         "left_out": dict(left_out),
@@ -97,8 +98,17 @@ def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
 
 def unread(sounds: Sounds) -> str:
     """Why some sound could not be looked at; empty where all could."""
-    count = len(sounds.problems)
-    return f"{count} {'file' if count == 1 else 'files'} could not be read ({sounds.problems[0]})" if count else ""
+    if not sounds.problems:
+        return ""
+    such = "" if len(sounds.problems) == 1 else "such as "
+    return f"{counted(len(sounds.problems), 'file')} could not be read ({such}{sounds.problems[0]})"
+
+
+def limit(partly: dict[str, str], lacking: Mapping[str, str], names: Collection[str], what: str) -> None:
+    """Add to `partly` that findings were examined on a part only; those that are lacking stay so."""
+    for name in names:
+        if name not in lacking:
+            partly[name] = "; ".join([*([partly[name]] if name in partly else []), what])
 
 
 def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
@@ -118,10 +128,11 @@ def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
     )
 
 
-def told(found: Sequence[Finding], lacking: Mapping[str, str]) -> dict[str, Any]:
-    """What a certificate tells of findings: `examined`, `not_examined` and `findings`."""
+def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[str, str]) -> dict[str, Any]:
+    """What a certificate tells of findings: `examined`, `examined_in_part`, `not_examined` and `findings`."""
     return {
-        "examined": [name for name in NAMES if name not in lacking],
+        "examined": [name for name in NAMES if name not in lacking and name not in partly],
+        "examined_in_part": {name: partly[name] for name in NAMES if name in partly},
         "not_examined": {name: lacking[name] for name in NAMES if name in lacking},
         "findings": [
             {"finding": one.finding, "severity": one.severity, "rows": list(one.rows), "text": one.text}

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.compare import differences
+from mien.audit.leakage import STRONGEST
 from mien.audit.scores import summary
 from mien.audit.summary import leakage_summary
 from mien.run import Run
@@ -16,7 +17,7 @@ SPLIT = "validation"
 BASE = "base"  # label of a base model whose settings are none of its group's points
 SCORE = ("uar", "uar_low", "uar_high", "uar_chance", "wa", "wa_low", "wa_high", "wa_chance", "speakers")
 DIFFERENCE = ("difference", "low", "high", "separable")
-LEAK = ("probe", "score", "low", "high", "chance", "units")
+LEAK = ("probe", "score", "low", "high", "chance", "interval", "number")
 COLUMNS = (
     *("group", "label", "model", "base", *SCORE),
     *("difference", "difference_low", "difference_high", "separable"),
@@ -36,9 +37,9 @@ def sweep(run: Run) -> pd.DataFrame:
         its `base`; UAR and WA on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR minus
         that of the base on the same draws of speakers (95 %, see `compare.differences`), empty for the base itself;
         `leakage_...`: how well the strongest probe names speakers that were heard in training, as in
-        `summary.leakage_summary` (of several embeddings the first), with the units of folds behind its interval, empty
-        where it was not measured; `best`: whether no other row of the group and base has a higher UAR, the first of
-        equals.
+        `summary.leakage_summary` (of several embeddings the first), with what its interval is over and their number,
+        empty where it was not measured; `best`: whether no other row of the group and base has a higher UAR, the first
+        of equals.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -73,21 +74,19 @@ def _places(run: Run) -> list[dict[str, str]]:
 
 def _differences(run: Run, validated: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Variant -> its UAR minus that of its base."""
-    found = {}
-    for point in run.experiment.sweep:
-        parts = [validated[validated["model"] == model] for model in (point.name, point.base)]
-        if point.name != point.base and all(map(len, parts)):
-            table = differences(pd.concat(parts), run.classes, split=SPLIT)
-            for row in table[table["measure"] == "uar"].to_dict("records"):
-                names = ("difference", "difference_low", "difference_high", "separable")
-                found[point.name] = {name: row[key] for name, key in zip(names, DIFFERENCE, strict=True)}
-    return found
+    among = [(point.name, point.base) for point in run.experiment.sweep if point.name != point.base]
+    table = differences(validated, run.classes, split=SPLIT, among=dict.fromkeys(among))
+    names = ("difference", "difference_low", "difference_high", "separable")
+    return {
+        row["model"]: {name: row[key] for name, key in zip(names, DIFFERENCE, strict=True)}
+        for row in table[table["measure"] == "uar"].to_dict("records")
+    }
 
 
 def _leaks(run: Run) -> dict[str, dict[str, Any]]:
     """Model -> what the strongest probe reads of speakers heard in training."""
     if run.leakage is None:
         return {}
-    table = leakage_summary(run.leakage, run.units)
-    table = table[(table["speakers"] == "heard") & (table["probe"] == "strongest")].drop_duplicates("model")
+    table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
+    table = table[(table["speakers"] == "heard") & (table["probe"] == STRONGEST)].drop_duplicates("model")
     return {row["model"]: {f"leakage_{name}": row[name] for name in LEAK} for row in table.to_dict("records")}

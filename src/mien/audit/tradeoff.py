@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from mien.audit.leakage import STRONGEST
 from mien.audit.scores import confusion, interval, resampled, uar
 from mien.audit.summary import leakage_summary
 from mien.run import Run
 
 KINDS = ("model", "erased", "floor", "ceiling")
 ERASED = "+"  # between an embedding and the eraser in its name
+BEFORE = "measured before the strongest probe was chosen on validation clips; 'mien audit RUN' measures it again"
 
 
 class Point(NamedTuple):
@@ -80,8 +82,8 @@ def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -
     tables = {run.folder: run.leakage for _, run, _ in systems}
     for name, run, model in systems:
         table = tables[run.folder]
-        heard = figures(table, run.units, model, "speaker", "heard")
-        felt = figures(table, run.units, model, "emotion", "unheard")
+        heard = figures(table, run, model, "speaker", "heard")
+        felt = figures(table, run, model, "emotion", "unheard")
         plain = [embedding for embedding in heard if ERASED not in embedding]
         for embedding, leak in heard.items():
             base, _, eraser = embedding.partition(ERASED)
@@ -98,12 +100,12 @@ def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -
             found.append(_point(label, scores[label], leak, kind))
     if read:
         found += _baselines(systems, tables)
-    return found, _sentences(systems, leaks, read, tables.values())
+    return found, _sentences(systems, leaks, read, tables)
 
 
 def figures(
     table: pd.DataFrame | None,
-    units: Mapping[int, int],
+    run: Run,
     model: str,
     factor: str,
     speakers: str,
@@ -113,7 +115,7 @@ def figures(
 
     Args:
         table: `leakage.csv`, or None.
-        units: fold -> its unit, as in `Run.units`.
+        run: that the table is of.
         model: of the table, or `baseline`.
         factor: what is read.
         speakers: heard or unheard by the encoder.
@@ -125,23 +127,13 @@ def figures(
     rows = rows.assign(seed=rows["seed"].fillna(0))  # floors and ceilings have none
     return {
         row["embedding"]: Figure(*(float(row[key]) for key in ("score", "low", "high", "chance")))
-        for row in leakage_summary(rows, units, factor=factor, role=role).to_dict("records")
+        for row in leakage_summary(rows, run.units, run.leakage_by_speaker, factor=factor, role=role).to_dict("records")
     }
 
 
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `leakage.csv` that are *the* leakage by UAR: those of the probe "strongest".
-
-    Runs of before have none; there it is the probe with the highest mean score, of a model, embedding, factor, role and
-    `speakers`.
-    """
-    rows = table[table["measure"] == "uar"]
-    if (rows["probe"] == "strongest").any() or rows.empty:
-        return rows[rows["probe"] == "strongest"]
-    keys = ["model", "embedding", "factor", "role", "speakers"]
-    means = rows.groupby([*keys, "probe"], dropna=False)[["score"]].mean().reset_index()
-    best = means.sort_values("score", ascending=False, kind="stable").drop_duplicates(keys).drop(columns="score")
-    return rows.merge(best, on=[*keys, "probe"]).assign(probe="strongest")
+    """The rows of `leakage.csv` that are *the* leakage by UAR; runs of before there was that choice have none."""
+    return table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
 
 
 def _own(predictions: pd.DataFrame, name: str, systems: Sequence[tuple[str, Run, str]]) -> Figure:
@@ -161,8 +153,8 @@ def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd
     for prefix, run in runs.values():
         for kind in ("floor", "ceiling"):
             table = tables[run.folder]
-            leaks = figures(table, run.units, "baseline", "speaker", "heard", kind)
-            felt = figures(table, run.units, "baseline", "emotion", "unheard", kind)
+            leaks = figures(table, run, "baseline", "speaker", "heard", kind)
+            felt = figures(table, run, "baseline", "emotion", "unheard", kind)
             for embedding in leaks:
                 if embedding in felt:
                     label = f"{prefix}/{embedding}" if prefix and len(runs) > 1 else embedding
@@ -178,18 +170,26 @@ def _sentences(
     systems: Sequence[tuple[str, Run, str]],
     leaks: Mapping[str, tuple[str, Figure, str]],
     read: bool,
-    tables: Iterable[pd.DataFrame | None],
+    tables: Mapping[Path, pd.DataFrame | None],
 ) -> list[str]:
     said = []
-    if lost := [name for name, _, _ in systems if name not in {own for own, _, _ in leaks.values()}]:
+    known = {own for own, _, _ in leaks.values()}
+    older = [
+        name
+        for name, run, model in systems
+        if name not in known and (table := tables[run.folder]) is not None and (table["model"] == model).any()
+    ]
+    if lost := [name for name, _, _ in systems if name not in known and name not in older]:
         said.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
+    if older:
+        said.append(f"Leakage of {', '.join(older)} was {BEFORE}.")
     if leaks:
         what = "a fresh probe on the embedding" if read else "the system itself"
         said.append(
             f"Accuracy-leakage plane: UAR of emotion by {what}, against the UAR of the strongest probe of speakers "
             "heard in training."
         )
-    probes = {frozenset(table["probe"]) for table in tables if table is not None}
+    probes = {frozenset(table["probe"]) for table in tables.values() if table is not None}
     if len(probes) > 1:
         said.append("The systems were not read by the same probes; 'mien audit RUN' measures all of them alike.")
     return said

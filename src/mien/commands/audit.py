@@ -13,7 +13,7 @@ from mien.audit.embeddings import measure
 from mien.audit.inputs import Labelled, join, read_embeddings, read_labels
 from mien.audit.leakage import STRONGEST
 from mien.audit.metrics import records
-from mien.audit.run_leakage import summaries
+from mien.audit.run_leakage import ERASED, summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
@@ -23,7 +23,7 @@ from mien.report import heatmap
 from mien.run import Run
 
 HEARD = ("heard", "unheard")
-NAME = 22  # letters of an embedding's name in a table
+NAME = 24  # letters of an embedding's name in a table
 
 
 def audit(
@@ -34,6 +34,8 @@ def audit(
     factor: Sequence[str] | None = None,
     inputs: Path | None = None,
     speakers: str | None = None,
+    balanced: str | None = None,
+    heard_people: bool = False,
     large: bool = False,
     split: Path | None = None,
     root: Path | None = None,
@@ -54,7 +56,10 @@ def audit(
         raise ConfigError(
             f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {told}"
         )
-    of_embeddings = {"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "large": large or None}
+    of_embeddings = {
+        **{"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "balanced": balanced},
+        **{"heard-people": heard_people or None, "large": large or None},
+    }
     of_split = {"root": root, "reader": reader}
     foreign: Mapping[str, object] = of_embeddings | of_split | {"out": out}
     if chosen != ["RUN"]:
@@ -77,6 +82,8 @@ def audit(
         out=out,
         inputs=inputs,
         speakers=speakers,
+        balanced=balanced,
+        heard_people=heard_people,
         large=large,
         workers=workers,
         seed=seed,
@@ -91,6 +98,8 @@ def leakage(
     out: Path | str | None = None,
     inputs: Path | str | NDArray[Any] | None = None,
     speakers: str | None = None,
+    balanced: str | None = None,
+    heard_people: bool = False,
     large: bool = False,
     workers: int = 1,
     seed: int = 0,
@@ -101,7 +110,8 @@ def leakage(
     embeddings; `leakage.csv`, `leakage.json`, the heat map, `metrics.json` and `report.html` are written again. What a
     cell has been measured for is kept beside it, so an interrupted audit goes on.
 
-    Of embeddings: see `mien.audit.embeddings`; without `out` nothing is written.
+    Of embeddings: the factors asked for, before and after LEACE, and the emotion as utility where the labels tell one,
+    see `mien.audit.embeddings`; without `out` nothing is written.
 
     Args:
         source: a RUN folder, a file of embeddings (.npy, .npz, .safetensors, .csv), or an array (n, D).
@@ -111,6 +121,9 @@ def leakage(
         out: of embeddings: the folder for `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html`.
         inputs: of embeddings: what the encoder was given, one vector a clip, as a ceiling.
         speakers: of embeddings: whether the encoder had heard these speakers, "heard" or "unheard".
+        balanced: of embeddings: another column of the labels; test clips are drawn so that all classes of a factor are
+            equally frequent within each of its classes, and it says nothing about them.
+        heard_people: of embeddings: test people that the probes have heard, whatever the factor (Peri et al. 2021).
         large: of embeddings: take the mode for many clips, however many there are.
         workers: of a run: processes.
         seed: of divisions, probes, bootstraps and permutations.
@@ -121,8 +134,14 @@ def leakage(
         ConfigError: options of the one way given with the other.
     """
     if not isinstance(source, np.ndarray) and Path(source).is_dir():
-        given = {"labels": labels, "factors": factors, "out": out, "inputs": inputs, "speakers": speakers}
-        if wrong := [name for name, value in {**given, "large": large or None}.items() if value is not None]:
+        given: dict[str, object] = {"labels": labels, "factors": factors, "out": out, "inputs": inputs}
+        given |= {
+            "speakers": speakers,
+            "balanced": balanced,
+            "heard_people": heard_people or None,
+            "large": large or None,
+        }
+        if wrong := [name for name, value in given.items() if value is not None]:
             raise ConfigError(f"{source}: '{wrong[0]}' is told by the run itself; leave it out, or give embeddings")
         return _run(Run.open(source), workers, seed)
     if labels is None:
@@ -136,7 +155,17 @@ def leakage(
     beside = None if inputs is None else _beside(found, join(read_embeddings(inputs), table))
     asked = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
     model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
-    measured = measure(found, asked, model=model, inputs=beside, heard=speakers, large=large, seed=seed)
+    measured = measure(
+        found,
+        asked,
+        model=model,
+        inputs=beside,
+        heard=speakers,
+        large=large,
+        balanced=balanced,
+        heard_people=heard_people,
+        seed=seed,
+    )
     told = [*_how(measured.table, speakers), *measured.told]
     if out is not None:
         _write(Path(out), measured.table, model, told)
@@ -151,16 +180,18 @@ def _run(run: Run, workers: int, seed: int) -> Outcome:
     told = finish(run, workers=workers, thorough=True, seed=seed)
     table = run.leakage
     assert table is not None
-    found = summaries(table, run.units)
+    found = summaries(table, run.units, run.leakage_by_speaker)
     _write_run(run, found, told)
     report = run.folder / "report.html"
-    data = {"run": str(run.folder), "report": str(report), "rows": records(found.drop(columns="parts")), "told": told}
-    return Outcome(data=data, text="\n".join([*_lines(found), *told, f"report: {report}"]))
+    rows = records(found.drop(columns="parts"))
+    data = {"run": str(run.folder), "report": str(report), "rows": rows, "told": told, "marks": run.marks}
+    return Outcome(data=data, text="\n".join([*run.marks, *_lines(found), *told, f"report: {report}"]))
 
 
 def _write_run(run: Run, found: pd.DataFrame, told: Sequence[str]) -> None:
-    run.write_json("leakage.json", {"rows": records(found.drop(columns="parts")), "told": list(told)})
-    _picture(run.folder, found, f"Leakage: {run.experiment.title}", told)
+    rows = records(found.drop(columns="parts"))
+    run.write_json("leakage.json", {"rows": rows, "told": list(told), "marks": run.marks})
+    _picture(run.folder, found, f"Leakage: {run.experiment.title}", told, run.marks)
 
 
 def _write(out: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> None:
@@ -172,13 +203,13 @@ def _write(out: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> N
     _picture(out, table, f"Leakage of {title}", told)
 
 
-def _picture(folder: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> None:
-    scored = table[table["measure"] == "uar"]
+def _picture(folder: Path, table: pd.DataFrame, title: str, told: Sequence[str], marks: Sequence[str] = ()) -> None:
+    scored = table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
     strongest, others = _strongest(scored), scored[scored["role"] != "measured"]
     found = heatmap.squares(strongest, others[others["role"] == "floor"])
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described)
-    heatmap.write(folder, element, title=title, told=told, table=pd.concat([strongest, others]))
+    heatmap.write(folder, element, title=title, told=told, table=pd.concat([strongest, others]), marks=marks)
 
 
 def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
@@ -191,13 +222,14 @@ def _lines(table: pd.DataFrame) -> list[str]:
     floors = scored[scored["role"] == "floor"]
     rows = _strongest(scored)
     width = min(NAME, max([9, *(len(_named(row)) for row in rows.to_dict("records"))]))
-    lines = [f"{'embedding':{width}} {'factor':10} {'UAR (95 %)':22} chance floor  p"]
+    lines = [f"{'embedding':{width}} {'factor':15} UAR   95 %        chance floor p"]
     for row in rows.to_dict("records"):
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
-        limits = f"{row['score']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+        factor = " ".join([row["factor"], *([row["speakers"]] if isinstance(row["speakers"], str) else [])])
+        limits = f"{row['score']:.3f} {row['low']:.3f}-{row['high']:.3f}"
         p = row.get("p_corrected", row["p"])
         lines.append(
-            f"{_named(row)[:width]:{width}} {row['factor'][:10]:10} {limits:22} {row['chance']:.3f}  {own.floor:.3f}  "
+            f"{_named(row)[:width]:{width}} {factor[:15]:15} {limits:17} {row['chance']:.3f}  {own.floor:.3f} "
             + ("" if pd.isna(p) else f"{p:.4f}")
         )
     return lines
@@ -210,6 +242,7 @@ def _named(row: Mapping[Any, Any]) -> str:
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
     """Sentences on the divisions, and on whether the encoder had heard the speakers."""
     rows = _strongest(table[table["measure"] == "uar"])
+    rows = rows[~rows["embedding"].str.endswith(f"+{ERASED}")]  # divided as those of the embedding itself
     told = [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]

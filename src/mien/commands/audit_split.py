@@ -2,19 +2,19 @@
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from mien.audit import manifests, sounds, splits
-from mien.audit.findings import Finding, examine
+from mien.audit import checks, manifests, sounds, splits
+from mien.audit.findings import Finding, counted, examine
 from mien.audit.manifests import Manifest
 from mien.audit.sounds import Sounds
 from mien.commands import Outcome
 from mien.corpora import folder
-from mien.errors import CorpusError
+from mien.errors import AuditError, CorpusError
 from mien.files import atomic, sha256, write_json
 from mien.protocols import PARTS
 from mien.settings import digest
@@ -42,27 +42,36 @@ def audit_split(
         workers: processes that decode.
 
     Returns:
-        `data` is the certificate. The command line ends with 2 where a finding is a leak, else with 0; files that are
-        missing or cannot be read are problems.
+        `data` is the certificate. The command line ends with 2 where a finding is a leak, else with 0. That files are
+        missing is one problem, that some cannot be read another; the certificate lists them.
 
     Raises:
+        AuditError: `out` is a file.
         ConfigError: no corpus called `reader` has a rule for its file names.
-        CorpusError: the manifest, or the folder of the recordings, is none, or is damaged.
+        CorpusError: the manifest, or the folder of the recordings, is none, or is damaged, or `reader` is of others.
     """
+    if out is not None and Path(out).is_file():
+        raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     read = manifests.read(Path(manifest), reader)
     heard, missing = (None, []) if root is None else _heard(read.rows, Path(root), workers)
-    found, lacking = examine(read.rows, None if heard is None else heard.twins)
-    lacking |= _not_heard(heard, len(missing), read.rows["clip"].nunique())
+    found, lacking, partly = examine(read.rows, None if heard is None else heard.twins)
     lacking["test-statistics"] = "a manifest does not tell how features are normalised"
-    certificate = _certificate(Path(manifest), read, heard, found, lacking)
+    if heard is None:
+        why = "no --root tells where the recordings are"
+        lacking["near-duplicate"] = why
+        splits.limit(partly, lacking, splits.BY_NAME, f"names only: {why}")
+    elif missing or heard.problems:
+        told = f"{len(heard.hashes):,} of {counted(read.rows['clip'].nunique(), 'clip')} heard: {_why(missing, heard)}"
+        splits.limit(partly, lacking, splits.SOUND, told)
+    certificate = _certificate(Path(manifest), read, heard, missing) | splits.told(found, lacking, partly)
+    certificate |= {"accepted": [], "marks": [], "notes": [*read.said, *_mute(heard)]}
     if out is not None:
         _write(Path(out), certificate, found)
     leaky = any(one.severity == "leak" for one in found)
-    problems = [f"{file}: not below {root}" for file in missing] + (heard.problems if heard else [])
     return Outcome(
         data=certificate,
-        text=_text(certificate, found, out),
-        problems=problems,
+        text=_text(read.rows, certificate, found, out),
+        problems=_problems(root, heard, missing),
         exit_code=LEAKY if leaky else 0,
     )
 
@@ -80,7 +89,7 @@ def _heard(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list[s
         if (there := _nearest(str(file), media)) is None:
             missing.append(str(file))
         else:
-            files[clip] = (root / there, _seconds(clip, start), _seconds(clip, end))
+            files[clip] = (root / there, float(start), float(end))
     if not files:
         raise CorpusError(f"{root}: holds none of the {len(clips):,} clips of the split, such as {missing[0]}")
     return sounds.of_files(files, workers=workers), missing
@@ -103,26 +112,24 @@ def _nearest(file: str, media: Mapping[str, Sequence[str]]) -> str | None:
     return ranked[0] if ranked else None
 
 
-def _seconds(clip: str, told: Any) -> float:
-    try:
-        return float("nan") if pd.isna(told) else float(told)
-    except ValueError:
-        raise CorpusError(f"clip {clip}: '{told}' is no number of seconds") from None
+def _why(missing: Sequence[str], heard: Sounds) -> str:
+    """Why not all was heard."""
+    is_missing = f"{counted(len(missing), 'file')} {'is' if len(missing) == 1 else 'are'} missing"
+    return "; ".join([*([is_missing] if missing else []), *filter(None, [splits.unread(heard)])])
 
 
-def _not_heard(heard: Sounds | None, missing: int, clips: int) -> dict[str, str]:
-    """Why sound could not be examined, or not all of it."""
-    if heard is None:
-        return dict.fromkeys(splits.SOUND, "no --root tells where the recordings are")
-    why = [f"{missing:,} of {clips:,} files are missing"] if missing else []
-    if said := splits.unread(heard):
-        why.append(said)
-    return dict.fromkeys(splits.SOUND, "; ".join(why)) if why else {}
+def _problems(root: Path | str | None, heard: Sounds | None, missing: Sequence[str]) -> list[str]:
+    """One sentence on the files that are missing, and one on those that cannot be read."""
+    told = [splits.unread(heard)] if heard and heard.problems else []
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        lost = f"{counted(len(missing), 'file')} {verb} not found below {root}, or at two places, such as {missing[0]}"
+        told.insert(0, lost)
+    return told
 
 
-def _certificate(
-    manifest: Path, read: Manifest, heard: Sounds | None, found: Sequence[Finding], lacking: Mapping[str, str]
-) -> dict[str, Any]:
+def _certificate(manifest: Path, read: Manifest, heard: Sounds | None, missing: Sequence[str]) -> dict[str, Any]:
+    """What was examined: the manifest, its folds, and the files."""
     rows = read.rows
     place = manifest if manifest.is_dir() else manifest.parent
     placed = rows[["fold", "split", "clip"]].drop_duplicates().sort_values(["fold", "split", "clip"])
@@ -133,18 +140,16 @@ def _certificate(
         "clips": {part: int(rows["clip"][rows["split"] == part].nunique()) for part in PARTS},
         "speakers": {part: int(rows["speaker"][rows["split"] == part].nunique()) for part in PARTS},
         "files": {} if heard is None else heard.hashes,
+        "missing": list(missing),
+        "unread": [] if heard is None else heard.problems,
         "split": digest(placed.to_numpy().tolist()),
-        **splits.told(found, lacking),
-        "accepted": [],
-        "marks": [],
-        "notes": [*read.said, *_mute(heard)],
     }
 
 
 def _mute(heard: Sounds | None) -> list[str]:
     if heard is None or not heard.mute:
         return []
-    return [f"{len(heard.mute):,} clips are too short or too even for a fingerprint, such as {heard.mute[0]}"]
+    return [f"{counted(len(heard.mute), 'clip')} too short or too even for a fingerprint, such as {heard.mute[0]}"]
 
 
 def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) -> None:
@@ -154,20 +159,16 @@ def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) 
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _text(certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | str | None) -> str:
+def _text(rows: pd.DataFrame, certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | str | None) -> str:
     """At most 80 letters a line."""
-    counts = ", ".join(
-        f"{part} {certificate['clips'][part]:,} clips of {certificate['speakers'][part] or 'unknown'} speakers"
-        for part in PARTS
-        if certificate["clips"][part]
-    )
-    folds = certificate["folds"]
-    lines = [f"{folds} {'fold' if folds == 1 else 'folds'}: {counts}"]
+    lines = list(_counts(rows))
     lines += [f"{one.severity}  {one.finding:18} {one.text}" for one in found]
     if not any(one.severity == "leak" for one in found):
-        lines.append("no leak in what was examined")
-    lines.append(f"examined: {', '.join(certificate['examined'])}")
-    lines += [f"not examined: {name}: {why}" for name, why in certificate["not_examined"].items()]
+        unknown = "speakers are not known: whether the split leaks cannot be told; "
+        lines.append(f"{unknown * ('shared-speaker' in certificate['not_examined'])}no leak in what was examined")
+    lines.append(f"examined: {', '.join(certificate['examined']) or 'nothing in full'}")
+    lines += [f"examined in part: {line}" for line in _by_reason(certificate["examined_in_part"])]
+    lines += [f"not examined: {line}" for line in _by_reason(certificate["not_examined"])]
     lines += certificate["notes"]
     if out is not None:
         lines.append(f"certificate: {Path(out) / 'certificate.json'}")
@@ -175,3 +176,27 @@ def _text(certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | 
         textwrap.fill(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
         for line in lines
     )
+
+
+def _by_reason(told: Mapping[str, str]) -> list[str]:
+    """The names of each reason, and the reason."""
+    return [f"{', '.join(name for name in told if told[name] == why)}: {why}" for why in dict.fromkeys(told.values())]
+
+
+def _counts(rows: pd.DataFrame) -> Iterator[str]:
+    """A line for each corpus: its folds, and how many clips and speakers a part of a fold has."""
+    several = checks.several(rows)
+    for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True) if several else [("", rows)]:
+        sizes = part.groupby(["fold", "split"])[["clip", "speaker"]].nunique().reset_index()
+        told = []
+        for name in PARTS:
+            if len(size := sizes[sizes["split"] == name]):
+                people = _range(size["speaker"], "speaker") if size["speaker"].any() else "unknown speakers"
+                told.append(f"{name} {_range(size['clip'], 'clip')} of {people}")
+        prefix = f"{corpus!s}, " if corpus else ""
+        yield f"{prefix}{counted(part['fold'].nunique(), 'fold')}: {', '.join(told)}"
+
+
+def _range(counts: "pd.Series[int]", thing: str) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return counted(high, thing) if low == high else f"{low:,} to {counted(high, thing)}"

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mien.audit.leakage import STRONGEST
 from mien.audit.summary import leakage_summary
 from mien.commands import Outcome
 from mien.commands.predict import predict
@@ -58,8 +59,8 @@ def _leaks(run: Run) -> list[str]:
     """One line a model: how well the strongest probe names the speaker, for people heard in training."""
     if run.leakage is None:
         return []
-    table = leakage_summary(run.leakage, run.units)
-    heard = table[(table["speakers"] == "heard") & (table["probe"] == "strongest")]
+    table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
+    heard = table[(table["speakers"] == "heard") & (table["probe"] == STRONGEST)]
     return [
         f"{row.model:20} speaker read from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"

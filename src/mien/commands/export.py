@@ -100,12 +100,14 @@ def export(
         unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
         scores=card.scored(tested, nested.probabilities, opened, model),
         elsewhere=tuple(judged_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
+        marks=tuple(opened.marks),
         stored=stored,
         sha256="",
         mien=version("mien"),
         commit=opened.environment.get("commit"),
         experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude={"provenance", "reference"}),
     )
+    counted = card.members(opened, chosen)
     before = card.calibrated(judged, calm, rule.threshold, opened.clips)
     with atomic_folder(out) as folder:
         told = exported.write_weights(folder, told, members)
@@ -115,7 +117,7 @@ def export(
             command=_command(model, name, coverage, cells, len(others)),
             training=str(opened.environment.get("command", opened.experiment.command)),
             heard=heard,
-            members=card.members(opened, chosen),
+            members=counted,
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
             validation=before,
@@ -123,7 +125,7 @@ def export(
         )
         write_text(folder / CARD, text)
         exported.write_description(folder, told)
-    return _outcome(out, told, before)
+    return _outcome(out, told, before, counted)
 
 
 def _check(out: Path, name: str, coverage: float) -> None:
@@ -221,12 +223,20 @@ def _command(model: str, name: str, coverage: float, cells: Sequence[str], other
     return " ".join([*parts, "--elsewhere", *["PREPARED"] * others] if others else parts)
 
 
-def _outcome(out: Path, told: Description, validation: card.Calibrated) -> Outcome:
+def _whom(counted: card.Members) -> str:
+    """On whom the score was taken."""
+    if not counted.heard:
+        return "unheard speakers"
+    return f"test speakers, {counted.heard} of {counted.tested} heard in training"
+
+
+def _outcome(out: Path, told: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:
     score, size = told.scores[0], sum((out / name).stat().st_size for name in FILES)
     members = f"{len(told.members)} member" + ("s" if len(told.members) > 1 else "")
     lines = [
         f"{told.name}: {members}, {len(told.classes)} classes, {size / 1e6:.1f} MB, {told.stored}",
-        f"unheard speakers: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
+        *(f"marked: {mark}" for mark in told.marks),
+        f"{_whom(counted)}: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
         f"temperature {told.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
         f"{validation.error_after:.3f}",
         f"unsure below {told.unsure.threshold:.3f}: answers {told.unsure.coverage:.1%} of the validation clips, "

@@ -92,7 +92,7 @@ def predict(
         _write(table, Path(out))
     return Outcome(
         data={"rows": _plain(table)},
-        text=summary(table) + _rule(ensemble),
+        text=summary(table) + _rule(ensemble) + _marked(ensemble),
         problems=[str(error) for error in problems],
     )
 
@@ -121,6 +121,11 @@ def _rule(ensemble: Ensemble) -> str:
     if ensemble.unsure == 0:
         return ""
     return f"\n{ensemble.name}: unsure where no emotion reaches {ensemble.unsure:.0%} (--unsure 0: never)"
+
+
+def _marked(ensemble: Ensemble) -> str:
+    """What the model's scores must not be quoted without."""
+    return f"\n{ensemble.name}: marked: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
 
 
 def _is_heard(part: Window) -> bool:

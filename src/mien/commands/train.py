@@ -108,13 +108,13 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
     predictions = run.predictions
     inputs = inputs_of(run) if thorough else None
-    leakage = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
-    run.write_json(
-        "metrics.json",
-        metrics(predictions, run.classes, leakage, units=run.units, among=compare.pairs(run.experiment)),
-    )
+    leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
+    among = compare.pairs(run.experiment)
+    scored = metrics(predictions, run.classes, leakage, by_speaker, units=run.units, among=among)
+    run.write_json("metrics.json", scored | {"marks": run.marks})
     run.write_table("folds.csv", by_fold(predictions, run.classes))
     run.write_table("leakage.csv", leakage)
+    run.write_table("leakage_by_speaker.csv", by_speaker)
     run.write_table("silhouettes.csv", silhouettes(run))
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))

@@ -148,11 +148,14 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(result, index=table.index)
 
 
-def read_table(file: Path, *, encoding_errors: Literal["strict", "replace"] = "strict") -> pd.DataFrame:
-    """A CSV file (UTF-8, commas, a header line) with every cell as text; empty cells are missing.
+def read_table(
+    file: Path, *, encoding_errors: Literal["strict", "replace"] = "strict", separator: str = ","
+) -> pd.DataFrame:
+    """A CSV file (UTF-8, a header line) with every cell as text; empty cells are missing.
 
     Args:
         file: the CSV file.
+        separator: what stands between its columns.
         encoding_errors: whether bytes that are no UTF-8 are refused or replaced.
 
     Raises:
@@ -161,6 +164,7 @@ def read_table(file: Path, *, encoding_errors: Literal["strict", "replace"] = "s
     try:
         table = pd.read_csv(
             file,
+            sep=separator,
             dtype="str",
             keep_default_na=False,
             na_values=[""],

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.compare import FEWEST
+from mien.audit.tradeoff import BEFORE
+from mien.protocols import LEAKS
 from mien.report import certified, words
 from mien.report.words import counted, listed, percent, span
 from mien.run import Run
@@ -28,15 +30,23 @@ def answer(run: Run, summary: pd.DataFrame, differences: pd.DataFrame, leaks: pd
         differences: `compare.differences` of them, on the split that the run is judged by.
         leaks: see `leaks.speaker`.
     """
-    return [recognition(summary, differences), leftover(leaks), split(run)]
+    return [recognition(summary, differences, certified.heard(run)), leftover(leaks), split(run)]
 
 
-def recognition(summary: pd.DataFrame, differences: pd.DataFrame) -> str:
-    """Which model recognises emotion best, by how much more than chance, and which models it can be told from."""
-    judged, who = summary[summary["split"] == "test"], "people never heard in training"
+def recognition(
+    summary: pd.DataFrame, differences: pd.DataFrame, heard: Mapping[str, tuple[int, int]] | None = None
+) -> str:
+    """Which model recognises emotion best, by how much more than chance, and which models it can be told from.
+
+    Args:
+        summary: see `answer`.
+        differences: see `answer`.
+        heard: see `certified.heard`; None where nobody was.
+    """
+    judged, part = summary[summary["split"] == "test"], "test"
     if judged.empty:
-        judged = summary[summary["split"] == "validation"]
-        who = "validation speakers, who also chose the epoch,"
+        judged, part = summary[summary["split"] == "validation"], "validation"
+    who = _whom(part, *(heard or {}).get(part, (0, 0)))
     if judged.empty:
         return "No model has been tested yet."
     best = judged.sort_values("uar", ascending=False, kind="stable").iloc[0]
@@ -60,9 +70,11 @@ def leftover(leaks: pd.DataFrame) -> str:
     """How well the strongest probe names the speakers heard in training: the most and the least, and after LEACE.
 
     Args:
-        leaks: rows of `leaks.speaker`: `name, speakers, strongest, erased, best_of`, and the scores.
+        leaks: rows of `leaks.speaker`: `name, speakers, strongest, erased`, and the scores.
     """
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
+    if len(leaks) and strongest.empty:
+        return f"What is left of the speaker was {BEFORE}."
     sides = {"heard": "heard in training", "unheard": "not heard in training"}
     side = next((side for side in sides if len(strongest) and (strongest["speakers"] == side).any()), None)
     if side is None:
@@ -77,9 +89,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     middle = " and at least ".join(each) if len(each) == 2 else each[0]
     most = "at most " if len(each) == 2 else ""
     chance = percent(float(rows["chance"].mean()))
-    taken = next((str(probes) for probes in rows["best_of"] if probes), "")
-    probe = f"the best on test of {taken.replace(', ', ' and ')}" if taken else "the strongest probe"
-    told = f"Of the speaker, {probe} still reads {most}{middle}, chance {chance} among people {sides[side]}"
+    told = f"Of the speaker, the strongest probe still reads {most}{middle}, chance {chance} among people {sides[side]}"
     if len(erased):
         low, high = percent(float(erased["score"].min())), percent(float(erased["score"].max()))
         after = low if low == high else f"{low} to {high}"
@@ -91,8 +101,11 @@ def split(run: Run) -> str:
     """Whether the split is clean, what was accepted, and how much of it was examined."""
     certificate = run.certificate
     broken, found = certified.broken(run), certified.leaks(run)
-    examined, skipped = certificate.get("examined", []), certificate.get("not_examined", {})
+    partly, untold = certificate.get("examined_in_part", {}), certificate.get("not_examined", {})
+    examined = [name for name in LEAKS if name in certificate.get("examined", []) and name not in partly]
+    skipped = [name for name in LEAKS if name not in examined and name not in partly]
     kinds = f"{counted(len(examined), 'kind')} of leak examined"
+    kinds += f", {len(partly)} in part" if partly else ""
     kinds += f", {len(skipped)} not" if skipped else ""
     reasons = []
     if broken:
@@ -106,7 +119,18 @@ def split(run: Run) -> str:
     if reasons:
         return f"The split is not clean: {'; '.join(reasons)} ({kinds})."
     where = f"each of the {len(run.splits)} folds" if len(run.splits) > 1 else "the one fold"
+    if any(name not in untold for name in skipped):
+        were = "was" if len(skipped) == 1 else "were"
+        return f"In {where} nobody is in two parts; {counted(len(skipped), 'kind')} of leak {were} not examined."
     return f"The split is clean: in {where} nobody is in two parts, and no leak was found ({kinds})."
+
+
+def _whom(part: str, heard: int, people: int) -> str:
+    """Who judged, as a sentence has it: people of a part, how many of them were heard in training, of how many."""
+    if heard:
+        chose = "who also chose the epoch, and " if part == "validation" else ""
+        return f"{part} speakers, {chose}{heard} of {people} of whom were heard in training,"
+    return "people never heard in training" if part == "test" else "validation speakers, who also chose the epoch,"
 
 
 def _verdicts(differences: pd.DataFrame, best: str) -> str:

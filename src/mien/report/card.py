@@ -54,6 +54,7 @@ class Members(NamedTuple):
         tested: people who are tested by some member.
         both: of those tested, from how many another member learned.
         rotating: how many of the people who validate a member are tested in another fold of the run.
+        heard: of those tested, from how many the very members that judge them learned.
     """
 
     folds: int
@@ -62,6 +63,7 @@ class Members(NamedTuple):
     tested: int
     both: int
     rotating: int
+    heard: int
 
 
 class Heard(NamedTuple):
@@ -91,6 +93,12 @@ def members(run: Run, cells: Sequence[Cell]) -> Members:
         for other in run.splits
         for name in set(fold["validation"]["speakers"]) & set(other["test"]["speakers"])
     }
+    known = {
+        name
+        for fold in run.splits
+        if fold["fold"] in chosen
+        for name in set(fold["train"]["speakers"]) & set(fold["test"]["speakers"])
+    }
     return Members(
         folds=len(chosen),
         seeds=len({cell.seed for cell in cells}),
@@ -98,6 +106,7 @@ def members(run: Run, cells: Sequence[Cell]) -> Members:
         tested=len(of["test"]),
         both=len(of["test"] & of["train"]),
         rotating=len(rotating),
+        heard=len(known),
     )
 
 

@@ -9,7 +9,18 @@ from mien.report import words
 from mien.run import Run
 
 ROWS = 200  # of one finding that are shown; the certificate has all
-TOLD = ("files", "notes", "left_out", "findings", "examined", "not_examined", "accepted", "marks", "corpora")
+TOLD = (
+    "files",
+    "notes",
+    "left_out",
+    "findings",
+    "examined",
+    "not_examined",
+    "examined_in_part",
+    "accepted",
+    "marks",
+    "corpora",
+)
 
 
 def folds(run: Run) -> list[dict[str, Any]]:
@@ -21,13 +32,14 @@ def shown(run: Run) -> dict[str, Any]:
     """What the page shows of the certificate.
 
     Returns:
-        `examined`: names; `not_examined`: name -> why; `findings`: the finding, severity, `text`, `rows`, the `columns`
-        of these, how many are `more`; `accepted`: names; `sources`: name, licence and source of each corpus; `hashed`:
-        how many files; `rest`: name -> text.
+        `examined`: names; `examined_in_part`: name -> what of it; `not_examined`: name -> why; `findings`: the finding,
+        severity, `text`, `rows`, the `columns` of these, how many are `more`; `accepted`: names; `sources`: name,
+        licence and source of each corpus; `hashed`: how many files; `rest`: name -> text.
     """
     certificate = run.certificate
     return {
         "examined": list(certificate.get("examined", [])),
+        "examined_in_part": dict(certificate.get("examined_in_part", {})),
         "not_examined": dict(certificate.get("not_examined", {})),
         "findings": [_finding(found) for found in certificate["findings"]],
         "accepted": list(certificate.get("accepted", [])),
@@ -48,6 +60,24 @@ def leaks(run: Run) -> list[str]:
 def broken(run: Run) -> list[int]:
     """The folds of which somebody is in two parts."""
     return [fold["fold"] for fold in folds(run) if not fold["disjoint"]]
+
+
+def heard(run: Run) -> dict[str, tuple[int, int]]:
+    """Of validation and test: how many of its people trained the same fold, and how many people it has."""
+    found = {}
+    for part in ("validation", "test"):
+        people = {speaker for fold in run.splits for speaker in fold[part]["speakers"]}
+        known = {
+            speaker for fold in run.splits for speaker in set(fold[part]["speakers"]) & set(fold["train"]["speakers"])
+        }
+        found[part] = (len(known), len(people))
+    return found
+
+
+def mark(run: Run) -> str:
+    """The line that stands at a table of a run with accepted leaks, their names; empty where there is none."""
+    names = leaks(run) or ["a leak was accepted"]
+    return f"Marked: {', '.join(names)}; see top." if run.marks else ""
 
 
 def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:

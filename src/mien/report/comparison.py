@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mien.audit.compare import FEWEST
-from mien.audit.comparison import LEVEL, Comparison
+from mien.audit.compare import FEWEST, LEVEL
+from mien.audit.comparison import Comparison
 from mien.report import plane, words
+from mien.report.templates import environment
 from mien.report.words import UNKNOWN, percent, signed, span
 
 MEASURES = {"uar": "UAR", "wa": "WA", "f1": "macro F1", "predictions": "predictions", "leakage": "leakage"}
@@ -19,22 +19,16 @@ MEASURES = {"uar": "UAR", "wa": "WA", "f1": "macro F1", "predictions": "predicti
 
 def render(found: Comparison) -> str:
     """The page of a comparison, as text."""
-    environment = Environment(
-        loader=PackageLoader("mien", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
-    environment.globals |= {"span": span}
+    made = environment()
+    made.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
+    made.globals |= {"span": span}
     names = [system.name for system in found.together.systems]
     picture = ""
     if found.points:
         told = f"Accuracy against leakage of {words.listed(names)}"
         picture = plane.plane(found.points, name="plane", description=told)
     differences = found.pairs[found.pairs["measure"] != "predictions"]
-    return environment.get_template("comparison.html.jinja").render(
+    return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",
         facts=_facts(found),
         answer=answer(found),
@@ -109,8 +103,8 @@ def rule(found: Comparison) -> str:
     return (
         f"First minus second, paired by speaker. Separable: at least {FEWEST} speakers, the 95 % interval leaves out "
         f"zero, and Wilcoxon's signed-rank test over speakers, corrected by Holm over {words.counted(pairs, 'pair')}, "
-        f"has p < {level}; p is that. For leakage the same holds of units of folds (folds that train on the "
-        "same people are one) in place of speakers."
+        f"has p < {level}; p is that. Leakage: how often the strongest probe names each speaker; where that is not "
+        "known, units of folds stand in place of speakers."
     )
 
 

@@ -14,7 +14,8 @@ from mien.audit import compare, folds, reference
 from mien.audit.coverage import coverage
 from mien.audit.scores import MEASURES
 from mien.audit.silhouettes import silhouette_summary
-from mien.report import canvas, maps, plots, words
+from mien.audit.tradeoff import ERASED
+from mien.report import canvas, leaks, maps, plots, words
 from mien.report.figures import Picture
 from mien.run import Cell, Run
 
@@ -100,29 +101,42 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
 def leakage_pairs(run: Run) -> list[dict[str, Any]]:
     """One row a pair of models and embedding: their paired difference in leakage, of people heard and not heard.
 
-    `model, other`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `units`: a sentence.
+    Embeddings after an eraser are left out.
+
+    `model, other`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `stands`: what
+    either side stands on, in words.
     """
-    if run.leakage is None:
+    if run.leakage is None or leaks.stale(run):
         return []
-    table = compare.leakage_differences(run.leakage, run.units, among=combinations(run.experiment.models, 2))
+    plain = run.leakage[~run.leakage["embedding"].str.contains(ERASED, regex=False)]
+    table = compare.leakage_differences(
+        plain, run.units, run.leakage_by_speaker, among=combinations(run.experiment.models, 2)
+    )
     pairs = table.groupby(["model", "other", "embedding"], sort=False)
     several = len(set(table["embedding"])) > 1
     return [
         {
             "model": model,
             "other": f"{other} ({embedding})" if several else other,
-            "units": words.units_of(table),
+            "stands": _stands(table),
             "by": {row["speakers"]: row for row in part.to_dict("records")},
         }
         for (model, other, embedding), part in pairs
     ]
 
 
+def _stands(table: pd.DataFrame) -> str:
+    told = table.drop_duplicates(["speakers", "over"]).to_dict("records")
+    who = {"heard": "heard", "unheard": "not heard"}
+    return "; ".join(f"{who[row['speakers']]}: {row['number']} {row['over']}" for row in told)
+
+
 def silhouettes(run: Run) -> list[dict[str, Any]]:
     """One row a model and embedding: `name`, and `by` = emotion or speaker -> its row of the summary over folds."""
-    if run.silhouettes is None:
+    measured = run.silhouettes
+    if measured is None or measured.empty:
         return []
-    table = silhouette_summary(run.silhouettes, run.units)
+    table = silhouette_summary(measured, run.units)
     table = table[table["model"].isin(run.experiment.models)]
     several = len(set(table["embedding"])) > 1
     return [
@@ -138,13 +152,17 @@ def maps_of(run: Run) -> Iterator[Map]:
     """Maps of the same two people that were not heard in training, for every model of the experiment.
 
     The first fold and seed that most models have. Where one speaker is tested and one validates, these two; where
-    several are tested, the first two of them by name. The number is that of all people of the fold who were not heard.
+    several are tested, the first two of them by name. The number is that of all people of the fold who were not heard;
+    where everybody was, there is no map.
     """
     measured = run.silhouettes
     for cell in _same_fold(run):
         clips, found = run.embeddings(cell)
-        people = _two(clips)
-        places = np.flatnonzero(clips["speaker"].isin(people) & (clips["split"] != "train"))
+        unheard = ~clips["speaker"].isin(clips.loc[clips["split"] == "train", "speaker"])
+        people = _two(clips[unheard])
+        places = np.flatnonzero(clips["speaker"].isin(people) & unheard)
+        if not len(places):
+            continue
         places = places[canvas.thin(len(places), maps.MOST)]
         table = clips.iloc[places]
         for name, values in found.items():

@@ -8,14 +8,16 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from mien.audit.floors import PROJECTION
+from mien.audit.leakage import STRONGEST
 from mien.files import write_text
 from mien.report.canvas import FILL, INK, MUTED, RULE, STYLE, svg
+from mien.report.templates import environment
 
-COLUMN, ROW, LETTER = 0.95, 0.56, 0.075  # inches
+COLUMN, ROW, LETTER = 1.15, 0.56, 0.075  # inches
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 KEY = ("model", "embedding", "factor", "speakers")
 
@@ -47,14 +49,15 @@ def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
 
     Args:
         strongest: one row a model, embedding, factor and `speakers`, with `score, low, high, chance`.
-        floors: rows of role floor, with `factor, speakers, embedding, score`: the best score counts, and a random
-            projection is none.
+        floors: rows of role floor, with `factor, speakers, embedding, probe, score`: of the strongest probes, the best
+            floor counts; a random projection is none.
     """
+    floors = floors[floors["probe"] == STRONGEST]
     models, names = strongest["model"].nunique(), strongest["embedding"].nunique()
     sides = strongest.groupby("factor")["speakers"].nunique()
     found = []
     for row in strongest.to_dict("records"):
-        own = floors[(floors["factor"] == row["factor"]) & (floors["embedding"] != "random projection")]
+        own = floors[(floors["factor"] == row["factor"]) & ~floors["embedding"].str.startswith(PROJECTION)]
         own = own[own["speakers"].fillna("") == (row["speakers"] if isinstance(row["speakers"], str) else "")]
         parts = [row["model"]] * (models > 1 or names == 1) + [row["embedding"]] * (names > 1)
         side = f", {row['speakers']}" if sides.get(row["factor"], 0) > 1 else ""
@@ -72,7 +75,7 @@ def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
     rows, columns = (list(dict.fromkeys(getattr(one, key) for one in found)) for key in ("row", "column"))
     width = max(3.6, 0.25 + LETTER * max(map(len, rows)) + COLUMN * len(columns))
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, 0.5 + ROW * len(rows)), layout="constrained")
+        figure = Figure(figsize=(width, 0.65 + ROW * len(rows)), layout="constrained")
         axes = figure.add_subplot()
         for one in found:
             x, y = columns.index(one.column), rows.index(one.row)
@@ -84,7 +87,7 @@ def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
             )
             for text, height, style in zip(_words(one), (-0.24, 0.05, 0.29), _STYLES, strict=True):
                 axes.text(x, y + height, text, ha="center", va="center", **style)
-        axes.set_xticks(range(len(columns)), columns)
+        axes.set_xticks(range(len(columns)), [column.replace(", ", ",\n") for column in columns])
         axes.set_yticks(range(len(rows)), rows)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -96,7 +99,7 @@ def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
 
 def picture(element: str) -> str:
     """A figure as a file of its own, light or dark as the reader likes it."""
-    style = _environment().get_template("style.html.jinja").render()
+    style = environment().get_template("style.html.jinja").render()
     variables = "".join(
         re.findall(r":root \{.*?\}|@media \(prefers-color-scheme: dark\) \{.*?\}\s*\}", style, flags=re.S)[:2]
     )
@@ -106,7 +109,9 @@ def picture(element: str) -> str:
     return head.replace(">", f"><style>{variables} {letters}</style>", 1)
 
 
-def write(folder: Path, element: str, *, title: str, told: Sequence[str], table: pd.DataFrame) -> None:
+def write(
+    folder: Path, element: str, *, title: str, told: Sequence[str], table: pd.DataFrame, marks: Sequence[str] = ()
+) -> None:
     """Write `leakage.svg` and `leakage.html`, the map with its figures as a table, each atomically.
 
     Args:
@@ -115,11 +120,12 @@ def write(folder: Path, element: str, *, title: str, told: Sequence[str], table:
         title: of the page.
         told: sentences on how it was measured.
         table: rows of `leakage.csv` that stand below, strongest probes and floors.
+        marks: sentences on leaks that were accepted.
     """
     write_text(folder / "leakage.svg", picture(element))
-    template = _environment().get_template("leakage.html.jinja")
+    template = environment().get_template("leakage.html.jinja")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    write_text(folder / "leakage.html", template.render(title=title, svg=element, told=told, rows=rows))
+    write_text(folder / "leakage.html", template.render(title=title, svg=element, told=told, rows=rows, marks=marks))
 
 
 _STYLES: tuple[dict[str, Any], ...] = (
@@ -131,15 +137,7 @@ _STYLES: tuple[dict[str, Any], ...] = (
 
 def _words(one: Square) -> tuple[str, str, str]:
     points = [100 * (value - one.chance) for value in (one.score, one.low, one.high, one.floor)]
-    between = f"{points[1]:+.0f} to {points[2]:+.0f}" if math.isfinite(points[1] + points[2]) else "no interval"
-    return f"{points[0]:+.0f}", between, f"floor {points[3]:+.0f}"
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("mien", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    score, low, high, floor = (f"{round(value) + 0:+d}" if math.isfinite(value) else "" for value in points)
+    told = score, f"{low} to {high}" if low and high else "no interval", f"floor {floor}"
+    first, second, third = (text.replace("-", "\N{MINUS SIGN}") for text in told)
+    return first, second, third

@@ -37,17 +37,19 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
             below = [one for one in baselines if one["speakers"] in (speakers, "")]
             rows += [_interval(one, f"{one['label']} ({one['role']})", BASELINE) for one in below]
             told = f"Speaker leakage: {title}"
-            svg = plots.intervals(rows, name=f"leak {speakers}", description=told, axis="UAR of the strongest probe, %")
+            svg = plots.intervals(rows, name=f"leak {speakers}", description=told, axis="UAR, %")
             among = " or ".join(sorted(set(part["classes"])))
-            yield Picture(title, svg, f"Among {among} speakers; {leaks.split_of(part)}. {words.bars(part)}")
+            yield Picture(
+                title, svg, f"Strongest probe, among {among} speakers; {leaks.split_of(part)}. {words.bars(part)}"
+            )
 
 
 def accuracy_leakage(run: Run, predictions: pd.DataFrame) -> Picture | None:
     """Emotion against speaker, a point a method; None where no leakage of people heard was measured."""
     if run.leakage is None:
         return None
-    rows = leaks.table(run)
-    models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in set(rows["model"])]
+    measured = set(run.leakage["model"])
+    models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in measured]
     points, told = tradeoff.points(models, predictions)
     if not points:
         return None

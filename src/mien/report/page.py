@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mien.audit import compare, scores
+from mien.audit.leakage import STRONGEST
+from mien.audit.summary import FEWEST_UNITS
+from mien.audit.tradeoff import BEFORE
 from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
 from mien.protocols import PARTS
 from mien.report import certainty, certified, evidence, figures, leak_figures, leaks, people, sweep, words
 from mien.report.answer import answer
+from mien.report.templates import environment
 from mien.report.words import counted, percent, signed, span
 from mien.run import Run
 
@@ -46,20 +49,16 @@ def render(run: Run) -> str:
     differences = compare.differences(predictions, classes, split=judged)
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
-    environment = Environment(
-        loader=PackageLoader("mien", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
-    environment.filters |= {"fine": leaks.fine}
-    environment.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS, "marks": run.marks}
-    return environment.get_template("page.html.jinja").render(
+    read = leaks.summed(run)
+    made = environment()
+    made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
+    made.filters |= {"fine": leaks.fine}
+    made.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS}
+    made.globals |= {"marks": run.marks, "marked": certified.mark(run)}
+    return made.get_template("page.html.jinja").render(
         experiment=run.experiment,
         facts=_facts(run),
-        answer=answer(run, summary, differences, leaks.speaker(run)),
+        answer=answer(run, summary, differences, leaks.of(read)),
         judged=judged,
         sweep=varied,
         scores=scored,
@@ -77,7 +76,7 @@ def render(run: Run) -> str:
         curves=list(figures.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
         silhouettes=evidence.silhouettes(run),
-        leaks=_leakage(run, predictions),
+        leaks=_leakage(run, predictions, read),
         leakage_pairs=evidence.leakage_pairs(run),
         folds=certified.folds(run),
         certificate=certified.shown(run),
@@ -87,25 +86,30 @@ def render(run: Run) -> str:
     )
 
 
-def _leakage(run: Run, predictions: pd.DataFrame) -> dict[str, Any]:
-    """What the section on leakage shows; `rows` is empty where nothing was measured."""
-    table = leaks.table(run)
-    found = leaks.summed(table, run)
-    baselines = leaks.baselines(table, run)
-    views = leaks.views(table, run)
-    probes = set(found["probe"]) - {leaks.STRONGEST}
+def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[str, Any]:
+    """What the section on leakage shows; `rows` is empty where nothing can be shown, and `before` says why."""
+    if leaks.stale(run):
+        return {"rows": [], "before": BEFORE}
+    found = leaks.of(read)
+    baselines = leaks.baselines(read)
+    views = leaks.views(read)
+    probes = set(found["probe"]) - {STRONGEST}
     return {
         "rows": leaks.read(found),
         "probes": [probe for probe in leaks.PROBES if probe in probes],
         "baselines": baselines,
         "erased": bool(found["erased"].astype(bool).any()),
-        "fallback": leaks.fallback(found),
+        "before": "",
         "pictures": list(leak_figures.pictures(run, found, baselines)),
         "plane": leak_figures.accuracy_leakage(run, predictions),
         **views,
+        "fewest": FEWEST_UNITS,
+        "verification_interval": any(
+            row["low"] == row["low"] for one in views["verification"] for row in one["by"].values()
+        ),
         "roc": leak_figures.roc_of(run) if views["verification"] else None,
-        "others": leaks.others(table, run),
-        "heat": leaks.heat(table, run),
+        "others": leaks.others(read),
+        "heat": leaks.heat(read),
     }
 
 

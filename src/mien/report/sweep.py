@@ -17,8 +17,8 @@ def shown(run: Run) -> dict[str, Any] | None:
 
     Returns:
         `groups`: for each group and base model its name and the `rows` of `audit.sweep.sweep`; `varied`: group -> the
-        settings that it varies; `chance`: of the UAR; `units`: how many units of folds stand behind
-        a leakage, empty where none was measured; `answer`: sentences.
+        settings that it varies; `chance`: of the UAR; `stands`: how many speakers or units of folds
+        stand behind a leakage, empty where none was measured; `answer`: sentences.
     """
     table = sweep(run) if run.experiment.grid else pd.DataFrame()
     if table.empty:
@@ -31,9 +31,18 @@ def shown(run: Run) -> dict[str, Any] | None:
         "groups": groups,
         "varied": {group: [key for key in told if key != "models"] for group, told in run.experiment.grid.items()},
         "chance": float(table["uar_chance"].mean()),
-        "units": words.counted(int(units.min()), "unit") if len(units := table["leakage_units"].dropna()) else "",
+        "stands": _stands(table.dropna(subset="leakage_number")),
         "answer": _answer(table),
     }
+
+
+def _stands(table: pd.DataFrame) -> str:
+    if table.empty:
+        return ""
+    number = int(table["leakage_number"].min())
+    over = "speaker" if set(table["leakage_interval"]) == {"speakers"} else "unit"
+    more = "" if over == "speaker" else " (folds that train on the same people are one)"
+    return words.counted(number, over) + more
 
 
 def _answer(table: pd.DataFrame) -> list[str]:

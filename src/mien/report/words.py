@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.compare import FEWEST
 from mien.audit.summary import FEWEST_UNITS
 
 UNKNOWN = "\N{EN DASH}"
@@ -75,23 +74,20 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
 
 def bars(leaks: pd.DataFrame) -> str:
     """What the intervals of these rows of `leakage_summary` are."""
-    kinds = set(leaks["interval"])
-    over = "Bar: 95 % bootstrap interval of the mean over folds, seeds averaged within a fold"
-    single = "the mean 95 % interval of a single training"
-    told = units_of(leaks)
-    if kinds == {"folds"}:
-        return f"{over}. {told} Units share speakers, so it tends to be too narrow."
-    if kinds == {"training"}:
-        return f"Bar: {single}, since units are fewer than {FEWEST_UNITS}: it does not belong to the mean. {told}"
-    return f"{over}; where there are fewer than {FEWEST_UNITS} units, {single}. {told}"
+    kinds = {
+        "speakers": f"over {counted(int(leaks['number'].min()), 'speaker')}, folds and seeds averaged",
+        "folds": f"over units of folds, seeds averaged within a fold: {units_of(leaks)}",
+        "training": f"of a single training, the mean of them, since units of folds are fewer than {FEWEST_UNITS}",
+    }
+    there = set(leaks["interval"])
+    return f"Bar: 95 % bootstrap interval {'; or '.join(told for kind, told in kinds.items() if kind in there)}."
 
 
 def units_of(table: pd.DataFrame) -> str:
     """How many folds and units stand behind figures over folds, from the columns `folds` and `units`."""
     folds, units = int(table["folds"].min()), int(table["units"].min())
-    together = "" if units == folds else " (folds that train on the same people are one, and are drawn together)"
-    few = ", too few to separate models" if units < FEWEST else ""
-    return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}{few}."
+    together = "" if units == folds else " (folds that train on the same people are one)"
+    return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}"
 
 
 def flat(value: Any, key: str = "") -> dict[str, str]:
