@@ -152,12 +152,15 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     (copy / "report.html").unlink()
+    certificate = Run.open(copy).certificate
+    Run.open(copy).write_json("certificate.json", certificate | {"marks": ["heard: s0 & s1"]})
     for cell in Run.open(copy).cells:
         if cell.fold > 1:
             shutil.rmtree(cell.folder)
     assert main(["audit", str(copy), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {row["factor"] for row in told["rows"]} >= {"speaker", "emotion"}
+    assert told["marks"] == ["heard: s0 & s1"]
     found = Run.open(copy)
     assert found.leakage is not None
     embeddings = set(found.leakage["embedding"])
@@ -165,3 +168,6 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     assert (copy / "report.html").is_file()
     assert (copy / "leakage.svg").is_file()
     assert found.metrics["leakage_differences"]
+    assert found.metrics["marks"] == found.marks == json.loads((copy / "leakage.json").read_text())["marks"]
+    assert "heard: s0 &amp; s1" in (copy / "leakage.html").read_text()
+    assert mien.leakage(copy).text.startswith("heard: s0 & s1\n")

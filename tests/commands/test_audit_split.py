@@ -53,7 +53,7 @@ def test_without_sound_the_table_is_examined(folder):
     assert told.data["not_examined"]["near-duplicate"] == "no --root tells where the recordings are"
     assert "\nno leak in what was examined" in told.text
     assert told.text.startswith(
-        "1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2 clips of 2\n"
+        "1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2\n    clips of 2 speakers\n"
     )
     states = [set(told.data[key]) for key in ("examined", "examined_in_part", "not_examined")]
     assert set.union(*states) == set(NAMES)

@@ -1,6 +1,6 @@
 """Paired differences between the models of a run, in scores and in what is left of the speaker.
 
-Both models of a pair are looked at on the same bootstrap draws, of speakers, or of units of folds where people that were
+Both models of a pair are looked at on the same bootstrap draws, of speakers, or of units of folds where people who were
 not heard are read (see `summary`), so what is hard for both cancels out.
 
 There is one **verdict**, here as in `mien compare`: two models are `separable` where (1) at least `FEWEST` speakers (or
@@ -109,8 +109,8 @@ def leakage_differences(
 
     Each training is taken at its strongest probe, chosen on validation, so the two of a pair may be read by different
     probes. The trainings that both have are compared; seeds are averaged within a fold. Of people who were heard,
-    speakers are drawn; else units of folds (see `summary.fold_units`), which share speakers, so that intervals over them
-    tend to be too narrow.
+    speakers are drawn; else units of folds (see `summary.fold_units`), which share speakers, so that intervals over
+    them tend to be too narrow.
 
     Args:
         leakage: `leakage.csv`.

@@ -2,7 +2,7 @@
 
 A split is a table, one row for each time that a clip is in a part of a fold: `fold`, `split` (train, validation, test),
 `clip`, `speaker`, and where they are told `corpus`, `emotion`, `sentence`, `session`, `recording`, and the speaker as
-the table (`listed`), the file's name (`named`) and its folder (`folder`) tell. What is missing is compared with nothing.
+table (`listed`), name of the file (`named`) and `folder` tell. What is missing is compared with nothing.
 A **leak** lies across two parts of one fold; a **note** does not matter for a score on people who were not heard.
 Nothing here opens a file.
 """
