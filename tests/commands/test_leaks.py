@@ -1,6 +1,5 @@
 """A leaky split stops a training before anything is written; what is accepted marks the run and its texts."""
 
-import json
 import shutil
 
 import pandas as pd

@@ -27,7 +27,7 @@ GRID = {
 @pytest.fixture(scope="module")
 def run(make_run: Callable[..., Run]) -> Run:
     """Four planted models as one model and three variants of it."""
-    planted = make_run(seeds=(0,), clips=30, epochs=3)
+    planted = make_run(seeds=(0,), clips=60, epochs=3)
     for name in ("predictions.csv", "leakage.csv"):
         table = pd.read_csv(planted.folder / name, dtype={"speaker": str})
         planted.write_table(name, table.assign(model=table["model"].map(NAMES)))

@@ -139,9 +139,7 @@ def leakage_differences(
             both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
             if both.empty:
                 continue
-            first, second = (
-                _people(by_speaker, (one, embedding, speakers, STRONGEST), both) for one in (model, other)
-            )
+            first, second = (_people(by_speaker, (one, embedding, speakers, STRONGEST), both) for one in (model, other))
             parts, group = _by_fold(both, units)
             low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
             each = np.bincount(group, parts) / np.bincount(group)
