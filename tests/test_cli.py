@@ -154,8 +154,9 @@ def test_every_command_has_an_example_and_speaks_json(capsys: pytest.CaptureFixt
 def test_options_are_those_of_the_function(name: str) -> None:
     function = inspect.signature(getattr(importlib.import_module(f"mien.commands.{name}"), name)).parameters
     command = dict(inspect.signature(getattr(cli, name)).parameters)
-    if command.pop("machine", None):
-        command |= inspect.signature(cli.Machine).parameters
+    for key, group in {"machine": cli.Machine, "embedded": cli.Embedded, "manifest": cli.Manifest}.items():
+        if command.pop(key, None):
+            command |= inspect.signature(group).parameters
     renamed = {"file": "files", "more": "files", "option": "options"}
     command = {renamed.get(key, key): parameter for key, parameter in command.items()}
     assert set(command) - {"output"} == set(function)

@@ -8,38 +8,18 @@ Nothing heavy is imported before a command runs.
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.validators import Number
 
 from mien.commands import Outcome
-from mien.errors import ConfigError, MienError
+from mien.errors import MienError
+from mien.options import AtLeastOne, Embedded, Machine, Manifest, Seconds, Seed, Share, pairs
 from mien.output import Output, defect_sentence, refuse, show, system_sentence
 
-AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
-Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
-Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Machine:
-    """Where a model computes.
-
-    Attributes:
-        device: auto, cpu, cuda or cuda:N.
-        threads: of torch, in each process.
-    """
-
-    device: str = "auto"
-    threads: AtLeastOne = 1
-
-
-PLAIN, ANY = Output(), Machine()
+PLAIN, ANY, NONE, NO_SPLIT = Output(), Machine(), Embedded(), Manifest()
 
 app = App(
     name="mien",
@@ -85,7 +65,7 @@ def prepare(
         output: how it is told.
     """
     chosen: dict[str, Any] = {} if features is None else {"features": features}
-    return _call("prepare", reader, root, out=out, options=_pairs(option or []), workers=workers, **chosen)
+    return _call("prepare", reader, root, out=out, options=pairs(option or []), workers=workers, **chosen)
 
 
 @app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")
@@ -137,20 +117,11 @@ def evaluate(
 def audit(
     run: Path | None = None,
     *,
-    embeddings: Path | None = None,
-    labels: Path | None = None,
-    factor: Annotated[list[str] | None, Parameter(negative="")] = None,
-    inputs: Path | None = None,
-    speakers: Literal["heard", "unheard"] | None = None,
-    balanced: str | None = None,
-    heard_people: Annotated[bool, Parameter(negative="")] = False,
-    large: Annotated[bool, Parameter(negative="")] = False,
-    split: Path | None = None,
-    root: Path | None = None,
-    reader: str | None = None,
+    embedded: Embedded = NONE,
+    manifest: Manifest = NO_SPLIT,
     out: Path | None = None,
     workers: AtLeastOne = 1,
-    seed: Annotated[int, Parameter(validator=Number(gte=0))] = 0,
+    seed: Seed = 0,
     output: Output = PLAIN,
 ) -> Outcome:
     """Measure what is left of the speaker in a RUN or in any embeddings, or look for leaks in any split.
@@ -159,41 +130,14 @@ def audit(
 
     Args:
         run: the RUN folder; everything that can be read from its embeddings is, and its page is written again.
-        embeddings: a file of embeddings (.npy, .npz, .safetensors, .csv), a row a clip.
-        labels: of the embeddings: a CSV, by row or by its column 'clip'.
-        factor: of the labels: the column that is read, speaker unless told; may be given several times.
-        inputs: of the embeddings: what the encoder was given, one vector a clip, as a ceiling.
-        speakers: of the embeddings: whether the encoder had heard these speakers.
-        balanced: of the embeddings: another column of the labels, which test clips are drawn to say nothing of.
-        heard_people: of the embeddings: test people that the probes have heard, whatever the factor.
-        large: of the embeddings: take the mode for very many clips, however many there are.
-        split: a manifest: splits.json, a CSV with a column 'split', EmoBox's folds, lists of HiCMAE.
-        root: of the split: the folder of its media; without it nothing is heard.
-        reader: of the split: the corpus whose file names tell the speaker: cremad, emodb, enterface, iemocap,
-            librispeech, ravdess, savee or tess.
+        embedded: embeddings of anybody.
+        manifest: a split of anybody.
         out: of embeddings and split: the folder for what is found.
         workers: processes.
         seed: of the probes.
         output: how it is told.
     """
-    return _call(
-        "audit",
-        run,
-        embeddings=embeddings,
-        labels=labels,
-        factor=factor,
-        inputs=inputs,
-        speakers=speakers,
-        balanced=balanced,
-        heard_people=heard_people,
-        large=large,
-        split=split,
-        root=root,
-        reader=reader,
-        out=out,
-        workers=workers,
-        seed=seed,
-    )
+    return _call("audit", run, **vars(embedded), **vars(manifest), out=out, workers=workers, seed=seed)
 
 
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
@@ -315,13 +259,6 @@ def listing(
         output: how it is told.
     """
     return _call("list", what, function="listing")
-
-
-def _pairs(options: Sequence[str]) -> dict[str, str]:
-    pairs = [option.partition("=") for option in options]
-    if wrong := [key for key, separator, _ in pairs if not separator or not key]:
-        raise ConfigError(f"--option {wrong[0]}: write key=value")
-    return {key: value for key, _, value in pairs}
 
 
 def _version() -> str:

@@ -24,6 +24,7 @@ from mien.corpora import schemes
 from mien.errors import RunError
 from mien.files import atomic, write_json, write_text
 from mien.protocols import PARTS
+from mien.settings import difference
 
 AGAIN = "run the same 'mien train' again"
 CLIPS = ("clip", "file", "speaker", "emotion", "label")
@@ -77,7 +78,7 @@ class Run:
         if path.exists():
             there = Run.open(folder).experiment.model_dump(mode="json")
             words = {name: resolved[name] for name in WORDS}
-            if changed := _difference(there | words, resolved):
+            if changed := difference(there | words, resolved):
                 key, before, now = changed
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
@@ -295,13 +296,3 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         if missing := [column for column in columns if column not in table]:
             raise ValueError(f"no column '{missing[0]}'")
         return table
-
-
-def _difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    """The first setting that differs: (dotted key, before, now)."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in {**before, **now}:
-            if found := _difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
-                return found
-        return None
-    return None if before == now else (key, before, now)

@@ -86,3 +86,13 @@ Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"),
     list("-+0123456789."),
 )
+
+
+def difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """The first setting that differs: (dotted key, before, now)."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            if found := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
+                return found
+        return None
+    return None if before == now else (key, before, now)
