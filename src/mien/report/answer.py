@@ -160,5 +160,5 @@ def _some(names: Sequence[str]) -> str:
 def _interval(row: Any) -> str:
     if math.isnan(row["low"]):
         return "no interval"
-    whose = "95\N{NO-BREAK SPACE}% interval" if row["interval"] == "folds" else "interval of a single training"
+    whose = "95\N{NO-BREAK SPACE}% interval" if row["interval"] != "training" else "interval of a single training"
     return f"{whose} {words.span(row['low'], row['high'])}"
