@@ -19,7 +19,6 @@ from mien.report.templates import environment
 
 COLUMN, ROW, LETTER = 1.15, 0.56, 0.075  # inches
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-KEY = ("model", "embedding", "factor", "speakers")
 
 
 class Square(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from mien.audit.findings import counted as counted
 from mien.audit.summary import FEWEST_UNITS
 
 UNKNOWN = "\N{EN DASH}"
@@ -34,11 +35,6 @@ def listed(names: Iterable[str]) -> str:
     """Names as a sentence has them: `a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def counted(count: int, thing: str, things: str | None = None) -> str:
-    """A number and its noun."""
-    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
 
 
 def sentence(note: str) -> str:
