@@ -105,7 +105,7 @@ def stream_audio(file: Path | str, *, rate: int = SAMPLE_RATE, block: float = 1.
     if size < 1:
         raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
     position = 0
-    for samples in _regrouped(_sound(Path(file), rate, 0, None), size):
+    for samples in regrouped(_sound(Path(file), rate, 0, None), size):
         yield AudioBlock(position / rate, samples)
         position += len(samples)
 
@@ -116,22 +116,33 @@ def _sound(file: Path, rate: int, first: int, last: int | None) -> Iterator[Wave
         if not container.streams.audio:
             return
         track = Track(file, container, start=first / rate)
-        # The resampler starts where a sample of the track and one of the result fall together (every `period` of the
-        # former, `step` of the latter), so that its phases are the same wherever the part begins.
-        common = math.gcd(track.rate, rate)
-        period, step = track.rate // common, rate // common
-        start = max(0, math.floor((first - _EDGE * rate) / step))
-        until = None if last is None else math.ceil((last / rate + _EDGE) * track.rate)
-        position = start * step
-        for piece in _resampled(file, track.samples(start * period, until), track.rate, rate):
-            inside = piece[max(0, first - position) : None if last is None else max(0, last - position)]
-            position += len(piece)
-            if len(inside):
-                yield inside
-        missing = position <= first or (last is not None and position < last - TOLERANCE * rate)
+        count = 0
+        for piece in part_of(track, file, rate, first, last):
+            yield piece
+            count += len(piece)
+        missing = not count or (last is not None and first + count < last - TOLERANCE * rate)
         if missing:
             part = f"from {first / rate:.2f} to {'its end' if last is None else f'{last / rate:.2f} s'}"
             raise MediaError(file, f"ends at {track.end:.2f} s, before the part {part} does")
+
+
+def part_of(track: Track, file: Path, rate: int, first: int, last: int | None) -> Iterator[Waveform]:
+    """Samples `first` to `last` (exclusive; None: the end) of an open track at `rate`, in pieces; as many as there are.
+
+    The pieces do not depend on where the part begins, but for the edges.
+    """
+    # The resampler starts where a sample of the track and one of the result fall together (every `period` of the
+    # former, `step` of the latter), so that its phases are the same wherever the part begins.
+    common = math.gcd(track.rate, rate)
+    period, step = track.rate // common, rate // common
+    start = max(0, math.floor((first - _EDGE * rate) / step))
+    until = None if last is None else math.ceil((last / rate + _EDGE) * track.rate)
+    position = start * step
+    for piece in _resampled(file, track.samples(start * period, until), track.rate, rate):
+        inside = piece[max(0, first - position) : None if last is None else max(0, last - position)]
+        position += len(piece)
+        if len(inside):
+            yield inside
 
 
 def _resampled(file: Path, pieces: Iterable[Waveform], source: int, rate: int) -> Iterator[Waveform]:
@@ -140,7 +151,7 @@ def _resampled(file: Path, pieces: Iterable[Waveform], source: int, rate: int) -
         yield from pieces
         return
     resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate, options=FILTER)
-    for piece in _regrouped(pieces, max(1, round(_BATCH * source))):
+    for piece in regrouped(pieces, max(1, round(_BATCH * source))):
         frame = av.AudioFrame.from_ndarray(piece[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate = source
         with media_errors(file, f"cannot be resampled from {source} to {rate} Hz"):
@@ -150,7 +161,7 @@ def _resampled(file: Path, pieces: Iterable[Waveform], source: int, rate: int) -
         yield result.to_ndarray()[0]
 
 
-def _regrouped(pieces: Iterable[Waveform], size: int) -> Iterator[Waveform]:
+def regrouped(pieces: Iterable[Waveform], size: int) -> Iterator[Waveform]:
     """The same samples in pieces of `size`; the last one may be shorter."""
     held: list[Waveform] = []
     count = 0

@@ -19,7 +19,6 @@ import av
 from mien.errors import MediaError
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
     from av.container import InputContainer
     from av.stream import Stream
 
@@ -35,9 +34,9 @@ MAX_PIXELS = 8192 * 4352  # one 8K picture, rounded up to whole macroblocks
 
 # Formats whose header tells how long the sound is, independently of how much of the file is there.
 _PROMISE_BY_STREAM = {"wav", "flac", "mov", "mp3", "aiff"}
-_PROMISE_BY_CONTAINER = {"matroska", "flv"}
+PROMISE_BY_CONTAINER = {"matroska", "flv"}
 # Formats whose container duration comes from such a header or from the last time stamp, not from an average bit rate.
-_TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | _PROMISE_BY_CONTAINER | {"w64", "ogg", "mpeg", "mpegts", "avi", "caf"}
+_TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | PROMISE_BY_CONTAINER | {"w64", "ogg", "mpeg", "mpegts", "avi", "caf"}
 # What PyAV raises on damaged files.
 DAMAGE = (av.FFmpegError, AttributeError, IndexError, UnicodeDecodeError, ValueError, MemoryError, OverflowError)
 
@@ -159,28 +158,28 @@ def packet_end(packet: "av.Packet[Stream]") -> float:
 
 
 class Promise(NamedTuple):
-    """How long the header says that the file is, in media seconds, and whether that speaks of the sound alone."""
+    """How long the header says that the file is, in media seconds, and whether that speaks of one stream alone."""
 
     seconds: float
-    of_sound: bool
+    of_stream: bool
 
 
-def promised(file: Path, container: "InputContainer", stream: "AudioStream") -> Promise | None:
+def promised(file: Path, container: "InputContainer", stream: "Stream") -> Promise | None:
     """What the header promises; None where the format makes no promise, or where its writer did not know."""
     name, start = format_name(container), origin(container)
-    if name in _PROMISE_BY_CONTAINER and container.duration:
-        return Promise(container.duration / av.time_base, of_sound=False)
+    if name in PROMISE_BY_CONTAINER and container.duration:
+        return Promise(container.duration / av.time_base, of_stream=False)
     if not stream.duration or stream.time_base is None or name not in _PROMISE_BY_STREAM:
         return None
     seconds = float(stream.duration * stream.time_base)
     if name == "wav":
         share = _share_present(file)
-        return Promise(seconds / share, of_sound=True) if share else None
+        return Promise(seconds / share, of_stream=True) if share else None
     if name == "mp3" and not _has_frame_count(file):
         return None  # libav then guesses from the bit rate
     if name == "mov":  # a track may begin late
         seconds += float((stream.start_time or 0) * stream.time_base) - start
-    return Promise(seconds, of_sound=True)
+    return Promise(seconds, of_stream=True)
 
 
 def _share_present(file: Path) -> float | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from av.stream import Discard
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media.containers import DAMAGE, explain, format_name, media_errors, origin, packet_end, promised
+from mien.media.containers import format_name, media_errors, origin, promised
+from mien.media.packets import Decoding, Packets
 
 if TYPE_CHECKING:
     import av
@@ -25,9 +25,18 @@ Waveform = NDArray[np.float32]
 SLACK = 0.04  # s: more than the rounding of any container's time stamps
 TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus table says (an encoder's padding)
 MAX_GAP = 3600.0  # s without sound before or within a track
-_FRAMED = {"flac", "mov"}
-_EXACT_SEEK = {"wav", "w64", "aiff", "caf"} | _FRAMED
-_LEAD = 1.0  # s decoded before the part asked for: a codec's memory after a jump
+
+
+def sound_stream(file: Path, container: "InputContainer") -> "av.AudioStream":
+    """The default sound track.
+
+    Raises:
+        MediaError: there is none that can be decoded.
+    """
+    stream = cast("av.AudioStream | None", container.streams.best("audio"))
+    if stream is None:
+        raise MediaError(file, "holds a sound track that cannot be decoded; it is damaged at its head or no sound")
+    return stream
 
 
 class Track:
@@ -38,37 +47,40 @@ class Track:
         end: media seconds at which what has been decoded so far ends.
     """
 
-    def __init__(self, file: Path, container: "InputContainer", *, start: float = 0.0) -> None:
+    def __init__(
+        self, file: Path, container: "InputContainer", *, start: float = 0.0, packets: Packets | None = None
+    ) -> None:
         """Begin at the latest second before `start` at which sample-exact decoding can begin.
+
+        Args:
+            file: for messages.
+            container: the open file.
+            start: media seconds.
+            packets: of this track and other streams, read together; a part beyond the track's end is then no error.
 
         Raises:
             MediaError: the file is damaged or truncated before its first sample, or holds no sound.
         """
-        stream = cast("av.AudioStream | None", container.streams.best("audio"))
-        if stream is None:
-            raise MediaError(file, "holds a sound track that cannot be decoded; it is damaged at its head or no sound")
+        stream = sound_stream(file, container)
         self.end = 0.0
         self._file = file
         self._container = container
         self._stream = stream
         self._origin = origin(container)
         self._promise = promised(file, container, stream)
-        self._packets_end = 0.0
-        if self._promise is None or self._promise.of_sound:
-            for other in container.streams:
-                if other is not stream:
-                    other.discard = Discard.all
-        jumped = self._jump(start - _LEAD)
+        self._packets = Packets(file, container, [stream], start=start) if packets is None else packets
         self._frames = self._decoded()
         self._first = next(self._frames, None)
-        if self._first is None:
-            if not jumped:
-                self._check_promise()
-            cause = (
-                f"ends before {start:.2f} s, where the part begins" if jumped else "has a sound track without samples"
-            )
-            raise MediaError(file, cause)
-        self.rate = int(self._first.sample_rate)
+        if self._first is not None:
+            self.rate = int(self._first.sample_rate)
+            return
+        if self._packets.jumped and packets is not None:
+            self.rate = int(stream.sample_rate)
+            return
+        if self._packets.jumped:
+            raise MediaError(file, f"ends before {start:.2f} s, where the part begins")
+        self._check_promise()
+        raise MediaError(file, "has a sound track without samples")
 
     def samples(self, first: int, until: int | None) -> Iterator[Waveform]:
         """Samples from `first` on in pieces of any length; decoding stops when `until` (None: the end) is reached.
@@ -101,49 +113,18 @@ class Track:
         if frame is None:
             self._check_promise()
 
-    def _jump(self, start: float) -> bool:
-        """Go to a time where the format lands on the exact sample; elsewhere decode from the beginning."""
-        base, name = self._stream.time_base, format_name(self._container)
-        exact = name in _EXACT_SEEK and (name in _FRAMED or self._stream.codec_context.name.startswith("pcm_"))
-        if start <= 0 or base is None or base * self._stream.sample_rate != 1 or not exact:
-            return False
-        with media_errors(self._file, "cannot be searched"):
-            self._container.seek(int((start + self._origin) / base), stream=self._stream)
-        return True
-
     def _decoded(self) -> Iterator["av.AudioFrame"]:
-        """Frames in order. A packet that cannot be decoded is damage; as the last one of the file, truncation."""
-        packets = self._container.demux()
-        broken: Exception | None = None
-        while True:
-            try:
-                packet = next(packets, None)
-            except DAMAGE as error:
-                raise self._damaged(error) from error
-            if packet is None:
-                break
-            if broken is not None and packet.size and packet.stream is self._stream:
-                raise self._damaged(broken) from broken
-            frames: list[av.AudioFrame] = []
-            if packet.stream is self._stream:
-                try:
-                    frames = self._stream.decode(packet)
-                except DAMAGE as error:
-                    broken = error
-                    continue
-            self._packets_end = max(self._packets_end, packet_end(packet) - self._origin)
-            yield from frames
-        if broken is not None:
+        decoding = Decoding(self._file, self._packets, self._stream)
+        while (packet := self._packets.take(self._stream)) is not None:
+            yield from decoding.frames(packet)
+        if decoding.broken:
             self._check_promise()
-            raise MediaError(self._file, f"truncated: breaks off within its last packet, at {self._packets_end:.2f} s")
-
-    def _damaged(self, error: Exception) -> MediaError:
-        return MediaError(self._file, f"is damaged at {self._packets_end:.2f} s: {explain(error)}")
+        decoding.close()
 
     def _check_promise(self) -> None:
-        if self._promise is None:
-            return
-        end = self.end if self._promise.of_sound else max(self.end, self._packets_end)
+        if self._promise is None or not (self._promise.of_stream or self._packets.ended):
+            return  # or the stream that lasts longer will tell
+        end = self.end if self._promise.of_stream else max(self.end, self._packets.end)
         if end < self._promise.seconds - TOLERANCE:
             cause = f"truncated: holds {end:.2f} of the {self._promise.seconds:.2f} seconds that its header promises"
             raise MediaError(self._file, cause)

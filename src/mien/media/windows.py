@@ -3,7 +3,7 @@
 Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,29 +43,76 @@ def windows(file: Path, *, length: float, hop: float, detect: Detector, rate: in
     Raises:
         MediaError: the file cannot be read.
     """
-    size, step, frame = round(length * rate), round(hop * rate), frame_size(rate)
-    sound, flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
-    first, first_flag = 0, 0  # the sample and the frame at which what is kept begins
-    begin = covered = 0
+    cut = Windows(length=length, hop=hop, detect=detect, rate=rate)
     for block in stream_audio(file, rate=rate):
-        sound = np.concatenate([sound, block.samples])
-        ready = (first + len(sound)) // frame
-        known = first_flag + len(flags)
-        frames = sound[known * frame - first : ready * frame - first].reshape(-1, frame)
-        flags = np.concatenate([flags, detect(frames)])
-        while first + len(sound) >= begin + size:
-            yield _window(sound[begin - first :][:size], begin, flags, first_flag, rate)
-            covered, begin = begin + size, begin + step
-            keep = min(begin // frame, first_flag + len(flags))
-            flags, first_flag = flags[keep - first_flag :], keep
-            sound, first = sound[keep * frame - first :], keep * frame
-    total = first + len(sound)
-    if total > covered:
-        known = first_flag + len(flags)
-        rest = np.zeros((1, frame), np.float32)
-        rest[0, : total - known * frame] = sound[known * frame - first :]
-        flags = np.concatenate([flags, detect(rest)])
-        yield _window(sound[begin - first :], begin, flags, first_flag, rate)
+        yield from cut.hear(block.samples)
+    yield from cut.close()
+
+
+class Windows:
+    """Cuts sound into windows while it comes."""
+
+    def __init__(self, *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE) -> None:
+        """See `windows`."""
+        self._size, self._step, self._frame = round(length * rate), round(hop * rate), frame_size(rate)
+        self._rate, self._detect = rate, detect
+        self._sound, self._flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+        self._first = self._first_flag = 0  # the sample and the frame at which what is kept begins
+        self._begin = self._covered = 0
+
+    @property
+    def next(self) -> float:
+        """Media seconds at which the next window ends, where it is a whole one."""
+        return (self._begin + self._size) / self._rate
+
+    @property
+    def heard(self) -> float:
+        """Media seconds of sound that have come."""
+        return self._total / self._rate
+
+    def hear(self, samples: NDArray[np.float32]) -> list[Window]:
+        """The windows that the next samples complete."""
+        self._sound = np.concatenate([self._sound, samples])
+        ready, known = self._total // self._frame, self._first_flag + len(self._flags)
+        frames = self._sound[known * self._frame - self._first : ready * self._frame - self._first]
+        self._flags = np.concatenate([self._flags, self._detect(frames.reshape(-1, self._frame))])
+        return self._cut_all(lambda: self._total >= self._begin + self._size)
+
+    def reach(self, time: float) -> list[Window]:
+        """The windows that are over at a media time, for a file whose sound ended earlier: with what there is of it."""
+        return self._cut_all(lambda: self.next <= time)
+
+    def close(self, end: float = 0.0) -> list[Window]:
+        """The windows that are left when all sound has come, as far as to `end` where the sound ended earlier."""
+        last, known = max(self._total, round(end * self._rate)), self._first_flag + len(self._flags)
+        rest = self._sound[max(0, known * self._frame - self._first) :]
+        if len(rest) and last > self._covered:
+            frame = np.zeros((1, self._frame), np.float32)
+            frame[0, : len(rest)] = rest
+            self._flags = np.concatenate([self._flags, self._detect(frame)])
+        return self._cut_all(lambda: last > self._covered, last)
+
+    @property
+    def _total(self) -> int:
+        return self._first + len(self._sound)
+
+    def _cut_all(self, ready: Callable[[], bool], last: int | None = None) -> list[Window]:
+        windows = []
+        while ready():
+            windows.append(self._cut(last))
+        return windows
+
+    def _cut(self, last: int | None = None) -> Window:
+        begin, frame = self._begin, self._frame
+        end = begin + self._size if last is None else min(begin + self._size, last)
+        inside = self._flags[max(0, begin // frame - self._first_flag) : max(0, -(-end // frame) - self._first_flag)]
+        samples = self._sound[max(0, begin - self._first) : max(0, end - self._first)].copy()
+        window = Window(begin / self._rate, end / self._rate, samples, float(inside.sum()) * frame / self._rate)
+        self._covered, self._begin = end, begin + self._step
+        keep = min(self._begin // frame, self._first_flag + len(self._flags))
+        self._flags, self._first_flag = self._flags[keep - self._first_flag :], keep
+        self._sound, self._first = self._sound[keep * frame - self._first :], keep * frame
+        return window
 
 
 def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
@@ -76,9 +123,3 @@ def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list
     for place, part in zip(places, some, strict=True):
         sound[place] = part.samples
     return sound, places
-
-
-def _window(samples: NDArray[np.float32], begin: int, flags: NDArray[np.bool_], first_flag: int, rate: int) -> Window:
-    end, frame = begin + len(samples), frame_size(rate)
-    inside = flags[begin // frame - first_flag : -(-end // frame) - first_flag]
-    return Window(begin / rate, end / rate, samples.copy(), float(inside.sum()) * frame / rate)
