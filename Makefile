@@ -17,7 +17,7 @@ $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 .venv/.tools: $(BIN)/mien
-	$(INSTALL) --editable '.[test,lint,vad]'
+	$(INSTALL) --editable '.[test,lint,vad,faces]'
 	touch $@ $(BIN)/mien && touch .venv/.tools
 
 demo: $(BIN)/mien
