@@ -2,16 +2,18 @@
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from mien import encoders
-from mien.features.batches import Batch, Examples, Loader, Sequence
+from mien.features.batches import Batch, Examples, Loader, Sequence, Stream
 from mien.features.length import Length
 from mien.recipes import disentangle
 from mien.recipes.base import Recipe
@@ -19,7 +21,11 @@ from mien.recipes.base import Recipe
 torch.set_num_threads(1)
 
 DIMENSION, CLASSES = 5, {"emotion": 4, "speaker": 3}
-TINY = {"cnn_gru": {"channels": 6}}  # settings that make an encoder small; without a line it is tested as it comes
+PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
+TINY = {  # settings that make an encoder small; without a line it is tested as it comes
+    "cnn_gru": {"channels": 6},
+    "vgg": {"channels": [6, 8], "dimension": 8},
+}
 
 
 @pytest.fixture(scope="session")
@@ -34,9 +40,10 @@ def recordings() -> Path:
 
 @dataclass(frozen=True)
 class Memory:
-    """Frames kept in memory: what a feature store is to a loader."""
+    """Frames kept in memory, all usable but those named: what a feature store is to a loader."""
 
     clips: dict[str, Tensor]
+    unusable: dict[str, list[int]] = field(default_factory=dict)
 
     def length(self, clip: str) -> int:
         return len(self.clips[clip])
@@ -44,12 +51,21 @@ class Memory:
     def frames(self, clip: str) -> Tensor:
         return self.clips[clip]
 
+    def valid(self, clip: str) -> Tensor:
+        usable = torch.ones(len(self.clips[clip]), dtype=torch.bool)
+        usable[self.unusable.get(clip, [])] = False
+        return usable
+
 
 @pytest.fixture(scope="session")
 def make_examples() -> Callable[..., Examples]:
-    """Examples of random frames whose mean tells the emotion and the speaker; clip lengths differ."""
+    """Examples of random frames whose mean tells the emotion and the speaker; clip lengths differ.
 
-    def make(count: int = 24, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Examples:
+    With `video` there are uint8 crops as well, whose colour tells both; every fourth frame of a clip is not usable, and
+    every fifth clip, from the second, has no video.
+    """
+
+    def make(count: int = 24, *, seed: int = 0, dtype: torch.dtype = torch.float32, video: bool = False) -> Examples:
         generator = torch.Generator().manual_seed(seed)
         emotion, speaker = torch.arange(count) % CLASSES["emotion"], torch.arange(count) % CLASSES["speaker"]
         pattern = torch.randn(2, 4, DIMENSION, generator=generator, dtype=torch.float64)
@@ -63,6 +79,7 @@ def make_examples() -> Callable[..., Examples]:
             speakers=tuple(f"s{number}" for number in speaker.tolist()),
             audio=(Memory(frames),) * count,
             labels={"emotion": emotion, "speaker": speaker},
+            video=(_crops(names, emotion, speaker, generator),) * count if video else (),
         )
 
     return make
@@ -70,21 +87,26 @@ def make_examples() -> Callable[..., Examples]:
 
 @pytest.fixture(scope="session")
 def make_loader(make_examples: Callable[..., Examples]) -> Callable[..., Loader]:
-    """A loader over such examples."""
+    """A loader over such examples, of their video as well where they have it."""
 
     def make(examples: Examples | None = None, **settings: object) -> Loader:
-        defaults = {"batch_size": 7, "length": Length(), "hop": 0.01, "normalise": _as_it_is, "training": True}
-        return Loader(make_examples() if examples is None else examples, **{**defaults, **settings})
+        examples = make_examples() if examples is None else examples
+        defaults = {"batch_size": 7, "length": Length(), "audio": Stream(0.01, _as_it_is), "training": True}
+        if examples.video:
+            defaults["video"] = Stream(0.05, _as_it_is)
+        return Loader(examples, **{**defaults, **settings})
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_batch(make_loader: Callable[..., Loader]) -> Callable[..., Batch]:
-    """One batch of such examples, optionally with other labels."""
+def make_batch(make_loader: Callable[..., Loader], make_examples: Callable[..., Examples]) -> Callable[..., Batch]:
+    """One batch of such examples, optionally with video (its crops from -1 to 1), and with other labels."""
 
-    def make(size: int = 7, *, step: int = 0, **labels: Tensor) -> Batch:
-        batch = make_loader().batch(list(range(size)), step=step)
+    def make(size: int = 7, *, step: int = 0, video: bool = False, **labels: Tensor) -> Batch:
+        batch = make_loader(make_examples(video=video)).batch(list(range(size)), step=step)
+        if video:
+            batch = batch.to(torch.device("cpu"))
         return Batch(**{**vars(batch), "labels": {**batch.labels, **labels}})
 
     return make
@@ -92,18 +114,77 @@ def make_batch(make_loader: Callable[..., Loader]) -> Callable[..., Batch]:
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """A tiny recipe: any encoder, and the settings of any model."""
+    """A tiny recipe: any encoder of the audio, or modality -> encoder, and the settings of any model."""
 
     def make(
-        settings: dict[str, object], *, encoder: str = "cnn_gru", seed: int = 0, dtype: torch.dtype = torch.float32
+        settings: dict[str, object],
+        *,
+        encoder: str | Mapping[str, str] = "cnn_gru",
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
     ) -> Recipe:
-        module = encoders.encoder(encoder)
+        names = {"audio": encoder} if isinstance(encoder, str) else encoder
         torch.manual_seed(seed)
-        made = module.Encoder(module.Config(**TINY.get(encoder, {})), audio_dimension=DIMENSION)
+        made = make_encoder(names)
         config = disentangle.Config.model_validate_json(json.dumps({"hidden": [6], **settings}))
         return disentangle.build(config, made, CLASSES, {}).to(dtype)
 
     return make
+
+
+def make_encoder(names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]] | None = None) -> torch.nn.Module:
+    """Tiny encoders by modality, for the batches of `make_batch` or for frames of other shapes."""
+    configs = {
+        modality: (name, encoders.encoder(name).Config.model_validate_json(json.dumps(TINY.get(name, {}))))
+        for modality, name in names.items()
+    }
+    return encoders.build(configs, {"audio": (DIMENSION,), "video": PIXELS, **(shapes or {})})
+
+
+@pytest.fixture(scope="session")
+def make_trunks() -> Callable[..., torch.nn.Module]:
+    """The function `make_encoder`, for tests that need no recipe."""
+    return make_encoder
+
+
+@pytest.fixture
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]]:
+    """Runs a function of the rank, 0 and 1, as two processes that add up what they have; returns both results.
+
+    They are threads, and `all_reduce` is a sum between them. Processes that do not make the same calls, or bring
+    tensors of unlike shapes, break a barrier and fail. Real processes are in tests/engine/test_processes.py.
+    """
+    barrier, parts, own = threading.Barrier(2, timeout=20), {}, threading.local()
+
+    def all_reduce(tensor: Tensor) -> None:
+        parts[own.rank] = tensor.clone()
+        barrier.wait()
+        try:
+            first, second = parts[0], parts[1]
+            assert first.shape == second.shape, f"summed {tuple(first.shape)} and {tuple(second.shape)}"
+            tensor.copy_(first + second)
+            barrier.wait()
+        except BaseException:
+            barrier.abort()
+            raise
+
+    def run(function: Callable[[int], object]) -> list[object]:
+        def work(rank: int) -> object:
+            own.rank = rank
+            try:
+                return function(rank)
+            except BaseException:
+                barrier.abort()
+                raise
+
+        with monkeypatch.context() as patched, ThreadPoolExecutor(2) as pool:
+            patched.setattr(distributed, "is_initialized", lambda: True)
+            patched.setattr(distributed, "get_world_size", lambda: 2)
+            patched.setattr(distributed, "get_rank", lambda: own.rank)
+            patched.setattr(distributed, "all_reduce", all_reduce)
+            return list(pool.map(work, range(2)))
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -114,3 +195,14 @@ def absent() -> Callable[[int], Sequence]:
 
 def _as_it_is(frames: Tensor, speaker: str) -> Tensor:
     return frames
+
+
+def _crops(clips: tuple[str, ...], emotion: Tensor, speaker: Tensor, generator: torch.Generator) -> Memory:
+    frames, unusable = {}, {}
+    for row, clip in enumerate(clips):
+        count = 0 if row % 5 == 1 else 3 + row % 4
+        noise = torch.randint(0, 60, (count, *PIXELS), generator=generator)
+        colour = torch.stack([45 * emotion[row], 60 * speaker[row], torch.tensor(90)])[:, None, None]
+        frames[clip] = (noise + colour).to(torch.uint8)
+        unusable[clip] = list(range(1, count, 4))
+    return Memory(frames, unusable)

@@ -18,12 +18,12 @@ def batch(clips: int = 6, frames: int = 1, size: int = 5, step: int = 0) -> Batc
 def test_without_layers_it_is_the_limited_mean():
     given = batch(frames=4)
     expected = given.audio.values.mean(1).clamp(-0.5, 0.5)
-    found = Encoder(Config(hidden=(), limit=0.5), audio_dimension=5).eval()(given)
+    found = Encoder(Config(hidden=(), limit=0.5), "audio", (5,)).eval()(given)
     torch.testing.assert_close(found, expected)
 
 
 def test_layers_are_torchs():
-    encoder = Encoder(Config(hidden=(4, 3), limit=None), audio_dimension=5).eval()
+    encoder = Encoder(Config(hidden=(4, 3), limit=None), "audio", (5,)).eval()
     first, second = encoder.layers
     given = batch()
     expected = torch.relu(second(torch.relu(first(given.audio.values[:, 0]))))
@@ -49,3 +49,12 @@ def test_dropout_is_drawn_for_a_clip_a_step_and_a_place():
         dropout(ones, batch(step=1), "here", 0.5, training=True),
     ):
         assert not torch.equal(other, whole)
+
+
+def test_a_video_drops_other_numbers_than_the_sound_of_the_same_clip():
+    given = batch()
+    both = Batch(**{**vars(given), "video": given.audio})
+    settings = Config(hidden=(), dropout=0.0, input_dropout=0.5)
+    heard, seen = (Encoder(settings, modality, (5,))(both) for modality in ("audio", "video"))
+    assert not torch.equal(heard, seen)
+    assert torch.equal(*(Encoder(settings, modality, (5,)).eval()(both) for modality in ("audio", "video")))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from mien.encoders.normalisation import BatchNorm
 from mien.engine.minimise import Frozen, Optimisation, Optimiser, Schedule
 from mien.errors import ConfigError, TrainingError
 
@@ -155,18 +156,6 @@ def test_a_learning_rate_of_no_module_is_refused_with_the_nearest_name():
         Optimisation(network(), Optimiser(lr={"spy": 1e-3}))
 
 
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        (Schedule(), [1, 1, 1]),
-        (Schedule(name="polynomial", power=2.0), [1, 0.25, 0]),
-        (Schedule(name="cosine"), [1, 0.5, 0]),
-    ],
-)
-def test_schedules_in_closed_form(schedule, expected):
-    assert [schedule.factor(p) for p in (0.0, 0.5, 1.0)] == pytest.approx(expected)
-
-
 def test_the_schedule_drives_the_step_size_of_sgd():
     net = network()
     minimise = Optimisation(net, Optimiser(name="sgd", lr={"default": 1.0}, schedule=Schedule(name="polynomial")))
@@ -192,3 +181,74 @@ def test_gradients_of_any_layout_are_taken_as_they_are(name):
             optimiser.step()
     for name, value in bare.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value, rtol=0, atol=1e-12)
+
+
+def normalised(seed=0):
+    torch.manual_seed(seed)
+    layers = [nn.Sequential(nn.Linear(4, 3, bias=False), BatchNorm(3)) for _ in range(2)]
+    return nn.ModuleDict({"encoder": layers[0], "other": layers[1]}).double()
+
+
+def statistics(module):
+    return torch.stack([module[1].running_mean, module[1].running_var]).clone()
+
+
+def test_a_step_commits_the_statistics_of_the_modules_named_and_of_no_other():
+    net = normalised()
+    minimise = Optimisation(net, Optimiser())
+    x, _ = next(data())
+    measured = net["encoder"][0](x)
+    before = statistics(net["other"])
+    minimise((net["encoder"](x) * net["other"](x)).square().mean(), net["encoder"])
+    expected = torch.stack([0.1 * measured.mean(0), 0.9 + 0.1 * measured.var(0)])
+    torch.testing.assert_close(statistics(net["encoder"]), expected.detach())
+    assert torch.equal(statistics(net["other"]), before)
+
+
+def test_statistics_stay_where_no_step_is_taken():
+    net = normalised()
+    minimise = Optimisation(net, Optimiser())
+    x, _ = next(data())
+    before = statistics(net["encoder"])
+    net["encoder"](x)
+    minimise(torch.zeros((), dtype=torch.float64), net)  # a loss without a graph
+    with pytest.raises(TrainingError):
+        minimise(net["encoder"](x).sum() * torch.inf, net)
+    assert torch.equal(statistics(net["encoder"]), before)
+
+
+def test_what_is_forgotten_continues_as_with_a_new_optimiser_and_the_rest_as_before():
+    forgetting, straight = network(), network()
+    first, second = (Optimisation(net, Optimiser()) for net in (forgetting, straight))
+    for x, y in data(3):
+        for net, minimise in ((forgetting, first), (straight, second)):
+            minimise(spy_phase(net, x, y), net["spy"])
+            minimise(spy_phase(net, x, y), net["spy"], phase="again")
+            minimise(main_phase(net, x, y), net["encoder"], net["task"])
+    first.forget(forgetting["spy"])
+    x, y = next(data())
+    fresh = copy.deepcopy(straight)
+    for net, minimise in ((forgetting, first), (straight, second), (fresh, Optimisation(fresh, Optimiser()))):
+        for phase in ("", "again"):
+            minimise(spy_phase(net, x, y), net["spy"], phase=phase)
+        if net is not fresh:
+            minimise(net["task"](x[:, :3]).square().mean(), net["task"])
+    assert torch.equal(forgetting["spy"].weight, fresh["spy"].weight)
+    assert not torch.equal(forgetting["spy"].weight, straight["spy"].weight)
+    assert torch.equal(forgetting["task"].weight, straight["task"].weight)
+    with pytest.raises(ValueError, match="no module of the recipe"):
+        first.forget(nn.Linear(1, 1))
+
+
+def test_a_state_with_something_forgotten_is_saved_and_loaded():
+    net = network()
+    minimise = Optimisation(net, Optimiser())
+    x, y = next(data())
+    minimise(main_phase(net, x, y), net)
+    minimise.forget(net["spy"])
+    other = copy.deepcopy(net)
+    resumed = Optimisation(other, Optimiser())
+    resumed.load(copy.deepcopy(minimise.state()))
+    for one, step in ((net, minimise), (other, resumed)):
+        step(main_phase(one, x, y), one)
+    assert all(torch.equal(other.state_dict()[name], value) for name, value in net.state_dict().items())

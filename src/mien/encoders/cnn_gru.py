@@ -1,7 +1,7 @@
 """The encoder of Li et al. 2020 (Table 1, ENC): convolutions over time, a recurrent layer, statistical pooling.
 
-Input is the batch's audio, B x T x D (43 dimensions in the paper); output B x 96. With 43 dimensions it has 26,339
-parameters.
+Input is one modality as vectors over time, B x T x D (audio of 43 dimensions in the paper); output B x 96. With 43
+dimensions it has 26,339 parameters.
 """
 
 from typing import Annotated
@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from mien.encoders.inputs import Modality, read
 from mien.encoders.pooling import mean_std_max
 from mien.features.batches import Batch
 from mien.settings import Settings
 
-SOURCE = "Li et al. 2020, Table 1 (ENC); audio, 26,339 parameters"
+SOURCE = "Li et al. 2020, Table 1 (ENC); vectors over time, 26,339 parameters"
+READS = "vectors over time"
 
 Size = Annotated[int, Field(ge=1)]
 
@@ -28,15 +30,21 @@ class Config(Settings):
     strides: tuple[Size, Size] = (2, 2)
 
 
+def reads(modality: Modality, shape: tuple[int, ...]) -> bool:
+    """Whether frames of this shape can be read."""
+    return len(shape) == 1 and shape[0] > 0
+
+
 class Encoder(nn.Module):
     """Conv1d, PReLU, Conv1d, PReLU, GRU, Linear, PReLU, then mean, standard deviation and maximum over time."""
 
-    def __init__(self, config: Config, audio_dimension: int, video_dimension: int = 0) -> None:
+    def __init__(self, config: Config, modality: Modality, shape: tuple[int, ...]) -> None:
         super().__init__()
+        self.modality, self.shape = modality, shape
         size = config.channels
         self.convolutions = nn.ModuleList(
             nn.Conv1d(inputs, size, kernel, stride)
-            for inputs, kernel, stride in zip((audio_dimension, size), config.kernels, config.strides, strict=True)
+            for inputs, kernel, stride in zip((*shape, size), config.kernels, config.strides, strict=True)
         )
         self.activations = nn.ModuleList(nn.PReLU() for _ in config.kernels)
         self.recurrent = nn.GRU(size, size, batch_first=True)
@@ -47,7 +55,7 @@ class Encoder(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the embeddings, B x `dimension`."""
-        values, valid = batch.audio.values, batch.audio.valid
+        values, valid = read(batch, self.modality, self.shape)
         if len(values) == 0:
             return values.new_zeros(0, self.dimension)
         shortfall = max(0, self.receptive_field - values.shape[1])

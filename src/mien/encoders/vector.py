@@ -7,16 +7,18 @@ come linear layers, each with a rectifier, with dropout before the first and aft
 from itertools import pairwise
 from typing import Annotated
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mien.encoders.dropout import dropout
+from mien.encoders.inputs import Modality, read
+from mien.encoders.pooling import mean
 from mien.features.batches import Batch
 from mien.settings import Settings
 
 SOURCE = "ours: a multilayer perceptron with dropout (Srivastava et al. 2014)"
+READS = "vectors"
 
 
 class Config(Settings):
@@ -35,32 +37,30 @@ class Config(Settings):
     limit: float | None = Field(5.0, gt=0)
 
 
+def reads(modality: Modality, shape: tuple[int, ...]) -> bool:
+    """Whether frames of this shape can be read."""
+    return len(shape) == 1 and shape[0] > 0
+
+
 class Encoder(nn.Module):
     """Mean over the valid vectors, limit, then layers: B x T x D to B x `dimension`."""
 
-    def __init__(self, config: Config, audio_dimension: int, video_dimension: int = 0) -> None:
+    def __init__(self, config: Config, modality: Modality, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.config = config
-        self.inputs = audio_dimension
-        sizes = (audio_dimension, *config.hidden)
+        self.modality, self.shape = modality, shape
+        self.draw = "vector" if modality == "audio" else f"{modality} vector"  # two trunks drop apart from each other
+        sizes = (*shape, *config.hidden)
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.dimension = sizes[-1]
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the embeddings, B x `dimension`; those of clips without a valid vector come from zeros."""
-        code = self._mean(batch)
+        code = mean(*read(batch, self.modality, self.shape))
         if self.config.limit is not None:
             code = code.clamp(-self.config.limit, self.config.limit)
-        code = dropout(code, batch, "vector", self.config.input_dropout, training=self.training)
+        code = dropout(code, batch, self.draw, self.config.input_dropout, training=self.training)
         for number, layer in enumerate(self.layers):
-            draw = f"vector {number}"
+            draw = f"{self.draw} {number}"
             code = dropout(F.relu(layer(code)), batch, draw, self.config.dropout, training=self.training)
         return code
-
-    def _mean(self, batch: Batch) -> Tensor:
-        """Mean of the valid vectors, B x D; zeros where there is none."""
-        values, valid = batch.audio.values, batch.audio.valid
-        if values.shape[1] == 0:
-            return values.new_zeros(len(values), self.inputs)
-        count = valid.sum(dim=1, keepdim=True).clamp(min=1)
-        return torch.where(valid[:, :, None], values, 0.0).sum(dim=1) / count

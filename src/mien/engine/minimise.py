@@ -2,39 +2,24 @@
 
 `Optimisation` asks autograd for the gradients of the named modules' parameters only, sums them over processes, clips
 their common norm, steps the optimiser, and leaves no `.grad` behind. A parameter that the loss does not reach on any
-process is skipped: no momentum, no decay.
+process is skipped: no momentum, no decay. After a step, statistics that wait in the named modules are committed.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from mien.engine import processes
+from mien.engine.schedules import Schedule
 from mien.errors import ConfigError, TrainingError, unknown
+from mien.pending import Pending
 from mien.settings import Settings
 
 Rate = Annotated[float, Field(gt=0)]
-
-
-class Schedule(Settings):
-    """How learning rates change with progress p in 0..1: "constant"; "polynomial": (1 - p) ** power; "cosine"."""
-
-    name: Literal["constant", "polynomial", "cosine"] = "constant"
-    power: float = Field(1.0, gt=0)
-
-    def factor(self, progress: float) -> float:
-        """The factor on every learning rate at a point of training."""
-        match self.name:
-            case "polynomial":
-                return float((1.0 - progress) ** self.power)
-            case "cosine":
-                return 0.5 * (1.0 + math.cos(math.pi * progress))
-            case _:
-                return 1.0
 
 
 class Optimiser(Settings):
@@ -74,6 +59,13 @@ class Frozen(nn.Module):
         return self.module(*inputs, **named)
 
 
+class _Named(NamedTuple):
+    """What a call may move."""
+
+    parameters: list[nn.Parameter]
+    pending: list[Pending]
+
+
 class Optimisation:
     """The function `minimise` that a recipe's step is given.
 
@@ -96,6 +88,7 @@ class Optimisation:
             raise ConfigError("optimiser.lr: give 'default', the learning rate of every module that is not named")
         self.settings = settings
         self.progress = 0.0
+        self.epoch = 0
         self.clips: tuple[str, ...] = ()
         self._groups: list[tuple[float, list[nn.Parameter]]] = []
         for name, module in names.items():
@@ -106,11 +99,11 @@ class Optimisation:
         self._modules = list(recipe.modules())  # held, so that the number of one is never another's
         self._own_modules = {id(module) for module in self._modules}
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
-        self._parameters: dict[tuple[int, ...], list[nn.Parameter]] = {}
+        self._named: dict[tuple[int, ...], _Named] = {}
 
     def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "") -> None:
         """See `recipes.base.Minimise`."""
-        parameters = self._of(modules)
+        parameters, pending = self._of(modules)
         gradients: list[Tensor | None] = [None] * len(parameters)
         if loss.requires_grad and parameters:
             with torch.autocast(loss.device.type, enabled=False):  # a gradient has the precisions of its forward pass
@@ -129,12 +122,24 @@ class Optimisation:
         if self.settings.clip is not None:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.clip, norm)
         optimiser = self._optimiser(phase)
-        factor = self.settings.schedule.factor(self.progress)
+        factor = self.settings.schedule.factor(self.progress, self.epoch)
         for group in optimiser.param_groups:
             group["lr"] = group["initial_lr"] * factor
         optimiser.step()
         for parameter in parameters:
             parameter.grad = None
+        for module in pending:
+            module.commit()
+
+    def forget(self, *modules: nn.Module) -> None:
+        """Drop the optimiser's state of the modules' parameters in every phase, for modules that begin anew.
+
+        Args:
+            modules: modules of the recipe; their parameters stay as they are.
+        """
+        for parameter in self._of(modules).parameters:
+            for optimiser in self._optimisers.values():
+                optimiser.state.pop(parameter, None)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: phase -> state of its optimiser; tensors and numbers only."""
@@ -145,15 +150,16 @@ class Optimisation:
         for phase, values in state.items():
             self._optimiser(phase).load_state_dict(values)
 
-    def _of(self, modules: tuple[nn.Module, ...]) -> list[nn.Parameter]:
+    def _of(self, modules: tuple[nn.Module, ...]) -> "_Named":
         key = tuple(id(module) for module in modules)
-        if key not in self._parameters:
+        if key not in self._named:
             for module in modules:
                 if id(module) not in self._own_modules:
                     raise ValueError(f"minimise was given a {type(module).__name__} that is no module of the recipe")
             unique = {id(parameter): parameter for module in modules for parameter in _trainable(module)}
-            self._parameters[key] = [p for i, p in unique.items() if i in self._owned]
-        return self._parameters[key]
+            inner = {id(one): one for module in modules for one in module.modules() if isinstance(one, Pending)}
+            self._named[key] = _Named([p for i, p in unique.items() if i in self._owned], list(inner.values()))
+        return self._named[key]
 
     def _optimiser(self, phase: str) -> torch.optim.Optimizer:
         if phase not in self._optimisers:
@@ -203,7 +209,7 @@ def refuse_ambient_state(recipe: nn.Module) -> None:
         if batch_normalisation or getattr(module, "track_running_stats", False):
             raise ConfigError(
                 f"{name}: {type(module).__name__} moves its statistics in every forward, counts padding, and differs "
-                "between one and two processes; use a normalisation over each clip, such as nn.LayerNorm"
+                "between one and two processes; use mien.encoders.normalisation.BatchNorm"
             )
         dropout = isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout > 0
         if dropout or isinstance(module, nn.modules.dropout._DropoutNd):

@@ -1,0 +1,41 @@
+"""How learning rates change over a training: a factor on all of them, from where the training stands."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from mien.settings import Settings
+
+
+class Schedule(Settings):
+    """The factor on every learning rate, of progress p, 0 at the first step and 1 after the last, and of the epoch e.
+
+    Attributes:
+        name: "constant": 1; "polynomial": (1 - p) ** power; "cosine": (1 + cos(pi p)) / 2; "exponential": gamma ** e,
+            the same within an epoch. Peri et al. 2021, section 4.2, decay "exponentially with a factor of .9" and do
+            not say how often: an epoch is assumed.
+        power: of "polynomial".
+        gamma: of "exponential", an epoch.
+    """
+
+    name: Literal["constant", "polynomial", "cosine", "exponential"] = "constant"
+    power: float = Field(1.0, gt=0)
+    gamma: float = Field(0.9, gt=0, le=1)
+
+    def factor(self, progress: float, epoch: int) -> float:
+        """The factor at a point of training.
+
+        Args:
+            progress: 0 to 1.
+            epoch: how many epochs are over; 0 in the first.
+        """
+        match self.name:
+            case "polynomial":
+                return float((1.0 - progress) ** self.power)
+            case "cosine":
+                return 0.5 * (1.0 + math.cos(math.pi * progress))
+            case "exponential":
+                return float(self.gamma**epoch)
+            case _:
+                return 1.0
