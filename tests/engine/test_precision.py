@@ -11,8 +11,21 @@ from mien.objectives import losses
 MENAN = {
     "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "spy_steps": 2}}}}
 }
+PERI = {
+    "embeddings": {
+        "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "alternating", "spies": 2}}},
+        "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": {"how": "confusion"}}},
+        "other": {"dim": 3, "activation": "relu", "tasks": {}, "read": ["emotion"]},
+    },
+    "penalties": {
+        "hsic": {"between": ["emotion", "speaker"], "weight": 0.003},
+        "orthogonality": {"between": ["emotion", "speaker"], "weight": 0.003},
+    },
+}
 REVERSAL = {"embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "gradient_reversal"}}}}}
-each_model = pytest.mark.parametrize("settings", [MENAN, REVERSAL], ids=["max_entropy", "gradient_reversal"])
+each_model = pytest.mark.parametrize(
+    "settings", [MENAN, REVERSAL, PERI], ids=["max_entropy", "gradient_reversal", "peri"]
+)
 
 
 def stepped(make_recipe, make_batch, settings, precision):

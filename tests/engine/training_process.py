@@ -22,11 +22,32 @@ from mien.features.length import Length
 from mien.objectives.removals import REMOVALS
 
 OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
-SETTINGS = {
+SETTINGS = {  # an epoch has 4 steps: spies begin anew within epochs, at their borders, and across a kill
     "embeddings": {
-        "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "warmup": 0.3}}},
+        "emotion": {
+            "dim": 4,
+            "tasks": {"emotion": 0.5},
+            "remove": {"speaker": {"how": "max_entropy", "warmup": 0.3, "spies": 2, "restart": 2}},
+        },
         "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": {"how": "gradient_reversal"}}},
     }
+}
+ADVERSARIES = {  # all in one recipe: an embedding each, and what stands between two
+    "embeddings": {
+        **{
+            how: {
+                "dim": 4,
+                "tasks": {"emotion": 0.5},
+                "remove": {"speaker": {"how": how, "spies": 2, "restart": 7}},
+            }
+            for how in REMOVALS
+        },
+        "reader": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "read": ["emotion"]},
+    },
+    "penalties": {
+        "hsic": {"between": ["none", "reader"], "weight": 0.5},
+        "orthogonality": {"between": ["confusion", "none"], "weight": 0.5},
+    },
 }
 make_examples = conftest.make_examples.__wrapped__()
 make_loader = conftest.make_loader.__wrapped__(make_examples)
@@ -79,36 +100,28 @@ def kill_at_replace(number: int) -> None:
 
 
 def equal(folder: Path) -> None:
-    """Train every removal in float64 for 50 steps, and take the gradients of one step in float32."""
+    """Train against every adversary in float64 for 30 steps, and take the gradients of one step in float32."""
     rank, count = processes.rank(), processes.count()
-    for how in REMOVALS:
-        settings = {"embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how}}}}}
-        for dtype, steps in ((torch.float64, 50), (torch.float32, 1)):
-            recipe = make_recipe(settings, dtype=dtype)
-            minimise = Optimisation(recipe, Optimiser(name="sgd" if steps == 1 else "adam", lr={"default": 0.01}))
-            loader = make_loader(
-                make_examples(23), batch_size=11
-            )  # batches of 11, 11 and 1: the last leaves a process empty
-            done = 0
-            while done < steps:
-                for batch in loader.epoch(done):
-                    # about 70/30; labels are known for the first clips only, so for one process more than for the other
-                    batch.labels["emotion"][4:] = -1
-                    rows = torch.arange(batch.size)
-                    part = (
-                        rows
-                        if count == 1
-                        else rows[: -(-7 * batch.size // 10)]
-                        if rank == 0
-                        else rows[-(-7 * batch.size // 10) :]
-                    )
-                    recipe.step(batch.part(part).to(torch.device("cpu"), dtype), minimise)
-                    done += 1
-                    if done >= steps:
-                        break
-            if rank == 0:
-                name = f"{how}-{'weights' if steps > 1 else 'gradients'}.safetensors"
-                checkpoint.save_weights(folder / name, recipe.state_dict())
+    for dtype, steps in ((torch.float64, 30), (torch.float32, 1)):
+        recipe = make_recipe(ADVERSARIES, dtype=dtype)
+        settings = Optimiser(name="sgd", lr={"default": 1.0}) if steps == 1 else Optimiser(lr={"default": 0.01})
+        minimise = Optimisation(recipe, settings)
+        loader = make_loader(make_examples(23), batch_size=11)  # of 11, 11 and 1: the last leaves a process empty
+        done = 0
+        while done < steps:
+            for batch in loader.epoch(done):
+                # about 70/30; labels are known for the first clips only, so for one process more than for the other
+                batch.labels["emotion"][4:] = -1
+                rows = torch.arange(batch.size)
+                cut = -(-7 * batch.size // 10)
+                part = rows if count == 1 else rows[:cut] if rank == 0 else rows[cut:]
+                recipe.step(batch.part(part).to(torch.device("cpu"), dtype), minimise)
+                done += 1
+                if done >= steps:
+                    break
+        if rank == 0:
+            name = "weights" if steps > 1 else "gradients"
+            checkpoint.save_weights(folder / f"{name}.safetensors", recipe.state_dict())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ all: a killed training that is started again ends with the same weights, bit for
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import Field
 
 from mien.engine import checkpoint, processes
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.errors import TrainingError
+from mien.errors import ConfigError, TrainingError
 from mien.features.batches import Loader
 from mien.files import write_text
 from mien.recipes.base import Recipe
@@ -32,6 +33,10 @@ class Training(Settings):
         batch: clips in a batch, over all processes.
         patience: epochs without a better validation score after which training stops; None never stops early.
         best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch.
+            "uar", "accuracy" and "loss" are of emotion; "tasks" is the mean of the scores of all tasks;
+            "disentanglement" is that mean less the mean of what spies and readers say of factors that an embedding
+            should not tell. Peri et al. 2021, section 4.2, choose by the lowest leak alone, which an embedding that
+            tells nothing at all would win: how tasks are weighed against it is assumed.
         class_weight: "balanced" weighs a clip in its task's cross-entropy by clips / (classes x clips of its class).
         sampling: "balanced" draws training clips with replacement, every emotion equally often.
         precision: of the forward pass of a training step, by autocast. Parameters, gradients, optimisers, pooling and
@@ -41,7 +46,7 @@ class Training(Settings):
     epochs: int = Field(ge=1)
     batch: int = Field(16, ge=1)
     patience: int | None = Field(None, ge=1)
-    best: Literal["uar", "accuracy", "loss", "last"] = "uar"
+    best: Literal["uar", "accuracy", "loss", "tasks", "disentanglement", "last"] = "uar"
     class_weight: Literal["none", "balanced"] = "none"
     sampling: Literal["uniform", "balanced"] = "uniform"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -62,17 +67,19 @@ def fit(
     Args:
         recipe: on its device and in its dtype.
         train: the training examples, for this process.
-        validate: returns the validation scores by name: `uar`, `accuracy`, `loss`.
+        validate: returns the validation scores by name, the same names each time: that of `training.best` and any
+            others for the history.
         training: see `Training`.
         optimiser: see `Optimiser`.
         folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is taken up.
         watch: called after each epoch with its record.
 
     Returns:
-        One record an epoch: epoch, seconds, lr, the mean of each training loss, `validation <score>`.
+        One record an epoch: epoch, seconds, lr, the mean of each training loss, `validation <score>` where finite.
 
     Raises:
-        TrainingError: when a gradient is not finite.
+        TrainingError: when a gradient, or the score that chooses the epoch, is not finite.
+        ConfigError: when there is no score of the name `training.best`.
     """
     parameter = next(recipe.parameters())
     minimise = Optimisation(recipe, optimiser)
@@ -88,6 +95,7 @@ def fit(
         if _patience_is_over(state, training, epoch):
             break
         began, sums = time.monotonic(), dict[str, torch.Tensor]()
+        minimise.epoch = epoch
         recipe.train()
         for batch in train.epoch(epoch):
             minimise.progress = batch.step / steps
@@ -104,12 +112,12 @@ def fit(
                     raise TrainingError(f"{folder.parent.name}, {folder.name}, step {batch.step}: {error}") from None
             for name, loss in losses.items():
                 sums[name] = sums[name] + loss if name in sums else loss
-        record: Record = {"epoch": epoch + 1, "lr": _rate(optimiser, minimise.progress)}
+        record: Record = {"epoch": epoch + 1, "lr": _rate(optimiser, minimise.progress, epoch)}
         record |= {name: value / len(train) for name, value in _over_processes(sums).items()}
         scores = torch.tensor(list((validated := dict(validate())).values()), dtype=torch.float64)
         processes.agree(scores)
         validated = dict(zip(validated, scores.tolist(), strict=True))
-        record |= {f"validation {name}": value for name, value in validated.items()}
+        record |= {f"validation {name}": value for name, value in validated.items() if math.isfinite(value)}
         record["seconds"] = round(time.monotonic() - began, 3)
         score = _score(training, epoch, validated)
         if state["best"] is None or score > state["best"]["score"]:
@@ -139,13 +147,21 @@ def _write_history(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> float:
-    match training.best:
-        case "last":
-            return float(epoch)
-        case "loss":
-            return -validated["loss"]
-        case name:
-            return validated[name]
+    name = training.best
+    if name == "last":
+        return float(epoch)
+    if name not in validated:
+        known = ", ".join(validated) or "none"
+        raise ConfigError(
+            f"training.best: this model has no validation score '{name}', its scores are {known}; choose one of them, "
+            "or 'last'"
+        )
+    if not math.isfinite(validated[name]):
+        raise TrainingError(
+            f"training.best: the validation score '{name}' of epoch {epoch + 1} is {validated[name]}; choose another, "
+            "or see that clips of the validation part have the labels that it needs"
+        )
+    return -validated[name] if name == "loss" else validated[name]
 
 
 def _patience_is_over(state: Mapping[str, Any], training: Training, epoch: int) -> bool:
@@ -153,9 +169,9 @@ def _patience_is_over(state: Mapping[str, Any], training: Training, epoch: int) 
     return training.patience is not None and best is not None and epoch - 1 - best["epoch"] >= training.patience
 
 
-def _rate(optimiser: Optimiser, progress: float) -> float:
+def _rate(optimiser: Optimiser, progress: float, epoch: int) -> float:
     rate = optimiser.lr.get("default", max(optimiser.lr.values()))
-    return rate * optimiser.schedule.factor(progress)
+    return rate * optimiser.schedule.factor(progress, epoch)
 
 
 def _over_processes(sums: Mapping[str, torch.Tensor]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What a recipe says about clips: logits and embeddings, without gradient; shares no code with the training step."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,12 +18,15 @@ class Inference:
     Attributes:
         clips: N names, in the loader's order.
         logits: factor -> N x K float32.
-        embeddings: name -> N x D float32.
+        embeddings: name -> N x D float32; empty where they were not asked for.
+        spied: "EMBEDDING-FACTOR" -> N x K float32, logits of what is read from an embedding that should not tell it;
+            empty where it was not asked for.
     """
 
     clips: tuple[str, ...]
     logits: dict[str, NDArray[np.float32]]
     embeddings: dict[str, NDArray[np.float32]]
+    spied: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def probabilities(self, factor: str, temperature: float = 1.0) -> NDArray[np.float64]:
         """Softmax of the logits of a factor, divided by a temperature, N x K."""
@@ -32,30 +36,37 @@ class Inference:
 
 
 @torch.no_grad()
-def infer(recipe: Recipe, loader: Loader, *, embed: bool = True) -> Inference:
+def infer(recipe: Recipe, loader: Loader, *, embed: bool = True, spied: bool = False) -> Inference:
     """Run a recipe over all clips of a loader, in evaluation mode; the mode is put back afterwards.
 
     Args:
         recipe: trained or not.
         loader: of the clips.
-        embed: whether embeddings are wanted too; they cost as much again as the logits.
+        embed: whether embeddings are kept too.
+        spied: whether what spies and readers say is kept too.
     """
     parameter = next(recipe.parameters())
     training = recipe.training
     recipe.eval()
     clips: list[str] = []
-    logits: dict[str, list[torch.Tensor]] = {}
-    embeddings: dict[str, list[torch.Tensor]] = {}
+    logits, embeddings, overheard = _Parts(), _Parts(), _Parts()
     for batch in loader.epoch(0):
         batch = batch.to(parameter.device, parameter.dtype)
         clips += batch.clips
-        for factor, values in recipe.predict(batch).items():
-            logits.setdefault(factor, []).append(values.float().cpu())
-        for name, values in recipe.embed(batch).items() if embed else ():
-            embeddings.setdefault(name, []).append(values.float().cpu())
+        answer = recipe.answer(batch)
+        logits.add(answer.logits)
+        embeddings.add(answer.embeddings if embed else {})
+        overheard.add(answer.spied if spied else {})
     recipe.train(training)
-    return Inference(
-        tuple(clips),
-        {factor: torch.cat(values).numpy() for factor, values in logits.items()},
-        {name: torch.cat(values).numpy() for name, values in embeddings.items()},
-    )
+    return Inference(tuple(clips), logits.whole(), embeddings.whole(), overheard.whole())
+
+
+class _Parts(dict[str, list[torch.Tensor]]):
+    """Values by name, batch by batch."""
+
+    def add(self, values: Mapping[str, torch.Tensor]) -> None:
+        for name, part in values.items():
+            self.setdefault(name, []).append(part.float().cpu())
+
+    def whole(self) -> dict[str, NDArray[np.float32]]:
+        return {name: torch.cat(parts).numpy() for name, parts in self.items()}

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from mien.objectives.losses import cross_entropy, entropy
+from mien.objectives.losses import confusion, cross_entropies, cross_entropy, entropy, mean
 
 Spy = Callable[[Tensor], Tensor]
 
@@ -24,7 +24,8 @@ class Removal:
     Attributes:
         spy: "own phase": the spy is trained first, by cross-entropy on the detached embedding; "main phase": it is
             trained together with the encoder, by what `term` returns; "absent": there is no spy.
-        term: (embedding B x D, labels B, spy, weight) -> what is added to the encoder's loss, a scalar share.
+        term: (embedding B x D, labels, spy, weight) -> what is added to the encoder's loss, a scalar share. Labels are
+            as of `losses.cross_entropy`. The gradient that the embedding gets is proportional to the weight.
         source: the paper.
     """
 
@@ -54,6 +55,18 @@ def _gradient_reversal(embedding: Tensor, labels: Tensor, spy: Spy, weight: floa
     return cross_entropy(spy(reverse_gradient(embedding, weight)), labels)
 
 
+def _alternating(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    # A spy that errs beyond chance tells again (of two classes, by turning its answer round), and without a bound
+    # the term has no minimum: it would outgrow every task. The paper is silent here, so this is `assumed`.
+    logits = spy(embedding)
+    values, known = cross_entropies(logits, labels)
+    return -weight * mean(values.clamp(max=math.log(logits.shape[1])), known)
+
+
+def _confusion(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    return weight * confusion(spy(embedding))
+
+
 def _max_entropy(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
     return -weight * entropy(spy(embedding))
 
@@ -61,6 +74,8 @@ def _max_entropy(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> 
 REMOVALS: dict[str, Removal] = {
     "none": Removal("absent", None, "no removal: the baseline of a comparison"),
     "gradient_reversal": Removal("main phase", _gradient_reversal, "Ganin et al. 2016; Tu et al. 2019 (DAT)"),
+    "alternating": Removal("own phase", _alternating, "Peri et al. 2021, Eq. 1-2 (ALT); Goodfellow et al. 2014"),
+    "confusion": Removal("own phase", _confusion, "Tzeng et al. 2015; Peri et al. 2021, section 3.2 (CONF)"),
     "max_entropy": Removal("own phase", _max_entropy, "Li et al. 2020, Eq. 1-5 (MEnAN)"),
 }
 

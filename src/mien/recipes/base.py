@@ -1,7 +1,8 @@
-"""What a recipe is to the engine: `step`, `predict` and `embed`, and nothing else."""
+"""What a recipe is to the engine: `step`, and what it says: `predict`, `embed` and `spied`. Nothing else."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -27,6 +28,27 @@ class Minimise(Protocol):
             phase: calls with one phase share the optimiser's state of a module; another phase has its own.
         """
 
+    def forget(self, *modules: nn.Module) -> None:
+        """Drop what the optimiser remembers of the parameters of `modules`, in every phase.
+
+        For modules that begin anew within a step: what a recipe gives other values without a loss, it names here.
+        """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that a recipe says about a batch.
+
+    Attributes:
+        logits: factor -> B x K, of `predict`.
+        embeddings: name -> B x D, of `embed`.
+        spied: "EMBEDDING-FACTOR" -> B x K, of `spied`.
+    """
+
+    logits: dict[str, Tensor]
+    embeddings: dict[str, Tensor]
+    spied: dict[str, Tensor] = field(default_factory=dict)
+
 
 class Recipe(nn.Module, ABC):
     """A paper's algorithm: modules, how one step trains them, what they predict and what they embed."""
@@ -42,3 +64,11 @@ class Recipe(nn.Module, ABC):
     @abstractmethod
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return name -> embedding B x D."""
+
+    def spied(self, batch: Batch) -> dict[str, Tensor]:
+        """Return "EMBEDDING-FACTOR" -> logits B x K: what is read from an embedding that should not tell it."""
+        return {}
+
+    def answer(self, batch: Batch) -> Answer:
+        """Return all three; a recipe whose answers share their forward pass makes it once."""
+        return Answer(self.predict(batch), self.embed(batch), self.spied(batch))

@@ -1,0 +1,83 @@
+"""Which epoch is kept, by which score, and what inference brings back."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mien.engine.fit import Training, fit
+from mien.engine.inference import infer
+from mien.engine.minimise import Optimiser
+from mien.errors import ConfigError, TrainingError
+
+SETTINGS = {
+    "embeddings": {
+        "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "confusion"}}},
+        "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "read": ["emotion"]},
+    }
+}
+
+
+def run(make_recipe, make_loader, folder, scores, best):
+    """The epoch whose weights are kept, of as many as there are scores, and the history."""
+    recipe, states, given = make_recipe(SETTINGS, encoder="vector"), [], iter(scores)
+
+    def validate():
+        states.append({name: value.clone() for name, value in recipe.state_dict().items()})
+        return next(given)
+
+    training = Training(epochs=len(scores), batch=24, best=best)
+    optimiser = Optimiser(lr={"default": 0.01})
+    history = fit(recipe, make_loader(batch_size=24), validate, training=training, optimiser=optimiser, folder=folder)
+    kept = recipe.state_dict()
+    (epoch,) = [
+        number for number, state in enumerate(states, 1) if all(torch.equal(state[name], kept[name]) for name in kept)
+    ]
+    return epoch, history
+
+
+@pytest.mark.parametrize(
+    ("best", "epoch"), [("uar", 1), ("accuracy", 2), ("loss", 3), ("tasks", 2), ("disentanglement", 3), ("last", 4)]
+)
+def test_the_named_score_chooses_the_epoch(make_recipe, make_loader, tmp_path, best, epoch):
+    names = ("uar", "accuracy", "loss", "tasks", "disentanglement")
+    rows = ((0.9, 0.1, 3.0, 0.2, -0.1), (0.1, 0.9, 2.0, 0.9, 0.1), (0.1, 0.1, 1.0, 0.9, 0.2), (0.1, 0.1, 2.0, 0.1, 0.2))
+    scores = [dict(zip(names, row, strict=True)) for row in rows]
+    kept, history = run(make_recipe, make_loader, tmp_path, scores, best)
+    assert kept == epoch
+    assert [row["validation tasks"] for row in history] == [0.2, 0.9, 0.9, 0.1]
+
+
+def test_a_score_that_is_not_there_is_named(make_recipe, make_loader, tmp_path):
+    with pytest.raises(ConfigError, match=r"no validation score 'disentanglement'.*are uar, loss"):
+        run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "loss": 1.0}], "disentanglement")
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_score_that_is_no_number_chooses_nothing(make_recipe, make_loader, tmp_path):
+    with pytest.raises(TrainingError, match=r"'tasks' of epoch 1 is nan"):
+        run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "tasks": float("nan")}], "tasks")
+    _, history = run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "tasks": float("nan")}], "uar")
+    assert "validation tasks" not in history[0]
+    assert json.loads((tmp_path / "history.jsonl").read_text())["validation uar"] == 0.1
+
+
+def test_inference_brings_what_is_asked_for(make_recipe, make_loader):
+    recipe, loader = make_recipe(SETTINGS), make_loader(batch_size=10)
+    plain, full = infer(recipe, loader, embed=False), infer(recipe, loader, spied=True)
+    assert plain.embeddings == {}
+    assert plain.spied == {}
+    assert {name: values.shape for name, values in full.spied.items()} == {
+        "emotion-speaker": (24, 3),
+        "speaker-emotion": (24, 4),
+    }
+    assert {name: values.shape for name, values in full.embeddings.items()} == {"emotion": (24, 4), "speaker": (24, 3)}
+    for factor, logits in full.logits.items():
+        np.testing.assert_array_equal(plain.logits[factor], logits)
+    with torch.no_grad():
+        alone = recipe.eval().spied(loader.batch(list(range(24)), step=0))
+    row = full.clips.index("clip03")
+    for name, values in full.spied.items():
+        np.testing.assert_allclose(values[row], alone[name][3], atol=1e-6)
+        assert values.dtype == np.float32

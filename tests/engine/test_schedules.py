@@ -1,0 +1,55 @@
+"""Schedules in closed form, and as `fit` drives them."""
+
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from mien.engine.fit import Training, fit
+from mien.engine.minimise import Optimiser
+from mien.engine.schedules import Schedule
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 1.0),
+        ({"name": "polynomial", "power": 2.0}, 0.49),
+        ({"name": "cosine"}, 0.5 * (1 + math.cos(0.3 * math.pi))),
+        ({"name": "exponential", "gamma": 0.9}, 0.9**4),
+        ({"name": "exponential"}, 0.9**4),
+    ],
+)
+def test_the_factor_in_closed_form(settings, expected):
+    assert Schedule(**settings).factor(0.3, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("settings", [{"name": "exponential", "gamma": 1.1}, {"gamma": 0.0}, {"name": "linear"}])
+def test_what_is_no_decay_is_refused(settings):
+    with pytest.raises(ValidationError):
+        Schedule(**settings)
+
+
+def test_an_exponential_rate_falls_from_epoch_to_epoch_also_when_resumed(make_recipe, make_loader, tmp_path):
+    """The rate of the history is that of the steps: plain descent moves a bias by rate x gradient."""
+    optimiser = Optimiser(name="sgd", lr={"default": 0.5}, schedule=Schedule(name="exponential", gamma=0.5))
+    settings = {"embeddings": {"main": {"tasks": {"emotion": 1.0}}}}
+
+    def run(folder, epochs):
+        folder.mkdir(exist_ok=True)
+        recipe = make_recipe(settings, encoder="vector")
+        training = Training(epochs=epochs, batch=24, best="last")
+        loader = make_loader(batch_size=24)
+        return fit(recipe, loader, dict, training=training, optimiser=optimiser, folder=folder), recipe.state_dict()
+
+    (history, whole), (first, _) = run(tmp_path / "whole", 3), run(tmp_path / "parts", 1)
+    second, resumed = run(tmp_path / "parts", 3)
+    assert [row["lr"] for row in history] == [0.5, 0.25, 0.125]
+    assert [row["lr"] for row in first + second[1:]] == [0.5, 0.25, 0.125]
+    assert all((value == resumed[name]).all() for name, value in whole.items())
+    constant = make_recipe(settings, encoder="vector")
+    plain = Optimiser(name="sgd", lr={"default": 0.5})
+    (tmp_path / "plain").mkdir()
+    training = Training(epochs=3, batch=24, best="last")
+    fit(constant, make_loader(batch_size=24), dict, training=training, optimiser=plain, folder=tmp_path / "plain")
+    assert any((value != whole[name]).any() for name, value in constant.state_dict().items())
