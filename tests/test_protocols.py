@@ -1,12 +1,17 @@
-"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles."""
+"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles; or everybody is heard."""
+
+import re
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.audit.findings import examine
+from mien.audit.splits import refuse
 from mien.errors import ConfigError, LeakError
-from mien.protocols import Fold, Protocol, folds, refuse_shared_speakers
+from mien.protocols import PARTS, Fold, Protocol, folds, refuse_shared_speakers
+from mien.settings import parse
 
 EMODB = {"03": "male", "08": "female", "09": "female", "10": "male", "11": "male", "12": "male", "13": "female",
          "14": "female", "15": "male", "16": "female"}  # fmt: skip
@@ -163,3 +168,131 @@ def test_speakers_are_paired_within_their_corpus_and_its_sessions():
     assert [who(fold.validation) | who(fold.test) | who(fold.train) for fold in lonely] == [
         {"a/00", "b/00", "c/00"}
     ] * 3
+
+
+CELLS = st.dictionaries(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["anger", "fear", "sadness"])),
+    st.integers(1, 9),
+    min_size=1,
+    max_size=5,
+)
+
+
+def celled(cells):
+    """(speaker, class) -> number of clips."""
+    rows = [(f"{who}-{what}-{n}", who, what) for (who, what), count in cells.items() for n in range(count)]
+    return pd.DataFrame(rows, columns=["clip", "speaker", "label"])
+
+
+@given(CELLS, st.sampled_from([0.01, 0.25, 0.9]), st.sampled_from([0.01, 0.2, 0.9]), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, test, validation, seed):
+    cells = {**cells, ("a", "anger"): 3}
+    table = celled(cells)
+    protocol = Protocol(name="heard", test_share=test, validation=validation, seed=seed)
+    (fold,) = folds(table, protocol)
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+    for cell, count in cells.items():
+        name = "-".join(cell) + "-"
+        sizes = [sum(clip.startswith(name) for clip in part) for part in (fold.train, fold.test, fold.validation)]
+        assert [size > 0 for size in sizes] == [count > 0, count > 1, count > 2]
+        assert sizes[1] <= max(1, test * count + 0.5)
+        assert sizes[2] <= max(1, validation * (count - sizes[1]) + 0.5)
+    shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+    assert [set(part) for part in folds(shuffled, protocol)[0][1:]] == [set(part) for part in fold[1:]]
+
+
+def test_another_seed_deals_other_clips_and_the_parts_keep_the_corpus_s_order():
+    table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
+    first, second = (folds(table, Protocol(name="heard", seed=seed))[0] for seed in (0, 1))
+    assert set(first.test) != set(second.test)
+    assert [len(part) for part in first[1:]] == [len(part) for part in second[1:]] == [20, 4, 8]
+    assert all(list(part) == sorted(part, key=table["clip"].tolist().index) for part in first[1:])
+    (other,) = folds(table.rename(columns={"label": "emotion"}), Protocol(name="heard"))
+    assert other == first
+
+
+def ravdess(actors=3):
+    """Clip names, speakers, repetitions and classes as of RAVDESS's speech: neutral has one intensity, others two."""
+    rows = [
+        (f"03-01-{e:02d}-{i:02d}-{s:02d}-{r:02d}-{a:02d}", f"{a:02d}", f"{r:02d}", f"{e:02d}")
+        for a in range(1, actors + 1) for e in range(1, 9) for i in (1, 2) for s in (1, 2) for r in (1, 2)
+        if (e, i) != (1, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["clip", "speaker", "repetition", "label"])
+
+
+def test_by_repetition_the_second_is_tested_and_the_first_trains_and_validates():
+    table = ravdess()
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    repetition = table.set_index("clip")["repetition"]
+    assert set(repetition[list(fold.test)]) == {"02"}
+    assert set(repetition[[*fold.train, *fold.validation]]) == {"01"}
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+    for part in (fold.train, fold.validation, fold.test):
+        held = table[table["clip"].isin(part)]
+        assert held.groupby("speaker")["label"].nunique().eq(8).all(), "everybody, with every class"
+    assert [len(part) for part in fold[1:]] == [3 * (1 + 7 * 3), 3 * 8, 3 * 30]
+
+
+def test_a_clip_that_the_column_does_not_tell_of_is_not_used():
+    table = ravdess(1)
+    table.loc[[0, 1], "repetition"] = None
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"][2:])
+
+
+def test_everybody_who_is_tested_was_heard():
+    table = ravdess()
+    table.loc[table["speaker"] == "03", "repetition"] = "02"
+    with pytest.raises(ConfigError, match=r"1 speakers would be tested and have no clip to train on \(03\)"):
+        folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+
+
+@pytest.mark.parametrize(
+    ("own", "match"),
+    [
+        ({"by": "repetitoin", "test": ["02"]}, "unknown column of the corpus 'repetitoin'. Did you mean 'repetition'"),
+        ({"by": "repetition", "test": ["2"]}, "unknown value of repetition '2'. Did you mean '02'"),
+        ({"by": "repetition", "test": ["01", "02"]}, "3 speakers would be tested"),
+        ({"by": "repetition"}, "'by' and 'test' belong together"),
+        ({"test": ["02"]}, "'by' and 'test' belong together"),
+        ({"by": "repetition", "test": ["02"], "test_share": 0.5}, "leave one of the two out"),
+        ({"test_share": 0.0}, "test_share: input should be greater than 0"),
+        ({"by": "repetition", "test": [2]}, "test.0: input should be a valid string"),
+        ({"name": "given", "seed": 1}, "'seed' is of the protocol heard; given has no use for it"),
+    ],
+)
+def test_a_heard_division_that_cannot_be_made_is_told(own, match):
+    with pytest.raises(ConfigError, match=re.escape(match)):
+        folds(ravdess(), parse(Protocol, {"name": "heard", **own}, "protocol"))
+
+
+def test_one_or_two_clips_of_each_class_leave_none_to_validate():
+    with pytest.raises(ConfigError, match="leave none for validation"):
+        folds(celled({("a", "anger"): 2, ("a", "fear"): 1}), Protocol(name="heard"))
+
+
+def test_what_a_heard_division_takes_stands_in_its_settings_and_in_no_other():
+    dealt = Protocol(name="heard")
+    assert (dealt.test_share, dealt.validation, dealt.seed) == (0.25, 0.2, 0)
+    told = Protocol(name="heard", by="repetition", test=("02",), seed=3)
+    assert (told.test_share, told.validation, told.seed) == (None, 0.2, 3)
+    plain = Protocol(name="group_k_fold")
+    assert (plain.test_share, plain.validation, plain.seed) == (None, None, None)
+    for protocol in (dealt, told, plain):
+        assert parse(Protocol, protocol.model_dump(mode="json"), "protocol") == protocol
+
+
+@pytest.mark.parametrize("accepted", [(), ("shared-speaker", "same-sentence")])
+def test_the_split_audit_refuses_heard_people_that_are_not_accepted(accepted):
+    table = ravdess().rename(columns={"label": "emotion"}).assign(sentence=lambda t: t["clip"].str[12:14])
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    placed = [("0", part, clip) for part in PARTS for clip in getattr(fold, part)]
+    rows = pd.DataFrame(placed, columns=["fold", "split", "clip"]).merge(table, on="clip")
+    found, _, _ = examine(rows, None)
+    if accepted:
+        refuse(found, accepted)
+        return
+    with pytest.raises(LeakError, match=r"give heard=true and accept=\[same-sentence\]"):
+        refuse(found, accepted)

@@ -95,6 +95,28 @@ def cmu_mosei(root: Path) -> None:
     touch(root, "Raw/Videos/Segmented/Combined/-3g5yACwYnA_2.mp4", "Raw/Videos/Segmented/Combined/a_1_0.mp4")
 
 
+def emovoxceleb(root: Path) -> None:
+    """Frames of two celebrities, one by name and one by number; media as VoxCeleb1 was named first, and now."""
+    write(
+        root,
+        "labels/frames.csv",
+        "speaker,video,segment,frame,partition,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt\n"
+        "A.J._Buckley,1zcIwhmdeo4,0000001,0,train,3.5,1.0,-1.0,0.5,-2.0,-3.0,-2.5,-4.0\n"
+        "A.J._Buckley,1zcIwhmdeo4,0000001,6,train,3.0,4.25,-1.0,0.5,-2.0,-3.0,-2.5,-4.0\n"
+        "A.J._Buckley,_a_b-c,0000004,0,heardVal,1.0,0.0,5.5,0.0,0.0,0.0,0.0,0.0\n"
+        "id10309,0b1inHMAr6o,00002,0,unheardVal,0.0,0.0,0.0,2.5,0.0,0.0,0.0,1.0\n",
+    )
+    write(
+        root,
+        "vox1_meta.csv",
+        "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\n"
+        "id10001\tA.J._Buckley\tm\tIreland\tdev\n"
+        "id10309\tEva_Green\tf\tFrance\ttest\n",
+    )
+    touch(root, "wav/A.J._Buckley/1zcIwhmdeo4_0000001.wav", "mp4/id10001/_a_b-c/00004.mp4")
+    touch(root, "wav/id10309/0b1inHMAr6o/00002.wav")
+
+
 def table(root: Path) -> None:
     write(
         root,
@@ -172,6 +194,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "audformat": audformat,
     "cmu_mosei": cmu_mosei,
     "emodb": emodb,
+    "emovoxceleb": emovoxceleb,
     "iemocap": iemocap,
     "librispeech": librispeech,
     "ravdess": ravdess,

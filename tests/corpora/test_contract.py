@@ -26,7 +26,7 @@ def test_a_reader_says_where_its_corpus_comes_from(name):
 
 def test_the_table_of_readers_is_the_folder(layouts):
     folder = Path(corpora.__file__).parent
-    shared = {"__init__", "corpus", "database", "folder", "joined", "names", "prepared", "schemes"}
+    shared = {"__init__", "corpus", "database", "folder", "joined", "logits", "names", "prepared", "schemes"}
     assert set(READERS) == {path.stem for path in folder.iterdir() if path.name != "__pycache__"} - shared
     assert set(READERS) == set(layouts)
 
@@ -97,6 +97,32 @@ def test_the_shortfall_is_counted(name, corpus):
     found = read(name, corpus(name))
     assert found.expected is not None
     assert found.shortfall == found.expected - len(found.table) > 0
+
+
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"toy"}))  # which takes a while to make, and is no other
+def test_a_clip_is_left_out_as_asked_and_listed(name, corpus):
+    root = corpus(name)
+    whole = read(name, root)
+    gone = whole.table["clip"].iloc[1]
+    found = read(name, root, {"leave_out": f" {gone},"})
+    rest = whole.table[whole.table["clip"] != gone].reset_index(drop=True)
+    assert_frame_equal(found.table, rest)
+    assert len(found.problems) == 1
+    assert found.problems["file"][0] == whole.table["file"].iloc[1]
+    assert found.problems["problem"][0].endswith("left out as asked")
+    assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
+
+
+def test_what_cannot_be_left_out_is_told(corpus):
+    root = corpus("ravdess")
+    with pytest.raises(ConfigError, match=r"no clip '03-01-05-02-01-01-9'\. Did you mean '03-01-05-02-01-01-01'\?"):
+        read("ravdess", root, {"leave_out": "03-01-05-02-01-01-9"})
+    with pytest.raises(ConfigError, match="names no clip"):
+        read("ravdess", root, {"leave_out": " , "})
+    with pytest.raises(CorpusError, match="all of its 3 clips"):
+        read("ravdess", root, {"leave_out": ",".join(read("ravdess", root).table["clip"])})
+    with pytest.raises(ConfigError, match="Did you mean 'leave_out'"):
+        read("ravdess", root, {"leaveout": "x"})
 
 
 def test_an_unknown_reader_suggests_the_nearest():

@@ -30,6 +30,15 @@ def test_iemocap_merges_excitement_into_happiness_and_nothing_else():
     assert iemocap.label("frustration") == frozenset()
 
 
+def test_emovoxceleb_merges_what_is_rare_in_interviews_into_one_class():
+    found = scheme("emovoxceleb")
+    told = {"neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"}
+    rare = {emotion for emotion in told if found.label(emotion) == {"other"}}
+    assert rare == {"disgust", "fear", "contempt", "surprise"}
+    assert {one for emotion in told for one in found.label(emotion)} == set(found.classes)
+    assert len(found.classes) == 5
+
+
 @pytest.mark.parametrize("unknown", [None, float("nan"), pd.NA, "", "+"])
 def test_an_unknown_emotion_has_no_class_and_is_not_listed(unknown):
     assert scheme("emodb").label(unknown) == frozenset()

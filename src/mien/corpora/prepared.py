@@ -1,7 +1,8 @@
 """The PREPARED folder: a corpus whose files were hashed and decoded once, written by `mien prepare`.
 
 - `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
-  without sound) and `sha256` (of the file's bytes, hexadecimal).
+  without sound), `sha256` (of the file's bytes, hexadecimal) and, where there are videos, `video_seconds` (of pictures,
+  as the file tells).
 - `problems.csv`: file, problem.
 - `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
   so that a table that was edited, or is another one, is noticed.

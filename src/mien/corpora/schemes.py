@@ -84,6 +84,12 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme("ravdess", ("anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("iemocap", ("anger", "happiness", "neutral", "sadness"), {"excitement": "happiness"}),
             Scheme("cmu_mosei", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
+            # Peri et al. 2021, section 4.1: rare in interviews, so one class.
+            Scheme(
+                "emovoxceleb",
+                ("anger", "happiness", "neutral", "sadness", "other"),
+                dict.fromkeys(("contempt", "disgust", "fear", "surprise"), "other"),
+            ),
             Scheme("toy", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
             # What EmoDB and RAVDESS have in common; calm is no merge of neutral: RAVDESS has both.
             Scheme("shared", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),

@@ -11,7 +11,10 @@ from mien.corpora.toy.people import EMOTIONS, Person
 
 
 class Clip(NamedTuple):
-    """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in chance only."""
+    """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in chance only.
+
+    `balanced` tells whether it stands outside of the entanglement.
+    """
 
     number: int
     name: str
@@ -19,6 +22,7 @@ class Clip(NamedTuple):
     emotion: str
     sentence: str
     modality: str
+    balanced: bool
 
 
 def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
@@ -26,7 +30,7 @@ def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
 
     A person goes through all emotions with one sentence, then with the next: six clips a round. Then a share e of each
     person's clips, drawn at random, takes the own emotion instead. With 1/6 of them having it already, this makes
-    P(own emotion) = e + (1 - e) / 6.
+    P(own emotion) = e + (1 - e) / 6. The last rounds of each person, as many as fit the balanced share, are spared.
     """
     single = rng.permutation(config.clips) < round(config.missing * config.clips)
     modality = np.where(single, np.where(np.cumsum(single) % 2, "voice", "face"), "voice+face")
@@ -39,13 +43,15 @@ def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
         stem = f"{person.name}-s{sentence + 1}-{emotion}"
         takes[stem] += 1
         name = f"{stem}-{takes[stem]}"
-        clips.append(Clip(number, name, person, emotion, SENTENCES[sentence], str(modality[number])))
+        balanced = turn >= len(emotions[who]) - config.spared(len(emotions[who]))
+        clips.append(Clip(number, name, person, emotion, SENTENCES[sentence], str(modality[number]), balanced))
     return clips
 
 
 def _emotions(config: ToyConfig, number: int, person: Person, rng: Generator) -> list[str]:
     """The emotions of one person's clips, in order."""
     count = len(range(number, config.clips, config.people))
-    replaced = rng.permutation(count) < round(config.entanglement * count)
+    entangled = count - config.spared(count)
+    replaced = rng.permutation(entangled) < round(config.entanglement * entangled)
     rounds = [EMOTIONS[(turn + number) % len(EMOTIONS)] for turn in range(count)]
-    return [person.own if own else emotion for own, emotion in zip(replaced, rounds, strict=True)]
+    return [person.own if own else emotion for own, emotion in zip(replaced, rounds, strict=False)] + rounds[entangled:]

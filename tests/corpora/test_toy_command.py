@@ -1,0 +1,98 @@
+"""`python -m mien.corpora.toy`: what it makes, says and refuses; and the clips outside of the entanglement."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.corpora.toy import ToyConfig, read
+from mien.corpora.toy.__main__ import main
+from mien.corpora.toy.people import draw
+from mien.corpora.toy.plan import plan
+
+SMALL = ["people=2", "clips=12", "seconds=1", "size=32", "frame_rate=5"]
+
+
+def planned(config):
+    people = draw(config.people, np.random.default_rng(0))
+    rows = [
+        (clip.name, clip.person.name, clip.person.own, clip.emotion, clip.balanced)
+        for clip in plan(config, people, np.random.default_rng(1))
+    ]
+    return pd.DataFrame(rows, columns=["clip", "speaker", "own", "emotion", "balanced"])
+
+
+@pytest.mark.parametrize(("share", "clips"), [(0.0, 0), (0.25, 12), (0.5, 24), (1.0, 48)])
+def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(share, clips):
+    table = planned(ToyConfig(people=12, clips=600, entanglement=0.8, balanced=share))
+    apart = table[table["balanced"]]
+    assert len(apart) == 12 * clips
+    if clips:
+        assert pd.crosstab(apart["speaker"], apart["emotion"]).eq(clips // 6).all(axis=None)
+    rest = table[~table["balanced"]]
+    expected = 0.8 + 0.2 / 6
+    if len(rest) > 100:
+        found = (rest["emotion"] == rest["own"]).mean()
+        assert abs(found - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(rest))
+    assert table["clip"].is_unique
+
+
+def test_a_balanced_share_without_a_whole_round_is_refused():
+    assert ToyConfig(people=5, clips=70, balanced=0.4).spared(14) == 6
+    with pytest.raises(ValueError, match=r"is 0\.3 of 14 clips a person, which is no round of the 6 emotions"):
+        ToyConfig(people=5, clips=70, balanced=0.3)
+
+
+def test_the_command_makes_the_corpus_and_counts_it(tmp_path, capsys):
+    out = tmp_path / "toy"
+    assert main([str(out), *SMALL, "entanglement=1", "balanced=0.99"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    table = read(out).table
+    assert set(table["drawn"]) == {"balanced"}
+    assert said[0] == f"{out}: 12 clips of 2 people, 32 x 32 px"
+    assert said[1].startswith(
+        "balanced: 12 clips, 16.7% of the person's own emotion (expected 16.7%), 10 of another one"
+    )
+    assert said[1].endswith("anger 2, disgust 2, fear 2, happiness 2, neutral 2, sadness 2")
+    assert main([str(out), *SMALL, "entanglement=1"]) == 2, "other settings"
+    assert "choose an empty folder" in capsys.readouterr().err
+
+
+def test_without_a_balanced_share_the_corpus_is_described_as_before_it_was_known(tmp_path, capsys):
+    assert main([str(tmp_path), *SMALL, "clips=2"]) == 2, "told twice"
+    assert main([str(tmp_path), "people=2", "clips=4", "seconds=1", "size=32", "frame_rate=5", "entanglement=1"]) == 0
+    assert "entangled: 4 clips, 100.0% of the person's own emotion (expected 100.0%)" in capsys.readouterr().out
+    assert "drawn" not in read(tmp_path).table
+    assert "balanced" not in json.loads((tmp_path / "toy.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "0 folders are named"),
+        (["one", "two"], "2 folders are named"),
+        (["toy", "peple=3"], "unknown key 'peple'. Did you mean 'people'?"),
+        (["toy", "people=1"], "people: input should be greater than or equal to 2 (found 1)"),
+        (["toy", "clips=[3"], "'clips=[3': not a value"),
+        (["toy", "clips=3", "clips=4"], "'clips' is told twice"),
+        (["toy", "size=33"], "size: input should be a multiple of 2"),
+    ],
+)
+def test_what_is_not_understood_is_refused_and_nothing_is_written(words, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    assert main([str(tmp_path / "file" / "toy"), "clips=1"]) == 2
+    assert "not a directory" in capsys.readouterr().err
+
+
+def test_help_names_every_setting(capsys):
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {name}=" in said for name in ToyConfig.model_fields)
