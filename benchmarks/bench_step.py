@@ -20,7 +20,7 @@ from torch import Tensor
 from mien.encoders.cnn_gru import Config, Encoder
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.features.batches import Batch, Examples, Loader
+from mien.features.batches import Batch, Examples, Loader, Stream
 from mien.features.length import Length
 from mien.recipes import disentangle
 
@@ -100,8 +100,7 @@ def main() -> None:
         examples,
         batch_size=16,
         length=Length(seconds=options.seconds, long="middle", short="repeat"),
-        hop=0.01,
-        normalise=lambda frames, speaker: frames,
+        audio=Stream(0.01, lambda frames, speaker: frames),
         training=True,
     )
     batches = list(loader.epoch(0))

@@ -20,7 +20,7 @@ import torch
 from bench_step import CLASSES, CLIPS, MODELS, Bare, Memory
 from mien.config import load
 from mien.dataset import Dataset
-from mien.features.batches import Examples, Loader
+from mien.features.batches import Examples, Loader, Stream
 from mien.features.length import Length
 
 WORKERS = (1, 2)
@@ -43,8 +43,7 @@ def bare(steps: int, seconds: float, batch: int) -> dict[str, float]:
         examples,
         batch_size=batch,
         length=Length(seconds=seconds),
-        hop=0.01,
-        normalise=lambda frames, speaker: frames,
+        audio=Stream(0.01, lambda frames, speaker: frames),
         training=True,
     )
     batches = list(loader.epoch(0))

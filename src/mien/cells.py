@@ -8,23 +8,35 @@ import audmetric
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.metrics import log_loss
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, log_loss
 from torch import Tensor
 
 from mien import encoders, features, recipes
 from mien.config import Experiment
 from mien.dataset import Dataset
+from mien.encoders.inputs import Modality
 from mien.engine import checkpoint, processes
 from mien.engine.fit import Record, fit
 from mien.engine.inference import Inference, infer
 from mien.engine.minimise import Optimisation
 from mien.errors import RunError
 from mien.features import normalisation
-from mien.features.batches import Examples, Loader
+from mien.features.batches import Examples, Loader, Stream
 from mien.features.normalisation import Normalisation
 from mien.protocols import PARTS, Fold
 from mien.recipes.base import Recipe
 from mien.run import Cell, Run
+
+TASKS = "tasks.csv"
+TASK_COLUMNS = (
+    *("clip", "speaker", "model", "fold", "seed", "split"),
+    *("factor", "truth", "predicted", "probability"),
+)
+STATISTICS: dict[Modality, str] = {
+    "audio": "normalisation",
+    "video": "video-normalisation",
+}  # modality -> prefix of its tensors
 
 
 @dataclass(frozen=True)
@@ -34,36 +46,36 @@ class Model:
     Attributes:
         experiment: the settings it was trained under.
         recipe: with the weights of the best epoch.
-        normalise: the normalisation of its training clips.
+        normalise: modality -> the normalisation by its training clips.
         factors: factor -> its classes in order.
     """
 
     experiment: Experiment
     recipe: Recipe
-    normalise: Normalisation
+    normalise: dict[Modality, Normalisation]
     factors: dict[str, tuple[str, ...]]
 
-    def infer(self, examples: Examples, *, embed: bool = True) -> Inference:
-        """Logits and, where wanted, embeddings of examples, in their order."""
-        return infer(self.recipe, self.loader(examples), embed=embed)
+    def infer(self, examples: Examples, *, embed: bool = True, spied: bool = False) -> Inference:
+        """Logits and, where wanted, embeddings and what spies say of examples, in their order."""
+        return infer(self.recipe, self.loader(examples), embed=embed, spied=spied)
 
     def loader(self, examples: Examples) -> Loader:
         """Batches of examples as the model expects them, without anything random."""
-        name, feature = self.experiment.feature
-        return Loader(
-            examples,
-            batch_size=64,
-            length=self.experiment.data.length,
-            hop=features.feature(name).hop(feature),
-            normalise=self.normalise,
-        )
+        audio, video = self.stream("audio"), self.stream("video")
+        return Loader(examples, batch_size=64, length=self.experiment.data.length, audio=audio, video=video)
+
+    def stream(self, modality: Modality) -> Stream | None:
+        """What a loader must know of a modality; None where the data have none."""
+        hops = self.experiment.hops
+        return Stream(hops[modality], self.normalise[modality]) if modality in hops else None
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Weights and statistics by name, all that `restore` needs."""
         tensors = {f"recipe.{name}": value for name, value in self.recipe.state_dict().items()}
-        for key, (mean, std) in self.normalise.statistics.items():
-            tensors |= {f"normalisation.mean.{key}": mean, f"normalisation.std.{key}": std}
+        for what, normalise in self.normalise.items():
+            for key, (mean, std) in normalise.statistics.items():
+                tensors |= {f"{STATISTICS[what]}.mean.{key}": mean, f"{STATISTICS[what]}.std.{key}": std}
         return tensors
 
     def save(self, cell: Cell) -> None:
@@ -92,9 +104,12 @@ class Model:
         recipe = build(experiment, model, factors, seed=0, class_weight={})
         weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
         recipe.load_state_dict(weights)
-        keys = [name.removeprefix("normalisation.mean.") for name in tensors if name.startswith("normalisation.mean.")]
-        statistics = {k: (tensors[f"normalisation.mean.{k}"], tensors[f"normalisation.std.{k}"]) for k in keys}
-        normalise = Normalisation(experiment.data.normalisation, statistics)
+        normalise: dict[Modality, Normalisation] = {}
+        for what in experiment.features:
+            mean, std = f"{STATISTICS[what]}.mean.", f"{STATISTICS[what]}.std."
+            keys = [name.removeprefix(mean) for name in tensors if name.startswith(mean)]
+            statistics = {key: (tensors[mean + key], tensors[std + key]) for key in keys}
+            normalise[what] = Normalisation(_normalised(experiment, what), statistics)
         return Model(experiment, recipe.to(device).eval(), normalise, factors)
 
 
@@ -107,12 +122,10 @@ def build(
     class_weight: dict[str, Tensor],
 ) -> Recipe:
     """Build a model of an experiment with initial weights drawn by the seed, away from ambient random numbers."""
-    name, config = experiment.encoder_config
-    feature, settings = experiment.feature
-    dimension = features.feature(feature).dimension(settings)
+    shapes = {what: features.shape(*feature) for what, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = encoders.encoder(name).Encoder(config, audio_dimension=dimension)
+        encoder = encoders.build(experiment.encoders, shapes)
         counts = {factor: len(classes) for factor, classes in factors.items()}
         recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), encoder, counts, class_weight)
     return recipe
@@ -136,12 +149,7 @@ def train_cell(
     experiment = run.experiment_of(cell.model)
     factors = _factors(dataset, fold, experiment, cell.model)
     examples = dataset.examples(fold.train, factors, copies=True)
-    sources = zip(examples.clips, examples.speakers, examples.audio, strict=True)
-    kind = experiment.data.normalisation
-    if kind == "speaker":
-        everyone = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
-        sources = zip(everyone["clip"], everyone["speaker"], [dataset.audio] * len(everyone), strict=True)
-    normalise = normalisation.fit(kind, sources)
+    normalise = {what: _fitted(dataset, fold, experiment, examples, what) for what in experiment.features}
     emotion = examples.labels["emotion"]
     balance = balanced(emotion, len(dataset.classes))
     drawn = torch.where(emotion < 0, 1.0, balance[emotion.clamp(min=0)])
@@ -153,8 +161,8 @@ def train_cell(
         examples,
         batch_size=training.batch,
         length=experiment.data.length,
-        hop=dataset.hop,
-        normalise=normalise,
+        audio=model.stream("audio"),
+        video=model.stream("video"),
         seed=cell.seed,
         training=True,
         masking=experiment.data.masking,
@@ -166,7 +174,7 @@ def train_cell(
     fit(
         recipe,
         loader,
-        lambda: scores(model.infer(held_out, embed=False), held_out.labels["emotion"]),
+        lambda: validated(model, cell.model, held_out),
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,
@@ -205,8 +213,40 @@ def _factors(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -
     return {factor: dataset.factor(factor, fold.train) for factor in names}
 
 
+def validated(model: Model, name: str, examples: Examples) -> Record:
+    """The scores of validation clips that may choose an epoch, see `engine.fit.Training.best`."""
+    spied = model.experiment.training.best == "disentanglement"
+    inference = model.infer(examples, embed=False, spied=spied)
+    found = scores(inference, examples.labels["emotion"])
+    tasks = model.experiment.model(name).tasked
+    found["tasks"] = _mean_right({factor: inference.logits[factor] for factor in tasks}, examples.labels)
+    if spied:
+        leak = _mean_right(inference.spied, examples.labels)
+        found["disentanglement"] = found["tasks"] - (0.0 if np.isnan(leak) else leak)
+    return found
+
+
+def _mean_right(logits: Mapping[str, NDArray[np.float32]], labels: Mapping[str, Tensor]) -> float:
+    """The mean over what is told, by FACTOR or EMBEDDING-FACTOR; nan where nothing is known."""
+    pairs = ((values, branch.rpartition("-")[2]) for branch, values in sorted(logits.items()))
+    told = [_right(values, labels[factor], factor) for values, factor in pairs]
+    known = [value for value in told if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _right(logits: NDArray[np.float32], labels: Tensor, factor: str) -> float:
+    """Of emotions the unweighted F over the classes that occur, of others the accuracy; nan where nothing is known."""
+    known = labels.numpy() >= 0
+    if not known.any():
+        return np.nan
+    truth, told = labels.numpy()[known], logits.argmax(axis=1)[known]
+    if factor != "emotion":
+        return float((truth == told).mean())
+    return float(f1_score(truth, told, labels=np.unique(truth), average="macro", zero_division=0.0))
+
+
 def scores(inference: Inference, labels: Tensor) -> Record:
-    """Validation scores: UAR over the classes present, accuracy, cross-entropy in nats."""
+    """Validation scores of the emotion: UAR over the classes present, accuracy, cross-entropy in nats."""
     truth, probabilities = labels.numpy(), inference.probabilities("emotion")
     predicted = probabilities.argmax(axis=1)
     classes = list(range(probabilities.shape[1]))
@@ -216,6 +256,21 @@ def scores(inference: Inference, labels: Tensor) -> Record:
         "accuracy": float(audmetric.accuracy(truth, predicted)),
         "loss": float(log_loss(truth, probabilities, labels=classes)),
     }
+
+
+def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, what: Modality) -> Normalisation:
+    """The normalisation of a modality, by the examples of training or by everybody's clips."""
+    kind = _normalised(experiment, what)
+    if kind != "speaker":
+        return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, what), strict=True))
+    everyone = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
+    stores = [dataset.stores[what]] * len(everyone)
+    return normalisation.fit(kind, zip(everyone["clip"], everyone["speaker"], stores, strict=True))
+
+
+def _normalised(experiment: Experiment, what: Modality) -> normalisation.Kind:
+    """How a modality is normalised; pixels are from -1 to 1 and stay so."""
+    return "none" if len(features.shape(*experiment.features[what])) > 1 else experiment.data.normalisation
 
 
 def prediction_table(
@@ -239,6 +294,38 @@ def prediction_table(
     return pd.concat([head, columns], axis=1).assign(scheme=scheme)
 
 
+def task_table(
+    inference: Inference,
+    table: pd.DataFrame,
+    factors: Mapping[str, Sequence[str]],
+    tasks: Sequence[str],
+    cell: Cell,
+    split: str,
+) -> pd.DataFrame:
+    """Rows of `tasks.csv` for some clips: what the heads of `tasks` say, where the truth is one of their classes."""
+    tables = []
+    for factor in tasks:
+        classes, truth = list(factors[factor]), table[factor].astype(str)
+        probabilities = inference.probabilities(factor)
+        best = probabilities.argmax(axis=1)
+        told = pd.DataFrame(
+            {
+                "clip": list(inference.clips),
+                "speaker": table["speaker"].tolist(),
+                "model": cell.model,
+                "fold": cell.fold,
+                "seed": cell.seed,
+                "split": split,
+                "factor": factor,
+                "truth": truth.tolist(),
+                "predicted": [classes[number] for number in best],
+                "probability": probabilities.max(axis=1).round(6),
+            }
+        )
+        tables.append(told[(truth.isin(classes) & table[factor].notna()).to_numpy()])
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(TASK_COLUMNS))
+
+
 def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> None:
     looked_at = PARTS[:2] if model.experiment.hold_test else PARTS
     parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in looked_at}
@@ -249,8 +336,11 @@ def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> 
     tables = [
         prediction_table(inferred[part], parts[part], dataset.classes, cell, part, scheme) for part in looked_at[1:]
     ]
-    path = cell.folder.relative_to(run.folder) / "predictions.csv"
-    run.write_table(str(path), pd.concat(tables, ignore_index=True))
+    place = cell.folder.relative_to(run.folder)
+    run.write_table(str(place / "predictions.csv"), pd.concat(tables, ignore_index=True))
+    tasks = sorted(model.experiment.model(cell.model).tasked - {"emotion"})
+    others = [task_table(inferred[part], parts[part], model.factors, tasks, cell, part) for part in looked_at[1:]]
+    run.write_table(str(place / TASKS), pd.concat(others, ignore_index=True))
     run.write_embeddings(
         cell,
         [clip for part in looked_at for clip in inferred[part].clips],

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from mien import encoders, features, recipes
 from mien.data import Data
+from mien.encoders import MODALITIES
+from mien.encoders.inputs import Modality
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
@@ -44,7 +46,8 @@ class Experiment(Settings):
         cost: what it takes, on which machine.
         expected: the score to expect, with its protocol.
         recipe: a name in `recipes`.
-        encoder: a name in `encoders`, with its settings.
+        encoder: a name in `encoders`, with its settings; where there is sound and video, one for each: {audio: ...,
+            video: ...}.
         models: name -> settings of the recipe.
         data: see `data.Data`.
         protocol: see `protocols.Protocol`.
@@ -56,7 +59,8 @@ class Experiment(Settings):
         reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
         grid: what is varied: group -> dotted key -> values, see `mien.grid`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
-        heard: whether a given split may test speakers who were heard in training; what comes of it is marked so.
+        heard: whether a given split, or the protocol heard, may test speakers who were heard in training; what comes
+            of it is marked so.
         accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
     """
 
@@ -107,20 +111,37 @@ class Experiment(Settings):
             raise ValueError(unknown("finding", strange[0], LEAKS))
         return accept
 
+    @model_validator(mode="after")
+    def _heard_is_said(self) -> "Experiment":
+        if self.protocol.name == "heard" and not self.heard:
+            raise ValueError(
+                "the protocol heard tests people who were heard in training: give heard=true, and every table is "
+                "marked so"
+            )
+        if self.protocol.name == "heard" and self.data.unlabelled == "train":
+            raise ValueError(
+                "data.unlabelled: train adds clips of people who are neither validated nor tested, and the protocol "
+                "heard leaves none; leave it out"
+            )
+        return self
+
     @property
     def accepted(self) -> frozenset[str]:
         """The findings that do not stop the training."""
         return frozenset(self.accept) | ({"shared-speaker"} if self.heard else set())
 
     @property
-    def feature(self) -> tuple[str, FeatureConfig]:
-        """The audio feature's name and settings."""
-        return _feature(self.data.audio, "data.audio")
+    def features(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
+        given: dict[Modality, Named | None] = {"audio": self.data.audio, "video": self.data.video}
+        return {what: _feature(settings, f"data.{what}") for what, settings in given.items() if settings is not None}
 
     @property
     def feature_copies(self) -> dict[str, FeatureConfig]:
         """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
-        whole = _frames(*self.feature)
+        if self.data.audio is None:
+            return {}
+        whole = _frames(*self.features["audio"])
         copies: dict[str, FeatureConfig] = {}
         for name, changes in self.data.copies.items():
             feature, copies[name] = _feature({**self.data.audio, **changes}, f"data.copies.{name}")
@@ -130,20 +151,42 @@ class Experiment(Settings):
                         f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
                         "change the sound (speed, noise_db), not the frames"
                     )
+            if copies[name].speed != 1 and "video" in self.features and not math.isinf(self.hops["video"]):
+                raise ConfigError(
+                    f"data.copies.{name}: at another speed sound and pictures are no longer at one time; leave it out"
+                )
         return copies
+
+    @property
+    def hops(self) -> dict[Modality, float]:
+        """Modality -> seconds between its frames; infinite where a clip has one vector."""
+        return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
 
     def model(self, name: str) -> Any:
         """The recipe's `Config` of one model."""
         return parse(recipes.recipe(self.recipe).Config, self.models[name], f"models.{name}")
 
     @property
-    def encoder_config(self) -> tuple[str, Any]:
-        """The encoder's name and its `Config`."""
-        settings = dict(self.encoder)
-        name = settings.pop("name", None)
-        if not isinstance(name, str):
-            raise ConfigError(f"encoder: 'name' is missing; known: {', '.join(encoders.ENCODERS)}")
-        return name, parse(encoders.encoder(name).Config, settings, "encoder")
+    def encoders(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality -> the name and the `Config` of its encoder; raises ConfigError where they do not fit the data."""
+        seen = self.features
+        each = self.encoder if set(self.encoder) & set(MODALITIES) else dict.fromkeys(seen, self.encoder)
+        if strange := [what for what in each if what not in seen]:
+            raise ConfigError(f"encoder.{strange[0]}: the data have no {strange[0]}; give data.{strange[0]}, a feature")
+        if lacking := [what for what in seen if what not in each]:
+            raise ConfigError(f"encoder: none for {lacking[0]}; write encoder: {{audio: NAME, video: NAME}}")
+        if len(seen) > 1 and each is not self.encoder:
+            raise ConfigError("encoder: the data have audio and video; write encoder: {audio: NAME, video: NAME}")
+        found: dict[Modality, tuple[str, Any]] = {}
+        for what in seen:
+            where = f"encoder.{what}" if each is self.encoder else "encoder"
+            settings = dict(named(each[what])) if isinstance(each[what], str | dict) else {}
+            name = settings.pop("name", None)
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: 'name' is missing; known: {', '.join(encoders.ENCODERS)}")
+            found[what] = name, parse(encoders.encoder(name).Config, settings, where)
+            encoders.check(name, what, features.shape(*seen[what]))
+        return found
 
     @cached_property
     def sweep(self) -> tuple["Variant", ...]:
@@ -183,19 +226,26 @@ def _frames(name: str, config: FeatureConfig) -> Named:
 
 def _check_time(experiment: Experiment) -> None:
     """Raise ConfigError where time is cut or masked in a feature that has one vector a clip."""
-    name, config = experiment.feature
-    data = experiment.data
+    data, hops = experiment.data, experiment.hops
     cuts = {"data.length": data.length != Length(), "data.masking.seconds": data.masking.seconds > 0}
+    heard = {what: hop for what, hop in hops.items() if what == "audio"}
     for key, asked in cuts.items():
-        if asked and math.isinf(features.feature(name).hop(config)):
+        looked = hops if key == "data.length" else heard
+        if asked and looked and all(map(math.isinf, looked.values())):
+            name = experiment.features[next(iter(looked))][0]
             raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
+    if data.masking.count > 0 and not heard:
+        raise ConfigError("data.masking: masks are of sound, and data.audio is not given; leave it out")
 
 
-def _feature(settings: Named, where: str) -> tuple[str, FeatureConfig]:
+def _feature(settings: Named, where: str) -> tuple[str, Any]:
     settings = dict(settings)
     name = settings.pop("name", None)
+    known = features.VIDEO_FEATURES if where == "data.video" else features.FEATURES
     if not isinstance(name, str):
-        raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(features.FEATURES)}")
+        raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(known)}")
+    if name not in known:
+        raise ConfigError(f"{where}: {unknown('feature', name, known)}")
     return name, parse(features.feature(name).Config, settings, where)
 
 
@@ -232,12 +282,14 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         loose: entries of the provenance that are left out where they are no setting (any more).
     """
     raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
-    if isinstance(raw.get("data"), dict) and "audio" in raw["data"]:
-        raw = {**raw, "data": {**raw["data"], "audio": named(raw["data"]["audio"])}}
+    if isinstance(raw.get("data"), dict):
+        heard = {what: named(raw["data"][what]) for what in MODALITIES if what in raw["data"]}
+        raw = {**raw, "data": {**raw["data"], **heard}}
+    if isinstance(raw.get("encoder"), dict):
+        raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
     experiment: Experiment = parse(Experiment, raw, where)
     try:
-        experiment.encoder_config  # noqa: B018 - checked when it is read
-        experiment.feature, experiment.feature_copies  # noqa: B018
+        experiment.features, experiment.feature_copies, experiment.encoders  # noqa: B018 - checked when they are read
         _check_time(experiment)
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
         told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
@@ -272,8 +324,11 @@ def _variant(base: Experiment, point: Point) -> Variant:
 def _whole(experiment: Experiment) -> Named:
     """All settings that have a provenance, defaults too."""
     whole = experiment.model_dump(mode="json", include=set(SCIENCE))
-    whole["encoder"] |= experiment.encoder_config[1].model_dump(mode="json")
+    for what, (_, config) in experiment.encoders.items():
+        place = whole["encoder"][what] if what in whole["encoder"] else whole["encoder"]
+        place |= config.model_dump(mode="json")
     whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
-    whole["data"]["audio"] |= experiment.feature[1].model_dump(mode="json")
+    for what, (_, config) in experiment.features.items():
+        whole["data"][what] |= config.model_dump(mode="json")
     whole["data"]["copies"] = {name: one.model_dump(mode="json") for name, one in experiment.feature_copies.items()}
     return whole

@@ -8,16 +8,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mien import corpora, features, protocols
+from mien import corpora, protocols
 from mien.config import Experiment
 from mien.corpora import schemes
 from mien.corpora.joined import Joined
 from mien.corpora.prepared import Prepared
+from mien.encoders.inputs import Modality
 from mien.errors import ConfigError, CorpusError, unknown
 from mien.features.batches import Examples
-from mien.features.store import FeatureStore, JoinedStore, open_store
+from mien.features.store import ColumnStore, Store, open_store
 from mien.protocols import Fold
 from mien.settings import digest
+
+NOTHING = {
+    frozenset({"audio"}): "no sound",
+    frozenset({"video"}): "no video",
+    frozenset({"audio", "video"}): "neither sound nor video",
+}
 
 
 @dataclass(frozen=True)
@@ -29,20 +36,18 @@ class Dataset:
         clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the class of the scheme (NA:
             not known, or not of the scheme).
         classes: the emotion classes in order.
-        left_out: why clips have no class -> how many: an emotion that the scheme has not, "no emotion known", or "no
-            sound" (such clips are not among `clips`).
-        audio: the store of the audio feature.
-        copies: name -> store of a changed copy.
-        hop: seconds between frames.
+        left_out: why clips have no class -> how many: an emotion that the scheme has not, "no emotion known", or
+            nothing to hear or see, such as "no sound" (such clips are not among `clips`).
+        stores: modality ("audio", "video") -> the store of its feature.
+        copies: name -> store of a changed copy of the sound.
     """
 
     prepared: Prepared | Joined
     clips: pd.DataFrame
     classes: tuple[str, ...]
     left_out: dict[str, int]
-    audio: FeatureStore | JoinedStore
-    copies: dict[str, FeatureStore | JoinedStore]
-    hop: float
+    stores: dict[Modality, Store]
+    copies: dict[str, Store]
 
     @staticmethod
     def open(experiment: Experiment, prepared: Path | str | None = None) -> "Dataset":
@@ -57,17 +62,17 @@ class Dataset:
         scheme = schemes.scheme(experiment.data.scheme)
         labels, left_out = schemes.apply(scheme, corpus.table["emotion"])
         clips = corpus.table.assign(label=labels).set_index("clip", drop=False)
-        silent = clips["seconds"] == 0
-        reasons = {"no sound": silent, "no emotion known": clips["emotion"].isna() & ~silent}
-        name, config = experiment.feature
+        stores = {what: open_store(corpus, *feature) for what, feature in experiment.features.items()}
+        silent = _lacking(clips, stores)
+        reasons = {NOTHING[frozenset(stores)]: silent, "no emotion known": clips["emotion"].isna() & ~silent}
+        heard = experiment.features.get("audio", ("", None))[0]
         return Dataset(
             prepared=corpus,
             clips=clips[~silent],
             classes=scheme.classes,
             left_out={**left_out, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
-            audio=open_store(corpus, name, config),
-            copies={key: open_store(corpus, name, other) for key, other in experiment.feature_copies.items()},
-            hop=features.feature(name).hop(config),
+            stores=stores,
+            copies={key: open_store(corpus, heard, other) for key, other in experiment.feature_copies.items()},
         )
 
     @property
@@ -116,7 +121,7 @@ class Dataset:
             CorpusError: a file has gone bad since `prepare`.
         """
         wanted = [name for name in self.clips["clip"] if clips is None or name in clips]
-        for store in (self.audio, *(self.copies.values() if copies else ())):
+        for store in (*self.stores.values(), *(self.copies.values() if copies else ())):
             problems = store.extract(wanted, workers=workers)
             if len(problems):
                 first = problems.iloc[0]
@@ -142,16 +147,19 @@ class Dataset:
             copies: whether every changed copy is an example too.
         """
         table = self.clips.loc[list(clips)]
-        stores = [self.audio, *(self.copies.values() if copies else ())]
+        turns = 1 + (len(self.copies) if copies else 0)
+        heard = [self.stores["audio"], *self.copies.values()][:turns] if "audio" in self.stores else []
+        seen = [self.stores["video"]] * turns if "video" in self.stores else []
         labels = {
             factor: _numbers(table["label" if factor == "emotion" else factor], classes)
             for factor, classes in factors.items()
         }
         return Examples(
-            clips=tuple(table["clip"]) * len(stores),
-            speakers=tuple(table["speaker"]) * len(stores),
-            audio=tuple(store for store in stores for _ in range(len(table))),
-            labels={factor: numbers.repeat(len(stores)) for factor, numbers in labels.items()},
+            clips=tuple(table["clip"]) * turns,
+            speakers=tuple(table["speaker"]) * turns,
+            audio=tuple(store for store in heard for _ in range(len(table))),
+            labels={factor: numbers.repeat(turns) for factor, numbers in labels.items()},
+            video=tuple(store for store in seen for _ in range(len(table))),
         )
 
 
@@ -175,6 +183,18 @@ def open_all(experiment: Experiment, prepared: Path | str | None = None) -> dict
 def different(datasets: Iterable[Dataset]) -> list[Dataset]:
     """Each of the datasets once."""
     return list({id(one): one for one in datasets}.values())
+
+
+def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":
+    """Which clips have nothing for any of the modalities, as far as the table tells."""
+    there = pd.Series(False, index=clips.index)
+    if "audio" in stores:
+        there |= clips["seconds"] > 0
+    if isinstance(seen := stores.get("video"), ColumnStore):
+        there |= clips["clip"].map(seen.length) > 0
+    elif seen is not None and "video_seconds" in clips:
+        there |= clips["video_seconds"] > 0
+    return ~there
 
 
 def _numbers(values: pd.Series, classes: Sequence[str]) -> Tensor:

@@ -18,20 +18,37 @@ from mien.cells import Model
 from mien.errors import RunError, unknown
 from mien.features.batches import Examples
 from mien.features.parts import extract_parts
+from mien.media.audio import SAMPLE_RATE
+from mien.media.faces import Faces, Seen
+from mien.media.people import Crops
 from mien.run import Cell, Run
 
 
 @dataclass(frozen=True)
 class _Windows:
-    """Feature frames of windows, by their number."""
+    """Frames of windows and which of them are usable, by the window's number."""
 
     values: tuple[Tensor, ...]
+    usable: tuple[Tensor, ...]
+
+    @staticmethod
+    def of(given: "Sequence[NDArray[np.float32] | Crops | Seen | None]", empty: Tensor) -> "_Windows":
+        values, usable = [], []
+        for one in given:
+            frames = one.pixels if isinstance(one, Crops | Seen) else one
+            values.append(empty if frames is None else torch.from_numpy(frames))
+            reasons = one.reasons if isinstance(one, Crops | Seen) else np.zeros(len(values[-1]))
+            usable.append(torch.from_numpy(reasons == 0))
+        return _Windows(tuple(values), tuple(usable))
 
     def length(self, clip: str) -> int:
         return len(self.values[int(clip)])
 
     def frames(self, clip: str) -> Tensor:
         return self.values[int(clip)]
+
+    def valid(self, clip: str) -> Tensor:
+        return self.usable[int(clip)]
 
 
 @dataclass(frozen=True)
@@ -73,9 +90,15 @@ class Ensemble:
         return Ensemble(model, run.classes, run.experiment.data.scheme, members, marks=tuple(run.marks))
 
     @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it takes in: "audio", "video" or both."""
+        return tuple(self.models[0].experiment.features)
+
+    @property
     def rate(self) -> int:
         """Samples a second of the waveforms that it hears."""
-        return self.models[0].experiment.feature[1].sample_rate
+        heard = self.models[0].experiment.features.get("audio")
+        return heard[1].sample_rate if heard else SAMPLE_RATE
 
     @property
     def longest(self) -> float | None:
@@ -83,26 +106,55 @@ class Ensemble:
         length = self.models[0].experiment.data.length
         return length.seconds if length.long == "middle" else None
 
+    @property
+    def faces(self) -> Faces | None:
+        """How its face crops are made; None where it sees no crops of a file."""
+        seen = self.models[0].experiment.features.get("video")
+        return seen[1] if seen and isinstance(seen[1], Faces) else None
+
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
-        name, config = self.models[0].experiment.feature
+        name, config = self.models[0].experiment.features["audio"]
         return self.judge(features.extract(name, waveforms, config))
 
     def over(self, sound: NDArray[np.float32], places: Sequence[slice]) -> NDArray[np.float64]:
-        """The same of n parts of one waveform; the features of what they share are computed once, where they can be.
+        """The same of n parts of one waveform, see `frames`."""
+        return self.judge(self.frames(sound, places))
+
+    def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
+        """The frames of n parts of one waveform, each T x D; what parts share is computed once, where it can be.
 
         Args:
             sound: (N,) mono, float32, `rate` Hz.
             places: start and stop of each part, in samples.
         """
-        name, config = self.models[0].experiment.feature
-        return self.judge(extract_parts(name, sound, places, config))
+        name, config = self.models[0].experiment.features["audio"]
+        return extract_parts(name, sound, places, config)
 
-    def judge(self, values: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-        """The same of n sequences of the feature's frames, each T x D."""
-        frames = tuple(map(torch.from_numpy, values))
-        count = len(frames)
-        examples = Examples(tuple(map(str, range(count))), ("",) * count, (_Windows(frames),) * count, {})
+    def judge(
+        self, heard: Sequence[NDArray[np.float32] | None], seen: Sequence[Crops | Seen | None] | None = None
+    ) -> NDArray[np.float64]:
+        """The mean probability of each class, n x K, of n sequences of sound, pictures or both.
+
+        Args:
+            heard: frames of the audio feature, each T x D; None for nothing.
+            seen: face crops; None for nothing, of one or of all.
+        """
+        count = len(heard)
+        sources: dict[str, tuple[_Windows, ...]] = {}
+        for what, (name, config) in self.models[0].experiment.features.items():
+            given: Sequence[NDArray[np.float32] | Crops | Seen | None] = (
+                heard if what == "audio" else seen or [None] * count
+            )
+            empty = torch.zeros(0, *features.shape(name, config))
+            sources[what] = (_Windows.of(given, empty),) * count
+        examples = Examples(
+            tuple(map(str, range(count))),
+            ("",) * count,
+            sources.get("audio", ()),
+            {},
+            sources.get("video", ()),
+        )
         each = [model.infer(examples, embed=False).probabilities("emotion", self.temperature) for model in self.models]
         return np.asarray(np.mean(each, axis=0))
 

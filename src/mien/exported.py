@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mien import config, recipes
-from mien.cells import Model, build
+from mien.cells import STATISTICS, Model, build
 from mien.engine import checkpoint
 from mien.errors import RunError, unknown
 from mien.files import sha256, write_json
@@ -214,7 +214,7 @@ def predictor(model: Model, name: str) -> Model:
     slim = recipes.recipe(experiment.recipe).predictor(experiment.model(name))
     raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid"})
     raw |= {"models": {name: slim.model_dump(mode="json")}, "data": raw["data"] | {"prepared": None, "copies": {}}}
-    weights = {key: value for key, value in model.tensors.items() if key.startswith("normalisation.")}
+    weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
     alone = config.resolve(raw, name)
     factors = {"emotion": model.factors["emotion"]}
     wanted = build(alone, name, factors, seed=0, class_weight={}).state_dict()

@@ -10,6 +10,7 @@ from mien.errors import ConfigError
 
 Named = dict[str, Any]
 SCIENCE = ("recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds")  # have a provenance
+NAMED = {"encoder", "encoder.audio", "encoder.video", "data.audio", "data.video"}  # a name may stand for the mapping
 
 
 def named(value: Any) -> Any:
@@ -48,7 +49,7 @@ def leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
     for name, inner in value.items():
         key = f"{above}.{name}" if above else str(name)
         if key.split(".")[0] in SCIENCE and key != "data.prepared":
-            yield from leaves(named(inner) if key in {"encoder", "data.audio"} else inner, key)
+            yield from leaves(named(inner) if key in NAMED else inner, key)
 
 
 def prefixes(keys: Iterable[str]) -> set[str]:
@@ -73,7 +74,7 @@ def merged(base: Named, over: Mapping[str, Any]) -> Named:
 def assign(raw: Named, place: Sequence[str], value: Any, where: str) -> None:
     """Put a value at a place in `raw`; null takes a mapping away. Raises ConfigError, beginning with `where`."""
     for part in place[:-1]:
-        raw[part] = named(raw[part]) if part in {"encoder", "audio"} and part in raw else raw.get(part, {})
+        raw[part] = named(raw[part]) if part in {"encoder", "audio", "video"} and part in raw else raw.get(part, {})
         if part == "prepared" and raw[part] is None:
             raw[part] = {}
         raw = raw[part]

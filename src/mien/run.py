@@ -34,6 +34,8 @@ SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 
+TEXT = ("clip", "speaker", "file", "sentence", "session", "recording", "truth", "predicted")  # also where it is digits
+
 
 class Cell(NamedTuple):
     """One model on one fold with one seed, and its folder."""
@@ -156,6 +158,12 @@ class Run:
     def predictions(self) -> pd.DataFrame:
         """Validation and test predictions of every finished cell."""
         return read_table(self._file("predictions.csv"), (*PREDICTIONS, *self.classes))
+
+    @property
+    def tasks(self) -> pd.DataFrame | None:
+        """What heads say of factors besides the emotion, where the truth trained; None where there is nothing."""
+        path = self.folder / "tasks.csv"
+        return read_table(path, ("clip", "factor", "truth", "predicted")) if path.is_file() else None
 
     @property
     def leakage(self) -> pd.DataFrame | None:
@@ -290,9 +298,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         RunError: it is missing, damaged, or lacks one of `columns`.
     """
-    text = {"clip": str, "speaker": str, "file": str, "sentence": str, "session": str, "recording": str}
     with reading(path):
-        table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
         if missing := [column for column in columns if column not in table]:
             raise ValueError(f"no column '{missing[0]}'")
         return table

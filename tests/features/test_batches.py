@@ -1,11 +1,13 @@
 """Batches: the same numbers for a clip on any number of processes, cut, repeated, padded and masked as promised."""
 
+from dataclasses import dataclass, replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.features.batches import Masking, uniform
+from mien.features.batches import Examples, Loader, Masking, Sequence, Stream, uniform
 from mien.features.length import Length
 from mien.features.normalisation import fit
 
@@ -18,8 +20,11 @@ def test_a_clip_is_made_as_long_as_promised_from_its_own_frames_in_order(length,
     for long in ("middle", "random", "whole"):
         for short in ("repeat", "pad"):
             policy = Length(seconds=seconds, long=long, short=short)
-            made = policy.apply(frames, 0.01, position)[:, 0]
-            assert len(made) == policy.frames(length, 0.01)
+            place = policy.place(length, 0.01, position)
+            made, valid = policy.apply(frames, torch.ones(length, dtype=torch.bool), 0.01, place)
+            made = made[:, 0]
+            assert len(made) == len(valid) == policy.frames(length, 0.01, place)
+            assert valid.all()
             if length > target and long != "whole":
                 assert len(made) == target
             if length < target:
@@ -29,8 +34,108 @@ def test_a_clip_is_made_as_long_as_promised_from_its_own_frames_in_order(length,
 
 
 def test_the_middle_is_the_middle():
-    frames = torch.arange(10.0)[:, None]
-    assert Length(seconds=0.08, long="middle").apply(frames, 0.02, 0.9)[:, 0].tolist() == [3, 4, 5, 6]
+    frames, valid, policy = (
+        torch.arange(10.0)[:, None],
+        torch.ones(10, dtype=torch.bool),
+        Length(seconds=0.08, long="middle"),
+    )
+    assert policy.apply(frames, valid, 0.02, policy.place(10, 0.02, 0.9))[0][:, 0].tolist() == [3, 4, 5, 6]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Frames that tell their own time in seconds; every third one is not usable where asked."""
+
+    seconds: float
+    hop: float
+    gaps: bool = False
+
+    def length(self, clip):
+        return round(self.seconds / self.hop)
+
+    def frames(self, clip):
+        return (torch.arange(self.length(clip)) * self.hop)[:, None]
+
+    def valid(self, clip):
+        return torch.arange(self.length(clip)) % 3 != (1 if self.gaps else 3)
+
+
+def clocks(seconds, *, gaps=False):
+    names = tuple(f"clip{number}" for number in range(len(seconds)))
+    return Examples(
+        clips=names,
+        speakers=names,
+        audio=tuple(Clock(one, 0.01) for one in seconds),
+        labels={},
+        video=tuple(Clock(one, 0.04, gaps) for one in seconds),
+    )
+
+
+def as_it_is(frames, speaker):
+    return frames
+
+
+@given(
+    seconds=st.lists(st.sampled_from([0.4, 1.0, 1.2, 2.0, 3.0]), min_size=1, max_size=4),
+    long=st.sampled_from(["middle", "random", "whole"]),
+    short=st.sampled_from(["repeat", "pad", "constant"]),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=100, deadline=None)
+def test_sound_and_pictures_of_a_clip_are_of_the_same_seconds(seconds, long, short, seed):
+    loader = Loader(
+        clocks(seconds),
+        batch_size=4,
+        length=Length(seconds=1.2, long=long, short=short),
+        audio=Stream(0.01, as_it_is),
+        video=Stream(0.04, as_it_is),
+        seed=seed,
+        training=True,
+    )
+    (batch,) = loader.epoch(0)
+    for row, clip in enumerate(batch.clips):
+        whole = seconds[int(clip[4:])]
+        audio = batch.audio.values[row, batch.audio.valid[row], 0]
+        video = batch.video.values[row, batch.video.valid[row], 0]
+        assert abs(len(audio) * 0.01 - len(video) * 0.04) <= 0.041
+        filled = short == "constant" and whole < 1.2
+        told = min(len(video), round(whole / 0.04)) if filled else len(video)
+        beside = audio[(torch.arange(told) * 4).clamp(max=len(audio) - 1)]
+        difference = (video[:told] - beside).abs()
+        assert torch.minimum(difference, (difference - whole).abs()).max() <= 0.0401  # a step of the grid, cyclic
+        if filled:
+            assert not video[told:].any()
+            assert not audio[round(whole / 0.01) :].any()
+
+
+def test_frames_that_are_not_usable_stay_so_and_a_clip_without_pictures_has_none():
+    loader = Loader(
+        clocks([1.0, 2.0], gaps=True),
+        batch_size=2,
+        length=Length(seconds=3.0, long="middle", short="repeat"),
+        audio=Stream(0.01, as_it_is),
+        video=Stream(0.04, as_it_is),
+    )
+    (batch,) = loader.epoch(0)
+    assert batch.audio.valid.all()
+    for row, valid in enumerate(batch.video.valid):
+        expected = torch.arange(75) % (25, 50)[row] % 3 != 1
+        assert torch.equal(valid, expected)
+    blind = replace(loader.examples, video=(Clock(0.0, 0.04), Clock(2.0, 0.04)))
+    loader.examples = blind
+    (batch,) = loader.epoch(0)
+    assert not batch.video.valid[0].any()
+    assert batch.video.valid[1].all()
+    loader.examples = replace(blind, video=(Clock(0.0, 0.04), Clock(0.0, 0.04)))
+    (batch,) = loader.epoch(0)
+    assert batch.video.values.shape[1] == 0
+    assert batch.audio.valid.all()
+
+
+def test_pixels_travel_as_bytes_and_arrive_between_minus_one_and_one():
+    pixels = torch.tensor([0, 51, 204, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 2)
+    sequence = Sequence(pixels, torch.ones(1, 1, dtype=torch.bool)).to(torch.device("cpu"), torch.float64)
+    torch.testing.assert_close(sequence.values.flatten(), torch.tensor([-1, -0.6, 0.6, 1], dtype=torch.float64))
 
 
 def test_random_parts_reach_both_ends_and_evaluation_takes_all(make_loader, make_examples):

@@ -120,9 +120,12 @@ def _judge(
     run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
 ) -> pd.DataFrame:
     model = Model.load(run.experiment_of(cell.model), cell, device)
-    if model.normalise.kind == "speaker":
-        own = fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.audio] * len(clips), strict=True))
-        model = replace(model, normalise=own)
+    own = {
+        what: fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.stores[what]] * len(clips), strict=True))
+        for what, normalise in model.normalise.items()
+        if normalise.kind == "speaker"
+    }
+    model = replace(model, normalise=model.normalise | own)
     inference = model.infer(dataset.examples(list(clips["clip"]), {}), embed=False)
     places = [dataset.classes.index(name) for name in shared]
     logits = {"emotion": inference.logits["emotion"][:, places]}

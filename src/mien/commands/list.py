@@ -52,9 +52,11 @@ def _readers() -> list[dict[str, Any]]:
 
 def _features() -> list[dict[str, Any]]:
     rows = []
-    for name in features.FEATURES:
+    for name in (*features.FEATURES, *features.VIDEO_FEATURES):
         feature = features.feature(name)
-        rows.append({"name": name, "values": feature.dimension(feature.Config()), "source": feature.SOURCE})
+        shape = " x ".join(map(str, features.shape(name, feature.Config())))
+        of = "video" if name in features.VIDEO_FEATURES else "audio"
+        rows.append({"name": name, "modality": of, "values": shape, "source": feature.SOURCE})
     return rows
 
 

@@ -14,7 +14,7 @@ from mien.commands import Outcome
 from mien.corpora import prepared
 from mien.corpora.corpus import Corpus, Problem, problem_table
 from mien.corpora.prepared import Prepared
-from mien.errors import CorpusError
+from mien.errors import ConfigError, CorpusError
 from mien.features import extraction, shards, store
 from mien.features.extraction import Reading, Source, Target
 from mien.files import sha256
@@ -40,7 +40,7 @@ def prepare(
         root: the folder that holds the corpus; for `table` a CSV file.
         out: the PREPARED folder: new, or of the same reader, root and options.
         options: of the reader, by name; see its `OPTIONS`.
-        features: names in `features.FEATURES`, extracted with their default settings.
+        features: names of features, extracted with their default settings.
         workers: how many processes.
 
     Raises:
@@ -49,6 +49,8 @@ def prepare(
     """
     root, out = Path(root), Path(out)
     corpora.reader(reader)
+    if "columns" in features:
+        raise ConfigError("--features columns: these are the columns of the corpus's own table, and need no extraction")
     targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
     card = _refuse_other(out, reader, root, options)
     corpus = corpora.read(reader, root, options)
@@ -110,6 +112,8 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
     """The usable clips with `seconds` and `sha256`, and all problems."""
     found = [readings[clip] for clip in corpus.table["clip"]]
     table = corpus.table.assign(seconds=[one.seconds for one in found], sha256=[one.sha256 for one in found])
+    if any(one.video_seconds for one in found):
+        table["video_seconds"] = [round(one.video_seconds, 3) for one in found]
     bad = [bool(one.problem) for one in found]
     problems = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
     problems += [
@@ -151,7 +155,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     card = done.card
     lines = [
         f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
-        f"{duration(card['seconds'])} of sound",
+        f"{duration(card['seconds'])} of sound{_seen(done)}",
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items())}",
         f"licence: {card['licence']}",
     ]
@@ -165,6 +169,13 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
         text="\n".join(lines),
         problems=[f"{file}: {problem}" for file, problem in problems.itertuples(index=False)],
     )
+
+
+def _seen(done: Prepared) -> str:
+    """How much there is to see."""
+    if "video_seconds" not in done.table:
+        return ""
+    return f", {duration(float(done.table['video_seconds'].sum()))} of video"
 
 
 def _count(number: int, what: str) -> str:

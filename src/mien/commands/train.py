@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from mien import config, environment
-from mien.audit import compare, reference, sounds, splits
+from mien.audit import compare, peri2021, reference, sounds, splits
 from mien.audit.coverage import outdated
 from mien.audit.folds import by_fold
 from mien.audit.metrics import metrics
@@ -19,10 +19,10 @@ from mien.audit.run_inputs import inputs_of
 from mien.audit.run_leakage import run_leakage
 from mien.audit.silhouettes import silhouettes
 from mien.audit.sweep import sweep
-from mien.cells import check, train_cell
+from mien.cells import TASKS, check, train_cell
 from mien.commands import Outcome
 from mien.config import Experiment
-from mien.dataset import Dataset, different, open_all
+from mien.dataset import NOTHING, Dataset, different, open_all
 from mien.engine import board, processes
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError
@@ -106,6 +106,9 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     """
     tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
+    others = [path for cell in run.cells if (path := cell.folder / TASKS).is_file()]  # an older run has none
+    if told := [table for path in others if len(table := read_table(path))]:
+        run.write_table(TASKS, pd.concat(told, ignore_index=True))
     predictions = run.predictions
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
@@ -118,6 +121,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     run.write_table("silhouettes.csv", silhouettes(run))
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))
+    peri2021.write(run)
     page.write(run)
     return inputs.told if inputs else ()
 
@@ -146,7 +150,7 @@ def _certificate(
 def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
     """Why clips are in no fold -> how many."""
     if settings.data.unlabelled == "train":
-        return {why: clips for why, clips in dataset.left_out.items() if why == "no sound"}
+        return {why: clips for why, clips in dataset.left_out.items() if why in NOTHING.values()}
     several = int(dataset.several.sum())
     return dataset.left_out | ({"several emotions": several} if several else {})
 

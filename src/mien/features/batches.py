@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from mien.features.length import Length
+from mien.features.length import Length, Place
 from mien.settings import Settings
 
 
@@ -25,12 +25,20 @@ class Frames(Protocol):
         """Return the number of frames of a clip."""
 
     def frames(self, clip: str) -> Tensor:
-        """Return the frames of a clip, T x D float32."""
+        """Return the frames of a clip, T x D float32, or pixels T x C x S x S uint8."""
+
+    def valid(self, clip: str) -> Tensor:
+        """Return which frames of a clip are usable, T bool."""
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One modality of a batch: `values` B x T x D float, `valid` B x T bool. An absent modality has nothing valid."""
+    """One modality of a batch. An absent modality has nothing valid.
+
+    Attributes:
+        values: B x T x D float; or pixels, B x T x C x S x S, uint8 until `to` makes them -1 to 1.
+        valid: B x T bool.
+    """
 
     values: Tensor
     valid: Tensor
@@ -45,8 +53,9 @@ class Sequence:
         return Sequence(self.values[rows], self.valid[rows])
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
-        """The same on a device, values as `dtype`."""
-        return Sequence(self.values.to(device, dtype), self.valid.to(device))
+        """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1)."""
+        values = self.values.to(device).to(dtype)
+        return Sequence(values / 127.5 - 1 if self.values.dtype == torch.uint8 else values, self.valid.to(device))
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,8 @@ class Batch:
 
     Attributes:
         clips: B names.
-        audio: B x T x D and its validity.
-        video: likewise.
+        audio: sound, B x T x D.
+        video: faces, B x T x D or pixels B x T x C x S x S; its frames have a rate of their own.
         labels: factor -> B int64, -1 where not known; or B x K float, nan where not known.
         rows: B int64, the place of each clip in the global batch.
         size: clips in the global batch.
@@ -126,14 +135,16 @@ class Examples:
     Attributes:
         clips: names.
         speakers: for normalisation by speaker.
-        audio: where the frames of each come from.
+        audio: where the frames of each come from; empty where nothing is heard.
         labels: factor -> labels as in `Batch`.
+        video: likewise; empty where nothing is seen.
     """
 
     clips: tuple[str, ...]
     speakers: tuple[str, ...]
     audio: tuple[Frames, ...]
     labels: Mapping[str, Tensor]
+    video: tuple[Frames, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -146,15 +157,27 @@ class Normaliser(Protocol):
         """Return the normalised frames."""
 
 
+class Stream(NamedTuple):
+    """What a loader must know of a modality.
+
+    Attributes:
+        hop: seconds between frames; infinite where a clip has one vector.
+        normalise: applied to whole clips, before anything is cut.
+    """
+
+    hop: float
+    normalise: Normaliser
+
+
 class Loader:
-    """Makes batches from examples.
+    """Makes batches from examples. Where a clip has sound and pictures, the same seconds of both are taken.
 
     Args:
         examples: what there is.
         batch_size: clips in a global batch.
         length: see `Length`.
-        hop: seconds between frames.
-        normalise: applied to whole clips, before anything is cut.
+        audio: of the sound; None where nothing is heard.
+        video: of the pictures; None where nothing is seen.
         seed: of all random numbers.
         training: random parts and masks are drawn in training only.
         masking: see `Masking`.
@@ -169,8 +192,8 @@ class Loader:
         *,
         batch_size: int,
         length: Length,
-        hop: float,
-        normalise: Normaliser,
+        audio: Stream | None = None,
+        video: Stream | None = None,
         seed: int = 0,
         training: bool = False,
         masking: Masking | None = None,
@@ -181,8 +204,8 @@ class Loader:
         self.examples = examples
         self.batch_size = batch_size
         self.length = length if training or length.long != "random" else length.model_copy(update={"long": "whole"})
-        self.hop = hop
-        self.normalise = normalise
+        self.audio = audio
+        self.video = video
         self.seed = seed
         self.training = training
         self.masking = masking if training and masking is not None and masking.count > 0 else None
@@ -210,41 +233,62 @@ class Loader:
     def batch(self, chosen: Many[int], *, step: int) -> Batch:
         """This process's part of the global batch of the chosen examples."""
         size, examples = len(chosen), self.examples
-        lengths = [self._frames(index) for index in chosen]
         rows = torch.arange(size).tensor_split(self.processes)[self.rank]
         position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
-        audio = Sequence.absent(len(rows))
-        if max(lengths, default=0) > 0:
-            audio = self._pad([(chosen[row], position[row]) for row in rows.tolist()], max(lengths))
+        places = [self._place(index, share) for index, share in zip(chosen, position, strict=True)]
         batch = Batch(
             clips=tuple(examples.clips[chosen[row]] for row in rows.tolist()),
-            audio=audio,
-            video=Sequence.absent(len(rows)),
+            audio=self._sequence(self.audio, examples.audio, chosen, places, rows.tolist()),
+            video=self._sequence(self.video, examples.video, chosen, places, rows.tolist()),
             labels={f: values[[chosen[row] for row in rows.tolist()]] for f, values in examples.labels.items()},
             rows=rows,
             size=size,
             seed=self.seed,
             step=step,
         )
-        return batch if self.masking is None else replace(batch, audio=mask(batch, self.masking, self.hop))
+        if self.masking is None or self.audio is None:
+            return batch
+        return replace(batch, audio=mask(batch, self.masking, self.audio.hop))
 
-    def _frames(self, index: int) -> int:
-        return self.length.frames(self.examples.audio[index].length(self.examples.clips[index]), self.hop)
+    def _place(self, index: int, position: float) -> Place:
+        """What is taken of an example: decided by its sound, else by its pictures."""
+        for stream, sources in ((self.audio, self.examples.audio), (self.video, self.examples.video)):
+            if stream is not None and (length := sources[index].length(self.examples.clips[index])):
+                return self.length.place(length, stream.hop, position)
+        return Place(0.0, 0.0, 0.0)
 
-    def _pad(self, chosen: Many[tuple[int, float]], longest: int) -> Sequence:
-        clips, speakers, audio = self.examples.clips, self.examples.speakers, self.examples.audio
-        cut = [
-            self.length.apply(self.normalise(audio[index].frames(clips[index]), speakers[index]), self.hop, position)
-            for index, position in chosen
+    def _sequence(
+        self, stream: Stream | None, sources: Many[Frames], chosen: Many[int], places: Many[Place], rows: Many[int]
+    ) -> Sequence:
+        """One modality of this process's rows, padded to the longest of the global batch."""
+        if stream is None:
+            return Sequence.absent(len(rows))
+        clips, length = self.examples.clips, self.length
+        counts = [
+            length.frames(sources[index].length(clips[index]), stream.hop, place)
+            for index, place in zip(chosen, places, strict=True)
         ]
-        if not cut:
-            return Sequence(torch.zeros(0, longest, 0), torch.zeros(0, longest, dtype=torch.bool))
-        if all(len(frames) == longest for frames in cut):
-            return Sequence(torch.stack(cut), torch.ones(len(cut), longest, dtype=torch.bool))
-        valid = torch.arange(longest) < torch.tensor([len(frames) for frames in cut])[:, None]
-        values = torch.zeros(len(cut), longest, cut[0].shape[1])
+        longest = max(counts, default=0)
+        if longest == 0:
+            return Sequence.absent(len(rows))
+        some = chosen[counts.index(longest)]
+        example = sources[some].frames(clips[some])[:1]
+        cut: list[Tensor] = []
+        valid = torch.zeros(len(rows), longest, dtype=torch.bool)
+        for number, row in enumerate(rows):
+            index = chosen[row]
+            frames, usable = sources[index].frames(clips[index]), sources[index].valid(clips[index])
+            frames = stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
+            part, usable = length.apply(frames, usable, stream.hop, places[row])
+            cut.append(part)
+            valid[number, : len(part)] = usable
+        if cut and all(len(frames) == longest for frames in cut):
+            return Sequence(torch.stack(cut), valid)
+        dtype = cut[0].dtype if cut else example.dtype
+        values = torch.zeros(len(cut), longest, *example.shape[1:], dtype=dtype)
         for row, frames in enumerate(cut):
-            values[row, : len(frames)] = frames
+            if len(frames):
+                values[row, : len(frames)] = frames
         return Sequence(values, valid)
 
 

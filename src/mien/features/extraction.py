@@ -1,11 +1,13 @@
 """From media files to shards: each clip is hashed and decoded once for all the features that lack it."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +17,9 @@ from mien import features
 from mien.corpora.prepared import key
 from mien.errors import MediaError
 from mien.features import shards
-from mien.features.config import FeatureConfig
 from mien.files import sha256
-from mien.media.audio import SAMPLE_RATE, read_audio
+from mien.media.audio import SAMPLE_RATE, probe, read_audio
+from mien.media.people import Crops
 from mien.progress import progress
 from mien.workers import Lost, spread
 
@@ -54,17 +56,23 @@ class Target(NamedTuple):
 
     folder: Path
     name: str
-    config: FeatureConfig
+    config: Any
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is of the pictures."""
+        return self.name in features.VIDEO_FEATURES
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of a clip: the hash of its file and its seconds of sound, or a problem, one clause."""
+    """What came of a clip: the hash of its file, its seconds of sound and of pictures, or a problem, one clause."""
 
     clip: str
     sha256: str = ""
     seconds: float = 0.0
     problem: str = ""
+    video_seconds: float = 0.0
 
 
 def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: int, what: str) -> Iterator[Reading]:
@@ -82,7 +90,7 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
 
 def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Reading]:
     """Read some clips in this process and write one shard for each target that lacks any of them."""
-    rates = {target.config.sample_rate for target in targets} or {SAMPLE_RATE}
+    rates = {target.config.sample_rate for target in targets if not target.seen} or {SAMPLE_RATE}
     hashes: dict[Path, str] = {}
     readings: list[Reading] = []
     held: list[_Held] = []
@@ -94,16 +102,20 @@ def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Readin
                 raise MediaError(source.file, "has changed since it was prepared")
             identity = key(found, source.start, source.end)
             lacking = [number for number, there in enumerate(source.there) if identity not in there]
+            shown = _shown(source)
             if not lacking and identity in source.known:
-                readings.append(Reading(source.clip, found, source.known[identity]))
+                readings.append(Reading(source.clip, found, source.known[identity], video_seconds=shown))
                 continue
             sound = {rate: read_audio(source.file, start=source.start, end=source.end, rate=rate) for rate in rates}
+            seconds = max(len(waveform) / rate for rate, waveform in sound.items())
+            seen = {number: _seen(source, targets[number], shown) for number in lacking if targets[number].seen}
         except MediaError as error:
             readings.append(Reading(source.clip, problem=error.cause))
             continue
-        seconds = max(len(waveform) / rate for rate, waveform in sound.items())
-        readings.append(Reading(source.clip, found, seconds))
-        held.append(_Held(source.clip, identity, seconds, sound, lacking))
+        readings.append(Reading(source.clip, found, seconds, video_seconds=shown))
+        for number, crops in seen.items():
+            written[number].append(shards.Frames(source.clip, identity, seconds, crops.pixels, crops.reasons))
+        held.append(_Held(source.clip, identity, seconds, sound, [number for number in lacking if number not in seen]))
         if sum(one.seconds for one in held) >= TOGETHER:
             _extract(held, targets, written)
             held.clear()
@@ -133,6 +145,24 @@ def _extract(held: Sequence[_Held], targets: Sequence[Target], written: Sequence
         written[number] += [
             shards.Frames(one.clip, one.key, one.seconds, values) for one, values in zip(clips, frames, strict=True)
         ]
+
+
+def _shown(source: Source) -> float:
+    """Seconds of pictures of a clip; 0 where there are none."""
+    told = probe(source.file)
+    if not told.video:
+        return 0.0
+    start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
+    return max(0.0, min(end, told.seconds) - start)
+
+
+def _seen(source: Source, target: Target, shown: float) -> Crops:
+    """The face crops of a clip; none, of the feature's shape, where it has no pictures."""
+    if shown == 0:
+        nothing = np.zeros((0, *features.shape(target.name, target.config)), np.uint8)
+        return Crops(nothing, np.zeros(0, np.uint8), target.config.every)
+    crops: Crops = features.feature(target.name).extract_file(source.file, source.start, source.end, target.config)
+    return crops
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Shards: the files of a feature store. One shard holds the frames of some clips in one safetensors file:
 
-- `frames`: (sum of T, D) float32, clip after clip;
+- `frames`: (sum of T, D) float32, or pixels, (sum of T, C, S, S) uint8, clip after clip;
+- `reasons`: (sum of T,) uint8, of pixels alone: why a frame is not usable (`mien.media.faces.Reason`), 0 where it is;
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
 - metadata: JSON lists `clips` (names), `keys` (what decides their sound, see `corpora.prepared.key`) and `seconds`.
 
@@ -35,12 +36,13 @@ class Entry(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """What is to be written of one clip: `values` (T, D) float32."""
+    """What is to be written of one clip: `values` (T, D) float32; or pixels (T, C, S, S) uint8 with `reasons` (T,)."""
 
     clip: str
     key: str
     seconds: float
-    values: NDArray[np.float32]
+    values: NDArray[Any]
+    reasons: NDArray[np.uint8] | None = None
 
 
 def write(folder: Path, clips: Sequence[Frames]) -> Path:
@@ -49,9 +51,14 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
     path = folder / f"shard-{digest([names, identities])}.safetensors"
     lengths = [0, *(len(one.values) for one in clips)]
     tensors: dict[str, NDArray[Any]] = {
-        "frames": np.concatenate([one.values for one in clips]).astype(np.float32, copy=False),
+        "frames": np.concatenate([one.values for one in clips]),
         "offsets": np.cumsum(lengths, dtype=np.int64),
     }
+    if tensors["frames"].dtype != np.uint8:
+        tensors["frames"] = tensors["frames"].astype(np.float32, copy=False)
+    reasons = [one.reasons for one in clips if one.reasons is not None]
+    if reasons:
+        tensors["reasons"] = np.concatenate(reasons)
     metadata = {"clips": names, "keys": identities, "seconds": [one.seconds for one in clips]}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
@@ -72,7 +79,14 @@ def entries(folder: Path) -> Iterator[Entry]:
 
 
 def frames(path: Path) -> torch.Tensor:
-    """The frames of a shard, (sum of T, D) float32, mapped into memory; pages are read when touched."""
+    """The frames of a shard, mapped into memory; pages are read when touched."""
     with safe_open(path, "pt") as shard:
         values: torch.Tensor = shard.get_tensor("frames")
     return values
+
+
+def reasons(path: Path) -> torch.Tensor | None:
+    """Why frames of a shard are not usable, (sum of T,) uint8; None where all are."""
+    with safe_open(path, "pt") as shard:
+        found: torch.Tensor | None = shard.get_tensor("reasons") if "reasons" in shard.keys() else None  # noqa: SIM118
+    return found

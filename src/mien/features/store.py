@@ -16,16 +16,17 @@ from mien.corpora.corpus import Problem, problem_table
 from mien.corpora.joined import Joined, apart
 from mien.corpora.prepared import Prepared, keys
 from mien.errors import CorpusError
-from mien.features import extraction, shards
-from mien.features.config import FeatureConfig
+from mien.features import columns, extraction, shards
 from mien.features.extraction import Source, Target
 from mien.features.shards import Entry
-from mien.settings import digest
+from mien.media.faces import Faces
+from mien.settings import Settings, digest
 
 
-def target(prepared: Path, name: str, config: FeatureConfig) -> Target:
+def target(prepared: Path, name: str, config: Settings) -> Target:
     """Where a feature with its settings is kept in a PREPARED folder; raises ConfigError for an unknown feature."""
     version = features.feature(name).VERSION
+    config = config.resolved() if isinstance(config, Faces) else config
     identity = digest({"name": name, "config": config.model_dump(mode="json"), "version": version})
     return Target(prepared / "features" / f"{name}-{identity}", name, config)
 
@@ -33,7 +34,7 @@ def target(prepared: Path, name: str, config: FeatureConfig) -> Target:
 class FeatureStore:
     """Frames by clip, mapped into memory. It pickles without them, so that it may travel to other processes."""
 
-    def __init__(self, prepared: Prepared, name: str, config: FeatureConfig) -> None:
+    def __init__(self, prepared: Prepared, name: str, config: Settings) -> None:
         """Open the store of a feature, which may not exist yet.
 
         Args:
@@ -46,8 +47,9 @@ class FeatureStore:
         self._keys = keys(prepared.table)
         self._entries: Mapping[str, Entry] = MappingProxyType({})
         self._shards: dict[Path, torch.Tensor] = {}
+        self._reasons: dict[Path, torch.Tensor | None] = {}
 
-    def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, FeatureConfig]]:
+    def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, Settings]]:
         return (type(self), (self.prepared, self.name, self.config))
 
     @property
@@ -89,7 +91,7 @@ class FeatureStore:
         return entry.end - entry.begin
 
     def frames(self, clip: str) -> torch.Tensor:
-        """The frames of a clip, (T, D) float32, a view of the mapped shard: do not write to it.
+        """The frames of a clip, (T, D) float32 or pixels (T, C, S, S) uint8, a view of the mapped shard: only read it.
 
         Raises:
             CorpusError: they were not extracted.
@@ -99,6 +101,20 @@ class FeatureStore:
         if shard is None:
             shard = self._shards[entry.shard] = shards.frames(entry.shard)
         return shard[entry.begin : entry.end]
+
+    def reasons(self, clip: str) -> torch.Tensor:
+        """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.Reason`; 0 where they are."""
+        entry = self._entry(clip)
+        if entry.shard not in self._reasons:
+            self._reasons[entry.shard] = shards.reasons(entry.shard)
+        found = self._reasons[entry.shard]
+        if found is None:
+            return torch.zeros(entry.end - entry.begin, dtype=torch.uint8)
+        return found[entry.begin : entry.end]
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """Which frames of a clip are usable, (T,) bool."""
+        return self.reasons(clip) == 0
 
     def _entry(self, clip: str) -> Entry:
         entry = self._entries.get(clip)
@@ -118,7 +134,7 @@ class FeatureStore:
 class JoinedStore:
     """Frames by clip of several corpora, each from the store in its own PREPARED folder, all of one feature."""
 
-    def __init__(self, joined: Joined, name: str, config: FeatureConfig) -> None:
+    def __init__(self, joined: Joined, name: str, config: Settings) -> None:
         """Open the stores of a feature, which may not exist yet.
 
         Args:
@@ -150,9 +166,14 @@ class JoinedStore:
         return self.stores[name].length(own)
 
     def frames(self, clip: str) -> torch.Tensor:
-        """The frames of a clip, (T, D) float32, see `FeatureStore.frames`."""
+        """The frames of a clip, see `FeatureStore.frames`."""
         name, own = apart(clip)
         return self.stores[name].frames(own)
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """Which frames of a clip are usable, (T,) bool."""
+        name, own = apart(clip)
+        return self.stores[name].valid(own)
 
     def _divided(self, clips: Sequence[str]) -> dict[str, list[str]]:
         divided: dict[str, list[str]] = {}
@@ -162,6 +183,43 @@ class JoinedStore:
         return divided
 
 
-def open_store(prepared: Prepared | Joined, name: str, config: FeatureConfig) -> FeatureStore | JoinedStore:
+class ColumnStore:
+    """One vector a clip from columns of the corpus's table, see `mien.features.columns`; nothing is extracted."""
+
+    def __init__(self, prepared: Prepared | Joined, name: str, config: columns.Config) -> None:
+        """Take the columns.
+
+        Raises:
+            ConfigError: the table has no such column, or it holds words.
+        """
+        self.vectors = columns.vectors(prepared.table, config, prepared.place)
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Nothing is."""
+        return []
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Nothing to do."""
+        return problem_table([])
+
+    def length(self, clip: str) -> int:
+        """1; 0 for a clip of which a value is missing."""
+        return len(self.vectors[clip])
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The vector of a clip, (1, D) float32, or (0, D)."""
+        return self.vectors[clip]
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """True for the vector."""
+        return torch.ones(len(self.vectors[clip]), dtype=torch.bool)
+
+
+Store = FeatureStore | JoinedStore | ColumnStore
+
+
+def open_store(prepared: Prepared | Joined, name: str, config: Settings) -> Store:
     """The store of a feature for one corpus or several."""
+    if isinstance(config, columns.Config):
+        return ColumnStore(prepared, name, config)
     return JoinedStore(prepared, name, config) if isinstance(prepared, Joined) else FeatureStore(prepared, name, config)

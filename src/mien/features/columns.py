@@ -1,0 +1,71 @@
+"""What the corpus's own table tells of a clip, as one vector: action units, embeddings of another model.
+
+A clip of which any of the values is missing has no vector.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from math import inf
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+
+from mien.errors import ConfigError, unknown
+from mien.settings import Settings
+
+SOURCE = "the corpus's table, such as the action units of RAVDESS"
+VERSION = 1
+MODALITY = "video"
+
+
+class Config(Settings):
+    """Which columns.
+
+    Attributes:
+        columns: names, in the order of the vector; `*` stands for any letters and takes what matches in sorted order.
+        dimension: how many they must be.
+    """
+
+    columns: tuple[str, ...] = Field(("AU*",), min_length=1)
+    dimension: int = Field(35, ge=1)
+
+
+def shape(config: Config) -> tuple[int]:
+    """Values a vector."""
+    return (config.dimension,)
+
+
+def hop(config: Config) -> float:
+    """A clip has one vector."""
+    return inf
+
+
+def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, torch.Tensor]:
+    """Clip -> its vector, (1, D) float32, or (0, D).
+
+    Args:
+        table: one row a clip.
+        config: which columns.
+        place: where the table lies, for errors.
+
+    Raises:
+        ConfigError: a column is not there, holds words, or they are not as many as was said.
+    """
+    names: list[str] = []
+    known = [str(name) for name in table.columns]
+    for wanted in config.columns:
+        found = sorted(name for name in known if fnmatchcase(name, wanted)) if "*" in wanted else [wanted]
+        if not found or found[0] not in known:
+            raise ConfigError(f"data.video.columns: {place}: {unknown('column', wanted, known)}")
+        names += found
+    if words := [name for name in names if not pd.api.types.is_numeric_dtype(table[name])]:
+        raise ConfigError(f"data.video.columns: {place}: the column '{words[0]}' holds words, not numbers")
+    if len(names) != config.dimension:
+        raise ConfigError(
+            f"data.video.dimension: {config.dimension}, but {place} has {len(names)} such columns; say that number"
+        )
+    values = torch.from_numpy(table[names].to_numpy(np.float32, copy=True))
+    whole = torch.isfinite(values).all(dim=1).tolist()
+    return {clip: values[row : row + whole[row]] for row, clip in enumerate(table["clip"])}
