@@ -1,15 +1,17 @@
 """Predictions of models whose skill is known, shared by the tests of what reads predictions."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from mien import config
-from mien.audit import scores
+from mien.audit import floors, leakage, run_floors, run_leakage, scores
 from mien.audit.leakage import COLUMNS
 from mien.config import Experiment
 from mien.run import Run
@@ -125,3 +127,108 @@ def write_compared(
 def make_compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """See `write_compared`; the run's name comes first, and each call writes another one."""
     return lambda name, *told, **size: write_compared(tmp_path_factory.mktemp("runs") / name, *told, **size)
+
+
+KINDS = ("anger", "happiness", "neutral", "sadness")  # of the scheme iemocap
+
+
+def write_two(
+    folder: Path,
+    leaks: dict[str, float],
+    *,
+    people: int = 8,
+    each: tuple[int, int] = (12, 8),
+    own: float = 0.0,
+    seeds: tuple[int, ...] = (0,),
+    felt: dict[str, float] | None = None,
+    knows: float = 0.0,
+    named: float = 0.9,
+) -> Run:
+    """A run whose people are heard in training and in test, with an emotion and a speaker embedding.
+
+    Args:
+        folder: where it is written.
+        leaks: model -> how far emotions lie apart in its speaker embedding.
+        people: speakers.
+        each: training and test clips of each.
+        own: how much more often than chance a person has the emotion that is theirs.
+        seeds: of the trainings.
+        felt: model -> share of clips whose emotion its head knows, .7 unless told; the rest is guessed.
+        knows: how far people lie apart in the emotion embedding.
+        named: share of clips whose speaker is named rightly.
+    """
+    random = np.random.default_rng(0)
+    both = {"emotion": {"tasks": {"emotion": 0.5}}, "speaker": {"tasks": {"speaker": 0.5}}}
+    sides = {"emotion_only": ("emotion",), "person_only": ("speaker",)}
+    raw: dict[str, object] = dict.fromkeys(("title", "command", "cost", "expected"), "none")
+    raw |= {"paper": "Peri et al. 2021", "recipe": "disentangle", "encoder": {"name": "cnn_gru"}}
+    embedded = {name: {side: both[side] for side in sides.get(name, both)} for name in leaks}
+    raw |= {"models": {name: {"embeddings": told} for name, told in embedded.items()}, "seeds": list(seeds)}
+    raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "heard": True}
+    raw |= {"data": {"prepared": "p", "scheme": "iemocap", "audio": {"name": "mfb43"}}}
+    raw |= {"reference": {name: {"EmoVox-Test": {"person accuracy": 90.5}} for name in leaks if name.endswith("64")}}
+    run = Run.start(folder, config.parse(Experiment, raw, "test"))
+    rows = []
+    for who, (part, count) in product(range(people), zip(("train", "test"), each, strict=True)):
+        for number in range(count):
+            kind = who % 4 if random.random() < own else random.integers(4)
+            rows.append((f"s{who}{part}{number}", part, f"s{who}", KINDS[kind], KINDS[kind]))
+    table = pd.DataFrame(rows, columns=["clip", "split", "speaker", "emotion", "label"])
+    table.loc[table.groupby("speaker").head(2).index, "split"] = "validation"
+    run.write_table("clips.csv", table.drop(columns="split").assign(file="f.wav", gender="female"))
+    parts = {
+        part: {"speakers": sorted(rows["speaker"].unique()), "clips": rows["clip"].tolist()}
+        for part, rows in table.groupby("split")
+    }
+    run.write_json("splits.json", {"folds": [{"fold": 0, **parts}]})
+    names = ("corpus", "corpus_hash", "split")
+    run.write_json(
+        "certificate.json", {**dict.fromkeys(names, "toy"), "files": {}, "findings": [], "left_out": {}, "notes": []}
+    )
+    who = table["speaker"].str[1:].astype(int).to_numpy()
+    kind = np.array([KINDS.index(label) for label in table["label"]])
+    predictions, said = [], []
+    for (model, leak), seed in product(leaks.items(), seeds):
+        cell = run.cell(model, 0, seed)
+        cell.folder.mkdir(parents=True)
+        shape = (len(table), 12)
+        values = {
+            "emotion": random.normal(size=shape) + 4 * np.eye(12)[kind] + knows * np.eye(12)[4 + who % 8],
+            "speaker": random.normal(size=shape) + 4 * np.eye(12)[4 + who % 8] + leak * np.eye(12)[kind],
+        }
+        kept = {name: values[name].astype(np.float32) for name in embedded[model]}
+        run.write_embeddings(cell, table["clip"].tolist(), table["split"].tolist(), kept)
+        (cell.folder / "predictions.csv").touch()
+        save_file({}, cell.weights)
+        for row, person, label in zip(table.to_dict("records"), who, kind, strict=True):
+            head = {"clip": row["clip"], "speaker": row["speaker"], "model": model, "fold": 0, "seed": seed}
+            head["split"] = row["split"]
+            if row["split"] != "train":
+                guess = label if random.random() < (felt or {}).get(model, 0.7) else random.integers(4)
+                told = dict.fromkeys(KINDS, 0.1) | {KINDS[guess]: 0.7}
+                predictions.append({**head, "emotion": row["label"], "predicted": KINDS[guess], **told})
+                guess = person if random.random() < named else random.integers(people)
+                told = {"factor": "speaker", "truth": row["speaker"], "predicted": f"s{guess}", "probability": 0.8}
+                said.append({**head, **told})
+    run.write_table("predictions.csv", pd.DataFrame(predictions))
+    run.write_table("tasks.csv", pd.DataFrame(said))
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_two(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
+    """See `write_two`; each call writes another one."""
+    return lambda *told, **size: write_two(tmp_path_factory.mktemp("two") / "run", *told, **size)
+
+
+@pytest.fixture(scope="session")
+def two(make_two: Callable[..., Run]) -> Run:
+    """Whoever knows the person knows much of the emotion, and one of three models leaks it besides; two probes read."""
+    run = make_two({"person_only": 0.0, "multitask_64": 3.5, "alternating_64": 0.0}, each=(12, 8), own=0.6)
+    few = {"probes": ("nearest_mean", "mlp")}
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (run_leakage, run_floors):
+            patch.setattr(module, "predict", partial(leakage.predict, **few))
+        patch.setattr(floors, "leakage", partial(leakage.leakage, **few))
+        run.write_table("leakage.csv", run_leakage.run_leakage(run).table)
+    return run

@@ -1,9 +1,10 @@
 """A run is measured once a cell and a fold, taken up where it stopped, and unheard means: not one clip in training."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -46,13 +47,29 @@ class Fake:
 
     folder: Path
     values: dict[str, Any]
+    table: pd.DataFrame = field(default_factory=clips)
+    tasks: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # model -> embedding -> its tasks
+
+    @property
+    def splits(self) -> list[dict[str, Any]]:
+        parts = self.table.groupby("split")["speaker"].unique()
+        return [{"fold": 0, **{name: {"speakers": list(people)} for name, people in parts.items()}}]
+
+    @property
+    def experiment(self) -> Any:
+        embeddings = {
+            model: {"embeddings": {name: {"tasks": dict.fromkeys(factors, 1.0)} for name, factors in told.items()}}
+            for model, told in self.tasks.items()
+        }
+        return SimpleNamespace(trained={model: SimpleNamespace(models=embeddings) for model in self.tasks})
 
     @property
     def cells(self) -> list[Cell]:
         return [Cell(model, 0, 0, self.folder / model) for model in self.values]
 
     def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-        return clips(), {"main": self.values[cell.model]}
+        found = self.values[cell.model]
+        return self.table, found if isinstance(found, dict) else {"main": found}
 
 
 @pytest.fixture

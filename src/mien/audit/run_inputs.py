@@ -14,7 +14,7 @@ from mien.features.store import open_store
 from mien.run import Run
 from mien.settings import digest
 
-FUNCTIONALS = "functionals"
+INPUTS, FUNCTIONALS = "inputs", "functionals"
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,28 @@ def inputs_of(run: Run) -> Inputs:
     except (MienError, OSError) as error:
         return Inputs({}, (f"no ceiling from the inputs: {error}",))
     clips = run.clips["clip"].tolist()
-    name = run.experiment.feature[0]
-    stores = {"inputs": dataset.audio}
-    if name != FUNCTIONALS:
-        stores[FUNCTIONALS] = open_store(dataset.prepared, FUNCTIONALS, features.parse(FUNCTIONALS, {}))
+    seen = run.experiment.features
+    plain = {what: store for what, store in dataset.stores.items() if len(features.shape(*seen[what])) == 1}
+    told = ["the ceiling 'inputs' is without the pixels of the faces"] if plain and len(plain) < len(seen) else []
+    groups = {INPUTS: plain} if plain else {}
+    if "audio" in seen and seen["audio"][0] != FUNCTIONALS:
+        groups[FUNCTIONALS] = {
+            "audio": open_store(dataset.prepared, FUNCTIONALS, features.parse(FUNCTIONALS, {})),
+        }
     vectors: dict[str, dict[str, NDArray[np.float64]]] = {}
-    told: list[str] = []
-    for what, store in stores.items():
-        there = set(clips) - set(store.missing(clips))
-        if len(there) < len(clips):
-            lacking = f"{len(clips) - len(there)} of {len(clips)} clips"
-            feature = name if what == "inputs" else FUNCTIONALS
-            told.append(f"no ceiling '{what}': {dataset.prepared.place} has no {feature} of {lacking}")
+    for group, stores in groups.items():
+        lacking = {clip for store in stores.values() for clip in store.missing(clips)}
+        if lacking:
+            feature = FUNCTIONALS if group == FUNCTIONALS else " and ".join(seen[what][0] for what in stores)
+            told.append(
+                f"no ceiling '{group}': {dataset.prepared.place} has no {feature} of {len(lacking)} of its "
+                f"{len(clips)} clips"
+            )
             continue
-        vectors[what] = {clip: _statistics(store.frames(clip).numpy()) for clip in clips}
+        vectors[group] = {
+            clip: np.concatenate([_statistics(store.frames(clip).numpy()) for store in stores.values()])
+            for clip in clips
+        }
     return Inputs(vectors, tuple(told))
 
 

@@ -4,11 +4,14 @@ Two depths. The first is what every training ends with: the speaker, heard in tr
 verification of unheard speakers. The thorough one adds the emotion that the same embedding still carries (probes
 that are fitted on the training clips, tested on the test clips), the factors that group speakers, all of it after LEACE
 too, and dependence. What does not depend on the model (floors, and inputs as ceilings) is measured once a fold.
+
+Where a run's embeddings have several names (see `targets`), the first depth reads every leak, the emotion too, and
+nothing else; what an embedding is trained to carry is read by the thorough one, with role `target`. The emotion of
+people who were heard is told twice: on the test clips as they are, and as factor `emotion (balanced)` on as many of
+them from each class. What was said of each clip is kept (`said`).
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,31 +19,34 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from mien.audit import floors, recalls
+from mien.audit import floors, recalls, said
 from mien.audit.dependence import dependence
 from mien.audit.division import SPEAKER
+from mien.audit.kept import KEPT as KEPT
+from mien.audit.kept import PEOPLE, QUICK, SAID, THOROUGH, fresh, joined, key_of_cell, place_of_fold, plain, read
 from mien.audit.leace import Eraser
-from mien.audit.leakage import COLUMNS, Asked, corrected, predict, scored
-from mien.audit.metrics import records
+from mien.audit.leakage import COLUMNS, corrected, predict, scored
+from mien.audit.run_floors import measure_fold
 from mien.audit.run_inputs import Inputs
-from mien.audit.run_views import EMOTION, UNHEARD, View, views
+from mien.audit.run_views import EMOTION, HEARD, UNHEARD, View, balanced, question, views
 from mien.audit.summary import leakage_summary
+from mien.audit.targets import Targets, is_target, targets, with_roles
 from mien.audit.verification import verification
 from mien.errors import RunError
-from mien.files import sha256, write_json
+from mien.files import write_json
 from mien.progress import progress
-from mien.run import Cell, Run, reading
-from mien.settings import digest
+from mien.run import Cell, Run
 
-VERSION = 3  # of what is measured: raised when the same embeddings give other rows
-KEPT = "leakage.json"  # in the folder of a cell, and of a fold below `baselines`
-QUICK, THOROUGH = "quick", "thorough"
 ERASED = "leace"
-PEOPLE = "speakers"  # what is kept of them, after the depth in its name
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
 SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
 
-Rows = list[dict[str, Any]]
+
+class Beside(NamedTuple):
+    """What is kept of one depth beside the rows: the recalls of speakers, and what was said of each clip."""
+
+    people: list[pd.DataFrame]
+    said: list[dict[str, Any]]
 
 
 class Measured(NamedTuple):
@@ -77,17 +83,31 @@ def run_leakage(
     cells = run.cells
     first = {cell.fold: cell for cell in reversed(cells)}
     depths = (QUICK, THOROUGH) if thorough else (QUICK,)
-    places = [cell.folder for cell in cells] + [run.folder / "baselines" / f"fold-{fold}" for fold in sorted(first)]
-    jobs = [delayed(_cell)(run, cell, depths, seed) for cell in cells]
-    jobs += [delayed(_fold)(run, cell, depths, inputs or Inputs({}), seed) for _, cell in sorted(first.items())]
+    places = [cell.folder / KEPT for cell in cells] + [place_of_fold(run, fold) for fold in sorted(first)]
+    told = targets(run)
+    jobs = [delayed(_cell)(run, cell, depths, told, seed) for cell in cells]
+    given = inputs or Inputs({})
+    jobs += [delayed(measure_fold)(run, cell, depths, given, told, seed) for _, cell in sorted(first.items())]
     with progress(len(jobs), "leakage", "trainings and folds") as advance:
         for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
             advance()
-    found = [_read(place / KEPT) for place in places]
-    table = pd.DataFrame([row for kept in found for row in _joined(kept)], columns=list(COLUMNS))
+    found = [read(place) for place in places]
+    table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(COLUMNS))
     table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
-    people = [row for kept in found for depth in (QUICK, THOROUGH) for row in kept.get(f"{depth} {PEOPLE}", [])]
+    people = [row for kept in found for row in joined(kept, PEOPLE)]
     return Measured(table, pd.DataFrame(people, columns=list(recalls.COLUMNS)))
+
+
+def run_said(run: Run) -> pd.DataFrame:
+    """What was said of each clip in every finished cell (`said.COLUMNS`); of model `baseline`, by the floors.
+
+    Nothing is measured; no row where nothing was kept.
+    """
+    cells = run.cells
+    places = [({"model": cell.model, "fold": cell.fold, "seed": cell.seed}, cell.folder / KEPT) for cell in cells]
+    numbers = sorted({cell.fold for cell in cells})
+    places += [({"model": floors.MODEL, "fold": fold, "seed": 0}, place_of_fold(run, fold)) for fold in numbers]
+    return said.table([(place, one) for place, path in places if path.is_file() for one in joined(read(path), SAID)])
 
 
 def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -115,10 +135,9 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.Data
     return corrected(found).drop(columns=["fold", "seed"])
 
 
-def _cell(run: Run, cell: Cell, depths: Sequence[str], seed: int) -> None:
+def _cell(run: Run, cell: Cell, depths: Sequence[str], told: Targets, seed: int) -> None:
     """Measure a cell and keep it."""
-    key = _key(run, cell, seed)
-    kept = _fresh(cell.folder / KEPT, key)
+    kept = fresh(cell.folder / KEPT, key_of_cell(run, cell, told, seed))
     if not (lacking := [depth for depth in depths if depth not in kept]):
         return
     clips, embeddings = run.embeddings(cell)
@@ -127,31 +146,33 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], seed: int) -> None:
             raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
     for depth in lacking:
         place: dict[str, Any] = {"model": cell.model, "fold": cell.fold, "seed": cell.seed}
-        people: list[pd.DataFrame] = []
+        beside = Beside([], [])
         tables = [
-            table.assign(**place)
-            for view in views(clips, thorough=depth == THOROUGH, seed=seed)
+            with_roles(table.assign(**place), told, cell.model)
+            for view in views(clips, thorough=depth == THOROUGH, emotion=bool(told), seed=seed)
             for name, values in embeddings.items()
-            for table in (_thorough if depth == THOROUGH else _quick)(name, values, clips, view, seed, people)
+            if depth == THOROUGH or not is_target(told, cell.model, name, view.factor)
+            for table in (
+                _thorough(name, values, clips, view, seed, beside, told, cell.model)
+                if depth == THOROUGH
+                else _quick(name, values, clips, view, seed, beside, told)
+            )
         ]
-        kept[depth] = _plain(tables, COLUMNS)
-        kept[f"{depth} {PEOPLE}"] = _plain([part.assign(**place) for part in people], recalls.COLUMNS)
+        kept[depth] = plain(tables, COLUMNS)
+        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], recalls.COLUMNS)
+        if beside.said:
+            kept[f"{depth} {SAID}"] = beside.said
     write_json(cell.folder / KEPT, kept)
 
 
 def _quick(
-    name: str,
-    values: NDArray[np.float32],
-    clips: pd.DataFrame,
-    view: View,
-    seed: int,
-    people: list[pd.DataFrame],
+    name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int, beside: Beside, told: Targets
 ) -> Iterator[pd.DataFrame]:
-    """The speaker, and verification of those that were not heard."""
-    if view.factor != SPEAKER:
+    """The speaker, and verification of those that were not heard; the emotion where embeddings are told apart."""
+    if view.factor not in ((SPEAKER, EMOTION) if told else (SPEAKER,)):
         return
-    yield _leakage(name, values, view, seed, people)
-    if view.heard == UNHEARD:
+    yield from _leakage(name, values, clips, view, seed, beside, told)
+    if view.factor == SPEAKER and view.heard == UNHEARD:
         yield _verified(name, values, clips, view, seed)
 
 
@@ -161,13 +182,16 @@ def _thorough(
     clips: pd.DataFrame,
     view: View,
     seed: int,
-    people: list[pd.DataFrame],
+    beside: Beside,
+    told: Targets,
+    model: str,
 ) -> Iterator[pd.DataFrame]:
-    """Factors besides the speaker, all after LEACE, and dependence."""
+    """Factors besides the speaker, and what an embedding is trained to carry; all after LEACE, and dependence."""
     erase = view.speakers if view.factor == EMOTION else view.labels
-    if view.factor != SPEAKER:
-        yield _leakage(name, values, view, seed, people)
-    yield _leakage(f"{name}+{ERASED}", values, view, seed, people, erase=erase)
+    quick = view.factor in ((SPEAKER, EMOTION) if told else (SPEAKER,))
+    if not quick or is_target(told, model, name, view.factor):
+        yield from _leakage(name, values, clips, view, seed, beside, told)
+    yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, told, erase=erase)
     looked = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[looked]
     found = dependence(values[view.rows[looked]], view.labels[looked], clusters=clusters, factor=view.factor, seed=seed)
@@ -187,70 +211,29 @@ def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, 
 
 
 def _leakage(
-    name: str, values: NDArray[Any], view: View, seed: int, people: list[pd.DataFrame], **more: Any
-) -> pd.DataFrame:
-    """What probes read; of the factor speaker the recalls of speakers are added to `people`."""
+    name: str,
+    values: NDArray[Any],
+    clips: pd.DataFrame,
+    view: View,
+    seed: int,
+    beside: Beside,
+    told: Targets,
+    **more: Any,
+) -> Iterator[pd.DataFrame]:
+    """What probes read, and `beside` it the recalls of speakers, and what was said of test clips."""
     found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
     if view.factor == SPEAKER:
-        people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.heard))
-    return scored(found, view.labels, **_asked(view, seed)).assign(embedding=name)
+        beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.heard))
+    if _kept(view, told):
+        names = clips["clip"].iloc[view.rows].tolist()
+        place = {"embedding": name, "factor": view.factor, "heard": view.heard}
+        beside.said.append(said.said(found, view.labels, clips=names, people=view.speakers, **place))
+    yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
+    if (view.factor, view.heard) == (EMOTION, HEARD):
+        yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
 
 
-def _asked(view: View, seed: int) -> Asked:
-    return {
-        **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
-        **{"recordings": view.known.get("recordings"), "division": view.division, "heard": view.heard, "seed": seed},
-    }
-
-
-def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, seed: int) -> None:
-    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and keep them."""
-    path = run.folder / "baselines" / f"fold-{cell.fold}" / KEPT
-    clips, embeddings = run.embeddings(cell)
-    dimension = sorted({values.shape[1] for values in embeddings.values()})
-    labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
-    kept = _fresh(path, digest([VERSION, seed, dimension, labels.to_dict("list")]))
-    if THOROUGH in depths and kept.get("inputs") != inputs.key:
-        kept = {name: value for name, value in kept.items() if name != THOROUGH} | {"inputs": inputs.key}
-    if not (lacking := [depth for depth in depths if depth not in kept]):
-        return
-    for depth in lacking:
-        tables = []
-        for view in views(clips, thorough=depth == THOROUGH, seed=seed):
-            given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
-            quick = view.factor == SPEAKER
-            if depth == QUICK and quick:
-                tables.append(floors.floors(view.labels, others=view.others, **_asked(view, seed)))
-            if depth == THOROUGH:
-                found = floors.floors(view.labels, others={} if quick else view.others, **given, **_asked(view, seed))
-                tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
-        kept[depth] = _plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
-    write_json(path, kept)
-
-
-def _key(run: Run, cell: Cell, seed: int) -> str:
-    """What the rows of a cell stand on."""
-    return digest([VERSION, seed, sha256(cell.folder / "embeddings.safetensors"), sha256(run.folder / "clips.csv")])
-
-
-def _fresh(path: Path, key: str) -> dict[str, Any]:
-    """What is kept of the same embeddings, or an empty beginning."""
-    kept = _read(path) if path.is_file() else {}
-    return kept if kept.get("key") == key else {"key": key}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    with reading(path, way="delete it and run the same command again"):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(kept, dict):
-            raise ValueError("not a mapping")
-        return kept
-
-
-def _joined(kept: dict[str, Any]) -> Rows:
-    return [row for depth in (QUICK, THOROUGH) for row in kept.get(depth, [])]
-
-
-def _plain(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> Rows:
-    """Rows as JSON has them; a table without rows has no columns either."""
-    return [row for table in tables if len(table) for row in records(table.reindex(columns=list(columns)))]
+def _kept(view: View, told: Targets) -> bool:
+    """Whether a view is one of test clips, of which what was said is kept."""
+    across = len(view.division.parts) == 1 and view.factor in (SPEAKER, EMOTION)
+    return across and (view.heard == HEARD or (bool(told) and view.factor == EMOTION))

@@ -5,6 +5,9 @@
 - a factor that groups speakers (gender, age, corpus, ...), heard: across the training speakers; unheard: fitted on the
   training clips, tested on the test clips, where these have two classes or more.
 
+Where all people who are tested were heard in training (Peri et al. 2021), speaker and emotion, heard, are fitted on the
+training clips and tested on the test clips, other clips of the same people.
+
 Where an experiment leaves test clips alone, validation stands in their place.
 """
 
@@ -17,9 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from mien.audit import groups
 from mien.audit.division import SPEAKER, Division, divide, given
+from mien.audit.leakage import Asked
 from mien.errors import AuditError
 
 EMOTION = "emotion"
+BALANCED = f"{EMOTION} (balanced)"
 HEARD, UNHEARD = "heard", "unheard"
 
 Texts = NDArray[np.str_]
@@ -49,28 +54,50 @@ class View(NamedTuple):
     division: Division
 
 
-def views(clips: pd.DataFrame, *, thorough: bool, seed: int = 0) -> Iterator[View]:
+def views(clips: pd.DataFrame, *, thorough: bool, emotion: bool = False, seed: int = 0) -> Iterator[View]:
     """The views of a cell; what cannot be divided is none.
 
     Args:
         clips: of a cell, as `Run.embeddings` has them, with `split, speaker, label`.
         thorough: of all factors, not of the speaker alone.
+        emotion: of the emotion in any case.
         seed: of the divisions.
     """
     trained = clips["split"] == "train"
+    asked = clips["split"] == ("test" if (clips["split"] == "test").any() else "validation")
     strangers = ~trained & ~clips["speaker"].isin(clips.loc[trained, "speaker"])
-    judged = strangers & (clips["split"] == ("test" if (clips["split"] == "test").any() else "validation"))
-    for heard, inside in ((HEARD, trained), (UNHEARD, strangers)):
-        yield from _within(clips, clips["speaker"], SPEAKER, heard, inside, seed)
+    people = clips.loc[asked, "speaker"].nunique()
+    known = asked & (people > 1 and not (asked & strangers).any())
+    if known.any():
+        yield from _across(clips, clips["speaker"], SPEAKER, trained, known, heard=HEARD)
+    else:
+        yield from _within(clips, clips["speaker"], SPEAKER, HEARD, trained, seed)
+    yield from _within(clips, clips["speaker"], SPEAKER, UNHEARD, strangers, seed)
+    judged = asked & strangers
+    if thorough or emotion:
+        told = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
+        yield from _across(clips, told, EMOTION, trained, judged)
+        yield from _across(clips, told, EMOTION, trained, known, heard=HEARD)
     if not thorough:
         return
-    emotion = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
-    yield from _across(clips, emotion, EMOTION, trained, judged)
     for factor, group in groups.factors(clips).items():
         labels = clips["speaker"].astype(str).map(group)
         yield from _within(clips, labels, factor, HEARD, trained, seed)
         if len(labels[judged].dropna().unique()) > 1:
             yield from _across(clips, labels, factor, trained, judged)
+
+
+def question(view: View, seed: int) -> Asked:
+    """How a view is scored."""
+    return {
+        **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
+        **{"recordings": view.known.get("recordings"), "division": view.division, "heard": view.heard, "seed": seed},
+    }
+
+
+def balanced(view: View, seed: int) -> Asked:
+    """How the emotion is scored on as many test clips of each class, so that what is frequent says nothing."""
+    return {**question(view, seed), "factor": BALANCED, "balanced": np.zeros(len(view.rows))}
 
 
 def _within(
@@ -100,26 +127,36 @@ def _within(
 
 
 def _across(
-    clips: pd.DataFrame, labels: "pd.Series[str]", factor: str, train: "pd.Series[bool]", test: "pd.Series[bool]"
+    clips: pd.DataFrame,
+    labels: "pd.Series[str]",
+    factor: str,
+    train: "pd.Series[bool]",
+    test: "pd.Series[bool]",
+    *,
+    heard: str = UNHEARD,
 ) -> Iterator[View]:
-    """Fitted on the training clips, tested on others."""
+    """Fitted on the training clips, tested on others: of people who were not heard, or of the same people."""
     rows = np.flatnonzero((train | test) & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
     fitted, asked = train.to_numpy()[rows], test.to_numpy()[rows]
     people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
-    if not asked.any() or len(np.unique(told[fitted])) < 2:
+    if not asked.any() or len(np.unique(told[fitted])) < 2 or not np.isin(told[asked], told[fitted]).any():
         return
-    words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; disjoint speakers"
-    division = given([(fitted, asked)], len(rows), words, people)
-    yield View(factor, UNHEARD, rows, told, people, _others(table, factor), {}, division)
+    apart = "disjoint speakers" if heard == UNHEARD else "the same speakers"
+    words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; {apart}"
+    division = given([(fitted, asked)], len(rows), words, people if heard == UNHEARD else None)
+    yield View(factor, heard, rows, told, people, _others(table, factor, heard), {}, division)
 
 
-def _others(table: pd.DataFrame, factor: str) -> dict[str, ArrayLike]:
+def _others(table: pd.DataFrame, factor: str, heard: str = UNHEARD) -> dict[str, ArrayLike]:
     """What else is known of the clips and may say something of the factor: the emotion, and of it the gender.
 
-    A person's gender says something of who it is by being part of who it is: that is no floor under the speaker.
+    Of the emotion of people who were heard it is the person, who tells of gender too. A person's gender says something
+    of who it is by being part of who it is: that is no floor under the speaker.
     """
     other = ("gender", "gender") if factor == EMOTION else (EMOTION, "label")
+    if factor == EMOTION and heard == HEARD:
+        other = (SPEAKER, SPEAKER)
     name, column = other
     known = column in table and len(table[column].dropna().unique()) > 1
     return {name: table[column].to_numpy(object)} if known else {}

@@ -67,7 +67,8 @@ def leakage_summary(
         group = fold_units(part.fillna({"seed": 0}).pivot_table("score", "fold", "seed"), units)
         count = int(group.max()) + 1
         row |= {"units": count, "number": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
-        people = heard_recalls(by_speaker, key) if (factor, measure, role) == (SPEAKER, "uar", "measured") else None
+        by_people = (factor, measure) == (SPEAKER, "uar") and role in ("measured", "target")
+        people = heard_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
             row["low"], row["high"] = interval(recalls.drawn(people, seed=seed), people.shape[1])

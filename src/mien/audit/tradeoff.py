@@ -4,6 +4,9 @@ Leakage is the UAR of the strongest probe of speakers heard in training. Both fi
 `leakage.csv` says how well a fresh probe reads emotion from every embedding, that is the score of all points, and
 embeddings after an eraser (`NAME+leace`), floors and ceilings have points too; else a point's score is the model's own
 UAR on the clips that it is judged by.
+
+Where a run's embeddings have several names (see `targets`), there is a second plane: what leaks there is the emotion,
+from the embedding that is not trained for it (Peri et al. 2021), against the model's own UAR.
 """
 
 import math
@@ -13,9 +16,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from mien.audit.division import SPEAKER
 from mien.audit.leakage import STRONGEST
+from mien.audit.run_views import EMOTION, HEARD, UNHEARD
 from mien.audit.scores import confusion, interval, resampled, uar
 from mien.audit.summary import leakage_summary
+from mien.audit.targets import MEASURED, TARGET, targets
 from mien.run import Run
 
 KINDS = ("model", "erased", "floor", "ceiling")
@@ -31,7 +37,7 @@ class Point(NamedTuple):
         score: UAR of emotion, high is good.
         low: lower end of its 95 % interval.
         high: upper end.
-        leak: UAR of the strongest probe of speaker, low is good.
+        leak: UAR of the strongest probe of speaker (or of emotion where it leaks), low is good.
         leak_low: lower end of its 95 % interval.
         leak_high: upper end.
         kind: model, erased (after an eraser), floor or ceiling.
@@ -67,12 +73,15 @@ def frontier(points: Sequence[Point]) -> list[bool]:
     return [point in methods and not any(_beats(other, point) for other in methods) for point in points]
 
 
-def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -> tuple[list[Point], list[str]]:
+def points(
+    systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, *, factor: str = SPEAKER
+) -> tuple[list[Point], list[str]]:
     """The points of systems, as far as their leakage was measured.
 
     Args:
         systems: what each is called, its run, and its model there.
         predictions: rows of the clips that they are judged by; `model` is what the system is called.
+        factor: what leaks: speaker, or emotion, of which only models with a speaker embedding have points.
 
     Returns:
         The points, and sentences on what stands on the axes and what is missing.
@@ -80,10 +89,12 @@ def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -
     leaks: dict[str, tuple[str, Figure, str]] = {}
     scores: dict[str, Figure] = {}
     tables = {run.folder: run.leakage for _, run, _ in systems}
+    if factor == EMOTION:
+        return _of_emotion(systems, predictions, tables)
     for name, run, model in systems:
         table = tables[run.folder]
-        heard = figures(table, run, model, "speaker", "heard")
-        felt = figures(table, run, model, "emotion", "unheard")
+        heard = figures(table, run, model, SPEAKER, HEARD)
+        felt = _felt(table, run, model)
         plain = [embedding for embedding in heard if ERASED not in embedding]
         for embedding, leak in heard.items():
             base, _, eraser = embedding.partition(ERASED)
@@ -101,6 +112,38 @@ def points(systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame) -
     if read:
         found += _baselines(systems, tables)
     return found, _sentences(systems, leaks, read, tables)
+
+
+def _of_emotion(
+    systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, tables: Mapping[Path, pd.DataFrame | None]
+) -> tuple[list[Point], list[str]]:
+    """Each model's own UAR against the emotion that leaks from the embedding of another task."""
+    found = []
+    for name, run, model in systems:
+        own = targets(run).get(model, {})
+        leaks = {} if not own else _either(tables[run.folder], run, model, MEASURED)
+        plain = [embedding for embedding in leaks if ERASED not in embedding]
+        if plain and any(EMOTION in factors for factors in own.values()):
+            score = _own(predictions, name, systems)
+            found += [
+                _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding], "model")
+                for embedding in plain
+            ]
+    told = (
+        "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
+        "not trained for it."
+    )
+    return found, [told] if found else []
+
+
+def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> dict[str, Figure]:
+    """The emotion of people who were not heard, or, where all were, of those who were."""
+    return figures(table, run, model, EMOTION, UNHEARD, role) or figures(table, run, model, EMOTION, HEARD, role)
+
+
+def _felt(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:
+    """The emotion that a probe reads for use: of an embedding that is trained for it, where they are told apart."""
+    return _either(table, run, model, TARGET if targets(run) else MEASURED)
 
 
 def figures(
@@ -153,12 +196,18 @@ def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd
     for prefix, run in runs.values():
         for kind in ("floor", "ceiling"):
             table = tables[run.folder]
-            leaks = figures(table, run, "baseline", "speaker", "heard", kind)
-            felt = figures(table, run, "baseline", "emotion", "unheard", kind)
+            leaks = figures(table, run, "baseline", SPEAKER, HEARD, kind)
+            felt = _either(table, run, "baseline", kind)
             for embedding in leaks:
                 if embedding in felt:
                     label = f"{prefix}/{embedding}" if prefix and len(runs) > 1 else embedding
                     yield _point(label, felt[embedding], leaks[embedding], kind)
+
+
+def _tells(run: Run, model: str) -> bool:
+    """Whether all embeddings of a model are trained to tell the speaker."""
+    own = targets(run).get(model, {})
+    return bool(own) and all(SPEAKER in factors for factors in own.values())
 
 
 def _beats(other: Point, point: Point) -> bool:
@@ -174,6 +223,10 @@ def _sentences(
 ) -> list[str]:
     said = []
     known = {own for own, _, _ in leaks.values()}
+    trained = [name for name, run, model in systems if name not in known and _tells(run, model)]
+    systems = [system for system in systems if system[0] not in trained]
+    if trained:
+        said.append(f"The speaker is what {', '.join(trained)} is trained to tell, and no leak.")
     older = [
         name
         for name, run, model in systems

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from mien.audit.compare import FEWEST, LEVEL
 from mien.audit.comparison import Comparison
+from mien.audit.tradeoff import points
 from mien.report import plane, words
 from mien.report.templates import environment
 from mien.report.words import UNKNOWN, percent, signed, span
@@ -27,6 +28,12 @@ def render(found: Comparison) -> str:
     if found.points:
         told = f"Accuracy against leakage of {words.listed(names)}"
         picture = plane.plane(found.points, name="plane", description=told)
+    systems = [(system.name, system.run, system.model) for system in found.together.systems]
+    leaked, _ = points(systems, found.together.predictions, factor="emotion")
+    emotion = ""
+    if leaked:
+        told = f"Accuracy against the emotion that leaks, of {words.listed(names)}"
+        emotion = plane.plane(leaked, name="plane of emotion", description=told, factor="emotion")
     differences = found.pairs[found.pairs["measure"] != "predictions"]
     return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",
@@ -38,6 +45,7 @@ def render(found: Comparison) -> str:
         differences=list(_headed(differences)),
         rule=rule(found),
         plane=picture,
+        emotion=emotion,
         chance=len({point.chance for point in found.points}) == 1 and math.isfinite(found.points[0].chance),
         tests=list(_headed(found.pairs)),
         notes=found.notes,

@@ -105,4 +105,4 @@ def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
 def _loss(columns: list[str]) -> str | None:
     """The training loss of the emotion task, or else the first loss there is."""
     losses = [name for name in columns if name not in {"epoch", "lr", "seconds"} and name[:11] != "validation "]
-    return next((name for name in losses if name.endswith("emotion")), next(iter(losses), None))
+    return next((name for name in losses if name.endswith(": emotion")), next(iter(losses), None))

@@ -44,19 +44,20 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
             )
 
 
-def accuracy_leakage(run: Run, predictions: pd.DataFrame) -> Picture | None:
-    """Emotion against speaker, a point a method; None where no leakage of people heard was measured."""
+def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "speaker") -> Picture | None:
+    """Emotion against what leaks, a point a method; None where no leakage of the factor was measured."""
     if run.leakage is None:
         return None
     measured = set(run.leakage["model"])
     models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in measured]
-    points, told = tradeoff.points(models, predictions)
+    points, told = tradeoff.points(models, predictions, factor=factor)
     if not points:
         return None
-    description = "Emotion recognition against what is left of the speaker, for each method"
-    return Picture(
-        "Emotion against speaker", plane.plane(points, name="plane", description=description), " ".join(told)
-    )
+    what = "speaker" if factor == "speaker" else f"{factor} leaked"
+    name = "plane" if factor == "speaker" else f"plane of {factor}"
+    description = f"Emotion recognition against what is left of the {factor}, for each method"
+    drawn = plane.plane(points, name=name, description=description, factor=factor)
+    return Picture(f"Emotion against {what}", drawn, " ".join(told))
 
 
 def roc_of(run: Run) -> Picture | None:

@@ -10,6 +10,7 @@ from mien.audit.floors import PROJECTION
 from mien.audit.leakage import COLUMNS, STRONGEST
 from mien.audit.run_leakage import summaries
 from mien.audit.summary import SUMMARY
+from mien.audit.targets import MEASURED, TARGET
 from mien.audit.tradeoff import ERASED
 from mien.report import heatmap
 from mien.run import Run
@@ -39,7 +40,8 @@ def summed(run: Run) -> pd.DataFrame:
     found = summaries(rows, run.units, run.leakage_by_speaker)
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
-    plain = {name for name in found.loc[found["role"] == "measured", "embedding"] if ERASED not in name}
+    own = found["role"].isin([MEASURED, TARGET])
+    plain = {name for name in found.loc[own, "embedding"] if ERASED not in name}
     names = [_name(row["model"], row["embedding"], len(plain) > 1) for row in found.to_dict("records")]
     erased = [ERASED in name for name in found["embedding"]]
     return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
@@ -102,27 +104,48 @@ def views(summary: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 
 def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """Factors other than the speaker: `factor`, and its `rows`: as `read` has them, with `floors` beside."""
+    """Factors other than the speaker: `factor`, and its `rows`: as `read` has them, with `floors` beside.
+
+    Where embeddings are told apart (see `audit.targets`), what each is trained to tell comes last, as a factor of its
+    own, the speaker too.
+    """
     found = []
-    measured = summary[summary["role"] == "measured"]
-    for factor in dict.fromkeys(measured["factor"]):
-        if factor != "speaker" and len(part := of(summary, factor=factor)):
-            floors = baselines(summary, factor=factor)
-            found.append({"factor": factor, "rows": read(part), "floors": floors, "told": split_of(part)})
+    for role, more in ((MEASURED, ""), (TARGET, ", own task")):
+        for factor in dict.fromkeys(summary.loc[summary["role"] == role, "factor"]):
+            if (factor != "speaker" or role == TARGET) and len(part := of(summary, factor=factor, role=role)):
+                floors = baselines(summary, factor=factor)
+                found.append(
+                    {"factor": f"{factor}{more}", "rows": read(part), "floors": floors, "told": split_of(part)}
+                )
     return found
 
 
 def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
-    """The map of embedding by factor: `svg`, and its natural `width` in pixels; None of a single factor."""
+    """The map of embedding by factor: `svg`, and its natural `width` in pixels; None of a single factor.
+
+    Where embeddings of several names leak, it is a map of models, by factor and embedding.
+    """
     scored = summary[summary["strongest"].astype(bool) & (summary["measure"] == "uar")]
-    strongest = scored[scored["role"] == "measured"]
+    strongest = scored[scored["role"] == MEASURED]
     if strongest["factor"].nunique() < 2:
         return None
     found = heatmap.squares(strongest, scored[scored["role"] == "floor"])
+    bases = strongest["embedding"].str.partition(ERASED)[0]
+    if len(set(bases)) > 1:
+        rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
+        found = [
+            one._replace(row=row, column=f"{one.column}, from {base}")
+            for one, row, base in zip(found, rows, bases, strict=True)
+        ]
     told = "What the strongest probe reads of each factor from each embedding, above chance"
     svg = heatmap.heatmap(found, name="heat", description=told)
     points = float(svg.split('viewBox="0 0 ')[1].split()[0])
     return {"svg": svg, "width": round(points * PIXELS)}
+
+
+def _eraser(embedding: str) -> str:
+    _, _, eraser = embedding.partition(ERASED)
+    return f" + {eraser.upper()}" if eraser else ""
 
 
 def split_of(found: pd.DataFrame) -> str:
@@ -141,8 +164,8 @@ def _by_measure(summary: pd.DataFrame, measures: Iterable[str]) -> list[dict[str
 
 
 def _name(model: str, embedding: str, several: bool) -> str:
-    base, _, eraser = embedding.partition(ERASED)
-    return (f"{model}, {base}" if several else model) + (f" + {eraser.upper()}" if eraser else "")
+    base = embedding.partition(ERASED)[0]
+    return (f"{model}, {base}" if several else model) + _eraser(embedding)
 
 
 def fine(value: float) -> str:

@@ -4,7 +4,7 @@ The page holds no script and asks nothing from outside; a policy in its head for
 of the run alone, so it can be written again at any time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import pandas as pd
 from mien.audit import compare, scores
 from mien.audit.leakage import STRONGEST
 from mien.audit.summary import FEWEST_UNITS
+from mien.audit.targets import targets
 from mien.audit.tradeoff import BEFORE
 from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
 from mien.protocols import PARTS
-from mien.report import certainty, certified, evidence, figures, leak_figures, leaks, people, sweep, words
+from mien.report import certainty, certified, claims, evidence, figures, leak_figures, leaks, people, sweep, words
 from mien.report.answer import answer
 from mien.report.templates import environment
 from mien.report.words import counted, percent, signed, span
@@ -61,6 +62,7 @@ def render(run: Run) -> str:
         answer=answer(run, summary, differences, leaks.of(read)),
         judged=judged,
         sweep=varied,
+        claims=claims.shown(run),
         scores=scored,
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
         by_fold=evidence.by_fold(run, predictions, scored),
@@ -101,7 +103,12 @@ def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[st
         "erased": bool(found["erased"].astype(bool).any()),
         "before": "",
         "pictures": list(leak_figures.pictures(run, found, baselines)),
-        "plane": leak_figures.accuracy_leakage(run, predictions),
+        "planes": [
+            picture
+            for factor in ("speaker", "emotion")
+            if (picture := leak_figures.accuracy_leakage(run, predictions, factor=factor))
+        ],
+        "several": bool(targets(run)),
         **views,
         "fewest": FEWEST_UNITS,
         "verification_interval": any(
@@ -174,6 +181,11 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     if people < 20:
         whose = counted(people, f"{judged} speaker")
         said.append(f"Intervals stand on {whose} and are widened as so few ask for; still, they are rough.")
+    own = targets(run)
+    if reading := [model for model in run.experiment.models if own and not _trained_for_emotion(own.get(model, {}))]:
+        are = "is" if len(reading) == 1 else "are"
+        told = "emotion scores are those of a branch that only reads the finished embedding"
+        said.append(f"{words.listed(reading)} {are} not trained to recognise emotion: {told}.")
     if run.experiment.hold_test:
         said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
     elif _rotates(run):
@@ -182,6 +194,10 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
             "validate one fold are tested in another."
         )
     return [*said, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
+
+
+def _trained_for_emotion(embeddings: Mapping[str, frozenset[str]]) -> bool:
+    return any("emotion" in factors for factors in embeddings.values())
 
 
 def _rotates(run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""The accuracy-leakage plane as a figure: emotion upwards, what is left of the speaker to the right, all in percent."""
+"""The accuracy-leakage plane as a figure: emotion upwards, what leaks to the right, all in percent."""
 
 import math
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ DOTTED = (0, (1, 2))
 BASELINES = {"floor": "v", "ceiling": "^"}
 
 
-def plane(points: Sequence[Point], *, name: str, description: str) -> str:
-    """Methods by their UAR of emotion and their leakage of the speaker, with both intervals; high and left is good.
+def plane(points: Sequence[Point], *, name: str, description: str, factor: str = "speaker") -> str:
+    """Methods by their UAR of emotion and their leakage of a factor, with both intervals; high and left is good.
 
     A method has one colour and marker; after an eraser it is hollow. Floors and ceilings are grey. Methods on the
     frontier have a ring and are joined by a dotted line; a vertical line is the chance of the leakage, where all points
@@ -25,6 +25,7 @@ def plane(points: Sequence[Point], *, name: str, description: str) -> str:
         points: at least one; fractions.
         name: unique on the page.
         description: what the figure shows, for who does not see it.
+        factor: what leaks.
     """
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
     optimal = frontier(points)
@@ -43,7 +44,7 @@ def plane(points: Sequence[Point], *, name: str, description: str) -> str:
         )
         axes.set_xlim(*_limits([*chances, *(value for p in points for value in (p.leak, p.leak_low, p.leak_high))]))
         axes.set_ylim(*_limits([value for p in points for value in (p.score, p.low, p.high)]))
-        axes.set_xlabel("UAR of the strongest speaker probe, %")
+        axes.set_xlabel(f"UAR of the strongest {factor} probe, %")
         axes.set_ylabel("UAR of emotion, %")
         plain(axes, "both")
         drawn.legend(loc="outside lower center", ncols=columns, handletextpad=0.1, columnspacing=0.9)

@@ -1,0 +1,119 @@
+"""The section on a paper's claims says what `peri2021.json` holds, and stands only where that is."""
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from mien.errors import RunError
+from mien.report import bars, claims, figures, page
+from mien.report import evidence as evidence_of
+from mien.run import Run
+
+
+def row(method: str, dimension: int | None, value: float, *names: str, **more: object) -> dict[str, object]:
+    model = f"{method}_{dimension}" if dimension else "person_only"
+    told: dict[str, object] = {"model": model, "method": method, "dimension": dimension, **more}
+    for name in names:
+        told |= {name: value, f"{name}_low": value - 0.05, f"{name}_high": value + 0.05}
+    return told
+
+
+def evidence() -> dict[str, object]:
+    grid = [("multitask", 2048, 0.6), ("multitask", 64, 0.5), ("alternating", 2048, 0.4), ("alternating", 64, 0.3)]
+    single = ("single_task", None, 0.55)
+    leaks = ("f1", "balanced_f1", "excess", "strongest_f1", "strongest_balanced_f1", "strongest_excess")
+    contrast = {"contrast": "alternating minus multitask", "difference": -0.2, "low": -0.3, "high": -0.1}
+    contrast |= {"p": 0.001, "p_holm": 0.002, "separable": True, "speakers": 12}
+    head = {"section": "5.2", "clips": "balanced", "kind": "below"}
+    told = [
+        {"claim": "a", "says": "Removal leaks less.", **head, "answer": "yes", "contrasts": [contrast, contrast]},
+        {"claim": "b", "says": "Smaller <leaks> least.", **head, "answer": "not separable", "contrasts": [contrast]},
+        {"claim": "c", "says": "Nobody asked.", **head, "answer": "not asked", "contrasts": []},
+        {
+            **{"claim": "d", "says": "All differ.", **head, "kind": "different", "answer": "no"},
+            "contrasts": [{"contrast": "alternating_64 against multitask_64", "p_holm": None, "seeds": [0]}],
+        },
+    ]
+    people = {"seeds": None, "chance": 0.1, "speakers": 12, "clips": 1200, "trainings": 3}
+    return {
+        **{"split": "test", "probe": "mlp", "classes": ["anger", "sadness"]},
+        "chance": row("x", None, 0.17, "f1", "balanced_f1"),
+        "identity_floor": row("x", None, 0.45, "f1", "balanced_f1"),
+        "figure_3a": [row(*one, "f1") for one in grid],
+        "figure_3b": [row(*one, *leaks) for one in (single, *grid)],
+        "table_1": [row(*one, "accuracy", **people, paper=0.9262 if one[1] == 64 else None) for one in (single, *grid)],
+        "person_from_emotion": [row(*one, "accuracy", "strongest_accuracy", chance=0.083) for one in grid[:2]],
+        "stuart_maxwell": [],
+        "claims": told,
+    }
+
+
+@pytest.fixture(scope="module")
+def told(make_run: Callable[..., Run]) -> Run:
+    run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
+    run.write_json("peri2021.json", evidence())
+    return run
+
+
+def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in ((evidence_of, "maps_of"), (figures, "curves"), (figures, "confusions")):  # drawn in test_page
+        monkeypatch.setattr(place, name, lambda *_: [])
+    found = claims.shown(told)
+    assert found is not None
+    assert found["answer"] == (
+        "Of 3 claims that this run can answer: 1 yes, 1 no and 1 not separable; 1 not asked, for want of models or "
+        "measurements."
+    )
+    html = page.render(told)
+    section = html.split('<section id="claims">')[1].split("</section>")[0]
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section.replace("</svg>", " ")))
+    assert '<a href="#claims">' in html
+    assert "Smaller &lt;leaks&gt; least." in section
+    assert section.count("rowspan") == 2 * 4
+    assert "\N{MINUS SIGN}20.0" in text
+    assert "\N{MINUS SIGN}30.0 to \N{MINUS SIGN}10.0" in text
+    assert ".002" in text
+    assert "paper 92.6" in text
+    assert "naming the most frequent gets 10.0 %" in text
+    assert "chance 8.3 %" in text
+    assert "Identity floor, the true speaker alone: 45.0 and 45.0." in text
+    assert section.count("<svg") == 3
+    for name in ("Emotion from the emotion embedding", "all classes weighted alike", "identity floor", "single task"):
+        assert name in text
+
+
+def test_a_run_without_it_has_no_section(told: Run, small: Run) -> None:
+    assert claims.shown(small) is None
+    assert claims.answer([{"answer": "not asked"}]) == "No claim of the paper can be answered by this run."
+    path = told.folder / "peri2021.json"
+    kept = path.read_text()
+    path.write_text(json.dumps({"claims": []}))
+    with pytest.raises(
+        RunError, match=r"peri2021.json: damaged \(no 'figure_3a'\); delete it and run 'mien audit RUN'"
+    ):
+        claims.shown(told)
+    path.write_text(kept)
+
+
+def test_bars_stand_for_their_values_and_lines_across() -> None:
+    nan = float("nan")
+    rows = [bars.Bar("2048", "a", 40, 30, 50), bars.Bar("64", "b", 20, nan, nan)]
+    more = {"name": "x", "description": "d", "axis": "F", "below": "size"}
+    one = bars.bars(rows, ["2048", "64"], ["a", "b", "absent"], {"chance": 17.0}, **more)
+    assert one == bars.bars(rows, ["2048", "64"], ["a", "b", "absent"], {"chance": 17.0}, **more)
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", one)
+    assert {"2048", "64", "a", "b", "chance", "F", "size"} <= set(texts)
+    assert "absent" not in texts
+    heights = {
+        colour: max(abs(float(b) - float(a)) for a in ys for b in ys)
+        for colour in ("c0", "c1")
+        for ys in [re.findall(r"[ML] [\d.]+ ([\d.]+)", _filled(one, colour))]
+    }
+    assert heights["c0"] == pytest.approx(2 * heights["c1"], rel=0.02)
+
+
+def _filled(svg: str, colour: str) -> str:
+    """The first path that is filled so: a bar, the legend comes after."""
+    return next(path for path in re.findall(r"<path [^>]*>", svg) if f"fill: var(--{colour})" in path)
