@@ -99,7 +99,7 @@ def changed(raw: Named, point: Point) -> Named:
                 f"'none: {{{next(iter(there), 'NAME')}: null}}'"
             )
         both = isinstance(value, Mapping) and isinstance(there, dict)
-        assign(raw, place, merged(there, value) if both else copy.deepcopy(value), f"grid.{point.group}: '{key}'")
+        assign(raw, place, merged(there, value, key) if both else copy.deepcopy(value), f"grid.{point.group}: '{key}'")
     return raw
 
 

@@ -58,14 +58,23 @@ def prefixes(keys: Iterable[str]) -> set[str]:
     return {".".join(names[:length]) for names in parts for length in range(1, len(names) + 1)}
 
 
-def merged(base: Named, over: Mapping[str, Any]) -> Named:
-    """`over` laid on `base`, mappings key by key; null takes a key of the base away."""
+def merged(base: Named, over: Mapping[str, Any], place: str = "") -> Named:
+    """`over` laid on `base`, mappings key by key; null takes a key of the base away.
+
+    Args:
+        base: a mapping of settings.
+        over: what changes in it. A feature or an encoder of another name takes the place of the base's, with all its
+            settings.
+        place: the dotted key of the mapping.
+    """
+    if place in NAMED and over.get("name", base.get("name")) != base.get("name"):
+        return dict(over)
     laid = dict(base)
     for key, value in over.items():
         if value is None and key in laid and isinstance(laid[key], dict):
             del laid[key]
         elif isinstance(value, Mapping) and isinstance(laid.get(key), dict):
-            laid[key] = merged(laid[key], value)
+            laid[key] = merged(laid[key], value, f"{place}.{key}" if place else str(key))
         else:
             laid[key] = value
     return laid
