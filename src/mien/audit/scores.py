@@ -13,6 +13,7 @@ that class; when it is wrong it counts in equal shares as a clip of each. Rows w
 
 import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,9 +133,16 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
 
 def draws(speakers: Sequence[str], *, seed: int, number: int = DRAWS) -> Array:
     """How often each speaker is in each bootstrap draw, (number, S): the same for the same speakers and seed."""
-    key = zlib.crc32("\n".join(speakers).encode())
-    count = len(speakers)
-    return np.random.default_rng([seed, key]).multinomial(count, np.full(count, 1 / count), number).astype(np.float64)
+    return _drawn(tuple(speakers), seed, number)
+
+
+@lru_cache(maxsize=32)
+def _drawn(speakers: tuple[str, ...], seed: int, number: int) -> Array:
+    """Kept, because every model and measure of a run asks for the same ones; nobody may write to them."""
+    key, count = zlib.crc32("\n".join(speakers).encode()), len(speakers)
+    drawn = np.random.default_rng([seed, key]).multinomial(count, np.full(count, 1 / count), number).astype(np.float64)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def resampled(table: Confusion, measure: str, *, seed: int = 0) -> Array:
