@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(INSTALL) $(TORCH)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[faces]'
 	touch $@
 
 .venv/.tools: $(BIN)/mien

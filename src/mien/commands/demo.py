@@ -21,9 +21,9 @@ CORPUS = toy.ToyConfig(
 
 
 def demo(*, out: Path | str = "mien-demo") -> Outcome:
-    """Make a toy corpus, train three models on it, and show what they give away about the person.
+    """Make a toy corpus, train three models on its voices and faces, and show what they give away about the person.
 
-    In the toy corpus emotion and person are entangled, so that whoever hears the person knows something of the
+    In the toy corpus emotion and person are entangled, so that whoever knows the person knows something of the
     emotion. Run again, it goes on where it stopped.
 
     Args:
@@ -49,6 +49,7 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
         *_leaks(run),
         f"one prediction, of a {told['emotion']} clip:",
         answer.text,
+        f"on a video of yours: mien predict VIDEO --model {out / 'run'} --faces auto",
         f"open this page: {report.resolve()}",
     ]
     data = {"run": str(out / "run"), "report": str(report), "rows": answer.data["rows"]}
