@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from mien import config
+from mien.encoders import MODALITIES
 from mien.errors import ConfigError
 from mien.settings import Loader
 
@@ -53,7 +54,11 @@ def test_every_setting_that_matters_has_a_provenance(name):
 def _all_keys(experiment):
     tree = experiment.model_dump(mode="json")
     tree["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
-    tree["data"]["audio"] |= experiment.feature[1].model_dump(mode="json")
+    for what, (_, feature) in experiment.features.items():
+        tree["data"][what] |= feature.model_dump(mode="json")
+    for what, (_, encoder) in experiment.encoders.items():
+        place = tree["encoder"][what] if what in tree["encoder"] else tree["encoder"]
+        place |= encoder.model_dump(mode="json")
     return list(settings(tree))
 
 
@@ -61,9 +66,10 @@ def _all_keys(experiment):
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = config.load(name).model_dump(mode="json")
     free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.")  # the user's names
+    told = {"encoder.name", *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES)}
     checked = 0
     for key in settings(raw):
-        if key.startswith(free) or key in {"provenance", "reference", "encoder.name", "data.audio.name", "data.copies"}:
+        if key.startswith(free) or key in {"provenance", "reference", "data.copies", *told}:
             continue
         broken = copy.deepcopy(raw)
         *place, last = key.split(".")
@@ -120,12 +126,54 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("reference.MEnNA={UA test: 1.0}", "Did you mean 'MEnAN'"),
         ("title.x=1", "one value and has no keys"),
         ("training.epochs=[", "not YAML"),
+        ("data.audio=null", "neither 'audio' nor 'video' is given"),
+        ("data.video=crobs", "data.video: unknown feature 'crobs'. Did you mean 'crops'"),
+        ("data.video=logmel", "data.video: unknown feature 'logmel'"),
+        ("data.audio=crops", "data.audio: unknown feature 'crops'"),
+        ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
+        ("encoder={video: vgg}", "encoder.video: the data have no video"),
+        ("encoder={audio: {channels: 4}}", "encoder.audio: 'name' is missing"),
+        ("encoder={audio: {name: cnn_gru, channel: 4}}", "encoder.audio: unknown key 'channel'. Did you mean"),
     ],
 )
 def test_a_wrong_override_is_refused_with_the_way_out(override, message):
     with pytest.raises(ConfigError) as error:
         config.load("li2020", [override])
     assert message in str(error.value)
+
+
+SEEN = ["data.video={name: crops, faces: whole-frame, size: 32}", "data.copies={}"]
+UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "data.copies={}"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (SEEN, "the data have audio and video; write encoder: {audio: NAME, video: NAME}"),
+        ([*SEEN, "encoder={audio: vgg}"], "encoder: none for video"),
+        ([*UNITS, "encoder={audio: vgg, video: vgg}"], "vgg reads square crops of 1 or 3 channels"),
+        ([*SEEN, "encoder={audio: vgg, video: cnn_gru}"], "cnn_gru reads"),
+        ([*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"], "no longer at one time"),
+        ([*SEEN, "data.audio=null", "encoder=vgg", "data.copies={slow: {speed: 0.9}}"], "'copies' are of sound"),
+        ([*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"], "masks are of sound"),
+        ([*UNITS, "data.audio=null", "encoder=vector", "data.length.seconds=2"], "'columns' has one vector a clip"),
+    ],
+)
+def test_a_wrong_combination_of_modalities_is_refused_with_the_way_out(overrides, message):
+    with pytest.raises(ConfigError) as error:
+        config.load("li2020", overrides)
+    assert message in str(error.value)
+
+
+def test_modalities_bring_their_encoders_shapes_and_times():
+    seen = config.load("li2020", [*SEEN, "encoder={audio: cnn_gru, video: {name: vgg, channels: [4, 8]}}"])
+    assert {what: name for what, (name, _) in seen.encoders.items()} == {"audio": "cnn_gru", "video": "vgg"}
+    assert seen.hops == {"audio": 0.01, "video": 0.24}
+    alone = config.load("li2020", [*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=0"])
+    assert list(alone.encoders) == list(alone.features) == ["video"]
+    units = config.load("li2020", [*UNITS, "encoder={audio: cnn_gru, video: vector}", "data.copies={a: {speed: 0.9}}"])
+    assert units.hops["video"] == float("inf"), "one vector a clip is at no time, so that sound may change its speed"
+    assert list(units.data.feature_copies) == ["a"]
 
 
 def test_overrides_reach_every_depth_and_leave_the_rest():
@@ -137,7 +185,7 @@ def test_overrides_reach_every_depth_and_leave_the_rest():
     assert "multitask" not in config.load("li2020", ["models.multitask=null"]).models
     assert changed.seeds == (1, 2)
     assert changed.optimiser.lr == {"default": 0.001, "spies": 0.001}
-    assert changed.encoder_config[1].channels == 8
+    assert changed.encoders["audio"][1].channels == 8
     assert changed.models == plain.models
 
 

@@ -22,9 +22,9 @@ def settings(experiment: config.Experiment, model: str) -> dict[str, object]:
     return {
         **whole,
         "model": experiment.model(model),
-        "encoder": experiment.encoder_config,
-        "feature": experiment.feature,
-        "copies": experiment.feature_copies,
+        "encoders": experiment.encoders,
+        "features": experiment.features,
+        "copies": experiment.data.feature_copies,
     }
 
 

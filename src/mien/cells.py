@@ -1,15 +1,12 @@
 """One cell of an experiment: one model, one fold, one seed, from features to weights, predictions and embeddings."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import audmetric
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
-from sklearn.metrics import f1_score, log_loss
 from torch import Tensor
 
 from mien import encoders, features, recipes
@@ -26,13 +23,10 @@ from mien.features.batches import Examples, Loader, Stream
 from mien.features.normalisation import Normalisation
 from mien.protocols import PARTS, Fold
 from mien.recipes.base import Recipe
+from mien.rows import TASKS, prediction_table, task_table
 from mien.run import Cell, Run
+from mien.validation import mean_right, scores
 
-TASKS = "tasks.csv"
-TASK_COLUMNS = (
-    *("clip", "speaker", "model", "fold", "seed", "split"),
-    *("factor", "truth", "predicted", "probability"),
-)
 STATISTICS: dict[Modality, str] = {
     "audio": "normalisation",
     "video": "video-normalisation",
@@ -219,43 +213,12 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     inference = model.infer(examples, embed=False, spied=spied)
     found = scores(inference, examples.labels["emotion"])
     tasks = model.experiment.model(name).tasked
-    found["tasks"] = _mean_right({factor: inference.logits[factor] for factor in tasks}, examples.labels)
+    found["tasks"] = mean_right([(factor, inference.logits[factor]) for factor in sorted(tasks)], examples.labels)
     if spied:
-        leak = _mean_right(inference.spied, examples.labels)
+        branches = ((name.partition("-")[2], logits) for name, logits in sorted(inference.spied.items()))
+        leak = mean_right(branches, examples.labels)  # EMBEDDING-FACTOR; the name of an embedding has no hyphen
         found["disentanglement"] = found["tasks"] - (0.0 if np.isnan(leak) else leak)
     return found
-
-
-def _mean_right(logits: Mapping[str, NDArray[np.float32]], labels: Mapping[str, Tensor]) -> float:
-    """The mean over what is told, by FACTOR or EMBEDDING-FACTOR; nan where nothing is known."""
-    pairs = ((values, branch.rpartition("-")[2]) for branch, values in sorted(logits.items()))
-    told = [_right(values, labels[factor], factor) for values, factor in pairs]
-    known = [value for value in told if not np.isnan(value)]
-    return float(np.mean(known)) if known else np.nan
-
-
-def _right(logits: NDArray[np.float32], labels: Tensor, factor: str) -> float:
-    """Of emotions the unweighted F over the classes that occur, of others the accuracy; nan where nothing is known."""
-    known = labels.numpy() >= 0
-    if not known.any():
-        return np.nan
-    truth, told = labels.numpy()[known], logits.argmax(axis=1)[known]
-    if factor != "emotion":
-        return float((truth == told).mean())
-    return float(f1_score(truth, told, labels=np.unique(truth), average="macro", zero_division=0.0))
-
-
-def scores(inference: Inference, labels: Tensor) -> Record:
-    """Validation scores of the emotion: UAR over the classes present, accuracy, cross-entropy in nats."""
-    truth, probabilities = labels.numpy(), inference.probabilities("emotion")
-    predicted = probabilities.argmax(axis=1)
-    classes = list(range(probabilities.shape[1]))
-    recalls = audmetric.recall_per_class(truth, predicted, labels=classes, zero_division=np.nan)
-    return {
-        "uar": float(np.nanmean(list(recalls.values()))),
-        "accuracy": float(audmetric.accuracy(truth, predicted)),
-        "loss": float(log_loss(truth, probabilities, labels=classes)),
-    }
 
 
 def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, what: Modality) -> Normalisation:
@@ -271,59 +234,6 @@ def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Exam
 def _normalised(experiment: Experiment, what: Modality) -> normalisation.Kind:
     """How a modality is normalised; pixels are from -1 to 1 and stay so."""
     return "none" if len(features.shape(*experiment.features[what])) > 1 else experiment.data.normalisation
-
-
-def prediction_table(
-    inference: Inference, table: pd.DataFrame, classes: Sequence[str], cell: Cell, split: str, scheme: str
-) -> pd.DataFrame:
-    """Rows of `predictions.csv` for some clips: the truth, what is predicted, a probability for each class."""
-    probabilities = inference.probabilities("emotion")
-    head = pd.DataFrame(
-        {
-            "clip": list(inference.clips),
-            "speaker": table["speaker"].tolist(),
-            "model": cell.model,
-            "fold": cell.fold,
-            "seed": cell.seed,
-            "split": split,
-            "emotion": table["label"].tolist(),
-            "predicted": [classes[number] for number in probabilities.argmax(axis=1)],
-        }
-    )
-    columns = pd.DataFrame(probabilities.round(6), columns=list(classes))
-    return pd.concat([head, columns], axis=1).assign(scheme=scheme)
-
-
-def task_table(
-    inference: Inference,
-    table: pd.DataFrame,
-    factors: Mapping[str, Sequence[str]],
-    tasks: Sequence[str],
-    cell: Cell,
-    split: str,
-) -> pd.DataFrame:
-    """Rows of `tasks.csv` for some clips: what the heads of `tasks` say, where the truth is one of their classes."""
-    tables = []
-    for factor in tasks:
-        classes, truth = list(factors[factor]), table[factor].astype(str)
-        probabilities = inference.probabilities(factor)
-        best = probabilities.argmax(axis=1)
-        told = pd.DataFrame(
-            {
-                "clip": list(inference.clips),
-                "speaker": table["speaker"].tolist(),
-                "model": cell.model,
-                "fold": cell.fold,
-                "seed": cell.seed,
-                "split": split,
-                "factor": factor,
-                "truth": truth.tolist(),
-                "predicted": [classes[number] for number in best],
-                "probability": probabilities.max(axis=1).round(6),
-            }
-        )
-        tables.append(told[(truth.isin(classes) & table[factor].notna()).to_numpy()])
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(TASK_COLUMNS))
 
 
 def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> None:

@@ -16,10 +16,10 @@ from cyclopts import App, CycloptsError, Parameter
 
 from mien.commands import Outcome
 from mien.errors import MienError
-from mien.options import AtLeastOne, Embedded, Machine, Manifest, Seconds, Seed, Share, pairs
+from mien.options import AtLeastOne, Embedded, Looked, Machine, Manifest, Seed, Share, pairs
 from mien.output import Output, defect_sentence, refuse, show, system_sentence
 
-PLAIN, ANY, NONE, NO_SPLIT = Output(), Machine(), Embedded(), Manifest()
+PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest(), Looked()
 
 app = App(
     name="mien",
@@ -146,14 +146,12 @@ def predict(
     *more: Path,
     model: Path | None = None,
     out: Path | None = None,
-    window: Seconds = 4.0,
-    hop: Seconds = 1.0,
     unsure: Share | None = None,
-    voice_activity: Literal["energy", "silero"] = "energy",
+    looked: Looked = LOOKED,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Say which emotion is heard when in media files, in seconds of the file.
+    """Say which emotion is heard and seen when in media files, in seconds of the file.
 
     Args:
         file: a media file, sound or video.
@@ -161,10 +159,8 @@ def predict(
         model: a name from 'mien list models' (voice-small unless told), an exported folder, RUN, or RUN/models/MODEL;
             of a RUN the model with the best validation score.
         out: write the rows to this .csv or .json file.
-        window: seconds that are judged at once.
-        hop: seconds from one window to the next.
         unsure: a less probable emotion is called unsure; as the model comes unless told, 0 never.
-        voice_activity: what tells where nobody speaks.
+        looked: at the file, and at whom.
         machine: where it computes.
         output: how it is told.
     """
@@ -173,10 +169,8 @@ def predict(
         [file, *more],
         model=model,
         out=out,
-        window=window,
-        hop=hop,
         unsure=unsure,
-        voice_activity=voice_activity,
+        **vars(looked),
         **vars(machine),
     )
 

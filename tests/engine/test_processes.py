@@ -15,12 +15,29 @@ from mien.objectives.removals import REMOVALS
 SCRIPT = str(Path(__file__).with_name("training_process.py"))
 
 
-def run(*words, processes=1):
-    launcher = (
-        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    )
-    command = [sys.executable, *launcher, SCRIPT, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Does the words of a command line in a process of its own, or several under torchrun; its status and complaint."""
+    complaints = tmp_path_factory.mktemp("run") / "stderr"
+    with (
+        complaints.open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, SCRIPT, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as server,
+    ):
+
+        def ask(*words, processes=1):
+            if processes > 1:
+                launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+                command = [sys.executable, *launcher, SCRIPT, *map(str, words)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+                return done.returncode, done.stderr
+            server.stdin.write(json.dumps([str(word) for word in words]) + "\n")
+            server.stdin.flush()
+            return int(server.stdout.readline()), complaints.read_text()
+
+        yield ask
+        server.stdin.close()
 
 
 def weights(path):
@@ -28,11 +45,11 @@ def weights(path):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(run, tmp_path_factory):
     folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
     for number, folder in enumerate(folders, start=1):
-        done = run("equal", folder, processes=number)
-        assert done.returncode == 0, done.stderr
+        status, complaint = run("equal", folder, processes=number)
+        assert status == 0, complaint
     return folders
 
 
@@ -54,20 +71,20 @@ def test_two_processes_equal_one(trained, embedding):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "whole"
-    done = run("resume", folder, 5)
-    assert done.returncode == 0, done.stderr
+    status, complaint = run("resume", folder, 5)
+    assert status == 0, complaint
     return folder
 
 
 @pytest.mark.parametrize("kill_at", [0, 9])
-def test_a_killed_training_resumes_bit_for_bit(tmp_path, whole, kill_at):
+def test_a_killed_training_resumes_bit_for_bit(run, tmp_path, whole, kill_at):
     broken = tmp_path / "model" / "broken"
-    assert run("resume", broken, 5, kill_at).returncode == -9
+    assert run("resume", broken, 5, kill_at)[0] == -9
     assert not (broken / "weights.safetensors").exists()
-    done = run("resume", broken, 5)
-    assert done.returncode == 0, done.stderr
+    status, complaint = run("resume", broken, 5)
+    assert status == 0, complaint
     first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
     assert all(torch.equal(second[name], value) for name, value in first.items())
     histories = [[{**row, "seconds": 0} for row in _history(folder)] for folder in (whole, broken)]
@@ -75,24 +92,24 @@ def test_a_killed_training_resumes_bit_for_bit(tmp_path, whole, kill_at):
     assert [row["epoch"] for row in histories[0]] == [1, 2, 3, 4, 5]
 
 
-def test_a_killed_training_resumes_with_another_number_of_processes(tmp_path):
+def test_a_killed_training_resumes_with_another_number_of_processes(run, tmp_path):
     whole, broken = tmp_path / "model" / "whole", tmp_path / "model" / "broken"
-    assert run("resume", whole, 4, "double").returncode == 0
-    assert run("resume", broken, 4, 9, "double").returncode == -9
-    done = run("resume", broken, 4, "double", processes=2)
-    assert done.returncode == 0, done.stderr
+    assert run("resume", whole, 4, "double")[0] == 0
+    assert run("resume", broken, 4, 9, "double")[0] == -9
+    status, complaint = run("resume", broken, 4, "double", processes=2)
+    assert status == 0, complaint
     first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("replaced", [2, 3])
-def test_a_training_killed_between_two_writes_resumes_bit_for_bit(tmp_path, whole, replaced):
+def test_a_training_killed_between_two_writes_resumes_bit_for_bit(run, tmp_path, whole, replaced):
     """Killed at the moment that its state, or its history, would appear."""
     broken = tmp_path / "model" / "broken"
-    assert run("resume", broken, 5, "replace", replaced).returncode == -9
-    done = run("resume", broken, 5)
-    assert done.returncode == 0, done.stderr
+    assert run("resume", broken, 5, "replace", replaced)[0] == -9
+    status, complaint = run("resume", broken, 5)
+    assert status == 0, complaint
     first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
     assert all(torch.equal(second[name], value) for name, value in first.items())
     assert [row["epoch"] for row in _history(broken)] == [1, 2, 3, 4, 5]

@@ -3,11 +3,15 @@
 python training_process.py resume FOLDER EPOCHS [KILL_AT_STEP]    trains; kills itself at that step
 python training_process.py resume FOLDER EPOCHS replace NUMBER    ... or when a file would appear for the NUMBERth time
 torchrun training_process.py equal FOLDER                         each process trains its uneven part of every batch
+python training_process.py serve                                  reads such words (a JSON list a line), does each in a
+                                                                  forked child, and answers with its exit status
 """
 
+import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import torch
@@ -17,8 +21,8 @@ import conftest
 from mien.engine import checkpoint, processes
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser, Schedule
-from mien.features.batches import Masking
 from mien.features.length import Length
+from mien.features.masking import Masking
 from mien.objectives.removals import REMOVALS
 
 OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
@@ -124,16 +128,45 @@ def equal(folder: Path) -> None:
             checkpoint.save_weights(folder / f"{name}.safetensors", recipe.state_dict())
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(1)
+def main(words: list[str]) -> None:
+    """Do what the words of a command line ask for."""
     with processes.together(torch.device("cpu")):
-        if sys.argv[1] == "equal":
-            equal(Path(sys.argv[2]))
+        if words[0] == "equal":
+            equal(Path(words[1]))
         else:
-            double = torch.float64 if "double" in sys.argv else torch.float32
-            numbers = [int(word) for word in sys.argv[3:] if word.isdecimal()]
+            double = torch.float64 if "double" in words else torch.float32
+            numbers = [int(word) for word in words[2:] if word.isdecimal()]
             at = numbers[1] if len(numbers) > 1 else None
-            if "replace" in sys.argv:
+            if "replace" in words:
                 kill_at_replace(at)
                 at = None
-            resume(Path(sys.argv[2]), numbers[0], at, double)
+            resume(Path(words[1]), numbers[0], at, double)
+
+
+def serve() -> None:
+    """Answer every line of standard input by the exit status of a child that did it, a signal as a negative number.
+
+    A child has what is imported here and nothing that another one computed: a new process, without the seconds that
+    torch takes to load.
+    """
+    import torch._dynamo  # noqa: F401 - which the first step of an optimiser would import in every child
+
+    make_recipe(SETTINGS)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                main(json.loads(line))
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    serve() if sys.argv[1] == "serve" else main(sys.argv[1:])

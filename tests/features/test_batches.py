@@ -7,8 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.features.batches import Examples, Loader, Masking, Sequence, Stream, uniform
+from mien.features.batches import Examples, Loader, Sequence, Stream, uniform
 from mien.features.length import Length
+from mien.features.masking import Masking
 from mien.features.normalisation import fit
 
 

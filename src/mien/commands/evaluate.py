@@ -12,7 +12,7 @@ import pandas as pd
 from mien.audit import reference, scores
 from mien.audit.coverage import coverage
 from mien.audit.folds import by_fold, fold_scores
-from mien.cells import Model, prediction_table
+from mien.cells import Model
 from mien.commands import Outcome
 from mien.corpora.joined import NAMED_BY_CHANCE, apart
 from mien.dataset import Dataset, different, open_all
@@ -21,6 +21,7 @@ from mien.errors import CorpusError, LeakError
 from mien.features.normalisation import fit
 from mien.progress import progress
 from mien.report import page
+from mien.rows import prediction_table
 from mien.run import Cell, Run, reading
 
 

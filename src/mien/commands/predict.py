@@ -1,27 +1,24 @@
 """`mien predict`: emotion over time in media files, by a trained model; its folds and seeds are averaged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mien import timeline
 from mien.commands import Outcome
 from mien.engine import processes
 from mien.ensemble import Ensemble
-from mien.errors import ConfigError, MediaError
+from mien.errors import ConfigError, MediaError, unknown
 from mien.exported import locate
 from mien.files import atomic, write_json
 from mien.media import activity
-from mien.media.windows import Window, joined, windows
+from mien.media.faces import Faces
+from mien.timeline import Judgement
 
-LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged; of a shorter one, half of it
 SHORTEST = 0.1  # seconds of a window and of a hop
-AT_ONCE = 60  # windows in memory; with the usual window and hop, the pitch of so many is searched in one go
 
 
 def predict(
@@ -33,13 +30,15 @@ def predict(
     hop: float = 1.0,
     unsure: float | None = None,
     voice_activity: activity.Kind = "energy",
+    speaker: timeline.Choice = "active",
+    faces: str | None = None,
     device: str = "auto",
     threads: int = 1,
 ) -> Outcome:
-    """Say which emotion is heard when.
+    """Say which emotion is heard and seen when.
 
     Args:
-        files: media files; their sound is judged.
+        files: media files; their sound is judged, and their faces where the model sees.
         model: an exported folder, or the name of a model that comes with mien (`mien.exported.DEFAULT` unless told);
             or RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
         out: a .csv or .json file for the rows.
@@ -48,12 +47,17 @@ def predict(
         unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities stay. None
             takes what an exported model comes with, and 0, never, for a model of a RUN, which is not calibrated.
         voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
+        speaker: who is judged where several faces are seen: "active" (who speaks), "largest" or "all"; see
+            `mien.timeline`.
+        faces: who finds faces (`mien.media.faces.Faces`); None takes what the model was trained with.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: of torch.
 
     Returns:
-        An outcome whose data have `rows`, one a window: file, start, end (media seconds), person, modality, emotion (or
-        `silence`, or `unsure`), a probability for each class (empty in silence), scheme, model.
+        An outcome whose data have `rows`, one a person and window: file, start, end (media seconds), person, modality
+        (audio, video, or audio+video; empty in silence), emotion (or `silence` where nobody is heard or seen, or
+        `unsure`), a probability for each class (empty in silence), scheme, model; of models that see also audio_share
+        and video_share: what the likeliest class loses in probability when that modality is taken away.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -75,13 +79,17 @@ def predict(
         ensemble = replace(ensemble, unsure=unsure)
     if ensemble.longest is not None and window > ensemble.longest:
         raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
+    seen = _faces(ensemble, faces, speaker)
     rows: list[dict[str, Any]] = []
     problems: list[MediaError] = []
     for file in map(Path, files):
         try:
             detect = activity.detector(voice_activity, ensemble.rate)
-            found = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate)
-            rows += _rows(file, found, ensemble)
+            if seen is None:
+                told = timeline.heard(file, ensemble, window=window, hop=hop, detect=detect)
+            else:
+                told = timeline.seen(file, ensemble, seen, window=window, hop=hop, detect=detect, speaker=speaker)
+            rows += _rows(file, told, ensemble)
         except MediaError as error:
             problems.append(error)
     if not rows:
@@ -92,28 +100,53 @@ def predict(
         _write(table, Path(out))
     return Outcome(
         data={"rows": _plain(table)},
-        text=summary(table) + _rule(ensemble) + _marked(ensemble),
+        text=summary(table) + _rule(ensemble) + _unseen(ensemble) + _marked(ensemble),
         problems=[str(error) for error in problems],
     )
 
 
-def _rows(file: Path, found: Iterator[Window], ensemble: Ensemble) -> list[dict[str, Any]]:
+def _rows(file: Path, told: Iterable[Judgement], ensemble: Ensemble) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    while some := list(islice(found, AT_ONCE)):
-        sound, places = joined(some, ensemble.rate)
-        heard = [place for place, part in zip(places, some, strict=True) if _is_heard(part)]
-        judged = iter(ensemble.over(sound, heard) if heard else ())
-        for part in some:
-            row: dict[str, Any] = {"file": str(file), "start": round(part.start, 3), "end": round(part.end, 3)}
-            row |= {"person": "1", "modality": "audio", "emotion": "silence", **dict.fromkeys(ensemble.classes)}
-            if _is_heard(part):
-                told: NDArray[np.float64] = next(judged)
-                best = ensemble.classes[told.argmax()] if told.max() >= ensemble.unsure else "unsure"
-                row |= {"emotion": best, **dict(zip(ensemble.classes, told.round(4).tolist(), strict=True))}
-            rows.append(row | {"scheme": ensemble.scheme, "model": ensemble.name})
-    if not rows:
-        raise MediaError(file, "there is no sound in it, and this model hears only")
+    for one in told:
+        row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
+        row |= {"person": one.person, "modality": one.modality}
+        row |= {"emotion": "silence", **dict.fromkeys(ensemble.classes)}
+        if one.probabilities is not None:
+            likely = one.probabilities
+            best = ensemble.classes[likely.argmax()] if likely.max() >= ensemble.unsure else "unsure"
+            row |= {"emotion": best, **dict(zip(ensemble.classes, likely.round(4).tolist(), strict=True))}
+        row |= {"scheme": ensemble.scheme, "model": ensemble.name}
+        if ensemble.faces is not None:
+            shares = {"audio_share": one.audio_share, "video_share": one.video_share}
+            row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
+        rows.append(row)
     return rows
+
+
+def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
+    """How faces are found in the files; None where the model sees none."""
+    if speaker not in (choices := get_args(timeline.Choice)):
+        raise ConfigError(f"--speaker: {unknown('choice', speaker, choices)}")
+    if ensemble.faces is None:
+        asked = {"faces": faces, "speaker": None if speaker == "active" else speaker}
+        if wrong := [f"--{option} {value}" for option, value in asked.items() if value is not None]:
+            raise ConfigError(f"{wrong[0]}: {ensemble.name} sees no faces; leave it out")
+        if "audio" not in ensemble.modalities:
+            raise ConfigError(
+                f"{ensemble.name} sees columns of a corpus's table alone, which a media file has not; give a model "
+                "that hears, or sees the faces of a file"
+            )
+        return None
+    if faces not in (known := get_args(Faces.model_fields["faces"].annotation)) and faces is not None:
+        raise ConfigError(f"--faces: {unknown('face detector', faces, known)}")
+    found = ensemble.faces if faces is None else ensemble.faces.model_copy(update={"faces": faces})
+    if found.faces == "whole-frame" and speaker != "active":
+        why = "" if faces else f", as {ensemble.name} was trained"
+        raise ConfigError(
+            f"--speaker {speaker}: a whole frame is one person{why}; leave it out, or give --faces auto, which looks "
+            "for faces"
+        )
+    return found
 
 
 def _rule(ensemble: Ensemble) -> str:
@@ -123,13 +156,16 @@ def _rule(ensemble: Ensemble) -> str:
     return f"\n{ensemble.name}: unsure where no emotion reaches {ensemble.unsure:.0%} (--unsure 0: never)"
 
 
+def _unseen(ensemble: Ensemble) -> str:
+    """That a model which sees was made to do without."""
+    if "video" not in ensemble.modalities or ensemble.faces is not None:
+        return ""
+    return f"\n{ensemble.name}: by the voice alone; what it sees are columns of a corpus's table, and a file has none"
+
+
 def _marked(ensemble: Ensemble) -> str:
     """What the model's scores must not be quoted without."""
     return f"\n{ensemble.name}: marked: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
-
-
-def _is_heard(part: Window) -> bool:
-    return part.active >= min(LEAST_ACTIVE, 0.5 * (part.end - part.start))
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -146,13 +182,44 @@ def _write(table: pd.DataFrame, out: Path) -> None:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """The rows for people: one line a stretch of windows with the same emotion, times in media seconds."""
+    """The rows for people: one line a stretch of windows of a person with one emotion, times in media seconds."""
     lines = []
+    wide = max(map(len, table["emotion"]))
     for file, rows in table.groupby("file", sort=False):
         lines.append(str(file))
-        stretch = (rows["emotion"] != rows["emotion"].shift()).cumsum()
-        for _, part in rows.groupby(stretch):
-            emotion = part["emotion"].iloc[0]
-            sure = f"  {part[emotion].astype(float).mean():4.0%}" if emotion in part else ""
-            lines.append(f"  {part['start'].iloc[0]:8.1f} - {part['end'].iloc[-1]:8.1f} s  {emotion}{sure}")
+        people = rows["person"][rows["person"] != ""].unique()
+        names = {person: f"person {person}" if person != timeline.VOICE else "a voice" for person in people}
+        room = max(map(len, names.values())) + 2 if len(names) > 1 else 0
+        for part in _stretches(rows):
+            first = part.iloc[0]
+            likely = part[first["emotion"]].astype(float).mean() if first["emotion"] in part else None
+            sure = "" if likely is None else f"{likely:4.0%}"
+            who = f"{names.get(first['person'], ''):{room}}" if room else ""
+            times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
+            lines.append(f"  {times} s  {who}{first['emotion']:{wide}}  {sure:4}  {_by(part)}".rstrip())
+    if "audio_share" in table and table["audio_share"].notna().any():
+        lines.append("face +9%: without the face, the emotion would be less probable by 9 points")
     return "\n".join(lines)
+
+
+def _stretches(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The rows of a file in stretches of windows that follow each other, of one person, emotion and modality."""
+    window = rows["start"].rank(method="dense")
+    found = []
+    for _, own in rows.groupby("person", sort=False):
+        new = window[own.index].diff() != 1
+        for column in ("emotion", "modality"):
+            new |= own[column] != own[column].shift()
+        found += [part for _, part in own.groupby(new.cumsum())]
+    return sorted(found, key=lambda part: (part["start"].iloc[0], part.index[0]))
+
+
+def _by(part: pd.DataFrame) -> str:
+    """What a stretch was judged by, and what each was worth where it was both; nothing of a model that only hears."""
+    if "audio_share" not in part:
+        return ""
+    modality = part["modality"].iloc[0]
+    if modality != "audio+video":
+        return {"audio": "voice", "video": "face"}.get(modality, "nobody seen" if modality == "" else modality)
+    voice, face = (round(float(part[name].astype(float).mean()), 2) + 0.0 for name in ("audio_share", "video_share"))
+    return f"voice {voice:+.0%}, face {face:+.0%}"

@@ -19,7 +19,7 @@ from mien.audit.run_inputs import inputs_of
 from mien.audit.run_leakage import run_leakage
 from mien.audit.silhouettes import silhouettes
 from mien.audit.sweep import sweep
-from mien.cells import TASKS, check, train_cell
+from mien.cells import check, train_cell
 from mien.commands import Outcome
 from mien.config import Experiment
 from mien.dataset import NOTHING, Dataset, different, open_all
@@ -29,6 +29,7 @@ from mien.errors import ConfigError, RunError, TrainingError
 from mien.progress import progress
 from mien.protocols import Fold
 from mien.report import page
+from mien.rows import TASKS
 from mien.run import Cell, Run, read_table
 from mien.workers import Lost, spread
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from mien.features.length import Length, Place
-from mien.settings import Settings
+from mien.features.masking import Masking, masked
 
 
 class Frames(Protocol):
@@ -112,20 +111,6 @@ def uniform(seed: int, step: int, draw: str, size: int, *shape: int) -> Tensor:
     key = hashlib.sha256(f"{seed}/{step}/{draw}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
     return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
-
-
-class Masking(Settings):
-    """SpecAugment-style masking of training batches (Park et al. 2019): masked frames and bands become the clip's mean.
-
-    Attributes:
-        count: masks of each kind on a clip.
-        seconds: longest time mask; its length is uniform from 0.
-        bands: widest mask over feature dimensions; its width is uniform from 0.
-    """
-
-    count: int = Field(0, ge=0)
-    seconds: float = Field(0.0, ge=0)
-    bands: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -248,7 +233,7 @@ class Loader:
         )
         if self.masking is None or self.audio is None:
             return batch
-        return replace(batch, audio=mask(batch, self.masking, self.audio.hop))
+        return replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
 
     def _place(self, index: int, position: float) -> Place:
         """What is taken of an example: decided by its sound, else by its pictures."""
@@ -290,28 +275,3 @@ class Loader:
             if len(frames):
                 values[row, : len(frames)] = frames
         return Sequence(values, valid)
-
-
-def mask(batch: Batch, masking: Masking, hop: float) -> Sequence:
-    """The batch's audio with masks over time and over bands, drawn from the batch's own random numbers."""
-    values, valid = batch.audio.values.clone(), batch.audio.valid
-    clips, longest, dimension = values.shape
-    if clips == 0 or longest == 0:
-        return batch.audio
-    count = valid.sum(dim=1).clamp(min=1)
-    centre = torch.where(valid[:, :, None], values, 0.0).sum(dim=1, keepdim=True) / count[:, None, None]
-    for number in range(masking.count):
-        width, start = batch.uniform(f"mask {number}", 2, 2).unbind(dim=1)  # B x (time, bands)
-        time = _span(width[:, 0] * masking.seconds / hop, start[:, 0], count, longest)
-        bands = _span(width[:, 1] * (masking.bands + 1), start[:, 1], torch.full_like(count, dimension), dimension)
-        hidden = (time & valid)[:, :, None] | bands[:, None, :]
-        values = torch.where(hidden, centre, values)
-    return Sequence(values, valid)
-
-
-def _span(width: Tensor, start: Tensor, count: Tensor, size: int) -> Tensor:
-    """B x size bool: true on a stretch of `width` (rounded down) that begins at the share `start` of the free room."""
-    wide = torch.minimum(width.floor().long(), count)
-    first = (start * (count - wide + 1)).long()
-    place = torch.arange(size)
-    return (place >= first[:, None]) & (place < (first + wide)[:, None])

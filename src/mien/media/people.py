@@ -77,6 +77,11 @@ class People:
         self._faces: list[tuple[Track, _Look]] | None = None  # those of the picture held, once they are looked for
         self._looked = start  # the grid time at which faces were looked for last
 
+    @property
+    def begun(self) -> bool:
+        """Whether a picture has come."""
+        return self._held is not None
+
     def feed(self, picture: Picture) -> None:
         """Take the next picture."""
         while self._time(self._next) + _INEXACT < picture.time:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Look(Protocol):
-    """Who follows the people of a recording: `media.faces.People`."""
+    """Who follows the people of a recording: `media.people.People`."""
 
     def feed(self, picture: Picture, /) -> None:
         """Take the next picture."""
@@ -33,6 +33,9 @@ class Look(Protocol):
 
     def people(self, start: float, end: float, /) -> "Sequence[Seen]":
         """The people who are seen between two media seconds, which have passed."""
+
+    def active(self, start: float, end: float, /) -> int | None:
+        """The person of them who speaks; None where nobody clearly does."""
 
     def forget(self, before: float, /) -> None:
         """Let go of all that is earlier; no window will ask for it."""
@@ -48,6 +51,7 @@ class Scene(NamedTuple):
             is none.
         active: seconds in which somebody is heard.
         people: who is seen.
+        speaker: the number of the person who clearly speaks; None where nobody does.
     """
 
     start: float
@@ -55,6 +59,7 @@ class Scene(NamedTuple):
     samples: NDArray[np.float32]
     active: float
     people: "Sequence[Seen]"
+    speaker: int | None
 
 
 def scenes(
@@ -93,6 +98,7 @@ def scenes(
 
 
 def _seen(window: Window, hop: float, look: Look) -> Scene:
-    scene = Scene(*window, look.people(window.start, window.end))
+    place = (window.start, window.end)
+    scene = Scene(*window, look.people(*place), look.active(*place))
     look.forget(window.start + hop)
     return scene

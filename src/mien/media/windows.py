@@ -5,7 +5,7 @@ Windows begin every `hop` seconds from 0; the last one ends where the sound ends
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,11 +115,23 @@ class Windows:
         return window
 
 
-def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
+class Sounding(Protocol):
+    """What begins at a media second and holds samples: a `Window`, or a scene."""
+
+    @property
+    def start(self) -> float:
+        """Media seconds."""
+
+    @property
+    def samples(self) -> NDArray[np.float32]:
+        """Mono, from `start` on; fewer than the window is long, or none, where the sound ends before it."""
+
+
+def joined(some: Sequence[Sounding], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
     """The sound of consecutive windows, (N,) float32, and the place of each in it, in samples."""
     begins = [round((part.start - some[0].start) * rate) for part in some]
-    sound = np.zeros(begins[-1] + len(some[-1].samples), np.float32)
     places = [slice(begin, begin + len(part.samples)) for begin, part in zip(begins, some, strict=True)]
+    sound = np.zeros(max(place.stop for place in places), np.float32)
     for place, part in zip(places, some, strict=True):
         sound[place] = part.samples
     return sound, places

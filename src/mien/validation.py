@@ -1,0 +1,43 @@
+"""The scores of validation clips: those by which an epoch may be chosen."""
+
+from collections.abc import Iterable, Mapping
+
+import audmetric
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, log_loss
+from torch import Tensor
+
+from mien.engine.fit import Record
+from mien.engine.inference import Inference
+
+
+def mean_right(told: Iterable[tuple[str, NDArray[np.float32]]], labels: Mapping[str, Tensor]) -> float:
+    """The mean over (factor, logits N x K) of how right they are; nan where no label is known."""
+    each = [_right(logits, labels[factor], factor) for factor, logits in told]
+    known = [value for value in each if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _right(logits: NDArray[np.float32], labels: Tensor, factor: str) -> float:
+    """Of emotions the unweighted F over the classes that occur, of others the accuracy; nan where nothing is known."""
+    known = labels.numpy() >= 0
+    if not known.any():
+        return np.nan
+    truth, told = labels.numpy()[known], logits.argmax(axis=1)[known]
+    if factor != "emotion":
+        return float((truth == told).mean())
+    return float(f1_score(truth, told, labels=np.unique(truth), average="macro", zero_division=0.0))
+
+
+def scores(inference: Inference, labels: Tensor) -> Record:
+    """Validation scores of the emotion: UAR over the classes present, accuracy, cross-entropy in nats."""
+    truth, probabilities = labels.numpy(), inference.probabilities("emotion")
+    predicted = probabilities.argmax(axis=1)
+    classes = list(range(probabilities.shape[1]))
+    recalls = audmetric.recall_per_class(truth, predicted, labels=classes, zero_division=np.nan)
+    return {
+        "uar": float(np.nanmean(list(recalls.values()))),
+        "accuracy": float(audmetric.accuracy(truth, predicted)),
+        "loss": float(log_loss(truth, probabilities, labels=classes)),
+    }
