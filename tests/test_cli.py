@@ -154,7 +154,8 @@ def test_every_command_has_an_example_and_speaks_json(capsys: pytest.CaptureFixt
 def test_options_are_those_of_the_function(name: str) -> None:
     function = inspect.signature(getattr(importlib.import_module(f"mien.commands.{name}"), name)).parameters
     command = dict(inspect.signature(getattr(cli, name)).parameters)
-    for key, group in {"machine": cli.Machine, "embedded": cli.Embedded, "manifest": cli.Manifest}.items():
+    groups = {"machine": cli.Machine, "embedded": cli.Embedded, "manifest": cli.Manifest, "looked": cli.Looked}
+    for key, group in groups.items():
         if command.pop(key, None):
             command |= inspect.signature(group).parameters
     renamed = {"file": "files", "more": "files", "option": "options"}

@@ -1,12 +1,15 @@
 """A tiny corpus of tones, prepared once, and a tiny experiment on it."""
 
+import importlib
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import mien
+from mien.run import read_table
 
 EMOTIONS = {"anger": 300.0, "neutral": 150.0, "sadness": 90.0}
 CLIPS = {"anger": 4, "neutral": 3, "sadness": 2}
@@ -98,3 +101,22 @@ def run(prepared, experiment, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("run") / "run"
     mien.train(experiment, [f"data.prepared={prepared}"], out=out)
     return out
+
+
+@pytest.fixture
+def unmeasured(run, monkeypatch):
+    """Trainings end without probes and without a page: for what is asked of the training itself."""
+    train = importlib.import_module("mien.commands.train")
+    empty = tuple(read_table(run / name).iloc[:0] for name in ("leakage.csv", "leakage_by_speaker.csv"))
+    monkeypatch.setattr(train, "run_leakage", lambda *_, **__: empty)
+    monkeypatch.setattr(train.page, "write", lambda run: None)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are empty: for tests of what a page says."""
+
+    def savefig(self, file, **_):
+        file.write('<svg viewBox="0 0 1 1"></svg>')
+
+    monkeypatch.setattr(Figure, "savefig", savefig)

@@ -45,11 +45,11 @@ def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, 
     dataset = Dataset.open(settings)
     dataset.extract(workers=1)
     for name, folder in (("first", prepared), ("second", other)):
-        alone = FeatureStore(Prepared.open(folder), *settings.feature)
+        alone = FeatureStore(Prepared.open(folder), *settings.features["audio"])
         for clip in alone.prepared.table["clip"]:
-            assert torch.equal(dataset.audio.frames(f"{name}/{clip}"), alone.frames(clip))
-            assert dataset.audio.length(f"{name}/{clip}") == alone.length(clip)
-    assert dataset.audio.missing(list(dataset.clips["clip"])) == []
+            assert torch.equal(dataset.stores["audio"].frames(f"{name}/{clip}"), alone.frames(clip))
+            assert dataset.stores["audio"].length(f"{name}/{clip}") == alone.length(clip)
+    assert dataset.stores["audio"].missing(list(dataset.clips["clip"])) == []
     assert dataset.left_out == {"boredom": 7, "no emotion known": 7}
     assert dataset.factor("corpus", list(dataset.clips["clip"])) == ("first", "second")
 

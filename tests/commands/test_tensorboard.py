@@ -8,6 +8,7 @@ import mien
 from mien.run import Run
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_every_training_is_shown(prepared, experiment, tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     settings = [f"data.prepared={prepared}", "training.epochs=2", "protocol.folds=[0]"]

@@ -94,6 +94,7 @@ def test_what_is_not_used_and_what_a_fold_lacks_is_told(run):
     assert len(certificate["files"]) == 36
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(run, prepared, experiment, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
@@ -106,6 +107,7 @@ def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(r
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experiment, tmp_path):
     spread = tmp_path / "run"
     mien.train(experiment, [f"data.prepared={prepared}"], out=spread, workers=2)
@@ -192,6 +194,7 @@ def test_metrics_are_json_for_everyone(run):
     assert json.loads((run / "metrics.json").read_text())["classes"] == ["anger", "happiness", "neutral", "sadness"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_run_is_not_gone_on_with_after_its_corpus_changed(run, experiment, tmp_path, make_corpus):
     """Else cells that trained on a speaker would be certified as never having heard her."""
     root = make_corpus(tmp_path / "root", 4, seed=3)

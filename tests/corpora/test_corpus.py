@@ -172,7 +172,7 @@ CELLS = {
 
 
 @given(st.lists(st.fixed_dictionaries(CELLS), max_size=8))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_any_table_is_either_clean_or_told(cells):
     good = {"clip": "good", "file": "good.wav", "speaker": "zoe"}
     table = pd.DataFrame([*cells, good], columns=list(CELLS), dtype=object)

@@ -14,7 +14,7 @@ from mien.media.activity import detector
 from mien.media.audio import AudioBlock, read_audio
 from mien.media.scenes import Scene, scenes
 from mien.media.video import Picture
-from mien.media.windows import windows
+from mien.media.windows import joined, windows
 
 RATE = 16_000
 
@@ -40,6 +40,9 @@ class Notes:
     def people(self, start: float, end: float) -> list[float]:
         assert start >= self.forgotten
         return [time for time in self.times if start <= time < end]
+
+    def active(self, start: float, end: float) -> int:
+        return round(100 * start + end)
 
     def forget(self, before: float) -> None:
         self.forgotten = before
@@ -95,6 +98,11 @@ def test_windows_cover_sound_and_pictures_of_any_length(tmp_path: Path, pictures
     for scene in found:
         assert np.array_equal(scene.samples, whole[round(scene.start * RATE) : round(scene.end * RATE)])
         assert scene.people == pytest.approx([time for time in grid if scene.start - 1e-9 <= time < scene.end - 1e-9])
+        assert scene.speaker == round(100 * scene.start + scene.end)
+    sound, places = joined(found, RATE)
+    assert np.array_equal(sound[: len(whole)], whole)
+    assert not sound[len(whole) :].any()  # windows without sound begin there
+    assert all(np.array_equal(sound[place], scene.samples) for place, scene in zip(places, found, strict=True))
 
 
 @pytest.mark.parametrize("pictures", [5.04, 4.95, 2.0])
