@@ -196,7 +196,7 @@ def test_the_score_of_disentanglement_is_what_is_told_less_what_leaks(both, monk
     found = validated(asked, "both", examples)
     tasks = (1 + 6 / count + 0) / 3
     assert found["tasks"] == pytest.approx(tasks)
-    assert found["disentanglement"] == pytest.approx(tasks - (3 / count + 0 + 1) / 3)
+    assert found["disentanglement"] == pytest.approx(tasks - 0.1 * (3 / count + 0 + 1) / 3)
     assert "disentanglement" not in validated(model, "both", examples)
 
 

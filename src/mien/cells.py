@@ -25,7 +25,7 @@ from mien.protocols import PARTS, Fold
 from mien.recipes.base import Recipe
 from mien.rows import TASKS, prediction_table, task_table
 from mien.run import Cell, Run
-from mien.validation import mean_right, scores
+from mien.validation import LEAK, mean_right, scores
 
 STATISTICS: dict[Modality, str] = {
     "audio": "normalisation",
@@ -217,7 +217,7 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     if spied:
         branches = ((name.partition("-")[2], logits) for name, logits in sorted(inference.spied.items()))
         leak = mean_right(branches, examples.labels)  # EMBEDDING-FACTOR; the name of an embedding has no hyphen
-        found["disentanglement"] = found["tasks"] - (0.0 if np.isnan(leak) else leak)
+        found["disentanglement"] = found["tasks"] - LEAK * (0.0 if np.isnan(leak) else leak)
     return found
 
 

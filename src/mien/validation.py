@@ -11,6 +11,10 @@ from torch import Tensor
 from mien.engine.fit import Record
 from mien.engine.inference import Inference
 
+# Of what branches read, for each point of what heads tell. With a whole one the epoch of a model without removal is one
+# of the first, in which neither is learned yet: its branches learn as its heads do.
+LEAK = 0.1
+
 
 def mean_right(told: Iterable[tuple[str, NDArray[np.float32]]], labels: Mapping[str, Tensor]) -> float:
     """The mean over (factor, logits N x K) of how right they are; nan where no label is known."""

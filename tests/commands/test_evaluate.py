@@ -14,6 +14,8 @@ from mien.audit.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
 from mien.run import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory, make_corpus):
@@ -90,7 +92,6 @@ def test_the_page_and_the_text_tell_the_evaluation_with_the_papers_figures(run, 
     assert "Not scored: boredom (2), disgust (8), no emotion known (2)." in page
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_what_is_not_judged_yet_is_told_and_what_was_judged_before_is_called_old(run, other, evaluated):
     opened, title = Run.open(run), "models were judged by unlike folds or seeds"
     assert evaluated[0]["planned"] == {"folds": 4, "trainings": 4}
@@ -141,7 +142,6 @@ def test_a_corpus_without_shared_classes_is_refused_with_what_both_have(run, tmp
         mien.evaluate(run, on=tmp_path / "prepared")
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_another_corpus_of_the_same_name_does_not_overwrite_the_first(run, other, evaluated, tmp_path, make_corpus):
     mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=123), out=tmp_path / "prepared")
     mien.evaluate(run, on=tmp_path / "prepared")

@@ -4,12 +4,14 @@ python training_process.py resume FOLDER EPOCHS [KILL_AT_STEP]    trains; kills 
 python training_process.py resume FOLDER EPOCHS replace NUMBER    ... or when a file would appear for the NUMBERth time
 torchrun training_process.py equal FOLDER                         each process trains its uneven part of every batch
 python training_process.py serve                                  reads such words (a JSON list a line), does each in a
-                                                                  forked child, and answers with its exit status
+                                                                  forked child, or in two where the first word is
+                                                                  `two`, and answers with the exit status
 """
 
 import json
 import os
 import signal
+import socket
 import sys
 import traceback
 from pathlib import Path
@@ -153,18 +155,32 @@ def serve() -> None:
 
     make_recipe(SETTINGS)
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                main(json.loads(line))
-                status = 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(status)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        words, ranks = json.loads(line), [{}]
+        if words[0] == "two":
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = str(free.getsockname()[1])
+            told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            words, ranks = words[1:], [{"RANK": str(rank), "LOCAL_RANK": str(rank), **told} for rank in (0, 1)]
+        children = [forked(words, rank) for rank in ranks]
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        print(next((status for status in statuses if status), 0), flush=True)
+
+
+def forked(words: list[str], environment: dict[str, str]) -> int:
+    """Do it in a child, with these variables as torchrun would set them; its number."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        os.environ.update(environment)
+        main(words)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":
