@@ -60,12 +60,13 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
         if not found or found[0] not in known:
             raise ConfigError(f"data.video.columns: {place}: {unknown('column', wanted, known)}")
         names += found
-    if words := [name for name in names if not pd.api.types.is_numeric_dtype(table[name])]:
+    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in names}  # "0" and "1" stay text in a table
+    if words := [name for name in names if (numbers[name].isna() & table[name].notna()).any()]:
         raise ConfigError(f"data.video.columns: {place}: the column '{words[0]}' holds words, not numbers")
     if len(names) != config.dimension:
         raise ConfigError(
             f"data.video.dimension: {config.dimension}, but {place} has {len(names)} such columns; say that number"
         )
-    values = torch.from_numpy(table[names].to_numpy(np.float32, copy=True))
+    values = torch.from_numpy(np.stack([numbers[name].to_numpy(np.float32) for name in names], axis=1))
     whole = torch.isfinite(values).all(dim=1).tolist()
     return {clip: values[row : row + whole[row]] for row, clip in enumerate(table["clip"])}

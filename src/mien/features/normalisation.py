@@ -55,7 +55,9 @@ def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
             count, total, squares = sums.get(key, (0, torch.zeros(1), torch.zeros(1)))
             sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
     if kind == "train" and not sums:
-        raise RunError("normalisation: the training clips have not one frame; is there sound in the corpus?")
+        raise RunError(
+            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or the columns?"
+        )
     statistics = {}
     for key, (count, total, squares) in sums.items():
         mean = total / count
