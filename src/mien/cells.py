@@ -25,7 +25,7 @@ from mien.protocols import PARTS, Fold
 from mien.recipes.base import Recipe
 from mien.rows import TASKS, prediction_table, task_table
 from mien.run import Cell, Run
-from mien.validation import LEAK, mean_right, scores
+from mien.validation import LEAK, leak, mean_right, scores
 
 STATISTICS: dict[Modality, str] = {
     "audio": "normalisation",
@@ -56,7 +56,8 @@ class Model:
     def loader(self, examples: Examples) -> Loader:
         """Batches of examples as the model expects them, without anything random."""
         audio, video = self.stream("audio"), self.stream("video")
-        return Loader(examples, batch_size=64, length=self.experiment.data.length, audio=audio, video=video)
+        size = 64 if self.experiment.data.light else min(64, self.experiment.training.batch)
+        return Loader(examples, batch_size=size, length=self.experiment.data.length, audio=audio, video=video)
 
     def stream(self, modality: Modality) -> Stream | None:
         """What a loader must know of a modality; None where the data have none."""
@@ -215,9 +216,7 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     tasks = model.experiment.model(name).tasked
     found["tasks"] = mean_right([(factor, inference.logits[factor]) for factor in sorted(tasks)], examples.labels)
     if spied:
-        branches = ((name.partition("-")[2], logits) for name, logits in sorted(inference.spied.items()))
-        leak = mean_right(branches, examples.labels)  # EMBEDDING-FACTOR; the name of an embedding has no hyphen
-        found["disentanglement"] = found["tasks"] - LEAK * (0.0 if np.isnan(leak) else leak)
+        found["disentanglement"] = found["tasks"] - LEAK * leak(inference.spied, examples.labels)
     return found
 
 

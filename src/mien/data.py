@@ -81,6 +81,11 @@ class Data(Settings):
         return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
 
     @property
+    def light(self) -> bool:
+        """Whether nothing of it is pixels, of which many clips do not fit into memory at once."""
+        return all(len(features.shape(*feature)) == 1 for feature in self.features.values())
+
+    @property
     def feature_copies(self) -> dict[str, FeatureConfig]:
         """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
         if self.audio is None:

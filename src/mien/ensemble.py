@@ -146,7 +146,8 @@ class Ensemble:
             given: Sequence[NDArray[np.float32] | Crops | Seen | None] = (
                 heard if what == "audio" else seen or [None] * count
             )
-            empty = torch.zeros(0, *features.shape(name, config))
+            shape = features.shape(name, config)
+            empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
             sources[what] = (_Windows.of(given, empty),) * count
         examples = Examples(
             tuple(map(str, range(count))),
@@ -193,6 +194,10 @@ def planned(run: Run, model: str) -> list[Cell]:
 
 
 def best_model(run: Run) -> str:
-    """The model with the best UAR on validation speakers, all its folds and seeds pooled; the first of equals."""
+    """The model with the best UAR on validation speakers, all its folds and seeds pooled; the first of equals.
+
+    One that was not trained for emotion, from which it is only read, is taken where there is no other.
+    """
     models = run.metrics["models"]
-    return str(max(models, key=lambda name: models[name]["validation"]["uar"]))
+    trained = [name for name in models if "emotion" in run.experiment_of(name).model(name).tasked]
+    return str(max(trained or models, key=lambda name: models[name]["validation"]["uar"]))

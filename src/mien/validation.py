@@ -23,6 +23,24 @@ def mean_right(told: Iterable[tuple[str, NDArray[np.float32]]], labels: Mapping[
     return float(np.mean(known)) if known else np.nan
 
 
+def leak(spied: Mapping[str, NDArray[np.float32]], labels: Mapping[str, Tensor]) -> float:
+    """The mean over embeddings and factors of how right their best spy or reader is; 0 where there is none.
+
+    Args:
+        spied: name of a branch -> logits N x K; see `recipes.base.Recipe.spied`. One that has just begun anew knows
+            nothing, so the best of several tells.
+        labels: factor -> N.
+    """
+    best: dict[str, float] = {}
+    for name, logits in spied.items():
+        own, _, factor = name.partition("-")  # the name of an embedding has no hyphen
+        read = mean_right([(factor, logits)], labels)
+        place = f"{own.partition('#')[0]}-{factor}"
+        if not np.isnan(read):
+            best[place] = max(read, best.get(place, 0.0))
+    return float(np.mean(list(best.values()))) if best else 0.0
+
+
 def _right(logits: NDArray[np.float32], labels: Tensor, factor: str) -> float:
     """Of emotions the unweighted F over the classes that occur, of others the accuracy; nan where nothing is known."""
     known = labels.numpy() >= 0

@@ -133,6 +133,51 @@ def test_frames_that_are_not_usable_stay_so_and_a_clip_without_pictures_has_none
     assert batch.audio.valid.all()
 
 
+def test_a_repeated_clip_shows_the_second_that_it_plays():
+    loader = Loader(
+        Examples(clips=("a",), speakers=("a",), audio=(Clock(2.0, 0.01),), labels={}, video=(Clock(2.16, 0.24),)),
+        batch_size=1,
+        length=Length(seconds=12.0, short="repeat"),
+        audio=Stream(0.01, as_it_is),
+        video=Stream(0.24, as_it_is),
+    )
+    (batch,) = loader.epoch(0)
+    shown = batch.video.values[0, :, 0]
+    heard = batch.audio.values[0, (torch.arange(50) * 24).clamp(max=1199), 0]
+    assert len(shown) == 50
+    assert bool((heard - shown).ge(-1e-5).all())
+    assert bool((heard - shown).le(0.24).all())
+
+
+def test_no_picture_is_lost_where_a_clip_stays_as_long_as_it_is():
+    source = Clock(2.16, 0.24)
+    for seconds in (None, 12.0):
+        policy = Length(seconds=seconds)
+        assert policy.frames(source.length("a"), 0.24, policy.place(200, 0.01, 0.0)) == 9
+
+
+def test_pixels_are_pixels_whichever_clip_has_none(make_examples):
+    @dataclass(frozen=True)
+    class White:
+        count: int
+
+        def length(self, clip):
+            return self.count
+
+        def frames(self, clip):
+            return torch.full((self.count, 3, 4, 4), 255, dtype=torch.uint8)
+
+        def valid(self, clip):
+            return torch.ones(self.count, dtype=torch.bool)
+
+    for order in ((0, 3), (3, 0), (0, 2, 3)):
+        names = tuple(map(str, order))
+        examples = Examples(clips=names, speakers=names, audio=(), labels={}, video=tuple(map(White, order)))
+        (batch,) = Loader(examples, batch_size=4, length=Length(), video=Stream(0.24, as_it_is)).epoch(0)
+        seen = batch.to(torch.device("cpu")).video
+        assert seen.values[seen.valid].eq(1).all()
+
+
 def test_pixels_travel_as_bytes_and_arrive_between_minus_one_and_one():
     pixels = torch.tensor([0, 51, 204, 255], dtype=torch.uint8).reshape(1, 1, 1, 2, 2)
     sequence = Sequence(pixels, torch.ones(1, 1, dtype=torch.bool)).to(torch.device("cpu"), torch.float64)

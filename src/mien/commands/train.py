@@ -26,6 +26,7 @@ from mien.dataset import NOTHING, Dataset, different, open_all
 from mien.engine import board, processes
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError
+from mien.media.faces import Faces
 from mien.progress import progress
 from mien.protocols import Fold
 from mien.report import page
@@ -61,7 +62,7 @@ def train(
         LeakError: the split leaks (see `mien.audit.findings`), and the experiment does not accept it.
         RunError: `out` holds something else.
     """
-    settings = config.load(experiment, overrides)
+    settings = _pinned(experiment, overrides)
     if tensorboard:
         board.require()
     place = processes.device(device)
@@ -91,6 +92,15 @@ def train(
             finish(run, workers=workers)
         processes.wait()
     return _outcome(run)
+
+
+def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
+    """The settings, with the face detector that `auto` stands for here: elsewhere it might be another one."""
+    settings = config.load(experiment, overrides)
+    _, faces = settings.features.get("video", ("", None))
+    if isinstance(faces, Faces) and faces.faces == "auto":
+        settings = config.load(experiment, [*overrides, f"data.video.faces={faces.resolved().faces}"])
+    return settings
 
 
 def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:

@@ -33,7 +33,8 @@ class Joined(nn.Module):
     def _part(self, name: str, trunk: nn.Module, batch: Batch) -> Tensor:
         sequence = getattr(batch, name)
         has = sequence.valid.any(dim=1)
-        if collective.total(has.sum()) == 0:
+        count = has.sum()  # in evaluation nothing is kept of a batch, and one process may be alone with it
+        if (collective.total(count) if self.training else count) == 0:
             dtype = next(trunk.parameters(), sequence.values).dtype
             return torch.zeros(len(has), self.sizes[name], dtype=dtype, device=has.device)
         return torch.where(has[:, None], trunk(batch), 0.0)

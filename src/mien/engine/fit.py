@@ -35,8 +35,8 @@ class Training(Settings):
         best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch.
             "uar", "accuracy" and "loss" are of emotion; "tasks" is the mean of the scores of all tasks;
             "disentanglement" is that mean less a tenth of the mean of what spies and readers say of factors that an
-            embedding should not tell. Peri et al. 2021, section 4.2, choose by the lowest leak alone, which an embedding that
-            tells nothing at all would win: how tasks are weighed against it is assumed.
+            embedding should not tell. Peri et al. 2021, section 4.2, choose by the lowest leak alone, which an
+            embedding that tells nothing at all would win: how tasks are weighed against it is assumed.
         class_weight: "balanced" weighs a clip in its task's cross-entropy by clips / (classes x clips of its class).
         sampling: "balanced" draws training clips with replacement, every emotion equally often.
         precision: of the forward pass of a training step, by autocast. Parameters, gradients, optimisers, pooling and

@@ -19,7 +19,7 @@ class Inference:
         clips: N names, in the loader's order.
         logits: factor -> N x K float32.
         embeddings: name -> N x D float32; empty where they were not asked for.
-        spied: "EMBEDDING-FACTOR" -> N x K float32, logits of what is read from an embedding that should not tell it;
+        spied: name of a branch -> N x K float32, logits of what is read from an embedding that should not tell it;
             empty where it was not asked for.
     """
 

@@ -5,6 +5,7 @@ step keyed by (seed, step, draw), so that neither the number of processes nor a 
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
@@ -238,7 +239,8 @@ class Loader:
     def _place(self, index: int, position: float) -> Place:
         """What is taken of an example: decided by its sound, else by its pictures."""
         for stream, sources in ((self.audio, self.examples.audio), (self.video, self.examples.video)):
-            if stream is not None and (length := sources[index].length(self.examples.clips[index])):
+            timed = stream is not None and not math.isinf(stream.hop)
+            if stream is not None and timed and (length := sources[index].length(self.examples.clips[index])):
                 return self.length.place(length, stream.hop, position)
         return Place(0.0, 0.0, 0.0)
 
@@ -269,8 +271,7 @@ class Loader:
             valid[number, : len(part)] = usable
         if cut and all(len(frames) == longest for frames in cut):
             return Sequence(torch.stack(cut), valid)
-        dtype = cut[0].dtype if cut else example.dtype
-        values = torch.zeros(len(cut), longest, *example.shape[1:], dtype=dtype)
+        values = torch.zeros(len(cut), longest, *example.shape[1:], dtype=example.dtype)
         for row, frames in enumerate(cut):
             if len(frames):
                 values[row, : len(frames)] = frames

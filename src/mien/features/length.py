@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mien.settings import Settings
 
+_INEXACT = 1e-6  # of a frame: the rounding of seconds
 GREY = 128  # of pixels that fill a clip: in the middle between black and white
 
 
@@ -62,25 +63,34 @@ class Length(Settings):
         """How many frames of a modality with `length` of them, one each `hop` seconds, are taken."""
         if length == 0 or self.seconds is None or math.isinf(hop):
             return length
-        wanted = round(place.seconds / hop)
-        return wanted if place.seconds > place.whole else min(wanted, max(0, length - round(place.start / hop)))
+        wanted = math.ceil(place.seconds / hop - _INEXACT)
+        if self.short == "constant" or place.seconds > place.whole:
+            return wanted
+        return min(wanted, max(0, length - round(place.start / hop)))
 
     def apply(self, frames: Tensor, valid: Tensor, hop: float, place: Place) -> tuple[Tensor, Tensor]:
         """Take frames T x ... and their validity T: cut, repeated in step with the clip, or filled."""
         length, target = len(frames), self.frames(len(frames), hop, place)
         if target == length and place.start == 0:
             return frames, valid
-        if place.seconds <= place.whole:
-            start = round(place.start / hop)
-            return frames[start : start + target], valid[start : start + target]
-        if self.short == "repeat":
-            period = max(1, round(place.whole / hop))
-            taken = torch.arange(target) % period
+        if self.short == "repeat" and place.seconds > place.whole:
+            taken = _repeated(target, hop, place.whole)
             seen = taken < length
             taken = taken.clamp(max=length - 1)
             return frames[taken], valid[taken] & seen
-        missing = max(0, target - length)
+        start = round(place.start / hop)
+        part, usable = frames[start : start + target], valid[start : start + target]
+        if (missing := target - len(part)) <= 0:
+            return part, usable
         constant = float(GREY) if frames.dtype == torch.uint8 else 0.0
         filler = torch.full((missing, *frames.shape[1:]), constant, dtype=frames.dtype)
-        usable = torch.ones(missing, dtype=torch.bool)
-        return torch.cat([frames, filler])[:target], torch.cat([valid, usable])[:target]
+        return torch.cat([part, filler]), torch.cat([usable, torch.ones(missing, dtype=torch.bool)])
+
+
+def _repeated(count: int, hop: float, whole: float) -> Tensor:
+    """Which frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played again and again."""
+    period = round(whole / hop)
+    if abs(period * hop - whole) < _INEXACT * hop:
+        return torch.arange(count) % max(1, period)
+    times = torch.arange(count, dtype=torch.float64) * hop
+    return ((times + _INEXACT * hop) % whole / hop).floor().long()

@@ -56,7 +56,8 @@ def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
             sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
     if kind == "train" and not sums:
         raise RunError(
-            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or the columns?"
+            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or are "
+            "the columns empty?"
         )
     statistics = {}
     for key, (count, total, squares) in sums.items():

@@ -42,7 +42,7 @@ class Answer:
     Attributes:
         logits: factor -> B x K, of `predict`.
         embeddings: name -> B x D, of `embed`.
-        spied: "EMBEDDING-FACTOR" -> B x K, of `spied`.
+        spied: name of a branch -> B x K, of `spied`.
     """
 
     logits: dict[str, Tensor]
@@ -66,7 +66,10 @@ class Recipe(nn.Module, ABC):
         """Return name -> embedding B x D."""
 
     def spied(self, batch: Batch) -> dict[str, Tensor]:
-        """Return "EMBEDDING-FACTOR" -> logits B x K: what is read from an embedding that should not tell it."""
+        """Return name -> logits B x K: what branches read from an embedding that should not tell it.
+
+        A name is EMBEDDING-FACTOR, or EMBEDDING#N-FACTOR of the second branch and further ones of a kind.
+        """
         return {}
 
     def answer(self, batch: Batch) -> Answer:

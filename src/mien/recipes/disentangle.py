@@ -152,7 +152,7 @@ class Disentangle(Recipe):
         return embeddings
 
     def spied(self, batch: Batch) -> dict[str, Tensor]:
-        """Return "EMBEDDING-FACTOR" -> logits B x K of every reader and of the first spy of every removal."""
+        """Return name -> logits B x K of every reader and spy, as `disentangle_settings.spy_names` calls them."""
         return self._spied(self.embed(batch))
 
     def answer(self, batch: Batch) -> Answer:
@@ -170,10 +170,7 @@ class Disentangle(Recipe):
         return logits
 
     def _spied(self, embeddings: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            f"{name}-{factor}": self.spies[spies[0]](embeddings[name])
-            for (name, factor), spies in self._spy_names.items()
-        }
+        return {spy: self.spies[spy](embeddings[name]) for (name, _), spies in self._spy_names.items() for spy in spies}
 
     def _spies(self, name: str, factor: str) -> list[nn.Module]:
         return [self.spies[spy] for spy in self._spy_names.get((name, factor), [])]
