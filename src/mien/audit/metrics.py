@@ -8,6 +8,7 @@ import pandas as pd
 from mien.audit.compare import Pair, differences, leakage_differences
 from mien.audit.folds import by_fold, fold_means
 from mien.audit.scores import DRAWS, gaps, judged, summary
+from mien.audit.task_scores import macro_f, task_scores
 
 
 def metrics(
@@ -15,6 +16,7 @@ def metrics(
     classes: Sequence[str],
     leakage: pd.DataFrame | None = None,
     by_speaker: pd.DataFrame | None = None,
+    tasks: pd.DataFrame | None = None,
     *,
     units: Mapping[int, int],
     among: Iterable[Pair] | None = None,
@@ -27,13 +29,16 @@ def metrics(
         classes: the K classes, in order.
         leakage: `leakage.csv`, where it was measured.
         by_speaker: `leakage_by_speaker.csv`, likewise.
+        tasks: `tasks.csv`, where heads name other factors than the emotion.
         units: fold -> its unit, as in `Run.units`.
         among: the pairs of models whose differences are told; None takes all.
         seed: of the bootstraps.
 
     Returns:
-        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `delta`: model -> measure ->
-        test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test and delta;
+        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `macro_f`: model -> split ->
+        the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> those of `task_scores.task_scores`,
+        if heads name any factor besides; `delta`: model -> measure -> test minus validation, pooled; `folds`: model ->
+        measure -> the mean over folds of validation, test and delta;
         `differences`: the rows of `compare.differences`, on the split that the run is judged by (`scores.judged`);
         `leakage_differences`: those of `compare.leakage_differences`, if it was measured; `interval`: what the
         intervals are.
@@ -45,10 +50,17 @@ def metrics(
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap draws of speakers (seeds averaged within each), corrected for few",
         "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
+        "macro_f": _nested(macro_f(predictions, classes, seed=seed), "model", "split"),
         "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
         "folds": _nested(means, "model", "measure"),
         "differences": records(apart),
     }
+    if tasks is not None and len(tasks):
+        scored = task_scores(tasks, seed=seed)
+        found["tasks"] = {
+            str(factor): _nested(rows.drop(columns="factor"), "model", "split")
+            for factor, rows in scored.groupby("factor", sort=False)
+        }
     if leakage is not None:
         found["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
     return found

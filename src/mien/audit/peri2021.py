@@ -6,8 +6,8 @@ speaker embedding), Table 1 (person accuracy), the person read from the emotion 
 `person_only`, and METHOD_DIMENSION, the dimension being that of the speaker embedding.
 
 All scores are fractions in [0, 1] on test clips (validation where test is held), with 95 % intervals over speakers,
-seeds averaged within a speaker. The leak stands twice: on the clips as they are, beside "all are called the most
-frequent class", and with all classes weighted alike, beside the identity floor: what the true person alone says.
+corrected for bias, seeds averaged within a speaker. The leak stands twice: on all clips, beside "all are called the
+most frequent class", and with all classes weighted alike, beside the identity floor: what the true person alone says.
 """
 
 import math
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mien.audit import floors, said
@@ -85,9 +86,10 @@ def evidence(run: Run, *, seed: int = 0) -> dict[str, Any]:
         seed: of the bootstraps.
 
     Returns:
-        `split, probe, classes`; `chance` and `identity_floor`: `f1, balanced_f1`; `figure_3a, figure_3b, table_1,
-        person_from_emotion, stuart_maxwell`: rows with `model, method, dimension` (None of a single-task model) and
-        scores with `..._low, ..._high`; `claims`: see `peri2021_claims.answered`.
+        `split, probe, classes`; `even`: whether every class is equally frequent; `chance` and `identity_floor`: `f1,
+        balanced_f1`; `figure_3a, figure_3b, table_1, person_from_emotion, stuart_maxwell`: rows with `model, method,
+        dimension` (None of a single-task model) and scores with `..._low, ..._high`; `claims`: see
+        `peri2021_claims.answered`.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -102,10 +104,11 @@ def evidence(run: Run, *, seed: int = 0) -> dict[str, Any]:
     chance = next(iter(counts.emotion.values()), None)
     identity = counts.identity.get(said.PAPERS)
     leak, knows = counts.leak.get(said.PAPERS, {}), counts.knows.get(said.PAPERS, {})
-    found = Found(models, counts.emotion, counts.person, leak, identity, knows, counts.most, different)
+    even = bool(leak) and all(_even(table) for table in leak.values())
+    found = Found(models, counts.emotion, counts.person, leak, identity, knows, counts.most, different, even)
     return _plain_mapping(
         {
-            **{"split": split, "probe": said.PAPERS, "classes": list(run.classes)},
+            **{"split": split, "probe": said.PAPERS, "classes": list(run.classes), "even": even},
             "chance": None if chance is None else _both(constant(chance), seed),
             "identity_floor": None if identity is None else _both(identity, seed),
             "figure_3a": [
@@ -256,6 +259,12 @@ def _tasks(run: Run) -> pd.DataFrame:
     """`tasks.csv`, without rows where there is none."""
     path = run.folder / "tasks.csv"
     return read_table(path, TASKS) if path.exists() else pd.DataFrame(columns=list(TASKS))
+
+
+def _even(table: Confusion) -> bool:
+    """Whether every class is equally frequent, all speakers together."""
+    total = table.counts.sum((0, -1))
+    return bool(total.any() and np.allclose(total, total[0]))
 
 
 def _both(table: Confusion, seed: int) -> Scores:

@@ -10,8 +10,9 @@ four kinds of claim:
 - *near*: yes where all intervals end below the margin; no where one is separable above zero; else not separable.
 - *different*: yes where every model differs from its baseline by Stuart-Maxwell at `ALPHA`; else not separable.
 
-No claim is answered yes on fewer than six speakers. A leak is judged on the clips as they are, as the paper does, and
-with all classes weighted alike (`balanced`), where what is frequent says nothing.
+No claim is answered yes on fewer than six speakers. A leak is judged on all clips as they are, as the paper does, and
+with all classes weighted alike (`balanced`), where what is frequent says nothing. Where every class is equally frequent
+the two are the same: then each claim stands once, and only what it has to be above makes it two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,8 +32,8 @@ ALPHA = 0.01  # of Stuart-Maxwell: Peri et al. 2021, footnote 1
 PERSON, FELT = "person_only", "emotion_only"
 MULTITASK = "multitask"
 REVERSAL, NEWER = "gradient_reversal", ("alternating", "confusion")
-AS_IT_IS, BALANCED = "as it is", "balanced"
-CLIPS = {AS_IT_IS: f1, BALANCED: balanced_f1}
+ALL, BALANCED, EVEN = "all clips", "balanced", "balanced as it is"
+GROUNDS = ("single_leaks", "multitask_leaks")  # claims of a leak above chance, and above the identity floor
 COLUMNS = (
     *("claim", "says", "section", "clips", "kind", "answer", "contrast", "difference", "low", "high", "p", "p_holm"),
     *("separable", "speakers"),
@@ -53,6 +54,7 @@ class Found(NamedTuple):
         knows: model -> of the speaker by the probe on the emotion embedding, right and wrong.
         most: the share of clips that the speaker with the most has: chance of naming the speaker.
         different: rows of Stuart-Maxwell tests, with `model, other, p_holm`.
+        even: whether every class is equally frequent.
     """
 
     models: Mapping[tuple[str, int], str]
@@ -63,6 +65,7 @@ class Found(NamedTuple):
     knows: Tables
     most: float | None
     different: Sequence[Mapping[str, Any]]
+    even: bool = False
 
 
 class Asked(NamedTuple):
@@ -84,11 +87,11 @@ def answered(found: Found, *, seed: int = 0) -> list[dict[str, Any]]:
         seed: of the bootstraps.
 
     Returns:
-        `claim` (its key), `says` (in words), `section` of the paper, `clips` (as it is or balanced, of leaks), `kind`,
+        `claim` (its key), `says` (in words), `section` of the paper, `clips` (`ALL`, `BALANCED` or `EVEN`, of leaks), `kind`,
         `answer`, and `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`; of the
         kind "different": `contrast, p_holm, seeds`.
     """
-    asked = [*_scores(found), *(one for clips in CLIPS for one in _leaks(found, clips)), *_persons(found)]
+    asked = [*_scores(found), *_all_leaks(found), *_persons(found)]
     return [*(_judged(one, seed) for one in asked), _different(found)]
 
 
@@ -121,10 +124,18 @@ def _scores(found: Found) -> list[Asked]:
     ]
 
 
+def _all_leaks(found: Found) -> list[Asked]:
+    """On all clips, and balanced; of clips that are balanced already only what differs: above chance, and all else."""
+    if not found.even:
+        return [*_leaks(found, ALL), *_leaks(found, BALANCED)]
+    grounds = [one for one in _leaks(found, ALL) if one.claim in GROUNDS]
+    return [*grounds, *(one._replace(clips=EVEN) for one in _leaks(found, BALANCED))]
+
+
 def _leaks(found: Found, clips: str) -> list[Asked]:
     """Emotion by the probe on the speaker embedding."""
-    measure, leak = CLIPS[clips], found.leak
-    ground = "chance" if clips == AS_IT_IS else "the identity floor"
+    measure, leak = f1 if clips == ALL else balanced_f1, found.leak
+    ground = "chance" if clips == ALL else "the identity floor"
     sizes = _sizes(found, MULTITASK, leak)
     alone: dict[str, Sequence[Term]] = {}
     if PERSON in leak and (below := _ground(found, leak[PERSON], clips)) is not None:
@@ -148,9 +159,9 @@ def _leaks(found: Found, clips: str) -> list[Asked]:
         least[f"all removals: {shared[0]} minus {size}"] = terms
     smallest = shared[0] if len(shared) > 1 else "the smallest"
     told = [
-        ("single_leaks", f"A model of the person alone tells emotion above {ground}.", "5.1", ABOVE, alone),
+        (GROUNDS[0], f"A model of the person alone tells emotion above {ground}.", "5.1", ABOVE, alone),
         (
-            "multitask_leaks",
+            GROUNDS[1],
             f"So does the speaker embedding of a multitask model, above {ground}.",
             "5.1",
             ABOVE,
@@ -238,7 +249,7 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _ground(found: Found, table: Confusion, clips: str) -> Confusion | None:
     """What a leak has to be above: all clips called the most frequent class; with classes evened out, the person's."""
-    return constant(table) if clips == AS_IT_IS else found.identity
+    return constant(table) if clips == ALL else found.identity
 
 
 def _against(

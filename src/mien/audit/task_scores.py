@@ -1,7 +1,7 @@
 """What a model's heads say, scored over speakers: macro F of emotion, and the accuracy of other tasks (the person).
 
 All scores are fractions in [0, 1] of pooled clips, seeds averaged within a speaker; intervals are 95 % bootstraps over
-speakers, as in `scores`.
+speakers, corrected for bias, as in `contrasts`.
 """
 
 from collections.abc import Sequence

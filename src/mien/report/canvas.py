@@ -91,5 +91,32 @@ def svg(drawn: Figure, name: str, description: str) -> str:
 
 
 def number_of(models: Iterable[str], model: str) -> int:
-    """The number of a model's colour and marker: its place in the experiment."""
-    return list(models).index(model)
+    """The number of a model's colour and marker: its place in the experiment.
+
+    Of more models than there are colours, those that are called METHOD_SIZE (`alternating_64`) have the colour of their
+    method and the marker of their size, the largest first, and all others the colours that are left.
+    """
+    names = list(models)
+    parts = {name: re.fullmatch(r"(.+)_(\d+)", name) for name in names}
+    methods = list(dict.fromkeys(told[1] for told in parts.values() if told))
+    if len(names) <= COLOURS or not methods:
+        return names.index(model)
+    if told := parts[model]:
+        sizes = sorted({int(one[2]) for one in parts.values() if one}, reverse=True)
+        return _numbered(methods.index(told[1]), sizes.index(int(told[2])))
+    return len(methods) + [name for name, one in parts.items() if not one].index(model)
+
+
+def _numbered(colour: int, marker: int) -> int:
+    """The number that `colour_of` and `marker_of` take for these."""
+    return colour % COLOURS + COLOURS * ((marker - colour) % COLOURS)
+
+
+def colour_of(number: int) -> str:
+    """The colour of a series."""
+    return SERIES[number % COLOURS]
+
+
+def marker_of(number: int) -> str:
+    """The marker of a series: another one each time that the colours come round again."""
+    return MARKERS[(number + number // COLOURS) % COLOURS]

@@ -66,7 +66,7 @@ def _look(point: Point, points: Sequence[Point]) -> dict[str, Any]:
     number = methods.index(base) if base in methods else len(methods)
     style = "none" if point.kind == "erased" else "full"
     return {
-        **{"color": SERIES[number % COLOURS], "marker": MARKERS[number % len(MARKERS)]},
+        **{"color": colour_of(number), "marker": marker_of(number)},
         **{"fillstyle": style, "markersize": 5.5},
     }
 

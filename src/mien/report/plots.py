@@ -60,12 +60,12 @@ def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: st
     with figure(0.55 + 0.27 * len(rows)) as drawn:
         axes = drawn.add_subplot()
         for place, row in enumerate(rows):
-            colour = SERIES[row.series % COLOURS]
+            colour = colour_of(row.series)
             axes.plot([row.chance] * 2, [place - 0.36, place + 0.36], color=MUTED, linewidth=1.2, zorder=1)
             axes.plot(row.parts, [place] * len(row.parts), "|", color=colour, alpha=0.35, markersize=6, zorder=2)
             axes.plot([row.low, row.high], [place] * 2, color=colour, linewidth=1.8, solid_capstyle="butt", zorder=3)
             axes.plot(row.shuffled, place, "o", color=MUTED, fillstyle="none", markersize=4, zorder=3)
-            axes.plot(row.value, place, MARKERS[row.series % COLOURS], color=colour, markersize=5.5, zorder=4)
+            axes.plot(row.value, place, marker_of(row.series), color=colour, markersize=5.5, zorder=4)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(low, 100)
@@ -109,7 +109,7 @@ def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, 
 
     The mean ends where the first cell ends, since cells that stop early would otherwise leave it.
     """
-    colour = SERIES[series % COLOURS]
+    colour = colour_of(series)
     with figure(3.0) as drawn:
         panels = drawn.subplots(2, 1, sharex=True)
         for axes, key, label in zip(panels, ("loss", "score"), ("training loss", "validation UAR, %"), strict=True):
@@ -141,12 +141,12 @@ def scatter(
         told = np.asarray(groups)
         for number, group in enumerate(order):
             x, y = points[told == group].T
-            shape = MARKERS[(number + number // COLOURS) % COLOURS]
+            shape = marker_of(number)
             axes.plot(
                 x,
                 y,
                 shape,
-                color=SERIES[number % COLOURS],
+                color=colour_of(number),
                 markersize=4.5,
                 markeredgewidth=0,
                 alpha=0.85,
@@ -172,7 +172,7 @@ def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: st
             told = [table[person] for table in scores.values() if person in table]
             axes.plot([min(told), max(told)], [place] * 2, color=RULE, linewidth=0.8, zorder=1)
         for number, (model, table) in enumerate(scores.items()):
-            style: Any = {"color": SERIES[number % COLOURS], "marker": MARKERS[number % COLOURS], "markersize": 5}
+            style: Any = {"color": colour_of(number), "marker": marker_of(number), "markersize": 5}
             axes.plot(
                 list(table.values()),
                 [names.index(person) for person in table],

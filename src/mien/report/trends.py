@@ -32,7 +32,7 @@ def reliability(before: Reliability, after: Reliability, *, name: str, descripti
         axes = drawn.add_subplot()
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=1)
         for bins, label, colour, style in ((before, "as trained", MUTED, "none"), (after, "calibrated", "", "full")):
-            colour = colour or SERIES[series % COLOURS]
+            colour = colour or colour_of(series)
             axes.plot(100 * bins.said, 100 * bins.right, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
             sizes = 2.5 + 7 * np.sqrt(bins.clips / max(1.0, float(bins.clips.sum())))
             for x, y, size in zip(100 * bins.said, 100 * bins.right, sizes, strict=True):
@@ -80,8 +80,8 @@ def _marked(axes: Axes, x: Sequence[float] | Array, y: Sequence[float] | Array, 
     axes.plot(
         x,
         y,
-        color=SERIES[series % COLOURS],
-        marker=MARKERS[series % COLOURS],
+        color=colour_of(series),
+        marker=marker_of(series),
         markevery=max(1, len(x) // 6),
         markersize=4,
         linewidth=1.3,
