@@ -54,10 +54,9 @@ EXPERIMENT = {
 }
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
+def write_prepared(folder):
     """36 clips as `prepare` leaves them, without media: some lack a face, one its pictures, one its action units."""
-    folder, generator, rows = tmp_path_factory.mktemp("prepared"), np.random.default_rng(0), []
+    generator, rows = np.random.default_rng(0), []
     for number in range(CLIPS):
         person, emotion = number % PEOPLE, number // PEOPLE % 3
         units = generator.normal([3 * emotion, 50 + 10 * person])
@@ -91,6 +90,12 @@ def prepared(tmp_path_factory):
         own = {key: value for key, value in settings.items() if key != "name"}
         shards.write(target(folder, name, features.parse(name, own)).folder, frames)
     return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """See `write_prepared`."""
+    return write_prepared(tmp_path_factory.mktemp("prepared"))
 
 
 def experiment(prepared, **changes):

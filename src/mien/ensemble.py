@@ -114,8 +114,12 @@ class Ensemble:
 
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
+        return self.judge(self.voices(waveforms))
+
+    def voices(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The frames of n waveforms, each T x D."""
         name, config = self.models[0].experiment.features["audio"]
-        return self.judge(features.extract(name, waveforms, config))
+        return features.extract(name, waveforms, config)
 
     def over(self, sound: NDArray[np.float32], places: Sequence[slice]) -> NDArray[np.float64]:
         """The same of n parts of one waveform, see `frames`."""

@@ -24,8 +24,50 @@ def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> Confu
 def test_one_term_is_the_score_with_the_interval_of_the_scores() -> None:
     one = table(0.6, seed=0)
     found = contrast([Term(1.0, one, f1)])
-    assert found.difference == pytest.approx(f1(one.counts.sum(0)))
-    assert (found.low, found.high) == pytest.approx(interval(resampled(one, "f1"), 12))
+    score, drawn = float(f1(one.counts.sum(0))), resampled(one, "f1")
+    assert found.difference == pytest.approx(score)
+    ends = np.array(interval(drawn, 12)) + 2 * (score - drawn.mean())
+    assert (found.low, found.high) == pytest.approx(ends)
+    assert abs(score - drawn.mean()) < 0.1 * (found.high - found.low), "where nothing is entangled there is no bias"
+
+
+def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tuple[Confusion, Confusion]:
+    """What a probe says that calls each clip its person's own emotion of six but where it knows, and what that says."""
+    clips = np.full(6, 2.0)
+    floor = np.zeros((len(own), 6, 6))
+    floor[np.arange(len(own)), :, own] = clips
+    share = np.clip(random.normal(knows, 0.15, (len(own), 1)), 0, 1) * knows / max(knows, 1e-9)
+    hits = random.binomial(6, np.repeat(share, 6, 1)) / 3
+    leak = floor * (1 - hits / 2)[:, :, None] + hits[:, :, None] * np.eye(6)
+    names = tuple(f"s{who:05}" for who in range(len(own)))
+    return Confusion(names, leak), Confusion(names, floor)
+
+
+def test_the_interval_of_an_identity_floor_holds_it_and_covers() -> None:
+    """With two of twelve people for each of six emotions the F of their emotions is above that of every draw."""
+    random = np.random.default_rng(0)
+    _, floor = entangled(random, np.arange(12) % 6, 0.0)
+    score = float(f1(floor.counts.sum(0)))
+    low, high = interval(resampled(floor, "f1"), 12)
+    assert low < high < score == pytest.approx(1 / 6)
+    found = contrast([Term(1.0, floor, f1)])
+    assert found.low < score < found.high
+    many = entangled(random, np.arange(12_000) % 6, 0.3)
+    truth = {"floor": 1 / 6, "above": float(f1(many[0].counts.sum(0)) - f1(many[1].counts.sum(0)))}
+    held = dict.fromkeys(("floor", "above", "percentiles"), 0)
+    for _ in range(60):
+        leak, floor = entangled(random, random.integers(6, size=12), 0.3)
+        for name, terms in {
+            "floor": [Term(1.0, floor, f1)],
+            "above": [Term(1.0, leak, f1), Term(-1.0, floor, f1)],
+        }.items():
+            told = contrast(terms)
+            assert told.low <= told.difference <= told.high
+            held[name] += told.low <= truth[name] <= told.high
+        low, high = interval(resampled(floor, "f1"), 12)
+        held["percentiles"] += low <= truth["floor"] <= high
+    assert held["above"] >= 54
+    assert held["floor"] >= 45 > 6 > held["percentiles"]
 
 
 def test_planted_differences_are_separable_and_nothing_is_not() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 import pytest
+from sklearn.metrics import f1_score
 
 from mien.audit import folds, scores
 from mien.audit.metrics import metrics
@@ -24,7 +25,17 @@ def test_metrics_are_json_without_nan_and_repeat_the_tables(predicted: Predict, 
     assert told["differences"][0]["other"] == "b"
     means = folds.fold_means(folds.by_fold(rows, CLASSES))
     assert told["folds"]["b"]["wa"]["test"] == row(means, model="b", measure="wa")["test"]
-    assert "leakage_differences" not in told
+    assert not {"leakage_differences", "tasks"} & set(told)
+    own = rows[(rows["model"] == "a") & (rows["split"] == "test")]
+    scored = f1_score(own["emotion"], own["predicted"], average="macro")
+    assert told["macro_f"]["a"]["test"]["f1"] == pytest.approx(scored)
+    assert told["macro_f"]["a"]["test"]["f1_low"] is None
+    named = own.assign(factor="speaker", truth="s0", predicted=["s0", *["s1"] * (len(own) - 1)], probability=0.5)
+    found = json.loads(json.dumps(metrics(rows, CLASSES, tasks=named, units={}), allow_nan=False))
+    assert set(found["tasks"]) == {"speaker"}
+    assert found["tasks"]["speaker"]["a"]["test"]["accuracy"] == pytest.approx(1 / len(own))
+    assert found["tasks"]["speaker"]["a"]["test"]["chance"] == 1
+    assert "tasks" not in metrics(rows, CLASSES, tasks=named.iloc[:0], units={})
 
 
 def test_without_test_rows_there_are_scores_of_validation_alone(predicted: Predict) -> None:

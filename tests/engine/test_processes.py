@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -68,6 +69,27 @@ def test_two_processes_equal_one(trained, embedding):
             torch.testing.assert_close(
                 two[key], one[key], rtol=0, atol=tolerance, msg=lambda told, key=key: f"{key}: {told}"
             )
+
+
+def test_two_processes_train_a_cell_that_hears_and_sees(run, tmp_path):
+    """Statistics of two trunks are of both processes' clips; the first alone validates, predicts and writes."""
+    assert run("prepare", tmp_path / "prepared")[0] == 0
+    for words in (["cell"], ["two", "cell"]):
+        status, complaint = run(*words, tmp_path / "prepared", tmp_path / words[0])
+        assert status == 0, complaint
+    one, two = (tmp_path / word / "models" / "both" / "fold-0-seed-0" for word in ("cell", "two"))
+    written = {"history.jsonl", "predictions.csv", "tasks.csv", "embeddings.safetensors", "weights.safetensors"}
+    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()} == written
+    for name in ("weights.safetensors", "embeddings.safetensors"):
+        first, second = weights(one / name), weights(two / name)
+        assert first.keys() == second.keys()
+        for key, value in first.items():
+            torch.testing.assert_close(
+                second[key], value, rtol=1e-4, atol=1e-4, msg=lambda told, key=key: f"{key}: {told}"
+            )
+    assert any("video" in key and "mean" in key for key in weights(one / "weights.safetensors"))
+    for name in ("predictions.csv", "tasks.csv"):
+        pd.testing.assert_frame_equal(*(pd.read_csv(place / name) for place in (one, two)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 python training_process.py resume FOLDER EPOCHS [KILL_AT_STEP]    trains; kills itself at that step
 python training_process.py resume FOLDER EPOCHS replace NUMBER    ... or when a file would appear for the NUMBERth time
 torchrun training_process.py equal FOLDER                         each process trains its uneven part of every batch
+python training_process.py prepare PREPARED                       writes a corpus of sound and pixels
+python training_process.py cell PREPARED RUN                      trains a cell on it
 python training_process.py serve                                  reads such words (a JSON list a line), does each in a
                                                                   forked child, or in two where the first word is
                                                                   `two`, and answers with the exit status
@@ -55,6 +57,15 @@ ADVERSARIES = {  # all in one recipe: an embedding each, and what stands between
         "orthogonality": {"between": ["confusion", "none"], "weight": 0.5},
     },
 }
+CELL = {  # plain descent: where a true gradient is zero, Adam would make a step of its rounding
+    "encoder": {
+        "audio": {"name": "vgg", "channels": [4, 6], "dimension": 6},
+        "video": {"name": "vgg", "channels": [4]},
+    },
+    "training": {"epochs": 1, "batch": 9},
+    "optimiser": {"name": "sgd", "lr": {"default": 0.1}},
+}
+LONGEST = 120  # seconds after which a process is hung, and killed
 make_examples = conftest.make_examples.__wrapped__()
 make_loader = conftest.make_loader.__wrapped__(make_examples)
 make_recipe = conftest.make_recipe.__wrapped__()
@@ -130,11 +141,24 @@ def equal(folder: Path) -> None:
             checkpoint.save_weights(folder / f"{name}.safetensors", recipe.state_dict())
 
 
+def cell(prepared: Path, folder: Path) -> None:
+    """Train a cell that hears and sees; each process trains its part, and the first infers alone."""
+    import test_cells
+
+    test_cells.trained(test_cells.experiment(prepared, **CELL), folder)
+
+
 def main(words: list[str]) -> None:
     """Do what the words of a command line ask for."""
     with processes.together(torch.device("cpu")):
         if words[0] == "equal":
             equal(Path(words[1]))
+        elif words[0] == "prepare":
+            import test_cells
+
+            test_cells.write_prepared(Path(words[1]))
+        elif words[0] == "cell":
+            cell(Path(words[1]), Path(words[2]))
         else:
             double = torch.float64 if "double" in words else torch.float32
             numbers = [int(word) for word in words[2:] if word.isdecimal()]
@@ -152,6 +176,8 @@ def serve() -> None:
     torch takes to load.
     """
     import torch._dynamo  # noqa: F401 - which the first step of an optimiser would import in every child
+
+    import test_cells  # noqa: F401 - for children that train a cell
 
     make_recipe(SETTINGS)
     for line in sys.stdin:
@@ -173,6 +199,7 @@ def forked(words: list[str], environment: dict[str, str]) -> int:
         return child
     status = 1
     try:
+        signal.alarm(LONGEST)
         os.environ.update(environment)
         main(words)
         status = 0

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from sklearn.metrics import f1_score
 
 from mien.errors import RunError
 from mien.report import bars, claims, figures, page
@@ -54,6 +55,10 @@ def evidence() -> dict[str, object]:
 def told(make_run: Callable[..., Run]) -> Run:
     run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
     run.write_json("peri2021.json", evidence())
+    own = run.predictions.query("split == 'test'")
+    named = own.assign(factor="speaker", truth=own["speaker"], predicted=own["speaker"], probability=0.9)
+    named.loc[named.index[::4], "predicted"] = "17"
+    run.write_table("tasks.csv", named)
     return run
 
 
@@ -67,6 +72,12 @@ def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatc
         "measurements."
     )
     html = page.render(told)
+    assert "<h3>Pooled and by fold</h3>" in html
+    tasks = re.sub(r"<[^>]+>", " ", html.split('aria-label="Macro F and other tasks"')[1].split("</table>")[0])
+    test = told.predictions.query("split == 'test'")
+    scored = f1_score(test["emotion"], test["predicted"], average="macro")
+    assert re.search(rf"MEnAN\s+{100 * scored:.1f}\s+[\d.]+ to [\d.]+\s+[\d.]+\s+75.0\s+[\d.]+ to [\d.]+", tasks)
+    assert "only read" not in tasks
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section.replace("</svg>", " ")))
     assert '<a href="#claims">' in html
@@ -78,10 +89,38 @@ def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatc
     assert "paper 92.6" in text
     assert "naming the most frequent gets 10.0 %" in text
     assert "chance 8.3 %" in text
-    assert "Identity floor, the true speaker alone: 45.0 and 45.0." in text
+    assert "most frequent class: 17.0, balanced 17.0." in text
+    assert "Identity floor, the true speaker alone: 45.0, balanced 45.0 (40.0 to 50.0)." in text
+    assert "all test clips balanced above identity floor" in text
+    assert html.index('id="claims"') < html.index('id="scores"')
+    answers = re.sub(r"\s+", " ", html.split('<div class="answer">')[1].split("</div>")[0])
+    assert re.search(r"tells a one-hidden-layer probe at most 60.0.% from multitask_2048 and at least 30.0.%", answers)
     assert section.count("<svg") == 3
     for name in ("Emotion from the emotion embedding", "all classes weighted alike", "identity floor", "single task"):
         assert name in text
+
+
+def test_what_is_balanced_as_it_is_stands_once(told: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in ((evidence_of, "maps_of"), (figures, "curves"), (figures, "confusions")):
+        monkeypatch.setattr(place, name, lambda *_: [])
+    kept = (told.folder / "peri2021.json").read_text()
+    claim = {"says": "It leaks.", "section": "5.1", "kind": "above", "answer": "not asked", "contrasts": []}
+    two = [claim | {"claim": "a", "clips": clips} for clips in ("all clips", "balanced as it is")]
+    told.write_json("peri2021.json", evidence() | {"even": True, "claims": two})
+    predictions = told.predictions
+    told.write_table("predictions.csv", predictions[predictions["fold"] == 0])
+    html = page.render(told)
+    section = html.split('<section id="claims">')[1].split("</section>")[0]
+    told.write_table("predictions.csv", predictions)
+    (told.folder / "peri2021.json").write_text(kept)
+    assert "Pooled and by fold" not in html, "of one fold it would be the same again"
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
+    assert "section 5.1; above; all test clips" in text
+    assert "section 5.1; above; balanced as it is" in text
+    assert section.count("<svg") == 2
+    assert "all test clips above identity floor all test clips above identity floor" in text
+    assert text.count("Identity floor, the true speaker alone: 45.0 (40.0 to 50.0).") == 1
+    assert "All called one class: 17.0." in text
 
 
 def test_a_run_without_it_has_no_section(told: Run, small: Run) -> None:

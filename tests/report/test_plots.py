@@ -113,3 +113,25 @@ def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
     points = maps.plane(values, seed=0)
     assert points.shape == (len(values), 2)
     assert np.isfinite(points).all()
+
+
+def test_many_models_share_the_colour_of_their_method_and_the_marker_of_their_size() -> None:
+    methods, sizes = ("multitask", "gradient_reversal", "alternating", "confusion"), (2048, 256, 64)
+    names = ["emotion_only", "person_only", *(f"{method}_{size}" for method in methods for size in sizes)]
+    look = {
+        name: (canvas.colour_of(number), canvas.marker_of(number))
+        for name in names
+        for number in [canvas.number_of(names, name)]
+    }
+    assert len(set(look.values())) == len(names)
+    for method in methods:
+        assert len({look[f"{method}_{size}"][0] for size in sizes}) == 1
+    for size in sizes:
+        assert len({look[f"{method}_{size}"][1] for method in methods}) == 1
+    assert len({colour for colour, _ in look.values()}) == 6
+    assert canvas.by_method(names)
+    few = names[:8]
+    assert [canvas.number_of(few, name) for name in few] == list(range(8))
+    assert not canvas.by_method(few)
+    plain = [f"model {letter}" for letter in "abcdefghij"]
+    assert len({(canvas.colour_of(n), canvas.marker_of(n)) for n in map(plain.index, plain)}) == 10

@@ -106,6 +106,7 @@ def evidence(run: Run, *, seed: int = 0) -> dict[str, Any]:
     leak, knows = counts.leak.get(said.PAPERS, {}), counts.knows.get(said.PAPERS, {})
     even = bool(leak) and all(_even(table) for table in leak.values())
     found = Found(models, counts.emotion, counts.person, leak, identity, knows, counts.most, different, even)
+    found = found._replace(strongest=counts.leak.get(STRONGEST, {}), strongest_identity=counts.identity.get(STRONGEST))
     return _plain_mapping(
         {
             **{"split": split, "probe": said.PAPERS, "classes": list(run.classes), "even": even},

@@ -7,15 +7,20 @@ four kinds of claim:
   of the claim) on the claimed side; no where one of them is separable on the other; else not separable.
 - *kept*: no worse by `MARGIN` or more: yes where all intervals end above minus the margin; no where one contrast is
   separable below zero and its interval is not; else not separable.
-- *near*: yes where all intervals end below the margin; no where one is separable above zero; else not separable.
-- *different*: yes where every model differs from its baseline by Stuart-Maxwell at `ALPHA`; else not separable.
+- *near*: yes where all intervals end below the margin, or below chance itself where that is less (twice chance in all);
+  no where one is separable above zero; else not separable.
+- *different*: yes where every model differs from its baseline by Stuart-Maxwell at `ALPHA`, with every seed; else not
+  separable.
 
 No claim is answered yes on fewer than six speakers. A leak is judged on all clips as they are, as the paper does, and
 with all classes weighted alike (`balanced`), where what is frequent says nothing. Where every class is equally frequent
-the two are the same: then each claim stands once, and only what it has to be above makes it two.
+the two are the same: then each claim stands once, and only what it has to be above makes it two. It is judged by the
+paper's probe, and balanced also by the strongest (`BY_STRONGEST`): what one probe cannot read may still be there.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -33,6 +38,7 @@ PERSON, FELT = "person_only", "emotion_only"
 MULTITASK = "multitask"
 REVERSAL, NEWER = "gradient_reversal", ("alternating", "confusion")
 ALL, BALANCED, EVEN = "all clips", "balanced", "balanced as it is"
+BY_STRONGEST = "strongest probe"
 GROUNDS = ("single_leaks", "multitask_leaks")  # claims of a leak above chance, and above the identity floor
 COLUMNS = (
     *("claim", "says", "section", "clips", "kind", "answer", "contrast", "difference", "low", "high", "p", "p_holm"),
@@ -55,6 +61,8 @@ class Found(NamedTuple):
         most: the share of clips that the speaker with the most has: chance of naming the speaker.
         different: rows of Stuart-Maxwell tests, with `model, other, p_holm`.
         even: whether every class is equally frequent.
+        strongest: as `leak`, by the strongest probe.
+        strongest_identity: as `identity`, by that probe.
     """
 
     models: Mapping[tuple[str, int], str]
@@ -66,10 +74,12 @@ class Found(NamedTuple):
     most: float | None
     different: Sequence[Mapping[str, Any]]
     even: bool = False
+    strongest: Tables = MappingProxyType({})
+    strongest_identity: Confusion | None = None
 
 
 class Asked(NamedTuple):
-    """One claim: contrasts as words -> terms; none where the run lacks what it needs."""
+    """One claim: contrasts as words -> terms; none where the run lacks what it needs. `margin` is of kept and near."""
 
     claim: str
     says: str
@@ -77,6 +87,7 @@ class Asked(NamedTuple):
     kind: str
     contrasts: Mapping[str, Sequence[Term]]
     clips: str = ""
+    margin: float = MARGIN
 
 
 def answered(found: Found, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -87,9 +98,10 @@ def answered(found: Found, *, seed: int = 0) -> list[dict[str, Any]]:
         seed: of the bootstraps.
 
     Returns:
-        `claim` (its key), `says` (in words), `section` of the paper, `clips` (`ALL`, `BALANCED` or `EVEN`, of leaks), `kind`,
-        `answer`, and `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`; of the
-        kind "different": `contrast, p_holm, seeds`.
+        `claim` (its key), `says` (in words), `section` of the paper, `clips` (of leaks: `ALL`, `BALANCED` or `EVEN`,
+        and by which probe), `kind`, `answer`, and `contrasts`: `contrast` in words, `difference, low, high, p, p_holm,
+        separable, speakers`; of the kind "different": `contrast, seeds`, `p` of the seed that differs least and
+        `p_holm` of the one that differs most.
     """
     asked = [*_scores(found), *_all_leaks(found), *_persons(found)]
     return [*(_judged(one, seed) for one in asked), _different(found)]
@@ -112,10 +124,11 @@ def _scores(found: Found) -> list[Asked]:
         terms = [*_mean(found, MULTITASK, sizes, found.emotion, f1), Term(-1.0, found.emotion[FELT], f1)]
         single = {f"multitask minus {FELT}": terms}
     smaller: dict[str, Sequence[Term]] = {}
-    if len(sizes) > 1:
-        ends = [*_mean(found, MULTITASK, sizes[:1], found.emotion, f1)]
-        ends += _mean(found, MULTITASK, sizes[-1:], found.emotion, f1, -1.0)
-        smaller = {f"{MULTITASK}: {sizes[0]} minus {sizes[-1]}": ends}
+    for few, many in dict.fromkeys([(sizes[0], sizes[-1]), *pairwise(sizes)]) if len(sizes) > 1 else ():
+        smaller[f"{MULTITASK}: {few} minus {many}"] = [
+            *_mean(found, MULTITASK, [few], found.emotion, f1),
+            *_mean(found, MULTITASK, [many], found.emotion, f1, -1.0),
+        ]
     kept = _against(found, found.emotion, f1, _removals(found))
     return [
         Asked("multitask_gains", "Learning the person as well makes emotion recognition better.", "5.1", ABOVE, single),
@@ -126,10 +139,14 @@ def _scores(found: Found) -> list[Asked]:
 
 def _all_leaks(found: Found) -> list[Asked]:
     """On all clips, and balanced; of clips that are balanced already only what differs: above chance, and all else."""
-    if not found.even:
-        return [*_leaks(found, ALL), *_leaks(found, BALANCED)]
-    grounds = [one for one in _leaks(found, ALL) if one.claim in GROUNDS]
-    return [*grounds, *(one._replace(clips=EVEN) for one in _leaks(found, BALANCED))]
+    told = _leaks(found, ALL)
+    same = EVEN if found.even else BALANCED
+    told = [one for one in told if not found.even or one.claim in GROUNDS]
+    told += [one._replace(clips=same) for one in _leaks(found, BALANCED)]
+    if found.strongest:
+        again = found._replace(leak=found.strongest, identity=found.strongest_identity)
+        told += [one._replace(clips=f"{same}, {BY_STRONGEST}") for one in _leaks(again, BALANCED)]
+    return told
 
 
 def _leaks(found: Found, clips: str) -> list[Asked]:
@@ -200,17 +217,25 @@ def _persons(found: Found) -> list[Asked]:
     kept = _against(found, found.person, accuracy, _removals(found))
     return [
         Asked("person_kept", "Removal keeps the person's recognition, or makes it better.", "5.2", KEPT, kept),
-        Asked("person_near_chance", "The emotion embedding tells the person hardly above chance.", "5.1", NEAR, near),
+        Asked(
+            "person_near_chance",
+            "The emotion embedding tells the person hardly above chance.",
+            "5.1",
+            NEAR,
+            near,
+            margin=min(MARGIN, found.most or MARGIN),
+        ),
     ]
 
 
 def _different(found: Found) -> dict[str, Any]:
     """Stuart-Maxwell."""
     rows = [
-        {"contrast": f"{row['model']} against {row['other']}", "p_holm": row["p_holm"], "seeds": row["seeds"]}
+        {"contrast": f"{row['model']} against {row['other']}", "seeds": row["seeds"]}
+        | {"p": max(row["p"], default=float("nan")), "p_holm": row["p_holm"]}
         for row in found.different
     ]
-    answer = UNASKED if not rows else YES if all(row["p_holm"] < ALPHA for row in rows) else OPEN
+    answer = UNASKED if not rows else YES if all(row["p"] < ALPHA for row in rows) else OPEN
     says = f"Every model with removal uses the classes otherwise than the multitask model (Stuart-Maxwell, {ALPHA:g})."
     head = {"claim": "different", "says": says, "section": "5.2", "clips": "", "kind": DIFFERENT}
     return {**head, "answer": answer, "contrasts": rows}
@@ -225,10 +250,10 @@ def _judged(asked: Asked, seed: int) -> dict[str, Any]:
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     for row in rows:
         row |= {"separable": bool(row["separable"]), "speakers": int(row["speakers"])}
-    return {**head, "answer": _answer(asked.kind, rows), "contrasts": rows}
+    return {**head, "answer": _answer(asked.kind, rows, asked.margin), "contrasts": rows}
 
 
-def _answer(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
     enough = all(row["speakers"] >= FEWEST for row in rows)
     if kind in (ABOVE, BELOW):
         sign = 1 if kind == ABOVE else -1
@@ -237,12 +262,12 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]]) -> str:
         return YES if all(row["separable"] for row in rows) else OPEN
     side = 1 if kind == KEPT else -1  # what would be worse lies below zero, or above it
     ends = [row["low"] if kind == KEPT else -row["high"] for row in rows]
-    if enough and all(end > -MARGIN for end in ends):
+    if enough and all(end > -margin for end in ends):
         return YES
     worse = (
         row["separable"] and side * row["difference"] < 0
         for row, end in zip(rows, ends, strict=True)
-        if not end > -MARGIN
+        if not end > -margin
     )
     return NO if any(worse) else OPEN
 

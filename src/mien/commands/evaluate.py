@@ -15,10 +15,11 @@ from mien.audit.folds import by_fold, fold_scores
 from mien.cells import Model
 from mien.commands import Outcome
 from mien.corpora.joined import NAMED_BY_CHANCE, apart
-from mien.dataset import Dataset, different, open_all
+from mien.dataset import NOTHING, Dataset, different, open_all
 from mien.engine import processes
 from mien.errors import CorpusError, LeakError
 from mien.features.normalisation import fit
+from mien.features.store import ColumnStore
 from mien.progress import progress
 from mien.report import page
 from mien.rows import prediction_table
@@ -43,7 +44,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
         threads: of torch.
 
     Raises:
-        CorpusError: the corpus shares fewer than two classes with the run.
+        ConfigError: the run sees columns of a corpus's table, and this one's has not the same.
+        CorpusError: the corpus shares fewer than two classes with the run, or has nothing of what it hears and sees.
         LeakError: the corpus holds files that the run was trained on.
     """
     opened = Run.open(run)
@@ -51,6 +53,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     processes.use_threads(threads)
     datasets = open_all(opened.experiment, on)
     dataset = next(iter(datasets.values()))
+    refuse_empty(dataset)
     refuse_known_files(opened, dataset)
     namesakes = shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna()]
@@ -64,6 +67,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     cells = opened.require_cells()
     for each in different(datasets[cell.model] for cell in cells):
         each.extract(workers=workers, copies=False)
+    notes = dict.fromkeys(said for cell in cells for said in lacking(datasets[cell.model], list(clips["clip"])))
     with progress(len(cells), "evaluating", "models") as advance:
         tables = []
         for cell in cells:
@@ -72,6 +76,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     predictions = pd.concat(tables, ignore_index=True)
     folds = by_fold(predictions, shared)
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
+    metrics["notes"] += notes
     name = _name(opened, dataset)
     opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
@@ -86,6 +91,27 @@ RULES = {
     False: "a clip is judged rightly when the prediction is its emotion",
     True: "a clip of several emotions is judged rightly when the prediction is one of them",
 }
+
+
+def refuse_empty(dataset: Dataset) -> None:
+    """Raise CorpusError where no clip has anything of what a model takes in."""
+    if dataset.clips.empty:
+        why = next(reason for reason in dataset.left_out if reason in NOTHING.values())
+        raise CorpusError(
+            f"{dataset.prepared.place}: not one of its {dataset.left_out[why]} clips has what the model takes in "
+            f"({why}); give another corpus"
+        )
+
+
+def lacking(dataset: Dataset, clips: Sequence[str]) -> list[str]:
+    """Sentences on clips that lack one of several modalities; what is there has to be extracted."""
+    told = []
+    for what, store in dataset.stores.items() if len(dataset.stores) > 1 else ():
+        if count := sum(not bool(store.valid(clip).any()) for clip in clips):
+            seen = "vector of the columns" if isinstance(store, ColumnStore) else "usable face"
+            words = "sound" if what == "audio" else seen
+            told.append(f"{count} of {len(clips)} clips have no {words}, and are judged without it")
+    return told
 
 
 def refuse_known_files(run: Run, dataset: Dataset) -> None:
@@ -204,7 +230,8 @@ def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
     if covered := coverage(run, name):
         lines += [f"  {warning}" for warning in covered.warnings]
     for emotion, clips in metrics["emotions_not_in_the_run"].items():
-        lines.append(f"  not scored, no class of the run: {emotion} ({clips} clips)")
+        why = "" if emotion in NOTHING.values() else ", no class of the run"
+        lines.append(f"  not scored{why}: {emotion} ({clips} clips)")
     lines += [f"  {note}" for note in metrics["notes"]]
     if people := metrics["shared_speakers"]:
         lines.append(f"  speakers with names that trained too, by chance or not: {', '.join(people)}")

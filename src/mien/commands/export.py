@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,18 +16,22 @@ from mien.audit import calibration, scores
 from mien.audit.elsewhere import elsewhere as judged_elsewhere
 from mien.cells import Model
 from mien.commands import Outcome
-from mien.commands.evaluate import refuse_known_files, shared_speakers
+from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
 from mien.corpora.joined import Joined
 from mien.corpora.prepared import Prepared
-from mien.corpora.toy import voice
+from mien.corpora.toy import face
 from mien.corpora.toy.config import SENTENCES
-from mien.corpora.toy.expression import express
-from mien.corpora.toy.people import EMOTIONS, draw
+from mien.corpora.toy.expression import Expression, express
+from mien.corpora.toy.people import EMOTIONS, Person, draw
+from mien.corpora.toy.voice import Voice, speak
 from mien.dataset import Dataset
 from mien.ensemble import Ensemble, find, planned
-from mien.errors import ConfigError, CorpusError, RunError, unknown
+from mien.errors import ConfigError, RunError, unknown
 from mien.exported import CARD, FILES, WEIGHTS, Description, Unsure
 from mien.files import atomic_folder, write_text
+from mien.media.crops import grey
+from mien.media.faces import Faces
+from mien.media.people import Crops
 from mien.report import card
 from mien.run import AGAIN, Cell, Run
 
@@ -50,7 +54,7 @@ def export(
     The members are calibrated by one temperature, and get a threshold under which they are unsure; both are chosen on
     the members' validation speakers (see `mien.audit.calibration`). Scores are those of the run on its test speakers,
     whose calibration is measured with a temperature and a threshold that were chosen without them. The same run gives
-    the same bytes. Weights are halved in precision where that moves no probability by more than `AGREE` on toy voices.
+    the same bytes. Weights are halved in precision where that moves no probability of toy people by more than `AGREE`.
     The folder appears whole or not at all.
 
     Args:
@@ -77,6 +81,7 @@ def export(
     if Path(run).resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
+    _refuse_without_media(opened, model)
     others = [_unheard(opened, model, folder) for folder in elsewhere]
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
     heard = _heard(opened, chosen)
@@ -137,6 +142,16 @@ def _check(out: Path, name: str, coverage: float) -> None:
         raise RunError(f"{out}: holds something else than an exported model; choose another --out")
 
 
+def _refuse_without_media(run: Run, model: str) -> None:
+    """Raise RunError for a model that takes in nothing that a media file has."""
+    taken = run.experiment_of(model).features
+    if "audio" not in taken and not isinstance(taken["video"][1], Faces):
+        raise RunError(
+            f"{run.folder}: '{model}' sees columns of a corpus's table alone, which a media file has not; export a "
+            "model that hears, or sees the faces of a file"
+        )
+
+
 def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
     """The one cell whose folder is given."""
     if names:
@@ -147,8 +162,7 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
 def _unheard(run: Run, model: str, folder: Path | str) -> Dataset:
     """A corpus from elsewhere, under the feature of a model; refused where the run knows files or people of it."""
     dataset = Dataset.open(run.experiment_of(model), folder)
-    if dataset.clips.empty:
-        raise CorpusError(f"{folder}: no clip in it has sound; give another corpus as --elsewhere")
+    refuse_empty(dataset)
     refuse_known_files(run, dataset)
     shared_speakers(run, dataset)
     return dataset
@@ -199,21 +213,50 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
         cell.folder.name: exported.predictor(Model.load(run.experiment_of(model), cell, cpu), model) for cell in cells
     }
     halved = {name: exported.rounded(member) for name, member in whole.items()}
-    said = []
-    for members in (whole, halved):
-        ensemble = Ensemble(model, run.classes, "", tuple(members.values()))
-        said.append(ensemble.probabilities(_voices()))
-    return (halved, "float16") if np.abs(said[0] - said[1]).max() <= AGREE else (whole, "float32")
+    one, other = (_said(Ensemble(model, run.classes, "", tuple(part.values()))) for part in (whole, halved))
+    return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
 
 
-def _voices() -> list[NDArray[np.float32]]:
-    """A dozen utterances of toy people, the same on every call."""
+def _said(ensemble: Ensemble) -> NDArray[np.float64]:
+    """The probabilities (n, K) of toy people: by voice, by face, and by both, as far as the model takes them in."""
+    spoken, rng = _utterances(), np.random.default_rng(1)
+    nothing = [None] * len(spoken)
+    voices: Sequence[NDArray[np.float32] | None] = nothing
+    faces: Sequence[Crops | None] = nothing
+    if "audio" in ensemble.modalities:
+        voices = ensemble.voices([one.voice.samples for one in spoken])
+    if ensemble.faces is not None:
+        faces = [_face(one, ensemble.faces, rng) for one in spoken]
+    said = [ensemble.judge(voices, faces)]
+    if voices is not nothing and faces is not nothing:
+        said += [ensemble.judge(voices, nothing), ensemble.judge(nothing, faces)]
+    return np.concatenate(said)
+
+
+class _Utterance(NamedTuple):
+    person: Person
+    expression: Expression
+    voice: Voice
+
+
+def _utterances() -> list[_Utterance]:
+    """A dozen sentences of toy people, the same on every call."""
     rng = np.random.default_rng(0)
-    return [
-        voice.speak(sentence, person, express(emotion, 1.0, 0.1, rng), seconds=2.0, snr=30.0, rng=rng).samples
-        for person, sentence in zip(draw(2, rng), SENTENCES, strict=False)
-        for emotion in EMOTIONS
-    ]
+    told = []
+    for person, sentence in zip(draw(2, rng), SENTENCES, strict=False):
+        for emotion in EMOTIONS:
+            shown = express(emotion, 1.0, 0.1, rng)
+            told.append(_Utterance(person, shown, speak(sentence, person, shown, seconds=2.0, snr=30.0, rng=rng)))
+    return told
+
+
+def _face(one: _Utterance, config: Faces, rng: np.random.Generator) -> Crops:
+    """The face of who speaks, as large as the model sees faces."""
+    rate = 1 / config.every
+    frames = face.draw(one.person, one.expression, face.move(one.voice.openings(rate), rate, rng), config.size, rng)
+    pixels = frames.transpose(0, 3, 1, 2)
+    shown = np.stack([grey(frame) for frame in pixels]) if config.colour == "grey" else pixels
+    return Crops(np.ascontiguousarray(shown), np.zeros(len(shown), np.uint8), config.every)
 
 
 def _command(model: str, name: str, coverage: float, cells: Sequence[str], others: int) -> str:

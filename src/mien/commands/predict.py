@@ -1,5 +1,6 @@
 """`mien predict`: emotion over time in media files, by a trained model; its folds and seeds are averaged."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +70,8 @@ def predict(
             f"--hop {hop:g} with --window {window:g}: windows must follow each other without a gap, by {SHORTEST} s at "
             "least"
         )
-    if out is not None and Path(out).suffix not in {".csv", ".json"}:
-        raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
+    if out is not None:
+        _check(Path(out))
     if unsure is not None and not 0 <= unsure <= 1:
         raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     processes.use_threads(threads)
@@ -166,6 +167,19 @@ def _unseen(ensemble: Ensemble) -> str:
 def _marked(ensemble: Ensemble) -> str:
     """What the model's scores must not be quoted without."""
     return f"\n{ensemble.name}: marked: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
+
+
+def _check(out: Path) -> None:
+    """Raise ConfigError where rows cannot be written: it is better told before hours of media than after them."""
+    if out.suffix not in {".csv", ".json"}:
+        raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
+    if out.is_dir():
+        raise ConfigError(f"--out {out}: is a folder; give the name of a file")
+    folder = next(place for place in out.absolute().parents if place.exists())  # what lacks below it is made
+    if not folder.is_dir():
+        raise ConfigError(f"--out {out}: {folder} is a file, not a folder; choose another --out")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"--out {out}: nothing may be written to {folder}; choose another --out")
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from mien.dataset import NOTHING, Dataset, different, open_all
 from mien.engine import board, processes
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError
+from mien.media.detectors import DETECTORS, detector, resolve
 from mien.media.faces import Faces
 from mien.progress import progress
 from mien.protocols import Fold
@@ -95,12 +96,30 @@ def train(
 
 
 def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
-    """The settings, with the face detector that `auto` stands for here: elsewhere it might be another one."""
+    """The settings, with the face detector that `auto` stands for here: elsewhere it might be another one.
+
+    Raises:
+        ConfigError: no detector is installed, or a variant of the grid names none.
+    """
     settings = config.load(experiment, overrides)
-    _, faces = settings.features.get("video", ("", None))
-    if isinstance(faces, Faces) and faces.faces == "auto":
-        settings = config.load(experiment, [*overrides, f"data.video.faces={faces.resolved().faces}"])
+    if _finds_by_any(settings):
+        name = resolve("auto")
+        try:
+            detector(name)
+        except ConfigError as error:
+            raise ConfigError(f"data.video.faces: auto, and no face detector is installed: {error}") from None
+        settings = config.load(experiment, [*overrides, f"data.video.faces={name}"])
+    if variants := [name for name, own in settings.trained.items() if _finds_by_any(own)]:
+        raise ConfigError(
+            f"grid: '{variants[0]}' finds faces by any detector that is installed (faces: auto); name one of "
+            f"{', '.join(DETECTORS)} there"
+        )
     return settings
+
+
+def _finds_by_any(settings: Experiment) -> bool:
+    _, faces = settings.features.get("video", ("", None))
+    return isinstance(faces, Faces) and faces.faces == "auto"
 
 
 def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:

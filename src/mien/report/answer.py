@@ -1,6 +1,7 @@
-"""The answer of a run in three sentences from its figures: recognition, what is left of the speaker, the split.
+"""The answer of a run from its figures, in three parts: recognition, what is left of the speaker, the split.
 
-Each is one sentence and says no more than the figures: an interval, chance, and "not separable" belong to it. What
+Where a run has a speaker embedding besides, what it tells of emotion belongs to the second. Each is one sentence, that
+is a second one, and says no more than the figures: an interval, chance, and "not separable" belong to it. What
 else there is to say stands in the sections of the page.
 """
 
@@ -21,7 +22,13 @@ NAMED = 3  # other models that a sentence names
 SPACE = "\N{NO-BREAK SPACE}"
 
 
-def answer(run: Run, summary: pd.DataFrame, differences: pd.DataFrame, leaks: pd.DataFrame) -> list[str]:
+def answer(
+    run: Run,
+    summary: pd.DataFrame,
+    differences: pd.DataFrame,
+    leaks: pd.DataFrame,
+    claims: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Three sentences.
 
     Args:
@@ -29,8 +36,10 @@ def answer(run: Run, summary: pd.DataFrame, differences: pd.DataFrame, leaks: pd
         summary: `scores.summary` of the models of the experiment.
         differences: `compare.differences` of them, on the split that the run is judged by.
         leaks: see `leaks.speaker`.
+        claims: see `claims.shown`.
     """
-    return [recognition(summary, differences, certified.heard(run)), leftover(leaks), split(run)]
+    left = " ".join(told for told in (leftover(leaks), emotional(claims)) if told)
+    return [recognition(summary, differences, certified.heard(run)), left, split(run)]
 
 
 def recognition(
@@ -85,7 +94,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     if rows.empty:
         return "What is left of the speaker was measured only where it had been erased."
     ends = [rows.iloc[-1]] if len(rows) == 1 else [rows.iloc[-1], rows.iloc[0]]
-    each = [f"{percent(row['score'])}{SPACE}% from {row['name']} ({_interval(row)})" for row in ends]
+    each = [f"{percent(row['score'])}{SPACE}% from {_whence(row['name'])} ({_interval(row)})" for row in ends]
     middle = " and at least ".join(each) if len(each) == 2 else each[0]
     most = "at most " if len(each) == 2 else ""
     chance = percent(float(rows["chance"].mean()))
@@ -95,6 +104,23 @@ def leftover(leaks: pd.DataFrame) -> str:
         after = low if low == high else f"{low} to {high}"
         told += f"; after LEACE it reads {after}{SPACE}%"
     return f"{told}."
+
+
+def emotional(claims: Mapping[str, Any] | None) -> str:
+    """How much emotion the speaker embeddings tell: the most and the least; empty where that was not measured.
+
+    Args:
+        claims: see `claims.shown`.
+    """
+    rows = sorted((claims or {}).get("leaks", []), key=lambda row: float(row["balanced_f1"]))
+    if not claims or not rows:
+        return ""
+    ends = [rows[-1]] if len(rows) == 1 else [rows[-1], rows[0]]
+    each = [f"{percent(row['balanced_f1'])}{SPACE}% from {row['model']}" for row in ends]
+    told = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
+    floor = claims["floor"]
+    beside = f"; the true speaker alone tells {percent(floor['balanced_f1'])}{SPACE}%" if floor else ""
+    return f"Of emotion, the speaker embedding tells a one-hidden-layer probe {told} (macro F, balanced){beside}."
 
 
 def split(run: Run) -> str:
@@ -155,6 +181,12 @@ def _other(row: Mapping[Any, Any], best: str) -> str:
 def _some(names: Sequence[str]) -> str:
     more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
     return listed([*names[:NAMED], *more])
+
+
+def _whence(name: str) -> str:
+    """A model, or, where it has several embeddings (`leaks.summed`), one of them, as a sentence has it."""
+    model, _, embedding = name.partition(", ")
+    return f"the embedding {embedding} of {model}" if embedding else model
 
 
 def _interval(row: Any) -> str:

@@ -107,6 +107,12 @@ def number_of(models: Iterable[str], model: str) -> int:
     return len(methods) + [name for name, one in parts.items() if not one].index(model)
 
 
+def by_method(models: Iterable[str]) -> bool:
+    """Whether models share colours and markers by what they are called, see `number_of`."""
+    names = list(models)
+    return len(names) > COLOURS and any(re.fullmatch(r".+_\d+", name) for name in names)
+
+
 def _numbered(colour: int, marker: int) -> int:
     """The number that `colour_of` and `marker_of` take for these."""
     return colour % COLOURS + COLOURS * ((marker - colour) % COLOURS)

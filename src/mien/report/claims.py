@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mien.audit.peri2021 import FILE, METHODS
-from mien.audit.peri2021_claims import MARGIN, NO, OPEN, UNASKED, YES
+from mien.audit.peri2021_claims import ALL, MARGIN, NO, OPEN, UNASKED, YES
 from mien.report import bars, words
 from mien.report.figures import Picture
 from mien.run import Run, reading
@@ -35,7 +35,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         `answer`: a sentence; `claims`: each with `says, clips, kind, answer`, and `contrasts`; `pictures` like Figs 3a
         and 3b; `people`: rows of Table 1 by method, with a cell a dimension; `knows`: rows of the person read from the
         emotion embedding, and its `person_chance`; `leaks`: rows of Fig. 3b, with `floor` and `chance`; `dimensions`,
-        the largest first; `split`: what is judged.
+        the largest first; `split`: what is judged; `even`: whether its classes are equally frequent.
     """
     path = run.folder / FILE
     if not path.is_file():
@@ -45,7 +45,10 @@ def shown(run: Run) -> dict[str, Any] | None:
         sizes = sorted({row["dimension"] for row in _rows(found) if row["dimension"]}, reverse=True)
         return {
             "answer": answer(found["claims"]),
-            "claims": [claim | {"called": KINDS[claim["kind"]]} for claim in found["claims"]],
+            "claims": [
+                claim | {"called": KINDS[claim["kind"]], "clips": _clips(claim["clips"], found["split"])}
+                for claim in found["claims"]
+            ],
             "pictures": list(_pictures(found, sizes)),
             "people": _by_method(found["table_1"], sizes),
             "knows": _by_method(found["person_from_emotion"], sizes),
@@ -55,6 +58,7 @@ def shown(run: Run) -> dict[str, Any] | None:
             "chance": found["chance"],
             "dimensions": sizes,
             "split": found["split"],
+            "even": found.get("even", False),
         }
 
 
@@ -75,24 +79,20 @@ def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _pictures(found: Mapping[str, Any], sizes: Sequence[int]) -> list[Picture]:
-    """Fig. 3a, and Fig. 3b twice: on the clips as they are, and with all classes weighted alike."""
+    """Fig. 3a, and Fig. 3b: on all clips, and with all classes weighted alike; once where they are that already."""
     chance, floor = found["chance"] or {}, found["identity_floor"] or {}
+    probed = ("Emotion from the speaker embedding", "As Fig. 3b: a one-hidden-layer probe; less is better.")
+    more = (
+        "Only what lies above the identity floor (what the true person says of the emotion) leaks more than who it is."
+    )
     asked = [
-        ("Emotion from the emotion embedding", "figure_3a", "f1", "As Fig. 3a: the model's own head; more is better."),
-        (
-            "Emotion from the speaker embedding",
-            "figure_3b",
-            "f1",
-            "As Fig. 3b: a one-hidden-layer probe; less is better.",
-        ),
-        (
-            "The same, all classes weighted alike",
-            "figure_3b",
-            "balanced_f1",
-            "Less is better; only what lies above the identity floor (what the true person says of the emotion) leaks "
-            "more than who it is.",
-        ),
+        ("Emotion from the emotion embedding", "figure_3a", "f1", "As Fig. 3a: the model's own head; more is better.")
     ]
+    if found.get("even", False):
+        asked.append((probed[0], "figure_3b", "balanced_f1", f"{probed[1]} {more}"))
+    else:
+        asked.append((probed[0], "figure_3b", "f1", probed[1]))
+        asked.append(("The same, all classes weighted alike", "figure_3b", "balanced_f1", f"Less is better. {more}"))
     pictures = []
     for title, figure, score, told in asked:
         rows = [_bar(row, score) for row in found[figure] if row["dimension"]]
@@ -114,6 +114,11 @@ def _pictures(found: Mapping[str, Any], sizes: Sequence[int]) -> list[Picture]:
             )
             pictures.append(Picture(title, drawn, f"{told} Bars: 95 % intervals over speakers, seeds averaged."))
     return pictures
+
+
+def _clips(which: str, split: str) -> str:
+    """The clips of a claim, with the split that they are of."""
+    return f"all {split} clips" if which == ALL else which
 
 
 def _bar(row: Mapping[str, Any], score: str) -> bars.Bar:

@@ -103,7 +103,7 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
 
     Embeddings after an eraser are left out.
 
-    `model, other`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `stands`: what
+    `model, other, embedding`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `stands`: what
     either side stands on, in words.
     """
     if run.leakage is None or leaks.stale(run):
@@ -118,6 +118,7 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
         {
             "model": model,
             "other": f"{other} ({embedding})" if several else other,
+            "embedding": embedding,
             "stands": _stands(table),
             "by": {row["speakers"]: row for row in part.to_dict("records")},
         }

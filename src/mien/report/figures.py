@@ -1,6 +1,6 @@
 """The report's figures: what of a run goes into each plot, and what is said below it.
 
-A model has the same colour and marker in all figures, by its place in the experiment.
+A model has the same colour and marker in all figures (see `canvas.number_of`).
 """
 
 from collections.abc import Iterator

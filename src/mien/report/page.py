@@ -19,7 +19,21 @@ from mien.config import Experiment
 from mien.errors import RunError
 from mien.files import write_text
 from mien.protocols import PARTS
-from mien.report import certainty, certified, claims, evidence, figures, leak_figures, leaks, people, sweep, words
+from mien.report import (
+    canvas,
+    certainty,
+    certified,
+    claims,
+    evidence,
+    figures,
+    leak_figures,
+    leaks,
+    pairs,
+    people,
+    sweep,
+    tasks,
+    words,
+)
 from mien.report.answer import answer
 from mien.report.templates import environment
 from mien.report.words import counted, percent, signed, span
@@ -50,7 +64,7 @@ def render(run: Run) -> str:
     differences = compare.differences(predictions, classes, split=judged)
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
-    read = leaks.summed(run)
+    read, claimed = leaks.summed(run), claims.shown(run)
     made = environment()
     made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
@@ -59,16 +73,18 @@ def render(run: Run) -> str:
     return made.get_template("page.html.jinja").render(
         experiment=run.experiment,
         facts=_facts(run),
-        answer=answer(run, summary, differences, leaks.of(read)),
+        answer=answer(run, summary, differences, leaks.of(read), claimed),
         judged=judged,
         sweep=varied,
-        claims=claims.shown(run),
+        claims=claimed,
         scores=scored,
+        others=tasks.shown(run, predictions),
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
-        by_fold=evidence.by_fold(run, predictions, scored),
+        by_fold=evidence.by_fold(run, predictions, scored) if len(set(predictions["fold"])) > 1 else None,
         evaluations=list(evidence.evaluations(run)),
+        by_method=canvas.by_method(run.experiment.models),
         overview=figures.overview(run, predictions, summary),
-        differences=list(_pairs(differences)),
+        differences=pairs.scored(differences),
         confusions=list(figures.confusions(run, predictions)),
         people=figures.people(run, predictions, summary),
         extremes=people.extremes(run, predictions),
@@ -79,7 +95,7 @@ def render(run: Run) -> str:
         maps=list(evidence.maps_of(run)),
         silhouettes=evidence.silhouettes(run),
         leaks=_leakage(run, predictions, read),
-        leakage_pairs=evidence.leakage_pairs(run),
+        leakage_pairs=pairs.divided(evidence.leakage_pairs(run), pairs.SIDES, "number"),
         folds=certified.folds(run),
         certificate=certified.shown(run),
         notes=_notes(run, predictions),
@@ -153,12 +169,6 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
             "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
             "paper": told.figures if (told := evidence.paper(run, model)) else {},
         }
-
-
-def _pairs(differences: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """One row a pair of models: model, other, and a row of `differences` for each measure."""
-    for (model, other), part in differences.groupby(["model", "other"], sort=False):
-        yield {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
 
 
 def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:

@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mien.audit import groups, scores
 from mien.audit.listeners import judged_clips, listeners
 from mien.run import Run
+
+MOST_GAPS = 3  # between three groups: of more, a table holds little else
 
 
 def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
@@ -30,7 +33,8 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
 
     Returns:
         One mapping a factor: `factor`; `groups`: their names; `sizes`: group -> how many speakers; `rows`: for each
-        model its name, `by`: group -> row of `groups.by_group`, `gaps`: rows of `groups.gaps`, `bias`.
+        model its name, `by`: group -> row of `groups.by_group`, `gaps`: rows of `groups.gaps`, of more than
+        `MOST_GAPS` the widest and those that are separable, `bias`.
     """
     split = scores.judged(predictions)
     judged = run.clips[run.clips["speaker"].isin(predictions.loc[predictions["split"] == split, "speaker"])]
@@ -45,7 +49,7 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
             {
                 "model": model,
                 "by": {row["group"]: row for row in part.to_dict("records")},
-                "gaps": apart[apart["model"] == model].to_dict("records"),
+                "gaps": _told(apart[apart["model"] == model].to_dict("records")),
                 "bias": bias.get(str(model), float("nan")),
             }
             for model, part in by.groupby("model", sort=False)
@@ -53,6 +57,13 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
         sizes = by.drop_duplicates("group").set_index("group")["speakers"].to_dict()
         found.append({"factor": factor, "groups": list(sizes), "sizes": sizes, "rows": rows})
     return found
+
+
+def _told(gaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if len(gaps) <= MOST_GAPS:
+        return gaps
+    widest = max(gaps, key=lambda gap: np.nan_to_num(abs(gap["gap"]), nan=-1.0))
+    return [gap for gap in gaps if gap is widest or gap["separable"]]
 
 
 def heard_by_people(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:

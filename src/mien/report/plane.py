@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from mien.audit.tradeoff import Point, frontier
-from mien.report.canvas import COLOURS, INK, MARKERS, MUTED, SERIES, entry, figure, plain, svg
+from mien.report.canvas import INK, MUTED, colour_of, entry, figure, marker_of, number_of, plain, svg
 
 WIDE = 24  # letters of a name, above which the legend has one column
 DOTTED = (0, (1, 2))
@@ -63,7 +63,7 @@ def _look(point: Point, points: Sequence[Point]) -> dict[str, Any]:
         return {"color": MUTED, "marker": BASELINES[point.kind], "fillstyle": "none", "markersize": 5}
     methods = [other.label for other in points if other.kind == "model"]
     base = point.label.partition(" + ")[0]
-    number = methods.index(base) if base in methods else len(methods)
+    number = number_of(methods, base) if base in methods else len(methods)
     style = "none" if point.kind == "erased" else "full"
     return {
         **{"color": colour_of(number), "marker": marker_of(number)},

@@ -12,7 +12,21 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from mien.report.canvas import COLOURS, FILL, INK, MARKERS, MUTED, RULE, SERIES, entry, figure, plain, svg, thin
+from mien.report.canvas import (
+    COLOURS,
+    FILL,
+    INK,
+    MUTED,
+    RULE,
+    colour_of,
+    entry,
+    figure,
+    marker_of,
+    number_of,
+    plain,
+    svg,
+    thin,
+)
 
 
 class Interval(NamedTuple):
@@ -171,7 +185,8 @@ def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: st
         for place, person in enumerate(names):
             told = [table[person] for table in scores.values() if person in table]
             axes.plot([min(told), max(told)], [place] * 2, color=RULE, linewidth=0.8, zorder=1)
-        for number, (model, table) in enumerate(scores.items()):
+        for model, table in scores.items():
+            number = number_of(scores, model)
             style: Any = {"color": colour_of(number), "marker": marker_of(number), "markersize": 5}
             axes.plot(
                 list(table.values()),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mien.audit.reliability import Reliability
-from mien.report.canvas import COLOURS, MARKERS, MUTED, RULE, SERIES, entry, figure, plain, svg, thin
+from mien.report.canvas import MUTED, RULE, colour_of, entry, figure, marker_of, plain, svg, thin
 
 Array = NDArray[np.float64]
 DASHED = (0, (4, 3))

@@ -1,0 +1,89 @@
+"""How often 95 % intervals of a macro F over 12 speakers hold the truth: percentiles, and moved by the draws' bias.
+
+    python benchmarks/show_coverage.py --samples 400
+
+Speakers are drawn from a population whose F is that of very many of them. Of six classes; a *probe* of an entangled
+corpus calls each clip its speaker's own emotion, but where it knows the clip's; the *identity floor* always does.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+
+from mien.audit.contrasts import Term, contrast
+from mien.audit.scores import Array, Confusion, draws, f1, interval
+
+CLASSES, SPEAKERS, CLIPS, MANY = 6, 12, 12, 20_000
+Design = Callable[[np.random.Generator, int], tuple[Array, ...]]
+
+
+def unbiased(random: np.random.Generator, people: int, shares: Array) -> Array:
+    """A model that is right .45 of the time, a person's errors going their own way; (people, K, K)."""
+    counts = np.zeros((people, CLASSES, CLASSES))
+    for who, share in enumerate(np.clip(random.normal(0.45, 0.12, people), 0, 1)):
+        wrong = random.dirichlet(np.full(CLASSES, 2.0))
+        for truth, clips in enumerate(random.multinomial(3 * CLIPS, shares)):
+            chances = (1 - share) * wrong + share * np.eye(CLASSES)[truth]
+            counts[who, truth] = random.multinomial(clips, chances / chances.sum())
+    return counts
+
+
+def floor(random: np.random.Generator, people: int, *, even: bool) -> Array:
+    """What comes of calling all clips of a speaker by their own emotion; (people, K, K)."""
+    own = random.integers(CLASSES, size=people)
+    shares = np.full(CLASSES, 1 / CLASSES)
+    clips = np.full((people, CLASSES), CLIPS / CLASSES) if even else random.multinomial(CLIPS, shares, people)
+    called: Array = np.eye(CLASSES)[own][:, None, :] * clips[:, :, None]
+    return called
+
+
+def entangled(random: np.random.Generator, people: int, knows: float) -> tuple[Array, Array]:
+    """A probe that knows so many clips, by speaker more or fewer, and its identity floor."""
+    below = floor(random, people, even=True)
+    known = np.clip(random.normal(knows, knows / 2, (people, 1)), 0, 1)
+    hits = random.binomial(3 * CLIPS // CLASSES, np.repeat(known, CLASSES, 1)) / 3
+    return below * (1 - hits * CLASSES / CLIPS)[:, :, None] + hits[:, :, None] * np.eye(CLASSES), below
+
+
+def main() -> None:
+    """Print one row a design."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--samples", type=int, default=400)
+    samples = parser.parse_args().samples
+    even, skewed = np.full(CLASSES, 1 / CLASSES), np.array([0.5, 0.2, 0.1, 0.1, 0.05, 0.05])
+    designs: dict[str, Design] = {
+        "a model, classes even": lambda random, people: (unbiased(random, people, even),),
+        "a model, classes 5 to 50 %": lambda random, people: (unbiased(random, people, skewed),),
+        "identity floor, classes even": lambda random, people: (floor(random, people, even=True),),
+        "identity floor, classes as they fall": lambda random, people: (floor(random, people, even=False),),
+        "a small leak above the floor": lambda random, people: entangled(random, people, 0.1),
+        "a large leak above the floor": lambda random, people: entangled(random, people, 0.3),
+    }
+    names = tuple(f"s{number:02}" for number in range(SPEAKERS))
+    weights = draws(names, seed=0)
+    print(f"{'':40}{'truth':>8}{'percentiles':>13}{'once':>8}{'twice':>8}")
+    for title, made in designs.items():
+        random = np.random.default_rng(0)
+        signs = (1.0, -1.0)
+        truth = sum(sign * float(f1(part.sum(0))) for sign, part in zip(signs, made(random, MANY), strict=False))
+        held = np.zeros(3)
+        for _ in range(samples):
+            parts = made(random, SPEAKERS)
+            told = contrast([Term(sign, Confusion(names, part), f1) for sign, part in zip(signs, parts, strict=False)])
+            drawn = sum(
+                sign * f1(np.tensordot(weights, part, 1)) for sign, part in zip(signs, parts, strict=False)
+            ) + np.zeros(len(weights))
+            low, high = interval(drawn, SPEAKERS)
+            once = told.difference - drawn.mean()
+            ends = ((low, high), (low + once, high + once), (told.low, told.high))
+            held += [bottom - 1e-9 <= truth <= top + 1e-9 for bottom, top in ends]
+        print(
+            f"{title:40}{truth:8.3f}"
+            + "".join(f"{share:>{room}.3f}" for share, room in zip(held / samples, (13, 8, 8), strict=True)),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Scores of what heads are for besides the UAR of emotion: its macro F, and the other tasks, such as the person.
+
+Told of runs that have `tasks.csv`; see `audit.task_scores`.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from mien.audit import scores, targets
+from mien.audit.task_scores import macro_f, task_scores
+from mien.run import Run
+
+
+def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
+    """What the table shows, on the split that the run is judged by; None of a run without other tasks.
+
+    Args:
+        run: the run.
+        predictions: its predictions of the experiment's models.
+
+    Returns:
+        `factors`: names; `rows`: `model`, `f1` (its row of `macro_f`, None of a model without predictions), `read`
+        (whether emotion is only read there), and `by` = factor -> its row of `task_scores`, of models with that head.
+    """
+    told = run.tasks
+    split = scores.judged(predictions)
+    if told is None or (told := told[(told["split"] == split) & told["model"].isin(run.experiment.models)]).empty:
+        return None
+    felt = macro_f(predictions[predictions["split"] == split], run.classes).to_dict("records")
+    by_model = {row["model"]: row for row in felt}
+    found: dict[str, dict[str, Any]] = {}
+    for row in task_scores(told).to_dict("records"):
+        found.setdefault(row["model"], {})[row["factor"]] = row
+    own = targets.tasks(run)
+    return {
+        "factors": list(dict.fromkeys(factor for by in found.values() for factor in by)),
+        "rows": [
+            {
+                **{"model": model, "f1": by_model.get(model), "by": found.get(model, {})},
+                "read": not any("emotion" in factors for factors in own[model].values()),
+            }
+            for model in run.experiment.models
+            if model in by_model or model in found
+        ],
+    }
