@@ -79,7 +79,7 @@ class Found(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """One claim: contrasts as words -> terms; none where the run lacks what it needs. `margin` is of kept and near."""
+    """One claim: contrasts as words -> terms; none where the run lacks something. `margin` is of kept and near."""
 
     claim: str
     says: str
@@ -177,13 +177,7 @@ def _leaks(found: Found, clips: str) -> list[Asked]:
     smallest = shared[0] if len(shared) > 1 else "the smallest"
     told = [
         (GROUNDS[0], f"A model of the person alone tells emotion above {ground}.", "5.1", ABOVE, alone),
-        (
-            GROUNDS[1],
-            f"So does the speaker embedding of a multitask model, above {ground}.",
-            "5.1",
-            ABOVE,
-            together,
-        ),
+        (GROUNDS[1], f"So does the speaker embedding of a multitask model, above {ground}.", "5.1", ABOVE, together),
         (
             "removal_leaks_less",
             "Removal makes the speaker embedding tell less of emotion.",
@@ -264,12 +258,8 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
     ends = [row["low"] if kind == KEPT else -row["high"] for row in rows]
     if enough and all(end > -margin for end in ends):
         return YES
-    worse = (
-        row["separable"] and side * row["difference"] < 0
-        for row, end in zip(rows, ends, strict=True)
-        if not end > -margin
-    )
-    return NO if any(worse) else OPEN
+    open_ended = [row for row, end in zip(rows, ends, strict=True) if not end > -margin]
+    return NO if any(row["separable"] and side * row["difference"] < 0 for row in open_ended) else OPEN
 
 
 def _ground(found: Found, table: Confusion, clips: str) -> Confusion | None:

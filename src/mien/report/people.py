@@ -59,7 +59,7 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _told(gaps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _told(gaps: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
     if len(gaps) <= MOST_GAPS:
         return gaps
     widest = max(gaps, key=lambda gap: np.nan_to_num(abs(gap["gap"]), nan=-1.0))
