@@ -156,7 +156,8 @@ def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str
     """Calibrate the test clips of every fold by validation clips of other people than it tests.
 
     Where the folds rotate, who validates one fold is tested in another: a temperature or threshold of all validation
-    clips has been chosen on the very clips that it would be tested on. Here each fold gets its own.
+    clips has been chosen on the very clips that it would be tested on. Here each fold gets its own. Where everybody is
+    in every part (the protocol heard) nobody else has validated, and no validation clip is tested: all of them count.
 
     Args:
         validation: of all folds.
@@ -170,7 +171,8 @@ def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str
     thresholds, temperatures = np.empty(len(folds)), np.empty(len(folds))
     for fold in set(tested.folds):
         here = folds == fold
-        others = validation.only(~np.isin(who, people[here]))
+        strangers = ~np.isin(who, people[here])
+        others = validation.only(strangers) if strangers.any() else validation
         cooled = temperature(others)
         temperatures[here] = cooled
         probabilities[here] = tested.probabilities(cooled)[here]

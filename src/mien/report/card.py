@@ -16,6 +16,7 @@ from mien.exported import Description, Score
 from mien.run import Cell, Run
 
 RESEARCH = ("research", "-NC")  # words in the licence of a corpus that is not free for every use
+OF = {"audio": "a voice", "video": "a face"}
 
 
 class Calibrated(NamedTuple):
@@ -91,6 +92,7 @@ def members(run: Run, cells: Sequence[Cell]) -> Members:
         for fold in run.splits
         if fold["fold"] in chosen
         for other in run.splits
+        if other["fold"] != fold["fold"]
         for name in set(fold["validation"]["speakers"]) & set(other["test"]["speakers"])
     }
     known = {
@@ -198,6 +200,7 @@ def render(
     template = resources.files("mien.report").joinpath("card.md.jinja").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         told=told,
+        what=" and ".join(OF[what] for what in OF if told.experiment["data"].get(what)),
         experiment=told.experiment,
         heard=heard,
         members=members,
