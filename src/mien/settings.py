@@ -46,8 +46,10 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
     if error["type"] == "missing":
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
-    place_in = f"{where}: {key}" if key else where
-    return f"{place_in}: {message[0].lower()}{message[1:]} (found {json.dumps(error['input'])[:60]})"
+    message = f"{message[0].lower()}{message[1:]}"
+    if not key and isinstance(error["input"], Mapping):  # a fault of all settings together: found were all of them
+        return f"{where}: {message}"
+    return f"{where}: {key}: {message} (found {json.dumps(error['input'])[:60]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:

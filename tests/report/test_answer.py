@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mien.audit import scores
 from mien.protocols import LEAKS
-from mien.report import answer, certified
+from mien.report import answer, certified, figures, tasks
 from mien.run import Run
 
 NAN = float("nan")
@@ -51,6 +52,24 @@ def test_people_who_were_heard_are_not_called_strangers(small: Run) -> None:
     first = answer.answer(run, summary(), PAIRS, pd.DataFrame())[0]
     assert "2 of 10 of whom were heard in training" in first
     assert "people never heard" not in first
+
+
+def test_a_model_whose_emotion_is_only_read_is_not_the_best(small: Run) -> None:
+    reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+    models = dict(small.experiment.models) | {"MEnAN": reads}
+    run = Run(small.folder, small.experiment.model_copy(update={"models": models}))
+    both = pd.concat([summary(model="MEnAN", uar=0.9, uar_low=0.8), summary(model="emotion_only", uar=0.6)])
+    first = answer.answer(run, both, PAIRS, pd.DataFrame())[0]
+    assert "emotion_only reaches a UAR of" in told(first)
+    assert "MEnAN" not in first
+    assert "MEnAN reaches the highest UAR" in told(answer.answer(small, both, PAIRS, pd.DataFrame())[0])
+    assert set(tasks.of_recognisers(run, run.predictions)["model"]) == {"emotion_only", "gradient_reversal"}
+    alone = Run(small.folder, small.experiment.model_copy(update={"models": {"MEnAN": reads}}))
+    only = run.predictions[run.predictions["model"] == "MEnAN"]
+    assert set(tasks.of_recognisers(alone, only)["model"]) == {"MEnAN"}, "where none is trained, all stand"
+    drawn = figures.overview(run, run.predictions, scores.summary(run.predictions, run.classes))
+    assert [name for name in run.experiment.models if f">{name} (read)<" in drawn] == ["MEnAN"]
+    assert tasks.readers(small) == []
 
 
 def test_the_best_is_told_from_the_side_of_the_best() -> None:

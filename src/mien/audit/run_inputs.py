@@ -15,6 +15,7 @@ from mien.run import Run
 from mien.settings import digest
 
 INPUTS, FUNCTIONALS = "inputs", "functionals"
+NO_INPUTS = "no ceiling 'inputs': all that the run sees are pixels"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def inputs_of(run: Run) -> Inputs:
     clips = run.clips["clip"].tolist()
     seen = run.experiment.features
     plain = {what: store for what, store in dataset.stores.items() if len(features.shape(*seen[what])) == 1}
-    told = ["the ceiling 'inputs' is without the pixels of the faces"] if plain and len(plain) < len(seen) else []
+    told = []
+    if len(plain) < len(seen):
+        told = ["the ceiling 'inputs' is without the pixels of the faces" if plain else NO_INPUTS]
     groups = {INPUTS: plain} if plain else {}
     if "audio" in seen and seen["audio"][0] != FUNCTIONALS:
         groups[FUNCTIONALS] = {

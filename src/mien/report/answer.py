@@ -14,7 +14,7 @@ import pandas as pd
 from mien.audit.compare import FEWEST
 from mien.audit.tradeoff import BEFORE
 from mien.protocols import LEAKS
-from mien.report import certified, words
+from mien.report import certified, tasks, words
 from mien.report.words import counted, listed, percent, span
 from mien.run import Run
 
@@ -33,12 +33,13 @@ def answer(
 
     Args:
         run: the run.
-        summary: `scores.summary` of the models of the experiment.
+        summary: `scores.summary` of the models of the experiment; those whose emotion is only read stand back.
         differences: `compare.differences` of them, on the split that the run is judged by.
         leaks: see `leaks.speaker`.
         claims: see `claims.shown`.
     """
     left = " ".join(told for told in (leftover(leaks), emotional(claims)) if told)
+    summary = tasks.of_recognisers(run, summary)
     return [recognition(summary, differences, certified.heard(run)), left, split(run)]
 
 

@@ -11,6 +11,7 @@ from mien.report import bars, words
 from mien.report.figures import Picture
 from mien.run import Run, reading
 
+CORPUS = "EmoVoxCeleb"  # of the paper
 CALLED = {
     "multitask": "multitask",
     "gradient_reversal": "gradient reversal",
@@ -33,9 +34,11 @@ def shown(run: Run) -> dict[str, Any] | None:
 
     Returns:
         `answer`: a sentence; `claims`: each with `says, clips, kind, answer`, and `contrasts`; `pictures` like Figs 3a
-        and 3b; `people`: rows of Table 1 by method, with a cell a dimension; `knows`: rows of the person read from the
-        emotion embedding, and its `person_chance`; `leaks`: rows of Fig. 3b, with `floor` and `chance`; `dimensions`,
-        the largest first; `split`: what is judged; `even`: whether its classes are equally frequent.
+        and 3b; `people`: rows of Table 1 by method, with a cell a dimension; `elsewhere`: whether the paper's figures
+        there, of its `corpus`, stand beside those of another; `knows`: rows of the person read from the emotion
+        embedding, its `person_chance`, and whether the `strongest` probe read it, too; `leaks`: rows of Fig. 3b, with
+        `floor` and `chance`; `dimensions`, the largest first; `split`: what is judged; `even`: whether its classes are
+        equally frequent.
     """
     path = run.folder / FILE
     if not path.is_file():
@@ -56,6 +59,9 @@ def shown(run: Run) -> dict[str, Any] | None:
             "leaks": [row | {"name": _named(row)} for row in found["figure_3b"]],
             "floor": found["identity_floor"],
             "chance": found["chance"],
+            "strongest": any("strongest_accuracy" in row for row in found["person_from_emotion"]),
+            "elsewhere": run.certificate["corpus"].casefold() != CORPUS.casefold() and _published(found),
+            "corpus": CORPUS,
             "dimensions": sizes,
             "split": found["split"],
             "even": found.get("even", False),
@@ -76,6 +82,11 @@ def answer(claims: Sequence[Mapping[str, Any]]) -> str:
 
 def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [row for name in ("figure_3a", "figure_3b", "table_1", "person_from_emotion") for row in found[name]]
+
+
+def _published(found: Mapping[str, Any]) -> bool:
+    """Whether a figure of the paper stands in Table 1."""
+    return any(row["paper"] is not None for row in found["table_1"])
 
 
 def _pictures(found: Mapping[str, Any], sizes: Sequence[int]) -> list[Picture]:

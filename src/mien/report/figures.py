@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit import scores
-from mien.report import plots
+from mien.report import plots, tasks
 from mien.report.canvas import number_of
 from mien.run import Run
 
@@ -28,12 +28,12 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
     """UAR of each model, on the split that the run is judged by, with its interval and its seeds."""
     split = scores.judged(predictions)
     tested = predictions[predictions["split"] == split]
-    rows = []
+    rows, reading = [], tasks.readers(run)
     for row in summary[summary["split"] == split].to_dict("records"):
         seeds = (part for _, part in tested[tested["model"] == row["model"]].groupby("seed"))
         rows.append(
             plots.Interval(
-                label=row["model"],
+                label=f"{row['model']} (read)" if row["model"] in reading else row["model"],
                 value=100 * row["uar"],
                 low=100 * row["uar_low"],
                 high=100 * row["uar_high"],

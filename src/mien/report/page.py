@@ -4,7 +4,7 @@ The page holds no script and asks nothing from outside; a policy in its head for
 of the run alone, so it can be written again at any time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def render(run: Run) -> str:
         raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
     summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
     judged = scores.judged(predictions)
-    differences = compare.differences(predictions, classes, split=judged)
+    differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=judged)
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
     read, claimed = leaks.summed(run), claims.shown(run)
@@ -158,12 +158,14 @@ def _variants(experiment: Experiment) -> str:
 
 
 def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The table of models: model, its rows of the summary, its gaps by measure, the paper's figures."""
+    """The table of models: model, whether emotion is only `read`, its rows of the summary, its gaps, the paper's figures."""
     table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
     delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
+    reading = tasks.readers(run)
     for model in dict.fromkeys(summary["model"]):
         yield {
             "model": model,
+            "read": model in reading,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
             "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
@@ -191,8 +193,7 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     if people < 20:
         whose = counted(people, f"{judged} speaker")
         said.append(f"Intervals stand on {whose} and are widened as so few ask for; still, they are rough.")
-    own = targets(run)
-    if reading := [model for model in run.experiment.models if own and not _trained_for_emotion(own.get(model, {}))]:
+    if reading := tasks.readers(run):
         are = "is" if len(reading) == 1 else "are"
         told = "emotion scores are those of a branch that only reads the finished embedding"
         said.append(f"{words.listed(reading)} {are} not trained to recognise emotion: {told}.")
@@ -204,10 +205,6 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
             "validate one fold are tested in another."
         )
     return [*said, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
-
-
-def _trained_for_emotion(embeddings: Mapping[str, frozenset[str]]) -> bool:
-    return any("emotion" in factors for factors in embeddings.values())
 
 
 def _rotates(run: Run) -> bool:

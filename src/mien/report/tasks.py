@@ -7,9 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit import scores, targets
+from mien.audit import scores
 from mien.audit.task_scores import macro_f, task_scores
 from mien.run import Run
+
+
+def readers(run: Run) -> list[str]:
+    """The models whose emotion is only read, by a branch on an embedding that is trained for something else."""
+    experiment = run.experiment
+    return [model for model in experiment.models if "emotion" not in experiment.model(model).tasked]
+
+
+def of_recognisers(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of models that are trained to recognise emotion; all of them where none is."""
+    kept = table[~table["model"].isin(readers(run))]
+    return table if kept.empty else kept
 
 
 def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
@@ -32,13 +44,13 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
     found: dict[str, dict[str, Any]] = {}
     for row in task_scores(told).to_dict("records"):
         found.setdefault(row["model"], {})[row["factor"]] = row
-    own = targets.tasks(run)
+    reading = readers(run)
     return {
         "factors": list(dict.fromkeys(factor for by in found.values() for factor in by)),
         "rows": [
             {
                 **{"model": model, "f1": by_model.get(model), "by": found.get(model, {})},
-                "read": not any("emotion" in factors for factors in own[model].values()),
+                "read": model in reading,
             }
             for model in run.experiment.models
             if model in by_model or model in found
