@@ -97,7 +97,7 @@ def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
     for claim in both:
         if claim["clips"] == "balanced":
             assert told[claim["claim"], "balanced as it is"]["contrasts"] == claim["contrasts"]
-    assert told["single_leaks", "all clips"]["contrasts"][0]["contrast"] == "person_only minus chance"
+    assert told["single_leaks", "all clips"]["contrasts"][0]["contrast"] == "person_only minus all one class"
 
 
 def test_the_opposite_is_answered_no() -> None:

@@ -121,6 +121,7 @@ def test_what_is_balanced_as_it_is_stands_once(told: Run, monkeypatch: pytest.Mo
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (read)</th>') == 2
     assert html.count("(read): emotion is only read there") == 1
+    assert re.search(r"for something else\.\s+Test: 1 speaker,", html)
     told.write_table("predictions.csv", predictions)
     (told.folder / "peri2021.json").write_text(kept)
     assert "Pooled and by fold" not in html, "of one fold it would be the same again"

@@ -169,6 +169,10 @@ def test_the_nearest_provenance_is_told(small: Run) -> None:
 def test_without_leakage_it_says_so_and_a_shared_speaker_is_told_in_bold(make_run: Maker) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
     run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
+    assert page._rotates(run)
+    run.splits[3]["validation"]["speakers"].append(run.splits[3]["test"]["speakers"][0])
+    assert not page._rotates(run), "somebody validates and is tested in one fold"
+    run.splits[3]["validation"]["speakers"].pop()
     text = text_of(run)
     assert "A speaker is in two parts of fold 2: scores of it are not speaker-independent." in text
     assert "Leakage was not measured in this run" in text

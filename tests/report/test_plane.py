@@ -24,6 +24,14 @@ def test_marks_names_and_frontier() -> None:
     assert len(plane([*POINTS, POINTS[0]._replace(label="again", score=0.9)], name="p", description="")) > len(drawn)
 
 
+def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
+    named = {"name": "p", "description": "one"}
+    assert "var(--c0)" in plane(POINTS[:1], **named)
+    second = plane(POINTS[:1], **named, models=["worse", "plain"])
+    assert "var(--c1)" in second
+    assert "var(--c0)" not in second
+
+
 def test_one_point_and_other_chances_are_drawn() -> None:
     alone = plane(POINTS[:1], name="p", description="one")
     assert ">plain</text>" in alone

@@ -20,6 +20,7 @@ def metrics(
     *,
     units: Mapping[int, int],
     among: Iterable[Pair] | None = None,
+    felt: Iterable[Pair] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """All scores of a run as plain values; what is not known is None.
@@ -32,6 +33,7 @@ def metrics(
         tasks: `tasks.csv`, where heads name other factors than the emotion.
         units: fold -> its unit, as in `Run.units`.
         among: the pairs of models whose differences are told; None takes all.
+        felt: those whose differences in the emotion are told, where that is not all of them: of models trained for it.
         seed: of the bootstraps.
 
     Returns:
@@ -45,7 +47,9 @@ def metrics(
     """
     means = fold_means(by_fold(predictions, classes))
     among = None if among is None else list(among)
-    apart = differences(predictions, classes, split=judged(predictions), among=among, seed=seed)
+    apart = differences(
+        predictions, classes, split=judged(predictions), among=among if felt is None else felt, seed=seed
+    )
     found = {
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap draws of speakers (seeds averaged within each), corrected for few",

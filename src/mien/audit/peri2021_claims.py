@@ -152,15 +152,15 @@ def _all_leaks(found: Found) -> list[Asked]:
 def _leaks(found: Found, clips: str) -> list[Asked]:
     """Emotion by the probe on the speaker embedding."""
     measure, leak = f1 if clips == ALL else balanced_f1, found.leak
-    ground = "chance" if clips == ALL else "the identity floor"
+    ground, against = ("chance", "all one class") if clips == ALL else ("the identity floor", "the identity floor")
     sizes = _sizes(found, MULTITASK, leak)
     alone: dict[str, Sequence[Term]] = {}
     if PERSON in leak and (below := _ground(found, leak[PERSON], clips)) is not None:
-        alone = {f"{PERSON} minus {ground}": [Term(1.0, leak[PERSON], measure), Term(-1.0, below, measure)]}
+        alone = {f"{PERSON} minus {against}": [Term(1.0, leak[PERSON], measure), Term(-1.0, below, measure)]}
     together: dict[str, Sequence[Term]] = {}
     if sizes and (below := _ground(found, leak[found.models[MULTITASK, sizes[0]]], clips)) is not None:
         terms = [*_mean(found, MULTITASK, sizes, leak, measure), Term(-1.0, below, measure)]
-        together = {f"{MULTITASK} minus {ground}": terms}
+        together = {f"{MULTITASK} minus {against}": terms}
     below_reversal = _against(found, leak, measure, NEWER, REVERSAL)
     least: dict[str, Sequence[Term]] = {}
     methods = [method for method in _removals(found) if len(_sizes(found, method, leak)) > 1]

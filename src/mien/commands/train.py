@@ -143,7 +143,8 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
     among = compare.pairs(run.experiment)
-    scored = metrics(predictions, run.classes, leakage, by_speaker, run.tasks, units=run.units, among=among)
+    felt = [pair for pair in among if all("emotion" in run.experiment_of(one).model(one).tasked for one in pair)]
+    scored = metrics(predictions, run.classes, leakage, by_speaker, run.tasks, units=run.units, among=among, felt=felt)
     run.write_json("metrics.json", scored | {"marks": run.marks})
     run.write_table("folds.csv", by_fold(predictions, run.classes))
     run.write_table("leakage.csv", leakage)

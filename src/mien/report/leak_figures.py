@@ -56,7 +56,8 @@ def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "spea
     what = "speaker" if factor == "speaker" else f"{factor} leaked"
     name = "plane" if factor == "speaker" else f"plane of {factor}"
     description = f"Emotion recognition against what is left of the {factor}, for each method"
-    drawn = plane.plane(points, name=name, description=description, factor=factor)
+    order = run.experiment.models
+    drawn = plane.plane(points, name=name, description=description, factor=factor, models=list(order))
     return Picture(f"Emotion against {what}", drawn, " ".join(told))
 
 

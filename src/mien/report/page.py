@@ -158,7 +158,7 @@ def _variants(experiment: Experiment) -> str:
 
 
 def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The table of models: model, whether emotion is only `read`, its rows of the summary, its gaps, the paper's figures."""
+    """The table of models: model, whether emotion is only `read`, rows of the summary, gaps, the paper's figures."""
     table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
     delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
     reading = tasks.readers(run)
@@ -208,7 +208,9 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
 
 
 def _rotates(run: Run) -> bool:
-    """Whether somebody who validates a fold is tested in another."""
+    """Whether somebody who validates a fold is tested in another, and nobody in the same."""
+    if any(set(fold[PARTS[1]]["speakers"]) & set(fold[PARTS[2]]["speakers"]) for fold in run.splits):
+        return False
     validate, tested = ({who for fold in run.splits for who in fold[part]["speakers"]} for part in PARTS[1:])
     return bool(validate & tested)
 

@@ -14,7 +14,9 @@ DOTTED = (0, (1, 2))
 BASELINES = {"floor": "v", "ceiling": "^"}
 
 
-def plane(points: Sequence[Point], *, name: str, description: str, factor: str = "speaker") -> str:
+def plane(
+    points: Sequence[Point], *, name: str, description: str, factor: str = "speaker", models: Sequence[str] = ()
+) -> str:
     """Methods by their UAR of emotion and their leakage of a factor, with both intervals; high and left is good.
 
     A method has one colour and marker; after an eraser it is hollow. Floors and ceilings are grey. Methods on the
@@ -26,9 +28,11 @@ def plane(points: Sequence[Point], *, name: str, description: str, factor: str =
         name: unique on the page.
         description: what the figure shows, for who does not see it.
         factor: what leaks.
+        models: methods in the order of their colours; none takes the order of the points.
     """
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
     optimal = frontier(points)
+    methods = list(models) or [point.label for point in points if point.kind == "model"]
     with figure(2.6 + 0.18 * math.ceil((len(points) + 1) / columns)) as drawn:
         axes = drawn.add_subplot()
         chances = {round(point.chance, 6) for point in points if math.isfinite(point.chance)}
@@ -38,7 +42,7 @@ def plane(points: Sequence[Point], *, name: str, description: str, factor: str =
         places = [100 * leak for leak, _ in best], [100 * score for _, score in best]
         axes.plot(*places, color=INK, linewidth=0.9, linestyle=DOTTED, zorder=2)
         for point in points:
-            _draw(axes, point, _look(point, points))
+            _draw(axes, point, _look(point, methods))
         axes.plot(
             *places, "o", color=INK, fillstyle="none", markersize=10, markeredgewidth=0.8, zorder=5, label="frontier"
         )
@@ -58,10 +62,9 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return max(low, -3), min(high, 103)  # room for a mark at the end
 
 
-def _look(point: Point, points: Sequence[Point]) -> dict[str, Any]:
+def _look(point: Point, methods: Sequence[str]) -> dict[str, Any]:
     if point.kind in BASELINES:
         return {"color": MUTED, "marker": BASELINES[point.kind], "fillstyle": "none", "markersize": 5}
-    methods = [other.label for other in points if other.kind == "model"]
     base = point.label.partition(" + ")[0]
     number = number_of(methods, base) if base in methods else len(methods)
     style = "none" if point.kind == "erased" else "full"
