@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 
-from mien import corpora
+from mien import config, corpora
 from mien.audit import calibration, scores
 from mien.audit.calibration import Array, Judgements
 from mien.audit.metrics import records
@@ -201,6 +201,7 @@ def render(
     return environment.from_string(template).render(
         told=told,
         what=" and ".join(OF[what] for what in OF if told.experiment["data"].get(what)),
+        sees=_seen(told),
         experiment=told.experiment,
         heard=heard,
         members=members,
@@ -214,6 +215,12 @@ def render(
         validation=validation,
         test=test,
     )
+
+
+def _seen(told: Description) -> dict[str, Any] | None:
+    """The feature of the face with all its settings; None where nothing is seen."""
+    found = config.resolve(told.experiment, told.name).features.get("video")
+    return None if found is None else {"name": found[0]} | found[1].model_dump(mode="json")
 
 
 def _figure(value: float | None) -> str:
