@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from mien import config
 from mien.errors import RunError
-from mien.run import Run, read_table
+from mien.run import Run
+from mien.run_tables import read_table
 
 CLIPS = ["a", "b", "c"]
 

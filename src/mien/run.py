@@ -4,8 +4,6 @@ What is missing or damaged raises RunError that names the file; no reader lets a
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,17 +22,15 @@ from mien.corpora import schemes
 from mien.errors import RunError
 from mien.files import atomic, write_json, write_text
 from mien.protocols import PARTS
+from mien.run_tables import AGAIN, read_table, reading
 from mien.settings import difference
 
-AGAIN = "run the same 'mien train' again"
 CLIPS = ("clip", "file", "speaker", "emotion", "label")
 PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
 WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
-
-TEXT = ("clip", "speaker", "file", "sentence", "session", "recording", "truth", "predicted")  # also where it is digits
 
 
 class Cell(NamedTuple):
@@ -278,28 +274,3 @@ class Run:
             if missing := [key for key in keys if key not in values]:
                 raise ValueError(f"no key '{missing[0]}'")
             return values
-
-
-@contextmanager
-def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None]:
-    """Turn what a missing or damaged file of a run raises while it is read into RunError with the way out."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: missing; {way.removeprefix('delete it and ')}") from error
-    except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise RunError(f"{path}: damaged ({what}); {way}") from error
-
-
-def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing.
-
-    Raises:
-        RunError: it is missing, damaged, or lacks one of `columns`.
-    """
-    with reading(path):
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=[""])
-        if missing := [column for column in columns if column not in table]:
-            raise ValueError(f"no column '{missing[0]}'")
-        return table

@@ -13,7 +13,8 @@ from mien.audit import embeddings, floors, run_leakage
 from mien.audit.leakage import COLUMNS, leakage, predict
 from mien.cli import main
 from mien.errors import AuditError, ConfigError
-from mien.run import Run, read_table
+from mien.run import Run
+from mien.run_tables import read_table
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,8 @@ from mien.corpora.prepared import Prepared
 from mien.dataset import Dataset, different, open_all
 from mien.engine import checkpoint
 from mien.errors import RunError
-from mien.run import Run, read_table
+from mien.run import Run
+from mien.run_tables import read_table
 
 GRID = """
 extends: tiny.yaml

@@ -19,7 +19,8 @@ from mien.ensemble import Ensemble
 from mien.errors import ConfigError, CorpusError, MediaError, RunError
 from mien.media import people
 from mien.media.detectors import Face
-from mien.run import Run, read_table
+from mien.run import Run
+from mien.run_tables import read_table
 
 WATCHING = """
 title: a tiny one

@@ -13,9 +13,11 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media import film, packets, video
+from mien.media import crops, film, packets, video
 from mien.media.audio import AudioBlock, read_audio, stream_audio
-from mien.media.video import Picture, sampled, stream_media
+from mien.media.faces import Faces, Reason
+from mien.media.people import one_person
+from mien.media.video import Picture, stream_media
 
 WIDTH, HEIGHT = 64, 48
 COUNT = 20  # pictures at 10 a second
@@ -226,23 +228,26 @@ def test_a_variable_rate_gives_an_even_grid_that_is_absent_where_nothing_is_show
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=5.0)
     sound, pictures = parted(list(stream_media(file)))
     assert [picture.time for picture in pictures] == pytest.approx(when, abs=1e-3)
-    found = [None if picture is None else round(picture.time, 2) for picture in sampled(pictures, 0.25, end=5.5)]
-    seen = [None, None, 0.5, 0.73, 0.73, 1.2, 1.2, 1.2, 1.2, *[None] * 7, 4.0, 4.0, 4.0, 4.0, 4.0, None]
-    assert found[:22] == seen
-    assert len(found) == 22
+    found = one_person(stream_media(file), Faces(faces="whole-frame", size=16, every=0.25, darkest=0), end=5.5)
+    seen = [None, None, 0.5, 0.731, 0.731, 1.2, 1.2, 1.2, 1.2, *[None] * 7, 4.0, 4.0, 4.0, 4.0, 4.0, None]
+    assert len(found.pixels) == len(seen)
+    shown = dict(zip(when, pictures, strict=True))
+    for pixels, reason, time in zip(found.pixels, found.reasons, seen, strict=True):
+        assert (reason == Reason.NO_PICTURE) == (time is None)
+        assert np.array_equal(
+            pixels, np.zeros_like(pixels) if time is None else crops.centre(shown[time].rgb(), size=16)
+        )
     assert len(sound) == 5 * 16_000
 
 
-def test_a_grid_counts_from_the_start_of_a_part_and_ends_with_the_last_picture(talk: Path) -> None:
+def test_a_grid_counts_from_the_start_of_a_part(talk: Path) -> None:
     _, pictures = parted(list(stream_media(talk, start=0.55, end=1.35)))
     assert [picture.time for picture in pictures] == pytest.approx([0.55, *[index / 10 for index in range(6, 14)]])
     assert np.array_equal(pictures[0].rgb(), image(5))
-    grid = [picture.time for picture in sampled(pictures, 0.24, start=0.55)]
-    assert grid == pytest.approx([0.55, 0.7, 1.0, 1.2])
-    _, whole = parted(list(stream_media(talk)))
-    assert [picture.time for picture in sampled(whole, 0.1)] == pytest.approx([index / 10 for index in range(COUNT)])
-    assert list(sampled([], 0.1)) == []
-    assert list(sampled([], 0.1, end=0.3)) == [None, None, None]
+    how = Faces(faces="whole-frame", size=16, every=0.24, darkest=0)
+    found = one_person(stream_media(talk, start=0.55, end=1.35), how, start=0.55, end=1.35)
+    shown = [next(one for one in pictures if one.time == pytest.approx(time)) for time in (0.55, 0.7, 1.0, 1.2)]
+    assert np.array_equal(found.pixels, np.stack([crops.centre(one.rgb(), size=16) for one in shown]))
 
 
 @pytest.mark.parametrize("form", ["mov", "matroska"])

@@ -14,7 +14,8 @@ import pandas as pd
 from mien.audit.metrics import records
 from mien.audit.targets import Targets
 from mien.files import sha256
-from mien.run import Cell, Run, reading
+from mien.run import Cell, Run
+from mien.run_tables import reading
 from mien.settings import digest
 
 VERSION = 3  # of what is measured: raised when the same embeddings give other rows

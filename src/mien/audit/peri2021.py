@@ -29,7 +29,8 @@ from mien.audit.run_views import EMOTION
 from mien.audit.scores import Confusion, confusions, f1, judged
 from mien.audit.targets import tasks
 from mien.audit.task_scores import TASKS, constant, homogeneity, of_probe, task_scores
-from mien.run import Run, read_table
+from mien.run import Run
+from mien.run_tables import read_table
 
 PAPER = "Peri et al. 2021"
 FILE, TABLE = "peri2021.json", "claims.csv"

@@ -23,7 +23,8 @@ from mien.features.store import ColumnStore
 from mien.progress import progress
 from mien.report import page
 from mien.rows import prediction_table
-from mien.run import Cell, Run, reading
+from mien.run import Cell, Run
+from mien.run_tables import reading
 
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:

@@ -33,7 +33,8 @@ from mien.media.crops import grey
 from mien.media.faces import Faces
 from mien.media.people import Crops
 from mien.report import card
-from mien.run import AGAIN, Cell, Run
+from mien.run import Cell, Run
+from mien.run_tables import AGAIN
 
 COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
 AGREE = 1e-3  # how far half precision may move a probability

@@ -32,7 +32,8 @@ from mien.progress import progress
 from mien.protocols import Fold
 from mien.report import page
 from mien.rows import TASKS
-from mien.run import Cell, Run, read_table
+from mien.run import Cell, Run
+from mien.run_tables import read_table
 from mien.workers import Lost, spread
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
+from mien import collective
 from mien.errors import ConfigError
 
 
@@ -34,7 +35,7 @@ def use_threads(number: int) -> None:
 
 def count() -> int:
     """How many processes train together."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    return collective.processes()
 
 
 def rank() -> int:

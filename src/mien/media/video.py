@@ -7,7 +7,7 @@ wait compressed.
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["GAP", "Picture", "sampled", "stream_media"]
+__all__ = ["GAP", "Picture", "stream_media"]
 
 PATIENCE = 2**24  # bytes of one stream that wait for the other one before that is looked for in the rest of the file
 _AHEAD = 1.0  # s of sound, beyond a block, with which the resampler is sure to complete it
@@ -76,35 +76,6 @@ def stream_media(
         reached = max(0.0 if heard is None else heard.next, 0.0 if seen is None else seen.film.end)
         if reached <= first or (last < math.inf and reached < last - TOLERANCE):
             raise MediaError(file, f"ends at {reached:.2f} s, before the part from {first:.2f} s to its end does")
-
-
-def sampled(
-    pictures: Iterable[Picture], every: float, *, start: float = 0.0, end: float | None = None
-) -> Iterator[Picture | None]:
-    """The picture that is shown at each time of an even grid, whatever the rate at which they come.
-
-    Args:
-        pictures: in the order of time.
-        every: seconds from one time of the grid to the next.
-        start: first time of the grid, in media seconds.
-        end: where the grid ends (exclusive); None for where the last picture ends.
-
-    Yields:
-        For the times start + n * every, n = 0, 1, ..., the last picture that begins up to then (a millisecond late
-        counts as then, since containers round); None before the first, and where no new one has come for `GAP`
-        seconds.
-    """
-    count, shown = 0, None
-    for picture in pictures:
-        while (at := start + count * every) < picture.time - _INEXACT and (end is None or at < end):
-            yield _on_show(shown, at)
-            count += 1
-        shown = picture
-    if end is None:
-        end = start if shown is None else shown.time + max(shown.seconds, 2 * _INEXACT)
-    while (at := start + count * every) < end - _INEXACT:
-        yield _on_show(shown, at)
-        count += 1
 
 
 def _on_show(picture: Picture | None, at: float) -> Picture | None:

@@ -9,7 +9,8 @@ from mien.audit.peri2021 import FILE, METHODS
 from mien.audit.peri2021_claims import ALL, MARGIN, NO, OPEN, UNASKED, YES
 from mien.report import bars, words
 from mien.report.figures import Picture
-from mien.run import Run, reading
+from mien.run import Run
+from mien.run_tables import reading
 
 CORPUS = "EmoVoxCeleb"  # of the paper
 CALLED = {
