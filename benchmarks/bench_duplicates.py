@@ -16,8 +16,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mien.audit import fingerprints
-from mien.audit.fingerprints import CONFIG, SAME, duplicates, fingerprint, similarity
+from mien.audit.splits import fingerprints
+from mien.audit.splits.fingerprints import CONFIG, SAME, duplicates, fingerprint, similarity
 from mien.features import logmel
 from mien.media.audio import read_audio
 

@@ -22,10 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from mien.media import crops, speaking
-from mien.media.detectors import DETECTORS, detector
-from mien.media.faces import Cuts
-from mien.media.video import Picture, stream_media
+from mien.media.faces import crops, speaking
+from mien.media.faces.detectors import detector, names
+from mien.media.faces.tracking import Cuts
+from mien.media.streams import Picture, stream_media
 
 SIZES = ((360, 640), (720, 1280))
 EVERY = 6  # pictures at 25 a second
@@ -59,7 +59,7 @@ def main() -> None:
     pictures = [picture.rgb() for picture in islice(film, arguments.pictures)]
     print(f"milliseconds a picture, {len(pictures)} pictures, one thread, detector at {arguments.long_side} px")
     print(f"{'':<28}{'detect':>8}{'crop':>8}{'motion':>8}{'25 a second':>13}")
-    for name in DETECTORS:
+    for name in names():
         detect = detector(name, long_side=arguments.long_side)
         for size in SIZES:
             inputs = [scaled(rgb, size) for rgb in pictures]

@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from mien.features import FEATURES, extract, parse
-from mien.features.config import FeatureConfig
-from mien.features.perturb import perturbed
+from mien.features import extract, names, parse
+from mien.features._config import FeatureConfig
+from mien.features._perturb import perturbed
 from mien.media.audio import read_audio
 
 RATE = 16_000
@@ -63,7 +63,7 @@ def main() -> None:
     seconds = sum(map(len, clips)) / RATE
     print(f"{len(clips)} clips, {seconds:.1f} s of audio; milliseconds a second of audio, one thread")
     print(f"{'':<28}{'together':>10}{'one by one':>12}")
-    for name in FEATURES:
+    for name in names("audio"):
         config = parse(name, {})
         together = median(lambda: extract(name, clips, config), arguments.repeats)  # noqa: B023 - called at once
         single = median(lambda: [extract(name, [clip], config) for clip in clips], arguments.repeats)  # noqa: B023

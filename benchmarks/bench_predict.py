@@ -41,7 +41,7 @@ def write(path: Path, seconds: int) -> None:
 
 def child(arguments: list[str]) -> None:
     """Run the command line and tell the processor's seconds and the peak resident memory in KiB."""
-    from mien.cli import main
+    from mien.cli.main import main
 
     code = main(arguments)
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -53,11 +53,11 @@ def breakdown(file: Path, model: str | None, seconds: int) -> None:
     """Time the parts of a prediction, each after one call that warms it up."""
     import torch
 
-    from mien.ensemble import Ensemble
-    from mien.exported import locate
-    from mien.features.parts import extract_parts
+    from mien.features._parts import extract_parts
     from mien.media.activity import detector
     from mien.media.windows import joined, windows
+    from mien.runs.ensemble import Ensemble
+    from mien.runs.exported import locate
 
     torch.set_num_threads(1)
     ensemble = Ensemble.open(locate(model), torch.device("cpu"))

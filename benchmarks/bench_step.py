@@ -17,12 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mien.encoders.cnn_gru import Config, Encoder
+from mien.data.batch import Batch
+from mien.data.batches import Examples, Loader, Stream
+from mien.data.length import Length
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.features.batches import Batch, Examples, Loader, Stream
-from mien.features.length import Length
-from mien.recipes import disentangle
+from mien.models.encoders.cnn_gru import Config, Encoder
+from mien.models.recipes import disentangle
 
 CLIPS, DIMENSION, CLASSES = 320, 43, {"emotion": 7, "speaker": 8}
 MODELS = {

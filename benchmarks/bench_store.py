@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from mien import features, prepare
-from mien.corpora.prepared import Prepared
-from mien.features.store import FeatureStore
+from mien.data.prepared import Prepared
+from mien.data.store import FeatureStore
 
 CLIPS, SECONDS, BATCH = 256, 3.0, 16
 

@@ -18,10 +18,10 @@ from itertools import cycle, islice
 import torch
 
 from bench_step import CLASSES, CLIPS, MODELS, Bare, Memory
-from mien.config import load
-from mien.dataset import Dataset
-from mien.features.batches import Examples, Loader, Stream
-from mien.features.length import Length
+from mien.data.batches import Examples, Loader, Stream
+from mien.data.dataset import Dataset
+from mien.data.length import Length
+from mien.experiments.experiment import load
 
 WORKERS = (1, 2)
 
@@ -68,9 +68,9 @@ def main() -> None:
     arguments = ["li2020-emodb", f"data.prepared={options.data}", "seeds=[0]", f"training.epochs={options.epochs}"]
     arguments.append(f"protocol.folds={list(range(options.folds))}")
     experiment = load(arguments[0], arguments[1:])
-    dataset = Dataset.open(experiment)
+    dataset = Dataset.open(experiment.data)
     dataset.extract(workers=2)
-    clips = sum(len(fold.train) for fold in dataset.folds(experiment)) * (1 + len(experiment.data.copies))
+    clips = sum(len(fold.train) for fold in dataset.folds(experiment.protocol)) * (1 + len(experiment.data.copies))
     steps = round(clips / options.folds / experiment.training.batch) * options.epochs
     loops = bare(steps, experiment.data.length.seconds or 2.0, experiment.training.batch)
     total = options.folds * sum(loops.values())

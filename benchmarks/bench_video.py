@@ -26,7 +26,7 @@ from mien.media.activity import detector
 from mien.media.audio import AudioBlock
 from mien.media.containers import packet_end
 from mien.media.scenes import Look, scenes
-from mien.media.video import Picture, stream_media
+from mien.media.streams import Picture, stream_media
 
 Work = Callable[[Picture], object]
 WORK: dict[str, Work] = {"decode": lambda picture: None, "rgb": Picture.rgb, "grey": Picture.grey}
@@ -79,8 +79,8 @@ def child(file: Path, faces: str | None, model: Path | None) -> None:
         return
     look: Look = Nobody()  # type: ignore[assignment]
     if faces is not None:
-        from mien.media.faces import Faces
-        from mien.media.people import People
+        from mien.media.faces.people import People
+        from mien.media.faces.tracking import Faces
 
         look = People(Faces(faces=faces, size=64))
     windows = seen = 0

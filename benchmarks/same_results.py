@@ -64,7 +64,18 @@ def run(out: Path, source: Path, data: Path) -> None:
         python("-m", "mien", *arguments)
 
     if not (out / "toy").exists():
-        python(*"-m mien.corpora.toy toy people=12 clips=288 entanglement=0.8 balanced=0.25 difficulty=0".split())
+        python(
+            *[
+                "-m",
+                "mien.corpora.toy",
+                "toy",
+                "people=12",
+                "clips=288",
+                "entanglement=0.8",
+                "balanced=0.25",
+                "difficulty=0",
+            ]
+        )
     mien("prepare", "toy", "toy", "--out", "prepared-toy", "--features", "logmel", "crops", "--workers", "2")
     mien("prepare", "emodb", data / "emodb", "--out", "prepared-emodb", "--features", "mfb43", "--workers", "2")
     short = ("training.epochs=2", "seeds=[0]")
@@ -75,7 +86,10 @@ def run(out: Path, source: Path, data: Path) -> None:
     mien("evaluate", "li", "--on", "prepared-toy")
     mien("compare", "li", "--out", "compared")
     mien("export", "li/models/MEnAN", "--out", "exported")
-    ten = [*sorted((data / "emodb").rglob("*.wav"))[::100][:6], *sorted((data / "ravdess").rglob("*.flac"))[::200][:4]]
+    ten = [
+        *sorted((data / "emodb" / "wav").iterdir())[::100][:6],
+        *sorted((data / "ravdess").rglob("*.flac"))[::200][:4],
+    ]
     mien("predict", *ten, "--out", "predicted.csv")
     mien("predict", *ten[:2], "--model", "li/models/multitask", "--out", "by-run.json")
     if not (out / "embeddings.npy").exists():
@@ -87,7 +101,8 @@ def run(out: Path, source: Path, data: Path) -> None:
         with (out / "labels.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["clip", "speaker", "emotion"])
-            rows.writerows([f"c{n}", f"s{who}", f"e{what}"] for n, (who, what) in enumerate(zip(speakers, emotions)))
+            pairs = zip(speakers, emotions, strict=True)
+            rows.writerows([f"c{n}", f"s{who}", f"e{what}"] for n, (who, what) in enumerate(pairs))
     whose = ("--labels", "labels.csv", "--factor", "speaker", "--factor", "emotion")
     mien("audit", "--embeddings", "embeddings.npy", *whose, "--out", "audited")
 
@@ -96,8 +111,10 @@ def compare(old: Path, new: Path, renamed: dict[str, str]) -> int:
     """Print what differs and how much was held against each other; 1 where a result differs."""
     counts: Counter[str] = Counter()
     faults: list[str] = []
-    names = {root: {_named(str(path.relative_to(root)), renamed if root == old else {}): path for path in _files(root)}
-             for root in (old, new)}
+    names = {
+        root: {_named(str(path.relative_to(root)), renamed if root == old else {}): path for path in _files(root)}
+        for root in (old, new)
+    }
     faults += [f"only in OLD: {name}" for name in sorted(set(names[old]) - set(names[new]))]
     faults += [f"only in NEW: {name}" for name in sorted(set(names[new]) - set(names[old]))]
     for name in sorted(set(names[old]) & set(names[new])):

@@ -20,10 +20,10 @@ import matplotlib.image
 import numpy as np
 import torch
 
-from mien.media import speaking
-from mien.media.faces import Faces, Reason, Seen
-from mien.media.people import People
-from mien.media.video import Picture, stream_media
+from mien.media.faces import speaking
+from mien.media.faces.people import People
+from mien.media.faces.tracking import Faces, Reason, Seen
+from mien.media.streams import Picture, stream_media
 
 LEFT, RIGHT = (lambda one: one.box[2] < 0.55), (lambda one: one.box[0] > 0.45)
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mien.audit.contrasts import Term, contrast
-from mien.audit.scores import Array, Confusion, draws, f1, interval
+from mien.audit.statistics.contrasts import Term, contrast
+from mien.audit.statistics.scores import Array, Confusion, draws, f1, interval
 
 CLASSES, SPEAKERS, CLIPS, MANY = 6, 12, 12, 20_000
 Design = Callable[[np.random.Generator, int], tuple[Array, ...]]

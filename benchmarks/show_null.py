@@ -31,7 +31,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from mien.audit.leakage import leakage
+from mien.audit.leakage.leakage import leakage
 
 NULL, PLANTED = ("emotion", "gender", "speaker"), ("linear", "product")
 EMOTIONS, POWER_AT, BLOCK = 4, 20, 20

@@ -32,8 +32,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from mien.audit.floors import one_hot
-from mien.audit.leakage import leakage
+from mien.audit.leakage.floors import one_hot
+from mien.audit.leakage.leakage import leakage
 from mien.corpora import toy
 from mien.corpora.toy.people import EMOTIONS
 from mien.features import extract, parse

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, distributed
 
-from mien import encoders
-from mien.features.batches import Batch, Examples, Loader, Sequence, Stream
-from mien.features.length import Length
-from mien.recipes import disentangle
-from mien.recipes.base import Recipe
+from layouts import corpus, layouts  # noqa: F401 - fixtures of several folders
+from mien.data.batch import Batch, Sequence
+from mien.data.batches import Examples, Loader, Stream
+from mien.data.length import Length
+from mien.models import encoders
+from mien.models.recipes import disentangle
+from mien.models.recipes._recipe import Recipe
 
 torch.set_num_threads(1)
 
@@ -36,6 +38,14 @@ def recordings() -> Path:
     if not (folder / "emodb").is_dir():
         pytest.skip("needs real recordings: set MIEN_DATA to a folder that holds emodb/, ravdess/, librispeech/, ...")
     return folder
+
+
+@pytest.fixture(scope="session")
+def emodb(recordings: Path) -> list[Path]:
+    """The recordings of EmoDB in the order of their names, in whichever format they are kept."""
+    files = sorted(file for file in (recordings / "emodb" / "wav").iterdir() if file.suffix in {".wav", ".flac"})
+    assert files
+    return files
 
 
 @dataclass(frozen=True)

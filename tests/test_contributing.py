@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from mien.data.batch import Batch, Sequence
 from mien.errors import ConfigError
-from mien.features.batches import Batch, Sequence
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"`src/mien/(\S+)\.py`:\n\n```python\n(.*?)```", TEXT, re.S))
@@ -24,7 +24,7 @@ def module(path):
 
 
 def test_an_encoder_reads_frames_of_either_modality():
-    encoder = module("encoders/frame_statistics")
+    encoder = module("models/encoders/frame_statistics")
     values, valid = torch.randn(3, 7, 5), torch.arange(7) < torch.tensor([7, 4, 0])[:, None]
     batch = Batch(("a", "b", "c"), Sequence.absent(3), Sequence(values, valid), {}, torch.arange(3), 3, 0, 0)
     for modality, reached in (("video", True), ("audio", False)):
@@ -46,7 +46,7 @@ def test_a_feature_tells_the_level():
 
 
 def test_a_corpus_is_read(tmp_path):
-    corpus = module("corpora/my_corpus")
+    corpus = module("corpora/readers/my_corpus")
     for name in ("ann_happy_01.wav", "bob_sad_01.wav", "stray.wav"):
         (tmp_path / name).touch()
     found = corpus.read(tmp_path)
@@ -55,7 +55,7 @@ def test_a_corpus_is_read(tmp_path):
 
 
 def test_a_detector_finds_faces_or_names_its_package(monkeypatch):
-    detector = module("media/detectors/my_detector")
+    detector = module("media/faces/detectors/my_detector")
     with pytest.raises(ConfigError, match="my-detector"):
         detector.load(160)
     package = ModuleType("mydetector")

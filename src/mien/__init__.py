@@ -47,8 +47,8 @@ sys.modules[__name__].__class__ = _Package
 
 
 def load(run: Any) -> Any:
-    """Open a RUN folder: its settings, splits, scores, predictions, embeddings (see `mien.run.Run`)."""
-    from mien.run import Run
+    """Open a RUN folder: its settings, splits, scores, predictions, embeddings (see `mien.runs.run.Run`)."""
+    from mien.runs.run import Run
 
     return Run.open(run)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from mien.cli import main
+from mien.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,11 +10,14 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from mien import config
-from mien.audit import floors, leakage, run_floors, run_leakage, scores
-from mien.audit.leakage import COLUMNS
-from mien.config import Experiment
-from mien.run import Run
+from mien.audit.leakage import floors, leakage
+from mien.audit.leakage.leakage import COLUMNS
+from mien.audit.run_leakage import floors as run_floors
+from mien.audit.run_leakage import measure
+from mien.audit.statistics import scores
+from mien.common.settings import parse
+from mien.experiments.experiment import Experiment
+from mien.runs.run import Run
 
 CLASSES = ("anger", "happiness", "sadness")
 
@@ -77,7 +80,7 @@ def write_compared(
     raw |= {"models": {name: {"embeddings": {"main": {"tasks": {"emotion": 1.0}}}} for name in models}}
     raw |= {"data": {"prepared": "p", "scheme": "emodb", "audio": {"name": "mfb43"}}, "hold_test": hold_test}
     raw |= {"protocol": {"name": "leave_one_speaker_out"}, "reference": {next(iter(models)): {"UA test": 57.5}}}
-    run = Run.start(folder, config.parse(Experiment, raw, "test"))
+    run = Run.start(folder, parse(Experiment, raw, "test"))
     people = [f"s{number}" for number in range(speakers)]
     said = {who: [f"{who}c{number}" for number in range(clips)] for who in people}
     folds = []
@@ -167,7 +170,7 @@ def write_two(
     raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "heard": True}
     raw |= {"data": {"prepared": "p", "scheme": "iemocap", "audio": {"name": "mfb43"}}}
     raw |= {"reference": {name: {"EmoVox-Test": {"person accuracy": 90.5}} for name in leaks if name.endswith("64")}}
-    run = Run.start(folder, config.parse(Experiment, raw, "test"))
+    run = Run.start(folder, parse(Experiment, raw, "test"))
     rows = []
     for who, (part, count) in product(range(people), zip(("train", "test"), each, strict=True)):
         for number in range(count):
@@ -227,8 +230,8 @@ def two(make_two: Callable[..., Run]) -> Run:
     run = make_two({"person_only": 0.0, "multitask_64": 3.5, "alternating_64": 0.0}, each=(12, 8), own=0.6)
     few = {"probes": ("nearest_mean", "mlp")}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (run_leakage, run_floors):
+        for module in (measure, run_floors):
             patch.setattr(module, "predict", partial(leakage.predict, **few))
         patch.setattr(floors, "leakage", partial(leakage.leakage, **few))
-        run.write_table("leakage.csv", run_leakage.run_leakage(run).table)
+        run.write_table("leakage.csv", measure.run_leakage(run).table)
     return run

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from mien.audit import folds, scores
 from mien.audit.metrics import metrics
+from mien.audit.recognition import folds
+from mien.audit.statistics import scores
 
 CLASSES = ("anger", "happiness", "sadness")
 Predict = Callable[..., pd.DataFrame]

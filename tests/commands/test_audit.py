@@ -9,18 +9,20 @@ import pandas as pd
 import pytest
 
 import mien
-from mien.audit import embeddings, floors, run_leakage
-from mien.audit.leakage import COLUMNS, leakage, predict
-from mien.cli import main
+from mien.audit.embedding_files import measure
+from mien.audit.leakage import floors
+from mien.audit.leakage.leakage import COLUMNS, leakage, predict
+from mien.audit.run_leakage import measure as run_leakage
+from mien.cli.main import main
 from mien.errors import AuditError, ConfigError
-from mien.run import Run
-from mien.run_tables import read_table
+from mien.runs.run import Run
+from mien.runs.run_tables import read_table
 
 
 @pytest.fixture(autouse=True)
 def one_probe(monkeypatch):
     """Which probe reads is not asked here."""
-    for place in (embeddings, floors):
+    for place in (measure, floors):
         monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
     monkeypatch.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
 

@@ -9,9 +9,9 @@ import pytest
 from scipy.special import softmax
 
 import mien
-from mien import exported
-from mien.audit import scores
-from mien.run import Run
+from mien.audit.statistics import scores
+from mien.runs import exported
+from mien.runs.run import Run
 
 
 @pytest.fixture(scope="module")

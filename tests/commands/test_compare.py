@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mien.cli import main
+from mien.cli.main import main
 
 
 def test_the_models_of_a_run_are_compared_and_written(run: Path, tmp_path: Path, capsys) -> None:

@@ -8,12 +8,12 @@ import torch
 from sklearn.metrics import recall_score
 
 import mien
-from mien import exported
-from mien.cli import main
-from mien.corpora.prepared import Prepared
-from mien.ensemble import Ensemble
+from mien.cli.main import main
+from mien.data.prepared import Prepared
 from mien.errors import CorpusError, LeakError
 from mien.media.audio import read_audio
+from mien.runs import exported
+from mien.runs.ensemble import Ensemble
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pytest
 from sklearn.metrics import recall_score
 
 import mien
-from mien.audit.coverage import outdated
-from mien.audit.folds import by_fold, fold_scores
+from mien.audit.recognition.coverage import outdated
+from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
-from mien.run import Run
+from mien.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 

@@ -11,13 +11,13 @@ import torch
 from scipy.special import softmax
 
 import mien
-from mien import exported
-from mien.cli import main
-from mien.ensemble import Ensemble, best_model
+from mien.cli.main import main
+from mien.common.files import sha256
 from mien.errors import ConfigError, RunError
-from mien.files import sha256
 from mien.media.audio import read_audio
-from mien.run import Run
+from mien.runs import exported
+from mien.runs.ensemble import Ensemble, best_model
+from mien.runs.run import Run
 
 CPU = torch.device("cpu")
 MOST = 6_000_000  # bytes of a model that comes with mien

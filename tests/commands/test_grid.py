@@ -5,14 +5,14 @@ import pytest
 import torch
 
 import mien
-from mien import config
-from mien.cells import train_cell
-from mien.corpora.prepared import Prepared
-from mien.dataset import Dataset, different, open_all
+from mien import experiments
+from mien.data.dataset import Dataset, different, open_all
+from mien.data.prepared import Prepared
 from mien.engine import checkpoint
 from mien.errors import RunError
-from mien.run import Run
-from mien.run_tables import read_table
+from mien.runs.cell import train_cell
+from mien.runs.run import Run
+from mien.runs.run_tables import read_table
 
 GRID = """
 extends: tiny.yaml
@@ -70,9 +70,9 @@ def test_every_variant_is_trained_once_under_its_own_settings(run):
 )
 def test_a_variant_is_what_the_same_settings_train_without_a_grid(run, arguments, tmp_path, variant, overrides):
     path, prepared = arguments
-    settings = config.load(path, ["grid=null", *prepared, *overrides])
-    dataset, alone = Dataset.open(settings), Run(tmp_path, settings)
-    (fold,), cell = dataset.folds(settings), alone.cell("MEnAN", 0, 0)
+    settings = experiments.load(path, ["grid=null", *prepared, *overrides])
+    dataset, alone = Dataset.open(settings.data), Run(tmp_path, settings)
+    (fold,), cell = dataset.folds(settings.protocol), alone.cell("MEnAN", 0, 0)
     train_cell(alone, dataset, fold, cell, device=torch.device("cpu"))
     told, _ = checkpoint.load_weights(cell.weights)
     found, _ = checkpoint.load_weights(run.cell(variant, 0, 0).weights)
@@ -93,12 +93,12 @@ def test_test_clips_are_not_read_predicted_or_embedded(run, arguments):
         assert not held & set(table["clip"])
     assert set(run.leakage["speakers"]) == {"heard"}
     labelled = list(run.clips.index[run.clips["label"].notna()])
-    for store in open_all(config.load(*arguments))["MEnAN-tempo-tempo"].copies.values():  # no other test extracts these
+    for store in open_all(experiments.load(*arguments).learns_from)["MEnAN-tempo-tempo"].copies.values():
         assert set(store.missing(labelled)) == held
 
 
 def test_models_of_the_same_data_share_one_dataset(arguments):
-    datasets = open_all(config.load(*arguments))
+    datasets = open_all(experiments.load(*arguments).learns_from)
     assert list(datasets) == list(EPOCHS)
     assert datasets["MEnAN"] is datasets["MEnAN-lambda-0.9"]
     assert len(different(datasets.values())) == 3

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 import mien
-from mien import config
-from mien.corpora.joined import Joined
-from mien.corpora.prepared import Prepared
-from mien.dataset import Dataset
+from mien import experiments
+from mien.data.dataset import Dataset
+from mien.data.joined import Joined
+from mien.data.prepared import Prepared
+from mien.data.store import FeatureStore
 from mien.errors import ConfigError, LeakError, RunError
-from mien.features.store import FeatureStore
-from mien.run import Run
+from mien.runs.run import Run
 
 SETTINGS = [
     "training.epochs=1",
@@ -41,8 +41,8 @@ def joined_run(experiment, where, tmp_path_factory):
 
 
 def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, other):
-    settings = config.load(experiment, where)
-    dataset = Dataset.open(settings)
+    settings = experiments.load(experiment, where)
+    dataset = Dataset.open(settings.data)
     dataset.extract(workers=1)
     for name, folder in (("first", prepared), ("second", other)):
         alone = FeatureStore(Prepared.open(folder), *settings.features["audio"])
@@ -55,17 +55,17 @@ def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, 
 
 
 def test_groups_hold_people_of_both_corpora_and_everybody_is_tested_once(experiment, where):
-    settings = config.load(experiment, [*where, "protocol={name: group_k_fold, groups: 3}"])
-    dataset = Dataset.open(settings)
-    people = [sorted(set(dataset.clips.loc[list(fold.test), "speaker"])) for fold in dataset.folds(settings)]
+    settings = experiments.load(experiment, [*where, "protocol={name: group_k_fold, groups: 3}"])
+    dataset = Dataset.open(settings.data)
+    people = [sorted(set(dataset.clips.loc[list(fold.test), "speaker"])) for fold in dataset.folds(settings.protocol)]
     assert people == [["first/s0", "first/s1", "second/s0"], ["first/s2", "second/s1"], ["first/s3", "second/s2"]]
 
 
 def test_whoever_validates_is_of_the_corpus_of_the_one_tested(experiment, where):
-    settings = config.load(experiment, where)
-    dataset = Dataset.open(settings)
+    settings = experiments.load(experiment, where)
+    dataset = Dataset.open(settings.data)
     corpus = dataset.clips["corpus"]
-    folds = dataset.folds(settings)
+    folds = dataset.folds(settings.protocol)
     assert len(folds) == 7
     for fold in folds:
         assert set(corpus[list(fold.test)]) == set(corpus[list(fold.validation)])
@@ -113,7 +113,7 @@ def test_what_a_joined_run_was_trained_on_is_no_other_corpus(joined_run, prepare
 )
 def test_what_names_no_corpora_is_refused(experiment, override, message):
     with pytest.raises(ConfigError) as caught:
-        config.load(experiment, [override])
+        experiments.load(experiment, [override])
     assert message in str(caught.value)
 
 
@@ -124,6 +124,6 @@ def test_every_corpus_gives_a_split_where_the_split_is_given(experiment, prepare
     table.to_csv(root / "corpus.csv", index=False)
     mien.prepare("table", root, out=tmp_path / "prepared", features=())
     where = f"data.prepared={{a: '{prepared}', b: '{tmp_path / 'prepared'}'}}"
-    settings = config.load(experiment, [where, "protocol={name: given}"])
+    settings = experiments.load(experiment, [where, "protocol={name: given}"])
     with pytest.raises(ConfigError, match="the corpus 'a' has no split"):
-        Dataset.open(settings).folds(settings)
+        Dataset.open(settings.data).folds(settings.protocol)

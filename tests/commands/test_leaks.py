@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 
 import mien
-from mien import config, exported
-from mien.audit.fingerprints import CONFIG, FEATURE
+from mien import experiments
+from mien.audit.splits.fingerprints import CONFIG, FEATURE
+from mien.data.store import target
 from mien.errors import ConfigError, LeakError
-from mien.features.store import target
-from mien.run import Run
+from mien.runs import exported
+from mien.runs.run import Run
 
 ONE = ["training.epochs=1", "models.MEnAN=null", "protocol={name: given}"]
 
@@ -100,10 +101,10 @@ def test_a_clean_run_has_no_mark(run):
 
 def test_one_finding_is_accepted_without_brackets(prepared, experiment):
     for accept in ("same-sentence", "[same-sentence]"):
-        settings = config.load(experiment, [f"data.prepared={prepared}", f"accept={accept}"])
+        settings = experiments.load(experiment, [f"data.prepared={prepared}", f"accept={accept}"])
         assert settings.accepted == {"same-sentence"}
-    settings = config.load(experiment, [f"data.prepared={prepared}", "accept=shared-speaker"])
-    assert settings.accepted == config.load(experiment, [f"data.prepared={prepared}", "heard=true"]).accepted
+    settings = experiments.load(experiment, [f"data.prepared={prepared}", "accept=shared-speaker"])
+    assert settings.accepted == experiments.load(experiment, [f"data.prepared={prepared}", "heard=true"]).accepted
 
 
 def test_an_unknown_finding_is_refused_with_the_nearest(prepared, experiment, tmp_path):

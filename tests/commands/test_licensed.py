@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import mien
-from mien.run import Run
+from mien.runs.run import Run
 
 PITCH = {"neu": 150.0, "exc": 280.0, "hap": 260.0, "ang": 330.0, "sad": 90.0, "fru": 200.0, "xxx": 120.0}
 SPOKEN = {"F": "Ses0{}F_impro01_F{:03d}", "M": "Ses0{}M_script01_1_M{:03d}"}

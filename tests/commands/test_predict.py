@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import mien
-from mien.cli import main
-from mien.corpora.prepared import Prepared
-from mien.ensemble import Ensemble, best_model
+from mien.cli.main import main
+from mien.data.prepared import Prepared
 from mien.errors import ConfigError, MediaError, RunError
 from mien.media.audio import read_audio
-from mien.run import Run
+from mien.runs.ensemble import Ensemble, best_model
+from mien.runs.run import Run
 
 
 @pytest.fixture(scope="module")

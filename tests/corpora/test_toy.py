@@ -19,7 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from mien.corpora.toy import ToyConfig, generate, read
+from mien.corpora.readers.toy import read
+from mien.corpora.toy import ToyConfig, generate
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import EFFECTS, express
 from mien.corpora.toy.people import EMOTIONS, PITCHES, draw

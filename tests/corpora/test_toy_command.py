@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.corpora.toy import ToyConfig, read
+from mien.corpora.readers.toy import read
+from mien.corpora.toy import ToyConfig
 from mien.corpora.toy.__main__ import main
 from mien.corpora.toy.people import draw
 from mien.corpora.toy.plan import plan

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mien.encoders.normalisation import BatchNorm
 from mien.engine.minimise import Frozen, Optimisation, Optimiser, Schedule
 from mien.errors import ConfigError, TrainingError
+from mien.models.layers.normalisation import BatchNorm
 
 
 def network(seed=0):

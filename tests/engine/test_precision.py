@@ -6,7 +6,7 @@ import torch
 from mien.engine.fit import Training, fit
 from mien.engine.inference import infer
 from mien.engine.minimise import Optimisation, Optimiser
-from mien.objectives import losses
+from mien.models.objectives import losses
 
 MENAN = {
     "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "spy_steps": 2}}}}
@@ -62,7 +62,7 @@ def test_one_step_equals_that_of_float32_within_the_rounding(make_recipe, make_b
 
 def test_sums_over_time_do_not_round_away_frames(make_recipe, make_batch):
     """In bfloat16 a sum of 600 equal frames stands still at 256 times the frame."""
-    from mien.encoders.pooling import mean_std_max
+    from mien.models.layers.pooling import mean_std_max
 
     values = torch.full((1, 600, 1), 3.0, dtype=torch.bfloat16)
     pooled = mean_std_max(values, torch.ones(1, 600, dtype=torch.bool))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mien.engine import checkpoint
-from mien.objectives.removals import REMOVALS
+from mien.models.objectives.removals import REMOVALS
 
 SCRIPT = str(Path(__file__).with_name("training_process.py"))
 

@@ -21,13 +21,15 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "runs"))
 import conftest
-from mien.engine import checkpoint, processes
+from mien.common import processes
+from mien.data.length import Length
+from mien.data.masking import Masking
+from mien.engine import checkpoint
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser, Schedule
-from mien.features.length import Length
-from mien.features.masking import Masking
-from mien.objectives.removals import REMOVALS
+from mien.models.objectives.removals import REMOVALS
 
 OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
 SETTINGS = {  # an epoch has 4 steps: spies begin anew within epochs, at their borders, and across a kill
@@ -143,9 +145,9 @@ def equal(folder: Path) -> None:
 
 def cell(prepared: Path, folder: Path) -> None:
     """Train a cell that hears and sees; each process trains its part, and the first infers alone."""
-    import test_cells
+    import test_cell
 
-    test_cells.trained(test_cells.experiment(prepared, **CELL), folder)
+    test_cell.trained(test_cell.experiment(prepared, **CELL), folder)
 
 
 def main(words: list[str]) -> None:
@@ -154,9 +156,9 @@ def main(words: list[str]) -> None:
         if words[0] == "equal":
             equal(Path(words[1]))
         elif words[0] == "prepare":
-            import test_cells
+            import test_cell
 
-            test_cells.write_prepared(Path(words[1]))
+            test_cell.write_prepared(Path(words[1]))
         elif words[0] == "cell":
             cell(Path(words[1]), Path(words[2]))
         else:
@@ -175,9 +177,8 @@ def serve() -> None:
     A child has what is imported here and nothing that another one computed: a new process, without the seconds that
     torch takes to load.
     """
+    import test_cell  # noqa: F401 - for children that train a cell
     import torch._dynamo  # noqa: F401 - which the first step of an optimiser would import in every child
-
-    import test_cells  # noqa: F401 - for children that train a cell
 
     make_recipe(SETTINGS)
     for line in sys.stdin:

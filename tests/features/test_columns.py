@@ -7,10 +7,10 @@ import torch
 
 from mien import features
 from mien.corpora.corpus import typed
-from mien.corpora.prepared import Prepared
+from mien.data.prepared import Prepared
+from mien.data.store import ColumnStore, open_store
 from mien.errors import ConfigError
 from mien.features import columns
-from mien.features.store import ColumnStore, open_store
 
 TABLE = typed(
     pd.DataFrame(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mien import config
+from mien import experiments
 from mien.errors import ConfigError
 from mien.features import extract, functionals, parse
 from mien.features.functionals import STATISTICS, Config, statistics
@@ -98,4 +98,4 @@ def test_more_cepstra_than_bands_are_refused():
 @pytest.mark.parametrize("setting", ["data.length.seconds=2", "data.masking={count: 1, seconds: 0.2}"])
 def test_an_experiment_cannot_cut_the_time_of_a_vector(setting):
     with pytest.raises(ConfigError, match=r"functionals.*no time to cut"):
-        config.load("emodb", [setting])
+        experiments.load("emodb", [setting])

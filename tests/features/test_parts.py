@@ -10,7 +10,7 @@ from mien.corpora.toy import voice
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import express
 from mien.corpora.toy.people import draw
-from mien.features.parts import LOCAL, extract_parts
+from mien.features._parts import LOCAL, extract_parts
 
 SOUND = 0.1 * np.random.default_rng(0).standard_normal(40_000).astype(np.float32)
 
@@ -39,7 +39,7 @@ def test_what_is_perturbed_is_extracted_part_by_part(settings):
     check("logmel", [slice(0, 16_000), slice(8_000, 24_000)], features.parse("logmel", settings))
 
 
-@pytest.mark.parametrize("name", features.FEATURES)
+@pytest.mark.parametrize("name", features.names("audio"))
 def test_what_is_alone_or_off_the_grid_is_extracted_as_it_is(name):
     check(name, [slice(1_600, 16_000)], features.parse(name, {}))
     check(name, [slice(81, 16_000), slice(8_003, 24_000)], features.parse(name, {}))

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.features import extract, parse
-from mien.features.config import FeatureConfig
-from mien.features.perturb import noisy, perturbed, resampled, stretched
+from mien.features._config import FeatureConfig
+from mien.features._perturb import noisy, perturbed, resampled, stretched
 
 RATE = 16_000
 SPEEDS = [0.5, 0.8, 0.9, 1.1, 1.2, 2.0]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mien.features.viterbi import smoothest
+from mien.features._viterbi import smoothest
 
 
 def total(costs: NDArray[np.float64], path: NDArray[np.intp], stiffness: float) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mien.errors import MediaError
-from mien.media import containers, track
+from mien.media import containers, soundtrack
 from mien.media.audio import open_media, probe, read_audio, stream_audio
 
 RATE = 44_100
@@ -221,7 +221,7 @@ def test_bounds_are_checked_before_anything_is_decoded(
     assert probe(tmp_path / "wide.mp4").video
     monkeypatch.setattr(containers, "MAX_PIXELS", 640 * 480 - 1)
     monkeypatch.setattr(containers, "MAX_CHANNELS", 0)
-    monkeypatch.setattr(track.Track, "_mono", None)
+    monkeypatch.setattr(soundtrack.Track, "_mono", None)
     assert "more than 307,199 pixels" in refused(tmp_path / "wide.mp4")
     assert "1 channels; at most 0" in refused(whole["wav"])
     monkeypatch.setattr(containers, "MAX_STREAMS", 0)

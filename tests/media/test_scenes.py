@@ -13,7 +13,7 @@ from mien.errors import MediaError
 from mien.media.activity import detector
 from mien.media.audio import AudioBlock, read_audio
 from mien.media.scenes import Scene, scenes
-from mien.media.video import Picture
+from mien.media.streams import Picture
 from mien.media.windows import joined, windows
 
 RATE = 16_000

@@ -5,10 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.compare import Pair, differences, leakage_differences
-from mien.audit.folds import by_fold, fold_means
-from mien.audit.scores import DRAWS, gaps, judged, summary
-from mien.audit.task_scores import macro_f, task_scores
+from mien.audit.comparison.pairs import Pair, differences, leakage_differences
+from mien.audit.recognition.folds import by_fold, fold_means
+from mien.audit.recognition.task_scores import macro_f, task_scores
+from mien.audit.statistics.scores import DRAWS, gaps, judged, summary
+from mien.common.tables import records
 
 
 def metrics(
@@ -68,15 +69,6 @@ def metrics(
     if leakage is not None:
         found["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
     return found
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as plain values, None for what is missing."""
-    known = table.astype(object).where(table.notna(), None)
-    return [
-        {str(key): getattr(value, "item", lambda v=value: v)() for key, value in row.items()}
-        for row in known.to_dict("records")
-    ]
 
 
 def _nested(table: pd.DataFrame, outer: str, inner: str) -> dict[str, Any]:

@@ -8,19 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.division import SPEAKER
-from mien.audit.embeddings import measure
-from mien.audit.inputs import Labelled, join, read_embeddings, read_labels
-from mien.audit.leakage import STRONGEST
-from mien.audit.metrics import records
-from mien.audit.run_leakage import ERASED, summaries
+from mien.audit.embedding_files.measure import measure
+from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
+from mien.audit.leakage.leakage import STRONGEST
+from mien.audit.leakage.words import ERASED
+from mien.audit.probes.division import SPEAKER
+from mien.audit.run_leakage.measure import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
+from mien.common.files import atomic, write_json
+from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
-from mien.files import atomic, write_json
-from mien.report import heatmap
-from mien.run import Run
+from mien.reports.figures import heatmap
+from mien.runs.run import Run
 
 HEARD = ("heard", "unheard")
 NAME = 24  # letters of an embedding's name in a table
@@ -111,7 +112,7 @@ def leakage(
     cell has been measured for is kept beside it, so an interrupted audit goes on.
 
     Of embeddings: the factors asked for, before and after LEACE, and the emotion as utility where the labels tell one,
-    see `mien.audit.embeddings`; without `out` nothing is written.
+    see `mien.audit.embedding_files.measure`; without `out` nothing is written.
 
     Args:
         source: a RUN folder, a file of embeddings (.npy, .npz, .safetensors, .csv), or an array (n, D).

@@ -8,16 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit import checks, manifests, sounds, splits
-from mien.audit.findings import Finding, counted, examine
-from mien.audit.manifests import Manifest
-from mien.audit.sounds import Sounds
+from mien.audit.splits import certificate as splits
+from mien.audit.splits import checks, manifests, sounds
+from mien.audit.splits.findings import Finding, counted, examine
+from mien.audit.splits.manifests import Manifest
+from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
-from mien.corpora import folder
+from mien.common.files import atomic, sha256, write_json
+from mien.common.settings import digest
+from mien.corpora.readers import _files
+from mien.data.protocols import PARTS
 from mien.errors import AuditError, CorpusError
-from mien.files import atomic, sha256, write_json
-from mien.protocols import PARTS
-from mien.settings import digest
 
 LEAKY = 2  # exit code where the split leaks, as of every refusal
 COLUMNS = ("finding", "severity", "rows")
@@ -35,7 +36,7 @@ def audit_split(
 
     Args:
         manifest: our `splits.json`, a CSV file with a column `split`, EmoBox's or HiCMAE's lists, or a folder of them;
-            see `mien.audit.manifests`.
+            see `mien.audit.splits.manifests`.
         root: the folder of the recordings. Without it sound is not examined.
         reader: the corpus whose file names tell the speaker where the manifest does not; recognised where it is None.
         out: a folder for certificate.json (everything) and findings.csv (finding, severity, rows as JSON).
@@ -79,7 +80,7 @@ def audit_split(
 def _heard(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list[str]]:
     """What came of the recordings below a folder, and the files that are not there."""
     media: dict[str, list[str]] = {}
-    for path in folder.media(root):
+    for path in _files.media(root):
         media.setdefault(PurePosixPath(path).stem, []).append(path)
     files: dict[str, tuple[Path, float, float]] = {}
     missing = []

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from mien.audit.comparison import contrast
-from mien.audit.metrics import records
-from mien.audit.systems import gather
+from mien.audit.comparison.comparison import contrast
+from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
-from mien.files import atomic, write_text
-from mien.report.comparison import render
-from mien.report.comparison_text import latex, text
+from mien.common.files import atomic, write_text
+from mien.common.tables import records
+from mien.reports.comparison import render
+from mien.reports.comparison_text import latex, text
 
 
 def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | None = None, seed: int = 0) -> Outcome:

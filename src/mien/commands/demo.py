@@ -3,15 +3,15 @@
 import os
 from pathlib import Path
 
-from mien.audit.leakage import STRONGEST
-from mien.audit.summary import leakage_summary
+from mien.audit.leakage.leakage import STRONGEST
+from mien.audit.run_leakage.summary import leakage_summary
 from mien.commands import Outcome
 from mien.commands.predict import predict
 from mien.commands.prepare import prepare
 from mien.commands.train import train
 from mien.corpora import toy
 from mien.errors import RunError
-from mien.run import Run
+from mien.runs.run import Run
 
 CORPUS = toy.ToyConfig(
     people=20,

@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit import reference, scores
-from mien.audit.coverage import coverage
-from mien.audit.folds import by_fold, fold_scores
-from mien.cells import Model
+from mien.audit.recognition import reference
+from mien.audit.recognition.coverage import coverage
+from mien.audit.recognition.folds import by_fold, fold_scores
+from mien.audit.statistics import scores
 from mien.commands import Outcome
-from mien.corpora.joined import NAMED_BY_CHANCE, apart
-from mien.dataset import NOTHING, Dataset, different, open_all
-from mien.engine import processes
+from mien.common import processes
+from mien.common.progress import progress
+from mien.data.dataset import NOTHING, Dataset, different, open_all
+from mien.data.joined import NAMED_BY_CHANCE, apart
+from mien.data.normalisation import fit
+from mien.data.store import ColumnStore
 from mien.errors import CorpusError, LeakError
-from mien.features.normalisation import fit
-from mien.features.store import ColumnStore
-from mien.progress import progress
-from mien.report import page
-from mien.rows import prediction_table
-from mien.run import Cell, Run
-from mien.run_tables import reading
+from mien.reports import page
+from mien.runs.cell import Model
+from mien.runs.run import Cell, Run
+from mien.runs.run_tables import reading
+from mien.runs.tables import prediction_table
 
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
@@ -52,7 +53,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened = Run.open(run)
     place = processes.device(device)
     processes.use_threads(threads)
-    datasets = open_all(opened.experiment, on)
+    datasets = open_all(opened.experiment.learns_from, on)
     dataset = next(iter(datasets.values()))
     refuse_empty(dataset)
     refuse_known_files(opened, dataset)

@@ -11,30 +11,30 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from mien import exported
-from mien.audit import calibration, scores
-from mien.audit.elsewhere import elsewhere as judged_elsewhere
-from mien.cells import Model
+from mien.audit.recognition.elsewhere import elsewhere as judged_elsewhere
+from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
-from mien.corpora.joined import Joined
-from mien.corpora.prepared import Prepared
+from mien.common.files import atomic_folder, write_text
 from mien.corpora.toy import face
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import Expression, express
 from mien.corpora.toy.people import EMOTIONS, Person, draw
 from mien.corpora.toy.voice import Voice, speak
-from mien.dataset import Dataset
-from mien.ensemble import Ensemble, find, planned
+from mien.data.dataset import Dataset
+from mien.data.joined import Joined
+from mien.data.prepared import Prepared
 from mien.errors import ConfigError, RunError, unknown
-from mien.exported import CARD, FILES, WEIGHTS, Description, Unsure
-from mien.files import atomic_folder, write_text
-from mien.media.crops import grey
-from mien.media.faces import Faces
-from mien.media.people import Crops
-from mien.report import card
-from mien.run import Cell, Run
-from mien.run_tables import AGAIN
+from mien.media.faces.crops import grey
+from mien.media.faces.people import Crops
+from mien.media.faces.tracking import Faces
+from mien.reports import card
+from mien.runs import exported
+from mien.runs.cell import Model
+from mien.runs.ensemble import Ensemble, find, planned
+from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
+from mien.runs.run import Cell, Run
+from mien.runs.run_tables import AGAIN
 
 COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
 AGREE = 1e-3  # how far half precision may move a probability
@@ -53,9 +53,10 @@ def export(
     """Write a folder that predicts without its run: weights, what is needed to rebuild the model, and its card.
 
     The members are calibrated by one temperature, and get a threshold under which they are unsure; both are chosen on
-    the members' validation speakers (see `mien.audit.calibration`). Scores are those of the run on its test speakers,
-    whose calibration is measured with a temperature and a threshold that were chosen without them. The same run gives
-    the same bytes. Weights are halved in precision where that moves no probability of toy people by more than `AGREE`.
+    the members' validation speakers (see `audit.statistics.calibration`). Scores are those of the run on its test
+    speakers, whose calibration is measured with a temperature and a threshold that were chosen without them. The same
+    run gives the same bytes. Weights are halved in precision where that moves no probability of toy people by more than
+    `AGREE`.
     The folder appears whole or not at all.
 
     Args:
@@ -66,7 +67,7 @@ def export(
         coverage: share of the validation clips that shall get an answer, above 0 and up to 1.
         cells: folders of the cells to take, such as fold-0-seed-0; all unless told.
         elsewhere: PREPARED folders of corpora that the run did not hear, with labels or without: the card tells how
-            often all members together answer there (see `mien.audit.elsewhere`).
+            often all members together answer there (see `mien.audit.recognition.elsewhere`).
         workers: processes that extract features of those.
 
     Raises:
@@ -162,7 +163,7 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
 
 def _unheard(run: Run, model: str, folder: Path | str) -> Dataset:
     """A corpus from elsewhere, under the feature of a model; refused where the run knows files or people of it."""
-    dataset = Dataset.open(run.experiment_of(model), folder)
+    dataset = Dataset.open(run.experiment_of(model).data, folder)
     refuse_empty(dataset)
     refuse_known_files(run, dataset)
     shared_speakers(run, dataset)

@@ -5,10 +5,14 @@ from typing import Any
 
 from rich.table import Table
 
-from mien import config, corpora, encoders, exported, features
+from mien import experiments, features
 from mien.commands import Outcome
+from mien.corpora import readers
 from mien.errors import ConfigError, unknown
-from mien.objectives.removals import REMOVALS
+from mien.experiments import library
+from mien.models import encoders
+from mien.models.objectives.removals import REMOVALS
+from mien.runs import exported
 
 
 def listing(what: str) -> Outcome:
@@ -36,8 +40,8 @@ def listing(what: str) -> Outcome:
 
 def _readers() -> list[dict[str, Any]]:
     rows = []
-    for name in corpora.READERS:
-        reader = corpora.reader(name)
+    for name in readers.names():
+        reader = readers.reader(name)
         rows.append(
             {
                 "name": name,
@@ -52,16 +56,16 @@ def _readers() -> list[dict[str, Any]]:
 
 def _features() -> list[dict[str, Any]]:
     rows = []
-    for name in (*features.FEATURES, *features.VIDEO_FEATURES):
+    for name in features.names():
         feature = features.feature(name)
         shape = " x ".join(map(str, features.shape(name, feature.Config())))
-        of = "video" if name in features.VIDEO_FEATURES else "audio"
+        of = features.modality(name)
         rows.append({"name": name, "modality": of, "values": shape, "source": feature.SOURCE})
     return rows
 
 
 def _encoders() -> list[dict[str, Any]]:
-    return [{"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.ENCODERS]
+    return [{"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.names()]
 
 
 def _removals() -> list[dict[str, Any]]:
@@ -70,8 +74,8 @@ def _removals() -> list[dict[str, Any]]:
 
 def _experiments() -> list[dict[str, Any]]:
     rows = []
-    for name in config.names():
-        experiment = config.load(name)
+    for name in library.names():
+        experiment = experiments.load(name)
         told = ("title", "paper", "command", "cost", "expected")
         rows.append({"name": name, **{key: getattr(experiment, key) for key in told}})
     return rows

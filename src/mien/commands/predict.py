@@ -8,16 +8,16 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from mien import timeline
 from mien.commands import Outcome
-from mien.engine import processes
-from mien.ensemble import Ensemble
+from mien.common import processes
+from mien.common.files import atomic, write_json
 from mien.errors import ConfigError, MediaError, unknown
-from mien.exported import locate
-from mien.files import atomic, write_json
 from mien.media import activity
-from mien.media.faces import Faces
-from mien.timeline import Judgement
+from mien.media.faces.tracking import Faces
+from mien.runs import timeline
+from mien.runs.ensemble import Ensemble
+from mien.runs.exported import locate
+from mien.runs.timeline import Judgement
 
 SHORTEST = 0.1  # seconds of a window and of a hop
 
@@ -40,7 +40,7 @@ def predict(
 
     Args:
         files: media files; their sound is judged, and their faces where the model sees.
-        model: an exported folder, or the name of a model that comes with mien (`mien.exported.DEFAULT` unless told);
+        model: an exported folder, or the name of a model that comes with mien (`runs.exported.DEFAULT` unless told);
             or RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
         out: a .csv or .json file for the rows.
         window: seconds of sound that are judged at once; a shorter file is one window.
@@ -49,8 +49,8 @@ def predict(
             takes what an exported model comes with, and 0, never, for a model of a RUN, which is not calibrated.
         voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
         speaker: who is judged where several faces are seen: "active" (who speaks), "largest" or "all"; see
-            `mien.timeline`.
-        faces: who finds faces (`mien.media.faces.Faces`); None takes what the model was trained with.
+            `mien.runs.timeline`.
+        faces: who finds faces (`mien.media.faces.tracking.Faces`); None takes what the model was trained with.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: of torch.
 

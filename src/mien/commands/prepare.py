@@ -8,17 +8,16 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from mien import corpora
 from mien import features as known_features
 from mien.commands import Outcome
-from mien.corpora import prepared
+from mien.common.files import sha256
+from mien.common.progress import duration
+from mien.corpora import readers
 from mien.corpora.corpus import Corpus, Problem, problem_table
-from mien.corpora.prepared import Prepared
+from mien.data import extraction, prepared, shards, store
+from mien.data.extraction import Reading, Source, Target
+from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
-from mien.features import extraction, shards, store
-from mien.features.extraction import Reading, Source, Target
-from mien.files import sha256
-from mien.progress import duration
 
 
 def prepare(
@@ -36,7 +35,7 @@ def prepare(
     are kept.
 
     Args:
-        reader: a name in `corpora.READERS`.
+        reader: a name in `corpora.readers`.
         root: the folder that holds the corpus; for `table` a CSV file.
         out: the PREPARED folder: new, or of the same reader, root and options.
         options: of the reader, by name; see its `OPTIONS`.
@@ -48,12 +47,12 @@ def prepare(
         CorpusError: `root` is not that corpus, not one clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
-    corpora.reader(reader)
+    readers.reader(reader)
     if "columns" in features:
         raise ConfigError("--features columns: these are the columns of the corpus's own table, and need no extraction")
     targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
     card = _refuse_other(out, reader, root, options)
-    corpus = corpora.read(reader, root, options)
+    corpus = readers.read(reader, root, options)
     if card is None:
         prepared.begin(out, reader, root, options)
     sources = _sources(corpus, out, targets)
@@ -161,7 +160,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     ]
     if card["shortfall"]:
         lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
-    lines += corpora.miscounts(card["reader"], done.table)
+    lines += readers.miscounts(card["reader"], done.table)
     if len(problems):
         lines.append(f"problems: {len(problems)}, listed in {done.folder / 'problems.csv'}")
     return Outcome(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from mien.audit.coverage import outdated
-from mien.audit.silhouettes import silhouettes
+from mien.audit.leakage.silhouettes import silhouettes
+from mien.audit.recognition.coverage import outdated
 from mien.commands import Outcome
-from mien.report import page
-from mien.run import Run
+from mien.reports import page
+from mien.runs.run import Run
 
 
 def report(run: Path | str) -> Outcome:

@@ -10,31 +10,35 @@ from typing import Any
 import pandas as pd
 import torch
 
-from mien import config, environment
-from mien.audit import compare, peri2021, reference, sounds, splits
-from mien.audit.coverage import outdated
-from mien.audit.folds import by_fold
+from mien import experiments
+from mien.audit.comparison import pairs, peri2021
+from mien.audit.comparison.sweep import sweep
+from mien.audit.leakage.silhouettes import silhouettes
 from mien.audit.metrics import metrics
-from mien.audit.run_inputs import inputs_of
-from mien.audit.run_leakage import run_leakage
-from mien.audit.silhouettes import silhouettes
-from mien.audit.sweep import sweep
-from mien.cells import check, train_cell
+from mien.audit.recognition import reference
+from mien.audit.recognition.coverage import outdated
+from mien.audit.recognition.folds import by_fold
+from mien.audit.run_leakage.inputs import inputs_of
+from mien.audit.run_leakage.measure import run_leakage
+from mien.audit.splits import certificate as splits
+from mien.audit.splits import sounds
 from mien.commands import Outcome
-from mien.config import Experiment
-from mien.dataset import NOTHING, Dataset, different, open_all
-from mien.engine import board, processes
+from mien.common import environment, processes
+from mien.common.progress import progress
+from mien.common.workers import Lost, spread
+from mien.data.dataset import NOTHING, Dataset, different, open_all
+from mien.data.protocols import Fold
+from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError
-from mien.media.detectors import DETECTORS, detector, resolve
-from mien.media.faces import Faces
-from mien.progress import progress
-from mien.protocols import Fold
-from mien.report import page
-from mien.rows import TASKS
-from mien.run import Cell, Run
-from mien.run_tables import read_table
-from mien.workers import Lost, spread
+from mien.experiments.experiment import Experiment
+from mien.media.faces.detectors import detector, names, resolve
+from mien.media.faces.tracking import Faces
+from mien.reports import page
+from mien.runs.cell import check, train_cell
+from mien.runs.run import Cell, Run
+from mien.runs.run_tables import read_table
+from mien.runs.tables import TASKS
 
 
 def train(
@@ -61,7 +65,7 @@ def train(
     Raises:
         ConfigError: a setting is not understood, or an extra is not installed.
         CorpusError: a media file has gone or changed since it was prepared.
-        LeakError: the split leaks (see `mien.audit.findings`), and the experiment does not accept it.
+        LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
         RunError: `out` holds something else.
     """
     settings = _pinned(experiment, overrides)
@@ -70,9 +74,9 @@ def train(
     place = processes.device(device)
     if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
-    datasets = open_all(settings)
+    datasets = open_all(settings.learns_from)
     dataset = next(iter(datasets.values()))  # all have the same clips
-    folds = dataset.folds(settings)
+    folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
         run = Run(Path(out), settings)
@@ -102,18 +106,18 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
     Raises:
         ConfigError: no detector is installed, or a variant of the grid names none.
     """
-    settings = config.load(experiment, overrides)
+    settings = experiments.load(experiment, overrides)
     if _finds_by_any(settings):
         name = resolve("auto")
         try:
             detector(name)
         except ConfigError as error:
             raise ConfigError(f"data.video.faces: auto, and no face detector is installed: {error}") from None
-        settings = config.load(experiment, [*overrides, f"data.video.faces={name}"])
+        settings = experiments.load(experiment, [*overrides, f"data.video.faces={name}"])
     if variants := [name for name, own in settings.trained.items() if _finds_by_any(own)]:
         raise ConfigError(
             f"grid: '{variants[0]}' finds faces by any detector that is installed (faces: auto); name one of "
-            f"{', '.join(DETECTORS)} there"
+            f"{', '.join(names())} there"
         )
     return settings
 
@@ -143,7 +147,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     predictions = run.predictions
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
-    among = compare.pairs(run.experiment)
+    among = pairs.pairs(run.experiment)
     felt = [pair for pair in among if all("emotion" in run.experiment_of(one).model(one).tasked for one in pair)]
     scored = metrics(predictions, run.classes, leakage, by_speaker, run.tasks, units=run.units, among=among, felt=felt)
     run.write_json("metrics.json", scored | {"marks": run.marks})

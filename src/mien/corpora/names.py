@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mien.corpora import emodb, iemocap, librispeech, ravdess
+from mien.corpora.readers import emodb, iemocap, librispeech, ravdess
 from mien.errors import ConfigError, unknown
 
 MOST = 0.9  # share of the names that a rule has to read before a corpus is recognised by its names

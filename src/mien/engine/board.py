@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mien.engine import processes
+from mien.common import processes
 from mien.engine.fit import Record
 from mien.errors import ConfigError
 

@@ -8,8 +8,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mien.common.files import atomic
 from mien.errors import RunError
-from mien.files import atomic
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

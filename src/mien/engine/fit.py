@@ -14,13 +14,14 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from mien.engine import checkpoint, processes
+from mien.common import processes
+from mien.common.files import write_text
+from mien.common.settings import Settings
+from mien.data.batches import Loader
+from mien.engine import checkpoint
 from mien.engine.minimise import Optimisation, Optimiser
 from mien.errors import ConfigError, TrainingError
-from mien.features.batches import Loader
-from mien.files import write_text
-from mien.recipes.base import Recipe
-from mien.settings import Settings
+from mien.models.recipes._recipe import Recipe
 
 Record = dict[str, float]
 

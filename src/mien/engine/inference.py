@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mien.features.batches import Loader
-from mien.recipes.base import Recipe
+from mien.data.batches import Loader
+from mien.models.recipes._recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from mien.engine import processes
+from mien.common import processes
+from mien.common.settings import Settings
 from mien.engine.schedules import Schedule
 from mien.errors import ConfigError, TrainingError, unknown
-from mien.pending import Pending
-from mien.settings import Settings
+from mien.models.layers.normalisation import Pending
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -209,7 +209,7 @@ def refuse_ambient_state(recipe: nn.Module) -> None:
         if batch_normalisation or getattr(module, "track_running_stats", False):
             raise ConfigError(
                 f"{name}: {type(module).__name__} moves its statistics in every forward, counts padding, and differs "
-                "between one and two processes; use mien.encoders.normalisation.BatchNorm"
+                "between one and two processes; use mien.models.layers.normalisation.BatchNorm"
             )
         dropout = isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout > 0
         if dropout or isinstance(module, nn.modules.dropout._DropoutNd):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mien.settings import Settings
+from mien.common.settings import Settings
 
 
 class Schedule(Settings):

@@ -4,35 +4,40 @@ A feature module has a `SOURCE`, a `VERSION` (raised when the same settings give
 pure functions: `extract(waveforms, config)` gives one (T, D) float32 array a waveform, whose bits do not depend on the
 other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next, infinite where a clip
 has one vector. Every value is finite,
-and an empty waveform has no frames. Adding one: a file, and a line in `FEATURES`.
+and an empty waveform has no frames. Adding one is adding a file.
 
-A feature of the face (`VIDEO_FEATURES`) has `shape(config)` instead of a dimension, D or C x S x S, and reads a file
-(`crops`) or the corpus's table (`columns`).
+A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
+file (`crops`) or the corpus's table (`columns`).
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import ConfigError, unknown
-from mien.features.config import FeatureConfig
-from mien.features.perturb import perturbed
-from mien.settings import Settings
-from mien.settings import parse as settings_of
+from mien.common import registry
+from mien.common.settings import Settings
+from mien.common.settings import parse as settings_of
+from mien.errors import ConfigError
+from mien.features._config import FeatureConfig
+from mien.features._perturb import perturbed
 
-FEATURES = ("functionals", "logmel", "mfb43", "prosody", "spectrogram")
-VIDEO_FEATURES = ("columns", "crops")
+
+def names(of: str | None = None) -> tuple[str, ...]:
+    """The names of all features, or of those of one modality, sorted."""
+    return tuple(name for name in registry.names(__name__) if of is None or modality(name) == of)
 
 
 def feature(name: str) -> ModuleType:
     """The module of a feature; raises ConfigError with the nearest name."""
-    if name not in FEATURES + VIDEO_FEATURES:
-        raise ConfigError(unknown("feature", name, FEATURES + VIDEO_FEATURES))
-    return import_module(f"mien.features.{name}")
+    return registry.module(__name__, name, "feature")
+
+
+def modality(name: str) -> str:
+    """What a feature is of: "audio", or "video" where its module says so."""
+    return str(getattr(feature(name), "MODALITY", "audio"))
 
 
 def parse(name: str, settings: Mapping[str, object]) -> Any:
@@ -43,7 +48,7 @@ def parse(name: str, settings: Mapping[str, object]) -> Any:
 def shape(name: str, config: Settings) -> tuple[int, ...]:
     """The shape of a frame: (D,), or (C, S, S) of pixels."""
     module = feature(name)
-    found: tuple[int, ...] = module.shape(config) if name in VIDEO_FEATURES else (module.dimension(config),)
+    found: tuple[int, ...] = module.shape(config) if modality(name) == "video" else (module.dimension(config),)
     return found
 
 
@@ -51,7 +56,7 @@ def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: Feature
     """The feature of each waveform after the perturbation that `config` asks for.
 
     Args:
-        name: one of `FEATURES`.
+        name: a feature of sound.
         waveforms: mono sound, (N,) float32 at full scale [-1, 1] and `config.sample_rate`.
         config: the `Config` of that feature.
 

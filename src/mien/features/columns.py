@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from pydantic import Field
 
+from mien.common.settings import Settings
 from mien.errors import ConfigError, unknown
-from mien.settings import Settings
 
 SOURCE = "the corpus's table, such as the action units of RAVDESS"
 VERSION = 1

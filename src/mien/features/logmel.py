@@ -16,8 +16,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from mien.errors import ConfigError
-from mien.features import frames
-from mien.features.config import FrameConfig
+from mien.features import _frames
+from mien.features._config import FrameConfig
 
 SOURCE = "Kaldi's fbank; 40 bands, 40 ms windows each 10 ms as in Li et al. 2020, section 5"
 VERSION = 1
@@ -68,8 +68,8 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
 def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float32]:
     here, before, bank = _operators(config)
     size = 2 * (len(bank) - 1)
-    energies = torch.empty(frames.count(len(waveform), config), config.mels)
-    for part, samples in frames.blocks(waveform, config):
+    energies = torch.empty(_frames.count(len(waveform), config), config.mels)
+    for part, samples in _frames.blocks(waveform, config):
         centred = samples - samples.mean(1, keepdim=True)
         tapered = centred * here
         tapered[:, 1:].addcmul_(centred[:, :-1], before)
@@ -82,7 +82,7 @@ def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float
 @lru_cache(maxsize=8)
 def _operators(config: Config) -> tuple[Tensor, Tensor, Tensor]:
     """What multiplies a sample (window,), the one before it (window - 1,), and the power spectrum (bins, mels)."""
-    window = frames.taper(config.taper, config.window_size)
+    window = _frames.taper(config.taper, config.window_size)
     here = window.copy()
     here[0] *= 1 - config.preemphasis  # the first sample of a frame stands in for the one before it
     size = 1 << (config.window_size - 1).bit_length()

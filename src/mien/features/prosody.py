@@ -5,7 +5,7 @@ lags, interpolated to lags even in log, and one path through all frames is chose
 little. So f0 is continuous: there is a value in unvoiced frames too, led by the neighbours, and the NCCF tells how
 much it is worth (about 1 voiced, low in noise, 0 in digital silence). The NCCF given is the plain one; the path is
 chosen with a "ballast" that makes frames count by their energy. The energy is that of the frame without its mean, at
-full scale 1, and at least float32's epsilon. Frames are those of `mien.features.frames`, so log-mel fits beside them.
+full scale 1, and at least float32's epsilon. Frames are those of `mien.features._frames`, so log-mel fits beside them.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from pydantic import Field, model_validator
 from scipy import fft
 from scipy.signal import resample_poly
 
-from mien.features import frames, viterbi
-from mien.features.config import FrameConfig
+from mien.features import _frames, _viterbi
+from mien.features._config import FrameConfig
 
 SOURCE = "Ghahremani et al. 2014 (f0, NCCF) and log energy, as in Li et al. 2020, section 5"
 VERSION = 1
@@ -89,7 +89,7 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
     order = sorted(range(len(waveforms)), key=lambda clip: -len(waveforms[clip]))
     found: dict[int, NDArray[np.float32]] = {}
     while order:
-        together = max(1, TOGETHER // max(1, frames.count(len(waveforms[order[0]]), config)))
+        together = max(1, TOGETHER // max(1, _frames.count(len(waveforms[order[0]]), config)))
         part, order = order[:together], order[together:]
         found.update(zip(part, _prosody([waveforms[clip] for clip in part], config), strict=True))
     return [found[clip] for clip in range(len(waveforms))]
@@ -100,7 +100,7 @@ def _prosody(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[N
     correlations = [_correlate(waveform, config, grid) for waveform in waveforms]
     softness = config.soft_min_f0 * grid.lags - 1
     costs = [softness * (ballasted @ grid.interpolate) for ballasted, _ in correlations]
-    paths = viterbi.smoothest(costs, config.penalty_factor * log1p(config.delta_pitch) ** 2)
+    paths = _viterbi.smoothest(costs, config.penalty_factor * log1p(config.delta_pitch) ** 2)
     prosody = []
     for waveform, (_, plain), path in zip(waveforms, correlations, paths, strict=True):
         nccf = np.einsum("tl,tl->t", plain, grid.interpolate.T[path]).clip(-1, 1)
@@ -150,7 +150,7 @@ def _correlate(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The NCCF of each frame at the measured lags (T, lags), with and without ballast."""
     lags, length = grid.last - grid.first + 1, grid.window + grid.last
-    ballasted = np.zeros((frames.count(len(waveform), config), lags))
+    ballasted = np.zeros((_frames.count(len(waveform), config), lags))
     plain = np.zeros_like(ballasted)
     if not len(plain):
         return ballasted, plain
@@ -162,8 +162,8 @@ def _correlate(
     before, after = max(0, -starts[0]), max(0, starts[-1] + length - len(sound))
     views = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (before, after)), length)
     size = fft.next_fast_len(length, real=True)
-    for begin in range(0, len(plain), frames.BLOCK):
-        part = slice(begin, begin + frames.BLOCK)
+    for begin in range(0, len(plain), _frames.BLOCK):
+        part = slice(begin, begin + _frames.BLOCK)
         pieces = views[starts[part] + before]
         means = pieces[:, : grid.window].mean(1, keepdims=True)
         pieces -= means
@@ -189,8 +189,8 @@ def _ratio(products: NDArray[np.float64], norms: NDArray[np.float64]) -> NDArray
 
 
 def _log_energy(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float64]:
-    energy = np.zeros(frames.count(len(waveform), config))
-    for part, samples in frames.blocks(waveform, config):
+    energy = np.zeros(_frames.count(len(waveform), config))
+    for part, samples in _frames.blocks(waveform, config):
         centred = samples - samples.mean(1, keepdim=True)
         energy[part] = centred.square_().sum(1).numpy()
     return np.log(np.maximum(energy, FLOOR))

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from mien.features import frames
-from mien.features.config import FrameConfig
+from mien.features import _frames
+from mien.features._config import FrameConfig
 
 SOURCE = "Albanie et al. 2018, section 5 (512 x T amplitudes); Rana et al. 2019, section IV (128 x 256, by settings)"
 VERSION = 1
@@ -66,10 +66,10 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
 
 
 def _spectrogram(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float32]:
-    window = frames.taper(config.taper, config.window_size)
+    window = _frames.taper(config.taper, config.window_size)
     taper = torch.from_numpy(2 * window / window.sum()).float()
-    power = torch.empty(frames.count(len(waveform), config), config.bins)
-    for part, samples in frames.blocks(waveform, config):
+    power = torch.empty(_frames.count(len(waveform), config), config.bins)
+    for part, samples in _frames.blocks(waveform, config):
         spectrum = torch.fft.rfft(samples * taper, config.fft_size)[:, :-1]
         lines = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
         torch.mean(lines.view(len(lines), config.bins, -1), 2, out=power[part])

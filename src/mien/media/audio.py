@@ -7,7 +7,7 @@
 - **Resampling** is libswresample's polyphase sinc filter under a Kaiser window, 128 zero crossings at the lower rate
   (`FILTER`): at 16 kHz flat within .1 dB to 7 kHz, -1 dB at 7.5 kHz, below -95 dB from 8.4 kHz; no delay, no dither.
 - **Time** is media time: sample n is heard n / rate seconds after the earliest stream of the file begins. Holes before
-  and in a track are zeros (`mien.media.track`). An encoder's delay is removed where the file declares it.
+  and in a track are zeros (`mien.media.soundtrack`). An encoder's delay is removed where the file declares it.
 
 The default sound track is read; no other stream is decoded.
 """
@@ -22,7 +22,7 @@ import numpy as np
 
 from mien.errors import MediaError
 from mien.media.containers import MediaInfo, media_errors, open_media, probe
-from mien.media.track import TOLERANCE, Track, Waveform
+from mien.media.soundtrack import TOLERANCE, Track, Waveform
 
 __all__ = ["SAMPLE_RATE", "AudioBlock", "MediaInfo", "open_media", "probe", "read_audio", "stream_audio"]
 

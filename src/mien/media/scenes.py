@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from mien.media.activity import Detector
 from mien.media.audio import SAMPLE_RATE, AudioBlock
-from mien.media.track import TOLERANCE
-from mien.media.video import Picture, stream_media
+from mien.media.soundtrack import TOLERANCE
+from mien.media.streams import Picture, stream_media
 from mien.media.windows import Window, Windows
 
 if TYPE_CHECKING:
-    from mien.media.faces import Seen
+    from mien.media.faces.tracking import Seen
 
 
 class Look(Protocol):

@@ -1,9 +1,9 @@
 """The toy corpus: people who do not exist, with every factor known. The default of `mien demo`, and a bed for tests.
 
 `generate`, or `python -m mien.corpora.toy OUT people=12 clips=600`, makes it: real files (H.264 + AAC in mp4; wav where
-nobody is seen, mp4 without sound where nobody is heard) and `labels.csv`. `read` reads it like any other corpus. Two
-dials say how far emotion and person are entangled and how hard emotions are to tell; a share of the clips may stand
-outside of the entanglement (`ToyConfig`). Nothing follows from it for real people.
+nobody is seen, mp4 without sound where nobody is heard) and `labels.csv`. The reader `toy` reads it like any other
+corpus. Two dials say how far emotion and person are entangled and how hard emotions are to tell; a share of the clips
+may stand outside of the entanglement (`ToyConfig`). Nothing follows from it for real people.
 
 Columns of `labels.csv` besides the usual ones: modality (voice+face, voice, face), sentence, own (the person's own
 emotion), drawn (entangled or balanced, where the corpus has both), f0 (median, Hz), tract (formants relative to the
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.corpora.corpus import Corpus, Problem, check, read_table
+from mien.common.files import atomic, write_text
 from mien.corpora.toy import face, voice
 from mien.corpora.toy.config import ToyConfig
 from mien.corpora.toy.expression import express
@@ -24,44 +24,12 @@ from mien.corpora.toy.people import draw
 from mien.corpora.toy.plan import Clip, plan
 from mien.corpora.toy.write import write_mp4, write_wav
 from mien.errors import CorpusError
-from mien.files import atomic, write_text
 
-__all__ = ["EXPECTED", "LICENCE", "SCHEME", "SOURCE", "SPEECH", "VERSION", "ToyConfig", "generate", "read"]
+__all__ = ["LABELS", "VERSION", "ToyConfig", "generate"]
 
-SOURCE = "made by mien.corpora.toy.generate, or by `mien demo`"
-LICENCE = "MIT, as mien itself"
-SPEECH = "babble of people who do not exist"
-EXPECTED = None
-SCHEME = "toy"
 VERSION = 1  # of what `generate` draws: other bytes, another number
 
-_LABELS, _CARD = "labels.csv", "toy.json"
-
-
-def read(root: Path) -> Corpus:
-    """Read a toy corpus; `expected` is the number of clips that were made.
-
-    Raises:
-        CorpusError: `root` has no `labels.csv` of a toy corpus, or not one of its files is there.
-    """
-    if not (root / _LABELS).is_file():
-        raise CorpusError(f"{root}: no toy corpus, it has no {_LABELS}; make one with mien.corpora.toy.generate")
-    table = read_table(root / _LABELS)
-    if "file" not in table:
-        raise CorpusError(f"{root / _LABELS}: not the labels of a toy corpus, it has no column 'file'")
-    there = table["file"].map(lambda file: (root / file).is_file(), na_action="ignore").ne(False)
-    if not there.any():
-        raise CorpusError(f"{root / _LABELS}: not one of its {len(table)} files is there; generate the corpus again")
-    return check(
-        name="toy",
-        root=root,
-        table=table[there],
-        licence=LICENCE,
-        source=SOURCE,
-        expected=len(table),
-        scheme=SCHEME,
-        problems=[Problem(str(file), "no such file, left out") for file in table["file"][~there]],
-    )
+LABELS, _CARD = "labels.csv", "toy.json"
 
 
 def generate(out: Path, config: ToyConfig) -> None:
@@ -79,7 +47,7 @@ def generate(out: Path, config: ToyConfig) -> None:
     people = draw(config.people, np.random.default_rng([config.seed, 0]))
     clips = plan(config, people, np.random.default_rng([config.seed, 1]))
     rows = [_make(out, clip, config) for clip in clips]
-    with atomic(out / _LABELS) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic(out / LABELS) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -92,7 +60,7 @@ def _claim(out: Path, card: str) -> bool:
     if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         if not (out / _CARD).is_file() or (out / _CARD).read_bytes() != card.encode():
             raise CorpusError(f"{out}: holds something else than this toy corpus; choose an empty folder")
-        return (out / _LABELS).is_file()
+        return (out / LABELS).is_file()
     write_text(out / _CARD, card)
     return False
 

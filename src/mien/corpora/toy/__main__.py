@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
+from mien.common.settings import Loader, parse
 from mien.corpora.corpus import Corpus
-from mien.corpora.toy import ToyConfig, generate, read
+from mien.corpora.readers.toy import read
+from mien.corpora.toy import ToyConfig, generate
 from mien.corpora.toy.people import EMOTIONS
 from mien.errors import ConfigError, MienError
-from mien.settings import Loader, parse
 
 PROGRAM = "python -m mien.corpora.toy"
 

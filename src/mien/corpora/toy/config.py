@@ -2,8 +2,8 @@
 
 from pydantic import Field, model_validator
 
+from mien.common.settings import Settings
 from mien.corpora.toy.people import EMOTIONS
-from mien.settings import Settings
 
 SENTENCES = ("mana luse tibo", "sofi wenda nula", "dima shola petu rina", "bela vuno sami")
 

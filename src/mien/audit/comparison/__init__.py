@@ -1,0 +1,1 @@
+"""Models held against each other: paired differences, systems of several runs, what removal costs."""

@@ -1,0 +1,160 @@
+"""Paired differences between the models of a run, in scores and in what is left of the speaker.
+
+Both models of a pair are looked at on the same bootstrap draws, of speakers, or of units of folds where people who were
+not heard are read (see `summary`), so what is hard for both cancels out.
+
+There is one **verdict**, here as in `mien compare`: two models are `separable` where (1) at least `FEWEST` speakers (or
+units) stand behind the pair, (2) the 95 % interval of the difference leaves out zero, and (3) Wilcoxon's signed-rank
+test over them, two-sided, has p < `LEVEL` after Holm's correction over all pairs of the table. All else is "not
+separable".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.audit.leakage.leakage import STRONGEST
+from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, heard_recalls
+from mien.audit.statistics.scores import MEASURES, Confusion, confusions, interval, paired
+from mien.audit.statistics.significance import wilcoxon
+from mien.audit.statistics.verdict import judged
+from mien.experiments.experiment import Experiment
+
+DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
+LEAKAGE = (
+    *("model", "other", "embedding", "speakers", "difference", "low", "high", "p", "p_holm", "separable"),
+    *("number", "over", "parts", "folds"),
+)
+
+Pair = tuple[str, str]  # a model, and the other one that it is compared with
+
+
+def pairs(experiment: Experiment) -> list[Pair]:
+    """The pairs that an experiment asks for: all of its models as they stand, and each variant with its base."""
+    varied = [(point.name, point.base) for point in experiment.sweep if point.name != point.base]
+    return list(dict.fromkeys([*combinations(experiment.models, 2), *varied]))
+
+
+def differences(
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    *,
+    split: str = "test",
+    among: Iterable[Pair] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Paired differences between models on the speakers they share.
+
+    Args:
+        predictions: `predictions.csv`.
+        classes: the K classes, in order.
+        split: the part of each fold that is looked at.
+        among: the pairs that are looked at, as far as both have predictions; None takes all.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a pair and measure (`DIFFERENCES`): `model, other, measure, difference` (model minus other), `low, high`
+        (95 %, both models on the same draws of speakers), `p` (Wilcoxon over speakers), `p_holm` (over the pairs of a
+        measure), `separable` (see the module), `speakers`.
+    """
+    tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
+    found = []
+    for model, other in _both(among, tables):
+        shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
+        first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
+        for measure in MEASURES if shared else ():
+            row = paired(first, second, measure, "difference", seed=seed)
+            p = wilcoxon(MEASURES[measure](first.counts) - MEASURES[measure](second.counts))
+            head = {"model": model, "other": other, "measure": measure}
+            found.append({**head, **row, "p": p, "speakers": len(shared)})
+    return judged(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")
+
+
+def leakage_differences(
+    leakage: pd.DataFrame,
+    units: Mapping[int, int],
+    by_speaker: pd.DataFrame | None = None,
+    *,
+    among: Iterable[Pair] | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Paired differences between models in the measured leakage of speaker.
+
+    Each training is taken at its strongest probe, chosen on validation, so the two of a pair may be read by different
+    probes. The trainings that both have are compared; seeds are averaged within a fold. Of people who were heard,
+    speakers are drawn; else units of folds (see `summary.fold_units`), which share speakers, so that intervals over
+    them tend to be too narrow.
+
+    Args:
+        leakage: `leakage.csv`.
+        units: fold -> its unit, as in `Run.units`.
+        by_speaker: the recalls of speakers, as `Run.leakage_by_speaker` has them.
+        among: the pairs that are looked at, as far as both were measured; None takes all.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a pair, embedding and `speakers` (heard or unheard by the encoder), in the columns `LEAKAGE`: `model,
+        other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]: below zero, the first gives less
+        away), `low, high` (nan of fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (over the pairs of an
+        embedding and `speakers`), `separable` (see the module), `number` of what it stands on, `over`: "speakers" or
+        "units of folds"; `parts` (the difference in each fold) and `folds`. Embeddings are compared with their
+        namesakes.
+    """
+    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
+    table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
+    among = None if among is None else list(among)
+    found = []
+    for (embedding, speakers), rows in table.groupby(["embedding", "speakers"], sort=False):
+        scores = {
+            str(model): part.set_index(["fold", "seed"])["score"] for model, part in rows.groupby("model", sort=False)
+        }
+        for model, other in _both(among, scores):
+            both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
+            if both.empty:
+                continue
+            first, second = (_people(by_speaker, (one, embedding, speakers, STRONGEST), both) for one in (model, other))
+            parts, group = _by_fold(both, units)
+            low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
+            each = np.bincount(group, parts) / np.bincount(group)
+            if first is not None and second is not None:
+                drawn, count, over = recalls.drawn(first, seed=seed), first.shape[1], "speakers"
+                each = (first - second).mean().to_numpy(float)
+                low, high = interval(drawn - recalls.drawn(second, seed=seed), count)
+            elif count >= FEWEST_UNITS:
+                low, high = interval(drawn_means(parts, group, seed), count)
+            found.append(
+                {
+                    **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
+                    **{"difference": float(parts.mean()), "low": low, "high": high, "p": wilcoxon(each)},
+                    **{"number": count, "over": over, "parts": tuple(parts.tolist()), "folds": len(parts)},
+                }
+            )
+    return judged(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
+
+
+def _people(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:
+    """The recalls of the trainings that both models have."""
+    if by_speaker is None:
+        return None
+    return heard_recalls(by_speaker[pd.MultiIndex.from_frame(by_speaker[["fold", "seed"]]).isin(both.index)], place)
+
+
+def _both(among: Iterable[Pair] | None, there: Mapping[str, object]) -> list[Pair]:
+    """The pairs whose two models are there."""
+    asked = combinations(there, 2) if among is None else among
+    return [(model, other) for model, other in asked if model in there and other in there]
+
+
+def _by_fold(both: pd.DataFrame, units: Mapping[int, int]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Model minus other in each fold, seeds averaged, and the unit of each fold."""
+    means = both.groupby("fold").mean()
+    wide = both.pivot_table(["model", "other"], "fold", "seed")
+    return (means["model"] - means["other"]).to_numpy(float), fold_units(wide, units)
+
+
+def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:
+    return Confusion(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])

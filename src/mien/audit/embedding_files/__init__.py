@@ -1,0 +1,1 @@
+"""The audit of anybody's embeddings: files read, factors measured."""

@@ -1,0 +1,112 @@
+"""How far the groups of an embedding lie apart: the number beside a map (Li et al. 2020, Fig. 2).
+
+The silhouette of a clip is (b - a) / max(a, b): a is its mean distance to the clips of its own group, b that to the
+clips of the nearest other one (Rousseeuw 1987). The mean over clips is near 1 where groups are apart, near 0 where they
+lie on each other, below where clips lie nearer to another group. It is taken in the embedding itself, each dimension
+with mean 0 and deviation 1 over the clips, by Euclidean distance: not on a map, whose distances mean little.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import silhouette_score
+from threadpoolctl import threadpool_limits
+
+from mien.audit.probes.probes import Standard
+from mien.common.progress import progress
+from mien.errors import RunError
+from mien.runs.run import Run
+
+COLUMNS = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", "clips", "groups")
+SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds", "units")
+BY = {"emotion": "label", "speaker": "speaker"}  # column of `by` -> column of the clips
+MOST = 2_000  # clips: time and memory grow with their square; of more, a drawn part is looked at
+
+
+def silhouette(embedding: NDArray[np.floating], groups: Sequence[str], *, seed: int = 0) -> float:
+    """The mean silhouette over clips, in [-1, 1].
+
+    Args:
+        embedding: (n, D), one row a clip, finite.
+        groups: n, the group of each clip.
+        seed: of the draw of clips where there are more than `MOST`.
+
+    Returns:
+        The score; nan with fewer than two groups, or when no group has two clips.
+    """
+    count = len(set(groups))
+    if not 2 <= count < len(groups):
+        return float("nan")
+    values = Standard.of(embedding).apply(embedding)
+    told = np.asarray(groups)
+    if len(told) > MOST:
+        drawn = np.random.default_rng([seed, 5]).choice(len(told), MOST, replace=False)
+        return silhouette(values[drawn], told[drawn].tolist())
+    with threadpool_limits(1):
+        return float(silhouette_score(values, told))
+
+
+def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
+    """Silhouettes of every embedding of every finished cell, over the clips of speakers that did not train it.
+
+    Args:
+        run: the run; nothing is written to it.
+        seed: of the shuffling.
+
+    Returns:
+        The columns of `silhouettes.csv` (`COLUMNS`): a row for each cell, embedding and `by` = emotion or speaker: the
+        `score`, that of `shuffled` groups (what no structure gives), `clips` and `groups`. Clips without one known
+        emotion are left out of both. Where there is but one group there is no row.
+
+    Raises:
+        RunError: when an embedding is not finite.
+    """
+    cells = run.cells
+    rows: list[dict[str, object]] = []
+    with progress(len(cells), "silhouettes", "trainings") as advance:
+        for cell in cells:
+            table, embeddings = run.embeddings(cell)
+            trained = table["split"] == "train"
+            unheard = ~trained & ~table["speaker"].isin(table.loc[trained, "speaker"]) & table["label"].notna()
+            unheard &= ~table["label"].str.contains("+", regex=False, na=False)
+            for name, values in embeddings.items():
+                if not np.isfinite(values).all():
+                    raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
+                place = {"model": cell.model, "embedding": name, "fold": cell.fold, "seed": cell.seed}
+                rows += [place | found for found in _measure(values[unheard.to_numpy()], table[unheard], seed)]
+            advance()
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:
+    """The mean silhouette over the folds of a run.
+
+    Args:
+        table: `silhouettes.csv`.
+        units: fold -> its unit, as in `Run.units`: folds of one unit train on the same people, and look at the same
+            ones that were not heard.
+
+    Returns:
+        One row a model, embedding and `by` (`SUMMARY`): the mean `score` over folds, seeds averaged within a fold; the
+        lowest (`low`) and highest (`high`) fold; the mean of `shuffled`; `folds`, and how many `units` they are.
+    """
+    keys = ["model", "embedding", "by"]
+    folds = table.groupby([*keys, "fold"], sort=False)[["score", "shuffled"]].mean()
+    groups = folds.groupby(level=keys, sort=False)
+    means = groups.mean().assign(low=groups["score"].min(), high=groups["score"].max(), folds=groups.size())
+    means["units"] = table.assign(unit=table["fold"].map(units)).groupby(keys, sort=False)["unit"].nunique()
+    return means.reset_index()[list(SUMMARY)]
+
+
+def _measure(values: NDArray[np.float32], table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for number, (by, column) in enumerate(BY.items()):
+        groups = table[column].tolist()
+        score = silhouette(values, groups, seed=seed)
+        if np.isfinite(score):
+            mixed = np.random.default_rng([seed, number]).permutation(np.asarray(groups)).tolist()
+            sizes = {"clips": len(groups), "groups": len(set(groups))}
+            found.append({"by": by, "score": score, "shuffled": silhouette(values, mixed, seed=seed), **sizes})
+    return found

@@ -1,0 +1,279 @@
+"""Probes: small classifiers that are trained afresh on frozen embeddings, to see what can be read from them.
+
+A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`; what it returns is frozen and applies. X is (n, D), any
+floating dtype; y is (n,) of integers, at least two kinds. All have one budget: `BUDGET` settings each, chosen on one
+inner validation part of the training clips by UAR (of equals the strongest regularisation), then fitted again on all
+training clips. Standardisation, too, uses the training clips alone. All weigh the classes equally, as UAR does.
+Everything runs on one thread, so the same seed gives the same bits.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import ThreadpoolController
+
+from mien.audit.probes.division import inner_part
+from mien.audit.probes.perceptron import descent, kept
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Places = NDArray[np.intp]
+Setting = Any  # a number or a tuple of numbers, told by each probe
+
+BUDGET = 6  # settings that each probe tries
+SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: plain distances
+PENALTY = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse strengths, as scikit-learn's C
+DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays do nothing in 100 epochs
+NEIGHBOURS, METRICS = (15, 5, 1), ("euclidean", "cosine")
+BLOCK = 4_000_000  # distances at a time: bounds memory
+
+
+class Model(Protocol):
+    """What one setting gives: classes 0 to K - 1 of standardised rows."""
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        ...
+
+
+Fit = Callable[[Array, Labels, Sequence[Setting], int], Iterator[Model]]  # one model a setting, in order
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Moves and scales features as those that it was taken from: mean 0 and deviation 1 there; constant ones to 0."""
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, X: NDArray[np.floating]) -> "Standard":
+        """Mean and deviation of the rows of X."""
+        values = np.asarray(X, np.float64)
+        mean, deviation = values.mean(0), values.std(0)
+        rounding = 1e-6 * np.abs(mean)  # a feature that moves by the rounding of float32 only says nothing
+        return cls(mean, np.where(deviation > rounding, deviation, np.inf))
+
+    def apply(self, X: NDArray[np.floating]) -> Array:
+        """The rows of X, moved and scaled, (m, D) -> (m, D)."""
+        return (np.asarray(X, np.float64) - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A probe that has been fitted.
+
+    Attributes:
+        setting: what was chosen.
+        validation: its UAR on the inner validation part.
+        kinds: (K,), the labels that it knows.
+    """
+
+    setting: Setting
+    validation: float
+    kinds: Labels
+    standard: Standard
+    model: Model
+    fit: Fit
+    seed: int
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The label of each row of X, (m, D) -> (m,)."""
+        with _pools().limit(limits=1):
+            return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
+
+    def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
+        """The probe with the setting that was chosen, fitted on other clips or labels; nothing is chosen anew."""
+        with _pools().limit(limits=1):
+            kinds, codes = np.unique(y, return_inverse=True)
+            standard = Standard.of(X)
+            model = next(self.fit(standard.apply(X), codes.astype(np.int64), [self.setting], self.seed))
+            return replace(self, kinds=kinds, standard=standard, model=model)
+
+
+class Fitter(Protocol):
+    """A probe that has not been fitted."""
+
+    def __call__(
+        self,
+        X: NDArray[np.floating],
+        y: Labels,
+        seed: int,
+        inner: tuple[Places, Places] | None = None,
+        final: NDArray[np.floating] | None = None,
+    ) -> Fitted:
+        """Fit it.
+
+        Args:
+            X: (n, D).
+            y: (n,).
+            seed: of the fit.
+            inner: the rows that fit and the rows that choose a setting; None draws a quarter of each class.
+            final: (n, D), the same clips as the last fit is to see them, where the choice saw them differently: what
+                was fitted on rows that choose, such as an eraser, must not have touched X. None: X.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class NearestMean:
+    """The nearest class mean, measured by the covariance within classes.
+
+    Attributes:
+        whiten: (D, r), r the lesser of D and n, under which distances are plain.
+        means: (K, D), of the classes, so whitened.
+    """
+
+    whiten: Array
+    means: Array
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        near = (X @ self.whiten) @ self.means.T - 0.5 * (self.means**2).sum(1)
+        return np.asarray(near.argmax(1), np.int64)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Multinomial logistic regression."""
+
+    model: LogisticRegression
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        return np.asarray(self.model.predict(X), np.int64)
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """A vote of the nearest training clips, in which each class has as much weight.
+
+    Attributes:
+        X: (n, D), the training clips.
+        y: (n,), their classes.
+        votes: how many neighbours vote.
+        metric: "euclidean" or "cosine".
+    """
+
+    X: Array
+    y: Labels
+    votes: int
+    metric: str
+
+    def predict(self, X: NDArray[np.floating]) -> Labels:
+        """The class of each row of X, (m, D) -> (m,)."""
+        weight = np.eye(int(self.y.max()) + 1)[self.y] / np.bincount(self.y)
+        votes = min(self.votes, len(self.X))
+        rows = max(1, BLOCK // len(self.X))
+        lengths = (self.X**2).sum(1)
+        found = []
+        for start in range(0, len(X), rows):
+            asked = np.asarray(X[start : start + rows], np.float64)
+            asked = _directions(asked) if self.metric == "cosine" else asked
+            near = np.argpartition(lengths - 2 * asked @ self.X.T, votes - 1, axis=1)[:, :votes]
+            found.append(weight[near].sum(1).argmax(1))
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[NearestMean]:
+    """A setting is how far the covariance within classes is shrunk to a multiple of the identity, in [0, 1].
+
+    At 1 it is the plain nearest mean; at 0 linear discriminant analysis with equal priors.
+    """
+    means = np.stack([X[y == kind].mean(0) for kind in range(int(y.max()) + 1)])
+    # all means lie in the span of the rows: what a clip has outside of it is as far from each
+    span = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > len(X) else np.eye(X.shape[1])
+    within = (X - means[y]) @ span
+    spread, axes = np.linalg.eigh(within.T @ within / len(X))
+    for shrinkage in settings:
+        shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.sum()) / X.shape[1], 1e-12)
+        whiten = span @ (axes / np.sqrt(np.maximum(shrunk, 1e-12)))
+        yield NearestMean(whiten, means @ whiten)
+
+
+def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Linear]:
+    """A setting is the inverse strength of the penalty."""
+    for penalty in settings:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is stopped early is still a probe
+            yield Linear(LogisticRegression(C=penalty, tol=1e-3, max_iter=200, class_weight="balanced").fit(X, y))
+
+
+def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
+    """A setting is the decay and the number of epochs; settings of one decay are stops of one descent, in order."""
+    target = np.eye(int(y.max()) + 1)[y] / np.bincount(y) / (int(y.max()) + 1)
+    for decay in dict.fromkeys(decay for decay, _ in settings):
+        stops = [epochs for own, epochs in settings if own == decay]
+        for epoch, probe in enumerate(descent(X, target, decay=decay, epochs=max(stops), seed=seed), 1):
+            if epoch in stops:
+                yield kept(probe)
+
+
+def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:
+    """A setting is how many vote, and the metric."""
+    for votes, metric in settings:
+        yield Neighbours(_directions(X) if metric == "cosine" else X, y, votes, metric)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of the libraries that are loaded; to look for them takes longer than a small probe."""
+    return ThreadpoolController()
+
+
+def _search(
+    fit: Fit,
+    settings: Sequence[Setting],
+    X: NDArray[np.floating],
+    y: Labels,
+    seed: int,
+    inner: tuple[Places, Places] | None = None,
+    final: NDArray[np.floating] | None = None,
+) -> Fitted:
+    """Try all settings, the strongest regularisation first, and fit again with the best.
+
+    Best is the highest UAR. Not the lowest loss: that rises with overconfidence long before the UAR stops rising; a
+    probe that is stopped there understates the leak.
+    """
+    kinds, codes = np.unique(y, return_inverse=True)
+    codes = codes.astype(np.int64)
+    train, chosen = inner_part(codes, seed) if inner is None else inner
+    with _pools().limit(limits=1):
+        standard = Standard.of(X[train])
+        inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
+        known, own = np.unique(codes[train], return_inverse=True)
+        models = fit(inside, own.astype(np.int64), settings, seed)
+        scores = [_uar(codes[chosen], known[model.predict(outside)]) for model in models]
+        best = int(np.argmax(scores))
+        last = X if final is None else final
+        standard = Standard.of(last)
+        model = next(fit(standard.apply(last), codes, [settings[best]], seed))
+    return Fitted(settings[best], scores[best], kinds, standard, model, fit, seed)
+
+
+PROBES: dict[str, Fitter] = {
+    "nearest_mean": partial(_search, nearest_mean, SHRINKAGE),
+    "linear": partial(_search, linear, PENALTY),
+    "mlp": partial(_search, mlp, [(decay, epochs) for decay in DECAYS for epochs in EPOCHS]),
+    "neighbours": partial(_search, neighbours, [(votes, metric) for votes in NEIGHBOURS for metric in METRICS]),
+}
+
+
+def _uar(truth: Labels, found: Labels) -> float:
+    """UAR over the classes that have clips; 0 of no clips."""
+    total = np.bincount(truth)
+    hits = np.bincount(truth[truth == found], minlength=len(total))
+    return float((hits[total > 0] / total[total > 0]).mean()) if len(truth) else 0.0
+
+
+def _directions(X: Array) -> Array:
+    """Rows of length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(lengths > 0, lengths, 1.0)

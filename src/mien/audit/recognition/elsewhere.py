@@ -1,0 +1,63 @@
+"""How often an ensemble answers on a corpus that none of its members heard; no label is needed.
+
+A run calibrates the members of one fold together, for no clip of its own has more members that never heard its speaker.
+In use all members are averaged, and the more unlike members are averaged, the less sure they are together. Recordings
+from elsewhere show by how much.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.audit.statistics import scores
+from mien.common.tables import records
+from mien.corpora import readers
+from mien.data.dataset import Dataset
+from mien.runs.ensemble import Ensemble
+from mien.runs.exported import Elsewhere, Score
+
+
+def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Elsewhere:
+    """Judge all clips of a corpus, each whole.
+
+    Args:
+        ensemble: with its temperature and its threshold.
+        folds: of its members, in their order.
+        dataset: the corpus under the ensemble's scheme and feature, extracted.
+    """
+    examples = dataset.examples(list(dataset.clips["clip"]), {})
+    each = np.stack(
+        [model.infer(examples, embed=False).probabilities("emotion", ensemble.temperature) for model in ensemble.models]
+    )
+    together = each.mean(axis=0)
+    apart = [each[np.array(folds) == fold].mean(axis=0) for fold in sorted(set(folds))]
+    says = together.argmax(axis=1)[_answered(together, ensemble.unsure)]
+    shares = np.bincount(says, minlength=len(ensemble.classes)) / max(1, len(says))
+    card = dataset.prepared.card
+    return Elsewhere(
+        corpus=card["name"],
+        speech=readers.reader(card["name"]).SPEECH,
+        clips=len(together),
+        speakers=int(dataset.clips["speaker"].nunique()),
+        coverage=round(len(says) / len(together), 4),
+        coverage_of_a_fold=round(float(np.mean([_answered(one, ensemble.unsure).mean() for one in apart])), 4),
+        said={name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(says)},
+        score=_score(together, ensemble.classes, dataset),
+    )
+
+
+def _answered(probabilities: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    return np.asarray(probabilities.max(axis=1) >= threshold)
+
+
+def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: Dataset) -> Score | None:
+    """UAR and WA of the clips with known emotions, the ensemble choosing among all its classes."""
+    predicted = [classes[number] for number in probabilities.argmax(axis=1)]
+    rows = dataset.clips.reset_index(drop=True).assign(predicted=predicted, model="", split="test", fold=0, seed=0)
+    rows["emotion"] = rows["label"]
+    known = rows[rows["label"].notna()]
+    if len({name for label in known["label"] for name in label.split("+")}) < 2:
+        return None
+    (row,) = records(scores.summary(known, classes))
+    return Score.of(dataset.prepared.card["name"], row)

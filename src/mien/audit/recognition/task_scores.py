@@ -1,0 +1,124 @@
+"""What a model's heads say, scored over speakers: macro F of emotion, and the accuracy of other tasks (the person).
+
+All scores are fractions in [0, 1] of pooled clips, seeds averaged within a speaker; intervals are 95 % bootstraps over
+speakers, corrected for bias, as in `contrasts`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.audit.statistics.contrasts import Contrast, Measure, Term, accuracy, contrast, right_and_wrong
+from mien.audit.statistics.scores import SPLITS, Confusion, confusion, confusions, f1
+from mien.audit.statistics.significance import holm, stuart_maxwell
+
+TASKS = ("clip", "speaker", "model", "fold", "seed", "split", "factor", "truth", "predicted", "probability")
+SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "trainings")
+
+
+def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """How often each model's heads name a factor rightly, one row a model, split and factor (`SCORED`).
+
+    Args:
+        tasks: `tasks.csv`: clips whose true class was among those of training.
+        seed: of the bootstrap.
+
+    Returns:
+        `accuracy`, `low`, `high` over speakers; `seeds`: the deviation of the pooled accuracy over seeds, nan of one;
+        `chance`: the share of the most frequent class; how many `speakers`, `clips` and `trainings`.
+    """
+    found: list[dict[str, Any]] = []
+    for (model, factor), own in tasks.groupby(["model", "factor"], sort=False):
+        for split in SPLITS:
+            if len(rows := own[own["split"] == split]):
+                table = right_and_wrong(rows)
+                score = contrast([Term(1.0, table, accuracy)], seed=seed)
+                each = [float(accuracy(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
+                clips = rows.drop_duplicates(["fold", "clip"])
+                found.append(
+                    {
+                        **{"model": str(model), "split": split, "factor": str(factor)},
+                        **{"accuracy": score.difference, "low": score.low, "high": score.high},
+                        "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else float("nan"),
+                        "chance": float(clips["truth"].value_counts(normalize=True).iloc[0]),
+                        **{"speakers": score.speakers, "clips": len(clips)},
+                        "trainings": len(rows[["fold", "seed"]].drop_duplicates()),
+                    }
+                )
+    return pd.DataFrame(found, columns=list(SCORED))
+
+
+def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
+    """Unweighted mean over classes of F1, pooled over speakers, one row a model and split.
+
+    Args:
+        predictions: `predictions.csv`.
+        classes: the K classes.
+        seed: of the bootstrap.
+
+    Returns:
+        `model, split, f1, f1_low, f1_high`, and `f1_chance`: what always naming the most frequent class gets.
+    """
+    found = []
+    for (model, split), table in confusions(predictions, classes).items():
+        score, alone = scored(table, f1, seed=seed), scored(constant(table), f1, seed=seed)
+        limits = {"f1": score.difference, "f1_low": score.low, "f1_high": score.high}
+        found.append({"model": model, "split": split, **limits, "f1_chance": alone.difference})
+    return pd.DataFrame(found, columns=["model", "split", "f1", "f1_low", "f1_high", "f1_chance"])
+
+
+def scored(table: Confusion, measure: Measure, *, seed: int = 0) -> Contrast:
+    """One score with its interval over speakers."""
+    return contrast([Term(1.0, table, measure)], seed=seed)
+
+
+def constant(table: Confusion) -> Confusion:
+    """The same clips, all called the class that most of them have; of equals the first."""
+    total = table.counts.sum(-1)
+    counts = np.zeros_like(table.counts)
+    counts[:, :, int(total.sum(0).argmax())] = total
+    return Confusion(table.speakers, counts)
+
+
+def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequence[str]) -> dict[str, Any]:
+    """Stuart-Maxwell's test of whether two models use the classes alike (Peri et al. 2021, footnote 1), seed by seed.
+
+    Seeds share their test clips, so they are not pooled: each seed has a test of its own, in which a clip counts once a
+    fold, and Holm's correction goes over seeds. It takes clips as independent, which those of a speaker are not, and it
+    compares how often each class is told, not on which clips.
+
+    Args:
+        predictions: rows of the split that is judged, of at least both models.
+        model: the one.
+        other: the other.
+        classes: the K classes.
+
+    Returns:
+        `seeds`: those that both have; `p`: by seed; `p_holm`: the least of the corrected ones, nan of no seed: the
+        level at which it is rejected that they are alike with every seed.
+    """
+    place = {name: number for number, name in enumerate(classes)}
+    sides = [predictions[predictions["model"] == name] for name in (model, other)]
+    seeds = sorted(set(sides[0]["seed"]) & set(sides[1]["seed"]))
+    found = []
+    for number in seeds:
+        one, two = (side[side["seed"] == number].set_index(["fold", "clip"])["predicted"] for side in sides)
+        both = pd.concat([one, two], axis=1, keys=["model", "other"], join="inner").astype(str)
+        table = np.zeros((len(classes), len(classes)))
+        np.add.at(table, (both["model"].map(place).to_numpy(), both["other"].map(place).to_numpy()), 1)
+        found.append(stuart_maxwell(table))
+    corrected = holm(np.array(found))
+    least = float(np.nanmin(corrected)) if np.isfinite(corrected).any() else float("nan")
+    return {"seeds": [int(number) for number in seeds], "p": found, "p_holm": least}
+
+
+def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> Confusion:
+    """The counts of what a probe said of emotion, by speaker.
+
+    Args:
+        rows: of `run_leakage.run_said`, of one model, embedding and probe.
+        classes: the K classes.
+    """
+    return confusion(rows.rename(columns={"truth": "emotion"}), classes)

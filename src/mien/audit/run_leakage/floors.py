@@ -1,0 +1,72 @@
+"""The floors and ceilings of a fold of a run: what does not depend on the model, measured once and kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.leakage import floors
+from mien.audit.leakage.leakage import COLUMNS, Asked, predict
+from mien.audit.leakage.words import EMOTION, HEARD
+from mien.audit.probes.division import SPEAKER
+from mien.audit.run_leakage import predictions
+from mien.audit.run_leakage.inputs import Inputs
+from mien.audit.run_leakage.kept import QUICK, SAID, THOROUGH, fresh, key_of_fold, place_of_fold, plain
+from mien.audit.run_leakage.targets import Targets
+from mien.audit.run_leakage.views import View, balanced, question, views
+from mien.common.files import write_json
+from mien.runs.run import Cell, Run
+
+
+def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, told: Targets, seed: int) -> None:
+    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and keep them.
+
+    Args:
+        run: where they are kept.
+        cell: of the fold.
+        depths: what is asked for.
+        inputs: for the ceilings.
+        told: what embeddings are trained to carry; where it is not empty, the emotion has floors in the first depth.
+        seed: of divisions and probes.
+    """
+    path = place_of_fold(run, cell.fold)
+    clips, embeddings = run.embeddings(cell)
+    dimension = sorted({values.shape[1] for values in embeddings.values()})
+    labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
+    kept = fresh(path, key_of_fold(run, cell, dimension, labels, told, seed))
+    if THOROUGH in depths and kept.get("inputs") != inputs.key:
+        kept = {name: value for name, value in kept.items() if name != THOROUGH} | {"inputs": inputs.key}
+    if not (lacking := [depth for depth in depths if depth not in kept]):
+        return
+    for depth in lacking:
+        tables = []
+        texts: list[dict[str, Any]] = []
+        for view in views(clips, thorough=depth == THOROUGH, emotion=bool(told), seed=seed):
+            given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
+            quick = view.factor in ((SPEAKER, EMOTION) if told else (SPEAKER,))
+            for asked in _asked(view, seed):
+                if depth == QUICK and quick:
+                    tables.append(floors.floors(view.labels, others=view.others, **asked))
+                if depth == THOROUGH:
+                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **asked)
+                    tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
+            if (depth == QUICK) == quick and (view.factor, view.heard) == (EMOTION, HEARD):
+                texts += [_said(name, other, clips, view, seed) for name, other in view.others.items()]
+        kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
+        if texts:
+            kept[f"{depth} {SAID}"] = texts
+    write_json(path, kept)
+
+
+def _asked(view: View, seed: int) -> list[Asked]:
+    """How a view is scored: as it is, and the emotion of people who were heard with classes evened out as well."""
+    both = (view.factor, view.heard) == (EMOTION, HEARD)
+    return [question(view, seed), *([balanced(view, seed)] if both else [])]
+
+
+def _said(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:
+    """What the true label of another factor says of each clip."""
+    found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
+    names = clips["clip"].iloc[view.rows].tolist()
+    place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "heard": view.heard}
+    return predictions.said(found, view.labels, clips=names, people=view.speakers, **place)

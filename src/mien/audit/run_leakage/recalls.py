@@ -1,0 +1,67 @@
+"""How often each speaker is named rightly by a probe: what intervals over speakers, and pairs of systems, stand on.
+
+A table of recalls (`COLUMNS`) has one row a training (model, fold, seed), embedding, probe, `speakers` (heard or
+unheard by the encoder) and `speaker`: `recall`, the share of this person's `clips` that the probe names rightly. Within
+a training the mean of the recalls is the UAR of `leakage.csv`.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mien.audit.leakage.leakage import STRONGEST, Predictions
+from mien.audit.statistics.scores import draws
+
+COLUMNS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall", "clips")
+PLACE = ("model", "embedding", "speakers", "probe")
+
+
+def recalls(found: Predictions, speakers: ArrayLike) -> pd.DataFrame:
+    """The recall of each speaker by each probe, and by the strongest: `probe, speaker, recall, clips`.
+
+    Args:
+        found: what probes said, of the factor speaker.
+        speakers: (n,), of all clips that were divided.
+    """
+    names = np.unique(np.asarray(speakers).astype(str))
+    best = max(found.predicted, key=lambda name: found.validation[name])
+    said = {**found.predicted, STRONGEST: found.predicted[best]}
+    rows = []
+    for probe, predicted in said.items():
+        for number in np.unique(found.truth):
+            own = found.truth == number
+            recall = float((predicted[own] == number).mean())
+            rows.append({"probe": probe, "speaker": str(names[number]), "recall": recall, "clips": int(own.sum())})
+    return pd.DataFrame(rows)
+
+
+def by_fold(table: pd.DataFrame) -> pd.DataFrame:
+    """The recalls of one model, embedding and probe: folds x speakers, seeds averaged, nan if absent."""
+    return table.pivot_table("recall", "fold", "speaker")
+
+
+def drawn(wide: pd.DataFrame, *, seed: int = 0) -> NDArray[np.float64]:
+    """The mean over folds of the mean recall on bootstrap draws of speakers, (DRAWS,).
+
+    Args:
+        wide: of `by_fold`. The draws are the same for the same speakers and seed, so that systems can be paired.
+        seed: of the draws.
+    """
+    weights, values = draws(list(map(str, wide.columns)), seed=seed), wide.to_numpy(float)
+    there = np.isfinite(values)
+    hits, totals = weights @ np.where(there, values, 0.0).T, weights @ there.T
+    means = np.divide(hits, totals, out=np.full(hits.shape, np.nan), where=totals > 0)
+    known = np.isfinite(means)
+    return np.asarray(np.where(known, means, 0.0).sum(1) / np.maximum(known.sum(1), 1))
+
+
+def select(table: pd.DataFrame | None, place: Iterable[object]) -> pd.DataFrame:
+    """The rows of one model, embedding, `speakers` and probe, in this order; none without a table."""
+    if table is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    wanted = np.ones(len(table), bool)
+    for column, value in zip(PLACE, place, strict=True):
+        wanted &= (table[column] == value).to_numpy()
+    return table[wanted]

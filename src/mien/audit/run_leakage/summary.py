@@ -1,0 +1,123 @@
+"""Leakage over a run: the mean over folds and seeds, with an interval over speakers or over independent folds.
+
+What is read of speakers who were heard has its interval over these speakers (`recalls`); all else over units of folds.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.audit.probes.division import SPEAKER
+from mien.audit.run_leakage import recalls
+from mien.audit.statistics.measures import FEWEST_CLUSTERS
+from mien.audit.statistics.scores import DRAWS, interval
+
+SUMMARY = (
+    *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "p"),
+    *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
+)
+FEWEST_UNITS = 5  # for an interval over the folds of the run, see `fold_units`: of fewer, none can be wide enough
+
+
+def leakage_summary(
+    table: pd.DataFrame,
+    units: Mapping[int, int],
+    by_speaker: pd.DataFrame | None = None,
+    *,
+    factor: str = SPEAKER,
+    measure: str = "uar",
+    role: str = "measured",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The leakage of one factor over the folds and seeds of a run.
+
+    Folds of one unit are drawn together (see `fold_units`). Units share speakers, so intervals over them tend to be
+    too narrow.
+
+    Args:
+        table: `leakage.csv`.
+        units: fold -> its unit, as in `Run.units`.
+        by_speaker: the recalls of speakers, as `Run.leakage_by_speaker` has them, where they are known.
+        factor: the rows that are looked at: what is read,
+        measure: by which measure,
+        role: measured, floor or ceiling.
+        seed: of the bootstrap.
+
+    Returns:
+        One row a model, embedding, `speakers` and probe (`SUMMARY`), among them *the* leakage, probe "strongest":
+        these; `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold; `low`, `high`: the
+        95 % bootstrap interval of `score`: of the UAR of speakers who were heard, over five or more of them
+        (`interval` = "speakers"), else over units of folds ("folds"), or, of fewer than five units, the mean ends of
+        the interval of a single training ("training"); `p`: of all trainings together, twice the mean of theirs, at
+        most 1, valid however they depend on each other (Vovk & Wang 2020, "Combining p-values via averaging"), nan
+        where there is none; `parts`: the score of each fold; `folds`, and how many `units` they are; `number`: of
+        speakers or units that are drawn; `cells`; `n`: median of clips; `classes`, `split`: as text.
+    """
+    table = table[(table["factor"] == factor) & (table["role"] == role) & (table["measure"] == measure)]
+    table = table.dropna(subset="score")  # such as linkability of too few trials
+    table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
+    rows: list[dict[str, object]] = []
+    for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):
+        means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
+        row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
+        row |= {str(name): float(mean) for name, mean in means.mean().items()}
+        row["p"] = float(np.minimum(1.0, 2 * part["p"].astype(float).mean()))
+        group = fold_units(part.fillna({"seed": 0}).pivot_table("score", "fold", "seed"), units)
+        count = int(group.max()) + 1
+        row |= {"units": count, "number": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
+        by_people = (factor, measure) == (SPEAKER, "uar") and role in ("measured", "target")
+        people = heard_recalls(by_speaker, key) if by_people else None
+        if people is not None:
+            row |= {"interval": "speakers", "number": people.shape[1]}
+            row["low"], row["high"] = interval(recalls.drawn(people, seed=seed), people.shape[1])
+        elif row["interval"] == "folds":
+            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed), count)
+        fewest, most = part["classes"].min(), part["classes"].max()
+        row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
+        row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
+        rows.append(row | {"split": "; or ".join(sorted(set(part["split"])))})
+    return pd.DataFrame(rows, columns=list(SUMMARY))
+
+
+def heard_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd.DataFrame | None:
+    """The recalls of speakers who were heard, folds x speakers; None of fewer than five, of others, or if not known.
+
+    Who was not heard is told from the few others of the same fold: there people are no clusters of their own.
+
+    Args:
+        by_speaker: as `Run.leakage_by_speaker` has it, or None.
+        place: model, embedding, `speakers` and probe.
+    """
+    if place[2] != "heard":
+        return None
+    found = recalls.select(by_speaker, place)
+    wide = recalls.by_fold(found) if len(found) else pd.DataFrame()
+    return wide if wide.shape[1] >= FEWEST_CLUSTERS else None
+
+
+def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.intp]:
+    """The unit of each fold, 0 to units - 1: what a bootstrap may draw as independent.
+
+    Folds that train on the same people are one unit. Where two people take turns in validation and test, one network,
+    up to the chosen epoch, is probed twice, and the same two people have not been heard. So are folds whose scores are
+    all the same: one measurement that was made twice.
+
+    Args:
+        by_fold: one row a fold, by its number; a score that is missing is nan.
+        units: fold -> its unit, as in `Run.units`.
+    """
+    _, group = np.unique(by_fold.fillna(-1.0).to_numpy(float), axis=0, return_inverse=True)
+    group, own = group.ravel(), np.array([units[fold] for fold in by_fold.index])
+    for unit in np.unique(own):
+        together = group[own == unit]
+        group[np.isin(group, together)] = together[0]
+    return np.asarray(np.unique(group, return_inverse=True)[1].ravel(), np.intp)
+
+
+def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+    """The mean of the folds' scores on bootstrap draws of units of folds, (DRAWS,): the same for the same seed."""
+    sums, sizes = np.bincount(group, scores), np.bincount(group)
+    drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
+    return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))

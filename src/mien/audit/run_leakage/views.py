@@ -1,0 +1,159 @@
+"""Which clips of a training its embedding is probed on: of each factor, people that it heard and people it did not.
+
+- speaker, heard: the training clips. speaker, unheard: the clips of validation and test whose speakers trained nothing.
+- emotion, unheard: probes are fitted on the training clips and tested on the test clips, as the model itself was.
+- a factor that groups speakers (gender, age, corpus, ...), heard: across the training speakers; unheard: fitted on the
+  training clips, tested on the test clips, where these have two classes or more.
+
+Where all people who are tested were heard in training (Peri et al. 2021), speaker and emotion, heard, are fitted on the
+training clips and tested on the test clips, other clips of the same people.
+
+Where an experiment leaves test clips alone, validation stands in their place.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from mien.audit.leakage.leakage import Asked
+from mien.audit.leakage.words import BALANCED, EMOTION, HEARD, UNHEARD
+from mien.audit.probes.division import SPEAKER, Division, divide, given
+from mien.audit.recognition import groups
+from mien.errors import AuditError
+
+Texts = NDArray[np.str_]
+
+
+class View(NamedTuple):
+    """Clips of a cell from which a factor is read.
+
+    Attributes:
+        factor: its name.
+        heard: heard or unheard by the encoder.
+        rows: (n,), of the cell's embeddings.
+        labels: (n,), the factor.
+        speakers: (n,).
+        others: name -> (n,), labels of other factors, for the identity floor.
+        known: `recordings`, `sentences`: (n,), where they are known of all clips.
+        division: how probes are fitted and tested.
+    """
+
+    factor: str
+    heard: str
+    rows: NDArray[np.intp]
+    labels: Texts
+    speakers: Texts
+    others: dict[str, ArrayLike]
+    known: dict[str, Texts]
+    division: Division
+
+
+def views(clips: pd.DataFrame, *, thorough: bool, emotion: bool = False, seed: int = 0) -> Iterator[View]:
+    """The views of a cell; what cannot be divided is none.
+
+    Args:
+        clips: of a cell, as `Run.embeddings` has them, with `split, speaker, label`.
+        thorough: of all factors, not of the speaker alone.
+        emotion: of the emotion in any case.
+        seed: of the divisions.
+    """
+    trained = clips["split"] == "train"
+    asked = clips["split"] == ("test" if (clips["split"] == "test").any() else "validation")
+    strangers = ~trained & ~clips["speaker"].isin(clips.loc[trained, "speaker"])
+    people = clips.loc[asked, "speaker"].nunique()
+    known = asked & (people > 1 and not (asked & strangers).any())
+    if known.any():
+        yield from _across(clips, clips["speaker"], SPEAKER, trained, known, heard=HEARD)
+    else:
+        yield from _within(clips, clips["speaker"], SPEAKER, HEARD, trained, seed)
+    yield from _within(clips, clips["speaker"], SPEAKER, UNHEARD, strangers, seed)
+    judged = asked & strangers
+    if thorough or emotion:
+        told = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
+        yield from _across(clips, told, EMOTION, trained, judged)
+        yield from _across(clips, told, EMOTION, trained, known, heard=HEARD)
+    if not thorough:
+        return
+    for factor, group in groups.factors(clips).items():
+        labels = clips["speaker"].astype(str).map(group)
+        yield from _within(clips, labels, factor, HEARD, trained, seed)
+        if len(labels[judged].dropna().unique()) > 1:
+            yield from _across(clips, labels, factor, trained, judged)
+
+
+def question(view: View, seed: int) -> Asked:
+    """How a view is scored."""
+    return {
+        **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
+        **{"recordings": view.known.get("recordings"), "division": view.division, "heard": view.heard, "seed": seed},
+    }
+
+
+def balanced(view: View, seed: int) -> Asked:
+    """How the emotion is scored on as many test clips of each class, so that what is frequent says nothing."""
+    return {**question(view, seed), "factor": BALANCED, "balanced": np.zeros(len(view.rows))}
+
+
+def _within(
+    clips: pd.DataFrame, labels: "pd.Series[str]", factor: str, heard: str, inside: "pd.Series[bool]", seed: int
+) -> Iterator[View]:
+    """Fitted and tested on parts of the same clips."""
+    rows = np.flatnonzero(inside & labels.notna()).astype(np.intp)
+    table = clips.iloc[rows]
+    people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
+    known = {
+        f"{name}s": table[name].to_numpy(str)
+        for name in ("recording", "sentence")
+        if name in table and len(table) and bool(table[name].notna().all())
+    }
+    try:
+        division = divide(
+            told,
+            factor=factor,
+            speakers=people,
+            recordings=known.get("recordings"),
+            sentences=known.get("sentences"),
+            seed=seed,
+        )
+    except AuditError:  # such as one speaker
+        return
+    yield View(factor, heard, rows, told, people, _others(table, factor), known, division)
+
+
+def _across(
+    clips: pd.DataFrame,
+    labels: "pd.Series[str]",
+    factor: str,
+    train: "pd.Series[bool]",
+    test: "pd.Series[bool]",
+    *,
+    heard: str = UNHEARD,
+) -> Iterator[View]:
+    """Fitted on the training clips, tested on others: of people who were not heard, or of the same people."""
+    rows = np.flatnonzero((train | test) & labels.notna()).astype(np.intp)
+    table = clips.iloc[rows]
+    fitted, asked = train.to_numpy()[rows], test.to_numpy()[rows]
+    people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
+    if not asked.any() or len(np.unique(told[fitted])) < 2 or not np.isin(told[asked], told[fitted]).any():
+        return
+    apart = "disjoint speakers" if heard == UNHEARD else "the same speakers"
+    words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; {apart}"
+    division = given([(fitted, asked)], len(rows), words, people if heard == UNHEARD else None)
+    yield View(factor, heard, rows, told, people, _others(table, factor, heard), {}, division)
+
+
+def _others(table: pd.DataFrame, factor: str, heard: str = UNHEARD) -> dict[str, ArrayLike]:
+    """What else is known of the clips and may say something of the factor: the emotion, and of it the gender.
+
+    Of the emotion of people who were heard it is the person, who tells of gender too. A person's gender says something
+    of who it is by being part of who it is: that is no floor under the speaker.
+    """
+    other = ("gender", "gender") if factor == EMOTION else (EMOTION, "label")
+    if factor == EMOTION and heard == HEARD:
+        other = (SPEAKER, SPEAKER)
+    name, column = other
+    known = column in table and len(table[column].dropna().unique()) > 1
+    return {name: table[column].to_numpy(object)} if known else {}

@@ -1,0 +1,160 @@
+"""The certificate of a run's split: hashes of files and split, what was examined in it, and what was found.
+
+A finding of severity leak stops the run, unless the experiment accepts it: then the certificate holds a mark, a
+sentence that stands beside every figure of the run.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.splits import checks
+from mien.audit.splits.findings import NAMES, Finding, counted, examine, grouped
+from mien.audit.splits.sounds import Sounds
+from mien.common.settings import digest
+from mien.data.protocols import PARTS, Fold
+from mien.errors import LeakError
+
+SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # what looks at sound; the last at labels of one sound
+BY_NAME = ("identical-audio", "label-conflict")  # of these, what sees by the name alone that a clip is told twice
+
+
+def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]:
+    """The folds as `splits.json` has them: fold, and for each part its speakers and clips.
+
+    Args:
+        clips: indexed by clip, with `speaker`.
+        folds: what the protocol made.
+    """
+    speaker = clips["speaker"]
+    return [
+        {"fold": fold.number}
+        | {
+            part: {"speakers": sorted(set(speaker[list(getattr(fold, part))])), "clips": list(getattr(fold, part))}
+            for part in PARTS
+        }
+        for fold in folds
+    ]
+
+
+def certificate(
+    clips: pd.DataFrame,
+    folds: Sequence[Fold],
+    classes: Sequence[str],
+    card: Mapping[str, Any],
+    left_out: Mapping[str, int],
+    *,
+    sounds: Sounds,
+    unheard: str = "",
+    by_speaker: Sequence[str] = (),
+    accepted: Collection[str] = (),
+) -> dict[str, Any]:
+    """The content of `certificate.json`.
+
+    Args:
+        clips: indexed by clip, with `speaker`, `label` and `sha256`.
+        folds: what the protocol made.
+        classes: the emotion classes that every part should have.
+        card: of the prepared corpus, or of several joined.
+        left_out: why clips are not used -> how many.
+        sounds: what came of looking at the clips' sound.
+        unheard: why some clips' sound was not looked at; empty where all was.
+        by_speaker: models whose normalisation takes the statistics of each speaker, those of test too.
+        accepted: findings that do not stop the run.
+
+    Raises:
+        LeakError: a leak that is not accepted, named with the ways out.
+    """
+    rows = table(clips, folds)
+    found, lacking, partly = examine(rows, sounds.twins, classes)
+    found += grouped("test-statistics", checks.statistics(by_speaker))
+    if why := unheard or unread(sounds):
+        limit(partly, lacking, SOUND, f"not all sound: {why}")
+    refuse(found, accepted)
+    leaks = [one for one in found if one.severity == "leak"]
+    return {
+        "corpus": card["name"],
+        "corpus_hash": card["hash"],
+        **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
+        "files": {clip: clips.loc[clip, "sha256"] for clip in sorted(set(rows["clip"]))},
+        "split": digest(describe(clips, folds)),
+        **told(found, lacking, partly),
+        "accepted": sorted(accepted),
+        "marks": [mark(one) for one in leaks],
+        "left_out": dict(left_out),
+        "notes": notes(clips, folds, classes),
+    }
+
+
+def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
+    """The folds as `mien.audit.splits.findings` reads them."""
+    placed = [(str(fold.number), part, clip) for fold in folds for part in PARTS for clip in getattr(fold, part)]
+    rows = pd.DataFrame(placed, columns=["fold", "split", "clip"])
+    known = [name for name in ("corpus", "speaker", "sentence", "session", "recording") if name in clips]
+    own = clips.loc[rows["clip"], [*known, "label"]].rename(columns={"label": "emotion"}).reset_index(drop=True)
+    return pd.concat([rows, own], axis=1)
+
+
+def unread(sounds: Sounds) -> str:
+    """Why some sound could not be looked at; empty where all could."""
+    if not sounds.problems:
+        return ""
+    such = "" if len(sounds.problems) == 1 else "such as "
+    return f"{counted(len(sounds.problems), 'file')} could not be read ({such}{sounds.problems[0]})"
+
+
+def limit(partly: dict[str, str], lacking: Mapping[str, str], names: Collection[str], what: str) -> None:
+    """Add to `partly` that findings were examined on a part only; those that are lacking stay so."""
+    for name in names:
+        if name not in lacking:
+            partly[name] = "; ".join([*([partly[name]] if name in partly else []), what])
+
+
+def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
+    """Raise LeakError where a leak is not accepted."""
+    stopping = [one for one in found if one.severity == "leak" and one.finding not in accepted]
+    if not stopping:
+        return
+    names = [one.finding for one in stopping]
+    others = [name for name in names if name != "shared-speaker"]
+    ways = [
+        *(["heard=true"] if "shared-speaker" in names else []),
+        *([f"accept=[{', '.join(others)}]"] if others else []),
+    ]
+    raise LeakError(
+        f"the split leaks; {'; '.join(f'{one.finding}: {one.text}' for one in stopping)}; divide or clean the corpus "
+        f"otherwise, or give {' and '.join(ways)}, and every table is marked so"
+    )
+
+
+def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[str, str]) -> dict[str, Any]:
+    """What a certificate tells of findings: `examined`, `examined_in_part`, `not_examined` and `findings`."""
+    return {
+        "examined": [name for name in NAMES if name not in lacking and name not in partly],
+        "examined_in_part": {name: partly[name] for name in NAMES if name in partly},
+        "not_examined": {name: lacking[name] for name in NAMES if name in lacking},
+        "findings": [
+            {"finding": one.finding, "severity": one.severity, "rows": list(one.rows), "text": one.text}
+            for one in found
+        ],
+    }
+
+
+def mark(leak: Finding) -> str:
+    """The sentence that stands beside every figure where a leak was accepted."""
+    why = "heard" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
+    return f"{why}: {leak.text}"
+
+
+def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:
+    """Sentences on classes that a part of a fold has not: a warning in training, a note in validation and test."""
+    said = []
+    for fold in folds:
+        for part in PARTS:
+            part_clips = clips.loc[list(getattr(fold, part))]
+            if lacking := [name for name in classes if name not in set(part_clips["label"])]:
+                people = ", ".join(sorted(set(part_clips["speaker"])))
+                kind, who = ("warning", "") if part == "train" else ("note", f" ({people})")
+                said.append(f"{kind}: fold {fold.number}, {part}{who}: no clip of {', '.join(lacking)}")
+    return said

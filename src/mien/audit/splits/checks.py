@@ -1,0 +1,198 @@
+"""The checks of a split, each a generator of rows: what `findings` tells of, before it is put into words.
+
+A split is the table that `findings` describes. A row tells `fold`, `splits` (the parts), `severity` and what it is
+about.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from mien.data.protocols import PARTS
+
+TOLD_BY = ("listed", "named", "folder")  # columns: the speaker as the table, the file's name and its folder tell
+
+Severity = Literal["leak", "note"]
+Row = dict[str, Any]
+
+
+class Twins(NamedTuple):
+    """Two clips of one sound: `how` is "bytes" or "samples" where it is identical, else "near"."""
+
+    first: str
+    second: str
+    how: Literal["bytes", "samples", "near"]
+    similarity: float
+
+
+def keyed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose people, sessions and recordings are told apart by their corpus, where there are several."""
+    told = rows.copy()
+    if several(rows):
+        prefix = told["corpus"].fillna("") + "/"
+        for column in {"speaker", "sentence", "session", "recording", *TOLD_BY} & set(told):
+            values = told[column]
+            bare = [not str(value).startswith(begin) for value, begin in zip(values, prefix, strict=True)]
+            told[column] = values.mask(pd.Series(bare, index=told.index) & values.notna(), prefix + values)
+    return told
+
+
+def several(rows: pd.DataFrame) -> bool:
+    """Whether a split has clips of several corpora."""
+    return "corpus" in rows and len(set(rows["corpus"].dropna())) > 1
+
+
+def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """Fold, two parts of it, and a value of the keys that both have."""
+    known = rows[rows[list(keys)].notna().all(axis=1)]
+    for fold, part in known.groupby("fold", sort=False):
+        values = {
+            split: set(group[list(keys)].itertuples(index=False, name=None)) for split, group in part.groupby("split")
+        }
+        for first, second in combinations(PARTS, 2):
+            for value in sorted(values.get(first, set()) & values.get(second, set())):
+                yield str(fold), first, second, value
+
+
+def speakers(rows: pd.DataFrame) -> Iterator[Row]:
+    """Speakers in two parts; `of` is how many the second part has, of the same `corpus` where there are several."""
+    if not several(rows):
+        people = rows.groupby(["fold", "split"])["speaker"].nunique()
+        for fold, first, second, (speaker,) in _between(rows, "speaker"):
+            yield _row(fold, (first, second), speaker=speaker, of=int(people[fold, second]))
+        return
+    for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True):
+        yield from ({**row, "corpus": corpus} for row in speakers(part.drop(columns="corpus")))
+
+
+def recordings(rows: pd.DataFrame) -> Iterator[Row]:
+    """Recordings and sessions across parts; by two people in validation and test alone they are a note.
+
+    In dialogues one of the two people of a session may validate and the other be tested: nothing of it is learned.
+    """
+    for column in ("recording", "session"):
+        if column not in rows:
+            continue
+        people = rows.groupby(["fold", "split", column])["speaker"].agg(set)
+        for fold, first, second, (value,) in _between(rows, column):
+            apart = not people[fold, first, value] & people[fold, second, value]
+            severity: Severity = "note" if first == "validation" and apart else "leak"
+            yield _row(fold, (first, second), severity, what=column, **{column: value})
+
+
+def sentences(rows: pd.DataFrame) -> Iterator[Row]:
+    """Sentences of one speaker in two parts."""
+    for fold, first, second, (speaker, sentence) in _between(rows, "speaker", "sentence"):
+        yield _row(fold, (first, second), speaker=speaker, sentence=sentence)
+
+
+def shared_sentences(rows: pd.DataFrame) -> Iterator[Row]:
+    """Sentences in both train and test, of which somebody speaks one in one part only."""
+    people = rows.groupby(["fold", "split", "sentence"])["speaker"].agg(set)
+    for fold, first, second, (sentence,) in _between(rows, "sentence"):
+        if (first, second) == ("train", "test") and people[fold, first, sentence] ^ people[fold, second, sentence]:
+            yield _row(fold, (first, second), "note", sentence=sentence)
+
+
+def missing_classes(rows: pd.DataFrame, classes: Sequence[str] | None) -> Iterator[Row]:
+    """Classes without a clip in a test part; None takes those of the fold."""
+    for fold, part in rows.groupby("fold", sort=False):
+        wanted = sorted({name for name in part["emotion"].dropna() if "+" not in name}) if classes is None else classes
+        tested = part["emotion"][part["split"] == "test"]
+        for name in wanted if len(tested) else ():
+            if name not in set(tested):
+                yield _row(str(fold), ("test",), "note", emotion=name)
+
+
+def told_twice(rows: pd.DataFrame, in_part: str) -> Iterator[Row]:
+    """The same clip in a part and in one behind it (in the order of `PARTS`)."""
+    for fold, first, second, (clip,) in _between(rows, "clip"):
+        if first == in_part:
+            yield _row(fold, (first, second), clips=[clip, clip], how="clip")
+
+
+def across(rows: pd.DataFrame, twins: Iterable[Twins]) -> Iterator[Row]:
+    """Twins in two parts of a fold; a note where they never are."""
+    places = _places(rows)
+    for pair in twins:
+        told: Row = {"clips": [pair.first, pair.second], "how": pair.how, "similarity": round(pair.similarity, 3)}
+        here, there = places.get(pair.first, {}), places.get(pair.second, {})
+        crossed = [
+            _row(fold, tuple(sorted((one, other), key=PARTS.index)), **told)
+            for fold in here.keys() & there.keys()
+            for one in here[fold]
+            for other in there[fold]
+            if one != other
+        ]
+        yield from sorted(crossed, key=lambda row: (row["fold"], row["splits"])) or [_row("", (), "note", **told)]
+
+
+def labels(rows: pd.DataFrame, twins: Iterable[Twins]) -> Iterator[Row]:
+    """One clip under two labels, or two clips of one sound; a leak where they lie across parts."""
+    known = rows[rows["emotion"].notna()]
+    for clip, group in known.groupby("clip", sort=True):
+        labels = sorted(set(group["emotion"]))
+        if len(labels) > 1:
+            crossed = any(len(set(part["split"])) > 1 for _, part in group.groupby("fold"))
+            yield _row("", (), "leak" if crossed else "note", clips=[clip, clip], emotions=labels)
+    label = known.drop_duplicates("clip").set_index("clip")["emotion"]
+    for pair in twins:
+        labels = [label.get(pair.first), label.get(pair.second)]
+        if None not in labels and labels[0] != labels[1]:
+            for row in across(rows, [pair]):
+                yield {**{key: row[key] for key in ("fold", "splits", "severity", "clips")}, "emotions": labels}
+
+
+def conflicts(rows: pd.DataFrame) -> Iterator[Row]:
+    """Clips whose speaker is told to be another one elsewhere; a leak where that one is in another part.
+
+    Tables may call people by other names than files do. So names are translated as most clips tell, and the clips that
+    do not fit are in conflict.
+    """
+    clips = rows.drop_duplicates("clip").set_index("clip")
+    parts = {(fold, who): set(part["split"]) for (fold, who), part in rows.groupby(["fold", "speaker"])}
+    others: dict[str, set[str]] = {}  # clip -> who else it may be of, as `speaker` calls them
+    for one, other in combinations([column for column in TOLD_BY if column in clips], 2):
+        known = clips[clips[[one, other, "speaker"]].notna().all(axis=1)]
+        people = {column: known.groupby(column)["speaker"].agg(usual) for column in (one, other)}
+        there, back = (known.groupby(a)[b].agg(usual) for a, b in ((one, other), (other, one)))
+        wrong = known[(known[one].map(there) != known[other]) | (known[other].map(back) != known[one])]
+        for clip, row in wrong.iterrows():
+            told = {people[column][row[column]] for column in (one, other)}
+            others.setdefault(str(clip), set()).update(told - {row["speaker"]})
+    for clip, who in others.items():
+        crossed = [
+            (str(fold), split)
+            for fold, split in rows.loc[rows["clip"] == clip, ["fold", "split"]].itertuples(index=False)
+            if any(parts.get((fold, name), set()) - {split} for name in who)
+        ]
+        row = clips.loc[[clip]].iloc[0]
+        told_by = {column: row[column] for column in TOLD_BY if column in row and pd.notna(row[column])}
+        fold, split = crossed[0] if crossed else ("", "")
+        severity: Severity = "leak" if crossed else "note"
+        yield _row(fold, (split,) if split else (), severity, clips=[clip], speaker=row["speaker"], **told_by)
+
+
+def usual(told: "pd.Series[str]") -> str:
+    """What most tell."""
+    return str(told.mode().iloc[0])
+
+
+def statistics(models: Iterable[str]) -> Iterator[Row]:
+    """Models that are given statistics of validation and test clips."""
+    for model in models:
+        yield _row("", ("validation", "test"), model=model)
+
+
+def _places(rows: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
+    """Clip -> fold -> the parts that it is in."""
+    places: dict[str, dict[str, list[str]]] = {}
+    for clip, fold, split in rows[["clip", "fold", "split"]].drop_duplicates().itertuples(index=False):
+        places.setdefault(clip, {}).setdefault(str(fold), []).append(split)
+    return places
+
+
+def _row(fold: str, splits: Sequence[str], severity: Severity = "leak", **told: Any) -> Row:
+    return {"fold": fold, "splits": list(splits), "severity": severity, **told}

@@ -1,0 +1,226 @@
+"""One file of a split manifest as a table: CSV, tab or semicolon, lines of JSON, HiCMAE's lists, our `splits.json`.
+
+Every value is text; what nobody tells is missing.
+"""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.splits.findings import counted
+from mien.corpora.corpus import read_table
+from mien.corpora.schemes import EMOTIONS, SYNONYMS
+from mien.data.protocols import PARTS
+from mien.errors import CorpusError
+
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "development", "devel", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
+}
+_SPELT = {  # column -> how others call it, the likeliest first
+    "clip": ("clip", "key", "id", "utt_id", "utterance", "utterance_id", "name"),
+    "file": (
+        "file",
+        "wav",
+        "path",
+        "audio",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "wav_path",
+        "audio_path",
+    ),
+    "split": ("split", "set", "partition", "split_set", "subset"),
+    "fold": ("fold", "fold_id"),
+    "speaker": ("speaker", "speaker_id", "spk", "spk_id", "actor", "actor_id", "speakerid", "subject"),
+    "emotion": ("emotion", "emo", "label", "emotion_label"),
+    "corpus": ("corpus", "dataset", "database"),
+    "sentence": ("sentence", "sentence_id", "statement"),
+    "session": ("session", "session_id"),
+    "recording": ("recording", "recording_id", "dialog", "dialogue", "video", "video_id"),
+    "start": ("start", "start_time"),
+    "end": ("end", "end_time"),
+}
+_SEPARATORS = (",", "\t", ";")
+
+
+def table(path: Path, fold: str, part: str | None, said: list[str]) -> pd.DataFrame:
+    """The rows of one file, columns as `manifests.COLUMNS` call them.
+
+    Args:
+        path: the file.
+        fold: that its place tells; a column of folds is put behind it.
+        part: that its name tells, for a file without a column of splits.
+        said: sentences are added on what was passed over.
+
+    Raises:
+        CorpusError: it is no such table, is empty, or a cell cannot be read.
+    """
+    if path.suffix.lower() == ".json":
+        return _ours(path)
+    whole, hint = _whole(path)
+    known = _renamed(whole)
+    columns = ", ".join(map(str, whole.columns)) + hint
+    if "file" not in known and "clip" not in known:
+        raise CorpusError(f"{path}: no column 'file' or 'clip'; it has: {columns}")
+    if "split" not in known and part is None:
+        raise CorpusError(f"{path}: no column 'split', and its name tells none; it has: {columns}")
+    if known.empty:
+        raise CorpusError(f"{path}: has a header and no row; a split manifest has a row for each clip")
+    known = known.astype("str").replace("nan", None)
+    known["split"] = _splits(path, known["split"]) if "split" in known else part
+    for column in ("start", "end"):
+        _refuse_words(path, column, known)
+    if "clip" not in known:
+        known["clip"] = known["file"].map(_clip, na_action="ignore")
+    if (lacking := known["clip"].isna()).any():
+        said.append(f"{path}: {counted(int(lacking.sum()), 'row')} without the name of a clip, passed over")
+    own = known["fold"].fillna("") if "fold" in known else ""
+    return known[~lacking].assign(fold=fold + own if fold == "" else fold if isinstance(own, str) else fold + "/" + own)
+
+
+def has_split(path: Path) -> bool:
+    """Whether a file is a table with a column of splits; what cannot be read is none."""
+    if path.suffix.lower() == ".json":
+        return path.name == "splits.json"
+    try:
+        if path.suffix.lower() == ".jsonl":
+            first = json.loads(_first(_lines(path)))
+            header = list(first) if isinstance(first, dict) else []
+        else:
+            first = _first(_lines(path))
+            header = first.split(_separator(first) or ",")
+    except (CorpusError, ValueError):
+        return False
+    return any(name.strip(' "').lower() in _SPELT["split"] for name in header)
+
+
+def _whole(path: Path) -> tuple[pd.DataFrame, str]:
+    """All columns of a file, and what may be wrong with them where they are not those that are looked for."""
+    if path.suffix.lower() == ".jsonl":
+        return pd.DataFrame(_objects(path), dtype=object), ""
+    first = _first(lines := _lines(path))
+    if _is_list(first):
+        return _list(path, lines), ""
+    separator = _separator(first)
+    hint = "" if separator else " (columns are separated by commas, tabs or semicolons, and named in the first line)"
+    return read_table(path, separator=separator or ","), hint
+
+
+def _first(lines: Sequence[str]) -> str:
+    return next(line for line in lines if line.strip())
+
+
+def _separator(header: str) -> str | None:
+    """What most likely separates the columns of a table; None where nothing does."""
+    best = max(_SEPARATORS, key=header.count)
+    return best if best in header else None
+
+
+def _is_list(line: str) -> bool:
+    """Whether a line is one of HiCMAE's: a path first, a label last."""
+    cells = line.split()
+    if len(cells) != 3 or not re.search(r"[/\\]", cells[0]):
+        return False
+    return cells[2].isdecimal() or cells[2].lower() in {*EMOTIONS, *SYNONYMS}
+
+
+def _refuse_words(path: Path, column: str, known: pd.DataFrame) -> None:
+    """Raise CorpusError where a cell is no number of seconds."""
+    for row, cell in known[column].dropna().items() if column in known else ():
+        try:
+            good = float(cell) >= 0 and math.isfinite(float(cell))
+        except ValueError:
+            good = False
+        if not good:
+            raise CorpusError(f"{path}: row {int(str(row)) + 1}, column '{column}': '{cell}' is no number of seconds")
+
+
+def _ours(path: Path) -> pd.DataFrame:
+    """`splits.json` of a run, with the clips beside it."""
+    try:
+        folds = json.loads(_text(path))["folds"]
+        rows = [(str(fold["fold"]), part, clip) for fold in folds for part in PARTS for clip in fold[part]["clips"]]
+        speakers = {(str(fold["fold"]), part): fold[part]["speakers"] for fold in folds for part in PARTS}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorpusError(f"{path}: not a splits.json of mien ({type(error).__name__}: {error})") from error
+    placed = pd.DataFrame(rows, columns=["fold", "split", "clip"], dtype="str")
+    beside = path.with_name("clips.csv")
+    if not beside.is_file():
+        alone = {key: told[0] for key, told in speakers.items() if len(told) == 1}
+        told = [alone.get(key) for key in zip(placed["fold"], placed["split"], strict=True)]
+        return placed.assign(speaker=pd.Series(told, index=placed.index, dtype="str"))
+    clips = read_table(beside).drop(columns=["fold", "split"], errors="ignore")
+    if "clip" not in clips or clips["clip"].duplicated().any():
+        raise CorpusError(f"{beside}: has no column 'clip' with a name for each; it is to lie beside splits.json")
+    return placed.merge(clips, on="clip", how="left", validate="many_to_one")
+
+
+def _list(path: Path, lines: list[str]) -> pd.DataFrame:
+    """HiCMAE's `frames-folder wav label`, without a header."""
+    rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if wrong := [number for number, cells in rows if len(cells) != 3]:
+        raise CorpusError(f"{path}: line {wrong[0]} is not 'frames-folder wav label', three words with a space between")
+    return pd.DataFrame([(cells[1], cells[2]) for _, cells in rows], columns=["file", "emotion"], dtype="str")
+
+
+def _objects(path: Path) -> list[dict[str, Any]]:
+    """One JSON object a line."""
+    found = []
+    for number, line in enumerate(_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise CorpusError(f"{path}: line {number} is not JSON ({error})") from error
+        if not isinstance(value, dict):
+            raise CorpusError(f"{path}: line {number} is no JSON object with keys such as 'key', 'wav' and 'emo'")
+        found.append({name: one for name, one in value.items() if not isinstance(one, dict | list)})
+    return found
+
+
+def _renamed(whole: pd.DataFrame) -> pd.DataFrame:
+    """The columns that are known, under our names."""
+    there = {str(column).strip().lower(): column for column in reversed(whole.columns)}
+    known = {name: next((there[one] for one in spelt if one in there), None) for name, spelt in _SPELT.items()}
+    return pd.DataFrame({name: whole[column] for name, column in known.items() if column is not None})
+
+
+def _splits(path: Path, told: "pd.Series[str]") -> "pd.Series[str]":
+    """The words of the column `split` as train, validation and test."""
+    words = told.str.strip().str.lower()
+    if len(strange := told[words.notna() & ~words.isin(list(SPLITS))]):
+        near = get_close_matches(str(strange.iloc[0]).lower(), SPLITS, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise CorpusError(
+            f"{path}: row {strange.index[0] + 1}, column 'split': '{strange.iloc[0]}'.{hint} Known: train, validation, "
+            "test (also dev, val, eval), and an empty cell for a clip that is not used"
+        )
+    return words.map(SPLITS, na_action="ignore")
+
+
+def _clip(file: str) -> str:
+    return PurePosixPath(file.replace("\\", "/")).with_suffix("").as_posix() if file.strip("./\\ ") else file
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except ValueError as error:
+        raise CorpusError(f"{path}: not text in UTF-8, so no split manifest") from error
+
+
+def _lines(path: Path) -> list[str]:
+    lines = _text(path).splitlines()
+    if not any(line.strip() for line in lines):
+        raise CorpusError(f"{path}: is empty; a split manifest has a row for each clip")
+    return lines

@@ -1,0 +1,138 @@
+"""Which clips of a split are one sound: by bytes, by decoded samples, and by fingerprint.
+
+Fingerprints are made of a feature of the store (`fingerprints.FEATURE`), so that PREPARED keeps them beside its
+other features, by the hash of each file, and a training pays for them once.
+"""
+
+from collections.abc import Collection, Hashable, Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mien.audit.splits import fingerprints
+from mien.audit.splits.checks import Twins
+from mien.audit.splits.fingerprints import CONFIG, FEATURE, Fingerprint, Pair
+from mien.data import extraction, shards
+from mien.data.extraction import Source, Target
+from mien.data.joined import Joined
+from mien.data.prepared import Prepared, key
+from mien.data.store import open_store
+from mien.errors import MediaError
+from mien.media.audio import read_audio
+
+_EQUAL = 1 - 1e-5  # similarity below which samples cannot be the same
+
+
+class Sounds(NamedTuple):
+    """What came of looking at sound.
+
+    Attributes:
+        twins: pairs of clips of one sound.
+        hashes: clip -> the SHA-256 of its file.
+        problems: a sentence a file that could not be read.
+        mute: clips that are too short, or in which nothing changes: not compared with others.
+    """
+
+    twins: list[Twins]
+    hashes: dict[str, str]
+    problems: list[str]
+    mute: list[str]
+
+
+class _Place(NamedTuple):
+    file: Path
+    start: float
+    end: float
+
+
+def of_prepared(prepared: Prepared | Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
+    """The twins among clips of a prepared corpus; extracts the fingerprints that it lacks.
+
+    Args:
+        prepared: one corpus or several.
+        clips: names.
+        workers: processes.
+    """
+    table = prepared.table[prepared.table["clip"].isin(list(clips)) & (prepared.table["seconds"] > 0)]
+    store, names = open_store(prepared, FEATURE, CONFIG), list(table["clip"])
+    problems = store.extract(missing, workers=workers) if (missing := store.missing(names)) else pd.DataFrame()
+    told = [f"{file}: {problem}" for file, problem in problems.itertuples(index=False)] if len(problems) else []
+    lacking = set(store.missing(names))
+    prints = {clip: fingerprints.fingerprint(store.frames(clip).numpy()) for clip in names if clip not in lacking}
+    keys = {
+        str(row["clip"]): (
+            key(row["sha256"], row["start"], row["end"]),
+            _Place(_media(prepared, row), row["start"], row["end"]),
+        )
+        for row in table.to_dict("records")
+    }
+    hashes = dict(zip(table["clip"], table["sha256"], strict=True))
+    return Sounds(list(_twins(keys, prints)), hashes, told, sorted(clip for clip in prints if prints[clip] is None))
+
+
+def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1) -> Sounds:
+    """The twins among clips that lie in files.
+
+    Args:
+        files: clip -> its file, and seconds where it begins and ends there (nan: the file's beginning and end).
+        workers: processes.
+    """
+    places = {clip: _Place(*told) for clip, told in files.items()}
+    sources = [Source(clip, *place, there=(frozenset(),)) for clip, place in places.items()]
+    with TemporaryDirectory() as folder:
+        readings = list(
+            extraction.extract(sources, [Target(Path(folder), FEATURE, CONFIG)], workers=workers, what="fingerprints")
+        )
+        prints = {
+            entry.clip: fingerprints.fingerprint(shards.frames(entry.shard)[entry.begin : entry.end].numpy())
+            for entry in shards.entries(Path(folder))
+        }
+    good = {reading.clip: reading for reading in readings if not reading.problem}
+    keys = {
+        clip: (key(reading.sha256, places[clip].start, places[clip].end), places[clip])
+        for clip, reading in good.items()
+        if reading.seconds > 0
+    }
+    problems = sorted(f"{places[one.clip].file}: {one.problem}" for one in readings if one.problem)
+    hashes = {clip: good[clip].sha256 for clip in sorted(good)}
+    return Sounds(list(_twins(keys, prints)), hashes, problems, sorted(clip for clip in keys if not prints.get(clip)))
+
+
+def _media(prepared: Prepared | Joined, row: Mapping[Hashable, Any]) -> Path:
+    whole = prepared.parts[str(row["corpus"])] if isinstance(prepared, Joined) else prepared
+    return whole.media({str(name): value for name, value in row.items()})
+
+
+def _twins(places: Mapping[str, tuple[str, _Place]], prints: Mapping[str, Fingerprint | None]) -> Iterator[Twins]:
+    """Pairs of clips of one key, then of one sound; of clips of one key the first stands for all in the latter."""
+    same: dict[str, list[str]] = {}
+    for clip, (identity, _) in sorted(places.items()):
+        same.setdefault(identity, []).append(clip)
+    for clips in same.values():
+        for first, second in combinations(clips, 2):
+            yield Twins(first, second, "bytes", 1.0)
+    group = {clips[0]: clips for clips in same.values()}
+    known = {clip: found for clip in group if (found := prints.get(clip)) is not None}
+    for pair in fingerprints.duplicates(known):
+        how: Literal["samples", "near"] = (
+            "samples" if _same_samples(places[pair.first][1], places[pair.second][1], pair) else "near"
+        )
+        for first in group[pair.first]:
+            for second in group[pair.second]:
+                one, other = sorted((first, second))
+                yield Twins(one, other, how, min(1.0, pair.similarity))
+
+
+def _same_samples(one: _Place, other: _Place, pair: Pair) -> bool:
+    """Whether two clips are equal, sample by sample, as decoded."""
+    if pair.similarity < _EQUAL:
+        return False
+    try:
+        heard = [read_audio(place.file, start=place.start, end=place.end) for place in (one, other)]
+    except MediaError:
+        return False  # gone since its fingerprint was made
+    return bool(np.array_equal(heard[0], heard[1]))

@@ -1,0 +1,108 @@
+"""The base of every settings class: frozen, strict about types, and closed to unknown keys. And their YAML."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mien.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """A typed, immutable group of settings. An unknown key or a wrong type raises `pydantic.ValidationError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False)
+
+
+def digest(value: object) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of a JSON-able value, the same on every machine."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
+    """Settings of a class from plain values, strict about types; raises ConfigError with the nearest key."""
+    try:
+        return kind.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in error.errors())) from None
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
+    place = [str(part) for part in error["loc"] if part != "[key]"]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        known = sorted(_known(kind, place[:-1]))
+        near = get_close_matches(place[-1], known, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        return f"{where}: unknown key '{key}'.{hint} Known: {', '.join(known)}"
+    if error["type"] == "missing":
+        return f"{where}: '{key}' is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    message = f"{message[0].lower()}{message[1:]}"
+    if not key and isinstance(error["input"], Mapping):  # a fault of all settings together: found were all of them
+        return f"{where}: {message}"
+    return f"{where}: {key}: {message} (found {json.dumps(error['input'])[:60]})"
+
+
+def _known(kind: Any, place: Sequence[str]) -> set[str]:
+    """The keys that settings of a class have at a place inside it."""
+    for part in place:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[part].annotation
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+    return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
+
+
+class Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of YAML 1.2's core schema, and no key told twice."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - a table of the base class, replaced whole
+        first: [
+            (tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[1] not in {"bool", "float", "timestamp"}
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that is told twice."""
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({key for key in keys if keys.count(key) > 1}):
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is told twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.inf|\.nan)$"),
+    list("-+0123456789."),
+)
+
+
+def difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | None:
+    """The first setting that differs: (dotted key, before, now)."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            if found := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
+                return found
+        return None
+    return None if before == now else (key, before, now)
+
+
+Named = dict[str, Any]
+
+
+def named(value: Any) -> Any:
+    """`NAME` is short for `{name: NAME}`."""
+    return {"name": value} if isinstance(value, str) else value

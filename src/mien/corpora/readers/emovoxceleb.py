@@ -1,0 +1,229 @@
+"""EmoVoxCeleb (Albanie et al. 2018): what a face model says of the interviews of VoxCeleb1, 1,251 celebrities.
+
+The release is a MATLAB file: for each face track (segment) the logits of a SENet-50 trained on FERPlus, a row for every
+0.24 s. Here it is read from CSV files anywhere below the root, one row a frame or a segment: speaker, video, segment,
+partition and the eight logits (`_face_logits`); further columns are passed over. VoxCeleb1's own media lie below
+the same root as `.../SPEAKER/VIDEO/SEGMENT.*` or `.../SPEAKER/VIDEO_SEGMENT.*`, the segment with any number of leading
+zeros, the speaker as in the CSV file or, with `vox1_meta.csv` at the root, as a number (id10001) for a name or the
+other way; this table tells gender and nationality as well.
+
+A segment's emotion is the most dominant one of its distribution (Peri et al. 2021, section 4.1): the greatest logit of
+each emotion over the frames, as in Albanie et al. (section 4, and their code), or the mean of the frames' softmax. No
+emotion is merged: the scheme `emovoxceleb` does that. Columns: recording (the video), segment, partition (train, heard,
+unheard), split, frames (how many rows), and the distribution, one column an emotion, in [0, 1], together 1.
+
+Left out and listed, as in Peri et al.: the speakers in the lowest 5 % by number of segments, of whichever partition and
+with or without a recording. Of N speakers these are the 0.05 N with the fewest, rounded down; who has as many segments
+as the first that stays, stays: never more than 5 % go, and no two of one number part by chance.
+
+The column `split` follows the paper as well: Train trains, and validation and test are both cut from the heard
+partition. How, the paper does not say. Here a speaker's heard videos, in the order of a hash of their names, go one by
+one to the part with fewer segments so far, the hash deciding between equals: no video is in both, and their sizes
+differ by no more than the longest video. The unheard partition is in no split.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from hashlib import sha256
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import pandas as pd
+
+from mien.corpora.corpus import Corpus, Problem, check, read_table
+from mien.corpora.readers import _files
+from mien.corpora.readers._face_logits import KEYS, POOLINGS, pooled
+from mien.errors import ConfigError, CorpusError
+
+SOURCE = "https://www.robots.ox.ac.uk/~vgg/research/cross-modal-emotions (labels), VoxCeleb1 (media)"
+LICENCE = "VoxCeleb: CC BY 4.0, for research; the recordings belong to their owners"
+SPEECH = "interviews, several languages"
+EXPECTED = 153_352  # the release's code: 153,486 tracks, of which 134 have no frame
+SCHEME = "emovoxceleb"
+OPTIONS = {
+    "pooling": "how a segment's frames become one distribution: max (of the logits, as published) or mean (of softmax)",
+    "drop_share": "share of the speakers, those with the fewest segments, who are left out: 0.05; 0 keeps all",
+    "media": "of a segment in both, take the video (the default) or the sound",
+}
+
+META = "vox1_meta.csv"  # VoxCeleb1's own: tabs between VoxCeleb1 ID, VGGFace1 ID, Gender, Nationality, Set
+
+_SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
+_SHOWN = 5  # names in a sentence
+
+Key = tuple[str, str, str]  # speaker, video, segment without leading zeros
+
+
+class Meta(NamedTuple):
+    """What `vox1_meta.csv` tells, each by number and by name of a speaker; empty without it."""
+
+    name: Mapping[str, str]
+    gender: Mapping[str, str]
+    nationality: Mapping[str, str]
+
+
+def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: str = "video") -> Corpus:
+    """Read EmoVoxCeleb; memory grows with the number of segments, not of frames.
+
+    Args:
+        root: the folder of the CSV files and of VoxCeleb1's media.
+        pooling: see `OPTIONS`, as the others.
+        drop_share: at least 0, less than 1.
+        media: "video" or "sound".
+
+    Raises:
+        ConfigError: an option is not understood.
+        CorpusError: `root` is missing, has no CSV file with these columns, or no recording of one of its segments.
+    """
+    for option, value, known in (("pooling", pooling, POOLINGS), ("media", media, ("video", "sound"))):
+        if value not in known:
+            raise ConfigError(f"option {option}: '{value}' is neither '{known[0]}' nor '{known[1]}'")
+    share = _share(drop_share)
+    paths = _files.media(root)
+    table, problems = pooled(root, pooling)
+    meta = _meta(root)
+    keys = [_key(meta.name.get(speaker, speaker), *rest) for speaker, *rest in table[list(KEYS)].to_numpy()]
+    files, strange = _recordings(paths, meta.name, set(keys), media)
+    table = table.assign(file=[files.get(key, "") for key in keys], split=_splits(table), clip=_clips(table))
+    table["gender"] = table["speaker"].map(meta.gender)
+    if meta.nationality:
+        table["nationality"] = table["speaker"].map(meta.nationality)
+    kept, few = _without_few(table, share)
+    there = kept[kept["file"] != ""]
+    if there.empty:
+        example = f"wav/{kept['clip'].iloc[0]}.wav"
+        raise CorpusError(
+            f"{root}: no recording of one of {len(kept):,} segments below it, such as {example}; put the media of "
+            "VoxCeleb1 there, or a link to them"
+        )
+    return check(
+        name="emovoxceleb",
+        root=root,
+        table=there.rename(columns={"video": "recording"}),
+        licence=LICENCE,
+        source=SOURCE,
+        expected=EXPECTED - (len(table) - len(kept)),
+        scheme=SCHEME,
+        problems=[*problems, *strange, *few, *_unrecorded(kept[kept["file"] == ""])],
+    )
+
+
+def _share(told: str) -> float:
+    try:
+        share = float(told)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise ConfigError(f"option drop_share: '{told}' is no share of speakers, such as 0.05; 0 keeps all")
+    return share
+
+
+def _clips(table: pd.DataFrame) -> "pd.Series[str]":
+    """SPEAKER/VIDEO/SEGMENT."""
+    return table["speaker"] + "/" + table["video"] + "/" + table["segment"]
+
+
+def _key(speaker: str, video: str, segment: str) -> Key:
+    return speaker, video, segment.lstrip("0")
+
+
+def _meta(root: Path) -> Meta:
+    if not (root / META).is_file():
+        return Meta({}, {}, {})
+    table = read_table(root / META, separator="\t")
+    number, name = "VoxCeleb1 ID", "VGGFace1 ID"
+    if lacking := [column for column in (number, name, "Gender", "Nationality") if column not in table]:
+        raise CorpusError(f"{root / META}: no column '{lacking[0]}'; take the file as VoxCeleb1 has it, with tabs")
+    told = table.dropna(subset=[number, name])
+    gender, nationality = (
+        {who: what for column in (number, name) for who, what in zip(told[column], told[of], strict=True)}
+        for of in ("Gender", "Nationality")
+    )
+    return Meta(dict(zip(told[number], told[name], strict=True)), gender, nationality)
+
+
+def _recordings(
+    paths: Collection[str], names: Mapping[str, str], known: Collection[Key], media: str
+) -> tuple[dict[Key, str], list[Problem]]:
+    """The file of each segment that has one; files that are none of a known segment, or a second of its kind."""
+    found: dict[Key, str] = {}
+    problems = []
+    unknown: list[str] = []
+    for path in sorted(paths, key=lambda path: (_is_sound(path) == (media == "video"), path)):
+        key = next((key for key in _told(path, names) if key in known), None)
+        if key is None:
+            unknown.append(path)
+        elif key not in found:
+            found[key] = path
+        elif _is_sound(path) == _is_sound(found[key]):
+            problems.append(Problem(path, f"a second file of the segment beside {found[key]}, left out"))
+    for place, some in groupby(sorted(unknown), key=lambda path: PurePosixPath(path).parent.as_posix()):
+        problems.append(Problem(place, f"no logits of {_counted(some, 'recording')}, left out"))
+    return found, problems
+
+
+def _is_sound(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in _SOUND
+
+
+def _told(path: str, names: Mapping[str, str]) -> list[Key]:
+    """What a path may tell: SPEAKER/VIDEO/SEGMENT, or SPEAKER/VIDEO_SEGMENT as VoxCeleb1 was first named."""
+    *above, stem = PurePosixPath(path).with_suffix("").parts
+    told = []
+    if len(above) > 1:
+        told.append(_key(names.get(above[-2], above[-2]), above[-1], stem))
+    if above and "_" in stem:
+        told.append(_key(names.get(above[-1], above[-1]), *stem.rsplit("_", 1)))
+    return told
+
+
+def _splits(table: pd.DataFrame) -> "pd.Series[str]":
+    """The split of each segment, see the module."""
+    heard = table[table["partition"] == "heard"]
+    sizes = Counter(zip(heard["speaker"], heard["video"], strict=True))
+    held: Counter[tuple[str, str]] = Counter()
+    placed: dict[tuple[str, str], str] = {}
+    for speaker, video in sorted(sizes, key=lambda place: _hash(*place)):
+        parts = ("validation", "test") if _hash(speaker, video)[-1] % 2 else ("test", "validation")
+        part = min(parts, key=lambda name: held[speaker, name])
+        placed[speaker, video] = part
+        held[speaker, part] += sizes[speaker, video]
+    told = [
+        "train" if partition == "train" else placed[speaker, video] if partition == "heard" else ""
+        for speaker, video, partition in zip(table["speaker"], table["video"], table["partition"], strict=True)
+    ]
+    return pd.Series(told, index=table.index, dtype="str")
+
+
+def _hash(speaker: str, video: str) -> bytes:
+    return sha256(f"{speaker}/{video}".encode()).digest()
+
+
+def _without_few(table: pd.DataFrame, share: float) -> tuple[pd.DataFrame, list[Problem]]:
+    """The table without the speakers who have the fewest segments, and who these are."""
+    counts = table["speaker"].value_counts().sort_values(kind="stable")
+    least = counts.iloc[math.floor(share * len(counts) + 1e-9)]  # 0.05 * 20 is one speaker, whatever the rounding
+    few = counts[counts < least]
+    problems = [
+        Problem(str(speaker), f"{size} segments, among the lowest {share:.0%} of the speakers, left out")
+        for speaker, size in few.items()
+    ]
+    return table[~table["speaker"].isin(few.index)], problems
+
+
+def _unrecorded(table: pd.DataFrame) -> list[Problem]:
+    """Segments that have no recording, video by video."""
+    places = (table["speaker"] + "/" + table["video"]).rename("place")
+    return [
+        Problem(str(place), f"no recording of {_counted(segments, 'segment')}, left out")
+        for place, segments in table["segment"].groupby(places)
+    ]
+
+
+def _counted(names: Iterable[str], what: str) -> str:
+    """How many there are, and what the first are called."""
+    several = [PurePosixPath(name).name for name in names]
+    more = ", ..." if len(several) > _SHOWN else ""
+    return f"{len(several)} {what}{'' if len(several) == 1 else 's'} ({', '.join(several[:_SHOWN])}{more})"

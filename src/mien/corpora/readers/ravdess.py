@@ -1,0 +1,179 @@
+"""RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song (Livingstone & Russo 2018): 24 actors.
+
+A file's stem is seven codes: modality - channel - emotion - intensity - statement - repetition - actor. The files lie
+under `Actor_XX/` or anywhere else below the root; where a folder tells the actor, the name must say the same, else the
+clip is left out: a wrong actor is a speaker in two splits. The same performance in sound (03-...) and in video
+(01-...) is two clips. Actors of odd number are men, of even number women. Columns: sentence (the words), statement,
+repetition, intensity, modality, channel.
+
+Where `action_units.csv` lies at the root, its columns come behind these, float64: facial action units of OpenFace
+(Baltrusaitis et al. 2018), means over the frames of a video, `AU01_r` to `AU45_r` intensities from 0 to 5 and `AU01_c`
+to `AU45_c` shares of the frames in which the unit is there. Its column `clip` names the video; every clip of the same
+performance, in sound too, has the row. One vector a clip is no course over time: voice and face are not synchronous.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from mien.corpora.corpus import Corpus, Problem, check, read_table
+from mien.corpora.readers import _files
+from mien.errors import CorpusError
+
+SOURCE = "https://zenodo.org/records/1188976"
+LICENCE = "CC BY-NC-SA 4.0"
+SPEECH = "acted, North American English"
+EXPECTED = 1440
+SCHEME = "ravdess"
+
+# Clips of the complete corpus in each modality; actor 18 has no song.
+COMPLETE = {"speech": EXPECTED, "song": 1012}
+
+MODALITIES = {"01": "audio-video", "02": "video", "03": "audio"}
+CHANNELS = {"01": "speech", "02": "song"}
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happiness",
+    "04": "sadness",
+    "05": "anger",
+    "06": "fear",
+    "07": "disgust",
+    "08": "surprise",
+}
+INTENSITIES = {"01": "normal", "02": "strong"}
+SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+
+ACTION_UNITS = "action_units.csv"
+
+_NAME = re.compile(r"0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(?:0[1-9]|1\d|2[0-4])")
+_FOLDER = re.compile(r"actor_(\d\d)", re.IGNORECASE)
+_UNIT = re.compile(r"AU\d\d_[rc]")
+
+
+def told(stem: str) -> dict[str, str] | None:
+    """What a name of seven codes tells: speaker, sentence, emotion; None where it is no name of RAVDESS."""
+    if _NAME.fullmatch(stem) is None:
+        return None
+    row = _row(stem, "")
+    return {name: row[name] for name in ("speaker", "sentence", "emotion")}
+
+
+def read(root: Path) -> Corpus:
+    """Read RAVDESS, or the parts of it that are there; `expected` counts the kinds of clips that were found.
+
+    Raises:
+        CorpusError: `root` is missing, not one file below it is named like RAVDESS's, or its `action_units.csv` is no
+            table with the column `clip` and action units.
+    """
+    problems = []
+    named = []
+    for path in _files.media(root):
+        if complaint := _complaint(PurePosixPath(path)):
+            problems.append(Problem(path, f"{complaint}, left out"))
+        else:
+            named.append(path)
+    kept, doubled = _files.by_stem(named)
+    if not kept:
+        raise CorpusError(f"{root}: not RAVDESS; no recording named like Actor_01/03-01-05-01-02-01-01.wav below it")
+    table = pd.DataFrame([_row(stem, path) for stem, path in kept.items()])
+    units, strange = _action_units(root, {_performance(stem) for stem in kept})
+    if units:
+        names = list(next(iter(units.values())))
+        unknown = dict.fromkeys(names, math.nan)
+        rows = [units.get(_performance(stem), unknown) for stem in table["clip"]]
+        table = pd.concat([table, pd.DataFrame(rows, columns=names, dtype="float64")], axis=1)
+    return check(
+        name="ravdess",
+        root=root,
+        table=table,
+        licence=LICENCE,
+        source=SOURCE,
+        expected=_expected(zip(table["modality"], table["channel"], strict=True)),
+        scheme=SCHEME,
+        problems=problems + doubled + strange,
+    )
+
+
+def _complaint(path: PurePosixPath) -> str | None:
+    if not _NAME.fullmatch(path.stem):
+        return "not a name of RAVDESS such as 03-01-05-01-02-01-01"
+    actor = path.stem[-2:]
+    for part in path.parts[:-1]:
+        if (told := _FOLDER.fullmatch(part)) and told[1] != actor:
+            return f"the folder says actor {told[1]}, the name says actor {actor}"
+    return None
+
+
+def _row(stem: str, path: str) -> dict[str, str]:
+    modality, channel, emotion, intensity, statement, repetition, actor = stem.split("-")
+    return {
+        "clip": stem,
+        "file": path,
+        "speaker": actor,
+        "gender": "male" if int(actor) % 2 else "female",
+        "emotion": EMOTIONS[emotion],
+        "sentence": SENTENCES[statement],
+        "statement": statement,
+        "repetition": repetition,
+        "intensity": INTENSITIES[intensity],
+        "modality": MODALITIES[modality],
+        "channel": CHANNELS[channel],
+    }
+
+
+def _expected(kinds: Iterable[tuple[str, str]]) -> int:
+    return sum(COMPLETE[channel] for _, channel in set(kinds))
+
+
+def _performance(stem: str) -> str:
+    """What was performed: the codes behind that of the modality."""
+    return stem[3:]
+
+
+def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapping[str, float]], list[Problem]]:
+    """Performance -> unit -> value, of those that are in the corpus; rows that tell none are problems."""
+    path = root / ACTION_UNITS
+    if not path.is_file():
+        return {}, []
+    table = read_table(path)
+    names = [name for name in map(str, table) if _UNIT.fullmatch(name)]
+    if "clip" not in table or not names:
+        raise CorpusError(
+            f"{path}: no table of action units with the columns clip and AU01_r, ...; "
+            f"it has: {', '.join(map(str, table))}; "
+            "rename its columns, or take it out of the folder"
+        )
+    found: dict[str, Mapping[str, float]] = {}
+    problems = []
+    actors = {performance[-2:] for performance in performances}
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        stem = str(row["clip"])
+        performance = _performance(stem)
+        values = {name: _number(row[name]) for name in names}
+        complaint = None
+        if not _NAME.fullmatch(stem):
+            complaint = f"'{stem}' is no name of RAVDESS"
+        elif performance in found:
+            complaint = f"the performance of {stem} is told already"
+        elif lacking := [name for name, value in values.items() if not math.isfinite(value)]:
+            complaint = f"{lacking[0]} of {stem} is no number"
+        elif performance not in performances:
+            if performance[-2:] in actors:
+                complaint = f"there is no recording of {stem}"
+        else:
+            found[performance] = values
+        if complaint:
+            problems.append(Problem(ACTION_UNITS, f"row {number}: {complaint}, passed over"))
+    return found, problems
+
+
+def _number(cell: object) -> float:
+    """A cell as a number, nan where it is none."""
+    try:
+        return float(str(cell))
+    except ValueError:
+        return math.nan

@@ -1,0 +1,95 @@
+"""A padded batch: the sequences of its modalities, labels, its place in the global batch, its random numbers."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One modality of a batch. An absent modality has nothing valid.
+
+    Attributes:
+        values: B x T x D float; or pixels, B x T x C x S x S, uint8 until `to` makes them -1 to 1.
+        valid: B x T bool.
+    """
+
+    values: Tensor
+    valid: Tensor
+
+    @staticmethod
+    def absent(clips: int) -> "Sequence":
+        """A modality that no clip has."""
+        return Sequence(torch.zeros(clips, 0, 0), torch.zeros(clips, 0, dtype=torch.bool))
+
+    def part(self, rows: Tensor) -> "Sequence":
+        """Some clips of the sequence, by row."""
+        return Sequence(self.values[rows], self.valid[rows])
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
+        """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1)."""
+        values = self.values.to(device).to(dtype)
+        return Sequence(values / 127.5 - 1 if self.values.dtype == torch.uint8 else values, self.valid.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A padded batch: what one process holds of a step's global batch.
+
+    Attributes:
+        clips: B names.
+        audio: sound, B x T x D.
+        video: faces, B x T x D or pixels B x T x C x S x S; its frames have a rate of their own.
+        labels: factor -> B int64, -1 where not known; or B x K float, nan where not known.
+        rows: B int64, the place of each clip in the global batch.
+        size: clips in the global batch.
+        seed: seed of the run.
+        step: number of the step, counted over all epochs.
+    """
+
+    clips: tuple[str, ...]
+    audio: Sequence
+    video: Sequence
+    labels: Mapping[str, Tensor]
+    rows: Tensor
+    size: int
+    seed: int
+    step: int
+
+    def part(self, rows: Tensor) -> "Batch":
+        """What a process that holds `rows` (int64) of this batch would get."""
+        return replace(
+            self,
+            clips=tuple(self.clips[row] for row in rows.tolist()),
+            audio=self.audio.part(rows),
+            video=self.video.part(rows),
+            labels={factor: values[rows] for factor, values in self.labels.items()},
+            rows=self.rows[rows],
+        )
+
+    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
+        """The same batch on a device, its sequences as `dtype`."""
+        return replace(
+            self,
+            audio=self.audio.to(device, dtype),
+            video=self.video.to(device, dtype),
+            labels={factor: values.to(device) for factor, values in self.labels.items()},
+        )
+
+    def uniform(self, draw: str, *shape: int) -> Tensor:
+        """Random numbers in [0, 1), B x shape, the same for a clip's row whatever the number of processes."""
+        return uniform(self.seed, self.step, draw, self.size, *shape)[self.rows]
+
+
+def uniform(seed: int, step: int, draw: str, size: int, *shape: int) -> Tensor:
+    """Random numbers in [0, 1), size x shape float64 on the CPU, that depend on (seed, step, draw) alone."""
+    key = hashlib.sha256(f"{seed}/{step}/{draw}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
+    return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
+
+
+Modality = Literal["audio", "video"]

@@ -1,0 +1,195 @@
+"""From feature sequences to padded batches, the same numbers for a clip on any number of processes.
+
+A batch is padded to the longest clip of the *global* batch, knows its rows in it, and draws every random number of a
+step keyed by (seed, step, draw), so that neither the number of processes nor a resumed run changes what a clip meets.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from mien.data.batch import Batch, Sequence, uniform
+from mien.data.length import Length, Place
+from mien.data.masking import Masking, masked
+
+
+class Frames(Protocol):
+    """Where the feature sequences of clips come from; a `FeatureStore` is one."""
+
+    def length(self, clip: str) -> int:
+        """Return the number of frames of a clip."""
+
+    def frames(self, clip: str) -> Tensor:
+        """Return the frames of a clip, T x D float32, or pixels T x C x S x S uint8."""
+
+    def valid(self, clip: str) -> Tensor:
+        """Return which frames of a clip are usable, T bool."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What batches are made of: parallel sequences, one entry an example (a clip, or a changed copy of one).
+
+    Attributes:
+        clips: names.
+        speakers: for normalisation by speaker.
+        audio: where the frames of each come from; empty where nothing is heard.
+        labels: factor -> labels as in `Batch`.
+        video: likewise; empty where nothing is seen.
+    """
+
+    clips: tuple[str, ...]
+    speakers: tuple[str, ...]
+    audio: tuple[Frames, ...]
+    labels: Mapping[str, Tensor]
+    video: tuple[Frames, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+
+class Normaliser(Protocol):
+    """Maps frames T x D of a speaker to normalised frames."""
+
+    def __call__(self, frames: Tensor, speaker: str) -> Tensor:
+        """Return the normalised frames."""
+
+
+class Stream(NamedTuple):
+    """What a loader must know of a modality.
+
+    Attributes:
+        hop: seconds between frames; infinite where a clip has one vector.
+        normalise: applied to whole clips, before anything is cut.
+    """
+
+    hop: float
+    normalise: Normaliser
+
+
+class Loader:
+    """Makes batches from examples. Where a clip has sound and pictures, the same seconds of both are taken.
+
+    Args:
+        examples: what there is.
+        batch_size: clips in a global batch.
+        length: see `Length`.
+        audio: of the sound; None where nothing is heard.
+        video: of the pictures; None where nothing is seen.
+        seed: of all random numbers.
+        training: random parts and masks are drawn in training only.
+        masking: see `Masking`.
+        weights: one weight an example: an epoch then draws as many examples with replacement, by weight.
+        rank: this process's number.
+        processes: how many there are.
+    """
+
+    def __init__(
+        self,
+        examples: Examples,
+        *,
+        batch_size: int,
+        length: Length,
+        audio: Stream | None = None,
+        video: Stream | None = None,
+        seed: int = 0,
+        training: bool = False,
+        masking: Masking | None = None,
+        weights: Tensor | None = None,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.examples = examples
+        self.batch_size = batch_size
+        self.length = length if training or length.long != "random" else length.model_copy(update={"long": "whole"})
+        self.audio = audio
+        self.video = video
+        self.seed = seed
+        self.training = training
+        self.masking = masking if training and masking is not None and masking.count > 0 else None
+        self.weights = weights
+        self.rank = rank
+        self.processes = processes
+
+    def __len__(self) -> int:
+        """Steps in an epoch."""
+        return -(-len(self.examples) // self.batch_size)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise."""
+        count = len(self.examples)
+        order = torch.arange(count)
+        if self.training and self.weights is not None:
+            limits = self.weights.double().cumsum(0)
+            draws = uniform(self.seed, epoch, "sampling", count) * limits[-1]
+            order = torch.searchsorted(limits, draws, right=True).clamp(max=count - 1)
+        elif self.training:
+            order = uniform(self.seed, epoch, "order", count).argsort(stable=True)
+        for index, chosen in enumerate(torch.split(order, self.batch_size)):
+            yield self.batch(chosen.tolist(), step=epoch * len(self) + index)
+
+    def batch(self, chosen: Many[int], *, step: int) -> Batch:
+        """This process's part of the global batch of the chosen examples."""
+        size, examples = len(chosen), self.examples
+        rows = torch.arange(size).tensor_split(self.processes)[self.rank]
+        position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
+        places = [self._place(index, share) for index, share in zip(chosen, position, strict=True)]
+        batch = Batch(
+            clips=tuple(examples.clips[chosen[row]] for row in rows.tolist()),
+            audio=self._sequence(self.audio, examples.audio, chosen, places, rows.tolist()),
+            video=self._sequence(self.video, examples.video, chosen, places, rows.tolist()),
+            labels={f: values[[chosen[row] for row in rows.tolist()]] for f, values in examples.labels.items()},
+            rows=rows,
+            size=size,
+            seed=self.seed,
+            step=step,
+        )
+        if self.masking is None or self.audio is None:
+            return batch
+        return replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
+
+    def _place(self, index: int, position: float) -> Place:
+        """What is taken of an example: decided by its sound, else by its pictures."""
+        for stream, sources in ((self.audio, self.examples.audio), (self.video, self.examples.video)):
+            timed = stream is not None and not math.isinf(stream.hop)
+            if stream is not None and timed and (length := sources[index].length(self.examples.clips[index])):
+                return self.length.place(length, stream.hop, position)
+        return Place(0.0, 0.0, 0.0)
+
+    def _sequence(
+        self, stream: Stream | None, sources: Many[Frames], chosen: Many[int], places: Many[Place], rows: Many[int]
+    ) -> Sequence:
+        """One modality of this process's rows, padded to the longest of the global batch."""
+        if stream is None:
+            return Sequence.absent(len(rows))
+        clips, length = self.examples.clips, self.length
+        counts = [
+            length.frames(sources[index].length(clips[index]), stream.hop, place)
+            for index, place in zip(chosen, places, strict=True)
+        ]
+        longest = max(counts, default=0)
+        if longest == 0:
+            return Sequence.absent(len(rows))
+        some = chosen[counts.index(longest)]
+        example = sources[some].frames(clips[some])[:1]
+        cut: list[Tensor] = []
+        valid = torch.zeros(len(rows), longest, dtype=torch.bool)
+        for number, row in enumerate(rows):
+            index = chosen[row]
+            frames, usable = sources[index].frames(clips[index]), sources[index].valid(clips[index])
+            frames = stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
+            part, usable = length.apply(frames, usable, stream.hop, places[row])
+            cut.append(part)
+            valid[number, : len(part)] = usable
+        if cut and all(len(frames) == longest for frames in cut):
+            return Sequence(torch.stack(cut), valid)
+        values = torch.zeros(len(cut), longest, *example.shape[1:], dtype=example.dtype)
+        for row, frames in enumerate(cut):
+            if len(frames):
+                values[row, : len(frames)] = frames
+        return Sequence(values, valid)

@@ -1,0 +1,96 @@
+"""How long a clip is made: cut, repeated, filled, or left as it is. Sound and pictures of a clip are cut alike.
+
+A clip of T frames, a frame each `hop` seconds, lasts T x hop. Frames are T x ..., lengths in seconds.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from mien.common.settings import Settings
+
+_INEXACT = 1e-6  # of a frame: the rounding of seconds
+GREY = 128  # of pixels that fill a clip: in the middle between black and white
+
+
+class Place(NamedTuple):
+    """What is taken of a clip, in seconds.
+
+    Attributes:
+        start: where it begins.
+        seconds: how long it is made.
+        whole: how long the clip is.
+    """
+
+    start: float
+    seconds: float
+    whole: float
+
+
+class Length(Settings):
+    """How long a clip is made, in seconds; None keeps every clip as long as it is.
+
+    Attributes:
+        seconds: the target, at least .05: an encoder sees nothing in less.
+        long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (all of
+            it in evaluation), or all of it.
+        short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020); filled up with a constant
+            that counts as frames (Peri et al. 2021, section 3.1); or stays short, and the batch is padded with frames
+            that do not count.
+    """
+
+    seconds: float | None = Field(None, ge=0.05)
+    long: Literal["middle", "random", "whole"] = "whole"
+    short: Literal["repeat", "constant", "pad"] = "pad"
+
+    def place(self, length: int, hop: float, position: float) -> Place:
+        """What is taken of a clip of `length` frames; `position` in [0, 1) says where a random part begins."""
+        if self.seconds is None or length == 0 or math.isinf(hop):
+            return Place(0.0, length * hop, length * hop)
+        target = round(self.seconds / hop)
+        if length <= target:
+            kept = length if self.short == "pad" else target
+            return Place(0.0, kept * hop, length * hop)
+        if self.long == "whole":
+            return Place(0.0, length * hop, length * hop)
+        start = int(position * (length - target + 1)) if self.long == "random" else (length - target) // 2
+        return Place(start * hop, target * hop, length * hop)
+
+    def frames(self, length: int, hop: float, place: Place) -> int:
+        """How many frames of a modality with `length` of them, one each `hop` seconds, are taken."""
+        if length == 0 or self.seconds is None or math.isinf(hop):
+            return length
+        wanted = math.ceil(place.seconds / hop - _INEXACT)
+        if self.short == "constant" or place.seconds > place.whole:
+            return wanted
+        return min(wanted, max(0, length - round(place.start / hop)))
+
+    def apply(self, frames: Tensor, valid: Tensor, hop: float, place: Place) -> tuple[Tensor, Tensor]:
+        """Take frames T x ... and their validity T: cut, repeated in step with the clip, or filled."""
+        length, target = len(frames), self.frames(len(frames), hop, place)
+        if target == length and place.start == 0:
+            return frames, valid
+        if self.short == "repeat" and place.seconds > place.whole:
+            taken = _repeated(target, hop, place.whole)
+            seen = taken < length
+            taken = taken.clamp(max=length - 1)
+            return frames[taken], valid[taken] & seen
+        start = round(place.start / hop)
+        part, usable = frames[start : start + target], valid[start : start + target]
+        if (missing := target - len(part)) <= 0:
+            return part, usable
+        constant = float(GREY) if frames.dtype == torch.uint8 else 0.0
+        filler = torch.full((missing, *frames.shape[1:]), constant, dtype=frames.dtype)
+        return torch.cat([part, filler]), torch.cat([usable, torch.ones(missing, dtype=torch.bool)])
+
+
+def _repeated(count: int, hop: float, whole: float) -> Tensor:
+    """Which frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played again and again."""
+    period = round(whole / hop)
+    if abs(period * hop - whole) < _INEXACT * hop:
+        return torch.arange(count) % max(1, period)
+    times = torch.arange(count, dtype=torch.float64) * hop
+    return ((times + _INEXACT * hop) % whole / hop).floor().long()

@@ -1,0 +1,67 @@
+"""Normalisation of feature frames: none, by the training frames, or by each speaker's own frames.
+
+`speaker` uses all clips of a speaker, those of test speakers too: a run that uses it is marked as using statistics of
+test data.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mien.data.batches import Frames
+from mien.errors import RunError
+
+Kind = Literal["none", "train", "speaker"]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Subtracts a mean and divides by a standard deviation, each of shape D; both empty for `none`.
+
+    Attributes:
+        kind: none, train or speaker.
+        statistics: speaker -> (mean D, standard deviation D); for `train` under the empty name.
+    """
+
+    kind: Kind
+    statistics: dict[str, tuple[Tensor, Tensor]]
+
+    def __call__(self, frames: Tensor, speaker: str) -> Tensor:
+        """Normalise frames T x D."""
+        if self.kind == "none":
+            return frames
+        key = "" if self.kind == "train" else speaker
+        if key not in self.statistics:
+            raise RunError(
+                f"normalisation: the model needs the statistics of speaker '{speaker}', which it has not: "
+                "a model trained with 'normalisation: speaker' works on prepared corpora with known speakers only"
+            )
+        mean, std = self.statistics[key]
+        return (frames - mean) / std
+
+
+def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
+    """Measure the statistics over (clip, speaker, source of frames); a constant dimension is only centred."""
+    sums: dict[str, tuple[int, Tensor, Tensor]] = {}
+    if kind != "none":
+        for clip, speaker, source in frames:
+            values = source.frames(clip).double()
+            if len(values) == 0:
+                continue
+            key = "" if kind == "train" else speaker
+            count, total, squares = sums.get(key, (0, torch.zeros(1), torch.zeros(1)))
+            sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
+    if kind == "train" and not sums:
+        raise RunError(
+            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or are "
+            "the columns empty?"
+        )
+    statistics = {}
+    for key, (count, total, squares) in sums.items():
+        mean = total / count
+        std = (squares / count - mean.square()).clamp(min=0).sqrt()
+        statistics[key] = (mean.float(), torch.where(std > 1e-5, std, 1.0).float())
+    return Normalisation(kind, statistics)

@@ -1,0 +1,176 @@
+"""The PREPARED folder: a corpus whose files were hashed and decoded once, written by `mien prepare`.
+
+- `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
+  without sound), `sha256` (of the file's bytes, hexadecimal) and, where there are videos, `video_seconds` (of pictures,
+  as the file tells).
+- `problems.csv`: file, problem.
+- `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
+  so that a table that was edited, or is another one, is noticed.
+- `features/`: see `mien.data.store`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.common.files import atomic, sha256, write_json
+from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
+from mien.errors import CorpusError
+
+AGAIN = "prepare it again into a new folder"
+TOLD = ("name", "root", "scheme", "licence", "hash")  # the text that a finished card has, besides reader and input
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A PREPARED folder that is complete.
+
+    Attributes:
+        folder: the folder itself.
+        table: as in `corpus.csv`.
+        card: as in `card.json`.
+    """
+
+    folder: Path
+    table: pd.DataFrame
+    card: dict[str, Any]
+
+    @staticmethod
+    def open(folder: Path | str) -> "Prepared":
+        """Open a PREPARED folder; raises CorpusError when it is none, is unfinished, or its parts do not match."""
+        folder = Path(folder)
+        card = read_card(folder)
+        if card is None:
+            raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
+        if card.get("unfinished"):
+            raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
+        if lacking := [key for key in TOLD if not isinstance(card.get(key), str)]:
+            raise CorpusError(f"{folder / 'card.json'}: does not tell '{lacking[0]}'; {AGAIN}")
+        path = folder / "corpus.csv"
+        raw = read_table(path)
+        if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:
+            raise CorpusError(f"{path}: no column '{missing[0]}'; {AGAIN}")
+        seconds = pd.to_numeric(raw["seconds"], errors="coerce").astype("float64")
+        if not (usable := np.isfinite(seconds.to_numpy())).all():
+            row = int(usable.argmin())
+            raise CorpusError(f"{path}: row {row + 1}, column 'seconds': '{raw['seconds'][row]}' is no number; {AGAIN}")
+        if _hash(path) != card["hash"]:
+            raise CorpusError(
+                f"{path}: was edited after it was prepared; run the same 'mien prepare' again, or keep your labels in "
+                "a table of your own (reader 'table')"
+            )
+        return Prepared(folder, typed(raw).assign(seconds=seconds), card)
+
+    @property
+    def place(self) -> str:
+        """The folder, for a sentence."""
+        return str(self.folder)
+
+    def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
+        """The media file of a row of the table."""
+        return Path(self.card["root"]) / str(clip["file"])
+
+
+def read_card(folder: Path) -> dict[str, Any] | None:
+    """`card.json` of a folder, finished or not, or None; raises CorpusError when it is there and is no card."""
+    path = folder / "card.json"
+    if not path.is_file():
+        return None
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CorpusError(f"{path}: not JSON ({error}); {AGAIN}") from error
+    if not isinstance(card, dict) or not all(isinstance(card.get(key), str) for key in ("reader", "input")):
+        raise CorpusError(f"{path}: not the card of a prepared corpus; choose another folder")
+    return card
+
+
+def begin(folder: Path, reader: str, place: Path, options: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Mark a folder as being prepared, so that only the same reader on the same corpus goes on with it."""
+    told = {"reader": reader, "input": str(place.resolve()), "options": dict(options)}
+    write_json(folder / "card.json", told | {"unfinished": True})
+
+
+def write(
+    folder: Path,
+    corpus: Corpus,
+    table: pd.DataFrame,
+    problems: pd.DataFrame,
+    *,
+    place: Path,
+    options: Mapping[str, str] = MappingProxyType({}),
+) -> Prepared:
+    """Write a prepared corpus; each file appears whole, the card last.
+
+    Args:
+        folder: PREPARED.
+        corpus: as it was read.
+        table: its usable clips with `seconds` and `sha256`.
+        problems: columns file, problem.
+        place: what the reader was given: the root, or a table's file.
+        options: what the reader was told besides.
+    """
+    before = read_card(folder) or {}
+    for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
+        with atomic(folder / name) as temporary:
+            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+    table_hash = _hash(folder / "corpus.csv")
+    card = {
+        "name": corpus.name,
+        "reader": corpus.name,
+        "input": str(place.resolve()),
+        "options": dict(options),
+        "root": str(corpus.root.absolute()),
+        "scheme": corpus.scheme,
+        "licence": corpus.licence,
+        "source": corpus.source,
+        "clips": len(table),
+        "expected": corpus.expected,
+        "shortfall": max(0, (corpus.expected or 0) - len(table)),
+        "speakers": int(table["speaker"].nunique()),
+        "seconds": round(float(table["seconds"].sum()), 3),
+        "gender": _counts(table["gender"]),
+        "emotion": _counts(table["emotion"]),
+        "problems": len(problems),
+        "hash": table_hash,
+        "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
+        "mien": version("mien"),
+    }
+    write_json(folder / "card.json", card)
+    return Prepared(folder, table, card)
+
+
+def key(sha256: str, start: float, end: float) -> str:
+    """What decides a clip's sound: the file's bytes, and the part of it in microseconds where it is not all."""
+    if np.isnan(start) and np.isnan(end):
+        return sha256
+    first, last = ("" if np.isnan(second) else f"{second:.6f}" for second in (start, end))
+    return f"{sha256}:{first}-{last}"
+
+
+def keys(table: pd.DataFrame) -> dict[str, str]:
+    """Clip -> key, for a table with `sha256`."""
+    columns = (table[name] for name in ("clip", "sha256", "start", "end"))
+    return {clip: key(sha256, start, end) for clip, sha256, start, end in zip(*columns, strict=True)}
+
+
+def _hash(table: Path) -> str:
+    return sha256(table)[:12]
+
+
+def _counts(values: "pd.Series[Any]") -> dict[str, int]:
+    """How often each value occurs, "unknown" for missing ones, in alphabetical order."""
+    counts = values.fillna("unknown").value_counts().sort_index()
+    return {str(value): int(count) for value, count in counts.items()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,298 @@
+"""Protocols: who trains, who validates, who is tested. No speaker is in two parts of a fold, unless that is asked for.
+
+A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch. A given
+split is taken as it is, and `heard` puts everybody into all parts: the split audit (`audit.splits`) refuses both
+where the experiment does not accept it, and tells at once all that leaks.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from difflib import get_close_matches
+from hashlib import sha256
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import pandas as pd
+from pydantic import Field, field_validator, model_validator
+
+from mien.common.settings import Settings
+from mien.errors import ConfigError, LeakError, unknown
+
+PARTS = ("train", "validation", "test")
+LEAKS = {
+    "shared-speaker": "a speaker in two parts of a fold",
+    "shared-recording": "a session or a recording in two parts of a fold",
+    "same-sentence": "a sentence by the same speaker in two parts of a fold",
+    "identical-audio": "the same clip, bytes or samples in two parts of a fold",
+    "near-duplicate": "one recording in two parts of a fold, changed in level, rate, coding or ends",
+    "speaker-conflict": "a clip whose speaker is told to be one of another part",
+    "validation-overlap": "a clip in both validation and test",
+    "label-conflict": "one clip or recording under two labels in two parts of a fold",
+    "test-statistics": "statistics that are taken from validation and test clips",
+}  # what a split audit may find, see `mien.audit.splits.findings`
+HEARD = ("by", "test", "test_share", "validation", "seed")  # settings of the protocol heard alone
+_SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
+
+
+class Protocol(Settings):
+    """How speakers are divided.
+
+    Attributes:
+        name: "leave_one_speaker_out": every speaker is tested once. The two speakers of a session swap the roles of
+            validation and test (Li et al. 2020, section 5); in a corpus without sessions speakers are paired in sorted
+            order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
+            "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
+            one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
+            Where several corpora are learned from together, speakers are paired within their corpus, every group holds
+            neighbours of each corpus, as evenly as the numbers allow, and every corpus must give a split.
+            "heard": one fold in which everybody is in training, as in Peri et al. 2021, section 4.1: it asks how well
+            people who were heard are told, and needs `heard: true` in the experiment. The clips of each speaker and
+            class are ordered by a hash of their names and dealt: where there is one, it trains; of two, one trains; of
+            three, one is in every part. With `by`, the clips to test are told instead.
+        groups: of group_k_fold.
+        folds: the folds that are trained, by number; None trains all.
+        by: of heard: a column of the corpus that tells the clips to test, such as `repetition`; a clip without a value
+            in it is not used. None deals the clips.
+        test: of heard: the values of `by` that are tested.
+        test_share: of heard without `by`: the share of a speaker's clips of one class that is tested; 0.25.
+        validation: of heard: the share of those that are not tested which validates; 0.2.
+        seed: of heard: another one deals other clips; 0.
+    """
+
+    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "heard"]
+    groups: int = Field(5, ge=3)
+    folds: tuple[int, ...] | None = Field(None, min_length=1)
+    by: str | None = None
+    test: tuple[str, ...] = ()
+    test_share: float | None = Field(None, gt=0, lt=1)
+    validation: float | None = Field(None, gt=0, lt=1)
+    seed: int | None = Field(None, ge=0)
+
+    @field_validator("folds")
+    @classmethod
+    def _once(cls, folds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if folds and len(set(folds)) < len(folds):
+            raise ValueError("a fold is named twice; name each once")
+        return folds
+
+    @model_validator(mode="after")
+    def _of_heard(self) -> "Protocol":
+        told = [name for name in HEARD if getattr(self, name) not in (None, ())]
+        if self.name != "heard" and told:
+            raise ValueError(f"'{told[0]}' is of the protocol heard; {self.name} has no use for it")
+        if (self.by is None) != (not self.test):
+            raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
+        if self.by is not None and self.test_share is not None:
+            raise ValueError("'test_share' deals clips to test and 'by' tells them; leave one of the two out")
+        if self.name == "heard":  # what is taken stands in the settings of a run, and in those of this protocol alone
+            dealt = {} if self.by else {"test_share": 0.25}
+            for name, value in ({"validation": 0.2, "seed": 0} | dealt).items():
+                if getattr(self, name) is None:
+                    object.__setattr__(self, name, value)
+        return self
+
+
+class Fold(NamedTuple):
+    """One fold: its number, and the clips of its three parts in the corpus's order."""
+
+    number: int
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> list[Fold]:
+    """Divide clips into folds.
+
+    Args:
+        clips: one row a clip, with `clip` and `speaker`; `session`, `gender`, `split`, the column `protocol.by`, and
+            `label` (else `emotion`) are used where they are.
+        protocol: how.
+        apart: whether the corpora that the column `corpus` tells apart are divided each for itself.
+
+    Returns:
+        The folds that are to be trained.
+
+    Raises:
+        ConfigError: when the corpus has too few speakers, lacks the column that the protocol needs, or has other words
+            in it.
+        LeakError: when a speaker is in two parts of a fold that was made; never for given and heard.
+    """
+    if protocol.name == "given":
+        made = [_given(clips, apart=apart)]
+    elif protocol.name == "heard":
+        made = [_heard(clips, protocol)]
+    else:
+        people = clips.groupby("speaker", sort=True).first()
+        corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
+        speakers = list(people.index)
+        if protocol.name == "leave_one_speaker_out":
+            turns = _swapped(corpora)
+        else:
+            turns = _rotated([sorted(part.index) for part in corpora], protocol.groups)
+        if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
+            raise ConfigError(
+                f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
+                "validation and test"
+            )
+        made = []
+        for number, (validation, test) in enumerate(turns):
+            part = clips["speaker"].map(
+                lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train"
+            )
+            made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
+    for fold in made if protocol.name not in ("given", "heard") else ():
+        refuse_shared_speakers(clips, fold)
+    if protocol.folds is None:
+        return made
+    if missing := [number for number in protocol.folds if not 0 <= number < len(made)]:
+        raise ConfigError(f"protocol.folds: there is no fold {missing[0]}; the folds are 0 to {len(made) - 1}")
+    return [made[number] for number in protocol.folds]
+
+
+def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
+    """Raise LeakError when a speaker has clips in two parts of a fold."""
+    speaker = clips.set_index("clip")["speaker"]
+    members = {name: set(speaker[list(getattr(fold, name))]) for name in PARTS}
+    for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        if shared := sorted(members[first] & members[second]):
+            raise LeakError(
+                f"fold {fold.number}: {len(shared)} speakers are in both {first} and {second} "
+                f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); "
+                "a score on people who were heard in training says nothing about others: divide the corpus by speaker"
+            )
+
+
+def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
+    if "split" not in clips:
+        raise ConfigError("protocol given: the corpus has no column 'split' with train, validation and test")
+    if apart and (without := sorted(set(clips["corpus"]) - set(clips["corpus"][clips["split"].notna()]))):
+        raise ConfigError(
+            f"protocol given: the corpus '{without[0]}' has no split; use another protocol, or leave it out"
+        )
+    words = sorted(clips["split"].dropna().astype(str).unique())
+    if strange := [word for word in words if word not in PARTS]:
+        word = strange[0].lower()
+        near = [_SPELT[word]] if word in _SPELT else get_close_matches(word, PARTS, n=1, cutoff=0.4)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(
+            f"protocol given: the column 'split' holds '{strange[0]}'.{hint} "
+            "Known: train, validation, test, and an empty cell for a clip that is not used."
+        )
+    parts = {name: tuple(clips["clip"][clips["split"] == name]) for name in PARTS}
+    if empty := [name for name in PARTS if not parts[name]]:
+        raise ConfigError(f"protocol given: no clip has split '{empty[0]}'; the column holds: {', '.join(words)}")
+    return Fold(0, **parts)
+
+
+def _heard(clips: pd.DataFrame, protocol: Protocol) -> Fold:
+    tested = _by(clips, protocol)
+    kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
+    cells: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for clip, *cell in clips[["clip", "speaker", kind]].fillna("").itertuples(index=False):
+        cells[cell[0], cell[1]].append(clip)
+    part: dict[str, str] = {}
+    for names in cells.values():
+        order = sorted(names, key=lambda clip: sha256(f"{protocol.seed}:{clip}".encode()).digest())
+        if tested is None:
+            count = _dealt(protocol.test_share, len(order), 2)
+            testing, rest = order[:count], order[count:]
+        else:
+            testing, rest = ([clip for clip in order if tested.get(clip) is asked] for asked in (True, False))
+        validating = _dealt(protocol.validation, len(rest), 1)
+        part |= dict.fromkeys(testing, "test") | dict.fromkeys(rest[:validating], "validation")
+        part |= dict.fromkeys(rest[validating:], "train")
+    parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
+    speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
+    strangers = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
+    if strangers:
+        raise ConfigError(
+            f"protocol heard: {len(strangers)} speakers would be tested and have no clip to train on ("
+            f"{', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}); leave them out, or test other values "
+            f"of '{protocol.by}' than {', '.join(protocol.test)}"
+        )
+    if empty := [name for name in PARTS if not parts[name]]:
+        raise ConfigError(
+            f"protocol heard: {len(clips)} clips leave none for {empty[0]}; each speaker and class needs three clips, "
+            "or two that are not tested where 'by' tells which are"
+        )
+    return Fold(0, **parts)
+
+
+def _by(clips: pd.DataFrame, protocol: Protocol) -> dict[str, bool] | None:
+    """Whether each clip is tested, of those that have a value in the column `by`; None without such a column."""
+    if protocol.by is None:
+        return None
+    if protocol.by not in clips:
+        raise ConfigError(f"protocol.by: {unknown('column of the corpus', protocol.by, map(str, clips.columns))}")
+    told = clips.set_index("clip")[protocol.by].dropna().astype("str")
+    if strange := [value for value in protocol.test if value not in set(told)]:
+        values = sorted(set(told))[:20]
+        raise ConfigError(f"protocol.test: {unknown(f'value of {protocol.by}', strange[0], values)}")
+    return {str(clip): value in protocol.test for clip, value in told.items()}
+
+
+def _dealt(share: float | None, count: int, left: int) -> int:
+    """How many of so many clips are dealt: one or more, as long as one is left, and so many left if there are more."""
+    return min(count - min(left, count - 1), max(1, math.floor((share or 0.0) * count + 0.5))) if count > 1 else 0
+
+
+def _swapped(corpora: Sequence[pd.DataFrame]) -> list[tuple[set[str], set[str]]]:
+    """Pairs (validation, test): each speaker is tested once, validated by the one it is paired with.
+
+    Args:
+        corpora: tables of people, indexed by speaker, who are paired among themselves where there are two or more.
+    """
+    rings: list[list[str]] = []
+    lonely: list[str] = []
+    for people in corpora:
+        made = _closed(*_couples(people))
+        rings += made
+        lonely += [] if made else list(people.index)
+    last = rings[-1][0] if rings else None
+    validates = {
+        tested: ring[(place + 1) % len(ring)]
+        for ring in rings or _closed([], lonely)
+        for place, tested in enumerate(ring)
+    }
+    if last is not None:  # who is alone in a corpus breaks no ring of another one
+        validates |= dict.fromkeys(lonely, last)
+    return [({validates[tested]}, {tested}) for tested in sorted(validates)]
+
+
+def _couples(people: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
+    """Rings of people of a session, or of a woman and a man, and who is left alone."""
+    if "session" in people and people["session"].notna().all():
+        sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
+        return [ring for ring in sessions if len(ring) > 1], [ring[0] for ring in sessions if len(ring) == 1]
+    gender = people["gender"] if "gender" in people else pd.Series(pd.NA, index=people.index)
+    women, men = list(people.index[gender == "female"]), list(people.index[gender == "male"])
+    couples = min(len(women), len(men))
+    rings = [[woman, man] for woman, man in zip(women[:couples], men[:couples], strict=True)]
+    return rings, sorted(set(people.index) - {speaker for ring in rings for speaker in ring})
+
+
+def _closed(rings: list[list[str]], alone: list[str]) -> list[list[str]]:
+    """The rings and pairs of those left alone, an odd one in the last ring."""
+    rings = rings + [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
+    if len(alone) % 2 and rings:
+        rings[-1] = [*rings[-1], alone[-1]]
+    return rings
+
+
+def _rotated(corpora: Sequence[Sequence[str]], groups: int) -> list[tuple[set[str], set[str]]]:
+    """Turns (validation, test) of groups of neighbours; the larger groups of one corpus follow those of the last."""
+    count = sum(map(len, corpora))
+    if count < groups:
+        raise ConfigError(f"protocol.groups: {groups} groups need at least as many speakers; there are {count}")
+    sets: list[set[str]] = [set() for _ in range(groups)]
+    first = 0
+    for speakers in corpora:
+        share, extra = divmod(len(speakers), groups)
+        sizes = [share + ((number - first) % groups < extra) for number in range(groups)]
+        limits = [sum(sizes[:number]) for number in range(groups + 1)]
+        for group, (begin, end) in zip(sets, pairwise(limits), strict=True):
+            group.update(speakers[begin:end])
+        first = (first + extra) % groups
+    return [(sets[(number + 1) % groups], sets[number]) for number in range(groups)]

@@ -1,0 +1,137 @@
+"""What an experiment learns from: the settings under `data`."""
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mien import features
+from mien.common.settings import Named, Settings, parse
+from mien.data.batch import Modality
+from mien.data.length import Length
+from mien.data.masking import Masking
+from mien.data.normalisation import Kind
+from mien.errors import ConfigError, unknown
+from mien.features._config import FeatureConfig
+
+
+class Data(Settings):
+    """What is learned from.
+
+    Attributes:
+        prepared: the PREPARED folder, or several: name -> folder. A relative path is taken from the working directory
+            and made absolute.
+        scheme: the emotion classes, a name in `corpora.schemes`.
+        audio: what is heard: a feature by name, with its settings; None hears nothing.
+        video: what is seen: `crops` or `columns`, with its settings; None sees nothing.
+        copies: name -> settings of the audio feature that differ; each is one more training example of every clip.
+        length: how long clips are made.
+        normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). Of
+            sound and of vectors; pixels are taken as they are.
+        masking: of training batches.
+        unlabelled: clips without an emotion of the scheme are left out, or train what needs no emotion.
+    """
+
+    prepared: str | dict[str, str] | None = None
+    scheme: str
+    audio: Named | None = None
+    video: Named | None = None
+    copies: dict[str, Named] = Field({})
+    length: Length = Length()
+    normalisation: Kind = "none"
+    masking: Masking = Masking()
+    unlabelled: Literal["leave out", "train"] = "leave out"
+
+    @model_validator(mode="after")
+    def _something(self) -> "Data":
+        if self.audio is None and self.video is None:
+            raise ValueError("neither 'audio' nor 'video' is given; name a feature for one of them at least")
+        if self.copies and self.audio is None:
+            raise ValueError("'copies' are of sound, and 'audio' is not given")
+        return self
+
+    @field_validator("prepared", mode="wrap")
+    @classmethod
+    def _absolute(cls, prepared: Any, _: Any) -> str | dict[str, str] | None:
+        if prepared is None:
+            return None
+        if isinstance(prepared, str):
+            return str(Path(prepared).absolute())
+        if not isinstance(prepared, dict) or not all(isinstance(folder, str) for folder in prepared.values()):
+            raise ValueError("not a PREPARED folder, nor a mapping such as {emodb: PREPARED, ravdess: PREPARED}")
+        if not prepared:
+            raise ValueError("no corpus is named; write NAME: PREPARED for each")
+        for name in prepared:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+                raise ValueError(f"corpus '{name}': a corpus's name is a letter, then letters, digits, '_' and '-'")
+        return {name: str(Path(prepared[name]).absolute()) for name in sorted(prepared)}
+
+    @property
+    def features(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
+        given: dict[Modality, Named | None] = {"audio": self.audio, "video": self.video}
+        return {what: _feature(settings, f"data.{what}") for what, settings in given.items() if settings is not None}
+
+    @property
+    def hops(self) -> dict[Modality, float]:
+        """Modality -> seconds between its frames; infinite where a clip has one vector."""
+        return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
+
+    @property
+    def light(self) -> bool:
+        """Whether nothing of it is pixels, of which many clips do not fit into memory at once."""
+        return all(len(features.shape(*feature)) == 1 for feature in self.features.values())
+
+    @property
+    def feature_copies(self) -> dict[str, FeatureConfig]:
+        """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
+        if self.audio is None:
+            return {}
+        whole = _frames(*self.features["audio"])
+        copies: dict[str, FeatureConfig] = {}
+        for name, changes in self.copies.items():
+            feature, copies[name] = _feature({**self.audio, **changes}, f"data.copies.{name}")
+            for what, value in _frames(feature, copies[name]).items():
+                if value != whole[what]:
+                    raise ConfigError(
+                        f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
+                        "change the sound (speed, noise_db), not the frames"
+                    )
+            if copies[name].speed != 1 and not math.isinf(self.hops.get("video", math.inf)):
+                raise ConfigError(
+                    f"data.copies.{name}: at another speed sound and pictures are no longer at one time; leave it out"
+                )
+        return copies
+
+    def check(self) -> None:
+        """Read all features, and raise ConfigError for time that is cut or masked where there is none."""
+        hops, _ = self.hops, self.feature_copies
+        heard = {what: hop for what, hop in hops.items() if what == "audio"}
+        for key, asked, looked in (
+            ("data.length", self.length != Length(), hops),
+            ("data.masking.seconds", self.masking.seconds > 0, heard),
+        ):
+            if asked and looked and all(map(math.isinf, looked.values())):
+                name = self.features[next(iter(looked))][0]
+                raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
+        if self.masking.count > 0 and not heard:
+            raise ConfigError("data.masking: masks are of sound, and data.audio is not given; leave it out")
+
+
+def _frames(name: str, config: FeatureConfig) -> Named:
+    """What all examples of a batch share."""
+    module = features.feature(name)
+    return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
+
+
+def _feature(settings: Named, where: str) -> tuple[str, Any]:
+    settings = dict(settings)
+    name = settings.pop("name", None)
+    known = features.names("video" if where == "data.video" else "audio")
+    if not isinstance(name, str):
+        raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(known)}")
+    if name not in known:
+        raise ConfigError(f"{where}: {unknown('feature', name, known)}")
+    return name, parse(features.feature(name).Config, settings, where)

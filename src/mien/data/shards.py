@@ -1,0 +1,92 @@
+"""Shards: the files of a feature store. One shard holds the frames of some clips in one safetensors file:
+
+- `frames`: (sum of T, D) float32, or pixels, (sum of T, C, S, S) uint8, clip after clip;
+- `reasons`: (sum of T,) uint8, of pixels alone: why a frame is not usable (`faces.tracking.Reason`), 0 where it is;
+- `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
+- metadata: JSON lists `clips` (names), `keys` (what decides their sound, see `corpora.prepared.key`) and `seconds`.
+
+A shard is named after its clips and keys, so that writing the same work twice gives one file. It appears whole or not
+at all. Reading maps it into memory; nothing is unpickled.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mien.common.files import atomic
+from mien.common.settings import digest
+
+
+class Entry(NamedTuple):
+    """A clip in a shard: its name and key, its seconds of sound, and where its frames are."""
+
+    clip: str
+    key: str
+    seconds: float
+    shard: Path
+    begin: int
+    end: int
+
+
+class Frames(NamedTuple):
+    """What is to be written of one clip: `values` (T, D) float32; or pixels (T, C, S, S) uint8 with `reasons` (T,)."""
+
+    clip: str
+    key: str
+    seconds: float
+    values: NDArray[Any]
+    reasons: NDArray[np.uint8] | None = None
+
+
+def write(folder: Path, clips: Sequence[Frames]) -> Path:
+    """Write a shard of at least one clip and return its path."""
+    names, identities = [one.clip for one in clips], [one.key for one in clips]
+    path = folder / f"shard-{digest([names, identities])}.safetensors"
+    lengths = [0, *(len(one.values) for one in clips)]
+    tensors: dict[str, NDArray[Any]] = {
+        "frames": np.concatenate([one.values for one in clips]),
+        "offsets": np.cumsum(lengths, dtype=np.int64),
+    }
+    if tensors["frames"].dtype != np.uint8:
+        tensors["frames"] = tensors["frames"].astype(np.float32, copy=False)
+    reasons = [one.reasons for one in clips if one.reasons is not None]
+    if reasons:
+        tensors["reasons"] = np.concatenate(reasons)
+    metadata = {"clips": names, "keys": identities, "seconds": [one.seconds for one in clips]}
+    with atomic(path) as temporary:
+        temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
+    return path
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """All clips of all shards in a folder. A shard that is damaged counts as absent: its clips are extracted anew."""
+    for path in sorted(folder.glob("shard-*.safetensors")):
+        try:
+            with safe_open(path, "numpy") as shard:
+                metadata, offsets = shard.metadata(), shard.get_tensor("offsets").tolist()
+        except SafetensorError:
+            continue
+        columns = (json.loads(metadata[name]) for name in ("clips", "keys", "seconds"))
+        for number, (clip, key, seconds) in enumerate(zip(*columns, strict=True)):
+            yield Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
+
+
+def frames(path: Path) -> torch.Tensor:
+    """The frames of a shard, mapped into memory; pages are read when touched."""
+    with safe_open(path, "pt") as shard:
+        values: torch.Tensor = shard.get_tensor("frames")
+    return values
+
+
+def reasons(path: Path) -> torch.Tensor | None:
+    """Why frames of a shard are not usable, (sum of T,) uint8; None where all are."""
+    with safe_open(path, "pt") as shard:
+        found: torch.Tensor | None = shard.get_tensor("reasons") if "reasons" in shard.keys() else None  # noqa: SIM118
+    return found

@@ -1,0 +1,226 @@
+"""The feature store: the frames of a prepared corpus's clips under one feature and its settings.
+
+It lives in PREPARED/features/NAME-HASH, where HASH is of the feature's name, settings and code version; a clip is found
+by its name and what decides its sound (`corpora.prepared.key`), so frames of an older file are never taken for its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+import torch
+
+from mien import features
+from mien.common.settings import Settings, digest
+from mien.corpora.corpus import Problem, problem_table
+from mien.data import extraction, shards
+from mien.data.extraction import Source, Target
+from mien.data.joined import Joined, apart
+from mien.data.prepared import Prepared, keys
+from mien.data.shards import Entry
+from mien.errors import CorpusError
+from mien.features import columns
+from mien.media.faces.tracking import Faces
+
+
+def target(prepared: Path, name: str, config: Settings) -> Target:
+    """Where a feature with its settings is kept in a PREPARED folder; raises ConfigError for an unknown feature."""
+    version = features.feature(name).VERSION
+    config = config.resolved() if isinstance(config, Faces) else config
+    identity = digest({"name": name, "config": config.model_dump(mode="json"), "version": version})
+    return Target(prepared / "features" / f"{name}-{identity}", name, config)
+
+
+class FeatureStore:
+    """Frames by clip, mapped into memory. It pickles without them, so that it may travel to other processes."""
+
+    def __init__(self, prepared: Prepared, name: str, config: Settings) -> None:
+        """Open the store of a feature, which may not exist yet.
+
+        Args:
+            prepared: the corpus.
+            name: of the feature.
+            config: its settings.
+        """
+        self.prepared, self.name, self.config = prepared, name, config
+        self.target = target(prepared.folder, name, config)
+        self._keys = keys(prepared.table)
+        self._entries: Mapping[str, Entry] = MappingProxyType({})
+        self._shards: dict[Path, torch.Tensor] = {}
+        self._reasons: dict[Path, torch.Tensor | None] = {}
+
+    def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, Settings]]:
+        return (type(self), (self.prepared, self.name, self.config))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the shards."""
+        return self.target.folder
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Those of the clips that have no frames yet."""
+        self._look()
+        return [clip for clip in clips if clip not in self._entries]
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Extract what is missing, in worker processes; what is done stays done when it is interrupted.
+
+        Args:
+            clips: names.
+            workers: how many processes.
+
+        Returns:
+            Problems (columns file, problem): files that have changed since they were prepared, are gone, or end the
+            process that reads them.
+        """
+        missing = set(self.missing(clips))
+        rows = [row for _, row in self.prepared.table.iterrows() if row["clip"] in missing]
+        files = {str(row["clip"]): str(row["file"]) for row in rows}
+        sources = [
+            Source(row["clip"], self.prepared.media(row), row["start"], row["end"], row["sha256"], there=(frozenset(),))
+            for row in rows
+        ]
+        readings = extraction.extract(sources, [self.target], workers=workers, what=self.name)
+        problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
+        self._look()
+        return problem_table(problems)
+
+    def length(self, clip: str) -> int:
+        """The number of frames T of a clip; raises CorpusError when they were not extracted."""
+        entry = self._entry(clip)
+        return entry.end - entry.begin
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The frames of a clip, (T, D) float32 or pixels (T, C, S, S) uint8, a view of the mapped shard: only read it.
+
+        Raises:
+            CorpusError: they were not extracted.
+        """
+        entry = self._entry(clip)
+        shard = self._shards.get(entry.shard)
+        if shard is None:
+            shard = self._shards[entry.shard] = shards.frames(entry.shard)
+        return shard[entry.begin : entry.end]
+
+    def reasons(self, clip: str) -> torch.Tensor:
+        """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.tracking.Reason`; 0 where they are."""
+        entry = self._entry(clip)
+        if entry.shard not in self._reasons:
+            self._reasons[entry.shard] = shards.reasons(entry.shard)
+        found = self._reasons[entry.shard]
+        if found is None:
+            return torch.zeros(entry.end - entry.begin, dtype=torch.uint8)
+        return found[entry.begin : entry.end]
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """Which frames of a clip are usable, (T,) bool."""
+        return self.reasons(clip) == 0
+
+    def _entry(self, clip: str) -> Entry:
+        entry = self._entries.get(clip)
+        if entry is None:
+            self._look()  # another process may have extracted it
+            entry = self._entries.get(clip)
+        if entry is None:
+            raise CorpusError(f"{self.folder}: no {self.name} of the clip '{clip}'; extract it first")
+        return entry
+
+    def _look(self) -> None:
+        """Read the index of the folder."""
+        found = shards.entries(self.folder)
+        self._entries = {entry.clip: entry for entry in found if self._keys.get(entry.clip) == entry.key}
+
+
+class JoinedStore:
+    """Frames by clip of several corpora, each from the store in its own PREPARED folder, all of one feature."""
+
+    def __init__(self, joined: Joined, name: str, config: Settings) -> None:
+        """Open the stores of a feature, which may not exist yet.
+
+        Args:
+            joined: the corpora.
+            name: of the feature.
+            config: its settings.
+        """
+        self.stores = {corpus: FeatureStore(part, name, config) for corpus, part in joined.parts.items()}
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Those of the clips that have no frames yet."""
+        lacking = {
+            f"{name}/{clip}" for name, own in self._divided(clips).items() for clip in self.stores[name].missing(own)
+        }
+        return [clip for clip in clips if clip in lacking]
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Extract what is missing, see `FeatureStore.extract`; files are told as NAME/FILE."""
+        tables = [
+            found.assign(file=f"{name}/" + found["file"])
+            for name, own in self._divided(clips).items()
+            for found in (self.stores[name].extract(own, workers=workers),)
+        ]
+        return pd.concat(tables, ignore_index=True) if tables else problem_table([])
+
+    def length(self, clip: str) -> int:
+        """The number of frames T of a clip; raises CorpusError when they were not extracted."""
+        name, own = apart(clip)
+        return self.stores[name].length(own)
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The frames of a clip, see `FeatureStore.frames`."""
+        name, own = apart(clip)
+        return self.stores[name].frames(own)
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """Which frames of a clip are usable, (T,) bool."""
+        name, own = apart(clip)
+        return self.stores[name].valid(own)
+
+    def _divided(self, clips: Sequence[str]) -> dict[str, list[str]]:
+        divided: dict[str, list[str]] = {}
+        for clip in clips:
+            name, own = apart(clip)
+            divided.setdefault(name, []).append(own)
+        return divided
+
+
+class ColumnStore:
+    """One vector a clip from columns of the corpus's table, see `mien.features.columns`; nothing is extracted."""
+
+    def __init__(self, prepared: Prepared | Joined, name: str, config: columns.Config) -> None:
+        """Take the columns.
+
+        Raises:
+            ConfigError: the table has no such column, or it holds words.
+        """
+        self.vectors = columns.vectors(prepared.table, config, prepared.place)
+
+    def missing(self, clips: Sequence[str]) -> list[str]:
+        """Nothing is."""
+        return []
+
+    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+        """Nothing to do."""
+        return problem_table([])
+
+    def length(self, clip: str) -> int:
+        """1; 0 for a clip of which a value is missing."""
+        return len(self.vectors[clip])
+
+    def frames(self, clip: str) -> torch.Tensor:
+        """The vector of a clip, (1, D) float32, or (0, D)."""
+        return self.vectors[clip]
+
+    def valid(self, clip: str) -> torch.Tensor:
+        """True for the vector."""
+        return torch.ones(len(self.vectors[clip]), dtype=torch.bool)
+
+
+Store = FeatureStore | JoinedStore | ColumnStore
+
+
+def open_store(prepared: Prepared | Joined, name: str, config: Settings) -> Store:
+    """The store of a feature for one corpus or several."""
+    if isinstance(config, columns.Config):
+        return ColumnStore(prepared, name, config)
+    return JoinedStore(prepared, name, config) if isinstance(prepared, Joined) else FeatureStore(prepared, name, config)

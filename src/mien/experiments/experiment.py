@@ -1,0 +1,285 @@
+"""Experiment files: YAML to typed settings, and every misspelt key refused with the nearest name.
+
+Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told twice is an error. `extends: NAME`
+takes another experiment's settings first; `key=value` overrides come last. A setting that either changes is ours,
+whatever the experiment below says of it, unless its provenance is told with it.
+"""
+
+import copy
+import re
+from collections.abc import Sequence, Set
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from mien import features
+from mien.common.settings import Loader, Named, Settings, named, parse
+from mien.data.batch import Modality
+from mien.data.protocols import LEAKS, Protocol
+from mien.data.settings import Data
+from mien.engine.fit import Training
+from mien.engine.minimise import Optimiser
+from mien.errors import ConfigError, unknown
+from mien.experiments.grid import Grid, Point, changed, points
+from mien.experiments.library import names as names
+from mien.experiments.library import read
+from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, traced
+from mien.models import encoders, recipes
+from mien.models.encoders import MODALITIES
+
+FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
+
+
+class Experiment(Settings):
+    """One experiment, resolved.
+
+    Attributes:
+        title: what it is, one line.
+        paper: key of the paper.
+        command: the line that runs it.
+        cost: what it takes, on which machine.
+        expected: the score to expect, with its protocol.
+        recipe: a name in `recipes`.
+        encoder: a name in `encoders`, with its settings; where there is sound and video, one for each: {audio: ...,
+            video: ...}.
+        models: name -> settings of the recipe.
+        data: see `data.Data`.
+        protocol: see `protocols.Protocol`.
+        training: see `engine.fit.Training`.
+        optimiser: see `engine.minimise.Optimiser`.
+        seeds: each trains every model on every fold.
+        provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure); the
+            longest prefix holds.
+        reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
+        grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
+        hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
+        heard: whether a given split, or the protocol heard, may test speakers who were heard in training; what comes
+            of it is marked so.
+        accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
+    """
+
+    title: str
+    paper: str
+    command: str
+    cost: str
+    expected: str
+    recipe: str
+    encoder: Named
+    models: dict[str, Named] = Field(min_length=1)
+    data: Data
+    protocol: Protocol
+    training: Training
+    optimiser: Optimiser = Optimiser()
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field((0,), min_length=1)
+    provenance: dict[str, Literal["paper", "assumed", "ours"]] = Field({})
+    reference: dict[str, dict[str, float | dict[str, float]]] = Field({})
+    grid: Grid = Field({})
+    hold_test: bool = False
+    heard: bool = False
+    accept: tuple[str, ...] = ()
+
+    @field_validator("models")
+    @classmethod
+    def _plain_names(cls, models: dict[str, Named]) -> dict[str, Named]:
+        for name in models:
+            if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):  # a variant's name may hold a dot
+                raise ValueError(f"model '{name}': a model's name is a folder's: letters, digits, '_' and '-' only")
+        return models
+
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is named twice; name each once")
+        return seeds
+
+    @field_validator("accept", mode="before")
+    @classmethod
+    def _several(cls, accept: object) -> object:
+        return (accept,) if isinstance(accept, str) else tuple(accept) if isinstance(accept, list) else accept
+
+    @field_validator("accept")
+    @classmethod
+    def _known(cls, accept: tuple[str, ...]) -> tuple[str, ...]:
+        if strange := [name for name in accept if name not in LEAKS]:
+            raise ValueError(unknown("finding", strange[0], LEAKS))
+        return accept
+
+    @model_validator(mode="after")
+    def _heard_is_said(self) -> "Experiment":
+        if self.protocol.name == "heard" and not self.heard:
+            raise ValueError(
+                "the protocol heard tests people who were heard in training: give heard=true, and every table is "
+                "marked so"
+            )
+        if self.protocol.name == "heard" and self.data.unlabelled == "train":
+            raise ValueError(
+                "data.unlabelled: train adds clips of people who are neither validated nor tested, and the protocol "
+                "heard leaves none; leave it out"
+            )
+        return self
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        """The findings that do not stop the training."""
+        return frozenset(self.accept) | ({"shared-speaker"} if self.heard else set())
+
+    @property
+    def features(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality -> the name and the settings of its feature; see `data.Data`."""
+        return self.data.features
+
+    @property
+    def hops(self) -> dict[Modality, float]:
+        """Modality -> seconds between its frames; see `data.Data`."""
+        return self.data.hops
+
+    def model(self, name: str) -> Any:
+        """The recipe's `Config` of one model."""
+        return parse(recipes.recipe(self.recipe).Config, self.models[name], f"models.{name}")
+
+    @property
+    def encoders(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality -> the name and the `Config` of its encoder; raises ConfigError where they do not fit the data."""
+        seen = self.features
+        each = self.encoder if set(self.encoder) & set(MODALITIES) else dict.fromkeys(seen, self.encoder)
+        if strange := [what for what in each if what not in seen]:
+            raise ConfigError(f"encoder.{strange[0]}: the data have no {strange[0]}; give data.{strange[0]}, a feature")
+        if lacking := [what for what in seen if what not in each]:
+            raise ConfigError(f"encoder: none for {lacking[0]}; write encoder: {{audio: NAME, video: NAME}}")
+        if len(seen) > 1 and each is not self.encoder:
+            raise ConfigError("encoder: the data have audio and video; write encoder: {audio: NAME, video: NAME}")
+        found: dict[Modality, tuple[str, Any]] = {}
+        for what in seen:
+            where = f"encoder.{what}" if each is self.encoder else "encoder"
+            settings = dict(named(each[what])) if isinstance(each[what], str | dict) else {}
+            name = settings.pop("name", None)
+            if not isinstance(name, str):
+                raise ConfigError(f"{where}: 'name' is missing; known: {', '.join(encoders.names())}")
+            found[what] = name, parse(encoders.encoder(name).Config, settings, where)
+            encoders.check(name, what, features.shape(*seen[what]))
+        return found
+
+    @cached_property
+    def sweep(self) -> tuple["Variant", ...]:
+        """Every point of the grid, in its order; raises ConfigError where the settings there are wrong."""
+        return tuple(_variant(self, point) for point in points(self.grid, self.models))
+
+    @property
+    def trained(self) -> dict[str, "Experiment"]:
+        """Every model that is trained -> the experiment that it is of: its models as they stand, then the variants."""
+        own: dict[str, Experiment] = dict.fromkeys(self.models, self)
+        return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
+
+    @property
+    def learns_from(self) -> dict[str, Data]:
+        """Every model that is trained -> its settings of data."""
+        return {model: own.data for model, own in self.trained.items()}
+
+
+class Variant(NamedTuple):
+    """One point of the grid.
+
+    Attributes:
+        group: of the grid.
+        label: of the point in its group.
+        base: the model that it is a variant of.
+        name: what it is called; that of the base where its settings are the base's, and nothing else is trained.
+        experiment: with this model alone, without a grid.
+    """
+
+    group: str
+    label: str
+    base: str
+    name: str
+    experiment: Experiment
+
+
+def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Read an experiment by name or file, apply overrides `key=value`, and check all of it.
+
+    Raises:
+        ConfigError: naming the file and the key, with the nearest known one.
+    """
+    base, loose = read(experiment)
+    raw = {**copy.deepcopy(base), "provenance": {}}
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator or not key:
+            raise ConfigError(f"'{override}' is not an override: write key=value, such as training.epochs=5")
+        try:
+            value = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
+        except yaml.YAMLError as error:
+            raise ConfigError(f"override '{override}': not YAML ({' '.join(str(error).split())})") from error
+        assign(raw, key.split(".", FREE.get(key.split(".")[0], -1)), value, f"override '{override}'")
+    raw, more = traced(base, raw)
+    found = resolve(raw, str(experiment), loose | more)
+    if dotted := [name for name in found.models if "." in name]:
+        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which parts keys")
+    return found
+
+
+def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
+    """Check the settings of an experiment, those of its encoder, features and models too.
+
+    Args:
+        raw: plain values.
+        where: what they are called in errors.
+        loose: entries of the provenance that are left out where they are no setting (any more).
+    """
+    raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
+    if isinstance(raw.get("data"), dict):
+        heard = {what: named(raw["data"][what]) for what in MODALITIES if what in raw["data"]}
+        raw = {**raw, "data": {**raw["data"], **heard}}
+    if isinstance(raw.get("encoder"), dict):
+        raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
+    experiment: Experiment = parse(Experiment, raw, where)
+    try:
+        experiment.data.check()
+        experiment.encoders  # noqa: B018 - checked when it is read
+        known = prefixes(key for key, _ in leaves(_whole(experiment)))
+        told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
+        if strange := [key for key in told if key not in known]:
+            near = get_close_matches(strange[0], sorted(known), n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
+        if models := [name for name in experiment.reference if name not in experiment.models]:
+            raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
+        found = experiment.model_copy(update={"provenance": told})
+        found.sweep  # noqa: B018
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return found
+
+
+def _variant(base: Experiment, point: Point) -> Variant:
+    """The experiment of one point of a grid."""
+    plain = base.model_dump(mode="json", exclude={"grid", "reference"})
+    alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
+    raw, loose = traced(plain, changed(alone, point))
+    found = resolve(raw, f"grid.{point.group}", loose)
+    whole, name = _whole(base), point.name
+    if _whole(found) == whole | {"models": {point.model: whole["models"][point.model]}}:
+        return Variant(point.group, point.label, point.model, point.model, found)
+    old, new = f"models.{point.model}.", f"models.{name}."
+    told = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
+    renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": told})
+    return Variant(point.group, point.label, point.model, name, renamed)
+
+
+def _whole(experiment: Experiment) -> Named:
+    """All settings that have a provenance, defaults too."""
+    whole = experiment.model_dump(mode="json", include=set(SCIENCE))
+    for what, (_, config) in experiment.encoders.items():
+        place = whole["encoder"][what] if what in whole["encoder"] else whole["encoder"]
+        place |= config.model_dump(mode="json")
+    whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
+    for what, (_, config) in experiment.features.items():
+        whole["data"][what] |= config.model_dump(mode="json")
+    copies = experiment.data.feature_copies
+    whole["data"]["copies"] = {name: config.model_dump(mode="json") for name, config in copies.items()}
+    return whole

@@ -1,0 +1,164 @@
+"""Grids: the lists of an experiment file as single changes to it, each of which makes a variant of a model.
+
+A grid is plain values, as in a file: group -> dotted key -> a list of plain values, or a mapping label -> value; a
+value that is a mapping is merged into the setting, and null in it takes an entry away. Null as a value of its own is
+for settings that may be null, such as `training.patience`; a mapping is not taken away as a whole. The keys of one
+group are crossed, groups stand side by side. A key below `models.X` makes variants of X. Any other key makes a variant
+of every model, or of those that the group names by `models: [X, ...]`, or of those that its keys below `models` name.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
+from itertools import product
+from typing import Any, NamedTuple
+
+from mien.common.settings import Named
+from mien.errors import ConfigError, unknown
+from mien.experiments.provenance import assign, merged
+
+Grid = dict[str, dict[str, Any]]
+
+MAY_VARY = ("models", "encoder", "data", "training", "optimiser")
+FIXED = {
+    "data.prepared": "all variants are judged on the same clips",
+    "data.scheme": "all variants tell the same classes apart",
+    "data.unlabelled": "all variants share one split",
+    "protocol": "all variants are judged on the same people",
+    "seeds": "every variant is trained with every seed",
+    "recipe": "a model is of one recipe",
+}
+
+
+class Point(NamedTuple):
+    """One point of a group for one model.
+
+    Attributes:
+        group: name of the group.
+        model: whose variant it is.
+        label: what tells it from the other points of the group, fit for a folder's name.
+        changes: dotted key -> value.
+    """
+
+    group: str
+    model: str
+    label: str
+    changes: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return f"{self.model}-{self.group}-{self.label}"
+
+
+def points(grid: Grid, models: Collection[str]) -> Iterator[Point]:
+    """All points of a grid, in the order of groups, models and values.
+
+    Args:
+        grid: see the module.
+        models: the names of the experiment's models.
+
+    Raises:
+        ConfigError: a key may not be varied or is none, a model is unknown, or two points have one name.
+    """
+    names: dict[str, str] = dict.fromkeys(models, "")
+    for group, told in grid.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", group):
+            raise ConfigError(f"grid: group '{group}': a group's name has letters, digits, '_' and '-' only")
+        keys = {key: _values(group, key, values) for key, values in told.items() if key != "models"}
+        if not keys:
+            raise ConfigError(f"grid.{group}: no setting is varied; name one, or leave the group out")
+        owners = {key: _owner(group, key, models) for key in keys}
+        for model in _models(group, told, owners, models):
+            own = {key: values for key, values in keys.items() if owners[key] in (None, model)}
+            for labels in product(*own.values()):
+                values = {key: own[key][label] for key, label in zip(own, labels, strict=True)}
+                point = Point(group, model, "-".join(labels), values)
+                if point.name in names:
+                    first = f"is in group '{names[point.name]}' too" if names[point.name] else "is another model's"
+                    raise ConfigError(f"grid.{group}: the name '{point.name}' {first}; choose another label")
+                names[point.name] = group
+                yield point
+
+
+def changed(raw: Named, point: Point) -> Named:
+    """Settings, as plain values, with the changes of a point; a mapping is merged into the setting.
+
+    Raises:
+        ConfigError: a key leads below a single value, or a mapping would be taken away as a whole.
+    """
+    raw = copy.deepcopy(raw)
+    for key, value in point.changes.items():
+        place, there = key.split("."), raw
+        for part in place:
+            there = there.get(part) if isinstance(there, dict) else None  # type: ignore[assignment]
+        if value is None and isinstance(there, dict):
+            raise ConfigError(
+                f"grid.{point.group}: '{key}' is a mapping and null would take all of it away; name what goes, as in "
+                f"'none: {{{next(iter(there), 'NAME')}: null}}'"
+            )
+        both = isinstance(value, Mapping) and isinstance(there, dict)
+        assign(raw, place, merged(there, value, key) if both else copy.deepcopy(value), f"grid.{point.group}: '{key}'")
+    return raw
+
+
+def _values(group: str, key: str, told: Any) -> Named:
+    """The values of a key by their labels."""
+    where = f"grid.{group}: '{key}'"
+    if isinstance(told, list):
+        if any(isinstance(value, list | dict) for value in told):
+            raise ConfigError(f"{where}: a value of a list is plain; write a mapping from labels to such values")
+        pairs = [(_label(value), value) for value in told]
+    elif isinstance(told, dict):
+        pairs = [(_label(label), value) for label, value in told.items()]
+    else:
+        raise ConfigError(f"{where}: {told!r} is neither a list of values nor a mapping from labels to values")
+    labels = [label for label, _ in pairs]
+    if not labels:
+        raise ConfigError(f"{where}: no value is given")
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise ConfigError(f"{where}: two values have the label '{twice}'; write a mapping from labels to values")
+    if "" in labels:
+        raise ConfigError(f"{where}: a label is empty; it is part of a folder's name")
+    return dict(pairs)
+
+
+def _label(value: Any) -> str:
+    """A value or label as a part of a folder's name."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
+
+
+def _owner(group: str, key: str, models: Collection[str]) -> str | None:
+    """The model whose setting a key is, None where it is one of all."""
+    where, parts = f"grid.{group}: '{key}'", key.split(".")
+    if why := next((why for name, why in FIXED.items() if f"{key}.".startswith(f"{name}.")), None):
+        raise ConfigError(f"{where} may not be varied: {why}")
+    if parts[0] not in MAY_VARY:
+        near = get_close_matches(parts[0], MAY_VARY, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ConfigError(f"{where} is no setting that may be varied.{hint} Known: {', '.join(MAY_VARY)}")
+    if len(parts) == 1 and key != "encoder":
+        raise ConfigError(f"{where}: name one of its settings, as in '{key}.NAME'")
+    if parts[0] != "models":
+        return None
+    if parts[1] not in models:
+        raise ConfigError(f"{where}: {unknown('model', parts[1], models)}")
+    return parts[1]
+
+
+def _models(group: str, told: Named, owners: Mapping[str, str | None], models: Collection[str]) -> list[str]:
+    """Whose variants a group makes."""
+    named = [owner for owner in dict.fromkeys(owners.values()) if owner is not None]
+    if "models" not in told:
+        return named or list(models)
+    if named:
+        raise ConfigError(f"grid.{group}: its keys name models already; leave 'models' out")
+    chosen = told["models"]
+    if not isinstance(chosen, list) or not chosen:
+        raise ConfigError(f"grid.{group}: 'models' is a list of names, such as [{next(iter(models))}]")
+    if strange := [name for name in chosen if name not in models]:
+        raise ConfigError(f"grid.{group}: {unknown('model', str(strange[0]), models)}")
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,52 @@
+"""Experiments that come with mien: a YAML file each, with its provenance, its cost and the score to expect.
+
+What li2020 assumes where the paper is silent: the weights of the multitask model's two tasks; the factor on the
+reversed gradient, and that it has no schedule; that a copy at another speed has another pitch too. The paper
+normalises neither by speaker nor by clip and says nothing of the training set's frames: nothing is normalised.
+"""
+
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from mien.common.settings import Loader, Named
+from mien.errors import ConfigError, unknown
+from mien.experiments.provenance import merged, traced
+
+
+def names() -> list[str]:
+    """The experiments that come with mien."""
+    return sorted(file.name[:-5] for file in resources.files(__name__).iterdir() if file.name[-5:] == ".yaml")
+
+
+def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, set[str]]:
+    """The plain values of an experiment and what it extends, and the entries of its provenance that may be no more.
+
+    Raises:
+        ConfigError: there is none of this name, or it is no mapping in YAML.
+    """
+    path = Path(experiment)
+    if path.suffix in {".yaml", ".yml"}:
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such experiment file; known names: {', '.join(names())}")
+        text = path.read_bytes()
+    elif str(experiment) in names():
+        text = resources.files(__name__).joinpath(f"{experiment}.yaml").read_bytes()
+    else:
+        raise ConfigError(unknown("experiment", str(experiment), names()) + " A file of yours ends in .yaml.")
+    try:
+        raw = yaml.load(text.decode(), Loader)  # noqa: S506 - Loader is a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{experiment}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{experiment}: an experiment is a mapping of settings, not {type(raw).__name__}")
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw, set()
+    if base in above:
+        raise ConfigError(f"{experiment}: extends itself by way of {' -> '.join(above)}")
+    local = path.parent / str(base)
+    below, loose = read(local if local.suffix in {".yaml", ".yml"} else str(base), (*above, str(base)))
+    both, more = traced(below, {**merged(below, raw), "provenance": raw.get("provenance", {})})
+    return both, loose | more

@@ -1,0 +1,46 @@
+"""The grid of frames that all features share, so that their frames can be put side by side.
+
+Frame t is centred on sample `t * shift + shift // 2`. N samples have `(N + shift // 2) // shift` frames (Kaldi's
+`snip_edges=false`): the whole clip is covered, none is lost to the window's length. What a window sees beyond an edge
+is the sound mirrored there, the edge sample included.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mien.features._config import FrameConfig
+
+BLOCK = 256  # frames in work at a time: they stay in the processor's cache, and a long recording in bounded memory
+
+
+def count(samples: int, config: FrameConfig) -> int:
+    """The number of frames T of that many samples."""
+    return (samples + config.shift_size // 2) // config.shift_size
+
+
+def blocks(waveform: NDArray[np.float32], config: FrameConfig) -> Iterator[tuple[slice, Tensor]]:
+    """Which frames, and their samples (at most `BLOCK`, window) float32: a view that is not to be written to."""
+    frames, window, shift = count(len(waveform), config), config.window_size, config.shift_size
+    if not frames:
+        return
+    before = window // 2 - shift // 2
+    after = max(0, (frames - 1) * shift + window - before - len(waveform))
+    padded = np.pad(np.asarray(waveform, np.float32), (max(0, before), after), mode="symmetric")
+    views = torch.from_numpy(padded).unfold(0, window, shift)
+    for start in range(0, frames, BLOCK):
+        part = slice(start, min(start + BLOCK, frames))
+        yield part, views[part]
+
+
+@lru_cache(maxsize=32)
+def taper(name: Literal["hamming", "hann", "povey"], size: int) -> NDArray[np.float64]:
+    """A symmetric window (size,) in [0, 1]; "povey" is Kaldi's, a Hann window to the power .85."""
+    if name == "hamming":
+        return np.hamming(size)
+    return np.hanning(size) ** (0.85 if name == "povey" else 1.0)

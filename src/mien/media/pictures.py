@@ -1,0 +1,239 @@
+"""The moving pictures of an open file: decoded pictures in media time, upright and with square pixels when looked at.
+
+Time 0 is where the earliest stream of the file begins, as for sound, and times only grow: a picture whose time stamp is
+not later than that of the one before is left out, and one without a time stamp follows at the stream's average rate.
+A change of resolution is followed: each picture tells its own size. Interlaced pictures stay as they are stored.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+from numpy.typing import NDArray
+
+from mien.errors import MediaError
+from mien.media.containers import MAX_PIXELS, media_errors, origin, promised
+from mien.media.packets import Decoding, Packets
+from mien.media.soundtrack import MAX_GAP, TOLERANCE
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+    from av.sidedata.sidedata import SideData
+
+GAP = 1.0  # s for which a picture counts as shown when no other one follows
+MAX_RATE = 480  # pictures in a second
+STRETCH = (0.25, 4.0)  # width of a pixel by its height; what lies beyond is no true recording, and is not followed
+# (a, b, c, d) of x' = a x + c y, y' = b x + d y, the place on the screen (ISO/IEC 14496-12, 6.2.2)
+Matrix = tuple[int, int, int, int]
+UPRIGHT: Matrix = (1, 0, 0, 1)
+_NO_FILM = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+_EARLY = 1e-3  # s before time 0 that rounded time stamps may lie
+
+
+class Picture:
+    """A decoded picture, converted when it is looked at.
+
+    Attributes:
+        time: media seconds from which it is shown.
+        seconds: for which the file shows it, at most `GAP`.
+        height: pixels, upright, with square pixels.
+        width: likewise.
+    """
+
+    def __init__(
+        self,
+        frame: "av.VideoFrame",
+        time: float,
+        *,
+        seconds: float = 0.0,
+        stretch: float = 1.0,
+        matrix: Matrix = UPRIGHT,
+    ) -> None:
+        """Keep a frame.
+
+        Args:
+            frame: as decoded.
+            time: media seconds.
+            seconds: for which it is shown.
+            stretch: width of a pixel by its height.
+            matrix: how it is turned.
+        """
+        self.time = time
+        self.seconds = seconds
+        self._frame = frame
+        self._stretch = stretch
+        self._columns = max(1, round(frame.width * stretch))
+        self._matrix = matrix
+        self.height, self.width = frame.height, self._columns
+        if _lies(self._matrix):
+            self.height, self.width = self.width, self.height
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8, full range; what is transparent has the colour that is stored under it."""
+        return self._upright("rgb24")
+
+    def grey(self) -> NDArray[np.uint8]:
+        """(height, width) uint8: the luma, full range; the stored plane itself where there is one of that kind."""
+        return self._upright("gray")
+
+    def later(self, time: float) -> "Picture":
+        """The same picture, counted as shown from a later time on."""
+        seconds = max(0.0, self.time + self.seconds - time)
+        return Picture(self._frame, time, seconds=seconds, stretch=self._stretch, matrix=self._matrix)
+
+    def _upright(self, kind: str) -> NDArray[np.uint8]:
+        frame = self._frame.reformat(width=self._columns, height=self._frame.height, format=kind, threads=1)
+        values = frame.to_ndarray().astype(np.uint8, copy=False)
+        a, b, c, d = self._matrix
+        if _lies(self._matrix):  # x' = c y, y' = b x
+            values = values.swapaxes(0, 1)
+            a, d = c, b
+        return np.ascontiguousarray(values[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+class Film:
+    """The pictures of one stream of an open file, decoded packet by packet.
+
+    Attributes:
+        end: media seconds at which the last picture decoded so far ends.
+    """
+
+    def __init__(self, file: Path, container: "InputContainer", stream: "av.VideoStream", packets: Packets) -> None:
+        """Nothing is decoded yet; `packets` are to hold those of the stream.
+
+        Raises:
+            MediaError: the header tells of more pictures in a second than `MAX_RATE`.
+        """
+        self.end = 0.0
+        self.stream = stream
+        self._file = file
+        self._packets = packets
+        self._origin = origin(container)
+        self._promise = promised(file, container, stream)
+        self._decoding = Decoding(file, packets, stream)
+        self._recent: deque[float] = deque(maxlen=MAX_RATE + 1)
+        self._last: float | None = None
+        self._reached = 0.0
+        self._whole = not packets.jumped
+        self._kind = ""
+        self._matrix: Matrix | None = None
+        self._rotation = 0
+        self._step = float(1 / stream.average_rate) if stream.average_rate else 0.04
+        if 1 / self._step > MAX_RATE and (stream.frames or 0) > MAX_RATE:
+            raise self._too_many(1 / self._step)
+        ratio = float(stream.sample_aspect_ratio or 1)
+        self._stretch = ratio if STRETCH[0] <= ratio <= STRETCH[1] else 1.0
+        stream.codec_context.thread_count = 1  # who needs more speed reads several files at once
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+
+    def advance(self) -> list[Picture] | None:
+        """Decode one packet: the pictures that it completes, often none or one; None after the last one.
+
+        Raises:
+            MediaError: damage, truncation, a hole beyond `MAX_GAP`, more than `MAX_RATE` pictures in a second.
+        """
+        packet = self._packets.take(self.stream)
+        if packet is None:
+            self._close()
+            return None
+        self._check_rate(packet)
+        return [picture for frame in self._decoding.frames(packet) if (picture := self._picture(frame)) is not None]
+
+    def _picture(self, frame: "av.VideoFrame") -> Picture | None:
+        if frame.is_corrupt:
+            if self._last is None:
+                return None  # a recording that was cut out of another one begins between key frames
+            raise self._decoding.damaged("a picture is not whole")
+        self._check_kind(frame)
+        time = self._place(frame)
+        if time < 0 or (self._last is not None and time <= self._last):
+            return None
+        before = 0.0 if self._last is None else self._last
+        if time - before > MAX_GAP and (self._whole or self._last is not None):
+            raise MediaError(self._file, f"has no picture from {before:.1f} to {time:.1f} s")
+        self._last = time
+        shown = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._step
+        seconds = min(max(shown, 0.0), GAP)
+        self.end = time + seconds
+        return Picture(frame, time, seconds=seconds, stretch=self._stretch, matrix=self._turn(frame))
+
+    def _turn(self, frame: "av.VideoFrame") -> Matrix:
+        # Who asks a frame for its side data makes a cycle of references, so that its pixels outlive it for long.
+        if self._matrix is None or frame.rotation != self._rotation:
+            self._matrix, self._rotation = _display_matrix(frame), frame.rotation
+        return self._matrix
+
+    def _place(self, frame: "av.VideoFrame") -> float:
+        stamp = frame.dts if frame.pts is None else frame.pts
+        if stamp is None or frame.time_base is None:
+            return 0.0 if self._last is None else self._last + self._step
+        time = float(stamp * frame.time_base) - self._origin
+        return 0.0 if -_EARLY < time < 0 else time
+
+    def _check_kind(self, frame: "av.VideoFrame") -> None:
+        if frame.width * frame.height * max(self._stretch, 1) > MAX_PIXELS:
+            raise MediaError(self._file, f"holds pictures of more than {MAX_PIXELS:,} pixels")
+        if frame.format.name != self._kind:
+            with media_errors(self._file, f"holds pictures of an unknown kind ({frame.format.name})"):
+                frame.reformat(width=16, height=16, format="rgb24")
+            self._kind = frame.format.name
+
+    def _check_rate(self, packet: "av.Packet[av.VideoStream]") -> None:
+        """Refuse, before they are decoded, more packets within a second than any recording has."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if stamp is None or packet.time_base is None:
+            return
+        self._recent.append(float(stamp * packet.time_base))
+        self._reached = max(self._reached, float((packet.pts or stamp) * packet.time_base) - self._origin + self._step)
+        if len(self._recent) > MAX_RATE and abs(self._recent[-1] - self._recent[0]) < 1:
+            raise self._too_many(MAX_RATE + 1)
+
+    def _too_many(self, rate: float) -> MediaError:
+        return MediaError(self._file, f"has {rate:.0f} pictures in a second or more; at most {MAX_RATE} are read")
+
+    def _close(self) -> None:
+        if self._promise is not None and (self._promise.of_stream or self._packets.ended):
+            end = self._reached if self._promise.of_stream else max(self._reached, self._packets.end)
+            if end < self._promise.seconds - TOLERANCE - 2 * self._step:
+                cause = f"holds pictures for {end:.2f} of the {self._promise.seconds:.2f} seconds"
+                raise MediaError(self._file, f"truncated: {cause} that its header promises")
+        self._decoding.close()
+        if self._whole and self._last is None:
+            raise MediaError(self._file, "has a video track without a picture that can be decoded")
+
+
+def film_stream(container: "InputContainer") -> "av.VideoStream | None":
+    """The moving pictures that a player would show: the default ones, or else the largest; never a cover picture."""
+    found = [
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & _NO_FILM and stream.codec_context is not None and stream.width
+    ]
+    return max(
+        found,
+        key=lambda stream: (
+            bool(stream.disposition & Disposition.default),
+            stream.width * stream.height,
+            -stream.index,
+        ),
+        default=None,
+    )
+
+
+def _display_matrix(frame: "av.VideoFrame") -> Matrix:
+    for data in cast("Iterator[SideData]", iter(frame.side_data)):
+        if data.type == Type.DISPLAYMATRIX:
+            values = np.frombuffer(bytes(data), np.int32)
+            return (int(values[0]), int(values[1]), int(values[3]), int(values[4]))
+    return UPRIGHT
+
+
+def _lies(matrix: Matrix) -> bool:
+    """Whether rows are shown as columns; of a slanted matrix the nearest quarter turn counts."""
+    a, b, c, d = matrix
+    return abs(b) + abs(c) > abs(a) + abs(d)

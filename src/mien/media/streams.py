@@ -1,0 +1,194 @@
+"""Sound and pictures of any media file in one pass, in the order of media time, in bounded memory.
+
+The file is demuxed once. The sound is that of `media.audio` bit by bit; the pictures are decoded one by one
+(`media.film`) and converted only when they are looked at. Where a file stores its sound far from its pictures, packets
+wait compressed.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.errors import MediaError
+from mien.media.audio import SAMPLE_RATE, AudioBlock, part_of, regrouped
+from mien.media.containers import open_media
+from mien.media.packets import Packets
+from mien.media.pictures import GAP, Film, Picture, film_stream
+from mien.media.soundtrack import TOLERANCE, Track, Waveform, sound_stream
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+__all__ = ["GAP", "Picture", "stream_media"]
+
+PATIENCE = 2**24  # bytes of one stream that wait for the other one before that is looked for in the rest of the file
+_AHEAD = 1.0  # s of sound, beyond a block, with which the resampler is sure to complete it
+_INEXACT = 1e-3  # s by which containers round time stamps
+
+
+def stream_media(
+    file: Path | str,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    rate: int = SAMPLE_RATE,
+    block: float = 1.0,
+) -> Iterator[AudioBlock | Picture]:
+    """Decode a file's sound and pictures of any length, or the part from `start` to `end`, in one pass.
+
+    Args:
+        file: any media file; it may hold sound alone or pictures alone.
+        start: first second, in media time; None or nan for the beginning.
+        end: last second (exclusive); None or nan for the end of the file. It may lie up to .1 s beyond that end.
+        rate: samples per second of the sound.
+        block: seconds a piece of sound; the last one may be shorter.
+
+    Yields:
+        Pieces of sound and pictures by the media time at which they begin, sound first where both begin together. The
+        sound, joined, is that of `read_audio(..., silent="allow")`; a part's ends where the sound does. Of a part, the
+        first picture is the one that is on show at `start`, and `start` is its time.
+
+    Raises:
+        MediaError: as `read_audio` and for damage in the pictures, once the trouble is reached; the file ends before
+            the part does; a file that stores its sound and its pictures too far apart to be read in one pass.
+        ValueError: a block shorter than one sample.
+    """
+    file = Path(file)
+    first = 0.0 if start is None or math.isnan(start) else start
+    last = math.inf if end is None or math.isnan(end) else end
+    if first < 0 or last <= first:
+        raise MediaError(file, f"has no part from {start} to {end} seconds; the start must be 0 or more, the end later")
+    size = round(block * rate)
+    if size < 1:
+        raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
+    with open_media(file) as container:
+        sound = sound_stream(file, container) if container.streams.audio else None
+        pictures = film_stream(container)
+        if sound is None and pictures is None:
+            raise MediaError(file, "holds neither sound nor moving pictures that can be decoded")
+        packets = Packets(file, container, [stream for stream in (sound, pictures) if stream is not None], start=first)
+        heard = None if sound is None else _Sound(file, container, packets, sound, (first, last), rate, size)
+        seen = None if pictures is None else _Show(Film(file, container, pictures, packets), packets, first, last)
+        yield from _merged(packets, heard, seen)
+        reached = max(0.0 if heard is None else heard.next, 0.0 if seen is None else seen.film.end)
+        if reached <= first or (last < math.inf and reached < last - TOLERANCE):
+            raise MediaError(file, f"ends at {reached:.2f} s, before the part from {first:.2f} s to its end does")
+
+
+def _on_show(picture: Picture | None, at: float) -> Picture | None:
+    return None if picture is None or at - picture.time > GAP + _INEXACT else picture
+
+
+class _Sound:
+    """The pieces of sound of an open file: `next` is where the next one begins, or where the sound ended."""
+
+    def __init__(
+        self,
+        file: Path,
+        container: "InputContainer",
+        packets: Packets,
+        stream: "av.AudioStream",
+        part: tuple[float, float],
+        rate: int,
+        size: int,
+    ) -> None:
+        first = round(part[0] * rate)
+        last = None if math.isinf(part[1]) else round(part[1] * rate)
+        self.next = first / rate
+        self.open = True
+        self.stream = stream
+        self._packets = packets
+        self._first, self._rate, self._size, self._count = first, rate, size, 0
+        self._pieces = regrouped(self._samples(file, container, first, last), size)
+
+    def _samples(self, file: Path, container: "InputContainer", first: int, last: int | None) -> Iterator[Waveform]:
+        track = Track(file, container, start=first / self._rate, packets=self._packets)
+        yield from part_of(track, file, self._rate, first, last)
+
+    def ready(self) -> bool:
+        """Whether the next piece can be completed without reading on."""
+        ahead = self.next + self._size / self._rate + _AHEAD
+        return self._packets.finished(self.stream) or self._packets.reach(self.stream) >= ahead
+
+    def take(self) -> AudioBlock | None:
+        """The next piece; None at the end."""
+        samples = next(self._pieces, None)
+        if samples is None:
+            self.open = False
+            self._packets.leave(self.stream)
+            return None
+        block = AudioBlock(self.next, samples)
+        self._count += len(samples)
+        self.next = (self._first + self._count) / self._rate
+        return block
+
+
+class _Show:
+    """The pictures of an open file, or of a part of it; `head` is the next one, once it is known."""
+
+    def __init__(self, film: Film, packets: Packets, first: float, last: float) -> None:
+        self.film = film
+        self.head: Picture | None = None
+        self._packets = packets
+        self._first, self._last = first, last
+        self._open = True
+        self._known: deque[Picture] = deque()
+        self._before: Picture | None = None
+
+    def find(self) -> bool:
+        """Look for the next picture without reading on; False where only that can tell whether there is one."""
+        while self.head is None and (self._known or self._open):
+            if self._known:
+                self.head = self._known.popleft()
+            elif self._packets.waiting(self.film.stream) or self._packets.finished(self.film.stream):
+                self._decode()
+            else:
+                return False
+        return True
+
+    def _decode(self) -> None:
+        pictures = self.film.advance()
+        for picture in pictures or ():
+            if picture.time < self._first - _INEXACT:
+                self._before = picture
+            else:
+                self._begin(picture.time)
+                self._known.append(picture if picture.time >= self._first else picture.later(self._first))
+        if pictures is None or (self._known and self._known[-1].time >= self._last):
+            self._begin(math.inf)
+            self._known = deque(picture for picture in self._known if picture.time < self._last)
+            self._open = False
+            self._packets.leave(self.film.stream)
+
+    def _begin(self, time: float) -> None:
+        """Put the picture that is on show where the part begins before the first one that begins inside."""
+        before, self._before = self._before, None
+        if before is not None and time > self._first + _INEXACT and _on_show(before, self._first) is not None:
+            self._known.append(before.later(self._first))
+
+
+def _merged(packets: Packets, heard: _Sound | None, seen: _Show | None) -> Iterator[AudioBlock | Picture]:
+    while True:
+        known = seen is None or seen.find()
+        head = None if seen is None else seen.head
+        if seen is not None and not known:
+            if heard is not None and packets.waiting(heard.stream) > PATIENCE:
+                packets.search(seen.film.stream)
+            packets.read()
+        elif heard is not None and heard.open and (head is None or heard.next <= head.time):
+            if head is None or heard.ready():
+                piece = heard.take()
+                if piece is not None:
+                    yield piece
+            else:
+                if seen is not None and packets.waiting(seen.film.stream) > PATIENCE:
+                    packets.search(heard.stream)
+                packets.read()
+        elif seen is not None and head is not None:
+            seen.head = None
+            yield head
+        else:
+            return

@@ -1,0 +1,76 @@
+"""Encoders: a padded batch in, an embedding out. The name of a file here is the name in an experiment.
+
+An encoder module has a `SOURCE`, a `Config`, a sentence `READS`, a function `reads(modality, shape)` and a class
+`Encoder(config, modality, shape)`: an `nn.Module` whose forward takes a `Batch`, reads one modality of it, and returns
+B x `dimension`. `shape` is that of one frame: (D,) for vectors, (C, S, S) for pixels. It accepts no clips, nothing
+valid, an absent modality, and clips shorter than its receptive field, with finite values and gradients, and what stands
+in invalid frames changes nothing. Adding one is adding a file.
+"""
+
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, cast
+
+from mien.common import registry
+from mien.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mien.common.settings import Settings
+
+MODALITIES = ("audio", "video")
+
+
+def names() -> tuple[str, ...]:
+    """The names of all encoders, sorted."""
+    return registry.names(__name__)
+
+
+def encoder(name: str) -> ModuleType:
+    """The module of an encoder; raises ConfigError with the nearest name."""
+    return registry.module(__name__, name, "encoder")
+
+
+def check(name: str, modality: Literal["audio", "video"], shape: tuple[int, ...]) -> None:
+    """Raise ConfigError where an encoder cannot read frames of a shape, (D,) or (C, S, S), of a modality."""
+    module = encoder(name)
+    if modality not in MODALITIES:
+        raise ConfigError(unknown("modality", modality, MODALITIES))
+    if not module.reads(modality, shape):
+        others = [other for other in names() if encoder(other).reads(modality, shape)]
+        way_out = f"; take {' or '.join(others)}, or other features" if others else "; take other features"
+        frames = " x ".join(map(str, shape))
+        raise ConfigError(f"encoder: {name} reads {module.READS}, but a frame of {modality} is {frames} here{way_out}")
+
+
+def build(
+    configs: "Mapping[Literal['audio', 'video'], tuple[str, Settings]]",
+    shapes: Mapping[Literal["audio", "video"], tuple[int, ...]],
+) -> "nn.Module":
+    """The encoder of one or two modalities, with a `dimension`.
+
+    Args:
+        configs: modality -> (name of the encoder, its `Config`).
+        shapes: modality -> shape of one frame, of at least those modalities.
+
+    Returns:
+        The encoder itself for one modality; `joined.Joined`, audio first, for two.
+
+    Raises:
+        ConfigError: where no modality is named, one has no features, or its encoder cannot read them.
+    """
+    if not configs:
+        raise ConfigError("encoder: no modality has one; give audio or video an encoder")
+    if missing := [modality for modality in configs if modality not in shapes]:
+        raise ConfigError(f"encoder.{missing[0]}: data.{missing[0]} has no features; add them or leave the encoder out")
+    trunks = {}
+    for modality in sorted(configs):  # audio first, also for the random numbers of the first weights
+        name, config = configs[modality]
+        check(name, modality, shapes[modality])
+        trunks[modality] = cast("nn.Module", encoder(name).Encoder(config, modality, shapes[modality]))
+    if len(trunks) == 1:
+        return next(iter(trunks.values()))
+    from mien.models.encoders._joined import Joined
+
+    return Joined(trunks)

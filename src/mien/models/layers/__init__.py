@@ -1,0 +1,1 @@
+"""Layers that recipes and encoders share: pooling, batch normalisation, dropout, classifiers."""

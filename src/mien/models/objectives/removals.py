@@ -1,0 +1,92 @@
+"""Ways of removing a factor (speaker, gender, corpus, ...) from an embedding with a spy: a classifier that reads it.
+
+A removal is one row of `REMOVALS`: where its spy learns, and what the encoder's loss gains. Each row ends with its
+source. A new removal is one function and one row.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mien.models.objectives.losses import confusion, cross_entropies, cross_entropy, entropy, mean
+
+Spy = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One way of removing a factor.
+
+    Attributes:
+        spy: "own phase": the spy is trained first, by cross-entropy on the detached embedding; "main phase": it is
+            trained together with the encoder, by what `term` returns; "absent": there is no spy.
+        term: (embedding B x D, labels, spy, weight) -> what is added to the encoder's loss, a scalar share. Labels are
+            as of `losses.cross_entropy`. The gradient that the embedding gets is proportional to the weight.
+        source: the paper.
+    """
+
+    spy: Literal["own phase", "main phase", "absent"]
+    term: Callable[[Tensor, Tensor, Spy, float], Tensor] | None
+    source: str
+
+
+class _Reverse(torch.autograd.Function):
+    @staticmethod
+    def forward(context: torch.autograd.function.FunctionCtx, value: Tensor, factor: float) -> Tensor:
+        context.factor = factor  # type: ignore[attr-defined]
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(context: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -context.factor * gradients[0], None  # type: ignore[attr-defined]
+
+
+def reverse_gradient(value: Tensor, factor: float) -> Tensor:
+    """The identity, whose gradient is multiplied by -factor on the way back (Ganin et al. 2016)."""
+    reversed_value: Tensor = _Reverse.apply(value, factor)  # type: ignore[no-untyped-call]
+    return reversed_value
+
+
+def _gradient_reversal(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    return cross_entropy(spy(reverse_gradient(embedding, weight)), labels)
+
+
+def _alternating(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    # A spy that errs beyond chance tells again (of two classes, by turning its answer round), and without a bound
+    # the term has no minimum: it would outgrow every task. The paper is silent here, so this is `assumed`.
+    logits = spy(embedding)
+    values, known = cross_entropies(logits, labels)
+    return -weight * mean(values.clamp(max=math.log(logits.shape[1])), known)
+
+
+def _confusion(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    return weight * confusion(spy(embedding))
+
+
+def _max_entropy(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
+    return -weight * entropy(spy(embedding))
+
+
+REMOVALS: dict[str, Removal] = {
+    "none": Removal("absent", None, "no removal: the baseline of a comparison"),
+    "gradient_reversal": Removal("main phase", _gradient_reversal, "Ganin et al. 2016; Tu et al. 2019 (DAT)"),
+    "alternating": Removal("own phase", _alternating, "Peri et al. 2021, Eq. 1-2 (ALT); Goodfellow et al. 2014"),
+    "confusion": Removal("own phase", _confusion, "Tzeng et al. 2015; Peri et al. 2021, section 3.2 (CONF)"),
+    "max_entropy": Removal("own phase", _max_entropy, "Li et al. 2020, Eq. 1-5 (MEnAN)"),
+}
+
+
+def strength(progress: float, *, warmup: float, schedule: Literal["constant", "ganin"]) -> float:
+    """The factor on a removal's weight at a point of training.
+
+    Args:
+        progress: 0 at the first step, 1 after the last.
+        warmup: share of training, 0 to 1, over which the factor rises linearly from 0.
+        schedule: "constant" is 1; "ganin" is 2 / (1 + exp(-10 progress)) - 1 (Ganin et al. 2016, section 5.2.2).
+    """
+    rise = 1.0 if warmup == 0 else min(1.0, progress / warmup)
+    return rise * (1.0 if schedule == "constant" else 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0)

@@ -1,0 +1,171 @@
+"""The settings of one model of `disentangle`: its embeddings, what they tell, and what is kept out of them."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from torch import nn
+
+from mien.common.settings import Settings
+from mien.errors import unknown
+from mien.models.objectives.losses import PENALTIES
+from mien.models.objectives.removals import REMOVALS
+
+Sizes = tuple[Annotated[int, Field(ge=1)], ...]
+
+
+class Remove(Settings):
+    """How one factor is removed from an embedding.
+
+    Attributes:
+        how: a row of `objectives.removals.REMOVALS`.
+        weight: of its term in the encoder's loss; for gradient reversal the factor on the reversed gradient. While it
+            is 0 the spies learn, and the encoder does as with "none", bit for bit.
+        spy_steps: steps of the spies before each step of the encoder, for removals whose spies have their own phase.
+        spies: how many spies, each with its own weights; the encoder meets the mean of their terms.
+        restart: every so many steps of training one spy, each in its turn, begins anew with random weights; None lets
+            all go on. A spy that has followed the encoder for long may be blind to what a fresh one reads.
+        warmup: share of training over which the weight rises from 0.
+        schedule: "constant", or "ganin" (Ganin et al. 2016, section 5.2.2).
+    """
+
+    how: str
+    weight: float = Field(0.5, ge=0)
+    spy_steps: int = Field(1, ge=1)
+    spies: int = Field(1, ge=1)
+    restart: int | None = Field(None, ge=1)
+    warmup: float = Field(0.0, ge=0, le=1)
+    schedule: Literal["constant", "ganin"] = "constant"
+
+    @model_validator(mode="after")
+    def _known(self) -> "Remove":
+        if self.how not in REMOVALS:
+            raise ValueError(unknown("removal", self.how, REMOVALS))
+        return self
+
+
+class Embedding(Settings):
+    """One embedding.
+
+    Attributes:
+        dim: size after a linear projection; None takes the encoder's output as it is.
+        activation: of the embedding: "none", or "relu", after the projection where there is one.
+        tasks: factor -> weight of its cross-entropy.
+        remove: factor -> how.
+        read: factors that a classifier reads from the embedding without ever moving it: auxiliary branches that
+            assess (Peri et al. 2021, Fig. 2).
+    """
+
+    dim: int | None = Field(None, ge=1)
+    activation: Literal["none", "relu"] = "none"
+    tasks: dict[str, Annotated[float, Field(gt=0)]]
+    remove: dict[str, Remove] = Field({})
+    read: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Embedding":
+        if dotted := [factor for factor in self.factors if "." in factor]:
+            raise ValueError(
+                f"factor '{dotted[0]}': a factor is a column of the corpus without a dot; rename the column"
+            )
+        for one, other, kept in (
+            (self.tasks, self.remove, "a task and is also removed from"),
+            (self.tasks, self.read, "a task and is also read from"),
+            (self.remove, self.read, "removed and is also read from"),
+        ):
+            if both := sorted(set(one) & set(other)):
+                raise ValueError(f"'{both[0]}' is {kept} the same embedding; keep one of the two")
+        if twice := sorted({factor for factor in self.read if self.read.count(factor) > 1}):
+            raise ValueError(f"'{twice[0]}' is read twice; name it once")
+        return self
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Every factor that is a task, is removed or is read."""
+        return (*self.tasks, *self.remove, *self.read)
+
+    def tells(self, factor: str) -> bool:
+        """Whether predictions of a factor may come from here."""
+        return factor in self.tasks or factor in self.read
+
+
+class Penalty(Settings):
+    """A loss that keeps two embeddings apart without a spy.
+
+    Attributes:
+        between: the names of two embeddings.
+        weight: of the penalty in the encoder's loss; 0 is as if it were not there.
+    """
+
+    between: tuple[str, str]
+    weight: float = Field(ge=0)
+
+
+class Config(Settings):
+    """One model.
+
+    Attributes:
+        embeddings: by name.
+        hidden: hidden layers of every classifier of a task (Li et al. 2020, Table 1).
+        spy_hidden: those of every spy and reader; None takes `hidden`.
+        penalties: name in `objectives.losses.PENALTIES` -> between which embeddings.
+    """
+
+    embeddings: dict[str, Embedding] = Field(min_length=1)
+    hidden: Sizes = (32, 10)
+    spy_hidden: Sizes | None = None
+    penalties: dict[str, Penalty] = Field({})
+
+    @field_validator("embeddings")
+    @classmethod
+    def _named_and_judged(cls, embeddings: dict[str, Embedding]) -> dict[str, Embedding]:
+        for name in embeddings:
+            if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+                raise ValueError(f"embedding '{name}': the name of an embedding has letters, digits and '_' only")
+            if hasattr(nn.ModuleDict, name):
+                raise ValueError(f"embedding '{name}': torch uses this word itself; choose another name")
+        if not any(embedding.tells("emotion") for embedding in embeddings.values()):
+            raise ValueError(
+                "no embedding has the task 'emotion', of which all scores are; give it to one of them, or let it be "
+                "read there (read: [emotion])"
+            )
+        return embeddings
+
+    @model_validator(mode="after")
+    def _between_two(self) -> "Config":
+        for name, penalty in self.penalties.items():
+            if name not in PENALTIES:
+                raise ValueError(unknown("penalty", name, PENALTIES))
+            for one in penalty.between:
+                if one not in self.embeddings:
+                    raise ValueError(f"penalties.{name}.between: {unknown('embedding', one, self.embeddings)}")
+            first, second = penalty.between
+            if first == second or all(self.embeddings[one].dim is None for one in penalty.between):
+                raise ValueError(
+                    f"penalties.{name}.between: '{first}' and '{second}' are one vector, the encoder's; name two "
+                    "embeddings, of which one at least has its own 'dim'"
+                )
+        return self
+
+    @property
+    def factors(self) -> set[str]:
+        """Every factor that is a task, is removed or is read."""
+        return {factor for one in self.embeddings.values() for factor in one.factors}
+
+    @property
+    def tasked(self) -> set[str]:
+        """Every factor that is a task of some embedding."""
+        return {factor for one in self.embeddings.values() for factor in one.tasks}
+
+    @property
+    def widths(self) -> Sizes:
+        """The hidden layers of spies and readers."""
+        return self.hidden if self.spy_hidden is None else self.spy_hidden
+
+
+def spy_names(embedding: str, factor: str, count: int) -> Iterable[str]:
+    """The names of the spies of a removal; '#' is in no embedding's name, so that no two are alike."""
+    return (
+        f"{embedding}-{factor}" if number == 1 else f"{embedding}#{number}-{factor}" for number in range(1, count + 1)
+    )

@@ -1,0 +1,156 @@
+"""`comparison.html`: systems beside each other on one page, made as that of a run: no script, nothing from outside."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from mien.audit.comparison.comparison import Comparison
+from mien.audit.comparison.tradeoff import points
+from mien.audit.statistics.verdict import FEWEST, LEVEL
+from mien.reports import words
+from mien.reports.figures import plane
+from mien.reports.html import environment
+from mien.reports.words import UNKNOWN, percent, signed, span
+
+MEASURES = {"uar": "UAR", "wa": "WA", "f1": "macro F1", "predictions": "predictions", "leakage": "leakage"}
+
+
+def render(found: Comparison) -> str:
+    """The page of a comparison, as text."""
+    made = environment()
+    made.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
+    made.globals |= {"span": span}
+    names = [system.name for system in found.together.systems]
+    picture = ""
+    if found.points:
+        told = f"Accuracy against leakage of {words.listed(names)}"
+        picture = plane.plane(found.points, name="plane", description=told)
+    systems = [(system.name, system.run, system.model) for system in found.together.systems]
+    leaked, _ = points(systems, found.together.predictions, factor="emotion")
+    emotion = ""
+    if leaked:
+        told = f"Accuracy against the emotion that leaks, of {words.listed(names)}"
+        emotion = plane.plane(leaked, name="plane of emotion", description=told, factor="emotion")
+    differences = found.pairs[found.pairs["measure"] != "predictions"]
+    return made.get_template("comparison.html.jinja").render(
+        title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",
+        facts=_facts(found),
+        answer=answer(found),
+        marks=found.together.marks,
+        systems=found.systems.to_dict("records"),
+        caption=caption(found),
+        differences=list(_headed(differences)),
+        rule=rule(found),
+        plane=picture,
+        emotion=emotion,
+        chance=len({point.chance for point in found.points}) == 1 and math.isfinite(found.points[0].chance),
+        tests=list(_headed(found.pairs)),
+        notes=found.notes,
+    )
+
+
+def answer(found: Comparison) -> list[str]:
+    """What the comparison says: who is best, from whom it can be told, and what is left of the speaker."""
+    systems = found.systems
+    best = systems.sort_values("uar", ascending=False, kind="stable").iloc[0]
+    around = f"{percent(best['uar'])}\N{NO-BREAK SPACE}%"
+    if math.isfinite(best["uar_low"]):
+        people = words.counted(int(best["speakers"]), "speaker")
+        around += f", 95 % interval over {people} {span(best['uar_low'], best['uar_high'])}"
+    said = [f"The highest UAR on {found.together.split} speakers is {best['system']}'s: {around}."]
+    pairs = found.pairs[found.pairs["measure"] == "uar"]
+    apart: list[str] = []
+    together: list[str] = []
+    for row in pairs.to_dict("records"):
+        if best["system"] in (row["model"], row["other"]):
+            other = row["other"] if row["model"] == best["system"] else row["model"]
+            (apart if row["separable"] else together).append(str(other))
+    if apart:
+        said.append(f"It is separably above {words.listed(apart)}.")
+    if together:
+        said.append(f"It is not separable from {words.listed(together)}.")
+    leaks = systems.dropna(subset="leakage").sort_values("leakage", kind="stable")
+    if len(leaks) > 1:
+        least, most = leaks.iloc[0], leaks.iloc[-1]
+        figures = [
+            f"{percent(share)}\N{NO-BREAK SPACE}%"
+            for share in (*leaks["leakage"].iloc[[0, -1]], least["leakage_chance"])
+        ]
+        said.append(
+            f"The strongest probe reads least of the speaker from {least['system']} ({figures[0]}), "
+            f"most from {most['system']} ({figures[1]}); chance is {figures[2]}."
+        )
+    return said
+
+
+def caption(found: Comparison) -> str:
+    """What stands in the table of systems."""
+    row = found.systems.iloc[0]
+    clips = words.counted(int(row["clips"]), "clip")
+    people = words.counted(int(row["speakers"]), f"{found.together.split} speaker")
+    told = (
+        f"Scores on {clips} of {people}, pooled, with 95 % intervals over speakers, seeds averaged within a speaker. "
+        f"Bold: separably above {found.baseline or 'every other system'}."
+    )
+    if found.systems["leakage"].notna().any():
+        told += (
+            " Leakage: UAR of the strongest probe of speakers heard in training, the mean over folds (chance "
+            f"{percent(float(found.systems['leakage_chance'].mean()))}); a ring: on the frontier of accuracy and "
+            "leakage."
+        )
+    papers = list(dict.fromkeys(found.systems["paper"].dropna()))
+    return f"{told} Paper: figures of {words.listed(papers)}." if papers else told
+
+
+def rule(found: Comparison) -> str:
+    """The one rule behind the word separable."""
+    pairs, level = len(found.pairs[["model", "other"]].drop_duplicates()), f"{LEVEL:g}".removeprefix("0")
+    return (
+        f"First minus second, paired by speaker. Separable: at least {FEWEST} speakers, the 95 % interval leaves out "
+        f"zero, and Wilcoxon's signed-rank test over speakers, corrected by Holm over {words.counted(pairs, 'pair')}, "
+        f"has p < {level}; p is that. Leakage: how often the strongest probe names each speaker; where that is not "
+        "known, units of folds stand in place of speakers."
+    )
+
+
+def probability(p: float | None) -> str:
+    """A p-value with three decimals below .1, else two, without the leading zero."""
+    if p is None or math.isnan(p):
+        return UNKNOWN
+    if p < 0.001:
+        return "< .001"
+    return f"{p:.{3 if p < 0.1 else 2}f}".removeprefix("0")
+
+
+def breakable(name: str) -> Markup:
+    """A name that may go on in the next line after a slash."""
+    return Markup("<wbr>").join(re.split("(?<=/)", name))
+
+
+def measure(name: str) -> str:
+    """A measure as a table calls it."""
+    return MEASURES.get(name, name)
+
+
+def _facts(found: Comparison) -> dict[str, str]:
+    together, row = found.together, found.systems.iloc[0]
+    corpora = dict.fromkeys(str(system.run.certificate["corpus"]) for system in together.systems)
+    return {
+        "Systems": ", ".join(system.name for system in together.systems),
+        "Runs": ", ".join(dict.fromkeys(system.of for system in together.systems)),
+        "Corpus": f"{', '.join(corpora)}: {row['clips']:,} clips, {row['speakers']} speakers, {together.split}",
+        "Classes": ", ".join(together.classes),
+        "Pairs": f"all with {found.baseline}" if found.baseline else "all",
+    }
+
+
+def _headed(pairs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The rows with the measure's `name`, and `head`: of the first of a pair how many rows it has, else 0."""
+    for _, part in pairs.groupby(["model", "other"], sort=False):
+        for place, row in enumerate(part.to_dict("records")):
+            told = {"name": measure(row["measure"]), "head": 0 if place else len(part)}
+            yield {str(key): value for key, value in row.items()} | told

@@ -1,0 +1,126 @@
+"""A comparison as text for a terminal of 80 columns, and as tables for LaTeX."""
+
+import math
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.comparison.comparison import Comparison
+from mien.reports.comparison import answer, caption, measure, probability, rule
+from mien.reports.words import percent, signed, span
+
+WIDTH = 80
+NAME = 30  # letters of a system's name that stand beside its figures
+SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def text(found: Comparison) -> str:
+    """Systems, and their differences in UAR and leakage, within 80 columns."""
+    together = found.together
+    lines = [*(f"MARK: {mark}" for mark in together.marks), *answer(found), ""]
+    wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
+    wrapped.append(f"   {'system':<{NAME}}{'UAR':>7}{'95 %':>14}{'WA':>6}{'F1':>6}{'leak':>7}{'paper':>7}")
+    for number, row in enumerate(found.systems.to_dict("records"), 1):
+        wrapped += _system(number, row)
+    told = f"* separably above {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
+    wrapped += ["", *textwrap.wrap(told, WIDTH)]
+    order = {system.name: number for number, system in enumerate(together.systems, 1)}
+    for name in dict.fromkeys(found.pairs["measure"]):
+        if name == "uar" or name.startswith("leakage"):
+            wrapped += ["", *_differences(found.pairs[found.pairs["measure"] == name], order, name)]
+    wrapped += ["", *textwrap.wrap(rule(found), WIDTH)]
+    for note in found.notes:
+        wrapped += textwrap.wrap(f"- {note}", WIDTH, subsequent_indent="  ")
+    return "\n".join(wrapped)
+
+
+def _system(number: int, row: dict[Any, Any]) -> Iterator[str]:
+    name = str(row["system"])
+    head = f"{number:>2} "
+    if len(name) >= NAME:
+        yield from textwrap.wrap(head + name, WIDTH, subsequent_indent="   ")
+        name, head = "", "   "
+    best = "*" if row["uar_best"] else " "
+    ring = "o" if row["optimal"] is True else " "
+    leak = percent(row["leakage"]) + ring
+    line = f"{head}{name:<{NAME}}{percent(row['uar']):>6}{best}{span(row['uar_low'], row['uar_high']):>14}"
+    yield f"{line}{percent(row['wa']):>6}{percent(row['f1']):>6}{leak:>7}{percent(row['paper_uar']):>7}".rstrip()
+
+
+def _differences(pairs: pd.DataFrame, order: dict[str, int], name: str) -> Iterator[str]:
+    yield f"{measure(name) + ', points':<20}{'difference':>11}{'95 %':>18}{'p':>9}  verdict"
+    for row in pairs.to_dict("records"):
+        pair = f"{order[row['model']]:>2} - {order[row['other']]}"
+        verdict = "separable" if row["separable"] else "not separable"
+        limits = span(row["low"], row["high"])
+        figures = f"{signed(row['difference']):>11}{limits:>18}{probability(row['p_wilcoxon_holm']):>9}"
+        yield f"{pair:<20}{figures}  {verdict}"
+
+
+def latex(found: Comparison) -> str:
+    """Two tables, of systems and of differences; they need no package. Bold is what is separable."""
+    systems = []
+    for row in found.systems.to_dict("records"):
+        scores = [_bold(_number(percent(row[name])), bool(row[f"{name}_best"])) for name in ("uar", "wa", "f1")]
+        limits = _limits(row["uar_low"], row["uar_high"])
+        leak = _number(percent(row["leakage"])) + (r"$^{\circ}$" if row["optimal"] is True else "")
+        papers = [_number(percent(row[f"paper_{name}"])) for name in ("uar", "wa")]
+        systems.append([escape(str(row["system"])), scores[0], limits, *scores[1:], leak, *papers])
+    heads = ["System", "UAR", r"95\,\%", "WA", "F1", "Leakage", "UAR, paper", "WA, paper"]
+    pairs = []
+    for row in found.pairs[found.pairs["measure"] != "predictions"].to_dict("records"):
+        difference = _bold(_number(signed(row["difference"])), bool(row["separable"]))
+        p = probability(row["p_wilcoxon_holm"])
+        names = [escape(str(row["model"])), escape(str(row["other"])), escape(measure(row["measure"]))]
+        pairs.append([*names, difference, _limits(row["low"], row["high"]), f"${p}$" if p[0] in ".<1" else "--"])
+    marks = " ".join(found.together.marks)
+    return "\n".join(
+        [
+            "% Written by mien compare.",
+            *_table("lrrrrrrr", heads, systems, f"{marks} In percent. {caption(found)}".strip()),
+            *_table(
+                "lllrrr",
+                ["First", "Second", "Measure", "Difference", r"95\,\%", "$p$"],
+                pairs,
+                f"{marks} In points. {rule(found)}".strip(),
+            ),
+            "",
+        ]
+    )
+
+
+def escape(name: str) -> str:
+    """Text as LaTeX takes it."""
+    special = re.sub(r"[\\~^]|[&%$#_{}]", lambda found: SPECIAL.get(found[0], f"\\{found[0]}"), name)
+    return special.replace("<", "$<$").replace(">", "$>$").replace("\N{EN DASH}", "--").replace("\N{MINUS SIGN}", "$-$")
+
+
+def _table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]], told: str) -> list[str]:
+    return [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{escape(told)}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\hline",
+        " & ".join(heads) + r" \\",
+        r"\hline",
+        *(" & ".join(row) + r" \\" for row in rows),
+        r"\hline",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+
+
+def _number(told: str) -> str:
+    return told.replace("\N{MINUS SIGN}", "$-$").replace("\N{EN DASH}", "--")
+
+
+def _limits(low: float, high: float) -> str:
+    return "--" if math.isnan(low) else f"{_number(percent(low))} to {_number(percent(high))}"
+
+
+def _bold(told: str, strong: bool) -> str:
+    return rf"\textbf{{{told}}}" if strong else told

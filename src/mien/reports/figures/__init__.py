@@ -1,0 +1,1 @@
+"""Figures as inline SVG: what is drawn on a page."""

@@ -1,0 +1,142 @@
+"""The heat map of leakage: embeddings by what is read from them, as a figure, a picture file and a page of its own."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from mien.audit.leakage.floors import PROJECTION
+from mien.audit.leakage.leakage import STRONGEST
+from mien.common.files import write_text
+from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
+from mien.reports.html import environment
+
+COLUMN, ROW, LETTER = 1.15, 0.56, 0.075  # inches
+NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+class Square(NamedTuple):
+    """One score of the map; fractions in [0, 1], nan where not known.
+
+    Attributes:
+        row: which embedding.
+        column: what was read from it.
+        score: UAR of the strongest probe.
+        low: lower end of its interval.
+        high: upper end.
+        chance: of this factor.
+        floor: the best that is known without the embedding, such as from another factor's label; at least chance.
+    """
+
+    row: str
+    column: str
+    score: float
+    low: float
+    high: float
+    chance: float
+    floor: float
+
+
+def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
+    """The squares of a map.
+
+    Args:
+        strongest: one row a model, embedding, factor and `speakers`, with `score, low, high, chance`.
+        floors: rows of role floor, with `factor, speakers, embedding, probe, score`: of the strongest probes, the best
+            floor counts; a random projection is none.
+    """
+    floors = floors[floors["probe"] == STRONGEST]
+    models, names = strongest["model"].nunique(), strongest["embedding"].nunique()
+    sides = strongest.groupby("factor")["speakers"].nunique()
+    found = []
+    for row in strongest.to_dict("records"):
+        own = floors[(floors["factor"] == row["factor"]) & ~floors["embedding"].str.startswith(PROJECTION)]
+        own = own[own["speakers"].fillna("") == (row["speakers"] if isinstance(row["speakers"], str) else "")]
+        parts = [row["model"]] * (models > 1 or names == 1) + [row["embedding"]] * (names > 1)
+        side = f", {row['speakers']}" if sides.get(row["factor"], 0) > 1 else ""
+        score, low, high, chance = (float(row[key]) for key in ("score", "low", "high", "chance"))
+        best = max([chance, *own["score"].dropna().tolist()])
+        found.append(Square(" ".join(map(str, parts)), f"{row['factor']}{side}", score, low, high, chance, best))
+    return found
+
+
+def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
+    """Points above chance of each score with its interval, and how far the floor lies above chance, as an element.
+
+    Squares are the fuller, the further the score has come from chance to certainty.
+    """
+    rows, columns = (list(dict.fromkeys(getattr(one, key) for one in found)) for key in ("row", "column"))
+    width = max(3.6, 0.25 + LETTER * max(map(len, rows)) + COLUMN * len(columns))
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, 0.65 + ROW * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        for one in found:
+            x, y = columns.index(one.column), rows.index(one.row)
+            share = min(1.0, max(0.0, (one.score - one.chance) / (1 - one.chance))) if one.chance < 1 else 0.0
+            look: Any = {"linewidth": 0.6, "edgecolor": RULE}
+            axes.add_patch(Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, facecolor="none", **look))
+            axes.add_patch(
+                Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, color=FILL, alpha=round(0.85 * share, 3), linewidth=0)
+            )
+            for text, height, style in zip(_words(one), (-0.24, 0.05, 0.29), _STYLES, strict=True):
+                axes.text(x, y + height, text, ha="center", va="center", **style)
+        axes.set_xticks(range(len(columns)), [column.replace(", ", ",\n") for column in columns])
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xlim(-0.5, len(columns) - 0.5)
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        return svg(figure, name, description)
+
+
+def picture(element: str) -> str:
+    """A figure as a file of its own, light or dark as the reader likes it."""
+    style = environment().get_template("style.html.jinja").render()
+    variables = "".join(
+        re.findall(r":root \{.*?\}|@media \(prefers-color-scheme: dark\) \{.*?\}\s*\}", style, flags=re.S)[:2]
+    )
+    width, height = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', element)[0]
+    letters = "svg { font-family: system-ui, sans-serif; background: var(--paper); }"
+    head = element.replace("<svg ", f'<svg {NAMESPACES} width="{width}" height="{height}" ', 1)
+    return head.replace(">", f"><style>{variables} {letters}</style>", 1)
+
+
+def write(
+    folder: Path, element: str, *, title: str, told: Sequence[str], table: pd.DataFrame, marks: Sequence[str] = ()
+) -> None:
+    """Write `leakage.svg` and `leakage.html`, the map with its figures as a table, each atomically.
+
+    Args:
+        folder: where to.
+        element: of `heatmap`.
+        title: of the page.
+        told: sentences on how it was measured.
+        table: rows of `leakage.csv` that stand below, strongest probes and floors.
+        marks: sentences on leaks that were accepted.
+    """
+    write_text(folder / "leakage.svg", picture(element))
+    template = environment().get_template("leakage.html.jinja")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    write_text(folder / "leakage.html", template.render(title=title, svg=element, told=told, rows=rows, marks=marks))
+
+
+_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": INK, "fontweight": "bold"},
+    {"color": INK, "fontsize": 7.5},
+    {"color": MUTED, "fontsize": 7.5},
+)
+
+
+def _words(one: Square) -> tuple[str, str, str]:
+    points = [100 * (value - one.chance) for value in (one.score, one.low, one.high, one.floor)]
+    score, low, high, floor = (f"{round(value) + 0:+d}" if math.isfinite(value) else "" for value in points)
+    told = score, f"{low} to {high}" if low and high else "no interval", f"floor {floor}"
+    first, second, third = (text.replace("-", "\N{MINUS SIGN}") for text in told)
+    return first, second, third

@@ -1,0 +1,226 @@
+"""`report.html`: a run on one page that opens offline, follows light and dark, and prints.
+
+The page holds no script and asks nothing from outside; a policy in its head forbids both. It is written from the files
+of the run alone, so it can be written again at any time.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.comparison import pairs as compare
+from mien.audit.comparison.tradeoff import BEFORE
+from mien.audit.leakage.leakage import STRONGEST
+from mien.audit.run_leakage.summary import FEWEST_UNITS
+from mien.audit.run_leakage.targets import targets
+from mien.audit.statistics import scores
+from mien.common.files import write_text
+from mien.data.protocols import PARTS
+from mien.errors import RunError
+from mien.experiments.experiment import Experiment
+from mien.reports import words
+from mien.reports.figures import canvas
+from mien.reports.html import environment
+from mien.reports.sections import (
+    calibration,
+    certificate,
+    claims,
+    evidence,
+    leak_figures,
+    leaks,
+    pairs,
+    people,
+    recognition,
+    sweep,
+    tasks,
+)
+from mien.reports.sections.answer import answer
+from mien.reports.words import counted, percent, signed, span
+from mien.runs.run import Run
+
+ELSEWHERE = {"title", "paper", "command", "cost", "expected", "provenance", "reference"}  # told in other places
+
+
+def write(run: Run) -> Path:
+    """Write `report.html` into the run folder, atomically, and return its path.
+
+    Raises:
+        RunError: when the run has no predictions yet.
+    """
+    path = run.folder / "report.html"
+    write_text(path, render(run))
+    return path
+
+
+def render(run: Run) -> str:
+    """The page of a run, as text."""
+    predictions, classes = run.predictions, run.classes
+    predictions = predictions[predictions["model"].isin(run.experiment.models)]  # variants have a section of their own
+    if predictions.empty or not run.cells:
+        raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
+    summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
+    judged = scores.judged(predictions)
+    differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=judged)
+    varied = sweep.shown(run)
+    scored = list(_scores(run, summary, gaps))
+    read, claimed = leaks.summed(run), claims.shown(run)
+    made = environment()
+    made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
+    made.filters |= {"fine": leaks.fine}
+    made.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS}
+    made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
+    return made.get_template("page.html.jinja").render(
+        experiment=run.experiment,
+        facts=_facts(run),
+        answer=answer(run, summary, differences, leaks.of(read), claimed),
+        judged=judged,
+        sweep=varied,
+        claims=claimed,
+        scores=scored,
+        others=tasks.shown(run, predictions),
+        papers=evidence.papers(run, corpus=run.certificate["corpus"]),
+        by_fold=evidence.by_fold(run, predictions, scored) if len(set(predictions["fold"])) > 1 else None,
+        evaluations=list(evidence.evaluations(run)),
+        by_method=canvas.by_method(run.experiment.models),
+        overview=recognition.overview(run, predictions, summary),
+        differences=pairs.scored(differences),
+        confusions=list(recognition.confusions(run, predictions)),
+        people=recognition.people(run, predictions, summary),
+        extremes=people.extremes(run, predictions),
+        grouped=people.grouped(run, predictions),
+        heard_by_people=people.heard_by_people(run, predictions),
+        calibration=calibration.shown(run, predictions),
+        curves=list(recognition.curves(run, summary)),
+        maps=list(evidence.maps_of(run)),
+        silhouettes=evidence.silhouettes(run),
+        leaks=_leakage(run, predictions, read),
+        leakage_pairs=pairs.divided(evidence.leakage_pairs(run), pairs.SIDES, "number"),
+        folds=certificate.folds(run),
+        certificate=certificate.shown(run),
+        notes=_notes(run, predictions),
+        settings=list(_settings(run)),
+        environment=words.flat(run.environment),
+    )
+
+
+def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[str, Any]:
+    """What the section on leakage shows; `rows` is empty where nothing can be shown, and `before` says why."""
+    if leaks.stale(run):
+        return {"rows": [], "before": BEFORE}
+    found = leaks.of(read)
+    baselines = leaks.baselines(read)
+    views = leaks.views(read)
+    probes = set(found["probe"]) - {STRONGEST}
+    return {
+        "rows": leaks.read(found),
+        "probes": [probe for probe in leaks.PROBES if probe in probes],
+        "baselines": baselines,
+        "erased": bool(found["erased"].astype(bool).any()),
+        "before": "",
+        "pictures": list(leak_figures.pictures(run, found, baselines)),
+        "planes": [
+            picture
+            for factor in ("speaker", "emotion")
+            if (picture := leak_figures.accuracy_leakage(run, predictions, factor=factor))
+        ],
+        "several": bool(targets(run)),
+        **views,
+        "fewest": FEWEST_UNITS,
+        "verification_interval": any(
+            row["low"] == row["low"] for one in views["verification"] for row in one["by"].values()
+        ),
+        "roc": leak_figures.roc_of(run) if views["verification"] else None,
+        "others": leaks.others(read),
+        "heat": leaks.heat(read),
+    }
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What was asked, as name -> text."""
+    experiment = run.experiment
+    return {
+        "Paper": experiment.paper,
+        "Corpus": words.corpora(run.clips, run.certificate),
+        "Classes": f"{len(run.classes)}: {', '.join(run.classes)} (scheme {experiment.data.scheme})",
+        "Protocol": words.protocol(experiment.protocol.name, run.splits),
+        "Models": ", ".join(experiment.models) + _variants(experiment),
+        "Seeds": ", ".join(map(str, experiment.seeds)),
+        "Command": experiment.command,
+        "Expected": experiment.expected,
+        "Cost": experiment.cost,
+    }
+
+
+def _variants(experiment: Experiment) -> str:
+    varied = len(experiment.trained) - len(experiment.models)
+    return f"; {counted(varied, 'variant')} in {counted(len(experiment.grid), 'group')}" if varied else ""
+
+
+def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The table of models: model, whether emotion is only `read`, rows of the summary, gaps, the paper's figures."""
+    table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
+    delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
+    reading = tasks.readers(run)
+    for model in dict.fromkeys(summary["model"]):
+        yield {
+            "model": model,
+            "read": model in reading,
+            "validation": table.get((model, "validation")),
+            "test": table.get((model, "test")),
+            "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
+            "paper": told.figures if (told := evidence.paper(run, model)) else {},
+        }
+
+
+def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
+    """What a reader of the figures must know: gaps in the run and in the data."""
+    planned = len(run.experiment.trained) * len(run.splits) * len(run.experiment.seeds)
+    said = []
+    if len(run.cells) < planned:
+        said.append(
+            f"The run is not finished: {len(run.cells)} of {planned} trainings (model, fold, seed) are in this page."
+        )
+    for why, count in run.certificate["left_out"].items():
+        said.append(f"{counted(count, 'clip')} not used: {why}.")
+    if run.experiment.data.normalisation == "speaker":
+        said.append("Features are normalised by each speaker's own statistics: those of test speakers use test data.")
+    unknown = predictions.loc[predictions["emotion"].isna(), "clip"].nunique()
+    if unknown:
+        said.append(f"{counted(unknown, 'clip')} without a known emotion: predicted, not scored.")
+    judged = scores.judged(predictions)
+    people = predictions.loc[predictions["split"] == judged, "speaker"].nunique()
+    if people < 20:
+        whose = counted(people, f"{judged} speaker")
+        said.append(f"Intervals stand on {whose} and are widened as so few ask for; still, they are rough.")
+    if reading := tasks.readers(run):
+        are = "is" if len(reading) == 1 else "are"
+        told = "emotion scores are those of a branch that only reads the finished embedding"
+        said.append(f"{words.listed(reading)} {are} not trained to recognise emotion: {told}.")
+    if run.experiment.hold_test:
+        said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
+    elif _rotates(run):
+        said.append(
+            "Validation speakers, never those tested in the same fold, choose the epoch; but roles rotate: people who "
+            "validate one fold are tested in another."
+        )
+    return [*said, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
+
+
+def _rotates(run: Run) -> bool:
+    """Whether somebody who validates a fold is tested in another, and nobody in the same."""
+    if any(set(fold[PARTS[1]]["speakers"]) & set(fold[PARTS[2]]["speakers"]) for fold in run.splits):
+        return False
+    validate, tested = ({who for fold in run.splits for who in fold[part]["speakers"]} for part in PARTS[1:])
+    return bool(validate & tested)
+
+
+def _settings(run: Run) -> Iterator[tuple[str, str, str]]:
+    """Setting, value, and where it comes from: the nearest entry of the experiment's provenance."""
+    provenance = run.experiment.provenance
+    for key, value in words.flat(run.experiment.model_dump(mode="json")).items():
+        if key.split(".")[0] not in ELSEWHERE:
+            parts = key.split(".")
+            above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+            yield key, value, next((provenance[name] for name in above if name in provenance), "")

@@ -1,0 +1,251 @@
+"""What a paper's tables and figures hold, of this run: scores by fold, another corpus, maps with a number, differences.
+
+Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`). The paper's figures stand beside ours.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from mien.audit.comparison import pairs as compare
+from mien.audit.comparison.tradeoff import ERASED
+from mien.audit.leakage.silhouettes import silhouette_summary
+from mien.audit.recognition import folds, reference
+from mien.audit.recognition.coverage import coverage
+from mien.audit.statistics.scores import MEASURES
+from mien.reports import words
+from mien.reports.figures import canvas, maps, plots
+from mien.reports.sections import leaks
+from mien.reports.sections.recognition import Picture
+from mien.runs.run import Cell, Run
+
+PARTS = ("validation", "test", "delta")
+SHOWN = 8  # people that a caption names
+
+
+class Map(NamedTuple):
+    """One embedding on one fold: its title, and its maps by emotion and by speaker."""
+
+    title: str
+    emotion: Picture
+    speaker: Picture
+
+
+def paper(run: Run, model: str) -> reference.Published | None:
+    """The paper's figures that stand beside the run's own scores."""
+    return reference.published(run.experiment, model, reference.RUN, corpus=run.certificate["corpus"])
+
+
+def papers(run: Run, kinds: tuple[str, ...] = reference.RUN, corpus: str = "") -> str:
+    """Whose figures stand beside ours, and on which corpus; empty where there are none."""
+    found = (reference.published(run.experiment, model, kinds, corpus=corpus) for model in run.experiment.models)
+    sources = dict.fromkeys(one.source for one in found if one)
+    return words.listed(sources) if sources else ""
+
+
+def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Scores by both definitions of a cross-validated score, and each fold's.
+
+    Args:
+        run: the run.
+        predictions: its predictions.
+        scores: the rows of the page's table of models, pooled.
+
+    Returns:
+        `rows`: for each model the lines `pooled`, `mean of folds` and, if there is one, `paper`, each a mapping
+        `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction; `folds`: model, fold, the people of either
+        part, and such a mapping.
+    """
+    table = folds.by_fold(predictions, run.classes)
+    means = folds.fold_means(table).set_index(["model", "measure"])
+    rows = []
+    for row in scores:
+        model = row["model"]
+        pooled = {
+            f"{measure} {part}": row[part][measure]
+            for measure in MEASURES
+            for part in PARTS[:2]
+            if row[part] is not None
+        }
+        pooled |= {f"{measure} delta": found["delta"] for measure, found in row["delta"].items() if found}
+        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in MEASURES for part in PARTS}
+        lines = {"pooled": pooled, "mean of folds": each} | ({"paper": row["paper"]} if row["paper"] else {})
+        rows.append({"model": model, "lines": lines})
+    return {"rows": rows, "folds": list(_folds(run, table))}
+
+
+def evaluations(run: Run) -> Iterator[dict[str, Any]]:
+    """The metrics of each evaluation, with its name, `papers` and the paper's figures by model.
+
+    `judged`: model -> "n of m" trainings, empty where the evaluation does not tell; `warnings`: sentences.
+    """
+    for name, metrics in run.evaluations.items():
+        covered = coverage(run, name)
+        judged = {model: len(one) for model, one in covered.judged.items()} if covered else {}
+        corpus = str(metrics.get("corpus", name))
+        told = {
+            model: reference.published(run.experiment, model, reference.EVALUATION, corpus=corpus)
+            for model in metrics["models"]
+        }
+        yield {
+            **metrics,
+            "name": name,
+            "judged": {model: f"{count} of {covered.planned}" for model, count in judged.items()} if covered else {},
+            "warnings": [words.sentence(warning) for warning in covered.warnings] if covered else [],
+            "lost": ", ".join(f"{why} ({count})" for why, count in metrics["emotions_not_in_the_run"].items()),
+            "papers": papers(run, reference.EVALUATION, corpus),
+            "paper": {model: one.figures if one else {} for model, one in told.items()},
+        }
+
+
+def leakage_pairs(run: Run) -> list[dict[str, Any]]:
+    """One row a pair of models and embedding: their paired difference in leakage, of people heard and not heard.
+
+    Embeddings after an eraser are left out.
+
+    `model, other, embedding`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `stands`: what
+    either side stands on, in words.
+    """
+    if run.leakage is None or leaks.stale(run):
+        return []
+    plain = run.leakage[~run.leakage["embedding"].str.contains(ERASED, regex=False)]
+    table = compare.leakage_differences(
+        plain, run.units, run.leakage_by_speaker, among=combinations(run.experiment.models, 2)
+    )
+    pairs = table.groupby(["model", "other", "embedding"], sort=False)
+    several = len(set(table["embedding"])) > 1
+    return [
+        {
+            "model": model,
+            "other": f"{other} ({embedding})" if several else other,
+            "embedding": embedding,
+            "stands": _stands(table),
+            "by": {row["speakers"]: row for row in part.to_dict("records")},
+        }
+        for (model, other, embedding), part in pairs
+    ]
+
+
+def _stands(table: pd.DataFrame) -> str:
+    told = table.drop_duplicates(["speakers", "over"]).to_dict("records")
+    who = {"heard": "heard", "unheard": "not heard"}
+    return "; ".join(f"{who[row['speakers']]}: {row['number']} {row['over']}" for row in told)
+
+
+def silhouettes(run: Run) -> list[dict[str, Any]]:
+    """One row a model and embedding: `name`, and `by` = emotion or speaker -> its row of the summary over folds."""
+    measured = run.silhouettes
+    if measured is None or measured.empty:
+        return []
+    table = silhouette_summary(measured, run.units)
+    table = table[table["model"].isin(run.experiment.models)]
+    several = len(set(table["embedding"])) > 1
+    return [
+        {
+            "name": f"{model}, {embedding}" if several else model,
+            "by": {row["by"]: row for row in part.to_dict("records")},
+        }
+        for (model, embedding), part in table.groupby(["model", "embedding"], sort=False)
+    ]
+
+
+def maps_of(run: Run) -> Iterator[Map]:
+    """Maps of the same two people that were not heard in training, for every model of the experiment.
+
+    The first fold and seed that most models have. Where one speaker is tested and one validates, these two; where
+    several are tested, the first two of them by name. The number is that of all people of the fold who were not heard;
+    where everybody was, there is no map.
+    """
+    measured = run.silhouettes
+    for cell in _same_fold(run):
+        clips, found = run.embeddings(cell)
+        unheard = ~clips["speaker"].isin(clips.loc[clips["split"] == "train", "speaker"])
+        people = _two(clips[unheard])
+        places = np.flatnonzero(clips["speaker"].isin(people) & unheard)
+        if not len(places):
+            continue
+        places = places[canvas.thin(len(places), maps.MOST)]
+        table = clips.iloc[places]
+        for name, values in found.items():
+            title = cell.model if len(found) == 1 else f"{cell.model}, {name}"
+            numbers = _numbers(measured, cell, name)
+            points = maps.plane(values[places], seed=0)
+            emotion = table["label"].fillna("unknown").tolist()
+            order = [*run.classes, *sorted(set(emotion) - set(run.classes))]
+            shown = {"emotion": (emotion, order), "speaker": (table["speaker"].tolist(), people)}
+            pictures = [
+                Picture(
+                    f"by {by}",
+                    plots.scatter(
+                        points,
+                        groups,
+                        order,
+                        name=f"{by} {title}",
+                        description=f"Map of the embedding of {title} by {by}",
+                    ),
+                    numbers[by],
+                )
+                for by, (groups, order) in shown.items()
+            ]
+            where = f"fold {cell.fold}, seed {cell.seed}, {words.listed(people)}"
+            yield Map(f"{title}: {where}, {words.counted(len(places), 'clip')}", *pictures)
+
+
+def limits(low: float | None, high: float | None) -> str:
+    """An interval of fractions that may be missing, in percent."""
+    return words.UNKNOWN if low is None or high is None else words.span(low, high)
+
+
+def decimal(value: float) -> str:
+    """A silhouette, with two decimals."""
+    return words.UNKNOWN if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _folds(run: Run, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Each model's scores on each fold, seeds averaged, and who validated and was tested."""
+    wide = folds.fold_scores(table).reindex(columns=list(PARTS[:2]))
+    wide["delta"] = wide["test"] - wide["validation"]
+    people = {fold["fold"]: fold for fold in run.splits}
+    for (model, number), part in wide.groupby(level=["model", "fold"], sort=False):
+        measures = part.index.get_level_values("measure")
+        yield {
+            "model": model,
+            "fold": number,
+            **{side: _people(people[number][side]["speakers"]) for side in PARTS[:2]},
+            "line": {
+                f"{name} {side}": value for side in PARTS for name, value in zip(measures, part[side], strict=True)
+            },
+        }
+
+
+def _people(speakers: list[str]) -> str:
+    more = f" and {len(speakers) - SHOWN} more" if len(speakers) > SHOWN else ""
+    return ", ".join(speakers[:SHOWN]) + more
+
+
+def _same_fold(run: Run) -> list[Cell]:
+    """The cells of the first fold and seed that most models of the experiment have."""
+    cells = [cell for cell in run.cells if cell.model in run.experiment.models]
+    places: dict[tuple[int, int], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (run.experiment.seeds.index(cell.seed), cell.fold)):
+        places.setdefault((cell.seed, cell.fold), []).append(cell)
+    return max(places.values(), key=len, default=[])
+
+
+def _two(clips: pd.DataFrame) -> list[str]:
+    test, validation = (sorted(clips["speaker"][clips["split"] == part].unique()) for part in ("test", "validation"))
+    return test[:2] if len(test) > 1 else [*validation[: 2 - len(test)], *test]
+
+
+def _numbers(measured: pd.DataFrame | None, cell: Cell, embedding: str) -> dict[str, str]:
+    """What stands below a map: its silhouette, and that of shuffled groups."""
+    told = {"emotion": "", "speaker": ""}
+    if measured is None:
+        return told
+    place = (measured["model"] == cell.model) & (measured["fold"] == cell.fold) & (measured["seed"] == cell.seed)
+    for row in measured[place & (measured["embedding"] == embedding)].to_dict("records"):
+        told[row["by"]] = f"Silhouette {decimal(row['score'])}; shuffled {decimal(row['shuffled'])}"
+    return told

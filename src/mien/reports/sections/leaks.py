@@ -1,0 +1,180 @@
+"""What is left of a person, for the page: `leakage.csv` over folds and seeds, ordered for tables and figures."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.audit.comparison.tradeoff import ERASED
+from mien.audit.leakage.floors import PROJECTION
+from mien.audit.leakage.leakage import COLUMNS, STRONGEST
+from mien.audit.run_leakage.measure import summaries
+from mien.audit.run_leakage.summary import SUMMARY
+from mien.audit.run_leakage.targets import MEASURED, TARGET
+from mien.reports.figures import heatmap
+from mien.runs.run import Run
+
+PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
+MEASURES = ("uar", "eer", "linkability", "hsic", "cka")  # that the page shows
+SIDES = ("heard", "unheard")
+PIXELS = 432 / 259.2  # of the page for each point of a figure, as its other figures have them
+SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
+
+
+def summed(run: Run) -> pd.DataFrame:
+    """All that was read from the embeddings of the experiment's models, with floors and ceilings, over folds and seeds.
+
+    Returns:
+        The rows of `run_leakage.summaries` (`SHOWN`), p corrected over factors. Besides: the `name` of model and, where
+        there are several, embedding; `strongest`, whether the row is *the* leakage; `erased`, whether an eraser was
+        applied. No row where nothing was measured.
+    """
+    measured = run.leakage
+    if measured is None:
+        return pd.DataFrame(columns=list(SHOWN))
+    rows = measured.reindex(columns=list(dict.fromkeys([*COLUMNS, *measured.columns])))
+    told = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
+    rows = rows[told & rows["measure"].isin(MEASURES)]
+    rows = rows.fillna({"factor": "speaker", "role": "measured", "speakers": ""})
+    found = summaries(rows, run.units, run.leakage_by_speaker)
+    if found.empty:
+        return pd.DataFrame(columns=list(SHOWN))
+    own = found["role"].isin([MEASURED, TARGET])
+    plain = {name for name in found.loc[own, "embedding"] if ERASED not in name}
+    names = [_name(row["model"], row["embedding"], len(plain) > 1) for row in found.to_dict("records")]
+    erased = [ERASED in name for name in found["embedding"]]
+    return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
+
+
+def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", role: str = "measured") -> pd.DataFrame:
+    """The rows of `summed` of one factor, one measure, and one role: measured, floor or ceiling."""
+    kept = (found["factor"] == factor) & (found["measure"] == measure) & (found["role"] == role)
+    return found[kept].reset_index(drop=True)
+
+
+def speaker(run: Run) -> pd.DataFrame:
+    """What probes read of the speaker, over the folds and seeds of a run; no row where that was not measured."""
+    return of(summed(run))
+
+
+def stale(run: Run) -> bool:
+    """Whether a run was measured before a probe was chosen on validation clips: then there is no leakage to show."""
+    measured = run.leakage
+    return measured is not None and len(measured) > 0 and STRONGEST not in set(measured["probe"])
+
+
+def read(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a name and side: `name, speakers, erased`, `strongest`, and `by` = probe -> its row of `of`."""
+    rows = []
+    for (name, speakers), part in found.groupby(["name", "speakers"], sort=False):
+        by = {row["probe"]: row for row in part.to_dict("records")}
+        if STRONGEST not in by:
+            continue
+        told = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
+        rows.append(told | {"by": by})
+    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "heard", row["erased"]))
+
+
+def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[str, Any]]:
+    """The floors and ceilings of a factor: rows of `summed` by their strongest probe, with `label` and `role`.
+
+    A random projection of the inputs is neither: its role is `untrained`.
+    """
+    found: list[dict[str, Any]] = []
+    for role in ("floor", "ceiling"):
+        part = of(summary, factor=factor, role=role)
+        strongest = part[part["strongest"].astype(bool)].to_dict("records")
+        for row in strongest:
+            kind = "untrained" if str(row["embedding"]).startswith(PROJECTION) else role
+            told = {"role": kind, "label": str(row["embedding"])}
+            found.append({str(key): value for key, value in row.items()} | told)
+    return found
+
+
+def views(summary: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """What needs no probe: `verification` (eer, linkability) and `dependence` (hsic, cka).
+
+    Each is a list of rows with `name`, `speakers`, and `by` = measure -> its row of `summed`.
+    """
+    return {
+        "verification": _by_measure(summary, ("eer", "linkability")),
+        "dependence": _by_measure(summary, ("hsic", "cka")),
+    }
+
+
+def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
+    """Factors other than the speaker: `factor`, and its `rows`: as `read` has them, with `floors` beside.
+
+    Where embeddings are told apart (see `audit.targets`), what each is trained to tell comes last, as a factor of its
+    own, the speaker too.
+    """
+    found = []
+    for role, more in ((MEASURED, ""), (TARGET, ", own task")):
+        for factor in dict.fromkeys(summary.loc[summary["role"] == role, "factor"]):
+            if (factor != "speaker" or role == TARGET) and len(part := of(summary, factor=factor, role=role)):
+                floors = baselines(summary, factor=factor)
+                found.append(
+                    {"factor": f"{factor}{more}", "rows": read(part), "floors": floors, "told": split_of(part)}
+                )
+    return found
+
+
+def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
+    """The map of embedding by factor: `svg`, and its natural `width` in pixels; None of a single factor.
+
+    Where embeddings of several names leak, it is a map of models, by factor and embedding.
+    """
+    scored = summary[summary["strongest"].astype(bool) & (summary["measure"] == "uar")]
+    strongest = scored[scored["role"] == MEASURED]
+    if strongest["factor"].nunique() < 2:
+        return None
+    found = heatmap.squares(strongest, scored[scored["role"] == "floor"])
+    bases = strongest["embedding"].str.partition(ERASED)[0]
+    if len(set(bases)) > 1:
+        rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
+        found = [
+            one._replace(row=row, column=f"{one.column}, from {base}")
+            for one, row, base in zip(found, rows, bases, strict=True)
+        ]
+    told = "What the strongest probe reads of each factor from each embedding, above chance"
+    svg = heatmap.heatmap(found, name="heat", description=told)
+    points = float(svg.split('viewBox="0 0 ')[1].split()[0])
+    return {"svg": svg, "width": round(points * PIXELS)}
+
+
+def _eraser(embedding: str) -> str:
+    _, _, eraser = embedding.partition(ERASED)
+    return f" + {eraser.upper()}" if eraser else ""
+
+
+def split_of(found: pd.DataFrame) -> str:
+    """How the clips of probes were divided, in words; of embeddings as they are, where an eraser was applied too."""
+    plain = found[~found["erased"].astype(bool)]
+    return "; or ".join(sorted(set((plain if len(plain) else found)["split"].astype(str))))
+
+
+def _by_measure(summary: pd.DataFrame, measures: Iterable[str]) -> list[dict[str, Any]]:
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for measure in measures:
+        for row in of(summary, measure=measure).drop_duplicates(["name", "speakers"]).to_dict("records"):
+            place = found.setdefault((row["name"], row["speakers"]), {"name": row["name"], "speakers": row["speakers"]})
+            place.setdefault("by", {})[measure] = row
+    return list(found.values())
+
+
+def _name(model: str, embedding: str, several: bool) -> str:
+    base = embedding.partition(ERASED)[0]
+    return (f"{model}, {base}" if several else model) + _eraser(embedding)
+
+
+def fine(value: float) -> str:
+    """A number with four decimals."""
+    return f"{round(value, 4) + 0.0:.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def p_text(value: float | None) -> str:
+    """A p value as a table has it."""
+    if value is None or np.isnan(value):
+        return "\N{EN DASH}"
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

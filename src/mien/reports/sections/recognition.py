@@ -1,0 +1,109 @@
+"""The report's figures: what of a run goes into each plot, and what is said below it.
+
+A model has the same colour and marker in all figures (see `canvas.number_of`).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pandas as pd
+
+from mien.audit.statistics import scores
+from mien.reports.figures import plots
+from mien.reports.figures.canvas import number_of
+from mien.reports.sections import tasks
+from mien.runs.run import Run
+
+MOST_PEOPLE = 40
+
+
+class Picture(NamedTuple):
+    """A figure of the page: its title, the SVG, and what stands below it."""
+
+    title: str
+    svg: str
+    caption: str = ""
+
+
+def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
+    """UAR of each model, on the split that the run is judged by, with its interval and its seeds."""
+    split = scores.judged(predictions)
+    tested = predictions[predictions["split"] == split]
+    rows, reading = [], tasks.readers(run)
+    for row in summary[summary["split"] == split].to_dict("records"):
+        seeds = (part for _, part in tested[tested["model"] == row["model"]].groupby("seed"))
+        rows.append(
+            plots.Interval(
+                label=f"{row['model']} (read)" if row["model"] in reading else row["model"],
+                value=100 * row["uar"],
+                low=100 * row["uar_low"],
+                high=100 * row["uar_high"],
+                chance=100 * row["uar_chance"],
+                parts=tuple(
+                    100 * float(scores.uar(scores.confusion(part, run.classes).counts.sum(0))) for part in seeds
+                ),
+                series=number_of(run.experiment.models, row["model"]),
+            )
+        )
+    if not rows:
+        return ""
+    return plots.intervals(
+        rows, name="overview", description=f"UAR of each model, {split}", axis=f"UAR on {split} speakers, %"
+    )
+
+
+def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
+    """The confusion matrix of each model, on the split the run is judged by: speakers pooled, mean over seeds."""
+    judged = scores.judged(predictions)
+    for (model, split), table in scores.confusions(predictions, run.classes).items():
+        if split == judged:
+            svg = plots.matrix(
+                table.counts.sum(0), run.classes, name=f"confusion {model}", description=f"Confusion matrix of {model}"
+            )
+            yield Picture(model, svg)
+
+
+def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
+    """Scores by speaker of the split that the run is judged by, or None when there are none."""
+    split = scores.judged(predictions)
+    table = scores.by_speaker(predictions, run.classes, split=split)
+    if table.empty:
+        return None
+    order = table.groupby("speaker")["wa"].mean().sort_values(kind="stable").index
+    shown = table[table["speaker"].isin(order[:MOST_PEOPLE])]
+    told = {
+        str(model): dict(zip(part["speaker"], 100 * part["wa"], strict=True))
+        for model, part in shown.groupby("model", sort=False)
+    }
+    chance = 100 * float(summary["wa_chance"][summary["split"] == split].mean())
+    svg = plots.people(told, chance, name="people", description=f"Share of right clips by {split} speaker and model")
+    cut = f" The {MOST_PEOPLE} people with the lowest scores of {len(order)}." if len(order) > MOST_PEOPLE else ""
+    return Picture("", svg, cut)
+
+
+def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
+    """Training loss and validation UAR of each model."""
+    chance = 100 * float(summary["uar_chance"][summary["split"] == "validation"].mean())
+    for model in dict.fromkeys(cell.model for cell in run.cells if cell.model in run.experiment.models):
+        cells = []
+        for history in (run.history(cell) for cell in run.cells if cell.model == model):
+            loss = _loss([str(name) for name in history])
+            if loss is not None and "validation uar" in history:
+                epochs, losses, uars = (history[key].to_numpy(float) for key in ("epoch", loss, "validation uar"))
+                cells.append(plots.Curve(epochs, losses, 100 * uars))
+        if cells:
+            told = f"Training loss and validation UAR of {model} by epoch"
+            svg = plots.curves(
+                cells,
+                name=f"curves {model}",
+                description=told,
+                series=number_of(run.experiment.models, model),
+                chance=chance,
+            )
+            yield Picture(model, svg)
+
+
+def _loss(columns: list[str]) -> str | None:
+    """The training loss of the emotion task, or else the first loss there is."""
+    losses = [name for name in columns if name not in {"epoch", "lr", "seconds"} and name[:11] != "validation "]
+    return next((name for name in losses if name.endswith(": emotion")), next(iter(losses), None))

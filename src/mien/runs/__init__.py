@@ -1,0 +1,1 @@
+"""A run folder: what training leaves, and how it predicts."""

@@ -1,0 +1,208 @@
+"""A trained model ready for media: the folds and seeds of one model, whose probabilities are averaged.
+
+It comes from a run, as it is, or from an exported folder, calibrated: there one temperature divides the logits of every
+member before its softmax (see `mien.audit.statistics.calibration`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mien import features
+from mien.data.batches import Examples
+from mien.errors import RunError, unknown
+from mien.features._parts import extract_parts
+from mien.media.audio import SAMPLE_RATE
+from mien.media.faces.people import Crops
+from mien.media.faces.tracking import Faces, Seen
+from mien.runs import exported
+from mien.runs.cell import Model
+from mien.runs.run import Cell, Run
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Frames of windows and which of them are usable, by the window's number."""
+
+    values: tuple[Tensor, ...]
+    usable: tuple[Tensor, ...]
+
+    @staticmethod
+    def of(given: "Sequence[NDArray[np.float32] | Crops | Seen | None]", empty: Tensor) -> "_Windows":
+        values, usable = [], []
+        for one in given:
+            frames = one.pixels if isinstance(one, Crops | Seen) else one
+            values.append(empty if frames is None else torch.from_numpy(frames))
+            reasons = one.reasons if isinstance(one, Crops | Seen) else np.zeros(len(values[-1]))
+            usable.append(torch.from_numpy(reasons == 0))
+        return _Windows(tuple(values), tuple(usable))
+
+    def length(self, clip: str) -> int:
+        return len(self.values[int(clip)])
+
+    def frames(self, clip: str) -> Tensor:
+        return self.values[int(clip)]
+
+    def valid(self, clip: str) -> Tensor:
+        return self.usable[int(clip)]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The cells of one model.
+
+    Attributes:
+        name: of the model in its run.
+        classes: the emotion classes in order.
+        scheme: their name.
+        models: one a cell.
+        temperature: divides the logits of each.
+        unsure: the least probability at which the most likely class is said; 0 where it always is.
+        marks: sentences on leaks that its run accepted.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    scheme: str
+    models: tuple[Model, ...]
+    temperature: float = 1.0
+    unsure: float = 0.0
+    marks: tuple[str, ...] = ()
+
+    @staticmethod
+    def open(path: Path | str, device: torch.device) -> "Ensemble":
+        """Open an exported model, RUN (its model with the best validation score), RUN/models/MODEL, or a cell's folder.
+
+        Raises:
+            RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
+        """
+        path = Path(path)
+        if exported.is_exported(path):
+            told, members = exported.read(path, device)
+            rule = (told.temperature, told.unsure.threshold)
+            return Ensemble(told.name, told.classes, told.scheme, members, *rule, told.marks)
+        run, model, cells = find(path)
+        members = tuple(Model.load(run.experiment_of(model), cell, device) for cell in cells)
+        return Ensemble(model, run.classes, run.experiment.data.scheme, members, marks=tuple(run.marks))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it takes in: "audio", "video" or both."""
+        return tuple(self.models[0].experiment.features)
+
+    @property
+    def rate(self) -> int:
+        """Samples a second of the waveforms that it hears."""
+        heard = self.models[0].experiment.features.get("audio")
+        return heard[1].sample_rate if heard else SAMPLE_RATE
+
+    @property
+    def longest(self) -> float | None:
+        """Seconds of a window of which it hears all; None where there is no limit."""
+        length = self.models[0].experiment.data.length
+        return length.seconds if length.long == "middle" else None
+
+    @property
+    def faces(self) -> Faces | None:
+        """How its face crops are made; None where it sees no crops of a file."""
+        seen = self.models[0].experiment.features.get("video")
+        return seen[1] if seen and isinstance(seen[1], Faces) else None
+
+    def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
+        return self.judge(self.voices(waveforms))
+
+    def voices(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+        """The frames of n waveforms, each T x D."""
+        name, config = self.models[0].experiment.features["audio"]
+        return features.extract(name, waveforms, config)
+
+    def over(self, sound: NDArray[np.float32], places: Sequence[slice]) -> NDArray[np.float64]:
+        """The same of n parts of one waveform, see `frames`."""
+        return self.judge(self.frames(sound, places))
+
+    def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
+        """The frames of n parts of one waveform, each T x D; what parts share is computed once, where it can be.
+
+        Args:
+            sound: (N,) mono, float32, `rate` Hz.
+            places: start and stop of each part, in samples.
+        """
+        name, config = self.models[0].experiment.features["audio"]
+        return extract_parts(name, sound, places, config)
+
+    def judge(
+        self, heard: Sequence[NDArray[np.float32] | None], seen: Sequence[Crops | Seen | None] | None = None
+    ) -> NDArray[np.float64]:
+        """The mean probability of each class, n x K, of n sequences of sound, pictures or both.
+
+        Args:
+            heard: frames of the audio feature, each T x D; None for nothing.
+            seen: face crops; None for nothing, of one or of all.
+        """
+        count = len(heard)
+        sources: dict[str, tuple[_Windows, ...]] = {}
+        for what, (name, config) in self.models[0].experiment.features.items():
+            given: Sequence[NDArray[np.float32] | Crops | Seen | None] = (
+                heard if what == "audio" else seen or [None] * count
+            )
+            shape = features.shape(name, config)
+            empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
+            sources[what] = (_Windows.of(given, empty),) * count
+        examples = Examples(
+            tuple(map(str, range(count))),
+            ("",) * count,
+            sources.get("audio", ()),
+            {},
+            sources.get("video", ()),
+        )
+        each = [model.infer(examples, embed=False).probabilities("emotion", self.temperature) for model in self.models]
+        return np.asarray(np.mean(each, axis=0))
+
+
+def find(path: Path) -> tuple[Run, str, list[Cell]]:
+    """The run, the model and its finished cells at RUN (the model with the best validation score) or a place in it.
+
+    Raises:
+        RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
+    """
+    root = next((folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path)
+    run = Run.open(root)
+    below = path.resolve().relative_to(run.folder.resolve()).parts
+    if below and (below[0] != "models" or len(below) not in {2, 3}):
+        raise RunError(
+            f"{path}: no place of a model in the run {run.folder}; give RUN, RUN/models/MODEL or the folder of a cell, "
+            "such as RUN/models/MODEL/fold-0-seed-0"
+        )
+    model = below[1] if below else best_model(run)
+    if model not in run.experiment.trained:
+        raise RunError(f"{path}: {unknown('model', model, run.experiment.trained)}")
+    names = [cell.folder.name for cell in planned(run, model)]
+    if strange := [name for name in below[2:] if name not in names]:
+        raise RunError(f"{path}: {unknown('cell', strange[0], names)}")
+    cells = [cell for cell in planned(run, model) if cell.finished and cell.folder.name in (below[2:] or names)]
+    if not cells:
+        raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to go on")
+    if run.experiment_of(model).data.normalisation == "speaker":
+        raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
+    return run, model, cells
+
+
+def planned(run: Run, model: str) -> list[Cell]:
+    """The cells of a model, finished or not, in the order of folds and seeds."""
+    return [run.cell(model, fold["fold"], seed) for fold in run.splits for seed in run.experiment.seeds]
+
+
+def best_model(run: Run) -> str:
+    """The model with the best UAR on validation speakers, all its folds and seeds pooled; the first of equals.
+
+    One that was not trained for emotion, from which it is only read, is taken where there is no other.
+    """
+    models = run.metrics["models"]
+    trained = [name for name in models if "emotion" in run.experiment_of(name).model(name).tasked]
+    return str(max(trained or models, key=lambda name: models[name]["validation"]["uar"]))

@@ -1,0 +1,272 @@
+"""An exported model: the cells of one model of a run in one small folder, which needs nothing else to predict.
+
+FOLDER holds `weights.safetensors` (all members, `MEMBER/TENSOR`), `model.json` (a `Description`) and `CARD.md`. Models
+that come with mien are such folders in `mien/models/`, and go by the folder's name.
+"""
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from mien import experiments
+from mien.common.files import sha256, write_json
+from mien.common.settings import Settings, digest, parse
+from mien.engine import checkpoint
+from mien.errors import RunError, unknown
+from mien.models import recipes
+from mien.runs.cell import STATISTICS, Model, build
+
+FOLDER = Path(__file__).parents[1] / "models" / "packaged"
+DEFAULT = "voice-small"
+WEIGHTS, DESCRIPTION, CARD = FILES = ("weights.safetensors", "model.json", "CARD.md")
+
+Share = Field(ge=0, le=1)
+
+
+class Unsure(Settings):
+    """When the model says nothing, and what that was worth on validation speakers, judged by the members of one fold.
+
+    Attributes:
+        threshold: what is less likely is called unsure.
+        coverage: share of the validation clips that are not.
+        accuracy: share of these that are right.
+    """
+
+    threshold: float = Share
+    coverage: float = Share
+    accuracy: float = Share
+
+
+class Score(Settings):
+    """How members that never heard a speaker judged the test clips of some of them; shares, 95 % intervals.
+
+    Attributes:
+        who: everybody, a corpus, or a gender.
+        speakers: how many.
+        clips: how many.
+        uar: unweighted average recall.
+        uar_low: lower end of its interval over speakers; None with one speaker.
+        uar_high: upper end.
+        uar_chance: what it is without hearing the clips.
+        wa: share of right clips.
+        wa_chance: that of the best constant guess.
+    """
+
+    who: str
+    speakers: int
+    clips: int
+    uar: float
+    uar_low: float | None
+    uar_high: float | None
+    uar_chance: float
+    wa: float
+    wa_chance: float
+
+    @staticmethod
+    def of(who: str, row: Mapping[str, Any]) -> "Score":
+        """From a row of `mien.audit.statistics.scores.summary`, with four decimals."""
+        told: dict[str, Any] = {
+            key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
+        }
+        return Score(who=who, **{key: told[key] for key in Score.model_fields if key != "who"})
+
+
+class Elsewhere(Settings):
+    """How often all members together answer on a corpus that the run did not hear, each clip judged whole; shares.
+
+    Attributes:
+        corpus: its name.
+        speech: of what kind it is.
+        clips: how many.
+        speakers: how many.
+        coverage: share of the clips that get an answer.
+        coverage_of_a_fold: the same by the members of one fold, the mean over the folds: what calibration saw.
+        said: class -> its share of the answers; none where there is no answer.
+        score: of the clips with known emotions, answered or not, where they have two or more of the classes.
+    """
+
+    corpus: str
+    speech: str
+    clips: int
+    speakers: int
+    coverage: float = Share
+    coverage_of_a_fold: float = Share
+    said: dict[str, float]
+    score: Score | None
+
+
+class Description(Settings):
+    """`model.json`: what is needed to rebuild the model, and what it was measured to do.
+
+    Attributes:
+        format: of the folder.
+        name: what it is called.
+        model: its name in the run's experiment.
+        members: names of the cells that are averaged.
+        classes: the emotion classes in order.
+        scheme: their name.
+        temperature: divides the logits of every member.
+        unsure: the rejection rule.
+        scores: on test speakers of the run, the first of everybody.
+        elsewhere: on other corpora.
+        marks: sentences on leaks that the run accepted, to stand beside every figure of the model.
+        stored: precision of the weights in the file.
+        sha256: of the weights' file, which holds a digest of all else that stands here.
+        mien: the version that exported it.
+        commit: of the code that trained it, where that is known.
+        experiment: the experiment with this model alone, its spies left out; see `mien.experiments.Experiment`.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    model: str
+    members: tuple[str, ...] = Field(min_length=1)
+    classes: tuple[str, ...] = Field(min_length=2)
+    scheme: str
+    temperature: float = Field(gt=0)
+    unsure: Unsure
+    scores: tuple[Score, ...] = Field(min_length=1)
+    elsewhere: tuple[Elsewhere, ...] = ()
+    marks: tuple[str, ...] = ()
+    stored: Literal["float32", "float16"]
+    sha256: str
+    mien: str
+    commit: str | None
+    experiment: dict[str, Any]
+
+
+def packaged() -> list[str]:
+    """The names of the models that come with mien."""
+    return sorted(path.parent.name for path in FOLDER.glob(f"*/{DESCRIPTION}"))
+
+
+def locate(model: Path | str | None) -> Path:
+    """The folder of a model: a path as it is, a name of `packaged`, or by default `DEFAULT`; an existing path wins.
+
+    Raises:
+        RunError: there is no packaged model of that name.
+    """
+    if model is not None and (Path(model).exists() or len(Path(model).parts) != 1):
+        return Path(model)
+    name, known = str(model or DEFAULT), packaged()
+    if name in known:
+        return FOLDER / name
+    if model is None:
+        raise RunError(
+            f"this build of mien comes without the model '{DEFAULT}'; give --model RUN, a folder that 'mien train' or "
+            "'mien export' has made"
+        )
+    raise RunError(f"{unknown('model', name, known)} There is no folder of that name either.")
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether a folder is an exported model."""
+    return (folder / DESCRIPTION).is_file()
+
+
+def describe(folder: Path) -> Description:
+    """Read `model.json`; raises RunError or ConfigError where it is damaged."""
+    description: Description = parse(Description, _raw(folder), str(folder / DESCRIPTION))
+    return description
+
+
+def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, ...]]:
+    """The description and the members of an exported model.
+
+    Raises:
+        RunError: a file is missing or damaged, or is not as it was exported.
+    """
+    told, path = describe(folder), folder / WEIGHTS
+    if not path.is_file():
+        raise RunError(f"{path}: missing; export or install the model again")
+    if (found := sha256(path)) != told.sha256:
+        raise RunError(
+            f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} tells "
+            f"{told.sha256[:12]}...); export or install the model again"
+        )
+    tensors, head = checkpoint.load_weights(path)
+    if head.get("description") != _identity(_raw(folder)):
+        raise RunError(
+            f"{folder / DESCRIPTION}: was changed after it was exported, or belongs to other weights; export or "
+            "install the model again"
+        )
+    experiment = experiments.resolve(told.experiment, str(folder / DESCRIPTION))
+    factors = {"emotion": told.classes}
+    members = []
+    for member in told.members:
+        own = {key.removeprefix(f"{member}/"): _single(tensors[key]) for key in tensors if key.startswith(f"{member}/")}
+        try:
+            members.append(Model.restore(experiment, told.model, factors, own, device))
+        except (RuntimeError, KeyError) as error:
+            raise RunError(f"{path}: the weights of {member} are of another model than {DESCRIPTION} says") from error
+    return told, tuple(members)
+
+
+def predictor(model: Model, name: str) -> Model:
+    """The same model with nothing but what predicts emotions, its experiment with this model alone and no folders."""
+    experiment = model.experiment
+    slim = recipes.recipe(experiment.recipe).predictor(experiment.model(name))
+    raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid"})
+    raw |= {"models": {name: slim.model_dump(mode="json")}, "data": raw["data"] | {"prepared": None, "copies": {}}}
+    weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
+    alone = experiments.resolve(raw, name)
+    factors = {"emotion": model.factors["emotion"]}
+    wanted = build(alone, name, factors, seed=0, class_weight={}).state_dict()
+    weights |= {f"recipe.{key}": model.tensors[f"recipe.{key}"] for key in wanted}
+    return Model.restore(alone, name, factors, weights, next(model.recipe.parameters()).device)
+
+
+def rounded(model: Model) -> Model:
+    """The same model with weights rounded to half precision; the statistics of its normalisation are not."""
+    recipe = copy.deepcopy(model.recipe)
+    recipe.load_state_dict({name: _single(_half(value)) for name, value in recipe.state_dict().items()})
+    return replace(model, recipe=recipe)
+
+
+def write_weights(folder: Path, told: Description, members: Mapping[str, Model]) -> Description:
+    """Write the weights of all members, with a digest of their description, and return it with the file's SHA-256."""
+    tensors = {
+        f"{member}/{name}": _half(value) if told.stored == "float16" and name.startswith("recipe.") else value
+        for member, model in members.items()
+        for name, value in model.tensors.items()
+    }
+    identity = _identity(told.model_dump(mode="json"))
+    checkpoint.save_weights(folder / WEIGHTS, tensors, {"description": identity})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone, and a package is for all
+    return told.model_copy(update={"sha256": sha256(folder / WEIGHTS)})
+
+
+def write_description(folder: Path, told: Description) -> None:
+    """Write `model.json`, the last file of an exported model."""
+    write_json(folder / DESCRIPTION, told.model_dump(mode="json"))
+
+
+def _raw(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("not a mapping")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
+    return raw
+
+
+def _identity(raw: Mapping[str, Any]) -> str:
+    """A digest of a description but for the hash of the weights, which hold this digest."""
+    return digest({key: value for key, value in raw.items() if key != "sha256"})
+
+
+def _half(tensor: Tensor) -> Tensor:
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

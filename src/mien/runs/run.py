@@ -1,0 +1,276 @@
+"""The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
+
+What is missing or damaged raises RunError that names the file; no reader lets another error out.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from mien import experiments
+from mien.common.files import atomic, write_json, write_text
+from mien.common.settings import difference
+from mien.corpora import schemes
+from mien.data.protocols import PARTS
+from mien.errors import RunError
+from mien.experiments.experiment import Experiment
+from mien.runs.run_tables import AGAIN, read_table, reading
+
+CLIPS = ("clip", "file", "speaker", "emotion", "label")
+PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
+SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
+RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
+LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
+
+
+class Cell(NamedTuple):
+    """One model on one fold with one seed, and its folder."""
+
+    model: str
+    fold: int
+    seed: int
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to train: predictions and embeddings are there, and weights that can be read."""
+        if not all((self.folder / name).is_file() for name in ("predictions.csv", "embeddings.safetensors")):
+            return False
+        try:
+            with safe_open(self.weights, "numpy"):
+                return True
+        except (OSError, SafetensorError):
+            return False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and the resolved experiment in it."""
+
+    folder: Path
+    experiment: Experiment
+
+    @staticmethod
+    def start(folder: Path, experiment: Experiment) -> "Run":
+        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment.
+
+        What an experiment tells, but does not do (`WORDS`), may differ, and is written anew.
+        """
+        path = folder / "experiment.yaml"
+        resolved = experiment.model_dump(mode="json")
+        if path.exists():
+            there = Run.open(folder).experiment.model_dump(mode="json")
+            words = {name: resolved[name] for name in WORDS}
+            if changed := difference(there | words, resolved):
+                key, before, now = changed
+                raise RunError(
+                    f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
+                )
+            if there == resolved:
+                return Run(folder, experiment)
+        elif folder.is_dir() and any(folder.iterdir()):
+            raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
+        elif folder.exists() and not folder.is_dir():
+            raise RunError(f"{folder}: is a file, not a folder; choose another --out")
+        write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
+        return Run(folder, experiment)
+
+    @staticmethod
+    def open(folder: Path | str) -> "Run":
+        """Open a run to read; raises RunError when it is none."""
+        folder = Path(folder)
+        path = folder / "experiment.yaml"
+        if not path.is_file():
+            raise RunError(f"{folder}: no run folder (no experiment.yaml in it); 'mien train' makes one")
+        return Run(folder, experiments.load(path))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotion classes in order."""
+        return schemes.scheme(self.experiment.data.scheme).classes
+
+    def experiment_of(self, model: str) -> Experiment:
+        """The experiment that a model is trained under: the run's own, or that of a variant."""
+        return self.experiment.trained[model]
+
+    def cell(self, model: str, fold: int, seed: int) -> Cell:
+        """The cell of a model, a fold and a seed, finished or not."""
+        return Cell(model, fold, seed, self.folder / "models" / model / f"fold-{fold}-seed-{seed}")
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The finished cells, in the order of models, folds and seeds."""
+        planned = [
+            self.cell(model, fold["fold"], seed)
+            for model in self.experiment.trained
+            for fold in self.splits
+            for seed in self.experiment.seeds
+        ]
+        return [cell for cell in planned if cell.finished]
+
+    def require_cells(self) -> list[Cell]:
+        """The finished cells; raises RunError when there is none."""
+        if not (cells := self.cells):
+            raise RunError(f"{self.folder}: not one of its models is trained to the end; {AGAIN} to go on")
+        return cells
+
+    @cached_property
+    def splits(self) -> list[dict[str, Any]]:
+        """The folds: fold, and for train, validation and test their speakers and clips."""
+        with reading(self.folder / "splits.json"):
+            folds: list[dict[str, Any]] = self._mapping("splits.json", "folds")["folds"]
+            for fold in folds:
+                _ = (fold["fold"], *((fold[part]["speakers"], fold[part]["clips"]) for part in PARTS))
+            return folds
+
+    @cached_property
+    def units(self) -> dict[int, int]:
+        """Fold -> its unit, the first fold that trains on the same people: what may be drawn as independent."""
+        people = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
+        first = {trained: fold for fold, trained in reversed(people.items())}
+        return {fold: first[trained] for fold, trained in people.items()}
+
+    @cached_property
+    def clips(self) -> pd.DataFrame:
+        """The clips used, indexed by clip: the corpus's columns and `label`."""
+        return read_table(self._file("clips.csv"), CLIPS).set_index("clip", drop=False)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """Validation and test predictions of every finished cell."""
+        return read_table(self._file("predictions.csv"), (*PREDICTIONS, *self.classes))
+
+    @property
+    def tasks(self) -> pd.DataFrame | None:
+        """What heads say of factors besides the emotion, where the truth trained; None where there is nothing."""
+        path = self.folder / "tasks.csv"
+        return read_table(path, ("clip", "factor", "truth", "predicted")) if path.is_file() else None
+
+    @property
+    def leakage(self) -> pd.DataFrame | None:
+        """What is left of the speaker, or None where it was not measured."""
+        path = self.folder / "leakage.csv"
+        return read_table(path, LEAKAGE) if path.exists() else None
+
+    @property
+    def leakage_by_speaker(self) -> pd.DataFrame | None:
+        """How often each speaker is named rightly by each probe, or None where it was not measured."""
+        path = self.folder / "leakage_by_speaker.csv"
+        return read_table(path, RECALLS) if path.exists() else None
+
+    @property
+    def silhouettes(self) -> pd.DataFrame | None:
+        """How far emotions and speakers lie apart in the embeddings, or None where it was not measured."""
+        path = self.folder / "silhouettes.csv"
+        return read_table(path, SILHOUETTES) if path.exists() else None
+
+    @property
+    def evaluations(self) -> dict[str, dict[str, Any]]:
+        """Scores on other corpora: the name of the evaluation -> its metrics, by name."""
+        paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
+        return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+
+    def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
+        """Model, fold and seed of the cells that an evaluation judged, or None where it does not tell."""
+        path = self.folder / "evaluations" / name / "folds.csv"
+        if not path.exists():
+            return None
+        table = read_table(path, ("model", "fold", "seed"))[["model", "fold", "seed"]].drop_duplicates()
+        return [(str(model), int(fold), int(seed)) for model, fold, seed in table.itertuples(index=False)]
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The scores."""
+        return self._mapping("metrics.json", "models")
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, machine, commit."""
+        return self._mapping("environment.json")
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Hashes of files and split, and what was found."""
+        return self._mapping(
+            "certificate.json", "corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes"
+        )
+
+    @property
+    def marks(self) -> list[str]:
+        """Sentences on leaks that the experiment accepted, to stand beside every figure; none where there is none."""
+        return list(self.certificate.get("marks", ()))
+
+    def history(self, cell: Cell) -> pd.DataFrame:
+        """One row an epoch."""
+        path = cell.folder / "history.jsonl"
+        with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
+            history = pd.read_json(path, lines=True)
+            if "epoch" not in history:
+                raise ValueError("no key 'epoch'")
+            return history
+
+    def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
+        """The embeddings of all clips of a cell: (clip, split and the columns of `clips`), name -> n x D."""
+        clips, path = self.clips, cell.folder / "embeddings.safetensors"
+        with reading(path):
+            with safe_open(path, "numpy") as file:
+                head = file.metadata() or {}
+                values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            names = json.loads(head["clips"])
+            if wrong := [name for name, value in values.items() if len(value) != len(names)]:
+                raise ValueError(f"'{wrong[0]}' has {len(values[wrong[0]])} rows for {len(names)} clips")
+            table = clips.loc[names].drop(columns="split", errors="ignore").reset_index(drop=True)
+            table.insert(1, "split", json.loads(head["splits"]))
+            return table, values
+
+    def write_embeddings(
+        self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
+    ) -> None:
+        """Write what `embeddings` reads."""
+        with atomic(cell.folder / "embeddings.safetensors") as temporary:
+            save_file(
+                {name: np.ascontiguousarray(value) for name, value in values.items()},
+                temporary,
+                {"clips": json.dumps(clips), "splits": json.dumps(splits)},
+            )
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write a CSV of the run, atomically."""
+        with atomic(self.folder / name) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a JSON file of the run, atomically."""
+        write_json(self.folder / name, value)
+
+    def _file(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.is_file():
+            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to go on")
+        return path
+
+    def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
+        """A JSON file that has at least these keys."""
+        path = self._file(name)
+        with reading(path):
+            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict):
+                raise ValueError("not a mapping")
+            if missing := [key for key in keys if key not in values]:
+                raise ValueError(f"no key '{missing[0]}'")
+            return values

@@ -1,0 +1,166 @@
+"""Differences are found where they are planted and nowhere else; every figure is that of its oracle."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+from statsmodels.stats.multitest import multipletests
+
+from mien.audit.comparison.comparison import LEVEL, PAIRS, SYSTEMS, contrast
+from mien.audit.comparison.systems import gather
+from mien.audit.statistics.verdict import FEWEST
+from mien.errors import RunError
+from mien.runs.run import Run
+
+Make = Callable[..., Run]
+Row = Callable[..., "pd.Series[object]"]
+EXACT = {"rel": 1e-10, "abs": 1e-12}
+SCORES = ("uar", "wa", "f1")
+
+
+def sklearn_score(rows: pd.DataFrame, measure: str) -> float:
+    truth, guess = rows["emotion"], rows["predicted"]
+    if measure == "wa":
+        return float(accuracy_score(truth, guess))
+    labels = sorted(truth.unique())
+    score = recall_score if measure == "uar" else f1_score
+    return float(score(truth, guess, labels=labels, average="macro", zero_division=0))
+
+
+@pytest.fixture(scope="module")
+def run(make_compared: Make) -> Run:
+    models = {"good": 0.85, "poor": 0.3, "also_poor": 0.3}
+    return make_compared("run", models, leaks={"good": 0.8, "poor": 0.3, "also_poor": 0.3}, clips=20, seeds=(0,))
+
+
+@pytest.fixture(scope="module")
+def found(run: Run):
+    return contrast(gather([run.folder]))
+
+
+def test_a_planted_difference_is_separable_and_none_is_between_equals(found, row: Row) -> None:
+    assert tuple(found.pairs.columns) == PAIRS
+    assert tuple(found.systems.columns) == SYSTEMS
+    for measure in SCORES:
+        better = row(found.pairs, model="good", other="poor", measure=measure)
+        assert better["separable"]
+        assert 0.2 < better["low"] < better["difference"] < better["high"]
+        assert not row(found.pairs, model="poor", other="also_poor", measure=measure)["separable"]
+        assert list(found.systems[f"{measure}_best"]) == [True, False, False]
+    leaks = found.pairs[found.pairs["measure"] == "leakage"]
+    assert row(leaks, other="poor")["difference"] == pytest.approx(0.5, abs=0.03)
+    assert list(leaks["separable"]) == [True, True, False]
+    assert found.systems["optimal"].iloc[0]
+
+
+def test_scores_and_tests_over_speakers_and_trainings_are_those_of_their_oracles(run: Run, found, row: Row) -> None:
+    table = run.predictions[run.predictions["split"] == "test"]
+    for one, two in (("good", "poor"), ("poor", "also_poor")):
+        for measure in SCORES:
+            told = row(found.pairs, model=one, other=two, measure=measure)
+            sides = [table[table["model"] == model] for model in (one, two)]
+            scores = [sklearn_score(side, measure) for side in sides]
+            assert (told["score"], told["other_score"]) == pytest.approx(scores, **EXACT)
+            assert told["difference"] == pytest.approx(scores[0] - scores[1], **EXACT)
+            by_speaker = [[sklearn_score(part, measure) for _, part in side.groupby("speaker")] for side in sides]
+            assert told["p_paired_t"] == pytest.approx(
+                stats.ttest_rel(*by_speaker, alternative="greater").pvalue, **EXACT
+            )
+            apart = np.subtract(*by_speaker).round(14)
+            if measure == "uar":  # scipy takes a second for ties
+                assert told["p_wilcoxon"] == pytest.approx(stats.wilcoxon(apart[apart != 0]).pvalue, **EXACT)
+            by_fold = [[sklearn_score(part, measure) for _, part in side.groupby("fold")] for side in sides]
+            oracle = stats.ttest_rel(*by_fold, alternative="greater").pvalue
+            assert told["p_paired_t_trainings"] == pytest.approx(oracle, **EXACT)
+            x = np.subtract(*by_fold)
+            t = x.mean() / np.sqrt((1 / 8 + 20 / 120) * x.var(ddof=1))  # 8 folds, 20 clips tested, 120 trained on
+            assert told["p_corrected_resampled_t"] == pytest.approx(2 * stats.t.sf(abs(t), 7), **EXACT)
+
+
+def test_seeds_are_averaged_within_a_speaker_and_votes_by_their_probabilities(make_compared: Make) -> None:
+    run = make_compared("seeds", {"a": 0.6, "b": 0.5}, clips=10, seeds=(0, 1, 2))
+    pairs = contrast(gather([run.folder])).pairs.set_index("measure")
+    table = run.predictions[run.predictions["split"] == "test"]
+    hits = table.assign(hit=table["emotion"] == table["predicted"]).pivot_table("hit", ["speaker", "seed"], "model")
+    by_speaker = hits.groupby("speaker").mean()
+    assert pairs.loc["wa", "p_paired_t"] == pytest.approx(
+        stats.ttest_rel(by_speaker["a"], by_speaker["b"], alternative="greater").pvalue, **EXACT
+    )
+    right = {}
+    for model, rows in table.groupby("model"):
+        means = rows.groupby("clip")[list(run.classes)].mean()
+        right[model] = means.idxmax(axis=1) == rows.drop_duplicates("clip").set_index("clip")["emotion"]
+    alone, other = (right["a"] & ~right["b"]).sum(), (right["b"] & ~right["a"]).sum()
+    told = pairs.loc["predictions"]
+    assert told["p_mcnemar"] == pytest.approx(stats.binomtest(alone, alone + other).pvalue, **EXACT)
+    assert (told["score"], told["number"], told["over"]) == (right["a"].mean(), 80, "clips")
+    assert told["separable"] is None
+    assert 0 < told["p_stuart_maxwell"] <= 1
+
+
+def test_correction_is_over_the_pairs_of_a_measure_and_the_verdict_is_its_one_rule(found) -> None:
+    for measure, rows in found.pairs.groupby("measure"):
+        for test in {"uar": ("wilcoxon", "paired_t_trainings"), "predictions": ("mcnemar",)}.get(str(measure), ()):
+            p = rows[f"p_{test}"].dropna()
+            if len(p):
+                oracle = multipletests(p, method="holm")[1]
+                assert rows.loc[p.index, f"p_{test}_holm"].to_numpy(float) == pytest.approx(oracle, **EXACT)
+        if measure != "predictions":
+            outside = (rows["low"] > 0) | (rows["high"] < 0)
+            rule = outside & (rows["number"] >= FEWEST) & (rows["p_wilcoxon_holm"] < LEVEL)
+            assert list(rows["separable"]) == list(rule)
+
+
+def test_five_speakers_separate_nothing_and_it_is_said(make_compared: Make) -> None:
+    for speakers in (5, 6):
+        run = make_compared("few", {"good": 1.0, "poor": 0.0}, speakers=speakers, seeds=(0,))
+        found = contrast(gather([run.folder]))
+        uar = found.pairs.set_index("measure").loc["uar"]
+        assert uar["low"] > 0
+        assert uar["separable"] == (speakers == 6)
+        assert any("5 speakers are too few" in note for note in found.notes) == (speakers == 5)
+
+
+def test_seven_speakers_are_too_few_for_many_pairs_and_enough_against_a_baseline(make_compared: Make) -> None:
+    run = make_compared("many", {"a": 1.0, "b": 0.1, "c": 0.1, "d": 0.1}, speakers=7, seeds=(0,), clips=12)
+    found = contrast(gather([run.folder]))
+    assert not found.pairs["separable"].astype(bool).any()
+    assert any("7 speakers are too few for 6 pairs" in note for note in found.notes)
+    found = contrast(gather([run.folder]), baseline="d")
+    assert (set(found.pairs["other"]), found.baseline) == ({"d"}, "d")
+    assert list(found.systems["uar_best"]) == [True, False, False, False]
+
+
+def test_systems_alike_are_not_separable(make_compared: Make) -> None:
+    run = make_compared("alike", {f"m{number}": 0.5 for number in range(6)}, speakers=10, clips=8, seeds=(0,))
+    pairs = contrast(gather([run.folder])).pairs
+    uar = pairs[pairs["measure"] == "uar"]
+    assert (len(uar), uar["separable"].sum()) == (15, 0)
+    assert (uar["p_wilcoxon_holm"] > LEVEL).all()
+
+
+def test_what_needs_the_same_trainings_is_left_out_where_seeds_differ(run: Run, make_compared: Make) -> None:
+    other = make_compared("other", {"good": 0.85}, leaks={"good": 0.6}, clips=20, seeds=(4, 5))
+    found = contrast(gather([run.folder / "models/good", other.folder]))
+    rows = found.pairs.set_index("measure")
+    left_out = ["p_paired_t_trainings", "p_corrected_resampled_t"]
+    assert rows[left_out].isna().all(axis=None)
+    assert rows.loc[list(SCORES), ["p_paired_t", "p_wilcoxon", "difference", "low"]].notna().all(axis=None)
+    means = [one.leakage.query("model == 'good'")["score"].mean() for one in (run, other)]
+    assert rows.loc["leakage", "difference"] == pytest.approx(means[0] - means[1], **EXACT)
+    assert (rows.loc["leakage", "number"], rows.loc["leakage", "over"]) == (8, "units of folds")
+    assert any("seeds differ" in note for note in found.notes)
+
+
+def test_a_baseline_is_named_or_pointed_at_and_the_paper_stands_beside(run: Run) -> None:
+    together = gather([run.folder])
+    for baseline in (f"{run.folder}/poor", f"{run.folder}/models/poor"):
+        assert contrast(together, baseline=baseline).baseline == "poor"
+    with pytest.raises(RunError, match=r"unknown system 'pooor'\. Did you mean 'poor'"):
+        contrast(together, baseline="pooor")
+    first = contrast(together, baseline="poor").systems.iloc[0]
+    assert first["paper_uar"] == pytest.approx(0.575)
+    assert np.isnan(first["paper_wa"])

@@ -1,0 +1,94 @@
+"""The frontier is that of brute force, and points stand on figures of one kind."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.audit.comparison.tradeoff import Point, frontier, points, strongest
+from mien.audit.run_leakage.summary import leakage_summary
+from mien.audit.statistics.scores import confusion, uar
+from mien.runs.run import Run
+
+Make = Callable[..., Run]
+NONE = (0.0, 0.0)
+
+
+def test_the_frontier_is_what_nobody_beats() -> None:
+    random = np.random.default_rng(0)
+    for kinds in (("model",), ("model", "erased", "floor", "ceiling")):
+        some = [
+            Point(
+                "", round(random.random(), 1), *NONE, round(random.random(), 1), *NONE, kind=str(random.choice(kinds))
+            )
+            for _ in range(40)
+        ]
+        methods = [one for one in some if one.kind in ("model", "erased")]
+        for one, on in zip(some, frontier(some), strict=True):
+            beaten = any(
+                (other.score >= one.score and other.leak < one.leak)
+                or (other.score > one.score and other.leak <= one.leak)
+                for other in methods
+            )
+            assert on == (one in methods and not beaten)
+    nan = Point("", float("nan"), *NONE, 0.1, *NONE)
+    assert frontier([]) == []
+    assert frontier([nan, Point("", 0.5, *NONE, 0.5, *NONE)])[1]
+
+
+@pytest.fixture
+def run(make_compared: Make) -> Run:
+    return make_compared("run", {"a": 0.8, "b": 0.5}, leaks={"a": 0.7, "b": 0.4}, clips=6)
+
+
+def test_a_system_stands_at_its_own_score_where_no_probe_of_emotion_was_fitted(run: Run) -> None:
+    predictions = run.predictions[run.predictions["split"] == "test"]
+    found, told = points([("a", run, "a"), ("b", run, "b")], predictions)
+    assert [point.label for point in found] == ["a", "b"]
+    summary = leakage_summary(run.leakage, run.units).set_index("model")
+    for point in found:
+        rows = predictions[predictions["model"] == point.label]
+        assert point.score == pytest.approx(uar(confusion(rows, run.classes).counts.sum(0)))
+        assert (point.leak, point.leak_low, point.leak_high) == tuple(
+            summary.loc[point.label, ["score", "low", "high"]]
+        )
+        assert point.low < point.score < point.high
+        assert point.chance == pytest.approx(1 / 6)
+    assert "by the system itself" in told[0]
+
+
+def test_erasers_and_baselines_have_points_where_probes_of_emotion_were_fitted(run: Run) -> None:
+    table = run.leakage
+    erased = table.assign(embedding="main+leace", score=table["score"] - 0.2)
+    emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unheard", chance=1 / 3)
+    emotion["score"] = emotion["score"].where(emotion["model"] == "a", 0.35)
+    base = table[(table["model"] == "a") & (table["seed"] == 0)].assign(model="baseline", embedding="inputs", seed=None)
+    ceiling = pd.concat([base, base.assign(factor="emotion", speakers="unheard", score=0.9)]).assign(role="ceiling")
+    run.write_table("leakage.csv", pd.concat([table, erased, emotion, ceiling]))
+    found, told = points([("a", run, "a"), ("b", run, "b")], run.predictions)
+    assert [(point.label, point.kind) for point in found] == [
+        *(("a", "model"), ("a + LEACE", "erased"), ("b", "model"), ("b + LEACE", "erased"), ("inputs", "ceiling"))
+    ]
+    place = {point.label: point for point in found}
+    assert place["a"].leak - place["a + LEACE"].leak == pytest.approx(0.2)
+    assert place["b"].score == pytest.approx(0.35)
+    assert place["inputs"].score == pytest.approx(0.9)
+    assert "a fresh probe" in told[0]
+
+
+def test_of_older_runs_no_leakage_is_told_and_why(run: Run, make_compared: Make) -> None:
+    table = run.leakage
+    both = pd.concat([table.assign(probe="linear"), table.assign(probe="mlp", score=table["score"] + 0.05)])
+    assert strongest(both).empty
+    assert strongest(table).equals(table)
+    old = make_compared("old", {"a": 0.8}, clips=6)
+    old.write_table("leakage.csv", both)
+    never = make_compared("never", {"a": 0.8}, clips=6)
+    predictions = pd.concat(one.predictions.assign(model=f"{one.folder.name}/a") for one in (run, old, never))
+    systems = [(f"{one.folder.name}/a", one, "a") for one in (run, old, never)]
+    found, told = points(systems, predictions[predictions["split"] == "test"])
+    assert [point.label for point in found] == ["run/a"]
+    assert "Leakage was not measured for never/a;" in told[0]
+    assert "Leakage of old/a was measured before" in told[1]
+    assert any("not read by the same probes" in note for note in told)

@@ -1,0 +1,137 @@
+"""Anybody's embeddings: utility and LEACE beside every leak, floors unasked, and strangers alone are verified."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.audit.embedding_files import measure as embeddings
+from mien.audit.embedding_files.measure import measure
+from mien.audit.embedding_files.read import join, read_embeddings, read_labels
+from mien.audit.leakage import floors
+from mien.audit.leakage import verification as pairs
+from mien.audit.leakage.dependence import dependence
+from mien.audit.leakage.leakage import leakage
+from mien.audit.leakage.verification import verification
+from mien.audit.statistics import measures, permutation
+from mien.errors import AuditError
+
+SPEAKER, EMOTION = np.repeat(np.arange(8), 24), np.tile(np.arange(3), 64)
+LABELS = {
+    "speaker": SPEAKER,
+    "emotion": EMOTION,
+    "sex": SPEAKER % 2,
+    "sentence": np.tile(np.repeat(np.arange(4), 6), 8),
+}
+MEANS = np.random.default_rng(1).normal(size=(2, 8, 8))
+X = np.random.default_rng(0).normal(size=(192, 8)) + 2 * MEANS[0, SPEAKER] + 2 * MEANS[1, EMOTION]
+
+
+@pytest.fixture(autouse=True)
+def one_probe(monkeypatch):
+    """Which probe reads, and what intervals and p say, is not asked here."""
+    monkeypatch.setattr(measures, "DRAWS", 100)
+    monkeypatch.setattr(permutation, "PERMUTATIONS", 100)
+    monkeypatch.setattr(pairs, "DRAWS", 50)
+    for place in (embeddings, floors):
+        monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
+    for view in (dependence, verification):
+        monkeypatch.setattr(embeddings, view.__name__, partial(view, permutations=10))
+
+
+def found(values=X, **changed):
+    return join(read_embeddings(values), read_labels(pd.DataFrame({**LABELS, **changed}, dtype=object)))
+
+
+def scores(table: pd.DataFrame) -> dict[tuple[str, str], float]:
+    rows = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
+    return {(one.factor, one.embedding): one.score for one in rows.itertuples()}
+
+
+def test_utility_leace_and_floors_stand_beside_the_leak_without_asking() -> None:
+    table, told = measure(found(), ["speaker"], model="m")
+    read = scores(table)
+    assert list(read) == [
+        *[("speaker", name) for name in ("embedding", "embedding+leace", "majority", "emotion label")],
+        *[("emotion", name) for name in ("embedding", "embedding+leace", "majority", "sex label")],
+    ]
+    assert read["speaker", "embedding"] > 0.7
+    assert read["speaker", "embedding+leace"] < 0.25
+    assert read["emotion", "embedding"] > 0.7
+    assert read["emotion", "embedding+leace"] > 0.6  # the person was erased, not the mood
+    utility = table[(table["factor"] == "emotion") & (table["probe"] == "strongest")]
+    assert utility["split"].str.startswith("disjoint speakers;").all()
+    assert told == ()
+    assert set(table.loc[table["role"] == "measured", "model"]) == {"m"}
+
+
+def test_what_a_person_is_is_no_floor_under_the_speaker_and_a_column_of_one_class_no_factor() -> None:
+    table, told = measure(found(emotion="calm"), ["speaker", "sex"])
+    read = scores(table)
+    assert {name for factor, name in read if factor == "speaker"} == {"embedding", "embedding+leace", "majority"}
+    assert told[0].startswith("no emotion as utility beside it: embedding: factor 'emotion' has one class, 'calm'")
+
+
+def test_people_that_the_encoder_has_heard_are_not_verified() -> None:
+    both = {heard: measure(found(), ["speaker"], heard=heard) for heard in ("heard", None)}
+    eer = {heard: table[table["measure"] == "eer"] for heard, (table, _) in both.items()}
+    assert both["heard"].told == ("speaker: no verification, which is of people whom the encoder has not heard",)
+    assert eer["heard"].empty
+    assert len(eer[None]) == 1
+    assert eer[None]["split"].str.endswith("; not centred").all()
+
+
+def test_on_balanced_test_clips_the_other_label_says_nothing() -> None:
+    """Each person has a mood of their own in most clips; the embedding knows the mood alone."""
+    random = np.random.default_rng(2)
+    mood = np.where(random.random(192) < 0.6, SPEAKER % 3, random.integers(0, 3, 192))
+    own = random.normal(size=(192, 8)) + 4 * MEANS[1, mood]
+    plain, even = (measure(found(own, emotion=mood), ["speaker"], balanced=over) for over in (None, "emotion"))
+    for name in ("embedding", "emotion label"):
+        assert scores(plain.table)["speaker", name] > 0.18
+        assert scores(even.table)["speaker", name] == pytest.approx(1 / 8, abs=0.04)
+    assert "speaker: test clips are balanced over emotion" in even.told
+    # the utility is that of all clips
+    assert scores(plain.table)["emotion", "embedding"] == scores(even.table)["emotion", "embedding"]
+
+
+def test_heard_people_give_away_what_belongs_to_them() -> None:
+    """The sex of people whom the probe knows is known; that of others is not."""
+    only = np.random.default_rng(0).normal(size=(192, 8)) + 6 * np.eye(8)[SPEAKER]
+    strangers, heard = (
+        measure(found(only), asked, heard_people=len(asked) > 1).table for asked in (["sex"], ["sex", "speaker"])
+    )
+    assert scores(strangers)["sex", "embedding"] < 0.7
+    assert scores(heard)["sex", "embedding"] > 0.9
+    assert scores(heard)["sex", "speaker label"] == 1
+    split = heard[heard["probe"] == "strongest"].groupby("factor")["split"].first()
+    assert split["sex"].startswith("disjoint clips; speakers on both sides")
+    assert split["speaker"].startswith("disjoint clips and sentences;")
+    assert split["emotion"].startswith("disjoint speakers;")
+
+
+def test_the_mode_for_many_clips_keeps_sentences_apart_and_tells_what_it_leaves_out() -> None:
+    table, told = measure(found(), ["speaker"], large=True)
+    assert "speaker: no LEACE and no random projection of the inputs in the mode for many clips" in told
+    assert not table["embedding"].str.contains("leace").any()
+    split = table.loc[(table["factor"] == "speaker") & (table["probe"] == "strongest"), "split"]
+    assert split.str.startswith("disjoint clips and sentences; ").all()
+    assert scores(table)["emotion", "embedding"] > 0.5
+    for asked in ({"balanced": "emotion"}, {"heard_people": True}):
+        with pytest.raises(AuditError, match="in the mode for many clips"):
+            measure(found(), ["speaker"], large=True, **asked)
+
+
+def test_a_label_of_too_many_classes_is_told_to_be_no_floor(monkeypatch) -> None:
+    monkeypatch.setattr(embeddings, "WIDEST", 500)
+    table, told = measure(found(), ["speaker"])
+    assert "emotion label" not in set(table["embedding"])
+    assert "speaker: no identity floor of emotion, which has too many classes for so many clips" in told
+
+
+def test_clips_without_what_is_needed_are_left_out_and_told() -> None:
+    some = pd.Series(EMOTION, dtype=object).where(np.arange(192) > 3, None)
+    table, told = measure(found(emotion=some), ["sex"], balanced="emotion")
+    assert "sex: 4 of 192 clips have no emotion and are left out" in told
+    assert table.loc[(table["factor"] == "sex") & (table["probe"] == "kernel"), "n"].unique().tolist() == [188]

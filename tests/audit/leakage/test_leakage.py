@@ -1,0 +1,195 @@
+"""A planted leak is found, noise is at chance, and what is erased, balanced or entangled is told apart from it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from mien.audit.leakage.leakage import COLUMNS, STRONGEST, corrected, leakage, predict
+from mien.audit.probes.division import divide, given
+from mien.audit.probes.probes import PROBES
+from mien.errors import AuditError
+
+SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
+SENTENCES = np.tile([f"t{number}" for number in range(10)], 24)
+GENDER = np.where(np.arange(240) // 30 % 2 == 0, "female", "male")
+QUICK = ("nearest_mean",)
+
+
+def noise(seed: int = 0, D: int = 16) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(len(SPEAKERS), D)).astype(np.float32)
+
+
+def planted(seed: int = 0) -> np.ndarray:
+    """Every speaker has a direction of its own."""
+    directions = np.random.default_rng(seed + 1).normal(size=(8, 16))
+    return (noise(seed) + 4 * directions[np.unique(SPEAKERS, return_inverse=True)[1]]).astype(np.float32)
+
+
+def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
+    (found,) = (row for _, row in table[(table["probe"] == probe) & (table["measure"] == "uar")].iterrows())
+    return found
+
+
+def test_a_planted_leak_is_found_by_every_probe() -> None:
+    table = leakage(planted(), SPEAKERS, sentences=SENTENCES, heard="heard")
+    assert tuple(table.columns) == COLUMNS[4:]
+    assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
+    assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
+    for probe in (*PROBES, STRONGEST):
+        row = uar(table, probe)
+        assert row["score"] > 0.95
+        assert row["low"] > row["chance"] == 1 / 8
+        assert row["shuffled"] < 0.3
+        assert row["p"] == 1 / 2001
+    assert set(table["n"]) == {240}
+    assert (set(table["classes"]), set(table["role"]), set(table["speakers"])) == ({8}, {"measured"}, {"heard"})
+
+
+@pytest.mark.parametrize("factor", ["speaker", "gender"])
+def test_nothing_is_read_from_noise(factor: str) -> None:
+    labels = SPEAKERS if factor == "speaker" else GENDER
+    found = [
+        uar(leakage(noise(seed), labels, factor=factor, speakers=SPEAKERS, probes=QUICK, seed=seed))
+        for seed in range(6)
+    ]
+    chance = 1 / len(set(labels))
+    assert np.mean([row["score"] for row in found]) == pytest.approx(chance, abs=0.05)
+    assert sum(row["low"] <= chance <= row["high"] for row in found) >= 5
+    assert sum(row["p"] < 0.05 for row in found) <= 1
+
+
+def test_the_strongest_is_chosen_on_validation_and_its_test_score_is_reported() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 4))
+    X[:, :2] += np.sign(X[:, :2])
+    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # no line tells them
+    table = leakage(X, speaker)
+    said = predict(X, speaker, divide(speaker))
+    best = max(said.validation, key=lambda name: said.validation[name])
+    assert best in ("mlp", "neighbours")
+    pd.testing.assert_series_equal(uar(table).drop("probe"), uar(table, best).drop("probe"), check_names=False)
+    assert uar(table, "mlp")["score"] > 0.9
+    assert uar(table, "linear")["score"] < 0.65
+    assert uar(table)["split"] == "disjoint clips; interval over clips"
+    assert uar(table, best)["score"] == pytest.approx(balanced_accuracy_score(said.truth, said.predicted[best]))
+
+
+def test_a_sentence_is_not_mistaken_for_a_person() -> None:
+    """The embedding knows the words only; each speaker prefers one sentence, so words tell people apart."""
+    random = np.random.default_rng(0)
+    own = np.arange(240) // 30
+    sentence = np.where(random.random(240) < 0.5, own, random.integers(0, 8, 240))
+    embedding = 5 * np.eye(8)[sentence] + 0.1 * random.normal(size=(240, 8))
+    told = np.char.add("t", sentence.astype(str))
+    apart, mixed = (uar(leakage(embedding, SPEAKERS, sentences=said, probes=QUICK)) for said in (told, None))
+    assert mixed["score"] > 0.4
+    assert apart["score"] < 0.2
+
+
+def test_a_person_is_not_mistaken_for_a_gender() -> None:
+    """Each speaker has a direction, which says nothing of the gender of others."""
+    asked = {"factor": "gender", "speakers": SPEAKERS, "probes": ("linear",)}
+    apart, heard = uar(leakage(planted(), GENDER, **asked)), uar(leakage(planted(), GENDER, apart="clips", **asked))
+    assert apart["split"] == "disjoint speakers; interval over speakers"
+    assert heard["split"] == "disjoint clips; speakers on both sides; interval over speakers"
+    assert heard["score"] > 0.95
+    assert apart["p"] > 0.05  # labels of whole speakers trade places
+    assert heard["p"] > 1 / 100  # eight people with four women are no more than 70 ways
+
+
+def test_leace_takes_the_speaker_from_a_linear_probe_and_leaves_the_emotion() -> None:
+    random = np.random.default_rng(0)
+    emotion = random.integers(0, 3, 240)
+    X = planted() + 5 * random.normal(size=(3, 16))[emotion]
+    person, feeling = {"probes": ("linear",)}, {"factor": "emotion", "speakers": SPEAKERS, "probes": ("linear",)}
+    erased = uar(leakage(X, SPEAKERS, erase=SPEAKERS, **person))
+    assert erased["score"] < 0.25
+    assert "eraser fitted on training clips" in erased["split"]
+    assert uar(leakage(X, emotion, erase=SPEAKERS, **feeling))["score"] > 0.9
+    assert uar(leakage(X, emotion, erase=emotion, **feeling))["score"] < 0.55
+
+
+def test_after_leace_the_clips_that_choose_are_not_pushed_below_chance_and_the_strongest_is_what_reads_most() -> None:
+    said = []
+    for seed in range(3):
+        found = predict(planted(seed), SPEAKERS, divide(SPEAKERS), probes=("linear",), erase=SPEAKERS, seed=seed)
+        said.append(found.validation["linear"])
+    assert np.mean(said) == pytest.approx(1 / 8, abs=0.035)
+    X = np.random.default_rng(0).normal(size=(240, 6))
+    X[:, :2] += 1.5 * np.sign(X[:, :2])
+    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # no line tells them here
+    X[:, 5] += 3 * (speaker == "one")  # but here, until it is erased
+    after = leakage(X, speaker, erase=speaker, probes=("linear", "mlp"))
+    assert uar(after, "linear")["score"] < 0.65
+    assert uar(after, "mlp")["score"] > 0.8
+    assert uar(after)["score"] == uar(after, "mlp")["score"]
+
+
+def test_on_a_balanced_test_set_another_factor_says_nothing() -> None:
+    """The embedding knows the person only; each person has a mood, so it tells emotions, until they are balanced."""
+    random = np.random.default_rng(0)
+    person = np.arange(240) // 30
+    emotion = np.where(random.random(240) < 0.6, person % 2, random.integers(0, 2, 240))
+    X = 5 * np.eye(8)[person] + 0.1 * random.normal(size=(240, 8))
+    asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
+    whole, even = uar(leakage(X, emotion, **asked)), uar(leakage(X, emotion, balanced=SPEAKERS, **asked))
+    assert whole["score"] > 0.7
+    assert even["score"] == pytest.approx(0.5, abs=0.02)
+    smaller = sum(2 * min(np.bincount(emotion[person == one])) for one in range(8))
+    assert even["n"] == smaller
+    assert f"{smaller} of 240 test clips, balanced" in even["split"]
+    with pytest.raises(AuditError, match="nothing can be balanced"):
+        leakage(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
+
+
+def test_a_division_that_is_given_is_used_and_classes_without_training_clips_are_left_out_and_told() -> None:
+    emotion = np.tile(["anger", "fear", "joy"], 80)
+    emotion[-30:][emotion[-30:] == "joy"] = "disgust"
+    X = noise() + 6 * np.eye(16)[np.unique(emotion, return_inverse=True)[1]]
+    train = np.arange(240) < 180
+    row = uar(leakage(X, emotion, factor="emotion", speakers=SPEAKERS, division=[(train, ~train)], probes=QUICK))
+    assert (row["n"], row["classes"]) == (50, 3)
+    assert row["score"] > 0.95
+    assert row["split"] == (
+        "division as given; 10 clips of a class without training clips left out; interval over clips"
+    )
+    told = given([(train, ~train)], 240, "train and test of fold 0", SPEAKERS)
+    assert (
+        "train and test of fold 0" in uar(leakage(X, emotion, factor="emotion", division=told, probes=QUICK))["split"]
+    )
+
+
+def test_the_same_seed_gives_the_same_rows_and_what_does_not_fit_is_refused() -> None:
+    first, again = (leakage(planted(), SPEAKERS, probes=("mlp",), seed=3) for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
+    broken = noise()
+    broken[3, 3] = np.nan
+    for asked, sentence in (
+        ((broken, SPEAKERS), "embedding 3 is not finite"),
+        ((noise(), SPEAKERS[:100]), r"shape \(240, 16\) for 100 labels"),
+        ((noise()[:30], SPEAKERS[:30]), "one class"),
+    ):
+        with pytest.raises(AuditError, match=sentence):
+            leakage(*asked)
+    with pytest.raises(AuditError, match=r"unknown probe 'liner'\. Did you mean 'linear'"):
+        leakage(noise(), SPEAKERS, probes=["liner"])
+
+
+def test_p_is_corrected_over_all_that_one_probe_reads_of_heard_and_unheard_people() -> None:
+    place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
+    rows = [
+        {
+            **place,
+            "factor": factor,
+            "speakers": "unheard" if factor == "age" else "heard",
+            "probe": probe,
+            "measure": "uar",
+            "p": p,
+        }
+        for probe, many in {"linear": (0.01, 0.04, 0.03), "mlp": (0.02, 0.5, 0.2)}.items()
+        for factor, p in zip(("speaker", "gender", "age"), many, strict=True)
+    ]
+    table = corrected(pd.DataFrame([*rows, {**rows[0], "measure": "f1", "p": np.nan}]))
+    assert table["p_corrected"].tolist()[:6] == pytest.approx([0.03, 0.06, 0.06, 0.06, 0.5, 0.4])
+    assert np.isnan(table["p_corrected"].iloc[6])

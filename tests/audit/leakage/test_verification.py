@@ -1,0 +1,156 @@
+"""The EER is that of a sweep over all thresholds and of audmetric; strangers are told where they can be told."""
+
+import audmetric
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cosine
+
+from mien.audit.leakage import verification as module
+from mien.audit.leakage.verification import Trials, cosine_trials, equal_error_rate, roc, verification
+from mien.audit.statistics.scores import draws, interval
+from mien.errors import AuditError
+
+
+def voices(apart: float, *, speakers: int = 8, clips: int = 15, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    who = np.repeat(np.arange(speakers), clips)
+    X = apart * random.normal(size=(speakers, 16))[who] + random.normal(size=(len(who), 16))
+    return X.astype(np.float32), np.char.add("s", who.astype(str))
+
+
+def tried(*arguments: np.ndarray, **options: object) -> Trials:
+    found = cosine_trials(*arguments, **options)  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def swept(same: np.ndarray, score: np.ndarray) -> float:
+    """The lower mean of both rates on either side of their crossing, among every threshold that occurs."""
+    rates = [(np.mean(score[~same] >= limit), np.mean(score[same] < limit)) for limit in np.unique(score)]
+    after = next(place for place, (matched, missed) in enumerate(rates) if matched <= missed)
+    exact = rates[after][0] == rates[after][1]
+    return min(sum(pair) / 2 for pair in rates[after - (0 if exact else 1) : after + 1])
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.3, 0.6, 1.0])
+def test_the_error_rate_is_that_of_a_sweep_and_of_audmetric(apart: float) -> None:
+    trials = tried(*voices(apart, speakers=4))
+    assert equal_error_rate(trials) == pytest.approx(swept(trials.same, trials.score), abs=1e-10)
+    found = verification(*voices(apart, speakers=4), permutations=9).set_index("measure")["score"]
+    assert found["eer"] == pytest.approx(audmetric.equal_error_rate(trials.same, trials.score)[0], abs=1e-10)
+    assert found["linkability"] == pytest.approx(audmetric.linkability(trials.same, trials.score), abs=1e-10)
+
+
+def test_all_pairs_are_tried_once_with_their_cosine() -> None:
+    X, who = voices(0.5, speakers=3, clips=4)
+    trials = tried(X, who)
+    assert sorted(zip(trials.first, trials.second, strict=True)) == [
+        (i, j) for i in range(12) for j in range(i + 1, 12)
+    ]
+    assert (np.diff(trials.score) >= 0).all()
+    for one, two, same, score in zip(trials.first, trials.second, trials.same, trials.score, strict=True):
+        assert score == pytest.approx(1 - cosine(X[one], X[two]), abs=1e-6)
+        assert same == (who[one] == who[two])
+    centre = X.mean(0)
+    centred = tried(X, who, centre=centre)
+    assert centred.score[-1] == pytest.approx(
+        1 - cosine(X[centred.first[-1]] - centre, X[centred.second[-1]] - centre), abs=1e-6
+    )
+    assert centred.told.startswith("all 18 pairs of one speaker and 48 of two; centred; too few speakers")
+
+
+def test_both_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+    clusters = 10 * np.eye(8, 16)[np.repeat(np.arange(8), 15)]
+    exact = verification(clusters, voices(0)[1], permutations=99).set_index("measure")
+    assert exact.loc["eer", ["score", "low", "high"]].tolist() == [0, 0, 0]
+    assert exact.loc["eer", "p"] == 1 / 100
+    found = verification(*voices(2.0, clips=10), permutations=99).set_index("measure")
+    assert found.loc["eer", "high"] < 0.05
+    assert found.loc["linkability", "score"] > 0.9
+    assert found.loc["eer", "shuffled"] == pytest.approx(0.5, abs=0.01)
+    monkeypatch.setattr(module, "DRAWS", 400)
+    nothing = pd.concat([verification(*voices(0, clips=8, seed=n), seed=n, permutations=99) for n in range(20)])
+    rates = nothing[nothing["measure"] == "eer"]
+    assert rates["score"].mean() == pytest.approx(0.5, abs=0.01)
+    assert (rates["p"] <= 0.05).sum() <= 4
+    assert (rates["low"] <= 0.5).sum() >= 17
+    assert nothing["score"][nothing["measure"] == "linkability"].mean() < 0.1
+
+
+def test_an_embedding_that_tells_nobody_apart_errs_half_the_time() -> None:
+    found = verification(np.ones((40, 3)), voices(0, speakers=8, clips=5)[1], permutations=9).set_index("measure")
+    assert found.loc["eer", "score"] == 0.5
+    assert found.loc["eer", "p"] == 1
+
+
+def test_a_draw_of_speakers_is_the_corpus_with_their_pairs_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DRAWS", 200)
+    X, who = voices(0.5, speakers=6, clips=8)
+    trials = tried(X, who)
+    values = []
+    drawn = draws(trials.speakers, seed=3, number=module.DRAWS).astype(int)
+    one, two = drawn[:, trials.codes[trials.first]], drawn[:, trials.codes[trials.second]]
+    for weights in np.where(trials.same, one, one * two):
+        same, score = np.repeat(trials.same, weights), np.repeat(trials.score, weights)
+        values.append(audmetric.equal_error_rate(same, score)[0] if same.any() and not same.all() else np.nan)
+    found = verification(X, who, seed=3, permutations=1)
+    low, high = module._interval(trials, module._grades(trials)[0], 3)
+    assert (low, high) == tuple(found[["low", "high"]].iloc[0])
+    assert np.array([low, high]) == pytest.approx(np.array(interval(np.array(values), 6)), abs=0.02)
+
+
+def test_an_interval_needs_five_speakers_and_covers_what_others_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DRAWS", 400)
+    few = verification(*voices(0.5, speakers=4), permutations=9)
+    assert few[["low", "high"]].isna().all(axis=None)
+    assert few["split"].str.contains("too few speakers").all()
+    truth = np.mean([equal_error_rate(tried(*voices(0.5, speakers=60, clips=6, seed=seed))) for seed in range(3)])
+    rows = [verification(*voices(0.5, seed=seed), seed=seed, permutations=1).iloc[0] for seed in range(20)]
+    assert sum(row["low"] <= truth <= row["high"] for row in rows) >= 17
+
+
+def test_of_too_many_pairs_both_kinds_are_drawn() -> None:
+    X, who = voices(0.6, clips=30)
+    whole, part = tried(X, who), tried(X, who, most=6_000)
+    assert (part.same.sum(), len(part.same)) == (3_000, 6_000)
+    assert equal_error_rate(part) == pytest.approx(equal_error_rate(whole), abs=0.02)
+    assert part.told == "3,000 pairs of one speaker and 3,000 of two, drawn by seed"
+
+
+def test_pairs_of_one_recording_are_left_out_and_then_there_is_no_p() -> None:
+    X, who = voices(0.0, clips=10)
+    room = np.arange(len(who)) // 5
+    X = X + 5 * np.random.default_rng(1).normal(size=(room.max() + 1, 16))[room]
+    mixed, apart = (verification(X, who, recordings=rooms, permutations=9) for rooms in (None, room.astype(str)))
+    assert mixed["score"][0] < 0.4
+    assert apart["score"][0] == pytest.approx(0.5, abs=0.1)
+    assert np.isnan(apart["p"][0])
+    assert "in different recordings" in apart["split"][0]
+
+
+def test_without_pairs_of_both_kinds_there_is_no_row() -> None:
+    X, who = voices(0.5)
+    assert verification(X[:15], who[:15]).empty
+    assert verification(X[::15], who[::15]).empty
+    assert verification(X[:20:2], who[:20:2], permutations=9)["score"].isna().tolist() == [
+        False,
+        True,
+    ]  # too few for linkability
+    X[0, 0] = np.nan
+    with pytest.raises(AuditError, match="not finite"):
+        verification(X, who)
+
+
+def test_the_curve_runs_through_the_rates_of_the_trials() -> None:
+    trials = tried(*voices(0.5))
+    curve = roc(trials, points=51)
+    assert (curve.matched[0], curve.missed[0], curve.matched[-1], curve.missed[-1]) == (1, 0, 0, 1)
+    assert (np.diff(curve.matched) <= 0).all()
+    assert (np.diff(curve.missed) >= 0).all()
+    nearest = np.argmin(np.abs(curve.matched - curve.missed))
+    assert (curve.matched + curve.missed)[nearest] / 2 == pytest.approx(equal_error_rate(trials), abs=0.02)
+    _, stats = audmetric.equal_error_rate(trials.same, trials.score)
+    assert {tuple(np.round(pair, 9)) for pair in zip(curve.matched[1:-1], curve.missed[1:-1], strict=True)} <= {
+        tuple(np.round(pair, 9)) for pair in zip(stats.fmr, stats.fnmr, strict=True)
+    }

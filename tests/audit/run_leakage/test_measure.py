@@ -1,0 +1,184 @@
+"""A run is measured once a cell and a fold, taken up where it stopped, and unheard means: not one clip in training."""
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.audit.leakage import floors
+from mien.audit.leakage.leakage import COLUMNS, leakage, predict
+from mien.audit.run_leakage import measure as module
+from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage.inputs import Inputs
+from mien.audit.run_leakage.measure import KEPT, run_leakage, summaries
+from mien.audit.run_leakage.views import views
+from mien.errors import RunError
+from mien.runs.run import Cell, Run
+
+PEOPLE, EACH = 6, 20
+SPEAKER = np.repeat([f"s{number}" for number in range(PEOPLE)], EACH)
+EMOTION = np.tile(["anger", "neutral"], PEOPLE * EACH // 2)
+SPLIT = np.repeat(["train", "validation", "test"], [4 * EACH, EACH, EACH])
+
+
+def clips(**columns: object) -> pd.DataFrame:
+    table = pd.DataFrame({"clip": [f"c{number}" for number in range(len(SPEAKER))], "split": SPLIT})
+    table = table.assign(speaker=SPEAKER, label=EMOTION, gender=np.where(np.arange(len(SPEAKER)) // EACH % 2, "f", "m"))
+    return table.assign(**columns)
+
+
+def planted() -> np.ndarray:
+    """Three of the dimensions tell the person, one the emotion."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(len(SPEAKER), 6))
+    X[:, :3] += 4 * random.normal(size=(PEOPLE, 3))[np.arange(len(SPEAKER)) // EACH]
+    X[:, 3] += 4 * (EMOTION == "anger")
+    return X.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Fake:
+    """What `run_leakage` reads of a run."""
+
+    folder: Path
+    values: dict[str, Any]
+    table: pd.DataFrame = field(default_factory=clips)
+    tasks: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # model -> embedding -> its tasks
+
+    @property
+    def splits(self) -> list[dict[str, Any]]:
+        parts = self.table.groupby("split")["speaker"].unique()
+        return [{"fold": 0, **{name: {"speakers": list(people)} for name, people in parts.items()}}]
+
+    @property
+    def experiment(self) -> Any:
+        embeddings = {
+            model: {"embeddings": {name: {"tasks": dict.fromkeys(factors, 1.0)} for name, factors in told.items()}}
+            for model, told in self.tasks.items()
+        }
+        return SimpleNamespace(trained={model: SimpleNamespace(models=embeddings) for model in self.tasks})
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [Cell(model, 0, 0, self.folder / model) for model in self.values]
+
+    def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+        found = self.values[cell.model]
+        return self.table, found if isinstance(found, dict) else {"main": found}
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    one = {"probes": ("nearest_mean",)}  # which probe reads is not asked here
+    monkeypatch.setattr(floors, "leakage", partial(leakage, **one))
+    monkeypatch.setattr(module, "predict", partial(predict, **one))
+
+    def made(**values: np.ndarray) -> Run:
+        (tmp_path / "clips.csv").write_text("the clips")
+        for model, value in values.items():
+            (tmp_path / model).mkdir(exist_ok=True)
+            (tmp_path / model / "embeddings.safetensors").write_bytes(value.tobytes())
+        return cast(Run, Fake(tmp_path, values))
+
+    return made
+
+
+def one(table: pd.DataFrame, **where: object) -> pd.Series:
+    for key, value in where.items():
+        table = table[table[key] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
+    noise = np.random.default_rng(1).normal(size=(len(SPEAKER), 6)).astype(np.float32)
+    inputs = Inputs({"inputs": {f"c{number}": row for number, row in enumerate(planted().astype(float))}})
+    table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
+    assert tuple(table.columns) == COLUMNS
+    strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
+    read = {"factor": "speaker", "speakers": "heard", "embedding": "main"}
+    assert one(strongest, model="leaky", **read)["score"] > 0.9
+    assert one(strongest, model="clean", **read)["low"] < 0.25 < one(strongest, model="clean", **read)["high"]
+    assert one(strongest, model="leaky", **read | {"embedding": "main+leace"})["score"] < 0.6
+    unheard = one(strongest, model="leaky", **read | {"speakers": "unheard"})
+    assert (unheard["classes"], unheard["n"]) == (2, 2 * EACH)
+    emotion = one(strongest, model="leaky", factor="emotion", embedding="main")
+    assert (emotion["speakers"], emotion["n"]) == ("unheard", EACH)
+    assert emotion["score"] > 0.85
+    assert "fitted on training clips, tested on test clips; disjoint speakers" in emotion["split"]
+    assert one(strongest, model="leaky", factor="emotion", embedding="main+leace")["score"] > 0.7
+    eer = {"measure": "eer", "embedding": "main"}
+    assert one(table, model="leaky", **eer)["score"] < 0.2 < one(table, model="clean", **eer)["score"]
+    assert one(strongest, role="ceiling", **read | {"embedding": "inputs"})["score"] > 0.9
+    beside = strongest[(strongest["role"] == "floor") & (strongest["factor"] == "speaker")]
+    assert set(beside["embedding"]) == {"majority", "emotion label", "random projection"}
+    assert one(beside, speakers="heard", embedding="emotion label")["score"] < 0.5
+    assert set(table.loc[table["factor"] == "gender", "speakers"]) == {"heard"}  # one test speaker has one gender
+    assert set(table.loc[table["measure"].isin(["hsic", "cka"]), "factor"]) == {"speaker", "emotion", "gender"}
+    corrected = strongest["p_corrected"] >= strongest["p"]
+    assert corrected.all()
+    assert tuple(by_speaker.columns) == recalls.COLUMNS
+    keys = ["model", "embedding", "fold", "seed", "probe", "speakers"]
+    uar = by_speaker.groupby(keys)["recall"].mean().rename("mean").reset_index()
+    same = table[(table["factor"] == "speaker") & (table["measure"] == "uar")].merge(uar, on=keys)
+    assert len(same) == len(uar) > 0
+    assert same["score"].to_numpy(float) == pytest.approx(same["mean"].to_numpy(float))
+    means = summaries(table, {0: 0}, by_speaker)
+    assert one(means, model="leaky", measure="uar", role="measured", probe="strongest", **read)["score"] > 0.9
+
+
+def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make(one=planted(), two=planted()[:, ::-1].copy())
+    first = run_leakage(run).table
+    assert set(first["probe"]) == {"nearest_mean", "strongest", "cosine"}
+    assert set(first["factor"]) == {"speaker"}
+    measured = []
+    read = module.predict
+    monkeypatch.setattr(module, "predict", lambda *given, **more: measured.append(more) or read(*given, **more))
+    pd.testing.assert_frame_equal(run_leakage(run).table, first)
+    assert not measured
+    path = run.folder / "two" / "embeddings.safetensors"
+    path.write_bytes(path.read_bytes()[::-1])
+    again = run_leakage(run).table
+    assert len(measured) == 2
+    assert set(again.loc[again["role"] == "measured", "model"]) == {"one", "two"}
+    (run.folder / "one" / KEPT).write_text("[")
+    with pytest.raises(RunError, match=r"damaged .* delete it and run the same command again"):
+        run_leakage(run)
+
+
+def test_the_quick_part_stays_when_all_is_measured(make) -> None:
+    run = make(one=planted())
+    quick = run_leakage(run).table
+    kept = json.loads((run.folder / "one" / KEPT).read_text())["quick"]
+    table = run_leakage(run, thorough=True).table
+    assert json.loads((run.folder / "one" / KEPT).read_text())["quick"] == kept
+    assert len(table) > len(quick)
+    pd.testing.assert_frame_equal(run_leakage(run).table, table)
+
+
+def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:
+    speakers = SPEAKER.copy()
+    speakers[-EACH:] = "s0"  # the test speaker is among those of training, as `heard: true` allows
+    found = [view for view in views(clips(speaker=speakers), thorough=True) if view.heard == "unheard"]
+    assert found == []  # one stranger is left, in validation
+    for view in views(clips(), thorough=True):
+        train = set(SPEAKER[SPLIT == "train"])
+        assert (set(view.speakers) <= train) == (view.heard == "heard") or view.factor != "speaker"
+        for fitted, tested in view.division.parts:
+            assert not set(fitted) & set(tested)
+            if view.factor != "speaker":
+                assert not set(view.speakers[fitted]) & set(view.speakers[tested])
+
+
+def test_an_embedding_that_is_not_finite_names_its_cell(make) -> None:
+    broken = planted()
+    broken[3, 3] = np.nan
+    with pytest.raises(RunError, match="broken: the embedding 'main' is not finite"):
+        run_leakage(make(broken=broken))

@@ -1,0 +1,66 @@
+"""Recalls of speakers: within a training their mean is the UAR, and a run's interval draws speakers, not folds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mien.audit.leakage.leakage import predict, scored
+from mien.audit.probes.division import divide
+from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage.summary import leakage_summary
+from mien.audit.statistics.scores import DRAWS
+
+
+def clips(leak: float) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    who = np.repeat([f"s{number}" for number in range(6)], 12)
+    return random.normal(size=(72, 4)) + leak * random.normal(size=(6, 4))[np.arange(72) // 12], who
+
+
+@pytest.mark.parametrize("leak", [0.0, 3.0])
+def test_the_mean_recall_is_the_uar_of_every_probe(leak: float) -> None:
+    X, who = clips(leak)
+    found = predict(X, who, divide(who), probes=("nearest_mean", "linear"))
+    table = scored(found, who)
+    means = recalls.recalls(found, who).groupby("probe")["recall"].mean()
+    uar = table[table["measure"] == "uar"].set_index("probe")["score"]
+    assert means.to_dict() == pytest.approx(uar.to_dict())
+    assert (means["strongest"] > 0.8) == (leak > 0)
+
+
+def people(folds: int, spread: float) -> pd.DataFrame:
+    """Each fold lacks the person of its number; a person has one recall in all of them."""
+    each = 0.5 + spread * np.linspace(-1, 1, 10)
+    rows = [
+        {"fold": f, "seed": 0, "speaker": f"s{n}", "recall": each[n]} for f in range(folds) for n in range(10) if n != f
+    ]
+    return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="heard", clips=9)
+
+
+def test_an_interval_over_speakers_is_that_of_their_means_and_more_folds_narrow_it_not() -> None:
+    widths = []
+    for folds in (2, 8):
+        wide = recalls.by_fold(people(folds, 0.3))
+        drawn = recalls.drawn(wide)
+        assert drawn.shape == (DRAWS,)
+        assert drawn.mean() == pytest.approx(np.nanmean(wide.to_numpy(), 1).mean(), abs=0.01)
+        widths.append(drawn.std())
+    error = 0.3 * np.linspace(-1, 1, 10).std() / np.sqrt(10)
+    assert widths == pytest.approx([error, error], rel=0.15)
+    assert recalls.drawn(recalls.by_fold(people(3, 0.0))).std() == pytest.approx(0)
+
+
+def test_the_summary_of_a_run_takes_speakers_where_they_were_heard_and_known() -> None:
+    rows = [
+        {"fold": fold, "seed": 0, "speakers": side, "score": 0.5, "low": 0.4, "high": 0.6}
+        for fold in range(8)
+        for side in ("heard", "unheard")
+    ]
+    named = {"model": "a", "embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured"}
+    more = {"measure": "uar", "chance": 0.1, "shuffled": 0.1, "p": 0.01, "n": 90, "classes": 9, "split": "clips"}
+    table, units = pd.DataFrame(rows).assign(**named, **more), {fold: fold for fold in range(8)}
+    told = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")
+    assert (told.loc["heard", "interval"], told.loc["heard", "number"]) == ("speakers", 10)
+    assert told.loc["heard", "low"] < 0.4 < 0.6 < told.loc["heard", "high"]
+    assert told.loc["unheard", "interval"] == "training"  # eight folds of one score are one measurement
+    assert leakage_summary(table, units).set_index("speakers").loc["heard", "interval"] == "training"

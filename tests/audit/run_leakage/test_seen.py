@@ -1,0 +1,162 @@
+"""Where people are heard in training, other clips of the same people test; embeddings are told apart by their tasks."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import f1_score
+
+from mien.audit.comparison.tradeoff import points
+from mien.audit.leakage import floors, leakage
+from mien.audit.run_leakage import floors as run_floors
+from mien.audit.run_leakage import measure as run_leakage_module
+from mien.audit.run_leakage.kept import KEPT, key_of_cell
+from mien.audit.run_leakage.measure import run_leakage, run_said, summaries
+from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
+from mien.audit.run_leakage.views import views
+from mien.runs.run import Run
+
+ASKED = ["embedding", "factor", "speakers", "role"]
+
+
+@pytest.fixture(scope="module")
+def run(two: Run) -> Run:
+    return two
+
+
+@pytest.fixture(scope="module")
+def strongest(run: Run) -> pd.DataFrame:
+    table = run.leakage
+    assert table is not None
+    return table[table["probe"] == "strongest"].set_index(["model", *ASKED, "measure"])["score"]
+
+
+def test_the_first_depth_reads_both_leaks_and_no_target(run: Run) -> None:
+    table = run.leakage
+    assert table is not None
+    read = {tuple(row) for row in table.loc[table["model"] == "multitask_64", ASKED].drop_duplicates().to_numpy()}
+    emotions = {("speaker", factor, "heard", "measured") for factor in ("emotion", "emotion (balanced)")}
+    assert read == {("emotion", "speaker", "heard", "measured"), *emotions}
+    clips = run.clips
+    told = table[table["model"] == "multitask_64"]["split"]
+    assert told.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
+    assert clips["speaker"].nunique() == 8
+
+
+def test_the_leak_stands_beside_the_identity_floor_on_both_sets(strongest: "pd.Series[float]") -> None:
+    for factor in ("emotion", "emotion (balanced)"):
+        leak = strongest["multitask_64", "speaker", factor, "heard", "measured", "f1"]
+        none = strongest["alternating_64", "speaker", factor, "heard", "measured", "f1"]
+        floor = strongest["baseline", "speaker label", factor, "heard", "floor", "f1"]
+        alone = strongest["baseline", "majority", factor, "heard", "floor", "f1"]
+        assert leak > floor + 0.1
+        assert floor + 0.1 > none
+        assert none > alone + 0.2
+    assert strongest["baseline", "majority", "emotion (balanced)", "heard", "floor", "f1"] == pytest.approx(0.1)
+
+
+def test_balanced_clips_are_as_many_of_each_class(run: Run) -> None:
+    table = run.leakage
+    assert table is not None
+    row = table[(table["factor"] == "emotion (balanced)") & (table["model"] == "multitask_64")].iloc[0]
+    test = run.embeddings(run.cells[0])[0].query("split == 'test'")
+    assert row["n"] == 4 * test["label"].value_counts().min()
+    assert f"{row['n']} of {len(test)} test clips, balanced" in row["split"]
+
+
+def test_what_was_said_is_what_was_scored(run: Run, strongest: "pd.Series[float]") -> None:
+    said = run_said(run)
+    assert set(said["model"]) == {"multitask_64", "alternating_64", "person_only", "baseline"}
+    for (model, embedding, factor), rows in said[said["probe"] == "strongest"].groupby(
+        ["model", "embedding", "factor"]
+    ):
+        role = "floor" if model == "baseline" else "measured"
+        score = f1_score(rows["truth"], rows["predicted"], average="macro", labels=sorted(rows["truth"].unique()))
+        assert score == pytest.approx(strongest[model, embedding, factor, "heard", role, "f1"])
+        assert not rows["clip"].duplicated().any()
+
+
+@pytest.mark.slow
+def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, monkeypatch) -> None:
+    one = {"probes": ("nearest_mean",)}  # which probe reads is not asked here
+    for module in (run_leakage_module, run_floors):
+        monkeypatch.setattr(module, "predict", partial(leakage.predict, **one))
+    monkeypatch.setattr(floors, "leakage", partial(leakage.leakage, **one))
+    run: Run = make_two({"one": 1.0}, people=3, each=(8, 5))
+    first = run_leakage(run).table
+    table = run_leakage(run, thorough=True).table
+    keys = ["model", *ASKED, "probe", "measure"]
+    assert not table.duplicated(keys).any()
+    assert len(table.merge(first[[*keys, "score"]], on=[*keys, "score"])) == len(first)
+    own = table[table["role"] == "target"]
+    read = {tuple(row) for row in own[["embedding", "factor"]].drop_duplicates().to_numpy()}
+    emotion = {(f"emotion{end}", factor) for end in ("", "+leace") for factor in ("emotion", "emotion (balanced)")}
+    assert read == {("speaker", "speaker"), ("speaker+leace", "speaker"), *emotion}
+    assert summaries(table, {0: 0}).query("role == 'target' and factor == 'speaker'")["score"].max() > 0.7
+    pd.testing.assert_frame_equal(run_leakage(run, thorough=True).table, table)
+
+
+def test_strangers_are_read_as_before_and_a_mixed_split_too() -> None:
+    people = np.repeat([f"s{number}" for number in range(5)], 8)
+    parts = np.where(people == "s4", "test", np.where(people == "s3", "validation", "train"))
+    clips = pd.DataFrame({"clip": [f"c{n}" for n in range(40)], "split": parts, "speaker": people})
+    clips["label"] = np.tile(["anger", "neutral"], 20)
+    apart = [(view.factor, view.heard) for view in views(clips, thorough=True)]
+    assert apart == [("speaker", "heard"), ("speaker", "unheard"), ("emotion", "unheard")]
+    mixed = clips.assign(split=np.where(np.arange(40) % 8 == 0, "test", parts))
+    assert next((view.factor, view.heard) for view in views(mixed, thorough=False)) == ("speaker", "heard")
+    inside = next(iter(views(mixed, thorough=False)))
+    assert set(mixed["split"].iloc[inside.rows]) == {"train"}
+    heard = clips.assign(split=np.where(np.arange(40) % 8 < 3, "test", "train"))
+    found = {(view.factor, view.heard): view for view in views(heard, thorough=False, emotion=True)}
+    assert set(found) == {("speaker", "heard"), ("emotion", "heard")}
+    for view in found.values():
+        ((fitted, tested),) = view.division.parts
+        assert set(heard["split"].iloc[view.rows[fitted]]) == {"train"}
+        assert set(heard["split"].iloc[view.rows[tested]]) == {"test"}
+        assert set(view.speakers[tested]) <= set(view.speakers[fitted])
+
+
+def test_tasks_tell_targets_only_where_embeddings_have_several_names(run: Run, make_compared) -> None:
+    assert tasks(run)["multitask_64"] == {"emotion": frozenset({"emotion"}), "speaker": frozenset({"speaker"})}
+    told = targets(run)
+    assert is_target(told, "multitask_64", "speaker+leace", "speaker")
+    assert is_target(told, "multitask_64", "emotion", "emotion (balanced)")
+    assert not is_target(told, "multitask_64", "speaker", "emotion")
+    single: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
+    assert tasks(single)["a"] == {"main": frozenset({"emotion"})}
+    assert targets(single) == {}
+    rows = pd.DataFrame({"embedding": ["speaker"] * 2, "factor": ["speaker"] * 2, "role": ["measured", "floor"]})
+    assert list(with_roles(rows, told, "multitask_64")["role"]) == ["target", "floor"]
+    assert list(with_roles(rows, {}, "multitask_64")["role"]) == ["measured", "floor"]
+    other = SimpleNamespace(trained={"m": SimpleNamespace(models={"m": {"depth": 3}})})
+    assert tasks(SimpleNamespace(experiment=other)) == {"m": {}}  # type: ignore[arg-type]
+
+
+def test_the_plane_of_emotion_has_who_is_trained_for_it(run: Run, strongest: "pd.Series[float]") -> None:
+    systems = [(model, run, model) for model in ("multitask_64", "person_only")]
+    predictions = run.predictions[run.predictions["split"] == "test"]
+    found, told = points(systems, predictions, factor="emotion")
+    assert [point.label for point in found] == ["multitask_64"]
+    assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "heard", "measured", "uar"])
+    assert found[0].chance == pytest.approx(0.25)
+    assert "not trained for it" in told[0]
+    speaker, said = points(systems, predictions)
+    assert [point.label for point in speaker] == ["multitask_64"]
+    assert speaker[0].score == found[0].score
+    assert "The speaker is what person_only is trained to tell, and no leak." in said
+    assert not any("measured before" in one or "not measured" in one for one in said)
+
+
+def test_what_was_measured_of_strangers_is_not_taken_for_people_who_are_heard(run: Run) -> None:
+    path = run.cells[0].folder / KEPT
+    before = path.read_bytes()
+    run_leakage(run)
+    assert path.read_bytes() == before
+    told, (fold,) = targets(run), run.splits
+    strangers = fold | {"train": fold["train"] | {"speakers": ["s0"]}}
+    other = SimpleNamespace(folder=run.folder, splits=[strangers])
+    keys = {key_of_cell(one, run.cells[0], roles, 0) for one in (run, other) for roles in (told, {})}  # type: ignore[arg-type]
+    assert len(keys) == 4

@@ -1,0 +1,44 @@
+"""What is wrong with settings is told with its key, and with what was found there."""
+
+from typing import Self
+
+import pytest
+from pydantic import model_validator
+
+from mien.common.settings import Settings, parse
+from mien.errors import ConfigError
+
+
+class Span(Settings):
+    """From `low` to `high`."""
+
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("Low is above high")
+        return self
+
+
+class Whole(Settings):
+    """A span in another group."""
+
+    span: Span
+
+
+def told(kind: type[Settings], raw: object) -> str:
+    with pytest.raises(ConfigError) as error:
+        parse(kind, raw, "here")  # type: ignore[arg-type]
+    return str(error.value)
+
+
+def test_an_error_names_its_key_and_what_was_found() -> None:
+    assert told(Span, {"low": "a", "high": 2}) == 'here: low: input should be a valid integer (found "a")'
+    assert told(Whole, {"span": {"low": 3, "high": 2}}) == 'here: span: low is above high (found {"low": 3, "high": 2})'
+
+
+def test_an_error_of_all_settings_does_not_repeat_them() -> None:
+    assert told(Span, {"low": 3, "high": 2}) == "here: low is above high"
+    assert told(Span, 7).endswith("(found 7)"), "what are no settings at all is told"

@@ -1,0 +1,138 @@
+"""What every reader promises, swept over the folder's table."""
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from mien.corpora.corpus import COLUMNS, read_table, typed
+from mien.corpora.readers import names, read, reader
+from mien.corpora.schemes import EMOTIONS, apply, scheme
+from mien.errors import ConfigError, CorpusError
+
+STRAY = (".DS_Store", "._03a01Fa.wav", "Thumbs.db", "read me.txt", "__MACOSX/x.wav", ".hidden/y.wav", "notes.csv.bak")
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_reader_says_where_its_corpus_comes_from(name):
+    module = reader(name)
+    assert module.__doc__
+    assert all(isinstance(text, str) and text for text in (module.SOURCE, module.LICENCE, module.SPEECH))
+    assert module.EXPECTED is None or module.EXPECTED > 0
+    assert scheme(module.SCHEME).name == module.SCHEME
+
+
+def test_every_reader_is_swept(layouts):
+    assert "ravdess" in names()
+    assert set(names()) == set(layouts)
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_schema_holds(name, corpus):
+    root = corpus(name)
+    found = read(name, root)
+    table = found.table
+    assert len(table) > 1
+    assert found.problems.empty
+    assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS
+    assert table["clip"].is_unique
+    assert not table[["clip", "file", "speaker"]].isna().any(axis=None)
+    for column in table:
+        expected = "float64" if column in ("start", "end") else ("str", "float64")
+        assert table[column].dtype in ([expected] if isinstance(expected, str) else expected), column
+        if table[column].dtype == "str":
+            assert not table[column].isin(["", "nan", "None", "<NA>"]).any(), column
+    assert set(table["gender"].dropna()) <= {"female", "male"}
+    assert {part for emotion in table["emotion"].dropna() for part in emotion.split("+")} <= set(EMOTIONS)
+    assert all((found.root / file).is_file() for file in table["file"])
+    assert (found.name, found.scheme) == (name, reader(name).SCHEME)
+
+
+@pytest.mark.parametrize("name", names())
+def test_reading_twice_gives_the_same(name, corpus):
+    root = corpus(name)
+    first, second = read(name, root), read(name, root)
+    assert_frame_equal(first.table, second.table)
+    assert_frame_equal(first.problems, second.problems)
+
+
+@pytest.mark.parametrize("name", names())
+def test_stray_files_change_nothing(name, corpus):
+    root = corpus(name)
+    clean = read(name, root)
+    for path in STRAY:
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_bytes(b"\xff\x00 stray")
+    assert_frame_equal(read(name, root).table, clean.table)
+    assert_frame_equal(read(name, root).problems, clean.problems)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_csv_file_keeps_the_table(name, corpus, tmp_path):
+    table = read(name, corpus(name)).table
+    table.to_csv(tmp_path / "kept.csv", index=False)
+    assert_frame_equal(typed(read_table(tmp_path / "kept.csv")), table)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_missing_root_is_named(name, tmp_path):
+    with pytest.raises(CorpusError, match="absent") as error:
+        read(name, tmp_path / "absent")
+    assert str(tmp_path / "absent") in str(error.value)
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_empty_folder_is_not_the_corpus(name, tmp_path):
+    with pytest.raises(CorpusError) as error:
+        read(name, tmp_path)
+    assert str(tmp_path) in str(error.value)
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - {"audformat", "table", "toy"}))
+def test_the_shortfall_is_counted(name, corpus):
+    found = read(name, corpus(name))
+    assert found.expected is not None
+    assert found.shortfall == found.expected - len(found.table) > 0
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - {"toy"}))  # which takes a while to make, and is no other
+def test_a_clip_is_left_out_as_asked_and_listed(name, corpus):
+    root = corpus(name)
+    whole = read(name, root)
+    gone = whole.table["clip"].iloc[1]
+    found = read(name, root, {"leave_out": f" {gone},"})
+    rest = whole.table[whole.table["clip"] != gone].reset_index(drop=True)
+    assert_frame_equal(found.table, rest)
+    assert len(found.problems) == 1
+    assert found.problems["file"][0] == whole.table["file"].iloc[1]
+    assert found.problems["problem"][0].endswith("left out as asked")
+    assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
+
+
+def test_what_cannot_be_left_out_is_told(corpus):
+    root = corpus("ravdess")
+    with pytest.raises(ConfigError, match=r"no clip '03-01-05-02-01-01-9'\. Did you mean '03-01-05-02-01-01-01'\?"):
+        read("ravdess", root, {"leave_out": "03-01-05-02-01-01-9"})
+    with pytest.raises(ConfigError, match="names no clip"):
+        read("ravdess", root, {"leave_out": " , "})
+    with pytest.raises(CorpusError, match="all of its 3 clips"):
+        read("ravdess", root, {"leave_out": ",".join(read("ravdess", root).table["clip"])})
+    with pytest.raises(ConfigError, match="Did you mean 'leave_out'"):
+        read("ravdess", root, {"leaveout": "x"})
+
+
+def test_an_unknown_reader_suggests_the_nearest():
+    with pytest.raises(ConfigError, match="'emodb'"):
+        reader("emobd")
+
+
+def test_labels_of_a_reader_survive_its_scheme(corpus):
+    table = read("iemocap", corpus("iemocap")).table
+    labels, lost = apply(scheme("iemocap"), table["emotion"])
+    assert isinstance(labels, pd.Series)
+    assert dict(zip(table["clip"], labels.fillna("?"), strict=True)) == {
+        "Ses01F_impro01_F000": "neutral",
+        "Ses01F_impro01_M001": "?",
+        "Ses01F_impro01_F002": "happiness",
+        "Ses02M_script01_1b_M000": "anger",
+    }
+    assert lost == {}

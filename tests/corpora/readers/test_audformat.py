@@ -1,0 +1,259 @@
+"""The reader of audformat databases, on files written as the package writes them; its own reading is the oracle."""
+
+import sys
+import wave
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+import yaml
+
+import mien
+from mien.corpora.readers import read
+from mien.errors import ConfigError, CorpusError
+
+
+class Written(NamedTuple):
+    """A table to be written: index and columns by name, text or None, the schemes of columns, and the split."""
+
+    columns: dict[str, list]
+    schemes: dict[str, str] = {}  # noqa: RUF012
+    split: str | None = None
+
+
+def write(root, tables, *, misc=None, **header):
+    """A database as the package writes it, and three empty recordings."""
+    root.mkdir(exist_ok=True)
+    for name in ("a", "b", "c"):
+        (root / f"{name}.wav").touch()
+    described = {"name": "tiny", "source": "us", "usage": "research", "languages": [], **header}
+    for kind, those in (("tables", tables), ("misc_tables", misc or {})):
+        for name, table in those.items():
+            index = [column for column in table.columns if column in ("file", "start", "end", "person")]
+            told = {"type": "segmented" if "start" in index else "filewise"}
+            told = {"levels": {"person": "str"}} if kind == "misc_tables" else told
+            columns = [column for column in table.columns if column not in index]
+            told["columns"] = {
+                one: {"scheme_id": table.schemes[one]} if one in table.schemes else {} for one in columns
+            }
+            described.setdefault(kind, {})[name] = told | ({"split_id": table.split} if table.split else {})
+            pd.DataFrame(table.columns).to_csv(root / f"db.{name}.csv", index=False)
+    (root / "db.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
+    return root
+
+
+def times(*seconds):
+    """Times as the package writes them: `0 days 00:00:01.500000`."""
+    return [
+        None if one is None else f"0 days {pd.Timestamp(0) + pd.Timedelta(one, 's'):%H:%M:%S.%f}" for one in seconds
+    ]
+
+
+FILES = ["a.wav", "b.wav"]
+
+
+def test_emotion_speaker_person_and_split_are_found(corpus):
+    root = corpus("audformat")
+    found = read("audformat", root)
+    table = found.table.set_index("clip")
+    assert table["speaker"].to_dict() == {"wav/03a01Fa": "3", "wav/03a01Nc": "3", "wav/08b10Wb": "8"}
+    assert list(table.index) == ["wav/08b10Wb", "wav/03a01Fa", "wav/03a01Nc"], "tables by name, rows as they stand"
+    assert table["emotion"].tolist() == ["anger", "happiness", "neutral"]
+    assert table["gender"].tolist() == ["female", "male", "male"]
+    assert table["age"].tolist() == ["34", "31", "31"]
+    assert table["split"].tolist() == ["test", "train", "train"]
+    assert table["emotion.confidence"].tolist() == [1.0, 0.9, 0.85]
+    assert (found.licence, found.source, found.expected) == ("CC0-1.0", "https://example.org", 3)
+
+
+def test_segments_are_cuts_of_their_files(tmp_path):
+    files = ["a.wav", "a.wav", "b.wav", "b.wav"]
+    turns = Written(
+        {
+            **{"file": files, "start": times(0, 1.5, 0, 2), "end": times(1.5, None, None, 3)},
+            **{"emotion": ["angry", "sad", "joy", None], "turn": ["x", "y", None, "z"], "lag": times(1, None, 2, 3)},
+        },
+        {"lag": "time"},
+    )
+    people = Written({"file": FILES, "speaker": ["ann", "bob"]})
+    tables = {"turns.dev": turns, "files": people, "gender": Written({"file": ["a.wav"], "gender": ["female"]})}
+    schemes = {"time": {"dtype": "time"}}
+    with pytest.raises(CorpusError, match=r"b\.wav is told as a whole and in segments"):
+        read("audformat", write(tmp_path, tables, schemes=schemes))
+    tables["turns.dev"] = turns._replace(columns={name: values[:3] for name, values in turns.columns.items()})
+    found = read("audformat", write(tmp_path, tables, schemes=schemes))
+    table = found.table.set_index("clip")
+    assert found.problems.empty
+    assert list(table.index) == ["a:-1.5", "a:1.5-", "b"]
+    assert table["start"].fillna(-1).tolist() == [-1, 1.5, -1]
+    assert table["end"].fillna(-1).tolist() == [1.5, -1, -1]
+    assert table["emotion"].tolist() == ["anger", "sadness", "happiness"]
+    assert table["gender"].fillna("").tolist() == ["female", "female", ""]
+    assert table["turn"].fillna("").tolist() == ["x", "y", ""]
+    assert table["lag"].fillna(-1).tolist() == [1, -1, 2], "times are seconds"
+    assert set(table["split"]) == {"validation"}
+
+
+def test_segments_a_hundredth_of_a_second_apart_late_in_a_recording_are_two_clips(tmp_path):
+    start, end = times(12345.61, 12345.63, 12345.630001), times(12345.72, 12345.74, 12345.74)
+    turns = Written(
+        {"file": ["a.wav"] * 3, "start": start, "end": end, "emotion": ["anger"] * 3, "speaker": ["ann"] * 3}
+    )
+    found = read("audformat", write(tmp_path, {"turns": turns}))
+    assert found.problems.empty
+    assert found.table["clip"].tolist() == ["a:12345.61-12345.72", "a:12345.63-12345.74", "a:12345.630001-12345.74"]
+    assert found.table["start"].tolist() == [12345.61, 12345.63, 12345.630001]
+
+
+def test_people_may_stand_in_a_table_of_their_own_and_keep_their_zeros(tmp_path):
+    felt = Written({"file": FILES, "emotion": ["anger"] * 2, "speaker": ["03", "08"]}, {"speaker": "voices"})
+    people = {"people": Written({"person": ["03", "08"], "sex": ["female", "male"]})}
+    root = write(tmp_path, {"all": felt}, misc=people, schemes={"voices": {"dtype": "str", "labels": "people"}})
+    table = read("audformat", root).table
+    assert table["gender"].tolist() == ["female", "male"]
+    assert table["speaker"].tolist() == ["03", "08"]
+
+
+def test_what_cannot_be_used_is_listed(tmp_path):
+    files = [*FILES, "c.wav", "gone.wav"]
+    tables = {
+        "all": Written({"file": files, "emotion": ["anger"] * 4}),
+        "one": Written({"file": files, "speaker": ["ann", "bob", None, "dan"]}),
+        "two": Written({"file": files[:1], "speaker": ["eve"]}),
+        "x.train": Written({"file": files[1:2]}),
+        "x.test": Written({"file": files[1:2]}),
+    }
+    found = read("audformat", write(tmp_path, tables))
+    assert found.table["clip"].tolist() == ["b"]
+    assert found.shortfall == 3
+    problems = found.problems.set_index("file")["problem"]
+    assert problems["a.wav"] == "a: speaker told as ann and eve, left out"
+    assert problems["b.wav"] == "b: in the splits test and train, so taken for neither"
+    assert problems["c.wav"] == "c: speaker told as nobody, left out"
+    assert problems["gone.wav"] == "no such file, left out"
+
+
+def test_options_choose_among_what_disagrees(tmp_path):
+    tables = {
+        "wanted": Written({"file": FILES, "emotion": ["anger", "neutral"], "voice": ["ann", "bob"]}),
+        "wanted-more": Written({"file": FILES, "emotion": ["fear", "fear"]}),
+        "seen.train": Written({"file": FILES[:1], "emotion": ["fear"], "mood": ["sad"]}),
+    }
+    write(tmp_path, tables)
+    with pytest.raises(CorpusError, match=r"--option speaker=NAME"):
+        read("audformat", tmp_path)
+    with pytest.raises(CorpusError, match=r"'anger' and 'fear' by the tables 'wanted' and 'wanted-more'; choose with"):
+        read("audformat", tmp_path, {"speaker": "voice"})
+    chosen = read("audformat", tmp_path, {"speaker": "voice", "table": "wanted"})
+    assert chosen.table["emotion"].tolist() == ["anger", "neutral"]
+    other = read("audformat", tmp_path, {"speaker": "voice", "table": "seen", "emotion": "mood"})
+    assert other.table[["emotion", "split"]].to_numpy().tolist() == [["sadness", "train"]]
+    with pytest.raises(CorpusError, match="unknown table 'sen'"):
+        read("audformat", tmp_path, {"table": "sen"})
+    with pytest.raises(ConfigError, match=r"unknown option of reader 'audformat' 'tabel'\. Did you mean 'table'"):
+        read("audformat", tmp_path, {"tabel": "x"})
+
+
+def test_nothing_in_a_folder_is_executed_and_nothing_outside_of_it_is_read(corpus, tmp_path):
+    root = corpus("audformat")
+    found = read("audformat", root)
+    for file in root.glob("db.*.csv"):
+        file.with_suffix(".pkl").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "run").encode())
+    pd.testing.assert_frame_equal(read("audformat", root).table, found.table)
+    (root / "db.files.csv").rename(tmp_path / "db.files.csv")
+    with pytest.raises(CorpusError, match=r"table 'files' has no file.*a pickle is not read"):
+        read("audformat", root)
+    header = (root / "db.yaml").read_text()
+    (root / "db.yaml").write_text(header.replace("  files:", "  /../../db.files:"))
+    (root / "db.").mkdir()
+    with pytest.raises(CorpusError, match="would lie in another folder"):
+        read("audformat", root)
+    call = f"!!python/object/apply:os.system ['touch {tmp_path / 'run'}']"
+    for wrong in (f"name: {call}\nsource: x\nusage: research\n", "- a list", "tables: {x: {}}", "tables: {x: 3}"):
+        (root / "db.yaml").write_text(wrong)
+        with pytest.raises(CorpusError, match="not the header of an audformat database"):
+            read("audformat", root)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("nothing\n1\n", "no column 'file'"),
+        ("file\na.wav\n", "no column 'speaker'"),
+        ("", "No columns"),
+        ("\xff", "utf-8"),
+    ],
+)
+def test_a_table_that_is_another_than_the_header_says_is_refused(corpus, text, why):
+    root = corpus("audformat")
+    (root / "db.files.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(CorpusError, match=rf"db\.files\.csv: not a table as db\.yaml tells of it \(.*{why}"):
+        read("audformat", root)
+
+
+def test_a_time_that_is_none_and_a_row_without_a_file_are_refused(tmp_path):
+    columns = {"file": ["a.wav"], "start": ["soon"], "end": [None], "emotion": ["anger"], "speaker": ["ann"]}
+    with pytest.raises(CorpusError, match=r"db\.all\.csv: not a table as db\.yaml tells of it"):
+        read("audformat", write(tmp_path, {"all": Written(columns)}))
+    nameless = Written({"file": ["a.wav", None], "emotion": ["anger"] * 2, "speaker": ["ann"] * 2})
+    with pytest.raises(CorpusError, match=r"db\.all\.csv: row 2 has no file"):
+        read("audformat", write(tmp_path, {"all": nameless}))
+
+
+def test_options_are_remembered_and_others_need_another_folder(tmp_path):
+    root = write(tmp_path / "root", {"all": Written({"file": ["a.wav"], "mood": ["anger"], "speaker": ["ann"]})})
+    waves(root / "a.wav")
+    done = mien.prepare("audformat", root, out=tmp_path / "p", options={"emotion": "mood"}, features=())
+    assert done.data["card"]["options"] == {"emotion": "mood"}
+    assert done.data["card"]["emotion"] == {"anger": 1}
+    with pytest.raises(CorpusError, match="read with options"):
+        mien.prepare("audformat", root, out=tmp_path / "p", options={"emotion": "speaker"}, features=())
+
+
+def waves(path):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(b"\1\0" * 8_000)
+
+
+def test_a_parquet_table_without_the_extra_says_in_one_sentence_how_to_get_it(corpus, monkeypatch):
+    root = corpus("audformat")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    (root / "db.files.csv").rename(root / "db.files.parquet")
+    with pytest.raises(ConfigError, match=r"pip install 'mien\[audformat\]'; or save the database"):
+        read("audformat", root)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the package's own
+def test_what_the_package_reads_and_writes_is_the_same(corpus, tmp_path, kind):
+    """Skipped where the package is not installed: it loads what was written by hand here, and writes it anew."""
+    package = pytest.importorskip("audformat")
+    root = corpus("audformat")
+    ours = read("audformat", root)
+    loaded = package.Database.load(str(root), load_data=True)
+    for file in root.glob("db*"):
+        file.unlink()
+    loaded.save(str(root), storage_format=kind)
+    for pickled in root.glob("*.pkl"):
+        pickled.unlink()
+    assert len(list(root.glob(f"db.*.{kind}"))) == 3
+    pd.testing.assert_frame_equal(read("audformat", root).table, ours.table)
+
+    index = package.segmented_index(["a.wav"] * 2, [0, "12345.61s"], ["1.5s", pd.NaT])
+    database = package.Database("more", usage="research")
+    database.schemes |= {"t": package.Scheme("time"), "n": package.Scheme("int"), "b": package.Scheme("bool")}
+    table = database["all"] = package.Table(index)
+    kinds = {"emotion": (None, ["anger", None]), "speaker": (None, ["03", "03"]), "lag": ("t", ["1500ms", None])}
+    for name, (scheme, values) in (kinds | {"n": ("n", [None, 3]), "b": ("b", [None, True])}).items():
+        table[name] = package.Column(scheme_id=scheme)
+        table[name].set(values)
+    database.save(str(tmp_path), storage_format=kind)
+    (tmp_path / "a.wav").touch()
+    found = read("audformat", tmp_path).table
+    assert found["clip"].tolist() == ["a:-1.5", "a:12345.61-"]
+    assert found["speaker"].tolist() == ["03", "03"]
+    assert found["lag"].fillna(-1).tolist() == [1.5, -1]
+    assert found["n"].fillna("").tolist() == ["", "3"]
+    assert found["b"].fillna("").tolist() == ["", "True"]

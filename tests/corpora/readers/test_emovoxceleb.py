@@ -1,0 +1,189 @@
+"""EmoVoxCeleb: the dominant emotion, who is left out, how the heard partition is cut, and which file is whose."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from mien.corpora.readers import _face_logits, read
+from mien.corpora.readers._face_logits import EMOTIONS
+from mien.corpora.readers.emovoxceleb import _splits, _without_few
+from mien.errors import ConfigError, CorpusError
+
+HEAD = "speaker,video,segment,partition," + ",".join(EMOTIONS)
+
+
+def row(speaker, video, segment, partition="train", **values):
+    """A line of CSV; the logits that are not told are 0."""
+    return ",".join([speaker, video, segment, partition, *(str(values.get(name, 0.0)) for name in EMOTIONS)])
+
+
+def told(found):
+    return list(found.problems.itertuples(index=False, name=None))
+
+
+def root_of(tmp_path, *rows, head=HEAD, media=()):
+    (tmp_path / "logits.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    for path in media:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+    return tmp_path
+
+
+def test_the_release_s_frames_become_segments(corpus):
+    found = read("emovoxceleb", corpus("emovoxceleb"))
+    table = found.table.set_index("clip")
+    assert list(table.index) == ["A.J._Buckley/1zcIwhmdeo4/0000001", "A.J._Buckley/_a_b-c/0000004",
+                                 "id10309/0b1inHMAr6o/00002"]  # fmt: skip
+    assert table["file"].tolist() == [
+        "wav/A.J._Buckley/1zcIwhmdeo4_0000001.wav", "mp4/id10001/_a_b-c/00004.mp4", "wav/id10309/0b1inHMAr6o/00002.wav"
+    ]  # fmt: skip
+    assert table["emotion"].tolist() == ["happiness", "surprise", "sadness"]
+    assert table["frames"].tolist() == ["2", "1", "1"]
+    assert table["gender"].tolist() == ["male", "male", "female"]
+    assert table["nationality"].tolist() == ["Ireland", "Ireland", "France"]
+    assert table["partition"].tolist() == ["train", "heard", "unheard"]
+    assert table["split"].fillna("none").tolist()[::2] == ["train", "none"]
+    assert table["split"].iloc[1] in ("validation", "test")
+    assert found.expected == 153_352
+
+
+@given(st.integers(0, 999), st.sampled_from(["max", "mean"]), st.integers(1, 7), st.integers(2, 5))
+@settings(max_examples=5, deadline=None)
+def test_a_segment_s_distribution_is_that_of_all_its_frames_however_they_are_read(
+    tmp_path_factory, seed, pooling, rows, pieces
+):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 3, (8, 8))
+    segment = rng.integers(0, 3, 8)
+    root = tmp_path_factory.mktemp("frames")
+    lines = [
+        row("a", "v", f"{s:03d}", **dict(zip(EMOTIONS, v, strict=True))) for s, v in zip(segment, values, strict=True)
+    ]
+    root_of(root, *lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_face_logits, "ROWS", rows)
+        patch.setattr(_face_logits, "PIECES", pieces)
+        table, problems = _face_logits.pooled(root, pooling)
+    assert problems == []
+    assert table["frames"].sum() == 8
+    for _, one in table.iterrows():
+        own = values[segment == int(one["segment"])]
+        expected = softmax(own.max(axis=0)) if pooling == "max" else softmax(own, axis=1).mean(axis=0)
+        np.testing.assert_allclose(one[list(EMOTIONS)].to_numpy(dtype=float), expected, rtol=1e-9)
+        assert one["emotion"] == EMOTIONS[expected.argmax()]
+
+
+def test_the_two_poolings_differ_where_one_frame_stands_out(tmp_path):
+    rows = [row("a", "v", "1", neutral=3.0)] * 5 + [row("a", "v", "1", neutral=3.0, anger=4.0)]
+    root = root_of(tmp_path, *rows, media=["wav/a/v/00001.wav"])
+    assert read("emovoxceleb", root).table["emotion"].tolist() == ["anger"]
+    assert read("emovoxceleb", root, {"pooling": "mean"}).table["emotion"].tolist() == ["neutral"]
+
+
+def people(*sizes, partition="train"):
+    names = [f"p{number:03d}" for number, size in enumerate(sizes) for _ in range(size)]
+    videos = [f"v{place // 3}" for size in sizes for place in range(size)]
+    return pd.DataFrame({"speaker": names, "video": videos, "partition": partition}).astype("str")
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.floats(0, 0.99))
+@settings(max_examples=25, deadline=None)
+def test_never_more_than_the_share_of_speakers_goes_and_those_have_the_fewest(sizes, share):
+    kept, few = _without_few(people(*sizes), share)
+    counts = kept["speaker"].value_counts()
+    gone = {speaker: int(text.split()[0]) for speaker, text in few}
+    assert len(gone) + len(counts) == len(sizes)
+    assert len(gone) <= share * len(sizes) + 1e-6
+    assert max(gone.values(), default=0) < counts.min(), "no two of one number part"
+    more = sorted(sizes)[len(gone)]
+    assert len(gone) + sizes.count(more) > share * len(sizes) - 1e-6 - 1, "and as many go as can"
+
+
+def test_one_of_twenty_is_the_lowest_five_percent():
+    kept, few = _without_few(people(*[5] * 7, 2, *[5] * 12), 0.05)
+    assert few == [("p007", "2 segments, among the lowest 5% of the speakers, left out")]
+    assert kept["speaker"].nunique() == 19
+    assert _without_few(people(*[5] * 7, 2, *[5] * 11), 0.05)[1] == [], "5 % of nineteen are nobody"
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=8))
+@settings(max_examples=25, deadline=None)
+def test_heard_videos_are_halved_and_never_cut(sizes):
+    table = people(*sizes, partition="heard")
+    table["split"] = _splits(table)
+    assert set(table["split"]) <= {"validation", "test"}
+    assert table.groupby(["speaker", "video"])["split"].nunique().eq(1).all()
+    for _, own in table.groupby("speaker"):
+        parts = own["split"].value_counts()
+        assert parts.max() - parts.get({"validation": "test", "test": "validation"}[parts.index[0]], 0) <= 3
+    shuffled = table.sample(frac=1, random_state=0)
+    pd.testing.assert_series_equal(_splits(shuffled), shuffled["split"], check_names=False)
+
+
+def test_train_trains_and_unheard_people_are_in_no_split():
+    for partition, split in (("train", "train"), ("unheard", "")):
+        assert set(_splits(people(4, 3, partition=partition))) == {split}
+
+
+def test_damaged_rows_and_segments_are_listed(tmp_path):
+    rows = [
+        row("a", "v", "1"), row("a", "v", "2", anger="much"), row("", "v", "3"), row("a", "v", "4", "eval"),
+        row("b", "w", "1", "heard-val"), row("b", "w", "1", "train"), row("c", "x", "1", "3"), row("a", "v", "5"),
+    ]  # fmt: skip
+    media = ["wav/a/v/1.wav", "wav/a/v/9.wav", "wav/c/x/1.wav", "mp4/c/x/1.mp4", "mp4/c/x_1.mp4", "stray.wav"]
+    root = root_of(tmp_path, *rows, media=media)
+    (tmp_path / "again.csv").write_text(f"{HEAD}\n{row('c', 'x', '1', fear=2.0)}\n")
+    found = read("emovoxceleb", root)
+    assert told(found) == [
+        (".", "no logits of 1 recording (stray.wav), left out"),
+        ("a/v", "no recording of 1 segment (5), left out"),
+        ("logits.csv", "1 segments are told in again.csv already, such as c/x/1, passed over"),
+        ("logits.csv", "b/w/1 is in the partitions heard and train, left out"),
+        ("logits.csv", "row 3: a logit is no number, passed over"),
+        ("logits.csv", "row 4: no speaker, video or segment is told, passed over"),
+        ("logits.csv", "row 5: the partition is none of train, unheard, heard, passed over"),
+        ("mp4/c/x_1.mp4", "a second file of the segment beside mp4/c/x/1.mp4, left out"),
+        ("wav/a/v", "no logits of 1 recording (9.wav), left out"),
+    ]
+    assert dict(zip(found.table["clip"], found.table["file"], strict=True)) == {
+        "a/v/1": "wav/a/v/1.wav", "c/x/1": "mp4/c/x/1.mp4"
+    }  # fmt: skip
+    heard = read("emovoxceleb", root, {"media": "sound"}).table
+    assert set(heard["file"]) == {"wav/a/v/1.wav", "wav/c/x/1.wav"}
+
+
+def test_many_damaged_rows_are_counted(tmp_path):
+    rows = [row("a", "v", str(number), anger="x") for number in range(150)]
+    _, problems = _face_logits.pooled(root_of(tmp_path, *rows, row("a", "v", "1")), "max")
+    assert len(problems) == _face_logits.LISTED + 1
+    assert problems[-1].problem == "50 further rows like the 100 listed, passed over"
+
+
+def test_what_is_not_this_corpus_is_told(tmp_path):
+    with pytest.raises(CorpusError, match="no CSV file below it has the columns speaker, video, segment"):
+        read("emovoxceleb", root_of(tmp_path, "a,b", head="speaker,video"))
+    with pytest.raises(CorpusError, match=r"no recording of one of 1 segments below it, such as wav/a/v/1\.wav"):
+        read("emovoxceleb", root_of(tmp_path, row("a", "v", "1")))
+    (tmp_path / "logits.csv").write_bytes(f"{HEAD}\n{row('Zoë', 'v', '1')}\n".encode("latin-1"))
+    with pytest.raises(CorpusError, match=r"logits\.csv: not a table with commas in UTF-8"):
+        read("emovoxceleb", tmp_path)
+    for options, match in (
+        ({"pooling": "median"}, "neither 'max' nor 'mean'"),
+        ({"drop_share": "5%"}, "no share of speakers"),
+        ({"drop_share": "1"}, "no share of speakers"),
+        ({"media": "both"}, "neither 'video' nor 'sound'"),
+    ):
+        with pytest.raises(ConfigError, match=match):
+            read("emovoxceleb", tmp_path, options)
+
+
+def test_a_file_in_which_no_row_can_be_used_has_no_segments(tmp_path):
+    with pytest.raises(
+        CorpusError, match=r"not one row of its logits can be used \(logits\.csv: row 2: a logit is no number"
+    ):
+        read("emovoxceleb", root_of(tmp_path, row("a", "v", "1", anger="x")))
+    with pytest.raises(CorpusError, match="a header line alone"):
+        read("emovoxceleb", root_of(tmp_path))

@@ -1,0 +1,351 @@
+"""What each reader tells of its corpus, on tiny corpora in the true layouts, and what it does with damaged ones."""
+
+import pytest
+
+from mien.corpora.readers import read
+from mien.errors import CorpusError
+
+
+def told(corpus, clip):
+    """The row of a clip as a plain mapping, without what is missing."""
+    row = corpus.table.set_index("clip").loc[clip]
+    return row.dropna().to_dict()
+
+
+def problems(corpus):
+    return list(corpus.problems.itertuples(index=False, name=None))
+
+
+def test_emodb_reads_the_file_name(corpus):
+    found = read("emodb", corpus("emodb"))
+    assert told(found, "03a01Fa") == {
+        "file": "wav/03a01Fa.wav",
+        "speaker": "03",
+        "gender": "male",
+        "emotion": "happiness",
+        "sentence": "a01",
+        "take": "a",
+    }
+    assert found.table["gender"].tolist() == ["male", "male", "female", "female"]
+    assert found.table["emotion"].tolist() == ["happiness", "neutral", "anger", "disgust"]
+    assert (found.expected, found.shortfall) == (535, 531)
+
+
+def test_emodb_tells_of_strange_names_and_speakers(corpus):
+    root = corpus("emodb")
+    for name in ("07a01Fa.wav", "03a01Xa.wav", "hello.wav"):
+        (root / name).touch()
+    found = read("emodb", root)
+    assert len(found.table) == 4
+    assert [file for file, _ in problems(found)] == ["03a01Xa.wav", "07a01Fa.wav", "hello.wav"]
+    assert "speaker 07" in problems(found)[1][1]
+
+
+@pytest.mark.parametrize("place", ["erkennung.txt", "wav/erkennung.txt"])
+def test_emodb_reads_what_listeners_heard(corpus, place):
+    root = corpus("emodb")
+    assert "recognised" not in read("emodb", root).table
+    rows = (
+        "Nr.\tSatz\terkannt\tnatuerlich",
+        "1\xa0\xa0\t03a01Fa.wav\t90,00\xa0\xa0\t66,67\xa0",
+        "2\t08b10Wb.wav\t100\t80.5",
+        "3\t16a07Ea.wav\tneunzig\t120",
+        "4\t11a01Fa.wav\t35,00\t5,00",
+        "",
+        "5\t03a01Nc.wav",
+    )
+    (root / place).write_bytes("\r\n".join(rows).encode("latin-1"))
+    found = read("emodb", root)
+    assert found.table["recognised"].tolist()[::2] == [0.9, 1.0]
+    assert found.table["natural"].tolist()[::2] == [pytest.approx(0.6667, abs=1e-12), 0.805]
+    assert found.table[["recognised", "natural"]].isna().to_numpy()[1::2].all()
+    assert problems(found) == [
+        (place, "row 4: the rates of 16a07Ea are no percentages, passed over"),
+        (place, "row 7 tells no recording and two rates, passed over"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["emodb", "ravdess", "librispeech"])
+def test_one_file_a_stem_and_the_lossless_one(name, corpus):
+    root = corpus(name)
+    before = read(name, root)
+    doubled = before.table["file"][0]
+    (root / doubled).with_suffix(".mp3").touch()
+    after = read(name, root)
+    assert after.table["file"].tolist() == before.table["file"].tolist()
+    assert [file for file, _ in problems(after)] == [doubled.rsplit(".", 1)[0] + ".mp3"]
+    assert doubled in problems(after)[0][1]
+
+
+def test_ravdess_reads_the_file_name(corpus):
+    found = read("ravdess", corpus("ravdess"))
+    assert told(found, "03-01-05-02-01-01-01") == {
+        "file": "Actor_01/03-01-05-02-01-01-01.wav",
+        "speaker": "01",
+        "gender": "male",
+        "emotion": "anger",
+        "sentence": "Kids are talking by the door",
+        "statement": "01",
+        "repetition": "01",
+        "intensity": "strong",
+        "modality": "audio",
+        "channel": "speech",
+    }
+    assert told(found, "03-01-04-01-01-01-02")["gender"] == "female"
+    assert (found.expected, found.shortfall) == (1440, 1437)
+
+
+def test_ravdess_leaves_out_a_clip_whose_folder_tells_another_actor(corpus):
+    root = corpus("ravdess")
+    (root / "Actor_02" / "03-01-06-01-01-01-01.wav").touch()
+    (root / "03-01-06-01-01-01-24.wav").touch()
+    found = read("ravdess", root)
+    assert set(found.table["speaker"]) == {"01", "02", "24"}
+    assert problems(found) == [
+        ("Actor_02/03-01-06-01-01-01-01.wav", "the folder says actor 02, the name says actor 01, left out")
+    ]
+
+
+@pytest.mark.parametrize("code", ["00", "25", "99"])
+def test_ravdess_knows_24_actors(code, corpus):
+    root = corpus("ravdess")
+    (root / f"03-01-05-02-01-01-{code}.wav").touch()
+    assert [file for file, _ in problems(read("ravdess", root))] == [f"03-01-05-02-01-01-{code}.wav"]
+
+
+def test_ravdess_in_sound_and_in_video_are_two_clips_of_a_larger_corpus(corpus):
+    root = corpus("ravdess")
+    (root / "Actor_01" / "01-01-05-02-01-01-01.mp4").touch()
+    (root / "Actor_01" / "03-02-05-02-01-01-01.wav").touch()
+    found = read("ravdess", root)
+    assert problems(found) == []
+    assert {"01-01-05-02-01-01-01", "03-01-05-02-01-01-01"} <= set(found.table["clip"])
+    assert found.expected == 1440 + 1440 + 1012
+
+
+def test_librispeech_reads_sex_chapter_and_words(corpus):
+    found = read("librispeech", corpus("librispeech"))
+    assert told(found, "84-121123-0000") == {
+        "file": "dev-clean/84/121123/84-121123-0000.flac",
+        "speaker": "84",
+        "gender": "female",
+        "recording": "84-121123",
+        "subset": "dev-clean",
+        "text": "GO DO YOU HEAR",
+    }
+    assert told(found, "174-50561-0003")["gender"] == "male"
+    assert found.table["emotion"].isna().all()
+    assert (found.scheme, found.expected) == ("none", 2703)
+
+
+def test_librispeech_is_found_from_above_and_from_within(corpus, tmp_path):
+    root = corpus("librispeech")
+    (tmp_path / "all").mkdir()
+    root.rename(tmp_path / "all" / "LibriSpeech")
+    above = read("librispeech", tmp_path / "all")
+    within = read("librispeech", tmp_path / "all" / "LibriSpeech" / "dev-clean")
+    for found in (above, within):
+        assert found.table["gender"].tolist() == ["male", "female"]
+        assert found.expected == 2703
+    assert above.table["file"][1] == "LibriSpeech/dev-clean/84/121123/84-121123-0000.flac"
+    assert within.table["file"][1] == "84/121123/84-121123-0000.flac"
+
+
+def test_librispeech_tells_of_unlisted_and_misplaced_speakers(corpus):
+    root = corpus("librispeech")
+    for path in ("dev-clean/9/1/9-1-0000.flac", "dev-clean/84/121123/174-121123-0001.flac"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    found = read("librispeech", root)
+    assert "gender" not in told(found, "9-1-0000")
+    assert problems(found) == [
+        ("SPEAKERS.TXT", "speaker 9 is not listed, gender taken as not known"),
+        (
+            "dev-clean/84/121123/174-121123-0001.flac",
+            "the folders say 84/121123, the name says 174/121123, left out",
+        ),
+    ]
+
+
+def test_iemocap_reads_turns_ratings_and_raters(corpus):
+    found = read("iemocap", corpus("iemocap"))
+    assert told(found, "Ses01F_impro01_F000") == {
+        "file": "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+        "speaker": "Ses01F",
+        "gender": "female",
+        "emotion": "neutral",
+        "session": "1",
+        "recording": "Ses01F_impro01",
+        "style": "improvised",
+        "agreement": "majority",
+        "valence": 2.5,
+        "activation": 2.5,
+        "dominance": 2.5,
+        "raters": "E2:neutral;E3:neutral;E4:frustration+neutral;F1:anger+neutral",
+        "dialog_start": 6.2901,
+        "dialog_end": 8.2357,
+    }
+    scripted = told(found, "Ses02M_script01_1b_M000")
+    assert (scripted["style"], scripted["speaker"], scripted["gender"]) == ("scripted", "Ses02M", "male")
+
+
+def test_iemocap_takes_the_speaker_from_the_turn_not_from_the_dialog(corpus):
+    found = read("iemocap", corpus("iemocap"))
+    assert told(found, "Ses01F_impro01_M001")["speaker"] == "Ses01M"
+
+
+def test_iemocap_keeps_turns_without_a_majority_and_merges_nothing(corpus):
+    found = read("iemocap", corpus("iemocap"))
+    undecided = told(found, "Ses01F_impro01_M001")
+    assert undecided["agreement"] == "none"
+    assert "emotion" not in undecided
+    assert told(found, "Ses01F_impro01_F002")["emotion"] == "excitement"
+
+
+def test_iemocap_tells_of_turns_without_sound_sound_without_turns_and_broken_lines(corpus):
+    root = corpus("iemocap")
+    wav = root / "Session1/sentences/wav/Ses01F_impro01"
+    (wav / "Ses01F_impro01_F000.wav").unlink()
+    (wav / "Ses01F_impro01_F009.wav").touch()
+    text = root / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    text.write_text(
+        text.read_text()
+        + "[1.0 - 2.0]\tSes01F_impro01_F010\tneu\t[2.5]\nC-E2:\tNeutral;\t()\n"
+        + "[1.0 - 2.0]\tSes01F_impro01_F011\tzzz\t[2.5, 2.5, 2.5]\n"
+    )
+    (text.parent / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07")
+    found = read("iemocap", root)
+    assert found.table["clip"].tolist() == ["Ses01F_impro01_M001", "Ses01F_impro01_F002", "Ses02M_script01_1b_M000"]
+    assert "neutral" not in told(found, "Ses01F_impro01_F002")["raters"]
+    said = "\n".join(" ".join(problem) for problem in problems(found))
+    assert len(found.problems) == 4
+    for part in ("Ses01F_impro01_F000 has no", "Ses01F_impro01_F009.wav", "line 20: not [START", "emotion 'zzz'"):
+        assert part in said
+
+
+def test_iemocap_may_lie_one_level_below(corpus, tmp_path):
+    root = corpus("iemocap")
+    inner = read("iemocap", root).table
+    outer = read("iemocap", tmp_path).table
+    assert outer["clip"].tolist() == inner["clip"].tolist()
+    assert outer["file"].tolist() == [f"iemocap/{file}" for file in inner["file"]]
+
+
+def test_cmu_mosei_averages_raters_and_finds_the_sound(corpus):
+    found = read("cmu_mosei", corpus("cmu_mosei"))
+    assert told(found, "-3g5yACwYnA_2") == {
+        "file": "Raw/Videos/Segmented/Combined/-3g5yACwYnA_2.mp4",
+        "speaker": "-3g5yACwYnA",
+        "emotion": "happiness+sadness",
+        "recording": "-3g5yACwYnA",
+        "segment": "2",
+        "ratings": "3",
+        "anger": 0.0,
+        "disgust": 0.0,
+        "fear": 0.0,
+        "happiness": 1.0,
+        "sadness": pytest.approx(1 / 3),
+        "surprise": 0.0,
+        "text": "Key is part of ___ the people",
+    }
+    whole = told(found, "-3g5yACwYnA_3")
+    assert (whole["file"], whole["start"], whole["end"]) == ("Raw/Audio/Full/WAV_16000/-3g5yACwYnA.wav", 22.1, 25.0)
+    assert whole["emotion"] == "neutral"
+
+
+def test_cmu_mosei_leaves_an_emotion_missing_that_an_unrated_one_could_decide(corpus):
+    unsure = told(read("cmu_mosei", corpus("cmu_mosei")), "a_1_0")
+    assert "emotion" not in unsure
+    assert "fear" not in unsure
+    assert unsure["happiness"] == 0.0
+
+
+def test_cmu_mosei_tells_of_segments_without_sound_and_of_impossible_ratings(corpus):
+    root = corpus("cmu_mosei")
+    ratings = root / "Raw/Labels/extra.csv"
+    ratings.write_text(ratings.read_text() + "h2,gone,0,1,0,0,0,0,0\nh2,a_1,0,7,0,0,0,0,0\nh2,a_1,0,,,,,,\n")
+    found = read("cmu_mosei", root)
+    assert len(found.table) == 3
+    assert told(found, "a_1_0")["ratings"] == "1"
+    assert problems(found) == [
+        ("Raw/Labels/extra.csv", "row 4: not a video, a segment and ratings from 0 to 3, left out"),
+        ("gone_0", "no gone_0.wav, and no gone.wav with times in gone.txt, left out"),
+    ]
+
+
+def test_cmu_mosei_goes_on_without_a_table_that_is_none(corpus):
+    root = corpus("cmu_mosei")
+    (root / "Raw/Labels/ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")
+    (root / "Raw/Labels/extra.csv").write_bytes((root / "Raw/Labels/extra.csv").read_bytes().replace(b"h1", b"\xe9"))
+    found = read("cmu_mosei", root)
+    assert len(found.table) == 3
+    assert [file for file, _ in problems(found)] == ["Raw/Labels/ragged.csv"]
+
+
+def test_a_table_keeps_its_columns_and_names_its_clips(corpus):
+    found = read("table", corpus("table"))
+    assert found.table["clip"].tolist() == ["a/one", "talk:0.5-2.25", "talk:3-4"]
+    assert told(found, "talk:0.5-2.25") == {
+        "file": "talk.mp4",
+        "start": 0.5,
+        "end": 2.25,
+        "speaker": "bob",
+        "gender": "male",
+        "emotion": "anger+sadness",
+        "split": "test",
+    }
+    assert told(found, "a/one")["rating"] == 2.5
+    assert (found.expected, found.shortfall) == (None, 0)
+
+
+def test_a_table_is_given_as_a_file_or_as_its_folder(corpus):
+    root = corpus("table")
+    assert read("table", root / "corpus.csv").table.equals(read("table", root).table)
+    assert read("table", root / "corpus.csv").root == root
+
+
+def test_a_table_opens_nothing_outside_its_folder(corpus, tmp_path):
+    root = corpus("table")
+    (tmp_path / "secret.wav").touch()
+    (root / "corpus.csv").write_text(
+        f"file,speaker\n{root / 'a/one.wav'},ann\n{tmp_path / 'secret.wav'},bob\n../secret.wav,bob\na/../talk.mp4,bob\n"
+    )
+    found = read("table", root)
+    assert found.table["file"].tolist() == ["a/one.wav", "talk.mp4"]
+    assert [file for file, _ in problems(found)] == ["../secret.wav", str(tmp_path / "secret.wav")]
+    assert all("leaves the corpus's folder" in problem for _, problem in problems(found))
+
+
+def test_a_table_tells_of_all_bad_rows_at_once(corpus):
+    root = corpus("table")
+    (root / "corpus.csv").write_text(
+        "clip,file,speaker,gender\none,a/one.wav,ann,f\none,talk.mp4,bob,m\nx,gone.wav,cy,\ny,talk.mp4,,\nz,,dee,\n"
+    )
+    found = read("table", root)
+    assert found.table["clip"].tolist() == ["one"]
+    assert problems(found) == [
+        ("gone.wav", "no such file, left out"),
+        ("talk.mp4", "one: the clip name one is taken already, left out"),
+        ("talk.mp4", "y: no speaker is given, left out"),
+        ("z", "no file is given, left out"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,speaker\na,b\n", "no column 'file'"),
+        ("file\na.wav\n", "no column 'speaker'"),
+        ("file,speaker\nno.wav,ann\n", "not one of its 1"),
+    ],
+)
+def test_a_table_of_nothing_is_refused(text, said, tmp_path):
+    (tmp_path / "corpus.csv").write_text(text)
+    with pytest.raises(CorpusError, match=said):
+        read("table", tmp_path)
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "emodb.zip").touch()
+    with pytest.raises(CorpusError, match=r"emodb\.zip"):
+        read("emodb", tmp_path / "emodb.zip")

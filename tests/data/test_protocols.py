@@ -1,0 +1,298 @@
+"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles; or everybody is heard."""
+
+import re
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.audit.splits.certificate import refuse
+from mien.audit.splits.findings import examine
+from mien.common.settings import parse
+from mien.data.protocols import PARTS, Fold, Protocol, folds, refuse_shared_speakers
+from mien.errors import ConfigError, LeakError
+
+EMODB = {"03": "male", "08": "female", "09": "female", "10": "male", "11": "male", "12": "male", "13": "female",
+         "14": "female", "15": "male", "16": "female"}  # fmt: skip
+
+
+def corpus(people, clips=3, **columns):
+    rows = [
+        {"clip": f"{speaker}-{n}", "speaker": speaker, "gender": gender}
+        for speaker, gender in people.items()
+        for n in range(clips)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def who(clips):
+    return {clip.rsplit("-", 1)[0] for clip in clips}
+
+
+@given(
+    st.dictionaries(
+        st.text("abcdef", min_size=1, max_size=4), st.sampled_from(["female", "male", None]), min_size=3, max_size=12
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_everybody_is_tested_once_and_nobody_is_in_two_parts(people):
+    table = corpus(people)
+    for protocol in (Protocol(name="leave_one_speaker_out"), Protocol(name="group_k_fold", groups=3)):
+        made = folds(table, protocol)
+        tested = [clip for fold in made for clip in fold.test]
+        assert sorted(tested) == sorted(table["clip"])
+        for fold in made:
+            parts = [who(fold.train), who(fold.validation), who(fold.test)]
+            assert all(parts)
+            assert sum(map(len, parts)) == len(set().union(*parts)) == len(people)
+            assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+
+
+def test_without_sessions_a_woman_is_paired_with_a_man():
+    made = folds(corpus(EMODB), Protocol(name="leave_one_speaker_out"))
+    pairs = {"".join(who(fold.test)): "".join(who(fold.validation)) for fold in made}
+    assert len(made) == 10
+    assert all(EMODB[tested] != EMODB[validates] and pairs[validates] == tested for tested, validates in pairs.items())
+
+
+def test_the_two_speakers_of_a_session_swap_their_roles():
+    people = {f"Ses{n:02d}{letter}": gender for n in range(1, 6) for letter, gender in (("F", "female"), ("M", "male"))}
+    table = corpus(people)
+    table["session"] = table["speaker"].str[:5]
+    made = folds(table, Protocol(name="leave_one_speaker_out"))
+    assert len(made) == 10
+    for fold in made:
+        (tested,), (validates,) = who(fold.test), who(fold.validation)
+        assert tested != validates
+        assert tested[:5] == validates[:5]
+        assert len(who(fold.train)) == 8
+
+
+def test_groups_of_neighbours_are_tested_and_the_next_one_validates():
+    people = {f"{number:02d}": "male" if number % 2 else "female" for number in range(1, 19)}
+    made = folds(corpus(people), Protocol(name="group_k_fold", groups=6))
+    assert [sorted(who(fold.test)) for fold in made][:2] == [["01", "02", "03"], ["04", "05", "06"]]
+    assert who(made[0].validation) == who(made[1].test)
+    assert who(made[5].validation) == who(made[0].test)
+
+
+def test_a_given_split_is_taken_as_it_is():
+    table = corpus({"a": None, "b": None, "c": None}, clips=2)
+    table["split"] = ["train", "train", "validation", "validation", "test", "test"]
+    (fold,) = folds(table, Protocol(name="given"))
+    assert fold == Fold(0, ("a-0", "a-1"), ("b-0", "b-1"), ("c-0", "c-1"))
+    table.loc[1, "split"] = "test"
+    assert folds(table, Protocol(name="given"))[0].test == ("a-1", "c-0", "c-1"), "the split audit refuses it"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [("dev", "validation"), ("val", "validation"), ("valid", "validation"), ("eval", "test"), ("Train", "train")],
+)
+def test_another_word_in_a_given_split_is_refused_and_an_empty_cell_is_unused(word, near):
+    table = corpus({"a": None, "b": None, "c": None, "d": None})
+    table["split"] = table["speaker"].map({"a": "train", "b": "validation", "c": "test", "d": None})
+    (fold,) = folds(table, Protocol(name="given"))
+    assert who([*fold.train, *fold.validation, *fold.test]) == {"a", "b", "c"}
+    table["split"] = table["split"].fillna(word)
+    with pytest.raises(ConfigError, match=rf"holds '{word}'\. Did you mean '{near}'\? Known: train, validation, test"):
+        folds(table, Protocol(name="given"))
+
+
+def test_validation_that_equals_test_is_refused():
+    with pytest.raises(LeakError, match="validation and test"):
+        refuse_shared_speakers(
+            corpus({"a": None, "b": None}).set_index("clip", drop=False), Fold(0, ("a-0",), ("b-0",), ("b-0",))
+        )
+
+
+def test_what_cannot_be_done_is_told():
+    with pytest.raises(ConfigError, match="too few"):
+        folds(corpus({"a": None, "b": None}), Protocol(name="leave_one_speaker_out"))
+    with pytest.raises(ConfigError, match="at least as many speakers"):
+        folds(corpus({"a": None, "b": None}), Protocol(name="group_k_fold", groups=3))
+    with pytest.raises(ConfigError, match="no column 'split'"):
+        folds(corpus({"a": None}), Protocol(name="given"))
+    with pytest.raises(ConfigError, match="no fold 10"):
+        folds(corpus(EMODB), Protocol(name="leave_one_speaker_out", folds=(0, 10)))
+
+
+def test_chosen_folds_keep_their_numbers():
+    made = folds(corpus(EMODB), Protocol(name="leave_one_speaker_out", folds=(7, 2)))
+    assert [fold.number for fold in made] == [7, 2]
+
+
+def two_corpora(**people):
+    """Corpus -> number of speakers, women and men in turn."""
+    tables = [
+        corpus({f"{name}/{n:02d}": "male" if n % 2 else "female" for n in range(count)}).assign(corpus=name)
+        for name, count in people.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 12), st.integers(3, 6))
+@settings(max_examples=60, deadline=None)
+def test_every_group_holds_an_even_share_of_every_corpus(a, b, c, groups):
+    table = two_corpora(a=a, b=b, c=c)
+    protocol = Protocol(name="group_k_fold", groups=groups)
+    if a + b + c < groups:
+        with pytest.raises(ConfigError, match="at least as many speakers"):
+            folds(table, protocol, apart=True)
+        return
+    made = folds(table, protocol, apart=True)
+    assert sorted(clip for fold in made for clip in fold.test) == sorted(table["clip"])
+    for name, count in (("a", a), ("b", b), ("c", c), ("", a + b + c)):
+        sizes = [sum(speaker.startswith(name) for speaker in who(fold.test)) for fold in made]
+        assert count // groups <= min(sizes) <= max(sizes) <= -(-count // groups)
+
+
+def test_groups_of_one_corpus_are_what_they_are_alone():
+    table = two_corpora(a=11)
+    protocol = Protocol(name="group_k_fold", groups=4)
+    assert folds(table, protocol, apart=True) == folds(table, protocol)
+
+
+def test_speakers_are_paired_within_their_corpus_and_its_sessions():
+    sessions = corpus({f"b/Ses{n}{sex}": {"F": "female", "M": "male"}[sex] for n in (1, 2) for sex in "FM"})
+    sessions = sessions.assign(corpus="b", session=sessions["speaker"].str[5])
+    table = pd.concat([two_corpora(a=5), sessions, two_corpora(c=1)], ignore_index=True)
+    made = folds(table, Protocol(name="leave_one_speaker_out"), apart=True)
+    pairs = {"".join(who(fold.test)): "".join(who(fold.validation)) for fold in made}
+    assert len(pairs) == 10
+    assert all(tested[:2] == validates[:2] for tested, validates in pairs.items() if tested[0] != "c")
+    assert all(pairs[f"b/Ses{n}F"] == f"b/Ses{n}M" and pairs[f"b/Ses{n}M"] == f"b/Ses{n}F" for n in (1, 2))
+    assert pairs["c/00"] == "b/Ses2F", "who is alone in a corpus is validated by another one's speaker"
+    lonely = folds(two_corpora(a=1, b=1, c=1), Protocol(name="leave_one_speaker_out"), apart=True)
+    assert [who(fold.validation) | who(fold.test) | who(fold.train) for fold in lonely] == [
+        {"a/00", "b/00", "c/00"}
+    ] * 3
+
+
+CELLS = st.dictionaries(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["anger", "fear", "sadness"])),
+    st.integers(1, 9),
+    min_size=1,
+    max_size=5,
+)
+
+
+def celled(cells):
+    """(speaker, class) -> number of clips."""
+    rows = [(f"{who}-{what}-{n}", who, what) for (who, what), count in cells.items() for n in range(count)]
+    return pd.DataFrame(rows, columns=["clip", "speaker", "label"])
+
+
+@given(CELLS, st.sampled_from([0.01, 0.25, 0.9]), st.sampled_from([0.01, 0.2, 0.9]), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, test, validation, seed):
+    cells = {**cells, ("a", "anger"): 3}
+    table = celled(cells)
+    protocol = Protocol(name="heard", test_share=test, validation=validation, seed=seed)
+    (fold,) = folds(table, protocol)
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+    for cell, count in cells.items():
+        name = "-".join(cell) + "-"
+        sizes = [sum(clip.startswith(name) for clip in part) for part in (fold.train, fold.test, fold.validation)]
+        assert [size > 0 for size in sizes] == [count > 0, count > 1, count > 2]
+        assert sizes[1] <= max(1, test * count + 0.5)
+        assert sizes[2] <= max(1, validation * (count - sizes[1]) + 0.5)
+    shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+    assert [set(part) for part in folds(shuffled, protocol)[0][1:]] == [set(part) for part in fold[1:]]
+
+
+def test_another_seed_deals_other_clips_and_the_parts_keep_the_corpus_s_order():
+    table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
+    first, second = (folds(table, Protocol(name="heard", seed=seed))[0] for seed in (0, 1))
+    assert set(first.test) != set(second.test)
+    assert [len(part) for part in first[1:]] == [len(part) for part in second[1:]] == [20, 4, 8]
+    assert all(list(part) == sorted(part, key=table["clip"].tolist().index) for part in first[1:])
+    (other,) = folds(table.rename(columns={"label": "emotion"}), Protocol(name="heard"))
+    assert other == first
+
+
+def ravdess(actors=3):
+    """Clip names, speakers, repetitions and classes as of RAVDESS's speech: neutral has one intensity, others two."""
+    rows = [
+        (f"03-01-{e:02d}-{i:02d}-{s:02d}-{r:02d}-{a:02d}", f"{a:02d}", f"{r:02d}", f"{e:02d}")
+        for a in range(1, actors + 1) for e in range(1, 9) for i in (1, 2) for s in (1, 2) for r in (1, 2)
+        if (e, i) != (1, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["clip", "speaker", "repetition", "label"])
+
+
+def test_by_repetition_the_second_is_tested_and_the_first_trains_and_validates():
+    table = ravdess()
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    repetition = table.set_index("clip")["repetition"]
+    assert set(repetition[list(fold.test)]) == {"02"}
+    assert set(repetition[[*fold.train, *fold.validation]]) == {"01"}
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+    for part in (fold.train, fold.validation, fold.test):
+        held = table[table["clip"].isin(part)]
+        assert held.groupby("speaker")["label"].nunique().eq(8).all(), "everybody, with every class"
+    assert [len(part) for part in fold[1:]] == [3 * (1 + 7 * 3), 3 * 8, 3 * 30]
+
+
+def test_a_clip_that_the_column_does_not_tell_of_is_not_used():
+    table = ravdess(1)
+    table.loc[[0, 1], "repetition"] = None
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"][2:])
+
+
+def test_everybody_who_is_tested_was_heard():
+    table = ravdess()
+    table.loc[table["speaker"] == "03", "repetition"] = "02"
+    with pytest.raises(ConfigError, match=r"1 speakers would be tested and have no clip to train on \(03\)"):
+        folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+
+
+@pytest.mark.parametrize(
+    ("own", "match"),
+    [
+        ({"by": "repetitoin", "test": ["02"]}, "unknown column of the corpus 'repetitoin'. Did you mean 'repetition'"),
+        ({"by": "repetition", "test": ["2"]}, "unknown value of repetition '2'. Did you mean '02'"),
+        ({"by": "repetition", "test": ["01", "02"]}, "3 speakers would be tested"),
+        ({"by": "repetition"}, "'by' and 'test' belong together"),
+        ({"test": ["02"]}, "'by' and 'test' belong together"),
+        ({"by": "repetition", "test": ["02"], "test_share": 0.5}, "leave one of the two out"),
+        ({"test_share": 0.0}, "test_share: input should be greater than 0"),
+        ({"by": "repetition", "test": [2]}, "test.0: input should be a valid string"),
+        ({"name": "given", "seed": 1}, "'seed' is of the protocol heard; given has no use for it"),
+    ],
+)
+def test_a_heard_division_that_cannot_be_made_is_told(own, match):
+    with pytest.raises(ConfigError, match=re.escape(match)):
+        folds(ravdess(), parse(Protocol, {"name": "heard", **own}, "protocol"))
+
+
+def test_one_or_two_clips_of_each_class_leave_none_to_validate():
+    with pytest.raises(ConfigError, match="leave none for validation"):
+        folds(celled({("a", "anger"): 2, ("a", "fear"): 1}), Protocol(name="heard"))
+
+
+def test_what_a_heard_division_takes_stands_in_its_settings_and_in_no_other():
+    dealt = Protocol(name="heard")
+    assert (dealt.test_share, dealt.validation, dealt.seed) == (0.25, 0.2, 0)
+    told = Protocol(name="heard", by="repetition", test=("02",), seed=3)
+    assert (told.test_share, told.validation, told.seed) == (None, 0.2, 3)
+    plain = Protocol(name="group_k_fold")
+    assert (plain.test_share, plain.validation, plain.seed) == (None, None, None)
+    for protocol in (dealt, told, plain):
+        assert parse(Protocol, protocol.model_dump(mode="json"), "protocol") == protocol
+
+
+@pytest.mark.parametrize("accepted", [(), ("shared-speaker", "same-sentence")])
+def test_the_split_audit_refuses_heard_people_that_are_not_accepted(accepted):
+    table = ravdess().rename(columns={"label": "emotion"}).assign(sentence=lambda t: t["clip"].str[12:14])
+    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    placed = [("0", part, clip) for part in PARTS for clip in getattr(fold, part)]
+    rows = pd.DataFrame(placed, columns=["fold", "split", "clip"]).merge(table, on="clip")
+    found, _, _ = examine(rows, None)
+    if accepted:
+        refuse(found, accepted)
+        return
+    with pytest.raises(LeakError, match=r"give heard=true and accept=\[same-sentence\]"):
+        refuse(found, accepted)

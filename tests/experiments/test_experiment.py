@@ -1,0 +1,294 @@
+"""Experiment files: every shipped one round-trips, every misspelt key is refused with the nearest name."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mien import experiments
+from mien.common.settings import Loader
+from mien.errors import ConfigError
+from mien.experiments import library
+from mien.models.encoders import MODALITIES
+
+SHIPPED = library.names()
+
+
+def settings(tree, above=""):
+    """Every setting of an experiment as a dotted key."""
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from settings(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_experiment_round_trips_through_its_resolved_file(name, tmp_path):
+    experiment = experiments.load(name)
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
+    assert experiments.load(file) == experiment
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_setting_that_matters_has_a_provenance(name):
+    experiment = experiments.load(name)
+    tree = experiment.model_dump(
+        mode="json", include={"recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds"}
+    )
+    tree["data"].pop("prepared")
+    told = experiment.provenance
+    untold = [
+        key for key in settings(tree) if not any(key == prefix or key.startswith(f"{prefix}.") for prefix in told)
+    ]
+    assert not untold
+    dangling = [
+        prefix
+        for prefix in told
+        if not any(key == prefix or key.startswith(f"{prefix}.") for key in _all_keys(experiment))
+    ]
+    assert not dangling
+
+
+def _all_keys(experiment):
+    tree = experiment.model_dump(mode="json")
+    tree["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
+    for what, (_, feature) in experiment.features.items():
+        tree["data"][what] |= feature.model_dump(mode="json")
+    for what, (_, encoder) in experiment.encoders.items():
+        place = tree["encoder"][what] if what in tree["encoder"] else tree["encoder"]
+        place |= encoder.model_dump(mode="json")
+    return list(settings(tree))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
+    raw = experiments.load(name).model_dump(mode="json")
+    free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.")  # the user's names
+    told = {"encoder.name", *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES)}
+    checked = 0
+    for key in settings(raw):
+        if key.startswith(free) or key in {"provenance", "reference", "data.copies", *told}:
+            continue
+        broken = copy.deepcopy(raw)
+        *place, last = key.split(".")
+        branch = broken
+        for part in place:
+            branch = branch[part]
+        branch[last + "x"] = branch.pop(last)
+        with pytest.raises(ConfigError, match=rf"{last}x'.*Did you mean '{last}'"):
+            experiments.resolve(broken, name)
+        checked += 1
+    assert checked > 20
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=5", "unknown key 'training.epoch'. Did you mean 'epochs'"),
+        ("training.epochs=five", "epochs"),
+        ("training.epochs=1.5", "epochs"),
+        ("models.MEnAN.embeddings.main.remove.speaker.wieght=0.3", "Did you mean 'weight'"),
+        ("models.MEnAN.embeddings.main.remove.speaker.how=max_entropie", "Did you mean 'max_entropy'"),
+        ("models.MEnAN.embeddings.main.tasks.speaker=1.0", "is a task and is also removed"),
+        ("encoder=cnn_gro", "Did you mean 'cnn_gru'"),
+        ("data.audio=mfb34", "Did you mean 'mfb43'"),
+        ("data.audio.windw=0.05", "Did you mean 'window'"),
+        ("data.copies.speed_080.sped=0.7", "Did you mean 'speed'"),
+        ("models.a/b.embeddings.main.tasks.emotion=1.0", "a model's name is a folder's"),
+        ("epochs", "is not an override"),
+        ("seeds=[1, 1]", "a seed is named twice"),
+        ("seeds=[-1]", "seeds.0: input should be greater than or equal to 0"),
+        ("seeds=[9223372036854775808]", "seeds.0"),
+        ("protocol.folds=[]", "protocol.folds"),
+        ("protocol.folds=[2, 2]", "a fold is named twice"),
+        ("models.MEnAN.embeddings.main.tasks={speaker: 1.0}", "is a task and is also removed"),
+        ("models.multitask.embeddings.main.tasks={speaker: 1.0}", "no embedding has the task 'emotion'"),
+        ("models.multitask.embeddings.a-b.tasks={emotion: 1.0}", "embedding 'a-b'"),
+        ("models.multitask.embeddings.keys.tasks={emotion: 1.0}", "torch uses this word"),
+        ("models.multitask.embeddings.main.dim=0", "embeddings.main.dim"),
+        ("models.multitask.embeddings.main.tasks.emotion=0.0", "tasks.emotion: input should be greater than 0"),
+        ("models.multitask.embeddings.main.tasks={emotion: 1.0, a.b: 1.0}", "factor 'a.b'"),
+        ("models.multitask.hidden=[0]", "hidden.0"),
+        ("encoder.channels=0", "channels"),
+        ("encoder.kernels=[0, 5]", "kernels.0"),
+        ("encoder.strides=[2, 0]", "strides.1"),
+        ("data.length.seconds=0.01", "data.length.seconds"),
+        ("data.masking.count=-1", "data.masking.count"),
+        ("data.masking.seconds=-0.5", "data.masking.seconds"),
+        ("data.masking.bands=-2", "data.masking.bands"),
+        ("data.copies.other.name=logmel", "data.copies.other: its feature is logmel and that of data.audio mfb43"),
+        ("data.copies.other.shift=0.02", "data.copies.other: its hop is 0.02 and that of data.audio 0.01"),
+        ("provenance.training.epoch=ours", "'training.epoch' is no setting. Did you mean 'training.epochs'"),
+        ("provenance.title=ours", "'title' is no setting"),
+        ("provenance.training.epochs=mine", "provenance.training.epochs"),
+        ("reference.MEnNA={UA test: 1.0}", "Did you mean 'MEnAN'"),
+        ("title.x=1", "one value and has no keys"),
+        ("training.epochs=[", "not YAML"),
+        ("data.audio=null", "neither 'audio' nor 'video' is given"),
+        ("data.video=crobs", "data.video: unknown feature 'crobs'. Did you mean 'crops'"),
+        ("data.video=logmel", "data.video: unknown feature 'logmel'"),
+        ("data.audio=crops", "data.audio: unknown feature 'crops'"),
+        ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
+        ("encoder={video: vgg}", "encoder.video: the data have no video"),
+        ("encoder={audio: {channels: 4}}", "encoder.audio: 'name' is missing"),
+        ("encoder={audio: {name: cnn_gru, channel: 4}}", "encoder.audio: unknown key 'channel'. Did you mean"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_the_way_out(override, message):
+    with pytest.raises(ConfigError) as error:
+        experiments.load("li2020", [override])
+    assert message in str(error.value)
+
+
+SEEN = ["data.video={name: crops, faces: whole-frame, size: 32}", "data.copies={}"]
+UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "data.copies={}"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (SEEN, "the data have audio and video; write encoder: {audio: NAME, video: NAME}"),
+        ([*SEEN, "encoder={audio: vgg}"], "encoder: none for video"),
+        ([*UNITS, "encoder={audio: vgg, video: vgg}"], "vgg reads square crops of 1 or 3 channels"),
+        ([*SEEN, "encoder={audio: vgg, video: cnn_gru}"], "cnn_gru reads"),
+        ([*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"], "no longer at one time"),
+        ([*SEEN, "data.audio=null", "encoder=vgg", "data.copies={slow: {speed: 0.9}}"], "'copies' are of sound"),
+        ([*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"], "masks are of sound"),
+        ([*UNITS, "data.audio=null", "encoder=vector", "data.length.seconds=2"], "'columns' has one vector a clip"),
+    ],
+)
+def test_a_wrong_combination_of_modalities_is_refused_with_the_way_out(overrides, message):
+    with pytest.raises(ConfigError) as error:
+        experiments.load("li2020", overrides)
+    assert message in str(error.value)
+
+
+def test_modalities_bring_their_encoders_shapes_and_times():
+    seen = experiments.load("li2020", [*SEEN, "encoder={audio: cnn_gru, video: {name: vgg, channels: [4, 8]}}"])
+    assert {what: name for what, (name, _) in seen.encoders.items()} == {"audio": "cnn_gru", "video": "vgg"}
+    assert seen.hops == {"audio": 0.01, "video": 0.24}
+    alone = experiments.load("li2020", [*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=0"])
+    assert list(alone.encoders) == list(alone.features) == ["video"]
+    units = experiments.load(
+        "li2020", [*UNITS, "encoder={audio: cnn_gru, video: vector}", "data.copies.a={speed: 0.9}"]
+    )
+    assert units.hops["video"] == float("inf"), "one vector a clip is at no time, so that sound may change its speed"
+    assert list(units.data.feature_copies) == ["a"]
+
+
+def test_overrides_reach_every_depth_and_leave_the_rest():
+    plain = experiments.load("li2020")
+    changed = experiments.load(
+        "li2020", ["training.epochs=3", "seeds=[1, 2]", "optimiser.lr.spies=1e-3", "encoder.channels=8"]
+    )
+    assert changed.training.epochs == 3
+    assert "multitask" not in experiments.load("li2020", ["models.multitask=null"]).models
+    assert changed.seeds == (1, 2)
+    assert changed.optimiser.lr == {"default": 0.001, "spies": 0.001}
+    assert changed.encoders["audio"][1].channels == 8
+    assert changed.models == plain.models
+
+
+def test_numbers_are_read_as_in_yaml_1_2_and_a_key_told_twice_is_refused():
+    read = yaml.load("{a: 1e-3, b: 1.5E+2, c: 12, d: -.5, e: no, f: true, g: 2024-01-01, h: 1.2.3}", Loader)
+    assert read == {"a": 0.001, "b": 150.0, "c": 12, "d": -0.5, "e": "no", "f": True, "g": "2024-01-01", "h": "1.2.3"}
+    with pytest.raises(yaml.YAMLError, match="told twice"):
+        yaml.load("a: 1\nb: 2\na: 3", Loader)
+
+
+def test_a_file_extends_another_and_a_circle_is_told(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: li2020\ntraining: {epochs: 2}\nmodels: {MEnAN: null}\n")
+    mine = experiments.load(tmp_path / "mine.yaml")
+    assert mine.training.epochs == 2
+    assert mine.training.batch == 16
+    assert "MEnAN" not in mine.models
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        experiments.load(tmp_path / "a.yaml")
+
+
+def test_unknown_experiments_and_missing_files_name_what_there_is(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'li2020'"):
+        experiments.load("li202")
+    with pytest.raises(ConfigError, match="no such experiment file"):
+        experiments.load(tmp_path / "none.yaml")
+
+
+def test_a_copy_with_other_dimensions_is_refused():
+    changes = ["data.audio=logmel", "data.copies={other: {mels: 20}}"]
+    with pytest.raises(ConfigError, match=r"data\.copies\.other: its dimension is 20 and that of data\.audio"):
+        experiments.load("li2020", changes)
+
+
+def test_what_an_override_changes_is_ours_and_the_rest_stays_the_papers():
+    plain = experiments.load("li2020")
+    changed = experiments.load(
+        "li2020", ["training.epochs=5", "training.batch=16", "data.length={seconds: 3.0}", "data.prepared=here"]
+    )
+    new = {key: source for key, source in changed.provenance.items() if plain.provenance.get(key) != source}
+    assert plain.provenance["training.epochs"] == "paper"
+    assert new == dict.fromkeys(
+        ("training.epochs", "data.length.seconds", "data.length.long", "data.length.short"), "ours"
+    )
+    assert plain.provenance.keys() <= changed.provenance.keys()
+
+
+def test_an_override_may_tell_its_own_provenance():
+    changed = experiments.load("li2020", ["training.epochs=5", "provenance.training=assumed"])
+    assert changed.provenance["training.epochs"] == "assumed"
+    assert changed.provenance["training.batch"] == "paper"
+
+
+def test_what_a_file_changes_is_ours_unless_it_tells_more(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        "extends: li2020\nencoder: {name: cnn_gru, channels: 8}\ntraining: {epochs: 2, batch: 4}\n"
+        "optimiser: {lr: {default: 0.5}}\nmodels: {MEnAN: null}\nprovenance: {training.batch: assumed}\n"
+    )
+    mine = experiments.load(tmp_path / "mine.yaml")
+    assert mine.provenance["encoder.channels"] == mine.provenance["training.epochs"] == "ours"
+    assert mine.provenance["optimiser.lr.default"] == "ours"
+    assert mine.provenance["training.batch"] == "assumed"
+    assert mine.provenance["encoder"] == "paper"
+    assert not [key for key in mine.provenance if key.startswith("models.MEnAN")]
+    assert "MEnAN" not in mine.reference
+    assert "multitask" in mine.reference
+
+
+def test_a_shipped_experiment_tells_its_own_departures():
+    for name in ("li2020-emodb", "li2020-ravdess"):
+        told = experiments.load(name).provenance
+        assert told["training.epochs"] == told["data.normalisation"] == "ours"
+        assert not [key for key in told if key not in _prefixes(_all_keys(experiments.load(name)))]
+
+
+def _prefixes(keys):
+    return {".".join(key.split(".")[:length]) for key in keys for length in range(1, key.count(".") + 2)}
+
+
+def test_a_wrong_provenance_in_a_file_is_refused_with_overrides_too(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: li2020\nprovenance: {training.epoch: ours}\n")
+    for overrides in ([], ["training.epochs=3"], ["models.MEnAN=null"]):
+        with pytest.raises(ConfigError, match=r"provenance: 'training\.epoch' is no setting\. Did you mean"):
+            experiments.load(tmp_path / "mine.yaml", overrides)
+
+
+def test_the_corpus_is_found_again_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = experiments.load("li2020", ["data.prepared=prepared/emodb"])
+    assert experiment.data.prepared == str(Path.cwd() / "prepared" / "emodb")
+    (tmp_path / "experiment.yaml").write_text(yaml.safe_dump(experiment.model_dump(mode="json")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert experiments.load("../experiment.yaml") == experiment
+
+
+def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
+    for content in (b"\xff\xfe\x00binary", b"a: [1,\nb: 2"):
+        (tmp_path / "experiment.yaml").write_bytes(content)
+        with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8") as error:
+            experiments.load(tmp_path / "experiment.yaml")
+        assert "\n" not in str(error.value)

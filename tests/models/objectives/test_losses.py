@@ -1,0 +1,207 @@
+"""Losses against torch, scipy and numpy, and the penalties on what is, and what is not, independent."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import entropy as scipy_entropy
+
+from mien.models.objectives.losses import PENALTIES, confusion, cross_entropy, entropy, hsic, mean, orthogonality
+
+generator = torch.Generator().manual_seed(0)
+LOGITS = torch.randn(9, 4, generator=generator, dtype=torch.float64)
+LABELS = torch.tensor([0, 1, 2, 3, -1, 0, -1, 1, 2])
+
+
+def test_cross_entropy_is_torchs_over_the_known_labels():
+    known = LABELS >= 0
+    assert cross_entropy(LOGITS, LABELS) == pytest.approx(
+        F.cross_entropy(LOGITS[known], LABELS[known]).item(), abs=1e-12
+    )
+    weight = torch.tensor([0.5, 2.0, 1.0, 3.0], dtype=torch.float64)
+    expected = F.cross_entropy(LOGITS[known], LABELS[known], weight=weight).item()
+    assert cross_entropy(LOGITS, LABELS, weight) == pytest.approx(expected, abs=1e-12)
+
+
+def test_cross_entropy_with_soft_labels_is_torchs_over_the_known_rows():
+    soft = torch.rand(9, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64).softmax(dim=1)
+    soft[3] = torch.nan
+    known = torch.arange(9) != 3
+    expected = F.cross_entropy(LOGITS[known], soft[known]).item()
+    assert cross_entropy(LOGITS, soft) == pytest.approx(expected, abs=1e-12)
+
+
+def test_junk_where_nothing_is_known_reaches_neither_value_nor_gradient():
+    values = torch.tensor([1.0, torch.nan, 3.0], requires_grad=True)
+    loss = mean(values, torch.tensor([True, False, True]))
+    loss.backward()
+    assert loss == 2
+    assert values.grad.tolist() == [0.5, 0, 0.5]
+
+
+def test_nothing_known_gives_zero_without_a_graph():
+    loss = cross_entropy(LOGITS.clone().requires_grad_(), torch.full((9,), -1))
+    assert loss == 0
+    assert not loss.requires_grad
+
+
+def test_half_precision_logits_are_computed_in_single():
+    assert cross_entropy(LOGITS.bfloat16(), LABELS).dtype == torch.float32
+
+
+def test_entropy_is_scipys_and_greatest_for_equal_logits():
+    expected = scipy_entropy(LOGITS.softmax(dim=1).numpy(), axis=1).mean()
+    assert entropy(LOGITS) == pytest.approx(expected, abs=1e-12)
+    assert entropy(torch.zeros(5, 4)) == pytest.approx(math.log(4), abs=1e-6)
+    assert entropy(LOGITS) < math.log(4)
+
+
+def test_entropy_of_certain_predictions_is_zero_with_a_finite_gradient():
+    logits = torch.tensor([[1e4, 0.0, -1e4]], requires_grad=True)
+    value = entropy(logits)
+    value.backward()
+    assert value.item() == pytest.approx(0.0, abs=1e-6)
+    assert logits.grad.isfinite().all()
+
+
+def test_mean_refuses_shapes_that_do_not_match():
+    with pytest.raises(ValueError, match="shape"):
+        mean(torch.zeros(3), torch.ones(2, dtype=torch.bool))
+
+
+def test_confusion_is_the_divergence_of_the_uniform_distribution_and_a_constant():
+    uniform = np.full(4, 0.25)
+    divergence = np.mean([scipy_entropy(uniform, row) for row in LOGITS.softmax(dim=1).numpy()])
+    assert confusion(LOGITS) == pytest.approx(divergence + math.log(4), abs=1e-12)
+    assert confusion(torch.zeros(5, 4)) == pytest.approx(math.log(4), abs=1e-6)
+
+
+def test_confusion_and_entropy_want_the_same_but_pull_otherwise():
+    """The entropy lets go of a clip of which the spy is sure, the confusion pulls at it the most."""
+    pulls = {}
+    for name, loss in (("confusion", confusion), ("entropy", lambda logits: -entropy(logits))):
+        for sure in (0.0, 1.0, 20.0):
+            logits = torch.tensor([[sure, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+            (gradient,) = torch.autograd.grad(loss(logits), logits)
+            pulls[name, sure] = gradient.norm().item()
+    assert pulls["confusion", 0.0] == pytest.approx(0.0, abs=1e-12)
+    assert pulls["entropy", 0.0] == pytest.approx(0.0, abs=1e-12)
+    assert pulls["confusion", 20.0] > pulls["confusion", 1.0] > 0
+    assert pulls["entropy", 1.0] > 1e3 * pulls["entropy", 20.0] > 0
+
+
+def embeddings(count=40, seed=0):
+    """A, B that A decides but not in a line (its square), and C that is drawn apart from A."""
+    generator = torch.Generator().manual_seed(seed)
+    first, apart = torch.randn(2, count, 3, generator=generator, dtype=torch.float64)
+    return first, first.square() - 1, apart
+
+
+def whole(count):
+    return torch.arange(count), count
+
+
+def numpy_kernel(values):
+    distances = pdist(values)
+    return np.exp(-(squareform(distances) ** 2) / (2 * np.median(distances) ** 2))
+
+
+@pytest.mark.parametrize("other", ["embedding", "labels"])
+def test_hsic_is_the_formula_of_gretton(other):
+    first, second, _ = embeddings()
+    second = second if other == "embedding" else F.one_hot(torch.arange(40) % 4, 4).double()
+    centre = np.eye(40) - 1 / 40
+    K, L = (numpy_kernel(values.numpy()) for values in (first, second))
+    expected = np.trace(K @ centre @ L @ centre) / 39**2
+    assert hsic(first, second, *whole(40)).item() == pytest.approx(expected, rel=1e-10)
+
+
+def test_hsic_sees_what_orthogonality_does_not():
+    """Both see a line; a square only HSIC; neither sees what is drawn apart (its own size under permutations)."""
+    first, square, apart = embeddings(200)
+    line = first @ torch.randn(3, 5, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    chance = [
+        [
+            loss(first, apart[torch.randperm(200, generator=torch.Generator().manual_seed(k))], *whole(200))
+            for k in range(9)
+        ]
+        for loss in (hsic, orthogonality)
+    ]
+    assert hsic(first, line, *whole(200)) > 3 * max(chance[0])
+    assert hsic(first, square, *whole(200)) > 3 * max(chance[0])
+    assert hsic(first, apart, *whole(200)) < 1.5 * max(chance[0])
+    assert orthogonality(first, line, *whole(200)) > 3 * max(chance[1])
+    assert orthogonality(first, square, *whole(200)) < 3 * max(chance[1])
+
+
+def test_orthogonality_is_the_mean_squared_correlation_of_two_columns():
+    first, second, _ = embeddings()
+    second = torch.cat([second, first[:, :1] + second[:, :1]], dim=1)
+    block = np.corrcoef(first.numpy().T, second.numpy().T)[:3, 3:]
+    assert orthogonality(first, second, *whole(40)).item() == pytest.approx((block**2).mean(), rel=1e-10)
+    assert orthogonality(first, 7 * second + 100, *whole(40)).item() == pytest.approx((block**2).mean(), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_the_gradient_of_a_penalty_is_that_of_finite_differences(name):
+    """Of HSIC with its width held, through which no gradient flows."""
+    first, second, _ = embeddings(7)
+    first.requires_grad_()
+    if name == "hsic":
+        widths = [torch.quantile(F.pdist(values.detach()), 0.5) for values in (first, second)]
+
+        def function(values):
+            pairs = zip((values, second), widths, strict=True)
+            kernels = [torch.exp(-torch.cdist(x, x).square() / (2 * width**2)) for x, width in pairs]
+            centre = torch.eye(7, dtype=torch.float64) - 1 / 7
+            return torch.trace(kernels[0] @ centre @ kernels[1] @ centre) / 36
+    else:
+        function = lambda values: orthogonality(values, second, *whole(7))  # noqa: E731
+    (gradient,) = torch.autograd.grad(PENALTIES[name](first, second, *whole(7)), first)
+    for row, column in ((0, 0), (3, 1), (6, 2)):
+        step = torch.zeros_like(first)
+        step[row, column] = 1e-6
+        with torch.no_grad():
+            slope = (function(first + step) - function(first - step)) / 2e-6
+        assert gradient[row, column].item() == pytest.approx(slope.item(), abs=1e-8)
+        assert abs(slope) > 1e-6
+
+
+@pytest.mark.parametrize("loss", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_counts_the_clips_that_are_there_whatever_their_order(loss):
+    first, second, _ = embeddings(9)
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(2))
+    expected = loss(first, second, *whole(9))
+    torch.testing.assert_close(loss(first[order], second[order], order, 9), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(loss(first, second, torch.arange(9) + 4, 20), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("loss", PENALTIES.values(), ids=PENALTIES)
+@pytest.mark.parametrize("value", [0.0, 3.3, 1e4])
+def test_an_embedding_that_tells_nothing_has_no_penalty_and_a_finite_gradient(loss, value):
+    constant = torch.full((8, 3), value, requires_grad=True)
+    penalty = loss(constant, embeddings(8)[0].float(), *whole(8))
+    (gradient,) = torch.autograd.grad(penalty, constant)
+    assert penalty.item() == pytest.approx(0.0, abs=1e-4)
+    assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("loss", PENALTIES.values(), ids=PENALTIES)
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_penalty_needs_two_clips(loss, count):
+    first = torch.randn(count, 3).requires_grad_()
+    penalty = loss(first, torch.randn(count, 2), *whole(count))
+    assert penalty == 0
+    assert not penalty.requires_grad
+
+
+@pytest.mark.parametrize("loss", PENALTIES.values(), ids=PENALTIES)
+def test_a_penalty_computes_in_single_precision_under_autocast(loss):
+    first, second, _ = (values.bfloat16() for values in embeddings(12))
+    with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
+        inside = loss(first, second, *whole(12))
+    assert inside.dtype == torch.float32
+    assert inside == loss(first.float(), second.float(), *whole(12))

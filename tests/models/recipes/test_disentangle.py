@@ -1,0 +1,360 @@
+"""Several embeddings, spies and readers: what moves what, what is drawn when, and what is refused."""
+
+import copy
+import json
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from mien.engine.minimise import Optimisation, Optimiser, Schedule
+from mien.models.layers.heads import classifier
+from mien.models.objectives.losses import entropy
+from mien.models.objectives.removals import REMOVALS
+from mien.models.recipes import disentangle
+
+FOUGHT = [name for name, removal in REMOVALS.items() if removal.spy != "absent"]
+every_fight = pytest.mark.parametrize("how", FOUGHT)
+
+
+def peri(how="alternating", *, read=(), penalties=None, tasks=0.5, **settings):
+    """Two embeddings; the factor of each is removed from the other."""
+    remove = {"how": how, **settings}
+    return {
+        "embeddings": {
+            "emotion": {"dim": 4, "tasks": {"emotion": tasks}, "remove": {"speaker": remove}},
+            "speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": tasks}, "read": list(read)},
+        },
+        "penalties": penalties or {},
+    }
+
+
+def train(recipe, make_loader, *, epochs=2, start=0, minimise=None, **optimiser):
+    """The state after some epochs, progress as `fit` gives it."""
+    minimise = minimise or Optimisation(recipe, Optimiser(**{"lr": {"default": 0.01}, **optimiser}))
+    for epoch in range(start, epochs):
+        for batch in make_loader(seed=5).epoch(epoch):
+            minimise.progress = batch.step / 20
+            recipe.step(batch, minimise)
+    return recipe.state_dict()
+
+
+def trunk(state):
+    return {name: value for name, value in state.items() if not name.startswith("spies")}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+@every_fight
+@pytest.mark.parametrize("off", [{"weight": 0.0}, {"warmup": 1.0}], ids=["weight 0", "strength 0"])
+def test_a_removal_without_strength_is_none_bit_for_bit(make_recipe, make_loader, how, off):
+    """Clipped too; and its spies learn all the same."""
+    plain = train(make_recipe(peri("none")), make_loader, epochs=1, clip=0.1)
+    recipe = make_recipe(peri(how, spies=2, **off))
+    before, minimise = (
+        copy.deepcopy(recipe.state_dict()),
+        Optimisation(recipe, Optimiser(lr={"default": 0.01}, clip=0.1)),
+    )
+    for batch in make_loader(seed=5).epoch(0):  # progress stays 0
+        recipe.step(batch, minimise)
+    assert same(trunk(recipe.state_dict()), plain)
+    assert not any(torch.equal(value, before[name]) for name, value in recipe.state_dict().items())
+    full = make_recipe(peri(how, spies=2, weight=0.5))
+    assert not same(trunk(train(full, make_loader, epochs=1, clip=0.1)), plain)
+
+
+def test_readers_and_penalties_without_weight_change_nothing_else(make_recipe, make_loader):
+    plain = train(make_recipe(peri("max_entropy")), make_loader)
+    off = {"hsic": {"between": ["emotion", "speaker"], "weight": 0.0}}
+    read = train(make_recipe(peri("max_entropy", read=["emotion"], penalties=off)), make_loader)
+    assert same({name: value for name, value in read.items() if "speaker-emotion" not in name}, plain)
+    assert len(read) > len(plain)
+
+
+@pytest.mark.parametrize("name", ["hsic", "orthogonality"])
+def test_a_penalty_makes_embeddings_tell_less_of_each_other(make_recipe, make_loader, name):
+    lost = {}
+    for weight in (0.0, 30.0):
+        settings = peri("none", penalties={name: {"between": ["emotion", "speaker"], "weight": weight}})
+        recipe = make_recipe(settings)
+        train(recipe, make_loader, epochs=4)
+        batch = make_loader(batch_size=24).batch(list(range(24)), step=0)
+        with torch.no_grad():
+            embeddings = recipe.embed(batch)
+            lost[weight] = disentangle.PENALTIES[name](embeddings["emotion"], embeddings["speaker"], batch.rows, 24)
+    assert lost[30.0] < 0.7 * lost[0.0]
+
+
+def test_the_encoder_meets_the_mean_of_its_spies(make_recipe, make_batch):
+    """By hand: the same model with the mean entropy of two spies as its loss."""
+    settings = {"embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}}}}
+    settings["embeddings"]["main"]["remove"]["speaker"] |= {"spies": 2, "weight": 0.7}
+    batch, recipe = make_batch(), make_recipe(settings, dtype=torch.float64)
+    batch = batch.to(torch.device("cpu"), torch.float64)
+    seen = []
+
+    class Watched:
+        progress = 0.0
+
+        def __call__(self, loss, *modules):
+            seen.append((loss, modules))
+
+    recipe.step(batch, Watched())
+    code = recipe.embed(batch)["main"]
+    logits = recipe.predict(batch)["emotion"]
+    spies = list(recipe.spies.values())
+    by_hand = 0.5 * nn.functional.cross_entropy(logits, batch.labels["emotion"])
+    by_hand = by_hand - 0.7 * (entropy(spies[0](code)) + entropy(spies[1](code))) / 2
+    assert [modules for _, modules in seen[:2]] == [(spy,) for spy in spies]
+    torch.testing.assert_close(seen[2][0], by_hand, rtol=1e-12, atol=0)
+
+
+def test_a_spy_behind_a_reversal_learns_at_its_full_rate_beside_others(make_recipe, make_batch):
+    one, two = (make_recipe(peri("gradient_reversal", spies=count)) for count in (1, 2))
+    same_spy = {name: value.clone() for name, value in two.state_dict().items() if "#2" not in name}
+    one.load_state_dict(same_spy)
+    for recipe in (one, two):
+        recipe.step(make_batch(), Optimisation(recipe, Optimiser(name="sgd", lr={"default": 0.1})))
+    key = "spies.emotion-speaker.0.weight"
+    assert torch.equal(one.state_dict()[key], two.state_dict()[key])
+    assert not torch.equal(one.state_dict()[key], same_spy[key])
+
+
+class Counted:
+    """A `minimise` that moves nothing and notes what begins anew."""
+
+    progress = 0.0
+
+    def __init__(self):
+        self.forgotten = []
+
+    def __call__(self, loss, *modules):
+        pass
+
+    def forget(self, *modules):
+        self.forgotten += modules
+
+
+def test_spies_begin_anew_one_in_turn_and_nothing_else_moves(make_recipe, make_batch):
+    recipe, minimise = make_recipe(peri("alternating", spies=2, restart=3)), Counted()
+    ambient, first, changed = torch.get_rng_state(), copy.deepcopy(recipe.state_dict()), []
+    for step in range(10):
+        before, minimise.forgotten = copy.deepcopy(recipe.state_dict()), []
+        recipe.step(make_batch(step=step), minimise)
+        moved = {name for name, value in recipe.state_dict().items() if not torch.equal(value, before[name])}
+        changed.append({name.split(".")[1] for name in moved})
+        known = [name for name, spy in recipe.spies.items() if spy in minimise.forgotten]
+        assert changed[-1] == set(known)
+    one, two = {"emotion-speaker"}, {"emotion#2-speaker"}
+    assert changed == [set(), set(), set(), one, set(), set(), two, set(), set(), one]
+    assert torch.equal(torch.get_rng_state(), ambient)
+    assert same(trunk(first), trunk(recipe.state_dict()))
+    again = make_recipe(peri("alternating", spies=2, restart=3), seed=8)
+    again.step(make_batch(step=9), Counted())
+    key = "spies.emotion-speaker.0.weight"
+    assert torch.equal(again.state_dict()[key], recipe.state_dict()[key]), "drawn by (seed, step, name) alone"
+    again.step(make_batch(step=3), Counted())
+    assert not torch.equal(again.state_dict()[key], recipe.state_dict()[key])
+
+
+def test_a_spy_that_begins_anew_has_no_memory_in_the_optimiser(make_recipe, make_batch):
+    """It moves as a spy with a new optimiser would, a whole Adam step; the others keep theirs."""
+    recipe = make_recipe(peri("alternating", restart=2))
+    minimise = Optimisation(recipe, Optimiser(lr={"default": 0.01}))
+    for step in range(3):
+        recipe.step(make_batch(step=step), minimise)
+    kept = minimise.state()[""]["state"]
+    steps = {int(entry["step"]) for entry in kept.values()}
+    assert steps == {1, 3}
+    parameters = [p for group in (recipe.encoder, recipe.projections, recipe.tasks) for p in group.parameters()]
+    assert sum(int(entry["step"]) == 3 for entry in kept.values()) == len(parameters)
+
+
+def test_weights_are_drawn_in_the_order_of_the_first_release(make_recipe):
+    """Encoder, tasks, then one spy a factor: trainings of older experiments begin as they did."""
+    settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}}
+    recipe = make_recipe({"embeddings": {"main": settings}, "hidden": [32, 10]})
+    torch.manual_seed(0)
+    alone = make_recipe({"embeddings": {"main": {"tasks": {"emotion": 0.5}}}, "hidden": [32, 10]})
+    spy = classifier(alone.encoder.dimension, (32, 10), 3)  # the generator stands after the tasks
+    expected = {
+        **alone.state_dict(),
+        **{f"spies.main-speaker.{name}": value for name, value in spy.state_dict().items()},
+    }
+    assert same(dict(sorted(recipe.state_dict().items())), dict(sorted(expected.items())))
+
+
+def test_models_differ_by_their_spies_alone_at_the_start(make_recipe):
+    plain = make_recipe(peri("none")).state_dict()
+    for how in FOUGHT:
+        assert same(trunk(make_recipe(peri(how, spies=2, read=["emotion"])).state_dict()), plain)
+
+
+def test_what_is_said(make_recipe, make_batch):
+    settings = peri("alternating", read=["emotion"], spies=3)
+    recipe, batch = make_recipe({**settings, "spy_hidden": [5, 4]}).eval(), make_batch()
+    answer = recipe.answer(batch)
+    assert {name: tuple(value.shape) for name, value in answer.embeddings.items()} == {
+        "emotion": (7, 4),
+        "speaker": (7, 3),
+    }
+    assert {name: tuple(value.shape) for name, value in answer.logits.items()} == {"emotion": (7, 4), "speaker": (7, 3)}
+    assert {name: tuple(value.shape) for name, value in answer.spied.items()} == {
+        **{f"emotion{number}-speaker": (7, 3) for number in ("", "#2", "#3")},
+        "speaker-emotion": (7, 4),
+    }
+    for told, alone in (
+        (answer.logits, recipe.predict),
+        (answer.embeddings, recipe.embed),
+        (answer.spied, recipe.spied),
+    ):
+        assert same(told, alone(batch))
+    assert (answer.embeddings["speaker"] >= 0).all()
+    assert (answer.embeddings["emotion"] < 0).any()
+    assert [layer.out_features for layer in recipe.spies["speaker-emotion"] if isinstance(layer, nn.Linear)] == [
+        5,
+        4,
+        4,
+    ]
+    assert [layer.out_features for layer in recipe.tasks["speaker-speaker"] if isinstance(layer, nn.Linear)] == [6, 3]
+    assert torch.equal(answer.spied["speaker-emotion"], recipe.spies["speaker-emotion"](answer.embeddings["speaker"]))
+
+
+PERSON = {"embeddings": {"speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+
+
+def test_what_is_only_read_is_told_by_its_reader(make_recipe, make_batch):
+    """A model of the person alone says emotions too, learned from an embedding that they never moved."""
+    told, lied_to = make_recipe(PERSON), make_recipe(PERSON)
+    before, batch = copy.deepcopy(told.state_dict()), make_batch()
+    for recipe, emotion in ((told, batch.labels["emotion"]), (lied_to, batch.labels["emotion"].flip(0))):
+        minimise = Optimisation(recipe, Optimiser(lr={"default": 0.01}, clip=0.1))
+        for step in range(3):
+            recipe.step(make_batch(step=step, emotion=emotion), minimise)
+    assert same(trunk(told.state_dict()), trunk(lied_to.state_dict()))
+    assert not any(torch.equal(value, before[name]) for name, value in told.state_dict().items())
+    assert set(told.predict(batch)) == {"speaker", "emotion"}
+    assert torch.equal(told.predict(batch)["emotion"], told.spied(batch)["speaker-emotion"])
+    assert not torch.equal(told.predict(batch)["emotion"], lied_to.predict(batch)["emotion"])
+
+
+def test_a_task_tells_before_a_reader(make_recipe, make_batch):
+    settings = {"embeddings": {**PERSON["embeddings"], "emotion": {"dim": 2, "tasks": {"emotion": 1.0}}}}
+    recipe, batch = make_recipe(settings), make_batch()
+    expected = recipe.tasks["emotion-emotion"](recipe.embed(batch)["emotion"])
+    assert torch.equal(recipe.predict(batch)["emotion"], expected)
+
+
+@pytest.mark.parametrize(
+    "settings", [peri("alternating", read=["emotion"], spies=2), PERSON], ids=["two embeddings", "person only"]
+)
+def test_the_predictor_says_the_same_with_less(make_recipe, make_batch, settings):
+    recipe, batch = make_recipe({**settings, "spy_hidden": [5]}), make_batch()
+    slim = disentangle.predictor(recipe.config)
+    small = make_recipe(slim.model_dump(mode="json"), seed=3)
+    wanted = small.state_dict().keys()
+    small.load_state_dict({name: value for name, value in recipe.state_dict().items() if name in wanted})
+    assert torch.equal(small.predict(batch)["emotion"], recipe.predict(batch)["emotion"])
+    assert set(small.predict(batch)) == {"emotion"}
+    assert len(wanted) < len(recipe.state_dict())
+
+
+def main(**settings):
+    return {"embeddings": {"main": {"tasks": {"emotion": 1.0}, **settings}}}
+
+
+BOTH = {"emotion": {"tasks": {"emotion": 1.0}, "dim": 2}, "speaker": {"tasks": {"speaker": 1.0}, "dim": 2}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (main(read=["emotion"]), "'emotion' is a task and is also read from the same embedding"),
+        (main(read=["speaker"], remove={"speaker": {"how": "none"}}), "'speaker' is removed and is also read"),
+        (main(read=["speaker", "speaker"]), "'speaker' is read twice"),
+        (main(read=["home.town"]), "without a dot"),
+        (main(activation="tanh"), "'none' or 'relu'"),
+        (main(remove={"speaker": {"how": "alternate"}}), "unknown removal 'alternate'. Did you mean 'alternating'"),
+        (main(remove={"speaker": {"how": "alternating", "spies": 0}}), "greater than or equal to 1"),
+        (main(remove={"speaker": {"how": "alternating", "restart": 0}}), "greater than or equal to 1"),
+        ({"embeddings": {"one": {"tasks": {"speaker": 1.0}}}}, "no embedding has the task 'emotion'"),
+        (
+            {"embeddings": BOTH, "penalties": {"hsik": {"between": ["emotion", "speaker"], "weight": 1.0}}},
+            "mean 'hsic'",
+        ),
+        (
+            {"embeddings": BOTH, "penalties": {"hsic": {"between": ["emotion", "speakr"], "weight": 1.0}}},
+            "unknown embedding 'speakr'. Did you mean 'speaker'",
+        ),
+        (
+            {"embeddings": BOTH, "penalties": {"hsic": {"between": ["emotion", "emotion"], "weight": 1.0}}},
+            "are one vector",
+        ),
+        (
+            {
+                "embeddings": {name: {"tasks": one["tasks"]} for name, one in BOTH.items()},
+                "penalties": {"hsic": {"between": ["emotion", "speaker"], "weight": 1.0}},
+            },
+            "are one vector",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(settings, message):
+    with pytest.raises(ValidationError) as refused:
+        disentangle.Config.model_validate_json(json.dumps(settings))
+    assert message in str(refused.value)
+
+
+def test_factors_are_all_that_a_corpus_must_tell():
+    config = disentangle.Config.model_validate_json(json.dumps(peri("alternating", read=["emotion", "gender"])))
+    assert config.factors == {"emotion", "speaker", "gender"}
+    assert config.tasked == {"emotion", "speaker"}
+
+
+def test_learning_rates_name_the_auxiliary_branches(make_recipe, make_batch):
+    """Peri et al. 2021, section 4.2: one rate for the main branch, one for spies and readers."""
+    recipe = make_recipe(peri("alternating", read=["emotion"]))
+    before = copy.deepcopy(recipe.state_dict())
+    optimiser = Optimiser(lr={"default": 1e-4, "spies": 1e-3}, schedule=Schedule(name="exponential", gamma=0.9))
+    recipe.step(make_batch(), Optimisation(recipe, optimiser))
+    for name, value in recipe.state_dict().items():
+        rate = 1e-3 if name.startswith("spies") else 1e-4
+        assert (value - before[name]).abs().max().item() == pytest.approx(rate, rel=1e-2)  # Adam's first step
+
+
+def test_the_papers_letter(make_recipe, make_batch):
+    """The alternating step by hand, Eq. 1 and 2 with their weights, the auxiliary loss bounded at chance."""
+    settings = peri("alternating", weight=0.3)
+    settings["embeddings"]["speaker"]["remove"] = {"emotion": {"how": "alternating", "weight": 0.3}}
+    recipe = make_recipe(settings, dtype=torch.float64)
+    batch = make_batch().to(torch.device("cpu"), torch.float64)
+    hand = copy.deepcopy(recipe)
+    recipe.step(batch, Optimisation(recipe, Optimiser(name="sgd", lr={"default": 0.1})))
+
+    emotion, speaker = batch.labels["emotion"], batch.labels["speaker"]
+    loss = lambda logits, labels: nn.functional.cross_entropy(logits, labels, reduction="none")  # noqa: E731
+    with torch.no_grad():
+        embeddings = hand.embed(batch)
+    auxiliary = [loss(hand.spies["emotion-speaker"](embeddings["emotion"]), speaker).mean()]
+    auxiliary += [loss(hand.spies["speaker-emotion"](embeddings["speaker"]), emotion).mean()]
+    sum(auxiliary).backward()
+    with torch.no_grad():
+        for parameter in hand.spies.parameters():
+            parameter -= 0.1 * parameter.grad
+    hand.zero_grad()
+    said, embeddings = hand.predict(batch), hand.embed(batch)
+    primary = 0.5 * loss(said["emotion"], emotion).mean() + 0.5 * loss(said["speaker"], speaker).mean()
+    spied = hand.spied(batch)
+    for name, labels in (("emotion-speaker", speaker), ("speaker-emotion", emotion)):
+        chance = torch.tensor(float(spied[name].shape[1]), dtype=torch.float64).log()
+        primary = primary - 0.3 * torch.minimum(loss(spied[name], labels), chance).mean()
+    primary.backward()
+    with torch.no_grad():
+        for module in (hand.encoder, hand.projections, hand.tasks):
+            for parameter in module.parameters():
+                parameter -= 0.1 * parameter.grad
+    for name, value in hand.state_dict().items():
+        torch.testing.assert_close(recipe.state_dict()[name], value, rtol=0, atol=1e-12)

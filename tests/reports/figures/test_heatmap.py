@@ -1,0 +1,72 @@
+"""The heat map tells every score with its interval and floor, as text that stands alone."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+
+from mien.audit.leakage.leakage import COLUMNS
+from mien.reports.figures import heatmap
+
+
+def rows() -> pd.DataFrame:
+    shared = {"measure": "uar", "probe": "strongest", "role": "measured", "split": "disjoint <clips>", "n": 40}
+    numbers = {"low": 0.3, "high": 0.5, "shuffled": 0.1, "p": 0.01, "p_corrected": 0.02, "classes": 10}
+    found = [
+        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "heard", "score": 0.4, "chance": 0.1},
+        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "unheard", "score": 0.7, "chance": 0.5},
+        {"model": "n", "embedding": "main", "factor": "speaker", "speakers": "heard", "score": 0.05, "chance": 0.1},
+    ]
+    floors = [
+        {"embedding": "majority", "score": 0.1},
+        {"embedding": "emotion label", "score": 0.22},
+        {"embedding": "random projection", "score": 0.9},
+        {"embedding": "emotion label", "score": 0.8, "probe": "linear"},  # the best on test is nobody's choice
+        {"embedding": "random projection to 8", "score": 0.9},
+    ]
+    found += [{**found[0], "model": "baseline", "role": "floor", **floor} for floor in floors]
+    return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(COLUMNS))
+
+
+def test_squares_hold_the_best_floor_of_their_side() -> None:
+    table = rows()
+    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    assert [(one.row, one.column, one.floor) for one in found] == [
+        ("m", "speaker, heard", 0.22),
+        ("m", "speaker, unheard", 0.5),
+        ("n", "speaker, heard", 0.22),
+    ]
+
+
+def test_the_map_tells_points_above_chance_and_fills_by_them() -> None:
+    table = rows()
+    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    found.append(found[0]._replace(column="age", low=np.nan, high=np.nan))
+    text = heatmap.heatmap(found, name="leakage", description="a <map>")
+    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "heard"):
+        assert f">{told}<" in text, told
+    assert "\N{MINUS SIGN}5" in text
+    assert text == heatmap.heatmap(found, name="leakage", description="a <map>")
+    opacity = [float(value) for value in re.findall(r"fill: var\(--fill\); opacity: ([\d.]+)", text)]
+    assert max(opacity) == round(0.85 * 0.2 / 0.5, 2)
+
+
+def test_the_files_stand_alone(tmp_path: Path) -> None:
+    table = rows()
+    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    element = heatmap.heatmap(found, name="leakage", description="a <map>")
+    heatmap.write(tmp_path, element, title="Leakage of <E>", told=["said & done"], table=table, marks=["a & b"])
+    root = ElementTree.parse(tmp_path / "leakage.svg").getroot()
+    assert root.tag.endswith("svg")
+    style = next(iter(root)).text or ""
+    assert "--fill:" in style
+    assert "prefers-color-scheme: dark" in style
+    page = (tmp_path / "leakage.html").read_text()
+    assert "default-src 'none'" in page
+    assert "Leakage of &lt;E&gt;" in page
+    assert "said &amp; done" in page
+    assert page.index("a &amp; b") < page.index("<h1>")
+    assert "disjoint &lt;clips&gt;" in page
+    assert not re.search(r"(src|href)=\"(?!#)", page)

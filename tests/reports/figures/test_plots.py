@@ -1,0 +1,137 @@
+"""Figures say their numbers, follow the page's colours, and are the same text for the same values."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from mien.audit.statistics.reliability import Reliability
+from mien.reports.figures import canvas, maps, plots, trends
+
+CELL = plots.Curve(np.arange(1.0, 301), np.geomspace(2, 0.1, 300), np.linspace(15, 60, 300))
+
+
+def draw(kind: str, name: str = "a") -> str:
+    random = np.random.default_rng(0)
+    match kind:
+        case "intervals":
+            rows = [
+                plots.Interval("one", 45.0, 40.0, 50.0, 14.3, parts=(44.0, 46.0)),
+                plots.Interval("two", 50, *[np.nan] * 2, 14),
+            ]
+            return plots.intervals(rows, name=name, description="intervals", axis="UAR")
+        case "matrix":
+            return plots.matrix(
+                np.array([[3.0, 1.0], [0.0, 0.0]]), ["anger", "joy & <pride>"], name=name, description="m"
+            )
+        case "curves":
+            return plots.curves([CELL, CELL], name=name, description="curves", series=1, chance=14.3)
+        case "scatter":
+            groups = [f"s{number % 20}" for number in range(60)]
+            return plots.scatter(random.normal(size=(60, 2)), groups, sorted(set(groups)), name=name, description="map")
+        case "reliability":
+            bins = Reliability(np.array([0.3, 0.6]), np.array([0.2, 0.7]), np.array([5.0, 80.0]))
+            return trends.reliability(bins, bins, name=name, description="reliability", series=2)
+        case "abstention":
+            line = trends.Line(np.linspace(0.001, 1, 500), np.linspace(1, 0.4, 500), 3)
+            return trends.abstention({"_a": line, "b": line}, name=name, description="abstention")
+        case "roc":
+            line = trends.Line(np.linspace(0, 1, 50), np.linspace(0, 1, 50) ** 0.5, 3)
+            return trends.roc({"a": line}, name=name, description="roc")
+        case _:
+            told = {"a": {"03": 40.0, "08": 60.0}, "_b": {"08": 50.0}}
+            return plots.people(told, 20.0, name=name, description="people")
+
+
+KINDS = ("intervals", "matrix", "curves", "scatter", "people", "reliability", "abstention", "roc")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_one_well_formed_element_with_a_description(kind: str) -> None:
+    root = ElementTree.fromstring(draw(kind).replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1))
+    assert root.tag == "svg"
+    assert root.attrib["role"] == "img"
+    assert root.attrib["aria-label"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_is_deterministic_and_its_identifiers_are_its_own(kind: str) -> None:
+    assert draw(kind) == draw(kind)
+    first, second = (set(re.findall(r'id="([^"]*)"', draw(kind, name))) for name in ("a", "b"))
+    assert not first & second
+    assert set(re.findall(r"[\"(]#([^\")]*)", draw(kind))) <= first
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_colour_is_a_variable_of_the_page(kind: str) -> None:
+    styles = "; ".join(re.findall(r'style="([^"]*)"', draw(kind)))
+    assert set(re.findall(r"(?:fill|stroke): ([^;]*)", styles)) <= {"none"} | {
+        f"var(--{name})" for name in canvas.VARIABLES.values()
+    }
+    assert not re.search("#0102|http|<style", draw(kind))
+
+
+def test_a_confusion_matrix_is_percent_of_its_rows() -> None:
+    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("matrix"))
+    assert text.count("75") == text.count("25") == 1
+    assert "anger (4)" in text
+    assert "joy &amp; &lt;pride&gt; (0)" in text
+    assert len(text) == 2 + 2 + 2 + 1  # two numbers, two names twice, the axis: an empty row has no numbers
+
+
+def test_people_are_sorted_and_names_are_told_as_they_are() -> None:
+    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("people"))
+    assert text.index("08") < text.index("03")
+    assert "\N{ZERO WIDTH SPACE}_b" in text
+    odd = plots.people({"cost $5 and $6": {"山": 40.0}}, 20.0, name="a", description="d")
+    assert "cost $5 and $6" in odd
+    assert "山" in odd
+
+
+def test_long_curves_are_thinned_and_keep_both_ends() -> None:
+    kept = canvas.thin(300, 100)
+    assert (len(kept), kept[0], kept[-1]) == (100, 0, 299)
+    np.testing.assert_array_equal(canvas.thin(5, 100), np.arange(5))
+    assert len(draw("curves")) < 40_000
+
+
+def test_a_map_keeps_neighbours_and_is_deterministic() -> None:
+    random = np.random.default_rng(0)
+    person = np.repeat([0, 1], 40)
+    values = random.normal(size=(80, 12)) + 8 * person[:, None]
+    points = maps.plane(values, seed=0)
+    nearest = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(80)
+    assert (person[nearest.argmin(1)] == person).mean() > 0.97
+    np.testing.assert_array_equal(points, maps.plane(values, seed=0))
+
+
+@pytest.mark.parametrize(
+    "values", [np.ones((30, 4)), np.arange(30.0)[:, None] * np.ones(4), np.eye(3), np.ones((1, 4))]
+)
+def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
+    points = maps.plane(values, seed=0)
+    assert points.shape == (len(values), 2)
+    assert np.isfinite(points).all()
+
+
+def test_many_models_share_the_colour_of_their_method_and_the_marker_of_their_size() -> None:
+    methods, sizes = ("multitask", "gradient_reversal", "alternating", "confusion"), (2048, 256, 64)
+    names = ["emotion_only", "person_only", *(f"{method}_{size}" for method in methods for size in sizes)]
+    look = {
+        name: (canvas.colour_of(number), canvas.marker_of(number))
+        for name in names
+        for number in [canvas.number_of(names, name)]
+    }
+    assert len(set(look.values())) == len(names)
+    for method in methods:
+        assert len({look[f"{method}_{size}"][0] for size in sizes}) == 1
+    for size in sizes:
+        assert len({look[f"{method}_{size}"][1] for method in methods}) == 1
+    assert len({colour for colour, _ in look.values()}) == 6
+    assert canvas.by_method(names)
+    few = names[:8]
+    assert [canvas.number_of(few, name) for name in few] == list(range(8))
+    assert not canvas.by_method(few)
+    plain = [f"model {letter}" for letter in "abcdefghij"]
+    assert len({(canvas.colour_of(n), canvas.marker_of(n)) for n in map(plain.index, plain)}) == 10

@@ -1,0 +1,48 @@
+"""All of a few pairs are shown; of many those that are separable, and what a correction over so many leaves."""
+
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from mien.reports.sections import pairs
+
+
+def table(models: int, speakers: int, separable: set[tuple[str, str]]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {
+            **{"model": model, "other": other, "measure": measure, "difference": 0.1, "low": 0.0, "high": 0.2},
+            **{"separable": (model, other) in separable and measure == "uar", "speakers": speakers},
+        }
+        for model, other in combinations([f"m{number}" for number in range(models)], 2)
+        for measure in ("uar", "wa")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_few_are_all_shown() -> None:
+    found = pairs.scored(table(6, 12, {("m0", "m1")}))
+    assert (len(found.shown), found.folded, found.pairs, found.told) == (15, [], 15, "")
+    assert found.shown[0]["by"]["wa"]["difference"] == 0.1
+
+
+def test_of_many_the_separable_are_shown_and_the_others_folded() -> None:
+    apart = {("m0", "m1"), ("m2", "m5")}
+    found = pairs.scored(table(14, 12, apart))
+    assert {(row["model"], row["other"]) for row in found.shown} == apart
+    assert len(found.folded) == 91 - 2
+    assert found.told == (
+        "2 of 91 pairs by UAR and 0 of 91 pairs by WA are separable. Holm's correction is over 91 pairs at once, which "
+        "few outlast. With 12 speakers the least p there can be is 0.044 after it, where all point one way."
+    )
+    few = pairs.scored(table(14, 10, set()))
+    assert few.shown == []
+    assert few.told.endswith("With 10 speakers none can: the least p there can be is 0.18 after it.")
+    assert pairs.scored(table(14, 40, apart)).told.endswith("which few outlast.")
+
+
+def test_embeddings_are_corrected_apart() -> None:
+    row = {"heard": {"separable": False, "number": 12}}
+    rows = [{"model": "a", "other": "b", "embedding": name, "by": row} for name in ("x", "y") for _ in range(10)]
+    found = pairs.divided(rows, pairs.SIDES, "number")
+    assert found.told.startswith("0 of 20 pairs of people heard are separable. Holm's correction is over 10 pairs")

@@ -1,0 +1,118 @@
+"""The sweep of a run with planted scores: what is best, what differs, and that test takes no part."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from mien import experiments
+from mien.audit.comparison.sweep import COLUMNS, sweep
+from mien.audit.run_leakage.summary import leakage_summary
+from mien.audit.statistics import scores
+from mien.reports import page
+from mien.runs.run import Run
+
+NAMES = {  # planted model (see conftest) -> what it is called here
+    "emotion_only": "MEnAN",
+    "gradient_reversal": "MEnAN-weight-0.1",
+    "multitask": "MEnAN-weight-0.9",
+    "MEnAN": "MEnAN-steps-2",
+}
+GRID = {
+    "weight": {"models.MEnAN.embeddings.main.remove.speaker.weight": [0.1, 0.5, 0.9]},
+    "steps": {"models.MEnAN.embeddings.main.remove.speaker.spy_steps": [2]},
+}
+
+
+@pytest.fixture(scope="module")
+def run(make_run: Callable[..., Run]) -> Run:
+    """Four planted models as one model and three variants of it."""
+    planted = make_run(seeds=(0,), clips=60, epochs=3)
+    for name in ("predictions.csv", "leakage.csv"):
+        table = pd.read_csv(planted.folder / name, dtype={"speaker": str})
+        planted.write_table(name, table.assign(model=table["model"].map(NAMES)))
+    for old, new in list(NAMES.items())[::-1]:
+        (planted.folder / "models" / old).rename(planted.folder / "models" / new)
+    raw = planted.experiment.model_dump(mode="json", exclude={"reference", "provenance"})
+    settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "weight": 0.5}}}
+    raw |= {"models": {"MEnAN": {"embeddings": {"main": settings}}}, "grid": GRID}
+    return Run(planted.folder, experiments.resolve(raw, "planted"))
+
+
+def test_a_row_is_a_point_and_the_base_is_in_every_group(run: Run) -> None:
+    table = sweep(run)
+    assert list(table.columns) == list(COLUMNS)
+    assert table[["group", "label", "model"]].to_numpy().tolist() == [
+        ["weight", "0.1", "MEnAN-weight-0.1"],
+        ["weight", "0.5", "MEnAN"],
+        ["weight", "0.9", "MEnAN-weight-0.9"],
+        ["steps", "base", "MEnAN"],
+        ["steps", "2", "MEnAN-steps-2"],
+    ]
+    assert set(table["base"]) == {"MEnAN"}
+
+
+def test_scores_and_leakage_are_those_of_the_run(run: Run) -> None:
+    table = sweep(run).drop_duplicates("model").set_index("model")
+    plain = scores.summary(run.predictions, run.classes).query("split == 'validation'").set_index("model")
+    for name in ("uar", "uar_low", "uar_high", "wa", "uar_chance"):
+        assert table[name].to_dict() == pytest.approx(plain[name].to_dict())
+    assert run.leakage is not None
+    leaks = (
+        leakage_summary(run.leakage, run.units).query("speakers == 'heard' and probe == 'strongest'").set_index("model")
+    )
+    for name in ("score", "low", "high", "chance"):
+        assert table[f"leakage_{name}"].to_dict() == pytest.approx(leaks[name].to_dict())
+    assert table["leakage_probe"].to_dict() == leaks["probe"].to_dict()
+
+
+def test_a_planted_loss_is_separable_and_a_draw_is_not(run: Run) -> None:
+    table = sweep(run).set_index("model")
+    worse = table.loc["MEnAN-weight-0.1"]
+    assert worse["separable"] is True
+    assert worse["difference_low"] <= worse["difference"] <= worse["difference_high"] < 0
+    assert worse["difference"] == pytest.approx(worse["uar"] - table["uar"]["MEnAN"].iloc[0])
+    assert table.loc["MEnAN-weight-0.9", "separable"] is False
+    assert table.loc[["MEnAN"], "difference"].isna().all()
+
+
+def test_the_best_of_each_group_has_its_highest_score_on_validation(run: Run) -> None:
+    table = sweep(run)
+    for _, part in table.groupby("group"):
+        assert list(part["uar"][part["best"]]) == [part["uar"].max()]
+
+
+def test_test_takes_no_part(run: Run) -> None:
+    before, predictions = sweep(run), run.predictions
+    try:
+        run.write_table("predictions.csv", predictions[predictions["split"] == "validation"])
+        pd.testing.assert_frame_equal(sweep(run), before)
+    finally:
+        run.write_table("predictions.csv", predictions)
+
+
+def test_the_page_tells_the_sweep_apart_from_the_models(run: Run) -> None:
+    text = page.render(run)
+    before, rest = text.split('<section id="sweep">')
+    inside, after = rest.split("</section>", 1)
+    for variant in list(NAMES.values())[1:]:
+        assert f"<td>{variant}</td>" in inside
+        assert f"<td>{variant}</td>" not in before + after
+    assert "no test clip was looked at" not in text
+    assert "3 variants swept: on 10 validation speakers" in inside
+    assert "models.MEnAN.embeddings.main.remove.speaker.spy_steps" in inside
+
+
+def test_a_run_without_test_says_so_and_shows_validation(run: Run) -> None:
+    predictions, raw = run.predictions, run.experiment.model_dump(mode="json") | {"hold_test": True}
+    held = Run(run.folder, experiments.resolve(raw, "planted"))
+    try:
+        run.write_table("predictions.csv", predictions[predictions["split"] == "validation"])
+        text = page.render(held)
+    finally:
+        run.write_table("predictions.csv", predictions)
+    assert "no test clip was looked at" in text
+    assert "Test clips were not looked at: scores are of validation speakers" in text
+    assert "UAR on validation speakers. Mark" in text
+    assert "Worst validation speaker" in text
+    assert "test speakers" not in text

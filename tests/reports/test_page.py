@@ -1,0 +1,284 @@
+"""The page tells the run's figures, in words too, stands alone, and lets no text of the run become markup."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+
+import audmetric
+import pytest
+
+from mien.audit.run_leakage.measure import summaries
+from mien.audit.run_leakage.summary import FEWEST_UNITS
+from mien.errors import RunError
+from mien.reports import page, words
+from mien.reports.sections import leaks
+from mien.runs.run import Run
+
+Maker = Callable[..., Run]
+
+
+class Reader(HTMLParser):
+    """Checks that elements are closed in order, and collects identifiers and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        self.links += [value or "" for name, value in attrs if name in {"href", "src"}]
+        if tag not in {"meta", "link", "br", "img"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+
+def text_of(run: Run) -> str:
+    return plain(page.render(run))
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", Reader(html).text)
+
+
+@pytest.fixture(scope="module")
+def small_page(small: Run) -> str:
+    return page.render(small)
+
+
+@pytest.fixture(scope="module")
+def small_text(small_page: str) -> str:
+    return plain(small_page)
+
+
+def test_it_stands_alone(small: Run, small_page: str) -> None:
+    html = small_page
+    found = Reader(html)
+    assert not found.tags & {"script", "link", "img", "iframe", "object", "form", "base"}
+    assert "default-src 'none'" in html
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    assert len(found.ids) == len(set(found.ids))
+    assert {link[1:] for link in found.links} <= set(found.ids)
+    assert page.render(small) == html
+
+
+def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str) -> None:
+    text = small_text
+    test = small.predictions[small.predictions["split"] == "test"]
+    score = {
+        model: audmetric.unweighted_average_recall(part["emotion"], part["predicted"])
+        for model, part in test.groupby("model")
+    }
+    best = max(score, key=score.__getitem__)
+    assert f"On people never heard in training {best} reaches the highest UAR: {100 * score[best]:.1f} %" in text
+    assert re.search(r"\(95 % interval over 10 speakers [\d.]+ to [\d.]+, chance 14.3\); it is above", text)
+    for value in score.values():
+        assert f"{100 * value:.1f}" in text
+    assert re.search(r"it is above gradient_reversal and not separable from (MEnAN|emotion_only)\.", text)
+    measured = small.leakage
+    assert measured is not None
+    rows = measured[(measured["speakers"] == "heard") & (measured["probe"] == "strongest")]
+    heard = rows.groupby("model")["score"].mean()
+    most, least = (
+        f"at most {100 * heard.max():.1f} % from emotion_only (95 %",
+        f"at least {100 * heard.min():.1f} % from MEnAN",
+    )
+    assert re.search(
+        rf"Of the speaker, the strongest probe still reads {re.escape(most)} interval .*{re.escape(least)}", text
+    )
+    assert "In each of the 10 folds nobody is in two parts; 8 kinds of leak were not examined." in text
+    assert small_page.split('<div class="answer">')[1].split("</div>")[0].count("<p") == 3
+
+
+def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str) -> None:
+    told = "Bar: 95 % bootstrap interval over units of folds, seeds averaged within a fold: 10 folds, 10 units."
+    assert small_text.count(told) == 2
+    found = leaks.speaker(small)
+    assert set(found["interval"]) == {"folds"}
+    for row in found[found["strongest"]].to_dict("records"):
+        assert words.span(row["low"], row["high"]) in small_text
+        assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
+    single = words.bars(found.assign(interval="training"))
+    few = f"of a single training, the mean of them, since units of folds are fewer than {FEWEST_UNITS}"
+    assert single == f"Bar: 95 % bootstrap interval {few}."
+    mixed = words.bars(found.assign(interval=["training", *found["interval"][1:]]))
+    assert mixed == f"{told.removesuffix('.')}; or {few}."
+    twins = words.bars(found.assign(units=5))
+    assert "10 folds, 5 units (folds that train on the same people are one)" in twins
+
+
+def test_p_is_that_of_the_audit(audited: Run) -> None:
+    measured = audited.leakage
+    assert measured is not None
+    p = {"speaker": 0.004, "emotion": 0.02, "gender": 0.3}
+    varied = measured.assign(p=measured["factor"].map(p) * (1 + measured["fold"] % 2))
+    run = Run(audited.folder, audited.experiment)
+    run.write_table("leakage.csv", varied)
+    try:
+        found = leaks.summed(run)
+        same = summaries(varied, run.units)
+    finally:
+        run.write_table("leakage.csv", measured)
+    keys = ["factor", "role", "measure", "model", "embedding", "speakers", "probe"]
+    both = found.merge(same, on=keys, suffixes=("", "_audit"), validate="one_to_one")
+    assert len(both) == len(found) > 20
+    assert both["p"].to_numpy() == pytest.approx(both["p_corrected_audit"].to_numpy())
+    one = both[(both["model"] == "MEnAN") & (both["embedding"] == "main") & (both["probe"] == "strongest")]
+    side = one[(one["speakers"] == "unheard") & (one["measure"] == "uar")].set_index("factor")["p"]
+    # twice the mean over folds of 1.5 p, then Holm over the three and the speaker of people heard
+    assert side.to_dict() == pytest.approx({"speaker": 0.048, "emotion": 0.12, "gender": 0.9})
+
+
+def test_sections_and_notes(small_text: str) -> None:
+    text = small_text
+    assert text.count("people who validate one fold are tested in another") == 1
+    assert "Leave one speaker out: 10 folds; speakers in a fold: 8 train, 1 validate, 1 tested" in text
+    assert "In each of the 10 folds the speakers of training, validation and test are disjoint." in text
+    assert "The certificate holds the SHA-256 of 140 files." in text
+    assert "Fold 1, test (08): no clip of disgust." in text
+    assert "3 clips not used: no emotion of the scheme." in text
+    assert "paper 59.9" in text
+    assert "packages.torch 2.13.0" in re.sub(r"(packages\.torch)", r"\1 ", text)
+    assert "is not finished" not in text
+
+
+def test_the_nearest_provenance_is_told(small: Run) -> None:
+    told = {key: source for key, _, source in page._settings(small)}
+    assert told["models.MEnAN.embeddings.main.tasks.emotion"] == "assumed"
+    assert told["models.emotion_only.embeddings.main.tasks.emotion"] == "paper"
+    assert told["training.epochs"] == "ours"
+    assert told["training.batch"] == ""
+    assert not {key for key in told if key.startswith(("reference", "provenance"))}
+
+
+def test_without_leakage_it_says_so_and_a_shared_speaker_is_told_in_bold(make_run: Maker) -> None:
+    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
+    run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
+    assert page._rotates(run)
+    run.splits[3]["validation"]["speakers"].append(run.splits[3]["test"]["speakers"][0])
+    assert not page._rotates(run), "somebody validates and is tested in one fold"
+    run.splits[3]["validation"]["speakers"].pop()
+    text = text_of(run)
+    assert "A speaker is in two parts of fold 2: scores of it are not speaker-independent." in text
+    assert "Leakage was not measured in this run" in text
+    assert "What is left of the speaker was not measured in this run." in text
+    assert "Differences between models" not in text
+
+
+def test_text_is_never_markup_and_what_an_unfinished_run_of_an_earlier_version_lacks_is_told(make_run: Maker) -> None:
+    run = make_run(models=("MEnAN", "multitask"), seeds=(0,), clips=8, epochs=2, strongest=False)
+    hostile = run.experiment.model_copy(update={"title": "<script>alert(1)</script>", "cost": "a & b < c"})
+    run.cell("MEnAN", 3, 0).weights.unlink()
+    html = page.render(Run(run.folder, hostile))
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)" in html
+    assert "19 of 20 trainings" in html
+    text = re.sub(r"\s+", " ", plain(html))
+    before = "What is left of the speaker was measured before the strongest probe was chosen on validation clips; "
+    assert text.count(before + "'mien audit RUN' measures it again.") == 2, "in the answer, and in the section"
+    assert "UAR of the probe" not in text
+    assert leaks.stale(run)
+
+
+def test_nothing_trained_is_refused(make_run: Maker) -> None:
+    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
+    for cell in run.cells:
+        cell.weights.unlink()
+    with pytest.raises(RunError, match="no model has been trained yet"):
+        page.write(run)
+    assert not (run.folder / "report.html").exists()
+
+
+def test_forty_trainings_stay_small(make_run: Maker) -> None:
+    run = make_run(seeds=(0,), clips=14, epochs=60)
+    path = page.write(run)
+    assert path == run.folder / "report.html"
+    assert path.stat().st_size < 1_000_000
+
+
+def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) -> None:
+    html = page.render(audited)
+    found = Reader(html)
+    assert len(found.ids) == len(set(found.ids))
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    text = re.sub(r"\s+", " ", found.text)
+    mark = "heard: 1 of 1 speakers (fold 0); accepted, same-sentence: 300 sentences (fold 0)"
+    assert html.index(mark) < html.index("<h1>"), "a banner on top"
+    tables = html[html.index("<main>") : html.index('<section id="split">')].count('<div class="wide" role="region"')
+    assert text.count(mark) == 1
+    assert text.count("Marked: same-sentence; see top.") >= tables > 10
+    table = text[text.index("People heard in trainingemotion_only") :]
+    measured = audited.leakage
+    assert measured is not None
+    rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "heard")]
+    for model, label in (
+        ("MEnAN", "MEnAN"),
+        ("baseline", "emotion labelfloor, heard"),
+        ("baseline", "inputsceiling"),
+    ):
+        part = rows[(rows["model"] == model) & (rows["probe"] == "strongest")]
+        part = part[part["embedding"] == {"MEnAN": "main"}.get(model, re.split("floor|ceiling", label)[0])]
+        assert f"{label}" in table
+        assert words.percent(part["score"].mean()) in table
+    assert "MEnAN + LEACE" in table
+    assert "mlp" in text
+    assert "EER, %" in text
+    assert "Other factors" in text
+    assert "; after LEACE it reads" in text
+    assert text.count("emotion label: ") == 0, "floors of the speaker are no floors of gender"
+    assert "near-duplicate: no media" in text
+    assert "300 rows" in text
+    assert "And 100 more in certificate.json." in text
+    assert "03-7 & co" in text
+    assert "licence of emodb free for research; example.org (somewhere)" in re.sub(r"(emodb)(free)", r"\1 \2", text)
+
+
+def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: str) -> None:
+    test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
+    men = test[test["speaker"].isin(["03", "10", "11", "12", "15"])]
+    women = test.drop(men.index)
+    score = [100 * audmetric.unweighted_average_recall(part["emotion"], part["predicted"]) for part in (women, men)]
+    row = small_text[small_text.index("female5 speakers") :]
+    row = row[row.index("MEnAN") :][:200]
+    assert f"{score[0]:.1f}" in row
+    assert f"{score[1]:.1f}" in row
+    assert "female minus male" in row
+    assert "UAR14086.4" in small_text.replace(" ", ""), "listeners: .95 of anger, .85 of six others"
+    share = (test["emotion"] == test["predicted"]).groupby(test["speaker"]).mean()
+    extremes = small_text[small_text.index("Best and worst") :]
+    extremes = extremes[extremes.index("MEnAN") :][:60]
+    assert f"{100 * share.max():.1f}" in extremes
+    assert f"{100 * share.min():.1f}" in extremes
+
+
+def test_certainty_is_measured_on_test(small: Run, small_text: str) -> None:
+    """The planted probabilities say 40 % and are right more often: never too sure, and no surer of what is right."""
+    test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
+    right = (test["emotion"] == test["predicted"]).mean()
+    assert f"{100 * abs(right - 0.4):.1f}" in small_text[small_text.index("Calibration error, points") :]
+    assert "10 test speakers, 140 clips; the seeds that judge a clip are averaged" in small_text
+
+
+def test_numbers_in_words() -> None:
+    assert words.percent(0.45678) == "45.7"
+    assert words.percent(float("nan")) == words.percent(None) == words.span(float("nan"), 0.2) == "\N{EN DASH}"
+    assert (words.signed(0.012), words.signed(-0.012)) == ("+1.2", "\N{MINUS SIGN}1.2")
+    assert words.listed(["a"]) == "a"
+    assert words.listed("abc") == "a, b and c"
+    assert (words.counted(1, "fold"), words.counted(1200, "clip")) == ("1 fold", "1,200 clips")

@@ -1,0 +1,151 @@
+"""What stands beside a clip decides nothing of it: voices and faces judged together are those judged alone."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mien import experiments
+from mien.data.normalisation import Normalisation
+from mien.media.faces.tracking import Faces, Reason, Seen
+from mien.media.scenes import Scene
+from mien.models.layers.normalisation import BatchNorm
+from mien.runs import timeline
+from mien.runs.cell import Model, build
+from mien.runs.ensemble import Ensemble, best_model
+from mien.runs.run import Run
+
+TINY = {"name": "vgg", "channels": [4, 6], "dimension": 6}
+NEAR = 1e-4  # rounding in float32 through logits that are spread apart
+EMOTION = {"embeddings": {"emotion": {"dim": 5, "tasks": {"emotion": 1.0}}}}
+PERSON = {"embeddings": {"speaker": {"dim": 5, "tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+EXPERIMENT = {
+    "title": "tiny",
+    "paper": "none",
+    "command": "none",
+    "cost": "none",
+    "expected": "none",
+    "recipe": "disentangle",
+    "encoder": {"audio": TINY, "video": TINY},
+    "models": {"emotion_only": EMOTION, "person_only": PERSON, "multitask": EMOTION},
+    "data": {
+        "scheme": "iemocap",
+        "audio": {"name": "logmel", "mels": 6},
+        "video": {"name": "crops", "faces": "whole-frame", "size": 8},
+    },
+    "protocol": {"name": "leave_one_speaker_out"},
+    "training": {"epochs": 1, "batch": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """Two members that hear and see, untrained, with statistics of batch normalisation as training leaves them."""
+    experiment = experiments.resolve(EXPERIMENT, "tiny")
+    generator, members = torch.Generator().manual_seed(0), []
+    classes = ("anger", "happiness", "neutral", "sadness")
+    for seed in (0, 1):
+        recipe = build(experiment, "emotion_only", {"emotion": classes}, seed=seed, class_weight={}).eval()
+        for module in recipe.modules():
+            if isinstance(module, BatchNorm):
+                module.running_mean.copy_(0.1 * torch.randn(module.running_mean.shape, generator=generator))
+        alone = {what: Normalisation("none", {}) for what in ("audio", "video")}
+        members.append(Model(experiment, recipe, alone, {"emotion": classes}))
+    made = Ensemble("tiny", classes, "iemocap", tuple(members))
+    for member in members:  # logits of mean 0 and deviation 2 over the cases: what one case has shows
+        head, told = member.recipe.tasks["emotion-emotion"][-1], []
+        watched = head.register_forward_hook(lambda _, given, logits, told=told: told.append(logits))
+        replace(made, models=(member,)).judge(*zip(*CASES.values(), strict=True))
+        watched.remove()
+        scale, middle = 2 / torch.cat(told).std(dim=0), torch.cat(told).mean(dim=0)
+        head.bias.data.sub_(middle).mul_(scale)
+        head.weight.data.mul_(scale[:, None])
+    return made
+
+
+def voice(seed, frames=30):
+    return np.random.default_rng(seed).normal(1.0, 2.0, size=(frames, 6)).astype(np.float32)
+
+
+def face(seed, frames=5, *, unusable=()):
+    reasons = np.zeros(frames, np.uint8)
+    reasons[list(unusable)] = Reason.TOO_DARK
+    colour = np.array([200, 60, 20])[:, None, None]
+    pixels = (colour + np.random.default_rng(seed).integers(0, 50, (frames, 3, 8, 8))).astype(np.uint8)
+    return Seen(1, pixels, reasons, np.arange(float(frames)), (0, 0, 1, 1), 0.1, np.nan)
+
+
+CASES = {
+    "voice": (voice(0), None),
+    "face": (None, face(1)),
+    "both": (voice(2, 21), face(3, 7)),
+    "a face in part": (None, face(4, 4, unusable=[0, 3])),
+    "a face of which nothing can be used": (voice(5), face(6, 3, unusable=range(3))),
+}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 2), (2, 1, 0), (0, 0), (4, 3, 2, 1, 0), (3, 4), (4, 3)])
+def test_a_judgement_does_not_depend_on_what_is_judged_beside_it(ensemble, order):
+    cases = [list(CASES.values())[number] for number in order]
+    together = ensemble.judge([heard for heard, _ in cases], [seen for _, seen in cases])
+    for row, (heard, seen) in zip(together, cases, strict=True):
+        np.testing.assert_allclose(row, ensemble.judge([heard], [seen])[0], atol=NEAR)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-9)
+
+
+def test_every_modality_moves_the_judgement_and_what_cannot_be_used_does_not(ensemble):
+    heard, seen = CASES["both"]
+    both, voiced, faced = ensemble.judge([heard, heard, None], [seen, None, seen])
+    assert min(np.abs(both - voiced).max(), np.abs(both - faced).max(), np.abs(voiced - faced).max()) > 0.01
+    heard, dark = CASES["a face of which nothing can be used"]
+    np.testing.assert_allclose(*ensemble.judge([heard, heard], [dark, None]), atol=NEAR)
+    np.testing.assert_array_equal(ensemble.judge([heard, heard]), ensemble.judge([heard, heard], [None, None]))
+
+
+@pytest.mark.parametrize("kinds", [["both", "face", "voice"], ["voice", "both", "face"], ["face", "voice", "both"]])
+def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, kinds):
+    def play(file, **settings):
+        for number, kind in enumerate(kinds):
+            heard, seen = CASES[kind]
+            people = () if seen is None else (seen,)
+            yield Scene(number, number + 1.0, np.zeros(16_000, np.float32), 1.0 * (heard is not None), people, None)
+
+    def frames(self, sound, places):
+        return [CASES[kind][0] for kind in kinds if CASES[kind][0] is not None]
+
+    monkeypatch.setattr(timeline, "scenes", play)
+    monkeypatch.setattr(Ensemble, "frames", frames)
+    settings = {"window": 1.0, "hop": 1.0, "detect": None, "speaker": "active"}
+    rows = list(timeline.seen(Path("a.mp4"), ensemble, Faces(faces="whole-frame"), **settings))
+    for kind, row in zip(kinds, rows, strict=True):
+        heard, seen = CASES[kind]
+        expected = ensemble.judge([heard], [seen])[0]
+        np.testing.assert_allclose(row.probabilities, expected, atol=NEAR)
+        if kind != "both":
+            assert row.audio_share is row.video_share is None
+            continue
+        best = expected.argmax()
+        taken = [
+            expected[best] - ensemble.judge([one], [other])[0][best] for one, other in ((None, seen), (heard, None))
+        ]
+        assert [row.audio_share, row.video_share] == pytest.approx(taken, abs=NEAR)
+        assert max(map(abs, taken)) > 0.01
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({"emotion_only": 0.4, "person_only": 0.9, "multitask": 0.5}, "multitask"),
+        ({"emotion_only": 0.5, "person_only": 0.1, "multitask": 0.5}, "emotion_only"),
+        ({"person_only": 0.2}, "person_only"),
+    ],
+)
+def test_the_best_model_is_one_that_was_trained_for_emotion_where_there_is_one(tmp_path, scores, best):
+    models = {name: EXPERIMENT["models"][name] for name in scores}
+    run = Run.start(tmp_path, experiments.resolve({**EXPERIMENT, "models": models}, "tiny"))
+    told = {"models": {name: {"validation": {"uar": uar}} for name, uar in scores.items()}}
+    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    assert best_model(run) == best

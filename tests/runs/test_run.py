@@ -1,0 +1,173 @@
+"""The run folder: what is missing, damaged or unfinished is told by file with the way out, and never believed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import save_file
+
+from mien import experiments
+from mien.errors import ConfigError, RunError
+from mien.runs.run import Run
+from mien.runs.run_tables import read_table
+
+CLIPS = ["a", "b", "c"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of one model, fold and seed, with all its files."""
+    experiment = experiments.load("demo", ["models.multitask=null", "models.MEnAN=null", "protocol.folds=[0]"])
+    run = Run.start(tmp_path / "run", experiment)
+    table = pd.DataFrame({"clip": CLIPS, "file": CLIPS, "speaker": ["01", "02", "03"], "emotion": "fear"})
+    run.write_table("clips.csv", table.assign(label="fear"))
+    parts = {part: {"speakers": [], "clips": []} for part in ("train", "validation", "test")}
+    run.write_json("splits.json", {"protocol": {}, "folds": [{"fold": 0, **parts}]})
+    run.write_json("metrics.json", {"models": {}})
+    known = ("corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes")
+    run.write_json("certificate.json", dict.fromkeys(known, ""))
+    head = {"model": "emotion_only", "fold": 0, "seed": 0, "split": "test", "predicted": "fear"}
+    predictions = table.drop(columns="file").assign(**head, **dict.fromkeys(run.classes, 0.5))
+    run.write_table("predictions.csv", predictions)
+    cell = run.cell("emotion_only", 0, 0)
+    cell.folder.mkdir(parents=True)
+    run.write_table("models/emotion_only/fold-0-seed-0/predictions.csv", predictions)
+    run.write_embeddings(cell, CLIPS, ["train", "validation", "test"], {"main": np.ones((3, 2), np.float32)})
+    (cell.folder / "history.jsonl").write_text('{"epoch": 1, "validation uar": 0.5}\n')
+    save_file({"x": np.ones(4, np.float32)}, cell.weights)
+    return Run.open(tmp_path / "run")
+
+
+def test_a_whole_run_is_read(run: Run) -> None:
+    (cell,) = run.require_cells()
+    table, embeddings = run.embeddings(cell)
+    assert list(table["clip"]) == CLIPS
+    assert list(table["speaker"]) == ["01", "02", "03"]
+    assert list(table["split"]) == ["train", "validation", "test"]
+    assert embeddings["main"].shape == (3, 2)
+    assert len(run.predictions) == 3
+    assert list(run.history(cell)["epoch"]) == [1]
+    assert run.leakage is None
+
+
+def test_folds_that_train_on_the_same_people_are_one_unit(run: Run) -> None:
+    people = {3: "abc", 4: "cab", 5: "abd", 8: "dba", 9: "abe"}
+    parts = {part: {"speakers": [], "clips": []} for part in ("validation", "test")}
+    folds = [{"fold": n, "train": {"speakers": list(those), "clips": []}, **parts} for n, those in people.items()]
+    run.write_json("splits.json", {"protocol": {}, "folds": folds})
+    assert run.units == {3: 3, 4: 3, 5: 5, 8: 5, 9: 9}
+
+
+def test_words_may_differ_from_those_that_a_run_was_begun_with_and_settings_may_not(run: Run) -> None:
+    assert run.experiment.reference == {}
+    told = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}
+    now = run.experiment.model_copy(update={"title": "another title", "reference": told})
+    Run.start(run.folder, now)
+    assert Run.open(run.folder).experiment == now
+    with pytest.raises(RunError, match=r"holds another experiment: seeds was \[0\] and is now \[1\]"):
+        Run.start(run.folder, now.model_copy(update={"seeds": (1,)}))
+
+
+def test_evaluations_and_silhouettes_are_read_where_there_are_some(run: Run) -> None:
+    assert run.evaluations == {}
+    assert run.silhouettes is None
+    run.write_json("evaluations/b/metrics.json", {"models": {"m": 1}})
+    run.write_json("evaluations/a/metrics.json", {"models": {}})
+    assert list(run.evaluations) == ["a", "b"]
+    run.write_json("evaluations/a/metrics.json", {"classes": []})
+    with pytest.raises(RunError, match=r"evaluations/a/metrics\.json: damaged \(no key 'models'\)"):
+        _ = run.evaluations
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "no weights", "no predictions", "no embeddings"])
+def test_a_cell_is_finished_when_all_of_it_is_there_and_can_be_read(run: Run, damage: str) -> None:
+    (cell,) = run.cells
+    match damage:
+        case "cut":
+            cell.weights.write_bytes(cell.weights.read_bytes()[:-1])
+        case "empty":
+            cell.weights.write_bytes(b"")
+        case "no weights":
+            cell.weights.unlink()
+        case "no predictions":
+            (cell.folder / "predictions.csv").unlink()
+        case _:
+            (cell.folder / "embeddings.safetensors").unlink()
+    assert not cell.finished
+    assert run.cells == []
+    with pytest.raises(RunError, match="not one of its models is trained to the end; run the same 'mien train' again"):
+        run.require_cells()
+
+
+READERS = {
+    "metrics.json": lambda run: run.metrics,
+    "splits.json": lambda run: run.splits,
+    "certificate.json": lambda run: run.certificate,
+    "environment.json": lambda run: run.environment,
+    "clips.csv": lambda run: run.clips,
+    "predictions.csv": lambda run: run.predictions,
+    "leakage.csv": lambda run: run.leakage,
+    "embeddings.safetensors": lambda run: run.embeddings(run.cell("emotion_only", 0, 0)),
+    "history.jsonl": lambda run: run.history(run.cell("emotion_only", 0, 0)),
+}
+BYTES = {name: [b"", b"\xff\xfe\x00", b"{", b"clip,x\n"] for name in READERS}
+WORSE = {
+    "metrics.json": [b"[]", b"{}"],
+    "splits.json": [b"[]", b"{}", b'{"folds": 3}', b'{"folds": [3]}', b'{"folds": [{"fold": 0, "train": {}}]}'],
+    "certificate.json": [b"{}", b"null"],
+    "clips.csv": [b"clip,file,speaker,emotion\na,a,a,a\n"],
+    "embeddings.safetensors": [b"0" * 100],
+    "history.jsonl": [b"[1, 2]\n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, one) for name in READERS for one in BYTES[name] + WORSE.get(name, [])]
+)
+def test_a_damaged_file_is_told_with_the_way_out(run: Run, name: str, content: bytes) -> None:
+    folder = (
+        run.cell("emotion_only", 0, 0).folder if name in {"embeddings.safetensors", "history.jsonl"} else run.folder
+    )
+    (folder / name).write_bytes(content)
+    with pytest.raises(RunError) as error:
+        READERS[name](run)
+    assert str(error.value).startswith(f"{folder / name}: damaged (")
+    assert "run the same 'mien train' again" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_embeddings_of_other_clips_are_refused(run: Run) -> None:
+    (cell,) = run.cells
+    run.write_embeddings(cell, ["a", "b", "z"], ["train"] * 3, {"main": np.ones((3, 2), np.float32)})
+    with pytest.raises(RunError, match=r"embeddings\.safetensors: damaged"):
+        run.embeddings(cell)
+    run.write_embeddings(cell, CLIPS, ["train"] * 3, {"main": np.ones((2, 2), np.float32)})
+    with pytest.raises(RunError, match="'main' has 2 rows for 3 clips"):
+        run.embeddings(cell)
+
+
+def test_a_missing_file_is_told_with_the_way_out(run: Run) -> None:
+    (cell,) = run.cells
+    for name in ("metrics.json", "clips.csv", "predictions.csv"):
+        (run.folder / name).unlink()
+        with pytest.raises(
+            RunError, match=f"{name}: missing, the run is not finished; run the same 'mien train' again"
+        ):
+            READERS[name](run)
+    (cell.folder / "history.jsonl").unlink()
+    with pytest.raises(RunError, match=r"history\.jsonl: missing; delete .*fold-0-seed-0"):
+        run.history(cell)
+    with pytest.raises(RunError, match=r"predictions\.csv: missing; run the same"):
+        read_table(run.folder / "predictions.csv")
+
+
+def test_a_binary_experiment_is_told(run: Run) -> None:
+    (run.folder / "experiment.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8"):
+        Run.open(run.folder)
+
+
+def test_json_of_a_run_is_read_as_it_was_written(run: Run) -> None:
+    assert run.certificate == json.loads((run.folder / "certificate.json").read_text())
