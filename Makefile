@@ -42,7 +42,7 @@ format: .venv/.tools
 bench: .venv/.tools
 	for benchmark in features step store; do $(BIN)/python benchmarks/bench_$$benchmark.py || exit 1; done
 	if test -d "$(RUN)"; then $(BIN)/python benchmarks/bench_predict.py --model "$(RUN)"; \
-	elif test -d src/mien/models/voice-small; then $(BIN)/python benchmarks/bench_predict.py; fi
+	elif test -d src/mien/models/packaged/voice-small; then $(BIN)/python benchmarks/bench_predict.py; fi
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
