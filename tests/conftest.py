@@ -16,14 +16,20 @@ from layouts import corpus, layouts  # noqa: F401 - fixtures of several folders
 from mien.data.batch import Batch, Sequence
 from mien.data.batches import Examples, Loader, Stream
 from mien.data.length import Length
-from mien.models import encoders
-from mien.models.recipes import disentangle
-from mien.models.recipes._recipe import Recipe
+from mien.data.targets import Target
+from mien.models import encoders, recipes
+from mien.models.encoders._joined import joined
+from mien.models.recipes._recipe import Given, Recipe
 
 torch.set_num_threads(1)
 
 DIMENSION, CLASSES = 5, {"emotion": 4, "speaker": 3}
+TARGETS = {
+    name: Target(name, "classes", (name,), tuple(map(str, range(size))), main=name == "emotion")
+    for name, size in CLASSES.items()
+}
 PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
+SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
 TINY = {  # settings that make an encoder small; without a line it is tested as it comes
     "cnn_gru": {"channels": 6},
     "vgg": {"channels": [6, 8], "dimension": 8},
@@ -124,31 +130,42 @@ def make_batch(make_loader: Callable[..., Loader], make_examples: Callable[..., 
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """A tiny recipe: any encoder of the audio, or modality -> encoder, and the settings of any model."""
+    """A tiny model: any encoder of the audio, or modality -> encoder, the settings of any model of any recipe."""
 
     def make(
         settings: dict[str, object],
         *,
         encoder: str | Mapping[str, str] = "cnn_gru",
+        recipe: str = "disentangle",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
     ) -> Recipe:
         names = {"audio": encoder} if isinstance(encoder, str) else encoder
         torch.manual_seed(seed)
-        made = make_encoder(names)
-        config = disentangle.Config.model_validate_json(json.dumps({"hidden": [6], **settings}))
-        return disentangle.build(config, made, CLASSES, {}).to(dtype)
+        module = recipes.recipe(recipe)
+        small = {"hidden": [6]} if "hidden" in module.Config.model_fields else {}
+        config = module.Config.model_validate_json(json.dumps(small | settings))
+        made = make_encoders(names) if module.TAKES else {}
+        shapes = {modality: SHAPES[modality] for modality in names}
+        return module.build(config, Given(made, shapes, TARGETS)).to(dtype)
 
     return make
 
 
 def make_encoder(names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]] | None = None) -> torch.nn.Module:
+    """Tiny encoders of one modality or two, joined."""
+    return joined(make_encoders(names, shapes))
+
+
+def make_encoders(
+    names: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> dict[str, torch.nn.Module]:
     """Tiny encoders by modality, for the batches of `make_batch` or for frames of other shapes."""
     configs = {
         modality: (name, encoders.encoder(name).Config.model_validate_json(json.dumps(TINY.get(name, {}))))
         for modality, name in names.items()
     }
-    return encoders.build(configs, {"audio": (DIMENSION,), "video": PIXELS, **(shapes or {})})
+    return encoders.build(configs, {**SHAPES, **(shapes or {})})
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import mien
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 EMOTIONS = {"anger": 300.0, "neutral": 150.0, "sadness": 90.0}
 CLIPS = {"anger": 4, "neutral": 3, "sadness": 2}

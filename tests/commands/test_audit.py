@@ -16,7 +16,7 @@ from mien.audit.run_leakage import measure as run_leakage
 from mien.cli.main import main
 from mien.errors import AuditError, ConfigError
 from mien.runs.run import Run
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 
 @pytest.fixture(autouse=True)

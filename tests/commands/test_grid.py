@@ -12,7 +12,7 @@ from mien.engine import checkpoint
 from mien.errors import RunError
 from mien.runs.cell import train_cell
 from mien.runs.run import Run
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 GRID = """
 extends: tiny.yaml

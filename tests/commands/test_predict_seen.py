@@ -20,7 +20,7 @@ from mien.media.faces.detectors import Face
 from mien.runs import exported, timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 WATCHING = """
 title: a tiny one

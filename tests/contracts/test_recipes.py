@@ -1,4 +1,4 @@
-"""One contract for every removal and encoder that the folders hold (DESIGN 6), on tiny configurations.
+"""One contract for every recipe, removal and encoder that the folders hold, on tiny configurations.
 
 Every model on one encoder, and every encoder under one model; the rest of the product is slow.
 """
@@ -9,59 +9,61 @@ import pytest
 import torch
 from torch import nn
 
+from mien.common.settings import parse
 from mien.data.batch import Sequence
 from mien.engine.minimise import Optimisation, Optimiser
+from mien.models import encoders, recipes
 from mien.models.encoders import names as encoder_names
-from mien.models.objectives.losses import PENALTIES
-from mien.models.objectives.removals import REMOVALS
+from mien.models.layers.frozen import Frozen
 from mien.models.recipes import names as recipe_names
 
-FIGHT = {"how": "alternating", "weight": 0.1, "spies": 2, "restart": 3}
-REVERSAL = {"how": "gradient_reversal", "weight": 0.1}
 MODELS = {
-    "emotion only": {"embeddings": {"main": {"tasks": {"emotion": 1.0}}}},
-    "multitask": {"embeddings": {"main": {"tasks": {"emotion": 0.5, "speaker": 0.5}}}},
-    "two embeddings": {
-        "embeddings": {
-            "emotion": {"dim": 8, "tasks": {"emotion": 1.0}, "remove": {"speaker": FIGHT}},
-            "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": REVERSAL}},
-            "other": {"dim": 3, "activation": "relu", "tasks": {"emotion": 0.1}, "read": ["speaker"]},
-        },
-        "penalties": {name: {"between": ["emotion", "speaker"], "weight": 0.01} for name in PENALTIES},
-    },
-    **{
-        f"removal {how}": {
-            "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how, "spy_steps": 2}}}}
-        }
-        for how in REMOVALS
-    },
+    f"{recipe}: {name}": (recipe, settings)
+    for recipe in recipe_names()
+    for name, settings in recipes.recipe(recipe).TINY.items()
 }
 BOTH = {"audio": "cnn_gru", "video": "vgg"}
 QUICK = "vector"
 TRUNKS = {**{name: name for name in encoder_names()}, "both modalities": BOTH}
 
 
+RICH = "disentangle: two embeddings"  # the model that every encoder is held to
+
+
+def trunks(recipe):
+    """What a recipe is built on: every encoder that it takes; where it takes none, the frames of the audio."""
+    takes = recipes.recipe(recipe).TAKES
+    return {name: one for name, one in TRUNKS.items() if one is BOTH or encoders.encoder(name).RETURNS in takes} or {
+        "no encoder": {"audio": QUICK}
+    }
+
+
 def pairs(*quick):
     """The product of models and encoders, of which all but QUICK's and those of `quick` are slow."""
-    fast = {(model, QUICK) for model in MODELS} | {("two embeddings", name) for name in quick}
+    fast = {(model, name) for model in MODELS for name in (QUICK, "no encoder")} | {(RICH, name) for name in quick}
     return pytest.mark.parametrize(
-        ("settings", "encoder"),
+        ("tiny", "encoder"),
         [
             pytest.param(
-                settings,
+                tiny,
                 encoder,
                 id=f"{model}, {name}",
                 marks=() if (model, name) in fast else pytest.mark.slow,
             )
-            for model, settings in MODELS.items()
-            for name, encoder in TRUNKS.items()
+            for model, tiny in MODELS.items()
+            for name, encoder in trunks(tiny[0]).items()
         ],
     )
 
 
-every_encoder = pytest.mark.parametrize("encoder", TRUNKS.values(), ids=TRUNKS.keys())
 every_pair = pairs(*TRUNKS)
 every_model = pairs("both modalities")  # of what tests/contracts/test_encoders.py holds every encoder to by itself
+
+
+@pytest.fixture(scope="module")
+def made(make_recipe):
+    """A tiny model of a recipe."""
+    return lambda tiny, encoder, **more: make_recipe(tiny[1], recipe=tiny[0], encoder=encoder, **more)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +84,20 @@ def epoch_for(make_loader, make_examples):
 
 
 def test_every_recipe_is_swept():
-    """The models above are those of `disentangle`; another recipe brings its own tiny ones here."""
     assert "disentangle" in recipe_names()
+    assert {recipe for recipe, _ in MODELS.values()} == set(recipe_names())
+
+
+@every_pair
+def test_a_model_says_what_it_is(made, batch_for, tiny, encoder):
+    model, batch = made(tiny, encoder), batch_for(encoder)
+    config, answer = parse(recipes.recipe(tiny[0]).Config, tiny[1], tiny[0]), model.answer(batch)
+    assert set(answer.embeddings) == set(config.carried)
+    assert set(answer.outputs) == config.targets >= config.tasks
+    assert config.factors >= config.targets
+    assert {branch.factor for branch in answer.branches} <= config.factors
+    assert {branch.embedding for branch in answer.branches} <= set(config.carried)
+    assert {name for names in model.heads.values() for name in names} <= {name for name, _ in model.named_modules()}
 
 
 class Recorder:
@@ -95,10 +109,11 @@ class Recorder:
         self.last = copy.deepcopy(recipe.state_dict())
 
     def __call__(self, loss, *modules, phase=""):
+        names = {id(module): name for name, module in self.recipe.named_modules()}
         self._nothing_but(())
         self.minimise(loss, *modules, phase=phase)
         self._nothing_but(modules)
-        self.named.append(modules)
+        self.named.append(frozenset(names[id(module)] for module in modules))
 
     def forget(self, *modules):
         self._nothing_but(modules)
@@ -115,26 +130,21 @@ class Recorder:
 
 
 @every_pair
-def test_only_what_is_named_moves_and_no_gradient_is_left(make_recipe, epoch_for, settings, encoder):
-    """Parameters and buffers: a spy's phase leaves the encoder's running statistics as they are."""
-    recipe = make_recipe(settings, encoder=encoder)
+def test_only_what_is_named_moves_and_no_gradient_is_left(made, epoch_for, tiny, encoder):
+    """Parameters and buffers: a phase without the encoder leaves its running statistics as they are."""
+    recipe = made(tiny, encoder)
     recorder = Recorder(recipe, Optimisation(recipe, Optimiser()))
     for batch in epoch_for(encoder):
+        recorder.named.clear()
         recipe.step(batch, recorder)
+        assert set(recorder.named) == recipe.phases, "a step has the phases that the recipe says, and no other"
     recorder._nothing_but(())
-    spies = {id(module) for module in recipe.spies.values()}
-    phases = [modules for modules in recorder.named if recipe.encoder not in modules]
-    assert len(recorder.named) - len(phases) == 4, "the encoder has one phase a step"
-    assert all(id(module) in spies for modules in phases for module in modules)
-    restarts = [
-        one.get("restart") for part in settings["embeddings"].values() for one in part.get("remove", {}).values()
-    ]
-    assert len(recorder.forgotten) == sum(number is not None for number in restarts)
+    assert all(id(module) in {id(one) for one in recipe.modules()} for module in recorder.forgotten)
 
 
 @every_pair
-def test_every_declared_parameter_moves_within_an_epoch(make_recipe, epoch_for, settings, encoder):
-    recipe = make_recipe(settings, encoder=encoder)
+def test_every_declared_parameter_moves_within_an_epoch(made, epoch_for, tiny, encoder):
+    recipe = made(tiny, encoder)
     before = copy.deepcopy(recipe.state_dict())
     minimise = Optimisation(recipe, Optimiser())
     for batch in epoch_for(encoder):
@@ -144,8 +154,8 @@ def test_every_declared_parameter_moves_within_an_epoch(make_recipe, epoch_for, 
 
 
 @every_pair
-def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(make_recipe, batch_for, settings, encoder):
-    recipe = make_recipe(settings, encoder=encoder)
+def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(made, batch_for, tiny, encoder):
+    recipe = made(tiny, encoder)
     minimise = Optimisation(recipe, Optimiser(decay=0.1))
     for step in range(3):
         recipe.step(batch_for(encoder, step=step), minimise)
@@ -153,20 +163,20 @@ def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(make_
     for labels in ({"speaker": unknown}, {"emotion": unknown}, {"emotion": unknown, "speaker": unknown}):
         before = copy.deepcopy(recipe.state_dict())
         recipe.step(batch_for(encoder, **labels), minimise)
+        heads = tuple(f"{name}." for factor in labels for name in recipe.heads.get(factor, ()))
         for name, value in recipe.state_dict().items():
-            head = name.split(".")[1] if name.startswith(("tasks", "spies")) else ""
-            if any(head.endswith(factor) for factor in labels):
+            if name.startswith(heads):
                 assert torch.equal(value, before[name]), f"{name} moved without a label"
 
 
 @every_model
-def test_junk_in_invalid_frames_changes_nothing(make_recipe, batch_for, settings, encoder):
+def test_junk_in_invalid_frames_changes_nothing(made, batch_for, tiny, encoder):
     batch = batch_for(encoder)
     assert not batch.audio.valid.all()
     states, embeddings = [], []
     for junk in (0.0, 1e6, torch.nan):
         changed = _changed(batch, lambda one, junk=junk: Sequence(_filled(one, junk), one.valid))
-        recipe = make_recipe(settings, encoder=encoder)
+        recipe = made(tiny, encoder)
         recipe.step(changed, Optimisation(recipe, Optimiser()))
         states.append(copy.deepcopy(recipe.state_dict()))
         with torch.no_grad():
@@ -178,7 +188,7 @@ def test_junk_in_invalid_frames_changes_nothing(make_recipe, batch_for, settings
 
 @every_model
 @pytest.mark.parametrize("case", ["nothing valid", "one frame", "no clips", "absent"])
-def test_odd_batches_give_finite_values_and_gradients(make_recipe, batch_for, settings, encoder, case):
+def test_odd_batches_give_finite_values_and_gradients(made, batch_for, tiny, encoder, case):
     batch = batch_for(encoder)
     changes = {
         "nothing valid": lambda one: Sequence(torch.full_like(one.values, torch.nan), torch.zeros_like(one.valid)),
@@ -186,46 +196,46 @@ def test_odd_batches_give_finite_values_and_gradients(make_recipe, batch_for, se
         "absent": lambda one: Sequence(one.values[:, :0], one.valid[:, :0]),
     }
     batch = batch.part(torch.arange(0)) if case == "no clips" else _changed(batch, changes[case])
-    recipe = make_recipe(settings, encoder=encoder)
+    recipe = made(tiny, encoder)
     for _ in range(2):  # a gradient that is not finite would raise
         recipe.step(batch, Optimisation(recipe, Optimiser()))
     assert all(value.isfinite().all() for value in recipe.state_dict().values())
-    for values in (recipe.predict(batch), recipe.embed(batch), recipe.spied(batch)):
+    for values in (recipe.predict(batch), recipe.embed(batch), recipe.branches(batch)):
         assert all(value.isfinite().all() and len(value) == len(batch.clips) for value in values.values())
 
 
-@every_encoder
-def test_a_forward_under_autocast_sees_the_weights_after_a_step(make_recipe, batch_for, encoder):
-    recipe, batch = make_recipe(MODELS["emotion only"], encoder=encoder), batch_for(encoder)
+@every_model
+def test_a_forward_under_autocast_sees_the_weights_after_a_step(made, batch_for, tiny, encoder):
+    recipe, batch = made(tiny, encoder), batch_for(encoder)
     minimise = Optimisation(recipe, Optimiser(lr={"default": 0.1}))
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
         recipe.step(batch, minimise)
-        inside = recipe.embed(batch)["main"]
+        inside = next(iter(recipe.embed(batch).values()))
     with torch.autocast("cpu", torch.bfloat16, cache_enabled=False):
-        afterwards = recipe.embed(batch)["main"]
+        afterwards = next(iter(recipe.embed(batch).values()))
     assert torch.equal(inside, afterwards)
 
 
 @every_model
-def test_evaluation_is_deterministic_and_survives_saving(make_recipe, batch_for, settings, encoder, tmp_path):
+def test_evaluation_is_deterministic_and_survives_saving(made, batch_for, tiny, encoder, tmp_path):
     from mien.engine import checkpoint
 
-    recipe, batch = make_recipe(settings, encoder=encoder).eval(), batch_for(encoder)
+    recipe, batch = made(tiny, encoder).eval(), batch_for(encoder)
     first, second = recipe.answer(batch), recipe.answer(batch)
     checkpoint.save_weights(tmp_path / "w.safetensors", recipe.state_dict())
-    other = make_recipe(settings, encoder=encoder, seed=1).eval()
-    assert not torch.equal(other.predict(batch)["emotion"], first.logits["emotion"])
+    other = made(tiny, encoder, seed=1).eval()
+    assert not torch.equal(other.predict(batch)["emotion"], first.outputs["emotion"])
     other.load_state_dict(checkpoint.load_weights(tmp_path / "w.safetensors")[0])
     third = other.answer(batch)
-    for kind in ("logits", "embeddings", "spied"):
+    for kind in ("outputs", "embeddings", "branches"):
         for name, values in getattr(first, kind).items():
             assert torch.equal(values, getattr(second, kind)[name])
             assert torch.equal(values, getattr(third, kind)[name])
 
 
 @every_pair
-def test_thirty_steps_beat_chance(make_recipe, epoch_for, settings, encoder):
-    recipe = make_recipe(settings, encoder=encoder)
+def test_thirty_steps_beat_chance(made, epoch_for, tiny, encoder):
+    recipe = made(tiny, encoder)
     minimise = Optimisation(recipe, Optimiser(lr={"default": 0.02}))
     for epoch in range(30):
         for batch in epoch_for(encoder, epoch, batch_size=24):
@@ -236,19 +246,32 @@ def test_thirty_steps_beat_chance(make_recipe, epoch_for, settings, encoder):
 
 
 def test_a_frozen_teacher_stays_still_in_training_mode():
-    from mien.engine.minimise import Frozen
-
     teacher = Frozen(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5)))
     student = nn.Linear(3, 3)
     recipe = nn.ModuleDict({"teacher": teacher, "student": student})
     minimise = Optimisation(recipe, Optimiser())
-    before = copy.deepcopy(teacher.state_dict())
+    before = copy.deepcopy(teacher.module.state_dict())
     recipe.train()
     inputs = torch.randn(8, 3)
     assert torch.equal(teacher(inputs), teacher(inputs))
     minimise((student(teacher(inputs)) - inputs).square().mean(), recipe)
     assert not teacher(inputs).requires_grad
-    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in teacher.module.state_dict().items())
+
+
+def test_a_checkpoint_has_a_frozen_module_by_its_hash():
+    def recipe(seed):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({"teacher": Frozen(nn.Linear(3, 3)), "student": nn.Linear(3, 3)})
+
+    one, same, other = recipe(0), recipe(0), recipe(1)
+    state = one.state_dict()
+    assert set(state) == {"teacher.fingerprint", "student.weight", "student.bias"}
+    same.load_state_dict(state)
+    with pytest.raises(RuntimeError, match="teacher: the checkpoint was written with another frozen module"):
+        other.load_state_dict(state)
+    assert one.double()["teacher"](torch.ones(1, 3, dtype=torch.float64)).dtype == torch.float64, "it moves along"
+    assert not list(one["teacher"].parameters()), "no optimiser meets it"
 
 
 def _changed(batch, change):

@@ -38,10 +38,10 @@ def run(make_recipe, make_loader, folder, scores, best):
 
 
 @pytest.mark.parametrize(
-    ("best", "epoch"), [("uar", 1), ("accuracy", 2), ("loss", 3), ("tasks", 2), ("disentanglement", 3), ("last", 4)]
+    ("best", "epoch"), [("uar", 1), ("wa", 2), ("cross_entropy", 3), ("tasks", 2), ("disentanglement", 3), ("last", 4)]
 )
 def test_the_named_score_chooses_the_epoch(make_recipe, make_loader, tmp_path, best, epoch):
-    names = ("uar", "accuracy", "loss", "tasks", "disentanglement")
+    names = ("uar", "wa", "cross_entropy", "tasks", "disentanglement")
     rows = ((0.9, 0.1, 3.0, 0.2, -0.1), (0.1, 0.9, 2.0, 0.9, 0.1), (0.1, 0.1, 1.0, 0.9, 0.2), (0.1, 0.1, 2.0, 0.1, 0.2))
     scores = [dict(zip(names, row, strict=True)) for row in rows]
     kept, history = run(make_recipe, make_loader, tmp_path, scores, best)
@@ -50,8 +50,8 @@ def test_the_named_score_chooses_the_epoch(make_recipe, make_loader, tmp_path, b
 
 
 def test_a_score_that_is_not_there_is_named(make_recipe, make_loader, tmp_path):
-    with pytest.raises(ConfigError, match=r"no validation score 'disentanglement'.*are uar, loss"):
-        run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "loss": 1.0}], "disentanglement")
+    with pytest.raises(ConfigError, match=r"no validation score 'disentanglement'.*are uar, wa"):
+        run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "wa": 1.0}], "disentanglement")
     assert not (tmp_path / "state.pt").exists()
 
 
@@ -65,19 +65,19 @@ def test_a_score_that_is_no_number_chooses_nothing(make_recipe, make_loader, tmp
 
 def test_inference_brings_what_is_asked_for(make_recipe, make_loader):
     recipe, loader = make_recipe(SETTINGS), make_loader(batch_size=10)
-    plain, full = infer(recipe, loader, embed=False), infer(recipe, loader, spied=True)
+    plain, full = infer(recipe, loader, embed=False), infer(recipe, loader, branches=True)
     assert plain.embeddings == {}
-    assert plain.spied == {}
-    assert {name: values.shape for name, values in full.spied.items()} == {
+    assert plain.branches == {}
+    assert {str(name): values.shape for name, values in full.branches.items()} == {
         "emotion-speaker": (24, 3),
         "speaker-emotion": (24, 4),
     }
     assert {name: values.shape for name, values in full.embeddings.items()} == {"emotion": (24, 4), "speaker": (24, 3)}
-    for factor, logits in full.logits.items():
-        np.testing.assert_array_equal(plain.logits[factor], logits)
+    for factor, logits in full.outputs.items():
+        np.testing.assert_array_equal(plain.outputs[factor], logits)
     with torch.no_grad():
-        alone = recipe.eval().spied(loader.batch(list(range(24)), step=0))
+        alone = recipe.eval().branches(loader.batch(list(range(24)), step=0))
     row = full.clips.index("clip03")
-    for name, values in full.spied.items():
+    for name, values in full.branches.items():
         np.testing.assert_allclose(values[row], alone[name][3], atol=1e-6)
         assert values.dtype == np.float32

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mien.engine.minimise import Frozen, Optimisation, Optimiser, Schedule
+from mien.engine.minimise import Optimisation, Optimiser, Schedule
 from mien.errors import ConfigError, TrainingError
+from mien.models.layers.frozen import Frozen
 from mien.models.layers.normalisation import BatchNorm
 
 

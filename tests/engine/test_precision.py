@@ -76,7 +76,7 @@ def test_validation_computes_in_float32(make_recipe, make_loader, tmp_path, prec
 
     def validate():
         assert not torch.is_autocast_enabled("cpu")
-        found.append(infer(recipe, make_loader(training=False)).logits["emotion"])
+        found.append(infer(recipe, make_loader(training=False)).outputs["emotion"])
         again = recipe.eval().predict(next(iter(make_loader(training=False).epoch(0))))["emotion"]
         recipe.train()
         assert again.dtype == torch.float32

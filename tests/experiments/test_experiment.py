@@ -105,7 +105,10 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("protocol.folds=[]", "protocol.folds"),
         ("protocol.folds=[2, 2]", "a fold is named twice"),
         ("models.MEnAN.embeddings.main.tasks={speaker: 1.0}", "is a task and is also removed"),
-        ("models.multitask.embeddings.main.tasks={speaker: 1.0}", "no embedding has the task 'emotion'"),
+        (
+            "models.multitask.embeddings.main.tasks={speaker: 1.0}",
+            "models.multitask: does not predict the target 'emotion'",
+        ),
         ("models.multitask.embeddings.a-b.tasks={emotion: 1.0}", "embedding 'a-b'"),
         ("models.multitask.embeddings.keys.tasks={emotion: 1.0}", "torch uses this word"),
         ("models.multitask.embeddings.main.dim=0", "embeddings.main.dim"),

@@ -19,6 +19,7 @@ from mien.data.store import target
 from mien.engine import checkpoint
 from mien.errors import RunError
 from mien.models.layers.normalisation import BatchNorm
+from mien.models.recipes._recipe import Branch
 from mien.runs import exported
 from mien.runs.cell import Model, train_cell, validated
 from mien.runs.run import Run
@@ -109,7 +110,7 @@ def experiment(prepared, **changes):
 
 def trained(settings, folder):
     """The run, the dataset and the fold of one trained cell, and the model as it is loaded again."""
-    run, dataset = Run(folder, settings), Dataset.open(settings.data)
+    run, dataset = Run(folder, settings), Dataset.open(settings.data, settings.target)
     fold, cell = dataset.folds(settings.protocol)[0], run.cell("both", 0, 0)
     train_cell(run, dataset, fold, cell, device=CPU)
     return dataset, fold, cell, Model.load(settings, cell, CPU)
@@ -137,13 +138,13 @@ def test_what_is_loaded_says_what_was_written(both):
     written = pd.read_csv(cell.folder / "predictions.csv")
     test = written[written["split"] == "test"]
     assert sorted(test["clip"]) == sorted(fold.test)
-    found = model.infer(dataset.examples(list(test["clip"]), model.factors))
+    found = model.infer(dataset.examples(list(test["clip"]), model.targets))
     np.testing.assert_allclose(found.probabilities("emotion"), test[list(dataset.classes)], atol=2e-6)
 
 
 def test_both_modalities_are_read_and_what_cannot_be_used_is_not(both):
     dataset, fold, _, model = both
-    examples = dataset.examples(list(fold.train), model.factors)
+    examples = dataset.examples(list(fold.train), model.targets)
     batch = next(iter(model.loader(examples).epoch(0)))
     assert usable(batch.video).dtype == torch.uint8
     counts = dict(zip(batch.clips, batch.video.valid.sum(dim=1).tolist(), strict=True))
@@ -173,30 +174,30 @@ def test_people_who_were_heard_are_tasks_too(prepared, tmp_path):
     speakers = told[told["factor"] == "speaker"]
     assert sorted(speakers["clip"]) == sorted([*fold.validation, *fold.test])
     assert (speakers["truth"] == speakers["speaker"]).all()
-    found = model.infer(dataset.examples(list(speakers["clip"]), model.factors)).probabilities("speaker")
+    found = model.infer(dataset.examples(list(speakers["clip"]), model.targets)).probabilities("speaker")
     np.testing.assert_allclose(found.max(axis=1), speakers["probability"], atol=2e-6)
-    assert [model.factors["speaker"][number] for number in found.argmax(axis=1)] == list(speakers["predicted"])
+    assert [model.targets["speaker"].classes[number] for number in found.argmax(axis=1)] == list(speakers["predicted"])
 
 
 def test_the_score_of_disentanglement_is_what_is_told_less_what_leaks(both, monkeypatch):
     dataset, fold, _, model = both
-    examples = dataset.examples(list(fold.train), model.factors)
+    examples = dataset.examples(list(fold.train), model.targets)
     labels = {factor: values.numpy() for factor, values in examples.labels.items()}
 
     def logits(factor, right):
         """Logits that are right for the first `right` of the known labels, and then never."""
         known = np.flatnonzero(labels[factor] >= 0)
         truth = np.where(labels[factor] < 0, 0, labels[factor])
-        wrong = (truth + 1) % len(model.factors[factor])
-        return np.eye(len(model.factors[factor]))[np.where(np.isin(range(len(truth)), known[:right]), truth, wrong)]
+        wrong = (truth + 1) % model.targets[factor].size
+        return np.eye(model.targets[factor].size)[np.where(np.isin(range(len(truth)), known[:right]), truth, wrong)]
 
     count = len(examples)
-    inference = model.infer(examples, embed=False, spied=True)
-    assert set(inference.spied) == {"emotion-speaker", "emotion-home-town", "speaker-emotion"}
+    inference = model.infer(examples, embed=False, branches=True)
+    assert set(map(str, inference.branches)) == {"emotion-speaker", "emotion-home-town", "speaker-emotion"}
     said = {"emotion": logits("emotion", count), "speaker": logits("speaker", 6), "gender": logits("gender", 0)}
-    spied = {"emotion-speaker": logits("speaker", 3), "speaker-emotion": logits("emotion", 0)}
-    spied["emotion-home-town"] = logits("home-town", count)
-    changed = type(inference)(**{**vars(inference), "logits": said, "spied": spied})
+    read = {Branch("emotion", "speaker"): logits("speaker", 3), Branch("speaker", "emotion"): logits("emotion", 0)}
+    read[Branch("emotion", "home-town")] = logits("home-town", count)
+    changed = type(inference)(**{**vars(inference), "outputs": said, "branches": read})
     monkeypatch.setattr(Model, "infer", lambda *_, **__: changed)
     asked = type(model)(**{**vars(model), "experiment": _choosing(model.experiment, "disentanglement")})
     found = validated(asked, "both", examples)
@@ -224,10 +225,10 @@ def test_the_epoch_of_the_best_disentanglement_is_kept(prepared, tmp_path):
     history = [json.loads(line) for line in (cell.folder / "history.jsonl").read_text().splitlines()]
     scores = [row["validation disentanglement"] for row in history]
     assert len(set(scores)) > 1
-    kept = validated(model, "both", dataset.examples(list(fold.validation), model.factors))
+    kept = validated(model, "both", dataset.examples(list(fold.validation), model.targets))
     assert kept["disentanglement"] == pytest.approx(max(scores), abs=1e-6)
     best = history[int(np.argmax(scores))]
-    assert kept["loss"] == pytest.approx(best["validation loss"], rel=1e-5)
+    assert kept["cross_entropy"] == pytest.approx(best["validation cross_entropy"], rel=1e-5)
 
 
 def test_pixels_stay_as_they_are_and_vectors_are_normalised_by_training(both, units):
@@ -239,7 +240,7 @@ def test_pixels_stay_as_they_are_and_vectors_are_normalised_by_training(both, un
     mean, std = model.normalise["video"].statistics[""]
     np.testing.assert_allclose(mean, table.mean(), rtol=1e-5)
     np.testing.assert_allclose(std, table.std(ddof=0), rtol=1e-5)
-    batch = next(iter(model.loader(dataset.examples(list(fold.train), model.factors)).epoch(0)))
+    batch = next(iter(model.loader(dataset.examples(list(fold.train), model.targets)).epoch(0)))
     values = usable(batch.video)
     torch.testing.assert_close(values.mean(dim=0), torch.zeros(2), rtol=0, atol=1e-5)
     torch.testing.assert_close(values.std(dim=0, correction=0), torch.ones(2), rtol=0, atol=1e-5)
@@ -257,7 +258,7 @@ def test_each_speaker_has_statistics_of_sound_and_of_vectors(prepared, tmp_path)
         assert all(mean.shape == std.shape == (dimension,) for mean, std in statistics.values())
     units = dataset.clips[dataset.clips["speaker"] == "p2"][["AU01", "AU02"]]
     np.testing.assert_allclose(model.normalise["video"].statistics["p2"][0], units.mean(), rtol=1e-5)
-    batch = next(iter(model.loader(dataset.examples(list(units.index), model.factors)).epoch(0)))
+    batch = next(iter(model.loader(dataset.examples(list(units.index), model.targets)).epoch(0)))
     for sequence in (batch.audio, batch.video):
         values = usable(sequence)
         torch.testing.assert_close(values.mean(dim=0), torch.zeros(values.shape[1]), rtol=0, atol=1e-5)
@@ -267,8 +268,8 @@ def test_each_speaker_has_statistics_of_sound_and_of_vectors(prepared, tmp_path)
 def test_what_is_exported_predicts_the_same_and_keeps_every_normalisation(kind, request):
     dataset, fold, _, model = request.getfixturevalue(kind)
     slim = exported.predictor(model, "both")
-    examples = dataset.examples(list(fold.test), slim.factors)
-    whole = model.infer(dataset.examples(list(fold.test), model.factors)).probabilities("emotion")
+    examples = dataset.examples(list(fold.test), slim.targets)
+    whole = model.infer(dataset.examples(list(fold.test), model.targets)).probabilities("emotion")
     np.testing.assert_array_equal(slim.infer(examples, embed=False).probabilities("emotion"), whole)
     kept = {name for name in model.tensors if "normalisation.mean" in name and not name.startswith("recipe.")}
     assert kept <= slim.tensors.keys()
@@ -281,10 +282,10 @@ def test_statistics_that_are_not_there_are_missed(units, tmp_path):
     dataset, fold, cell, model = units
     tensors, metadata = checkpoint.load_weights(cell.weights)
     less = {name: value for name, value in tensors.items() if not name.startswith("video-normalisation")}
-    found = Model.restore(model.experiment, "both", model.factors, less, CPU)
+    found = Model.restore(model.experiment, "both", model.targets, less, CPU)
     with pytest.raises(RunError, match="normalisation"):
-        found.infer(dataset.examples(list(fold.test), model.factors))
-    assert set(json.loads(metadata["factors"])) == {"emotion", "speaker", "gender", "home-town"}
+        found.infer(dataset.examples(list(fold.test), model.targets))
+    assert set(json.loads(metadata["targets"])) == {"emotion", "speaker", "gender", "home-town"}
 
 
 def test_a_model_may_see_alone(prepared, tmp_path):
@@ -294,7 +295,7 @@ def test_a_model_may_see_alone(prepared, tmp_path):
     dataset, fold, cell, model = trained(settings, tmp_path)
     assert dataset.left_out == {"no video": 1}
     assert list(model.normalise) == ["video"]
-    batch = next(iter(model.loader(dataset.examples(list(fold.train), model.factors)).epoch(0)))
+    batch = next(iter(model.loader(dataset.examples(list(fold.train), model.targets)).epoch(0)))
     assert batch.audio.valid.shape[1] == 0
     test = pd.read_csv(cell.folder / "predictions.csv").query("split == 'test'")
     assert (test["emotion"] == test["predicted"]).mean() > 1 / 3 + 0.3, "the colour tells the emotion"
@@ -305,7 +306,7 @@ def test_a_cell_that_was_killed_ends_with_the_same_bits(both, prepared, tmp_path
     _, _, cell, model = both
     assert any(isinstance(module, BatchNorm) for module in model.recipe.modules())
     settings = experiment(prepared)
-    run, dataset = Run(tmp_path, settings), Dataset.open(settings.data)
+    run, dataset = Run(tmp_path, settings), Dataset.open(settings.data, settings.target)
     fold, again = dataset.folds(settings.protocol)[0], run.cell("both", 0, 0)
 
     def killed(record):

@@ -10,6 +10,7 @@ import torch
 
 from mien import experiments
 from mien.data.normalisation import Normalisation
+from mien.data.targets import Target
 from mien.media.faces.tracking import Faces, Reason, Seen
 from mien.media.scenes import Scene
 from mien.models.layers.normalisation import BatchNorm
@@ -47,14 +48,15 @@ def ensemble():
     experiment = experiments.resolve(EXPERIMENT, "tiny")
     generator, members = torch.Generator().manual_seed(0), []
     classes = ("anger", "happiness", "neutral", "sadness")
+    targets = {"emotion": Target("emotion", "classes", ("emotion",), classes, main=True)}
     for seed in (0, 1):
-        recipe = build(experiment, "emotion_only", {"emotion": classes}, seed=seed, class_weight={}).eval()
+        recipe = build(experiment, "emotion_only", targets, seed=seed, class_weight={}).eval()
         for module in recipe.modules():
             if isinstance(module, BatchNorm):
                 module.running_mean.copy_(0.1 * torch.randn(module.running_mean.shape, generator=generator))
         alone = {what: Normalisation("none", {}) for what in ("audio", "video")}
-        members.append(Model(experiment, recipe, alone, {"emotion": classes}))
-    made = Ensemble("tiny", classes, "iemocap", tuple(members))
+        members.append(Model(experiment, recipe, alone, targets))
+    made = Ensemble("tiny", "emotion", classes, "iemocap", tuple(members))
     for member in members:  # logits of mean 0 and deviation 2 over the cases: what one case has shows
         head, told = member.recipe.tasks["emotion-emotion"][-1], []
         watched = head.register_forward_hook(lambda _, given, logits, told=told: told.append(logits))

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from mien import experiments
 from mien.errors import ConfigError, RunError
 from mien.runs.run import Run
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 CLIPS = ["a", "b", "c"]
 

@@ -24,8 +24,7 @@ from mien.errors import CorpusError, LeakError
 from mien.reports import page
 from mien.runs.cell import Model
 from mien.runs.run import Cell, Run
-from mien.runs.run_tables import reading
-from mien.runs.tables import prediction_table
+from mien.runs.tables import prediction_table, reading
 
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
@@ -53,7 +52,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened = Run.open(run)
     place = processes.device(device)
     processes.use_threads(threads)
-    datasets = open_all(opened.experiment.learns_from, on)
+    datasets = open_all(opened.experiment.learns_from, opened.target, on)
     dataset = next(iter(datasets.values()))
     refuse_empty(dataset)
     refuse_known_files(opened, dataset)

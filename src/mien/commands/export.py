@@ -34,7 +34,7 @@ from mien.runs.cell import Model
 from mien.runs.ensemble import Ensemble, find, planned
 from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
 from mien.runs.run import Cell, Run
-from mien.runs.run_tables import AGAIN
+from mien.runs.tables import AGAIN
 
 COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
 AGREE = 1e-3  # how far half precision may move a probability
@@ -87,6 +87,11 @@ def export(
     others = [_unheard(opened, model, folder) for folder in elsewhere]
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
     heard = _heard(opened, chosen)
+    if not opened.classes:
+        raise ConfigError(
+            f"{opened.folder}: its target '{opened.target}' is a number, and an exported model is calibrated over "
+            "classes; predict from the run: --model RUN/models/MODEL"
+        )
     judged, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
     temperature = round(calibration.temperature(judged), 4)
     calm = judged.probabilities(temperature)
@@ -94,15 +99,16 @@ def export(
     speaker = dict(zip(opened.clips["clip"], opened.clips["speaker"], strict=True))
     nested = calibration.nested(judged, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
-    ensemble = Ensemble(name, opened.classes, "", tuple(members.values()), temperature, rule.threshold)
+    ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature, rule.threshold)
     for other in others:
         other.extract(workers=workers, copies=False)
     told = Description(
         name=name,
         model=model,
         members=tuple(members),
+        target=opened.target,
         classes=opened.classes,
-        scheme=next(iter(members.values())).experiment.data.scheme,
+        scheme=opened.experiment.scheme_name,
         temperature=temperature,
         unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
         scores=card.scored(tested, nested.probabilities, opened, model),
@@ -163,7 +169,7 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
 
 def _unheard(run: Run, model: str, folder: Path | str) -> Dataset:
     """A corpus from elsewhere, under the feature of a model; refused where the run knows files or people of it."""
-    dataset = Dataset.open(run.experiment_of(model).data, folder)
+    dataset = Dataset.open(run.experiment_of(model).data, run.target, folder)
     refuse_empty(dataset)
     refuse_known_files(run, dataset)
     shared_speakers(run, dataset)
@@ -215,7 +221,7 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
         cell.folder.name: exported.predictor(Model.load(run.experiment_of(model), cell, cpu), model) for cell in cells
     }
     halved = {name: exported.rounded(member) for name, member in whole.items()}
-    one, other = (_said(Ensemble(model, run.classes, "", tuple(part.values()))) for part in (whole, halved))
+    one, other = (_said(Ensemble(model, run.target, run.classes, "", tuple(part.values()))) for part in (whole, halved))
     return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
 
 

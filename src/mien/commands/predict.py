@@ -77,6 +77,8 @@ def predict(
     processes.use_threads(threads)
     ensemble = Ensemble.open(locate(model), processes.device(device))
     if unsure is not None:
+        if not ensemble.classes:
+            raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
         ensemble = replace(ensemble, unsure=unsure)
     if ensemble.longest is not None and window > ensemble.longest:
         raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
@@ -101,7 +103,7 @@ def predict(
         _write(table, Path(out))
     return Outcome(
         data={"rows": _plain(table)},
-        text=summary(table) + _rule(ensemble) + _unseen(ensemble) + _marked(ensemble),
+        text=summary(table, ensemble.target) + _rule(ensemble) + _unseen(ensemble) + _marked(ensemble),
         problems=[str(error) for error in problems],
     )
 
@@ -111,11 +113,13 @@ def _rows(file: Path, told: Iterable[Judgement], ensemble: Ensemble) -> list[dic
     for one in told:
         row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
         row |= {"person": one.person, "modality": one.modality}
-        row |= {"emotion": "silence", **dict.fromkeys(ensemble.classes)}
-        if one.probabilities is not None:
-            likely = one.probabilities
-            best = ensemble.classes[likely.argmax()] if likely.max() >= ensemble.unsure else "unsure"
-            row |= {"emotion": best, **dict(zip(ensemble.classes, likely.round(4).tolist(), strict=True))}
+        said, target = one.probabilities, ensemble.target
+        row |= {target: "silence" if ensemble.classes else None, **dict.fromkeys(ensemble.classes)}
+        if said is not None and not ensemble.classes:
+            row[target] = round(float(said[0]), 4)
+        elif said is not None:
+            best = ensemble.classes[said.argmax()] if said.max() >= ensemble.unsure else "unsure"
+            row |= {target: best, **dict(zip(ensemble.classes, said.round(4).tolist(), strict=True))}
         row |= {"scheme": ensemble.scheme, "model": ensemble.name}
         if ensemble.faces is not None:
             shares = {"audio_share": one.audio_share, "video_share": one.video_share}
@@ -195,34 +199,40 @@ def _write(table: pd.DataFrame, out: Path) -> None:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def summary(table: pd.DataFrame) -> str:
-    """The rows for people: one line a stretch of windows of a person with one emotion, times in media seconds."""
+def summary(table: pd.DataFrame, target: str = "emotion") -> str:
+    """The rows for people: one line a stretch of windows of a person with one class, times in media seconds.
+
+    Of a number it is one line a stretch that is heard or seen by the same modality, and its mean.
+    """
     lines = []
-    wide = max(map(len, table["emotion"]))
+    numbers = pd.api.types.is_float_dtype(table[target])
+    said = table[target].notna().map({True: "", False: "silence"}) if numbers else table[target]
+    wide = max(map(len, said)) if not numbers else max(len("silence"), len(target) + 8)
     for file, rows in table.groupby("file", sort=False):
         lines.append(str(file))
         people = rows["person"][rows["person"] != ""].unique()
         names = {person: f"person {person}" if person != timeline.VOICE else "a voice" for person in people}
         room = max(map(len, names.values())) + 2 if len(names) > 1 else 0
-        for part in _stretches(rows):
+        for part in _stretches(rows.assign(said=said[rows.index])):
             first = part.iloc[0]
-            likely = part[first["emotion"]].astype(float).mean() if first["emotion"] in part else None
+            likely = part[first["said"]].astype(float).mean() if not numbers and first["said"] in part else None
             sure = "" if likely is None else f"{likely:4.0%}"
+            shown = first["said"] if first["said"] else f"{target} {part[target].mean():.3g}"
             who = f"{names.get(first['person'], ''):{room}}" if room else ""
             times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
-            lines.append(f"  {times} s  {who}{first['emotion']:{wide}}  {sure:4}  {_by(part)}".rstrip())
+            lines.append(f"  {times} s  {who}{shown:{wide}}  {sure:4}  {_by(part)}".rstrip())
     if "audio_share" in table and table["audio_share"].notna().any():
         lines.append("face +9%: without the face, the emotion would be less probable by 9 points")
     return "\n".join(lines)
 
 
 def _stretches(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of a file in stretches of windows that follow each other, of one person, emotion and modality."""
+    """The rows of a file in stretches of windows that follow each other, of one person, class and modality."""
     window = rows["start"].rank(method="dense")
     found = []
     for _, own in rows.groupby("person", sort=False):
         new = window[own.index].diff() != 1
-        for column in ("emotion", "modality"):
+        for column in ("said", "modality"):
             new |= own[column] != own[column].shift()
         found += [part for _, part in own.groupby(new.cumsum())]
     return sorted(found, key=lambda part: (part["start"].iloc[0], part.index[0]))

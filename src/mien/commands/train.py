@@ -28,17 +28,17 @@ from mien.common.progress import progress
 from mien.common.workers import Lost, spread
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.protocols import Fold
+from mien.data.settings import OwnScheme
 from mien.engine import board
 from mien.engine.fit import Record
-from mien.errors import ConfigError, RunError, TrainingError
+from mien.errors import ConfigError, RunError, TrainingError, unknown
 from mien.experiments.experiment import Experiment
 from mien.media.faces.detectors import detector, names, resolve
 from mien.media.faces.tracking import Faces
 from mien.reports import page
 from mien.runs.cell import check, train_cell
 from mien.runs.run import Cell, Run
-from mien.runs.run_tables import read_table
-from mien.runs.tables import TASKS
+from mien.runs.tables import TASKS, read_table
 
 
 def train(
@@ -74,8 +74,13 @@ def train(
     place = processes.device(device)
     if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
-    datasets = open_all(settings.learns_from)
+    datasets = open_all(settings.learns_from, settings.target)
     dataset = next(iter(datasets.values()))  # all have the same clips
+    if settings.data.scheme is None and dataset.scheme is not None:  # another corpus might have others
+        settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
+        datasets = open_all(settings.learns_from, settings.target)
+        dataset = next(iter(datasets.values()))
+    refuse_classes_of_no_clip(dataset)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
@@ -122,6 +127,19 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
     return settings
 
 
+def refuse_classes_of_no_clip(dataset: Dataset) -> None:
+    """Raise ConfigError for a class, or a value that is merged, which no clip has: it is misspelt, most likely."""
+    scheme = dataset.settings.scheme
+    if not isinstance(scheme, OwnScheme):
+        return
+    values = dataset.main.values_of(dataset.prepared.table)
+    merged = {name for value, name in scheme.merge.items() if value in values}
+    if lost := [value for value in scheme.merge if value not in values]:
+        raise ConfigError(f"data.scheme.merge: no clip has this value: {unknown(dataset.main.factor, lost[0], values)}")
+    if lost := [name for name in scheme.classes if name not in values | merged]:
+        raise ConfigError(f"data.scheme.classes: no clip has this one: {unknown(dataset.main.factor, lost[0], values)}")
+
+
 def _finds_by_any(settings: Experiment) -> bool:
     _, faces = settings.features.get("video", ("", None))
     return isinstance(faces, Faces) and faces.faces == "auto"
@@ -148,7 +166,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
     among = pairs.pairs(run.experiment)
-    felt = [pair for pair in among if all("emotion" in run.experiment_of(one).model(one).tasked for one in pair)]
+    felt = [pair for pair in among if all(run.target in run.experiment_of(one).model(one).tasks for one in pair)]
     scored = metrics(predictions, run.classes, leakage, by_speaker, run.tasks, units=run.units, among=among, felt=felt)
     run.write_json("metrics.json", scored | {"marks": run.marks})
     run.write_table("folds.csv", by_fold(predictions, run.classes))
@@ -179,7 +197,7 @@ def _certificate(
         by_speaker=[name for name, own in settings.trained.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,
     )
-    certificate["notes"] += dataset.miscounts(settings.data.scheme)
+    certificate["notes"] += dataset.miscounts()
     return certificate
 
 

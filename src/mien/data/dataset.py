@@ -1,16 +1,15 @@
 """What an experiment learns from: the clips of a prepared corpus with the labels of its scheme, and their features."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from mien.common.settings import digest
-from mien.corpora import readers, schemes
+from mien.corpora import readers
+from mien.corpora.schemes import SCHEMES, Scheme
 from mien.data import protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
@@ -19,8 +18,10 @@ from mien.data.prepared import Prepared
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
-from mien.errors import ConfigError, CorpusError, unknown
+from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target
+from mien.errors import ConfigError, CorpusError
 
+OF_ANY_CORPUS = "canonical"  # the scheme of a reader that has no classes of its own, such as that of people's tables
 NOTHING = {
     frozenset({"audio"}): "no sound",
     frozenset({"video"}): "no video",
@@ -34,27 +35,36 @@ class Dataset:
 
     Attributes:
         prepared: the PREPARED folder, or several.
-        clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the class of the scheme (NA:
-            not known, or not of the scheme).
-        classes: the emotion classes in order.
-        left_out: why clips have no class -> how many: an emotion that the scheme has not, "no emotion known", or
-            nothing to hear or see, such as "no sound" (such clips are not among `clips`).
+        clips: the usable clips, indexed by clip name: the corpus's columns and `label`, what is true of the main target
+            (its class or number; missing: not known, or not of the scheme).
+        main: the main target, as far as it does not depend on the fold.
+        settings: what the experiment says of its data.
+        left_out: why clips have no label -> how many: a value that is no class, "no emotion known", or nothing to hear
+            or see, such as "no sound" (such clips are not among `clips`).
         stores: modality ("audio", "video") -> the store of its feature.
         copies: name -> store of a changed copy of the sound.
-        unlabelled: see `data.settings.Data`.
     """
 
     prepared: Prepared | Joined
     clips: pd.DataFrame
-    classes: tuple[str, ...]
+    main: Target
+    settings: Data
     left_out: dict[str, int]
     stores: dict[Modality, Store]
     copies: dict[str, Store]
-    unlabelled: Literal["leave out", "train"] = "leave out"
 
     @staticmethod
-    def open(data: Data, prepared: Path | str | None = None) -> "Dataset":
-        """Open the corpus of the settings, or another one under the same scheme and features."""
+    def open(data: Data, target: str = "emotion", prepared: Path | str | None = None) -> "Dataset":
+        """Open the corpus of the settings, or another one under the same classes and features.
+
+        Args:
+            data: the settings.
+            target: the main target.
+            prepared: another corpus.
+
+        Raises:
+            ConfigError: no corpus is named, or the target is not in its table.
+        """
         folder = data.prepared if prepared is None else prepared
         if folder is None:
             raise ConfigError(
@@ -62,30 +72,50 @@ class Dataset:
                 "data.prepared=PREPARED"
             )
         corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(Path(folder))
-        scheme = schemes.scheme(data.scheme)
-        labels, left_out = schemes.apply(scheme, corpus.table["emotion"])
-        clips = corpus.table.assign(label=labels).set_index("clip", drop=False)
+        how = data.targets.get(target, TargetSettings())
+        main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
+        clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
         stores = {what: open_store(corpus, *feature) for what, feature in data.features.items()}
         silent = _lacking(clips, stores)
-        reasons = {NOTHING[frozenset(stores)]: silent, "no emotion known": clips["emotion"].isna() & ~silent}
+        unknown_ = clips[list(main.columns)].isna().any(axis=1)
+        reasons = {NOTHING[frozenset(stores)]: silent, f"no {target} known": unknown_ & ~silent}
         heard = data.features.get("audio", ("", None))[0]
+        lost = main.unmapped(corpus.table)
         return Dataset(
             prepared=corpus,
             clips=clips[~silent],
-            classes=scheme.classes,
-            left_out={**left_out, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
+            main=main,
+            settings=data,
+            left_out={**lost, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             stores=stores,
             copies={key: open_store(corpus, heard, other) for key, other in data.feature_copies.items()},
-            unlabelled=data.unlabelled,
         )
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the main target, in order; none where it is a number."""
+        how = self.settings.targets.get(self.main.factor, TargetSettings())
+        return level_names(how) if how.kind == "levels" else () if self.main.kind == "numbers" else self.main.classes
+
+    @property
+    def scheme(self) -> str | None:
+        """The scheme that the corpus decided, as the setting `data.scheme` has it; None where it has no say."""
+        how = self.settings.targets.get(self.main.factor, TargetSettings())
+        if self.settings.scheme is not None or how.kind != "classes" or how.classes is not None:
+            return None
+        own = _scheme(self.prepared, self.main.factor, how)
+        return json.dumps({"classes": self.main.classes}) if own is None else own.name
+
+    @property
     def labelled(self) -> pd.DataFrame:
-        """The clips with exactly one class of the scheme."""
+        """The clips with a label of the main target, and no more than one."""
         return self.clips[self.clips["label"].notna() & ~self.several]
 
-    def miscounts(self, scheme: str) -> list[str]:
+    def miscounts(self) -> list[str]:
         """Sentences on what a corpus has more or fewer clips of than is published of the complete one."""
+        scheme = self.settings.scheme
+        if not isinstance(scheme, str):
+            return []
         whole = self.prepared
         parts = whole.parts.values() if isinstance(whole, Joined) else [whole]
         return [said for part in parts for said in readers.miscounts(part.card["name"], part.table, scheme)]
@@ -93,6 +123,8 @@ class Dataset:
     @property
     def several(self) -> "pd.Series[bool]":
         """Which clips have more than one class."""
+        if self.main.kind == "numbers":
+            return pd.Series(False, index=self.clips.index)
         return self.clips["label"].str.contains("+", regex=False, na=False)
 
     def folds(self, protocol: Protocol) -> list[Fold]:
@@ -102,7 +134,7 @@ class Dataset:
         each fold's training clips.
         """
         folds = protocols.folds(self.labelled, protocol, apart=isinstance(self.prepared, Joined))
-        if self.unlabelled == "leave out":
+        if self.settings.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)
         if protocol.name == "given":
@@ -134,44 +166,43 @@ class Dataset:
                     f"it was fine when {self.prepared.place} was prepared: run 'mien prepare' again"
                 )
 
-    def factor(self, factor: str, train: Sequence[str]) -> tuple[str, ...]:
-        """The classes of a factor: the scheme's for emotion, else the values among the training clips, sorted."""
-        if factor == "emotion":
-            return self.classes
-        if factor not in self.clips:
-            raise ConfigError(unknown("factor", factor, {"emotion", *self.clips.columns} - {"label", "clip", "file"}))
-        return tuple(sorted(self.clips.loc[list(train), factor].dropna().astype(str).unique()))
+    def target(self, factor: str, train: Sequence[str]) -> Target:
+        """A factor of these clips, main target or not, fitted on the training clips.
 
-    def examples(self, clips: Sequence[str], factors: Mapping[str, Sequence[str]], *, copies: bool = False) -> Examples:
+        Raises:
+            ConfigError: the table has no such column, or the training clips no label of use.
+        """
+        how = self.settings.targets.get(factor, TargetSettings())
+        return fitted(factor, how, self.main, self.clips.loc[list(train)])
+
+    def examples(self, clips: Sequence[str], targets: Mapping[str, Target], *, copies: bool = False) -> Examples:
         """Examples of some clips.
 
         Args:
             clips: their names.
-            factors: factor -> its classes in order; a value that is not among them is not known (-1).
+            targets: factor -> how its labels are read; a value that is none of its classes is not known.
             copies: whether every changed copy is an example too.
         """
         table = self.clips.loc[list(clips)]
         turns = 1 + (len(self.copies) if copies else 0)
         heard = [self.stores["audio"], *self.copies.values()][:turns] if "audio" in self.stores else []
         seen = [self.stores["video"]] * turns if "video" in self.stores else []
-        labels = {
-            factor: _numbers(table["label" if factor == "emotion" else factor], classes)
-            for factor, classes in factors.items()
-        }
+        labels = {factor: target.labels(table) for factor, target in targets.items()}
         return Examples(
             clips=tuple(table["clip"]) * turns,
             speakers=tuple(table["speaker"]) * turns,
             audio=tuple(store for store in heard for _ in range(len(table))),
-            labels={factor: numbers.repeat(turns) for factor, numbers in labels.items()},
+            labels={factor: values.repeat(turns, *[1] * (values.dim() - 1)) for factor, values in labels.items()},
             video=tuple(store for store in seen for _ in range(len(table))),
         )
 
 
-def open_all(data: Mapping[str, Data], prepared: Path | str | None = None) -> dict[str, Dataset]:
+def open_all(data: Mapping[str, Data], target: str, prepared: Path | str | None = None) -> dict[str, Dataset]:
     """Model -> what it learns from; models with the same settings share one.
 
     Args:
         data: model -> its settings of data.
+        target: the main target.
         prepared: another corpus than that of the settings.
     """
     found: dict[str, Dataset] = {}
@@ -179,7 +210,7 @@ def open_all(data: Mapping[str, Data], prepared: Path | str | None = None) -> di
     for model, own in data.items():
         key = digest(own.model_dump(mode="json"))
         if key not in shared:
-            shared[key] = Dataset.open(own, prepared)
+            shared[key] = Dataset.open(own, target, prepared)
         found[model] = shared[key]
     return found
 
@@ -201,6 +232,14 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
     return ~there
 
 
-def _numbers(values: pd.Series, classes: Sequence[str]) -> Tensor:
-    number = {name: place for place, name in enumerate(classes)}
-    return torch.tensor([-1 if pd.isna(value) else number.get(str(value), -1) for value in values], dtype=torch.int64)
+def _scheme(corpus: Prepared | Joined, target: str, how: TargetSettings) -> Scheme | None:
+    """The corpus's own scheme of emotions; None for any other target, and where the classes are what the corpus has."""
+    if target != "emotion" or how.kind != "classes" or how.classes is not None:
+        return None
+    parts = list(corpus.parts.values()) if isinstance(corpus, Joined) else [corpus]
+    names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in parts}
+    if len(names) > 1:
+        known = ", ".join(sorted(names))
+        raise ConfigError(f"data.scheme is not set, and the corpora have different ones ({known}); name one")
+    (name,) = names
+    return SCHEMES[name] if name in SCHEMES and name != OF_ANY_CORPUS else None

@@ -9,12 +9,39 @@ from pydantic import Field, field_validator, model_validator
 
 from mien import features
 from mien.common.settings import Named, Settings, parse
+from mien.corpora.schemes import SCHEMES, Scheme
 from mien.data.batch import Modality
 from mien.data.length import Length
 from mien.data.masking import Masking
 from mien.data.normalisation import Kind
+from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
 from mien.features._config import FeatureConfig
+
+OWN = "own"  # what the scheme of an experiment file is called in tables
+
+
+class OwnScheme(Settings):
+    """The classes of the main target, written in the experiment file.
+
+    Attributes:
+        classes: in the order of a model's outputs.
+        merge: value -> class, for values that count as one of the classes.
+    """
+
+    classes: tuple[str, ...] = Field(min_length=2)
+    merge: dict[str, str] = Field({})
+
+    @model_validator(mode="after")
+    def _known(self) -> "OwnScheme":
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class is named twice; name each once")
+        for value, name in self.merge.items():
+            if name not in self.classes:
+                raise ValueError(f"merge.{value}: {unknown('class', name, self.classes)}")
+            if value in self.classes:
+                raise ValueError(f"merge.{value}: '{value}' is a class itself; leave one of the two out")
+        return self
 
 
 class Data(Settings):
@@ -23,7 +50,11 @@ class Data(Settings):
     Attributes:
         prepared: the PREPARED folder, or several: name -> folder. A relative path is taken from the working directory
             and made absolute.
-        scheme: the emotion classes, a name in `corpora.schemes`.
+        scheme: the classes of the main target: a name in `corpora.schemes`, of emotions, or {classes: [...], merge:
+            {VALUE: CLASS}}. None takes the corpus's own scheme for emotions, and else the values that the column has,
+            as it does of emotions in a corpus of the reader `table`.
+        targets: factor -> how its labels are read, see `data.targets.TargetSettings`; one that is not named here is a
+            column of its name, with classes.
         audio: what is heard: a feature by name, with its settings; None hears nothing.
         video: what is seen: `crops` or `columns`, with its settings; None sees nothing.
         copies: name -> settings of the audio feature that differ; each is one more training example of every clip.
@@ -35,7 +66,8 @@ class Data(Settings):
     """
 
     prepared: str | dict[str, str] | None = None
-    scheme: str
+    scheme: str | OwnScheme | None = None
+    targets: dict[str, TargetSettings] = Field({})
     audio: Named | None = None
     video: Named | None = None
     copies: dict[str, Named] = Field({})
@@ -51,6 +83,20 @@ class Data(Settings):
         if self.copies and self.audio is None:
             raise ValueError("'copies' are of sound, and 'audio' is not given")
         return self
+
+    @field_validator("scheme", mode="before")
+    @classmethod
+    def _known_scheme(cls, scheme: Any) -> Any:
+        if isinstance(scheme, str) and scheme not in SCHEMES:
+            raise ValueError(f"{unknown('scheme', scheme, SCHEMES)} An own one is {{classes: [...], merge: {{...}}}}.")
+        return parse(OwnScheme, scheme, "data.scheme") if isinstance(scheme, dict) else scheme
+
+    @property
+    def classes(self) -> Scheme | None:
+        """The scheme, by its name or as it stands here; None where the corpus decides."""
+        if isinstance(self.scheme, OwnScheme):
+            return Scheme(OWN, self.scheme.classes, self.scheme.merge)
+        return None if self.scheme is None else SCHEMES[self.scheme]
 
     @field_validator("prepared", mode="wrap")
     @classmethod

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from mien.common import processes
 from mien.common.files import write_text
+from mien.common.measures import MEASURES
 from mien.common.settings import Settings
 from mien.data.batches import Loader
 from mien.engine import checkpoint
@@ -33,13 +34,11 @@ class Training(Settings):
         epochs: passes over the training examples.
         batch: clips in a batch, over all processes.
         patience: epochs without a better validation score after which training stops; None never stops early.
-        best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch.
-            "uar", "accuracy" and "loss" are of emotion; "tasks" is the mean of the scores of all tasks;
-            "disentanglement" is that mean less a tenth of the mean of what spies and readers say of factors that an
-            embedding should not tell. Peri et al. 2021, section 4.2, choose by the lowest leak alone, which an
-            embedding that tells nothing at all would win: how tasks are weighed against it is assumed.
-        class_weight: "balanced" weighs a clip in its task's cross-entropy by clips / (classes x clips of its class).
-        sampling: "balanced" draws training clips with replacement, every emotion equally often.
+        best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch. It is a
+            measure of the main target (`data.targets.measures_of`), "tasks" (the mean of the scores of all tasks), or a
+            score that the recipe gives (`RecipeConfig.scores`).
+        class_weight: "balanced" weighs a clip in the main target's loss by clips / (classes x clips of its class).
+        sampling: "balanced" samples training clips with replacement, every class of the main target equally often.
         precision: of the forward pass of a training step, by autocast. Parameters, gradients, optimisers, pooling and
             losses stay in float32; validation, test and embeddings are computed in float32.
     """
@@ -47,7 +46,7 @@ class Training(Settings):
     epochs: int = Field(ge=1)
     batch: int = Field(16, ge=1)
     patience: int | None = Field(None, ge=1)
-    best: Literal["uar", "accuracy", "loss", "tasks", "disentanglement", "last"] = "uar"
+    best: str = "uar"
     class_weight: Literal["none", "balanced"] = "none"
     sampling: Literal["uniform", "balanced"] = "uniform"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -162,7 +161,7 @@ def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> fl
             f"training.best: the validation score '{name}' of epoch {epoch + 1} is {validated[name]}; choose another, "
             "or see that clips of the validation part have the labels that it needs"
         )
-    return -validated[name] if name == "loss" else validated[name]
+    return validated[name] if name not in MEASURES or MEASURES[name].higher_is_better else -validated[name]
 
 
 def _patience_is_over(state: Mapping[str, Any], training: Training, epoch: int) -> bool:

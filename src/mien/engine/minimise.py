@@ -42,23 +42,6 @@ class Optimiser(Settings):
     schedule: Schedule = Schedule()
 
 
-class Frozen(nn.Module):
-    """A module that never trains, such as a teacher: always in evaluation mode, without gradient or optimiser."""
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> "Frozen":
-        """Stay in evaluation mode, whatever the recipe around it does."""
-        return self
-
-    @torch.no_grad()
-    def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Call the module without gradient."""
-        return self.module(*inputs, **named)
-
-
 class _Named(NamedTuple):
     """What a call may move."""
 
@@ -202,9 +185,6 @@ def _summed(gradients: list[Tensor | None], parameters: list[nn.Parameter]) -> l
 def refuse_ambient_state(recipe: nn.Module) -> None:
     """Raise ConfigError for modules that move, or draw random numbers, outside `minimise` and the batch."""
     for name, module in recipe.named_modules():
-        inside = any(isinstance(recipe.get_submodule(_parent(name, i)), Frozen) for i in range(name.count(".") + 1))
-        if inside or isinstance(module, Frozen):
-            continue
         batch_normalisation = isinstance(module, nn.modules.batchnorm._BatchNorm)
         if batch_normalisation or getattr(module, "track_running_stats", False):
             raise ConfigError(
@@ -217,7 +197,3 @@ def refuse_ambient_state(recipe: nn.Module) -> None:
                 f"{name}: dropout of torch draws from ambient random numbers, which differ between one and two "
                 "processes; draw from Batch.uniform instead"
             )
-
-
-def _parent(name: str, depth: int) -> str:
-    return ".".join(name.split(".")[:depth])

@@ -7,7 +7,7 @@ whatever the experiment below says of it, unless its provenance is told with it.
 
 import copy
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,8 @@ from mien import features
 from mien.common.settings import Loader, Named, Settings, named, parse
 from mien.data.batch import Modality
 from mien.data.protocols import LEAKS, Protocol
-from mien.data.settings import Data
+from mien.data.settings import OWN, Data
+from mien.data.targets import TargetSettings, level_names, measures_of
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
@@ -30,6 +31,7 @@ from mien.experiments.library import read
 from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, traced
 from mien.models import encoders, recipes
 from mien.models.encoders import MODALITIES
+from mien.models.recipes._recipe import RecipeConfig
 
 FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
 
@@ -43,9 +45,11 @@ class Experiment(Settings):
         command: the line that runs it.
         cost: what it takes, on which machine.
         expected: the score to expect, with its protocol.
+        target: the main target: a factor, of which all scores are. A column of the corpus's table, read as
+            `data.targets` says.
         recipe: a name in `recipes`.
         encoder: a name in `encoders`, with its settings; where there is sound and video, one for each: {audio: ...,
-            video: ...}.
+            video: ...}. None where the recipe builds its own networks.
         models: name -> settings of the recipe.
         data: see `data.Data`.
         protocol: see `protocols.Protocol`.
@@ -67,8 +71,9 @@ class Experiment(Settings):
     command: str
     cost: str
     expected: str
+    target: str = "emotion"
     recipe: str
-    encoder: Named
+    encoder: Named | None = None
     models: dict[str, Named] = Field(min_length=1)
     data: Data
     protocol: Protocol
@@ -138,14 +143,51 @@ class Experiment(Settings):
         """Modality -> seconds between its frames; see `data.Data`."""
         return self.data.hops
 
-    def model(self, name: str) -> Any:
-        """The recipe's `Config` of one model."""
-        return parse(recipes.recipe(self.recipe).Config, self.models[name], f"models.{name}")
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Experiment":
+        """A copy in which what is computed from settings is computed anew; pydantic's keeps what was kept."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in ("configs", "sweep"):
+            copied.__dict__.pop(name, None)
+        return copied
+
+    @cached_property
+    def configs(self) -> dict[str, RecipeConfig]:
+        """Model -> its settings as the recipe reads them."""
+        kind = recipes.recipe(self.recipe).Config
+        return {name: parse(kind, settings, f"models.{name}") for name, settings in self.models.items()}
+
+    def model(self, name: str) -> RecipeConfig:
+        """The settings of one model, as the recipe reads them."""
+        return self.configs[name]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the main target, in order; none where it is a number.
+
+        Raises:
+            ConfigError: they are those of a corpus that has not been looked at.
+        """
+        how = self.data.targets.get(self.target, TargetSettings())
+        if how.kind == "levels":
+            return level_names(how)
+        if how.kind == "numbers":
+            return ()
+        if how.kind == "soft":
+            return how.classes or how.columns or ()
+        if (scheme := self.data.classes) is None and how.classes is None:
+            raise ConfigError("data.scheme is not set; the classes are those of the corpus that is trained on")
+        return how.classes or (scheme.classes if scheme else ())
 
     @property
     def encoders(self) -> dict[Modality, tuple[str, Any]]:
         """Modality -> the name and the `Config` of its encoder; raises ConfigError where they do not fit the data."""
-        seen = self.features
+        seen, takes = self.features, recipes.recipe(self.recipe).TAKES
+        if self.encoder is None:
+            if takes:
+                raise ConfigError(f"'encoder' is missing: the recipe {self.recipe} needs one; known: {_listed()}")
+            return {}
+        if not takes:
+            raise ConfigError(f"encoder: the recipe {self.recipe} builds its own networks; leave it out")
         each = self.encoder if set(self.encoder) & set(MODALITIES) else dict.fromkeys(seen, self.encoder)
         if strange := [what for what in each if what not in seen]:
             raise ConfigError(f"encoder.{strange[0]}: the data have no {strange[0]}; give data.{strange[0]}, a feature")
@@ -159,10 +201,20 @@ class Experiment(Settings):
             settings = dict(named(each[what])) if isinstance(each[what], str | dict) else {}
             name = settings.pop("name", None)
             if not isinstance(name, str):
-                raise ConfigError(f"{where}: 'name' is missing; known: {', '.join(encoders.names())}")
+                raise ConfigError(f"{where}: 'name' is missing; known: {_listed()}")
+            if (returns := encoders.encoder(name).RETURNS) not in takes:
+                raise ConfigError(
+                    f"{where}: {name} returns a {returns}, and the recipe {self.recipe} takes a {' or '.join(takes)}"
+                )
             found[what] = name, parse(encoders.encoder(name).Config, settings, where)
             encoders.check(name, what, features.shape(*seen[what]))
         return found
+
+    @property
+    def scheme_name(self) -> str:
+        """What the classes are called in tables: a scheme's name, "own", or the kind of the target."""
+        how = self.data.targets.get(self.target, TargetSettings())
+        return self.data.scheme if isinstance(self.data.scheme, str) else OWN if how.kind == "classes" else how.kind
 
     @cached_property
     def sweep(self) -> tuple["Variant", ...]:
@@ -241,6 +293,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     try:
         experiment.data.check()
         experiment.encoders  # noqa: B018 - checked when it is read
+        _check_targets(experiment)
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
         told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
         if strange := [key for key in told if key not in known]:
@@ -254,6 +307,52 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return found
+
+
+def _listed() -> str:
+    return ", ".join(encoders.names())
+
+
+def _check_targets(experiment: Experiment) -> None:
+    """Raise ConfigError where what models predict, and what is asked of it, do not go together."""
+    configs, data = experiment.configs, experiment.data
+    used = {experiment.target}.union(*(config.factors for config in configs.values()))
+    if idle := [name for name in data.targets if name not in used]:
+        raise ConfigError(f"data.targets: no model has the factor '{idle[0]}'; those that models have: {_names(used)}")
+    how = data.targets.get(experiment.target, TargetSettings())
+    if data.scheme is not None and (how.kind != "classes" or how.classes is not None):
+        raise ConfigError(
+            f"data.scheme: data.targets.{experiment.target} says what '{experiment.target}' is; leave one of them out"
+        )
+    if isinstance(data.scheme, str) and experiment.target != "emotion":
+        raise ConfigError(
+            f"data.scheme: '{data.scheme}' is of emotions, and the target is '{experiment.target}'; write its classes, "
+            "{classes: [...]}, or leave it out to take those that the column has"
+        )
+    numeric = how.kind == "numbers"
+    measures = measures_of(how.kind)
+    for name, config in configs.items():
+        if experiment.target not in config.targets:
+            raise ConfigError(
+                f"models.{name}: does not predict the target '{experiment.target}', of which all scores are; it "
+                f"predicts {_names(config.targets)}"
+            )
+        for factor, why in config.classed.items():
+            if data.targets.get(factor, TargetSettings()).kind == "numbers":
+                raise ConfigError(
+                    f"models.{name}: '{factor}' is a number, and {why} needs classes; write data.targets.{factor}: "
+                    "{kind: levels}"
+                )
+        known = {*measures, "tasks", "last", *config.scores}
+        if experiment.training.best not in known:
+            raise ConfigError(f"training.best: {unknown('score', experiment.training.best, known)}")
+    for key in ("class_weight", "sampling"):
+        if numeric and getattr(experiment.training, key) == "balanced":
+            raise ConfigError(f"training.{key}: '{experiment.target}' is a number and has no classes to balance")
+
+
+def _names(values: Iterable[str]) -> str:
+    return ", ".join(sorted(values)) or "none"
 
 
 def _variant(base: Experiment, point: Point) -> Variant:
@@ -277,7 +376,7 @@ def _whole(experiment: Experiment) -> Named:
     for what, (_, config) in experiment.encoders.items():
         place = whole["encoder"][what] if what in whole["encoder"] else whole["encoder"]
         place |= config.model_dump(mode="json")
-    whole["models"] = {name: experiment.model(name).model_dump(mode="json") for name in experiment.models}
+    whole["models"] = {name: config.model_dump(mode="json") for name, config in experiment.configs.items()}
     for what, (_, config) in experiment.features.items():
         whole["data"][what] |= config.model_dump(mode="json")
     copies = experiment.data.feature_copies

@@ -26,6 +26,8 @@ FIXED = {
     "data.prepared": "all variants are judged on the same clips",
     "data.scheme": "all variants tell the same classes apart",
     "data.unlabelled": "all variants share one split",
+    "data.targets": "all variants predict the same",
+    "target": "all variants predict the same",
     "protocol": "all variants are judged on the same people",
     "seeds": "every variant is trained with every seed",
     "recipe": "a model is of one recipe",

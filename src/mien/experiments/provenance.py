@@ -9,7 +9,17 @@ from typing import Any
 from mien.common.settings import Named, named
 from mien.errors import ConfigError
 
-SCIENCE = ("recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds")  # have a provenance
+SCIENCE = (
+    "target",
+    "recipe",
+    "encoder",
+    "models",
+    "data",
+    "protocol",
+    "training",
+    "optimiser",
+    "seeds",
+)  # have a provenance
 NAMED = {"encoder", "encoder.audio", "encoder.video", "data.audio", "data.video"}  # a name may stand for the mapping
 
 

@@ -17,22 +17,24 @@ from mien.data.batches import Examples, Loader, Stream
 from mien.data.dataset import Dataset
 from mien.data.normalisation import Normalisation
 from mien.data.protocols import PARTS, Fold
+from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.engine.fit import Record, fit
-from mien.engine.inference import Inference, infer
+from mien.engine.inference import infer
 from mien.engine.minimise import Optimisation
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.models import encoders, recipes
-from mien.models.recipes._recipe import Recipe
-from mien.runs.run import Cell, Run
+from mien.models.recipes._recipe import Given, Inference, Recipe
+from mien.runs.run import ANEW, Cell, Run
 from mien.runs.tables import TASKS, prediction_table, task_table
-from mien.runs.validation import LEAK, leak, mean_right, scores
+from mien.runs.validation import mean_rightness, scores
 
 STATISTICS: dict[Modality, str] = {
     "audio": "normalisation",
     "video": "video-normalisation",
 }  # modality -> prefix of its tensors
+TARGETS = "targets"  # in the metadata of the weights
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,22 @@ class Model:
         experiment: the settings it was trained under.
         recipe: with the weights of the best epoch.
         normalise: modality -> the normalisation by its training clips.
-        factors: factor -> its classes in order.
+        targets: factor -> how its labels are read.
     """
 
     experiment: Experiment
     recipe: Recipe
     normalise: dict[Modality, Normalisation]
-    factors: dict[str, tuple[str, ...]]
+    targets: dict[str, Target]
 
-    def infer(self, examples: Examples, *, embed: bool = True, spied: bool = False) -> Inference:
-        """Logits and, where wanted, embeddings and what spies say of examples, in their order."""
-        return infer(self.recipe, self.loader(examples), embed=embed, spied=spied)
+    @property
+    def main(self) -> Target:
+        """The main target."""
+        return self.targets[self.experiment.target]
+
+    def infer(self, examples: Examples, *, embed: bool = True, branches: bool = False) -> Inference:
+        """What the model says of examples and, where wanted, their embeddings and what is read from these."""
+        return infer(self.recipe, self.loader(examples), embed=embed, branches=branches)
 
     def loader(self, examples: Examples) -> Loader:
         """Batches of examples as the model expects them, without anything random."""
@@ -77,15 +84,18 @@ class Model:
 
     def save(self, cell: Cell) -> None:
         """Write the weights, with what is needed to load them; a cell that has them is finished."""
-        checkpoint.save_weights(cell.weights, self.tensors, {"factors": json.dumps(self.factors)})
+        plain = {factor: target.plain() for factor, target in self.targets.items()}
+        checkpoint.save_weights(cell.weights, self.tensors, {TARGETS: json.dumps(plain)})
 
     @staticmethod
     def load(experiment: Experiment, cell: Cell, device: torch.device) -> "Model":
         """Read a finished cell; raises RunError when its weights do not fit the experiment."""
         tensors, metadata = checkpoint.load_weights(cell.weights)
-        factors = {factor: tuple(classes) for factor, classes in json.loads(metadata["factors"]).items()}
+        if TARGETS not in metadata:
+            raise RunError(f"{cell.weights}: was made by an older mien; {ANEW}")
+        targets = {factor: Target.of_plain(raw) for factor, raw in json.loads(metadata[TARGETS]).items()}
         try:
-            return Model.restore(experiment, cell.model, factors, tensors, device)
+            return Model.restore(experiment, cell.model, targets, tensors, device)
         except RuntimeError as error:
             raise RunError(f"{cell.weights}: the weights are of another model than experiment.yaml says") from error
 
@@ -93,12 +103,12 @@ class Model:
     def restore(
         experiment: Experiment,
         model: str,
-        factors: dict[str, tuple[str, ...]],
+        targets: dict[str, Target],
         tensors: Mapping[str, Tensor],
         device: torch.device,
     ) -> "Model":
         """Build a model of an experiment with the given `tensors`; raises RuntimeError where they do not fit."""
-        recipe = build(experiment, model, factors, seed=0, class_weight={})
+        recipe = build(experiment, model, targets, seed=0, class_weight={})
         weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
         recipe.load_state_dict(weights)
         normalise: dict[Modality, Normalisation] = {}
@@ -107,13 +117,13 @@ class Model:
             keys = [name.removeprefix(mean) for name in tensors if name.startswith(mean)]
             statistics = {key: (tensors[mean + key], tensors[std + key]) for key in keys}
             normalise[what] = Normalisation(_normalised(experiment, what), statistics)
-        return Model(experiment, recipe.to(device).eval(), normalise, factors)
+        return Model(experiment, recipe.to(device).eval(), normalise, targets)
 
 
 def build(
     experiment: Experiment,
     model: str,
-    factors: dict[str, tuple[str, ...]],
+    targets: dict[str, Target],
     *,
     seed: int,
     class_weight: dict[str, Tensor],
@@ -122,9 +132,8 @@ def build(
     shapes = {what: features.shape(*feature) for what, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = encoders.build(experiment.encoders, shapes)
-        counts = {factor: len(classes) for factor, classes in factors.items()}
-        recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), encoder, counts, class_weight)
+        given = Given(encoders.build(experiment.encoders, shapes), shapes, targets, class_weight)
+        recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), given)
     return recipe
 
 
@@ -143,19 +152,61 @@ def train_cell(
         (cell.folder / "state.pt").unlink(missing_ok=True)  # a kill may have come between the weights and this
         return
     processes.use_threads(threads)
+    prepared = _prepare(run, dataset, fold, cell)
+    recipe = _build(prepared, cell, device)
+    model = Model(prepared.experiment, recipe, prepared.normalise, prepared.targets)
+    _fit(model, prepared, cell, watch)
+    if processes.rank() == 0:
+        write(run, cell, model, predict(model, dataset, fold, run.experiment.hold_test))
+    processes.wait()
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a cell is trained on.
+
+    Attributes:
+        experiment: the settings it is trained under.
+        targets: factor -> how its labels are read, fitted on the training clips.
+        train: the training examples, copies too.
+        validation: the validation examples.
+        normalise: modality -> the normalisation by the training clips.
+        balance: weight of each class of the main target, K; None where it is a number.
+    """
+
+    experiment: Experiment
+    targets: dict[str, Target]
+    train: Examples
+    validation: Examples
+    normalise: dict[Modality, Normalisation]
+    balance: Tensor | None
+
+
+def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
     experiment = run.experiment_of(cell.model)
-    factors = _factors(dataset, fold, experiment, cell.model)
-    examples = dataset.examples(fold.train, factors, copies=True)
-    normalise = {what: _fitted(dataset, fold, experiment, examples, what) for what in experiment.features}
-    emotion = examples.labels["emotion"]
-    balance = balanced(emotion, len(dataset.classes))
-    drawn = torch.where(emotion < 0, 1.0, balance[emotion.clamp(min=0)])
-    training = experiment.training
-    weights = {"emotion": balance.float()} if training.class_weight == "balanced" else {}
-    recipe = build(experiment, cell.model, factors, seed=cell.seed, class_weight=weights).to(device)
-    model = Model(experiment, recipe, normalise, factors)
+    targets = _targets(dataset, fold, experiment, cell.model)
+    train, validation = dataset.examples(fold.train, targets, copies=True), dataset.examples(fold.validation, targets)
+    normalise = {what: _fitted(dataset, fold, experiment, train, what) for what in experiment.features}
+    main = targets[experiment.target]
+    balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
+    return _Prepared(experiment, targets, train, validation, normalise, balance)
+
+
+def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
+    training, weights = prepared.experiment.training, {}
+    if training.class_weight == "balanced" and prepared.balance is not None:
+        weights = {prepared.experiment.target: prepared.balance.float()}
+    targets = prepared.targets
+    return build(prepared.experiment, cell.model, targets, seed=cell.seed, class_weight=weights).to(device)
+
+
+def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record], None]) -> None:
+    experiment, training, weights = prepared.experiment, prepared.experiment.training, None
+    if training.sampling == "balanced" and prepared.balance is not None:
+        known = hard(prepared.train.labels[experiment.target])
+        weights = torch.where(known < 0, 1.0, prepared.balance[known.clamp(min=0)])
     loader = Loader(
-        examples,
+        prepared.train,
         batch_size=training.batch,
         length=experiment.data.length,
         audio=model.stream("audio"),
@@ -163,23 +214,27 @@ def train_cell(
         seed=cell.seed,
         training=True,
         masking=experiment.data.masking,
-        weights=drawn if training.sampling == "balanced" else None,
+        weights=weights,
         rank=processes.rank(),
         processes=processes.count(),
     )
-    held_out = dataset.examples(fold.validation, factors)
     fit(
-        recipe,
+        model.recipe,
         loader,
-        lambda: validated(model, cell.model, held_out),
+        lambda: validated(model, cell.model, prepared.validation),
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,
         watch=watch,
     )
-    if processes.rank() == 0:
-        _write(run, dataset, fold, cell, model)
-    processes.wait()
+
+
+def hard(labels: Tensor) -> Tensor:
+    """The class of each clip, B int64 with -1 where not known: of a distribution the most probable, first of equals."""
+    if labels.dim() == 1:
+        return labels
+    known = ~labels.isnan().any(dim=1)
+    return torch.where(known, labels.nan_to_num().argmax(dim=1), -1)
 
 
 def balanced(labels: Tensor, classes: int) -> Tensor:
@@ -201,24 +256,24 @@ def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
         ConfigError: a factor that the corpus has not, a learning rate of no module, a module that cannot be trained.
     """
     for model, own in experiment.trained.items():
-        factors = _factors(dataset, fold, own, model)
-        Optimisation(build(own, model, factors, seed=0, class_weight={}), own.optimiser)
+        targets = _targets(dataset, fold, own, model)
+        Optimisation(build(own, model, targets, seed=0, class_weight={}), own.optimiser)
 
 
-def _factors(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, tuple[str, ...]]:
-    names = sorted({"emotion", *experiment.model(model).factors})
-    return {factor: dataset.factor(factor, fold.train) for factor in names}
+def _targets(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, Target]:
+    names = sorted({experiment.target, *experiment.model(model).factors})
+    return {factor: dataset.target(factor, fold.train) for factor in names}
 
 
 def validated(model: Model, name: str, examples: Examples) -> Record:
     """The scores of validation clips that may choose an epoch, see `engine.fit.Training.best`."""
-    spied = model.experiment.training.best == "disentanglement"
-    inference = model.infer(examples, embed=False, spied=spied)
-    found = scores(inference, examples.labels["emotion"])
-    tasks = model.experiment.model(name).tasked
-    found["tasks"] = mean_right([(factor, inference.logits[factor]) for factor in sorted(tasks)], examples.labels)
-    if spied:
-        found["disentanglement"] = found["tasks"] - LEAK * leak(inference.spied, examples.labels)
+    config = model.experiment.model(name)
+    own = model.experiment.training.best in config.scores
+    inference = model.infer(examples, embed=False, branches=own)
+    found = scores(model.main, inference, examples.labels[model.main.factor])
+    found["tasks"] = mean_rightness({task: model.targets[task] for task in config.tasks}, inference, examples.labels)
+    if own:
+        found |= model.recipe.scores(inference, examples.labels, found["tasks"], model.targets)
     return found
 
 
@@ -237,27 +292,44 @@ def _normalised(experiment: Experiment, what: Modality) -> normalisation.Kind:
     return "none" if len(features.shape(*experiment.features[what])) > 1 else experiment.data.normalisation
 
 
-def _write(run: Run, dataset: Dataset, fold: Fold, cell: Cell, model: Model) -> None:
-    looked_at = PARTS[:2] if model.experiment.hold_test else PARTS
-    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in looked_at}
+@dataclass(frozen=True)
+class Predicted:
+    """What a trained cell says of the clips of its fold.
+
+    Attributes:
+        clips: part -> the table of its clips.
+        inferred: part -> what the model says of them.
+    """
+
+    clips: dict[str, pd.DataFrame]
+    inferred: dict[str, Inference]
+
+
+def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Predicted:
+    """Run a trained model over all parts of its fold; with `hold_test` over all but test."""
+    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in (PARTS[:2] if hold_test else PARTS)}
     inferred = {
-        part: model.infer(dataset.examples(list(table["clip"]), model.factors)) for part, table in parts.items()
+        part: model.infer(dataset.examples(list(table["clip"]), model.targets)) for part, table in parts.items()
     }
-    scheme = run.experiment.data.scheme
-    tables = [
-        prediction_table(inferred[part], parts[part], dataset.classes, cell, part, scheme) for part in looked_at[1:]
-    ]
-    place = cell.folder.relative_to(run.folder)
+    return Predicted(parts, inferred)
+
+
+def write(run: Run, cell: Cell, model: Model, predicted: Predicted) -> None:
+    """Write a cell's folder: predictions, other tasks, embeddings, and last the weights."""
+    parts, inferred = predicted.clips, predicted.inferred
+    scored = [part for part in parts if part != "train"]
+    place, scheme = cell.folder.relative_to(run.folder), model.experiment.scheme_name
+    tables = [prediction_table(inferred[part], parts[part], model.main, cell.place(part), scheme) for part in scored]
     run.write_table(str(place / "predictions.csv"), pd.concat(tables, ignore_index=True))
-    tasks = sorted(model.experiment.model(cell.model).tasked - {"emotion"})
-    others = [task_table(inferred[part], parts[part], model.factors, tasks, cell, part) for part in looked_at[1:]]
-    run.write_table(str(place / TASKS), pd.concat(others, ignore_index=True))
+    others = [model.targets[task] for task in sorted(model.experiment.model(cell.model).tasks - {model.main.factor})]
+    tasks = [task_table(inferred[part], parts[part], others, cell.place(part)) for part in scored]
+    run.write_table(str(place / TASKS), pd.concat(tasks, ignore_index=True))
     run.write_embeddings(
         cell,
-        [clip for part in looked_at for clip in inferred[part].clips],
-        [part for part in looked_at for _ in inferred[part].clips],
+        [clip for one in inferred.values() for clip in one.clips],
+        [part for part, one in inferred.items() for _ in one.clips],
         {
-            name: np.concatenate([inferred[part].embeddings[name] for part in looked_at])
+            name: np.concatenate([one.embeddings[name] for one in inferred.values()])
             for name in inferred["train"].embeddings
         },
     )

@@ -58,7 +58,8 @@ class Ensemble:
 
     Attributes:
         name: of the model in its run.
-        classes: the emotion classes in order.
+        target: what is predicted.
+        classes: its classes in order; none where it is a number.
         scheme: their name.
         models: one a cell.
         temperature: divides the logits of each.
@@ -67,6 +68,7 @@ class Ensemble:
     """
 
     name: str
+    target: str
     classes: tuple[str, ...]
     scheme: str
     models: tuple[Model, ...]
@@ -85,10 +87,10 @@ class Ensemble:
         if exported.is_exported(path):
             told, members = exported.read(path, device)
             rule = (told.temperature, told.unsure.threshold)
-            return Ensemble(told.name, told.classes, told.scheme, members, *rule, told.marks)
+            return Ensemble(told.name, told.target, told.classes, told.scheme, members, *rule, told.marks)
         run, model, cells = find(path)
         members = tuple(Model.load(run.experiment_of(model), cell, device) for cell in cells)
-        return Ensemble(model, run.classes, run.experiment.data.scheme, members, marks=tuple(run.marks))
+        return Ensemble(model, run.target, run.classes, run.experiment.scheme_name, members, marks=tuple(run.marks))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ class Ensemble:
     def judge(
         self, heard: Sequence[NDArray[np.float32] | None], seen: Sequence[Crops | Seen | None] | None = None
     ) -> NDArray[np.float64]:
-        """The mean probability of each class, n x K, of n sequences of sound, pictures or both.
+        """The mean probability of each class, n x K, of n sequences of sound, pictures or both; or number, n x 1.
 
         Args:
             heard: frames of the audio feature, each T x D; None for nothing.
@@ -161,8 +163,11 @@ class Ensemble:
             {},
             sources.get("video", ()),
         )
-        each = [model.infer(examples, embed=False).probabilities("emotion", self.temperature) for model in self.models]
-        return np.asarray(np.mean(each, axis=0))
+        said = [model.infer(examples, embed=False) for model in self.models]
+        if not self.classes:
+            pairs = zip(self.models, said, strict=True)
+            return np.asarray(np.mean([model.main.values(one.outputs[self.target]) for model, one in pairs], axis=0))
+        return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in said], axis=0))
 
 
 def find(path: Path) -> tuple[Run, str, list[Cell]]:
@@ -199,10 +204,11 @@ def planned(run: Run, model: str) -> list[Cell]:
 
 
 def best_model(run: Run) -> str:
-    """The model with the best UAR on validation speakers, all its folds and seeds pooled; the first of equals.
+    """The model with the best UAR (of numbers, concordance) on validation speakers, all its folds and seeds pooled.
 
-    One that was not trained for emotion, from which it is only read, is taken where there is no other.
+    Of equals it is the first. One that was not trained for the main target, which is only read from it, is taken where
+    there is no other.
     """
-    models = run.metrics["models"]
-    trained = [name for name in models if "emotion" in run.experiment_of(name).model(name).tasked]
-    return str(max(trained or models, key=lambda name: models[name]["validation"]["uar"]))
+    models, measure = run.metrics["models"], "uar" if run.classes else "ccc"
+    trained = [name for name in models if run.target in run.experiment_of(name).model(name).tasks]
+    return str(max(trained or models, key=lambda name: models[name]["validation"][measure]))

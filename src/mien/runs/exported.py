@@ -18,9 +18,9 @@ from torch import Tensor
 from mien import experiments
 from mien.common.files import sha256, write_json
 from mien.common.settings import Settings, digest, parse
+from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.errors import RunError, unknown
-from mien.models import recipes
 from mien.runs.cell import STATISTICS, Model, build
 
 FOLDER = Path(__file__).parents[1] / "models" / "packaged"
@@ -110,7 +110,8 @@ class Description(Settings):
         name: what it is called.
         model: its name in the run's experiment.
         members: names of the cells that are averaged.
-        classes: the emotion classes in order.
+        target: what is predicted.
+        classes: its classes in order.
         scheme: their name.
         temperature: divides the logits of every member.
         unsure: the rejection rule.
@@ -128,6 +129,7 @@ class Description(Settings):
     name: str
     model: str
     members: tuple[str, ...] = Field(min_length=1)
+    target: str = "emotion"
     classes: tuple[str, ...] = Field(min_length=2)
     scheme: str
     temperature: float = Field(gt=0)
@@ -198,29 +200,31 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
             "install the model again"
         )
     experiment = experiments.resolve(told.experiment, str(folder / DESCRIPTION))
-    factors = {"emotion": told.classes}
+    targets = {told.target: Target(told.target, "classes", (told.target,), told.classes, main=True)}
     members = []
     for member in told.members:
         own = {key.removeprefix(f"{member}/"): _single(tensors[key]) for key in tensors if key.startswith(f"{member}/")}
         try:
-            members.append(Model.restore(experiment, told.model, factors, own, device))
+            members.append(Model.restore(experiment, told.model, targets, own, device))
         except (RuntimeError, KeyError) as error:
             raise RunError(f"{path}: the weights of {member} are of another model than {DESCRIPTION} says") from error
     return told, tuple(members)
 
 
 def predictor(model: Model, name: str) -> Model:
-    """The same model with nothing but what predicts emotions, its experiment with this model alone and no folders."""
-    experiment = model.experiment
-    slim = recipes.recipe(experiment.recipe).predictor(experiment.model(name))
+    """The same model with nothing but what predicts the main target, its experiment with it alone and no folders."""
+    experiment, main = model.experiment, model.main
+    slim = experiment.model(name).predictor(main.factor)
     raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid"})
-    raw |= {"models": {name: slim.model_dump(mode="json")}, "data": raw["data"] | {"prepared": None, "copies": {}}}
+    kept = {key: how for key, how in raw["data"]["targets"].items() if key == main.factor}
+    data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept}
+    raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data}
     weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
     alone = experiments.resolve(raw, name)
-    factors = {"emotion": model.factors["emotion"]}
-    wanted = build(alone, name, factors, seed=0, class_weight={}).state_dict()
+    targets = {main.factor: main}
+    wanted = build(alone, name, targets, seed=0, class_weight={}).state_dict()
     weights |= {f"recipe.{key}": model.tensors[f"recipe.{key}"] for key in wanted}
-    return Model.restore(alone, name, factors, weights, next(model.recipe.parameters()).device)
+    return Model.restore(alone, name, targets, weights, next(model.recipe.parameters()).device)
 
 
 def rounded(model: Model) -> Model:

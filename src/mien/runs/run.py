@@ -19,14 +19,13 @@ from safetensors.numpy import save_file
 from mien import experiments
 from mien.common.files import atomic, write_json, write_text
 from mien.common.settings import difference
-from mien.corpora import schemes
 from mien.data.protocols import PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.run_tables import AGAIN, read_table, reading
+from mien.runs.tables import AGAIN, read_predictions, read_table, reading
 
-CLIPS = ("clip", "file", "speaker", "emotion", "label")
-PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
+CLIPS = ("clip", "file", "speaker", "label")
+ANEW = "train it anew in another folder"
 WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
@@ -40,6 +39,10 @@ class Cell(NamedTuple):
     fold: int
     seed: int
     folder: Path
+
+    def place(self, split: str) -> dict[str, object]:
+        """`model, fold, seed, split` of a row on a part of its fold."""
+        return {"model": self.model, "fold": self.fold, "seed": self.seed, "split": split}
 
     @property
     def weights(self) -> Path:
@@ -97,12 +100,20 @@ class Run:
         path = folder / "experiment.yaml"
         if not path.is_file():
             raise RunError(f"{folder}: no run folder (no experiment.yaml in it); 'mien train' makes one")
+        written = path.read_bytes()
+        if b"\nrecipe:" in written and b"\ntarget:" not in written:
+            raise RunError(f"{folder}: was made by an older mien, which named settings and columns otherwise; {ANEW}")
         return Run(folder, experiments.load(path))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The emotion classes in order."""
-        return schemes.scheme(self.experiment.data.scheme).classes
+        """The classes of the main target, in order; none where it is a number."""
+        return self.experiment.classes
+
+    @property
+    def target(self) -> str:
+        """The main target."""
+        return self.experiment.target
 
     def experiment_of(self, model: str) -> Experiment:
         """The experiment that a model is trained under: the run's own, or that of a variant."""
@@ -152,8 +163,8 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """Validation and test predictions of every finished cell."""
-        return read_table(self._file("predictions.csv"), (*PREDICTIONS, *self.classes))
+        """Validation and test predictions of every finished cell; the main target is the column `truth`."""
+        return read_predictions(self._file("predictions.csv"), self.target, self.classes)
 
     @property
     def tasks(self) -> pd.DataFrame | None:

@@ -1,12 +1,24 @@
-"""What a trained cell says of clips, as rows of tables: `predictions.csv` of the emotion, `tasks.csv` of all else."""
+"""The tables of a run: how they are read, and what a trained cell says of clips as rows.
 
-from collections.abc import Mapping, Sequence
+In memory what is true of a clip is the column `truth`; in `predictions.csv` it is called after the main target, such as
+`emotion`. Of classes there is a probability a class beside it, of a distribution also its given shares (`truth_CLASS`),
+of a number the prediction alone. `tasks.csv` has what is said of other tasks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from safetensors import SafetensorError
 
-from mien.engine.inference import Inference
-from mien.runs.run import Cell
+from mien.data.targets import Target
+from mien.errors import RunError
+from mien.models.recipes._recipe import Inference
 
+AGAIN = "run the same 'mien train' again"
+TEXT = ("clip", "speaker", "file", "sentence", "session", "recording", "truth", "predicted")  # also where it is digits
 TASKS = "tasks.csv"
 TASK_COLUMNS = (
     *("clip", "speaker", "model", "fold", "seed", "split"),
@@ -14,42 +26,110 @@ TASK_COLUMNS = (
 )
 
 
+@contextmanager
+def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None]:
+    """Turn what a missing or damaged file of a run raises while it is read into RunError with the way out."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: missing; {way.removeprefix('delete it and ')}") from error
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
+        what = f"no '{error.args[0]}'" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise RunError(f"{path}: damaged ({what}); {way}") from error
+
+
+def read_table(path: Path, columns: Sequence[str] = (), *, text: Sequence[str] = ()) -> pd.DataFrame:
+    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing.
+
+    Args:
+        path: the file.
+        columns: that it has to have.
+        text: columns that are text besides `TEXT`.
+
+    Raises:
+        RunError: it is missing, damaged, or lacks one of `columns`.
+    """
+    with reading(path):
+        kinds = dict.fromkeys((*TEXT, *text), str)
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+        if missing := [column for column in columns if column not in table]:
+            raise ValueError(f"no column '{missing[0]}'")
+        return table
+
+
+def read_predictions(path: Path, target: str, classes: Sequence[str]) -> pd.DataFrame:
+    """Read `predictions.csv`, of a run or of an evaluation.
+
+    Args:
+        path: the file.
+        target: the main target, whose column becomes `truth`.
+        classes: its classes; none where it is a number, then `truth` and `predicted` are numbers.
+
+    Raises:
+        RunError: it is missing, damaged, or lacks a column.
+    """
+    head = ("clip", "speaker", "model", "fold", "seed", "split", target, "predicted")
+    table = read_table(path, (*head, *classes), text=(target,)).rename(columns={target: "truth"})
+    if classes:
+        return table
+    with reading(path):
+        return table.astype({"truth": float, "predicted": float})
+
+
 def prediction_table(
-    inference: Inference, table: pd.DataFrame, classes: Sequence[str], cell: Cell, split: str, scheme: str
+    inference: Inference, table: pd.DataFrame, target: Target, place: Mapping[str, object], scheme: str
 ) -> pd.DataFrame:
-    """Rows of `predictions.csv` for some clips: the truth, what is predicted, a probability for each class."""
-    probabilities = inference.probabilities("emotion")
-    predicted = [classes[number] for number in probabilities.argmax(axis=1)]
-    head = _head(inference, table, cell, split).assign(emotion=table["label"].tolist(), predicted=predicted)
-    columns = pd.DataFrame(probabilities.round(6), columns=list(classes))
-    return pd.concat([head, columns], axis=1).assign(scheme=scheme)
+    """Rows of `predictions.csv` for some clips.
+
+    Args:
+        inference: what a model says of them.
+        table: of the clips, in the same order.
+        target: the main target.
+        place: `model, fold, seed, split`.
+        scheme: what the classes are called.
+    """
+    head = _head(inference, table, place)
+    truth = target.truth(table).tolist()
+    if target.kind == "numbers":
+        said = target.values(inference.outputs[target.factor])[:, 0].round(6)
+        return head.assign(**{target.factor: truth}, predicted=said, scheme=scheme)
+    probabilities = inference.probabilities(target.factor)
+    predicted = [target.classes[number] for number in probabilities.argmax(axis=1)]
+    parts = [head.assign(**{target.factor: truth}, predicted=predicted)]
+    parts.append(pd.DataFrame(probabilities.round(6), columns=list(target.classes)))
+    if target.kind == "soft":
+        shares = target.labels(table).numpy().round(6)
+        parts.append(pd.DataFrame(shares, columns=[f"truth_{name}" for name in target.classes]))
+    return pd.concat(parts, axis=1).assign(scheme=scheme)
 
 
 def task_table(
-    inference: Inference,
-    table: pd.DataFrame,
-    factors: Mapping[str, Sequence[str]],
-    tasks: Sequence[str],
-    cell: Cell,
-    split: str,
+    inference: Inference, table: pd.DataFrame, targets: Sequence[Target], place: Mapping[str, object]
 ) -> pd.DataFrame:
-    """Rows of `tasks.csv` for some clips: what the heads of `tasks` say, where the truth is one of their classes."""
+    """Rows of `tasks.csv` for some clips: what is said of other tasks, where the truth is one of their classes.
+
+    Args:
+        inference: what a model says of them.
+        table: of the clips, in the same order.
+        targets: the tasks; of a number `probability` is empty.
+        place: `model, fold, seed, split`.
+    """
     tables = []
-    for factor in tasks:
-        classes, truth = list(factors[factor]), table[factor].astype(str)
-        probabilities = inference.probabilities(factor)
-        best = probabilities.argmax(axis=1)
-        told = _head(inference, table, cell, split).assign(
-            factor=factor,
-            truth=truth.tolist(),
-            predicted=[classes[number] for number in best],
-            probability=probabilities.max(axis=1).round(6),
-        )
-        tables.append(told[(truth.isin(classes) & table[factor].notna()).to_numpy()])
+    for target in targets:
+        truth = target.truth(table)
+        if target.kind == "numbers":
+            predicted = target.values(inference.outputs[target.factor])[:, 0].round(6).astype(str).tolist()
+            sure: Any = float("nan")
+        else:
+            probabilities = inference.probabilities(target.factor)
+            predicted = [target.classes[number] for number in probabilities.argmax(axis=1)]
+            sure = probabilities.max(axis=1).round(6)
+        head = _head(inference, table, place)
+        rows = head.assign(factor=target.factor, truth=truth.tolist(), predicted=predicted, probability=sure)
+        tables.append(rows[truth.notna().to_numpy()])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(TASK_COLUMNS))
 
 
-def _head(inference: Inference, table: pd.DataFrame, cell: Cell, split: str) -> pd.DataFrame:
+def _head(inference: Inference, table: pd.DataFrame, place: Mapping[str, object]) -> pd.DataFrame:
     """The columns with which both tables begin."""
-    place = {"model": cell.model, "fold": cell.fold, "seed": cell.seed, "split": split}
-    return pd.DataFrame({"clip": list(inference.clips), "speaker": table["speaker"].tolist()} | place)
+    return pd.DataFrame({"clip": list(inference.clips), "speaker": table["speaker"].tolist()} | dict(place))

@@ -183,5 +183,3 @@ def test_an_encoder_without_its_features_is_refused():
     config = parse(Config, json.loads("{}"), "encoder")
     with pytest.raises(ConfigError, match=r"encoder\.video: data\.video has no features"):
         encoders.build({"video": ("vgg", config)}, {"audio": (40,)})
-    with pytest.raises(ConfigError, match="no modality"):
-        encoders.build({}, {"audio": (40,)})

@@ -31,7 +31,7 @@ from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Term, accuracy, balanced_f1, contrast, right_and_wrong
 from mien.audit.statistics.scores import Confusion, confusions, f1, judged
 from mien.runs.run import Run
-from mien.runs.run_tables import read_table
+from mien.runs.tables import read_table
 
 PAPER = "Peri et al. 2021"
 FILE, TABLE = "peri2021.json", "claims.csv"

@@ -51,7 +51,7 @@ def inputs_of(run: Run) -> Inputs:
     PREPARED may have gone, or have lost the features: then this is told and there is no ceiling.
     """
     try:
-        dataset = Dataset.open(run.experiment.data)
+        dataset = Dataset.open(run.experiment.data, run.target)
     except (MienError, OSError) as error:
         return Inputs({}, (f"no ceiling from the inputs: {error}",))
     clips = run.clips["clip"].tolist()

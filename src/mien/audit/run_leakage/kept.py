@@ -16,7 +16,7 @@ from mien.common.files import sha256
 from mien.common.settings import digest
 from mien.common.tables import records
 from mien.runs.run import Cell, Run
-from mien.runs.run_tables import reading
+from mien.runs.tables import reading
 
 VERSION = 3  # of what is measured: raised when the same embeddings give other rows
 KEPT = "leakage.json"  # in the folder of a cell, and of a fold below `baselines`

@@ -1,15 +1,16 @@
 """Encoders: a padded batch in, an embedding out. The name of a file here is the name in an experiment.
 
-An encoder module has a `SOURCE`, a `Config`, a sentence `READS`, a function `reads(modality, shape)` and a class
-`Encoder(config, modality, shape)`: an `nn.Module` whose forward takes a `Batch`, reads one modality of it, and returns
-B x `dimension`. `shape` is that of one frame: (D,) for vectors, (C, S, S) for pixels. It accepts no clips, nothing
-valid, an absent modality, and clips shorter than its receptive field, with finite values and gradients, and what stands
-in invalid frames changes nothing. Adding one is adding a file.
+An encoder module has a `SOURCE`, a `Config`, a sentence `READS`, a function `reads(modality, shape)`, what it
+`RETURNS`, and a class `Encoder(config, modality, shape)`: an `nn.Module` whose forward takes a `Batch` and reads one
+modality of it. It returns a "vector", B x `dimension`; a "sequence", B x T x `dimension` with B x T bool, which are
+valid; or a "map", B x C x H x W. `shape` is that of one frame: (D,) for vectors, (C, S, S) for pixels. It accepts no
+clips, nothing valid, an absent modality, and clips shorter than its receptive field, with finite values and gradients,
+and what stands in invalid frames changes nothing. Adding one is adding a file.
 """
 
 from collections.abc import Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from mien.common import registry
 from mien.errors import ConfigError, unknown
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mien.common.settings import Settings
+    from mien.data.batch import Modality
 
 MODALITIES = ("audio", "video")
 
@@ -32,7 +34,7 @@ def encoder(name: str) -> ModuleType:
     return registry.module(__name__, name, "encoder")
 
 
-def check(name: str, modality: Literal["audio", "video"], shape: tuple[int, ...]) -> None:
+def check(name: str, modality: "Modality", shape: tuple[int, ...]) -> None:
     """Raise ConfigError where an encoder cannot read frames of a shape, (D,) or (C, S, S), of a modality."""
     module = encoder(name)
     if modality not in MODALITIES:
@@ -45,23 +47,17 @@ def check(name: str, modality: Literal["audio", "video"], shape: tuple[int, ...]
 
 
 def build(
-    configs: "Mapping[Literal['audio', 'video'], tuple[str, Settings]]",
-    shapes: Mapping[Literal["audio", "video"], tuple[int, ...]],
-) -> "nn.Module":
-    """The encoder of one or two modalities, with a `dimension`.
+    configs: "Mapping[Modality, tuple[str, Settings]]", shapes: "Mapping[Modality, tuple[int, ...]]"
+) -> "dict[Modality, nn.Module]":
+    """The encoder of each modality.
 
     Args:
         configs: modality -> (name of the encoder, its `Config`).
         shapes: modality -> shape of one frame, of at least those modalities.
 
-    Returns:
-        The encoder itself for one modality; `joined.Joined`, audio first, for two.
-
     Raises:
-        ConfigError: where no modality is named, one has no features, or its encoder cannot read them.
+        ConfigError: where a modality has no features, or its encoder cannot read them.
     """
-    if not configs:
-        raise ConfigError("encoder: no modality has one; give audio or video an encoder")
     if missing := [modality for modality in configs if modality not in shapes]:
         raise ConfigError(f"encoder.{missing[0]}: data.{missing[0]} has no features; add them or leave the encoder out")
     trunks = {}
@@ -69,8 +65,4 @@ def build(
         name, config = configs[modality]
         check(name, modality, shapes[modality])
         trunks[modality] = cast("nn.Module", encoder(name).Encoder(config, modality, shapes[modality]))
-    if len(trunks) == 1:
-        return next(iter(trunks.values()))
-    from mien.models.encoders._joined import Joined
-
-    return Joined(trunks)
+    return trunks

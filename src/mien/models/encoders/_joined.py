@@ -9,6 +9,11 @@ from mien.common import processes
 from mien.data.batch import Batch, Modality
 
 
+def joined(encoders: Mapping[Modality, nn.Module]) -> nn.Module:
+    """One encoder that returns a vector, B x `dimension`: of one modality itself, of two `Joined`."""
+    return next(iter(encoders.values())) if len(encoders) == 1 else Joined(encoders)
+
+
 class Joined(nn.Module):
     """The concatenation of what the trunks return, audio first: B x `dimension`.
 

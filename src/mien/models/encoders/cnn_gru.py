@@ -18,6 +18,7 @@ from mien.models.layers.pooling import mean_std_max
 
 SOURCE = "Li et al. 2020, Table 1 (ENC); vectors over time, 26,339 parameters"
 READS = "vectors over time"
+RETURNS = "vector"
 
 Size = Annotated[int, Field(ge=1)]
 

@@ -19,6 +19,7 @@ from mien.models.layers.pooling import mean
 
 SOURCE = "ours: a multilayer perceptron with dropout (Srivastava et al. 2014)"
 READS = "vectors"
+RETURNS = "vector"
 
 
 class Config(Settings):

@@ -44,6 +44,7 @@ from mien.models.layers.pooling import POOLINGS
 
 SOURCE = "Peri et al. 2021, after Nagrani et al. 2020 (VGG-M-like); pixels or log-mel, sizes by setting"
 READS = "square crops of 1 or 3 channels (video), or frames of log-mel (audio)"
+RETURNS = "vector"
 
 Size = Annotated[int, Field(ge=1)]
 Stride = Annotated[int, Field(ge=1, le=3)]  # of windows of 3: a longer one would pass values by

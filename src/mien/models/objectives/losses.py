@@ -65,6 +65,21 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return F.cross_entropy(logits, labels.clamp(min=0), reduction="none"), labels >= 0
 
 
+def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared error over the numbers that are known.
+
+    Args:
+        outputs: B x K, any float dtype; computed in float32 or wider.
+        labels: B x K float, nan where not known.
+
+    Returns:
+        This process's share, in squared units of the labels.
+    """
+    wide, known = _wide(outputs), ~labels.isnan()
+    targets = torch.where(known, labels, 0.0).to(wide.dtype)
+    return mean((wide - targets).square().flatten(), known.flatten())
+
+
 def entropy(logits: Tensor) -> Tensor:
     """Mean entropy of the predicted distributions (Li et al. 2020, Eq. 2), over all clips of the global batch.
 

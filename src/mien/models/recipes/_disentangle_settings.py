@@ -1,7 +1,6 @@
 """The settings of one model of `disentangle`: its embeddings, what they tell, and what is kept out of them."""
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -11,7 +10,9 @@ from mien.common.settings import Settings
 from mien.errors import unknown
 from mien.models.objectives.losses import PENALTIES
 from mien.models.objectives.removals import REMOVALS
+from mien.models.recipes._recipe import Branch, RecipeConfig
 
+DISENTANGLEMENT = "disentanglement"
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
 
 
@@ -102,7 +103,7 @@ class Penalty(Settings):
     weight: float = Field(ge=0)
 
 
-class Config(Settings):
+class Config(RecipeConfig):
     """One model.
 
     Attributes:
@@ -119,17 +120,12 @@ class Config(Settings):
 
     @field_validator("embeddings")
     @classmethod
-    def _named_and_judged(cls, embeddings: dict[str, Embedding]) -> dict[str, Embedding]:
+    def _plain_names(cls, embeddings: dict[str, Embedding]) -> dict[str, Embedding]:
         for name in embeddings:
             if not re.fullmatch(r"[A-Za-z0-9_]+", name):
                 raise ValueError(f"embedding '{name}': the name of an embedding has letters, digits and '_' only")
             if hasattr(nn.ModuleDict, name):
                 raise ValueError(f"embedding '{name}': torch uses this word itself; choose another name")
-        if not any(embedding.tells("emotion") for embedding in embeddings.values()):
-            raise ValueError(
-                "no embedding has the task 'emotion', of which all scores are; give it to one of them, or let it be "
-                "read there (read: [emotion])"
-            )
         return embeddings
 
     @model_validator(mode="after")
@@ -149,23 +145,45 @@ class Config(Settings):
         return self
 
     @property
-    def factors(self) -> set[str]:
-        """Every factor that is a task, is removed or is read."""
-        return {factor for one in self.embeddings.values() for factor in one.factors}
+    def carried(self) -> dict[str, frozenset[str]]:
+        """The tasks of each embedding."""
+        return {name: frozenset(one.tasks) for name, one in self.embeddings.items()}
 
     @property
-    def tasked(self) -> set[str]:
-        """Every factor that is a task of some embedding."""
-        return {factor for one in self.embeddings.values() for factor in one.tasks}
+    def targets(self) -> frozenset[str]:
+        """Every factor that is a task or is read."""
+        return frozenset(factor for one in self.embeddings.values() for factor in (*one.tasks, *one.read))
+
+    @property
+    def factors(self) -> frozenset[str]:
+        """Every factor that is a task, is removed or is read."""
+        return frozenset(factor for one in self.embeddings.values() for factor in one.factors)
+
+    @property
+    def classed(self) -> dict[str, str]:
+        """What is removed: an adversary names classes."""
+        return {factor: "an adversary" for one in self.embeddings.values() for factor in one.remove}
+
+    @property
+    def scores(self) -> frozenset[str]:
+        """See `disentangle.Disentangle.scores`."""
+        return frozenset({DISENTANGLEMENT})
 
     @property
     def widths(self) -> Sizes:
         """The hidden layers of spies and readers."""
         return self.hidden if self.spy_hidden is None else self.spy_hidden
 
+    def predictor(self, target: str) -> "Config":
+        """One embedding with one task or reader, and no spy."""
+        tellers = [(name, one) for name, one in self.embeddings.items() if one.tells(target)]
+        name, embedding = next(((name, one) for name, one in tellers if target in one.tasks), tellers[0])
+        tasks = {target: embedding.tasks[target]} if target in embedding.tasks else {}
+        read = () if tasks else (target,)
+        alone = Embedding(dim=embedding.dim, activation=embedding.activation, tasks=tasks, read=read)
+        return Config(embeddings={name: alone}, hidden=self.hidden, spy_hidden=self.spy_hidden)
 
-def spy_names(embedding: str, factor: str, count: int) -> Iterable[str]:
-    """The names of the spies of a removal; '#' is in no embedding's name, so that no two are alike."""
-    return (
-        f"{embedding}-{factor}" if number == 1 else f"{embedding}#{number}-{factor}" for number in range(1, count + 1)
-    )
+
+def branches_of(embedding: str, factor: str, count: int) -> list[Branch]:
+    """The spies of a removal, or the reader of a factor."""
+    return [Branch(embedding, factor, number) for number in range(1, count + 1)]

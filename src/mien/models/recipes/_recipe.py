@@ -1,13 +1,78 @@
-"""What a recipe is to the engine: `step`, and what it says: `predict`, `embed` and `spied`. Nothing else."""
+"""What a recipe is to the rest of mien: what one model of it says it is, and what it does with a batch.
+
+A recipe module has a `SOURCE`; a `Config`, the settings of one model, a `RecipeConfig`; `TAKES`, the kinds of encoders
+that it takes (`RETURNS` of an encoder's module: "vector", "sequence", "map"), none where it builds its networks from
+the shapes of frames; `build(config, given)`, which makes a `Recipe`; and `TINY`, name -> settings of small models, by
+which the contract tests hold it to what `Recipe` promises.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mien.data.batch import Batch
+from mien.common.settings import Settings
+from mien.data.batch import Batch, Modality
+from mien.data.targets import Target
+
+
+class RecipeConfig(Settings, ABC):
+    """The settings of one model, and what they say it is."""
+
+    @property
+    @abstractmethod
+    def carried(self) -> Mapping[str, frozenset[str]]:
+        """Name of each embedding -> the tasks that it is trained to carry; all else read from it is a leak."""
+
+    @property
+    def tasks(self) -> frozenset[str]:
+        """The factors that the model is trained to predict."""
+        return frozenset(factor for tasks in self.carried.values() for factor in tasks)
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The factors that `Recipe.predict` gives: the tasks, and what is only read."""
+        return self.tasks
+
+    @property
+    def factors(self) -> frozenset[str]:
+        """Every factor whose labels a step uses."""
+        return self.targets
+
+    @property
+    def classed(self) -> Mapping[str, str]:
+        """Factor that has to have classes -> what for, such as an adversary."""
+        return {}
+
+    @property
+    def scores(self) -> frozenset[str]:
+        """The names of the validation scores that the recipe adds (`Recipe.scores`); `training.best` may be one."""
+        return frozenset()
+
+    def predictor(self, target: str) -> "RecipeConfig":
+        """The settings of the part that predicts one target; its weights have the names that they have in the whole."""
+        return self
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a recipe is built from.
+
+    Attributes:
+        encoders: modality -> its encoder, each by itself; none where the recipe builds its own networks.
+        shapes: modality -> shape of one frame, (D,) or (C, S, S).
+        targets: factor -> its kind and classes, of every factor of the model.
+        class_weight: factor -> weight of each class (K) in its task's loss; others are unweighted.
+    """
+
+    encoders: Mapping[Modality, nn.Module]
+    shapes: Mapping[Modality, tuple[int, ...]]
+    targets: Mapping[str, Target]
+    class_weight: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Minimise(Protocol):
@@ -35,19 +100,62 @@ class Minimise(Protocol):
         """
 
 
+class Branch(NamedTuple):
+    """A classifier on an embedding that does not move it there: an adversary, or an auxiliary classifier.
+
+    Attributes:
+        embedding: what it reads.
+        factor: what it says of it.
+        number: of several for one factor, from 1.
+    """
+
+    embedding: str
+    factor: str
+    number: int = 1
+
+    def __str__(self) -> str:
+        """EMBEDDING-FACTOR, or EMBEDDING#N-FACTOR from the second on; no embedding has '#' in its name."""
+        return (
+            f"{self.embedding}-{self.factor}" if self.number == 1 else f"{self.embedding}#{self.number}-{self.factor}"
+        )
+
+
 @dataclass(frozen=True)
 class Answer:
     """All that a recipe says about a batch.
 
     Attributes:
-        logits: factor -> B x K, of `predict`.
+        outputs: factor -> B x K, of `predict`.
         embeddings: name -> B x D, of `embed`.
-        spied: name of a branch -> B x K, of `spied`.
+        branches: classifier -> B x K, of `branches`.
     """
 
-    logits: dict[str, Tensor]
+    outputs: dict[str, Tensor]
     embeddings: dict[str, Tensor]
-    spied: dict[str, Tensor] = field(default_factory=dict)
+    branches: dict[Branch, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What a recipe says about N clips.
+
+    Attributes:
+        clips: N names, in the loader's order.
+        outputs: target -> N x K float32: logits of classes, or numbers.
+        embeddings: name -> N x D float32; empty where they were not asked for.
+        branches: classifier on an embedding -> N x K float32 logits; empty where they were not asked for.
+    """
+
+    clips: tuple[str, ...]
+    outputs: dict[str, NDArray[np.float32]]
+    embeddings: dict[str, NDArray[np.float32]]
+    branches: dict[Branch, NDArray[np.float32]] = field(default_factory=dict)
+
+    def probabilities(self, target: str, temperature: float = 1.0) -> NDArray[np.float64]:
+        """Softmax of the logits of a target that has classes, divided by a temperature, N x K."""
+        logits = self.outputs[target].astype(np.float64) / temperature
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 class Recipe(nn.Module, ABC):
@@ -57,21 +165,41 @@ class Recipe(nn.Module, ABC):
     def step(self, batch: Batch, minimise: Minimise) -> Mapping[str, Tensor]:
         """Train on one batch; return the losses' shares, detached, by name, for the history."""
 
+    @property
+    @abstractmethod
+    def phases(self) -> frozenset[frozenset[str]]:
+        """The names of the modules that each call of `minimise` within a step moves together."""
+
+    @property
+    @abstractmethod
+    def heads(self) -> Mapping[str, frozenset[str]]:
+        """Factor -> the names of the modules that learn from its labels alone: nothing moves them without."""
+
     @abstractmethod
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Return factor -> logits B x K."""
+        """Return target -> B x K: logits of its classes, or numbers as its labels have them."""
 
     @abstractmethod
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return name -> embedding B x D."""
 
-    def spied(self, batch: Batch) -> dict[str, Tensor]:
-        """Return name -> logits B x K: what branches read from an embedding that should not tell it.
-
-        A name is EMBEDDING-FACTOR, or EMBEDDING#N-FACTOR of the second branch and further ones of a kind.
-        """
+    def branches(self, batch: Batch) -> dict[Branch, Tensor]:
+        """Return classifier -> logits B x K: what is read from embeddings without moving them."""
         return {}
 
     def answer(self, batch: Batch) -> Answer:
         """Return all three; a recipe whose answers share their forward pass makes it once."""
-        return Answer(self.predict(batch), self.embed(batch), self.spied(batch))
+        return Answer(self.predict(batch), self.embed(batch), self.branches(batch))
+
+    def scores(
+        self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
+    ) -> dict[str, float]:
+        """Return the recipe's own validation scores by name (`RecipeConfig.scores`); more is better.
+
+        Args:
+            inference: what it says of the validation clips, branches too.
+            labels: factor -> their labels.
+            tasks: the mean of the scores of its tasks (`data.targets.rightness`), nan where nothing is known.
+            targets: factor -> how labels were read.
+        """
+        return {}

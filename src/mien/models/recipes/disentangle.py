@@ -8,23 +8,29 @@ one of the speaker, each rid of the other's factor, it is Peri et al. Factors ma
 learns from an embedding that it never moves. Penalties keep two embeddings apart without a spy.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mien.data.batch import Batch, uniform
+from mien.data.targets import Target, rightness
+from mien.models.encoders._joined import joined
 from mien.models.layers.heads import classifier
-from mien.models.objectives.losses import PENALTIES, cross_entropy
+from mien.models.objectives.losses import PENALTIES, cross_entropy, squared_error
 from mien.models.objectives.removals import REMOVALS, strength
+from mien.models.recipes._disentangle_settings import DISENTANGLEMENT, branches_of
 from mien.models.recipes._disentangle_settings import Config as Config
 from mien.models.recipes._disentangle_settings import Embedding as Embedding
 from mien.models.recipes._disentangle_settings import Penalty as Penalty
 from mien.models.recipes._disentangle_settings import Remove as Remove
-from mien.models.recipes._disentangle_settings import spy_names
-from mien.models.recipes._recipe import Answer, Minimise, Recipe
+from mien.models.recipes._recipe import Answer, Branch, Given, Inference, Minimise, Recipe
 
+TAKES = ("vector",)
+LEAK = 0.1  # of what branches read; with a whole one the epoch is one of the first, in which neither is learned yet
 SOURCE = "Li et al. 2020, sections 3.1-3.3; Peri et al. 2021, section 3"
 
 
@@ -34,38 +40,33 @@ class Disentangle(Recipe):
     `tasks` and `spies` hold classifiers by the name EMBEDDING-FACTOR; readers are among the spies.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        encoder: nn.Module,
-        classes: Mapping[str, int],
-        class_weight: Mapping[str, Tensor],
-    ) -> None:
+    def __init__(self, config: Config, given: Given) -> None:
         super().__init__()
         self.config = config
-        self.encoder = encoder
+        self.encoder = encoder = joined(given.encoders)
+        self.targets = given.targets
         self.projections, self.tasks, self.spies = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
-        self._spy_names: dict[tuple[str, str], list[str]] = {}
-        self._spy_sizes: dict[str, tuple[int, int]] = {}
+        self._branches: dict[tuple[str, str], list[Branch]] = {}
+        self._branch_sizes: dict[Branch, tuple[int, int]] = {}
         sizes: dict[str, int] = {}
         for name, embedding in config.embeddings.items():
             sizes[name] = encoder.dimension if embedding.dim is None else embedding.dim  # type: ignore[assignment]
             if embedding.dim is not None:
                 self.projections[name] = nn.Linear(encoder.dimension, embedding.dim)  # type: ignore[arg-type]
             for factor in embedding.tasks:
-                self.tasks[f"{name}-{factor}"] = classifier(sizes[name], config.hidden, classes[factor])
+                self.tasks[f"{name}-{factor}"] = classifier(sizes[name], config.hidden, given.targets[factor].size)
         for name, embedding in config.embeddings.items():  # last, so that models differ by nothing else at the start
             counts = {
                 factor: one.spies for factor, one in embedding.remove.items() if REMOVALS[one.how].spy != "absent"
             }
             for factor, count in (counts | dict.fromkeys(embedding.read, 1)).items():
-                self._spy_names[name, factor] = list(spy_names(name, factor, count))
-                for spy in self._spy_names[name, factor]:
-                    self._spy_sizes[spy] = (sizes[name], classes[factor])
-                    self.spies[spy] = self._new_spy(spy)
-        for factor, weight in class_weight.items():
+                self._branches[name, factor] = branches_of(name, factor, count)
+                for branch in self._branches[name, factor]:
+                    self._branch_sizes[branch] = (sizes[name], given.targets[factor].size)
+                    self.spies[str(branch)] = self._new_spy(branch)
+        for factor, weight in given.class_weight.items():
             self.register_buffer(f"class_weight_{factor}", weight, persistent=False)
-        self._class_weight = {factor: f"class_weight_{factor}" for factor in class_weight}
+        self._class_weight = {factor: f"class_weight_{factor}" for factor in given.class_weight}
 
     def step(self, batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
         """Train the spies, then the encoder with its tasks against them (Li et al. 2020, section 3.3)."""
@@ -77,7 +78,7 @@ class Disentangle(Recipe):
         for name, embedding in embeddings.items():
             for factor, weight in self.config.embeddings[name].tasks.items():
                 logits = self.tasks[f"{name}-{factor}"](embedding)
-                loss = cross_entropy(logits, batch.labels[factor], self._weight(factor))  # Li et al., Eq. 4
+                loss = self._loss(factor, logits, batch)  # Li et al., Eq. 4
                 objective = objective + weight * loss
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
@@ -110,15 +111,15 @@ class Disentangle(Recipe):
                 spies, where = self._spies(name, factor), REMOVALS[remove.how].spy
                 if where == "own phase":
                     for _ in range(remove.spy_steps):
-                        loss = _learn(spies, embedding, batch.labels[factor], minimise)
+                        loss = self._learn(spies, embedding, factor, batch, minimise)
                     losses[f"{name}: spy on {factor}"] = loss
                 if where != "absent" and _weight_now(remove, minimise) == 0:
                     loss = torch.zeros((), device=embedding.device)
                     if where == "main phase":  # with nothing to reverse it learns by itself
-                        loss = _learn(spies, embedding, batch.labels[factor], minimise)
+                        loss = self._learn(spies, embedding, factor, batch, minimise)
                     losses[f"{name}: removal of {factor}"] = loss
             for factor in settings.read:
-                loss = _learn(self._spies(name, factor), embedding, batch.labels[factor], minimise)
+                loss = self._learn(self._spies(name, factor), embedding, factor, batch, minimise)
                 losses[f"{name}: reader of {factor}"] = loss
         return losses
 
@@ -126,15 +127,15 @@ class Disentangle(Recipe):
         """Where it is time, give one spy of a removal, each in its turn, new weights by (seed, step, name)."""
         for name, embedding in self.config.embeddings.items():
             for factor, remove in embedding.remove.items():
-                names = self._spy_names.get((name, factor), [])
-                if not names or remove.restart is None or batch.step == 0 or batch.step % remove.restart:
+                branches = self._branches.get((name, factor), [])
+                if not branches or remove.restart is None or batch.step == 0 or batch.step % remove.restart:
                     continue
-                spy = names[(batch.step // remove.restart - 1) % len(names)]
-                drawn = uniform(batch.seed, batch.step, f"spy {spy}", 1).item()
+                branch = branches[(batch.step // remove.restart - 1) % len(branches)]
+                drawn = uniform(batch.seed, batch.step, f"spy {branch}", 1).item()
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(drawn * 2**53))
-                    self.spies[spy].load_state_dict(self._new_spy(spy).state_dict())
-                minimise.forget(self.spies[spy])
+                    self.spies[str(branch)].load_state_dict(self._new_spy(branch).state_dict())
+                minimise.forget(self.spies[str(branch)])
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Return factor -> logits B x K of every task; the first embedding that has the task tells.
@@ -151,14 +152,55 @@ class Disentangle(Recipe):
             embeddings[name] = embedding.relu() if settings.activation == "relu" else embedding
         return embeddings
 
-    def spied(self, batch: Batch) -> dict[str, Tensor]:
-        """Return name -> logits B x K of every reader and spy, as `disentangle_settings.spy_names` calls them."""
-        return self._spied(self.embed(batch))
+    def branches(self, batch: Batch) -> dict[Branch, Tensor]:
+        """Return the logits B x K of every reader and spy."""
+        return self._read(self.embed(batch))
 
     def answer(self, batch: Batch) -> Answer:
         """Return all that is said, from one pass through the encoder."""
         embeddings = self.embed(batch)
-        return Answer(self._predict(embeddings), embeddings, self._spied(embeddings))
+        return Answer(self._predict(embeddings), embeddings, self._read(embeddings))
+
+    @property
+    def phases(self) -> frozenset[frozenset[str]]:
+        """Each spy that has its own phase and each reader by itself; the encoder with its tasks and the other spies."""
+        main, alone = {"encoder", "projections", "tasks"}, set()
+        for (name, factor), branches in self._branches.items():
+            remove = self.config.embeddings[name].remove.get(factor)
+            names = {f"spies.{branch}" for branch in branches}
+            if remove is not None and REMOVALS[remove.how].spy == "main phase" and remove.weight > 0:
+                main |= names
+            else:
+                alone |= names
+        return frozenset({frozenset(main), *(frozenset({name}) for name in alone)})
+
+    @property
+    def heads(self) -> dict[str, frozenset[str]]:
+        """The classifiers of each factor, of tasks, spies and readers."""
+        tasks = [
+            (factor, f"tasks.{name}-{factor}") for name, one in self.config.embeddings.items() for factor in one.tasks
+        ]
+        branches = [(branch.factor, f"spies.{branch}") for branch in self._branch_sizes]
+        both = [*tasks, *branches]
+        return {factor: frozenset(name for own, name in both if own == factor) for factor in self.config.factors}
+
+    def scores(
+        self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
+    ) -> dict[str, float]:
+        """`disentanglement`: the mean of the tasks less a tenth of how right the best spy or reader of each leak is.
+
+        Of several for one factor the best counts, for one that has just begun anew knows nothing. Peri et al. 2021,
+        section 4.2, choose by the lowest leak alone, which an embedding that tells nothing at all would win: how tasks
+        are weighed against it is ours.
+        """
+        best: dict[tuple[str, str], float] = {}
+        for branch, logits in inference.branches.items():
+            place = (branch.embedding, branch.factor)
+            read = rightness(targets[branch.factor], logits, labels[branch.factor])
+            if not math.isnan(read):
+                best[place] = max(read, best.get(place, 0.0))
+        leak = float(np.mean(list(best.values()))) if best else 0.0
+        return {DISENTANGLEMENT: tasks - LEAK * leak}
 
     def _predict(self, embeddings: Mapping[str, Tensor]) -> dict[str, Tensor]:
         logits: dict[str, Tensor] = {}
@@ -169,15 +211,33 @@ class Disentangle(Recipe):
                     logits[factor] = heads[f"{name}-{factor}"](embedding)
         return logits
 
-    def _spied(self, embeddings: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {spy: self.spies[spy](embeddings[name]) for (name, _), spies in self._spy_names.items() for spy in spies}
+    def _read(self, embeddings: Mapping[str, Tensor]) -> dict[Branch, Tensor]:
+        return {branch: self.spies[str(branch)](embeddings[branch.embedding]) for branch in self._branch_sizes}
 
     def _spies(self, name: str, factor: str) -> list[nn.Module]:
-        return [self.spies[spy] for spy in self._spy_names.get((name, factor), [])]
+        return [self.spies[str(branch)] for branch in self._branches.get((name, factor), [])]
 
-    def _new_spy(self, name: str) -> nn.Module:
-        dimension, classes = self._spy_sizes[name]
+    def _new_spy(self, branch: Branch) -> nn.Module:
+        dimension, classes = self._branch_sizes[branch]
         return classifier(dimension, self.config.widths, classes)
+
+    def _loss(self, factor: str, outputs: Tensor, batch: Batch) -> Tensor:
+        """The loss of a task: cross-entropy of classes and distributions, the squared error of numbers."""
+        if self.targets[factor].kind == "numbers":
+            return squared_error(outputs, batch.labels[factor])
+        return cross_entropy(outputs, batch.labels[factor], self._weight(factor))
+
+    def _learn(
+        self, spies: Sequence[nn.Module], embedding: Tensor, factor: str, batch: Batch, minimise: Minimise
+    ) -> Tensor:
+        """One step of each spy on an embedding that does not move; return the mean of their losses before it."""
+        loss_of = squared_error if self.targets[factor].kind == "numbers" else cross_entropy
+        losses = []
+        for spy in spies:
+            loss = loss_of(spy(embedding.detach()), batch.labels[factor])
+            minimise(loss, spy)
+            losses.append(loss.detach())
+        return torch.stack(losses).mean()
 
     def _weight(self, factor: str) -> Tensor | None:
         name = self._class_weight.get(factor)
@@ -188,35 +248,36 @@ def _weight_now(remove: Remove, minimise: Minimise) -> float:
     return remove.weight * strength(minimise.progress, warmup=remove.warmup, schedule=remove.schedule)
 
 
-def _learn(spies: Sequence[nn.Module], embedding: Tensor, labels: Tensor, minimise: Minimise) -> Tensor:
-    """One step of each spy on an embedding that does not move; return the mean of their losses before it."""
-    losses = []
-    for spy in spies:
-        loss = cross_entropy(spy(embedding.detach()), labels)
-        minimise(loss, spy)
-        losses.append(loss.detach())
-    return torch.stack(losses).mean()
+def build(config: Config, given: Given) -> Disentangle:
+    """Build the model of one configuration from encoders that return vectors, whose vectors it joins."""
+    return Disentangle(config, given)
 
 
-def build(
-    config: Config, encoder: nn.Module, classes: Mapping[str, int], class_weight: Mapping[str, Tensor]
-) -> Disentangle:
-    """Build the model of one configuration.
-
-    Args:
-        config: its settings.
-        encoder: an encoder with a `dimension`.
-        classes: factor -> number of classes, of every factor of the configuration.
-        class_weight: factor -> weight of each class (K) in its task's cross-entropy; others are unweighted.
-    """
-    return Disentangle(config, encoder, classes, class_weight)
-
-
-def predictor(config: Config, factor: str = "emotion") -> Config:
-    """The same model with nothing but what predicts a factor: one embedding, one task or reader, no spy."""
-    tellers = [(name, one) for name, one in config.embeddings.items() if one.tells(factor)]
-    name, embedding = next(((name, one) for name, one in tellers if factor in one.tasks), tellers[0])
-    tasks = {factor: embedding.tasks[factor]} if factor in embedding.tasks else {}
-    read = () if tasks else (factor,)
-    alone = Embedding(dim=embedding.dim, activation=embedding.activation, tasks=tasks, read=read)
-    return Config(embeddings={name: alone}, hidden=config.hidden, spy_hidden=config.spy_hidden)
+TINY = {
+    "emotion only": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 1.0}}}},
+    "multitask": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 0.5, "speaker": 0.5}}}},
+    "two embeddings": {
+        "hidden": [6],
+        "embeddings": {
+            "emotion": {
+                "dim": 8,
+                "tasks": {"emotion": 1.0},
+                "remove": {"speaker": {"how": "alternating", "weight": 0.1, "spies": 2, "restart": 3}},
+            },
+            "speaker": {
+                "dim": 3,
+                "tasks": {"speaker": 0.5},
+                "remove": {"emotion": {"how": "gradient_reversal", "weight": 0.1}},
+            },
+            "other": {"dim": 3, "activation": "relu", "tasks": {"emotion": 0.1}, "read": ["speaker"]},
+        },
+        "penalties": {name: {"between": ["emotion", "speaker"], "weight": 0.01} for name in PENALTIES},
+    },
+    **{
+        f"removal {how}": {
+            "hidden": [6],
+            "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how, "spy_steps": 2}}}},
+        }
+        for how in REMOVALS
+    },
+}

@@ -11,7 +11,7 @@ from mien.reports import words
 from mien.reports.figures import bars
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
-from mien.runs.run_tables import reading
+from mien.runs.tables import reading
 
 CORPUS = "EmoVoxCeleb"  # of the paper
 CALLED = {

@@ -15,7 +15,7 @@ from mien.runs.run import Run
 def readers(run: Run) -> list[str]:
     """The models whose emotion is only read, by a branch on an embedding that is trained for something else."""
     experiment = run.experiment
-    return [model for model in experiment.models if "emotion" not in experiment.model(model).tasked]
+    return [model for model in experiment.models if experiment.target not in experiment.model(model).tasks]
 
 
 def of_recognisers(run: Run, table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,311 @@
+"""Targets: what is predicted of a clip, or removed from an embedding, and how columns of a table become labels.
+
+A target is a factor of one of three kinds:
+
+- *classes*: one of K names; a label is int64, -1 where it is not known;
+- *soft*: a distribution over K names, such as the votes of listeners; a label is K floats that sum to 1, nan where it
+  is not known;
+- *numbers*: K numbers, such as valence; a label is K floats in units of the training clips' standard deviation from
+  their mean, nan where it is not known.
+
+*Levels* are classes that are derived from a number: equal shares of the training clips, by their quantiles. What is
+fitted on training clips (the classes of a factor, mean and deviation, the limits of levels) is kept with the weights.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor
+
+from mien.common.measures import MEASURES
+from mien.common.settings import Settings
+from mien.corpora.schemes import Scheme, apply
+from mien.errors import ConfigError, unknown
+
+LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where there are none of the settings
+HIDDEN = {"label", "clip", "file"}  # columns that are no factor
+SEVERAL = ("emotion",)  # the columns in which "a+b" is two classes
+
+
+class TargetSettings(Settings):
+    """How the labels of a factor are read from the corpus's table.
+
+    Attributes:
+        kind: "classes", "soft" (a distribution), "numbers", or "levels": classes that are cut from a number.
+        columns: of the table; None is the one of the factor's name. Several for a distribution, a column a class, or
+            for several numbers.
+        classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up. None
+            takes the names of the columns, or the values that the training clips have.
+        levels: how many levels.
+    """
+
+    kind: Literal["classes", "soft", "numbers", "levels"] = "classes"
+    columns: tuple[str, ...] | None = Field(None, min_length=1)
+    classes: tuple[str, ...] | None = Field(None, min_length=2)
+    levels: int = Field(3, ge=2, le=9)
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _several(cls, columns: object) -> object:
+        return (columns,) if isinstance(columns, str) else tuple(columns) if isinstance(columns, list) else columns
+
+    @model_validator(mode="after")
+    def _fits(self) -> "TargetSettings":
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class is named twice; name each once")
+        if self.kind == "soft" and (self.columns is None or len(self.columns) < 2):
+            raise ValueError("a distribution needs its columns, one a class: columns: [NAME, NAME, ...]")
+        if self.kind in ("classes", "levels") and self.columns is not None and len(self.columns) > 1:
+            raise ValueError(f"{self.kind} are read from one column; name one")
+        if self.kind == "numbers" and self.classes is not None:
+            raise ValueError("numbers have no classes; leave 'classes' out, or write kind: levels")
+        count = {"soft": len(self.columns or ()), "levels": self.levels}.get(self.kind)
+        if self.classes is not None and count is not None and len(self.classes) != count:
+            raise ValueError(f"{len(self.classes)} classes are named for {count}; name one for each")
+        return self
+
+
+@dataclass(frozen=True)
+class Target:
+    """A factor whose labels can be read, fitted where it needs to be.
+
+    Attributes:
+        factor: its name.
+        kind: "classes", "soft" or "numbers".
+        columns: of the table.
+        classes: the K classes in order, or the names of the numbers.
+        merge: value -> class, of values that count as one of the classes.
+        edges: of levels: the K - 1 limits between them; a value on a limit is of the upper one.
+        mean: of each number over the training clips.
+        std: likewise, the standard deviation.
+        main: whether it is the main target of the experiment.
+    """
+
+    factor: str
+    kind: Literal["classes", "soft", "numbers"]
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    merge: Mapping[str, str] = field(default_factory=dict)
+    edges: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    main: bool = False
+
+    def unmapped(self, table: pd.DataFrame) -> dict[str, int]:
+        """The values that are no class, sorted, with the number of clips that have them."""
+        if self.kind != "classes" or self.edges:
+            return {}
+        values = table[self.columns[0]]
+        if self.columns == SEVERAL:
+            return apply(Scheme(self.factor, self.classes, self.merge), values)[1]
+        lost = values.dropna().map(name_of)[self.truth(table)[values.notna()].isna()]
+        return {str(name): int(count) for name, count in lost.value_counts().sort_index().items()}
+
+    def values_of(self, table: pd.DataFrame) -> set[str]:
+        """The values that a target with classes has in a table, several emotions apart."""
+        values = {name_of(value) for value in table[self.columns[0]].dropna()}
+        return {part for value in values for part in value.split("+")} if self.columns == SEVERAL else values
+
+    @property
+    def size(self) -> int:
+        """K: how many values a model says of a clip."""
+        return len(self.classes)
+
+    def truth(self, table: pd.DataFrame) -> "pd.Series[Any]":
+        """What is true of each clip, with the index of `table`; missing where it is not known.
+
+        The class (several joined by "+"; of a distribution the most probable, the first of equals), or the number, the
+        first of several.
+        """
+        if self.kind == "numbers":
+            return _numeric(table, self.columns, self.factor)[self.columns[0]].rename("label")
+        if self.edges:
+            values = _numeric(table, self.columns, self.factor)[self.columns[0]]
+            level = np.searchsorted(np.asarray(self.edges), values.to_numpy(float), side="right")
+            names = pd.Series(np.asarray(self.classes, object)[level], index=table.index, dtype="str")
+            return names.where(values.notna()).rename("label")
+        if self.kind == "soft":
+            shares = self._shares(table)
+            best = np.asarray(self.classes, object)[np.nan_to_num(shares).argmax(axis=1)]
+            known = pd.Series(~np.isnan(shares).any(axis=1), index=table.index)
+            return pd.Series(best, index=table.index, dtype="str").where(known).rename("label")
+        values = table[self.columns[0]]
+        if self.columns == SEVERAL:
+            return apply(Scheme(self.factor, self.classes, self.merge), values)[0]
+        names = values.map(name_of, na_action="ignore").replace(dict(self.merge))
+        return names.where(names.isin(self.classes)).astype("str").rename("label")
+
+    def labels(self, table: pd.DataFrame) -> Tensor:
+        """The labels of the clips, as the module's head describes them."""
+        if self.kind == "soft":
+            return torch.from_numpy(self._shares(table))
+        if self.kind == "numbers":
+            values = _numeric(table, self.columns, self.factor).to_numpy(float)
+            return torch.from_numpy((values - np.asarray(self.mean)) / np.asarray(self.std))
+        number = {name: place for place, name in enumerate(self.classes)}
+        truth = self.truth(table)
+        return torch.tensor([-1 if pd.isna(name) else number.get(str(name), -1) for name in truth], dtype=torch.int64)
+
+    def values(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What a model's outputs for numbers, N x K, say in the units of the table."""
+        return np.asarray(np.asarray(outputs, np.float64) * np.asarray(self.std) + np.asarray(self.mean))
+
+    def plain(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON."""
+        return {key: dict(value) if isinstance(value, Mapping) else value for key, value in asdict(self).items()}
+
+    @staticmethod
+    def of_plain(raw: Mapping[str, Any]) -> "Target":
+        """What `plain` wrote, read again from JSON."""
+        values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in raw.items()}
+        return Target(**values)
+
+    def _shares(self, table: pd.DataFrame) -> NDArray[np.float64]:
+        """The distributions, n x K; nan in rows that do not hold one."""
+        votes = _numeric(table, self.columns, self.factor).to_numpy(float)
+        if (votes < 0).any():
+            row = int((votes < 0).any(axis=1).argmax())
+            raise ConfigError(
+                f"target '{self.factor}': clip {table['clip'].iloc[row]} has a negative share ({votes[row].min():g}); "
+                "shares are 0 or more"
+            )
+        whole = votes.sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(votes, whole, out=np.full_like(votes, np.nan), where=whole > 0))
+
+
+def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: pd.DataFrame) -> Target:
+    """The main target of an experiment, as far as it does not depend on the fold.
+
+    Args:
+        factor: its name.
+        how: its settings.
+        scheme: the classes, of kind "classes"; None takes the values that its column has.
+        table: all clips.
+
+    Raises:
+        ConfigError: a column is missing, or holds what the kind cannot be read from.
+    """
+    columns = _columns(factor, how, table, "target")
+    if how.kind == "classes":
+        if scheme is None:
+            classes = _found(how, table[columns[0]], several=columns == SEVERAL)
+            if len(classes) < 2:
+                found = f"one value, '{classes[0]}'" if classes else "no value"
+                raise ConfigError(f"target '{factor}': its clips have {found}; two or more classes are needed")
+        else:
+            classes = scheme.classes
+        if joined := [name for name in classes if "+" in name]:
+            raise ConfigError(f"target '{factor}': class '{joined[0]}': a class has no '+', which joins several")
+        return Target(factor, "classes", columns, classes, scheme.merge if scheme else {}, main=True)
+    if how.kind == "soft":
+        return Target(factor, "soft", columns, how.classes or columns, main=True)
+    if len(columns) > 1:
+        raise ConfigError(f"target '{factor}': a main target is one number, and {len(columns)} columns are named")
+    return Target(factor, "numbers", columns, columns, main=True)
+
+
+def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) -> Target:
+    """A target with what depends on the training clips.
+
+    Args:
+        factor: its name.
+        how: its settings.
+        main: the main target; a `factor` that it is, is fitted from it.
+        train: the training clips.
+
+    Raises:
+        ConfigError: a column is missing or no training clip has a label that is of use.
+    """
+    own = factor == main.factor
+    columns = main.columns if own else _columns(factor, how, train, "factor")
+    if how.kind == "soft":
+        return main if own else Target(factor, "soft", columns, how.classes or columns)
+    if how.kind == "classes":
+        return (
+            main
+            if own
+            else Target(factor, "classes", columns, _found(how, train[columns[0]], several=columns == SEVERAL))
+        )
+    values = _numeric(train, columns, factor).to_numpy(float)
+    known = values[~np.isnan(values).any(axis=1)]
+    if len(known) < 2 or not (known.std(axis=0) > 0).all():
+        raise ConfigError(
+            f"target '{factor}': its training clips have no two different numbers; nothing can be learned"
+        )
+    if how.kind == "numbers":
+        mean, std = known.mean(axis=0).tolist(), known.std(axis=0).tolist()
+        return Target(factor, "numbers", columns, columns, mean=tuple(mean), std=tuple(std), main=own)
+    edges = np.quantile(known[:, 0], np.arange(1, how.levels) / how.levels)
+    if (np.diff(edges) <= 0).any() or edges[0] <= known[:, 0].min():
+        raise ConfigError(
+            f"target '{factor}': its training clips have too few different numbers for {how.levels} levels; give "
+            f"fewer, with data.targets.{factor}.levels"
+        )
+    return Target(factor, "classes", columns, level_names(how), edges=tuple(edges.tolist()), main=own)
+
+
+def name_of(value: object) -> str:
+    """A value of a table as the name of a class; whole numbers have no point."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def measures_of(kind: str) -> tuple[str, ...]:
+    """The names in `common.measures.MEASURES` that validation gives of a main target of a kind (of the settings)."""
+    return ("ccc", "rmse") if kind == "numbers" else ("uar", "wa", "cross_entropy")
+
+
+def level_names(how: TargetSettings) -> tuple[str, ...]:
+    """The names of the levels, from the lowest up."""
+    numbered = tuple(f"level {number}" for number in range(1, how.levels + 1))
+    return how.classes or LEVELS.get(how.levels, numbered)
+
+
+def _columns(factor: str, how: TargetSettings, table: pd.DataFrame, what: str) -> tuple[str, ...]:
+    columns = how.columns or (factor,)
+    if strange := [name for name in columns if name not in table or name in HIDDEN]:
+        raise ConfigError(unknown(what if how.columns is None else "column", strange[0], set(table.columns) - HIDDEN))
+    return columns
+
+
+def _found(how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False) -> tuple[str, ...]:
+    """The classes of a factor: those of the settings, else the values that there are, sorted."""
+    if how.classes is not None:
+        return how.classes
+    names = {name_of(value) for value in values.dropna()}
+    return tuple(sorted(name for name in names if not (several and "+" in name)))
+
+
+def _numeric(table: pd.DataFrame, columns: Sequence[str], factor: str) -> pd.DataFrame:
+    numbers: pd.DataFrame = table[list(columns)].apply(pd.to_numeric, errors="coerce").astype(float)
+    for column in columns:
+        wrong = numbers[column].isna() & table[column].notna()
+        if wrong.any():
+            raise ConfigError(
+                f"target '{factor}': column '{column}' holds '{table.loc[wrong, column].iloc[0]}', which is no number; "
+                f"write kind: classes for it, or leave such clips empty"
+            )
+    return numbers
+
+
+def rightness(target: Target, outputs: NDArray[np.floating], labels: Tensor) -> float:
+    """How right outputs are, as one number of which more is better, for choosing an epoch.
+
+    Args:
+        target: what is predicted.
+        outputs: N x K, logits or numbers.
+        labels: N, or N x K, as `Target.labels` has them.
+
+    Returns:
+        Of the main target macro F1 over the classes that occur, of other classes the accuracy, of numbers the mean of
+        their concordance correlations; nan where nothing is known.
+    """
+    truth, answers = labels.numpy(), np.asarray(outputs, np.float64)
+    if target.kind == "numbers":
+        return float(np.mean([MEASURES["ccc"].value(truth[:, k], answers[:, k]) for k in range(target.size)]))
+    return MEASURES["macro_f1" if target.main else "wa"].value(truth, answers)

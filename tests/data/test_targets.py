@@ -1,0 +1,151 @@
+"""Targets: how columns become labels, and what is refused in one sentence."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import zscore
+
+from mien.corpora.schemes import SCHEMES
+from mien.data.targets import Target, TargetSettings, fitted, main_target, rightness
+from mien.errors import ConfigError
+
+TABLE = pd.DataFrame(
+    {
+        "clip": ["a", "b", "c", "d", "e"],
+        "emotion": ["anger", "anger+sadness", None, "boredom", "excitement"],
+        "stress": ["yes", "no", None, "no", "maybe"],
+        "code": [1.0, 0.0, np.nan, 1.0, 0.0],
+        "valence": [1.0, 2.0, 4.0, np.nan, 5.0],
+        "calm": [3.0, 1.0, 0.0, np.nan, 2.0],
+        "tense": [1.0, 1.0, 0.0, 2.0, 0.0],
+    }
+)
+
+
+def settings(**given):
+    return TargetSettings.model_validate_json(json.dumps(given))
+
+
+def main(factor, scheme=None, **given):
+    return main_target(factor, settings(**given), scheme, TABLE)
+
+
+def test_emotions_fall_into_the_classes_of_a_scheme():
+    target = main("emotion", SCHEMES["iemocap"])
+    assert target.labels(TABLE).tolist() == [0, -1, -1, -1, 1]
+    assert target.truth(TABLE).fillna("").tolist() == ["anger", "anger+sadness", "", "", "happiness"]
+    assert target.unmapped(TABLE) == {"boredom": 1}
+
+
+def test_a_column_without_a_scheme_has_the_classes_that_it_has():
+    target = main("stress")
+    assert target.classes == ("maybe", "no", "yes")
+    assert target.labels(TABLE).tolist() == [2, 1, -1, 1, 0]
+    assert main("code").classes == ("0", "1"), "whole numbers have no point"
+    assert main("code").labels(TABLE).tolist() == [1, 0, -1, 1, 0]
+
+
+def test_a_distribution_sums_to_one_and_is_known_or_not():
+    target = main("mood", kind="soft", columns=["calm", "tense"])
+    labels = target.labels(TABLE).numpy()
+    np.testing.assert_allclose(labels[[0, 1, 4]], [[0.75, 0.25], [0.5, 0.5], [1, 0]])
+    assert np.isnan(labels[[2, 3]]).all(), "no vote, or one that is not known"
+    assert target.truth(TABLE).fillna("").tolist() == ["calm", "calm", "", "", "calm"], "the first of equals"
+
+
+def test_numbers_are_in_deviations_of_the_training_clips_and_come_back():
+    target = fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE)
+    labels = target.labels(TABLE).numpy()
+    np.testing.assert_allclose(labels[:, 0], zscore(TABLE["valence"], nan_policy="omit"))
+    np.testing.assert_allclose(target.values(labels)[:, 0], TABLE["valence"])
+    assert target.main
+
+
+@given(st.lists(st.floats(-1e3, 1e3).map(lambda value: round(value, 3)), min_size=12, max_size=60, unique=True))
+def test_levels_are_equal_shares_of_the_training_clips(values):
+    table = pd.DataFrame({"clip": map(str, range(len(values))), "arousal": values})
+    how = settings(kind="levels", levels=3)
+    target = fitted("arousal", how, main_target("arousal", how, None, table), table)
+    labels = target.labels(table).numpy()
+    assert target.classes == ("low", "medium", "high")
+    assert np.ptp(np.bincount(labels, minlength=3)) <= 1
+    order = np.argsort(values)
+    assert (np.diff(labels[order]) >= 0).all(), "a higher number is of no lower level"
+    assert target.truth(table).tolist() == [target.classes[label] for label in labels]
+
+
+def test_what_is_fitted_survives_json():
+    how = settings(kind="levels", levels=2, columns="valence")
+    for target in (
+        main("emotion", SCHEMES["iemocap"]),
+        fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE),
+        fitted("height", how, main("emotion", SCHEMES["iemocap"]), TABLE),
+    ):
+        again = Target.of_plain(json.loads(json.dumps(target.plain())))
+        assert again == target
+        assert torch.equal(again.labels(TABLE).nan_to_num(9), target.labels(TABLE).nan_to_num(9))
+
+
+def test_how_right_an_answer_is_depends_on_the_kind():
+    emotion, labels = main("stress"), torch.tensor([2, 1, -1, 1, 0])
+    answers = np.eye(3)[[2, 1, 0, 0, 0]]
+    assert rightness(emotion, answers, labels) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3), "macro F1 of the main target"
+    other = fitted("stress", settings(), main("code"), TABLE)
+    assert rightness(other, answers, labels) == 0.75, "accuracy of the known ones"
+    number = fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE)
+    assert rightness(number, number.labels(TABLE).numpy(), number.labels(TABLE)) == pytest.approx(1)
+    assert rightness(number, -number.labels(TABLE).numpy(), number.labels(TABLE)) < 0
+    assert np.isnan(rightness(emotion, answers, torch.full((5,), -1)))
+
+
+@pytest.mark.parametrize(
+    ("factor", "given", "sentence"),
+    [
+        (
+            "stres",
+            {},
+            "unknown target 'stres'. Did you mean 'stress'? Known: calm, code, emotion, stress, tense, valence.",
+        ),
+        (
+            "mood",
+            {"kind": "soft", "columns": ["calm", "tens"]},
+            "unknown column 'tens'. Did you mean 'tense'? Known: calm, code, emotion, stress, tense, valence.",
+        ),
+        (
+            "stress",
+            {"kind": "numbers"},
+            "target 'stress': column 'stress' holds 'yes', which is no number; write kind: classes for it, or leave such "
+            "clips empty",
+        ),
+        (
+            "code",
+            {"kind": "levels", "levels": 3},
+            "target 'code': its training clips have too few different numbers for 3 levels; give fewer, with "
+            "data.targets.code.levels",
+        ),
+    ],
+)
+def test_a_target_that_cannot_be_read_is_refused(factor, given, sentence):
+    with pytest.raises(ConfigError) as refused:
+        fitted(factor, settings(**given), main(factor, **given), TABLE)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"kind": "soft"}, "a distribution needs its columns, one a class: columns: [NAME, NAME, ...]"),
+        ({"kind": "levels", "classes": ["low", "high"]}, "2 classes are named for 3; name one for each"),
+        ({"kind": "numbers", "classes": ["a", "b"]}, "numbers have no classes; leave 'classes' out"),
+        ({"classes": ["a", "a"]}, "a class is named twice; name each once"),
+        ({"columns": ["calm", "tense"]}, "classes are read from one column; name one"),
+    ],
+)
+def test_settings_that_contradict_themselves_are_refused(given, sentence):
+    with pytest.raises(ValueError, match=sentence.replace("[", r"\[")):
+        settings(**given)
