@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from mien.audit.statistics.contrasts import Term, contrast
-from mien.audit.statistics.scores import Array, Confusion, draws, f1, interval
+from mien.audit.statistics.scores import BySpeaker, draws, interval
+from mien.common.measures import Array
+from mien.common.measures import macro_f1 as f1
 
 CLASSES, SPEAKERS, CLIPS, MANY = 6, 12, 12, 20_000
 Design = Callable[[np.random.Generator, int], tuple[Array, ...]]
@@ -70,7 +72,7 @@ def main() -> None:
         held = np.zeros(3)
         for _ in range(samples):
             parts = made(random, SPEAKERS)
-            told = contrast([Term(sign, Confusion(names, part), f1) for sign, part in zip(signs, parts, strict=False)])
+            told = contrast([Term(sign, BySpeaker(names, part), f1) for sign, part in zip(signs, parts, strict=False)])
             drawn = sum(
                 sign * f1(np.tensordot(weights, part, 1)) for sign, part in zip(signs, parts, strict=False)
             ) + np.zeros(len(weights))

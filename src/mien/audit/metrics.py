@@ -7,7 +7,7 @@ import pandas as pd
 
 from mien.audit.comparison.pairs import Pair, differences, leakage_differences
 from mien.audit.recognition.folds import by_fold, fold_means
-from mien.audit.recognition.task_scores import macro_f, task_scores
+from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
 from mien.audit.statistics.scores import DRAWS, gaps, judged, summary
 from mien.common.tables import records
 
@@ -28,7 +28,7 @@ def metrics(
 
     Args:
         predictions: `predictions.csv`.
-        classes: the K classes, in order.
+        classes: the K classes, in order; none where the main target is a number.
         leakage: `leakage.csv`, where it was measured.
         by_speaker: `leakage_by_speaker.csv`, likewise.
         tasks: `tasks.csv`, where heads name other factors than the emotion.
@@ -38,13 +38,13 @@ def metrics(
         seed: of the bootstraps.
 
     Returns:
-        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `macro_f`: model -> split ->
-        the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> those of `task_scores.task_scores`,
-        if heads name any factor besides; `delta`: model -> measure -> test minus validation, pooled; `folds`: model ->
-        measure -> the mean over folds of validation, test and delta;
-        `differences`: the rows of `compare.differences`, on the split that the run is judged by (`scores.judged`);
-        `leakage_differences`: those of `compare.leakage_differences`, if it was measured; `interval`: what the
-        intervals are.
+        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `macro_f`, of classes: model
+        -> split -> the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> those of
+        `task_scores.task_scores` or, of a number, `number_scores`, if heads say any factor besides; `delta`: model ->
+        measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test
+        and delta; `differences`: the rows of `pairs.differences`, on the split that the run is judged by
+        (`scores.judged`); `leakage_differences`: those of `pairs.leakage_differences`, if it was measured; `interval`:
+        what the intervals are.
     """
     means = fold_means(by_fold(predictions, classes))
     among = None if among is None else list(among)
@@ -55,15 +55,15 @@ def metrics(
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap draws of speakers (seeds averaged within each), corrected for few",
         "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
-        "macro_f": _nested(macro_f(predictions, classes, seed=seed), "model", "split"),
+        **({"macro_f": _nested(macro_f(predictions, classes, seed=seed), "model", "split")} if classes else {}),
         "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
         "folds": _nested(means, "model", "measure"),
         "differences": records(apart),
     }
     if tasks is not None and len(tasks):
-        scored = task_scores(tasks, seed=seed)
         found["tasks"] = {
             str(factor): _nested(rows.drop(columns="factor"), "model", "split")
+            for scored in (task_scores(tasks, seed=seed), number_scores(tasks, seed=seed))
             for factor, rows in scored.groupby("factor", sort=False)
         }
     if leakage is not None:

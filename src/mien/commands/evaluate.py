@@ -58,19 +58,13 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     refuse_known_files(opened, dataset)
     namesakes = shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna()]
-    present = {name for label in clips["label"] for name in label.split("+")}
-    shared = [name for name in opened.classes if name in present]
-    if len(shared) < 2:
-        raise CorpusError(
-            f"{on}: shares {len(shared)} classes with the run; it has emotions {_listed(dataset.clips['emotion'])}, "
-            f"the run's scheme '{opened.experiment.data.scheme}' has {', '.join(opened.classes)}"
-        )
+    shared = _shared(opened, dataset, clips, on)
     cells = opened.require_cells()
     for each in different(datasets[cell.model] for cell in cells):
         each.extract(workers=workers, copies=False)
     notes = dict.fromkeys(said for cell in cells for said in lacking(datasets[cell.model], list(clips["clip"])))
     with progress(len(cells), "evaluating", "models") as advance:
-        tables = []
+        tables: list[pd.DataFrame] = []
         for cell in cells:
             tables.append(_judge(opened, cell, datasets[cell.model], clips, shared, place))
             advance()
@@ -79,7 +73,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
     metrics["notes"] += notes
     name = _name(opened, dataset)
-    opened.write_table(f"evaluations/{name}/predictions.csv", predictions)
+    opened.write_table(f"evaluations/{name}/predictions.csv", predictions.rename(columns={"truth": opened.target}))
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     if (opened.folder / "report.html").exists():
@@ -155,10 +149,13 @@ def _judge(
     }
     model = replace(model, normalise=model.normalise | own)
     inference = model.infer(dataset.examples(list(clips["clip"]), {}), embed=False)
-    places = [dataset.classes.index(name) for name in shared]
-    logits = {"emotion": inference.logits["emotion"][:, places]}
-    scheme = run.experiment.data.scheme
-    return prediction_table(replace(inference, logits=logits), clips, shared, cell, "evaluation", scheme)
+    main = model.main
+    if shared:  # the models choose among the classes that both have
+        places = [main.classes.index(name) for name in shared]
+        outputs = {main.factor: inference.outputs[main.factor][:, places]}
+        inference, main = replace(inference, outputs=outputs), main.only(places)
+    table = prediction_table(inference, clips, main, cell.place("evaluation"), run.experiment.scheme_name)
+    return table.rename(columns={main.factor: "truth"})
 
 
 def _metrics(
@@ -169,21 +166,21 @@ def _metrics(
     dataset: Dataset,
     run: Run,
 ) -> dict[str, Any]:
-    chance = scores.chance(clips["label"], shared)
-    told = clips["label"].str.get_dummies("+").mean()
+    truth = predictions.drop_duplicates("clip")["truth"]
+    chance = scores.chance(truth, shared)
+    told = truth.str.get_dummies("+").mean() if shared else pd.Series(dtype=float)
     each = fold_scores(folds)["evaluation"]
     models: dict[str, Any] = {}
     for model, rows in predictions.groupby("model", sort=False):
-        table = scores.confusion(rows, shared)
         found: dict[str, Any] = {name: int(rows[name[:-1]].nunique()) for name in ("clips", "folds", "seeds")}
-        for name in scores.MEASURES:
+        for name, table in scores.measured(rows, shared).items():
             values = each[model, name]
             low, high = (
                 None if np.isnan(end) else end
                 for end in scores.interval(scores.resampled(table, name), len(table.speakers))
             )
             found[name] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
-            found[name] |= {"low": low, "high": high, "chance": chance[name]}
+            found[name] |= {"low": low, "high": high, "chance": chance.get(name)}
         found["trainings"] = len(rows[["fold", "seed"]].drop_duplicates())
         guesses = rows["predicted"].value_counts(normalize=True)
         models[str(model)] = found | {"predicted": {name: float(guesses.get(name, 0.0)) for name in shared}}
@@ -192,9 +189,9 @@ def _metrics(
         "corpus_hash": dataset.prepared.card["hash"],
         "classes": list(shared),
         "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
-        "emotions_not_in_the_run": dataset.left_out,
-        "notes": dataset.miscounts(run.experiment.data.scheme),
-        "rule": RULES[bool(dataset.several.any())],
+        "values_not_in_the_run": dataset.left_out,
+        "notes": dataset.miscounts(),
+        "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by how near its number is",
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
         "share": {name: float(told[name]) for name in shared},  # of the clips that have the class
@@ -216,21 +213,24 @@ def _name(run: Run, dataset: Dataset) -> str:
 
 
 def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
-    lines = [f"{metrics['corpus']}: {len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"]
+    shared = f"{len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"
+    lines = [f"{metrics['corpus']}: {shared if metrics['classes'] else run.target}"]
     for model, found in metrics["models"].items():
-        for measure, title in reference.NAMES.items():
-            score = found[measure]
+        first, *_ = names = [name for name in found if isinstance(found[name], dict) and "mean" in found[name]]
+        for measure in names:
+            score, title = found[measure], scores.measure_of(measure).title
             limits = "none" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
             lines.append(
-                f"  {model if measure == 'uar' else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "
-                f"{score['max']:.3f}; 95 % over speakers {limits}; chance {score['chance']:.3f})"
+                f"  {model if measure == first else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "
+                f"{score['max']:.3f}; 95 % over speakers {limits}"
+                + (")" if score["chance"] is None else f"; chance {score['chance']:.3f})")
             )
         paper = reference.published(run.experiment, model, reference.EVALUATION, corpus=metrics["corpus"])
         if beside := reference.sentence(paper, tuple(reference.NAMES), reference.EVALUATION):
             lines.append(f"  {'':20} {beside}")
     if covered := coverage(run, name):
         lines += [f"  {warning}" for warning in covered.warnings]
-    for emotion, clips in metrics["emotions_not_in_the_run"].items():
+    for emotion, clips in metrics["values_not_in_the_run"].items():
         why = "" if emotion in NOTHING.values() else ", no class of the run"
         lines.append(f"  not scored{why}: {emotion} ({clips} clips)")
     lines += [f"  {note}" for note in metrics["notes"]]
@@ -239,5 +239,23 @@ def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
     return "\n".join([*lines, f"written: {run.folder / 'evaluations' / name}"])
 
 
-def _listed(emotions: "pd.Series[str]") -> str:
-    return ", ".join(sorted(emotions.dropna().unique())) or "none"
+def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> list[str]:
+    """The classes that a corpus shares with the run, none where the target is a number.
+
+    Raises:
+        CorpusError: it shares fewer than two classes, or has no clip whose number is known.
+    """
+    values = dataset.clips[dataset.main.columns[0]].dropna()
+    if dataset.main.kind == "numbers":
+        if clips.empty:
+            raise CorpusError(f"{on}: not one of its clips has a known '{run.target}'")
+        return list(run.classes)
+    present = {name for label in clips["label"] for name in label.split("+")}
+    shared = [name for name in run.classes if name in present]
+    if len(shared) < 2:
+        known = ", ".join(sorted(map(str, values.unique()))) or "none"
+        raise CorpusError(
+            f"{on}: shares {len(shared)} classes with the run; it has {run.target} {known}, the run "
+            f"({run.experiment.scheme_name}) has {', '.join(run.classes)}"
+        )
+    return shared

@@ -13,7 +13,7 @@ fitted on training clips (the classes of a factor, mean and deviation, the limit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -111,6 +111,13 @@ class Target:
         """The values that a target with classes has in a table, several emotions apart."""
         values = {name_of(value) for value in table[self.columns[0]].dropna()}
         return {part for value in values for part in value.split("+")} if self.columns == SEVERAL else values
+
+    def only(self, places: Sequence[int]) -> "Target":
+        """The same target with some of its classes, by their numbers; clips of the others are not known."""
+        kept = tuple(self.classes[place] for place in places)
+        merge = {value: name for value, name in self.merge.items() if name in kept}
+        columns = tuple(self.columns[place] for place in places) if self.kind == "soft" else self.columns
+        return replace(self, classes=kept, merge=merge, columns=columns) if not self.edges else self
 
     @property
     def size(self) -> int:

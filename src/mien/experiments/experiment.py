@@ -211,6 +211,11 @@ class Experiment(Settings):
         return found
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the corpus's table that the main target is read from."""
+        return self.data.targets.get(self.target, TargetSettings()).columns or (self.target,)
+
+    @property
     def scheme_name(self) -> str:
         """What the classes are called in tables: a scheme's name, "own", or the kind of the target."""
         how = self.data.targets.get(self.target, TargetSettings())

@@ -155,7 +155,7 @@ def scored(judged: Judgements, after: Array, run: Run, model: str) -> tuple[Scor
     said = after.argmax(axis=1)
     table = run.clips.loc[list(judged.clips)].reset_index(drop=True)
     rows = table.assign(model=model, split="test", fold=judged.folds, seed=0)
-    rows["emotion"] = [run.classes[number] for number in judged.truth]
+    rows["truth"] = [run.classes[number] for number in judged.truth]
     rows["predicted"] = [run.classes[number] for number in said]
     parts = {"everybody": rows}
     for column in ("corpus", "gender"):

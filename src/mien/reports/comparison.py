@@ -11,30 +11,30 @@ from markupsafe import Markup
 from mien.audit.comparison.comparison import Comparison
 from mien.audit.comparison.tradeoff import points
 from mien.audit.statistics.verdict import FEWEST, LEVEL
+from mien.common.measures import MEASURES
 from mien.reports import words
 from mien.reports.figures import plane
 from mien.reports.html import environment
 from mien.reports.words import UNKNOWN, percent, signed, span
 
-MEASURES = {"uar": "UAR", "wa": "WA", "f1": "macro F1", "predictions": "predictions", "leakage": "leakage"}
-
 
 def render(found: Comparison) -> str:
     """The page of a comparison, as text."""
-    made = environment()
+    made = environment(found.measures)
     made.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
-    made.globals |= {"span": span}
+    made.globals |= {"span": span, "scale_of": scale_of}
     names = [system.name for system in found.together.systems]
     picture = ""
     if found.points:
         told = f"Accuracy against leakage of {words.listed(names)}"
         picture = plane.plane(found.points, name="plane", description=told)
     systems = [(system.name, system.run, system.model) for system in found.together.systems]
-    leaked, _ = points(systems, found.together.predictions, factor="emotion")
-    emotion = ""
+    target = systems[0][1].target
+    leaked, _ = points(systems, found.together.predictions, factor=target)
+    other = ""
     if leaked:
-        told = f"Accuracy against the emotion that leaks, of {words.listed(names)}"
-        emotion = plane.plane(leaked, name="plane of emotion", description=told, factor="emotion")
+        told = f"Accuracy against the {target} that leaks, of {words.listed(names)}"
+        other = plane.plane(leaked, name=f"plane of {target}", description=told, factor=target)
     differences = found.pairs[found.pairs["measure"] != "predictions"]
     return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",
@@ -46,7 +46,8 @@ def render(found: Comparison) -> str:
         differences=list(_headed(differences)),
         rule=rule(found),
         plane=picture,
-        emotion=emotion,
+        target=target,
+        other=other,
         chance=len({point.chance for point in found.points}) == 1 and math.isfinite(found.points[0].chance),
         tests=list(_headed(found.pairs)),
         notes=found.notes,
@@ -56,13 +57,15 @@ def render(found: Comparison) -> str:
 def answer(found: Comparison) -> list[str]:
     """What the comparison says: who is best, from whom it can be told, and what is left of the speaker."""
     systems = found.systems
-    best = systems.sort_values("uar", ascending=False, kind="stable").iloc[0]
-    around = f"{percent(best['uar'])}\N{NO-BREAK SPACE}%"
-    if math.isfinite(best["uar_low"]):
+    name = found.measures[0]
+    scale = words.scale(name)
+    best = systems.sort_values(name, ascending=False, kind="stable").iloc[0]
+    around = scale.value(best[name]) + ("\N{NO-BREAK SPACE}%" if scale.percent else "")
+    if math.isfinite(best[f"{name}_low"]):
         people = words.counted(int(best["speakers"]), "speaker")
-        around += f", 95 % interval over {people} {span(best['uar_low'], best['uar_high'])}"
-    said = [f"The highest UAR on {found.together.split} speakers is {best['system']}'s: {around}."]
-    pairs = found.pairs[found.pairs["measure"] == "uar"]
+        around += f", 95 % interval over {people} {scale.span(best[f'{name}_low'], best[f'{name}_high'])}"
+    said = [f"The highest {scale.title} on {found.together.split} speakers is {best['system']}'s: {around}."]
+    pairs = found.pairs[found.pairs["measure"] == name]
     apart: list[str] = []
     together: list[str] = []
     for row in pairs.to_dict("records"):
@@ -94,7 +97,7 @@ def caption(found: Comparison) -> str:
     people = words.counted(int(row["speakers"]), f"{found.together.split} speaker")
     told = (
         f"Scores on {clips} of {people}, pooled, with 95 % intervals over speakers, seeds averaged within a speaker. "
-        f"Bold: separably above {found.baseline or 'every other system'}."
+        f"Bold: separably better than {found.baseline or 'every other system'}."
     )
     if found.systems["leakage"].notna().any():
         told += (
@@ -133,7 +136,12 @@ def breakable(name: str) -> Markup:
 
 def measure(name: str) -> str:
     """A measure as a table calls it."""
-    return MEASURES.get(name, name)
+    return scale_of(name).title
+
+
+def scale_of(name: str) -> words.Scale:
+    """The scale of what a pair is compared by; that of predictions and leakage is a fraction."""
+    return words.scale(name) if name in MEASURES or name == "f1" else words.Scale(name, True, True)
 
 
 def _facts(found: Comparison) -> dict[str, str]:
@@ -143,7 +151,8 @@ def _facts(found: Comparison) -> dict[str, str]:
         "Systems": ", ".join(system.name for system in together.systems),
         "Runs": ", ".join(dict.fromkeys(system.of for system in together.systems)),
         "Corpus": f"{', '.join(corpora)}: {row['clips']:,} clips, {row['speakers']} speakers, {together.split}",
-        "Classes": ", ".join(together.classes),
+        "Target": together.systems[0].run.target,
+        "Classes": ", ".join(together.classes) or "a number",
         "Pairs": f"all with {found.baseline}" if found.baseline else "all",
     }
 

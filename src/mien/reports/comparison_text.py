@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.comparison import Comparison
-from mien.reports.comparison import answer, caption, measure, probability, rule
-from mien.reports.words import percent, signed, span
+from mien.reports import words
+from mien.reports.comparison import answer, caption, measure, probability, rule, scale_of
+from mien.reports.words import percent
 
 WIDTH = 80
+SHORT = {"f1": "F1", "cross_entropy": "nats"}  # heads of narrow columns
 NAME = 30  # letters of a system's name that stand beside its figures
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
@@ -22,14 +24,16 @@ def text(found: Comparison) -> str:
     together = found.together
     lines = [*(f"MARK: {mark}" for mark in together.marks), *answer(found), ""]
     wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
-    wrapped.append(f"   {'system':<{NAME}}{'UAR':>7}{'95 %':>14}{'WA':>6}{'F1':>6}{'leak':>7}{'paper':>7}")
+    first, *others = found.measures
+    heads = "".join(f"{SHORT.get(name, words.scale(name).title):>6}" for name in others)
+    wrapped.append(f"   {'system':<{NAME}}{words.scale(first).title:>7}{'95 %':>14}{heads}{'leak':>7}{'paper':>7}")
     for number, row in enumerate(found.systems.to_dict("records"), 1):
-        wrapped += _system(number, row)
-    told = f"* separably above {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
+        wrapped += _system(number, row, found.measures)
+    told = f"* separably better than {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
     wrapped += ["", *textwrap.wrap(told, WIDTH)]
     order = {system.name: number for number, system in enumerate(together.systems, 1)}
     for name in dict.fromkeys(found.pairs["measure"]):
-        if name == "uar" or name.startswith("leakage"):
+        if name == first or name.startswith("leakage"):
             wrapped += ["", *_differences(found.pairs[found.pairs["measure"] == name], order, name)]
     wrapped += ["", *textwrap.wrap(rule(found), WIDTH)]
     for note in found.notes:
@@ -37,50 +41,56 @@ def text(found: Comparison) -> str:
     return "\n".join(wrapped)
 
 
-def _system(number: int, row: dict[Any, Any]) -> Iterator[str]:
+def _system(number: int, row: dict[Any, Any], measures: Sequence[str]) -> Iterator[str]:
     name = str(row["system"])
     head = f"{number:>2} "
     if len(name) >= NAME:
         yield from textwrap.wrap(head + name, WIDTH, subsequent_indent="   ")
         name, head = "", "   "
-    best = "*" if row["uar_best"] else " "
+    first, *others = measures
+    scale, best = words.scale(first), "*" if row[f"{first}_best"] else " "
     ring = "o" if row["optimal"] is True else " "
     leak = percent(row["leakage"]) + ring
-    line = f"{head}{name:<{NAME}}{percent(row['uar']):>6}{best}{span(row['uar_low'], row['uar_high']):>14}"
-    yield f"{line}{percent(row['wa']):>6}{percent(row['f1']):>6}{leak:>7}{percent(row['paper_uar']):>7}".rstrip()
+    limits = scale.span(row[f"{first}_low"], row[f"{first}_high"])
+    line = f"{head}{name:<{NAME}}{scale.value(row[first]):>6}{best}{limits:>14}"
+    line += "".join(f"{words.scale(one).value(row[one]):>6}" for one in others)
+    yield f"{line}{leak:>7}{percent(row['paper_uar']):>7}".rstrip()
 
 
 def _differences(pairs: pd.DataFrame, order: dict[str, int], name: str) -> Iterator[str]:
-    yield f"{measure(name) + ', points':<20}{'difference':>11}{'95 %':>18}{'p':>9}  verdict"
+    scale = scale_of(name)
+    yield f"{measure(name) + scale.points:<20}{'difference':>11}{'95 %':>18}{'p':>9}  verdict"
     for row in pairs.to_dict("records"):
         pair = f"{order[row['model']]:>2} - {order[row['other']]}"
         verdict = "separable" if row["separable"] else "not separable"
-        limits = span(row["low"], row["high"])
-        figures = f"{signed(row['difference']):>11}{limits:>18}{probability(row['p_wilcoxon_holm']):>9}"
+        limits = scale.span(row["low"], row["high"])
+        figures = f"{scale.signed(row['difference']):>11}{limits:>18}{probability(row['p_wilcoxon_holm']):>9}"
         yield f"{pair:<20}{figures}  {verdict}"
 
 
 def latex(found: Comparison) -> str:
     """Two tables, of systems and of differences; they need no package. Bold is what is separable."""
-    systems = []
+    systems, measures = [], found.measures
     for row in found.systems.to_dict("records"):
-        scores = [_bold(_number(percent(row[name])), bool(row[f"{name}_best"])) for name in ("uar", "wa", "f1")]
-        limits = _limits(row["uar_low"], row["uar_high"])
+        scores = [_bold(_number(words.scale(name).value(row[name])), bool(row[f"{name}_best"])) for name in measures]
+        limits = _limits(words.scale(measures[0]), row[f"{measures[0]}_low"], row[f"{measures[0]}_high"])
         leak = _number(percent(row["leakage"])) + (r"$^{\circ}$" if row["optimal"] is True else "")
         papers = [_number(percent(row[f"paper_{name}"])) for name in ("uar", "wa")]
         systems.append([escape(str(row["system"])), scores[0], limits, *scores[1:], leak, *papers])
-    heads = ["System", "UAR", r"95\,\%", "WA", "F1", "Leakage", "UAR, paper", "WA, paper"]
+    titles = [SHORT.get(name, words.scale(name).title) for name in measures]
+    heads = ["System", titles[0], r"95\,\%", *titles[1:], "Leakage", "UAR, paper", "WA, paper"]
     pairs = []
     for row in found.pairs[found.pairs["measure"] != "predictions"].to_dict("records"):
-        difference = _bold(_number(signed(row["difference"])), bool(row["separable"]))
+        scale = scale_of(row["measure"])
+        difference = _bold(_number(scale.signed(row["difference"])), bool(row["separable"]))
         p = probability(row["p_wilcoxon_holm"])
         names = [escape(str(row["model"])), escape(str(row["other"])), escape(measure(row["measure"]))]
-        pairs.append([*names, difference, _limits(row["low"], row["high"]), f"${p}$" if p[0] in ".<1" else "--"])
+        pairs.append([*names, difference, _limits(scale, row["low"], row["high"]), f"${p}$" if p[0] in ".<1" else "--"])
     marks = " ".join(found.together.marks)
     return "\n".join(
         [
             "% Written by mien compare.",
-            *_table("lrrrrrrr", heads, systems, f"{marks} In percent. {caption(found)}".strip()),
+            *_table("l" + "r" * (len(heads) - 1), heads, systems, f"{marks} In percent. {caption(found)}".strip()),
             *_table(
                 "lllrrr",
                 ["First", "Second", "Measure", "Difference", r"95\,\%", "$p$"],
@@ -118,8 +128,8 @@ def _number(told: str) -> str:
     return told.replace("\N{MINUS SIGN}", "$-$").replace("\N{EN DASH}", "--")
 
 
-def _limits(low: float, high: float) -> str:
-    return "--" if math.isnan(low) else f"{_number(percent(low))} to {_number(percent(high))}"
+def _limits(scale: words.Scale, low: float, high: float) -> str:
+    return "--" if math.isnan(low) else f"{_number(scale.value(low))} to {_number(scale.value(high))}"
 
 
 def _bold(told: str, strong: bool) -> str:

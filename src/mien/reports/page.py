@@ -66,13 +66,16 @@ def render(run: Run) -> str:
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
     read, claimed = leaks.summed(run), claims.shown(run)
-    made = environment()
+    made = environment([name for name in map(str, summary) if f"{name}_chance" in summary])
     made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
     made.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS}
     made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
         experiment=run.experiment,
+        classes=classes,
+        last=scores.of_classes(classes)[-1],
+        grouped_by=(run.target, "speaker") if classes else ("speaker",),
         facts=_facts(run),
         answer=answer(run, summary, differences, leaks.of(read), claimed),
         judged=judged,
@@ -86,12 +89,12 @@ def render(run: Run) -> str:
         by_method=canvas.by_method(run.experiment.models),
         overview=recognition.overview(run, predictions, summary),
         differences=pairs.scored(differences),
-        confusions=list(recognition.confusions(run, predictions)),
+        confusions=list(recognition.confusions(run, predictions)) if classes else [],
         people=recognition.people(run, predictions, summary),
         extremes=people.extremes(run, predictions),
-        grouped=people.grouped(run, predictions),
-        heard_by_people=people.heard_by_people(run, predictions),
-        calibration=calibration.shown(run, predictions),
+        grouped=people.grouped(run, predictions) if classes else [],
+        heard_by_people=people.heard_by_people(run, predictions) if run.target == "emotion" and classes else [],
+        calibration=calibration.shown(run, predictions) if classes else None,
         curves=list(recognition.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
         silhouettes=evidence.silhouettes(run),
@@ -122,7 +125,7 @@ def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[st
         "pictures": list(leak_figures.pictures(run, found, baselines)),
         "planes": [
             picture
-            for factor in ("speaker", "emotion")
+            for factor in ("speaker", run.target)
             if (picture := leak_figures.accuracy_leakage(run, predictions, factor=factor))
         ],
         "several": bool(targets(run)),
@@ -143,7 +146,10 @@ def _facts(run: Run) -> dict[str, str]:
     return {
         "Paper": experiment.paper,
         "Corpus": words.corpora(run.clips, run.certificate),
-        "Classes": f"{len(run.classes)}: {', '.join(run.classes)} (scheme {experiment.data.scheme})",
+        "Target": run.target,
+        "Classes": f"{len(run.classes)}: {', '.join(run.classes)} ({experiment.scheme_name})"
+        if run.classes
+        else "a number",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
         "Models": ", ".join(experiment.models) + _variants(experiment),
         "Seeds": ", ".join(map(str, experiment.seeds)),
@@ -169,7 +175,7 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
             "read": model in reading,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
-            "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
+            "delta": {measure: delta.get((model, measure)) for measure in dict.fromkeys(gaps["measure"])},
             "paper": told.figures if (told := evidence.paper(run, model)) else {},
         }
 
@@ -186,9 +192,9 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
         said.append(f"{counted(count, 'clip')} not used: {why}.")
     if run.experiment.data.normalisation == "speaker":
         said.append("Features are normalised by each speaker's own statistics: those of test speakers use test data.")
-    unknown = predictions.loc[predictions["emotion"].isna(), "clip"].nunique()
+    unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
     if unknown:
-        said.append(f"{counted(unknown, 'clip')} without a known emotion: predicted, not scored.")
+        said.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted, not scored.")
     judged = scores.judged(predictions)
     people = predictions.loc[predictions["split"] == judged, "speaker"].nunique()
     if people < 20:

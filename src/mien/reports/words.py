@@ -1,17 +1,18 @@
 """Sentences and cells of the report, written from its figures: fractions in, text out.
 
-Scores are told in percent with one decimal; what is not known is an en dash.
+Scores that are fractions stand in percent with one decimal; what is not known is an en dash.
 """
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
+from mien.audit.statistics.scores import measure_of
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -29,6 +30,51 @@ def signed(value: float) -> str:
 def span(low: float, high: float) -> str:
     """An interval of fractions, in percent."""
     return UNKNOWN if math.isnan(low) or math.isnan(high) else f"{percent(low)} to {percent(high)}"
+
+
+class Scale(NamedTuple):
+    """How the values of a measure are shown: fractions in percent and points, all else in three digits.
+
+    Attributes:
+        title: of the measure.
+        percent: whether it is a fraction.
+        higher: whether more is better.
+    """
+
+    title: str
+    percent: bool
+    higher: bool
+
+    @property
+    def unit(self) -> str:
+        """What stands behind the title of its values."""
+        return ", %" if self.percent else ""
+
+    @property
+    def points(self) -> str:
+        """What stands behind the title of its differences."""
+        return ", points" if self.percent else ""
+
+    def value(self, value: float | None) -> str:
+        """A value, without its unit."""
+        if self.percent or value is None or math.isnan(value):
+            return percent(value)
+        return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
+
+    def signed(self, value: float) -> str:
+        """A difference, with its sign."""
+        return self.value(value) if math.isnan(value) or value < 0 else f"+{self.value(value)}"
+
+    def span(self, low: float | None, high: float | None) -> str:
+        """An interval."""
+        known = low is not None and high is not None and not (math.isnan(low) or math.isnan(high))
+        return f"{self.value(low)} to {self.value(high)}" if known else UNKNOWN
+
+
+def scale(measure: str) -> Scale:
+    """The scale of a measure of `common.measures`, by the key that the files of a run have."""
+    own = measure_of(measure)
+    return Scale(own.title, own.needs == "classes", own.higher_is_better)
 
 
 def listed(names: Iterable[str]) -> str:

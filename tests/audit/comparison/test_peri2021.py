@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from mien.audit.comparison import peri2021
 from mien.audit.comparison.claims import COLUMNS, Found, answered
 from mien.audit.run_leakage.measure import run_said
-from mien.audit.statistics.scores import Confusion
+from mien.audit.statistics.scores import BySpeaker
 from mien.runs.run import Run
 
 METHODS = ("multitask", "gradient_reversal", "alternating", "confusion")
@@ -20,21 +20,21 @@ MODELS = {(method, size): f"{method}_{size}" for method in METHODS for size in (
 NAMES = ("emotion_only", "person_only", *MODELS.values())
 
 
-def felt(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+def felt(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
     """Four emotions, unevenly frequent, each told rightly with this probability, else as any."""
     random = np.random.default_rng(number)
     counts = np.zeros((people, 4, 4))
     for who in range(people):
         for truth in np.maximum(np.arange(each) % 7 - 3, 0):
             counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
-    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
 
 
-def right(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+def right(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
     hits = np.random.default_rng(number).binomial(each, share, people)
     counts = np.zeros((people, 2, 2))
     counts[:, 0] = np.stack([hits, each - hits], 1)
-    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
 
 
 def found(emotion: Callable[[str], float], leak: Callable[[str], float], people: int = 12, **more: float) -> Found:

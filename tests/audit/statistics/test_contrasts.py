@@ -6,19 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.audit.statistics.contrasts import Term, accuracy, balanced_f1, contrast, fixed, right_and_wrong, verdicts
-from mien.audit.statistics.scores import Confusion, f1, interval, resampled
+from mien.audit.statistics.contrasts import Term, contrast, fixed, right_and_wrong, verdicts
+from mien.audit.statistics.scores import BySpeaker, interval, resampled
 from mien.audit.statistics.significance import wilcoxon
+from mien.common.measures import balanced_f1, wa
+from mien.common.measures import macro_f1 as f1
 
 
-def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> Confusion:
+def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> BySpeaker:
     """Four classes, the first of which has half of the clips; right with this probability, else any class."""
     random = np.random.default_rng(seed)
     counts = np.zeros((people, 4, 4))
     for who in range(people):
         for truth in np.maximum(random.integers(-3, 4, each), 0):
             counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
-    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
 
 
 def test_one_term_is_the_score_with_the_interval_of_the_scores() -> None:
@@ -31,7 +33,7 @@ def test_one_term_is_the_score_with_the_interval_of_the_scores() -> None:
     assert abs(score - drawn.mean()) < 0.1 * (found.high - found.low), "where nothing is entangled there is no bias"
 
 
-def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tuple[Confusion, Confusion]:
+def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tuple[BySpeaker, BySpeaker]:
     """What a probe says that calls each clip its person's own emotion of six but where it knows, and what that says."""
     clips = np.full(6, 2.0)
     floor = np.zeros((len(own), 6, 6))
@@ -40,7 +42,7 @@ def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tup
     hits = random.binomial(6, np.repeat(share, 6, 1)) / 3
     leak = floor * (1 - hits / 2)[:, :, None] + hits[:, :, None] * np.eye(6)
     names = tuple(f"s{who:05}" for who in range(len(own)))
-    return Confusion(names, leak), Confusion(names, floor)
+    return BySpeaker(names, leak), BySpeaker(names, floor)
 
 
 def test_the_interval_of_an_identity_floor_holds_it_and_covers() -> None:
@@ -89,10 +91,10 @@ def test_pseudo_values_of_an_accuracy_are_the_speakers_own_differences() -> None
         right_and_wrong(rows.assign(predicted=np.where(np.arange(80) % 10 < 4 + np.repeat(more, 10), "x", "y")))
         for more in (np.arange(8) % 5, np.zeros(8))
     )
-    found = contrast([Term(1.0, first, accuracy), Term(-1.0, second, accuracy)])
+    found = contrast([Term(1.0, first, wa), Term(-1.0, second, wa)])
     assert found.difference == pytest.approx((np.arange(8) % 5).mean() / 10)
     assert found.p == pytest.approx(wilcoxon(np.arange(8) % 5 / 10))
-    less = contrast([Term(1.0, first, accuracy), Term(-1.0, first, fixed(0.4))])
+    less = contrast([Term(1.0, first, wa), Term(-1.0, first, fixed(0.4))])
     assert less == pytest.approx(found)
 
 
@@ -101,8 +103,8 @@ def test_seeds_are_averaged_within_a_speaker() -> None:
     found = right_and_wrong(rows.assign(predicted=["x", "x", "x", "y", "y", "y"]))
     assert found.speakers == ("a", "b")
     assert found.counts[:, 0].tolist() == [[1.5, 0.5], [0.0, 1.0]]
-    assert accuracy(found.counts.sum(0)) == pytest.approx(0.5)
-    assert np.isnan(accuracy(np.zeros((2, 2))))
+    assert wa(found.counts.sum(0)) == pytest.approx(0.5)
+    assert np.isnan(wa(np.zeros((2, 2))))
 
 
 def test_balanced_f1_is_that_of_a_drawn_even_set() -> None:
@@ -118,10 +120,10 @@ def test_balanced_f1_is_that_of_a_drawn_even_set() -> None:
 def test_speakers_that_one_term_lacks_take_no_part() -> None:
     one, other = table(0.9, seed=4), table(0.5, seed=5, people=3)
     found = contrast([Term(1.0, one, f1), Term(-1.0, other, f1)])
-    alone = partial(contrast, [Term(1.0, Confusion(one.speakers[:3], one.counts[:3]), f1), Term(-1.0, other, f1)])
+    alone = partial(contrast, [Term(1.0, BySpeaker(one.speakers[:3], one.counts[:3]), f1), Term(-1.0, other, f1)])
     assert found == alone()
     assert found.speakers == 3
     assert not bool(verdicts([found])["separable"].iloc[0])
-    nobody = contrast([Term(1.0, one, f1), Term(1.0, Confusion(("z",), other.counts[:1]), f1)])
+    nobody = contrast([Term(1.0, one, f1), Term(1.0, BySpeaker(("z",), other.counts[:1]), f1)])
     assert nobody.speakers == 0
     assert np.isnan(nobody.difference)

@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import confusion_matrix
 
 from mien.audit.statistics import scores
+from mien.common.measures import uar, wa
 from mien.errors import RunError
 
 CLASSES = ("anger", "happiness", "sadness")
@@ -59,13 +60,13 @@ def test_the_interval_over_ten_speakers_covers_the_truth_at_its_level_where_a_pl
         right = np.round(40 * np.clip(random.normal(0.6, 0.15, 10), 0, 1))  # each speaker's own share of right clips
         counts = np.zeros((10, 2, 2))
         counts[:, 0, 0], counts[:, 0, 1] = right, 40 - right
-        drawn = scores.resampled(scores.Confusion(people, counts), "wa")
+        drawn = scores.resampled(scores.BySpeaker(people, counts), "wa")
         low, high = scores.interval(drawn, 10)
         inside += low <= 0.6 <= high
         plain += np.quantile(drawn, 0.025) <= 0.6 <= np.quantile(drawn, 0.975)
     assert 0.93 <= inside / trials <= 0.975
     assert plain / trials < 0.93
-    same = scores.Confusion(("a", "b", "c"), np.repeat([[[6.0, 4.0], [4.0, 6.0]]], 3, 0))
+    same = scores.BySpeaker(("a", "b", "c"), np.repeat([[[6.0, 4.0], [4.0, 6.0]]], 3, 0))
     assert scores.interval(scores.resampled(same, "uar"), 3) == pytest.approx((0.6, 0.6))
 
 
@@ -122,9 +123,9 @@ def test_chance_of_clips_with_several_emotions_is_what_uniform_guesses_and_the_b
     many = pd.concat([rows.assign(seed=seed, fold=0) for seed in range(400)])
     guessed = many.assign(predicted=np.array(CLASSES)[random.integers(3, size=len(many))])
     told = scores.chance(rows["emotion"], CLASSES)
-    assert told["uar"] == pytest.approx(float(scores.uar(scores.confusion(guessed, CLASSES).counts.sum(0))), abs=0.005)
+    assert told["uar"] == pytest.approx(float(uar(scores.confusion(guessed, CLASSES).counts.sum(0))), abs=0.005)
     constant = [scores.confusion(rows.assign(seed=0, predicted=name), CLASSES).counts.sum(0) for name in CLASSES]
-    assert told["wa"] == pytest.approx(max(float(scores.wa(counts)) for counts in constant))
+    assert told["wa"] == pytest.approx(max(float(wa(counts)) for counts in constant))
     got = row(scores.summary(guessed, CLASSES), model="a")
     assert (got["uar_chance"], got["wa_chance"]) == (told["uar"], told["wa"])
     assert got["uar"] == pytest.approx(got["uar_chance"], abs=0.005)

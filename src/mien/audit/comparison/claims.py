@@ -27,7 +27,7 @@ import pandas as pd
 
 from mien.audit.recognition.task_scores import constant
 from mien.audit.statistics.contrasts import Measure, Term, accuracy, balanced_f1, contrast, fixed, verdicts
-from mien.audit.statistics.scores import Confusion, f1
+from mien.audit.statistics.scores import BySpeaker, f1
 from mien.audit.statistics.verdict import FEWEST
 
 YES, NO, OPEN, UNASKED = "yes", "no", "not separable", "not asked"
@@ -45,7 +45,7 @@ COLUMNS = (
     *("separable", "speakers"),
 )
 
-Tables = Mapping[str, Confusion]
+Tables = Mapping[str, BySpeaker]
 
 
 class Found(NamedTuple):
@@ -69,13 +69,13 @@ class Found(NamedTuple):
     emotion: Tables
     person: Tables
     leak: Tables
-    identity: Confusion | None
+    identity: BySpeaker | None
     knows: Tables
     most: float | None
     different: Sequence[Mapping[str, Any]]
     even: bool = False
     strongest: Tables = MappingProxyType({})
-    strongest_identity: Confusion | None = None
+    strongest_identity: BySpeaker | None = None
 
 
 class Asked(NamedTuple):
@@ -262,7 +262,7 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
     return NO if any(row["separable"] and side * row["difference"] < 0 for row in open_ended) else OPEN
 
 
-def _ground(found: Found, table: Confusion, clips: str) -> Confusion | None:
+def _ground(found: Found, table: BySpeaker, clips: str) -> BySpeaker | None:
     """What a leak has to be above: all clips called the most frequent class; with classes evened out, the person's."""
     return constant(table) if clips == ALL else found.identity
 

@@ -28,11 +28,12 @@ from mien.audit.comparison.systems import System, Together
 from mien.audit.comparison.tradeoff import Point, frontier, points
 from mien.audit.recognition import reference
 from mien.audit.statistics import significance
-from mien.audit.statistics.scores import COMPARED, Confusion, confusion, confusions, interval, resampled
+from mien.audit.statistics.scores import BySpeaker, interval, measure_of, measured, of_classes, resampled
 from mien.audit.statistics.verdict import FEWEST, LEVEL, verdict
 from mien.errors import RunError, unknown
 
 Drawn = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each draw of speakers
+Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> what it is of
 
 TESTS = ("paired_t_trainings", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
 PAIRS = (
@@ -40,11 +41,9 @@ PAIRS = (
     *(f"p_{test}{end}" for test in TESTS for end in ("", "_holm")),
 )
 SYSTEMS = (
-    "system",
-    *(f"{measure}{end}" for measure in COMPARED for end in ("", "_low", "_high", "_best")),
     *("leakage", "leakage_low", "leakage_high", "leakage_chance", "optimal"),
     *("paper", "paper_uar", "paper_wa", "speakers", "clips", "folds", "seeds"),
-)
+)  # behind `system` and those of each measure
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,10 @@ class Comparison:
         systems: one row a system (`SYSTEMS`): `system`; of each measure its score, ends of the interval over speakers,
             and whether it is `best`: separably above the baseline, or above every other system; `leakage` of speaker,
             heard, by the strongest probe, with `optimal`: none has a higher UAR and leaks less; the paper's figures.
-        pairs: one row a pair and measure (`PAIRS`): uar, wa, f1 (macro), `predictions` (one a clip, by the mean
-            probability over seeds; score: the share of right ones) and `leakage`; `number` of what stands behind it,
-            which is `over`; p as it is and corrected by Holm over the pairs, nan where the test does not apply.
+        pairs: one row a pair and measure (`PAIRS`): uar, wa, f1 (macro), of numbers ccc and rmse; `predictions` of
+            classes (one a clip, by the mean probability over seeds; score: the share of right ones); and `leakage`;
+            `number` of what stands behind it, which is `over`; p as it is and corrected by Holm over the pairs, nan
+            where the test does not apply.
         points: of the accuracy-leakage plane.
         notes: sentences on how it was done.
     """
@@ -70,6 +70,11 @@ class Comparison:
     pairs: pd.DataFrame
     points: tuple[Point, ...]
     notes: tuple[str, ...]
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures of the systems, *the* score first."""
+        return [name.removesuffix("_best") for name in map(str, self.systems) if name.endswith("_best")]
 
 
 def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Comparison:
@@ -88,16 +93,19 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
         asked = [(system, against) for system in together.systems if system is not against]
     else:
         asked = list(combinations(together.systems, 2))
-    tables = {name: table for (name, _), table in confusions(together.predictions, together.classes).items()}
+    groups = together.predictions.groupby("model", sort=False)
+    tables: Tables = {str(name): _measured(rows, together.classes) for name, rows in groups}
     drawn = {
-        (name, measure): resampled(table, measure, seed=seed) for name, table in tables.items() for measure in COMPARED
+        (name, measure): resampled(table, measure, seed=seed)
+        for name, own in tables.items()
+        for measure, table in own.items()
     }
-    trained, votes = _trainings(together), _votes(together)
+    trained, votes = _trainings(together), _votes(together) if together.classes else None
     leaks = {system.name: leakage_of(system) for system in together.systems}
     rows: list[dict[str, Any]] = []
     for first, second in asked:
         rows += _scores(together, first, second, tables, drawn, trained)
-        rows.append(_predictions(together, first, second, votes))
+        rows += [] if votes is None else [_predictions(together, first, second, votes)]
         rows += leakage_rows(first, second, leaks[first.name], leaks[second.name], seed=seed)
     pairs = pd.DataFrame(rows).reindex(columns=list(PAIRS))
     pairs = _judged(pairs)
@@ -116,12 +124,18 @@ def _named(together: Together, baseline: str) -> System:
     raise RunError(f"--baseline: {unknown('system', baseline, [system.name for system in together.systems])}")
 
 
+def _measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]:
+    """Measure -> what it is of: those of a run, and of classes macro F1."""
+    own = measured(rows, classes)
+    return own | ({"f1": own[of_classes(classes)[0]]} if classes else {})
+
+
 def _trainings(together: Together) -> dict[str, pd.DataFrame]:
     """System -> its scores, a column a measure, by fold and seed."""
     found: dict[str, dict[Any, dict[str, float]]] = {system.name: {} for system in together.systems}
     for (name, fold, seed), rows in together.predictions.groupby(["model", "fold", "seed"], sort=True):
-        counts = confusion(rows, together.classes).counts.sum(0)
-        found[str(name)][fold, seed] = {key: float(measure(counts)) for key, measure in COMPARED.items()}
+        own = _measured(rows, together.classes)
+        found[str(name)][fold, seed] = {key: float(measure_of(key)(one.counts.sum(0))) for key, one in own.items()}
     return {name: pd.DataFrame.from_dict(scores, orient="index") for name, scores in found.items()}
 
 
@@ -130,21 +144,21 @@ def _votes(together: Together) -> pd.DataFrame:
     classes = list(together.classes)
     means = together.predictions.groupby(["model", "clip"], sort=True)[classes].mean()
     votes = pd.Series(means.to_numpy(float).argmax(1), index=means.index).unstack("model")  # noqa: PD010 - one column
-    return votes.assign(**{"": together.predictions.drop_duplicates("clip").set_index("clip")["emotion"]})
+    return votes.assign(**{"": together.predictions.drop_duplicates("clip").set_index("clip")["truth"]})
 
 
 def _scores(
     together: Together,
     first: System,
     second: System,
-    tables: dict[str, Confusion],
+    tables: Tables,
     drawn: Drawn,
     trained: dict[str, pd.DataFrame],
 ) -> list[dict[str, Any]]:
-    one, two = tables[first.name], tables[second.name]
     matched = not together.unpaired(first, second)
     rows = []
-    for name, measure in COMPARED.items():
+    for name, one in tables[first.name].items():
+        two, measure = tables[second.name][name], measure_of(name)
         by_speaker = measure(one.counts) - measure(two.counts)
         row: dict[str, Any] = {"model": first.name, "other": second.name, "measure": name}
         row |= {"score": float(measure(one.counts.sum(0))), "other_score": float(measure(two.counts.sum(0)))}
@@ -211,7 +225,7 @@ def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
 
 def _systems(
     together: Together,
-    tables: dict[str, Confusion],
+    tables: Tables,
     drawn: Drawn,
     pairs: pd.DataFrame,
     told: Sequence[Point],
@@ -221,12 +235,13 @@ def _systems(
     leaks = {point.label: point for point in told if point.kind == "model"}
     rows = []
     for system in together.systems:
-        table = tables[system.name]
         row: dict[str, Any] = {"system": system.name}
-        for name, measure in COMPARED.items():
-            row[name] = float(measure(table.counts.sum(0)))
+        for name, table in tables[system.name].items():
+            row[name] = float(measure_of(name)(table.counts.sum(0)))
             row[f"{name}_low"], row[f"{name}_high"] = interval(drawn[system.name, name], len(table.speakers))
-            row[f"{name}_best"] = _best(system.name, pairs[pairs["measure"] == name], len(together.systems), baseline)
+            own = pairs[pairs["measure"] == name]
+            sign = 1 if measure_of(name).higher_is_better else -1
+            row[f"{name}_best"] = _best(system.name, own, len(together.systems), baseline, sign)
         if point := leaks.get(system.name):
             row |= {"leakage": point.leak, "leakage_low": point.leak_low, "leakage_high": point.leak_high}
             row |= {"leakage_chance": point.chance, "optimal": optimal[system.name]}
@@ -237,14 +252,16 @@ def _systems(
         own = together.predictions[together.predictions["model"] == system.name]
         row |= {"speakers": len(table.speakers), "clips": own["clip"].nunique()}
         rows.append(row | {"folds": own["fold"].nunique(), "seeds": own["seed"].nunique()})
-    return pd.DataFrame(rows).reindex(columns=list(SYSTEMS))
+    ends = ("", "_low", "_high", "_best")
+    head = [f"{name}{end}" for name in tables[together.systems[0].name] for end in ends]
+    return pd.DataFrame(rows).reindex(columns=["system", *head, *SYSTEMS])
 
 
-def _best(name: str, pairs: pd.DataFrame, systems: int, baseline: str) -> bool:
-    """Whether a system is separably above the baseline, or above all other systems where there is none."""
+def _best(name: str, pairs: pd.DataFrame, systems: int, baseline: str, sign: int) -> bool:
+    """Whether a system is separably better than the baseline, or than all other systems where there is none."""
     first, second = pairs[pairs["model"] == name], pairs[pairs["other"] == name]
-    above = (first["separable"].astype(bool) & (first["difference"] > 0)).sum()
+    above = (first["separable"].astype(bool) & (sign * first["difference"] > 0)).sum()
     if baseline:
         return bool(above)
-    above += (second["separable"].astype(bool) & (second["difference"] < 0)).sum()
+    above += (second["separable"].astype(bool) & (sign * second["difference"] < 0)).sum()
     return bool(above == systems - 1)

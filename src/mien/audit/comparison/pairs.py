@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage import recalls
 from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, heard_recalls
-from mien.audit.statistics.scores import MEASURES, Confusion, confusions, interval, paired
+from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
 from mien.experiments.experiment import Experiment
@@ -61,14 +61,16 @@ def differences(
         (95 %, both models on the same draws of speakers), `p` (Wilcoxon over speakers), `p_holm` (over the pairs of a
         measure), `separable` (see the module), `speakers`.
     """
-    tables = {model: table for (model, part), table in confusions(predictions, classes).items() if part == split}
+    own = {model: table for (model, part), table in tables(predictions, classes).items() if part == split}
+    first_of = of_classes(classes)[0]
     found = []
-    for model, other in _both(among, tables):
-        shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
-        first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
-        for measure in MEASURES if shared else ():
+    for model, other in _both(among, own):
+        shared = sorted(set(own[model][first_of].speakers) & set(own[other][first_of].speakers))
+        for measure in own[model] if shared else ():
+            first, second = (_restrict(own[one][measure], shared) for one in (model, other))
             row = paired(first, second, measure, "difference", seed=seed)
-            p = wilcoxon(MEASURES[measure](first.counts) - MEASURES[measure](second.counts))
+            score = measure_of(measure)
+            p = wilcoxon(score(first.counts) - score(second.counts))
             head = {"model": model, "other": other, "measure": measure}
             found.append({**head, **row, "p": p, "speakers": len(shared)})
     return judged(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")
@@ -156,5 +158,5 @@ def _by_fold(both: pd.DataFrame, units: Mapping[int, int]) -> tuple[NDArray[np.f
     return (means["model"] - means["other"]).to_numpy(float), fold_units(wide, units)
 
 
-def _restrict(table: Confusion, speakers: Sequence[str]) -> Confusion:
-    return Confusion(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])
+def _restrict(table: BySpeaker, speakers: Sequence[str]) -> BySpeaker:
+    return BySpeaker(tuple(speakers), table.counts[[table.speakers.index(speaker) for speaker in speakers]])

@@ -29,7 +29,7 @@ from mien.audit.run_leakage import predictions as said
 from mien.audit.run_leakage.measure import run_said
 from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Term, accuracy, balanced_f1, contrast, right_and_wrong
-from mien.audit.statistics.scores import Confusion, confusions, f1, judged
+from mien.audit.statistics.scores import BySpeaker, confusions, f1, judged
 from mien.runs.run import Run
 from mien.runs.tables import read_table
 
@@ -57,11 +57,11 @@ class Counts:
         most: the share of clips that the speaker with the most has: chance of naming the speaker.
     """
 
-    emotion: dict[str, Confusion]
-    person: dict[str, Confusion]
-    leak: dict[str, dict[str, Confusion]]
-    identity: dict[str, Confusion]
-    knows: dict[str, dict[str, Confusion]]
+    emotion: dict[str, BySpeaker]
+    person: dict[str, BySpeaker]
+    leak: dict[str, dict[str, BySpeaker]]
+    identity: dict[str, BySpeaker]
+    knows: dict[str, dict[str, BySpeaker]]
     most: float | None
 
 
@@ -158,9 +158,9 @@ def counted(run: Run, predictions: pd.DataFrame, split: str) -> Counts:
         for model, rows in told.groupby("model", sort=False)
         if SPEAKER in heads.get(str(model), ())
     }
-    leak: dict[str, dict[str, Confusion]] = {}
-    knows: dict[str, dict[str, Confusion]] = {}
-    identity: dict[str, Confusion] = {}
+    leak: dict[str, dict[str, BySpeaker]] = {}
+    knows: dict[str, dict[str, BySpeaker]] = {}
+    identity: dict[str, BySpeaker] = {}
     most = None
     for key, rows in run_said(run).groupby(["model", "embedding", "factor", "probe"]):
         model, embedding, factor, probe = map(str, key)
@@ -264,13 +264,13 @@ def _tasks(run: Run) -> pd.DataFrame:
     return read_table(path, TASKS) if path.exists() else pd.DataFrame(columns=list(TASKS))
 
 
-def _even(table: Confusion) -> bool:
+def _even(table: BySpeaker) -> bool:
     """Whether every class is equally frequent, all speakers together."""
     total = table.counts.sum((0, -1))
     return bool(total.any() and np.allclose(total, total[0]))
 
 
-def _both(table: Confusion, seed: int) -> Scores:
+def _both(table: BySpeaker, seed: int) -> Scores:
     found: Scores = {}
     for name, measure in (("f1", f1), ("balanced_f1", balanced_f1)):
         found |= _limits(name, Term(1.0, table, measure), seed=seed)

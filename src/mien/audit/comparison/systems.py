@@ -18,7 +18,7 @@ from mien.errors import RunError, unknown
 from mien.runs.run import Run
 
 SHOWN = 3  # clips that a sentence names
-TOLD = ("speaker", "emotion")
+TOLD = ("speaker", "truth")
 
 
 class System(NamedTuple):
@@ -91,7 +91,7 @@ def gather(places: Sequence[Path | str]) -> Together:
     parts = []
     for system in systems:
         table = tables[system.of]
-        rows = table[(table["model"] == system.model) & (table["split"] == split) & table["emotion"].notna()]
+        rows = table[(table["model"] == system.model) & (table["split"] == split) & table["truth"].notna()]
         if rows.empty:
             raise RunError(
                 f"{system.run.folder}: '{system.model}' has no {split} predictions; run the same 'mien train' again to "
@@ -154,6 +154,11 @@ def _labels(folders: Sequence[Path]) -> dict[Path, str]:
 
 
 def _refuse_other_clips(first: System, of_first: pd.DataFrame, other: System, of_other: pd.DataFrame) -> None:
+    if first.run.target != other.run.target:
+        raise RunError(
+            f"{other.name} predicts '{other.run.target}' and {first.name} '{first.run.target}'; compare runs of the "
+            "same target"
+        )
     if sorted(first.run.classes) != sorted(other.run.classes):
         raise RunError(
             f"{other.name} tells other classes apart ({', '.join(other.run.classes)}) than {first.name} "

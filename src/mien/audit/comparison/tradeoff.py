@@ -17,11 +17,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.leakage.words import EMOTION, HEARD, UNHEARD
+from mien.audit.leakage.words import HEARD, UNHEARD
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import MEASURED, TARGET, targets
-from mien.audit.statistics.scores import confusion, interval, resampled, uar
+from mien.audit.statistics.scores import confusion, interval, resampled
+from mien.common.measures import uar
 from mien.runs.run import Run
 
 KINDS = ("model", "erased", "floor", "ceiling")
@@ -89,8 +90,10 @@ def points(
     leaks: dict[str, tuple[str, Figure, str]] = {}
     scores: dict[str, Figure] = {}
     tables = {run.folder: run.leakage for _, run, _ in systems}
-    if factor == EMOTION:
-        return _of_emotion(systems, predictions, tables)
+    if any(not run.classes for _, run, _ in systems):
+        return [], []
+    if factor != SPEAKER:
+        return _of_target(systems, predictions, tables)
     for name, run, model in systems:
         table = tables[run.folder]
         heard = figures(table, run, model, SPEAKER, HEARD)
@@ -114,7 +117,7 @@ def points(
     return found, _sentences(systems, leaks, read, tables)
 
 
-def _of_emotion(
+def _of_target(
     systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, tables: Mapping[Path, pd.DataFrame | None]
 ) -> tuple[list[Point], list[str]]:
     """Each model's own UAR against the emotion that leaks from the embedding of another task."""
@@ -123,7 +126,7 @@ def _of_emotion(
         own = targets(run).get(model, {})
         leaks = {} if not own else _either(tables[run.folder], run, model, MEASURED)
         plain = [embedding for embedding in leaks if ERASED not in embedding]
-        if plain and any(EMOTION in factors for factors in own.values()):
+        if plain and any(run.target in factors for factors in own.values()):
             score = _own(predictions, name, systems)
             found += [
                 _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding], "model")
@@ -138,7 +141,8 @@ def _of_emotion(
 
 def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> dict[str, Figure]:
     """The emotion of people who were not heard, or, where all were, of those who were."""
-    return figures(table, run, model, EMOTION, UNHEARD, role) or figures(table, run, model, EMOTION, HEARD, role)
+    target = run.target
+    return figures(table, run, model, target, UNHEARD, role) or figures(table, run, model, target, HEARD, role)
 
 
 def _felt(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:

@@ -21,7 +21,6 @@ from mien.runs.run import Run
 
 COLUMNS = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", "clips", "groups")
 SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds", "units")
-BY = {"emotion": "label", "speaker": "speaker"}  # column of `by` -> column of the clips
 MOST = 2_000  # clips: time and memory grow with their square; of more, a drawn part is looked at
 
 
@@ -70,12 +69,14 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
             table, embeddings = run.embeddings(cell)
             trained = table["split"] == "train"
             unheard = ~trained & ~table["speaker"].isin(table.loc[trained, "speaker"]) & table["label"].notna()
-            unheard &= ~table["label"].str.contains("+", regex=False, na=False)
+            if run.classes:
+                unheard &= ~table["label"].str.contains("+", regex=False, na=False)
             for name, values in embeddings.items():
                 if not np.isfinite(values).all():
                     raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
                 place = {"model": cell.model, "embedding": name, "fold": cell.fold, "seed": cell.seed}
-                rows += [place | found for found in _measure(values[unheard.to_numpy()], table[unheard], seed)]
+                groups = {run.target: "label", "speaker": "speaker"} if run.classes else {"speaker": "speaker"}
+                rows += [place | found for found in _measure(values[unheard.to_numpy()], table[unheard], groups, seed)]
             advance()
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -100,13 +101,16 @@ def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.Data
     return means.reset_index()[list(SUMMARY)]
 
 
-def _measure(values: NDArray[np.float32], table: pd.DataFrame, seed: int) -> list[dict[str, object]]:
+def _measure(
+    values: NDArray[np.float32], table: pd.DataFrame, by: Mapping[str, str], seed: int
+) -> list[dict[str, object]]:
+    """The silhouettes of the groups of `by`: what they are called -> the column of the clips."""
     found: list[dict[str, object]] = []
-    for number, (by, column) in enumerate(BY.items()):
+    for number, (name, column) in enumerate(by.items()):
         groups = table[column].tolist()
         score = silhouette(values, groups, seed=seed)
         if np.isfinite(score):
             mixed = np.random.default_rng([seed, number]).permutation(np.asarray(groups)).tolist()
             sizes = {"clips": len(groups), "groups": len(set(groups))}
-            found.append({"by": by, "score": score, "shuffled": silhouette(values, mixed, seed=seed), **sizes})
+            found.append({"by": name, "score": score, "shuffled": silhouette(values, mixed, seed=seed), **sizes})
     return found

@@ -1,7 +1,7 @@
 """What the columns of leakage tables are called."""
 
 EMOTION = "emotion"
-BALANCED = f"{EMOTION} (balanced)"
+BALANCED = " (balanced)"  # behind a factor: on as many test clips of each class
 HEARD, UNHEARD = "heard", "unheard"
 
 

@@ -28,7 +28,10 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
     """
     examples = dataset.examples(list(dataset.clips["clip"]), {})
     each = np.stack(
-        [model.infer(examples, embed=False).probabilities("emotion", ensemble.temperature) for model in ensemble.models]
+        [
+            model.infer(examples, embed=False).probabilities(ensemble.target, ensemble.temperature)
+            for model in ensemble.models
+        ]
     )
     together = each.mean(axis=0)
     apart = [each[np.array(folds) == fold].mean(axis=0) for fold in sorted(set(folds))]
@@ -55,7 +58,7 @@ def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: 
     """UAR and WA of the clips with known emotions, the ensemble choosing among all its classes."""
     predicted = [classes[number] for number in probabilities.argmax(axis=1)]
     rows = dataset.clips.reset_index(drop=True).assign(predicted=predicted, model="", split="test", fold=0, seed=0)
-    rows["emotion"] = rows["label"]
+    rows["truth"] = rows["label"]
     known = rows[rows["label"].notna()]
     if len({name for label in known["label"] for name in label.split("+")}) < 2:
         return None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mien.audit.statistics.scores import MEASURES, confusion
+from mien.audit.statistics.scores import measure_of, measured
 
 COLUMNS = ("model", "fold", "seed", "split", "measure", "score", "speakers", "clips")
 MEANS = ("model", "measure", "validation", "test", "delta", "folds")
@@ -24,20 +24,20 @@ def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         classes: the K classes.
 
     Returns:
-        The columns of `folds.csv` (`COLUMNS`), a row for each model, fold, seed, split and measure (uar, wa) with a
-        known emotion: its `score`, and the `speakers` and `clips` it stands on.
+        The columns of `folds.csv` (`COLUMNS`), a row for each model, fold, seed, split and measure with a
+        known truth: its `score`, and the `speakers` and `clips` it stands on.
 
     Raises:
         RunError: when a row names a class that is none.
     """
-    known = predictions[predictions["emotion"].notna()]
+    known = predictions[predictions["truth"].notna()]
     rows = []
     for key, part in known.groupby(["model", "fold", "seed", "split"], sort=False):
-        table = confusion(part, classes)
         head = dict(zip(COLUMNS, key, strict=False))
-        size = {"speakers": len(table.speakers), "clips": part["clip"].nunique()}
-        for name, measure in MEASURES.items():
-            rows.append({**head, "measure": name, "score": float(measure(table.counts.sum(0))), **size})
+        for name, table in measured(part, classes).items():
+            size = {"speakers": len(table.speakers), "clips": part["clip"].nunique()}
+            score = float(measure_of(name)(table.counts.sum(0)))
+            rows.append({**head, "measure": name, "score": score, **size})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics import scores
-from mien.audit.statistics.scores import Array, Confusion
+from mien.audit.statistics.scores import BySpeaker
+from mien.common.measures import Array, uar, wa
 
 FEWEST = 2  # speakers of a group
 MOST = 8  # groups of a factor; what has more is no grouping of people
@@ -83,7 +84,7 @@ def by_group(
         for name, table in tables.items():
             pooled = table.counts.sum(0)
             low, high = scores.interval(scores.resampled(table, "uar", seed=seed), len(table.speakers))
-            score = {"uar": float(scores.uar(pooled)), "low": low, "high": high, "wa": float(scores.wa(pooled))}
+            score = {"uar": float(uar(pooled)), "low": low, "high": high, "wa": float(wa(pooled))}
             size = {"speakers": len(table.speakers), "clips": float(pooled.sum())}
             rows.append({"model": model, "group": name, **size, **score})
     return pd.DataFrame(rows, columns=list(GROUPS))
@@ -108,7 +109,7 @@ def gaps(
             apart = scores.resampled(first, "uar", seed=seed) - scores.resampled(second, "uar", seed=seed)
             sizes = len(first.speakers), len(second.speakers)
             low, high = scores.interval(apart, min(sizes))
-            gap = float(scores.uar(first.counts.sum(0)) - scores.uar(second.counts.sum(0)))
+            gap = float(uar(first.counts.sum(0)) - uar(second.counts.sum(0)))
             told = {"model": model, "group": name, "other": other, "speakers": min(sizes), "gap": gap}
             rows.append(told | {"low": low, "high": high, "separable": enough(*sizes) and bool(low > 0 or high < 0)})
     return pd.DataFrame(rows, columns=list(GAPS))
@@ -128,13 +129,13 @@ def bias(
     0 where all groups are served alike; seeds are averaged. Sampling noise makes it positive, so it is read between
     models that were judged on the same clips. Clips of several emotions are left out.
     """
-    rows = predictions[(predictions["split"] == split) & predictions["emotion"].isin(classes)]
+    rows = predictions[(predictions["split"] == split) & predictions["truth"].isin(classes)]
     rows = rows.assign(group=rows["speaker"].astype(str).map(group)).dropna(subset="group")
     found = {}
     for model, part in rows.groupby("model", sort=False):
         each = [
             audmetric.unweighted_average_bias(
-                one["emotion"], one["predicted"], one["group"], labels=list(classes), metric=audmetric.recall_per_class
+                one["truth"], one["predicted"], one["group"], labels=list(classes), metric=audmetric.recall_per_class
             )
             for _, one in part.groupby("seed")
         ]
@@ -144,7 +145,7 @@ def bias(
 
 def _tables(
     predictions: pd.DataFrame, classes: Sequence[str], group: Mapping[str, str], split: str
-) -> Iterator[tuple[str, dict[str, Confusion]]]:
+) -> Iterator[tuple[str, dict[str, BySpeaker]]]:
     """Of each model the confusion matrices of each group, in the order of their names."""
     for (model, part), table in scores.confusions(predictions, classes).items():
         if part == split:
@@ -153,12 +154,12 @@ def _tables(
             names = sorted(set(told) - {""})
             yield (
                 model,
-                {str(name): Confusion(tuple(people[told == name]), table.counts[told == name]) for name in names},
+                {str(name): BySpeaker(tuple(people[told == name]), table.counts[told == name]) for name in names},
             )
 
 
-def _shared(one: Confusion, other: Confusion) -> tuple[Confusion, Confusion]:
+def _shared(one: BySpeaker, other: BySpeaker) -> tuple[BySpeaker, BySpeaker]:
     """Two groups without the clips of classes that only one of them has."""
     both = (one.counts.sum((0, 2)) > 0) & (other.counts.sum((0, 2)) > 0)
     keep: Array = both[None, :, None].astype(np.float64)
-    return Confusion(one.speakers, one.counts * keep), Confusion(other.speakers, other.counts * keep)
+    return BySpeaker(one.speakers, one.counts * keep), BySpeaker(other.speakers, other.counts * keep)

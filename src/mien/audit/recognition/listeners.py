@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics import scores
+from mien.common.measures import uar
 
 COLUMN = "recognised"
 
@@ -67,9 +68,9 @@ def listeners(clips: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> 
     share = rows[COLUMN].to_numpy(float)
     np.add.at(counts, (who, label, label), share)
     np.add.at(counts, (who, label, (label + 1) % len(classes)), 1 - share)
-    table = scores.Confusion(tuple(map(str, people)), counts)
+    table = scores.BySpeaker(tuple(map(str, people)), counts)
     low, high = scores.interval(scores.resampled(table, "uar", seed=seed), len(people))
     present = [name for number, name in enumerate(classes) if (label == number).any()]
     recalls = {name: float(share[label == list(classes).index(name)].mean()) for name in present}
     size = {name: int((rows["label"] == name).sum()) for name in present}
-    return Listeners(recalls, size, float(scores.uar(counts.sum(0))), low, high, float(share.min()))
+    return Listeners(recalls, size, float(uar(counts.sum(0))), low, high, float(share.min()))

@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mien.common.measures import MEASURES
 from mien.experiments.experiment import Experiment
 
 RUN = ("validation", "test")
 EVALUATION = ("mean", "min", "max")
-NAMES = {"uar": "UAR", "wa": "WA"}
+NAMES = {name: MEASURES[name].title for name in ("uar", "wa")}
 PERCENT = 1.5  # no fraction is above it
 
 

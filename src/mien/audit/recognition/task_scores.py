@@ -10,19 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.statistics.contrasts import Contrast, Measure, Term, accuracy, contrast, right_and_wrong
-from mien.audit.statistics.scores import SPLITS, Confusion, confusion, confusions, f1
+from mien.audit.statistics.contrasts import Contrast, Score, Term, contrast, right_and_wrong
+from mien.audit.statistics.scores import SPLITS, BySpeaker, confusion, confusions, interval, measured, resampled
 from mien.audit.statistics.significance import holm, stuart_maxwell
+from mien.common.measures import ccc, macro_f1, rmse, wa
 
 TASKS = ("clip", "speaker", "model", "fold", "seed", "split", "factor", "truth", "predicted", "probability")
 SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "trainings")
+
+NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers", "clips", "trainings")
 
 
 def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """How often each model's heads name a factor rightly, one row a model, split and factor (`SCORED`).
 
     Args:
-        tasks: `tasks.csv`: clips whose true class was among those of training.
+        tasks: `tasks.csv`: clips whose true class was among those of training; numbers are left out.
         seed: of the bootstrap.
 
     Returns:
@@ -30,12 +33,12 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         `chance`: the share of the most frequent class; how many `speakers`, `clips` and `trainings`.
     """
     found: list[dict[str, Any]] = []
-    for (model, factor), own in tasks.groupby(["model", "factor"], sort=False):
+    for (model, factor), own in tasks[tasks["probability"].notna()].groupby(["model", "factor"], sort=False):
         for split in SPLITS:
             if len(rows := own[own["split"] == split]):
                 table = right_and_wrong(rows)
-                score = contrast([Term(1.0, table, accuracy)], seed=seed)
-                each = [float(accuracy(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
+                score = contrast([Term(1.0, table, wa)], seed=seed)
+                each = [float(wa(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
                 clips = rows.drop_duplicates(["fold", "clip"])
                 found.append(
                     {
@@ -48,6 +51,34 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(found, columns=list(SCORED))
+
+
+def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """How near each model's heads come to a number, one row a model, split and factor (`NUMBERS`).
+
+    Args:
+        tasks: `tasks.csv`; what has a probability is a class and left out.
+        seed: of the bootstrap.
+
+    Returns:
+        `ccc`, `low`, `high` over speakers; `rmse`; how many `speakers`, `clips` and `trainings`.
+    """
+    found: list[dict[str, Any]] = []
+    numbers = tasks[tasks["probability"].isna()]
+    numbers = numbers.astype({"truth": float, "predicted": float})
+    for (model, factor, split), rows in numbers.groupby(["model", "factor", "split"], sort=False):
+        table = measured(rows, ())["ccc"]
+        low, high = interval(resampled(table, "ccc", seed=seed), len(table.speakers))
+        pooled = table.counts.sum(0)
+        found.append(
+            {
+                **{"model": str(model), "split": str(split), "factor": str(factor)},
+                **{"ccc": float(ccc(pooled)), "low": low, "high": high, "rmse": float(rmse(pooled))},
+                **{"speakers": len(table.speakers), "clips": rows["clip"].nunique()},
+                "trainings": len(rows[["fold", "seed"]].drop_duplicates()),
+            }
+        )
+    return pd.DataFrame(found, columns=list(NUMBERS))
 
 
 def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
@@ -63,23 +94,23 @@ def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
     """
     found = []
     for (model, split), table in confusions(predictions, classes).items():
-        score, alone = scored(table, f1, seed=seed), scored(constant(table), f1, seed=seed)
+        score, alone = scored(table, macro_f1, seed=seed), scored(constant(table), macro_f1, seed=seed)
         limits = {"f1": score.difference, "f1_low": score.low, "f1_high": score.high}
         found.append({"model": model, "split": split, **limits, "f1_chance": alone.difference})
     return pd.DataFrame(found, columns=["model", "split", "f1", "f1_low", "f1_high", "f1_chance"])
 
 
-def scored(table: Confusion, measure: Measure, *, seed: int = 0) -> Contrast:
+def scored(table: BySpeaker, measure: Score, *, seed: int = 0) -> Contrast:
     """One score with its interval over speakers."""
     return contrast([Term(1.0, table, measure)], seed=seed)
 
 
-def constant(table: Confusion) -> Confusion:
+def constant(table: BySpeaker) -> BySpeaker:
     """The same clips, all called the class that most of them have; of equals the first."""
     total = table.counts.sum(-1)
     counts = np.zeros_like(table.counts)
     counts[:, :, int(total.sum(0).argmax())] = total
-    return Confusion(table.speakers, counts)
+    return BySpeaker(table.speakers, counts)
 
 
 def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequence[str]) -> dict[str, Any]:
@@ -114,11 +145,11 @@ def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequ
     return {"seeds": [int(number) for number in seeds], "p": found, "p_holm": least}
 
 
-def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> Confusion:
+def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
     """The counts of what a probe said of emotion, by speaker.
 
     Args:
         rows: of `run_leakage.run_said`, of one model, embedding and probe.
         classes: the K classes.
     """
-    return confusion(rows.rename(columns={"truth": "emotion"}), classes)
+    return confusion(rows, classes)

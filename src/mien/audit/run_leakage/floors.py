@@ -7,13 +7,13 @@ import pandas as pd
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import COLUMNS, Asked, predict
-from mien.audit.leakage.words import EMOTION, HEARD
+from mien.audit.leakage.words import HEARD
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import predictions
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.kept import QUICK, SAID, THOROUGH, fresh, key_of_fold, place_of_fold, plain
 from mien.audit.run_leakage.targets import Targets
-from mien.audit.run_leakage.views import View, balanced, question, views
+from mien.audit.run_leakage.views import View, balanced, question, views_of
 from mien.common.files import write_json
 from mien.runs.run import Cell, Run
 
@@ -41,16 +41,16 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, to
     for depth in lacking:
         tables = []
         texts: list[dict[str, Any]] = []
-        for view in views(clips, thorough=depth == THOROUGH, emotion=bool(told), seed=seed):
+        for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(told), seed=seed):
             given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
-            quick = view.factor in ((SPEAKER, EMOTION) if told else (SPEAKER,))
+            quick = view.factor == SPEAKER or (bool(told) and view.main)
             for asked in _asked(view, seed):
                 if depth == QUICK and quick:
                     tables.append(floors.floors(view.labels, others=view.others, **asked))
                 if depth == THOROUGH:
                     found = floors.floors(view.labels, others={} if quick else view.others, **given, **asked)
                     tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
-            if (depth == QUICK) == quick and (view.factor, view.heard) == (EMOTION, HEARD):
+            if (depth == QUICK) == quick and view.main and view.heard == HEARD:
                 texts += [_said(name, other, clips, view, seed) for name, other in view.others.items()]
         kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
         if texts:
@@ -60,7 +60,7 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, to
 
 def _asked(view: View, seed: int) -> list[Asked]:
     """How a view is scored: as it is, and the emotion of people who were heard with classes evened out as well."""
-    both = (view.factor, view.heard) == (EMOTION, HEARD)
+    both = view.main and view.heard == HEARD
     return [question(view, seed), *([balanced(view, seed)] if both else [])]
 
 

@@ -23,7 +23,7 @@ from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import COLUMNS, corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import EMOTION, ERASED, HEARD, UNHEARD
+from mien.audit.leakage.words import ERASED, HEARD, UNHEARD
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage import predictions, recalls
@@ -44,7 +44,7 @@ from mien.audit.run_leakage.kept import (
 )
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
-from mien.audit.run_leakage.views import View, balanced, question, views
+from mien.audit.run_leakage.views import View, balanced, question, views_of
 from mien.common.files import write_json
 from mien.common.progress import progress
 from mien.errors import RunError
@@ -163,7 +163,7 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], told: Targets, seed: int)
         beside = Beside([], [])
         tables = [
             with_roles(table.assign(**place), told, cell.model)
-            for view in views(clips, thorough=depth == THOROUGH, emotion=bool(told), seed=seed)
+            for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(told), seed=seed)
             for name, values in embeddings.items()
             if depth == THOROUGH or not is_target(told, cell.model, name, view.factor)
             for table in (
@@ -183,7 +183,7 @@ def _quick(
     name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int, beside: Beside, told: Targets
 ) -> Iterator[pd.DataFrame]:
     """The speaker, and verification of those that were not heard; the emotion where embeddings are told apart."""
-    if view.factor not in ((SPEAKER, EMOTION) if told else (SPEAKER,)):
+    if not (view.factor == SPEAKER or (told and view.main)):
         return
     yield from _leakage(name, values, clips, view, seed, beside, told)
     if view.factor == SPEAKER and view.heard == UNHEARD:
@@ -201,8 +201,8 @@ def _thorough(
     model: str,
 ) -> Iterator[pd.DataFrame]:
     """Factors besides the speaker, and what an embedding is trained to carry; all after LEACE, and dependence."""
-    erase = view.speakers if view.factor == EMOTION else view.labels
-    quick = view.factor in ((SPEAKER, EMOTION) if told else (SPEAKER,))
+    erase = view.speakers if view.main else view.labels
+    quick = view.factor == SPEAKER or (bool(told) and view.main)
     if not quick or is_target(told, model, name, view.factor):
         yield from _leakage(name, values, clips, view, seed, beside, told)
     yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, told, erase=erase)
@@ -243,11 +243,11 @@ def _leakage(
         place = {"embedding": name, "factor": view.factor, "heard": view.heard}
         beside.said.append(predictions.said(found, view.labels, clips=names, people=view.speakers, **place))
     yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
-    if (view.factor, view.heard) == (EMOTION, HEARD):
+    if view.main and view.heard == HEARD:
         yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
 
 
 def _kept(view: View, told: Targets) -> bool:
     """Whether a view is one of test clips, of which what was said is kept."""
-    across = len(view.division.parts) == 1 and view.factor in (SPEAKER, EMOTION)
-    return across and (view.heard == HEARD or (bool(told) and view.factor == EMOTION))
+    across = len(view.division.parts) == 1 and (view.main or view.factor == SPEAKER)
+    return across and (view.heard == HEARD or (bool(told) and view.main))

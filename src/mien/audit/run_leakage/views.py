@@ -1,17 +1,18 @@
 """Which clips of a training its embedding is probed on: of each factor, people that it heard and people it did not.
 
 - speaker, heard: the training clips. speaker, unheard: the clips of validation and test whose speakers trained nothing.
-- emotion, unheard: probes are fitted on the training clips and tested on the test clips, as the model itself was.
+- the main target, unheard: probes are fitted on the training clips and tested on the test clips, as the model itself
+  was; where it is a number it has no view.
 - a factor that groups speakers (gender, age, corpus, ...), heard: across the training speakers; unheard: fitted on the
   training clips, tested on the test clips, where these have two classes or more.
 
-Where all people who are tested were heard in training (Peri et al. 2021), speaker and emotion, heard, are fitted on the
-training clips and tested on the test clips, other clips of the same people.
+Where all people who are tested were heard in training (Peri et al. 2021), speaker and main target, heard, are fitted on
+the training clips and tested on the test clips, other clips of the same people.
 
 Where an experiment leaves test clips alone, validation stands in their place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,10 +20,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mien.audit.leakage.leakage import Asked
-from mien.audit.leakage.words import BALANCED, EMOTION, HEARD, UNHEARD
+from mien.audit.leakage.words import BALANCED, HEARD, UNHEARD
 from mien.audit.probes.division import SPEAKER, Division, divide, given
 from mien.audit.recognition import groups
 from mien.errors import AuditError
+from mien.runs.run import Run
 
 Texts = NDArray[np.str_]
 
@@ -39,6 +41,7 @@ class View(NamedTuple):
         others: name -> (n,), labels of other factors, for the identity floor.
         known: `recordings`, `sentences`: (n,), where they are known of all clips.
         division: how probes are fitted and tested.
+        main: whether the factor is the main target of the run.
     """
 
     factor: str
@@ -49,15 +52,20 @@ class View(NamedTuple):
     others: dict[str, ArrayLike]
     known: dict[str, Texts]
     division: Division
+    main: bool = False
 
 
-def views(clips: pd.DataFrame, *, thorough: bool, emotion: bool = False, seed: int = 0) -> Iterator[View]:
+def views(
+    clips: pd.DataFrame, target: str, *, thorough: bool, always: bool = False, own: Sequence[str] = (), seed: int = 0
+) -> Iterator[View]:
     """The views of a cell; what cannot be divided is none.
 
     Args:
         clips: of a cell, as `Run.embeddings` has them, with `split, speaker, label`.
+        target: the name of the main target, whose classes are the column `label`.
         thorough: of all factors, not of the speaker alone.
-        emotion: of the emotion in any case.
+        always: of the main target in any case.
+        own: the columns that the main target is read from; none of them is a factor of its own.
         seed: of the divisions.
     """
     trained = clips["split"] == "train"
@@ -66,22 +74,29 @@ def views(clips: pd.DataFrame, *, thorough: bool, emotion: bool = False, seed: i
     people = clips.loc[asked, "speaker"].nunique()
     known = asked & (people > 1 and not (asked & strangers).any())
     if known.any():
-        yield from _across(clips, clips["speaker"], SPEAKER, trained, known, heard=HEARD)
+        yield from _across(clips, clips["speaker"], SPEAKER, target, trained, known, heard=HEARD)
     else:
-        yield from _within(clips, clips["speaker"], SPEAKER, HEARD, trained, seed)
-    yield from _within(clips, clips["speaker"], SPEAKER, UNHEARD, strangers, seed)
+        yield from _within(clips, clips["speaker"], SPEAKER, target, HEARD, trained, seed)
+    yield from _within(clips, clips["speaker"], SPEAKER, target, UNHEARD, strangers, seed)
     judged = asked & strangers
-    if thorough or emotion:
+    if (thorough or always) and not pd.api.types.is_float_dtype(clips["label"]):
         told = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
-        yield from _across(clips, told, EMOTION, trained, judged)
-        yield from _across(clips, told, EMOTION, trained, known, heard=HEARD)
+        for test, heard in ((judged, UNHEARD), (known, HEARD)):
+            for view in _across(clips, told, target, target, trained, test, heard=heard):
+                yield view._replace(main=True)
     if not thorough:
         return
-    for factor, group in groups.factors(clips).items():
+    for factor, group in groups.factors(clips.drop(columns=[*own], errors="ignore")).items():
         labels = clips["speaker"].astype(str).map(group)
-        yield from _within(clips, labels, factor, HEARD, trained, seed)
+        yield from _within(clips, labels, factor, target, HEARD, trained, seed)
         if len(labels[judged].dropna().unique()) > 1:
-            yield from _across(clips, labels, factor, trained, judged)
+            yield from _across(clips, labels, factor, target, trained, judged)
+
+
+def views_of(run: Run, clips: pd.DataFrame, *, thorough: bool, always: bool, seed: int) -> Iterator[View]:
+    """The `views` of a cell of a run."""
+    own = run.experiment.columns
+    return views(clips, run.target, thorough=thorough, always=always, own=own, seed=seed)
 
 
 def question(view: View, seed: int) -> Asked:
@@ -93,12 +108,18 @@ def question(view: View, seed: int) -> Asked:
 
 
 def balanced(view: View, seed: int) -> Asked:
-    """How the emotion is scored on as many test clips of each class, so that what is frequent says nothing."""
-    return {**question(view, seed), "factor": BALANCED, "balanced": np.zeros(len(view.rows))}
+    """How the main target is scored on as many test clips of each class, so that what is frequent says nothing."""
+    return {**question(view, seed), "factor": f"{view.factor}{BALANCED}", "balanced": np.zeros(len(view.rows))}
 
 
 def _within(
-    clips: pd.DataFrame, labels: "pd.Series[str]", factor: str, heard: str, inside: "pd.Series[bool]", seed: int
+    clips: pd.DataFrame,
+    labels: "pd.Series[str]",
+    factor: str,
+    target: str,
+    heard: str,
+    inside: "pd.Series[bool]",
+    seed: int,
 ) -> Iterator[View]:
     """Fitted and tested on parts of the same clips."""
     rows = np.flatnonzero(inside & labels.notna()).astype(np.intp)
@@ -120,13 +141,14 @@ def _within(
         )
     except AuditError:  # such as one speaker
         return
-    yield View(factor, heard, rows, told, people, _others(table, factor), known, division)
+    yield View(factor, heard, rows, told, people, _others(table, factor, target), known, division)
 
 
 def _across(
     clips: pd.DataFrame,
     labels: "pd.Series[str]",
     factor: str,
+    target: str,
     train: "pd.Series[bool]",
     test: "pd.Series[bool]",
     *,
@@ -142,18 +164,19 @@ def _across(
     apart = "disjoint speakers" if heard == UNHEARD else "the same speakers"
     words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; {apart}"
     division = given([(fitted, asked)], len(rows), words, people if heard == UNHEARD else None)
-    yield View(factor, heard, rows, told, people, _others(table, factor, heard), {}, division)
+    yield View(factor, heard, rows, told, people, _others(table, factor, target, heard), {}, division)
 
 
-def _others(table: pd.DataFrame, factor: str, heard: str = UNHEARD) -> dict[str, ArrayLike]:
-    """What else is known of the clips and may say something of the factor: the emotion, and of it the gender.
+def _others(table: pd.DataFrame, factor: str, target: str, heard: str = UNHEARD) -> dict[str, ArrayLike]:
+    """What else is known of the clips and may say something of the factor: the main target, and of it the gender.
 
-    Of the emotion of people who were heard it is the person, who tells of gender too. A person's gender says something
-    of who it is by being part of who it is: that is no floor under the speaker.
+    Of the main target of people who were heard it is the person, who tells of gender too. A person's gender says
+    something of who it is by being part of who it is: that is no floor under the speaker.
     """
-    other = ("gender", "gender") if factor == EMOTION else (EMOTION, "label")
-    if factor == EMOTION and heard == HEARD:
+    other = ("gender", "gender") if factor == target else (target, "label")
+    if factor == target and heard == HEARD:
         other = (SPEAKER, SPEAKER)
     name, column = other
-    known = column in table and len(table[column].dropna().unique()) > 1
+    told = column in table and not pd.api.types.is_float_dtype(table[column])
+    known = told and len(table[column].dropna().unique()) > 1
     return {name: table[column].to_numpy(object)} if known else {}

@@ -94,13 +94,13 @@ def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
     Raises:
         RunError: no clip is left.
     """
-    rows = predictions[predictions["emotion"].isin(classes)]
+    rows = predictions[predictions["truth"].isin(classes)]
     if rows.empty:
         raise RunError("predictions: no clip with one known emotion, so nothing can be calibrated; train with a corpus")
     clip = pd.factorize(rows["clip"].astype(str) + " in fold " + rows["fold"].astype(str))[0].astype(np.int64)
     one = rows.groupby(clip, sort=True).first()
     place = {name: number for number, name in enumerate(classes)}
-    truth = np.array([place[emotion] for emotion in one["emotion"]], np.int64)
+    truth = np.array([place[emotion] for emotion in one["truth"]], np.int64)
     logits = np.log(np.maximum(rows[list(classes)].to_numpy(np.float64), LEAST))
     return Judgements(logits, clip, truth, tuple(one["clip"].astype(str)), tuple(one["fold"]))
 

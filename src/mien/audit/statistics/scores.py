@@ -1,107 +1,106 @@
-"""Scores of emotion predictions, with intervals over speakers.
+"""Scores of what is predicted of the main target, with intervals over speakers.
 
-All scores are fractions in [0, 1]. They come from confusion matrices (rows: truth, columns: prediction; both in the
-order of `classes`), one a speaker: the matrices of a speaker's seeds are averaged first, because seeds share their
-test clips. UAR (unweighted average recall) and WA (weighted accuracy: the share of right clips) pool the speakers of a
-split, so a speaker without a class is no problem. Intervals are 95 % bootstraps over speakers, corrected for few of
-them (see `interval`); a class that no clip of a draw has is left out of that draw's mean of recalls. With one speaker
-there is no interval (nan).
+A score is a measure (`common.measures`) of a statistic that adds up over clips, one a speaker: of classes a confusion
+matrix (rows: truth, columns: prediction; both in the order of `classes`), of numbers their moments. Those of a
+speaker's seeds are averaged first, because seeds share their test clips. UAR (unweighted average recall), WA (weighted
+accuracy: the share of right clips), CCC and RMSE pool the speakers of a split, so a speaker without a class is no
+problem. Intervals are 95 % bootstraps over speakers, corrected for few of them (see `interval`); a class that no clip
+of a draw has is left out of that draw's mean of recalls. With one speaker there is no interval (nan).
+
+`classes` are those of the main target; none where it is a number.
 
 A clip of several emotions ("anger+sadness") is right when the prediction is one of them, and then counts as a clip of
-that class; when it is wrong it counts in equal shares as a clip of each. Rows without a known emotion are not scored.
+that class; when it is wrong it counts in equal shares as a clip of each. Rows without a known truth are not scored.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
+from mien.common.measures import MEASURES, Array, Measure, losses, moments
 from mien.errors import RunError
 
 DRAWS = 5_000
 LEVEL = 0.95
 SPLITS = ("validation", "test")
-NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
-
-Array = NDArray[np.float64]
+NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted")
 
 
-class Confusion(NamedTuple):
-    """Confusion matrices of one model on one split.
+class BySpeaker(NamedTuple):
+    """What one model's scores on one split are of.
 
     Attributes:
         speakers: the S speakers, sorted.
-        counts: (S, K, K), clips; the mean over seeds.
+        counts: (S, K, K) clips of classes, or (S, ...) another statistic of `common.measures`; the mean over seeds.
     """
 
     speakers: tuple[str, ...]
     counts: Array
 
 
-def uar(counts: Array) -> Array:
-    """Mean of the recalls of the classes present; (..., K, K) -> (...), nan where no class is."""
-    total = counts.sum(-1)
-    present = total > 0
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    recalls = np.divide(hits, total, out=np.zeros_like(total), where=present)
-    return _ratio(recalls.sum(-1), present.sum(-1))
+COMPARED = {"f1": MEASURES["macro_f1"]}  # of systems with each other, besides `measured`: what they are called there
 
 
-def wa(counts: Array) -> Array:
-    """Share of right clips; (..., K, K) -> (...), nan where there is no clip."""
-    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
+def measure_of(name: str) -> Measure:
+    """A measure by its key in the files of a run."""
+    return COMPARED.get(name) or MEASURES[name]
 
 
-def f1(counts: Array) -> Array:
-    """Macro F1: the mean of 2 hits / (clips + predictions) over the classes present; (..., K, K) -> (...)."""
-    total = counts.sum(-1)
-    present = total > 0
-    both = total + counts.sum(-2)
-    hits = 2 * np.diagonal(counts, axis1=-2, axis2=-1)
-    each = np.divide(hits, both, out=np.zeros_like(total), where=present)
-    return _ratio(each.sum(-1), present.sum(-1))
+def of_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """The measures of a run: of its classes, or of a number where there are none; the first one is *the* score."""
+    return ("uar", "wa") if classes else ("ccc", "rmse")
 
 
-MEASURES = {"uar": uar, "wa": wa}
-COMPARED = MEASURES | {"f1": f1}  # of systems with each other
-
-
-def chance(emotions: "pd.Series[str]", classes: Sequence[str]) -> dict[str, float]:
-    """What UAR and WA are without hearing the clips.
-
-    Where all clips have one emotion, `uar` is 1 / classes present and `wa` the share of the most frequent class. Where
-    some have several ("anger+sadness"), any of them is right, and chance is higher: `uar` is what guesses uniform over
-    the K classes get under the rule of `confusion`, the mean over classes of E[hits] / E[clips counted]; `wa` is what
-    the best constant guess gets.
+def measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]:
+    """Measure -> what it is of, of one model on one split.
 
     Args:
-        emotions: one a clip; unknown ones are left out.
-        classes: the K classes that a guess is one of.
+        rows: of `predictions.csv`, in which the main target is `truth`; all folds and seeds.
+        classes: the K classes in order, or none.
 
     Returns:
-        `uar` and `wa`, nan where no emotion is known.
+        `of_classes`; and of a distribution, whose given shares are the columns `truth_CLASS`, its `cross_entropy`.
+
+    Raises:
+        RunError: when a row names a class that is none.
     """
-    told = [str(emotion).split("+") for emotion in emotions.dropna()]
-    holds = np.array([[name in names for name in classes] for names in told], np.float64).reshape(-1, len(classes))
-    several = holds.sum(1, keepdims=True)
-    clips = holds.sum(0)
-    if not clips.any():
-        return {"uar": float("nan"), "wa": float("nan")}
-    present, guess = clips > 0, 1 / len(classes)
-    # each emotion of a clip is guessed with this probability and then counts alone; else all count in equal shares
-    counted = (holds * (guess + (1 - several * guess) / np.maximum(several, 1))).sum(0)
-    recalls = guess * clips[present] / counted[present]
-    expected = recalls.mean() if (several > 1).any() else 1 / present.sum()
-    return {"uar": float(expected), "wa": float(clips.max() / len(holds))}
+    if not classes:
+        return dict.fromkeys(of_classes(classes), _moments(rows))
+    found = dict.fromkeys(of_classes(classes), confusion(rows, classes))
+    given = [f"truth_{name}" for name in classes]
+    if set(given) <= set(rows):
+        found["cross_entropy"] = _losses(rows, given, classes)
+    return found
 
 
-def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
+def chance(truth: "pd.Series[Any]", classes: Sequence[str]) -> dict[str, float]:
+    """What the measures of a run are without knowing the clips.
+
+    Where some have several classes ("anger+sadness"), any of them is right, and chance is higher: see
+    `common.measures`.
+
+    Args:
+        truth: one a clip; unknown ones are left out.
+        classes: the K classes that a guess is one of, or none.
+
+    Returns:
+        `of_classes` -> the value, nan where nothing is known.
+    """
+    known = truth.dropna()
+    if not classes:
+        return {name: MEASURES[name].chance(known.to_numpy(float)) for name in of_classes(classes)}
+    told = [str(name).split("+") for name in known]
+    holds = np.array([[name in names for name in classes] for names in told], np.bool_).reshape(-1, len(classes))
+    return {name: MEASURES[name].chance(holds) for name in of_classes(classes)}
+
+
+def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
     """Count the predictions of one model on one split.
 
     Args:
@@ -114,9 +113,9 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
     Raises:
         RunError: when a row names a class that is none.
     """
-    rows = predictions[predictions["emotion"].notna()]
+    rows = predictions[predictions["truth"].notna()]
     place = {name: number for number, name in enumerate(classes)}
-    told = [str(emotion).split("+") for emotion in rows["emotion"]]
+    told = [str(truth).split("+") for truth in rows["truth"]]
     named = {name for names in told for name in names} | set(rows["predicted"].astype(str))
     if strange := sorted(named - set(place)):
         raise RunError(f"predictions: '{strange[0]}' is no class of the run; the classes are {', '.join(classes)}")
@@ -128,7 +127,31 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
         for name in true:
             counts[who, run, place[name], place[guess]] += 1 / len(true)
     scored = (counts.sum((-2, -1)) > 0).sum(1)
-    return Confusion(tuple(map(str, speakers)), counts.sum(1) / scored[:, None, None])
+    return BySpeaker(tuple(map(str, speakers)), counts.sum(1) / scored[:, None, None])
+
+
+def _moments(predictions: pd.DataFrame) -> BySpeaker:
+    """Likewise of numbers, (S, 8), taken from the mean of what is true."""
+    rows = predictions[predictions["truth"].notna()]
+    truth, told = (rows[name].to_numpy(float) for name in ("truth", "predicted"))
+    origin = float(truth.mean()) if len(truth) else 0.0
+    return _of_parts(rows, lambda part: moments(truth[part], told[part], origin=origin))
+
+
+def _losses(predictions: pd.DataFrame, given: Sequence[str], classes: Sequence[str]) -> BySpeaker:
+    """Likewise of a distribution, (S, 2)."""
+    rows = predictions[predictions["truth"].notna()]
+    truth, told = (rows[list(names)].to_numpy(float) for names in (given, classes))
+    return _of_parts(rows, lambda part: losses(truth[part], told[part]))
+
+
+def _of_parts(rows: pd.DataFrame, statistic: Callable[[Any], Array]) -> BySpeaker:
+    """A statistic of each speaker's rows, the mean over seeds."""
+    found: dict[str, list[Array]] = {}
+    place = pd.Series(np.arange(len(rows)), index=rows.index)
+    for (speaker, _), part in place.groupby([rows["speaker"].astype(str), rows["seed"]], sort=True):
+        found.setdefault(str(speaker), []).append(statistic(part.to_numpy()))
+    return BySpeaker(tuple(found), np.array([np.mean(each, axis=0) for each in found.values()]))
 
 
 def draws(speakers: Sequence[str], *, seed: int, number: int = DRAWS) -> Array:
@@ -145,11 +168,11 @@ def _drawn(speakers: tuple[str, ...], seed: int, number: int) -> Array:
     return drawn
 
 
-def resampled(table: Confusion, measure: str, *, seed: int = 0) -> Array:
+def resampled(table: BySpeaker, measure: str, *, seed: int = 0) -> Array:
     """A measure on each bootstrap draw of speakers, (DRAWS,); all nan with fewer than two speakers."""
     if len(table.speakers) < 2:
         return np.full(DRAWS, np.nan)
-    return COMPARED[measure](np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
+    return measure_of(measure)(np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
 
 
 def interval(values: Array, clusters: int) -> tuple[float, float]:
@@ -175,21 +198,28 @@ def interval(values: Array, clusters: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str, str], Confusion]:
-    """(model, split) -> its confusion matrices, in the order in which models appear; empty splits are left out.
+def tables(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str, str], dict[str, BySpeaker]]:
+    """(model, split) -> `measured`, in the order in which models appear; empty splits are left out.
 
     Raises:
         RunError: when a column is missing or a row names a class that is none.
     """
+    return {key: measured(rows, classes) for key, rows in _parts(predictions)}
+
+
+def confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str, str], BySpeaker]:
+    """(model, split) -> its confusion matrices, likewise."""
+    return {key: confusion(rows, classes) for key, rows in _parts(predictions)}
+
+
+def _parts(predictions: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     if missing := [name for name in NEEDED if name not in predictions]:
         raise RunError(f"predictions: the column '{missing[0]}' is missing; there are {', '.join(predictions.columns)}")
-    known = predictions[predictions["emotion"].notna()]
-    return {
-        (str(model), split): confusion(rows, classes)
-        for model in known["model"].unique()
-        for split in SPLITS
-        if len(rows := known[(known["model"] == model) & (known["split"] == split)])
-    }
+    known = predictions[predictions["truth"].notna()]
+    for model in known["model"].unique():
+        for split in SPLITS:
+            if len(rows := known[(known["model"] == model) & (known["split"] == split)]):
+                yield (str(model), split), rows
 
 
 def judged(predictions: pd.DataFrame) -> str:
@@ -201,33 +231,41 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
     """One row a model and split.
 
     Returns:
-        `model, split`; for each measure m of uar, wa: `m, m_low, m_high` (95 % over speakers), `m_seeds` (standard
+        `model, split`; for each measure m (`measured`): `m, m_low, m_high` (95 % over speakers), `m_seeds` (standard
         deviation of the pooled score over seeds, nan with one seed), `m_chance` (see `chance`); `worst_speaker,
-        worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR over the classes it has); `speakers,
-        clips, folds, seeds`.
+        worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR over the classes it has), of numbers
+        `worst_rmse, worst_ccc` (greatest RMSE); `speakers, clips, folds, seeds`.
     """
     found = []
-    for (model, split), table in confusions(predictions, classes).items():
-        rows = predictions[
-            (predictions["model"] == model) & (predictions["split"] == split) & predictions["emotion"].notna()
-        ]
-        pooled = table.counts.sum(0)
+    for (model, split), rows in _parts(predictions):
+        own = measured(rows, classes)
         row: dict[str, Any] = {"model": model, "split": split}
-        seeds = [confusion(part, classes).counts.sum(0) for _, part in rows.groupby("seed")]
-        for name, measure in MEASURES.items():
-            row[name] = float(measure(pooled))
+        seeds = [measured(part, classes) for _, part in rows.groupby("seed")]
+        for name, table in own.items():
+            measure = measure_of(name)
+            row[name] = float(measure(table.counts.sum(0)))
             row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed), len(table.speakers))
-            each = [float(measure(counts)) for counts in seeds]
+            each = [float(measure(part[name].counts.sum(0))) for part in seeds]
             row[f"{name}_seeds"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
         each_clip = rows.drop_duplicates(["fold", "clip"])  # once, however many seeds
-        row |= {f"{name}_chance": value for name, value in chance(each_clip["emotion"], classes).items()}
-        worst = int(np.argmin(wa(table.counts)))
-        row["worst_speaker"] = table.speakers[worst]
-        row["worst_wa"], row["worst_uar"] = float(wa(table.counts)[worst]), float(uar(table.counts)[worst])
+        row |= {f"{name}_chance": value for name, value in chance(each_clip["truth"], classes).items()}
+        if "cross_entropy" in own:
+            shares = each_clip[[f"truth_{name}" for name in classes]].to_numpy(float)
+            row["cross_entropy_chance"] = MEASURES["cross_entropy"].chance(shares)
+        row |= _worst(own, of_classes(classes))
         row |= {"speakers": len(table.speakers), "clips": rows["clip"].nunique()}
         row |= {"folds": rows["fold"].nunique(), "seeds": rows["seed"].nunique()}
         found.append(row)
     return pd.DataFrame(found)
+
+
+def _worst(tables: Mapping[str, BySpeaker], names: Sequence[str]) -> dict[str, Any]:
+    """The speaker with the worst score by the last of the measures, and all of them."""
+    table, last = tables[names[-1]], measure_of(names[-1])
+    each = last(table.counts)
+    worst = int(np.argmin(each) if last.higher_is_better else np.argmax(each))
+    scores = {f"worst_{name}": float(measure_of(name)(table.counts)[worst]) for name in reversed(names)}
+    return {"worst_speaker": table.speakers[worst], **scores}
 
 
 def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
@@ -236,40 +274,38 @@ def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) ->
     Where the same speakers validate and are tested (leave one speaker out), both sides of a draw hold the same
     speakers.
     """
-    tables = confusions(predictions, classes)
+    known = tables(predictions, classes)
     found = []
-    for model in dict.fromkeys(model for model, _ in tables):
-        test, validation = tables.get((model, "test")), tables.get((model, "validation"))
+    for model in dict.fromkeys(model for model, _ in known):
+        test, validation = known.get((model, "test")), known.get((model, "validation"))
         if test and validation:
             found += [
-                {"model": model, "measure": measure, **paired(test, validation, measure, "delta", seed=seed)}
-                for measure in MEASURES
+                {"model": model, "measure": name, **paired(table, validation[name], name, "delta", seed=seed)}
+                for name, table in test.items()
             ]
     return pd.DataFrame(found, columns=["model", "measure", "delta", "low", "high"])
 
 
-def paired(first: Confusion, second: Confusion, measure: str, name: str, *, seed: int = 0) -> dict[str, Any]:
+def paired(first: BySpeaker, second: BySpeaker, measure: str, name: str, *, seed: int = 0) -> dict[str, Any]:
     """How far the first is above the second: `name`, and its 95 % interval `low, high`, on the same draws of speakers.
 
     Paired where both hold the same speakers, in the same order.
     """
-    score = COMPARED[measure]
+    score = measure_of(measure)
     apart = resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed)
     low, high = interval(apart, min(len(first.speakers), len(second.speakers)))
     return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}
 
 
 def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test") -> pd.DataFrame:
-    """One row a model and speaker: `model, speaker, clips` (mean over seeds), `wa, uar` (over classes present)."""
+    """One row a model and speaker: `model, speaker, clips` (mean over seeds), and the measures of `of_classes`."""
+    names = of_classes(classes)
     found = []
-    for (model, part), table in confusions(predictions, classes).items():
+    for (model, part), known in tables(predictions, classes).items():
         if part == split:
+            table = known[names[0]]
             for speaker, counts in zip(table.speakers, table.counts, strict=True):
-                scores = {"wa": float(wa(counts)), "uar": float(uar(counts))}
-                found.append({"model": model, "speaker": speaker, "clips": float(counts.sum())} | scores)
-    return pd.DataFrame(found, columns=["model", "speaker", "clips", "wa", "uar"])
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
-    return ratio
+                clips = float(counts.sum()) if classes else float(counts[0])
+                scores = {name: float(measure_of(name)(counts)) for name in reversed(names)}
+                found.append({"model": model, "speaker": speaker, "clips": clips} | scores)
+    return pd.DataFrame(found, columns=["model", "speaker", "clips", *reversed(names)])

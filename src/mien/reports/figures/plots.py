@@ -61,8 +61,10 @@ class Curve(NamedTuple):
     score: NDArray[np.float64]
 
 
-def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: str, low: float = 0.0) -> str:
-    """Scores with intervals, one below the other, from `low` to 100 %: chance is a tick, shuffled labels a ring.
+def intervals(
+    rows: Sequence[Interval], *, name: str, description: str, axis: str, low: float = 0.0, high: float = 100.0
+) -> str:
+    """Scores with intervals, one below the other, from `low` to `high`: chance is a tick, shuffled labels a ring.
 
     Args:
         rows: at least one, from the top.
@@ -70,6 +72,7 @@ def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: st
         description: what the figure shows, for who does not see it.
         axis: label of the axis.
         low: where the axis begins.
+        high: where it ends.
     """
     with figure(0.55 + 0.27 * len(rows)) as drawn:
         axes = drawn.add_subplot()
@@ -82,7 +85,7 @@ def intervals(rows: Sequence[Interval], *, name: str, description: str, axis: st
             axes.plot(row.value, place, marker_of(row.series), color=colour, markersize=5.5, zorder=4)
         axes.set_yticks(range(len(rows)), [row.label for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(low, 100)
+        axes.set_xlim(low, high)
         axes.set_xlabel(axis)
         plain(axes, "x")
     return svg(drawn, name, description)
@@ -118,15 +121,24 @@ def matrix(counts: NDArray[np.float64], classes: Sequence[str], *, name: str, de
     return svg(drawn, name, description)
 
 
-def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, chance: float) -> str:
-    """Training loss above, validation UAR below, by epoch: a thin line a cell, a thick one for their mean.
+def curves(
+    cells: Sequence[Curve],
+    *,
+    name: str,
+    description: str,
+    series: int,
+    chance: float,
+    label: str = "validation UAR, %",
+    limits: tuple[float, float] | None = (0, 100),
+) -> str:
+    """Training loss above, validation score below, by epoch: a thin line a cell, a thick one for their mean.
 
     The mean ends where the first cell ends, since cells that stop early would otherwise leave it.
     """
     colour = colour_of(series)
     with figure(3.0) as drawn:
         panels = drawn.subplots(2, 1, sharex=True)
-        for axes, key, label in zip(panels, ("loss", "score"), ("training loss", "validation UAR, %"), strict=True):
+        for axes, key, words in zip(panels, ("loss", "score"), ("training loss", label), strict=True):
             lines = [(cell.epochs, getattr(cell, key)) for cell in cells]
             for epochs, values in lines:
                 kept = thin(len(epochs))
@@ -135,10 +147,11 @@ def curves(cells: Sequence[Curve], *, name: str, description: str, series: int, 
             kept = thin(shared)
             mean = np.mean([values[:shared] for _, values in lines], 0)
             axes.plot(lines[0][0][:shared][kept], mean[kept], color=colour, linewidth=1.8)
-            axes.set_ylabel(label)
+            axes.set_ylabel(words)
             plain(axes, "y")
         panels[1].axhline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        panels[1].set_ylim(0, 100)
+        if limits is not None:
+            panels[1].set_ylim(*limits)
         panels[1].set_xlabel("epoch")
         panels[1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
     return svg(drawn, name, description)

@@ -17,7 +17,7 @@ from mien.data.protocols import LEAKS
 from mien.reports import words
 from mien.reports.sections import certificate as certified
 from mien.reports.sections import tasks
-from mien.reports.words import counted, listed, percent, span
+from mien.reports.words import counted, listed, percent
 from mien.runs.run import Run
 
 NAMED = 3  # other models that a sentence names
@@ -42,18 +42,22 @@ def answer(
     """
     left = " ".join(told for told in (leftover(leaks), emotional(claims)) if told)
     summary = tasks.of_recognisers(run, summary)
-    return [recognition(summary, differences, certified.heard(run)), left, split(run)]
+    return [recognition(summary, differences, certified.heard(run), run.target), left, split(run)]
 
 
 def recognition(
-    summary: pd.DataFrame, differences: pd.DataFrame, heard: Mapping[str, tuple[int, int]] | None = None
+    summary: pd.DataFrame,
+    differences: pd.DataFrame,
+    heard: Mapping[str, tuple[int, int]] | None = None,
+    target: str = "emotion",
 ) -> str:
-    """Which model recognises emotion best, by how much more than chance, and which models it can be told from.
+    """Which model recognises the main target best, by how much, and which models it can be told from.
 
     Args:
         summary: see `answer`.
         differences: see `answer`.
         heard: see `certified.heard`; None where nobody was.
+        target: the main target.
     """
     judged, part = summary[summary["split"] == "test"], "test"
     if judged.empty:
@@ -61,20 +65,23 @@ def recognition(
     who = _whom(part, *(heard or {}).get(part, (0, 0)))
     if judged.empty:
         return "No model has been tested yet."
-    best = judged.sort_values("uar", ascending=False, kind="stable").iloc[0]
-    verb = "reaches" if len(judged) == 1 else "reaches the highest UAR:"
-    what = "a UAR of " if len(judged) == 1 else ""
-    chance = f"chance {percent(best['uar_chance'])}"
-    if math.isnan(best["uar_low"]):
+    name = "uar" if "uar" in judged else "ccc"
+    measure = words.scale(name)
+    best = judged.sort_values(name, ascending=False, kind="stable").iloc[0]
+    verb = "reaches" if len(judged) == 1 else f"reaches the highest {measure.title}:"
+    what = f"a {measure.title} of " if len(judged) == 1 else ""
+    chance, unit = f"chance {measure.value(best[f'{name}_chance'])}", f"{SPACE}%" if measure.percent else ""
+    low, high = best[f"{name}_low"], best[f"{name}_high"]
+    if math.isnan(low):
         return (
-            f"On {who} {best['model']} {verb} {what}{percent(best['uar'])}{SPACE}% ({chance}); with one speaker "
+            f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({chance}); with one speaker "
             "there is no interval, and the figure says nothing about other people."
         )
-    around = f"95{SPACE}% interval over {best['speakers']} speakers {span(best['uar_low'], best['uar_high'])}, {chance}"
-    told = f"On {who} {best['model']} {verb} {what}{percent(best['uar'])}{SPACE}% ({around})"
-    if best["uar_low"] <= best["uar_chance"]:
-        told += ", an interval that holds chance, so that it recognises emotion is not shown"
-    verdicts = _verdicts(differences, str(best["model"]))
+    around = f"95{SPACE}% interval over {best['speakers']} speakers {measure.span(low, high)}, {chance}"
+    told = f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({around})"
+    if low <= best[f"{name}_chance"]:
+        told += f", an interval that holds chance, so that it recognises {target} is not shown"
+    verdicts = _verdicts(differences, str(best["model"]), name)
     return f"{told}{'; it is ' if verdicts else ''}{verdicts}."
 
 
@@ -162,10 +169,10 @@ def _whom(part: str, heard: int, people: int) -> str:
     return "people never heard in training" if part == "test" else "validation speakers, who also chose the epoch,"
 
 
-def _verdicts(differences: pd.DataFrame, best: str) -> str:
+def _verdicts(differences: pd.DataFrame, best: str, measure: str) -> str:
     """Which models the best is above, and from which it is not separable, as the end of a sentence."""
     pairs = differences[
-        (differences["measure"] == "uar") & ((differences["model"] == best) | (differences["other"] == best))
+        (differences["measure"] == measure) & ((differences["model"] == best) | (differences["other"] == best))
     ]
     apart: list[str] = []
     together: list[str] = []

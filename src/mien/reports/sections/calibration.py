@@ -76,7 +76,7 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
 
 
 def _judged(rows: pd.DataFrame, classes: tuple[str, ...]) -> Judgements | None:
-    return calibration.judgements(rows, classes) if rows["emotion"].isin(classes).any() else None
+    return calibration.judgements(rows, classes) if rows["truth"].isin(classes).any() else None
 
 
 def _others(validation: Judgements, test: Judgements, speaker: dict[str, str]) -> bool:

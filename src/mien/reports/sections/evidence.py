@@ -15,7 +15,6 @@ from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.silhouettes import silhouette_summary
 from mien.audit.recognition import folds, reference
 from mien.audit.recognition.coverage import coverage
-from mien.audit.statistics.scores import MEASURES
 from mien.reports import words
 from mien.reports.figures import canvas, maps, plots
 from mien.reports.sections import leaks
@@ -27,11 +26,10 @@ SHOWN = 8  # people that a caption names
 
 
 class Map(NamedTuple):
-    """One embedding on one fold: its title, and its maps by emotion and by speaker."""
+    """One embedding on one fold: its title, and its maps by the main target, where it has classes, and by speaker."""
 
     title: str
-    emotion: Picture
-    speaker: Picture
+    pictures: list[Picture]
 
 
 def paper(run: Run, model: str) -> reference.Published | None:
@@ -61,17 +59,18 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
     """
     table = folds.by_fold(predictions, run.classes)
     means = folds.fold_means(table).set_index(["model", "measure"])
+    measures = list(dict.fromkeys(table["measure"]))
     rows = []
     for row in scores:
         model = row["model"]
         pooled = {
             f"{measure} {part}": row[part][measure]
-            for measure in MEASURES
+            for measure in measures
             for part in PARTS[:2]
             if row[part] is not None
         }
         pooled |= {f"{measure} delta": found["delta"] for measure, found in row["delta"].items() if found}
-        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in MEASURES for part in PARTS}
+        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in measures for part in PARTS}
         lines = {"pooled": pooled, "mean of folds": each} | ({"paper": row["paper"]} if row["paper"] else {})
         rows.append({"model": model, "lines": lines})
     return {"rows": rows, "folds": list(_folds(run, table))}
@@ -95,7 +94,7 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
             "name": name,
             "judged": {model: f"{count} of {covered.planned}" for model, count in judged.items()} if covered else {},
             "warnings": [words.sentence(warning) for warning in covered.warnings] if covered else [],
-            "lost": ", ".join(f"{why} ({count})" for why, count in metrics["emotions_not_in_the_run"].items()),
+            "lost": ", ".join(f"{why} ({count})" for why, count in metrics["values_not_in_the_run"].items()),
             "papers": papers(run, reference.EVALUATION, corpus),
             "paper": {model: one.figures if one else {} for model, one in told.items()},
         }
@@ -171,11 +170,12 @@ def maps_of(run: Run) -> Iterator[Map]:
         table = clips.iloc[places]
         for name, values in found.items():
             title = cell.model if len(found) == 1 else f"{cell.model}, {name}"
-            numbers = _numbers(measured, cell, name)
+            numbers = _numbers(measured, cell, name, (run.target, "speaker"))
             points = maps.plane(values[places], seed=0)
-            emotion = table["label"].fillna("unknown").tolist()
-            order = [*run.classes, *sorted(set(emotion) - set(run.classes))]
-            shown = {"emotion": (emotion, order), "speaker": (table["speaker"].tolist(), people)}
+            shown = {"speaker": (table["speaker"].tolist(), people)}
+            if run.classes:
+                known = table["label"].fillna("unknown").tolist()
+                shown = {run.target: (known, [*run.classes, *sorted(set(known) - set(run.classes))])} | shown
             pictures = [
                 Picture(
                     f"by {by}",
@@ -191,7 +191,7 @@ def maps_of(run: Run) -> Iterator[Map]:
                 for by, (groups, order) in shown.items()
             ]
             where = f"fold {cell.fold}, seed {cell.seed}, {words.listed(people)}"
-            yield Map(f"{title}: {where}, {words.counted(len(places), 'clip')}", *pictures)
+            yield Map(f"{title}: {where}, {words.counted(len(places), 'clip')}", pictures)
 
 
 def limits(low: float | None, high: float | None) -> str:
@@ -240,9 +240,9 @@ def _two(clips: pd.DataFrame) -> list[str]:
     return test[:2] if len(test) > 1 else [*validation[: 2 - len(test)], *test]
 
 
-def _numbers(measured: pd.DataFrame | None, cell: Cell, embedding: str) -> dict[str, str]:
+def _numbers(measured: pd.DataFrame | None, cell: Cell, embedding: str, by: tuple[str, ...]) -> dict[str, str]:
     """What stands below a map: its silhouette, and that of shuffled groups."""
-    told = {"emotion": "", "speaker": ""}
+    told = dict.fromkeys(by, "")
     if measured is None:
         return told
     place = (measured["model"] == cell.model) & (measured["fold"] == cell.fold) & (measured["seed"] == cell.seed)

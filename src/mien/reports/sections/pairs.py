@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mien.audit.statistics.verdict import LEVEL
+from mien.reports import words
 from mien.reports.words import counted, listed
 
 MANY = 15  # pairs, of six models: as many as can be looked through
@@ -36,7 +37,8 @@ def scored(differences: pd.DataFrame) -> Pairs:
         {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
         for (model, other), part in differences.groupby(["model", "other"], sort=False)
     ]
-    return divided(rows, {"uar": "by UAR", "wa": "by WA"}, "speakers")
+    sides = {name: f"by {words.scale(name).title}" for name in dict.fromkeys(differences["measure"])}
+    return divided(rows, sides, "speakers")
 
 
 def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number: str) -> Pairs:

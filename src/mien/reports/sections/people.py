@@ -8,6 +8,7 @@ import pandas as pd
 from mien.audit.recognition import groups
 from mien.audit.recognition.listeners import judged_clips, listeners
 from mien.audit.statistics import scores
+from mien.common.measures import uar
 from mien.runs.run import Run
 
 MOST_GAPS = 3  # between three groups: of more, a table holds little else
@@ -16,8 +17,10 @@ MOST_GAPS = 3  # between three groups: of more, a table holds little else
 def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     """One row a model: `model`, and the rows of `scores.by_speaker` of its `best` and its `worst` speaker, `spread`.
 
-    Of equals the first by name; without two speakers there is no row.
+    Of equals the first by name; without two speakers, and of a number, there is no row.
     """
+    if not run.classes:
+        return []
     table = scores.by_speaker(predictions, run.classes, split=scores.judged(predictions))
     rows = []
     for model, part in table.groupby("model", sort=False):
@@ -74,7 +77,7 @@ def heard_by_people(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | Non
         `listeners`: see `audit.listeners`; `models`: model -> `recalls` of classes, `uar, low, high`; `clips` and how
         many of `all` these are; None where the corpus has no listeners.
     """
-    rows = predictions[(predictions["split"] == scores.judged(predictions)) & predictions["emotion"].notna()]
+    rows = predictions[(predictions["split"] == scores.judged(predictions)) & predictions["truth"].notna()]
     tested = set(rows["clip"])
     clips = judged_clips(run.clips[run.clips["clip"].isin(tested)])
     found = listeners(clips, run.classes)
@@ -85,5 +88,5 @@ def heard_by_people(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | Non
         counts = table.counts.sum(0)
         recalls = {name: counts[at, at] / counts[at].sum() for at, name in enumerate(run.classes) if counts[at].any()}
         low, high = scores.interval(scores.resampled(table, "uar"), len(table.speakers))
-        models[model] = {"recalls": recalls, "uar": float(scores.uar(counts)), "low": low, "high": high}
+        models[model] = {"recalls": recalls, "uar": float(uar(counts)), "low": low, "high": high}
     return {"listeners": found, "models": models, "clips": len(clips), "all": len(tested)}

@@ -12,6 +12,7 @@ from mien.audit.statistics import scores
 from mien.reports.figures import plots
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
+from mien.reports.words import scale
 from mien.runs.run import Run
 
 MOST_PEOPLE = 40
@@ -26,8 +27,9 @@ class Picture(NamedTuple):
 
 
 def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """UAR of each model, on the split that the run is judged by, with its interval and its seeds."""
-    split = scores.judged(predictions)
+    """The score of each model, on the split that the run is judged by, with its interval and its seeds."""
+    split, name = scores.judged(predictions), scores.of_classes(run.classes)[0]
+    measure, times = scores.measure_of(name), 100 if run.classes else 1
     tested = predictions[predictions["split"] == split]
     rows, reading = [], tasks.readers(run)
     for row in summary[summary["split"] == split].to_dict("records"):
@@ -35,12 +37,12 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
         rows.append(
             plots.Interval(
                 label=f"{row['model']} (read)" if row["model"] in reading else row["model"],
-                value=100 * row["uar"],
-                low=100 * row["uar_low"],
-                high=100 * row["uar_high"],
-                chance=100 * row["uar_chance"],
+                value=times * row[name],
+                low=times * row[f"{name}_low"],
+                high=times * row[f"{name}_high"],
+                chance=times * row[f"{name}_chance"],
                 parts=tuple(
-                    100 * float(scores.uar(scores.confusion(part, run.classes).counts.sum(0))) for part in seeds
+                    times * float(measure(scores.measured(part, run.classes)[name].counts.sum(0))) for part in seeds
                 ),
                 series=number_of(run.experiment.models, row["model"]),
             )
@@ -48,7 +50,11 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
     if not rows:
         return ""
     return plots.intervals(
-        rows, name="overview", description=f"UAR of each model, {split}", axis=f"UAR on {split} speakers, %"
+        rows,
+        name="overview",
+        description=f"{measure.title} of each model, {split}",
+        axis=f"{measure.title} on {split} speakers{scale(name).unit}",
+        **({} if run.classes else {"low": min(0.0, *(row.low for row in rows if row.low == row.low)), "high": 1.0}),
     )
 
 
@@ -64,7 +70,9 @@ def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
 
 
 def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
-    """Scores by speaker of the split that the run is judged by, or None when there are none."""
+    """Scores by speaker of the split that the run is judged by, or None when there are none, or of a number."""
+    if not run.classes:
+        return None
     split = scores.judged(predictions)
     table = scores.by_speaker(predictions, run.classes, split=split)
     if table.empty:
@@ -82,28 +90,32 @@ def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pictur
 
 
 def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
-    """Training loss and validation UAR of each model."""
-    chance = 100 * float(summary["uar_chance"][summary["split"] == "validation"].mean())
+    """Training loss and validation score of each model."""
+    name, times = scores.of_classes(run.classes)[0], 100 if run.classes else 1
+    chance = times * float(summary[f"{name}_chance"][summary["split"] == "validation"].mean())
+    label = f"validation {scale(name).title}"
     for model in dict.fromkeys(cell.model for cell in run.cells if cell.model in run.experiment.models):
         cells = []
         for history in (run.history(cell) for cell in run.cells if cell.model == model):
-            loss = _loss([str(name) for name in history])
-            if loss is not None and "validation uar" in history:
-                epochs, losses, uars = (history[key].to_numpy(float) for key in ("epoch", loss, "validation uar"))
-                cells.append(plots.Curve(epochs, losses, 100 * uars))
+            loss = _loss([str(column) for column in history], run.target)
+            if loss is not None and f"validation {name}" in history:
+                epochs, losses, values = (history[key].to_numpy(float) for key in ("epoch", loss, f"validation {name}"))
+                cells.append(plots.Curve(epochs, losses, times * values))
         if cells:
-            told = f"Training loss and validation UAR of {model} by epoch"
+            told = f"Training loss and {label} of {model} by epoch"
             svg = plots.curves(
                 cells,
                 name=f"curves {model}",
                 description=told,
                 series=number_of(run.experiment.models, model),
                 chance=chance,
+                label=f"{label}{scale(name).unit}",
+                limits=(0, 100) if run.classes else None,
             )
             yield Picture(model, svg)
 
 
-def _loss(columns: list[str]) -> str | None:
-    """The training loss of the emotion task, or else the first loss there is."""
+def _loss(columns: list[str], target: str) -> str | None:
+    """The training loss of the main target, or else the first loss there is."""
     losses = [name for name in columns if name not in {"epoch", "lr", "seconds"} and name[:11] != "validation "]
-    return next((name for name in losses if name.endswith(": emotion")), next(iter(losses), None))
+    return next((name for name in losses if name.endswith(f": {target}")), next(iter(losses), None))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.recognition.task_scores import macro_f, task_scores
+from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
 from mien.audit.statistics import scores
+from mien.reports import words
 from mien.runs.run import Run
 
 
@@ -32,21 +33,28 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
         predictions: its predictions of the experiment's models.
 
     Returns:
-        `factors`: names; `rows`: `model`, `f1` (its row of `macro_f`, None of a model without predictions), `read`
-        (whether emotion is only read there), and `by` = factor -> its row of `task_scores`, of models with that head.
+        `scales`: factor -> the scale of its score; `rows`: `model`, `f1` (its row of `macro_f`, None of a model without
+        predictions, or of a number), `read` (whether the main target is only read there), and `by` = factor -> `score,
+        low, high, seeds, chance` of models with that head.
     """
     told = run.tasks
     split = scores.judged(predictions)
     if told is None or (told := told[(told["split"] == split) & told["model"].isin(run.experiment.models)]).empty:
         return None
-    felt = macro_f(predictions[predictions["split"] == split], run.classes).to_dict("records")
-    by_model = {row["model"]: row for row in felt}
+    felt = macro_f(predictions[predictions["split"] == split], run.classes) if run.classes else pd.DataFrame()
+    by_model = {row["model"]: row for row in felt.to_dict("records")}
     found: dict[str, dict[str, Any]] = {}
+    scales: dict[str, words.Scale] = {}
     for row in task_scores(told).to_dict("records"):
-        found.setdefault(row["model"], {})[row["factor"]] = row
+        found.setdefault(row["model"], {})[row["factor"]] = row | {"score": row["accuracy"]}
+        scales[row["factor"]] = words.scale("wa")
+    for row in number_scores(told).to_dict("records"):
+        more = {"score": row["ccc"], "seeds": float("nan"), "chance": 0.0}
+        found.setdefault(row["model"], {})[row["factor"]] = row | more
+        scales[row["factor"]] = words.scale("ccc")
     reading = readers(run)
     return {
-        "factors": list(dict.fromkeys(factor for by in found.values() for factor in by)),
+        "scales": {factor: scales[factor] for factor in dict.fromkeys(one for by in found.values() for one in by)},
         "rows": [
             {
                 **{"model": model, "f1": by_model.get(model), "by": found.get(model, {})},
