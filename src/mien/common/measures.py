@@ -1,0 +1,387 @@
+"""The table of measures: what each is called, what it needs, what chance gets, and which way is better.
+
+A measure is a function of a *statistic*, a sum over clips: that of several speakers is the sum of theirs, so that a
+bootstrap over speakers adds up what each has and looks at no clip again. All axes before those of the statistic are
+kept, and what nothing is known of is nan.
+
+- `counts`, of classes: (..., K, K), rows are the truth, columns the predictions. Where K x K are too many, `Tally`: the
+  three sums of them, (..., K) each, that all of these measures but `balanced_f1` are functions of.
+- `losses`, of probabilities: (..., 2), the nats of all clips, and how many clips. `auc` puts all clips in one order, so
+  it is a function of the clips and has no statistic.
+- `moments`, of numbers: (..., 8), sums of the powers of truth and prediction.
+
+The truth is (n,), numbers of classes, -1 where it is not known; or (n, K) bool, the classes that are right where there
+may be several ("anger+sadness"); or (n, K) soft labels, of which measures of classes take the most probable, nan where
+it is not known; or, of numbers, (n, ...), nan where it is not known.
+
+Longer than other files, since all of them are one table.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+ROUNDING = 1e-12  # of a mean square; a variance below it is the rounding of a difference of sums
+
+
+class Tally(NamedTuple):
+    """What measures of classes need of `counts`, (..., K) each.
+
+    Attributes:
+        total: clips of each class.
+        hits: how many of these are predicted rightly.
+        predicted: how often the class is predicted.
+    """
+
+    total: NDArray[Any]
+    hits: NDArray[Any]
+    predicted: NDArray[Any]
+
+
+Counts = Array | Tally
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One row of the table.
+
+    Attributes:
+        name: in the table, and in settings.
+        title: in headings.
+        needs: what a prediction has to be: "classes" (probabilities do as well), "probabilities" or "numbers".
+        statistic: (truth, predicted) -> what `function` is of; None where that is (truth, predicted) themselves.
+        function: the measure, (...,) of a statistic with leading axes.
+        chance: truth -> what the best constant prediction gets; 0 of correlations, which have none.
+        higher_is_better: which way is better.
+    """
+
+    name: str
+    title: str
+    needs: Literal["classes", "probabilities", "numbers"]
+    statistic: Callable[[ArrayLike, ArrayLike], Array] | None
+    function: Callable[..., Array]
+    chance: Callable[[ArrayLike], float]
+    higher_is_better: bool = True
+
+    def __call__(self, *statistic: Any) -> Array:
+        """The measure of a statistic; of a measure without one, of truth and predictions."""
+        return self.function(*statistic)
+
+    def value(self, truth: ArrayLike, predicted: ArrayLike) -> float:
+        """The measure of all clips at once.
+
+        Args:
+            truth: as the module says.
+            predicted: (n,) numbers of classes, or (n, K) probabilities, or numbers like the truth.
+        """
+        if self.statistic is None:
+            return float(self.function(truth, predicted))
+        return float(self.function(self.statistic(truth, predicted)))
+
+
+def counts(truth: ArrayLike, predicted: ArrayLike, K: int = 0) -> Array:
+    """Confusion counts, (K, K).
+
+    Where several classes are right, a clip that is predicted as one of them is a clip of that one; another is a clip
+    of each, in equal shares.
+
+    Args:
+        truth: (n,) or (n, K).
+        predicted: (n,) numbers of classes, or (n, K) probabilities.
+        K: classes at least; as many as are met, where these are more.
+    """
+    given = np.asarray(predicted)
+    guess = given.astype(np.int64) if given.ndim == 1 else given.argmax(1)
+    right, known = _right(truth, max(K, int(guess.max(initial=-1)) + 1, given.shape[1] if given.ndim > 1 else 0))
+    guesses = np.eye(right.shape[1])[guess[known]]
+    shares = right / np.maximum(right.sum(1, keepdims=True), 1)
+    return np.asarray(np.where((right & (guesses > 0)).any(1, keepdims=True), guesses, shares).T @ guesses)
+
+
+def tally(truth: Codes, predicted: Codes, K: int) -> Tally:
+    """The sums of `counts` without K x K of them; truth and predicted are (n,), 0 to K - 1, and all are known."""
+    total, every = np.bincount(truth, minlength=K), np.bincount(predicted, minlength=K)
+    hits = np.bincount(truth[truth == predicted], minlength=K)
+    return Tally(total.astype(float), hits.astype(float), every.astype(float))
+
+
+def recalls(total: NDArray[Any], hits: NDArray[Any]) -> Array:
+    """The share of the clips of each class that are right, (..., K); 0 where a class has no clip."""
+    return np.asarray(np.divide(hits, total, out=np.zeros(total.shape), where=total > 0))
+
+
+def mean_recall(total: NDArray[Any], hits: NDArray[Any]) -> Array:
+    """The mean of the recalls of the classes that have clips; (..., K) each -> (...)."""
+    return _ratio(recalls(total, hits).sum(-1), (total > 0).sum(-1))
+
+
+def uar(counted: Counts) -> Array:
+    """Unweighted average recall: the mean of the recalls of the classes that have clips."""
+    return mean_recall(_total(counted), _hits(counted))
+
+
+def uar_of(truth: Codes, predicted: Codes) -> float:
+    """UAR of clips whose classes may be many, as speakers are; (n,) each, 0 or above; nan of no clips."""
+    total = np.bincount(truth)
+    hits = np.bincount(truth[truth == predicted], minlength=len(total))
+    return float(mean_recall(total[total > 0], hits[total > 0]))
+
+
+def wa(counted: Counts) -> Array:
+    """Weighted accuracy, in other words accuracy: the share of right clips."""
+    clips = counted.total.sum(-1) if isinstance(counted, Tally) else counted.sum((-2, -1))
+    return _ratio(_hits(counted).sum(-1), clips)
+
+
+def f_scores(counted: Counts) -> Array:
+    """2 hits / (clips + predictions) of each class, (..., K); 0 where a class has no clip."""
+    total = _total(counted)
+    both = total + _predicted(counted)
+    return np.asarray(np.divide(2 * _hits(counted), both, out=np.zeros(total.shape), where=total > 0))
+
+
+def macro_f1(counted: Counts) -> Array:
+    """The mean of the F1 of the classes that have clips."""
+    return _ratio(f_scores(counted).sum(-1), (_total(counted) > 0).sum(-1))
+
+
+def micro_f1(counted: Counts) -> Array:
+    """F1 of all classes together: the accuracy, where each clip has one prediction."""
+    both = _total(counted).sum(-1) + _predicted(counted).sum(-1)
+    return _ratio(2 * _hits(counted).sum(-1), both)
+
+
+def balanced_f1(counted: Array) -> Array:
+    """Macro F1 were all classes equally frequent: rows are weighted to the same sum; of `counts` alone.
+
+    What a test set with as many clips of each class gives, without leaving clips out.
+    """
+    total = counted.sum(-1, keepdims=True)
+    return macro_f1(np.divide(counted, total, out=np.zeros_like(counted), where=total > 0))
+
+
+def losses(truth: ArrayLike, probabilities: ArrayLike) -> Array:
+    """The cross-entropy of all clips, in nats, and how many clips that are, (2,).
+
+    As in scikit-learn's `log_loss`, probabilities are kept as far from 0 and 1 as float64 can tell from 1.
+
+    Args:
+        truth: (n,) or soft labels (n, K).
+        probabilities: (n, K).
+    """
+    p, least = np.asarray(probabilities, np.float64), np.finfo(np.float64).eps
+    shares, known = _soft(truth, p.shape[1])
+    each = -(shares * np.log(np.clip(p[known], least, 1 - least))).sum(1)
+    return np.array([each.sum(), len(each)])
+
+
+def cross_entropy(sums: Array) -> Array:
+    """Nats a clip, of `losses`."""
+    return _ratio(sums[..., 0], sums[..., 1])
+
+
+def auc(truth: ArrayLike, probabilities: ArrayLike) -> Array:
+    """The area under the ROC curve of each class against the rest, the mean over the classes that some clips have.
+
+    The probability that a clip of the class gets a higher probability of it than another clip, half of one where both
+    get the same (Mann and Whitney 1947). A class that all clips have is left out as well.
+
+    Args:
+        truth: (n,) or (n, K).
+        probabilities: (n, K).
+    """
+    from scipy.stats import rankdata
+
+    p = np.asarray(probabilities, np.float64)
+    right, known = _right(truth, p.shape[1])
+    those = right.sum(0)
+    pairs = those * (len(right) - those)
+    ranks = np.where(right, rankdata(p[known], axis=0), 0).sum(0) if len(right) else np.zeros(len(those))
+    areas = np.divide(ranks - those * (those + 1) / 2, pairs, out=np.zeros(len(those)), where=pairs > 0)
+    return _ratio(areas.sum(), (pairs > 0).sum())
+
+
+def moments(truth: ArrayLike, predicted: ArrayLike, *, origin: float = 0.0) -> Array:
+    """Sums over clips, (..., 8): n, x, y, x^2, y^2, x y, (x - y)^2 and |x - y| of truths x and predictions y.
+
+    Args:
+        truth: (n, ...).
+        predicted: (n, ...).
+        origin: what is taken from both first, the same for all that is added up: near the mean, sums of squares lose no
+            digits.
+    """
+    true, other = np.asarray(truth, np.float64) - origin, np.asarray(predicted, np.float64) - origin
+    known = ~np.isnan(true)
+    x, y = np.where(known, true, 0.0), np.where(known, other, 0.0)
+    apart = x - y
+    return np.stack([part.sum(0) for part in (known, x, y, x * x, y * y, x * y, apart * apart, np.abs(apart))], -1)
+
+
+def ccc(sums: Array) -> Array:
+    """Concordance correlation, of `moments`; nan of fewer than two clips, or where both are one constant.
+
+    2 cov / (var + var + (mean - mean)^2), with variances over n (Lin 1989, "A concordance correlation coefficient to
+    evaluate reproducibility").
+    """
+    (x, y), (xx, yy), xy = _spread(sums)
+    return _ratio(2 * xy, np.where(sums[..., 0] > 1, xx + yy + (x - y) ** 2, 0.0))
+
+
+def pearson(sums: Array) -> Array:
+    """Pearson's correlation, of `moments`; nan where truth or prediction is constant."""
+    _, (xx, yy), xy = _spread(sums)
+    return _ratio(xy, np.sqrt(xx * yy))
+
+
+def rmse(sums: Array) -> Array:
+    """The root of the mean squared error, of `moments`."""
+    return np.sqrt(_ratio(sums[..., 6], sums[..., 0]))
+
+
+def mae(sums: Array) -> Array:
+    """The mean absolute error, of `moments`."""
+    return _ratio(sums[..., 7], sums[..., 0])
+
+
+def _about_mean(truth: ArrayLike, predicted: ArrayLike) -> Array:
+    """`moments` of all clips, taken from the mean of the truth."""
+    known = _known(truth)
+    return moments(truth, predicted, origin=float(known.mean()) if len(known) else 0.0)
+
+
+def _chance_of_uar(truth: ArrayLike) -> float:
+    """1 / classes that have clips; where several may be right, what guesses uniform over the K classes get.
+
+    Any of several is right then, so chance is higher: the mean over classes of E[hits] / E[clips counted].
+    """
+    right, _ = _right(truth)
+    several, clips = right.sum(1, keepdims=True), right.sum(0)
+    present = clips > 0
+    if not present.any():
+        return float("nan")
+    if not (several > 1).any():
+        return float(1 / present.sum())
+    guess = 1 / right.shape[1]
+    # each class of a clip is guessed with this probability and then counts alone; else all count in equal shares
+    counted = (right * (guess + (1 - several * guess) / np.maximum(several, 1))).sum(0)
+    return float((guess * clips[present] / counted[present]).mean())
+
+
+def _chance_of_wa(truth: ArrayLike) -> float:
+    """The share of the most frequent class."""
+    right, _ = _right(truth)
+    return float(right.sum(0).max() / len(right)) if right.any() else float("nan")
+
+
+def _constant(function: Callable[[Array], Array]) -> Callable[[ArrayLike], float]:
+    """What is got by calling all clips the class that is best for it."""
+
+    def chance(truth: ArrayLike) -> float:
+        right, _ = _right(truth)
+        kinds = np.flatnonzero(right.any(0))
+        scores = [float(function(counts(right, np.full(len(right), kind)))) for kind in kinds]
+        return max(scores, default=float("nan"))
+
+    return chance
+
+
+def _chance_of_cross_entropy(truth: ArrayLike) -> float:
+    """The entropy of the shares of the classes, in nats."""
+    shares, _ = _soft(truth, 0)
+    if not len(shares):
+        return float("nan")
+    mean = shares.mean(0)
+    return float(-(mean * np.log(np.where(mean > 0, mean, 1.0))).sum())
+
+
+def _chance_of_rmse(truth: ArrayLike) -> float:
+    true = _known(truth)
+    return float(true.std()) if len(true) else float("nan")
+
+
+def _chance_of_mae(truth: ArrayLike) -> float:
+    true = _known(truth)
+    return float(np.abs(true - np.median(true)).mean()) if len(true) else float("nan")
+
+
+_ROWS = (
+    Measure("uar", "UAR", "classes", counts, uar, _chance_of_uar),
+    Measure("wa", "WA", "classes", counts, wa, _chance_of_wa),
+    Measure("macro_f1", "macro F1", "classes", counts, macro_f1, _constant(macro_f1)),
+    Measure("micro_f1", "micro F1", "classes", counts, micro_f1, _constant(micro_f1)),
+    Measure("balanced_f1", "balanced macro F1", "classes", counts, balanced_f1, _constant(balanced_f1)),
+    Measure(
+        *("cross_entropy", "cross-entropy", "probabilities", losses, cross_entropy, _chance_of_cross_entropy),
+        higher_is_better=False,
+    ),
+    Measure("auc", "AUC", "probabilities", None, auc, lambda truth: 0.5),
+    Measure("ccc", "CCC", "numbers", _about_mean, ccc, lambda truth: 0.0),
+    Measure("pearson", "Pearson's r", "numbers", _about_mean, pearson, lambda truth: 0.0),
+    Measure("rmse", "RMSE", "numbers", _about_mean, rmse, _chance_of_rmse, higher_is_better=False),
+    Measure("mae", "MAE", "numbers", _about_mean, mae, _chance_of_mae, higher_is_better=False),
+)
+MEASURES: Mapping[str, Measure] = {row.name: row for row in _ROWS}
+
+
+def _total(counted: Counts) -> NDArray[Any]:
+    return counted.total if isinstance(counted, Tally) else np.asarray(counted.sum(-1))
+
+
+def _hits(counted: Counts) -> NDArray[Any]:
+    return counted.hits if isinstance(counted, Tally) else np.diagonal(counted, axis1=-2, axis2=-1)
+
+
+def _predicted(counted: Counts) -> NDArray[Any]:
+    return counted.predicted if isinstance(counted, Tally) else np.asarray(counted.sum(-2))
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Array:
+    """Nan where there is nothing."""
+    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
+    return ratio
+
+
+def _right(truth: ArrayLike, K: int = 0) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The classes that are right of each clip whose truth is known, (m, K), of K or more; and which these are, (n,)."""
+    given = np.asarray(truth)
+    if given.ndim > 1 and given.dtype == np.bool_:
+        right, known = given, np.ones(len(given), np.bool_)
+    else:
+        if given.ndim > 1:
+            known = ~np.isnan(given).any(1)
+            K, number = max(K, given.shape[1]), given[known].argmax(1)
+        else:
+            known = given >= 0
+            number = given[known].astype(np.int64)
+        right = np.eye(max(K, int(number.max(initial=-1)) + 1), dtype=np.bool_)[number]
+    return np.pad(right, ((0, 0), (0, max(0, K - right.shape[1])))), known
+
+
+def _soft(truth: ArrayLike, K: int) -> tuple[Array, NDArray[np.bool_]]:
+    """The shares of the classes of each clip whose truth is known, (m, K), of K or more; and which these are, (n,)."""
+    given = np.asarray(truth)
+    if given.ndim > 1 and given.dtype != np.bool_:
+        known = ~np.isnan(given).any(1)
+        return given[known].astype(np.float64), known
+    right, known = _right(given, K)
+    return right / np.maximum(right.sum(1, keepdims=True), 1), known
+
+
+def _known(truth: ArrayLike) -> Array:
+    true = np.asarray(truth, np.float64)
+    return np.asarray(true[~np.isnan(true)])
+
+
+def _spread(sums: Array) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
+    """Of truth and prediction the means, the variances over n, and their covariance."""
+    x, y, xx, yy, xy = (_ratio(sums[..., place], sums[..., 0]) for place in range(1, 6))
+    var, other = (
+        np.where(square - mean**2 > ROUNDING * square, square - mean**2, 0.0) for square, mean in ((xx, x), (yy, y))
+    )
+    return (x, y), (var, other), xy - x * y
