@@ -12,7 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from mien.audit.statistics.contrasts import Term, contrast
-from mien.audit.statistics.scores import Array, Confusion, draws, f1, interval
+from mien.audit.statistics.scores import Confusion, draws, interval
+from mien.common.measures import Array
+from mien.common.measures import macro_f1 as f1
 
 CLASSES, SPEAKERS, CLIPS, MANY = 6, 12, 12, 20_000
 Design = Callable[[np.random.Generator, int], tuple[Array, ...]]

@@ -177,7 +177,7 @@ def _metrics(
     for model, rows in predictions.groupby("model", sort=False):
         table = scores.confusion(rows, shared)
         found: dict[str, Any] = {name: int(rows[name[:-1]].nunique()) for name in ("clips", "folds", "seeds")}
-        for name in scores.MEASURES:
+        for name in scores.SCORES:
             values = each[model, name]
             low, high = (
                 None if np.isnan(end) else end

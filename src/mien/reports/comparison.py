@@ -10,13 +10,12 @@ from markupsafe import Markup
 
 from mien.audit.comparison.comparison import Comparison
 from mien.audit.comparison.tradeoff import points
+from mien.audit.statistics.scores import COMPARED
 from mien.audit.statistics.verdict import FEWEST, LEVEL
 from mien.reports import words
 from mien.reports.figures import plane
 from mien.reports.html import environment
 from mien.reports.words import UNKNOWN, percent, signed, span
-
-MEASURES = {"uar": "UAR", "wa": "WA", "f1": "macro F1", "predictions": "predictions", "leakage": "leakage"}
 
 
 def render(found: Comparison) -> str:
@@ -133,7 +132,7 @@ def breakable(name: str) -> Markup:
 
 def measure(name: str) -> str:
     """A measure as a table calls it."""
-    return MEASURES.get(name, name)
+    return COMPARED[name].title if name in COMPARED else name
 
 
 def _facts(found: Comparison) -> dict[str, str]:

@@ -169,7 +169,7 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
             "read": model in reading,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
-            "delta": {measure: delta.get((model, measure)) for measure in scores.MEASURES},
+            "delta": {measure: delta.get((model, measure)) for measure in scores.SCORES},
             "paper": told.figures if (told := evidence.paper(run, model)) else {},
         }
 

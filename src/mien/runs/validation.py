@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-import audmetric
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, log_loss
 from torch import Tensor
 
+from mien.common.measures import MEASURES, counts, macro_f1, uar, wa
 from mien.engine.fit import Record
 from mien.engine.inference import Inference
 
@@ -49,17 +48,15 @@ def _right(logits: NDArray[np.float32], labels: Tensor, factor: str) -> float:
     truth, told = labels.numpy()[known], logits.argmax(axis=1)[known]
     if factor != "emotion":
         return float((truth == told).mean())
-    return float(f1_score(truth, told, labels=np.unique(truth), average="macro", zero_division=0.0))
+    return float(macro_f1(counts(truth, told)))
 
 
 def scores(inference: Inference, labels: Tensor) -> Record:
     """Validation scores of the emotion: UAR over the classes present, accuracy, cross-entropy in nats."""
     truth, probabilities = labels.numpy(), inference.probabilities("emotion")
-    predicted = probabilities.argmax(axis=1)
-    classes = list(range(probabilities.shape[1]))
-    recalls = audmetric.recall_per_class(truth, predicted, labels=classes, zero_division=np.nan)
+    found = counts(truth, probabilities)
     return {
-        "uar": float(np.nanmean(list(recalls.values()))),
-        "accuracy": float(audmetric.accuracy(truth, predicted)),
-        "loss": float(log_loss(truth, probabilities, labels=classes)),
+        "uar": float(uar(found)),
+        "accuracy": float(wa(found)),
+        "loss": MEASURES["cross_entropy"].value(truth, probabilities),
     }

@@ -8,7 +8,8 @@ import pytest
 
 from mien.audit.comparison.tradeoff import Point, frontier, points, strongest
 from mien.audit.run_leakage.summary import leakage_summary
-from mien.audit.statistics.scores import confusion, uar
+from mien.audit.statistics.scores import confusion
+from mien.common.measures import uar
 from mien.runs.run import Run
 
 Make = Callable[..., Run]

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.audit.statistics.contrasts import Term, accuracy, balanced_f1, contrast, fixed, right_and_wrong, verdicts
-from mien.audit.statistics.scores import Confusion, f1, interval, resampled
+from mien.audit.statistics.contrasts import Term, contrast, fixed, right_and_wrong, verdicts
+from mien.audit.statistics.scores import Confusion, interval, resampled
 from mien.audit.statistics.significance import wilcoxon
+from mien.common.measures import balanced_f1, wa
+from mien.common.measures import macro_f1 as f1
 
 
 def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> Confusion:
@@ -89,10 +91,10 @@ def test_pseudo_values_of_an_accuracy_are_the_speakers_own_differences() -> None
         right_and_wrong(rows.assign(predicted=np.where(np.arange(80) % 10 < 4 + np.repeat(more, 10), "x", "y")))
         for more in (np.arange(8) % 5, np.zeros(8))
     )
-    found = contrast([Term(1.0, first, accuracy), Term(-1.0, second, accuracy)])
+    found = contrast([Term(1.0, first, wa), Term(-1.0, second, wa)])
     assert found.difference == pytest.approx((np.arange(8) % 5).mean() / 10)
     assert found.p == pytest.approx(wilcoxon(np.arange(8) % 5 / 10))
-    less = contrast([Term(1.0, first, accuracy), Term(-1.0, first, fixed(0.4))])
+    less = contrast([Term(1.0, first, wa), Term(-1.0, first, fixed(0.4))])
     assert less == pytest.approx(found)
 
 
@@ -101,8 +103,8 @@ def test_seeds_are_averaged_within_a_speaker() -> None:
     found = right_and_wrong(rows.assign(predicted=["x", "x", "x", "y", "y", "y"]))
     assert found.speakers == ("a", "b")
     assert found.counts[:, 0].tolist() == [[1.5, 0.5], [0.0, 1.0]]
-    assert accuracy(found.counts.sum(0)) == pytest.approx(0.5)
-    assert np.isnan(accuracy(np.zeros((2, 2))))
+    assert wa(found.counts.sum(0)) == pytest.approx(0.5)
+    assert np.isnan(wa(np.zeros((2, 2))))
 
 
 def test_balanced_f1_is_that_of_a_drawn_even_set() -> None:

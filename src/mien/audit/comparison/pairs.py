@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage import recalls
 from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, heard_recalls
-from mien.audit.statistics.scores import MEASURES, Confusion, confusions, interval, paired
+from mien.audit.statistics.scores import SCORES, Confusion, confusions, interval, paired
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
 from mien.experiments.experiment import Experiment
@@ -66,9 +66,9 @@ def differences(
     for model, other in _both(among, tables):
         shared = sorted(set(tables[model].speakers) & set(tables[other].speakers))
         first, second = _restrict(tables[model], shared), _restrict(tables[other], shared)
-        for measure in MEASURES if shared else ():
+        for measure in SCORES if shared else ():
             row = paired(first, second, measure, "difference", seed=seed)
-            p = wilcoxon(MEASURES[measure](first.counts) - MEASURES[measure](second.counts))
+            p = wilcoxon(SCORES[measure](first.counts) - SCORES[measure](second.counts))
             head = {"model": model, "other": other, "measure": measure}
             found.append({**head, **row, "p": p, "speakers": len(shared)})
     return judged(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")

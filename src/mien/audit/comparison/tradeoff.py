@@ -21,7 +21,8 @@ from mien.audit.leakage.words import EMOTION, HEARD, UNHEARD
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import MEASURED, TARGET, targets
-from mien.audit.statistics.scores import confusion, interval, resampled, uar
+from mien.audit.statistics.scores import confusion, interval, resampled
+from mien.common.measures import uar
 from mien.runs.run import Run
 
 KINDS = ("model", "erased", "floor", "ceiling")

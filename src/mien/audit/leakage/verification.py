@@ -22,7 +22,7 @@ from mien.errors import AuditError
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-MEASURES = {"eer": 0.5, "linkability": 0.0}  # what each is where no speaker can be told
+CHANCE = {"eer": 0.5, "linkability": 0.0}  # what each is where no speaker can be told
 MOST = 200_000  # trials
 MOST_CLIPS = 5_000  # of more, a drawn part is looked at: the cosines of all pairs are held at once, in float32
 FEWEST_SPEAKERS = 5  # for an interval over them
@@ -110,7 +110,7 @@ def verification(
         return pd.DataFrame()
     score = {"eer": equal_error_rate(trials), "linkability": linkability(trials)}
     limits, grade = _grades(trials)
-    between = dict.fromkeys(MEASURES, (float("nan"), float("nan"))) | {"eer": _interval(trials, limits, seed)}
+    between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {"eer": _interval(trials, limits, seed)}
     shuffled, p = _permuted(trials, limits, grade, np.random.default_rng([seed, 7]), permutations)
     shared = {"factor": "speaker", "probe": "cosine", "role": "measured"}
     rows = [
@@ -121,7 +121,7 @@ def verification(
             **{"p": p if measure == "eer" and recordings is None else float("nan"), "p_corrected": float("nan")},
             **{"n": len(trials.codes), "classes": len(trials.speakers)},
         }
-        for measure, chance in MEASURES.items()
+        for measure, chance in CHANCE.items()
     ]
     return pd.DataFrame(rows)
 

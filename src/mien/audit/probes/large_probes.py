@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from mien.common.measures import uar_of
+
 REFERENCES, CONTROL = 20_000, 100_000  # rows
 EPOCHS, LEAST_STEPS, BATCH, RATE, HIDDEN, NEIGHBOURS = 3, 200, 1_024, 0.005, 256, 5
 CHUNK = 32_768  # rows in memory together
@@ -114,7 +116,8 @@ def read(
     count = len(validation)
     truth = y[validation]
     return {
-        name: Read(_uar(truth, told[:count]), told[count:], control[count:]) for name, (told, control) in found.items()
+        name: Read(uar_of(truth, told[:count]), told[count:], control[count:])
+        for name, (told, control) in found.items()
     }
 
 
@@ -126,12 +129,6 @@ def _applied(matrix: Matrix, places: Rows, predict: Applied) -> Labels:
     for part, block in matrix.chunks(places):
         found[part] = predict(block)
     return found
-
-
-def _uar(truth: Labels, told: Labels) -> float:
-    counts = np.bincount(truth)
-    hits = np.bincount(truth, truth == told)
-    return float((hits[counts > 0] / counts[counts > 0]).mean())
 
 
 def _nearest_mean(matrix: Matrix, rows: Rows, y: Labels, kinds: int) -> Applied:

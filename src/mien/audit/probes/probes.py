@@ -21,6 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from mien.audit.probes.division import inner_part
 from mien.audit.probes.perceptron import descent, kept
+from mien.common.measures import uar_of
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -250,7 +251,7 @@ def _search(
         inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
         known, own = np.unique(codes[train], return_inverse=True)
         models = fit(inside, own.astype(np.int64), settings, seed)
-        scores = [_uar(codes[chosen], known[model.predict(outside)]) for model in models]
+        scores = [uar_of(codes[chosen], known[model.predict(outside)]) if len(chosen) else 0.0 for model in models]
         best = int(np.argmax(scores))
         last = X if final is None else final
         standard = Standard.of(last)
@@ -264,13 +265,6 @@ PROBES: dict[str, Fitter] = {
     "mlp": partial(_search, mlp, [(decay, epochs) for decay in DECAYS for epochs in EPOCHS]),
     "neighbours": partial(_search, neighbours, [(votes, metric) for votes in NEIGHBOURS for metric in METRICS]),
 }
-
-
-def _uar(truth: Labels, found: Labels) -> float:
-    """UAR over the classes that have clips; 0 of no clips."""
-    total = np.bincount(truth)
-    hits = np.bincount(truth[truth == found], minlength=len(total))
-    return float((hits[total > 0] / total[total > 0]).mean()) if len(truth) else 0.0
 
 
 def _directions(X: Array) -> Array:

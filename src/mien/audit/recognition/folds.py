@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mien.audit.statistics.scores import MEASURES, confusion
+from mien.audit.statistics.scores import SCORES, confusion
 
 COLUMNS = ("model", "fold", "seed", "split", "measure", "score", "speakers", "clips")
 MEANS = ("model", "measure", "validation", "test", "delta", "folds")
@@ -36,7 +36,7 @@ def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         table = confusion(part, classes)
         head = dict(zip(COLUMNS, key, strict=False))
         size = {"speakers": len(table.speakers), "clips": part["clip"].nunique()}
-        for name, measure in MEASURES.items():
+        for name, measure in SCORES.items():
             rows.append({**head, "measure": name, "score": float(measure(table.counts.sum(0))), **size})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics import scores
-from mien.audit.statistics.scores import Array, Confusion
+from mien.audit.statistics.scores import Confusion
+from mien.common.measures import Array, uar, wa
 
 FEWEST = 2  # speakers of a group
 MOST = 8  # groups of a factor; what has more is no grouping of people
@@ -83,7 +84,7 @@ def by_group(
         for name, table in tables.items():
             pooled = table.counts.sum(0)
             low, high = scores.interval(scores.resampled(table, "uar", seed=seed), len(table.speakers))
-            score = {"uar": float(scores.uar(pooled)), "low": low, "high": high, "wa": float(scores.wa(pooled))}
+            score = {"uar": float(uar(pooled)), "low": low, "high": high, "wa": float(wa(pooled))}
             size = {"speakers": len(table.speakers), "clips": float(pooled.sum())}
             rows.append({"model": model, "group": name, **size, **score})
     return pd.DataFrame(rows, columns=list(GROUPS))
@@ -108,7 +109,7 @@ def gaps(
             apart = scores.resampled(first, "uar", seed=seed) - scores.resampled(second, "uar", seed=seed)
             sizes = len(first.speakers), len(second.speakers)
             low, high = scores.interval(apart, min(sizes))
-            gap = float(scores.uar(first.counts.sum(0)) - scores.uar(second.counts.sum(0)))
+            gap = float(uar(first.counts.sum(0)) - uar(second.counts.sum(0)))
             told = {"model": model, "group": name, "other": other, "speakers": min(sizes), "gap": gap}
             rows.append(told | {"low": low, "high": high, "separable": enough(*sizes) and bool(low > 0 or high < 0)})
     return pd.DataFrame(rows, columns=list(GAPS))

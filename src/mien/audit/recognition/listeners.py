@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics import scores
+from mien.common.measures import uar
 
 COLUMN = "recognised"
 
@@ -72,4 +73,4 @@ def listeners(clips: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> 
     present = [name for number, name in enumerate(classes) if (label == number).any()]
     recalls = {name: float(share[label == list(classes).index(name)].mean()) for name in present}
     size = {name: int((rows["label"] == name).sum()) for name in present}
-    return Listeners(recalls, size, float(scores.uar(counts.sum(0))), low, high, float(share.min()))
+    return Listeners(recalls, size, float(uar(counts.sum(0))), low, high, float(share.min()))

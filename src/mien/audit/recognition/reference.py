@@ -10,11 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from mien.audit.statistics.scores import SCORES
 from mien.experiments.experiment import Experiment
 
 RUN = ("validation", "test")
 EVALUATION = ("mean", "min", "max")
-NAMES = {"uar": "UAR", "wa": "WA"}
+NAMES = {name: measure.title for name, measure in SCORES.items()}
 PERCENT = 1.5  # no fraction is above it
 
 

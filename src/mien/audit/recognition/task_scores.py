@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.statistics.contrasts import Contrast, Measure, Term, accuracy, contrast, right_and_wrong
-from mien.audit.statistics.scores import SPLITS, Confusion, confusion, confusions, f1
+from mien.audit.statistics.contrasts import Contrast, Score, Term, contrast, right_and_wrong
+from mien.audit.statistics.scores import SPLITS, Confusion, confusion, confusions
 from mien.audit.statistics.significance import holm, stuart_maxwell
+from mien.common.measures import macro_f1, wa
 
 TASKS = ("clip", "speaker", "model", "fold", "seed", "split", "factor", "truth", "predicted", "probability")
 SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "trainings")
@@ -34,8 +35,8 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         for split in SPLITS:
             if len(rows := own[own["split"] == split]):
                 table = right_and_wrong(rows)
-                score = contrast([Term(1.0, table, accuracy)], seed=seed)
-                each = [float(accuracy(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
+                score = contrast([Term(1.0, table, wa)], seed=seed)
+                each = [float(wa(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
                 clips = rows.drop_duplicates(["fold", "clip"])
                 found.append(
                     {
@@ -63,13 +64,13 @@ def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
     """
     found = []
     for (model, split), table in confusions(predictions, classes).items():
-        score, alone = scored(table, f1, seed=seed), scored(constant(table), f1, seed=seed)
+        score, alone = scored(table, macro_f1, seed=seed), scored(constant(table), macro_f1, seed=seed)
         limits = {"f1": score.difference, "f1_low": score.low, "f1_high": score.high}
         found.append({"model": model, "split": split, **limits, "f1_chance": alone.difference})
     return pd.DataFrame(found, columns=["model", "split", "f1", "f1_low", "f1_high", "f1_chance"])
 
 
-def scored(table: Confusion, measure: Measure, *, seed: int = 0) -> Contrast:
+def scored(table: Confusion, measure: Score, *, seed: int = 0) -> Contrast:
     """One score with its interval over speakers."""
     return contrast([Term(1.0, table, measure)], seed=seed)
 

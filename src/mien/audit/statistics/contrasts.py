@@ -25,12 +25,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mien.audit.statistics.scores import Array, Confusion, draws, f1, interval
+from mien.audit.statistics.scores import Confusion, draws, interval
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
+from mien.common.measures import Array
 
 DECIMALS = 10  # of pseudo-values: S times the noise of rounding would break ties and zeros
-Measure = Callable[[Array], Array]  # (..., K, K) counts, truth in rows -> (...)
+Score = Callable[[Array], Array]  # (..., K, K) counts, truth in rows -> (...): a `Measure` of classes, or `fixed`
 
 
 class Term(NamedTuple):
@@ -44,7 +45,7 @@ class Term(NamedTuple):
 
     weight: float
     table: Confusion
-    measure: Measure
+    measure: Score
 
 
 class Contrast(NamedTuple):
@@ -117,22 +118,7 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
     return judged(table, "family", number="speakers").drop(columns="family")
 
 
-def balanced_f1(counts: Array) -> Array:
-    """Macro F1 were all classes equally frequent: rows are weighted to the same sum; (..., K, K) -> (...).
-
-    What a test set with as many clips of each class gives, without leaving clips out.
-    """
-    total = counts.sum(-1, keepdims=True)
-    return f1(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
-
-
-def accuracy(counts: Array) -> Array:
-    """Share of right clips; (..., 2, 2) of `right_and_wrong` -> (...), nan where there is no clip."""
-    total = counts.sum((-2, -1))
-    return np.asarray(np.divide(counts[..., 0, 0], total, out=np.full(total.shape, np.nan), where=total > 0))
-
-
-def fixed(value: float) -> Measure:
+def fixed(value: float) -> Score:
     """A score that does not hang on who is drawn, such as a chance level."""
     return lambda counts: np.full(counts.shape[:-2], value)
 

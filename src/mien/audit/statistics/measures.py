@@ -19,29 +19,18 @@ interval is conservative: wider than it need be.
 """
 
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from mien.audit.statistics.permutation import constant, permutation_p
-from mien.audit.statistics.scores import DRAWS, Array, interval
+from mien.audit.statistics.scores import DRAWS, interval
+from mien.common.measures import MEASURES, Array, Codes, Tally, f_scores, recalls, tally
 
-MEASURES = ("uar", "accuracy", "f1")
+PROBED = {"uar": MEASURES["uar"], "accuracy": MEASURES["wa"], "f1": MEASURES["macro_f1"]}  # as `leakage.csv` has them
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer says nothing
 CELLS = 4_000_000  # numbers of a block of draws: bounds memory
 FEW_CELLS = 10_000  # kinds of rows (truth, prediction) that clips are drawn from; of more no interval over clips
-
-Codes = NDArray[np.int64]
-
-
-class Counts(NamedTuple):
-    """What UAR, accuracy and F1 need, (..., K) each: clips of a class, those named rightly, how often it is named."""
-
-    total: Array
-    hits: Array
-    named: Array
 
 
 def score_rows(
@@ -71,7 +60,7 @@ def score_rows(
         seed: of the bootstrap and the permutations.
 
     Returns:
-        One row a measure (`MEASURES`): `split` ("interval over speakers"), `measure, score, chance, shuffled, low,
+        One row a measure (`PROBED`): `split` ("interval over speakers"), `measure, score, chance, shuffled, low,
         high, p, p_corrected, n, classes`. `chance` is 1 / classes for UAR, the most frequent class's share for
         accuracy, and for F1 what uniform guesses get, in the limit of many clips. p_corrected is nan, p too but for
         UAR.
@@ -82,13 +71,13 @@ def score_rows(
     uniform = float((2 * shares / (kinds * shares + 1)).mean())
     chances = {"uar": 1 / kinds, "accuracy": float(shares.max()), "f1": uniform}
     groups = None if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS else _numbers(clusters)
-    scored, fooled = scores(counts(truth, predicted, K)), scores(counts(truth, shuffled, K))
+    scored, fooled = _scores(tally(truth, predicted, K)), _scores(tally(truth, shuffled, K))
     drawn, count = draws(truth, predicted, groups, K, seed)
     itself, shrink = clusters is not None and _same(truth, clusters), crossing(kinds) if crossed else 1.0
     widen = 1.0 if itself and groups is not None else shrink
     trading = None if blocks is None or (itself and not constant(truth, blocks)) else blocks
     rows: list[dict[str, object]] = []
-    for name in MEASURES:
+    for name in PROBED:
         ends = scored[name] + widen * (np.array(interval(drawn[name], count)) - scored[name])
         low, high = (float(end) for end in np.clip(ends, 0.0, 1.0))  # nan stays
         p = permutation_p(truth, predicted, trading, shrink=shrink, seed=seed) if name == "uar" else float("nan")
@@ -124,27 +113,6 @@ def crossing(kinds: int) -> float:
     return float(np.sqrt(1 + kinds * greatest**2 / (kinds - 1) ** 2))
 
 
-def counts(truth: Codes, predicted: Codes, K: int) -> Counts:
-    """The counts of all clips, (K,) each."""
-    total, named = np.bincount(truth, minlength=K), np.bincount(predicted, minlength=K)
-    hits = np.bincount(truth[truth == predicted], minlength=K)
-    return Counts(total.astype(float), hits.astype(float), named.astype(float))
-
-
-def scores(found: Counts) -> dict[str, Array]:
-    """UAR, accuracy and macro F1 over the classes that have clips, (...,) each; nan where there is no clip."""
-    present = found.total > 0
-    classes = present.sum(-1)
-    recalls = np.divide(found.hits, found.total, out=np.zeros_like(found.total), where=present)
-    f1 = np.divide(2 * found.hits, found.total + found.named, out=np.zeros_like(found.total), where=present)
-    with np.errstate(invalid="ignore"):
-        return {
-            "uar": recalls.sum(-1) / classes,
-            "accuracy": found.hits.sum(-1) / found.total.sum(-1),
-            "f1": f1.sum(-1) / classes,
-        }
-
-
 def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: int) -> tuple[dict[str, Array], int]:
     """Each measure on bootstrap draws, (DRAWS,), and how many clusters were drawn from.
 
@@ -157,12 +125,12 @@ def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: 
     """
     random = np.random.default_rng([seed, 3])
     if clusters is not None and _same(truth, clusters):
-        return _drawn_classes(counts(truth, predicted, K), random)
+        return _drawn_classes(tally(truth, predicted, K), random)
     if clusters is None:
         clusters = _numbers(truth * K + predicted)  # clips with the same truth and prediction are told apart by nothing
         sizes, size = np.bincount(clusters), len(truth)
         if len(sizes) > FEW_CELLS:
-            return dict.fromkeys(MEASURES, np.full(DRAWS, np.nan)), size
+            return dict.fromkeys(PROBED, np.full(DRAWS, np.nan)), size
         shares = sizes / size
         each = _by_cluster(truth, predicted, clusters, K) / sizes[:, None, None]
     else:
@@ -173,19 +141,24 @@ def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: 
     for start in range(0, DRAWS, block):
         weights = random.multinomial(size, shares, min(block, DRAWS - start)).astype(float)
         summed = np.tensordot(weights, each, 1)
-        found.append(scores(Counts(summed[:, 0], summed[:, 1], summed[:, 2])))
-    return {name: np.concatenate([part[name] for part in found]) for name in MEASURES}, size
+        found.append(_scores(Tally(summed[:, 0], summed[:, 1], summed[:, 2])))
+    return {name: np.concatenate([part[name] for part in found]) for name in PROBED}, size
 
 
-def _drawn_classes(found: Counts, random: np.random.Generator) -> tuple[dict[str, Array], int]:
+def _scores(found: Tally) -> dict[str, Array]:
+    """Each measure, (...,)."""
+    return {name: measure(found) for name, measure in PROBED.items()}
+
+
+def _drawn_classes(found: Tally, random: np.random.Generator) -> tuple[dict[str, Array], int]:
     """Classes are drawn with the score that each has: what is drawn twice counts twice."""
     present = found.total > 0
     total, hits, named = (part[present] for part in found)
     size = len(total)
-    recalls, f1 = hits / total, 2 * hits / (total + named)
+    each, f1 = recalls(total, hits), f_scores(Tally(total, hits, named))
     weights = random.multinomial(size, np.full(size, 1 / size), DRAWS).astype(float)
     accuracy = (weights @ hits) / (weights @ total)
-    return {"uar": weights @ recalls / size, "accuracy": accuracy, "f1": weights @ f1 / size}, size
+    return {"uar": weights @ each / size, "accuracy": accuracy, "f1": weights @ f1 / size}, size
 
 
 def _by_cluster(truth: Codes, predicted: Codes, clusters: Codes, K: int) -> Array:

@@ -15,16 +15,14 @@ and no smaller than a permutation's could be.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import norm, random_table
+
+from mien.common.measures import Array, Codes, mean_recall
 
 PERMUTATIONS = 2_000
 LABELS, FEWEST = 20_000_000, 200  # labels that speakers trade, over all permutations; permutations at least
 EXACT = 20_000  # clips up to which clips trade
 CELLS = 1_000_000  # numbers of a block of permutations: bounds memory
-
-Array = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 def permutation_p(truth: Codes, predicted: Codes, blocks: Codes | None, *, shrink: float = 1.0, seed: int = 0) -> float:
@@ -100,7 +98,7 @@ def _of_shares(y: Codes, named: Codes, speakers: Codes, random: np.random.Genera
         size = len(labels) * kinds
         total = np.bincount((labels + rows).ravel(), minlength=size).reshape(-1, kinds)
         hits = np.bincount((labels + rows)[labels == named], minlength=size).reshape(-1, kinds)
-        return np.asarray((hits / np.maximum(total, 1)).sum(1) / (total > 0).sum(1))
+        return mean_recall(total, hits)
 
     block = max(1, CELLS // n)
     parts = [uars(traded(y, speakers, min(block, times - start), random)) for start in range(0, times, block)]

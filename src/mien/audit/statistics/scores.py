@@ -18,18 +18,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
+from mien.common.measures import MEASURES, Array, uar, wa
 from mien.errors import RunError
 
 DRAWS = 5_000
 LEVEL = 0.95
 SPLITS = ("validation", "test")
 NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
-
-Array = NDArray[np.float64]
 
 
 class Confusion(NamedTuple):
@@ -44,41 +42,14 @@ class Confusion(NamedTuple):
     counts: Array
 
 
-def uar(counts: Array) -> Array:
-    """Mean of the recalls of the classes present; (..., K, K) -> (...), nan where no class is."""
-    total = counts.sum(-1)
-    present = total > 0
-    hits = np.diagonal(counts, axis1=-2, axis2=-1)
-    recalls = np.divide(hits, total, out=np.zeros_like(total), where=present)
-    return _ratio(recalls.sum(-1), present.sum(-1))
-
-
-def wa(counts: Array) -> Array:
-    """Share of right clips; (..., K, K) -> (...), nan where there is no clip."""
-    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
-
-
-def f1(counts: Array) -> Array:
-    """Macro F1: the mean of 2 hits / (clips + predictions) over the classes present; (..., K, K) -> (...)."""
-    total = counts.sum(-1)
-    present = total > 0
-    both = total + counts.sum(-2)
-    hits = 2 * np.diagonal(counts, axis1=-2, axis2=-1)
-    each = np.divide(hits, both, out=np.zeros_like(total), where=present)
-    return _ratio(each.sum(-1), present.sum(-1))
-
-
-MEASURES = {"uar": uar, "wa": wa}
-COMPARED = MEASURES | {"f1": f1}  # of systems with each other
+SCORES = {name: MEASURES[name] for name in ("uar", "wa")}  # of a run: key of `metrics.json` -> measure
+COMPARED = SCORES | {"f1": MEASURES["macro_f1"]}  # of systems with each other
 
 
 def chance(emotions: "pd.Series[str]", classes: Sequence[str]) -> dict[str, float]:
     """What UAR and WA are without hearing the clips.
 
-    Where all clips have one emotion, `uar` is 1 / classes present and `wa` the share of the most frequent class. Where
-    some have several ("anger+sadness"), any of them is right, and chance is higher: `uar` is what guesses uniform over
-    the K classes get under the rule of `confusion`, the mean over classes of E[hits] / E[clips counted]; `wa` is what
-    the best constant guess gets.
+    Where some have several ("anger+sadness"), any of them is right, and chance is higher: see `common.measures`.
 
     Args:
         emotions: one a clip; unknown ones are left out.
@@ -88,17 +59,8 @@ def chance(emotions: "pd.Series[str]", classes: Sequence[str]) -> dict[str, floa
         `uar` and `wa`, nan where no emotion is known.
     """
     told = [str(emotion).split("+") for emotion in emotions.dropna()]
-    holds = np.array([[name in names for name in classes] for names in told], np.float64).reshape(-1, len(classes))
-    several = holds.sum(1, keepdims=True)
-    clips = holds.sum(0)
-    if not clips.any():
-        return {"uar": float("nan"), "wa": float("nan")}
-    present, guess = clips > 0, 1 / len(classes)
-    # each emotion of a clip is guessed with this probability and then counts alone; else all count in equal shares
-    counted = (holds * (guess + (1 - several * guess) / np.maximum(several, 1))).sum(0)
-    recalls = guess * clips[present] / counted[present]
-    expected = recalls.mean() if (several > 1).any() else 1 / present.sum()
-    return {"uar": float(expected), "wa": float(clips.max() / len(holds))}
+    holds = np.array([[name in names for name in classes] for names in told], np.bool_).reshape(-1, len(classes))
+    return {name: measure.chance(holds) for name, measure in SCORES.items()}
 
 
 def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> Confusion:
@@ -214,7 +176,7 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
         pooled = table.counts.sum(0)
         row: dict[str, Any] = {"model": model, "split": split}
         seeds = [confusion(part, classes).counts.sum(0) for _, part in rows.groupby("seed")]
-        for name, measure in MEASURES.items():
+        for name, measure in SCORES.items():
             row[name] = float(measure(pooled))
             row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed), len(table.speakers))
             each = [float(measure(counts)) for counts in seeds]
@@ -243,7 +205,7 @@ def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) ->
         if test and validation:
             found += [
                 {"model": model, "measure": measure, **paired(test, validation, measure, "delta", seed=seed)}
-                for measure in MEASURES
+                for measure in SCORES
             ]
     return pd.DataFrame(found, columns=["model", "measure", "delta", "low", "high"])
 
@@ -268,8 +230,3 @@ def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str 
                 scores = {"wa": float(wa(counts)), "uar": float(uar(counts))}
                 found.append({"model": model, "speaker": speaker, "clips": float(counts.sum())} | scores)
     return pd.DataFrame(found, columns=["model", "speaker", "clips", "wa", "uar"])
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
-    return ratio

@@ -15,7 +15,7 @@ from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.silhouettes import silhouette_summary
 from mien.audit.recognition import folds, reference
 from mien.audit.recognition.coverage import coverage
-from mien.audit.statistics.scores import MEASURES
+from mien.audit.statistics.scores import SCORES
 from mien.reports import words
 from mien.reports.figures import canvas, maps, plots
 from mien.reports.sections import leaks
@@ -65,13 +65,10 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
     for row in scores:
         model = row["model"]
         pooled = {
-            f"{measure} {part}": row[part][measure]
-            for measure in MEASURES
-            for part in PARTS[:2]
-            if row[part] is not None
+            f"{measure} {part}": row[part][measure] for measure in SCORES for part in PARTS[:2] if row[part] is not None
         }
         pooled |= {f"{measure} delta": found["delta"] for measure, found in row["delta"].items() if found}
-        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in MEASURES for part in PARTS}
+        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in SCORES for part in PARTS}
         lines = {"pooled": pooled, "mean of folds": each} | ({"paper": row["paper"]} if row["paper"] else {})
         rows.append({"model": model, "lines": lines})
     return {"rows": rows, "folds": list(_folds(run, table))}

@@ -16,7 +16,7 @@ from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
-MEASURES = ("uar", "eer", "linkability", "hsic", "cka")  # that the page shows
+ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
 SIDES = ("heard", "unheard")
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as its other figures have them
 SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
@@ -35,7 +35,7 @@ def summed(run: Run) -> pd.DataFrame:
         return pd.DataFrame(columns=list(SHOWN))
     rows = measured.reindex(columns=list(dict.fromkeys([*COLUMNS, *measured.columns])))
     told = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
-    rows = rows[told & rows["measure"].isin(MEASURES)]
+    rows = rows[told & rows["measure"].isin(ON_PAGE)]
     rows = rows.fillna({"factor": "speaker", "role": "measured", "speakers": ""})
     found = summaries(rows, run.units, run.leakage_by_speaker)
     if found.empty:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from mien.audit.statistics.scores import SCORES
 from mien.audit.statistics.verdict import LEVEL
 from mien.reports.words import counted, listed
 
@@ -36,7 +37,7 @@ def scored(differences: pd.DataFrame) -> Pairs:
         {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
         for (model, other), part in differences.groupby(["model", "other"], sort=False)
     ]
-    return divided(rows, {"uar": "by UAR", "wa": "by WA"}, "speakers")
+    return divided(rows, {name: f"by {score.title}" for name, score in SCORES.items()}, "speakers")
 
 
 def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number: str) -> Pairs:

@@ -8,6 +8,7 @@ import pandas as pd
 from mien.audit.recognition import groups
 from mien.audit.recognition.listeners import judged_clips, listeners
 from mien.audit.statistics import scores
+from mien.common.measures import uar
 from mien.runs.run import Run
 
 MOST_GAPS = 3  # between three groups: of more, a table holds little else
@@ -85,5 +86,5 @@ def heard_by_people(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | Non
         counts = table.counts.sum(0)
         recalls = {name: counts[at, at] / counts[at].sum() for at, name in enumerate(run.classes) if counts[at].any()}
         low, high = scores.interval(scores.resampled(table, "uar"), len(table.speakers))
-        models[model] = {"recalls": recalls, "uar": float(scores.uar(counts)), "low": low, "high": high}
+        models[model] = {"recalls": recalls, "uar": float(uar(counts)), "low": low, "high": high}
     return {"listeners": found, "models": models, "clips": len(clips), "all": len(tested)}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit.statistics import scores
+from mien.common.measures import uar
 from mien.reports.figures import plots
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
@@ -39,9 +40,7 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
                 low=100 * row["uar_low"],
                 high=100 * row["uar_high"],
                 chance=100 * row["uar_chance"],
-                parts=tuple(
-                    100 * float(scores.uar(scores.confusion(part, run.classes).counts.sum(0))) for part in seeds
-                ),
+                parts=tuple(100 * float(uar(scores.confusion(part, run.classes).counts.sum(0))) for part in seeds),
                 series=number_of(run.experiment.models, row["model"]),
             )
         )
