@@ -29,6 +29,9 @@ from mien.audit.recognition.task_scores import constant
 from mien.audit.statistics.contrasts import Measure, Term, accuracy, balanced_f1, contrast, fixed, verdicts
 from mien.audit.statistics.scores import BySpeaker, f1
 from mien.audit.statistics.verdict import FEWEST
+from mien.common.measures import balanced_f1
+from mien.common.measures import macro_f1 as f1
+from mien.common.measures import wa as accuracy
 
 YES, NO, OPEN, UNASKED = "yes", "no", "not separable", "not asked"
 ABOVE, BELOW, KEPT, NEAR, DIFFERENT = "above", "below", "kept", "near", "different"
