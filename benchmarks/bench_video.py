@@ -25,8 +25,9 @@ import av
 from mien.media.activity import detector
 from mien.media.audio import AudioBlock
 from mien.media.containers import packet_end
+from mien.media.pictures import Picture
 from mien.media.scenes import Look, scenes
-from mien.media.streams import Picture, stream_media
+from mien.media.streams import stream_media
 
 Work = Callable[[Picture], object]
 WORK: dict[str, Work] = {"decode": lambda picture: None, "rgb": Picture.rgb, "grey": Picture.grey}

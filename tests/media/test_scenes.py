@@ -12,8 +12,8 @@ import pytest
 from mien.errors import MediaError
 from mien.media.activity import detector
 from mien.media.audio import AudioBlock, read_audio
+from mien.media.pictures import Picture
 from mien.media.scenes import Scene, scenes
-from mien.media.streams import Picture
 from mien.media.windows import joined, windows
 
 RATE = 16_000

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from mien.media.activity import Detector
 from mien.media.audio import SAMPLE_RATE, AudioBlock
-from mien.media.soundtrack import TOLERANCE
-from mien.media.streams import Picture, stream_media
+from mien.media.containers import TOLERANCE
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
 from mien.media.windows import Window, Windows
 
 if TYPE_CHECKING:
