@@ -25,7 +25,8 @@ from torch.nn import functional as F
 from mien.media.faces import crops, speaking
 from mien.media.faces.detectors import detector, names
 from mien.media.faces.tracking import Cuts
-from mien.media.streams import Picture, stream_media
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
 
 SIZES = ((360, 640), (720, 1280))
 EVERY = 6  # pictures at 25 a second

@@ -5,7 +5,7 @@ python benchmarks/bench_video.py --memory FILE [--long 600] [--short 60] [--face
 
 Without `--memory`: milliseconds of one thread a picture, for decoding with the sound, and for that and looking at each
 in colour or in grey (the best of three). With it, the file's packets are repeated under new time stamps, without
-encoding them anew, until the seconds are reached, and `scenes` walks through the long and the short file, each in a
+encoding them anew, until the seconds are reached, and `windows` walks through the long and the short file, each in a
 process of its own. Goal: at most 32 MB more for ten minutes than for one. `--faces` looks for people with that
 detector; without it, nobody looks. With `--model`, it is the whole of `mien predict` by that model, everybody judged.
 """
@@ -25,8 +25,9 @@ import av
 from mien.media.activity import detector
 from mien.media.audio import AudioBlock
 from mien.media.containers import packet_end
-from mien.media.scenes import Look, scenes
-from mien.media.streams import Picture, stream_media
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
+from mien.media.windows import Look, windows
 
 Work = Callable[[Picture], object]
 WORK: dict[str, Work] = {"decode": lambda picture: None, "rgb": Picture.rgb, "grey": Picture.grey}
@@ -83,10 +84,10 @@ def child(file: Path, faces: str | None, model: Path | None) -> None:
         from mien.media.faces.tracking import Faces
 
         look = People(Faces(faces=faces, size=64))
-    windows = seen = 0
-    for scene in scenes(file, length=4.0, hop=1.0, detect=detector("energy"), look=look):
-        windows, seen = windows + 1, seen + len(scene.people)
-    told(windows, seen, begun)
+    count = seen = 0
+    for window in windows(file, length=4.0, hop=1.0, detect=detector("energy"), look=look):
+        count, seen = count + 1, seen + len(window.people)
+    told(count, seen, begun)
 
 
 def told(windows: int, seen: int, begun: float) -> None:

@@ -23,7 +23,8 @@ import torch
 from mien.media.faces import speaking
 from mien.media.faces.people import People
 from mien.media.faces.tracking import Faces, Reason, Seen
-from mien.media.streams import Picture, stream_media
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
 
 LEFT, RIGHT = (lambda one: one.box[2] < 0.55), (lambda one: one.box[0] > 0.45)
 

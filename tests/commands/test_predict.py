@@ -109,10 +109,10 @@ def test_what_cannot_be_done_is_refused(run, talk, tmp_path):
 
 @pytest.mark.parametrize(("best", "said"), [(0.60003, "unsure"), (0.60005, "anger"), (0.59999, "unsure")])
 def test_a_probability_is_compared_before_it_is_rounded(run, talk, monkeypatch, best, said):
-    def over(self, sound, places):
-        return np.array([[best, *[(1 - best) / (len(self.classes) - 1)] * (len(self.classes) - 1)]] * len(places))
+    def planted(self, heard, seen):
+        return np.array([[best, *[(1 - best) / (len(self.classes) - 1)] * (len(self.classes) - 1)]] * len(heard))
 
-    monkeypatch.setattr(Ensemble, "over", over)
+    monkeypatch.setattr(Ensemble, "judge", planted)
     rows = mien.predict([talk], model=run, unsure=0.60004).data["rows"]
     assert {row["emotion"] for row in rows} == {said}
     assert {row["anger"] for row in rows} == {round(best, 4)}

@@ -209,7 +209,7 @@ def test_without_the_extra_and_interrupted_nothing_is_written(both, films, tmp_p
     def interrupted(*given, **settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(timeline, "seen", interrupted)
+    monkeypatch.setattr(timeline, "predictions", interrupted)
     assert main(command) == 130
     assert not list(tmp_path.iterdir())
 

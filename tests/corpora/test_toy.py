@@ -28,7 +28,8 @@ from mien.corpora.toy.plan import plan
 from mien.corpora.toy.voice import SOUNDS, spell
 from mien.errors import CorpusError
 from mien.features import extract, parse
-from mien.media.audio import probe, read_audio
+from mien.media.audio import read_audio
+from mien.media.containers import probe
 
 CHANCE = 1 / 6
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from mien.errors import MediaError
 from mien.media import audio
-from mien.media.audio import probe, read_audio, stream_audio
+from mien.media.audio import read_audio, stream_audio
+from mien.media.containers import probe
 
 # name: (format, encoder, its rate, encoder's delay in samples where the format cannot declare it, least
 # signal-to-error ratio in dB)

@@ -13,7 +13,8 @@ import pytest
 
 from mien.errors import MediaError
 from mien.media import containers, soundtrack
-from mien.media.audio import open_media, probe, read_audio, stream_audio
+from mien.media.audio import read_audio, stream_audio
+from mien.media.containers import Bounds, open_media, probe
 
 RATE = 44_100
 NOISE = np.random.default_rng(0).normal(0, 0.1, 3 * RATE).astype(np.float32)
@@ -132,8 +133,8 @@ def test_tags_at_the_end_and_a_cover_picture_are_no_damage_and_no_video(tmp_path
     tag = b"APIC" + struct.pack(">I", len(payload)) + b"\0\0" + payload
     size = bytes(len(tag) >> shift & 127 for shift in (21, 14, 7, 0))
     file.write_bytes(b"ID3\x03\0\0" + size + tag + file.read_bytes())
-    with open_media(file) as container:
-        assert len(container.streams.video) == 1  # the control: libav calls the cover a video stream
+    with open_media(file) as media:
+        assert len(media.container.streams.video) == 1  # the control: libav calls the cover a video stream
     assert np.array_equal(read_audio(file), plain)
     assert probe(file) == (pytest.approx(3.0, abs=0.05), True, False)
 
@@ -219,12 +220,11 @@ def test_bounds_are_checked_before_anything_is_decoded(
         container.mux(video.encode(av.VideoFrame(640, 480, "yuv420p")))
         container.mux(video.encode(None))
     assert probe(tmp_path / "wide.mp4").video
-    monkeypatch.setattr(containers, "MAX_PIXELS", 640 * 480 - 1)
-    monkeypatch.setattr(containers, "MAX_CHANNELS", 0)
+    monkeypatch.setattr(containers, "BOUNDS", Bounds(pixels=640 * 480 - 1, channels=0))
     monkeypatch.setattr(soundtrack.Track, "_mono", None)
     assert "more than 307,199 pixels" in refused(tmp_path / "wide.mp4")
     assert "1 channels; at most 0" in refused(whole["wav"])
-    monkeypatch.setattr(containers, "MAX_STREAMS", 0)
+    monkeypatch.setattr(containers, "BOUNDS", Bounds(streams=0))
     assert "1 streams; at most 0" in refused(whole["wav"])
 
 

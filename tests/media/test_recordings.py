@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.media.audio import probe, read_audio
+from mien.media.audio import read_audio
+from mien.media.containers import probe
 
 
 @pytest.mark.recordings

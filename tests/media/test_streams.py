@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,14 +14,16 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media import packets
+from mien.media import containers
 from mien.media import pictures as film
 from mien.media import streams as video
 from mien.media.audio import AudioBlock, read_audio, stream_audio
+from mien.media.containers import Bounds
 from mien.media.faces import crops
 from mien.media.faces.people import one_person
 from mien.media.faces.tracking import Faces, Reason
-from mien.media.streams import Picture, stream_media
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
 
 WIDTH, HEIGHT = 64, 48
 COUNT = 20  # pictures at 10 a second
@@ -283,9 +286,11 @@ def test_a_part_that_is_not_there_is_refused_and_one_beyond_the_sound_alone_is_n
     file = write(tmp_path / "a.mov", [index / 10 for index in range(40)], sound=1.5)
     heard, seen = parted(list(stream_media(file, start=3.0, end=4.0)))
     assert (len(heard), len(seen)) == (0, 10)
-    assert "ends at 4.00 s, before the part from 3.00" in refused(file, start=3.0, end=5.0)
-    assert "before the part from 7.00" in refused(file, start=7.0)
-    assert "has no part" in refused(file, start=2.0, end=1.0)
+    assert refused(file, start=3.0, end=5.0) == "ends at 4.00 s, before the part from 3.00 to 5.00 s does"
+    assert refused(file, start=7.0) == "ends before 7.00 s, where the part begins"
+    none = "has no part from {} to {} seconds; the start must be 0 or more, the end later"
+    for start, end in ((2.0, 1.0), (-1.0, 1.0), (1.0, 1.00001), (math.inf, math.inf)):  # the third: less than a sample
+        assert refused(file, start=start, end=end) == none.format(start, end)
 
 
 def test_a_file_may_hold_pictures_alone_or_sound_alone_and_a_cover_is_no_film(tmp_path: Path) -> None:
@@ -322,7 +327,7 @@ def test_one_that_ends_early_does_not_hold_the_other_one_back(
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=sound)
     truth = list(stream_media(file))
     monkeypatch.setattr(video, "PATIENCE", patience)
-    monkeypatch.setattr(packets, "MAX_WAITING", room)
+    monkeypatch.setattr(containers, "BOUNDS", Bounds(waiting=room))
     items = list(stream_media(file))
     assert [moment(item) for item in items] == [moment(item) for item in truth]
     assert [moment(item) for item in items] == sorted(moment(item) for item in items)
@@ -400,7 +405,7 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
 
 
 def test_bounds_hold_before_anything_is_decoded(talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(film, "MAX_RATE", 5)
+    monkeypatch.setattr(containers, "BOUNDS", Bounds(pictures=5))
     assert "pictures in a second" in refused(talk)
     monkeypatch.undo()
     lie = write(tmp_path / "lie.mkv", [0.0, 0.1, 5000.0], form="matroska")

@@ -1,21 +1,26 @@
-"""Windows cover a recording at bounded memory, in media time; silence is told from sound."""
+"""Windows cover a recording at bounded memory, in media time, by its sound alone or with its pictures."""
 
+import gc
 import tracemalloc
 import wave
-from itertools import pairwise
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.errors import ConfigError
-from mien.media import activity
-from mien.media.audio import SAMPLE_RATE, read_audio
-from mien.media.windows import windows
+from mien.errors import MediaError
+from mien.media.activity import detector
+from mien.media.audio import SAMPLE_RATE, AudioBlock, read_audio
+from mien.media.pictures import Picture
+from mien.media.windows import Window, joined, windows
 
 
-def write(path, samples):
+def recording(path, samples):
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -31,9 +36,9 @@ def tone(seconds, level=0.1):
 @given(seconds=st.floats(0.01, 9), length=st.floats(0.5, 4), share=st.floats(0.1, 1))
 @settings(max_examples=40, deadline=None)
 def test_windows_cover_the_recording_without_a_gap(tmp_path_factory, seconds, length, share):
-    path = write(tmp_path_factory.mktemp("sound") / "a.wav", tone(seconds))
+    path = recording(tmp_path_factory.mktemp("sound") / "a.wav", tone(seconds))
     whole = read_audio(path)
-    found = list(windows(path, length=length, hop=share * length, detect=activity.detector("energy")))
+    found = list(windows(path, length=length, hop=share * length, detect=detector("energy")))
     assert found[0].start == 0
     assert found[-1].end == pytest.approx(len(whole) / SAMPLE_RATE)
     hop = round(share * length * SAMPLE_RATE)
@@ -47,37 +52,178 @@ def test_windows_cover_the_recording_without_a_gap(tmp_path_factory, seconds, le
 
 
 def test_silence_between_sounds_is_found_where_it_is(tmp_path):
-    path = write(tmp_path / "a.wav", np.concatenate([tone(3), np.zeros(5 * SAMPLE_RATE), tone(3)]))
-    active = {w.start: w.active for w in windows(path, length=1.0, hop=1.0, detect=activity.detector("energy"))}
+    path = recording(tmp_path / "a.wav", np.concatenate([tone(3), np.zeros(5 * SAMPLE_RATE), tone(3)]))
+    active = {w.start: w.active for w in windows(path, length=1.0, hop=1.0, detect=detector("energy"))}
     assert [second for second, seconds in active.items() if seconds < 0.2] == [3, 4, 5, 6, 7]
 
 
 def test_memory_does_not_grow_with_length(tmp_path):
     peaks = []
     for minutes in (1, 10):
-        path = write(tmp_path / f"{minutes}.wav", np.tile(tone(1), 60 * minutes))
+        path = recording(tmp_path / f"{minutes}.wav", np.tile(tone(1), 60 * minutes))
         tracemalloc.start()
-        count = sum(1 for _ in windows(path, length=4.0, hop=1.0, detect=activity.detector("energy")))
+        count = sum(1 for _ in windows(path, length=4.0, hop=1.0, detect=detector("energy")))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert count == 60 * minutes - 3
     assert peaks[1] < peaks[0] + 500_000
 
 
+class Notes:
+    """Who looks at pictures, and tells their times as the people of a window."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.heard = 0
+        self.forgotten = 0.0
+        self.most = 0
+
+    def feed(self, picture: Picture) -> None:
+        assert picture.time >= self.forgotten
+        self.times.append(picture.time)
+        self.most = max(self.most, len(self.times))
+
+    def hear(self, block: AudioBlock) -> None:
+        assert block.start * SAMPLE_RATE == self.heard
+        self.heard += len(block.samples)
+
+    def people(self, start: float, end: float) -> list[float]:
+        assert start >= self.forgotten
+        return [time for time in self.times if start <= time < end]
+
+    def active(self, start: float, end: float) -> int:
+        return round(100 * start + end)
+
+    def forget(self, before: float) -> None:
+        self.forgotten = before
+        self.times = [time for time in self.times if time >= before]
+
+
+def film(file: Path, *, pictures: float, sound: float, late: float = 0.0) -> Path:
+    """A film at 10 pictures a second that begins at `late`, beside noise that stops for the second half."""
+    with av.open(str(file), "w", format="mov") as container:
+        made = []
+        if pictures:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width = stream.height = 32
+            for index in range(round(pictures * 10)):
+                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 3 * index % 256, np.uint8), format="rgb24")
+                frame.pts, frame.time_base = index + round(late * 10), Fraction(1, 10)
+                made += stream.encode(frame)
+            made += stream.encode(None)
+        if sound:
+            track = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
+            noise = np.random.default_rng(0).normal(0, 3000, (1, round(sound * SAMPLE_RATE))).astype(np.int16)
+            noise[:, noise.shape[1] // 2 :] = 0
+            for begin in range(0, noise.shape[1], 1600):
+                piece = noise[:, begin : begin + 1600].copy()
+                piece = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
+                piece.sample_rate, piece.pts, piece.time_base = SAMPLE_RATE, begin, Fraction(1, SAMPLE_RATE)
+                made += track.encode(piece)
+        for packet in sorted(made, key=lambda packet: float(packet.dts * packet.time_base)):
+            container.mux(packet)
+    return file
+
+
+def watched(file: Path, notes: Notes | None = None, *, length: float = 2.0, hop: float = 0.75) -> list[Window]:
+    found = windows(file, length=length, hop=hop, detect=detector("energy"), look=notes or Notes())
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "sound"),
+    [(5.0, 5.0), (3.0, 5.3), (5.0, 3.3), (5.0, 0.0), (0.0, 5.0), (0.4, 0.0), (0.0, 0.4), (5.0, 0.4)],
+)
+def test_windows_cover_sound_and_pictures_of_any_length(tmp_path: Path, pictures: float, sound: float) -> None:
+    file = film(tmp_path / "a.mov", pictures=pictures, sound=sound)
+    found = watched(file)
+    length = max(pictures, sound)
+    assert found[0].start == 0
+    assert found[-1].end == pytest.approx(length, abs=1e-3)
+    assert [window.start for window in found] == pytest.approx([0.75 * index for index in range(len(found))])
+    assert len(found) == 1 if length <= 2 else all(two.start < one.end for one, two in pairwise(found))
+    assert all(window.end - window.start == pytest.approx(2) for window in found[:-1])
+    whole = read_audio(file)
+    grid = [index / 10 for index in range(round(pictures * 10))]
+    for window in found:
+        assert np.array_equal(
+            window.samples, whole[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
+        )
+        assert window.people == pytest.approx(
+            [time for time in grid if window.start - 1e-9 <= time < window.end - 1e-9]
+        )
+        assert window.speaker == round(100 * window.start + window.end)
+    sound, places = joined(found, SAMPLE_RATE)
+    assert np.array_equal(sound[: len(whole)], whole)
+    assert not sound[len(whole) :].any()  # windows without sound begin there
+    assert all(np.array_equal(sound[place], window.samples) for place, window in zip(places, found, strict=True))
+
+
+@pytest.mark.parametrize("pictures", [5.04, 4.95, 2.0])
+def test_where_the_sound_lasts_the_windows_are_those_of_the_sound_alone(tmp_path: Path, pictures: float) -> None:
+    file = film(tmp_path / "a.mov", pictures=pictures, sound=5.0)
+    alone = list(windows(file, length=2.0, hop=0.75, detect=detector("energy")))
+    together = watched(file)
+    assert [window[:2] for window in together] == [window[:2] for window in alone]
+    assert [window.active for window in together] == [window.active for window in alone]
+    assert all(np.array_equal(one.samples, two.samples) for one, two in zip(together, alone, strict=True))
+    assert together[0].active == pytest.approx(2, abs=0.04)
+    assert together[-1].active == 0
+    assert {(window.people, window.speaker) for window in alone} == {((), None)}
+
+
+def test_without_sound_there_is_no_window_unless_somebody_looks(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.mov", pictures=2.0, sound=0.0)
+    assert list(windows(file, length=2.0, hop=1.0, detect=detector("energy"))) == []
+    assert len(watched(file)) == 1
+
+
+def test_pictures_that_begin_late_keep_their_time(tmp_path: Path) -> None:
+    found = watched(film(tmp_path / "a.mov", pictures=2.0, sound=5.0, late=2.5), hop=2.0)
+    assert [len(window.people) for window in found] == [0, 15, 5]
+    assert found[1].people[0] == pytest.approx(2.5)
+
+
+def test_what_has_passed_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes hold a window and a little; decoded frames die at once; the first window comes before the last second."""
+    taken: list[float] = []
+    feed = Notes.feed
+
+    monkeypatch.setattr(Notes, "feed", lambda self, picture: (taken.append(picture.time), feed(self, picture)))
+    notes = Notes()
+    file = film(tmp_path / "a.mov", pictures=20.0, sound=3.0)
+    stream = windows(file, length=2.0, hop=1.0, detect=detector("energy"), look=notes)
+    gc.collect()
+    gc.disable()  # frames in a cycle of references would wait for the collector
+    try:
+        next(stream)
+        assert len(taken) < 40
+        assert sum(1 for _ in islice(stream, 10)) == 10
+        kept = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+        assert sum(1 for _ in stream) == 8
+    finally:
+        gc.enable()
+    assert notes.most <= 25
+    assert len(taken) == 200
+    assert kept <= 4
+
+
+def test_damage_is_told_when_it_is_reached(tmp_path: Path) -> None:
+    file = film(tmp_path / "a.mov", pictures=5.0, sound=5.0)
+    content = bytearray(file.read_bytes())
+    middle = content.index(b"mdat") + 130_000  # sound is 32,000 bytes a second
+    content[middle : middle + 20_000] = bytes(20_000)
+    file.write_bytes(content)
+    found = []
+    with pytest.raises(MediaError, match="is damaged at"):
+        found.extend(windows(file, length=1.0, hop=1.0, detect=detector("energy"), look=Notes()))
+    assert 2 <= len(found) <= 4
+
+
 @pytest.mark.recordings
-def test_silero_tells_a_voice_from_a_tone(recordings):
-    pytest.importorskip("silero_vad", exc_type=ImportError)
-    file = next(iter(sorted((recordings / "librispeech" / "train-clean-5").rglob("*.flac"))))
-    voice, hum = read_audio(file)[: 8 * SAMPLE_RATE], tone(8).astype(np.float32)
-    share = {}
-    for name, sound in (("voice", voice), ("tone", hum)):
-        frames = sound[: len(sound) // 512 * 512].reshape(-1, 512)
-        share[name] = {kind: activity.detector(kind)(frames).mean() for kind in ("energy", "silero")}
-    assert share["voice"]["silero"] > 0.5
-    assert share["tone"]["silero"] < 0.1
-    assert share["tone"]["energy"] == 1
-
-
-def test_an_unknown_detector_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="Did you mean 'silero'"):
-        activity.detector("silro")
+def test_real_recordings_are_covered(recordings: Path) -> None:
+    for name, seconds in (("face_noface.mov", 6.4), ("single_face.mp4", 2.42), ("grid/bbaf2n.mpg", 2.98)):
+        found = watched(recordings / "clips" / name, length=2.0, hop=1.0)
+        assert found[0].start == 0
+        assert found[-1].end == pytest.approx(seconds, abs=0.03)
+        assert all(window.people for window in found)

@@ -12,7 +12,7 @@ from mien import experiments
 from mien.data.normalisation import Normalisation
 from mien.data.targets import Target
 from mien.media.faces.tracking import Faces, Reason, Seen
-from mien.media.scenes import Scene
+from mien.media.windows import Window
 from mien.models.layers.normalisation import BatchNorm
 from mien.runs import timeline
 from mien.runs.cell import Model, build
@@ -113,15 +113,15 @@ def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, k
         for number, kind in enumerate(kinds):
             heard, seen = CASES[kind]
             people = () if seen is None else (seen,)
-            yield Scene(number, number + 1.0, np.zeros(16_000, np.float32), 1.0 * (heard is not None), people, None)
+            yield Window(number, number + 1.0, np.zeros(16_000, np.float32), 1.0 * (heard is not None), people, None)
 
     def frames(self, sound, places):
         return [CASES[kind][0] for kind in kinds if CASES[kind][0] is not None]
 
-    monkeypatch.setattr(timeline, "scenes", play)
+    monkeypatch.setattr(timeline, "windows", play)
     monkeypatch.setattr(Ensemble, "frames", frames)
     settings = {"window": 1.0, "hop": 1.0, "detect": None, "speaker": "active"}
-    rows = list(timeline.seen(Path("a.mp4"), ensemble, Faces(faces="whole-frame"), **settings))
+    rows = list(timeline.predictions(Path("a.mp4"), ensemble, Faces(faces="whole-frame"), **settings))
     for kind, row in zip(kinds, rows, strict=True):
         heard, seen = CASES[kind]
         expected = ensemble.judge([heard], [seen])[0]

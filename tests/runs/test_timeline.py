@@ -10,7 +10,6 @@ from mien.errors import MediaError
 from mien.media.audio import AudioBlock
 from mien.media.faces.detectors import Face
 from mien.media.faces.tracking import Faces, Reason, Seen
-from mien.media.scenes import Scene
 from mien.media.windows import Window
 from mien.runs import timeline
 
@@ -30,9 +29,6 @@ class Planted:
     def frames(self, sound, places):
         return [sound[place][:, None] for place in places]
 
-    def over(self, sound, places):
-        return self.judge(self.frames(sound, places), [None] * len(places))
-
     def judge(self, heard, seen):
         there = [(voice is not None, face is not None) for voice, face in zip(heard, seen, strict=True)]
         self.asked += there
@@ -46,13 +42,13 @@ def face(person, area=0.1, *, reason=Reason.VALID, size=8):
     return Seen(person, np.zeros((4, 3, size, size), np.uint8), reasons, np.arange(4.0), (0, 0, 1, 1), area, np.nan)
 
 
-def scene(*people, start=0.0, voice=True, speaker=None):
-    return Scene(start, start + 2.0, np.ones(2 * RATE, np.float32), 2.0 * voice, people, speaker)
+def window(*people, start=0.0, voice=True, speaker=None):
+    return Window(start, start + 2.0, np.ones(2 * RATE, np.float32), 2.0 * voice, people, speaker)
 
 
 @pytest.fixture
 def judge(monkeypatch):
-    """Judge scenes as they are given: for each row (start, person, modality)."""
+    """Judge windows as they are given: for each row (start, person, modality)."""
 
     def run(*given, speaker="active", model=None):
         def play(file, *, look, **settings):
@@ -60,10 +56,10 @@ def judge(monkeypatch):
                 look.feed(SimpleNamespace(time=0.0))
             yield from given
 
-        monkeypatch.setattr(timeline, "scenes", play)
+        monkeypatch.setattr(timeline, "windows", play)
         faces = Faces(faces="whole-frame")
         settings = {"window": 2.0, "hop": 1.0, "detect": None, "speaker": speaker}
-        return list(timeline.seen(Path("a.mp4"), model or Planted(), faces, **settings))
+        return list(timeline.predictions(Path("a.mp4"), model or Planted(), faces, **settings))
 
     return run
 
@@ -101,12 +97,12 @@ SMALL, LARGE, UNUSABLE = face(1, 0.1), face(2, 0.3), face(3, 0.5, reason=Reason.
     ],
 )
 def test_who_is_judged_by_what(judge, speaker, people, heard, active, expected):
-    assert told(judge(scene(*people, voice=heard, speaker=active), speaker=speaker)) == expected
+    assert told(judge(window(*people, voice=heard, speaker=active), speaker=speaker)) == expected
 
 
 def test_a_share_is_what_is_lost_without_a_modality_and_each_face_of_all_has_its_own(judge):
     model = Planted()
-    first, second = judge(scene(SMALL, LARGE, speaker=1), speaker="all", model=model)
+    first, second = judge(window(SMALL, LARGE, speaker=1), speaker="all", model=model)
     assert first.probabilities == pytest.approx([0.5 + VOICE + FACE, 0.5 - VOICE - FACE])
     assert (first.audio_share, first.video_share) == pytest.approx((VOICE, FACE))
     assert second.probabilities == pytest.approx([0.5 + FACE, 0.5 - FACE])
@@ -119,7 +115,7 @@ def test_windows_come_in_order_whatever_is_judged_at_once(judge, monkeypatch):
     monkeypatch.setattr(timeline, "SEEN_AT_ONCE", 3)
     monkeypatch.setattr(timeline, "JUDGED", 2 * SMALL.pixels.size)
     given = [
-        scene(*[SMALL, LARGE][: number % 3], start=float(number), voice=number % 2 == 0, speaker=1)
+        window(*[SMALL, LARGE][: number % 3], start=float(number), voice=number % 2 == 0, speaker=1)
         for number in range(10)
     ]
     model = Planted()
@@ -138,7 +134,7 @@ def test_windows_come_in_order_whatever_is_judged_at_once(judge, monkeypatch):
 
 def test_windows_with_large_faces_are_not_kept_together(judge, monkeypatch):
     taken, judged = [], []
-    many = [scene(face(1, size=64), start=float(number)) for number in range(6)]
+    many = [window(face(1, size=64), start=float(number)) for number in range(6)]
     monkeypatch.setattr(timeline, "HELD", 2 * many[0].people[0].pixels.nbytes)
 
     def watched():
@@ -151,16 +147,16 @@ def test_windows_with_large_faces_are_not_kept_together(judge, monkeypatch):
             judged.append(len(taken))
             return super().judge(heard, seen)
 
-    monkeypatch.setattr(timeline, "scenes", lambda file, **settings: watched())
+    monkeypatch.setattr(timeline, "windows", lambda file, **settings: watched())
     settings = {"window": 2.0, "hop": 1.0, "detect": None, "speaker": "active"}
-    rows = list(timeline.seen(Path("a.mp4"), Counting(), Faces(faces="whole-frame"), **settings))
+    rows = list(timeline.predictions(Path("a.mp4"), Counting(), Faces(faces="whole-frame"), **settings))
     assert len(rows) == 6
     assert judged == [2, 4, 6]
 
 
 def test_a_model_of_faces_alone_needs_pictures(judge):
     with pytest.raises(MediaError, match=r"a\.mp4: there is no video in it, and this model sees only"):
-        judge(scene(), model=Planted("video"))
+        judge(window(), model=Planted("video"))
     with pytest.raises(MediaError, match="neither sound nor video"):
         judge()
 
@@ -168,14 +164,14 @@ def test_a_model_of_faces_alone_needs_pictures(judge):
 def test_voices_alone(monkeypatch):
     parts = [Window(float(n), n + 2.0, np.ones(2 * RATE, np.float32), active) for n, active in enumerate((2, 0, 0.3))]
     monkeypatch.setattr(timeline, "windows", lambda file, **settings: iter(parts))
-    rows = list(timeline.heard(Path("a.wav"), Planted("audio"), window=2.0, hop=1.0, detect=None))
+    rows = list(timeline.predictions(Path("a.wav"), Planted("audio"), None, window=2.0, hop=1.0, detect=None))
     assert told(rows) == [("1", "audio"), ("", ""), ("1", "audio")]
     assert [row.probabilities is None for row in rows] == [False, True, False]
 
 
 def test_the_speaker_of_each_window_is_judged_in_a_stream(monkeypatch):
     """Two faces side by side for eight seconds; the left mouth goes with the sound, after four seconds the right."""
-    from mien.media import scenes
+    from mien.media import windows as walk
     from mien.media.faces import people
 
     rng = np.random.default_rng(5)
@@ -206,10 +202,10 @@ def test_the_speaker_of_each_window_is_judged_in_a_stream(monkeypatch):
             yield Still(number)
 
     monkeypatch.setattr(people, "detector", lambda name, long_side: lambda rgb: [Face(b, 0.9) for b in boxes.values()])
-    monkeypatch.setattr(scenes, "stream_media", stream)
+    monkeypatch.setattr(walk, "stream_media", stream)
     settings = {"window": 4.0, "hop": 4.0, "detect": lambda frames: np.ones(len(frames), bool)}
     for speaker, expected in (("active", ["1", "2"]), ("all", ["1", "2", "1", "2"])):
-        rows = list(timeline.seen(Path("a.mp4"), Planted(), Faces(size=8), speaker=speaker, **settings))
+        rows = list(timeline.predictions(Path("a.mp4"), Planted(), Faces(size=8), speaker=speaker, **settings))
         assert [row.person for row in rows] == expected
         by = [row.modality for row in rows]
         assert by == (["audio+video"] * 2 if speaker == "active" else ["audio+video", "video", "video", "audio+video"])

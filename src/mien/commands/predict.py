@@ -82,16 +82,15 @@ def predict(
         ensemble = replace(ensemble, unsure=unsure)
     if ensemble.longest is not None and window > ensemble.longest:
         raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
-    seen = _faces(ensemble, faces, speaker)
+    looked_for = _faces(ensemble, faces, speaker)
     rows: list[dict[str, Any]] = []
     problems: list[MediaError] = []
     for file in map(Path, files):
         try:
             detect = activity.detector(voice_activity, ensemble.rate)
-            if seen is None:
-                told = timeline.heard(file, ensemble, window=window, hop=hop, detect=detect)
-            else:
-                told = timeline.seen(file, ensemble, seen, window=window, hop=hop, detect=detect, speaker=speaker)
+            told = timeline.predictions(
+                file, ensemble, looked_for, window=window, hop=hop, detect=detect, speaker=speaker
+            )
             rows += _rows(file, told, ensemble)
         except MediaError as error:
             problems.append(error)

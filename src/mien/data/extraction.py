@@ -20,7 +20,8 @@ from mien.common.workers import Lost, spread
 from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import MediaError
-from mien.media.audio import SAMPLE_RATE, probe, read_audio
+from mien.media.audio import SAMPLE_RATE, read_audio
+from mien.media.containers import probe
 from mien.media.faces.people import Crops
 
 CHUNK = 32  # clips a shard

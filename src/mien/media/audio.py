@@ -21,10 +21,9 @@ import av
 import numpy as np
 
 from mien.errors import MediaError
-from mien.media.containers import MediaInfo, media_errors, open_media, probe
-from mien.media.soundtrack import TOLERANCE, Track, Waveform
-
-__all__ = ["SAMPLE_RATE", "AudioBlock", "MediaInfo", "open_media", "probe", "read_audio", "stream_audio"]
+from mien.media.containers import TOLERANCE, Media, open_media
+from mien.media.packets import Packets
+from mien.media.soundtrack import Track, Waveform, sound_stream
 
 SAMPLE_RATE = 16_000
 FILTER = {"resampler": "swr", "filter_size": "128", "cutoff": "0.955", "filter_type": "kaiser", "kaiser_beta": "9"}
@@ -67,13 +66,9 @@ def read_audio(
             not-a-number or infinity, is silent, ends before the part does, or the part is longer than `MAX_SECONDS`.
     """
     file = Path(file)
-    first = 0 if start is None or math.isnan(start) else round(start * rate)
-    last = None if end is None or math.isnan(end) else round(end * rate)
-    if first < 0 or (last is not None and last <= first):
-        raise MediaError(file, f"has no part from {start} to {end} seconds; the start must be 0 or more, the end later")
     most = round(MAX_SECONDS * rate)
     pieces, count = [np.zeros(0, np.float32)], 0
-    for piece in _sound(file, rate, first, last):
+    for piece in _sound(file, rate, start, end):
         pieces.append(piece)
         count += len(piece)
         if count > most:
@@ -105,28 +100,31 @@ def stream_audio(file: Path | str, *, rate: int = SAMPLE_RATE, block: float = 1.
     if size < 1:
         raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
     position = 0
-    for samples in regrouped(_sound(Path(file), rate, 0, None), size):
+    for samples in regrouped(_sound(Path(file), rate, None, None), size):
         yield AudioBlock(position / rate, samples)
         position += len(samples)
 
 
-def _sound(file: Path, rate: int, first: int, last: int | None) -> Iterator[Waveform]:
-    """Samples `first` to `last` (exclusive; None: the end) at `rate`, in pieces."""
-    with open_media(file) as container:
-        if not container.streams.audio:
+def _sound(file: Path, rate: int, start: float | None, end: float | None) -> Iterator[Waveform]:
+    """The sound from second `start` to `end` at `rate`, in pieces; none of a file without sound."""
+    with open_media(file) as media:
+        part = media.part(start, end, rate)
+        stream = sound_stream(media)
+        if stream is None:
             return
-        track = Track(file, container, start=first / rate)
+        first, last = part.samples(rate)
+        track = Track(Packets(media, [stream], start=first / rate), stream)
+        if track.empty:
+            raise media.ends_early(part)
         count = 0
-        for piece in part_of(track, file, rate, first, last):
+        for piece in part_of(track, rate, first, last):
             yield piece
             count += len(piece)
-        missing = not count or (last is not None and first + count < last - TOLERANCE * rate)
-        if missing:
-            part = f"from {first / rate:.2f} to {'its end' if last is None else f'{last / rate:.2f} s'}"
-            raise MediaError(file, f"ends at {track.end:.2f} s, before the part {part} does")
+        if not count or (last is not None and first + count < last - TOLERANCE * rate):
+            raise media.ends_early(part, track.end)
 
 
-def part_of(track: Track, file: Path, rate: int, first: int, last: int | None) -> Iterator[Waveform]:
+def part_of(track: Track, rate: int, first: int, last: int | None) -> Iterator[Waveform]:
     """Samples `first` to `last` (exclusive; None: the end) of an open track at `rate`, in pieces; as many as there are.
 
     The pieces do not depend on where the part begins, but for the edges.
@@ -138,14 +136,14 @@ def part_of(track: Track, file: Path, rate: int, first: int, last: int | None) -
     start = max(0, math.floor((first - _EDGE * rate) / step))
     until = None if last is None else math.ceil((last / rate + _EDGE) * track.rate)
     position = start * step
-    for piece in _resampled(file, track.samples(start * period, until), track.rate, rate):
+    for piece in _resampled(track.media, track.samples(start * period, until), track.rate, rate):
         inside = piece[max(0, first - position) : None if last is None else max(0, last - position)]
         position += len(piece)
         if len(inside):
             yield inside
 
 
-def _resampled(file: Path, pieces: Iterable[Waveform], source: int, rate: int) -> Iterator[Waveform]:
+def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int) -> Iterator[Waveform]:
     """The same sound at another rate: N samples become N * rate / source, rounded up."""
     if source == rate:
         yield from pieces
@@ -154,7 +152,7 @@ def _resampled(file: Path, pieces: Iterable[Waveform], source: int, rate: int) -
     for piece in regrouped(pieces, max(1, round(_BATCH * source))):
         frame = av.AudioFrame.from_ndarray(piece[np.newaxis], format="fltp", layout="mono")
         frame.sample_rate = source
-        with media_errors(file, f"cannot be resampled from {source} to {rate} Hz"):
+        with media.guard(f"cannot be resampled from {source} to {rate} Hz"):
             changed = [result.to_ndarray()[0] for result in resampler.resample(frame)]
         yield from changed
     for result in resampler.resample(None):

@@ -1,16 +1,17 @@
 """The one place where media files are opened, with everything that keeps a hostile or damaged one harmless.
 
-What holds for a container from `open_media`: it is a regular file (or a link to one) in one of `FORMATS`; it cannot
-lead to another file or to the network (a text file that holds an `ffconcat` list or an HLS playlist under the name of
-a video would, otherwise, read its neighbours); its streams, channels, sample rate and pixels are within bounds that
-were checked before anything is decoded. PyAV raises much besides its own errors on damaged files (`DAMAGE`); who
-decodes does so under `media_errors`, so that it comes out as `MediaError` with file and cause.
+What holds for a `Media` from `open_media`: it is a regular file (or a link to one) in one of `FORMATS`; it cannot lead
+to another file or to the network (a text file that holds an `ffconcat` list or an HLS playlist under the name of a
+video would, otherwise, read its neighbours); its streams, channels, sample rate and pixels are within its `Bounds`,
+which were checked before anything is decoded. PyAV raises much besides its own errors on damaged files: who decodes
+does so under `Media.guard`, so that it comes out as `MediaError` with file and cause.
 """
 
 import math
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,10 +28,6 @@ FORMATS = (
     "aac", "ac3", "aiff", "amr", "ape", "asf", "au", "avi", "caf", "dv", "eac3", "flac", "flv", "m4v", "matroska",
     "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "nistsphere", "ogg", "w64", "wav", "wv",
 )  # fmt: skip
-MAX_STREAMS = 64
-MAX_CHANNELS = 64
-RATES = (1_000, 768_000)  # Hz
-MAX_PIXELS = 8192 * 4352  # one 8K picture, rounded up to whole macroblocks
 
 # Formats whose header tells how long the sound is, independently of how much of the file is there.
 _PROMISE_BY_STREAM = {"wav", "flac", "mov", "mp3", "aiff"}
@@ -38,7 +35,35 @@ PROMISE_BY_CONTAINER = {"matroska", "flv"}
 # Formats whose container duration comes from such a header or from the last time stamp, not from an average bit rate.
 _TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | PROMISE_BY_CONTAINER | {"w64", "ogg", "mpeg", "mpegts", "avi", "caf"}
 # What PyAV raises on damaged files.
-DAMAGE = (av.FFmpegError, AttributeError, IndexError, UnicodeDecodeError, ValueError, MemoryError, OverflowError)
+_DAMAGE = (av.FFmpegError, AttributeError, IndexError, UnicodeDecodeError, ValueError, MemoryError, OverflowError)
+TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus table says (an encoder's padding)
+ROUNDING = 1e-3  # s by which containers round time stamps
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is read of one file at most, so that a hostile one costs no more than an honest one.
+
+    Attributes:
+        streams: in the file.
+        channels: of a sound track.
+        rates: the lowest and the highest sample rate of a sound track, in Hz.
+        pixels: of a picture: one of 8K, rounded up to whole macroblocks.
+        pictures: in a second.
+        gap: seconds without sound, or without a picture, before or within a track.
+        waiting: bytes of packets of one stream that wait until the next one of another stream is found.
+    """
+
+    streams: int = 64
+    channels: int = 64
+    rates: tuple[int, int] = (1_000, 768_000)
+    pixels: int = 8192 * 4352
+    pictures: int = 480
+    gap: float = 3600.0
+    waiting: int = 2**28
+
+
+BOUNDS = Bounds()
 
 
 class MediaInfo(NamedTuple):
@@ -49,22 +74,71 @@ class MediaInfo(NamedTuple):
     video: bool
 
 
-def explain(error: Exception) -> str:
-    """What an exception of PyAV says, without numbers of its own."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+class Part(NamedTuple):
+    """A part of a file from `start` to `end` (exclusive), in media seconds; an `end` of inf is the file's."""
+
+    start: float
+    end: float
+
+    def samples(self, rate: int) -> tuple[int, int | None]:
+        """The first sample at a rate in Hz, and the one after the last; None for the end of the file."""
+        return round(self.start * rate), None if math.isinf(self.end) else round(self.end * rate)
+
+    def __str__(self) -> str:
+        if math.isinf(self.end):
+            return f"from {self.start:.2f} s to its end"
+        return f"from {self.start:.2f} to {self.end:.2f} s"
+
+
+class Media:
+    """An open media file, and the sentences that say what is wrong with it.
+
+    Attributes:
+        file: as it was given.
+        container: the open file.
+        bounds: what is read of it.
+        format: the short name of its format, one of `FORMATS`.
+        origin: the time stamp, in seconds, that is media time 0: the start of the earliest stream.
+    """
+
+    def __init__(self, file: Path, container: "InputContainer", bounds: Bounds) -> None:
+        self.file = file
+        self.container = container
+        self.bounds = bounds
+        self.format = str(container.format.name).split(",")[0]
+        self.origin = (container.start_time or 0) / av.time_base
+
+    def error(self, cause: str) -> MediaError:
+        """The error of this file: what is wrong with it, one clause."""
+        return MediaError(self.file, cause)
+
+    def guard(self, doing: str) -> AbstractContextManager[None]:
+        """Turn what a damaged file makes PyAV raise in a `with` block into `MediaError`; `doing` begins the cause."""
+        return _guarded(self.file, doing)
+
+    def part(self, start: float | None, end: float | None, rate: int) -> Part:
+        """The part from `start` to `end`, of which None and nan are the beginning and the end of the file.
+
+        Raises:
+            MediaError: it begins before the file, or holds no sample at `rate` Hz.
+        """
+        begin = 0.0 if start is None or math.isnan(start) else start
+        part = Part(begin, math.inf if end is None or math.isnan(end) else end)
+        if part.start < part.end:
+            first, last = part.samples(rate)
+            if first >= 0 and (last is None or first < last):
+                return part
+        raise self.error(f"has no part from {start} to {end} seconds; the start must be 0 or more, the end later")
+
+    def ends_early(self, part: Part, time: float | None = None) -> MediaError:
+        """The error for a file that ends before a part of it does; None where it is not known when."""
+        if time is None:
+            return self.error(f"ends before {part.start:.2f} s, where the part begins")
+        return self.error(f"ends at {time:.2f} s, before the part {part} does")
 
 
 @contextmanager
-def media_errors(file: Path, doing: str) -> Iterator[None]:
-    """Turn whatever a damaged file makes PyAV raise into `MediaError`; `doing` begins the cause."""
-    try:
-        yield
-    except DAMAGE as error:
-        raise MediaError(file, f"{doing}: {explain(error)}") from error
-
-
-@contextmanager
-def open_media(file: Path | str) -> Iterator["InputContainer"]:
+def open_media(file: Path | str) -> Iterator[Media]:
     """Open a media file for reading and close it at the end of the `with` block.
 
     Args:
@@ -72,7 +146,7 @@ def open_media(file: Path | str) -> Iterator["InputContainer"]:
 
     Raises:
         MediaError: missing, no regular file (refused without waiting for a pipe), empty, of no known format, a
-            playlist, damaged so that no stream is found, or beyond the bounds of this module.
+            playlist, damaged so that no stream is found, or beyond `BOUNDS`.
     """
     file = Path(file)
     try:
@@ -87,44 +161,50 @@ def open_media(file: Path | str) -> Iterator["InputContainer"]:
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "file",
-        "max_pixels": str(MAX_PIXELS),
+        "max_pixels": str(BOUNDS.pixels),
         # libav asks whether PCM is a disguised DTS stream, by default for so long that opening a wav takes 16 ms.
         "max_probe_packets": "4",
     }
-    with media_errors(file, "is no media file of a known format, or is damaged at its head"):
+    with _guarded(file, "is no media file of a known format, or is damaged at its head"):
         # An absolute path, because libav reads `data:...` or `http:...` at the beginning of a name as a protocol.
         container = av.open(str(file.absolute()), options=options, metadata_errors="replace")
     with container:
-        _check_bounds(file, container)
-        yield container
+        media = Media(file, container, BOUNDS)
+        _check_bounds(media)
+        yield media
 
 
-def _check_bounds(file: Path, container: "InputContainer") -> None:
-    streams = container.streams
-    if len(streams) > MAX_STREAMS:
-        raise MediaError(file, f"has {len(streams)} streams; at most {MAX_STREAMS} are read")
+@contextmanager
+def _guarded(file: Path, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        cause = getattr(error, "strerror", None) or error or type(error).__name__
+        raise MediaError(file, f"{doing}: {cause}") from error
+
+
+def _check_bounds(media: Media) -> None:
+    streams, bounds = media.container.streams, media.bounds
+    if len(streams) > bounds.streams:
+        raise media.error(f"has {len(streams)} streams; at most {bounds.streams} are read")
     if not streams.audio and not streams.video:
-        raise MediaError(file, "holds neither sound nor pictures")
+        raise media.error("holds neither sound nor pictures")
     sizes = [video.width * video.height for video in streams.video if video.codec_context is not None]
-    if max(sizes, default=0) > MAX_PIXELS or not (any(sizes) or streams.audio):  # libav sets a forbidden size to 0
-        raise MediaError(file, f"holds pictures that cannot be read or have more than {MAX_PIXELS:,} pixels")
+    if max(sizes, default=0) > bounds.pixels or not (any(sizes) or streams.audio):  # libav sets a forbidden size to 0
+        raise media.error(f"holds pictures that cannot be read or have more than {bounds.pixels:,} pixels")
+    low, high = bounds.rates
     for audio in streams.audio:
         if audio.codec_context is None:
-            raise MediaError(file, "holds sound in a coding that is not known; convert it to wav or flac")
-        if audio.channels > MAX_CHANNELS:
-            raise MediaError(file, f"has {audio.channels} channels; at most {MAX_CHANNELS} are read")
-        if audio.sample_rate and not RATES[0] <= audio.sample_rate <= RATES[1]:
-            raise MediaError(file, f"has a sample rate of {audio.sample_rate} Hz; known are {RATES[0]} to {RATES[1]}")
+            raise media.error("holds sound in a coding that is not known; convert it to wav or flac")
+        if audio.channels > bounds.channels:
+            raise media.error(f"has {audio.channels} channels; at most {bounds.channels} are read")
+        if audio.sample_rate and not low <= audio.sample_rate <= high:
+            raise media.error(f"has a sample rate of {audio.sample_rate} Hz; known are {low} to {high}")
 
 
-def format_name(container: "InputContainer") -> str:
-    """The short name of the container's format, one of `FORMATS`."""
-    return str(container.format.name).split(",")[0]
-
-
-def origin(container: "InputContainer") -> float:
-    """The time stamp, in seconds, that is media time 0: the start of the earliest stream."""
-    return (container.start_time or 0) / av.time_base
+def damaged_at(time: float) -> str:
+    """How the cause of damage at a media second begins."""
+    return f"is damaged at {time:.2f} s"
 
 
 def probe(file: Path | str) -> MediaInfo:
@@ -136,17 +216,17 @@ def probe(file: Path | str) -> MediaInfo:
     Raises:
         MediaError: as `open_media`.
     """
-    file = Path(file)
-    with open_media(file) as container:
+    with open_media(file) as media:
+        container = media.container
         cover = av.stream.Disposition.attached_pic
         video = any(not stream.disposition & cover for stream in container.streams.video)
         seconds = 0.0
-        if container.duration and format_name(container) in _TRUE_DURATION:
+        if container.duration and media.format in _TRUE_DURATION:
             seconds = container.duration / av.time_base
         else:
-            with media_errors(file, "is damaged"):
+            with media.guard("is damaged"):
                 for packet in container.demux():
-                    seconds = max(seconds, packet_end(packet) - origin(container))
+                    seconds = max(seconds, packet_end(packet) - media.origin)
         return MediaInfo(seconds, bool(container.streams.audio), video)
 
 
@@ -164,21 +244,21 @@ class Promise(NamedTuple):
     of_stream: bool
 
 
-def promised(file: Path, container: "InputContainer", stream: "Stream") -> Promise | None:
+def promised(media: Media, stream: "Stream") -> Promise | None:
     """What the header promises; None where the format makes no promise, or where its writer did not know."""
-    name, start = format_name(container), origin(container)
-    if name in PROMISE_BY_CONTAINER and container.duration:
-        return Promise(container.duration / av.time_base, of_stream=False)
+    name, duration = media.format, media.container.duration
+    if name in PROMISE_BY_CONTAINER and duration:
+        return Promise(duration / av.time_base, of_stream=False)
     if not stream.duration or stream.time_base is None or name not in _PROMISE_BY_STREAM:
         return None
     seconds = float(stream.duration * stream.time_base)
     if name == "wav":
-        share = _share_present(file)
+        share = _share_present(media.file)
         return Promise(seconds / share, of_stream=True) if share else None
-    if name == "mp3" and not _has_frame_count(file):
+    if name == "mp3" and not _has_frame_count(media.file):
         return None  # libav then guesses from the bit rate
     if name == "mov":  # a track may begin late
-        seconds += float((stream.start_time or 0) * stream.time_base) - start
+        seconds += float((stream.start_time or 0) * stream.time_base) - media.origin
     return Promise(seconds, of_stream=True)
 
 

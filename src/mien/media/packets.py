@@ -7,7 +7,6 @@ truncation where it is the last packet of the stream.
 
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -15,21 +14,18 @@ from av.stream import Discard
 
 from mien.errors import MediaError
 from mien.media.containers import (
-    DAMAGE,
     PROMISE_BY_CONTAINER,
-    explain,
-    format_name,
-    media_errors,
+    TOLERANCE,
+    Media,
+    damaged_at,
     open_media,
-    origin,
     packet_end,
+    promised,
 )
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from av.stream import Stream
 
-MAX_WAITING = 2**28  # bytes of packets of one stream that wait until another stream's next one is found
 _OVERHEAD = 1024  # bytes of a packet beside its content
 _FRAMED = {"flac", "mov"}
 _EXACT_SEEK = {"wav", "w64", "aiff", "caf"} | _FRAMED
@@ -41,41 +37,38 @@ class Packets:
     """The packets of some streams of an open file, read once.
 
     Attributes:
+        media: the file.
         end: media seconds at which the last of the packets read so far ends, of whatever stream.
         ended: whether the file has been read to its end.
-        origin: the time stamp, in seconds, that is media time 0.
         jumped: whether reading began in the middle of the file.
     """
 
-    def __init__(
-        self, file: Path, container: "InputContainer", streams: "Sequence[Stream]", *, start: float = 0.0
-    ) -> None:
+    def __init__(self, media: Media, streams: "Sequence[Stream]", *, start: float = 0.0) -> None:
         """Begin at the latest second before `start` at which exact decoding of all the streams can begin.
 
         Raises:
             MediaError: the file cannot be searched.
         """
+        self.media = media
         self.end = 0.0
         self.ended = False
-        self._file = file
-        self.origin = origin(container)
         self._queues: dict[int, deque[av.Packet[Any]]] = {stream.index: deque() for stream in streams}
         self._waiting = dict.fromkeys(self._queues, 0)
         self._reach = dict.fromkeys(self._queues, 0.0)
         self._over: set[int] = set()
         self._searched: set[int] = set()
-        if format_name(container) not in PROMISE_BY_CONTAINER:  # there, the end of every stream counts
-            for stream in container.streams:
+        if media.format not in PROMISE_BY_CONTAINER:  # there, the end of every stream counts
+            for stream in media.container.streams:
                 if stream.index not in self._queues:
                     stream.discard = Discard.all
-        self.jumped = self._jump(container, streams, start - _LEAD)
-        self._demuxed = container.demux()
+        self.jumped = self._jump(streams, start - _LEAD)
+        self._demuxed = media.container.demux()
 
     def take(self, stream: "Stream") -> "av.Packet[Any] | None":
         """The next packet of a stream; None after the last one. The last ones of all are empty and flush a decoder.
 
         Raises:
-            MediaError: damage, or more than `MAX_WAITING` bytes of another stream lie before the packet.
+            MediaError: damage, or more than `Bounds.waiting` bytes of another stream lie before the packet.
         """
         queue = self._queues[stream.index]
         while not queue:
@@ -91,23 +84,22 @@ class Packets:
         Raises:
             MediaError: as `take`.
         """
-        try:
+        with self.media.guard(damaged_at(self.end)):
             packet = next(self._demuxed, None)
-        except DAMAGE as error:
-            raise MediaError(self._file, f"is damaged at {self.end:.2f} s: {explain(error)}") from error
         if packet is None:
             self.ended = True
             return False
-        ends = packet_end(packet) - self.origin
+        ends = packet_end(packet) - self.media.origin
         self.end = max(self.end, ends)
         index = packet.stream.index
         if index in self._queues and index not in self._over:
             self._queues[index].append(packet)
             self._reach[index] = max(self._reach[index], ends)
             self._waiting[index] += packet.size + _OVERHEAD
-            if self._waiting[index] > MAX_WAITING:
-                cause = f"stores its sound and its pictures more than {MAX_WAITING >> 20} MB apart; write it anew"
-                raise MediaError(self._file, cause)
+            if self._waiting[index] > (most := self.media.bounds.waiting):
+                raise self.media.error(
+                    f"stores its sound and its pictures more than {most >> 20} MB apart; write it anew"
+                )
         return True
 
     def finished(self, stream: "Stream") -> bool:
@@ -132,12 +124,12 @@ class Packets:
         if stream.index in self._searched:
             return
         self._searched.add(stream.index)
-        with open_media(self._file) as container, media_errors(self._file, f"is damaged after {self.end:.2f} s"):
-            for other in container.streams:
+        with open_media(self.media.file) as again, again.guard(f"is damaged after {self.end:.2f} s"):
+            for other in again.container.streams:
                 if other.index != stream.index:
                     other.discard = Discard.all
-            for packet in container.demux(container.streams[stream.index]):
-                if packet_end(packet) - self.origin > self._reach[stream.index] + _SAME:
+            for packet in again.container.demux(again.container.streams[stream.index]):
+                if packet_end(packet) - self.media.origin > self._reach[stream.index] + _SAME:
                     return
         flush: av.Packet[Any] = av.Packet()
         flush.stream = stream
@@ -153,28 +145,31 @@ class Packets:
         """Media seconds at which the last packet of a stream ends that has been read; 0 where there is none."""
         return self._reach[stream.index]
 
-    def _jump(self, container: "InputContainer", streams: "Sequence[Stream]", start: float) -> bool:
+    def _jump(self, streams: "Sequence[Stream]", start: float) -> bool:
         """Go to a time where the format lands on the exact sample; elsewhere decode from the beginning."""
-        name = format_name(container)
-        if start <= 0 or not all(_lands_exactly(stream, name) for stream in streams):
+        if start <= 0 or not all(_lands_exactly(stream, self.media.format) for stream in streams):
             return False
         leading = max(streams, key=lambda stream: stream.type == "video")  # it begins again at key frames alone
         assert leading.time_base is not None
-        with media_errors(self._file, "cannot be searched"):
-            container.seek(int((start + self.origin) / leading.time_base), stream=leading)
+        with self.media.guard("cannot be searched"):
+            self.media.container.seek(int((start + self.media.origin) / leading.time_base), stream=leading)
         return True
 
 
 class Decoding:
-    """Frames of one stream, packet by packet."""
+    """Frames of one stream, packet by packet, and whether they last as long as the header promises.
 
-    def __init__(self, file: Path, packets: Packets, stream: "Stream") -> None:
+    Attributes:
+        broken: whether a packet could not be decoded.
+    """
+
+    def __init__(self, packets: Packets, stream: "Stream") -> None:
         self.broken = False
-        self._file = file
         self._packets = packets
         self._stream = stream
+        self._promise = promised(packets.media, stream)
         self._end = 0.0
-        self._cause: Exception | None = None
+        self._error: MediaError | None = None
 
     def frames(self, packet: "av.Packet[Any]") -> list[Any]:
         """What a packet gives; none for one that cannot be decoded, which is judged when the next one comes.
@@ -182,22 +177,41 @@ class Decoding:
         Raises:
             MediaError: the packet before was damaged.
         """
-        if self._cause is not None and packet.size:
-            raise self.damaged(self._cause) from self._cause
+        if self._error is not None and packet.size:
+            raise self._error
         frames: list[Any] = []
         try:
-            frames = self._stream.decode(packet)  # type: ignore[attr-defined, unused-ignore]
-        except DAMAGE as error:
-            self._cause, self.broken = error, True
+            with self._packets.media.guard(damaged_at(self._end)):
+                frames = self._stream.decode(packet)  # type: ignore[attr-defined, unused-ignore]
+        except MediaError as error:
+            self._error, self.broken = error, True
         else:
-            self._end = max(self._end, packet_end(packet) - self._packets.origin)
+            self._end = max(self._end, packet_end(packet) - self._packets.media.origin)
         return frames
 
-    def damaged(self, cause: Exception | str) -> MediaError:
+    def damaged(self, cause: str) -> MediaError:
         """The error for damage at the place that has been reached."""
-        return MediaError(
-            self._file, f"is damaged at {self._end:.2f} s: {cause if isinstance(cause, str) else explain(cause)}"
-        )
+        return self._packets.media.error(f"{damaged_at(self._end)}: {cause}")
+
+    def check_promise(self, end: float, *, holds: str = "holds", slack: float = 0.0) -> None:
+        """Check that a stream which ends at a media second is as long as its header promises.
+
+        Args:
+            end: media second.
+            holds: how the sentence begins.
+            slack: seconds by which it may be shorter, beside `TOLERANCE`.
+
+        Raises:
+            MediaError: it is truncated.
+        """
+        promise = self._promise
+        if promise is None or not (promise.of_stream or self._packets.ended):
+            return  # or the stream that lasts longer will tell
+        end = end if promise.of_stream else max(end, self._packets.end)
+        if end < promise.seconds - TOLERANCE - slack:
+            raise self._packets.media.error(
+                f"truncated: {holds} {end:.2f} of the {promise.seconds:.2f} seconds that its header promises"
+            )
 
     def close(self) -> None:
         """Judge the last packet.
@@ -205,9 +219,9 @@ class Decoding:
         Raises:
             MediaError: it could not be decoded.
         """
-        if self._cause is not None:
+        if self._error is not None:
             cause = f"truncated: breaks off within its last packet, at {self._end:.2f} s"
-            raise MediaError(self._file, cause) from self._cause
+            raise self._packets.media.error(cause) from self._error
 
 
 def _lands_exactly(stream: "Stream", name: str) -> bool:

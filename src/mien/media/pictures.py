@@ -7,7 +7,6 @@ A change of resolution is followed: each picture tells its own size. Interlaced 
 
 from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -16,23 +15,19 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media.containers import MAX_PIXELS, media_errors, origin, promised
+from mien.media.containers import ROUNDING, Media
 from mien.media.packets import Decoding, Packets
-from mien.media.soundtrack import MAX_GAP, TOLERANCE
 
 if TYPE_CHECKING:
     import av
-    from av.container import InputContainer
     from av.sidedata.sidedata import SideData
 
 GAP = 1.0  # s for which a picture counts as shown when no other one follows
-MAX_RATE = 480  # pictures in a second
 STRETCH = (0.25, 4.0)  # width of a pixel by its height; what lies beyond is no true recording, and is not followed
 # (a, b, c, d) of x' = a x + c y, y' = b x + d y, the place on the screen (ISO/IEC 14496-12, 6.2.2)
 Matrix = tuple[int, int, int, int]
 UPRIGHT: Matrix = (1, 0, 0, 1)
 _NO_FILM = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
-_EARLY = 1e-3  # s before time 0 that rounded time stamps may lie
 
 
 class Picture:
@@ -103,20 +98,19 @@ class Film:
         end: media seconds at which the last picture decoded so far ends.
     """
 
-    def __init__(self, file: Path, container: "InputContainer", stream: "av.VideoStream", packets: Packets) -> None:
+    def __init__(self, packets: Packets, stream: "av.VideoStream") -> None:
         """Nothing is decoded yet; `packets` are to hold those of the stream.
 
         Raises:
-            MediaError: the header tells of more pictures in a second than `MAX_RATE`.
+            MediaError: the header tells of more pictures in a second than `Bounds.pictures`.
         """
         self.end = 0.0
         self.stream = stream
-        self._file = file
+        self._media = packets.media
+        self._most = packets.media.bounds.pictures
         self._packets = packets
-        self._origin = origin(container)
-        self._promise = promised(file, container, stream)
-        self._decoding = Decoding(file, packets, stream)
-        self._recent: deque[float] = deque(maxlen=MAX_RATE + 1)
+        self._decoding = Decoding(packets, stream)
+        self._recent: deque[float] = deque(maxlen=self._most + 1)
         self._last: float | None = None
         self._reached = 0.0
         self._whole = not packets.jumped
@@ -124,18 +118,18 @@ class Film:
         self._matrix: Matrix | None = None
         self._rotation = 0
         self._step = float(1 / stream.average_rate) if stream.average_rate else 0.04
-        if 1 / self._step > MAX_RATE and (stream.frames or 0) > MAX_RATE:
+        if 1 / self._step > self._most and (stream.frames or 0) > self._most:
             raise self._too_many(1 / self._step)
         ratio = float(stream.sample_aspect_ratio or 1)
         self._stretch = ratio if STRETCH[0] <= ratio <= STRETCH[1] else 1.0
         stream.codec_context.thread_count = 1  # who needs more speed reads several files at once
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+        stream.codec_context.options = {"max_pixels": str(self._media.bounds.pixels)}
 
     def advance(self) -> list[Picture] | None:
         """Decode one packet: the pictures that it completes, often none or one; None after the last one.
 
         Raises:
-            MediaError: damage, truncation, a hole beyond `MAX_GAP`, more than `MAX_RATE` pictures in a second.
+            MediaError: damage, truncation, a hole beyond `Bounds.gap`, more than `Bounds.pictures` in a second.
         """
         packet = self._packets.take(self.stream)
         if packet is None:
@@ -154,8 +148,8 @@ class Film:
         if time < 0 or (self._last is not None and time <= self._last):
             return None
         before = 0.0 if self._last is None else self._last
-        if time - before > MAX_GAP and (self._whole or self._last is not None):
-            raise MediaError(self._file, f"has no picture from {before:.1f} to {time:.1f} s")
+        if time - before > self._media.bounds.gap and (self._whole or self._last is not None):
+            raise self._media.error(f"has no picture from {before:.1f} to {time:.1f} s")
         self._last = time
         shown = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._step
         seconds = min(max(shown, 0.0), GAP)
@@ -172,14 +166,14 @@ class Film:
         stamp = frame.dts if frame.pts is None else frame.pts
         if stamp is None or frame.time_base is None:
             return 0.0 if self._last is None else self._last + self._step
-        time = float(stamp * frame.time_base) - self._origin
-        return 0.0 if -_EARLY < time < 0 else time
+        time = float(stamp * frame.time_base) - self._media.origin
+        return 0.0 if -ROUNDING < time < 0 else time
 
     def _check_kind(self, frame: "av.VideoFrame") -> None:
-        if frame.width * frame.height * max(self._stretch, 1) > MAX_PIXELS:
-            raise MediaError(self._file, f"holds pictures of more than {MAX_PIXELS:,} pixels")
+        if frame.width * frame.height * max(self._stretch, 1) > (most := self._media.bounds.pixels):
+            raise self._media.error(f"holds pictures of more than {most:,} pixels")
         if frame.format.name != self._kind:
-            with media_errors(self._file, f"holds pictures of an unknown kind ({frame.format.name})"):
+            with self._media.guard(f"holds pictures of an unknown kind ({frame.format.name})"):
                 frame.reformat(width=16, height=16, format="rgb24")
             self._kind = frame.format.name
 
@@ -189,29 +183,27 @@ class Film:
         if stamp is None or packet.time_base is None:
             return
         self._recent.append(float(stamp * packet.time_base))
-        self._reached = max(self._reached, float((packet.pts or stamp) * packet.time_base) - self._origin + self._step)
-        if len(self._recent) > MAX_RATE and abs(self._recent[-1] - self._recent[0]) < 1:
-            raise self._too_many(MAX_RATE + 1)
+        self._reached = max(
+            self._reached, float((packet.pts or stamp) * packet.time_base) - self._media.origin + self._step
+        )
+        if len(self._recent) > self._most and abs(self._recent[-1] - self._recent[0]) < 1:
+            raise self._too_many(self._most + 1)
 
     def _too_many(self, rate: float) -> MediaError:
-        return MediaError(self._file, f"has {rate:.0f} pictures in a second or more; at most {MAX_RATE} are read")
+        return self._media.error(f"has {rate:.0f} pictures in a second or more; at most {self._most} are read")
 
     def _close(self) -> None:
-        if self._promise is not None and (self._promise.of_stream or self._packets.ended):
-            end = self._reached if self._promise.of_stream else max(self._reached, self._packets.end)
-            if end < self._promise.seconds - TOLERANCE - 2 * self._step:
-                cause = f"holds pictures for {end:.2f} of the {self._promise.seconds:.2f} seconds"
-                raise MediaError(self._file, f"truncated: {cause} that its header promises")
+        self._decoding.check_promise(self._reached, holds="holds pictures for", slack=2 * self._step)
         self._decoding.close()
         if self._whole and self._last is None:
-            raise MediaError(self._file, "has a video track without a picture that can be decoded")
+            raise self._media.error("has a video track without a picture that can be decoded")
 
 
-def film_stream(container: "InputContainer") -> "av.VideoStream | None":
+def film_stream(media: Media) -> "av.VideoStream | None":
     """The moving pictures that a player would show: the default ones, or else the largest; never a cover picture."""
     found = [
         stream
-        for stream in container.streams.video
+        for stream in media.container.streams.video
         if not stream.disposition & _NO_FILM and stream.codec_context is not None and stream.width
     ]
     return max(

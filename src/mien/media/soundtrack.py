@@ -6,102 +6,85 @@ the count of samples by no more than `SLACK` are taken as inexact.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MediaError
-from mien.media.containers import format_name, media_errors, origin, promised
+from mien.media.containers import Media, damaged_at
 from mien.media.packets import Decoding, Packets
 
 if TYPE_CHECKING:
     import av
-    from av.container import InputContainer
 
 Waveform = NDArray[np.float32]
 
 SLACK = 0.04  # s: more than the rounding of any container's time stamps
-TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus table says (an encoder's padding)
-MAX_GAP = 3600.0  # s without sound before or within a track
 
 
-def sound_stream(file: Path, container: "InputContainer") -> "av.AudioStream":
-    """The default sound track.
+def sound_stream(media: Media) -> "av.AudioStream | None":
+    """The default sound track; None where the file has none.
 
     Raises:
-        MediaError: there is none that can be decoded.
+        MediaError: it has some, but none that can be decoded.
     """
-    stream = cast("av.AudioStream | None", container.streams.best("audio"))
-    if stream is None:
-        raise MediaError(file, "holds a sound track that cannot be decoded; it is damaged at its head or no sound")
+    stream = cast("av.AudioStream | None", media.container.streams.best("audio"))
+    if stream is None and media.container.streams.audio:
+        raise media.error("holds a sound track that cannot be decoded; it is damaged at its head or no sound")
     return stream
 
 
 class Track:
-    """The default sound track of an open file, read once from a time on.
+    """A sound track of an open file, read once from a time on.
 
     Attributes:
+        media: the file.
         rate: samples per second, as decoded.
         end: media seconds at which what has been decoded so far ends.
+        empty: whether the file ends before the time at which its packets begin.
     """
 
-    def __init__(
-        self, file: Path, container: "InputContainer", *, start: float = 0.0, packets: Packets | None = None
-    ) -> None:
-        """Begin at the latest second before `start` at which sample-exact decoding can begin.
-
-        Args:
-            file: for messages.
-            container: the open file.
-            start: media seconds.
-            packets: of this track and other streams, read together; a part beyond the track's end is then no error.
+    def __init__(self, packets: Packets, stream: "av.AudioStream") -> None:
+        """Decode the first samples; `packets` are to hold those of the stream.
 
         Raises:
-            MediaError: the file is damaged or truncated before its first sample, or holds no sound.
+            MediaError: the file is damaged or truncated before its first sample, or the track holds none.
         """
-        stream = sound_stream(file, container)
+        self.media = packets.media
         self.end = 0.0
-        self._file = file
-        self._container = container
+        self._packets = packets
         self._stream = stream
-        self._origin = origin(container)
-        self._promise = promised(file, container, stream)
-        self._packets = Packets(file, container, [stream], start=start) if packets is None else packets
+        self._decoding = Decoding(packets, stream)
         self._frames = self._decoded()
         self._first = next(self._frames, None)
-        if self._first is not None:
-            self.rate = int(self._first.sample_rate)
-            return
-        if self._packets.jumped and packets is not None:
-            self.rate = int(stream.sample_rate)
-            return
-        if self._packets.jumped:
-            raise MediaError(file, f"ends before {start:.2f} s, where the part begins")
-        self._check_promise()
-        raise MediaError(file, "has a sound track without samples")
+        self.empty = self._first is None
+        if self.empty and not packets.jumped:
+            self._decoding.check_promise(self.end)
+            raise self.media.error("has a sound track without samples")
+        self.rate = int(stream.sample_rate if self._first is None else self._first.sample_rate)
 
     def samples(self, first: int, until: int | None) -> Iterator[Waveform]:
         """Samples from `first` on in pieces of any length; decoding stops when `until` (None: the end) is reached.
 
         Raises:
-            MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole beyond `MAX_GAP`.
+            MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole beyond `Bounds.gap`.
         """
+        media = self.media
         written, expected = first, None
         frame = self._first
         while frame is not None and (until is None or written < until):
             if frame.sample_rate != self.rate:
-                cause = f"changes its sample rate from {self.rate} to {frame.sample_rate} Hz; convert it to one rate"
-                raise MediaError(self._file, cause)
-            if frame.pts is None and format_name(self._container) == "flac":
-                raise MediaError(self._file, f"is damaged at {self.end:.2f} s: a checksum does not fit")
+                raise media.error(
+                    f"changes its sample rate from {self.rate} to {frame.sample_rate} Hz; convert it to one rate"
+                )
+            if frame.pts is None and media.format == "flac":
+                raise media.error(f"{damaged_at(self.end)}: a checksum does not fit")
             at = self._place(frame, expected)
             values = self._mono(frame)
             expected = at + len(values)
             self.end = expected / self.rate
-            if at - written > MAX_GAP * self.rate:
-                raise MediaError(self._file, f"has no sound from {written / self.rate:.1f} to {at / self.rate:.1f} s")
+            if at - written > media.bounds.gap * self.rate:
+                raise media.error(f"has no sound from {written / self.rate:.1f} to {at / self.rate:.1f} s")
             while written < at:
                 hole = min(at - written, self.rate)
                 yield np.zeros(hole, np.float32)
@@ -111,34 +94,25 @@ class Track:
                 written = expected
             frame = next(self._frames, None)
         if frame is None:
-            self._check_promise()
+            self._decoding.check_promise(self.end)
 
     def _decoded(self) -> Iterator["av.AudioFrame"]:
-        decoding = Decoding(self._file, self._packets, self._stream)
         while (packet := self._packets.take(self._stream)) is not None:
-            yield from decoding.frames(packet)
-        if decoding.broken:
-            self._check_promise()
-        decoding.close()
-
-    def _check_promise(self) -> None:
-        if self._promise is None or not (self._promise.of_stream or self._packets.ended):
-            return  # or the stream that lasts longer will tell
-        end = self.end if self._promise.of_stream else max(self.end, self._packets.end)
-        if end < self._promise.seconds - TOLERANCE:
-            cause = f"truncated: holds {end:.2f} of the {self._promise.seconds:.2f} seconds that its header promises"
-            raise MediaError(self._file, cause)
+            yield from self._decoding.frames(packet)
+        if self._decoding.broken:
+            self._decoding.check_promise(self.end)
+        self._decoding.close()
 
     def _place(self, frame: "av.AudioFrame", expected: int | None) -> int:
         """The index of a frame's first sample."""
         if frame.pts is None or frame.time_base is None:
             return expected or 0
-        at = round((float(frame.pts * frame.time_base) - self._origin) * self.rate)
+        at = round((float(frame.pts * frame.time_base) - self.media.origin) * self.rate)
         return expected if expected is not None and abs(at - expected) <= SLACK * self.rate else at
 
     def _mono(self, frame: "av.AudioFrame") -> Waveform:
         """(N,) float32: the mean of a frame's channels, integers divided by their full scale."""
-        with media_errors(self._file, "holds samples of an unknown kind"):
+        with self.media.guard("holds samples of an unknown kind"):
             values = frame.to_ndarray()
         if not frame.format.is_planar:
             values = values.reshape(frame.samples, -1).T
@@ -150,7 +124,7 @@ class Track:
         if kind.kind in "iu":
             scaled /= 2 ** (8 * kind.itemsize - 1)
         if not np.isfinite(scaled).all():
-            raise MediaError(self._file, "holds non-finite samples (not-a-number or infinity)")
+            raise self.media.error("holds non-finite samples (not-a-number or infinity)")
         mono: Waveform = scaled[0].copy()
         for channel in scaled[1:]:  # `mean` is slow over interleaved channels
             mono += channel

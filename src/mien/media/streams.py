@@ -1,8 +1,8 @@
 """Sound and pictures of any media file in one pass, in the order of media time, in bounded memory.
 
 The file is demuxed once. The sound is that of `media.audio` bit by bit; the pictures are decoded one by one
-(`media.film`) and converted only when they are looked at. Where a file stores its sound far from its pictures, packets
-wait compressed.
+(`media.pictures`) and converted only when they are looked at. Where a file stores its sound far from its pictures,
+packets wait compressed.
 """
 
 import math
@@ -11,22 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.errors import MediaError
 from mien.media.audio import SAMPLE_RATE, AudioBlock, part_of, regrouped
-from mien.media.containers import open_media
+from mien.media.containers import ROUNDING, TOLERANCE, Part, open_media
 from mien.media.packets import Packets
 from mien.media.pictures import GAP, Film, Picture, film_stream
-from mien.media.soundtrack import TOLERANCE, Track, Waveform, sound_stream
+from mien.media.soundtrack import Track, Waveform, sound_stream
 
 if TYPE_CHECKING:
     import av
-    from av.container import InputContainer
-
-__all__ = ["GAP", "Picture", "stream_media"]
 
 PATIENCE = 2**24  # bytes of one stream that wait for the other one before that is looked for in the rest of the file
 _AHEAD = 1.0  # s of sound, beyond a block, with which the resampler is sure to complete it
-_INEXACT = 1e-3  # s by which containers round time stamps
 
 
 def stream_media(
@@ -56,57 +51,41 @@ def stream_media(
             the part does; a file that stores its sound and its pictures too far apart to be read in one pass.
         ValueError: a block shorter than one sample.
     """
-    file = Path(file)
-    first = 0.0 if start is None or math.isnan(start) else start
-    last = math.inf if end is None or math.isnan(end) else end
-    if first < 0 or last <= first:
-        raise MediaError(file, f"has no part from {start} to {end} seconds; the start must be 0 or more, the end later")
     size = round(block * rate)
     if size < 1:
         raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
-    with open_media(file) as container:
-        sound = sound_stream(file, container) if container.streams.audio else None
-        pictures = film_stream(container)
+    with open_media(file) as media:
+        part = media.part(start, end, rate)
+        sound, pictures = sound_stream(media), film_stream(media)
         if sound is None and pictures is None:
-            raise MediaError(file, "holds neither sound nor moving pictures that can be decoded")
-        packets = Packets(file, container, [stream for stream in (sound, pictures) if stream is not None], start=first)
-        heard = None if sound is None else _Sound(file, container, packets, sound, (first, last), rate, size)
-        seen = None if pictures is None else _Show(Film(file, container, pictures, packets), packets, first, last)
+            raise media.error("holds neither sound nor moving pictures that can be decoded")
+        packets = Packets(media, [stream for stream in (sound, pictures) if stream is not None], start=part.start)
+        heard = None if sound is None else _Sound(packets, sound, part, rate, size)
+        seen = None if pictures is None else _Show(packets, pictures, part)
         yield from _merged(packets, heard, seen)
         reached = max(0.0 if heard is None else heard.next, 0.0 if seen is None else seen.film.end)
-        if reached <= first or (last < math.inf and reached < last - TOLERANCE):
-            raise MediaError(file, f"ends at {reached:.2f} s, before the part from {first:.2f} s to its end does")
+        if reached <= part.start or (part.end < math.inf and reached < part.end - TOLERANCE):
+            raise media.ends_early(part, reached if reached > part.start else None)
 
 
 def _on_show(picture: Picture | None, at: float) -> Picture | None:
-    return None if picture is None or at - picture.time > GAP + _INEXACT else picture
+    return None if picture is None or at - picture.time > GAP + ROUNDING else picture
 
 
 class _Sound:
     """The pieces of sound of an open file: `next` is where the next one begins, or where the sound ended."""
 
-    def __init__(
-        self,
-        file: Path,
-        container: "InputContainer",
-        packets: Packets,
-        stream: "av.AudioStream",
-        part: tuple[float, float],
-        rate: int,
-        size: int,
-    ) -> None:
-        first = round(part[0] * rate)
-        last = None if math.isinf(part[1]) else round(part[1] * rate)
-        self.next = first / rate
+    def __init__(self, packets: Packets, stream: "av.AudioStream", part: Part, rate: int, size: int) -> None:
+        self._first, self._last = part.samples(rate)
+        self.next = self._first / rate
         self.open = True
         self.stream = stream
         self._packets = packets
-        self._first, self._rate, self._size, self._count = first, rate, size, 0
-        self._pieces = regrouped(self._samples(file, container, first, last), size)
+        self._rate, self._size, self._count = rate, size, 0
+        self._pieces = regrouped(self._samples(), size)
 
-    def _samples(self, file: Path, container: "InputContainer", first: int, last: int | None) -> Iterator[Waveform]:
-        track = Track(file, container, start=first / self._rate, packets=self._packets)
-        yield from part_of(track, file, self._rate, first, last)
+    def _samples(self) -> Iterator[Waveform]:
+        yield from part_of(Track(self._packets, self.stream), self._rate, self._first, self._last)
 
     def ready(self) -> bool:
         """Whether the next piece can be completed without reading on."""
@@ -129,11 +108,11 @@ class _Sound:
 class _Show:
     """The pictures of an open file, or of a part of it; `head` is the next one, once it is known."""
 
-    def __init__(self, film: Film, packets: Packets, first: float, last: float) -> None:
-        self.film = film
+    def __init__(self, packets: Packets, stream: "av.VideoStream", part: Part) -> None:
+        self.film = Film(packets, stream)
         self.head: Picture | None = None
         self._packets = packets
-        self._first, self._last = first, last
+        self._first, self._last = part
         self._open = True
         self._known: deque[Picture] = deque()
         self._before: Picture | None = None
@@ -152,7 +131,7 @@ class _Show:
     def _decode(self) -> None:
         pictures = self.film.advance()
         for picture in pictures or ():
-            if picture.time < self._first - _INEXACT:
+            if picture.time < self._first - ROUNDING:
                 self._before = picture
             else:
                 self._begin(picture.time)
@@ -166,7 +145,7 @@ class _Show:
     def _begin(self, time: float) -> None:
         """Put the picture that is on show where the part begins before the first one that begins inside."""
         before, self._before = self._before, None
-        if before is not None and time > self._first + _INEXACT and _on_show(before, self._first) is not None:
+        if before is not None and time > self._first + ROUNDING and _on_show(before, self._first) is not None:
             self._known.append(before.later(self._first))
 
 

@@ -1,69 +1,134 @@
-"""A recording in overlapping windows, at bounded memory: each with its place in media time and how long it is active.
+"""A recording in overlapping windows, at bounded memory: what is heard in each, and who is seen.
 
-Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it.
+Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it. Where
+somebody looks at the pictures too, and these outlast the sound by more than `TOLERANCE`, the windows go on to their
+end. So they cover every file, and time is media time throughout.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.media.activity import Detector, frame_size
-from mien.media.audio import SAMPLE_RATE, stream_audio
+from mien.media.audio import SAMPLE_RATE, AudioBlock, stream_audio
+from mien.media.containers import TOLERANCE
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
+
+if TYPE_CHECKING:
+    from mien.media.faces.tracking import Seen
 
 
 class Window(NamedTuple):
-    """A window of sound.
+    """A window of a recording.
 
     Attributes:
         start: media seconds.
         end: media seconds.
-        samples: mono float32.
+        samples: mono float32, from `start` on: shorter than the window where the sound ends in it, empty where there
+            is none.
         active: seconds in which somebody is heard.
+        people: who is seen; nobody where nobody looks.
+        speaker: the number of the person who clearly speaks; None where nobody does.
     """
 
     start: float
     end: float
     samples: NDArray[np.float32]
     active: float
+    people: "Sequence[Seen]" = ()
+    speaker: int | None = None
 
 
-def windows(file: Path, *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE) -> Iterator[Window]:
-    """Yield the windows of a file, the first before the second is decoded; nothing where it has no sound.
+class Look(Protocol):
+    """Who follows the people of a recording: `media.faces.people.People`."""
+
+    def feed(self, picture: Picture, /) -> None:
+        """Take the next picture."""
+
+    def hear(self, block: AudioBlock, /) -> None:
+        """Take the next piece of sound."""
+
+    def people(self, start: float, end: float, /) -> "Sequence[Seen]":
+        """The people who are seen between two media seconds, which have passed."""
+
+    def active(self, start: float, end: float, /) -> int | None:
+        """The person of them who speaks; None where nobody clearly does."""
+
+    def forget(self, before: float, /) -> None:
+        """Let go of all that is earlier; no window will ask for it."""
+
+
+def windows(
+    file: Path, *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE, look: Look | None = None
+) -> Iterator[Window]:
+    """Yield the windows of a file, each as soon as its sound has come and its pictures have passed.
 
     Args:
-        file: any media file.
+        file: any media file; it may hold sound alone or pictures alone.
         length: of a window in seconds; a shorter file is one window.
         hop: seconds from one window to the next, at most `length`.
-        detect: see `media.activity.detector`.
+        detect: where somebody is heard, see `media.activity.detector`.
         rate: of the samples, in Hz.
+        look: who is seen; a new one for each file. None: no picture is decoded, and a file without sound has no window.
 
     Raises:
         MediaError: the file cannot be read.
     """
-    cut = Windows(length=length, hop=hop, detect=detect, rate=rate)
-    for block in stream_audio(file, rate=rate):
-        yield from cut.hear(block.samples)
-    yield from cut.close()
+    slicer = _Slicer(length, hop, detect, rate)
+    if look is None:
+        for block in stream_audio(file, rate=rate):
+            yield from slicer.hear(block.samples)
+        yield from slicer.close()
+        return
+    waiting: deque[Window] = deque()
+    passed = shown = 0.0
+    for item in stream_media(file, rate=rate):
+        if isinstance(item, AudioBlock):
+            look.hear(item)
+            waiting.extend(slicer.hear(item.samples))
+            passed = max(passed, item.start)
+        else:
+            look.feed(item)
+            passed, shown = item.time, item.time + item.seconds
+            waiting.extend(slicer.reach(item.time - TOLERANCE))  # no sound that begins before a picture comes after it
+        while waiting and waiting[0].end <= passed:
+            yield _watched(waiting.popleft(), hop, look)
+    waiting.extend(slicer.close(shown if not slicer.heard or shown > slicer.heard + TOLERANCE else 0.0))
+    while waiting:
+        yield _watched(waiting.popleft(), hop, look)
 
 
-class Windows:
-    """Cuts sound into windows while it comes."""
+def _watched(window: Window, hop: float, look: Look) -> Window:
+    place = (window.start, window.end)
+    window = window._replace(people=look.people(*place), speaker=look.active(*place))
+    look.forget(window.start + hop)
+    return window
 
-    def __init__(self, *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE) -> None:
-        """See `windows`."""
+
+def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
+    """The sound of consecutive windows, (N,) float32, and the place of each in it, in samples."""
+    begins = [round((part.start - some[0].start) * rate) for part in some]
+    places = [slice(begin, begin + len(part.samples)) for begin, part in zip(begins, some, strict=True)]
+    sound = np.zeros(max(place.stop for place in places), np.float32)
+    for place, part in zip(places, some, strict=True):
+        sound[place] = part.samples
+    return sound, places
+
+
+class _Slicer:
+    """Divides sound into windows while it comes."""
+
+    def __init__(self, length: float, hop: float, detect: Detector, rate: int) -> None:
         self._size, self._step, self._frame = round(length * rate), round(hop * rate), frame_size(rate)
         self._rate, self._detect = rate, detect
         self._sound, self._flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
         self._first = self._first_flag = 0  # the sample and the frame at which what is kept begins
         self._begin = self._covered = 0
-
-    @property
-    def next(self) -> float:
-        """Media seconds at which the next window ends, where it is a whole one."""
-        return (self._begin + self._size) / self._rate
 
     @property
     def heard(self) -> float:
@@ -80,7 +145,7 @@ class Windows:
 
     def reach(self, time: float) -> list[Window]:
         """The windows that are over at a media time, for a file whose sound ended earlier: with what there is of it."""
-        return self._cut_all(lambda: self.next <= time)
+        return self._cut_all(lambda: (self._begin + self._size) / self._rate <= time)
 
     def close(self, end: float = 0.0) -> list[Window]:
         """The windows that are left when all sound has come, as far as to `end` where the sound ended earlier."""
@@ -113,25 +178,3 @@ class Windows:
         self._flags, self._first_flag = self._flags[keep - self._first_flag :], keep
         self._sound, self._first = self._sound[keep * frame - self._first :], keep * frame
         return window
-
-
-class Sounding(Protocol):
-    """What begins at a media second and holds samples: a `Window`, or a scene."""
-
-    @property
-    def start(self) -> float:
-        """Media seconds."""
-
-    @property
-    def samples(self) -> NDArray[np.float32]:
-        """Mono, from `start` on; fewer than the window is long, or none, where the sound ends before it."""
-
-
-def joined(some: Sequence[Sounding], rate: int) -> tuple[NDArray[np.float32], list[slice]]:
-    """The sound of consecutive windows, (N,) float32, and the place of each in it, in samples."""
-    begins = [round((part.start - some[0].start) * rate) for part in some]
-    places = [slice(begin, begin + len(part.samples)) for begin, part in zip(begins, some, strict=True)]
-    sound = np.zeros(max(place.stop for place in places), np.float32)
-    for place, part in zip(places, some, strict=True):
-        sound[place] = part.samples
-    return sound, places

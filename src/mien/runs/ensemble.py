@@ -124,10 +124,6 @@ class Ensemble:
         name, config = self.models[0].experiment.features["audio"]
         return features.extract(name, waveforms, config)
 
-    def over(self, sound: NDArray[np.float32], places: Sequence[slice]) -> NDArray[np.float64]:
-        """The same of n parts of one waveform, see `frames`."""
-        return self.judge(self.frames(sound, places))
-
     def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
         """The frames of n parts of one waveform, each T x D; what parts share is computed once, where it can be.
 

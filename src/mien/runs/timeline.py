@@ -7,11 +7,11 @@ Who is judged where several faces are seen is `speaker`:
 - "all" takes everybody. The voice is that of one person: the active one, or where that is not clear the largest face.
 
 A voice is that of a person called `VOICE` where there is no face that can be used, and the speaker's alone where theirs
-cannot. Numbers of people restart in each file.
+cannot. Numbers of people restart in each file. A model that sees no faces hears one person, 1.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -22,14 +22,13 @@ from mien.errors import MediaError
 from mien.media.activity import Detector
 from mien.media.faces.people import People
 from mien.media.faces.tracking import Faces, Reason, Seen
-from mien.media.scenes import Scene, scenes
 from mien.media.windows import Window, joined, windows
 from mien.runs.ensemble import Ensemble
 
 Choice = Literal["active", "largest", "all"]
 
 LEAST_ACTIVE = 0.2  # seconds of voice that a window needs to be judged; of a shorter one, half of it
-AT_ONCE = 60  # windows in memory; with the usual window and hop, the pitch of so many is searched in one go
+AT_ONCE = 60  # windows of sound in memory; with the usual window and hop, the pitch of so many is searched in one go
 SEEN_AT_ONCE = 8  # windows in memory where faces are seen
 HELD = 2**25  # bytes of faces in memory, within one window more
 JUDGED = 2**22  # pixels, all channels counted, that a model sees at once: 16 MB as floats, and a multiple inside it
@@ -58,50 +57,53 @@ class Judgement(NamedTuple):
     video_share: float | None = None
 
 
-def heard(file: Path, ensemble: Ensemble, *, window: float, hop: float, detect: Detector) -> Iterator[Judgement]:
-    """Judge the sound of a file alone, of one person.
-
-    Raises:
-        MediaError: the file cannot be read, or has no sound.
-    """
-    found = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate)
-    some = list(islice(found, AT_ONCE))
-    if not some:
-        raise MediaError(file, "there is no sound in it, and this model hears only")
-    while some:
-        sound, places = joined(some, ensemble.rate)
-        spoken = [is_heard(part) for part in some]
-        wanted = [place for place, speaks in zip(places, spoken, strict=True) if speaks]
-        judged = iter(ensemble.over(sound, wanted) if wanted else ())
-        for part, speaks in zip(some, spoken, strict=True):
-            yield Judgement(part.start, part.end, "1", "audio", next(judged)) if speaks else _nobody(part)
-        some = list(islice(found, AT_ONCE))
-
-
-def seen(
-    file: Path, ensemble: Ensemble, faces: Faces, *, window: float, hop: float, detect: Detector, speaker: Choice
+def predictions(
+    file: Path,
+    ensemble: Ensemble,
+    faces: Faces | None,
+    *,
+    window: float,
+    hop: float,
+    detect: Detector,
+    speaker: Choice = "active",
 ) -> Iterator[Judgement]:
-    """Judge the faces of a file, and its sound where the model hears.
+    """What a model says of a file, in the order of time.
+
+    Args:
+        file: any media file.
+        ensemble: the model.
+        faces: how faces are found; None where the model sees none: only the sound is read, and its voice is person 1.
+        window: seconds that are judged at once.
+        hop: seconds from one window to the next.
+        detect: where somebody is heard, see `media.activity.detector`.
+        speaker: who is judged where several faces are seen.
 
     Raises:
         ConfigError: a face detector that is not installed.
         MediaError: the file cannot be read, or has nothing of what the model takes in.
     """
-    look = People(faces, rate=ensemble.rate)
-    found = scenes(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
-    some = _taken(found, ensemble, speaker)
+    if faces is None:
+        look, most, nameless = None, AT_ONCE, "1"
+        nothing = "there is no sound in it, and this model hears only"
+    else:
+        look, most, nameless = People(faces, rate=ensemble.rate), SEEN_AT_ONCE, VOICE
+        nothing = "there is neither sound nor video in it"
+    hears = "audio" in ensemble.modalities
+    found = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
+    cases = partial(_cases, speaker=speaker, hears=hears, nameless=nameless)
+    some = _taken(found, cases, most)
     if not some:
-        raise MediaError(file, "there is neither sound nor video in it")
+        raise MediaError(file, nothing)
     while some:
         yield from _judged(some, ensemble)
-        some = _taken(found, ensemble, speaker)
-    if not look.begun and "audio" not in ensemble.modalities:
+        some = _taken(found, cases, most)
+    if look is not None and not look.begun and not hears:
         raise MediaError(file, "there is no video in it, and this model sees only")
 
 
-def is_heard(part: Window | Scene) -> bool:
+def is_heard(window: Window) -> bool:
     """Whether there is enough voice in a window to judge it."""
-    return part.active >= min(LEAST_ACTIVE, 0.5 * (part.end - part.start))
+    return window.active >= min(LEAST_ACTIVE, 0.5 * (window.end - window.start))
 
 
 class _Case(NamedTuple):
@@ -115,29 +117,31 @@ class _Case(NamedTuple):
 class _Asked(NamedTuple):
     """A window without its people, and who of them is judged."""
 
-    scene: Scene
+    window: Window
     cases: tuple[_Case, ...]
 
 
-def _taken(found: Iterator[Scene], ensemble: Ensemble, speaker: Choice) -> list[_Asked]:
-    """The next windows: as many as memory holds, none at the end."""
+def _taken(found: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int) -> list[_Asked]:
+    """The next windows: at most so many, and as many as memory holds; none at the end."""
     some: list[_Asked] = []
     held = 0
-    while len(some) < SEEN_AT_ONCE and held < HELD and (scene := next(found, None)) is not None:
-        cases = _cases(scene, speaker, hears="audio" in ensemble.modalities)
-        held += sum(case.face.pixels.nbytes for case in cases if case.face is not None)
-        some.append(_Asked(scene._replace(people=()), cases))
+    while len(some) < most and held < HELD and (window := next(found, None)) is not None:
+        some.append(_Asked(window._replace(people=()), cases(window)))
+        held += sum(case.face.pixels.nbytes for case in some[-1].cases if case.face is not None)
     return some
 
 
-def _cases(scene: Scene, speaker: Choice, *, hears: bool) -> tuple[_Case, ...]:
-    """Who is judged in a window, in the order of their numbers; nobody where nobody is heard or seen."""
-    voice = hears and is_heard(scene)
-    usable = [one for one in scene.people if (one.reasons == Reason.VALID).any()]
+def _cases(window: Window, *, speaker: Choice, hears: bool, nameless: str) -> tuple[_Case, ...]:
+    """Who is judged in a window, in the order of their numbers; nobody where nobody is heard or seen.
+
+    `nameless` is whose voice it is where there is no face that can be used.
+    """
+    voice = hears and is_heard(window)
+    usable = [one for one in window.people if (one.reasons == Reason.VALID).any()]
     largest = max(usable, key=lambda one: one.area, default=None)
     faces = {str(one.person): one for one in usable}
     shown = None if largest is None else str(largest.person)
-    heard = str(scene.speaker) if scene.speaker is not None and speaker != "largest" else shown or VOICE
+    heard = str(window.speaker) if window.speaker is not None and speaker != "largest" else shown or nameless
     if speaker == "all":
         judged = sorted({*faces, *([heard] if voice else [])}, key=lambda one: (one == VOICE, len(one), one))
     elif voice or heard in faces:
@@ -157,9 +161,9 @@ def _judged(some: Sequence[_Asked], ensemble: Ensemble) -> Iterator[Judgement]:
             if case.voice and case.face is not None:
                 asked += [(None, case.face), (voice, None)]
     told = _told(asked, ensemble)
-    for scene, cases in some:
+    for window, cases in some:
         for case in cases:
-            place, whole = (scene.start, scene.end, case.person), next(told)
+            place, whole = (window.start, window.end, case.person), next(told)
             if case.voice and case.face is not None:
                 best = int(whole.argmax())
                 shares = [float(whole[best] - next(told)[best]) for _ in ("without the sound", "without the face")]
@@ -167,11 +171,7 @@ def _judged(some: Sequence[_Asked], ensemble: Ensemble) -> Iterator[Judgement]:
             else:
                 yield Judgement(*place, "audio" if case.voice else "video", whole)
         if not cases:
-            yield _nobody(scene)
-
-
-def _nobody(part: Window | Scene) -> Judgement:
-    return Judgement(part.start, part.end, "", "", None)
+            yield Judgement(window.start, window.end, "", "", None)
 
 
 def _frames(some: Sequence[_Asked], ensemble: Ensemble) -> dict[int, NDArray[np.float32]]:
@@ -179,7 +179,7 @@ def _frames(some: Sequence[_Asked], ensemble: Ensemble) -> dict[int, NDArray[np.
     wanted = [number for number, (_, cases) in enumerate(some) if any(case.voice for case in cases)]
     if not wanted:
         return {}
-    sound, places = joined([scene for scene, _ in some], ensemble.rate)
+    sound, places = joined([window for window, _ in some], ensemble.rate)
     return dict(zip(wanted, ensemble.frames(sound, [places[number] for number in wanted]), strict=True))
 
 

