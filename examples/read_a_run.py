@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     run = mien.load(folder)
 
     test = run.predictions[run.predictions["split"] == "test"]
-    test = test.assign(right=test["emotion"] == test["predicted"])
+    test = test.assign(right=test["truth"] == test["predicted"])
     for model, rows in test.groupby("model", sort=False):
         by_person = rows.groupby("speaker")["right"].mean()
         print(f"{model}: worst person {by_person.idxmin()}, {by_person.min():.0%} of the clips right")

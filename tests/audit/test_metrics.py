@@ -28,7 +28,7 @@ def test_metrics_are_json_without_nan_and_repeat_the_tables(predicted: Predict, 
     assert told["folds"]["b"]["wa"]["test"] == row(means, model="b", measure="wa")["test"]
     assert not {"leakage_differences", "tasks"} & set(told)
     own = rows[(rows["model"] == "a") & (rows["split"] == "test")]
-    scored = f1_score(own["emotion"], own["predicted"], average="macro")
+    scored = f1_score(own["truth"], own["predicted"], average="macro")
     assert told["macro_f"]["a"]["test"]["f1"] == pytest.approx(scored)
     assert told["macro_f"]["a"]["test"]["f1_low"] is None
     named = own.assign(factor="speaker", truth="s0", predicted=["s0", *["s1"] * (len(own) - 1)], probability=0.5)

@@ -40,7 +40,7 @@ def test_the_card_tells_the_figures_of_the_run(run, folder):
     logits = np.log(np.maximum(validation[list(opened.classes)].to_numpy(), 5e-7))
     probabilities = softmax(logits / told.temperature, axis=1)
     said = probabilities.max(axis=1) >= told.unsure.threshold
-    right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["emotion"]
+    right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["truth"]
     assert told.unsure.coverage == pytest.approx(said.mean(), abs=1e-4)
     assert told.unsure.accuracy == pytest.approx(right[said].mean(), abs=1e-4)
 
@@ -71,7 +71,7 @@ def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder)
     for _, tested in rows[rows["split"] == "test"].groupby("fold"):
         held = rows[(rows["split"] == "validation") & ~rows["speaker"].isin(tested["speaker"])]
         logits, place = (np.log(np.maximum(part[classes].to_numpy(), 5e-7)) for part in (held, tested))
-        names = pd.Categorical(held["emotion"], classes).codes
+        names = pd.Categorical(held["truth"], classes).codes
         grid = np.exp(np.linspace(np.log(0.05), np.log(20), 20_001))
         losses = [-np.log(softmax(logits / t, axis=1)[np.arange(len(names)), names]).mean() for t in grid]
         best = grid[int(np.argmin(losses))]
@@ -79,7 +79,7 @@ def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder)
         said = softmax(place / best, axis=1)
         enough += list(said.max(axis=1) >= sure[int(np.ceil(0.8 * len(sure))) - 1] - 1e-4)
         after += list(said)
-        truth += list(pd.Categorical(tested["emotion"], classes).codes)
+        truth += list(pd.Categorical(tested["truth"], classes).codes)
     loss = -np.log(np.array(after)[np.arange(len(truth)), truth]).mean()
     lines = {line.split(" | ")[0]: line.removesuffix(" |").split(" | ")[-1] for line in card.splitlines()}
     assert float(lines["| negative log likelihood in nats, after"]) == pytest.approx(loss, abs=2e-3)

@@ -36,7 +36,7 @@ def test_shared_classes_and_what_is_left_out_are_listed(evaluated):
     metrics, predictions = evaluated
     assert metrics["classes"] == ["anger", "neutral", "sadness"]
     assert metrics["classes_not_in_the_corpus"] == ["happiness"]
-    assert metrics["emotions_not_in_the_run"] == {"boredom": 2, "disgust": 8, "no emotion known": 2}
+    assert metrics["values_not_in_the_run"] == {"boredom": 2, "disgust": 8, "no emotion known": 2}
     assert set(predictions["predicted"]) <= {"anger", "neutral", "sadness"}
     np.testing.assert_allclose(predictions[metrics["classes"]].sum(axis=1), 1, atol=1e-5)
 
@@ -69,7 +69,7 @@ def test_what_is_predicted_is_counted_and_each_training_has_its_row(run, evaluat
 def test_a_fold_of_several_seeds_counts_by_their_mean():
     rows = [
         {"clip": f"{clip}", "speaker": f"s{clip}", "model": "m", "fold": fold, "seed": seed, "split": "evaluation"}
-        | {"emotion": "anger", "predicted": "anger" if clip < right else "sadness"}
+        | {"truth": "anger", "predicted": "anger" if clip < right else "sadness"}
         for (fold, seed), right in {(0, 0): 2, (0, 1): 6, (1, 0): 9, (1, 1): 9}.items()
         for clip in range(10)
     ]
@@ -138,7 +138,7 @@ def test_a_corpus_without_shared_classes_is_refused_with_what_both_have(run, tmp
     table["emotion"] = "boredom"
     table.to_csv(root / "corpus.csv", index=False)
     mien.prepare("table", root, out=tmp_path / "prepared")
-    with pytest.raises(CorpusError, match="it has emotions boredom"):
+    with pytest.raises(CorpusError, match="it has emotion boredom"):
         mien.evaluate(run, on=tmp_path / "prepared")
 
 

@@ -34,7 +34,7 @@ def test_a_run_holds_what_it_promises(run):
     ):
         assert (run / name).is_file()
     assert (run / "report.html").stat().st_size > 10_000
-    head = ["clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted"]
+    head = ["clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted"]
     assert list(opened.predictions.columns) == [*head, *opened.classes, "scheme"]
     assert not list(run.rglob("state.pt"))
     assert not list(run.rglob("*.tmp"))

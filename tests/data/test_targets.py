@@ -119,8 +119,8 @@ def test_how_right_an_answer_is_depends_on_the_kind():
         (
             "stress",
             {"kind": "numbers"},
-            "target 'stress': column 'stress' holds 'yes', which is no number; write kind: classes for it, or leave such "
-            "clips empty",
+            "target 'stress': column 'stress' holds 'yes', which is no number; write kind: classes for it, or leave "
+            "such clips empty",
         ),
         (
             "code",

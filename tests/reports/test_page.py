@@ -82,7 +82,7 @@ def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str)
     text = small_text
     test = small.predictions[small.predictions["split"] == "test"]
     score = {
-        model: audmetric.unweighted_average_recall(part["emotion"], part["predicted"])
+        model: audmetric.unweighted_average_recall(part["truth"], part["predicted"])
         for model, part in test.groupby("model")
     }
     best = max(score, key=score.__getitem__)
@@ -253,14 +253,14 @@ def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: 
     test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
     men = test[test["speaker"].isin(["03", "10", "11", "12", "15"])]
     women = test.drop(men.index)
-    score = [100 * audmetric.unweighted_average_recall(part["emotion"], part["predicted"]) for part in (women, men)]
+    score = [100 * audmetric.unweighted_average_recall(part["truth"], part["predicted"]) for part in (women, men)]
     row = small_text[small_text.index("female5 speakers") :]
     row = row[row.index("MEnAN") :][:200]
     assert f"{score[0]:.1f}" in row
     assert f"{score[1]:.1f}" in row
     assert "female minus male" in row
     assert "UAR14086.4" in small_text.replace(" ", ""), "listeners: .95 of anger, .85 of six others"
-    share = (test["emotion"] == test["predicted"]).groupby(test["speaker"]).mean()
+    share = (test["truth"] == test["predicted"]).groupby(test["speaker"]).mean()
     extremes = small_text[small_text.index("Best and worst") :]
     extremes = extremes[extremes.index("MEnAN") :][:60]
     assert f"{100 * share.max():.1f}" in extremes
@@ -270,7 +270,7 @@ def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: 
 def test_certainty_is_measured_on_test(small: Run, small_text: str) -> None:
     """The planted probabilities say 40 % and are right more often: never too sure, and no surer of what is right."""
     test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
-    right = (test["emotion"] == test["predicted"]).mean()
+    right = (test["truth"] == test["predicted"]).mean()
     assert f"{100 * abs(right - 0.4):.1f}" in small_text[small_text.index("Calibration error, points") :]
     assert "10 test speakers, 140 clips; the seeds that judge a clip are averaged" in small_text
 

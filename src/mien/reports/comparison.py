@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from mien.audit.comparison.comparison import Comparison
 from mien.audit.comparison.tradeoff import points
-from mien.audit.statistics.scores import COMPARED
 from mien.audit.statistics.verdict import FEWEST, LEVEL
 from mien.common.measures import MEASURES
 from mien.reports import words

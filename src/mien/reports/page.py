@@ -168,14 +168,14 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
     """The table of models: model, whether emotion is only `read`, rows of the summary, gaps, the paper's figures."""
     table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
     delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
-    reading = tasks.readers(run)
+    reading, measures = tasks.readers(run), [name for name in map(str, summary) if f"{name}_chance" in summary]
     for model in dict.fromkeys(summary["model"]):
         yield {
             "model": model,
             "read": model in reading,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
-            "delta": {measure: delta.get((model, measure)) for measure in dict.fromkeys(gaps["measure"])},
+            "delta": {measure: delta.get((model, measure)) for measure in measures},
             "paper": told.figures if (told := evidence.paper(run, model)) else {},
         }
 

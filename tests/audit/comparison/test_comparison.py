@@ -22,7 +22,7 @@ SCORES = ("uar", "wa", "f1")
 
 
 def sklearn_score(rows: pd.DataFrame, measure: str) -> float:
-    truth, guess = rows["emotion"], rows["predicted"]
+    truth, guess = rows["truth"], rows["predicted"]
     if measure == "wa":
         return float(accuracy_score(truth, guess))
     labels = sorted(truth.unique())
@@ -84,7 +84,7 @@ def test_seeds_are_averaged_within_a_speaker_and_votes_by_their_probabilities(ma
     run = make_compared("seeds", {"a": 0.6, "b": 0.5}, clips=10, seeds=(0, 1, 2))
     pairs = contrast(gather([run.folder])).pairs.set_index("measure")
     table = run.predictions[run.predictions["split"] == "test"]
-    hits = table.assign(hit=table["emotion"] == table["predicted"]).pivot_table("hit", ["speaker", "seed"], "model")
+    hits = table.assign(hit=table["truth"] == table["predicted"]).pivot_table("hit", ["speaker", "seed"], "model")
     by_speaker = hits.groupby("speaker").mean()
     assert pairs.loc["wa", "p_paired_t"] == pytest.approx(
         stats.ttest_rel(by_speaker["a"], by_speaker["b"], alternative="greater").pvalue, **EXACT
@@ -92,7 +92,7 @@ def test_seeds_are_averaged_within_a_speaker_and_votes_by_their_probabilities(ma
     right = {}
     for model, rows in table.groupby("model"):
         means = rows.groupby("clip")[list(run.classes)].mean()
-        right[model] = means.idxmax(axis=1) == rows.drop_duplicates("clip").set_index("clip")["emotion"]
+        right[model] = means.idxmax(axis=1) == rows.drop_duplicates("clip").set_index("clip")["truth"]
     alone, other = (right["a"] & ~right["b"]).sum(), (right["b"] & ~right["a"]).sum()
     told = pairs.loc["predictions"]
     assert told["p_mcnemar"] == pytest.approx(stats.binomtest(alone, alone + other).pvalue, **EXACT)

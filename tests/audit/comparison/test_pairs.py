@@ -44,7 +44,7 @@ def test_a_paired_interval_is_narrower_than_the_models_own_where_speakers_differ
     skill = rows["speaker"].map({speaker: random.random() for speaker in rows["speaker"].unique()})
     chance = pd.Series(random.random(len(rows)))
     both = pd.concat(
-        rows.assign(model=model, predicted=rows["emotion"].where(chance < skill + gain, "anger"))
+        rows.assign(model=model, predicted=rows["truth"].where(chance < skill + gain, "anger"))
         for model, gain in (("a", 0.0), ("b", 0.1))
     )
     own = row(scores.summary(both, CLASSES), model="a")

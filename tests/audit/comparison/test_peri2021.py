@@ -139,10 +139,10 @@ def test_the_evidence_of_a_run_is_its_figures(two: Run) -> None:
     assert list(head) == ["multitask_64", "alternating_64"]  # emotion is no task of person_only
     for model, row in head.items():
         own = predictions[predictions["model"] == model]
-        assert row["f1"] == pytest.approx(f1_score(own["emotion"], own["predicted"], average="macro"))
+        assert row["f1"] == pytest.approx(f1_score(own["truth"], own["predicted"], average="macro"))
     said = run_said(run)
     leak = {row["model"]: row for row in told["figure_3b"]}
-    frequent = predictions.drop_duplicates("clip")["emotion"].value_counts()
+    frequent = predictions.drop_duplicates("clip")["truth"].value_counts()
     assert len(set(frequent)) > 1
     assert told["even"] is False
     for model, row in leak.items():

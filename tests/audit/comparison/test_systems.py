@@ -68,7 +68,7 @@ def test_other_clips_labels_and_classes_are_refused_and_named(one: Run, make_com
     fewer = make_compared("fewer", {"a": 0.5}, speakers=4, clips=5)
     assert "4 only in one/a (s0c5, s1c5, s2c5, ...)" in refused(one.folder, fewer.folder)
     assert "4 only in one/a (s0c5, s1c5, s2c5, ...)" in refused(fewer.folder, one.folder)
-    for column, new in (("emotion", "boredom"), ("speaker", "s9")):
+    for column, new in (("truth", "boredom"), ("speaker", "s9")):
         changed = make_compared("changed", {"a": 0.5}, speakers=4, clips=6)
         table = changed.predictions
         table.loc[table["clip"] == "s1c2", column] = new

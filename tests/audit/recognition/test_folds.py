@@ -24,7 +24,7 @@ def test_every_training_and_the_means_equal_audmetric(predicted: Predict, row: R
     for (model, fold, seed, split), part in rows.groupby(["model", "fold", "seed", "split"]):
         for measure, oracle in ORACLES.items():
             found = row(table, model=model, fold=fold, seed=seed, split=split, measure=measure)
-            assert found["score"] == pytest.approx(oracle(part["emotion"], part["predicted"]))
+            assert found["score"] == pytest.approx(oracle(part["truth"], part["predicted"]))
             assert (found["speakers"], found["clips"]) == (1, 30)
     means = folds.fold_means(table)
     assert list(means["model"].unique()) == ["a", "b"]
@@ -59,6 +59,6 @@ def test_both_definitions_agree_where_folds_are_alike(predicted: Predict, row: R
 
 def test_unknown_emotions_are_not_scored_and_no_rows_give_no_rows(predicted: Predict) -> None:
     rows = predicted({"a": 0.6}, seeds=1)
-    unknown = rows.assign(emotion=rows["emotion"].where(rows["fold"] != 2))
+    unknown = rows.assign(truth=rows["truth"].where(rows["fold"] != 2))
     assert set(folds.by_fold(unknown, CLASSES)["fold"]) == set(range(8)) - {2}
     assert folds.by_fold(rows[:0], CLASSES).empty

@@ -23,7 +23,7 @@ def predictions(known: dict[str, float], *, clips: int = 45, seed: int = 0) -> p
             truth, other = random.choice(CLASSES), random.choice(CLASSES)
             said = truth if random.random() < known[GENDER[who]] else other
             rows.append((f"{who}-{number}", who, "m", 0, 0, "test", truth, said))
-    columns = ["clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted"]
+    columns = ["clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -34,9 +34,9 @@ def test_each_group_is_scored_as_audmetric_scores_it() -> None:
     score = {}
     for name in ("female", "male"):
         part = rows[rows["speaker"].map(GENDER) == name]
-        score[name] = audmetric.unweighted_average_recall(part["emotion"], part["predicted"])
+        score[name] = audmetric.unweighted_average_recall(part["truth"], part["predicted"])
         assert told.loc[name, "uar"] == pytest.approx(score[name], abs=1e-12)
-        assert told.loc[name, "wa"] == pytest.approx(audmetric.accuracy(part["emotion"], part["predicted"]), abs=1e-12)
+        assert told.loc[name, "wa"] == pytest.approx(audmetric.accuracy(part["truth"], part["predicted"]), abs=1e-12)
         assert told.loc[name, "low"] < told.loc[name, "uar"] < told.loc[name, "high"]
         assert told.loc[name, "speakers"] == 6
     assert gap["gap"] == pytest.approx(score["female"] - score["male"], abs=1e-12)
@@ -59,7 +59,7 @@ def test_the_bias_is_audmetrics_and_zero_for_twins() -> None:
     both = GENDER | dict.fromkeys(twins["speaker"], "male")
     assert groups.bias(pd.concat([women, twins]), CLASSES, both)["m"] == 0.0
     recalls = [
-        audmetric.recall_per_class(part["emotion"], part["predicted"], list(CLASSES))
+        audmetric.recall_per_class(part["truth"], part["predicted"], list(CLASSES))
         for _, part in rows.groupby(rows["speaker"].map(GENDER))
     ]
     apart = [abs(recalls[0][name] - recalls[1][name]) / 2 for name in CLASSES]
@@ -69,7 +69,7 @@ def test_the_bias_is_audmetrics_and_zero_for_twins() -> None:
 def test_a_class_that_one_group_lacks_makes_no_gap() -> None:
     """Both groups know anger and neutral wholly; sadness, which women alone have, nobody knows."""
     rows = predictions({"female": 1.0, "male": 1.0})
-    sad, women = rows["emotion"] == "sadness", rows["speaker"].map(GENDER) == "female"
+    sad, women = rows["truth"] == "sadness", rows["speaker"].map(GENDER) == "female"
     rows.loc[sad, "predicted"] = "anger"
     rows = rows[women | ~sad]
     found = groups.gaps(rows, CLASSES, GENDER).iloc[0]

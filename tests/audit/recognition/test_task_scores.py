@@ -35,9 +35,9 @@ def test_macro_f_is_that_of_pooled_clips(predicted) -> None:
     table = predicted({"a": 0.8}, seeds=1)
     found = macro_f(table, CLASSES).set_index("split")
     rows = table[table["split"] == "test"]
-    assert found.loc["test", "f1"] == pytest.approx(f1_score(rows["emotion"], rows["predicted"], average="macro"))
-    most = rows["emotion"].mode().iloc[0]
-    chance = f1_score(rows["emotion"], [most] * len(rows), average="macro")
+    assert found.loc["test", "f1"] == pytest.approx(f1_score(rows["truth"], rows["predicted"], average="macro"))
+    most = rows["truth"].mode().iloc[0]
+    chance = f1_score(rows["truth"], [most] * len(rows), average="macro")
     assert found.loc["test", "f1_chance"] == pytest.approx(chance)
     assert found.loc["test", "f1_low"] < found.loc["test", "f1"] < found.loc["test", "f1_high"]
 

@@ -105,7 +105,7 @@ def test_seeds_of_a_fold_are_one_ensemble_and_folds_are_not():
         ("c", 1, 0, "anger+neutral", 0.5),
         ("d", 1, 0, None, 0.5),
     ]
-    table = pd.DataFrame(rows, columns=["clip", "fold", "seed", "emotion", "anger"]).assign(
+    table = pd.DataFrame(rows, columns=["clip", "fold", "seed", "truth", "anger"]).assign(
         neutral=lambda rows: 1 - rows["anger"]
     )
     judged = judgements(table, ("anger", "neutral"))

@@ -21,17 +21,17 @@ Row = Callable[..., "pd.Series[object]"]
 def test_one_seed_equals_audmetric_and_scikit_learn(predicted: Predict, row: Row) -> None:
     rows = predicted({"a": 0.6}, seeds=1, splits=("test",))
     got = row(scores.summary(rows, CLASSES), model="a", split="test")
-    assert got["uar"] == pytest.approx(audmetric.unweighted_average_recall(rows["emotion"], rows["predicted"]))
-    assert got["wa"] == pytest.approx(audmetric.accuracy(rows["emotion"], rows["predicted"]))
+    assert got["uar"] == pytest.approx(audmetric.unweighted_average_recall(rows["truth"], rows["predicted"]))
+    assert got["wa"] == pytest.approx(audmetric.accuracy(rows["truth"], rows["predicted"]))
     table = scores.confusion(rows, CLASSES)
     for speaker, counts in zip(table.speakers, table.counts, strict=True):
         part = rows[rows["speaker"] == speaker]
-        np.testing.assert_allclose(counts, confusion_matrix(part["emotion"], part["predicted"], labels=list(CLASSES)))
+        np.testing.assert_allclose(counts, confusion_matrix(part["truth"], part["predicted"], labels=list(CLASSES)))
 
 
 def test_seeds_are_averaged_and_each_seed_is_pooled_over_speakers(predicted: Predict, row: Row) -> None:
     rows = predicted({"a": 0.6}, seeds=3, splits=("test",))
-    each = [audmetric.unweighted_average_recall(part["emotion"], part["predicted"]) for _, part in rows.groupby("seed")]
+    each = [audmetric.unweighted_average_recall(part["truth"], part["predicted"]) for _, part in rows.groupby("seed")]
     got = row(scores.summary(rows, CLASSES), model="a")
     assert got["uar"] == pytest.approx(np.mean(each))
     assert got["uar_seeds"] == pytest.approx(np.std(each, ddof=1))
@@ -84,19 +84,19 @@ def test_chance_and_worst_speaker(predicted: Predict, row: Row) -> None:
     got = row(scores.summary(rows, CLASSES), model="a")
     part = rows[rows["speaker"] == "s5"]
     assert got["worst_speaker"] == "s5"
-    assert got["worst_wa"] == pytest.approx((part["emotion"] == "sadness").mean())
+    assert got["worst_wa"] == pytest.approx((part["truth"] == "sadness").mean())
     assert got["worst_uar"] == pytest.approx(1 / 3)
     assert got["uar_chance"] == pytest.approx(1 / 3)
-    assert got["wa_chance"] == pytest.approx(rows["emotion"].value_counts(normalize=True).max())
+    assert got["wa_chance"] == pytest.approx(rows["truth"].value_counts(normalize=True).max())
     speaker = row(scores.by_speaker(rows, CLASSES), model="a", speaker="s5")
     assert (speaker["wa"], speaker["clips"]) == (got["worst_wa"], 30)
 
 
 def test_a_class_that_nobody_has_is_left_out_of_the_mean_and_of_chance(predicted: Predict, row: Row) -> None:
     rows = predicted({"a": 0.7}, seeds=1, splits=("test",))
-    fewer = rows[rows["emotion"] != "sadness"]
+    fewer = rows[rows["truth"] != "sadness"]
     got = row(scores.summary(fewer, CLASSES), model="a")
-    recalls = [(part["predicted"] == name).mean() for name, part in fewer.groupby("emotion")]
+    recalls = [(part["predicted"] == name).mean() for name, part in fewer.groupby("truth")]
     assert got["uar"] == pytest.approx(np.mean(recalls))
     assert got["uar_chance"] == 0.5
 
@@ -105,7 +105,7 @@ def test_several_emotions_are_right_when_one_is_named_and_unknown_ones_are_not_s
     predicted: Predict, row: Row
 ) -> None:
     rows = predicted({"a": 1.0}, speakers=2, clips=2, seeds=1, splits=("test",))
-    rows["emotion"] = ["anger+sadness", "anger+sadness", "happiness", None]
+    rows["truth"] = ["anger+sadness", "anger+sadness", "happiness", None]
     rows["predicted"] = ["sadness", "happiness", "happiness", "anger"]
     got = row(scores.summary(rows, CLASSES), model="a")
     assert got["wa"] == pytest.approx(2 / 3)
@@ -119,10 +119,10 @@ def test_chance_of_clips_with_several_emotions_is_what_uniform_guesses_and_the_b
     assert both == {"uar": pytest.approx(0.5), "wa": 1.0}
     random = np.random.default_rng(0)
     truth = np.array(["anger+sadness", "anger", "happiness", "anger+happiness+sadness"])[random.integers(4, size=60)]
-    rows = pd.DataFrame({"clip": np.arange(60), "speaker": "s", "emotion": truth, "model": "a", "split": "test"})
+    rows = pd.DataFrame({"clip": np.arange(60), "speaker": "s", "truth": truth, "model": "a", "split": "test"})
     many = pd.concat([rows.assign(seed=seed, fold=0) for seed in range(400)])
     guessed = many.assign(predicted=np.array(CLASSES)[random.integers(3, size=len(many))])
-    told = scores.chance(rows["emotion"], CLASSES)
+    told = scores.chance(rows["truth"], CLASSES)
     assert told["uar"] == pytest.approx(float(uar(scores.confusion(guessed, CLASSES).counts.sum(0))), abs=0.005)
     constant = [scores.confusion(rows.assign(seed=0, predicted=name), CLASSES).counts.sum(0) for name in CLASSES]
     assert told["wa"] == pytest.approx(max(float(wa(counts)) for counts in constant))
@@ -142,7 +142,7 @@ def test_delta_is_paired_where_the_same_speakers_validate_and_are_tested(predict
     both = pd.concat([rows, rows.assign(split="validation")])
     delta = row(scores.gaps(both, CLASSES), measure="uar")
     assert (delta["delta"], delta["low"], delta["high"]) == (0, 0, 0)
-    better = rows.assign(split="validation", predicted=rows["emotion"])
+    better = rows.assign(split="validation", predicted=rows["truth"])
     delta = row(scores.gaps(pd.concat([rows, better]), CLASSES), measure="uar")
     assert delta["high"] < 0
     assert scores.gaps(rows, CLASSES).empty

@@ -83,7 +83,7 @@ def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatc
     assert "<h3>Pooled and by fold</h3>" in html
     tasks = re.sub(r"<[^>]+>", " ", html.split('aria-label="Macro F and other tasks"')[1].split("</table>")[0])
     test = told.predictions.query("split == 'test'")
-    scored = f1_score(test["emotion"], test["predicted"], average="macro")
+    scored = f1_score(test["truth"], test["predicted"], average="macro")
     assert re.search(rf"MEnAN\s+{100 * scored:.1f}\s+[\d.]+ to [\d.]+\s+[\d.]+\s+75.0\s+[\d.]+ to [\d.]+", tasks)
     assert "(read)" not in html
     assert "all one class" in tasks

@@ -61,14 +61,14 @@ def text_of(html: str) -> str:
 
 def recall(part: pd.DataFrame) -> float:
     """UAR over the classes that the part has."""
-    classes = sorted(set(part["emotion"]))
-    return float(recall_score(part["emotion"], part["predicted"], labels=classes, average="macro"))
+    classes = sorted(set(part["truth"]))
+    return float(recall_score(part["truth"], part["predicted"], labels=classes, average="macro"))
 
 
 def test_pooled_mean_of_folds_and_paper_stand_below_each_other(told: Run, html: str) -> None:
     predictions = told.predictions
     test = predictions[(predictions["split"] == "test") & (predictions["model"] == "MEnAN")]
-    with_seeds = test.groupby(["fold", "seed"])[["emotion", "predicted"]]
+    with_seeds = test.groupby(["fold", "seed"])[["truth", "predicted"]]
     each = pd.Series({key: recall(part) for key, part in with_seeds})
     means = each.groupby(level=0).mean()
     table = text_of(html[html.index("Pooled and by fold") : html.index("Each fold")])

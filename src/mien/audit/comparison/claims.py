@@ -26,8 +26,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mien.audit.recognition.task_scores import constant
-from mien.audit.statistics.contrasts import Measure, Term, accuracy, balanced_f1, contrast, fixed, verdicts
-from mien.audit.statistics.scores import BySpeaker, f1
+from mien.audit.statistics.contrasts import Score as Measure
+from mien.audit.statistics.contrasts import Term, contrast, fixed, verdicts
+from mien.audit.statistics.scores import BySpeaker
 from mien.audit.statistics.verdict import FEWEST
 from mien.common.measures import balanced_f1
 from mien.common.measures import macro_f1 as f1

@@ -28,8 +28,11 @@ from mien.audit.recognition.task_scores import TASKS, constant, homogeneity, of_
 from mien.audit.run_leakage import predictions as said
 from mien.audit.run_leakage.measure import run_said
 from mien.audit.run_leakage.targets import tasks
-from mien.audit.statistics.contrasts import Term, accuracy, balanced_f1, contrast, right_and_wrong
-from mien.audit.statistics.scores import BySpeaker, confusions, f1, judged
+from mien.audit.statistics.contrasts import Term, contrast, right_and_wrong
+from mien.audit.statistics.scores import BySpeaker, confusions, judged
+from mien.common.measures import balanced_f1
+from mien.common.measures import macro_f1 as f1
+from mien.common.measures import wa as accuracy
 from mien.runs.run import Run
 from mien.runs.tables import read_table
 

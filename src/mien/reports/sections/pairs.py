@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mien.audit.statistics.scores import SCORES
 from mien.audit.statistics.verdict import LEVEL
 from mien.reports import words
 from mien.reports.words import counted, listed

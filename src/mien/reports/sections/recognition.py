@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit.statistics import scores
-from mien.common.measures import uar
 from mien.reports.figures import plots
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
