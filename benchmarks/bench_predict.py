@@ -61,7 +61,7 @@ def breakdown(file: Path, model: str | None, seconds: int) -> None:
 
     torch.set_num_threads(1)
     ensemble = Ensemble.open(locate(model), torch.device("cpu"))
-    rate, (name, config) = ensemble.rate, ensemble.models[0].experiment.feature
+    rate, (name, config) = ensemble.rate, ensemble.models[0].experiment.features["audio"]
 
     def timed(function: Callable[[], object]) -> float:
         function()

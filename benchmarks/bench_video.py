@@ -80,8 +80,8 @@ def child(file: Path, faces: str | None, model: Path | None) -> None:
         return
     look: Look = Nobody()  # type: ignore[assignment]
     if faces is not None:
+        from mien.media.faces import Faces
         from mien.media.faces.people import People
-        from mien.media.faces.tracking import Faces
 
         look = People(Faces(faces=faces, size=64))
     count = seen = 0

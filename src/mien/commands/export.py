@@ -25,9 +25,8 @@ from mien.data.dataset import Dataset
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, RunError, unknown
+from mien.media.faces import Crops, Faces
 from mien.media.faces.crops import grey
-from mien.media.faces.people import Crops
-from mien.media.faces.tracking import Faces
 from mien.reports import card
 from mien.runs import exported
 from mien.runs.cell import Model

@@ -13,7 +13,7 @@ from mien.common import processes
 from mien.common.files import atomic, write_json
 from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity
-from mien.media.faces.tracking import Faces
+from mien.media.faces import Faces
 from mien.runs import timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
@@ -50,7 +50,7 @@ def predict(
         voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
         speaker: who is judged where several faces are seen: "active" (who speaks), "largest" or "all"; see
             `mien.runs.timeline`.
-        faces: who finds faces (`mien.media.faces.tracking.Faces`); None takes what the model was trained with.
+        faces: who finds faces (`mien.media.faces.Faces`); None takes what the model was trained with.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: of torch.
 

@@ -33,8 +33,8 @@ from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError, unknown
 from mien.experiments.experiment import Experiment
+from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
-from mien.media.faces.tracking import Faces
 from mien.reports import page
 from mien.runs.cell import check, train_cell
 from mien.runs.run import Cell, Run

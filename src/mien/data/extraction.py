@@ -22,7 +22,7 @@ from mien.data.prepared import key
 from mien.errors import MediaError
 from mien.media.audio import SAMPLE_RATE, read_audio
 from mien.media.containers import probe
-from mien.media.faces.people import Crops
+from mien.media.faces import Crops
 
 CHUNK = 32  # clips a shard
 TOGETHER = 120.0  # seconds of sound in memory at which features are extracted

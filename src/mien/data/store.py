@@ -21,7 +21,7 @@ from mien.data.prepared import Prepared, keys
 from mien.data.shards import Entry
 from mien.errors import CorpusError
 from mien.features import columns
-from mien.media.faces.tracking import Faces
+from mien.media.faces import Faces
 
 
 def target(prepared: Path, name: str, config: Settings) -> Target:
@@ -104,7 +104,7 @@ class FeatureStore:
         return shard[entry.begin : entry.end]
 
     def reasons(self, clip: str) -> torch.Tensor:
-        """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.tracking.Reason`; 0 where they are."""
+        """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.Reason`; 0 where they are."""
         entry = self._entry(clip)
         if entry.shard not in self._reasons:
             self._reasons[entry.shard] = shards.reasons(entry.shard)

@@ -1,14 +1,14 @@
 """Face crops of one person a clip, (T, C, S, S) uint8, on an even grid of time: frame t is shown at t x `every` s.
 
-A frame without a usable face has a reason beside it (`tracking.Reason`) and zeros for pixels: it is not valid,
+A frame without a usable face has a reason beside it (`faces.Reason`) and zeros for pixels: it is not valid,
 and no other frame stands in for it.
 """
 
 from math import isnan
 from pathlib import Path
 
-from mien.media.faces.people import Crops, one_person
-from mien.media.faces.tracking import Faces
+from mien.media.faces import Crops, Faces
+from mien.media.faces.people import one_person
 from mien.media.streams import stream_media
 
 SOURCE = "Peri et al. 2021, section 3.1: face crops resized to a fixed size; detection and tracking are ours"
@@ -17,7 +17,7 @@ MODALITY = "video"
 
 
 class Config(Faces):
-    """See `mien.media.faces.tracking.Faces`."""
+    """See `mien.media.faces.Faces`."""
 
 
 def shape(config: Config) -> tuple[int, int, int]:

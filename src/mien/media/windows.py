@@ -20,7 +20,7 @@ from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 
 if TYPE_CHECKING:
-    from mien.media.faces.tracking import Seen
+    from mien.media.faces import Seen
 
 
 class Window(NamedTuple):

@@ -18,8 +18,7 @@ from mien.data.batches import Examples
 from mien.errors import RunError, unknown
 from mien.features._parts import extract_parts
 from mien.media.audio import SAMPLE_RATE
-from mien.media.faces.people import Crops
-from mien.media.faces.tracking import Faces, Seen
+from mien.media.faces import Crops, Faces, Seen
 from mien.runs import exported
 from mien.runs.cell import Model
 from mien.runs.run import Cell, Run

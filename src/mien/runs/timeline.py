@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from mien.errors import MediaError
 from mien.media.activity import Detector
+from mien.media.faces import Faces, Reason, Seen
 from mien.media.faces.people import People
-from mien.media.faces.tracking import Faces, Reason, Seen
 from mien.media.windows import Window, joined, windows
 from mien.runs.ensemble import Ensemble
 

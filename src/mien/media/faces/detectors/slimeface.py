@@ -3,7 +3,7 @@
 Everything at or above a confidence of 80 of 100 is a face. On every sixth frame of real clips at 320 px the faces of
 people who look at the camera lie at 91 to 95; at 640 px people who walk in a crowd lie at 77 to 91, and what is below
 75 there is hair, profiles and half a face. The empty pictures of these clips have none above; other empty pictures had
-two in 24, which is why a person takes three hits (`media.faces`).
+two in 24, which is why a person takes three hits (`faces.tracking`).
 
 The library inside of the package is called directly: the package's own function keeps each picture in memory for ever
 (some 50 MB in a minute of video) and tells no landmarks. Where the library is not found under the name that is
