@@ -27,7 +27,7 @@ from mien.runs.run_tables import AGAIN, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "emotion", "label")
 PREDICTIONS = ("clip", "speaker", "model", "fold", "seed", "split", "emotion", "predicted")
-WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")  # train nothing
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
