@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from mien.audit.statistics.scores import Array, Confusion, draws, f1, interval
+from mien.audit.statistics.scores import Array, Confusion, draws, interval
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
 
@@ -117,13 +117,17 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
     return judged(table, "family", number="speakers").drop(columns="family")
 
 
-def balanced_f1(counts: Array) -> Array:
-    """Macro F1 were all classes equally frequent: rows are weighted to the same sum; (..., K, K) -> (...).
+def balanced(measure: Measure) -> Measure:
+    """A measure were all classes equally frequent: rows are weighted to the same sum.
 
     What a test set with as many clips of each class gives, without leaving clips out.
     """
-    total = counts.sum(-1, keepdims=True)
-    return f1(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
+
+    def weighed(counts: Array) -> Array:
+        total = counts.sum(-1, keepdims=True)
+        return measure(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
+
+    return weighed
 
 
 def accuracy(counts: Array) -> Array:
