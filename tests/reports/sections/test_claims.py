@@ -181,12 +181,12 @@ def test_scores_stand_by_place_or_by_model(told: Run) -> None:
     text = plain(section)
     assert (
         "Probes are fitted on training clips. Below a score its 95 % interval over speakers. Balanced: all classes "
-        "weighted alike. All called the most frequent class: 17.0, balanced 17.0. Identity floor, the true speaker "
-        "alone: 45.0, balanced 45.0 (40.0 to 50.0). 12 speakers, 1,200 clips."
+        "weighted alike. Chance, all called the most frequent class: 17.0, balanced 17.0. Identity floor, the true "
+        "speaker alone: 45.0, balanced 45.0 (40.0 to 50.0). 12 speakers, 1,200 clips."
     ) in text
     assert (
-        "Columns: size. Below a score its 95 % interval over speakers. Naming the most frequent gets 10.0. 12 "
-        "speakers, 1,200 clips."
+        "Columns: size. Below a score its 95 % interval over speakers. Chance, all called the most frequent class: "
+        "10.0. 12 speakers, 1,200 clips."
     ) in text
 
 
@@ -260,8 +260,8 @@ def test_what_is_balanced_as_it_is_stands_once(told: Run) -> None:
     columns = "all test clips above identity floor"
     assert f"Model {columns} {columns} alone" in table(section, "Emotion, read from the speaker embedding")
     assert (
-        "Every class is equally frequent among the test clips: they are balanced as they are. All called the most "
-        "frequent class: 17.0. Identity floor, the true speaker alone: 45.0 (40.0 to 50.0)."
+        "Every class is equally frequent among the test clips: they are balanced as they are. Chance, all called the "
+        "most frequent class: 17.0. Identity floor, the true speaker alone: 45.0 (40.0 to 50.0)."
     ) in text
 
 

@@ -268,10 +268,7 @@ def _note(score: Score, ways: Sequence[Mapping[str, Any]], split: str, columns: 
         told += [even if ways[0]["even"] else "Balanced: all classes weighted alike."]
     first = {way["clips"]: way for way in reversed(ways) if way["probe"] == ways[0]["probe"]}
     first = {clips: first[clips] for clips in (ALL, BALANCED) if clips in first}
-    chance = (
-        "naming the most frequent gets" if score["measure"] == "accuracy" else "all called the most frequent class:"
-    )
-    told += [words.sentence(f"{chance} {_each(first, 'chance')}")]
+    told += [f"Chance, all called the most frequent class: {_each(first, 'chance')}."]
     if all(way["floor"] for way in first.values()):
         last = list(first.values())[-1]["floor"]
         limits = "" if last["low"] is None else f" ({words.span(last['low'], last['high'])})"
