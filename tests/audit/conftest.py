@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
+from mien import experiments
 from mien.audit.leakage import floors, leakage
 from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure
 from mien.audit.statistics import scores
 from mien.common.settings import parse
+from mien.experiments.claims import without
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
 
@@ -170,6 +172,9 @@ def write_two(
     raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "heard": True}
     raw |= {"data": {"prepared": "p", "scheme": "iemocap", "audio": {"name": "mfb43"}}}
     raw |= {"reference": {name: {"EmoVox-Test": {"person accuracy": 90.5}} for name in leaks if name.endswith("64")}}
+    paper = experiments.load("peri2021")
+    told = {name: paper.model_dump(mode="json")[name] for name in ("axes", "claims")}
+    raw |= {name: without({**told, "models": leaks}, set(paper.models) - set(leaks))[name] for name in told}
     run = Run.start(folder, parse(Experiment, raw, "test"))
     rows = []
     for who, (part, count) in product(range(people), zip(("train", "test"), each, strict=True)):

@@ -109,6 +109,21 @@ def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(r
 
 
 @pytest.mark.usefixtures("unmeasured")
+def test_claims_are_answered_by_a_finished_run_too(run, prepared, experiment, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert not (copy / "claims.json").exists()
+    told = "kind: above, factor: emotion, measure: uar, models: MEnAN, minus: chance"
+    mien.train(experiment, [f"data.prepared={prepared}", f"claims={{learns: {{says: It learns., {told}}}}}"], out=copy)
+    made = json.loads((copy / "claims.json").read_text())
+    assert [claim["claim"] for claim in made["claims"]] == ["learns"]
+    (way,) = made["scores"][0]["ways"]
+    test = Run.open(copy).metrics["models"]["MEnAN"]["test"]
+    assert {row["model"]: row["score"] for row in way["rows"]}["MEnAN"] == pytest.approx(test["uar"])
+    assert way["chance"]["score"] == pytest.approx(test["uar_chance"])
+
+
+@pytest.mark.usefixtures("unmeasured")
 def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experiment, tmp_path):
     spread = tmp_path / "run"
     mien.train(experiment, [f"data.prepared={prepared}"], out=spread, workers=2)

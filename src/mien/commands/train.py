@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from mien import experiments
-from mien.audit.comparison import pairs, peri2021
+from mien.audit.comparison import claims, pairs
 from mien.audit.comparison.sweep import sweep
 from mien.audit.leakage.silhouettes import silhouettes
 from mien.audit.metrics import metrics
@@ -175,7 +175,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     run.write_table("silhouettes.csv", silhouettes(run))
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))
-    peri2021.write(run)
+    claims.write(run)
     page.write(run)
     return inputs.told if inputs else ()
 

@@ -25,6 +25,7 @@ from mien.data.targets import TargetSettings, level_names, measures_of
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, unknown
+from mien.experiments.claims import Axes, Claim, check
 from mien.experiments.grid import Grid, Point, changed, points
 from mien.experiments.library import names as names
 from mien.experiments.library import read
@@ -59,6 +60,8 @@ class Experiment(Settings):
         provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure); the
             longest prefix holds.
         reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
+        axes: what tells models apart, see `mien.experiments.claims`.
+        claims: what the paper says of them, each answered by a run; see there.
         grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
         heard: whether a given split, or the protocol heard, may test speakers who were heard in training; what comes
@@ -82,6 +85,8 @@ class Experiment(Settings):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**63)], ...] = Field((0,), min_length=1)
     provenance: dict[str, Literal["paper", "assumed", "ours"]] = Field({})
     reference: dict[str, dict[str, float | dict[str, float]]] = Field({})
+    axes: Axes = Field({})
+    claims: dict[str, Claim] = Field({})
     grid: Grid = Field({})
     hold_test: bool = False
     heard: bool = False
@@ -307,6 +312,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
             raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
         if models := [name for name in experiment.reference if name not in experiment.models]:
             raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
+        carried = {name: config.carried for name, config in experiment.configs.items()}
+        check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target)
         found = experiment.model_copy(update={"provenance": told})
         found.sweep  # noqa: B018
     except ConfigError as error:
@@ -362,7 +369,7 @@ def _names(values: Iterable[str]) -> str:
 
 def _variant(base: Experiment, point: Point) -> Variant:
     """The experiment of one point of a grid."""
-    plain = base.model_dump(mode="json", exclude={"grid", "reference"})
+    plain = base.model_dump(mode="json", exclude={"grid", "reference", "axes", "claims"})
     alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
     raw, loose = traced(plain, changed(alone, point))
     found = resolve(raw, f"grid.{point.group}", loose)
@@ -373,6 +380,12 @@ def _variant(base: Experiment, point: Point) -> Variant:
     told = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
     renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": told})
     return Variant(point.group, point.label, point.model, name, renamed)
+
+
+def _figures(experiment: Experiment) -> set[str]:
+    """The names of the paper's figures."""
+    told = [own for tables in experiment.reference.values() for own in tables.items()]
+    return {figure for name, own in told for figure in (own if isinstance(own, dict) else [name])}
 
 
 def _whole(experiment: Experiment) -> Named:

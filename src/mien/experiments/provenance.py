@@ -8,6 +8,7 @@ from typing import Any
 
 from mien.common.settings import Named, named
 from mien.errors import ConfigError
+from mien.experiments.claims import without
 
 SCIENCE = (
     "target",
@@ -27,7 +28,7 @@ def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
     """`after` with the provenance of `before` and, of what has changed, its own; what it does not tell is ours.
 
     Also the entries whose setting `after` has taken away, perhaps to its default, perhaps for good. The reference
-    figures of a model that was taken away go with it.
+    figures of a model that was taken away go with it, and so do the claims that name it.
     """
     below, told = before.get("provenance", {}), after.get("provenance", {})
     if not isinstance(below, dict) or not isinstance(told, dict):
@@ -43,6 +44,9 @@ def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
     after = {**after, "provenance": provenance}
     if isinstance(after.get("reference"), dict):
         after["reference"] = {k: v for k, v in after["reference"].items() if f"models.{k}" not in gone}
+    models = before.get("models")
+    if taken := [name for name in models if f"models.{name}" in gone] if isinstance(models, dict) else []:
+        after = without(after, taken)
     return after, {key for key in provenance if key not in told and prefixes([key]) & gone}
 
 

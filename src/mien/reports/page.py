@@ -38,9 +38,9 @@ from mien.reports.sections import (
 )
 from mien.reports.sections.answer import answer
 from mien.reports.words import counted, percent, signed, span
-from mien.runs.run import Run
+from mien.runs.run import WORDS, Run
 
-ELSEWHERE = {"title", "paper", "command", "cost", "expected", "provenance", "reference"}  # told in other places
+ELSEWHERE = set(WORDS)  # told in other places
 
 
 def write(run: Run) -> Path:

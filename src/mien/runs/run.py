@@ -26,7 +26,7 @@ from mien.runs.tables import AGAIN, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
 ANEW = "train it anew in another folder"
-WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference")  # no setting of what is trained
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")  # train nothing
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")

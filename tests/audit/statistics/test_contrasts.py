@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.audit.statistics.contrasts import Term, contrast, fixed, right_and_wrong, verdicts
+from mien.audit.statistics.contrasts import Term, balanced, contrast, fixed, right_and_wrong, verdicts
 from mien.audit.statistics.scores import BySpeaker, interval, resampled
 from mien.audit.statistics.significance import wilcoxon
-from mien.common.measures import balanced_f1, wa
 from mien.common.measures import macro_f1 as f1
+from mien.common.measures import wa
 
 
 def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> BySpeaker:
@@ -80,7 +80,7 @@ def test_planted_differences_are_separable_and_nothing_is_not() -> None:
     rejected = 0
     for turn in range(12):
         pair = [table(0.6, seed=100 + turn), table(0.6, seed=200 + turn)]
-        found = contrast([Term(1.0, pair[0], balanced_f1), Term(-1.0, pair[1], balanced_f1)])
+        found = contrast([Term(1.0, pair[0], balanced(f1)), Term(-1.0, pair[1], balanced(f1))])
         rejected += bool(verdicts([found])["separable"].iloc[0])
     assert rejected <= 3  # of 12 at .05: four or more, 1 time in 400
 
@@ -107,14 +107,14 @@ def test_seeds_are_averaged_within_a_speaker() -> None:
     assert np.isnan(wa(np.zeros((2, 2))))
 
 
-def test_balanced_f1_is_that_of_a_drawn_even_set() -> None:
+def test_balanced_f1_is_that_of_an_even_set() -> None:
     counts = table(0.7, seed=3, people=1, each=4000).counts[0]
     even = counts / counts.sum(1, keepdims=True) * 1000
-    assert balanced_f1(counts) == pytest.approx(f1(even))
-    assert abs(float(balanced_f1(counts)) - float(f1(counts))) > 0.01
+    assert balanced(f1)(counts) == pytest.approx(f1(even))
+    assert abs(float(balanced(f1)(counts)) - float(f1(counts))) > 0.01
     alone = np.zeros((4, 4))
     alone[:, 0] = [7, 1, 1, 1]
-    assert balanced_f1(alone) == pytest.approx(2 / (4 * 5))
+    assert balanced(f1)(alone) == pytest.approx(2 / (4 * 5))
 
 
 def test_speakers_that_one_term_lacks_take_no_part() -> None:

@@ -121,14 +121,15 @@ def test_what_is_left_is_the_most_and_the_least() -> None:
 def test_an_embedding_of_several_is_named_and_what_the_other_tells_of_emotion_is_said() -> None:
     first = told(answer.leftover(pd.DataFrame([leak("a_64, emotion", 0.5)])))
     assert "still reads 50.0 % from the embedding emotion of a_64 (95 %" in first
-    rows = [{"model": name, "balanced_f1": score} for name, score in (("a_64", 0.3), ("b_64", 0.4), ("c_64", 0.2))]
-    claims = {"leaks": rows, "floor": {"balanced_f1": 0.167}}
-    assert told(answer.emotional(claims)) == (
+    rows = [{"model": name, "score": score} for name, score in (("a_64", 0.3), ("b_64", 0.4), ("c_64", 0.2))]
+    leaks = {"factor": "emotion", "embedding": "speaker", "measure": "macro F", "rows": rows, "floor": 0.167}
+    assert told(answer.leaking({"leaks": [leaks]})) == (
         "Of emotion, the speaker embedding tells a one-hidden-layer probe at most 40.0 % from b_64 and at least 20.0 % "
         "from c_64 (macro F, balanced); the true speaker alone tells 16.7 %."
     )
-    assert told(answer.emotional({"leaks": rows[:1], "floor": None})).endswith("30.0 % from a_64 (macro F, balanced).")
-    assert answer.emotional(None) == answer.emotional({"leaks": [], "floor": None}) == ""
+    alone = leaks | {"rows": rows[:1], "floor": None}
+    assert told(answer.leaking({"leaks": [alone]})).endswith("30.0 % from a_64 (macro F, balanced).")
+    assert answer.leaking(None) == answer.leaking({"leaks": []}) == ""
 
 
 @pytest.mark.parametrize("broken", [False, True])

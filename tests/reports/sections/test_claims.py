@@ -1,64 +1,121 @@
-"""The section on a paper's claims says what `peri2021.json` holds, and stands only where that is."""
+"""The section on a paper's claims says what `claims.json` holds, and stands only where that is."""
 
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 
 import pytest
 from sklearn.metrics import f1_score
 
+from mien.common.settings import parse
 from mien.errors import RunError
+from mien.experiments.claims import Claimed
 from mien.reports import page
 from mien.reports.figures import bars
 from mien.reports.sections import claims, recognition
 from mien.reports.sections import evidence as evidence_of
+from mien.reports.words import UNKNOWN
 from mien.runs.run import Run
 
+AXES = {
+    "method": {"plain": ["plain_9", "plain_4"], "no_leak": ["no_leak_9", "no_leak_4"]},
+    "size": {"9": ["plain_9", "no_leak_9"], "4": ["plain_4", "no_leak_4"]},
+}
+CLAIM = {
+    "says": "It is so.",
+    "kind": "above",
+    "factor": "emotion",
+    "measure": "uar",
+    "models": "MEnAN",
+    "minus": "chance",
+}
+PEOPLE = {"seeds": None, "speakers": 12, "clips": 1200, "trainings": 3}
 
-def row(method: str, dimension: int | None, value: float, *names: str, **more: object) -> dict[str, object]:
-    model = f"{method}_{dimension}" if dimension else "person_only"
-    told: dict[str, object] = {"model": model, "method": method, "dimension": dimension, **more}
-    for name in names:
-        told |= {name: value, f"{name}_low": value - 0.05, f"{name}_high": value + 0.05}
-    return told
+
+def way(probe: str | None, clips: str, *, even: bool = False, floor: float | None = None, **scores: float) -> dict:
+    """A score in one way, of each model."""
+    level = {"low": 0.4, "high": 0.5}
+    more = {"excess": 0.1, "excess_low": 0.05, "excess_high": 0.15} if floor and clips == "balanced" else {}
+    return {
+        **{"probe": probe, "clips": clips, "claimed": True, "even": even, "chance": level | {"score": 0.17}},
+        "floor": None if floor is None else level | {"score": floor},
+        "rows": [
+            {"model": model, "score": score, "low": score - 0.05, "high": score + 0.05, "paper": None, **PEOPLE, **more}
+            for model, score in scores.items()
+        ],
+    }
 
 
-def evidence() -> dict[str, object]:
-    grid = [("multitask", 2048, 0.6), ("multitask", 64, 0.5), ("alternating", 2048, 0.4), ("alternating", 64, 0.3)]
-    single = ("single_task", None, 0.55)
-    leaks = ("f1", "balanced_f1", "excess", "strongest_f1", "strongest_balanced_f1", "strongest_excess")
-    contrast = {"contrast": "alternating minus multitask", "difference": -0.2, "low": -0.3, "high": -0.1}
+def evidence(*, even: bool = False) -> dict:
+    grid = dict(zip(("plain_9", "plain_4", "no_leak_9", "no_leak_4"), (0.6, 0.5, 0.4, 0.3), strict=True))
+    single = {"alone": 0.55}
+    contrast = {"contrast": "no_leak minus plain", "difference": -0.2, "low": -0.3, "high": -0.1}
     contrast |= {"p": 0.001, "p_holm": 0.002, "separable": True, "speakers": 12}
-    head = {"section": "5.2", "clips": "balanced", "kind": "below"}
+    head = {"section": "5.2", "kind": "below", "factor": "emotion", "measure": "macro_f1", "embedding": "speaker"}
+    read = head | {"probe": "mlp", "clips": "balanced", "figures": {"at 4, points": -13.5}}
     told = [
-        {"claim": "a", "says": "Removal leaks less.", **head, "answer": "yes", "contrasts": [contrast, contrast]},
-        {"claim": "b", "says": "Smaller <leaks> least.", **head, "answer": "not separable", "contrasts": [contrast]},
-        {"claim": "c", "says": "Nobody asked.", **head, "answer": "not asked", "contrasts": []},
+        {"claim": "a", "says": "Removal leaks less.", **read, "answer": "yes", "contrasts": [contrast, contrast]},
+        {"claim": "a", "says": "Removal leaks less.", **read, "probe": "strongest", "answer": "no", "contrasts": []},
+        {"claim": "b", "says": "Smaller <leaks> least.", **read, "answer": "not separable", "contrasts": [contrast]},
+        {"claim": "c", "says": "Nobody asked.", **read, "clips": "all", "answer": "not asked", "contrasts": []},
         {
-            **{"claim": "d", "says": "All differ.", **head, "kind": "different", "answer": "no"},
-            "contrasts": [{"contrast": "alternating_64 against multitask_64", "p_holm": None, "seeds": [0]}],
+            **{"claim": "d", "says": "It is kept.", **read, "kind": "kept", "margin": 0.05, "answer": "not separable"},
+            **{"probe": None, "figures": {}, "contrasts": [contrast]},
+        },
+        {
+            **{"claim": "e", "says": "All differ.", **read, "kind": "different", "alpha": 0.01, "answer": "yes"},
+            **{"probe": None, "section": "", "figures": {}},
+            "contrasts": [{"contrast": "no_leak_4 against plain_4", "p_holm": None, "seeds": [0], "each": [None]}],
         },
     ]
-    people = {"seeds": None, "chance": 0.1, "speakers": 12, "clips": 1200, "trainings": 3}
-    return {
-        **{"split": "test", "probe": "mlp", "classes": ["anger", "sadness"]},
-        "chance": row("x", None, 0.17, "f1", "balanced_f1"),
-        "identity_floor": row("x", None, 0.45, "f1", "balanced_f1"),
-        "figure_3a": [row(*one, "f1") for one in grid],
-        "figure_3b": [row(*one, *leaks) for one in (single, *grid)],
-        "table_1": [row(*one, "accuracy", **people, paper=0.9262 if one[1] == 64 else None) for one in (single, *grid)],
-        "person_from_emotion": [
-            row(*one, "accuracy", chance=0.083) | row(*one[:2], one[2] + 0.1, "strongest_accuracy") for one in grid[:2]
+    people = way(None, "all", **single, **grid)
+    people["chance"] = {"score": 0.1, "low": 0.1, "high": 0.1}
+    for row in people["rows"]:
+        row["paper"] = 0.9262 if row["model"] == "plain_4" else None
+    scores = {
+        ("emotion", "macro_f1", None): [way(None, "all", **grid)],
+        ("emotion", "macro_f1", "speaker"): [
+            way(probe, clips, even=even, floor=0.45, **single, **grid)
+            for probe, clips in product(("mlp", "strongest"), ("all", "balanced"))
         ],
-        "stuart_maxwell": [],
-        "claims": told,
+        ("speaker", "accuracy", None): [people],
+        ("speaker", "accuracy", "emotion"): [
+            way("mlp", "all", plain_9=0.6, plain_4=0.5),
+            way("strongest", "all", plain_9=0.7, plain_4=0.6),
+        ],
     }
+    return {
+        **{"split": "test", "claims": told},
+        "scores": [
+            {"factor": factor, "measure": measure, "embedding": embedding, "ways": ways}
+            | (
+                {"reference": "accuracy", "corpus": "VoxCeleb"}
+                if ways == [people]
+                else {"reference": None, "corpus": None}
+            )
+            for (factor, measure, embedding), ways in scores.items()
+        ],
+    }
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html.replace("</svg>", " ")))
+
+
+def table(section: str, title: str) -> str:
+    return plain(section.split(f'aria-label="{title}"')[1].split("</table>")[0]).partition("> ")[2].strip()
 
 
 @pytest.fixture(scope="module")
 def told(make_run: Callable[..., Run]) -> Run:
     run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
-    run.write_json("peri2021.json", evidence())
+    found = parse(Claimed, {"axes": AXES, "claims": {"one": CLAIM}}, "file")
+    reads = {"embeddings": {"main": {"tasks": {"emotion": 1.0}}, "emotion": {"tasks": {"emotion": 1.0}}}}
+    update = {"axes": found.axes, "claims": found.claims, "models": {"MEnAN": reads}, "paper": "Doe 2020"}
+    run = replace(run, experiment=run.experiment.model_copy(update=update))
+    run.write_json("claims.json", evidence())
     own = run.predictions.query("split == 'test'")
     named = own.assign(factor="speaker", truth=own["speaker"], predicted=own["speaker"], probability=0.9)
     named.loc[named.index[::4], "predicted"] = "17"
@@ -66,19 +123,109 @@ def told(make_run: Callable[..., Run]) -> Run:
     return run
 
 
-def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place, name in (
-        (evidence_of, "maps_of"),
-        (recognition, "curves"),
-        (recognition, "confusions"),
-    ):
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, name in ((evidence_of, "maps_of"), (recognition, "curves"), (recognition, "confusions")):
         monkeypatch.setattr(place, name, lambda *_: [])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_claims_are_counted_and_tabled(told: Run) -> None:
     found = claims.shown(told)
     assert found is not None
     assert found["answer"] == (
-        "Of 3 claims that this run can answer: 1 yes, 1 no and 1 not separable; 1 not asked, for want of models or "
+        "Of 5 claims that this run can answer: 2 yes, 1 no and 2 not separable; 1 not asked, for want of models or "
         "measurements."
     )
+    html = page.render(told)
+    section = html.split('<section id="claims">')[1].split("</section>")[0]
+    assert '<a href="#claims">' in html
+    assert html.index('id="claims"') < html.index('id="scores"')
+    minus, none = "\N{MINUS SIGN}", UNKNOWN
+    row, nothing = f"no leak minus plain {minus}20.0 {minus}30.0 to {minus}10.0 .002", " ".join([none] * 4)
+    paper = f"paper: at 4, points: {minus}13.5"
+    assert table(section, "Claims").partition("p, Holm ")[2] == (
+        f"Removal leaks less. section 5.2; below; balanced {paper} yes {row} {row} "
+        f"Removal leaks less. section 5.2; below; balanced, strongest probe no {nothing} "
+        f"Smaller &lt;leaks&gt; least. section 5.2; below; balanced {paper} not separable {row} "
+        f"Nobody asked. section 5.2; below; all test clips {paper} not asked {nothing} "
+        f"It is kept. section 5.2; no worse by 5 points not separable {row} "
+        f"All differ. Stuart-Maxwell yes no leak 4 against plain 4 {none} {none} {none}"
+    )
+    assert "“Paper”: figures of Doe 2020 on VoxCeleb, other people and data; not to be compared with these." in section
+    assert "Stuart-Maxwell: yes where each model&#39;s p, Holm over seeds, is below 0.01;" in plain(section).replace(
+        "'", "&#39;"
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_scores_stand_by_place_or_by_model(told: Run) -> None:
+    section = page.render(told).split('<section id="claims">')[1].split("</section>")[0]
+    assert table(section, "Emotion, by the models&#39; own heads") == (
+        "macro F, % Method 9 4 plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 no leak 40.0 35.0 to 45.0 30.0 25.0 to 35.0"
+    )
+    assert table(section, "Speaker, by the models&#39; own heads") == (
+        "accuracy, % Method 9 4 alone 55.0 50.0 to 60.0 plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 paper 92.6 "
+        "no leak 40.0 35.0 to 45.0 30.0 25.0 to 35.0"
+    )
+    assert table(section, "Speaker, read from the emotion embedding") == (
+        "one hidden layer, accuracy, % strongest probe, accuracy, % Method 9 4 9 4 "
+        "plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 70.0 65.0 to 75.0 60.0 55.0 to 65.0"
+    )
+    leak = table(section, "Emotion, read from the speaker embedding")
+    columns = "all test clips balanced above identity floor"
+    assert leak.startswith(
+        f"one hidden layer, macro F, % strongest probe, macro F, % Model {columns} {columns} alone 55.0"
+    )
+    assert "plain 9 60.0 55.0 to 65.0 60.0 55.0 to 65.0 +10.0 5.0 to 15.0" in leak
+    text = plain(section)
+    assert (
+        "Probes are fitted on training clips. Below a score its 95 % interval over speakers. Balanced: all classes "
+        "weighted alike. Chance, all called the most frequent class: 17.0, balanced 17.0. Identity floor, the true "
+        "speaker alone: 45.0, balanced 45.0 (40.0 to 50.0). 12 speakers, 1,200 clips."
+    ) in text
+    assert (
+        "Columns: size. Below a score its 95 % interval over speakers. Chance, all called the most frequent class: "
+        "10.0. 12 speakers, 1,200 clips."
+    ) in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_bars_stand_by_axes_with_levels_as_lines(told: Run) -> None:
+    found = claims.shown(told)
+    assert found is not None
+    pictures = [picture for score in found["scores"] for picture in score["pictures"]]
+    assert [picture.title for picture in pictures] == [
+        "Emotion, by the models' own heads",
+        "Emotion, read from the speaker embedding",
+        "Emotion, read from the speaker embedding, all classes weighted alike",
+        "Speaker, by the models' own heads",
+        "Speaker, read from the emotion embedding",
+    ]
+    words = [set(re.findall(r"<text[^>]*>([^<]*)</text>", picture.svg)) for picture in pictures]
+    assert all({"9", "4", "plain", "chance", "size"} <= one for one in words)
+    assert "macro F, %" in words[0]
+    assert {"alone", "identity floor"} <= words[1]
+    assert not {"alone", "identity floor"} & words[0]
+    assert [picture.caption for picture in pictures][::2] == [
+        "The models' own heads; more is better. Bars: 95 % intervals over speakers, seeds averaged.",
+        "A probe of one hidden layer; less is better. Only what lies above the identity floor (what the true speaker "
+        "says of it) leaks more than who it is. Bars: 95 % intervals over speakers, seeds averaged.",
+        "A probe of one hidden layer; less is better. Bars: 95 % intervals over speakers, seeds averaged.",
+    ]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_answer_tells_the_most_and_the_least_that_leaks(told: Run) -> None:
+    answers = re.sub(r"\s+", " ", page.render(told).split('<div class="answer">')[1].split("</div>")[0])
+    assert (
+        "Of emotion, the speaker embedding tells a one-hidden-layer probe at most 60.0 % from plain_9 and at least "
+        "30.0 % from no_leak_4 (macro F, balanced); the true speaker alone tells 45.0 %."
+    ) in answers
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_macro_f_and_other_tasks_stand_beside_the_scores(told: Run) -> None:
     html = page.render(told)
     assert "<h3>Pooled and by fold</h3>" in html
     tasks = re.sub(r"<[^>]+>", " ", html.split('aria-label="Macro F and other tasks"')[1].split("</table>")[0])
@@ -87,89 +234,78 @@ def test_claims_are_counted_and_tabled(told: Run, monkeypatch: pytest.MonkeyPatc
     assert re.search(rf"MEnAN\s+{100 * scored:.1f}\s+[\d.]+ to [\d.]+\s+[\d.]+\s+75.0\s+[\d.]+ to [\d.]+", tasks)
     assert "(read)" not in html
     assert "all one class" in tasks
-    section = html.split('<section id="claims">')[1].split("</section>")[0]
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section.replace("</svg>", " ")))
-    assert '<a href="#claims">' in html
-    assert "Smaller &lt;leaks&gt; least." in section
-    assert section.count("rowspan") == 2 * 4
-    assert "\N{MINUS SIGN}20.0" in text
-    assert "\N{MINUS SIGN}30.0 to \N{MINUS SIGN}10.0" in text
-    assert ".002" in text
-    assert "paper 92.6" in text
-    assert "naming the most frequent gets 10.0 %" in text
-    assert "chance 8.3 %" in text
-    assert "Paper: EmoVoxCeleb, other people and data; not to be compared with these." in text
-    knows = text[text.index("The person from the emotion embedding") :]
-    assert "one hidden layer, % strongest probe, % Method 2048 64 2048 64" in knows
-    assert re.search(r"multitask 60.0 55.0 to 65.0 50.0 45.0 to 55.0 70.0 65.0 to 75.0 60.0 55.0 to 65.0 How", knows)
-    assert "most frequent class: 17.0, balanced 17.0." in text
-    assert "Identity floor, the true speaker alone: 45.0, balanced 45.0 (40.0 to 50.0)." in text
-    assert "all test clips balanced above identity floor" in text
-    assert html.index('id="claims"') < html.index('id="scores"')
-    answers = re.sub(r"\s+", " ", html.split('<div class="answer">')[1].split("</div>")[0])
-    assert re.search(r"tells a one-hidden-layer probe at most 60.0.% from multitask_2048 and at least 30.0.%", answers)
-    assert section.count("<svg") == 3
-    for name in ("Emotion from the emotion embedding", "all classes weighted alike", "identity floor", "single task"):
-        assert name in text
 
 
-def test_what_is_balanced_as_it_is_stands_once(told: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place, name in ((evidence_of, "maps_of"), (recognition, "curves"), (recognition, "confusions")):
-        monkeypatch.setattr(place, name, lambda *_: [])
-    kept = (told.folder / "peri2021.json").read_text()
-    claim = {"says": "It leaks.", "section": "5.1", "kind": "above", "answer": "not asked", "contrasts": []}
-    two = [claim | {"claim": "a", "clips": clips} for clips in ("all clips", "balanced as it is")]
-    told.write_json("peri2021.json", evidence() | {"even": True, "claims": two})
+@pytest.mark.usefixtures("undrawn")
+def test_what_is_balanced_as_it_is_stands_once(told: Run) -> None:
+    kept = (told.folder / "claims.json").read_text()
+    found = evidence(even=True)
+    found["claims"] = [found["claims"][0] | {"clips": clips} for clips in ("all", "balanced as it is")]
+    told.write_json("claims.json", found)
     predictions = told.predictions
     told.write_table("predictions.csv", predictions[predictions["fold"] == 0])
     reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
-    html = page.render(Run(told.folder, told.experiment.model_copy(update={"models": {"MEnAN": reads}})))
+    html = page.render(replace(told, experiment=told.experiment.model_copy(update={"models": {"MEnAN": reads}})))
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (read)</th>') == 2
     assert html.count("(read): emotion is only read there") == 1
     assert re.search(r"for something else\.\s+Test: 1 speaker,", html)
     told.write_table("predictions.csv", predictions)
-    (told.folder / "peri2021.json").write_text(kept)
+    (told.folder / "claims.json").write_text(kept)
     assert "Pooled and by fold" not in html, "of one fold it would be the same again"
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", section))
-    assert "section 5.1; above; all test clips" in text
-    assert "section 5.1; above; balanced as it is" in text
-    assert section.count("<svg") == 2
-    assert "all test clips above identity floor all test clips above identity floor" in text
-    assert text.count("Identity floor, the true speaker alone: 45.0 (40.0 to 50.0).") == 1
-    assert "All called one class: 17.0." in text
+    text = plain(section)
+    assert "section 5.2; below; all test clips" in text
+    assert "section 5.2; below; balanced as it is" in text
+    assert section.count("<svg") == 4
+    columns = "all test clips above identity floor"
+    assert f"Model {columns} {columns} alone" in table(section, "Emotion, read from the speaker embedding")
+    assert (
+        "Every class is equally frequent among the test clips: they are balanced as they are. Chance, all called the "
+        "most frequent class: 17.0. Identity floor, the true speaker alone: 45.0 (40.0 to 50.0)."
+    ) in text
 
 
-def test_of_the_papers_own_corpus_its_figures_are_comparable(told: Run) -> None:
-    found = claims.shown(told)
+def test_the_papers_figures_are_comparable_on_its_own_corpus(told: Run) -> None:
+    kept = {name: (told.folder / name).read_text() for name in ("certificate.json", "claims.json")}
+    sentences = []
+    for corpus, figures in (("voxceleb", True), ("toy", False)):
+        told.write_json("certificate.json", told.certificate | {"corpus": corpus})
+        found = evidence()
+        if not figures:
+            found["scores"] = [score | {"reference": None, "corpus": None} for score in found["scores"]]
+            found["claims"] = [claim | {"figures": {}} for claim in found["claims"]]
+        told.write_json("claims.json", found)
+        shown = claims.shown(Run(told.folder, told.experiment))
+        assert shown is not None
+        sentences.append(shown["papers"])
+    for name, text in kept.items():
+        (told.folder / name).write_text(text)
+    assert sentences == ["“Paper”: figures of Doe 2020 on VoxCeleb.", ""]
+
+
+def test_scores_without_axes_stand_by_model_and_undrawn(told: Run) -> None:
+    bare = replace(told, experiment=told.experiment.model_copy(update={"axes": {}}))
+    found = claims.shown(bare)
     assert found is not None
-    assert found["elsewhere"]
-    kept = (told.folder / "certificate.json").read_text()
-    told.write_json("certificate.json", told.certificate | {"corpus": "emovoxceleb"})
-    found = claims.shown(Run(told.folder, told.experiment))
-    (told.folder / "certificate.json").write_text(kept)
-    assert found is not None
-    assert not found["elsewhere"]
-    table = [line | {"paper": None} for line in evidence()["table_1"]]  # type: ignore[attr-defined]
-    kept = (told.folder / "peri2021.json").read_text()
-    told.write_json("peri2021.json", evidence() | {"table_1": table})
-    found = claims.shown(told)
-    (told.folder / "peri2021.json").write_text(kept)
-    assert found is not None
-    assert not found["elsewhere"]
+    assert [score["head"] for score in found["scores"]] == ["model"] * 4
+    assert [name for name, _ in found["scores"][0]["rows"]] == ["plain 9", "plain 4", "no leak 9", "no leak 4"]
+    assert not any(score["pictures"] for score in found["scores"])
 
 
-def test_a_run_without_it_has_no_section(told: Run, small: Run) -> None:
+def test_a_run_without_claims_has_no_section(told: Run, small: Run) -> None:
     assert claims.shown(small) is None
+    assert claims.shown(replace(told, experiment=told.experiment.model_copy(update={"claims": {}}))) is None
     assert claims.answer([{"answer": "not asked"}]) == "No claim of the paper can be answered by this run."
-    path = told.folder / "peri2021.json"
+
+
+def test_a_damaged_file_is_refused_with_the_way_out(told: Run) -> None:
+    path = told.folder / "claims.json"
     kept = path.read_text()
-    path.write_text(json.dumps({"claims": []}))
-    with pytest.raises(
-        RunError, match=r"peri2021.json: damaged \(no 'figure_3a'\); delete it and run 'mien audit RUN'"
-    ):
+    path.write_text(json.dumps({"claims": [], "split": "test"}))
+    with pytest.raises(RunError) as caught:
         claims.shown(told)
     path.write_text(kept)
+    assert str(caught.value) == f"{path}: damaged (no 'scores'); delete it and run 'mien audit RUN'"
 
 
 def test_bars_stand_for_their_values_and_lines_across() -> None:

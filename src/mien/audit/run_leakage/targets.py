@@ -2,8 +2,8 @@
 
 In a run whose models have embeddings of several names (Peri et al. 2021: `emotion` and `speaker`), a factor that is a
 task of an embedding is the *target* of a probe there: role `target` in `leakage.csv`. All else that is read from it is
-role `measured`: a leak. In a run with embeddings of one name all that is read is `measured`, and the emotion is utility
-(Li et al. 2020). What an auxiliary branch only reads is no task.
+role `measured`: a leak. In a run with embeddings of one name all that is read is `measured`, and the main target is
+utility (Li et al. 2020). What an auxiliary branch only reads is no task.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,8 @@ Targets = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 def tasks(run: Run) -> dict[str, dict[str, frozenset[str]]]:
-    """Model (or variant) -> embedding -> the factors that are its tasks; none of a recipe without named embeddings."""
-    found: dict[str, dict[str, frozenset[str]]] = {}
-    for model, experiment in run.experiment.trained.items():
-        embeddings = experiment.models[model].get("embeddings", {})
-        found[model] = {name: frozenset(settings.get("tasks", {})) for name, settings in embeddings.items()}
-    return found
+    """Model (or variant) -> embedding -> the factors that are its tasks."""
+    return {model: dict(experiment.model(model).carried) for model, experiment in run.experiment.trained.items()}
 
 
 def targets(run: Run) -> dict[str, dict[str, frozenset[str]]]:

@@ -118,9 +118,22 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
     return judged(table, "family", number="speakers").drop(columns="family")
 
 
-def fixed(value: float) -> Score:
-    """A score that does not hang on who is drawn, such as a chance level."""
-    return lambda counts: np.full(counts.shape[:-2], value)
+def balanced(score: Score) -> Score:
+    """A score were all classes equally frequent: rows are weighted to the same sum.
+
+    What a test set with as many clips of each class gives, without leaving clips out.
+    """
+
+    def weighed(counts: Array) -> Array:
+        total = counts.sum(-1, keepdims=True)
+        return score(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
+
+    return weighed
+
+
+def fixed(value: float, *, axes: int = 2) -> Score:
+    """A score that does not hang on who is drawn, such as a chance level, of a statistic with so many axes."""
+    return lambda counts: np.full(counts.shape[: counts.ndim - axes], value)
 
 
 def right_and_wrong(rows: pd.DataFrame) -> BySpeaker:

@@ -12,6 +12,7 @@ import yaml
 
 from mien.common.settings import Loader, Named
 from mien.errors import ConfigError, unknown
+from mien.experiments.claims import spelt
 from mien.experiments.provenance import merged, traced
 
 
@@ -41,6 +42,7 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
         raise ConfigError(f"{experiment}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{experiment}: an experiment is a mapping of settings, not {type(raw).__name__}")
+    raw = spelt(raw)
     base = raw.pop("extends", None)
     if base is None:
         return raw, set()

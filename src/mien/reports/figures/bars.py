@@ -1,4 +1,4 @@
-"""Bars in groups, with intervals and lines across: the form of Fig. 3 of Peri et al. 2021."""
+"""Bars in groups, with intervals and lines across."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from mien.reports.figures.canvas import COLOURS, INK, MUTED, SERIES, figure, plain, svg
 
-DASHES: tuple[Any, ...] = ((0, (5, 2)), (0, (1, 2)), (0, (6, 2, 1, 2)))
+DASHES: tuple[Any, ...] = ((0, (5, 2)), (0, (1, 2)), (0, (6, 2, 1, 2)), (0, (2, 1)), (0, (9, 3)))
 FULL = 0.8  # of the room of a group
 
 
@@ -45,7 +45,7 @@ def bars(
         rows: at least one.
         groups: from left to right.
         series: all there may be, in the order of their colours; those without a bar take no room.
-        lines: name -> height of each line, at most three, drawn in this order.
+        lines: name -> height of each line, drawn in this order; of more than five the first five.
         name: unique on the page.
         description: what the figure shows, for who does not see it.
         axis: label of the axis of values.
@@ -53,6 +53,7 @@ def bars(
     """
     there = [one for one in series if any(row.series == one for row in rows)]
     width = FULL / len(there)
+    lines = dict(list(lines.items())[: len(DASHES)])
     entries = len(there) + len(lines)
     with figure(2.3 + 0.17 * math.ceil(entries / 2)) as drawn:
         axes = drawn.add_subplot()
@@ -63,7 +64,7 @@ def bars(
             axes.bar(x, [row.value for row in own], 0.9 * width, color=colour, label=one, zorder=2)
             for left, row in zip(x, own, strict=True):
                 axes.plot([left, left], [row.low, row.high], color=INK, linewidth=0.9, zorder=3)
-        for (label, value), dash in zip(lines.items(), DASHES, strict=False):
+        for (label, value), dash in zip(lines.items(), DASHES[: len(lines)], strict=True):
             colour = MUTED if dash != DASHES[0] else INK
             axes.axhline(value, color=colour, linewidth=1.1, linestyle=dash, label=label, zorder=4)
         axes.set_xticks(range(len(groups)), list(groups))

@@ -1,8 +1,8 @@
 """The answer of a run from its figures, in three parts: recognition, what is left of the speaker, the split.
 
-Where a run has a speaker embedding besides, what it tells of emotion belongs to the second. Each is one sentence, that
-is a second one, and says no more than the figures: an interval, chance, and "not separable" belong to it. What
-else there is to say stands in the sections of the page.
+What probes read from an embedding that is for something else belongs to the second, where a claim stands on it. Each is
+one sentence, that is a second one, and says no more than the figures: an interval, chance, and "not separable" belong
+to it. What else there is to say stands in the sections of the page.
 """
 
 import math
@@ -40,7 +40,7 @@ def answer(
         leaks: see `leaks.speaker`.
         claims: see `claims.shown`.
     """
-    left = " ".join(told for told in (leftover(leaks), emotional(claims)) if told)
+    left = " ".join(told for told in (leftover(leaks), leaking(claims)) if told)
     summary = tasks.of_recognisers(run, summary)
     return [recognition(summary, differences, certified.heard(run), run.target), left, split(run)]
 
@@ -116,21 +116,23 @@ def leftover(leaks: pd.DataFrame) -> str:
     return f"{told}."
 
 
-def emotional(claims: Mapping[str, Any] | None) -> str:
-    """How much emotion the speaker embeddings tell: the most and the least; empty where that was not measured.
+def leaking(claims: Mapping[str, Any] | None) -> str:
+    """What embeddings tell of what they are not for, the most and the least; empty where that was not measured.
 
     Args:
         claims: see `claims.shown`.
     """
-    rows = sorted((claims or {}).get("leaks", []), key=lambda row: float(row["balanced_f1"]))
-    if not claims or not rows:
-        return ""
-    ends = [rows[-1]] if len(rows) == 1 else [rows[-1], rows[0]]
-    each = [f"{percent(row['balanced_f1'])}{SPACE}% from {row['model']}" for row in ends]
-    told = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
-    floor = claims["floor"]
-    beside = f"; the true speaker alone tells {percent(floor['balanced_f1'])}{SPACE}%" if floor else ""
-    return f"Of emotion, the speaker embedding tells a one-hidden-layer probe {told} (macro F, balanced){beside}."
+    told = []
+    for leak in (claims or {}).get("leaks", []):
+        rows = sorted(leak["rows"], key=lambda row: float(row["score"]))
+        ends = [rows[-1]] if len(rows) == 1 else [rows[-1], rows[0]]
+        each = [f"{percent(row['score'])}{SPACE}% from {row['model']}" for row in ends]
+        middle = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
+        floor = leak["floor"]
+        beside = "" if floor is None else f"; the true speaker alone tells {percent(floor)}{SPACE}%"
+        whose = f"Of {leak['factor']}, the {leak['embedding']} embedding tells a one-hidden-layer probe"
+        told.append(f"{whose} {middle} ({leak['measure']}, balanced){beside}.")
+    return " ".join(told)
 
 
 def split(run: Run) -> str:

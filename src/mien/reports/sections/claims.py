@@ -1,72 +1,49 @@
-"""What a paper claims and what the run answers, for the page: Peri et al. 2021, from `peri2021.json` of the run."""
+"""What a paper claims and what the run answers, for the page, from `claims.json` of the run."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
-from mien.audit.comparison.claims import ALL, MARGIN, NO, OPEN, UNASKED, YES
-from mien.audit.comparison.peri2021 import FILE, METHODS
+from mien.audit.comparison.claims import FILE, NO, OPEN, UNASKED, YES
+from mien.audit.run_leakage.targets import tasks
+from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, PROBES, Axes, places
 from mien.reports import words
 from mien.reports.figures import bars
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
 from mien.runs.tables import reading
 
-CORPUS = "EmoVoxCeleb"  # of the paper
-CALLED = {
-    "multitask": "multitask",
-    "gradient_reversal": "gradient reversal",
-    "alternating": "alternating",
-    "confusion": "confusion",
-    "max_entropy": "maximum entropy",
-    "single_task": "single task",
-}
-KINDS = {
-    "above": "above",
-    "below": "below",
-    "kept": f"no worse by {100 * MARGIN:g} points",
-    "near": f"within {100 * MARGIN:g} points",
-    "different": "Stuart-Maxwell",
-}
+MEASURES = {"macro_f1": "macro F", "accuracy": "accuracy", "uar": "UAR"}
+CALLED = {"mlp": "one hidden layer", "strongest": "strongest probe"}
+FEW = 2  # ways that a table shows side by side for every place on the axes; of more a model has one row
+
+Score = Mapping[str, Any]
 
 
 def shown(run: Run) -> dict[str, Any] | None:
-    """What the section shows; None of a run that has no such evidence.
+    """What the section shows; None of a run that answers no claims.
 
     Returns:
-        `answer`: a sentence; `claims`: each with `says, clips, kind, answer`, and `contrasts`; `pictures` like Figs 3a
-        and 3b; `people`: rows of Table 1 by method, with a cell a dimension; `elsewhere`: whether the paper's figures
-        there, of its `corpus`, stand beside those of another; `knows`: rows of the person read from the emotion
-        embedding, its `person_chance`, and whether the `strongest` probe read it, too; `leaks`: rows of Fig. 3b, with
-        `floor` and `chance`; `dimensions`, the largest first; `split`: what is judged; `even`: whether its classes are
-        equally frequent.
+        `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer, contrasts` and
+        `figures`; `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on
+        the paper's figures, empty where there are none; `split`: what is judged.
     """
     path = run.folder / FILE
-    if not path.is_file():
+    if not (run.experiment.claims and path.is_file()):
         return None
     with reading(path, way="delete it and run 'mien audit RUN'"):
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        sizes = sorted({row["dimension"] for row in _rows(found) if row["dimension"]}, reverse=True)
+        split, scores = found["split"], found["scores"]
         return {
             "answer": answer(found["claims"]),
-            "claims": [
-                claim | {"called": KINDS[claim["kind"]], "clips": _clips(claim["clips"], found["split"])}
-                for claim in found["claims"]
-            ],
-            "pictures": list(_pictures(found, sizes)),
-            "people": _by_method(found["table_1"], sizes),
-            "knows": _by_method(found["person_from_emotion"], sizes),
-            "person_chance": next((row["chance"] for row in found["person_from_emotion"]), None),
-            "leaks": [row | {"name": _named(row)} for row in found["figure_3b"]],
-            "floor": found["identity_floor"],
-            "chance": found["chance"],
-            "strongest": any("strongest_accuracy" in row for row in found["person_from_emotion"]),
-            "elsewhere": run.certificate["corpus"].casefold() != CORPUS.casefold() and _published(found),
-            "corpus": CORPUS,
-            "dimensions": sizes,
-            "split": found["split"],
-            "even": found.get("even", False),
+            "claims": list(_claims(found["claims"], split)),
+            "levels": sorted({claim["alpha"] for claim in found["claims"] if claim["kind"] == DIFFERENT}),
+            "scores": [_table(run, one, split) for one in scores],
+            "leaks": list(_leaks(run, scores)),
+            "papers": _papers(run, found),
+            "split": split,
         }
 
 
@@ -82,74 +59,247 @@ def answer(claims: Sequence[Mapping[str, Any]]) -> str:
     return f"Of {words.counted(len(asked), 'claim')} that this run can answer: {told}{more}."
 
 
-def _rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [row for name in ("figure_3a", "figure_3b", "table_1", "person_from_emotion") for row in found[name]]
+def _claims(claims: Sequence[Mapping[str, Any]], split: str) -> Iterator[dict[str, Any]]:
+    """The claims; what the paper prints of one stands with the first of its ways."""
+    named = ""
+    for claim in claims:
+        figures = _figures(claim) if claim["claim"] != named else []
+        yield {**claim, "called": _kind(claim), "clips": _clips(claim, split), "figures": figures}
+        named = claim["claim"]
 
 
-def _published(found: Mapping[str, Any]) -> bool:
-    """Whether a figure of the paper stands in Table 1."""
-    return any(row["paper"] is not None for row in found["table_1"])
+def _kind(claim: Mapping[str, Any]) -> str:
+    kind, points = str(claim["kind"]), f"{100 * claim.get('margin', 0):.2g} points"
+    return {KEPT: f"no worse by {points}", NEAR: f"within {points}", DIFFERENT: "Stuart-Maxwell"}.get(kind, kind)
 
 
-def _pictures(found: Mapping[str, Any], sizes: Sequence[int]) -> list[Picture]:
-    """Fig. 3a, and Fig. 3b: on all clips, and with all classes weighted alike; once where they are that already."""
-    chance, floor = found["chance"] or {}, found["identity_floor"] or {}
-    probed = ("Emotion from the speaker embedding", "As Fig. 3b: a one-hidden-layer probe; less is better.")
-    more = (
-        "Only what lies above the identity floor (what the true person says of the emotion) leaks more than who it is."
-    )
-    asked = [
-        ("Emotion from the emotion embedding", "figure_3a", "f1", "As Fig. 3a: the model's own head; more is better.")
-    ]
-    if found.get("even", False):
-        asked.append((probed[0], "figure_3b", "balanced_f1", f"{probed[1]} {more}"))
-    else:
-        asked.append((probed[0], "figure_3b", "f1", probed[1]))
-        asked.append(("The same, all classes weighted alike", "figure_3b", "balanced_f1", f"Less is better. {more}"))
-    pictures = []
-    for title, figure, score, told in asked:
-        rows = [_bar(row, score) for row in found[figure] if row["dimension"]]
-        single = next((row[score] for row in found[figure] if row["method"] == "single_task"), None)
-        lines = {"single task": single, "all one class": chance.get(score)}
-        if figure == "figure_3b":
-            lines["identity floor"] = floor.get(score)
-        known = {name: 100 * value for name, value in lines.items() if value is not None}
-        if rows:
-            drawn = bars.bars(
-                rows,
-                [str(size) for size in sizes],
-                [CALLED[method] for method in METHODS],
-                known,
-                name=f"claims {figure} {score}",
-                description=f"{title}, macro F by method and dimension of the speaker embedding",
-                axis="macro F, %",
-                below="dimension of the speaker embedding",
-            )
-            pictures.append(Picture(title, drawn, f"{told} Bars: 95 % intervals over speakers, seeds averaged."))
-    return pictures
+def _clips(claim: Mapping[str, Any], split: str) -> str:
+    """The clips that a probe was asked of, and which probe."""
+    if claim["probe"] is None:
+        return ""
+    probe = [CALLED[claim["probe"]]] if claim["probe"] != PROBES[0] else []
+    return ", ".join([f"all {split} clips" if claim["clips"] == ALL else claim["clips"], *probe])
 
 
-def _clips(which: str, split: str) -> str:
-    """The clips of a claim, with the split that they are of."""
-    return f"all {split} clips" if which == ALL else which
+def _figures(claim: Mapping[str, Any]) -> list[str]:
+    """What the paper prints of it."""
+    return [f"{name}: {value:g}".replace(": -", ": \N{MINUS SIGN}") for name, value in claim["figures"].items()]
 
 
-def _bar(row: Mapping[str, Any], score: str) -> bars.Bar:
-    value, low, high = (
-        math.nan if row[f"{score}{end}"] is None else 100 * float(row[f"{score}{end}"]) for end in ("", "_low", "_high")
-    )
-    return bars.Bar(str(row["dimension"]), CALLED[row["method"]], value, low, high)
+def _papers(run: Run, found: Mapping[str, Any]) -> str:
+    """Whose figures stand beside the run's."""
+    corpora = [score["corpus"] for score in found["scores"] if score["reference"]]
+    figures = any(claim["figures"] for claim in found["claims"])
+    if not corpora and not figures:
+        return ""
+    every = (tables for told in run.experiment.reference.values() for tables in told.items())
+    named = dict.fromkeys([*filter(None, corpora), *(name for name, table in every if isinstance(table, Mapping))])
+    whose = f"“Paper”: figures of {run.experiment.paper}" + (f" on {words.listed(named)}" if named else "")
+    own = str(run.certificate["corpus"]).casefold()
+    elsewhere = not named or own not in (name.casefold() for name in named)
+    return f"{whose}, other people and data; not to be compared with these." if elsewhere else f"{whose}."
 
 
-def _by_method(rows: Sequence[Mapping[str, Any]], sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """One row a method: `name`, and `by` = dimension (None of a single-task model) -> its row."""
-    found: dict[str, dict[Any, Any]] = {}
-    for row in rows:
-        found.setdefault(row["method"], {})[row["dimension"]] = row
+def _ways(score: Score) -> list[Mapping[str, Any]]:
+    """The ways that are shown: of clips that are balanced already not all of them once more."""
+    both = {(way["probe"], way["clips"]) for way in score["ways"]}
     return [
-        {"name": CALLED[method], "by": by, "cells": [by.get(size) for size in sizes]} for method, by in found.items()
+        way for way in score["ways"] if not (way["even"] and way["clips"] == ALL and (way["probe"], BALANCED) in both)
     ]
 
 
-def _named(row: Mapping[str, Any]) -> str:
-    return " ".join([CALLED[row["method"]], *([str(row["dimension"])] if row["dimension"] else [])])
+def _table(run: Run, score: Score, split: str) -> dict[str, Any]:
+    """One score as a table and bars.
+
+    Returns:
+        `title`, `pictures`, `note`; `groups`: (name, columns) of the upper row of the head, or none; `heads`: the lower
+        one; `rows`: (name, cells), each cell (columns, text, interval, the paper's).
+    """
+    axes, ways = run.experiment.axes, _ways(score)
+    models = list(dict.fromkeys(row["model"] for way in ways for row in way["rows"]))
+    lies = _lies(axes, models)
+    called = MEASURES[score["measure"]]
+    floors = any("excess" in row for way in ways for row in way["rows"])
+    wide = len(ways) > FEW or floors or not any(lies.values())
+    made = _by_model(ways, models, called, split) if wide else _by_place(ways, models, axes, lies, called)
+    head = next(iter(axes), "model") if not wide else "model"
+    return made | {
+        "title": _title(score),
+        "head": head,
+        "pictures": list(_pictures(run, score, ways, lies)),
+        "note": _note(score, ways, split, [] if wide else list(axes)[1:]),
+    }
+
+
+def _by_model(ways: Sequence[Mapping[str, Any]], models: Sequence[str], called: str, split: str) -> dict[str, Any]:
+    """A row a model, a column a way, and one more for what lies above the identity floor."""
+    columns = [
+        (way["probe"], {row["model"]: row for row in way["rows"]}, key)
+        for way in ways
+        for key in ("score", "excess")
+        if key == "score" or any("excess" in row for row in way["rows"])
+    ]
+    heads = []
+    for way in ways:
+        even = way["even"] or way["clips"] == ALL
+        heads.append(f"all {split} clips" if even else BALANCED)
+        heads += ["above identity floor"] if any("excess" in row for row in way["rows"]) else []
+    probes = list(dict.fromkeys(probe for probe, _, _ in columns))
+    groups = [
+        (", ".join(filter(None, [CALLED.get(str(probe)), f"{called}, %"])), sum(one == probe for one, _, _ in columns))
+        for probe in probes
+    ]
+    rows = [(_plain(model), [_cell(by.get(model), key) for _, by, key in columns]) for model in models]
+    return {"groups": groups, "heads": heads, "rows": rows}
+
+
+def _by_place(
+    ways: Sequence[Mapping[str, Any]],
+    models: Sequence[str],
+    axes: Axes,
+    lies: Mapping[str, tuple[str, str] | None],
+    called: str,
+) -> dict[str, Any]:
+    """A row a value of the first axis, a column a value of the others, for each way; who lies on none has a row."""
+    across = _columns(axes, lies)
+    tables = [{row["model"]: row for row in way["rows"]} for way in ways]
+    rows: list[tuple[str, list[dict[str, Any]]]] = [
+        (_plain(model), [_cell(by.get(model), "score", len(across)) for by in tables])
+        for model in models
+        if lies[model] is None
+    ]
+    for value in dict.fromkeys(place[0] for place in lies.values() if place):
+        at = {place[1]: model for model, place in lies.items() if place and place[0] == value}
+        rows.append((value, [_cell(by.get(at.get(column, "")), "score") for by in tables for column in across]))
+    names = [CALLED.get(str(way["probe"]), "") for way in ways]
+    groups = [(", ".join(filter(None, [name, f"{called}, %"])), len(across)) for name in names]
+    return {"groups": groups, "heads": [column or called for column in across] * len(ways), "rows": rows}
+
+
+def _cell(row: Mapping[str, Any] | None, key: str, columns: int = 1) -> dict[str, Any]:
+    if row is None or row.get(key) is None:
+        return {"columns": columns, "text": words.UNKNOWN}
+    head = "" if key == "score" else f"{key}_"
+    text = words.percent(row[key]) if key == "score" else words.signed(row[key])
+    low, high = row[f"{head}low"], row[f"{head}high"]
+    limits = "" if low is None else words.span(low, high)
+    paper = row["paper"] if key == "score" else None
+    return {"columns": columns, "text": text, "limits": limits, "paper": "" if paper is None else words.percent(paper)}
+
+
+def _lies(axes: Axes, models: Sequence[str]) -> dict[str, tuple[str, str] | None]:
+    """Model -> its value of the first axis and those of the others, as text; None where it lies not on all axes."""
+    return {
+        model: (_plain(told[0]), " ".join(map(_plain, told[1:]))) if axes and len(told) == len(axes) else None
+        for model, place in places(axes, models).items()
+        for told in [list(place.values())]
+    }
+
+
+def _columns(axes: Axes, lies: Mapping[str, tuple[str, str] | None]) -> list[str]:
+    """The values of all axes but the first that some model has, in their order."""
+    there = {place[1] for place in lies.values() if place}
+    values = (" ".join(map(_plain, one)) for one in product(*list(axes.values())[1:]))
+    return [value for value in values if value in there]
+
+
+def _title(score: Score) -> str:
+    factor = score["factor"].capitalize()
+    if score["embedding"] is None:
+        return f"{factor}, by the models' own heads"
+    return f"{factor}, read from the {score['embedding']} embedding"
+
+
+def _pictures(
+    run: Run, score: Score, ways: Sequence[Mapping[str, Any]], lies: Mapping[str, tuple[str, str] | None]
+) -> Iterator[Picture]:
+    """Bars for every way but the strongest probe's."""
+    axes, called = run.experiment.axes, MEASURES[score["measure"]]
+    series = dict.fromkeys(place[0] for place in lies.values() if place)
+    columns = _columns(axes, lies)
+    if not series:
+        return
+    below = " and ".join(list(axes)[1:])
+    wanted = any(score["factor"] in own.get(score["embedding"], ()) for own in tasks(run).values())
+    for way in ways:
+        if way["probe"] not in (None, PROBES[0]):
+            continue
+        at = {row["model"]: row for row in way["rows"]}
+        lines = {_plain(model): at[model]["score"] for model, place in lies.items() if place is None and model in at}
+        lines |= {
+            "chance": way["chance"]["score"],
+            **({"identity floor": way["floor"]["score"]} if way["floor"] else {}),
+        }
+        title = _title(score) + (", all classes weighted alike" if way["clips"] == BALANCED and not way["even"] else "")
+        drawn = bars.bars(
+            [_bar(at[model], place) for model, place in lies.items() if place and model in at],
+            columns,
+            list(series),
+            {name: 100 * value for name, value in lines.items() if value is not None},
+            name=f"claims {score['factor']} {score['measure']} {score['embedding']} {way['probe']} {way['clips']}",
+            description=f"{title}, {called} by {' and '.join(axes)}",
+            axis=f"{called}, %",
+            below=below,
+        )
+        yield Picture(title, drawn, _caption(score, way, wanted))
+
+
+def _caption(score: Score, way: Mapping[str, Any], wanted: bool) -> str:
+    better = "more is better" if wanted or score["embedding"] is None else "less is better"
+    who = "The models' own heads" if way["probe"] is None else f"A probe of {CALLED[way['probe']]}"
+    told = f"{who}; {better}."
+    if way["floor"] and way["clips"] == BALANCED:
+        told += " Only what lies above the identity floor (what the true speaker says of it) leaks more than who it is."
+    return f"{told} Bars: 95 % intervals over speakers, seeds averaged."
+
+
+def _bar(row: Mapping[str, Any], place: tuple[str, str]) -> bars.Bar:
+    value, low, high = (math.nan if row[key] is None else 100 * float(row[key]) for key in ("score", "low", "high"))
+    return bars.Bar(place[1], place[0], value, low, high)
+
+
+def _note(score: Score, ways: Sequence[Mapping[str, Any]], split: str, columns: Sequence[str]) -> str:
+    """What stands below a table."""
+    told = ["Probes are fitted on training clips." if score["embedding"] else ""]
+    told += [f"Columns: {' and '.join(columns)}." if columns else ""]
+    told += ["Below a score its 95 % interval over speakers."]
+    if any(way["clips"] == BALANCED for way in ways):
+        even = f"Every class is equally frequent among the {split} clips: they are balanced as they are."
+        told += [even if ways[0]["even"] else "Balanced: all classes weighted alike."]
+    first = {way["clips"]: way for way in reversed(ways) if way["probe"] == ways[0]["probe"]}
+    first = {clips: first[clips] for clips in (ALL, BALANCED) if clips in first}
+    told += [f"Chance, all called the most frequent class: {_each(first, 'chance')}."]
+    if all(way["floor"] for way in first.values()):
+        last = list(first.values())[-1]["floor"]
+        limits = "" if last["low"] is None else f" ({words.span(last['low'], last['high'])})"
+        told += [f"Identity floor, the true speaker alone: {_each(first, 'floor')}{limits}."]
+    most = max((row for way in ways for row in way["rows"]), key=lambda row: int(row["clips"]))
+    told += [f"{words.counted(most['speakers'], 'speaker')}, {most['clips']:,} clips."]
+    return " ".join(filter(None, told))
+
+
+def _each(ways: Mapping[str, Mapping[str, Any]], level: str) -> str:
+    """A level in every way."""
+    return ", ".join(
+        f"{'balanced ' if clips == BALANCED and len(ways) > 1 else ''}{words.percent(way[level]['score'])}"
+        for clips, way in ways.items()
+    )
+
+
+def _leaks(run: Run, scores: Sequence[Score]) -> Iterator[dict[str, Any]]:
+    """What the answer tells of a factor that an embedding is not for: by one hidden layer, balanced.
+
+    `factor, embedding, measure`, `rows`: `model, score`, and the identity `floor`, None where there is none.
+    """
+    for score in scores:
+        wanted = any(score["factor"] in own.get(score["embedding"], ()) for own in tasks(run).values())
+        for way in score["ways"]:
+            if (way["probe"], way["clips"]) == (PROBES[0], BALANCED) and not wanted:
+                rows = [{"model": row["model"], "score": row["score"]} for row in way["rows"]]
+                floor = way["floor"]["score"] if way["floor"] else None
+                head = {"factor": score["factor"], "embedding": score["embedding"]}
+                yield head | {"measure": MEASURES[score["measure"]], "rows": rows, "floor": floor}
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,280 @@
+"""Claims are answered yes on planted effects, no on planted opposites, and not separable where there is nothing."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import yaml
+
+from mien import experiments
+from mien.audit.comparison.claim_scores import Counts, Source
+from mien.audit.comparison.claims import COLUMNS, answered, rows_of, write
+from mien.audit.statistics.scores import Confusion
+from mien.common.settings import Loader, parse
+from mien.experiments.claims import Axes, Claim, Claimed
+from mien.runs.run import Run
+
+PAPER = experiments.load("peri2021")
+MODELS = tuple(PAPER.models)
+HEAD, LEAK, STRONGEST = (
+    Source("emotion"),
+    Source("emotion", "speaker", "mlp"),
+    Source("emotion", "speaker", "strongest"),
+)
+PERSON, KNOWS = Source("speaker"), Source("speaker", "emotion", "mlp")
+Answers = dict[tuple[str, str | None, str], str]
+
+
+def felt(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+    """Four emotions, unevenly frequent, each told rightly with this probability, else as any."""
+    random = np.random.default_rng(number)
+    counts = np.zeros((people, 4, 4))
+    for who in range(people):
+        for truth in np.maximum(np.arange(each) % 7 - 3, 0):
+            counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
+    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+
+
+def right(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+    hits = np.random.default_rng(number).binomial(each, share, people)
+    counts = np.zeros((people, 2, 2))
+    counts[:, 0] = np.stack([hits, each - hits], 1)
+    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+
+
+def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
+    """Any two models differ by these p, one a seed."""
+    return lambda model, other: {"p": list(p), "p_holm": min(p), "seeds": list(range(len(p)))}
+
+
+def found(emotion: Callable[[str], float], leak: Callable[[str], float], people: int = 12, **more: float) -> Counts:
+    """What a run shows whose heads and probes know emotion so often."""
+    knows, person = more.get("knows", 0.08), more.get("person", 0.9)
+    numbers = {name: number for number, name in enumerate(MODELS)}
+    return Counts(
+        {
+            HEAD: {name: felt(emotion(name), n, people) for name, n in numbers.items() if name != "person_only"},
+            PERSON: {name: right(person, 50 + n, people, 400) for name, n in numbers.items()},
+            LEAK: {name: felt(leak(name), 100 + n, people) for name, n in numbers.items() if name != "emotion_only"},
+            KNOWS: {name: right(knows, 200 + n, people, 400) for name, n in numbers.items()},
+        },
+        {("emotion", "mlp"): felt(0.2, 300, people)},
+        {PERSON: 1 / 12, KNOWS: 1 / 12},
+        differ_by(more.get("p", 0.001)),
+        frozenset(MODELS),
+    )
+
+
+def told(
+    what: Counts, claims: Mapping[str, Claim] = PAPER.claims, axes: Axes = PAPER.axes, models: tuple[str, ...] = MODELS
+) -> Answers:
+    table = answered(claims, axes, models, what)
+    return {(claim["claim"], claim["probe"], claim["clips"]): claim["answer"] for claim in table}
+
+
+def asked(what: Counts) -> Answers:
+    """The answers that do not rest on the strongest probe, of which nothing is planted."""
+    return {one: answer for one, answer in told(what).items() if one[1] != "strongest"}
+
+
+def size(name: str) -> float:
+    return {"2048": 0.0, "256": 0.15, "64": 0.3}.get(name.rpartition("_")[2], 0.15)
+
+
+def papers_leak(name: str) -> float:
+    removed = {"multitask": 0.0, "person": -0.1, "gradient": 0.2, "alternating": 0.4, "confusion": 0.4}
+    return 0.98 - removed[name.partition("_")[0]] - 0.8 * size(name)
+
+
+def even(what: Counts) -> Counts:
+    """The same, every clip of a class counted alike."""
+    tables = {
+        source: {
+            model: Confusion(table.speakers, table.counts / np.maximum(table.counts.sum((0, -1)), 1)[None, :, None])
+            for model, table in own.items()
+        }
+        for source, own in what.tables.items()
+        if source.factor == "emotion"
+    }
+    return what._replace(tables=dict(what.tables) | tables)
+
+
+def test_what_the_paper_claims_is_answered_yes_where_it_is_planted() -> None:
+    gains = {"emotion": 0.3, "multitask": 0.5}
+    answers = asked(
+        found(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
+    )
+    assert len(answers) == 16
+    assert {one: answer for one, answer in answers.items() if answer != "yes"} == {}
+
+
+def test_where_there_is_nothing_nothing_is_separable() -> None:
+    what = found(lambda _: 0.6, lambda _: 0.2, p=0.3)
+    answers = asked(what)
+    kept = {"emotion_kept", "person_kept", "person_near_chance"}  # what nothing was done to is kept
+    above = {"single_leaks", "multitask_leaks"}  # guesses are above "all neutral" in F
+    assert {answers[one] for one in answers if one[0] not in kept | above} == {"not separable"}
+    assert answers["person_kept", None, "all"] == answers["person_near_chance", "mlp", "all"] == "yes"
+    table = answered(PAPER.claims, PAPER.axes, MODELS, what)
+    assert all(one["p_holm"] >= one["p"] for claim in table for one in claim["contrasts"] if "difference" in one)
+
+
+def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
+    uneven = found(lambda name: 0.5 + size(name), papers_leak)
+    both, once = asked(uneven), asked(even(uneven))
+    assert len(once) == len(both) - 3
+    names = [name for name, _, _ in once]
+    assert len(set(names)) == len(names)
+    assert once.keys() - both.keys() == {
+        (name, "mlp", "balanced as it is")
+        for name in (
+            *("single_leaks_more", "multitask_leaks_more"),
+            *("removal_leaks_less", "newer_leak_less", "least_at_smallest"),
+        )
+    }
+    assert ("single_leaks", "mlp", "all") in once
+
+
+def test_the_opposite_is_answered_no() -> None:
+    answers = told(
+        found(
+            lambda name: 0.9 if name == "emotion_only" else (0.7 if "multitask" in name else 0.4) - size(name),
+            lambda name: 0.1 if name == "person_only" else 1.1 - papers_leak(name),
+            knows=0.3,
+        )
+    )
+    for claim in ("multitask_gains", "smaller_gains", "emotion_kept"):
+        assert answers[claim, None, "all"] == "no"
+    assert answers["person_near_chance", "mlp", "all"] == "no"
+    for claim in ("removal_leaks_less", "newer_leak_less", "least_at_smallest"):
+        assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "no"
+
+
+def test_five_people_separate_nothing() -> None:
+    few = asked(found(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, people=5))
+    assert [one for one, answer in few.items() if answer != "not separable"] == [("different", None, "all")]
+
+
+def test_what_is_not_there_is_not_asked() -> None:
+    whole = found(lambda _: 0.5, lambda _: 0.5)
+    some = [name for name in MODELS if name.endswith("64") and "confusion" not in name]
+    tables = {source: {name: own[name] for name in some if name in own} for source, own in whole.tables.items()}
+    answers = told(whole._replace(tables=tables))
+    for claim in ("newer_leak_less", "least_at_smallest"):
+        assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "not asked"
+    assert answers["smaller_gains", None, "all"] == answers["multitask_gains", None, "all"] == "not asked"
+    assert answers["removal_leaks_less", "mlp", "all"] != "not asked"
+    assert answers["removal_leaks_less", "strongest", "balanced"] == "not asked"
+    floorless = told(whole._replace(floors={}))
+    assert floorless["multitask_leaks_more", "mlp", "balanced"] == "not asked" != floorless["emotion_kept", None, "all"]
+    assert set(told(Counts()).values()) == {"not asked"}
+
+
+def test_better_still_means_at_every_step() -> None:
+    uneven = {"2048": 0.7, "256": 0.4, "64": 0.95}
+    answers = told(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
+    assert answers["smaller_gains", None, "all"] == "no"  # though 64 is far above 2048
+
+
+def test_near_chance_is_within_twice_of_it_however_small() -> None:
+    people = 200
+    what = found(lambda _: 0.5, lambda _: 0.5, people=people)
+    for share, answer in ((0.017, "no"), (0.005, "yes")):
+        table = {name: right(share, number, people, 400) for number, name in enumerate(MODELS)}
+        near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / people})
+        assert told(near)["person_near_chance", "mlp", "all"] == answer
+
+
+def test_leaks_are_judged_by_the_strongest_probe_too() -> None:
+    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer reads nothing
+    read = found(lambda _: 0.5, papers_leak)
+    tables = dict(what.tables) | {STRONGEST: read.tables[LEAK]}
+    floors = dict(what.floors) | {("emotion", "strongest"): read.floors["emotion", "mlp"]}
+    answers = told(what._replace(tables=tables, floors=floors))
+    assert answers["removal_leaks_less", "mlp", "balanced"] == "not separable"
+    assert answers["removal_leaks_less", "strongest", "balanced"] == "yes"
+    assert answers["single_leaks_more", "strongest", "balanced"] == "yes"
+
+
+def test_every_seed_has_to_differ() -> None:
+    what = found(lambda _: 0.5, lambda _: 0.5)
+    for seeds, answer in (((0.001, 0.002), "yes"), ((0.001, 0.2), "not separable")):
+        assert told(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
+    rows = [claim for claim in answered(PAPER.claims, PAPER.axes, MODELS, what) if claim["claim"] == "different"]
+    assert [row["contrast"] for row in rows[0]["contrasts"]][:2] == [
+        "gradient_reversal_2048 against multitask_2048",
+        "gradient_reversal_256 against multitask_256",
+    ]
+    assert len(rows[0]["contrasts"]) == 9
+
+
+def test_margin_and_level_are_the_claims_own() -> None:
+    what = found(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
+    answers = {}
+    for margin, alpha in ((0.01, 0.01), (0.2, 0.05)):
+        claims = {
+            "emotion_kept": PAPER.claims["emotion_kept"].model_copy(update={"margin": margin}),
+            "different": PAPER.claims["different"].model_copy(update={"alpha": alpha}),
+        }
+        answers[margin] = list(told(what, claims).values())
+    assert answers == {0.01: ["no", "not separable"], 0.2: ["yes", "yes"]}
+
+
+def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
+    text = """
+    better: {says: A is better., kind: above, factor: gender, measure: uar, models: a, minus: [b, c]}
+    worse: {says: A is worse., kind: below, factor: gender, measure: accuracy, models: a, minus: b}
+    chance: {says: C only guesses., kind: near, factor: gender, measure: uar, margin: 0.1, models: c, minus: chance}
+    """
+    claims = parse(Claimed, {"claims": yaml.load(text, Loader)}, "file").claims
+    shares = {"a": 0.9, "b": 0.5, "c": 0.0}
+    tables = {Source("gender"): {name: felt(share, n) for n, (name, share) in enumerate(shares.items())}}
+    table = answered(claims, {}, tuple(shares), Counts(tables))
+    assert [(claim["claim"], claim["answer"]) for claim in table] == [
+        ("better", "yes"),
+        ("worse", "no"),
+        ("chance", "yes"),
+    ]
+    assert [one["contrast"] for one in table[0]["contrasts"]] == ["a minus b", "a minus c"]
+    assert table[2]["margin"] == 0.1
+
+
+def test_the_table_has_a_row_a_difference_and_one_of_a_claim_without() -> None:
+    table = answered(PAPER.claims, PAPER.axes, MODELS, found(lambda _: 0.5, lambda _: 0.5))
+    rows = rows_of(table)
+    assert tuple(rows.columns) == COLUMNS
+    assert len(rows) == sum(max(1, len(claim["contrasts"])) for claim in table)
+    unasked = rows[rows["answer"] == "not asked"]
+    assert set(unasked["probe"]) == {"strongest"}
+    assert unasked["contrast"].isna().all()
+
+
+def test_a_run_is_answered_from_its_files(two: Run) -> None:
+    made = write(two)
+    assert made is not None
+    assert made == json.loads((two.folder / "claims.json").read_text())
+    assert made["split"] == "test"
+    answers = {(claim["claim"], claim["probe"], claim["clips"]): claim["answer"] for claim in made["claims"]}
+    assert answers["removal_leaks_less", "mlp", "balanced"] == "yes"
+    assert {name for name, _, _ in answers} == set(two.experiment.claims)
+    tests = next(claim for claim in made["claims"] if claim["claim"] == "different")["contrasts"]
+    assert [(one["contrast"], len(one["each"])) for one in tests] == [("alternating_64 against multitask_64", 1)]
+    claims = rows_of(made["claims"])
+    assert (two.folder / "claims.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert set(claims["answer"]) == set(answers.values())
+
+
+def test_a_run_without_measurements_or_heads_is_answered_as_far_as_it_goes(make_two) -> None:
+    bare: Run = make_two({"emotion_only": 0.0, "multitask_64": 0.0}, people=6)
+    (bare.folder / "tasks.csv").unlink()
+    made = write(bare)
+    assert made is not None
+    assert [(one["factor"], one["embedding"]) for one in made["scores"]] == [("emotion", None)]
+    assert {claim["claim"] for claim in made["claims"] if claim["answer"] != "not asked"} == {"multitask_gains"}
+
+
+def test_a_run_that_claims_nothing_is_asked_nothing(make_compared) -> None:
+    other: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
+    assert write(other) is None
+    assert not (other.folder / "claims.json").exists()
+    assert not (other.folder / "claims.csv").exists()
