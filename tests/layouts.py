@@ -117,6 +117,19 @@ def emovoxceleb(root: Path) -> None:
     touch(root, "wav/id10309/0b1inHMAr6o/00002.wav")
 
 
+def nemo(root: Path) -> None:
+    """Blanks before the speakers and .wav in the names as in the release; one clip of the table is not there."""
+    write(
+        root,
+        "data.tsv",
+        "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage\n"
+        "KS0_anger_14.wav\tanger\tTen miesiąc minął bardzo szybko.\tten miesiąc\t        KS0\tmale\t23\n"
+        "EB0_surprised_1.wav\tsurprised\tLubię czytać przed snem.\tlubię czytać\t        EB0\tfemale\t27\n"
+        "WR0_neutral_14.wav\tneutral\tTen miesiąc minął bardzo szybko.\tten miesiąc\t        WR0\tmale\t23\n",
+    )
+    touch(root, "samples/KS0_anger_14.flac", "samples/EB0_surprised_1.wav")
+
+
 def table(root: Path) -> None:
     write(
         root,
@@ -197,6 +210,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "emovoxceleb": emovoxceleb,
     "iemocap": iemocap,
     "librispeech": librispeech,
+    "nemo": nemo,
     "ravdess": ravdess,
     "table": table,
     "toy": toy,

@@ -11,6 +11,7 @@ TOLD = {
     "enterface": ("s14_an_3", {"speaker": "14", "sentence": "an_3", "emotion": "anger"}),
     "iemocap": ("Ses01F_impro01_M000", {"speaker": "Ses01M", "session": "1", "recording": "Ses01F_impro01"}),
     "librispeech": ("84-121123-0000", {"speaker": "84", "recording": "84-121123"}),
+    "nemo": ("EB0_surprised_1", {"speaker": "EB0", "sentence": "1", "emotion": "surprise"}),
     "ravdess": (
         "03-01-05-01-02-01-16",
         {"speaker": "16", "sentence": "Dogs are sitting by the door", "emotion": "anger"},

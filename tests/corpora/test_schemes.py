@@ -20,7 +20,7 @@ def test_a_scheme_speaks_canonical_names(name):
 
 def test_class_counts_are_the_corpora_s():
     counts = {name: len(scheme(name).classes) for name in SCHEMES}
-    assert counts | {"emodb": 7, "ravdess": 8, "iemocap": 4, "cmu_mosei": 7, "toy": 6, "none": 0} == counts
+    assert counts | {"emodb": 7, "nemo": 6, "ravdess": 8, "iemocap": 4, "cmu_mosei": 7, "toy": 6, "none": 0} == counts
     assert set(scheme("shared").classes) == set(scheme("emodb").classes) & set(scheme("ravdess").classes)
 
 

@@ -67,7 +67,7 @@ class Manifest:
         split: a manifest: splits.json, a CSV with a column 'split', EmoBox's folds, lists of HiCMAE.
         root: of the split: the folder of its media; without it nothing is heard.
         reader: of the split: the corpus whose file names tell the speaker: cremad, emodb, enterface, iemocap,
-            librispeech, ravdess, savee or tess.
+            librispeech, nemo, ravdess, savee or tess.
     """
 
     split: Path | None = None

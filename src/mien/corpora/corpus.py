@@ -175,7 +175,8 @@ def read_table(
         raise CorpusError(f"{file}: no such table of clips") from error
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
-        raise CorpusError(f"{file}: not a table with commas and a header line in UTF-8 ({why})") from error
+        between = {",": "commas", "\t": "tabs"}.get(separator, f"'{separator}'")
+        raise CorpusError(f"{file}: not a table with {between} and a header line in UTF-8 ({why})") from error
     if not isinstance(table.index, pd.RangeIndex):
         raise CorpusError(f"{file}: the rows have more cells than the header line; give every column a name")
     return table

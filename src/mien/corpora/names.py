@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mien.corpora.readers import emodb, iemocap, librispeech, ravdess
+from mien.corpora.readers import emodb, iemocap, librispeech, nemo, ravdess
 from mien.errors import ConfigError, unknown
 
 MOST = 0.9  # share of the names that a rule has to read before a corpus is recognised by its names
@@ -76,6 +76,7 @@ RULES = {
     "enterface": Rule(_matched("enterface", _ENTERFACE), re.compile(r"subject[ _]?0*(\d{1,2})", re.IGNORECASE)),
     "iemocap": Rule(iemocap.told),
     "librispeech": Rule(librispeech.told),
+    "nemo": Rule(nemo.told),
     "ravdess": Rule(ravdess.told, re.compile(r"actor_(\d\d)", re.IGNORECASE)),
     "savee": Rule(_matched("savee", _SAVEE), re.compile(r"(DC|JE|JK|KL)")),
     "tess": Rule(_matched("tess", _TESS), re.compile(r"(OAF|YAF)_\w+", re.IGNORECASE)),

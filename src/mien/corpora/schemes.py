@@ -82,6 +82,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme("basic", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("emodb", ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")),
             Scheme("ravdess", ("anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
+            Scheme("nemo", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("iemocap", ("anger", "happiness", "neutral", "sadness"), {"excitement": "happiness"}),
             Scheme("cmu_mosei", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             # Peri et al. 2021, section 4.1: rare in interviews, so one class.
