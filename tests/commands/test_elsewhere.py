@@ -44,7 +44,9 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     best = said.argmax(axis=1)
     for number, name in enumerate(ensemble.classes):
         assert row.said[name] == pytest.approx((best[answered] == number).mean(), abs=1e-4)
-    each = [Ensemble("", ensemble.classes, "", (one,), ensemble.temperature) for one in ensemble.models]  # one seed
+    each = [
+        Ensemble("", "emotion", ensemble.classes, "", (one,), ensemble.temperature) for one in ensemble.models
+    ]  # one seed
     alone = [(one.probabilities(sounds).max(axis=1) >= told.unsure.threshold).mean() for one in each]
     assert row.coverage_of_a_fold == pytest.approx(np.mean(alone), abs=1e-4)
     known = corpus.table["emotion"].isin(ensemble.classes).to_numpy()

@@ -52,7 +52,7 @@ def test_it_says_what_the_run_says_with_every_member_calibrated(run, folder, tal
     ensemble = Ensemble.open(folder, CPU)
     assert ensemble.temperature != 1
     whole = Ensemble.open(run / "models" / "MEnAN", CPU)
-    alone = [Ensemble("", whole.classes, "", (model,)).probabilities([sound]) for model in whole.models]
+    alone = [Ensemble("", "emotion", whole.classes, "", (model,)).probabilities([sound]) for model in whole.models]
     expected = np.mean([softmax(np.log(one) / ensemble.temperature, axis=1) for one in alone], axis=0)
     np.testing.assert_allclose(ensemble.probabilities([sound]), expected, atol=1e-3)
     assert ensemble.classes == whole.classes

@@ -51,7 +51,7 @@ def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, 
             assert dataset.stores["audio"].length(f"{name}/{clip}") == alone.length(clip)
     assert dataset.stores["audio"].missing(list(dataset.clips["clip"])) == []
     assert dataset.left_out == {"boredom": 7, "no emotion known": 7}
-    assert dataset.factor("corpus", list(dataset.clips["clip"])) == ("first", "second")
+    assert dataset.target("corpus", list(dataset.clips["clip"])).classes == ("first", "second")
 
 
 def test_groups_hold_people_of_both_corpora_and_everybody_is_tested_once(experiment, where):

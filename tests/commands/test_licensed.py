@@ -113,7 +113,7 @@ def test_a_prediction_is_right_where_its_rating_is_positive(judged):
     _, metrics, predictions = judged
     assert metrics["classes"] == ["anger", "happiness", "neutral", "sadness"]
     assert metrics["rule"] == "a clip of several emotions is judged rightly when the prediction is one of them"
-    assert metrics["emotions_not_in_the_run"] == {"fear": 2, "surprise": 1}
+    assert metrics["values_not_in_the_run"] == {"fear": 2, "surprise": 1}
     for _, rows in predictions.groupby(["model", "fold"]):
         assert dict(zip(rows["clip"], rows["emotion"], strict=True)) == TRUTH
     for model, found in metrics["models"].items():

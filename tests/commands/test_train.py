@@ -55,11 +55,11 @@ def test_every_clip_is_tested_once_a_model_by_weights_that_never_heard_its_speak
 
 def test_predictions_are_what_the_saved_weights_say(run, prepared):
     opened = Run.open(run)
-    dataset = Dataset.open(opened.experiment.data, prepared)
+    dataset = Dataset.open(opened.experiment.data, prepared=prepared)
     cell = opened.cells[5]
     rows = opened.predictions.query("model == @cell.model and fold == @cell.fold and split == 'test'")
     model = Model.load(opened.experiment, cell, torch.device("cpu"))
-    inference = model.infer(dataset.examples(list(rows["clip"]), model.factors))
+    inference = model.infer(dataset.examples(list(rows["clip"]), model.targets))
     np.testing.assert_allclose(inference.probabilities("emotion"), rows[list(opened.classes)], atol=1e-6)
     np.testing.assert_allclose(rows[list(opened.classes)].sum(axis=1), 1, atol=1e-5)
     assert (rows[list(opened.classes)].idxmax(axis=1) == rows["predicted"]).all()

@@ -73,7 +73,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
     metrics["notes"] += notes
     name = _name(opened, dataset)
-    opened.write_table(f"evaluations/{name}/predictions.csv", predictions.rename(columns={"truth": opened.target}))
+    opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     if (opened.folder / "report.html").exists():

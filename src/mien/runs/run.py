@@ -265,6 +265,10 @@ class Run:
         with atomic(self.folder / name) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
+    def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
+        """Write what `predictions` reads, or that of an evaluation: its `truth` is called after the main target."""
+        self.write_table(name, table.rename(columns={"truth": self.target}))
+
     def write_json(self, name: str, value: object) -> None:
         """Write a JSON file of the run, atomically."""
         write_json(self.folder / name, value)

@@ -45,14 +45,14 @@ def test_heads_are_scored_where_the_factor_is_their_task(two: Run, found: Scores
     assert list(way["rows"]) == ["multitask_64", "alternating_64"]  # emotion is no task of person_only
     for model, row in way["rows"].items():
         own = predictions[predictions["model"] == model]
-        assert row["score"] == pytest.approx(f1_score(own["emotion"], own["predicted"], average="macro"))
+        assert row["score"] == pytest.approx(f1_score(own["truth"], own["predicted"], average="macro"))
         assert row["low"] < row["score"] < row["high"]
         assert (row["speakers"], row["trainings"]) == (own["speaker"].nunique(), 1)
         assert row["clips"] == own["clip"].nunique()
         assert row["seeds"] is None
-    most = predictions["emotion"].mode()[0]
+    most = predictions["truth"].mode()[0]
     one = predictions[predictions["model"] == "multitask_64"]
-    alone = f1_score(one["emotion"], [most] * len(one), average="macro", zero_division=0)
+    alone = f1_score(one["truth"], [most] * len(one), average="macro", zero_division=0)
     assert way["chance"]["score"] == pytest.approx(alone)
     assert way["floor"] is None
 

@@ -9,7 +9,7 @@ import yaml
 from mien import experiments
 from mien.audit.comparison.claim_scores import Counts, Source
 from mien.audit.comparison.claims import COLUMNS, answered, rows_of, write
-from mien.audit.statistics.scores import Confusion
+from mien.audit.statistics.scores import BySpeaker
 from mien.common.settings import Loader, parse
 from mien.experiments.claims import Axes, Claim, Claimed
 from mien.runs.run import Run
@@ -25,21 +25,21 @@ PERSON, KNOWS = Source("speaker"), Source("speaker", "emotion", "mlp")
 Answers = dict[tuple[str, str | None, str], str]
 
 
-def felt(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+def felt(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
     """Four emotions, unevenly frequent, each told rightly with this probability, else as any."""
     random = np.random.default_rng(number)
     counts = np.zeros((people, 4, 4))
     for who in range(people):
         for truth in np.maximum(np.arange(each) % 7 - 3, 0):
             counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
-    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
 
 
-def right(share: float, number: int, people: int = 12, each: int = 50) -> Confusion:
+def right(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
     hits = np.random.default_rng(number).binomial(each, share, people)
     counts = np.zeros((people, 2, 2))
     counts[:, 0] = np.stack([hits, each - hits], 1)
-    return Confusion(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
 
 
 def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
@@ -90,7 +90,7 @@ def even(what: Counts) -> Counts:
     """The same, every clip of a class counted alike."""
     tables = {
         source: {
-            model: Confusion(table.speakers, table.counts / np.maximum(table.counts.sum((0, -1)), 1)[None, :, None])
+            model: BySpeaker(table.speakers, table.counts / np.maximum(table.counts.sum((0, -1)), 1)[None, :, None])
             for model, table in own.items()
         }
         for source, own in what.tables.items()

@@ -43,7 +43,9 @@ def found(run: Run):
 
 def test_a_planted_difference_is_separable_and_none_is_between_equals(found, row: Row) -> None:
     assert tuple(found.pairs.columns) == PAIRS
-    assert tuple(found.systems.columns) == SYSTEMS
+    ends = [f"{measure}{end}" for measure in SCORES for end in ("", "_low", "_high", "_best")]
+    assert list(found.systems.columns) == ["system", *ends, *SYSTEMS]
+    assert found.measures == list(SCORES)
     for measure in SCORES:
         better = row(found.pairs, model="good", other="poor", measure=measure)
         assert better["separable"]

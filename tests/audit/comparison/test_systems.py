@@ -72,7 +72,7 @@ def test_other_clips_labels_and_classes_are_refused_and_named(one: Run, make_com
         changed = make_compared("changed", {"a": 0.5}, speakers=4, clips=6)
         table = changed.predictions
         table.loc[table["clip"] == "s1c2", column] = new
-        changed.write_table("predictions.csv", table)
+        changed.write_predictions(table)
         told = refused(one.folder, changed.folder)
         assert f"changed/a has another {column} than one/a for 1 of 24 clips" in told
         assert f"s1c2 is '{new}'" in told
@@ -94,5 +94,5 @@ def test_one_system_none_and_unknown_ones_are_refused(one: Run, tmp_path: Path) 
 def test_a_model_without_predictions_is_refused(make_compared: Make) -> None:
     run = make_compared("half", {"a": 0.6, "b": 0.5}, speakers=3, clips=4)
     table = run.predictions
-    run.write_table("predictions.csv", table[table["model"] == "a"])
+    run.write_predictions(table[table["model"] == "a"])
     assert "'b' has no test predictions" in refused(run.folder)

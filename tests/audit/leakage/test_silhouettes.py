@@ -66,6 +66,8 @@ class Cells:
     label: np.ndarray
     split: np.ndarray
 
+    target, classes = "emotion", ("anger", "fear", "sadness")
+
     @property
     def cells(self) -> list[Cell]:
         return [Cell("m", fold, 0, Path(f"fold-{fold}")) for fold in self.values]

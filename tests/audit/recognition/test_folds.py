@@ -39,7 +39,7 @@ def test_every_training_and_the_means_equal_audmetric(predicted: Predict, row: R
 def test_a_fold_counts_once_however_many_clips_or_seeds_it_has(predicted: Predict, row: Row) -> None:
     good = predicted({"a": 1.0}, speakers=1, clips=30, seeds=1, splits=("test",))
     poor = predicted({"a": 0.0}, speakers=1, clips=300, seeds=4, splits=("test",))
-    both = pd.concat([good, poor.assign(fold=1, speaker="other", predicted="anger", emotion="sadness")])
+    both = pd.concat([good, poor.assign(fold=1, speaker="other", predicted="anger", truth="sadness")])
     mean = row(folds.fold_means(folds.by_fold(both, CLASSES)), measure="wa")
     assert mean["test"] == pytest.approx(0.5)
     pooled = row(scores.summary(both, CLASSES), model="a")["wa"]

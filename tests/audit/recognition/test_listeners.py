@@ -37,7 +37,7 @@ def test_one_listener_is_a_model() -> None:
     table = clips(right.astype(float))
     other = {"anger": "neutral", "neutral": "sadness"}
     said = [label if hit else other[label] for label, hit in zip(table["label"], right, strict=True)]
-    rows = table.assign(predicted=said, emotion=table["label"], model="m", fold=0, seed=0, split="test")
+    rows = table.assign(predicted=said, truth=table["label"], model="m", fold=0, seed=0, split="test")
     model = scores.summary(rows, CLASSES).iloc[0]
     found = listeners.listeners(table, CLASSES)
     assert found is not None

@@ -51,6 +51,8 @@ class Fake:
     table: pd.DataFrame = field(default_factory=clips)
     tasks: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # model -> embedding -> its tasks
 
+    target = "emotion"
+
     @property
     def splits(self) -> list[dict[str, Any]]:
         parts = self.table.groupby("split")["speaker"].unique()
@@ -58,11 +60,12 @@ class Fake:
 
     @property
     def experiment(self) -> Any:
-        embeddings = {
-            model: {"embeddings": {name: {"tasks": dict.fromkeys(factors, 1.0)} for name, factors in told.items()}}
-            for model, told in self.tasks.items()
-        }
-        return SimpleNamespace(trained={model: SimpleNamespace(models=embeddings) for model in self.tasks})
+        def model(name: str) -> Any:
+            return SimpleNamespace(carried={one: frozenset(own) for one, own in self.tasks[name].items()})
+
+        return SimpleNamespace(
+            trained={name: SimpleNamespace(model=model) for name in self.tasks}, columns=("emotion",)
+        )
 
     @property
     def cells(self) -> list[Cell]:
@@ -166,9 +169,9 @@ def test_the_quick_part_stays_when_all_is_measured(make) -> None:
 def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:
     speakers = SPEAKER.copy()
     speakers[-EACH:] = "s0"  # the test speaker is among those of training, as `heard: true` allows
-    found = [view for view in views(clips(speaker=speakers), thorough=True) if view.heard == "unheard"]
+    found = [view for view in views(clips(speaker=speakers), "emotion", thorough=True) if view.heard == "unheard"]
     assert found == []  # one stranger is left, in validation
-    for view in views(clips(), thorough=True):
+    for view in views(clips(), "emotion", thorough=True):
         train = set(SPEAKER[SPLIT == "train"])
         assert (set(view.speakers) <= train) == (view.heard == "heard") or view.factor != "speaker"
         for fitted, tested in view.division.parts:

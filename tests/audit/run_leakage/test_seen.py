@@ -103,14 +103,14 @@ def test_strangers_are_read_as_before_and_a_mixed_split_too() -> None:
     parts = np.where(people == "s4", "test", np.where(people == "s3", "validation", "train"))
     clips = pd.DataFrame({"clip": [f"c{n}" for n in range(40)], "split": parts, "speaker": people})
     clips["label"] = np.tile(["anger", "neutral"], 20)
-    apart = [(view.factor, view.heard) for view in views(clips, thorough=True)]
+    apart = [(view.factor, view.heard) for view in views(clips, "emotion", thorough=True)]
     assert apart == [("speaker", "heard"), ("speaker", "unheard"), ("emotion", "unheard")]
     mixed = clips.assign(split=np.where(np.arange(40) % 8 == 0, "test", parts))
-    assert next((view.factor, view.heard) for view in views(mixed, thorough=False)) == ("speaker", "heard")
-    inside = next(iter(views(mixed, thorough=False)))
+    assert next((view.factor, view.heard) for view in views(mixed, "emotion", thorough=False)) == ("speaker", "heard")
+    inside = next(iter(views(mixed, "emotion", thorough=False)))
     assert set(mixed["split"].iloc[inside.rows]) == {"train"}
     heard = clips.assign(split=np.where(np.arange(40) % 8 < 3, "test", "train"))
-    found = {(view.factor, view.heard): view for view in views(heard, thorough=False, emotion=True)}
+    found = {(view.factor, view.heard): view for view in views(heard, "emotion", thorough=False, always=True)}
     assert set(found) == {("speaker", "heard"), ("emotion", "heard")}
     for view in found.values():
         ((fitted, tested),) = view.division.parts

@@ -243,14 +243,14 @@ def test_what_is_balanced_as_it_is_stands_once(told: Run) -> None:
     found["claims"] = [found["claims"][0] | {"clips": clips} for clips in ("all", "balanced as it is")]
     told.write_json("claims.json", found)
     predictions = told.predictions
-    told.write_table("predictions.csv", predictions[predictions["fold"] == 0])
+    told.write_predictions(predictions[predictions["fold"] == 0])
     reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
     html = page.render(replace(told, experiment=told.experiment.model_copy(update={"models": {"MEnAN": reads}})))
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (read)</th>') == 2
     assert html.count("(read): emotion is only read there") == 1
     assert re.search(r"for something else\.\s+Test: 1 speaker,", html)
-    told.write_table("predictions.csv", predictions)
+    told.write_predictions(predictions)
     (told.folder / "claims.json").write_text(kept)
     assert "Pooled and by fold" not in html, "of one fold it would be the same again"
     text = plain(section)

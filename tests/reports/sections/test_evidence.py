@@ -20,7 +20,7 @@ EVALUATION: dict[str, Any] = {
     "corpus_hash": "h",
     "classes": ["anger", "sadness"],
     "classes_not_in_the_corpus": ["boredom"],
-    "emotions_not_in_the_run": {"surprise": 12},
+    "values_not_in_the_run": {"surprise": 12},
     "rule": "a clip is judged rightly when the prediction is its emotion",
     "shared_speakers": [],
 }
@@ -105,7 +105,7 @@ def test_maps_show_the_same_two_people_who_were_not_heard(told: Run) -> None:
     assert measured is not None
     for one, model in zip(maps, ("emotion_only", "MEnAN"), strict=True):
         rows = measured[(measured["model"] == model) & (measured["fold"] == 1) & (measured["seed"] == 0)]
-        for picture in (one.emotion, one.speaker):
+        for picture in one.pictures:
             row = rows[rows["by"] == picture.title.removeprefix("by ")].iloc[0]
             assert picture.caption == (
                 f"Silhouette {evidence.decimal(row['score'])}; shuffled {evidence.decimal(row['shuffled'])}"

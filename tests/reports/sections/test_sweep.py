@@ -85,10 +85,10 @@ def test_the_best_of_each_group_has_its_highest_score_on_validation(run: Run) ->
 def test_test_takes_no_part(run: Run) -> None:
     before, predictions = sweep(run), run.predictions
     try:
-        run.write_table("predictions.csv", predictions[predictions["split"] == "validation"])
+        run.write_predictions(predictions[predictions["split"] == "validation"])
         pd.testing.assert_frame_equal(sweep(run), before)
     finally:
-        run.write_table("predictions.csv", predictions)
+        run.write_predictions(predictions)
 
 
 def test_the_page_tells_the_sweep_apart_from_the_models(run: Run) -> None:
@@ -107,10 +107,10 @@ def test_a_run_without_test_says_so_and_shows_validation(run: Run) -> None:
     predictions, raw = run.predictions, run.experiment.model_dump(mode="json") | {"hold_test": True}
     held = Run(run.folder, experiments.resolve(raw, "planted"))
     try:
-        run.write_table("predictions.csv", predictions[predictions["split"] == "validation"])
+        run.write_predictions(predictions[predictions["split"] == "validation"])
         text = page.render(held)
     finally:
-        run.write_table("predictions.csv", predictions)
+        run.write_predictions(predictions)
     assert "no test clip was looked at" in text
     assert "Test clips were not looked at: scores are of validation speakers" in text
     assert "UAR on validation speakers. Mark" in text
