@@ -134,7 +134,7 @@ def compare(old: Path, new: Path, renamed: dict[str, str]) -> int:
             else:
                 counts["texts that differ"] += 1
                 print(f"text of {name}: {key}: {before[key][:100]} -> {after[key][:100]}")
-    print("\n".join(faults[:200]))
+    print("\n".join(faults))
     print(f"{len(faults)} differ; the same: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
     return int(bool(faults))
 

@@ -36,6 +36,7 @@ from mien.runs.run import Cell, Run
 from mien.runs.tables import AGAIN
 
 COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
+NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims"}  # of an experiment
 AGREE = 1e-3  # how far half precision may move a probability
 
 
@@ -117,7 +118,7 @@ def export(
         sha256="",
         mien=version("mien"),
         commit=opened.environment.get("commit"),
-        experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude={"provenance", "reference"}),
+        experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT),
     )
     counted = card.members(opened, chosen)
     before = card.calibrated(judged, calm, rule.threshold, opened.clips)

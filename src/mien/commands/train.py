@@ -22,6 +22,7 @@ from mien.audit.run_leakage.inputs import inputs_of
 from mien.audit.run_leakage.measure import run_leakage
 from mien.audit.splits import certificate as splits
 from mien.audit.splits import sounds
+from mien.audit.statistics import scores
 from mien.commands import Outcome
 from mien.common import environment, processes
 from mien.common.progress import progress
@@ -298,16 +299,18 @@ def _outcome(run: Run) -> Outcome:
     scored, certificate = run.metrics, run.certificate
     lines = list(run.marks)
     width = max([20, *map(len, scored["models"])])
+    name = scores.of_classes(run.classes)[0]
+    title = scores.measure_of(name).title
     for model, splits_of in scored["models"].items():
         judged = "test" if "test" in splits_of else "validation"
         found = splits_of[judged]
         lines.append(
-            f"{model:{width}} {judged} UAR {found['uar']:.3f} (95 % {_shown(found['uar_low'])} to "
-            f"{_shown(found['uar_high'])}, chance {found['uar_chance']:.3f})"
-            + (f", validation {splits_of['validation']['uar']:.3f}" if judged == "test" else "")
+            f"{model:{width}} {judged} {title} {found[name]:.3f} (95 % {_shown(found[f'{name}_low'])} to "
+            f"{_shown(found[f'{name}_high'])}, chance {found[f'{name}_chance']:.3f})"
+            + (f", validation {splits_of['validation'][name]:.3f}" if judged == "test" else "")
         )
         paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
-        if beside := reference.sentence(paper, ("uar",), ("test", "validation")):
+        if beside := reference.sentence(paper, (name,), ("test", "validation")):
             lines.append(f"{'':{width}} {beside}")
     lines += [f"not used, {why}: {clips} clips" for why, clips in certificate["left_out"].items()]
     lines += [*certificate["notes"], *outdated(run)]

@@ -216,6 +216,11 @@ class Experiment(Settings):
         return found
 
     @property
+    def kind(self) -> str:
+        """The kind of the main target, as its settings have it."""
+        return self.data.targets.get(self.target, TargetSettings()).kind
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the corpus's table that the main target is read from."""
         return self.data.targets.get(self.target, TargetSettings()).columns or (self.target,)

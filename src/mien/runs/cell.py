@@ -26,7 +26,7 @@ from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.models import encoders, recipes
 from mien.models.recipes._recipe import Given, Inference, Recipe
-from mien.runs.run import ANEW, Cell, Run
+from mien.runs.run import ANEW, TARGETS, Cell, Run
 from mien.runs.tables import TASKS, prediction_table, task_table
 from mien.runs.validation import mean_rightness, scores
 
@@ -34,7 +34,6 @@ STATISTICS: dict[Modality, str] = {
     "audio": "normalisation",
     "video": "video-normalisation",
 }  # modality -> prefix of its tensors
-TARGETS = "targets"  # in the metadata of the weights
 
 
 @dataclass(frozen=True)

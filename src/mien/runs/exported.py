@@ -215,7 +215,7 @@ def predictor(model: Model, name: str) -> Model:
     """The same model with nothing but what predicts the main target, its experiment with it alone and no folders."""
     experiment, main = model.experiment, model.main
     slim = experiment.model(name).predictor(main.factor)
-    raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid"})
+    raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "axes", "claims"})
     kept = {key: how for key, how in raw["data"]["targets"].items() if key == main.factor}
     data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept}
     raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data}

@@ -20,11 +20,13 @@ from mien import experiments
 from mien.common.files import atomic, write_json, write_text
 from mien.common.settings import difference
 from mien.data.protocols import PARTS
+from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
+TARGETS = "targets"  # in the metadata of the weights: factor -> what of it was fitted on the training clips
 ANEW = "train it anew in another folder"
 WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")  # train nothing
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
@@ -158,8 +160,9 @@ class Run:
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """The clips used, indexed by clip: the corpus's columns and `label`."""
-        return read_table(self._file("clips.csv"), CLIPS).set_index("clip", drop=False)
+        """The clips used, indexed by clip: the corpus's columns and `label`, of levels the number they are cut from."""
+        text = ("label",) if self.experiment.kind in ("classes", "soft") else ()
+        return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -247,7 +250,15 @@ class Run:
                 raise ValueError(f"'{wrong[0]}' has {len(values[wrong[0]])} rows for {len(names)} clips")
             table = clips.loc[names].drop(columns="split", errors="ignore").reset_index(drop=True)
             table.insert(1, "split", json.loads(head["splits"]))
-            return table, values
+            return self._levelled(cell, table), values
+
+    def _levelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
+        """The clips of a cell with the labels that it has learned from: levels are cut where its training clips say."""
+        if self.experiment.kind != "levels":
+            return table
+        with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
+            raw = json.loads((file.metadata() or {})[TARGETS])[self.target]
+        return table.assign(label=Target.of_plain(raw).truth(table))
 
     def write_embeddings(
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]

@@ -93,6 +93,8 @@ def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
     rows = pd.DataFrame(placed, columns=["fold", "split", "clip"])
     known = [name for name in ("corpus", "speaker", "sentence", "session", "recording") if name in clips]
     own = clips.loc[rows["clip"], [*known, "label"]].rename(columns={"label": "emotion"}).reset_index(drop=True)
+    if pd.api.types.is_float_dtype(own["emotion"]):
+        own["emotion"] = own["emotion"].map("{:g}".format, na_action="ignore")
     return pd.concat([rows, own], axis=1)
 
 

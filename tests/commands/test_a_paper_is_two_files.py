@@ -1,0 +1,207 @@
+"""The dry run of a next paper: a recipe file and an experiment file, and nothing else, from table to page.
+
+Its target is a column of somebody's own table, its labels are shares of votes, its encoder is its own, and it claims
+something. It trains, predicts, is audited, reported and compared by the commands as they are.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import log_loss, recall_score
+
+import mien
+from mien.errors import ConfigError
+from mien.models import recipes
+from mien.runs.tables import read_table
+
+PAPER = Path(__file__).with_name("paper")
+SPEAKERS, CLIPS = 7, 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_files():
+    """The recipe file lies in a folder that the package `mien.models.recipes` is told of for these tests."""
+    recipes.__path__.append(str(PAPER / "recipes"))
+    yield
+    recipes.__path__.remove(str(PAPER / "recipes"))
+
+
+@pytest.fixture(scope="module")
+def prepared(make_tone, tmp_path_factory):
+    """Tones: low ones are called calm by most listeners, high ones tense; the last clip has no votes."""
+    root = tmp_path_factory.mktemp("votes")
+    random, rows = np.random.default_rng(0), []
+    for who in range(SPEAKERS):
+        for clip in range(CLIPS):
+            tense = clip % 2
+            make_tone(root / f"s{who}-{clip}.wav", 110.0 + 140.0 * tense, 0.6 + 0.2 * who, 100 * who + clip)
+            votes = random.multinomial(10, [0.2, 0.8] if tense else [0.8, 0.2])
+            votes[tense] += votes[0] == votes[1]
+            arousal = 1.0 + 3.0 * tense + 0.3 * random.standard_normal()
+            rows.append((f"s{who}-{clip}.wav", f"s{who}", *votes, "yes" if tense else "no", round(arousal, 2)))
+    table = pd.DataFrame(rows, columns=["file", "speaker", "votes_calm", "votes_tense", "stress", "arousal"])
+    table.loc[len(table) - 1, ["votes_calm", "votes_tense", "stress", "arousal"]] = None
+    table.to_csv(root / "table.csv", index=False)
+    mien.prepare("table", root / "table.csv", out=root / "prepared")
+    return root / "prepared"
+
+
+@pytest.fixture(scope="module")
+def run(prepared, tmp_path_factory):
+    """The paper's run."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    mien.train(PAPER / "zeros.yaml", [f"data.prepared={prepared}"], out=out)
+    return out
+
+
+def scored(run):
+    return json.loads((run / "metrics.json").read_text())["models"]
+
+
+def test_it_trains_and_is_scored_by_its_own_target(run):
+    assert "zeros" in recipes.names()
+    rows = read_table(run / "predictions.csv")
+    assert list(rows.columns[6:]) == ["mood", "predicted", "calm", "tense", "truth_calm", "truth_tense", "scheme"]
+    test = rows[(rows["split"] == "test") & (rows["model"] == "learned")]
+    assert len(test) == SPEAKERS * CLIPS - 1, "the clip that nobody voted on is in no fold"
+    told = scored(run)["learned"]["test"]
+    assert told["uar"] == pytest.approx(recall_score(test["mood"], test["predicted"], average="macro"))
+    assert told["uar"] > 0.9
+    shares = test[["truth_calm", "truth_tense"]].to_numpy()
+    entropy = sum(
+        log_loss([name] * len(test), test[["calm", "tense"]].to_numpy(), labels=[0, 1], sample_weight=shares[:, name])
+        * shares[:, name].sum()
+        for name in (0, 1)
+    ) / len(test)
+    assert told["cross_entropy"] == pytest.approx(entropy, abs=1e-5)
+    assert told["cross_entropy"] < scored(run)["zero"]["test"]["cross_entropy"]
+    assert scored(run)["zero"]["test"]["cross_entropy"] == pytest.approx(np.log(2), abs=1e-5)
+
+
+def test_the_epoch_is_chosen_by_its_measure(run):
+    for place in (run / "models" / "learned").iterdir():
+        history = pd.read_json(place / "history.jsonl", lines=True)
+        assert history["validation cross_entropy"].min() < np.log(2), "better than nothing known"
+    mien.train(PAPER / "zeros.yaml", [*_overrides(run), "training.best=certainty"], out=run.parent / "certain")
+    history = pd.read_json(next((run.parent / "certain" / "models" / "learned").glob("*/history.jsonl")), lines=True)
+    assert (history["validation certainty"] >= 0.5).all(), "a score that the recipe gives"
+
+
+def test_its_claim_is_answered(run):
+    (claim,) = json.loads((run / "claims.json").read_text())["claims"]
+    assert (claim["claim"], claim["answer"]) == ("learning_helps", "yes")
+    assert claim["contrasts"][0]["difference"] > 0.3
+
+
+def test_it_predicts_files_by_its_own_words(run, prepared, tmp_path):
+    files = [prepared.parent / f"s0-{clip}.wav" for clip in (0, 1)]
+    told = mien.predict(files, model=run / "models" / "learned", out=tmp_path / "p.csv")
+    assert [row["mood"] for row in told.data["rows"]] == ["calm", "tense"]
+    assert list(pd.read_csv(tmp_path / "p.csv").columns[5:]) == ["mood", "calm", "tense", "scheme", "model"]
+
+
+def test_it_is_audited_reported_and_compared(run):
+    page = (run / "report.html").read_text()
+    assert "Learning helps." in page
+    assert "paper 99.0" in page
+    leaks = read_table(run / "leakage.csv")
+    assert set(leaks["embedding"]) >= {"code"}
+    assert set(leaks["factor"]) == {"speaker"}
+    other = mien.compare(run, out=run.parent / "compared")
+    assert "learned is separable" in other.text or "separably above zero" in other.text
+    assert Path(mien.report(run).data["report"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("target", "more", "measure", "least"),
+    [
+        ("stress", (), "uar", 0.9),
+        ("arousal", ("data.targets={arousal: {kind: numbers}}",), "ccc", 0.6),
+        ("arousal", ("data.targets={arousal: {kind: levels, levels: 2}}",), "uar", 0.9),
+    ],
+    ids=["a column of words", "a number", "levels of a number"],
+)
+def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least):
+    """The recipes that there are train, score, predict, audit, report, evaluate and compare it as they do emotions."""
+    path = tmp_path / "own.yaml"
+    model = {"hidden": [], "embeddings": {"main": {"tasks": {target: 1.0}}}}
+    raw = yaml.safe_load((PAPER / "zeros.yaml").read_text()) | {"target": target, "recipe": "disentangle"}
+    raw |= {"encoder": "vector", "models": {"one": model, "two": model}, "training": {"epochs": 25, "batch": 8}}
+    raw["training"]["best"] = measure
+    raw["optimiser"] = {"lr": {"default": 0.003}}
+    raw["data"] = {"audio": {"name": "functionals"}, "normalisation": "train"}
+    raw["provenance"] = {}
+    for key in ("axes", "claims", "reference"):
+        del raw[key]
+    path.write_text(yaml.safe_dump(raw))
+    folder = tmp_path / "run"
+    mien.train(path, [f"data.prepared={prepared}", *more], out=folder)
+    assert scored(folder)["one"]["test"][measure] > least
+    rows = read_table(folder / "predictions.csv", text=(target,))
+    assert target in rows
+    audited = mien.leakage(folder)
+    assert audited.exit_code in (None, 0)
+    files = [prepared.parent / f"s1-{clip}.wav" for clip in (0, 1)]
+    calm, tense = mien.predict(files, model=folder / "models" / "one").data["rows"]
+    assert calm[target] != tense[target]
+    if measure == "ccc":
+        assert calm[target] < 2 < 3 < tense[target], "in the units of the table"
+    mien.compare(folder, out=tmp_path / "compared")
+    assert target in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "target=mod",
+            "models.learned: does not predict the target 'mod', of which all scores are; it predicts mood",
+        ),
+        (
+            "data.targets={mood: {kind: soft, columns: [votes_calm, votes_tens], classes: [calm, tense]}}",
+            "unknown column 'votes_tens'. Did you mean 'votes_tense'?",
+        ),
+        (
+            "claims.learning_helps.minus={learning: nope}",
+            "unknown value 'nope'",
+        ),
+        ("claims.learning_helps.measure=uarr", "unknown measure 'uarr'. Did you mean 'uar'?"),
+        ("training.best=crossentropy", "unknown score 'crossentropy'. Did you mean 'cross_entropy'?"),
+        ("encoder=vector", "encoder: the recipe zeros builds its own networks; leave it out"),
+        ("data.scheme=emodb", "data.scheme: data.targets.mood says what 'mood' is; leave one of them out"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_and_writes_nothing(prepared, tmp_path, override, sentence):
+    with pytest.raises(ConfigError) as refused:
+        mien.train(PAPER / "zeros.yaml", [f"data.prepared={prepared}", override], out=tmp_path / "run")
+    assert sentence in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sentence"),
+    [
+        ("{classes: [yes, no, mabye]}", "data.scheme.classes: no clip has this one: unknown stress 'mabye'."),
+        ("{classes: [yes, no], merge: {maybe: nope}}", "merge.maybe: unknown class 'nope'."),
+        (
+            "{classes: [yes, no], merge: {maybe: no}}",
+            "data.scheme.merge: no clip has this value: unknown stress 'maybe'.",
+        ),
+        ("{clases: [yes, no]}", "data.scheme: unknown key 'clases'. Did you mean 'classes'?"),
+        ("emodb", "data.scheme: 'emodb' is of emotions, and the target is 'stress'"),
+    ],
+)
+def test_a_scheme_of_ones_own_is_checked(prepared, tmp_path, scheme, sentence):
+    own = ["target=stress", "models={one: {target: stress}}", "data.targets=null", "axes=null", "claims=null"]
+    own += ["reference=null", f"data.prepared={prepared}", f"data.scheme={scheme}"]
+    with pytest.raises(ConfigError) as refused:
+        mien.train(PAPER / "zeros.yaml", own, out=tmp_path / "run")
+    assert sentence in str(refused.value)
+
+
+def _overrides(run):
+    return [f"data.prepared={yaml.safe_load((run / 'experiment.yaml').read_text())['data']['prepared']}"]
