@@ -61,28 +61,30 @@ class Bare:
         self.name, self.net = name, build(MODELS[name])
         main = [*self.net.encoder.parameters(), *self.net.tasks.parameters()]
         if name == "gradient reversal":
-            main += list(self.net.spies.parameters())
+            main += list(self.net.adversaries.parameters())
         self.main = torch.optim.Adam(main, lr=1e-3, fused=True)
-        self.spy = (
-            torch.optim.Adam(self.net.spies.parameters(), lr=1e-3, fused=True) if name == "maximum entropy" else None
+        self.adversary = (
+            torch.optim.Adam(self.net.adversaries.parameters(), lr=1e-3, fused=True)
+            if name == "maximum entropy"
+            else None
         )
 
     def step(self, batch: Batch) -> None:
         net, emotion, speaker = self.net, batch.labels["emotion"], batch.labels["speaker"]
         code = net.encoder(batch)
-        if self.spy is not None:
-            self.spy.zero_grad()
-            F.cross_entropy(net.spies["main-speaker"](code.detach()), speaker).backward()
-            self.spy.step()
+        if self.adversary is not None:
+            self.adversary.zero_grad()
+            F.cross_entropy(net.adversaries["main-speaker"](code.detach()), speaker).backward()
+            self.adversary.step()
         loss = F.cross_entropy(net.tasks["main-emotion"](code), emotion)
         if self.name == "maximum entropy":
-            log = F.log_softmax(net.spies["main-speaker"](code), dim=1)
+            log = F.log_softmax(net.adversaries["main-speaker"](code), dim=1)
             loss = 0.5 * loss + 0.5 * (log.exp() * log).sum(dim=1).mean()
         elif self.name == "multitask":
             loss = 0.5 * loss + 0.5 * F.cross_entropy(net.tasks["main-speaker"](code), speaker)
         elif self.name == "gradient reversal":
             reverse = disentangle.REMOVALS["gradient_reversal"].term
-            loss = 0.5 * loss + reverse(code, speaker, net.spies["main-speaker"], 0.5)
+            loss = 0.5 * loss + reverse(code, speaker, net.adversaries["main-speaker"], 0.5)
         self.main.zero_grad()
         loss.backward()
         self.main.step()

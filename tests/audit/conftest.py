@@ -121,7 +121,7 @@ def write_compared(
             {"model": model, "fold": fold["fold"], "seed": run_seed, "score": leak + random.normal(0, 0.02)}
             for (model, leak), fold, run_seed in product(leaks.items(), folds, seeds)
         ]
-        same = {"embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured", "speakers": "heard"}
+        same = {"embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured", "speakers": "seen"}
         numbers = {"measure": "uar", "chance": 1 / 6, "shuffled": 0.2, "low": 0.1, "high": 0.9, "n": 99, "classes": 6}
         table = pd.DataFrame(probed).assign(**same, **numbers, split="disjoint clips")
         run.write_table("leakage.csv", table.reindex(columns=list(COLUMNS)))
@@ -169,7 +169,7 @@ def write_two(
     raw |= {"paper": "Peri et al. 2021", "recipe": "disentangle", "encoder": {"name": "cnn_gru"}}
     embedded = {name: {side: both[side] for side in sides.get(name, both)} for name in leaks}
     raw |= {"models": {name: {"embeddings": told} for name, told in embedded.items()}, "seeds": list(seeds)}
-    raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "heard": True}
+    raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "seen_speakers": True}
     raw |= {"data": {"prepared": "p", "scheme": "iemocap", "audio": {"name": "mfb43"}}}
     raw |= {"reference": {name: {"EmoVox-Test": {"person accuracy": 90.5}} for name in leaks if name.endswith("64")}}
     paper = experiments.load("peri2021")

@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/L.csv", "--factor", "speaker"]
-    line += ["--factor", "emotion", "--inputs", f"{folder}/E.npz", "--speakers", "unheard", "--out", f"{tmp_path}/a"]
+    line += ["--factor", "emotion", "--inputs", f"{folder}/E.npz", "--speakers", "unseen", "--out", f"{tmp_path}/a"]
     assert main(line) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines()[:3])) <= 80
@@ -54,7 +54,7 @@ def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     assert "emotion: 1 of 96 clips have no label and are left out" in out
     assert "the encoder has not heard these speakers, as told" in out
     table = read_table(tmp_path / "a" / "leakage.csv", COLUMNS)
-    assert set(table["speakers"]) == {"unheard"}
+    assert set(table["speakers"]) == {"unseen"}
     assert set(table["role"]) == {"measured", "floor", "ceiling"}
     assert set(table["measure"]) >= {"uar", "accuracy", "f1", "eer", "hsic", "cka"}
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")].set_index(["factor", "embedding"])
@@ -77,9 +77,9 @@ def test_an_array_and_a_mapping_say_what_the_files_say(folder):
     assert [row["score"] for row in one if row["role"] == "measured"] == [row["score"] for row in read]
 
 
-def test_test_clips_are_balanced_and_heard_people_tested_as_asked(folder, capsys):
+def test_test_clips_are_balanced_and_seen_speakers_tested_as_asked(folder, capsys):
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/L.csv", "--factor", "sex", "--json"]
-    assert main([*line, "--balanced", "emotion", "--heard-people"]) == 0
+    assert main([*line, "--balanced", "emotion", "--seen-speakers"]) == 0
     told = json.loads(capsys.readouterr().out)
     rows = {(row["factor"], row["embedding"]): row for row in told["rows"] if row["probe"] == "strongest"}
     assert rows["sex", "E"]["split"].startswith("disjoint clips; speakers on both sides; 94 of 95 test clips, balanced")
@@ -87,7 +87,7 @@ def test_test_clips_are_balanced_and_heard_people_tested_as_asked(folder, capsys
     assert rows["sex", "speaker label"]["score"] == 1
     assert rows["emotion", "E"]["split"].startswith("disjoint speakers;")
     assert {"sex: test clips are balanced over emotion", "sex: 1 of 96 clips have no emotion and are left out"} <= set(
-        told["told"]
+        told["notes"]
     )
 
 
@@ -95,10 +95,10 @@ def test_one_speaker_is_told_the_way_out(folder, tmp_path, capsys):
     pd.read_csv(folder / "L.csv", dtype=str).assign(speaker="one").to_csv(tmp_path / "L.csv", index=False)
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{tmp_path}/L.csv", "--factor", "sex"]
     assert main(line) == 2
-    assert "all clips are of one speaker; give clips of another, or test heard people (--heard-people)" in (
+    assert "all clips are of one speaker; give clips of another, or test heard people (--seen-speakers)" in (
         capsys.readouterr().err
     )
-    assert main([*line, "--heard-people"]) == 0
+    assert main([*line, "--seen-speakers"]) == 0
     assert "no emotion as utility beside it: emotion: all clips are of one speaker" in capsys.readouterr().out
 
 
@@ -116,10 +116,10 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
         ("R --split S", "not RUN and --split"),
         ("R --factor speaker", "--factor does not go with RUN"),
         ("R --out x", "--out does not go with RUN"),
-        ("R --heard-people", "--heard-people does not go with RUN"),
+        ("R --seen-speakers", "--seen-speakers does not go with RUN"),
         ("R --balanced emotion", "--balanced does not go with RUN"),
         ("--embeddings E.npz --labels L.csv --balanced mood", "unknown factor 'mood'"),
-        ("--embeddings E.npz --labels L.csv --large --heard-people", "no heard people in the mode for many clips"),
+        ("--embeddings E.npz --labels L.csv --large --seen-speakers", "no seen people in the mode for many clips"),
         ("--embeddings E.npz", "--embeddings needs --labels CSV"),
         ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
         ("--split S --labels L.csv", "--labels does not go with --split"),
@@ -143,7 +143,7 @@ def test_what_cannot_be_asked_ends_with_2_and_writes_nothing(folder, monkeypatch
 def test_python_refuses_what_the_command_line_cannot_ask(folder, run):
     with pytest.raises(ConfigError, match="labels are needed"):
         mien.leakage(folder / "X.npy")
-    with pytest.raises(ConfigError, match="neither heard nor unheard"):
+    with pytest.raises(ConfigError, match="neither seen nor unseen"):
         mien.leakage(folder / "X.npy", folder / "L.csv", speakers="both")
     with pytest.raises(ConfigError, match="'labels' is told by the run itself"):
         mien.leakage(run, folder / "L.csv")

@@ -71,7 +71,7 @@ def test_the_same_run_gives_the_same_bytes_that_hold_no_place_and_no_speaker(run
     assert "speaker" not in json.dumps(experiment["models"])
     members = exported.read(folder, CPU)[1]
     assert len(members) == 4
-    assert not any("spies" in name or "speaker" in name for name in members[0].tensors)
+    assert not any("adversaries" in name or "speaker" in name for name in members[0].tensors)
 
 
 def test_other_weights_are_refused(folder, talk, tmp_path):

@@ -91,7 +91,7 @@ def test_test_clips_are_not_read_predicted_or_embedded(run, arguments):
         table, _ = run.embeddings(cell)
         assert set(table["split"]) == {"train", "validation"}
         assert not held & set(table["clip"])
-    assert set(run.leakage["speakers"]) == {"heard"}
+    assert set(run.leakage["speakers"]) == {"seen"}
     labelled = list(run.clips.index[run.clips["label"].notna()])
     for store in open_all(experiments.load(*arguments).learns_from, "emotion")["MEnAN-tempo-tempo"].copies.values():
         assert set(store.missing(labelled)) == held

@@ -37,26 +37,26 @@ def test_a_leak_stops_before_anything_is_written_and_names_the_ways_out(leaky, e
     settings = [f"data.prepared={leaky}", *ONE]
     with pytest.raises(LeakError, match=r"1 of 2 speakers of test is in train: s0.*identical-audio: 1 pair") as told:
         mien.train(experiment, settings, out=tmp_path / "run")
-    assert "give heard=true and accept=[identical-audio]" in str(told.value)
+    assert "give seen_speakers=true and accept=[identical-audio]" in str(told.value)
     with pytest.raises(
         LeakError, match=r"identical-audio: 1 pair of identical clips in train and test: s1-neutral-0"
     ) as told:
-        mien.train(experiment, [*settings, "heard=true"], out=tmp_path / "run")
+        mien.train(experiment, [*settings, "seen_speakers=true"], out=tmp_path / "run")
     assert "shared-speaker" not in str(told.value)
     assert "accept=[identical-audio]" in str(told.value)
     statistics = "data.normalisation=speaker"
     with pytest.raises(LeakError, match=r"test-statistics: 1 model.*accept=\[identical-audio, test-statistics\]"):
-        mien.train(experiment, [*settings, "heard=true", statistics], out=tmp_path / "run")
+        mien.train(experiment, [*settings, "seen_speakers=true", statistics], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert len(list(target(leaky, FEATURE, CONFIG).folder.glob("*"))) > 0  # heard once, kept
 
 
 def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_path):
-    accepted = ["heard=true", "accept=[identical-audio, test-statistics]", "data.normalisation=speaker"]
+    accepted = ["seen_speakers=true", "accept=[identical-audio, test-statistics]", "data.normalisation=speaker"]
     done = mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run = Run.open(tmp_path / "run")
     heard, *others = run.marks
-    assert heard == "heard: 1 of 2 speakers of test is in train: s0 (fold 0)"
+    assert heard == "seen: 1 of 2 speakers of test is in train: s0 (fold 0)"
     assert [mark.split(":")[0] for mark in others] == ["accepted, identical-audio", "accepted, test-statistics"]
     certificate = run.certificate
     assert certificate["accepted"] == ["identical-audio", "shared-speaker", "test-statistics"]
@@ -75,7 +75,7 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
 
 
 def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
-    accepted = ["heard=true", "accept=[identical-audio]"]
+    accepted = ["seen_speakers=true", "accept=[identical-audio]"]
     mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run, out = Run.open(tmp_path / "run"), tmp_path / "exported"
     done = mien.export(run.folder, out=out)
@@ -104,7 +104,9 @@ def test_one_finding_is_accepted_without_brackets(prepared, experiment):
         settings = experiments.load(experiment, [f"data.prepared={prepared}", f"accept={accept}"])
         assert settings.accepted == {"same-sentence"}
     settings = experiments.load(experiment, [f"data.prepared={prepared}", "accept=shared-speaker"])
-    assert settings.accepted == experiments.load(experiment, [f"data.prepared={prepared}", "heard=true"]).accepted
+    assert (
+        settings.accepted == experiments.load(experiment, [f"data.prepared={prepared}", "seen_speakers=true"]).accepted
+    )
 
 
 def test_an_unknown_finding_is_refused_with_the_nearest(prepared, experiment, tmp_path):

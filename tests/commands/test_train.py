@@ -83,7 +83,7 @@ def test_emotions_are_learned_and_the_speaker_probe_is_reported(run):
     opened = Run.open(run)
     assert opened.metrics["models"]["emotion_only"]["test"]["uar"] > 1 / 3 + 0.2
     assert set(opened.leakage["probe"]) == {*PROBES, "strongest", "cosine"}
-    assert set(opened.leakage["speakers"]) == {"heard", "unheard"}
+    assert set(opened.leakage["speakers"]) == {"seen", "unseen"}
 
 
 def test_what_is_not_used_and_what_a_fold_lacks_is_told(run):

@@ -155,11 +155,11 @@ def test_two_processes_equal_one_and_make_the_same_calls(make_trunks, two_proces
 @pytest.mark.parametrize(("names", "shapes"), PIXELS, ids=lambda value: str(value))
 def test_a_forward_pass_moves_nothing_until_the_encoder_is_named(make_trunks, names, shapes):
     module = made(make_trunks, names, shapes)
-    recipe = nn.ModuleDict({"encoder": module, "spy": nn.Linear(module.dimension, 2).double()})
+    recipe = nn.ModuleDict({"encoder": module, "adversary": nn.Linear(module.dimension, 2).double()})
     minimise = Optimisation(recipe, Optimiser())
     before = copy.deepcopy(module.state_dict())
     code = module(frames(shapes))
-    minimise(recipe["spy"](code.detach()).square().sum(), recipe["spy"])
+    minimise(recipe["adversary"](code.detach()).square().sum(), recipe["adversary"])
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-    minimise(recipe["spy"](code).square().sum(), module)
+    minimise(recipe["adversary"](code).square().sum(), module)
     assert not [name for name, value in module.state_dict().items() if torch.equal(value, before[name])]

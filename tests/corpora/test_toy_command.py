@@ -50,7 +50,7 @@ def test_the_command_makes_the_corpus_and_counts_it(tmp_path, capsys):
     assert main([str(out), *SMALL, "entanglement=1", "balanced=0.99"]) == 0
     said = capsys.readouterr().out.splitlines()
     table = read(out).table
-    assert set(table["drawn"]) == {"balanced"}
+    assert set(table["sampling"]) == {"balanced"}
     assert said[0] == f"{out}: 12 clips of 2 people, 32 x 32 px"
     assert said[1].startswith(
         "balanced: 12 clips, 16.7% of the person's own emotion (expected 16.7%), 10 of another one"
@@ -64,7 +64,7 @@ def test_without_a_balanced_share_the_corpus_is_described_as_before_it_was_known
     assert main([str(tmp_path), *SMALL, "clips=2"]) == 2, "told twice"
     assert main([str(tmp_path), "people=2", "clips=4", "seconds=1", "size=32", "frame_rate=5", "entanglement=1"]) == 0
     assert "entangled: 4 clips, 100.0% of the person's own emotion (expected 100.0%)" in capsys.readouterr().out
-    assert "drawn" not in read(tmp_path).table
+    assert "sampling" not in read(tmp_path).table
     assert "balanced" not in json.loads((tmp_path / "toy.json").read_text())
 
 

@@ -189,7 +189,7 @@ def celled(cells):
 def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, test, validation, seed):
     cells = {**cells, ("a", "anger"): 3}
     table = celled(cells)
-    protocol = Protocol(name="heard", test_share=test, validation=validation, seed=seed)
+    protocol = Protocol(name="seen_speakers", test_share=test, validation=validation, seed=seed)
     (fold,) = folds(table, protocol)
     assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
     for cell, count in cells.items():
@@ -204,11 +204,11 @@ def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, t
 
 def test_another_seed_deals_other_clips_and_the_parts_keep_the_corpus_s_order():
     table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
-    first, second = (folds(table, Protocol(name="heard", seed=seed))[0] for seed in (0, 1))
+    first, second = (folds(table, Protocol(name="seen_speakers", seed=seed))[0] for seed in (0, 1))
     assert set(first.test) != set(second.test)
     assert [len(part) for part in first[1:]] == [len(part) for part in second[1:]] == [20, 4, 8]
     assert all(list(part) == sorted(part, key=table["clip"].tolist().index) for part in first[1:])
-    (other,) = folds(table.rename(columns={"label": "emotion"}), Protocol(name="heard"))
+    (other,) = folds(table.rename(columns={"label": "emotion"}), Protocol(name="seen_speakers"))
     assert other == first
 
 
@@ -224,7 +224,7 @@ def ravdess(actors=3):
 
 def test_by_repetition_the_second_is_tested_and_the_first_trains_and_validates():
     table = ravdess()
-    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    (fold,) = folds(table, Protocol(name="seen_speakers", by="repetition", test=("02",)))
     repetition = table.set_index("clip")["repetition"]
     assert set(repetition[list(fold.test)]) == {"02"}
     assert set(repetition[[*fold.train, *fold.validation]]) == {"01"}
@@ -238,7 +238,7 @@ def test_by_repetition_the_second_is_tested_and_the_first_trains_and_validates()
 def test_a_clip_that_the_column_does_not_tell_of_is_not_used():
     table = ravdess(1)
     table.loc[[0, 1], "repetition"] = None
-    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    (fold,) = folds(table, Protocol(name="seen_speakers", by="repetition", test=("02",)))
     assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"][2:])
 
 
@@ -246,7 +246,7 @@ def test_everybody_who_is_tested_was_heard():
     table = ravdess()
     table.loc[table["speaker"] == "03", "repetition"] = "02"
     with pytest.raises(ConfigError, match=r"1 speakers would be tested and have no clip to train on \(03\)"):
-        folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+        folds(table, Protocol(name="seen_speakers", by="repetition", test=("02",)))
 
 
 @pytest.mark.parametrize(
@@ -260,23 +260,23 @@ def test_everybody_who_is_tested_was_heard():
         ({"by": "repetition", "test": ["02"], "test_share": 0.5}, "leave one of the two out"),
         ({"test_share": 0.0}, "test_share: input should be greater than 0"),
         ({"by": "repetition", "test": [2]}, "test.0: input should be a valid string"),
-        ({"name": "given", "seed": 1}, "'seed' is of the protocol heard; given has no use for it"),
+        ({"name": "given", "seed": 1}, "'seed' is of the protocol seen_speakers; given has no use for it"),
     ],
 )
 def test_a_heard_division_that_cannot_be_made_is_told(own, match):
     with pytest.raises(ConfigError, match=re.escape(match)):
-        folds(ravdess(), parse(Protocol, {"name": "heard", **own}, "protocol"))
+        folds(ravdess(), parse(Protocol, {"name": "seen_speakers", **own}, "protocol"))
 
 
 def test_one_or_two_clips_of_each_class_leave_none_to_validate():
     with pytest.raises(ConfigError, match="leave none for validation"):
-        folds(celled({("a", "anger"): 2, ("a", "fear"): 1}), Protocol(name="heard"))
+        folds(celled({("a", "anger"): 2, ("a", "fear"): 1}), Protocol(name="seen_speakers"))
 
 
 def test_what_a_heard_division_takes_stands_in_its_settings_and_in_no_other():
-    dealt = Protocol(name="heard")
+    dealt = Protocol(name="seen_speakers")
     assert (dealt.test_share, dealt.validation, dealt.seed) == (0.25, 0.2, 0)
-    told = Protocol(name="heard", by="repetition", test=("02",), seed=3)
+    told = Protocol(name="seen_speakers", by="repetition", test=("02",), seed=3)
     assert (told.test_share, told.validation, told.seed) == (None, 0.2, 3)
     plain = Protocol(name="group_k_fold")
     assert (plain.test_share, plain.validation, plain.seed) == (None, None, None)
@@ -285,14 +285,14 @@ def test_what_a_heard_division_takes_stands_in_its_settings_and_in_no_other():
 
 
 @pytest.mark.parametrize("accepted", [(), ("shared-speaker", "same-sentence")])
-def test_the_split_audit_refuses_heard_people_that_are_not_accepted(accepted):
+def test_the_split_audit_refuses_seen_speakers_that_are_not_accepted(accepted):
     table = ravdess().rename(columns={"label": "emotion"}).assign(sentence=lambda t: t["clip"].str[12:14])
-    (fold,) = folds(table, Protocol(name="heard", by="repetition", test=("02",)))
+    (fold,) = folds(table, Protocol(name="seen_speakers", by="repetition", test=("02",)))
     placed = [("0", part, clip) for part in PARTS for clip in getattr(fold, part)]
     rows = pd.DataFrame(placed, columns=["fold", "split", "clip"]).merge(table, on="clip")
     found, _, _ = examine(rows, None)
     if accepted:
         refuse(found, accepted)
         return
-    with pytest.raises(LeakError, match=r"give heard=true and accept=\[same-sentence\]"):
+    with pytest.raises(LeakError, match=r"give seen_speakers=true and accept=\[same-sentence\]"):
         refuse(found, accepted)

@@ -10,12 +10,12 @@ from mien.engine import board
 from mien.errors import ConfigError
 
 RECORDS = [
-    {"epoch": n, "lr": 0.1 / n, "main: spy on speaker": 2.0 - n, "validation uar": 0.25 * n, "seconds": 0.5}
+    {"epoch": n, "lr": 0.1 / n, "main: adversary on speaker": 2.0 - n, "validation uar": 0.25 * n, "seconds": 0.5}
     for n in (1, 2, 3)
 ]
 TAGS = {
     "lr": "lr",
-    "main: spy on speaker": "main/spy_on_speaker",
+    "main: adversary on speaker": "main/adversary_on_speaker",
     "validation uar": "validation/uar",
     "seconds": "seconds",
 }

@@ -14,7 +14,7 @@ from mien.errors import ConfigError, TrainingError
 SETTINGS = {
     "embeddings": {
         "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "confusion"}}},
-        "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "read": ["emotion"]},
+        "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "auxiliary": ["emotion"]},
     }
 }
 

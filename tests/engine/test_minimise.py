@@ -14,7 +14,7 @@ from mien.models.layers.normalisation import BatchNorm
 
 def network(seed=0):
     torch.manual_seed(seed)
-    return nn.ModuleDict({"encoder": nn.Linear(4, 3), "task": nn.Linear(3, 2), "spy": nn.Linear(3, 2)}).double()
+    return nn.ModuleDict({"encoder": nn.Linear(4, 3), "task": nn.Linear(3, 2), "adversary": nn.Linear(3, 2)}).double()
 
 
 def data(steps=12):
@@ -23,13 +23,13 @@ def data(steps=12):
         yield torch.randn(6, 4, generator=generator, dtype=torch.float64), torch.randint(2, (6,), generator=generator)
 
 
-def spy_phase(net, x, y):
-    return nn.functional.cross_entropy(net["spy"](net["encoder"](x).detach()), y)
+def adversary_phase(net, x, y):
+    return nn.functional.cross_entropy(net["adversary"](net["encoder"](x).detach()), y)
 
 
 def main_phase(net, x, y):
     code = net["encoder"](x)
-    return nn.functional.cross_entropy(net["task"](code), y) - net["spy"](code).square().mean()
+    return nn.functional.cross_entropy(net["task"](code), y) - net["adversary"](code).square().mean()
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
@@ -44,13 +44,13 @@ def main_phase(net, x, y):
 )
 def test_two_phases_equal_two_optimisers_written_by_hand(settings, kind, options, clip):
     ours, bare = network(), network()
-    minimise = Optimisation(ours, Optimiser(**settings, clip=clip, lr={"default": 0.01, "spy": 0.05}))
-    spy = kind(bare["spy"].parameters(), lr=0.05, **options)
+    minimise = Optimisation(ours, Optimiser(**settings, clip=clip, lr={"default": 0.01, "adversary": 0.05}))
+    adversary = kind(bare["adversary"].parameters(), lr=0.05, **options)
     main = kind([*bare["encoder"].parameters(), *bare["task"].parameters()], lr=0.01, **options)
     for x, y in data():
-        minimise(spy_phase(ours, x, y), ours["spy"])
+        minimise(adversary_phase(ours, x, y), ours["adversary"])
         minimise(main_phase(ours, x, y), ours["encoder"], ours["task"])
-        for optimiser, phase in ((spy, spy_phase), (main, main_phase)):
+        for optimiser, phase in ((adversary, adversary_phase), (main, main_phase)):
             bare.zero_grad()
             phase(bare, x, y).backward()
             if clip is not None:
@@ -151,10 +151,10 @@ def test_modules_that_move_or_draw_on_their_own_are_refused_unless_frozen(module
 
 
 def test_a_learning_rate_of_no_module_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match="Did you mean 'spy'"):
-        Optimisation(network(), Optimiser(lr={"default": 1e-3, "spies": 1e-3}))
+    with pytest.raises(ConfigError, match="Did you mean 'adversary'"):
+        Optimisation(network(), Optimiser(lr={"default": 1e-3, "adversaries": 1e-3}))
     with pytest.raises(ConfigError, match="default"):
-        Optimisation(network(), Optimiser(lr={"spy": 1e-3}))
+        Optimisation(network(), Optimiser(lr={"adversary": 1e-3}))
 
 
 def test_the_schedule_drives_the_step_size_of_sgd():
@@ -223,19 +223,19 @@ def test_what_is_forgotten_continues_as_with_a_new_optimiser_and_the_rest_as_bef
     first, second = (Optimisation(net, Optimiser()) for net in (forgetting, straight))
     for x, y in data(3):
         for net, minimise in ((forgetting, first), (straight, second)):
-            minimise(spy_phase(net, x, y), net["spy"])
-            minimise(spy_phase(net, x, y), net["spy"], phase="again")
+            minimise(adversary_phase(net, x, y), net["adversary"])
+            minimise(adversary_phase(net, x, y), net["adversary"], phase="again")
             minimise(main_phase(net, x, y), net["encoder"], net["task"])
-    first.forget(forgetting["spy"])
+    first.forget(forgetting["adversary"])
     x, y = next(data())
     fresh = copy.deepcopy(straight)
     for net, minimise in ((forgetting, first), (straight, second), (fresh, Optimisation(fresh, Optimiser()))):
         for phase in ("", "again"):
-            minimise(spy_phase(net, x, y), net["spy"], phase=phase)
+            minimise(adversary_phase(net, x, y), net["adversary"], phase=phase)
         if net is not fresh:
             minimise(net["task"](x[:, :3]).square().mean(), net["task"])
-    assert torch.equal(forgetting["spy"].weight, fresh["spy"].weight)
-    assert not torch.equal(forgetting["spy"].weight, straight["spy"].weight)
+    assert torch.equal(forgetting["adversary"].weight, fresh["adversary"].weight)
+    assert not torch.equal(forgetting["adversary"].weight, straight["adversary"].weight)
     assert torch.equal(forgetting["task"].weight, straight["task"].weight)
     with pytest.raises(ValueError, match="no module of the recipe"):
         first.forget(nn.Linear(1, 1))
@@ -246,7 +246,7 @@ def test_a_state_with_something_forgotten_is_saved_and_loaded():
     minimise = Optimisation(net, Optimiser())
     x, y = next(data())
     minimise(main_phase(net, x, y), net)
-    minimise.forget(net["spy"])
+    minimise.forget(net["adversary"])
     other = copy.deepcopy(net)
     resumed = Optimisation(other, Optimiser())
     resumed.load(copy.deepcopy(minimise.state()))

@@ -9,13 +9,19 @@ from mien.engine.minimise import Optimisation, Optimiser
 from mien.models.objectives import losses
 
 MENAN = {
-    "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "spy_steps": 2}}}}
+    "embeddings": {
+        "main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "adversary_steps": 2}}}
+    }
 }
 PERI = {
     "embeddings": {
-        "emotion": {"dim": 4, "tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "alternating", "spies": 2}}},
+        "emotion": {
+            "dim": 4,
+            "tasks": {"emotion": 0.5},
+            "remove": {"speaker": {"how": "alternating", "adversaries": 2}},
+        },
         "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": {"how": "confusion"}}},
-        "other": {"dim": 3, "activation": "relu", "tasks": {}, "read": ["emotion"]},
+        "other": {"dim": 3, "activation": "relu", "tasks": {}, "auxiliary": ["emotion"]},
     },
     "penalties": {
         "hsic": {"between": ["emotion", "speaker"], "weight": 0.003},

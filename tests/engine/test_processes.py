@@ -58,7 +58,7 @@ def trained(run, tmp_path_factory):
 def test_two_processes_equal_one(trained, embedding):
     """Uneven parts, uneven numbers of known labels, a last batch of one clip that leaves one process empty.
 
-    Of every adversary, with two spies that begin anew in turn, of a reader, and of penalties between embeddings.
+    Of every adversary, with two adversaries that begin anew in turn, of a reader, and of penalties between embeddings.
     """
     for name, tolerance in (("weights", 1e-10), ("gradients", 1e-6)):  # plain descent at rate 1 moves by the gradient
         one, two = (weights(folder / f"{name}.safetensors") for folder in trained)

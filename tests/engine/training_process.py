@@ -32,12 +32,12 @@ from mien.engine.minimise import Optimisation, Optimiser, Schedule
 from mien.models.objectives.removals import REMOVALS
 
 OPTIMISER = Optimiser(lr={"default": 0.01}, schedule=Schedule(name="polynomial", power=0.9), clip=1.0)
-SETTINGS = {  # an epoch has 4 steps: spies begin anew within epochs, at their borders, and across a kill
+SETTINGS = {  # an epoch has 4 steps: adversaries begin anew within epochs, at their borders, and across a kill
     "embeddings": {
         "emotion": {
             "dim": 4,
             "tasks": {"emotion": 0.5},
-            "remove": {"speaker": {"how": "max_entropy", "warmup": 0.3, "spies": 2, "restart": 2}},
+            "remove": {"speaker": {"how": "max_entropy", "warmup": 0.3, "adversaries": 2, "restart": 2}},
         },
         "speaker": {"dim": 3, "tasks": {"speaker": 0.5}, "remove": {"emotion": {"how": "gradient_reversal"}}},
     }
@@ -48,11 +48,11 @@ ADVERSARIES = {  # all in one recipe: an embedding each, and what stands between
             how: {
                 "dim": 4,
                 "tasks": {"emotion": 0.5},
-                "remove": {"speaker": {"how": how, "spies": 2, "restart": 7}},
+                "remove": {"speaker": {"how": how, "adversaries": 2, "restart": 7}},
             }
             for how in REMOVALS
         },
-        "reader": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "read": ["emotion"]},
+        "reader": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "auxiliary": ["emotion"]},
     },
     "penalties": {
         "hsic": {"between": ["none", "reader"], "weight": 0.5},

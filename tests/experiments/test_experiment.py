@@ -185,12 +185,12 @@ def test_modalities_bring_their_encoders_shapes_and_times():
 def test_overrides_reach_every_depth_and_leave_the_rest():
     plain = experiments.load("li2020")
     changed = experiments.load(
-        "li2020", ["training.epochs=3", "seeds=[1, 2]", "optimiser.lr.spies=1e-3", "encoder.channels=8"]
+        "li2020", ["training.epochs=3", "seeds=[1, 2]", "optimiser.lr.adversaries=1e-3", "encoder.channels=8"]
     )
     assert changed.training.epochs == 3
     assert "multitask" not in experiments.load("li2020", ["models.multitask=null"]).models
     assert changed.seeds == (1, 2)
-    assert changed.optimiser.lr == {"default": 0.001, "spies": 0.001}
+    assert changed.optimiser.lr == {"default": 0.001, "adversaries": 0.001}
     assert changed.encoders["audio"][1].channels == 8
     assert changed.models == plain.models
 

@@ -31,7 +31,7 @@ def settings(experiment: experiments.Experiment, model: str) -> dict[str, object
 @pytest.mark.parametrize(
     ("group", "name", "overrides"),
     [
-        (f"steps={{{REMOVE}.spy_steps: [5]}}", "MEnAN-steps-5", [f"{REMOVE}.spy_steps=5"]),
+        (f"steps={{{REMOVE}.adversary_steps: [5]}}", "MEnAN-steps-5", [f"{REMOVE}.adversary_steps=5"]),
         (
             "lambda={models.MEnAN.embeddings.main: {'0.1': {tasks: {emotion: 0.1}, remove: {speaker: {weight: 0.9}}}}}",
             "MEnAN-lambda-0.1",
@@ -39,7 +39,7 @@ def settings(experiment: experiments.Experiment, model: str) -> dict[str, object
         ),
         ("speed={data.audio.speed_by: [tempo]}", "multitask-speed-tempo", ["data.audio.speed_by=tempo"]),
         ("encoder={encoder.channels: [8]}", "emotion_only-encoder-8", ["encoder.channels=8"]),
-        ("rate={optimiser.lr.spies: [1e-2]}", "MEnAN-rate-0.01", ["optimiser.lr.spies=0.01"]),
+        ("rate={optimiser.lr.adversaries: [1e-2]}", "MEnAN-rate-0.01", ["optimiser.lr.adversaries=0.01"]),
         ("copies={data.copies: {one: {speed_080: null, speed_090: null, speed_110: null}}}", "MEnAN-copies-one", []),
         ("patience={training.patience: [3]}", "MEnAN-patience-3", ["training.patience=3"]),
         (
@@ -60,7 +60,7 @@ def test_a_variant_is_the_experiment_with_the_same_settings_as_overrides(group, 
 
 def test_keys_of_a_group_are_crossed_and_groups_stand_side_by_side():
     found = grid(
-        f"a={{{REMOVE}.spy_steps: [2, 5], training.epochs: {{few: 3, many: 9}}}}",
+        f"a={{{REMOVE}.adversary_steps: [2, 5], training.epochs: {{few: 3, many: 9}}}}",
         "b={data.normalisation: [train], models: [MEnAN, multitask]}",
         "c={training.batch: [8]}",
     )
@@ -74,7 +74,7 @@ def test_keys_of_a_group_are_crossed_and_groups_stand_side_by_side():
 
 def test_a_key_of_another_model_does_not_cross():
     reversal = "models.gradient_reversal.embeddings.main.remove.speaker.schedule"
-    found = grid(f"both={{{REMOVE}.spy_steps: [2, 5], {reversal}: [ganin], training.epochs: [3]}}")
+    found = grid(f"both={{{REMOVE}.adversary_steps: [2, 5], {reversal}: [ganin], training.epochs: [3]}}")
     names = [point.name for point in found.sweep]
     assert names == ["MEnAN-both-2-3", "MEnAN-both-5-3", "gradient_reversal-both-ganin-3"]
 
@@ -82,7 +82,7 @@ def test_a_key_of_another_model_does_not_cross():
 @pytest.mark.parametrize(
     "group",
     [
-        f"a={{{REMOVE}.spy_steps: [1]}}",  # a default that no file names
+        f"a={{{REMOVE}.adversary_steps: [1]}}",  # a default that no file names
         "a={models.MEnAN.embeddings.main: {half: {tasks: {emotion: 0.5}, remove: {speaker: {weight: 0.5}}}}}",
         "a={data.audio.speed_by: [resampling], models: [MEnAN]}",
         "a={encoder: [cnn_gru], models: [MEnAN]}",
@@ -127,8 +127,8 @@ def test_labels_are_fit_for_a_folder():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        (f"x={{{REMOVE}.spy_step: [2]}}", "grid.x: models.MEnAN: unknown key"),
-        (f"x={{{REMOVE}.spy_step: [2]}}", "Did you mean 'spy_steps'"),
+        (f"x={{{REMOVE}.adversary_step: [2]}}", "grid.x: models.MEnAN: unknown key"),
+        (f"x={{{REMOVE}.adversary_step: [2]}}", "Did you mean 'adversary_steps'"),
         ("x={models.MEnNA.hidden: {a: [3]}}", "unknown model 'MEnNA'. Did you mean 'MEnAN'"),
         ("x={models: [MEnNA], training.epochs: [3]}", "grid.x: unknown model 'MEnNA'. Did you mean 'MEnAN'"),
         ("x={models: MEnAN, training.epochs: [3]}", "'models' is a list of names"),

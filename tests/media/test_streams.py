@@ -38,7 +38,8 @@ def image(index: int, width: int = WIDTH, height: int = HEIGHT) -> NDArray[np.ui
 
 def frames(times: Sequence[float], *, pix: str = "rgb24", size: tuple[int, int] = (WIDTH, HEIGHT)) -> Iterator:
     for index, time in enumerate(times):
-        frame = av.VideoFrame.from_ndarray(image(index, *size), format="rgb24").reformat(format=pix)
+        frame = av.VideoFrame.from_ndarray(image(index, *size), format="rgb24")
+        frame = frame.reformat(format=pix, threads=1)  # several threads spoil a block of a small picture now and then
         frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
         yield frame
 

@@ -146,7 +146,7 @@ def record(epoch: int, random: np.random.Generator) -> dict[str, float]:
     return {
         "epoch": epoch,
         "lr": 1e-3,
-        "main: spy on speaker": 2.0,
+        "main: adversary on speaker": 2.0,
         "main: emotion": float(loss + 0.1 * random.random()),
         "validation uar": float(score + 0.1 * random.random()),
         "seconds": 1.0,
@@ -176,7 +176,7 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
 
     for cell in run.cells:
         place: dict[str, Any] = {"embedding": "main", "model": cell.model, "fold": cell.fold, "seed": cell.seed}
-        for speakers, chance in (("heard", 1 / 8), ("unheard", 1 / 2)):
+        for speakers, chance in (("seen", 1 / 8), ("unseen", 1 / 2)):
             excess, side = LEAK[cell.model] / 4, {"speakers": speakers}
             rows.append(row(place, "speaker", chance, excess - 0.1, **side, probe="linear"))
             rows.append(row(place, "speaker", chance, excess, **side))
@@ -186,13 +186,13 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
                 rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))
                 rows.append(row(place, "speaker", chance, 0, **side, probe="kernel", measure="hsic"))
         if thorough:
-            strangers = {"speakers": "unheard", "probe": "strongest"}
+            strangers = {"speakers": "unseen", "probe": "strongest"}
             rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **strangers))
             rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **strangers))
             rows.append(row(place, "gender", 1 / 2, 0.4, **strangers))
-            rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unheard", probe="cosine", measure="eer"))
+            rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unseen", probe="cosine", measure="eer"))
             floor = {"embedding": "emotion label", "model": "baseline", "fold": cell.fold, "seed": None}
-            told = {"speakers": "heard", "probe": "strongest", "role": "floor"}
+            told = {"speakers": "seen", "probe": "strongest", "role": "floor"}
             rows.append(row(floor, "speaker", 1 / 8, 0.02, **told))
             rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **told | {"role": "ceiling"}))
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))

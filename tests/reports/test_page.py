@@ -93,7 +93,7 @@ def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str)
     assert re.search(r"it is above gradient_reversal and not separable from (MEnAN|emotion_only)\.", text)
     measured = small.leakage
     assert measured is not None
-    rows = measured[(measured["speakers"] == "heard") & (measured["probe"] == "strongest")]
+    rows = measured[(measured["speakers"] == "seen") & (measured["probe"] == "strongest")]
     heard = rows.groupby("model")["score"].mean()
     most, least = (
         f"at most {100 * heard.max():.1f} % from emotion_only (95 %",
@@ -140,7 +140,7 @@ def test_p_is_that_of_the_audit(audited: Run) -> None:
     assert len(both) == len(found) > 20
     assert both["p"].to_numpy() == pytest.approx(both["p_corrected_audit"].to_numpy())
     one = both[(both["model"] == "MEnAN") & (both["embedding"] == "main") & (both["probe"] == "strongest")]
-    side = one[(one["speakers"] == "unheard") & (one["measure"] == "uar")].set_index("factor")["p"]
+    side = one[(one["speakers"] == "unseen") & (one["measure"] == "uar")].set_index("factor")["p"]
     # twice the mean over folds of 1.5 p, then Holm over the three and the speaker of people heard
     assert side.to_dict() == pytest.approx({"speaker": 0.048, "emotion": 0.12, "gender": 0.9})
 
@@ -226,10 +226,10 @@ def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) ->
     table = text[text.index("People heard in trainingemotion_only") :]
     measured = audited.leakage
     assert measured is not None
-    rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "heard")]
+    rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "seen")]
     for model, label in (
         ("MEnAN", "MEnAN"),
-        ("baseline", "emotion labelfloor, heard"),
+        ("baseline", "emotion labelfloor, seen"),
         ("baseline", "inputsceiling"),
     ):
         part = rows[(rows["model"] == model) & (rows["probe"] == "strongest")]

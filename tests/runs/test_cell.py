@@ -36,9 +36,9 @@ EMBEDDINGS = {
         "dim": 5,
         "tasks": {"emotion": 0.5},
         "remove": {"speaker": {"how": "confusion"}},
-        "read": ["home-town"],
+        "auxiliary": ["home-town"],
     },
-    "speaker": {"dim": 4, "tasks": {"speaker": 0.5, "gender": 0.2}, "read": ["emotion"]},
+    "speaker": {"dim": 4, "tasks": {"speaker": 0.5, "gender": 0.2}, "auxiliary": ["emotion"]},
 }
 EXPERIMENT = {
     "title": "tiny",
@@ -48,7 +48,7 @@ EXPERIMENT = {
     "expected": "none",
     "recipe": "disentangle",
     "encoder": {"audio": TINY, "video": TINY},
-    "models": {"both": {"hidden": [], "spy_hidden": [5], "embeddings": EMBEDDINGS}},
+    "models": {"both": {"hidden": [], "adversary_hidden": [5], "embeddings": EMBEDDINGS}},
     "data": {"scheme": "iemocap", "audio": LOGMEL, "video": CROPS, "normalisation": "train"},
     "protocol": {"name": "leave_one_speaker_out"},
     "training": {"epochs": 3, "batch": 10},
@@ -168,7 +168,7 @@ def test_tasks_are_judged_where_the_truth_is_a_class_of_training(both):
 
 
 def test_people_who_were_heard_are_tasks_too(prepared, tmp_path):
-    settings = experiment(prepared, protocol={"name": "heard"}, heard=True)
+    settings = experiment(prepared, protocol={"name": "seen_speakers"}, seen_speakers=True)
     dataset, fold, cell, model = trained(settings, tmp_path)
     told = pd.read_csv(cell.folder / TASKS)
     speakers = told[told["factor"] == "speaker"]
@@ -218,8 +218,8 @@ def test_the_epoch_of_the_best_disentanglement_is_kept(prepared, tmp_path):
         encoder={"audio": {"name": "cnn_gru", "channels": 4}, "video": "vector"},
         training={"epochs": 6, "best": "disentanglement"},
         optimiser={"lr": {"default": 0.02}},
-        protocol={"name": "heard"},
-        heard=True,
+        protocol={"name": "seen_speakers"},
+        seen_speakers=True,
     )
     dataset, fold, cell, model = trained(settings, tmp_path)
     history = [json.loads(line) for line in (cell.folder / "history.jsonl").read_text().splitlines()]

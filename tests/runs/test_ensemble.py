@@ -22,7 +22,7 @@ from mien.runs.run import Run
 TINY = {"name": "vgg", "channels": [4, 6], "dimension": 6}
 NEAR = 1e-4  # rounding in float32 through logits that are spread apart
 EMOTION = {"embeddings": {"emotion": {"dim": 5, "tasks": {"emotion": 1.0}}}}
-PERSON = {"embeddings": {"speaker": {"dim": 5, "tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+PERSON = {"embeddings": {"speaker": {"dim": 5, "tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}}
 EXPERIMENT = {
     "title": "tiny",
     "paper": "none",

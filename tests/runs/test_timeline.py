@@ -72,7 +72,7 @@ SMALL, LARGE, UNUSABLE = face(1, 0.1), face(2, 0.3), face(3, 0.5, reason=Reason.
 
 
 @pytest.mark.parametrize(
-    ("speaker", "people", "heard", "active", "expected"),
+    ("speaker", "people", "voice", "active", "expected"),
     [
         ("active", (SMALL, LARGE), True, 1, [("1", "audio+video")]),
         ("active", (SMALL, LARGE), True, None, [("2", "audio+video")]),
@@ -96,8 +96,8 @@ SMALL, LARGE, UNUSABLE = face(1, 0.1), face(2, 0.3), face(3, 0.5, reason=Reason.
         ("all", (), False, None, [("", "")]),
     ],
 )
-def test_who_is_judged_by_what(judge, speaker, people, heard, active, expected):
-    assert told(judge(window(*people, voice=heard, speaker=active), speaker=speaker)) == expected
+def test_who_is_classified_by_what(judge, speaker, people, voice, active, expected):
+    assert told(judge(window(*people, voice=voice, speaker=active), speaker=speaker)) == expected
 
 
 def test_a_share_is_what_is_lost_without_a_modality_and_each_face_of_all_has_its_own(judge):

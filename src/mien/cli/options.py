@@ -44,7 +44,7 @@ class Embedded:
         inputs: of the embeddings: what the encoder was given, one vector a clip, as a ceiling.
         speakers: of the embeddings: whether the encoder had heard these speakers.
         balanced: of the embeddings: another column of the labels, which test clips are drawn to say nothing of.
-        heard_people: of the embeddings: test people that the probes have heard, whatever the factor.
+        seen_speakers: of the embeddings: test people that the probes have heard, whatever the factor.
         large: of the embeddings: take the mode for very many clips, however many there are.
     """
 
@@ -52,9 +52,9 @@ class Embedded:
     labels: Path | None = None
     factor: Several = None
     inputs: Path | None = None
-    speakers: Literal["heard", "unheard"] | None = None
+    speakers: Literal["seen", "unseen"] | None = None
     balanced: str | None = None
-    heard_people: Flag = False
+    seen_speakers: Flag = False
     large: Flag = False
 
 

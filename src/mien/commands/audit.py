@@ -23,7 +23,7 @@ from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
-HEARD = ("heard", "unheard")
+SEEN = ("seen", "unseen")
 NAME = 24  # letters of an embedding's name in a table
 
 
@@ -36,7 +36,7 @@ def audit(
     inputs: Path | None = None,
     speakers: str | None = None,
     balanced: str | None = None,
-    heard_people: bool = False,
+    seen_speakers: bool = False,
     large: bool = False,
     split: Path | None = None,
     root: Path | None = None,
@@ -59,7 +59,7 @@ def audit(
         )
     of_embeddings = {
         **{"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "balanced": balanced},
-        **{"heard-people": heard_people or None, "large": large or None},
+        **{"seen-speakers": seen_speakers or None, "large": large or None},
     }
     of_split = {"root": root, "reader": reader}
     foreign: Mapping[str, object] = of_embeddings | of_split | {"out": out}
@@ -84,7 +84,7 @@ def audit(
         inputs=inputs,
         speakers=speakers,
         balanced=balanced,
-        heard_people=heard_people,
+        seen_speakers=seen_speakers,
         large=large,
         workers=workers,
         seed=seed,
@@ -100,7 +100,7 @@ def leakage(
     inputs: Path | str | NDArray[Any] | None = None,
     speakers: str | None = None,
     balanced: str | None = None,
-    heard_people: bool = False,
+    seen_speakers: bool = False,
     large: bool = False,
     workers: int = 1,
     seed: int = 0,
@@ -121,10 +121,10 @@ def leakage(
         factors: columns of the labels that are read; speaker unless told.
         out: of embeddings: the folder for `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html`.
         inputs: of embeddings: what the encoder was given, one vector a clip, as a ceiling.
-        speakers: of embeddings: whether the encoder had heard these speakers, "heard" or "unheard".
+        speakers: of embeddings: whether the encoder had heard these speakers, "seen" or "unseen".
         balanced: of embeddings: another column of the labels; test clips are drawn so that all classes of a factor are
             equally frequent within each of its classes, and it says nothing about them.
-        heard_people: of embeddings: test people that the probes have heard, whatever the factor (Peri et al. 2021).
+        seen_speakers: of embeddings: test people that the probes have heard, whatever the factor (Peri et al. 2021).
         large: of embeddings: take the mode for many clips, however many there are.
         workers: of a run: processes.
         seed: of divisions, probes, bootstraps and permutations.
@@ -139,7 +139,7 @@ def leakage(
         given |= {
             "speakers": speakers,
             "balanced": balanced,
-            "heard_people": heard_people or None,
+            "seen_speakers": seen_speakers or None,
             "large": large or None,
         }
         if wrong := [name for name, value in given.items() if value is not None]:
@@ -149,8 +149,8 @@ def leakage(
         raise ConfigError(
             "labels are needed to read anything from embeddings: give a CSV with a column for each factor"
         )
-    if speakers is not None and speakers not in HEARD:
-        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(HEARD)}")
+    if speakers is not None and speakers not in SEEN:
+        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SEEN)}")
     table = read_labels(labels)
     found = join(read_embeddings(source), table)
     beside = None if inputs is None else _beside(found, join(read_embeddings(inputs), table))
@@ -161,17 +161,17 @@ def leakage(
         asked,
         model=model,
         inputs=beside,
-        heard=speakers,
+        seen=speakers,
         large=large,
         balanced=balanced,
-        heard_people=heard_people,
+        seen_speakers=seen_speakers,
         seed=seed,
     )
     told = [*_how(measured.table, speakers), *measured.told]
     if out is not None:
         _write(Path(out), measured.table, model, told)
     text = "\n".join([*_lines(measured.table), *told, *([f"written: {out}"] if out is not None else [])])
-    data = {"rows": records(measured.table), "told": told} | ({} if out is None else {"out": str(out)})
+    data = {"rows": records(measured.table), "notes": told} | ({} if out is None else {"out": str(out)})
     return Outcome(data=data, text=text, problems=found.problems)
 
 
@@ -185,13 +185,13 @@ def _run(run: Run, workers: int, seed: int) -> Outcome:
     _write_run(run, found, told)
     report = run.folder / "report.html"
     rows = records(found.drop(columns="parts"))
-    data = {"run": str(run.folder), "report": str(report), "rows": rows, "told": told, "marks": run.marks}
+    data = {"run": str(run.folder), "report": str(report), "rows": rows, "notes": told, "marks": run.marks}
     return Outcome(data=data, text="\n".join([*run.marks, *_lines(found), *told, f"report: {report}"]))
 
 
 def _write_run(run: Run, found: pd.DataFrame, told: Sequence[str]) -> None:
     rows = records(found.drop(columns="parts"))
-    run.write_json("leakage.json", {"rows": rows, "told": list(told), "marks": run.marks})
+    run.write_json("leakage.json", {"rows": rows, "notes": list(told), "marks": run.marks})
     _picture(run.folder, found, f"Leakage: {run.experiment.title}", told, run.marks)
 
 
@@ -200,7 +200,7 @@ def _write(out: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> N
         raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    write_json(out / "leakage.json", {"rows": records(table), "told": list(told)})
+    write_json(out / "leakage.json", {"rows": records(table), "notes": list(told)})
     _picture(out, table, f"Leakage of {title}", told)
 
 

@@ -61,7 +61,7 @@ def _leaks(run: Run) -> list[str]:
     if run.leakage is None:
         return []
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
-    heard = table[(table["speakers"] == "heard") & (table["probe"] == STRONGEST)]
+    heard = table[(table["speakers"] == "seen") & (table["probe"] == STRONGEST)]
     return [
         f"{row.model:20} speaker read from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"

@@ -69,7 +69,9 @@ def _encoders() -> list[dict[str, Any]]:
 
 
 def _removals() -> list[dict[str, Any]]:
-    return [{"name": name, "spy": removal.spy, "source": removal.source} for name, removal in REMOVALS.items()]
+    return [
+        {"name": name, "adversary": removal.adversary, "source": removal.source} for name, removal in REMOVALS.items()
+    ]
 
 
 def _experiments() -> list[dict[str, Any]]:

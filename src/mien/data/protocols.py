@@ -31,7 +31,7 @@ LEAKS = {
     "label-conflict": "one clip or recording under two labels in two parts of a fold",
     "test-statistics": "statistics that are taken from validation and test clips",
 }  # what a split audit may find, see `mien.audit.splits.findings`
-HEARD = ("by", "test", "test_share", "validation", "seed")  # settings of the protocol heard alone
+SEEN = ("by", "test", "test_share", "validation", "seed")  # settings of the protocol seen_speakers alone
 _SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
 
 
@@ -46,21 +46,21 @@ class Protocol(Settings):
             one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
             Where several corpora are learned from together, speakers are paired within their corpus, every group holds
             neighbours of each corpus, as evenly as the numbers allow, and every corpus must give a split.
-            "heard": one fold in which everybody is in training, as in Peri et al. 2021, section 4.1: it asks how well
-            people who were heard are told, and needs `heard: true` in the experiment. The clips of each speaker and
-            class are ordered by a hash of their names and dealt: where there is one, it trains; of two, one trains; of
-            three, one is in every part. With `by`, the clips to test are told instead.
+            "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
+            asks how well emotions of seen speakers are recognised, and needs `seen_speakers: true` in the experiment.
+            The clips of each speaker and class are ordered by a hash of their names and dealt: where there is one, it
+            trains; of two, one trains; of three, one is in every part. With `by`, the clips to test are given instead.
         groups: of group_k_fold.
         folds: the folds that are trained, by number; None trains all.
-        by: of heard: a column of the corpus that tells the clips to test, such as `repetition`; a clip without a value
-            in it is not used. None deals the clips.
-        test: of heard: the values of `by` that are tested.
-        test_share: of heard without `by`: the share of a speaker's clips of one class that is tested; 0.25.
-        validation: of heard: the share of those that are not tested which validates; 0.2.
-        seed: of heard: another one deals other clips; 0.
+        by: of seen_speakers: a column of the corpus that says which clips to test, such as `repetition`; a clip without
+            a value in it is not used. None deals the clips.
+        test: of seen_speakers: the values of `by` that are tested.
+        test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
+        validation: of seen_speakers: the share of those that are not tested which validates; 0.2.
+        seed: of seen_speakers: another one deals other clips; 0.
     """
 
-    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "heard"]
+    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers"]
     groups: int = Field(5, ge=3)
     folds: tuple[int, ...] | None = Field(None, min_length=1)
     by: str | None = None
@@ -78,14 +78,16 @@ class Protocol(Settings):
 
     @model_validator(mode="after")
     def _of_heard(self) -> "Protocol":
-        told = [name for name in HEARD if getattr(self, name) not in (None, ())]
-        if self.name != "heard" and told:
-            raise ValueError(f"'{told[0]}' is of the protocol heard; {self.name} has no use for it")
+        told = [name for name in SEEN if getattr(self, name) not in (None, ())]
+        if self.name != "seen_speakers" and told:
+            raise ValueError(f"'{told[0]}' is of the protocol seen_speakers; {self.name} has no use for it")
         if (self.by is None) != (not self.test):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' deals clips to test and 'by' tells them; leave one of the two out")
-        if self.name == "heard":  # what is taken stands in the settings of a run, and in those of this protocol alone
+        if (
+            self.name == "seen_speakers"
+        ):  # what is taken stands in the settings of a run, and in those of this protocol alone
             dealt = {} if self.by else {"test_share": 0.25}
             for name, value in ({"validation": 0.2, "seed": 0} | dealt).items():
                 if getattr(self, name) is None:
@@ -121,7 +123,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     """
     if protocol.name == "given":
         made = [_given(clips, apart=apart)]
-    elif protocol.name == "heard":
+    elif protocol.name == "seen_speakers":
         made = [_heard(clips, protocol)]
     else:
         people = clips.groupby("speaker", sort=True).first()
@@ -142,7 +144,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
                 lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train"
             )
             made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
-    for fold in made if protocol.name not in ("given", "heard") else ():
+    for fold in made if protocol.name not in ("given", "seen_speakers") else ():
         refuse_shared_speakers(clips, fold)
     if protocol.folds is None:
         return made
@@ -208,13 +210,14 @@ def _heard(clips: pd.DataFrame, protocol: Protocol) -> Fold:
     strangers = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
     if strangers:
         raise ConfigError(
-            f"protocol heard: {len(strangers)} speakers would be tested and have no clip to train on ("
+            f"protocol seen_speakers: {len(strangers)} speakers would be tested and have no clip to train on ("
             f"{', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}); leave them out, or test other values "
             f"of '{protocol.by}' than {', '.join(protocol.test)}"
         )
     if empty := [name for name in PARTS if not parts[name]]:
         raise ConfigError(
-            f"protocol heard: {len(clips)} clips leave none for {empty[0]}; each speaker and class needs three clips, "
+            f"protocol seen_speakers: {len(clips)} clips leave none for {empty[0]}; each speaker and class needs three "
+            "clips, "
             "or two that are not tested where 'by' tells which are"
         )
     return Fold(0, **parts)

@@ -64,8 +64,8 @@ class Experiment(Settings):
         claims: what the paper says of them, each answered by a run; see there.
         grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
-        heard: whether a given split, or the protocol heard, may test speakers who were heard in training; what comes
-            of it is marked so.
+        seen_speakers: whether a given split, or the protocol seen_speakers, may test speakers that are in training;
+            what comes of it is marked so.
         accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
     """
 
@@ -89,7 +89,7 @@ class Experiment(Settings):
     claims: dict[str, Claim] = Field({})
     grid: Grid = Field({})
     hold_test: bool = False
-    heard: bool = False
+    seen_speakers: bool = False
     accept: tuple[str, ...] = ()
 
     @field_validator("models")
@@ -120,13 +120,13 @@ class Experiment(Settings):
         return accept
 
     @model_validator(mode="after")
-    def _heard_is_said(self) -> "Experiment":
-        if self.protocol.name == "heard" and not self.heard:
+    def _seen_is_said(self) -> "Experiment":
+        if self.protocol.name == "seen_speakers" and not self.seen_speakers:
             raise ValueError(
-                "the protocol heard tests people who were heard in training: give heard=true, and every table is "
-                "marked so"
+                "the protocol seen_speakers tests speakers that are in training: give seen_speakers=true, and every "
+                "table is marked so"
             )
-        if self.protocol.name == "heard" and self.data.unlabelled == "train":
+        if self.protocol.name == "seen_speakers" and self.data.unlabelled == "train":
             raise ValueError(
                 "data.unlabelled: train adds clips of people who are neither validated nor tested, and the protocol "
                 "heard leaves none; leave it out"
@@ -136,7 +136,7 @@ class Experiment(Settings):
     @property
     def accepted(self) -> frozenset[str]:
         """The findings that do not stop the training."""
-        return frozenset(self.accept) | ({"shared-speaker"} if self.heard else set())
+        return frozenset(self.accept) | ({"shared-speaker"} if self.seen_speakers else set())
 
     @property
     def features(self) -> dict[Modality, tuple[str, Any]]:

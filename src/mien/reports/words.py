@@ -110,7 +110,7 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
         "leave_one_speaker_out": "Leave one speaker out",
         "group_k_fold": "Groups of speakers, left out in turn",
         "given": "The split that the corpus gives",
-        "heard": "Everybody is heard in training: clips are divided, not people",
+        "seen_speakers": "Everybody is heard in training: clips are divided, not people",
     }
     return f"{told.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
 

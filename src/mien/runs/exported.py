@@ -122,7 +122,7 @@ class Description(Settings):
         sha256: of the weights' file, which holds a digest of all else that stands here.
         mien: the version that exported it.
         commit: of the code that trained it, where that is known.
-        experiment: the experiment with this model alone, its spies left out; see `mien.experiments.Experiment`.
+        experiment: the experiment with this model alone, its adversaries left out; see `mien.experiments.Experiment`.
     """
 
     format: Literal[1] = 1

@@ -53,7 +53,7 @@ def test_a_paired_interval_is_narrower_than_the_models_own_where_speakers_differ
     assert paired["separable"]
 
 
-def measured(probed: dict[str, dict[str, np.ndarray]], *, speakers: str = "heard") -> pd.DataFrame:
+def measured(probed: dict[str, dict[str, np.ndarray]], *, speakers: str = "seen") -> pd.DataFrame:
     """`leakage.csv`: model -> probe -> (folds, seeds) of scores."""
     rows = [
         {"model": model, "probe": probe, "fold": fold, "seed": seed, "score": float(score)}
@@ -112,13 +112,13 @@ def test_each_training_is_taken_at_its_strongest_probe(row: Row) -> None:
 def test_heard_and_unheard_stay_apart_and_missing_trainings_are_left_out_of_both(row: Row) -> None:
     base = folds()
     both = {"a": {"strongest": base}, "b": {"strongest": base + 0.1}}
-    heard, unheard = measured(both), measured({"a": {"strongest": base}, "b": {"strongest": base}}, speakers="unheard")
+    heard, unheard = measured(both), measured({"a": {"strongest": base}, "b": {"strongest": base}}, speakers="unseen")
     lost = (unheard["model"] == "b") & (unheard["fold"] == 3)
     table = pairs.leakage_differences(pd.concat([heard, unheard[~lost]]), APART)
-    assert row(table, speakers="heard")["difference"] == pytest.approx(-0.1)
-    assert row(table, speakers="heard")["folds"] == 10
-    assert row(table, speakers="unheard")["difference"] == 0
-    assert row(table, speakers="unheard")["folds"] == 9
+    assert row(table, speakers="seen")["difference"] == pytest.approx(-0.1)
+    assert row(table, speakers="seen")["folds"] == 10
+    assert row(table, speakers="unseen")["difference"] == 0
+    assert row(table, speakers="unseen")["folds"] == 9
     nothing = pairs.leakage_differences(heard[heard["model"] == "a"], APART)
     assert nothing.empty
     assert tuple(nothing.columns) == pairs.LEAKAGE
@@ -186,7 +186,7 @@ def named(by_model: dict[str, dict[str, float]], trainings: int = 3) -> pd.DataF
         for number, (who, recall) in enumerate(recalls.items())
         if number != fold
     ]
-    return pd.DataFrame(rows).assign(embedding="main", probe="strongest", speakers="heard", clips=10)
+    return pd.DataFrame(rows).assign(embedding="main", probe="strongest", speakers="seen", clips=10)
 
 
 def test_people_who_were_heard_are_drawn_and_ten_of_them_can_separate_what_two_units_of_folds_cannot(row: Row) -> None:

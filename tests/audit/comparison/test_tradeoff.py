@@ -62,10 +62,10 @@ def test_a_system_stands_at_its_own_score_where_no_probe_of_emotion_was_fitted(r
 def test_erasers_and_baselines_have_points_where_probes_of_emotion_were_fitted(run: Run) -> None:
     table = run.leakage
     erased = table.assign(embedding="main+leace", score=table["score"] - 0.2)
-    emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unheard", chance=1 / 3)
+    emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unseen", chance=1 / 3)
     emotion["score"] = emotion["score"].where(emotion["model"] == "a", 0.35)
     base = table[(table["model"] == "a") & (table["seed"] == 0)].assign(model="baseline", embedding="inputs", seed=None)
-    ceiling = pd.concat([base, base.assign(factor="emotion", speakers="unheard", score=0.9)]).assign(role="ceiling")
+    ceiling = pd.concat([base, base.assign(factor="emotion", speakers="unseen", score=0.9)]).assign(role="ceiling")
     run.write_table("leakage.csv", pd.concat([table, erased, emotion, ceiling]))
     found, told = points([("a", run, "a"), ("b", run, "b")], run.predictions)
     assert [(point.label, point.kind) for point in found] == [

@@ -74,10 +74,10 @@ def test_what_a_person_is_is_no_floor_under_the_speaker_and_a_column_of_one_clas
 
 
 def test_people_that_the_encoder_has_heard_are_not_verified() -> None:
-    both = {heard: measure(found(), ["speaker"], heard=heard) for heard in ("heard", None)}
+    both = {heard: measure(found(), ["speaker"], seen=heard) for heard in ("seen", None)}
     eer = {heard: table[table["measure"] == "eer"] for heard, (table, _) in both.items()}
-    assert both["heard"].told == ("speaker: no verification, which is of people whom the encoder has not heard",)
-    assert eer["heard"].empty
+    assert both["seen"].told == ("speaker: no verification, which is of people whom the encoder has not seen",)
+    assert eer["seen"].empty
     assert len(eer[None]) == 1
     assert eer[None]["split"].str.endswith("; not centred").all()
 
@@ -96,11 +96,11 @@ def test_on_balanced_test_clips_the_other_label_says_nothing() -> None:
     assert scores(plain.table)["emotion", "embedding"] == scores(even.table)["emotion", "embedding"]
 
 
-def test_heard_people_give_away_what_belongs_to_them() -> None:
+def test_seen_speakers_give_away_what_belongs_to_them() -> None:
     """The sex of people whom the probe knows is known; that of others is not."""
     only = np.random.default_rng(0).normal(size=(192, 8)) + 6 * np.eye(8)[SPEAKER]
     strangers, heard = (
-        measure(found(only), asked, heard_people=len(asked) > 1).table for asked in (["sex"], ["sex", "speaker"])
+        measure(found(only), asked, seen_speakers=len(asked) > 1).table for asked in (["sex"], ["sex", "speaker"])
     )
     assert scores(strangers)["sex", "embedding"] < 0.7
     assert scores(heard)["sex", "embedding"] > 0.9
@@ -118,7 +118,7 @@ def test_the_mode_for_many_clips_keeps_sentences_apart_and_tells_what_it_leaves_
     split = table.loc[(table["factor"] == "speaker") & (table["probe"] == "strongest"), "split"]
     assert split.str.startswith("disjoint clips and sentences; ").all()
     assert scores(table)["emotion", "embedding"] > 0.5
-    for asked in ({"balanced": "emotion"}, {"heard_people": True}):
+    for asked in ({"balanced": "emotion"}, {"seen_speakers": True}):
         with pytest.raises(AuditError, match="in the mode for many clips"):
             measure(found(), ["speaker"], large=True, **asked)
 

@@ -28,7 +28,7 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
     inputs = random.normal(size=(240, 40)) + 3 * random.normal(size=(8, 40))[np.arange(240) // 30]
     others = {"emotion": entangled(0.5), "gender": np.where(np.arange(240) // 30 % 2, "male", "female")}
     table = floors(
-        SPEAKERS, others=others, inputs=inputs, functionals=inputs[:, :5], dimension=6, probes=QUICK, heard="heard"
+        SPEAKERS, others=others, inputs=inputs, functionals=inputs[:, :5], dimension=6, probes=QUICK, seen="seen"
     )
     assert tuple(table.columns) == COLUMNS
     assert table[["embedding", "role"]].drop_duplicates().to_numpy().tolist() == [
@@ -39,7 +39,7 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
         ["inputs", "ceiling"],
         ["functionals", "ceiling"],
     ]
-    assert (set(table["model"]), set(table["factor"]), set(table["speakers"])) == ({"baseline"}, {"speaker"}, {"heard"})
+    assert (set(table["model"]), set(table["factor"]), set(table["speakers"])) == ({"baseline"}, {"speaker"}, {"seen"})
     assert table[["fold", "seed"]].isna().all(axis=None)
     found = scores(table)
     assert found["majority"] == 1 / 8

@@ -32,7 +32,7 @@ def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
 
 
 def test_a_planted_leak_is_found_by_every_probe() -> None:
-    table = leakage(planted(), SPEAKERS, sentences=SENTENCES, heard="heard")
+    table = leakage(planted(), SPEAKERS, sentences=SENTENCES, seen="seen")
     assert tuple(table.columns) == COLUMNS[4:]
     assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
     assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
@@ -43,7 +43,7 @@ def test_a_planted_leak_is_found_by_every_probe() -> None:
         assert row["shuffled"] < 0.3
         assert row["p"] == 1 / 2001
     assert set(table["n"]) == {240}
-    assert (set(table["classes"]), set(table["role"]), set(table["speakers"])) == ({8}, {"measured"}, {"heard"})
+    assert (set(table["classes"]), set(table["role"]), set(table["speakers"])) == ({8}, {"measured"}, {"seen"})
 
 
 @pytest.mark.parametrize("factor", ["speaker", "gender"])
@@ -176,13 +176,13 @@ def test_the_same_seed_gives_the_same_rows_and_what_does_not_fit_is_refused() ->
         leakage(noise(), SPEAKERS, probes=["liner"])
 
 
-def test_p_is_corrected_over_all_that_one_probe_reads_of_heard_and_unheard_people() -> None:
+def test_p_is_corrected_over_all_that_one_probe_reads_of_heard_and_unseen_speakers() -> None:
     place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
     rows = [
         {
             **place,
             "factor": factor,
-            "speakers": "unheard" if factor == "age" else "heard",
+            "speakers": "unseen" if factor == "age" else "seen",
             "probe": probe,
             "measure": "uar",
             "p": p,

@@ -105,14 +105,14 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
     assert tuple(table.columns) == COLUMNS
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
-    read = {"factor": "speaker", "speakers": "heard", "embedding": "main"}
+    read = {"factor": "speaker", "speakers": "seen", "embedding": "main"}
     assert one(strongest, model="leaky", **read)["score"] > 0.9
     assert one(strongest, model="clean", **read)["low"] < 0.25 < one(strongest, model="clean", **read)["high"]
     assert one(strongest, model="leaky", **read | {"embedding": "main+leace"})["score"] < 0.6
-    unheard = one(strongest, model="leaky", **read | {"speakers": "unheard"})
+    unheard = one(strongest, model="leaky", **read | {"speakers": "unseen"})
     assert (unheard["classes"], unheard["n"]) == (2, 2 * EACH)
     emotion = one(strongest, model="leaky", factor="emotion", embedding="main")
-    assert (emotion["speakers"], emotion["n"]) == ("unheard", EACH)
+    assert (emotion["speakers"], emotion["n"]) == ("unseen", EACH)
     assert emotion["score"] > 0.85
     assert "fitted on training clips, tested on test clips; disjoint speakers" in emotion["split"]
     assert one(strongest, model="leaky", factor="emotion", embedding="main+leace")["score"] > 0.7
@@ -121,8 +121,8 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     assert one(strongest, role="ceiling", **read | {"embedding": "inputs"})["score"] > 0.9
     beside = strongest[(strongest["role"] == "floor") & (strongest["factor"] == "speaker")]
     assert set(beside["embedding"]) == {"majority", "emotion label", "random projection"}
-    assert one(beside, speakers="heard", embedding="emotion label")["score"] < 0.5
-    assert set(table.loc[table["factor"] == "gender", "speakers"]) == {"heard"}  # one test speaker has one gender
+    assert one(beside, speakers="seen", embedding="emotion label")["score"] < 0.5
+    assert set(table.loc[table["factor"] == "gender", "speakers"]) == {"seen"}  # one test speaker has one gender
     assert set(table.loc[table["measure"].isin(["hsic", "cka"]), "factor"]) == {"speaker", "emotion", "gender"}
     corrected = strongest["p_corrected"] >= strongest["p"]
     assert corrected.all()
@@ -168,12 +168,12 @@ def test_the_quick_part_stays_when_all_is_measured(make) -> None:
 
 def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:
     speakers = SPEAKER.copy()
-    speakers[-EACH:] = "s0"  # the test speaker is among those of training, as `heard: true` allows
-    found = [view for view in views(clips(speaker=speakers), "emotion", thorough=True) if view.heard == "unheard"]
+    speakers[-EACH:] = "s0"  # the test speaker is among those of training, as `seen_speakers: true` allows
+    found = [view for view in views(clips(speaker=speakers), "emotion", thorough=True) if view.seen == "unseen"]
     assert found == []  # one stranger is left, in validation
     for view in views(clips(), "emotion", thorough=True):
         train = set(SPEAKER[SPLIT == "train"])
-        assert (set(view.speakers) <= train) == (view.heard == "heard") or view.factor != "speaker"
+        assert (set(view.speakers) <= train) == (view.seen == "seen") or view.factor != "speaker"
         for fitted, tested in view.division.parts:
             assert not set(fitted) & set(tested)
             if view.factor != "speaker":

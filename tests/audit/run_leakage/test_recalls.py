@@ -34,7 +34,7 @@ def people(folds: int, spread: float) -> pd.DataFrame:
     rows = [
         {"fold": f, "seed": 0, "speaker": f"s{n}", "recall": each[n]} for f in range(folds) for n in range(10) if n != f
     ]
-    return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="heard", clips=9)
+    return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="seen", clips=9)
 
 
 def test_an_interval_over_speakers_is_that_of_their_means_and_more_folds_narrow_it_not() -> None:
@@ -54,13 +54,13 @@ def test_the_summary_of_a_run_takes_speakers_where_they_were_heard_and_known() -
     rows = [
         {"fold": fold, "seed": 0, "speakers": side, "score": 0.5, "low": 0.4, "high": 0.6}
         for fold in range(8)
-        for side in ("heard", "unheard")
+        for side in ("seen", "unseen")
     ]
     named = {"model": "a", "embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured"}
     more = {"measure": "uar", "chance": 0.1, "shuffled": 0.1, "p": 0.01, "n": 90, "classes": 9, "split": "clips"}
     table, units = pd.DataFrame(rows).assign(**named, **more), {fold: fold for fold in range(8)}
     told = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")
-    assert (told.loc["heard", "interval"], told.loc["heard", "number"]) == ("speakers", 10)
-    assert told.loc["heard", "low"] < 0.4 < 0.6 < told.loc["heard", "high"]
-    assert told.loc["unheard", "interval"] == "training"  # eight folds of one score are one measurement
-    assert leakage_summary(table, units).set_index("speakers").loc["heard", "interval"] == "training"
+    assert (told.loc["seen", "interval"], told.loc["seen", "number"]) == ("speakers", 10)
+    assert told.loc["seen", "low"] < 0.4 < 0.6 < told.loc["seen", "high"]
+    assert told.loc["unseen", "interval"] == "training"  # eight folds of one score are one measurement
+    assert leakage_summary(table, units).set_index("speakers").loc["seen", "interval"] == "training"

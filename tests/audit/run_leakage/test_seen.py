@@ -37,8 +37,8 @@ def test_the_first_depth_reads_both_leaks_and_no_target(run: Run) -> None:
     table = run.leakage
     assert table is not None
     read = {tuple(row) for row in table.loc[table["model"] == "multitask_64", ASKED].drop_duplicates().to_numpy()}
-    emotions = {("speaker", factor, "heard", "measured") for factor in ("emotion", "emotion (balanced)")}
-    assert read == {("emotion", "speaker", "heard", "measured"), *emotions}
+    emotions = {("speaker", factor, "seen", "measured") for factor in ("emotion", "emotion (balanced)")}
+    assert read == {("emotion", "speaker", "seen", "measured"), *emotions}
     clips = run.clips
     told = table[table["model"] == "multitask_64"]["split"]
     assert told.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
@@ -47,14 +47,14 @@ def test_the_first_depth_reads_both_leaks_and_no_target(run: Run) -> None:
 
 def test_the_leak_stands_beside_the_identity_floor_on_both_sets(strongest: "pd.Series[float]") -> None:
     for factor in ("emotion", "emotion (balanced)"):
-        leak = strongest["multitask_64", "speaker", factor, "heard", "measured", "f1"]
-        none = strongest["alternating_64", "speaker", factor, "heard", "measured", "f1"]
-        floor = strongest["baseline", "speaker label", factor, "heard", "floor", "f1"]
-        alone = strongest["baseline", "majority", factor, "heard", "floor", "f1"]
+        leak = strongest["multitask_64", "speaker", factor, "seen", "measured", "f1"]
+        none = strongest["alternating_64", "speaker", factor, "seen", "measured", "f1"]
+        floor = strongest["baseline", "speaker label", factor, "seen", "floor", "f1"]
+        alone = strongest["baseline", "majority", factor, "seen", "floor", "f1"]
         assert leak > floor + 0.1
         assert floor + 0.1 > none
         assert none > alone + 0.2
-    assert strongest["baseline", "majority", "emotion (balanced)", "heard", "floor", "f1"] == pytest.approx(0.1)
+    assert strongest["baseline", "majority", "emotion (balanced)", "seen", "floor", "f1"] == pytest.approx(0.1)
 
 
 def test_balanced_clips_are_as_many_of_each_class(run: Run) -> None:
@@ -74,7 +74,7 @@ def test_what_was_said_is_what_was_scored(run: Run, strongest: "pd.Series[float]
     ):
         role = "floor" if model == "baseline" else "measured"
         score = f1_score(rows["truth"], rows["predicted"], average="macro", labels=sorted(rows["truth"].unique()))
-        assert score == pytest.approx(strongest[model, embedding, factor, "heard", role, "f1"])
+        assert score == pytest.approx(strongest[model, embedding, factor, "seen", role, "f1"])
         assert not rows["clip"].duplicated().any()
 
 
@@ -103,15 +103,15 @@ def test_strangers_are_read_as_before_and_a_mixed_split_too() -> None:
     parts = np.where(people == "s4", "test", np.where(people == "s3", "validation", "train"))
     clips = pd.DataFrame({"clip": [f"c{n}" for n in range(40)], "split": parts, "speaker": people})
     clips["label"] = np.tile(["anger", "neutral"], 20)
-    apart = [(view.factor, view.heard) for view in views(clips, "emotion", thorough=True)]
-    assert apart == [("speaker", "heard"), ("speaker", "unheard"), ("emotion", "unheard")]
+    apart = [(view.factor, view.seen) for view in views(clips, "emotion", thorough=True)]
+    assert apart == [("speaker", "seen"), ("speaker", "unseen"), ("emotion", "unseen")]
     mixed = clips.assign(split=np.where(np.arange(40) % 8 == 0, "test", parts))
-    assert next((view.factor, view.heard) for view in views(mixed, "emotion", thorough=False)) == ("speaker", "heard")
+    assert next((view.factor, view.seen) for view in views(mixed, "emotion", thorough=False)) == ("speaker", "seen")
     inside = next(iter(views(mixed, "emotion", thorough=False)))
     assert set(mixed["split"].iloc[inside.rows]) == {"train"}
     heard = clips.assign(split=np.where(np.arange(40) % 8 < 3, "test", "train"))
-    found = {(view.factor, view.heard): view for view in views(heard, "emotion", thorough=False, always=True)}
-    assert set(found) == {("speaker", "heard"), ("emotion", "heard")}
+    found = {(view.factor, view.seen): view for view in views(heard, "emotion", thorough=False, always=True)}
+    assert set(found) == {("speaker", "seen"), ("emotion", "seen")}
     for view in found.values():
         ((fitted, tested),) = view.division.parts
         assert set(heard["split"].iloc[view.rows[fitted]]) == {"train"}
@@ -138,7 +138,7 @@ def test_the_plane_of_emotion_has_who_is_trained_for_it(run: Run, strongest: "pd
     predictions = run.predictions[run.predictions["split"] == "test"]
     found, told = points(systems, predictions, factor="emotion")
     assert [point.label for point in found] == ["multitask_64"]
-    assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "heard", "measured", "uar"])
+    assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "seen", "measured", "uar"])
     assert found[0].chance == pytest.approx(0.25)
     assert "not trained for it" in told[0]
     speaker, said = points(systems, predictions)

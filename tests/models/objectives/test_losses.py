@@ -80,7 +80,7 @@ def test_confusion_is_the_divergence_of_the_uniform_distribution_and_a_constant(
 
 
 def test_confusion_and_entropy_want_the_same_but_pull_otherwise():
-    """The entropy lets go of a clip of which the spy is sure, the confusion pulls at it the most."""
+    """The entropy lets go of a clip of which the adversary is sure, the confusion pulls at it the most."""
     pulls = {}
     for name, loss in (("confusion", confusion), ("entropy", lambda logits: -entropy(logits))):
         for sure in (0.0, 1.0, 20.0):

@@ -15,7 +15,7 @@ every_removal = pytest.mark.parametrize("how", [name for name, removal in REMOVA
 
 
 def test_the_rows_are_those_of_the_papers():
-    assert {name: removal.spy for name, removal in REMOVALS.items()} == {
+    assert {name: removal.adversary for name, removal in REMOVALS.items()} == {
         "none": "absent",
         "gradient_reversal": "main phase",
         "alternating": "own phase",
@@ -38,13 +38,13 @@ def test_gradient_reversal_is_minus_the_factor_times_finite_differences():
 def test_the_encoder_climbs_the_cross_entropy_of_the_spy_by_the_weight(how):
     """By finite differences, where no clip is beyond chance."""
     torch.manual_seed(0)
-    spy = torch.nn.Linear(4, 3).double()
+    adversary = torch.nn.Linear(4, 3).double()
     labels = LABELS.clamp(max=2)
-    embedding = (4 * spy.weight.detach()[labels.clamp(min=0)]).requires_grad_()
+    embedding = (4 * adversary.weight.detach()[labels.clamp(min=0)]).requires_grad_()
     known = labels >= 0
-    function = lambda x: F.cross_entropy(spy(x)[known], labels[known])  # noqa: E731
-    assert (F.cross_entropy(spy(embedding)[known], labels[known], reduction="none") < math.log(3)).all()
-    (gradient,) = torch.autograd.grad(REMOVALS[how].term(embedding, labels, spy, 0.3), embedding)
+    function = lambda x: F.cross_entropy(adversary(x)[known], labels[known])  # noqa: E731
+    assert (F.cross_entropy(adversary(embedding)[known], labels[known], reduction="none") < math.log(3)).all()
+    (gradient,) = torch.autograd.grad(REMOVALS[how].term(embedding, labels, adversary, 0.3), embedding)
     for row in (0, 4, 8):
         for column in range(4):
             slope = slope_of(function, embedding, row, column)
@@ -83,23 +83,25 @@ def test_alternating_is_bounded_where_the_paper_letter_is_not():
 @every_removal
 def test_a_removal_moves_the_embedding_away_from_what_the_spy_reads(how):
     torch.manual_seed(0)
-    spy = torch.nn.Linear(2, 3)
+    adversary = torch.nn.Linear(2, 3)
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
-    embedding = (5 * spy.weight.detach()[labels]).requires_grad_()
-    before = F.cross_entropy(spy(embedding), labels)
-    term = REMOVALS[how].term(embedding, labels, spy, 1.0)
+    embedding = (5 * adversary.weight.detach()[labels]).requires_grad_()
+    before = F.cross_entropy(adversary(embedding), labels)
+    term = REMOVALS[how].term(embedding, labels, adversary, 1.0)
     (gradient,) = torch.autograd.grad(term, embedding)
-    assert F.cross_entropy(spy(embedding - 0.1 * gradient / gradient.norm()), labels) > before
+    assert F.cross_entropy(adversary(embedding - 0.1 * gradient / gradient.norm()), labels) > before
 
 
 @every_removal
 def test_a_removal_scales_with_its_weight(how):
     torch.manual_seed(0)
-    spy = torch.nn.Linear(4, 3).double()
+    adversary = torch.nn.Linear(4, 3).double()
     labels = LABELS.clamp(max=2)
     embedding = LOGITS.clone().requires_grad_()
     term = REMOVALS[how].term
-    single, double = (torch.autograd.grad(term(embedding, labels, spy, weight), embedding)[0] for weight in (0.5, 1.0))
+    single, double = (
+        torch.autograd.grad(term(embedding, labels, adversary, weight), embedding)[0] for weight in (0.5, 1.0)
+    )
     torch.testing.assert_close(2 * single, double)
     assert single.abs().max() > 0
 
@@ -108,9 +110,9 @@ def test_a_removal_scales_with_its_weight(how):
 def test_a_removal_never_asks_for_what_is_not_known(how):
     """Where no label is known, those that need one are without a graph, and the others go on."""
     torch.manual_seed(0)
-    spy = torch.nn.Linear(4, 3).double()
+    adversary = torch.nn.Linear(4, 3).double()
     embedding = LOGITS.clone().requires_grad_()
-    term = REMOVALS[how].term(embedding, torch.full((9,), -1), spy, 1.0)
+    term = REMOVALS[how].term(embedding, torch.full((9,), -1), adversary, 1.0)
     assert term.isfinite()
     assert term.requires_grad == (how in {"confusion", "max_entropy"})
 

@@ -1,4 +1,4 @@
-"""Several embeddings, spies and readers: what moves what, what is drawn when, and what is refused."""
+"""Several embeddings, adversaries and readers: what moves what, what is drawn when, and what is refused."""
 
 import copy
 import json
@@ -15,17 +15,17 @@ from mien.models.objectives.removals import REMOVALS
 from mien.models.recipes import disentangle
 from mien.models.recipes._recipe import Branch
 
-FOUGHT = [name for name, removal in REMOVALS.items() if removal.spy != "absent"]
+FOUGHT = [name for name, removal in REMOVALS.items() if removal.adversary != "absent"]
 every_fight = pytest.mark.parametrize("how", FOUGHT)
 
 
-def peri(how="alternating", *, read=(), penalties=None, tasks=0.5, **settings):
+def peri(how="alternating", *, auxiliary=(), penalties=None, tasks=0.5, **settings):
     """Two embeddings; the factor of each is removed from the other."""
     remove = {"how": how, **settings}
     return {
         "embeddings": {
             "emotion": {"dim": 4, "tasks": {"emotion": tasks}, "remove": {"speaker": remove}},
-            "speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": tasks}, "read": list(read)},
+            "speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": tasks}, "auxiliary": list(auxiliary)},
         },
         "penalties": penalties or {},
     }
@@ -42,7 +42,7 @@ def train(recipe, make_loader, *, epochs=2, start=0, minimise=None, **optimiser)
 
 
 def trunk(state):
-    return {name: value for name, value in state.items() if not name.startswith("spies")}
+    return {name: value for name, value in state.items() if not name.startswith("adversaries")}
 
 
 def same(one, other):
@@ -52,9 +52,9 @@ def same(one, other):
 @every_fight
 @pytest.mark.parametrize("off", [{"weight": 0.0}, {"warmup": 1.0}], ids=["weight 0", "strength 0"])
 def test_a_removal_without_strength_is_none_bit_for_bit(make_recipe, make_loader, how, off):
-    """Clipped too; and its spies learn all the same."""
+    """Clipped too; and its adversaries learn all the same."""
     plain = train(make_recipe(peri("none")), make_loader, epochs=1, clip=0.1)
-    recipe = make_recipe(peri(how, spies=2, **off))
+    recipe = make_recipe(peri(how, adversaries=2, **off))
     before, minimise = (
         copy.deepcopy(recipe.state_dict()),
         Optimisation(recipe, Optimiser(lr={"default": 0.01}, clip=0.1)),
@@ -63,14 +63,14 @@ def test_a_removal_without_strength_is_none_bit_for_bit(make_recipe, make_loader
         recipe.step(batch, minimise)
     assert same(trunk(recipe.state_dict()), plain)
     assert not any(torch.equal(value, before[name]) for name, value in recipe.state_dict().items())
-    full = make_recipe(peri(how, spies=2, weight=0.5))
+    full = make_recipe(peri(how, adversaries=2, weight=0.5))
     assert not same(trunk(train(full, make_loader, epochs=1, clip=0.1)), plain)
 
 
 def test_readers_and_penalties_without_weight_change_nothing_else(make_recipe, make_loader):
     plain = train(make_recipe(peri("max_entropy")), make_loader)
     off = {"hsic": {"between": ["emotion", "speaker"], "weight": 0.0}}
-    read = train(make_recipe(peri("max_entropy", read=["emotion"], penalties=off)), make_loader)
+    read = train(make_recipe(peri("max_entropy", auxiliary=["emotion"], penalties=off)), make_loader)
     assert same({name: value for name, value in read.items() if "speaker-emotion" not in name}, plain)
     assert len(read) > len(plain)
 
@@ -89,10 +89,10 @@ def test_a_penalty_makes_embeddings_tell_less_of_each_other(make_recipe, make_lo
     assert lost[30.0] < 0.7 * lost[0.0]
 
 
-def test_the_encoder_meets_the_mean_of_its_spies(make_recipe, make_batch):
-    """By hand: the same model with the mean entropy of two spies as its loss."""
+def test_the_encoder_meets_the_mean_of_its_adversaries(make_recipe, make_batch):
+    """By hand: the same model with the mean entropy of two adversaries as its loss."""
     settings = {"embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}}}}
-    settings["embeddings"]["main"]["remove"]["speaker"] |= {"spies": 2, "weight": 0.7}
+    settings["embeddings"]["main"]["remove"]["speaker"] |= {"adversaries": 2, "weight": 0.7}
     batch, recipe = make_batch(), make_recipe(settings, dtype=torch.float64)
     batch = batch.to(torch.device("cpu"), torch.float64)
     seen = []
@@ -106,22 +106,22 @@ def test_the_encoder_meets_the_mean_of_its_spies(make_recipe, make_batch):
     recipe.step(batch, Watched())
     code = recipe.embed(batch)["main"]
     logits = recipe.predict(batch)["emotion"]
-    spies = list(recipe.spies.values())
+    adversaries = list(recipe.adversaries.values())
     by_hand = 0.5 * nn.functional.cross_entropy(logits, batch.labels["emotion"])
-    by_hand = by_hand - 0.7 * (entropy(spies[0](code)) + entropy(spies[1](code))) / 2
-    assert [modules for _, modules in seen[:2]] == [(spy,) for spy in spies]
+    by_hand = by_hand - 0.7 * (entropy(adversaries[0](code)) + entropy(adversaries[1](code))) / 2
+    assert [modules for _, modules in seen[:2]] == [(adversary,) for adversary in adversaries]
     torch.testing.assert_close(seen[2][0], by_hand, rtol=1e-12, atol=0)
 
 
 def test_a_spy_behind_a_reversal_learns_at_its_full_rate_beside_others(make_recipe, make_batch):
-    one, two = (make_recipe(peri("gradient_reversal", spies=count)) for count in (1, 2))
-    same_spy = {name: value.clone() for name, value in two.state_dict().items() if "#2" not in name}
-    one.load_state_dict(same_spy)
+    one, two = (make_recipe(peri("gradient_reversal", adversaries=count)) for count in (1, 2))
+    same_adversary = {name: value.clone() for name, value in two.state_dict().items() if "#2" not in name}
+    one.load_state_dict(same_adversary)
     for recipe in (one, two):
         recipe.step(make_batch(), Optimisation(recipe, Optimiser(name="sgd", lr={"default": 0.1})))
-    key = "spies.emotion-speaker.0.weight"
+    key = "adversaries.emotion-speaker.0.weight"
     assert torch.equal(one.state_dict()[key], two.state_dict()[key])
-    assert not torch.equal(one.state_dict()[key], same_spy[key])
+    assert not torch.equal(one.state_dict()[key], same_adversary[key])
 
 
 class Counted:
@@ -140,29 +140,29 @@ class Counted:
 
 
 def test_spies_begin_anew_one_in_turn_and_nothing_else_moves(make_recipe, make_batch):
-    recipe, minimise = make_recipe(peri("alternating", spies=2, restart=3)), Counted()
+    recipe, minimise = make_recipe(peri("alternating", adversaries=2, restart=3)), Counted()
     ambient, first, changed = torch.get_rng_state(), copy.deepcopy(recipe.state_dict()), []
     for step in range(10):
         before, minimise.forgotten = copy.deepcopy(recipe.state_dict()), []
         recipe.step(make_batch(step=step), minimise)
         moved = {name for name, value in recipe.state_dict().items() if not torch.equal(value, before[name])}
         changed.append({name.split(".")[1] for name in moved})
-        known = [name for name, spy in recipe.spies.items() if spy in minimise.forgotten]
+        known = [name for name, adversary in recipe.adversaries.items() if adversary in minimise.forgotten]
         assert changed[-1] == set(known)
     one, two = {"emotion-speaker"}, {"emotion#2-speaker"}
     assert changed == [set(), set(), set(), one, set(), set(), two, set(), set(), one]
     assert torch.equal(torch.get_rng_state(), ambient)
     assert same(trunk(first), trunk(recipe.state_dict()))
-    again = make_recipe(peri("alternating", spies=2, restart=3), seed=8)
+    again = make_recipe(peri("alternating", adversaries=2, restart=3), seed=8)
     again.step(make_batch(step=9), Counted())
-    key = "spies.emotion-speaker.0.weight"
+    key = "adversaries.emotion-speaker.0.weight"
     assert torch.equal(again.state_dict()[key], recipe.state_dict()[key]), "drawn by (seed, step, name) alone"
     again.step(make_batch(step=3), Counted())
     assert not torch.equal(again.state_dict()[key], recipe.state_dict()[key])
 
 
 def test_a_spy_that_begins_anew_has_no_memory_in_the_optimiser(make_recipe, make_batch):
-    """It moves as a spy with a new optimiser would, a whole Adam step; the others keep theirs."""
+    """It moves as an adversary with a new optimiser would, a whole Adam step; the others keep theirs."""
     recipe = make_recipe(peri("alternating", restart=2))
     minimise = Optimisation(recipe, Optimiser(lr={"default": 0.01}))
     for step in range(3):
@@ -175,15 +175,15 @@ def test_a_spy_that_begins_anew_has_no_memory_in_the_optimiser(make_recipe, make
 
 
 def test_weights_are_drawn_in_the_order_of_the_first_release(make_recipe):
-    """Encoder, tasks, then one spy a factor: trainings of older experiments begin as they did."""
+    """Encoder, tasks, then one adversary a factor: trainings of older experiments begin as they did."""
     settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}}
     recipe = make_recipe({"embeddings": {"main": settings}, "hidden": [32, 10]})
     torch.manual_seed(0)
     alone = make_recipe({"embeddings": {"main": {"tasks": {"emotion": 0.5}}}, "hidden": [32, 10]})
-    spy = classifier(alone.encoder.dimension, (32, 10), 3)  # the generator stands after the tasks
+    adversary = classifier(alone.encoder.dimension, (32, 10), 3)  # the generator stands after the tasks
     expected = {
         **alone.state_dict(),
-        **{f"spies.main-speaker.{name}": value for name, value in spy.state_dict().items()},
+        **{f"adversaries.main-speaker.{name}": value for name, value in adversary.state_dict().items()},
     }
     assert same(dict(sorted(recipe.state_dict().items())), dict(sorted(expected.items())))
 
@@ -191,12 +191,12 @@ def test_weights_are_drawn_in_the_order_of_the_first_release(make_recipe):
 def test_models_differ_by_their_spies_alone_at_the_start(make_recipe):
     plain = make_recipe(peri("none")).state_dict()
     for how in FOUGHT:
-        assert same(trunk(make_recipe(peri(how, spies=2, read=["emotion"])).state_dict()), plain)
+        assert same(trunk(make_recipe(peri(how, adversaries=2, auxiliary=["emotion"])).state_dict()), plain)
 
 
 def test_what_is_said(make_recipe, make_batch):
-    settings = peri("alternating", read=["emotion"], spies=3)
-    recipe, batch = make_recipe({**settings, "spy_hidden": [5, 4]}).eval(), make_batch()
+    settings = peri("alternating", auxiliary=["emotion"], adversaries=3)
+    recipe, batch = make_recipe({**settings, "adversary_hidden": [5, 4]}).eval(), make_batch()
     answer = recipe.answer(batch)
     assert {name: tuple(value.shape) for name, value in answer.embeddings.items()} == {
         "emotion": (7, 4),
@@ -218,18 +218,21 @@ def test_what_is_said(make_recipe, make_batch):
         assert same(told, alone(batch))
     assert (answer.embeddings["speaker"] >= 0).all()
     assert (answer.embeddings["emotion"] < 0).any()
-    assert [layer.out_features for layer in recipe.spies["speaker-emotion"] if isinstance(layer, nn.Linear)] == [
+    assert [layer.out_features for layer in recipe.adversaries["speaker-emotion"] if isinstance(layer, nn.Linear)] == [
         5,
         4,
         4,
     ]
     assert [layer.out_features for layer in recipe.tasks["speaker-speaker"] if isinstance(layer, nn.Linear)] == [6, 3]
     assert torch.equal(
-        answer.branches[Branch("speaker", "emotion")], recipe.spies["speaker-emotion"](answer.embeddings["speaker"])
+        answer.branches[Branch("speaker", "emotion")],
+        recipe.adversaries["speaker-emotion"](answer.embeddings["speaker"]),
     )
 
 
-PERSON = {"embeddings": {"speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+PERSON = {
+    "embeddings": {"speaker": {"dim": 3, "activation": "relu", "tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}
+}
 
 
 def test_what_is_only_read_is_told_by_its_reader(make_recipe, make_batch):
@@ -255,10 +258,12 @@ def test_a_task_tells_before_a_reader(make_recipe, make_batch):
 
 
 @pytest.mark.parametrize(
-    "settings", [peri("alternating", read=["emotion"], spies=2), PERSON], ids=["two embeddings", "person only"]
+    "settings",
+    [peri("alternating", auxiliary=["emotion"], adversaries=2), PERSON],
+    ids=["two embeddings", "person only"],
 )
 def test_the_predictor_says_the_same_with_less(make_recipe, make_batch, settings):
-    recipe, batch = make_recipe({**settings, "spy_hidden": [5]}), make_batch()
+    recipe, batch = make_recipe({**settings, "adversary_hidden": [5]}), make_batch()
     slim = recipe.config.predictor("emotion")
     small = make_recipe(slim.model_dump(mode="json"), seed=3)
     wanted = small.state_dict().keys()
@@ -278,13 +283,13 @@ BOTH = {"emotion": {"tasks": {"emotion": 1.0}, "dim": 2}, "speaker": {"tasks": {
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (main(read=["emotion"]), "'emotion' is a task and is also read from the same embedding"),
-        (main(read=["speaker"], remove={"speaker": {"how": "none"}}), "'speaker' is removed and is also read"),
-        (main(read=["speaker", "speaker"]), "'speaker' is read twice"),
-        (main(read=["home.town"]), "without a dot"),
+        (main(auxiliary=["emotion"]), "'emotion' is a task and is also read from the same embedding"),
+        (main(auxiliary=["speaker"], remove={"speaker": {"how": "none"}}), "'speaker' is removed and is also read"),
+        (main(auxiliary=["speaker", "speaker"]), "'speaker' is read twice"),
+        (main(auxiliary=["home.town"]), "without a dot"),
         (main(activation="tanh"), "'none' or 'relu'"),
         (main(remove={"speaker": {"how": "alternate"}}), "unknown removal 'alternate'. Did you mean 'alternating'"),
-        (main(remove={"speaker": {"how": "alternating", "spies": 0}}), "greater than or equal to 1"),
+        (main(remove={"speaker": {"how": "alternating", "adversaries": 0}}), "greater than or equal to 1"),
         (main(remove={"speaker": {"how": "alternating", "restart": 0}}), "greater than or equal to 1"),
         (
             {"embeddings": BOTH, "penalties": {"hsik": {"between": ["emotion", "speaker"], "weight": 1.0}}},
@@ -314,7 +319,7 @@ def test_what_cannot_be_meant_is_refused(settings, message):
 
 
 def test_factors_are_all_that_a_corpus_must_tell():
-    config = disentangle.Config.model_validate_json(json.dumps(peri("alternating", read=["emotion", "gender"])))
+    config = disentangle.Config.model_validate_json(json.dumps(peri("alternating", auxiliary=["emotion", "gender"])))
     assert config.factors == {"emotion", "speaker", "gender"}
     assert config.tasks == config.targets - {"gender"} == {"emotion", "speaker"}
     assert config.carried == {"emotion": {"emotion"}, "speaker": {"speaker"}}
@@ -322,13 +327,13 @@ def test_factors_are_all_that_a_corpus_must_tell():
 
 
 def test_learning_rates_name_the_auxiliary_branches(make_recipe, make_batch):
-    """Peri et al. 2021, section 4.2: one rate for the main branch, one for spies and readers."""
-    recipe = make_recipe(peri("alternating", read=["emotion"]))
+    """Peri et al. 2021, section 4.2: one rate for the main branch, one for adversaries and readers."""
+    recipe = make_recipe(peri("alternating", auxiliary=["emotion"]))
     before = copy.deepcopy(recipe.state_dict())
-    optimiser = Optimiser(lr={"default": 1e-4, "spies": 1e-3}, schedule=Schedule(name="exponential", gamma=0.9))
+    optimiser = Optimiser(lr={"default": 1e-4, "adversaries": 1e-3}, schedule=Schedule(name="exponential", gamma=0.9))
     recipe.step(make_batch(), Optimisation(recipe, optimiser))
     for name, value in recipe.state_dict().items():
-        rate = 1e-3 if name.startswith("spies") else 1e-4
+        rate = 1e-3 if name.startswith("adversaries") else 1e-4
         assert (value - before[name]).abs().max().item() == pytest.approx(rate, rel=1e-2)  # Adam's first step
 
 
@@ -345,11 +350,11 @@ def test_the_papers_letter(make_recipe, make_batch):
     loss = lambda logits, labels: nn.functional.cross_entropy(logits, labels, reduction="none")  # noqa: E731
     with torch.no_grad():
         embeddings = hand.embed(batch)
-    auxiliary = [loss(hand.spies["emotion-speaker"](embeddings["emotion"]), speaker).mean()]
-    auxiliary += [loss(hand.spies["speaker-emotion"](embeddings["speaker"]), emotion).mean()]
+    auxiliary = [loss(hand.adversaries["emotion-speaker"](embeddings["emotion"]), speaker).mean()]
+    auxiliary += [loss(hand.adversaries["speaker-emotion"](embeddings["speaker"]), emotion).mean()]
     sum(auxiliary).backward()
     with torch.no_grad():
-        for parameter in hand.spies.parameters():
+        for parameter in hand.adversaries.parameters():
             parameter -= 0.1 * parameter.grad
     hand.zero_grad()
     said, embeddings = hand.predict(batch), hand.embed(batch)

@@ -15,9 +15,9 @@ def rows() -> pd.DataFrame:
     shared = {"measure": "uar", "probe": "strongest", "role": "measured", "split": "disjoint <clips>", "n": 40}
     numbers = {"low": 0.3, "high": 0.5, "shuffled": 0.1, "p": 0.01, "p_corrected": 0.02, "classes": 10}
     found = [
-        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "heard", "score": 0.4, "chance": 0.1},
-        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "unheard", "score": 0.7, "chance": 0.5},
-        {"model": "n", "embedding": "main", "factor": "speaker", "speakers": "heard", "score": 0.05, "chance": 0.1},
+        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "seen", "score": 0.4, "chance": 0.1},
+        {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "unseen", "score": 0.7, "chance": 0.5},
+        {"model": "n", "embedding": "main", "factor": "speaker", "speakers": "seen", "score": 0.05, "chance": 0.1},
     ]
     floors = [
         {"embedding": "majority", "score": 0.1},
@@ -34,9 +34,9 @@ def test_squares_hold_the_best_floor_of_their_side() -> None:
     table = rows()
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     assert [(one.row, one.column, one.floor) for one in found] == [
-        ("m", "speaker, heard", 0.22),
-        ("m", "speaker, unheard", 0.5),
-        ("n", "speaker, heard", 0.22),
+        ("m", "speaker, seen", 0.22),
+        ("m", "speaker, unseen", 0.5),
+        ("n", "speaker, seen", 0.22),
     ]
 
 
@@ -45,7 +45,7 @@ def test_the_map_tells_points_above_chance_and_fills_by_them() -> None:
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     found.append(found[0]._replace(column="age", low=np.nan, high=np.nan))
     text = heatmap.heatmap(found, name="leakage", description="a <map>")
-    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "heard"):
+    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "seen"):
         assert f">{told}<" in text, told
     assert "\N{MINUS SIGN}5" in text
     assert text == heatmap.heatmap(found, name="leakage", description="a <map>")

@@ -55,7 +55,7 @@ def test_people_who_were_heard_are_not_called_strangers(small: Run) -> None:
 
 
 def test_a_model_whose_emotion_is_only_read_is_not_the_best(small: Run) -> None:
-    reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+    reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}}
     models = dict(small.experiment.models) | {"MEnAN": reads}
     run = Run(small.folder, small.experiment.model_copy(update={"models": models}))
     both = pd.concat([summary(model="MEnAN", uar=0.9, uar_low=0.8), summary(model="emotion_only", uar=0.6)])
@@ -89,7 +89,7 @@ def test_the_best_is_told_from_the_side_of_the_best() -> None:
 def leak(name: str, score: float, **more: Any) -> dict[str, Any]:
     row = {
         "name": name,
-        "speakers": "heard",
+        "speakers": "seen",
         "strongest": True,
         "erased": False,
         "score": score,
@@ -109,7 +109,7 @@ def test_what_is_left_is_the_most_and_the_least() -> None:
         "Of the speaker, the strongest probe still reads 50.0 % from a (interval of a single training 40.0 to 60.0), "
         "chance 12.5 among people heard in training; after LEACE it reads 10.0 %."
     )
-    strangers = pd.DataFrame([leak("a", 0.7, speakers="unheard", chance=0.5)])
+    strangers = pd.DataFrame([leak("a", 0.7, speakers="unseen", chance=0.5)])
     assert "chance 50.0 among people not heard in training" in answer.leftover(strangers)
     older = pd.DataFrame([leak("a", 0.7, strongest=False)])
     assert answer.leftover(older).startswith("What is left of the speaker was measured before the strongest probe")

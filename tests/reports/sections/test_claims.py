@@ -244,7 +244,7 @@ def test_what_is_balanced_as_it_is_stands_once(told: Run) -> None:
     told.write_json("claims.json", found)
     predictions = told.predictions
     told.write_predictions(predictions[predictions["fold"] == 0])
-    reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "read": ["emotion"]}}}
+    reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}}
     html = page.render(replace(told, experiment=told.experiment.model_copy(update={"models": {"MEnAN": reads}})))
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (read)</th>') == 2

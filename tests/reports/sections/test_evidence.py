@@ -157,7 +157,7 @@ def test_paired_differences_of_leakage_are_on_the_page(told: Run, html: str) -> 
     (pair,) = evidence.leakage_pairs(told)
     assert (pair["model"], pair["other"]) == ("emotion_only", "MEnAN")
     text = text_of(html[html.index('aria-label="Differences in leakage"') : html.index('<section id="split">')])
-    for speakers in ("heard", "unheard"):
+    for speakers in ("seen", "unseen"):
         row = table.loc[speakers]
         assert f"{words.signed(row['difference'])} {words.span(row['low'], row['high'])} separable" in text
 

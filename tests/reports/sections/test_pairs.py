@@ -42,7 +42,7 @@ def test_of_many_the_separable_are_shown_and_the_others_folded() -> None:
 
 
 def test_embeddings_are_corrected_apart() -> None:
-    row = {"heard": {"separable": False, "number": 12}}
+    row = {"seen": {"separable": False, "number": 12}}
     rows = [{"model": "a", "other": "b", "embedding": name, "by": row} for name in ("x", "y") for _ in range(10)]
     found = pairs.divided(rows, pairs.SIDES, "number")
     assert found.told.startswith("0 of 20 pairs of people heard are separable. Holm's correction is over 10 pairs")

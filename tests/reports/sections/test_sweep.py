@@ -20,7 +20,7 @@ NAMES = {  # planted model (see conftest) -> what it is called here
 }
 GRID = {
     "weight": {"models.MEnAN.embeddings.main.remove.speaker.weight": [0.1, 0.5, 0.9]},
-    "steps": {"models.MEnAN.embeddings.main.remove.speaker.spy_steps": [2]},
+    "steps": {"models.MEnAN.embeddings.main.remove.speaker.adversary_steps": [2]},
 }
 
 
@@ -59,7 +59,7 @@ def test_scores_and_leakage_are_those_of_the_run(run: Run) -> None:
         assert table[name].to_dict() == pytest.approx(plain[name].to_dict())
     assert run.leakage is not None
     leaks = (
-        leakage_summary(run.leakage, run.units).query("speakers == 'heard' and probe == 'strongest'").set_index("model")
+        leakage_summary(run.leakage, run.units).query("speakers == 'seen' and probe == 'strongest'").set_index("model")
     )
     for name in ("score", "low", "high", "chance"):
         assert table[f"leakage_{name}"].to_dict() == pytest.approx(leaks[name].to_dict())
@@ -100,7 +100,7 @@ def test_the_page_tells_the_sweep_apart_from_the_models(run: Run) -> None:
         assert f"<td>{variant}</td>" not in before + after
     assert "no test clip was looked at" not in text
     assert "3 variants swept: on 10 validation speakers" in inside
-    assert "models.MEnAN.embeddings.main.remove.speaker.spy_steps" in inside
+    assert "models.MEnAN.embeddings.main.remove.speaker.adversary_steps" in inside
 
 
 def test_a_run_without_test_says_so_and_shows_validation(run: Run) -> None:

@@ -29,7 +29,7 @@ def leakage_of(system: System) -> Leakage:
     if table is None:
         return Leakage(pd.DataFrame(), None)
     rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == "measured")]
-    rows = strongest(rows[rows["speakers"] == "heard"])
+    rows = strongest(rows[rows["speakers"] == "seen"])
     rows = rows[~rows["embedding"].str.contains(ERASED, regex=False)].assign(model=system.name)
     own = None if people is None else people[people["model"] == system.model].assign(model=system.name)
     return Leakage(rows, own)

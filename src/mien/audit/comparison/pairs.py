@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage import recalls
-from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, heard_recalls
+from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, seen_recalls
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
@@ -142,7 +142,7 @@ def _people(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd
     """The recalls of the trainings that both models have."""
     if by_speaker is None:
         return None
-    return heard_recalls(by_speaker[pd.MultiIndex.from_frame(by_speaker[["fold", "seed"]]).isin(both.index)], place)
+    return seen_recalls(by_speaker[pd.MultiIndex.from_frame(by_speaker[["fold", "seed"]]).isin(both.index)], place)
 
 
 def _both(among: Iterable[Pair] | None, there: Mapping[str, object]) -> list[Pair]:

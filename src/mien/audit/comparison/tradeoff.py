@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.leakage.words import HEARD, UNHEARD
+from mien.audit.leakage.words import SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import MEASURED, TARGET, targets
@@ -96,7 +96,7 @@ def points(
         return _of_target(systems, predictions, tables)
     for name, run, model in systems:
         table = tables[run.folder]
-        heard = figures(table, run, model, SPEAKER, HEARD)
+        heard = figures(table, run, model, SPEAKER, SEEN)
         felt = _felt(table, run, model)
         plain = [embedding for embedding in heard if ERASED not in embedding]
         for embedding, leak in heard.items():
@@ -142,7 +142,7 @@ def _of_target(
 def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> dict[str, Figure]:
     """The emotion of people who were not heard, or, where all were, of those who were."""
     target = run.target
-    return figures(table, run, model, target, UNHEARD, role) or figures(table, run, model, target, HEARD, role)
+    return figures(table, run, model, target, UNSEEN, role) or figures(table, run, model, target, SEEN, role)
 
 
 def _felt(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:
@@ -200,7 +200,7 @@ def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd
     for prefix, run in runs.values():
         for kind in ("floor", "ceiling"):
             table = tables[run.folder]
-            leaks = figures(table, run, "baseline", SPEAKER, HEARD, kind)
+            leaks = figures(table, run, "baseline", SPEAKER, SEEN, kind)
             felt = _either(table, run, "baseline", kind)
             for embedding in leaks:
                 if embedding in felt:

@@ -19,7 +19,7 @@ from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.large import LARGE, leakage_large
 from mien.audit.leakage.leakage import COLUMNS, Asked, corrected, leakage
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import EMOTION, ERASED, HEARD
+from mien.audit.leakage.words import EMOTION, ERASED, SEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition import groups
 from mien.errors import AuditError
@@ -39,10 +39,10 @@ class Measured(NamedTuple):
 class How(NamedTuple):
     """How all factors are measured; see `measure`."""
 
-    heard: str | None = None
+    seen: str | None = None
     large: bool = False
     balanced: str | None = None
-    heard_people: bool = False
+    seen_speakers: bool = False
     seed: int = 0
 
 
@@ -76,10 +76,10 @@ def measure(
     *,
     model: str = "",
     inputs: Labelled | None = None,
-    heard: str | None = None,
+    seen: str | None = None,
     large: bool = False,
     balanced: str | None = None,
-    heard_people: bool = False,
+    seen_speakers: bool = False,
     seed: int = 0,
 ) -> Measured:
     """Measure every embedding for every factor, and for the emotion as utility where the labels tell one.
@@ -89,18 +89,18 @@ def measure(
         factors: columns of the labels.
         model: what to write as `model`.
         inputs: what the encoder was given, as one vector for each clip, in rows as those of `found`.
-        heard: whether the encoder had heard these speakers: heard, unheard, or None where nobody knows.
+        seen: whether the encoder had seen these speakers: seen, unseen, or None where nobody knows.
         large: whether the mode of `large` is taken, however many clips there are.
         balanced: a column of the labels over which test clips are balanced, see `leakage`; its own factor is not.
-        heard_people: whether probes are tested on people that they were fitted on, whatever the factor, as Peri et al.
+        seen_speakers: whether probes are tested on people that they were fitted on, whatever the factor, as Peri et al.
             (2021) do; of the speaker they always are. Not the utility, unless it was asked for.
         seed: of everything.
 
     Raises:
         AuditError: a factor is unknown, or cannot be read: one class, a class a clip, nothing to divide; `balanced` or
-            `heard_people` in the mode for many clips.
+            `seen_speakers` in the mode for many clips.
     """
-    how = How(heard, large, balanced, heard_people, seed)
+    how = How(seen, large, balanced, seen_speakers, seed)
     for factor in [*factors, *([] if balanced is None else [balanced])]:
         require_factor(found.labels, factor, found.place)
     parts = [_factor(found, factor, factors, inputs, how) for factor in factors]
@@ -108,14 +108,14 @@ def measure(
     if EMOTION in found.labels and EMOTION not in factors:
         try:
             require_factor(found.labels, EMOTION, found.place)
-            utility = _factor(found, EMOTION, factors, inputs, how._replace(balanced=None, heard_people=False))
+            utility = _factor(found, EMOTION, factors, inputs, how._replace(balanced=None, seen_speakers=False))
         except AuditError as error:
             told.append(f"no emotion as utility beside it: {error}")
         else:
             parts.append(utility)
             told += utility.told
     joined = pd.concat([part.table for part in parts], ignore_index=True)
-    filled = joined.assign(speakers=heard, model=joined["model"].where(joined["role"] != "measured", model))
+    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != "measured", model))
     return Measured(corrected(filled.reindex(columns=list(COLUMNS))), tuple(dict.fromkeys(told)))
 
 
@@ -143,19 +143,19 @@ def view_of(found: Labelled, factor: str, how: How) -> View:
             else:
                 told.append(f"{factor}: {name} is not known of every clip, so it is not kept apart")
     scaled = how.large or len(places) > LARGE
-    if scaled and (over is not None or how.heard_people):
-        way = "heard people" if over is None else "balanced test clips"
+    if scaled and (over is not None or how.seen_speakers):
+        way = "seen people" if over is None else "balanced test clips"
         raise AuditError(f"{factor}: no {way} in the mode for many clips (over {LARGE:,}, or large); leave that out")
     people = table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None
     asked: Asked = {
         **{"factor": factor, "speakers": people, "recordings": known["recording"], "sentences": known["sentence"]},
-        **{"balanced": None if over is None else table[over].to_numpy(str), "heard": how.heard, "seed": how.seed},
-        "apart": "clips" if how.heard_people and factor != SPEAKER else "auto",
+        **{"balanced": None if over is None else table[over].to_numpy(str), "seen": how.seen, "seed": how.seed},
+        "apart": "clips" if how.seen_speakers and factor != SPEAKER else "auto",
     }
     if over is not None:
         told.append(f"{factor}: test clips are balanced over {over}")
-    if factor == SPEAKER and how.heard == HEARD:
-        told.append(f"{factor}: no verification, which is of people whom the encoder has not heard")
+    if factor == SPEAKER and how.seen == SEEN:
+        told.append(f"{factor}: no verification, which is of people whom the encoder has not seen")
     if scaled:
         told.append(f"{factor}: no LEACE and no random projection of the inputs in the mode for many clips")
     rows = places if found.rows is None else found.rows[places]
@@ -185,7 +185,7 @@ def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
     if view.scaled and len(few) > DRAWN:
         few = np.sort(np.random.default_rng([seed, 14]).choice(len(few), DRAWN, replace=False))
     drawn, labels = np.asarray(values[view.rows[few]]), view.labels[few]
-    if view.factor == SPEAKER and view.asked["heard"] != HEARD:
+    if view.factor == SPEAKER and view.asked["seen"] != SEEN:
         where = view.asked["recordings"]
         pairs = verification(drawn, labels, recordings=None if where is None else np.asarray(where)[few], seed=seed)
         if len(pairs):
@@ -207,7 +207,7 @@ def _read(values: Matrix | None, view: View, erase: ArrayLike | None = None) -> 
         speakers=view.people,
         recordings=None if where is None else np.asarray(where),
         sentences=None if said is None else np.asarray(said),
-        heard=view.asked["heard"],
+        seen=view.asked["seen"],
         seed=view.asked["seed"],
     )
 
@@ -228,7 +228,7 @@ def _others(found: Labelled, view: View, factors: Sequence[str], how: How) -> di
         who = table[SPEAKER].astype(str)
         for name, group in groups.factors(table.assign(speaker=who)).items():
             others.setdefault(name, who.map(group).to_numpy(object))
-    if view.people is not None and how.heard_people:
+    if view.people is not None and how.seen_speakers:
         others[SPEAKER] = view.people.astype(object)
     return others
 

@@ -75,7 +75,7 @@ def leakage_large(
     speakers: Sequence[str] | NDArray[np.str_] | None = None,
     recordings: Sequence[str] | NDArray[np.str_] | None = None,
     sentences: Sequence[str] | NDArray[np.str_] | None = None,
-    heard: str | None = None,
+    seen: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """How well the four probes name a factor from an embedding of very many clips.
@@ -89,7 +89,7 @@ def leakage_large(
         speakers: (n,), who speaks; the clusters of intervals.
         recordings: (n,), in which recording a clip was cut.
         sentences: (n,), what is said in it.
-        heard: what to write as `speakers`: heard or unheard by the encoder.
+        seen: what to write as `speakers`: seen or unseen by the encoder.
         seed: of all draws.
 
     Returns:
@@ -140,7 +140,7 @@ def leakage_large(
             kinds=present,
             seed=seed,
         )
-        shared = {"factor": factor, "probe": probe, "role": "measured", "speakers": heard}
+        shared = {"factor": factor, "probe": probe, "role": "measured", "speakers": seen}
         table += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
     return pd.DataFrame(table)
 

@@ -40,7 +40,7 @@ class Asked(TypedDict, total=False):
     apart: str
     probes: Iterable[str]
     balanced: ArrayLike | None
-    heard: str | None
+    seen: str | None
     seed: int
 
 
@@ -87,11 +87,11 @@ def leakage(
             - recordings: (n,), in which recording a clip was cut; kept whole.
             - sentences: (n,), what is said; kept apart for the factor speaker where that is possible.
             - division: how to divide instead: of `divide`, or (training rows, test rows) a part.
-            - apart: "clips" tests people that probes have heard, whatever the factor.
+            - apart: "clips" tests people that probes have seen, whatever the factor.
             - probes: names in `PROBES`; all by default.
             - balanced: (n,), labels of another factor, such as speaker where emotion is read: test clips are drawn so
               that all classes are equally frequent within each of its classes, and it says nothing about them.
-            - heard: what to write as `speakers`: heard or unheard by the encoder.
+            - seen: what to write as `speakers`: seen or unseen by the encoder.
             - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
     Returns:
@@ -148,7 +148,7 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
         for name, said in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
-    place = {"factor": factor, "role": "measured", "speakers": asked.get("heard")}
+    place = {"factor": factor, "role": "measured", "speakers": asked.get("seen")}
     rows = [
         {**place, "probe": name, **row, "split": f"{found.told}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()
@@ -224,7 +224,7 @@ def predict(
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
     """The table with `p_corrected`: Holm over the factors read from one embedding by one probe.
 
-    Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of heard and unheard
+    Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of seen and unseen
     people too; without p nothing is.
     """
     together = ["embedding", "model", "fold", "seed", "role", "probe", "measure"]

@@ -1,4 +1,4 @@
-"""Can a stranger be told by voice alone: cosine trials between the clips of people that an encoder never heard.
+"""Can a stranger be told by voice alone: cosine trials between the clips of people that an encoder never seen.
 
 A trial is a pair of clips; its score is the cosine of their embeddings. Pairs of one speaker should score higher than
 pairs of two. The equal error rate (EER) is where as many pairs of one speaker are missed as pairs of two are matched:

@@ -2,7 +2,7 @@
 
 EMOTION = "emotion"
 BALANCED = " (balanced)"  # behind a factor: on as many test clips of each class
-HEARD, UNHEARD = "heard", "unheard"
+SEEN, UNSEEN = "seen", "unseen"
 
 
 ERASED = "leace"

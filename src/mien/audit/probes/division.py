@@ -233,11 +233,11 @@ def _words(names: tuple[str, ...]) -> str:
 
 def _nothing(factor: str, known: dict[str, Codes], y: Codes, asked: list[tuple[str, ...]]) -> str:
     if "speakers" in asked[-1] and len(np.unique(known["speakers"])) < 2:
-        return f"{factor}: all clips are of one speaker; give clips of another, or test heard people (--heard-people)"
+        return f"{factor}: all clips are of one speaker; give clips of another, or test heard people (--seen-speakers)"
     if "speakers" in asked[-1]:
         return (
             f"{factor}: no division of {len(np.unique(known['speakers']))} speakers leaves every class with clips to "
-            "fit a probe on; give more speakers of each class, or test heard people (--heard-people)"
+            "fit a probe on; give more speakers of each class, or test heard people (--seen-speakers)"
         )
     within = " of two recordings" if "recordings" in asked[-1] else ""
     return (

@@ -7,7 +7,7 @@ import pandas as pd
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import COLUMNS, Asked, predict
-from mien.audit.leakage.words import HEARD
+from mien.audit.leakage.words import SEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import predictions
 from mien.audit.run_leakage.inputs import Inputs
@@ -50,7 +50,7 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, to
                 if depth == THOROUGH:
                     found = floors.floors(view.labels, others={} if quick else view.others, **given, **asked)
                     tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
-            if (depth == QUICK) == quick and view.main and view.heard == HEARD:
+            if (depth == QUICK) == quick and view.main and view.seen == SEEN:
                 texts += [_said(name, other, clips, view, seed) for name, other in view.others.items()]
         kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
         if texts:
@@ -59,8 +59,8 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, to
 
 
 def _asked(view: View, seed: int) -> list[Asked]:
-    """How a view is scored: as it is, and the emotion of people who were heard with classes evened out as well."""
-    both = view.main and view.heard == HEARD
+    """How a view is scored: as it is, and the emotion of people who were seen with classes evened out as well."""
+    both = view.main and view.seen == SEEN
     return [question(view, seed), *([balanced(view, seed)] if both else [])]
 
 
@@ -68,5 +68,5 @@ def _said(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> 
     """What the true label of another factor says of each clip."""
     found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
     names = clips["clip"].iloc[view.rows].tolist()
-    place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "heard": view.heard}
+    place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "seen": view.seen}
     return predictions.said(found, view.labels, clips=names, people=view.speakers, **place)

@@ -46,11 +46,11 @@ def key_of_fold(run: Run, cell: Cell, dimension: Sequence[int], labels: pd.DataF
 
 
 def _views(run: Run, cell: Cell) -> list[str]:
-    """Not empty where the people who are tested were heard, of whom other clips are read than of strangers."""
+    """Not empty where the people who are tested were seen, of whom other clips are read than of strangers."""
     fold = next(fold for fold in run.splits if fold["fold"] == cell.fold)
     trained = set(fold["train"]["speakers"])
     tested = fold["test"]["speakers"] or fold["validation"]["speakers"]
-    return ["heard"] if trained.issuperset(tested) else []
+    return ["seen"] if trained.issuperset(tested) else []
 
 
 def fresh(path: Path, key: str) -> dict[str, Any]:

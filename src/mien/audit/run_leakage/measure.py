@@ -1,13 +1,13 @@
 """The leakage of a run: every finished cell, measured once and kept beside it, so that an interrupted audit goes on.
 
-Two depths. The first is what every training ends with: the speaker, heard in training or not, by all probes, and
-verification of unheard speakers. The thorough one adds the emotion that the same embedding still carries (probes
+Two depths. The first is what every training ends with: the speaker, seen in training or not, by all probes, and
+verification of unseen speakers. The thorough one adds the emotion that the same embedding still carries (probes
 that are fitted on the training clips, tested on the test clips), the factors that group speakers, all of it after LEACE
 too, and dependence. What does not depend on the model (floors, and inputs as ceilings) is measured once a fold.
 
 Where a run's embeddings have several names (see `targets`), the first depth reads every leak, the emotion too, and
 nothing else; what an embedding is trained to carry is read by the thorough one, with role `target`. The emotion of
-people who were heard is told twice: on the test clips as they are, and as factor `emotion (balanced)` on as many of
+people who were seen is told twice: on the test clips as they are, and as factor `emotion (balanced)` on as many of
 them from each class. What was said of each clip is kept (`said`).
 """
 
@@ -23,7 +23,7 @@ from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import COLUMNS, corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import ERASED, HEARD, UNHEARD
+from mien.audit.leakage.words import ERASED, SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage import predictions, recalls
@@ -182,11 +182,11 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], told: Targets, seed: int)
 def _quick(
     name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int, beside: Beside, told: Targets
 ) -> Iterator[pd.DataFrame]:
-    """The speaker, and verification of those that were not heard; the emotion where embeddings are told apart."""
+    """The speaker, and verification of those that were not seen; the emotion where embeddings are told apart."""
     if not (view.factor == SPEAKER or (told and view.main)):
         return
     yield from _leakage(name, values, clips, view, seed, beside, told)
-    if view.factor == SPEAKER and view.heard == UNHEARD:
+    if view.factor == SPEAKER and view.seen == UNSEEN:
         yield _verified(name, values, clips, view, seed)
 
 
@@ -209,19 +209,19 @@ def _thorough(
     looked = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[looked]
     found = dependence(values[view.rows[looked]], view.labels[looked], clusters=clusters, factor=view.factor, seed=seed)
-    yield found.assign(embedding=name, speakers=view.heard)
-    if view.factor == SPEAKER and view.heard == UNHEARD:
+    yield found.assign(embedding=name, speakers=view.seen)
+    if view.factor == SPEAKER and view.seen == UNSEEN:
         trained = (clips["split"] == "train").to_numpy()
         eraser = Eraser.fit(values[trained], clips.loc[trained, "speaker"].to_numpy(str))
         yield _verified(f"{name}+{ERASED}", eraser.apply(values), clips, view, seed)
 
 
 def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int) -> pd.DataFrame:
-    """Pairs of unheard clips, centred by the training clips; an eraser of heard speakers is all that strangers get."""
+    """Pairs of unseen clips, centred by the training clips; an eraser of seen speakers is all that strangers get."""
     centre = values[(clips["split"] == "train").to_numpy()].mean(0)
     recordings = view.known.get("recordings")
     found = verification(values[view.rows], view.labels, recordings=recordings, centre=centre, seed=seed)
-    return found.assign(embedding=name, speakers=view.heard)
+    return found.assign(embedding=name, speakers=view.seen)
 
 
 def _leakage(
@@ -237,17 +237,17 @@ def _leakage(
     """What probes read, and `beside` it the recalls of speakers, and what was said of test clips."""
     found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
     if view.factor == SPEAKER:
-        beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.heard))
+        beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.seen))
     if _kept(view, told):
         names = clips["clip"].iloc[view.rows].tolist()
-        place = {"embedding": name, "factor": view.factor, "heard": view.heard}
+        place = {"embedding": name, "factor": view.factor, "seen": view.seen}
         beside.said.append(predictions.said(found, view.labels, clips=names, people=view.speakers, **place))
     yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
-    if view.main and view.heard == HEARD:
+    if view.main and view.seen == SEEN:
         yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
 
 
 def _kept(view: View, told: Targets) -> bool:
     """Whether a view is one of test clips, of which what was said is kept."""
     across = len(view.division.parts) == 1 and (view.main or view.factor == SPEAKER)
-    return across and (view.heard == HEARD or (bool(told) and view.main))
+    return across and (view.seen == SEEN or (bool(told) and view.main))

@@ -1,6 +1,6 @@
 """What probes said of each test clip of a run, kept beside their scores: what paired differences between models need.
 
-Kept of views that are fitted on training clips and tested on others, where a run has people that were heard in training
+Kept of views that are fitted on training clips and tested on others, where a run has people that were seen in training
 or embeddings of several names; by the perceptron (the probe of Peri et al. 2021, section 5.1) and by the strongest
 probe. Of the floors it is the identity floor: what the true label of another factor alone says.
 """
@@ -29,7 +29,7 @@ def said(
     people: NDArray[np.str_],
     embedding: str,
     factor: str,
-    heard: str,
+    seen: str,
 ) -> dict[str, Any]:
     """What probes said, as JSON has it.
 
@@ -40,13 +40,13 @@ def said(
         people: (n,), who speaks.
         embedding: what was read.
         factor: what was read from it.
-        heard: heard or unheard by the encoder.
+        seen: seen or unseen by the encoder.
     """
     names = np.unique(np.asarray(labels).astype(str))
     best = max(found.predicted, key=lambda name: found.validation[name])
     kept = {name: found.predicted[name] for name in (PAPERS,) if name in found.predicted}
     return {
-        **{"embedding": embedding, "factor": factor, "speakers": heard},
+        **{"embedding": embedding, "factor": factor, "speakers": seen},
         "clip": [str(clips[row]) for row in found.rows],
         "speaker": people[found.rows].tolist(),
         "truth": names[found.truth].tolist(),

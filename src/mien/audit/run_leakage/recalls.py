@@ -1,7 +1,7 @@
 """How often each speaker is named rightly by a probe: what intervals over speakers, and pairs of systems, stand on.
 
-A table of recalls (`COLUMNS`) has one row a training (model, fold, seed), embedding, probe, `speakers` (heard or
-unheard by the encoder) and `speaker`: `recall`, the share of this person's `clips` that the probe names rightly. Within
+A table of recalls (`COLUMNS`) has one row a training (model, fold, seed), embedding, probe, `speakers` (seen or
+unseen by the encoder) and `speaker`: `recall`, the share of this person's `clips` that the probe names rightly. Within
 a training the mean of the recalls is the UAR of `leakage.csv`.
 """
 

@@ -1,6 +1,6 @@
 """Leakage over a run: the mean over folds and seeds, with an interval over speakers or over independent folds.
 
-What is read of speakers who were heard has its interval over these speakers (`recalls`); all else over units of folds.
+What is read of speakers who were seen has its interval over these speakers (`recalls`); all else over units of folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def leakage_summary(
     Returns:
         One row a model, embedding, `speakers` and probe (`SUMMARY`), among them *the* leakage, probe "strongest":
         these; `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold; `low`, `high`: the
-        95 % bootstrap interval of `score`: of the UAR of speakers who were heard, over five or more of them
+        95 % bootstrap interval of `score`: of the UAR of speakers who were seen, over five or more of them
         (`interval` = "speakers"), else over units of folds ("folds"), or, of fewer than five units, the mean ends of
         the interval of a single training ("training"); `p`: of all trainings together, twice the mean of theirs, at
         most 1, valid however they depend on each other (Vovk & Wang 2020, "Combining p-values via averaging"), nan
@@ -68,7 +68,7 @@ def leakage_summary(
         count = int(group.max()) + 1
         row |= {"units": count, "number": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
         by_people = (factor, measure) == (SPEAKER, "uar") and role in ("measured", "target")
-        people = heard_recalls(by_speaker, key) if by_people else None
+        people = seen_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
             row["low"], row["high"] = interval(recalls.drawn(people, seed=seed), people.shape[1])
@@ -81,16 +81,16 @@ def leakage_summary(
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
-def heard_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd.DataFrame | None:
-    """The recalls of speakers who were heard, folds x speakers; None of fewer than five, of others, or if not known.
+def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd.DataFrame | None:
+    """The recalls of speakers who were seen, folds x speakers; None of fewer than five, of others, or if not known.
 
-    Who was not heard is told from the few others of the same fold: there people are no clusters of their own.
+    Who was not seen is told from the few others of the same fold: there people are no clusters of their own.
 
     Args:
         by_speaker: as `Run.leakage_by_speaker` has it, or None.
         place: model, embedding, `speakers` and probe.
     """
-    if place[2] != "heard":
+    if place[2] != "seen":
         return None
     found = recalls.select(by_speaker, place)
     wide = recalls.by_fold(found) if len(found) else pd.DataFrame()
@@ -101,7 +101,7 @@ def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.in
     """The unit of each fold, 0 to units - 1: what a bootstrap may draw as independent.
 
     Folds that train on the same people are one unit. Where two people take turns in validation and test, one network,
-    up to the chosen epoch, is probed twice, and the same two people have not been heard. So are folds whose scores are
+    up to the chosen epoch, is probed twice, and the same two people have not been seen. So are folds whose scores are
     all the same: one measurement that was made twice.
 
     Args:

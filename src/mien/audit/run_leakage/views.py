@@ -1,12 +1,12 @@
-"""Which clips of a training its embedding is probed on: of each factor, people that it heard and people it did not.
+"""Which clips of a training its embedding is probed on: of each factor, people that it seen and people it did not.
 
-- speaker, heard: the training clips. speaker, unheard: the clips of validation and test whose speakers trained nothing.
-- the main target, unheard: probes are fitted on the training clips and tested on the test clips, as the model itself
+- speaker, seen: the training clips. speaker, unseen: the clips of validation and test whose speakers trained nothing.
+- the main target, unseen: probes are fitted on the training clips and tested on the test clips, as the model itself
   was; where it is a number it has no view.
-- a factor that groups speakers (gender, age, corpus, ...), heard: across the training speakers; unheard: fitted on the
+- a factor that groups speakers (gender, age, corpus, ...), seen: across the training speakers; unseen: fitted on the
   training clips, tested on the test clips, where these have two classes or more.
 
-Where all people who are tested were heard in training (Peri et al. 2021), speaker and main target, heard, are fitted on
+Where all people who are tested were seen in training (Peri et al. 2021), speaker and main target, seen, are fitted on
 the training clips and tested on the test clips, other clips of the same people.
 
 Where an experiment leaves test clips alone, validation stands in their place.
@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mien.audit.leakage.leakage import Asked
-from mien.audit.leakage.words import BALANCED, HEARD, UNHEARD
+from mien.audit.leakage.words import BALANCED, SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER, Division, divide, given
 from mien.audit.recognition import groups
 from mien.errors import AuditError
@@ -34,7 +34,7 @@ class View(NamedTuple):
 
     Attributes:
         factor: its name.
-        heard: heard or unheard by the encoder.
+        seen: seen or unseen by the encoder.
         rows: (n,), of the cell's embeddings.
         labels: (n,), the factor.
         speakers: (n,).
@@ -45,7 +45,7 @@ class View(NamedTuple):
     """
 
     factor: str
-    heard: str
+    seen: str
     rows: NDArray[np.intp]
     labels: Texts
     speakers: Texts
@@ -74,21 +74,21 @@ def views(
     people = clips.loc[asked, "speaker"].nunique()
     known = asked & (people > 1 and not (asked & strangers).any())
     if known.any():
-        yield from _across(clips, clips["speaker"], SPEAKER, target, trained, known, heard=HEARD)
+        yield from _across(clips, clips["speaker"], SPEAKER, target, trained, known, seen=SEEN)
     else:
-        yield from _within(clips, clips["speaker"], SPEAKER, target, HEARD, trained, seed)
-    yield from _within(clips, clips["speaker"], SPEAKER, target, UNHEARD, strangers, seed)
+        yield from _within(clips, clips["speaker"], SPEAKER, target, SEEN, trained, seed)
+    yield from _within(clips, clips["speaker"], SPEAKER, target, UNSEEN, strangers, seed)
     judged = asked & strangers
     if (thorough or always) and not pd.api.types.is_float_dtype(clips["label"]):
         told = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
-        for test, heard in ((judged, UNHEARD), (known, HEARD)):
-            for view in _across(clips, told, target, target, trained, test, heard=heard):
+        for test, seen in ((judged, UNSEEN), (known, SEEN)):
+            for view in _across(clips, told, target, target, trained, test, seen=seen):
                 yield view._replace(main=True)
     if not thorough:
         return
     for factor, group in groups.factors(clips.drop(columns=[*own], errors="ignore")).items():
         labels = clips["speaker"].astype(str).map(group)
-        yield from _within(clips, labels, factor, target, HEARD, trained, seed)
+        yield from _within(clips, labels, factor, target, SEEN, trained, seed)
         if len(labels[judged].dropna().unique()) > 1:
             yield from _across(clips, labels, factor, target, trained, judged)
 
@@ -103,7 +103,7 @@ def question(view: View, seed: int) -> Asked:
     """How a view is scored."""
     return {
         **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
-        **{"recordings": view.known.get("recordings"), "division": view.division, "heard": view.heard, "seed": seed},
+        **{"recordings": view.known.get("recordings"), "division": view.division, "seen": view.seen, "seed": seed},
     }
 
 
@@ -117,7 +117,7 @@ def _within(
     labels: "pd.Series[str]",
     factor: str,
     target: str,
-    heard: str,
+    seen: str,
     inside: "pd.Series[bool]",
     seed: int,
 ) -> Iterator[View]:
@@ -141,7 +141,7 @@ def _within(
         )
     except AuditError:  # such as one speaker
         return
-    yield View(factor, heard, rows, told, people, _others(table, factor, target), known, division)
+    yield View(factor, seen, rows, told, people, _others(table, factor, target), known, division)
 
 
 def _across(
@@ -152,29 +152,29 @@ def _across(
     train: "pd.Series[bool]",
     test: "pd.Series[bool]",
     *,
-    heard: str = UNHEARD,
+    seen: str = UNSEEN,
 ) -> Iterator[View]:
-    """Fitted on the training clips, tested on others: of people who were not heard, or of the same people."""
+    """Fitted on the training clips, tested on others: of people who were not seen, or of the same people."""
     rows = np.flatnonzero((train | test) & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
     fitted, asked = train.to_numpy()[rows], test.to_numpy()[rows]
     people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
     if not asked.any() or len(np.unique(told[fitted])) < 2 or not np.isin(told[asked], told[fitted]).any():
         return
-    apart = "disjoint speakers" if heard == UNHEARD else "the same speakers"
+    apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"
     words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; {apart}"
-    division = given([(fitted, asked)], len(rows), words, people if heard == UNHEARD else None)
-    yield View(factor, heard, rows, told, people, _others(table, factor, target, heard), {}, division)
+    division = given([(fitted, asked)], len(rows), words, people if seen == UNSEEN else None)
+    yield View(factor, seen, rows, told, people, _others(table, factor, target, seen), {}, division)
 
 
-def _others(table: pd.DataFrame, factor: str, target: str, heard: str = UNHEARD) -> dict[str, ArrayLike]:
+def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -> dict[str, ArrayLike]:
     """What else is known of the clips and may say something of the factor: the main target, and of it the gender.
 
-    Of the main target of people who were heard it is the person, who tells of gender too. A person's gender says
+    Of the main target of people who were seen it is the person, who tells of gender too. A person's gender says
     something of who it is by being part of who it is: that is no floor under the speaker.
     """
     other = ("gender", "gender") if factor == target else (target, "label")
-    if factor == target and heard == HEARD:
+    if factor == target and seen == SEEN:
         other = (SPEAKER, SPEAKER)
     name, column = other
     told = column in table and not pd.api.types.is_float_dtype(table[column])

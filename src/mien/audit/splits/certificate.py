@@ -121,7 +121,7 @@ def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
     names = [one.finding for one in stopping]
     others = [name for name in names if name != "shared-speaker"]
     ways = [
-        *(["heard=true"] if "shared-speaker" in names else []),
+        *(["seen_speakers=true"] if "shared-speaker" in names else []),
         *([f"accept=[{', '.join(others)}]"] if others else []),
     ]
     raise LeakError(
@@ -145,7 +145,7 @@ def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[s
 
 def mark(leak: Finding) -> str:
     """The sentence that stands beside every figure where a leak was accepted."""
-    why = "heard" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
+    why = "seen" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
     return f"{why}: {leak.text}"
 
 

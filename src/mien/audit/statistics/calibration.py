@@ -157,7 +157,8 @@ def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str
 
     Where the folds rotate, who validates one fold is tested in another: a temperature or threshold of all validation
     clips has been chosen on the very clips that it would be tested on. Here each fold gets its own. Where everybody is
-    in every part (the protocol heard) nobody else has validated, and no validation clip is tested: all of them count.
+    in every part (the protocol seen_speakers) nobody else has validated, and no validation clip is tested: all of them
+    count.
 
     Args:
         validation: of all folds.

@@ -91,6 +91,6 @@ def _make(out: Path, clip: Clip, config: ToyConfig) -> dict[str, str]:
         "sentence": clip.sentence,
         "modality": clip.modality,
         "own": person.own,
-        **({"drawn": "balanced" if clip.balanced else "entangled"} if config.balanced else {}),
+        **({"sampling": "balanced" if clip.balanced else "entangled"} if config.balanced else {}),
         **{name: f"{value:.4f}" for name, value in factors.items()},
     }

@@ -78,7 +78,7 @@ def told(corpus: Corpus, config: ToyConfig) -> str:
     lines = [
         f"{corpus.root}: {len(table)} clips of {table['speaker'].nunique()} people, {config.size} x {config.size} px"
     ]
-    drawn = table.groupby("drawn") if "drawn" in table else [("entangled", table)]
+    drawn = table.groupby("sampling") if "sampling" in table else [("entangled", table)]
     for name, part in drawn:
         own = part["emotion"] == part["own"]
         expected = 1 / len(EMOTIONS) if name == "balanced" else config.entanglement * 5 / 6 + 1 / len(EMOTIONS)

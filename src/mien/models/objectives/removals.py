@@ -1,7 +1,7 @@
-"""Ways of removing a factor (speaker, gender, corpus, ...) from an embedding with a spy: a classifier that reads it.
+"""Ways of removing a factor (speaker, gender, corpus, ...) from an embedding with an adversary that reads it.
 
-A removal is one row of `REMOVALS`: where its spy learns, and what the encoder's loss gains. Each row ends with its
-source. A new removal is one function and one row.
+A removal is one row of `REMOVALS`: where its adversary learns, and what the encoder's loss gains. Each row ends with
+its source. A new removal is one function and one row.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mien.models.objectives.losses import confusion, cross_entropies, cross_entropy, entropy, mean
 
-Spy = Callable[[Tensor], Tensor]
+Adversary = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Removal:
     """One way of removing a factor.
 
     Attributes:
-        spy: "own phase": the spy is trained first, by cross-entropy on the detached embedding; "main phase": it is
-            trained together with the encoder, by what `term` returns; "absent": there is no spy.
-        term: (embedding B x D, labels, spy, weight) -> what is added to the encoder's loss, a scalar share. Labels are
-            as of `losses.cross_entropy`. The gradient that the embedding gets is proportional to the weight.
+        adversary: "own phase": the adversary is trained first, by cross-entropy on the detached embedding; "main
+            phase": it is trained together with the encoder, by what `term` returns; "absent": there is none.
+        term: (embedding B x D, labels, adversary, weight) -> what is added to the encoder's loss, a scalar share.
+            Labels are as of `losses.cross_entropy`. The gradient that the embedding gets is proportional to the weight.
         source: the paper.
     """
 
-    spy: Literal["own phase", "main phase", "absent"]
-    term: Callable[[Tensor, Tensor, Spy, float], Tensor] | None
+    adversary: Literal["own phase", "main phase", "absent"]
+    term: Callable[[Tensor, Tensor, Adversary, float], Tensor] | None
     source: str
 
 
@@ -51,24 +51,24 @@ def reverse_gradient(value: Tensor, factor: float) -> Tensor:
     return reversed_value
 
 
-def _gradient_reversal(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
-    return cross_entropy(spy(reverse_gradient(embedding, weight)), labels)
+def _gradient_reversal(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
+    return cross_entropy(adversary(reverse_gradient(embedding, weight)), labels)
 
 
-def _alternating(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
-    # A spy that errs beyond chance tells again (of two classes, by turning its answer round), and without a bound
-    # the term has no minimum: it would outgrow every task. The paper is silent here, so this is `assumed`.
-    logits = spy(embedding)
+def _alternating(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
+    # An adversary that errs beyond chance knows again (of two classes, by turning its answer round), and without a
+    # bound the term has no minimum: it would outgrow every task. The paper is silent here, so this is `assumed`.
+    logits = adversary(embedding)
     values, known = cross_entropies(logits, labels)
     return -weight * mean(values.clamp(max=math.log(logits.shape[1])), known)
 
 
-def _confusion(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
-    return weight * confusion(spy(embedding))
+def _confusion(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
+    return weight * confusion(adversary(embedding))
 
 
-def _max_entropy(embedding: Tensor, labels: Tensor, spy: Spy, weight: float) -> Tensor:
-    return -weight * entropy(spy(embedding))
+def _max_entropy(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
+    return -weight * entropy(adversary(embedding))
 
 
 REMOVALS: dict[str, Removal] = {

@@ -22,19 +22,20 @@ class Remove(Settings):
     Attributes:
         how: a row of `objectives.removals.REMOVALS`.
         weight: of its term in the encoder's loss; for gradient reversal the factor on the reversed gradient. While it
-            is 0 the spies learn, and the encoder does as with "none", bit for bit.
-        spy_steps: steps of the spies before each step of the encoder, for removals whose spies have their own phase.
-        spies: how many spies, each with its own weights; the encoder meets the mean of their terms.
-        restart: every so many steps of training one spy, each in its turn, begins anew with random weights; None lets
-            all go on. A spy that has followed the encoder for long may be blind to what a fresh one reads.
+            is 0 the adversaries learn, and the encoder does as with "none", bit for bit.
+        adversary_steps: steps of the adversaries before each step of the encoder, for removals whose adversaries have
+            their own phase.
+        adversaries: how many adversaries, each with its own weights; the encoder meets the mean of their terms.
+        restart: every so many steps of training one adversary, each in its turn, begins anew with random weights; None
+            lets all go on. An adversary that has followed the encoder for long may be blind to what a fresh one finds.
         warmup: share of training over which the weight rises from 0.
         schedule: "constant", or "ganin" (Ganin et al. 2016, section 5.2.2).
     """
 
     how: str
     weight: float = Field(0.5, ge=0)
-    spy_steps: int = Field(1, ge=1)
-    spies: int = Field(1, ge=1)
+    adversary_steps: int = Field(1, ge=1)
+    adversaries: int = Field(1, ge=1)
     restart: int | None = Field(None, ge=1)
     warmup: float = Field(0.0, ge=0, le=1)
     schedule: Literal["constant", "ganin"] = "constant"
@@ -54,7 +55,7 @@ class Embedding(Settings):
         activation: of the embedding: "none", or "relu", after the projection where there is one.
         tasks: factor -> weight of its cross-entropy.
         remove: factor -> how.
-        read: factors that a classifier reads from the embedding without ever moving it: auxiliary branches that
+        auxiliary: factors that a classifier reads from the embedding without ever moving it: auxiliary branches that
             assess (Peri et al. 2021, Fig. 2).
     """
 
@@ -62,7 +63,7 @@ class Embedding(Settings):
     activation: Literal["none", "relu"] = "none"
     tasks: dict[str, Annotated[float, Field(gt=0)]]
     remove: dict[str, Remove] = Field({})
-    read: tuple[str, ...] = ()
+    auxiliary: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _apart(self) -> "Embedding":
@@ -72,27 +73,27 @@ class Embedding(Settings):
             )
         for one, other, kept in (
             (self.tasks, self.remove, "a task and is also removed from"),
-            (self.tasks, self.read, "a task and is also read from"),
-            (self.remove, self.read, "removed and is also read from"),
+            (self.tasks, self.auxiliary, "a task and is also read from"),
+            (self.remove, self.auxiliary, "removed and is also read from"),
         ):
             if both := sorted(set(one) & set(other)):
                 raise ValueError(f"'{both[0]}' is {kept} the same embedding; keep one of the two")
-        if twice := sorted({factor for factor in self.read if self.read.count(factor) > 1}):
+        if twice := sorted({factor for factor in self.auxiliary if self.auxiliary.count(factor) > 1}):
             raise ValueError(f"'{twice[0]}' is read twice; name it once")
         return self
 
     @property
     def factors(self) -> tuple[str, ...]:
         """Every factor that is a task, is removed or is read."""
-        return (*self.tasks, *self.remove, *self.read)
+        return (*self.tasks, *self.remove, *self.auxiliary)
 
     def tells(self, factor: str) -> bool:
         """Whether predictions of a factor may come from here."""
-        return factor in self.tasks or factor in self.read
+        return factor in self.tasks or factor in self.auxiliary
 
 
 class Penalty(Settings):
-    """A loss that keeps two embeddings apart without a spy.
+    """A loss that keeps two embeddings apart without an adversary.
 
     Attributes:
         between: the names of two embeddings.
@@ -109,13 +110,13 @@ class Config(RecipeConfig):
     Attributes:
         embeddings: by name.
         hidden: hidden layers of every classifier of a task (Li et al. 2020, Table 1).
-        spy_hidden: those of every spy and reader; None takes `hidden`.
+        adversary_hidden: those of every adversary and reader; None takes `hidden`.
         penalties: name in `objectives.losses.PENALTIES` -> between which embeddings.
     """
 
     embeddings: dict[str, Embedding] = Field(min_length=1)
     hidden: Sizes = (32, 10)
-    spy_hidden: Sizes | None = None
+    adversary_hidden: Sizes | None = None
     penalties: dict[str, Penalty] = Field({})
 
     @field_validator("embeddings")
@@ -152,7 +153,7 @@ class Config(RecipeConfig):
     @property
     def targets(self) -> frozenset[str]:
         """Every factor that is a task or is read."""
-        return frozenset(factor for one in self.embeddings.values() for factor in (*one.tasks, *one.read))
+        return frozenset(factor for one in self.embeddings.values() for factor in (*one.tasks, *one.auxiliary))
 
     @property
     def factors(self) -> frozenset[str]:
@@ -171,19 +172,19 @@ class Config(RecipeConfig):
 
     @property
     def widths(self) -> Sizes:
-        """The hidden layers of spies and readers."""
-        return self.hidden if self.spy_hidden is None else self.spy_hidden
+        """The hidden layers of adversaries and readers."""
+        return self.hidden if self.adversary_hidden is None else self.adversary_hidden
 
     def predictor(self, target: str) -> "Config":
-        """One embedding with one task or reader, and no spy."""
+        """One embedding with one task or reader, and no adversary."""
         tellers = [(name, one) for name, one in self.embeddings.items() if one.tells(target)]
         name, embedding = next(((name, one) for name, one in tellers if target in one.tasks), tellers[0])
         tasks = {target: embedding.tasks[target]} if target in embedding.tasks else {}
-        read = () if tasks else (target,)
-        alone = Embedding(dim=embedding.dim, activation=embedding.activation, tasks=tasks, read=read)
-        return Config(embeddings={name: alone}, hidden=self.hidden, spy_hidden=self.spy_hidden)
+        auxiliary = () if tasks else (target,)
+        alone = Embedding(dim=embedding.dim, activation=embedding.activation, tasks=tasks, auxiliary=auxiliary)
+        return Config(embeddings={name: alone}, hidden=self.hidden, adversary_hidden=self.adversary_hidden)
 
 
 def branches_of(embedding: str, factor: str, count: int) -> list[Branch]:
-    """The spies of a removal, or the reader of a factor."""
+    """The adversaries of a removal, or the reader of a factor."""
     return [Branch(embedding, factor, number) for number in range(1, count + 1)]

@@ -1,11 +1,11 @@
 """Embeddings that carry some factors and are rid of others (Li et al. 2020; Peri et al. 2021).
 
 One encoder feeds one or more embeddings. Each has *tasks*, factors that a classifier must read from it, and factors to
-*remove*, each with spies that try to read it and a row of `objectives.removals` that acts against them. With emotion as
-task and speaker removed by maximum entropy it is MEnAN; with speaker as a second task, the multitask model; with
-gradient reversal, domain adversarial training; with nothing removed, emotion only. With an embedding of the emotion and
-one of the speaker, each rid of the other's factor, it is Peri et al. Factors may also be *read*: a classifier then
-learns from an embedding that it never moves. Penalties keep two embeddings apart without a spy.
+*remove*, each with adversaries that try to read it and a row of `objectives.removals` that acts against them. With
+emotion as task and speaker removed by maximum entropy it is MEnAN; with speaker as a second task, the multitask
+model; with gradient reversal, domain adversarial training; with nothing removed, emotion only. With an embedding of the
+emotion and one of the speaker, each rid of the other's factor, it is Peri et al. A factor may also be *auxiliary*: its
+classifier then learns from an embedding that it never moves. Penalties keep two embeddings apart without an adversary.
 """
 
 import math
@@ -35,9 +35,9 @@ SOURCE = "Li et al. 2020, sections 3.1-3.3; Peri et al. 2021, section 3"
 
 
 class Disentangle(Recipe):
-    """The recipe; `encoder`, `projections`, `tasks` and `spies` are the modules that learning rates may name.
+    """The recipe; `encoder`, `projections`, `tasks` and `adversaries` are the modules that learning rates may name.
 
-    `tasks` and `spies` hold classifiers by the name EMBEDDING-FACTOR; readers are among the spies.
+    `tasks` and `adversaries` hold classifiers by the name EMBEDDING-FACTOR; readers are among the adversaries.
     """
 
     def __init__(self, config: Config, given: Given) -> None:
@@ -45,7 +45,7 @@ class Disentangle(Recipe):
         self.config = config
         self.encoder = encoder = joined(given.encoders)
         self.targets = given.targets
-        self.projections, self.tasks, self.spies = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.projections, self.tasks, self.adversaries = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self._branches: dict[tuple[str, str], list[Branch]] = {}
         self._branch_sizes: dict[Branch, tuple[int, int]] = {}
         sizes: dict[str, int] = {}
@@ -57,22 +57,24 @@ class Disentangle(Recipe):
                 self.tasks[f"{name}-{factor}"] = classifier(sizes[name], config.hidden, given.targets[factor].size)
         for name, embedding in config.embeddings.items():  # last, so that models differ by nothing else at the start
             counts = {
-                factor: one.spies for factor, one in embedding.remove.items() if REMOVALS[one.how].spy != "absent"
+                factor: one.adversaries
+                for factor, one in embedding.remove.items()
+                if REMOVALS[one.how].adversary != "absent"
             }
-            for factor, count in (counts | dict.fromkeys(embedding.read, 1)).items():
+            for factor, count in (counts | dict.fromkeys(embedding.auxiliary, 1)).items():
                 self._branches[name, factor] = branches_of(name, factor, count)
                 for branch in self._branches[name, factor]:
                     self._branch_sizes[branch] = (sizes[name], given.targets[factor].size)
-                    self.spies[str(branch)] = self._new_spy(branch)
+                    self.adversaries[str(branch)] = self._new_adversary(branch)
         for factor, weight in given.class_weight.items():
             self.register_buffer(f"class_weight_{factor}", weight, persistent=False)
         self._class_weight = {factor: f"class_weight_{factor}" for factor in given.class_weight}
 
     def step(self, batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
-        """Train the spies, then the encoder with its tasks against them (Li et al. 2020, section 3.3)."""
+        """Train the adversaries, then the encoder with its tasks against them (Li et al. 2020, section 3.3)."""
         self._begin_anew(batch, minimise)
         embeddings = self.embed(batch)
-        losses = self._teach_spies(embeddings, batch, minimise)
+        losses = self._teach_adversaries(embeddings, batch, minimise)
         objective = torch.zeros((), device=batch.rows.device)
         learning: list[nn.Module] = [self.encoder, self.projections, self.tasks]
         for name, embedding in embeddings.items():
@@ -85,13 +87,16 @@ class Disentangle(Recipe):
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)
                 if removal.term is None or weight == 0:
                     continue
-                spies = self._spies(name, factor)
-                parts = [removal.term(embedding, batch.labels[factor], spy, weight / len(spies)) for spy in spies]
+                adversaries = self._adversaries(name, factor)
+                parts = [
+                    removal.term(embedding, batch.labels[factor], adversary, weight / len(adversaries))
+                    for adversary in adversaries
+                ]
                 loss = torch.stack(parts).sum()
                 objective = objective + loss  # Li et al., Eq. 5; Peri et al., Eq. 1 less Eq. 2
-                if removal.spy == "main phase":
-                    learning += spies  # each at its full rate: the weight is on the reversed gradient alone
-                    loss = loss / len(spies)
+                if removal.adversary == "main phase":
+                    learning += adversaries  # each at its full rate: the weight is on the reversed gradient alone
+                    loss = loss / len(adversaries)
                 losses[f"{name}: removal of {factor}"] = loss.detach()
         for name, penalty in self.config.penalties.items():
             if penalty.weight > 0:
@@ -102,29 +107,31 @@ class Disentangle(Recipe):
         minimise(objective, *learning)
         return losses
 
-    def _teach_spies(self, embeddings: Mapping[str, Tensor], batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
-        """Spies and readers learn from embeddings that stay (Li et al. 2020, Eq. 1; Peri et al. 2021, Eq. 2)."""
+    def _teach_adversaries(
+        self, embeddings: Mapping[str, Tensor], batch: Batch, minimise: Minimise
+    ) -> dict[str, Tensor]:
+        """Adversaries and readers learn from embeddings that stay (Li et al. 2020, Eq. 1; Peri et al. 2021, Eq. 2)."""
         losses: dict[str, Tensor] = {}
         for name, embedding in embeddings.items():
             settings = self.config.embeddings[name]
             for factor, remove in settings.remove.items():
-                spies, where = self._spies(name, factor), REMOVALS[remove.how].spy
+                adversaries, where = self._adversaries(name, factor), REMOVALS[remove.how].adversary
                 if where == "own phase":
-                    for _ in range(remove.spy_steps):
-                        loss = self._learn(spies, embedding, factor, batch, minimise)
-                    losses[f"{name}: spy on {factor}"] = loss
+                    for _ in range(remove.adversary_steps):
+                        loss = self._learn(adversaries, embedding, factor, batch, minimise)
+                    losses[f"{name}: adversary on {factor}"] = loss
                 if where != "absent" and _weight_now(remove, minimise) == 0:
                     loss = torch.zeros((), device=embedding.device)
                     if where == "main phase":  # with nothing to reverse it learns by itself
-                        loss = self._learn(spies, embedding, factor, batch, minimise)
+                        loss = self._learn(adversaries, embedding, factor, batch, minimise)
                     losses[f"{name}: removal of {factor}"] = loss
-            for factor in settings.read:
-                loss = self._learn(self._spies(name, factor), embedding, factor, batch, minimise)
-                losses[f"{name}: reader of {factor}"] = loss
+            for factor in settings.auxiliary:
+                loss = self._learn(self._adversaries(name, factor), embedding, factor, batch, minimise)
+                losses[f"{name}: auxiliary classifier of {factor}"] = loss
         return losses
 
     def _begin_anew(self, batch: Batch, minimise: Minimise) -> None:
-        """Where it is time, give one spy of a removal, each in its turn, new weights by (seed, step, name)."""
+        """Where it is time, give one adversary of a removal, each in its turn, new weights by (seed, step, name)."""
         for name, embedding in self.config.embeddings.items():
             for factor, remove in embedding.remove.items():
                 branches = self._branches.get((name, factor), [])
@@ -134,8 +141,8 @@ class Disentangle(Recipe):
                 drawn = uniform(batch.seed, batch.step, f"spy {branch}", 1).item()
                 with torch.random.fork_rng(devices=[]):
                     torch.manual_seed(int(drawn * 2**53))
-                    self.spies[str(branch)].load_state_dict(self._new_spy(branch).state_dict())
-                minimise.forget(self.spies[str(branch)])
+                    self.adversaries[str(branch)].load_state_dict(self._new_adversary(branch).state_dict())
+                minimise.forget(self.adversaries[str(branch)])
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Return factor -> logits B x K of every task; the first embedding that has the task tells.
@@ -153,7 +160,7 @@ class Disentangle(Recipe):
         return embeddings
 
     def branches(self, batch: Batch) -> dict[Branch, Tensor]:
-        """Return the logits B x K of every reader and spy."""
+        """Return the logits B x K of every reader and adversary."""
         return self._read(self.embed(batch))
 
     def answer(self, batch: Batch) -> Answer:
@@ -163,12 +170,12 @@ class Disentangle(Recipe):
 
     @property
     def phases(self) -> frozenset[frozenset[str]]:
-        """Each spy that has its own phase and each reader by itself; the encoder with its tasks and the other spies."""
+        """Each adversary and auxiliary classifier that learns by itself; the encoder with its tasks and the rest."""
         main, alone = {"encoder", "projections", "tasks"}, set()
         for (name, factor), branches in self._branches.items():
             remove = self.config.embeddings[name].remove.get(factor)
-            names = {f"spies.{branch}" for branch in branches}
-            if remove is not None and REMOVALS[remove.how].spy == "main phase" and remove.weight > 0:
+            names = {f"adversaries.{branch}" for branch in branches}
+            if remove is not None and REMOVALS[remove.how].adversary == "main phase" and remove.weight > 0:
                 main |= names
             else:
                 alone |= names
@@ -176,18 +183,18 @@ class Disentangle(Recipe):
 
     @property
     def heads(self) -> dict[str, frozenset[str]]:
-        """The classifiers of each factor, of tasks, spies and readers."""
+        """The classifiers of each factor: of tasks, adversaries and auxiliary ones."""
         tasks = [
             (factor, f"tasks.{name}-{factor}") for name, one in self.config.embeddings.items() for factor in one.tasks
         ]
-        branches = [(branch.factor, f"spies.{branch}") for branch in self._branch_sizes]
+        branches = [(branch.factor, f"adversaries.{branch}") for branch in self._branch_sizes]
         both = [*tasks, *branches]
         return {factor: frozenset(name for own, name in both if own == factor) for factor in self.config.factors}
 
     def scores(
         self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
     ) -> dict[str, float]:
-        """`disentanglement`: the mean of the tasks less a tenth of how right the best spy or reader of each leak is.
+        """`disentanglement`: the mean of the tasks less a tenth of how right the best adversary of each leak is.
 
         Of several for one factor the best counts, for one that has just begun anew knows nothing. Peri et al. 2021,
         section 4.2, choose by the lowest leak alone, which an embedding that tells nothing at all would win: how tasks
@@ -204,20 +211,20 @@ class Disentangle(Recipe):
 
     def _predict(self, embeddings: Mapping[str, Tensor]) -> dict[str, Tensor]:
         logits: dict[str, Tensor] = {}
-        for heads, (name, embedding) in product((self.tasks, self.spies), embeddings.items()):
+        for heads, (name, embedding) in product((self.tasks, self.adversaries), embeddings.items()):
             settings = self.config.embeddings[name]
-            for factor in settings.tasks if heads is self.tasks else settings.read:
+            for factor in settings.tasks if heads is self.tasks else settings.auxiliary:
                 if factor not in logits:
                     logits[factor] = heads[f"{name}-{factor}"](embedding)
         return logits
 
     def _read(self, embeddings: Mapping[str, Tensor]) -> dict[Branch, Tensor]:
-        return {branch: self.spies[str(branch)](embeddings[branch.embedding]) for branch in self._branch_sizes}
+        return {branch: self.adversaries[str(branch)](embeddings[branch.embedding]) for branch in self._branch_sizes}
 
-    def _spies(self, name: str, factor: str) -> list[nn.Module]:
-        return [self.spies[str(branch)] for branch in self._branches.get((name, factor), [])]
+    def _adversaries(self, name: str, factor: str) -> list[nn.Module]:
+        return [self.adversaries[str(branch)] for branch in self._branches.get((name, factor), [])]
 
-    def _new_spy(self, branch: Branch) -> nn.Module:
+    def _new_adversary(self, branch: Branch) -> nn.Module:
         dimension, classes = self._branch_sizes[branch]
         return classifier(dimension, self.config.widths, classes)
 
@@ -228,14 +235,14 @@ class Disentangle(Recipe):
         return cross_entropy(outputs, batch.labels[factor], self._weight(factor))
 
     def _learn(
-        self, spies: Sequence[nn.Module], embedding: Tensor, factor: str, batch: Batch, minimise: Minimise
+        self, adversaries: Sequence[nn.Module], embedding: Tensor, factor: str, batch: Batch, minimise: Minimise
     ) -> Tensor:
-        """One step of each spy on an embedding that does not move; return the mean of their losses before it."""
+        """One step of each adversary on an embedding that does not move; return the mean of their losses before it."""
         loss_of = squared_error if self.targets[factor].kind == "numbers" else cross_entropy
         losses = []
-        for spy in spies:
-            loss = loss_of(spy(embedding.detach()), batch.labels[factor])
-            minimise(loss, spy)
+        for adversary in adversaries:
+            loss = loss_of(adversary(embedding.detach()), batch.labels[factor])
+            minimise(loss, adversary)
             losses.append(loss.detach())
         return torch.stack(losses).mean()
 
@@ -262,21 +269,23 @@ TINY = {
             "emotion": {
                 "dim": 8,
                 "tasks": {"emotion": 1.0},
-                "remove": {"speaker": {"how": "alternating", "weight": 0.1, "spies": 2, "restart": 3}},
+                "remove": {"speaker": {"how": "alternating", "weight": 0.1, "adversaries": 2, "restart": 3}},
             },
             "speaker": {
                 "dim": 3,
                 "tasks": {"speaker": 0.5},
                 "remove": {"emotion": {"how": "gradient_reversal", "weight": 0.1}},
             },
-            "other": {"dim": 3, "activation": "relu", "tasks": {"emotion": 0.1}, "read": ["speaker"]},
+            "other": {"dim": 3, "activation": "relu", "tasks": {"emotion": 0.1}, "auxiliary": ["speaker"]},
         },
         "penalties": {name: {"between": ["emotion", "speaker"], "weight": 0.01} for name in PENALTIES},
     },
     **{
         f"removal {how}": {
             "hidden": [6],
-            "embeddings": {"main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how, "spy_steps": 2}}}},
+            "embeddings": {
+                "main": {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": how, "adversary_steps": 2}}}
+            },
         }
         for how in REMOVALS
     },

@@ -94,7 +94,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
     if len(leaks) and strongest.empty:
         return f"What is left of the speaker was {BEFORE}."
-    sides = {"heard": "heard in training", "unheard": "not heard in training"}
+    sides = {"seen": "heard in training", "unseen": "not heard in training"}
     side = next((side for side in sides if len(strongest) and (strongest["speakers"] == side).any()), None)
     if side is None:
         return "What is left of the speaker was not measured in this run."

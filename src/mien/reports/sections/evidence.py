@@ -130,7 +130,7 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
 
 def _stands(table: pd.DataFrame) -> str:
     told = table.drop_duplicates(["speakers", "over"]).to_dict("records")
-    who = {"heard": "heard", "unheard": "not heard"}
+    who = {"seen": "seen", "unseen": "not heard"}
     return "; ".join(f"{who[row['speakers']]}: {row['number']} {row['over']}" for row in told)
 
 

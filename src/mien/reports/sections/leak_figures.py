@@ -15,7 +15,7 @@ from mien.reports.sections import leaks
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
 
-HEARD = {"heard": "People heard in training", "unheard": "People not heard in training"}
+SEEN = {"seen": "People heard in training", "unseen": "People not heard in training"}
 LEAK = ("score", "low", "high", "chance", "shuffled")
 BASELINE = 6  # the grey of the series
 POINTS = 101  # of a curve
@@ -29,7 +29,7 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
         found: see `leaks.speaker`.
         baselines: see `leaks.baselines`.
     """
-    for speakers, title in HEARD.items():
+    for speakers, title in SEEN.items():
         part = found[(found["speakers"] == speakers) & found["strongest"].astype(bool)]
         rows = [
             _interval(row, row["name"], number_of(run.experiment.models, row["model"]))

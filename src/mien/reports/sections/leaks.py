@@ -17,7 +17,7 @@ from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
 ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
-SIDES = ("heard", "unheard")
+SIDES = ("seen", "unseen")
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as its other figures have them
 SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
@@ -73,7 +73,7 @@ def read(found: pd.DataFrame) -> list[dict[str, Any]]:
             continue
         told = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
         rows.append(told | {"by": by})
-    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "heard", row["erased"]))
+    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "seen", row["erased"]))
 
 
 def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[str, Any]]:

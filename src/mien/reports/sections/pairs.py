@@ -11,7 +11,7 @@ from mien.reports import words
 from mien.reports.words import counted, listed
 
 MANY = 15  # pairs, of six models: as many as can be looked through
-SIDES = {"heard": "of people heard", "unheard": "of people not heard"}
+SIDES = {"seen": "of people heard", "unseen": "of people not heard"}
 TIGHT = 0.2  # share of the level: where the least p comes this near to it, few verdicts can be anything else
 
 
