@@ -13,7 +13,7 @@ import numpy as np
 
 from mien.audit.statistics.contrasts import Term, contrast
 from mien.audit.statistics.scores import BySpeaker, draws, interval
-from mien.common.measures import Array
+from mien.common.measures import Array, within
 from mien.common.measures import macro_f1 as f1
 
 CLASSES, SPEAKERS, CLIPS, MANY = 6, 12, 12, 20_000
@@ -74,7 +74,8 @@ def main() -> None:
             parts = made(random, SPEAKERS)
             told = contrast([Term(sign, BySpeaker(names, part), f1) for sign, part in zip(signs, parts, strict=False)])
             drawn = sum(
-                sign * f1(np.tensordot(weights, part, 1)) for sign, part in zip(signs, parts, strict=False)
+                sign * within(f1, part.sum(0))(np.tensordot(weights, part, 1))
+                for sign, part in zip(signs, parts, strict=False)
             ) + np.zeros(len(weights))
             low, high = interval(drawn, SPEAKERS)
             once = told.difference - drawn.mean()

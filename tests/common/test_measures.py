@@ -79,6 +79,34 @@ def test_a_class_without_clips_has_no_recall() -> None:
     np.testing.assert_array_equal(measures.recalls(np.array([2, 0, 2]), np.array([1, 0, 1])), [0.5, 0, 0.5])
 
 
+def test_a_predicted_class_that_no_clip_has_counts_in_macro_f() -> None:
+    """As in scikit-learn, whose mean is over the classes of truth and prediction."""
+    truth, predicted = np.array([0] * 6 + [1] * 4 + [2] * 3), np.array([0] * 5 + [3] + [1] * 3 + [0] + [2] * 2 + [3])
+    assert MEASURES["macro_f1"].value(truth, predicted) == pytest.approx(
+        metrics.f1_score(truth, predicted, average="macro"), abs=1e-12
+    )
+    others = metrics.f1_score(truth, predicted, average="macro", labels=[0, 1, 2])
+    assert MEASURES["macro_f1"].value(truth, predicted) == pytest.approx(0.75 * others)
+    even = (1 / np.bincount(truth))[truth]
+    assert MEASURES["balanced_f1"].value(truth, predicted) == pytest.approx(
+        metrics.f1_score(truth, predicted, average="macro", sample_weight=even), abs=1e-12
+    )
+    assert measures.macro_f1(measures.counts(truth, predicted, 9)) == MEASURES["macro_f1"].value(truth, predicted)
+
+
+def test_a_class_that_only_a_draw_lacks_is_left_out_of_it() -> None:
+    sample = np.array([[4.0, 1, 0, 1], [1, 3, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])  # nobody has the last
+    draw = sample * np.array([[1], [0], [1], [1]])  # which lacks the second, and predicts it
+    each = np.array([2 * 4 / (6 + 4), 0, 1, 0])
+    assert measures.macro_f1(draw) == pytest.approx(each.mean())
+    for measure in (measures.macro_f1, MEASURES["macro_f1"]):
+        assert measures.within(measure, sample)(draw) == pytest.approx(each.sum() / 3)
+        assert measures.within(measure, sample)(sample) == measure(sample)
+    even = draw / np.maximum(draw.sum(1, keepdims=True), 1)
+    assert measures.within(measures.balanced_f1, sample)(draw) == measures.within(measures.macro_f1, sample)(even)
+    assert measures.within(measures.uar, sample) is measures.uar
+
+
 def test_measures_of_probabilities_are_those_of_scikit_learn() -> None:
     truth, predicted = clips()
     predicted[:4] = np.eye(5)[[0, 1, 2, 3]]  # as sure as can be

@@ -17,6 +17,7 @@ it is not known; or, of numbers, (n, ...), nan where it is not known.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -34,12 +35,12 @@ class Tally(NamedTuple):
     Attributes:
         total: clips of each class.
         hits: how many of these are answered rightly.
-        named: how often the class is the answer.
+        predicted: how often the class is the answer.
     """
 
     total: NDArray[Any]
     hits: NDArray[Any]
-    named: NDArray[Any]
+    predicted: NDArray[Any]
 
 
 Counts = Array | Tally
@@ -104,9 +105,8 @@ def counts(truth: ArrayLike, answers: ArrayLike, K: int = 0) -> Array:
 
 def tally(truth: Codes, predicted: Codes, K: int) -> Tally:
     """The sums of `counts` without K x K of them; truth and predicted are (n,), 0 to K - 1, and all are known."""
-    total, named = np.bincount(truth, minlength=K), np.bincount(predicted, minlength=K)
-    hits = np.bincount(truth[truth == predicted], minlength=K)
-    return Tally(total.astype(float), hits.astype(float), named.astype(float))
+    parts = (truth, truth[truth == predicted], predicted)
+    return Tally(*(np.bincount(part, minlength=K).astype(float) for part in parts))
 
 
 def recalls(total: NDArray[Any], hits: NDArray[Any]) -> Array:
@@ -119,9 +119,9 @@ def mean_recall(total: NDArray[Any], hits: NDArray[Any]) -> Array:
     return _ratio(recalls(total, hits).sum(-1), (total > 0).sum(-1))
 
 
-def uar(found: Counts) -> Array:
+def uar(counted: Counts) -> Array:
     """Unweighted average recall: the mean of the recalls of the classes that have clips."""
-    return mean_recall(_total(found), _hits(found))
+    return mean_recall(_total(counted), _hits(counted))
 
 
 def uar_of(truth: Codes, predicted: Codes) -> float:
@@ -131,37 +131,59 @@ def uar_of(truth: Codes, predicted: Codes) -> float:
     return float(mean_recall(total[total > 0], hits[total > 0]))
 
 
-def wa(found: Counts) -> Array:
+def wa(counted: Counts) -> Array:
     """Weighted accuracy, in other words accuracy: the share of right clips."""
-    clips = found.total.sum(-1) if isinstance(found, Tally) else found.sum((-2, -1))
-    return _ratio(_hits(found).sum(-1), clips)
+    clips = counted.total.sum(-1) if isinstance(counted, Tally) else counted.sum((-2, -1))
+    return _ratio(_hits(counted).sum(-1), clips)
 
 
-def f_scores(found: Counts) -> Array:
-    """2 hits / (clips + answers) of each class, (..., K); 0 where a class has no clip."""
-    total = _total(found)
-    both = total + _named(found)
-    return np.asarray(np.divide(2 * _hits(found), both, out=np.zeros(total.shape), where=total > 0))
+def f_scores(counted: Counts) -> Array:
+    """2 hits / (clips + predictions) of each class, (..., K); 0 where a class has no clip."""
+    both = _total(counted) + _predicted(counted)
+    return np.asarray(np.divide(2 * _hits(counted), both, out=np.zeros(both.shape), where=both > 0))
 
 
-def macro_f1(found: Counts) -> Array:
-    """The mean of the F1 of the classes that have clips."""
-    return _ratio(f_scores(found).sum(-1), (_total(found) > 0).sum(-1))
+def macro_f1(counted: Counts, sample: Counts | None = None) -> Array:
+    """The mean of the F1 of the classes that have clips or are predicted, as in scikit-learn.
+
+    A class that is predicted and that no clip has counts as 0.
+
+    Args:
+        counted: as the module says.
+        sample: what `counted` are draws or parts of: see `within`.
+    """
+    total = _total(counted)
+    classes = (total > 0) | ((_predicted(counted) > 0) & (sample is None or _total(sample) == 0))
+    return _ratio(f_scores(counted).sum(-1), classes.sum(-1))
 
 
-def micro_f1(found: Counts) -> Array:
+def micro_f1(counted: Counts) -> Array:
     """F1 of all classes together: the accuracy, where each clip has one answer."""
-    both = _total(found).sum(-1) + _named(found).sum(-1)
-    return _ratio(2 * _hits(found).sum(-1), both)
+    both = _total(counted).sum(-1) + _predicted(counted).sum(-1)
+    return _ratio(2 * _hits(counted).sum(-1), both)
 
 
-def balanced_f1(found: Array) -> Array:
+def balanced_f1(counted: Array, sample: Array | None = None) -> Array:
     """Macro F1 were all classes equally frequent: rows are weighted to the same sum; of `counts` alone.
 
     What a test set with as many clips of each class gives, without leaving clips out.
     """
-    total = found.sum(-1, keepdims=True)
-    return macro_f1(np.divide(found, total, out=np.zeros_like(found), where=total > 0))
+    total = counted.sum(-1, keepdims=True)
+    return macro_f1(np.divide(counted, total, out=np.zeros_like(counted), where=total > 0), sample)
+
+
+def within(measure: Callable[..., Array], sample: Counts) -> Callable[..., Array]:
+    """A measure of classes as it is of draws, or parts, of a sample.
+
+    A class that the sample has and a draw has not is left out of that draw, predicted or not: that it is missing is
+    chance. Recalls leave it out by themselves; of the F1 it would be a 0.
+
+    Args:
+        measure: of `counts`: a row of the table, or a function.
+        sample: all that is drawn from, (K, K).
+    """
+    function = measure.function if isinstance(measure, Measure) else measure
+    return partial(function, sample=sample) if function in (macro_f1, balanced_f1) else measure
 
 
 def losses(truth: ArrayLike, probabilities: ArrayLike) -> Array:
@@ -327,16 +349,16 @@ _ROWS = (
 MEASURES: Mapping[str, Measure] = {row.name: row for row in _ROWS}
 
 
-def _total(found: Counts) -> NDArray[Any]:
-    return found.total if isinstance(found, Tally) else np.asarray(found.sum(-1))
+def _total(counted: Counts) -> NDArray[Any]:
+    return counted.total if isinstance(counted, Tally) else np.asarray(counted.sum(-1))
 
 
-def _hits(found: Counts) -> NDArray[Any]:
-    return found.hits if isinstance(found, Tally) else np.diagonal(found, axis1=-2, axis2=-1)
+def _hits(counted: Counts) -> NDArray[Any]:
+    return counted.hits if isinstance(counted, Tally) else np.diagonal(counted, axis1=-2, axis2=-1)
 
 
-def _named(found: Counts) -> NDArray[Any]:
-    return found.named if isinstance(found, Tally) else np.asarray(found.sum(-2))
+def _predicted(counted: Counts) -> NDArray[Any]:
+    return counted.predicted if isinstance(counted, Tally) else np.asarray(counted.sum(-2))
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Array:

@@ -74,6 +74,18 @@ def test_where_speakers_are_the_classes_they_are_drawn_with_their_scores() -> No
     assert found["high"] > 0.85
 
 
+def test_macro_f_counts_predicted_classes_that_no_clip_has() -> None:
+    truth, predicted, speakers = clips()
+    predicted[:40] = 6
+    expected = f1_score(truth, predicted, average="macro")
+    for clusters in (speakers, None, truth):  # speakers, clips and classes are drawn
+        found = rows(truth, predicted, predicted, clusters, kinds=7)["f1"]
+        assert found["score"] == pytest.approx(expected, abs=1e-12)
+        assert found["low"] < expected < found["high"]
+        drawn, _ = measures.draws(truth, predicted, clusters, 7, seed=0)
+        assert drawn["f1"].mean() == pytest.approx(expected, abs=0.01)
+
+
 def test_of_fewer_than_five_speakers_clips_are_drawn_and_told() -> None:
     truth, predicted, _ = clips(n=300, K=2)
     found = rows(truth, predicted, predicted, truth)

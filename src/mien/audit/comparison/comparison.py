@@ -30,6 +30,7 @@ from mien.audit.recognition import reference
 from mien.audit.statistics import significance
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, measured, of_classes, resampled
 from mien.audit.statistics.verdict import FEWEST, LEVEL, verdict
+from mien.common.measures import within
 from mien.errors import RunError, unknown
 
 Drawn = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each draw of speakers
@@ -159,7 +160,8 @@ def _scores(
     rows = []
     for name, one in tables[first.name].items():
         two, measure = tables[second.name][name], measure_of(name)
-        by_speaker = measure(one.counts) - measure(two.counts)
+        each, others = (within(measure, table.counts.sum(0))(table.counts) for table in (one, two))
+        by_speaker = each - others
         row: dict[str, Any] = {"model": first.name, "other": second.name, "measure": name}
         row |= {"score": float(measure(one.counts.sum(0))), "other_score": float(measure(two.counts.sum(0)))}
         row["difference"] = row["score"] - row["other_score"]

@@ -82,7 +82,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Unweighted mean over classes of F1, pooled over speakers, one row a model and split.
+    """Macro F (`common.measures.macro_f1`) of clips pooled over speakers, one row a model and split.
 
     Args:
         predictions: `predictions.csv`.

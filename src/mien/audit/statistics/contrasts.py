@@ -28,7 +28,7 @@ import pandas as pd
 from mien.audit.statistics.scores import BySpeaker, draws, interval
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
-from mien.common.measures import Array
+from mien.common.measures import Array, within
 
 DECIMALS = 10  # of pseudo-values: S times the noise of rounding would break ties and zeros
 Score = Callable[[Array], Array]  # (..., K, K) counts, truth in rows -> (...): a `Measure` of classes, or `fixed`
@@ -83,8 +83,9 @@ def contrast(terms: Sequence[Term], *, seed: int = 0) -> Contrast:
         counts = table.counts[[table.speakers.index(speaker) for speaker in shared]]
         pooled = counts.sum(0)
         value += weight * float(measure(pooled))
-        drawn += weight * measure(np.tensordot(weights, counts, 1))
-        without += weight * measure(pooled - counts)
+        part = within(measure, pooled)
+        drawn += weight * part(np.tensordot(weights, counts, 1))
+        without += weight * part(pooled - counts)
     low, high = _unbiased(drawn, value, count)
     each = np.round(count * value - (count - 1) * without, DECIMALS) if count > 1 else np.empty(0)
     return Contrast(value, low, high, wilcoxon(each), count)

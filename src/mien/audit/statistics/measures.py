@@ -25,7 +25,7 @@ from scipy.stats import norm
 
 from mien.audit.statistics.permutation import constant, permutation_p
 from mien.audit.statistics.scores import DRAWS, interval
-from mien.common.measures import MEASURES, Array, Codes, Tally, f_scores, recalls, tally
+from mien.common.measures import MEASURES, Array, Codes, Tally, f_scores, recalls, tally, within
 
 PROBED = {"uar": MEASURES["uar"], "accuracy": MEASURES["wa"], "f1": MEASURES["macro_f1"]}  # as `leakage.csv` has them
 FEWEST_CLUSTERS = 5  # a bootstrap over fewer says nothing
@@ -62,16 +62,17 @@ def score_rows(
     Returns:
         One row a measure (`PROBED`): `split` ("interval over speakers"), `measure, score, chance, shuffled, low,
         high, p, p_corrected, n, classes`. `chance` is 1 / classes for UAR, the most frequent class's share for
-        accuracy, and for F1 what uniform guesses get, in the limit of many clips. p_corrected is nan, p too but for
-        UAR.
+        accuracy, and for F1 what guesses uniform over the classes get, in the limit of many clips. p_corrected is nan,
+        p too but for UAR.
     """
     shares = np.unique(truth, return_counts=True)[1] / len(truth)  # a class without test clips has no recall
     kinds = len(shares) if kinds is None else kinds
     K = max(int(max(part.max(initial=0) for part in (truth, predicted, shuffled))) + 1, 1)
-    uniform = float((2 * shares / (kinds * shares + 1)).mean())
+    uniform = float((2 * shares / (kinds * shares + 1)).sum() / kinds)
     chances = {"uar": 1 / kinds, "accuracy": float(shares.max()), "f1": uniform}
     groups = None if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS else _numbers(clusters)
-    scored, fooled = _scores(tally(truth, predicted, K)), _scores(tally(truth, shuffled, K))
+    samples = tally(truth, predicted, K), tally(truth, shuffled, K)
+    scored, fooled = (_scores(sample, sample) for sample in samples)
     drawn, count = draws(truth, predicted, groups, K, seed)
     itself, shrink = clusters is not None and _same(truth, clusters), crossing(kinds) if crossed else 1.0
     widen = 1.0 if itself and groups is not None else shrink
@@ -123,9 +124,9 @@ def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: 
         K: classes.
         seed: of the draws.
     """
-    random = np.random.default_rng([seed, 3])
+    random, sample = np.random.default_rng([seed, 3]), tally(truth, predicted, K)
     if clusters is not None and _same(truth, clusters):
-        return _drawn_classes(tally(truth, predicted, K), random)
+        return _drawn_classes(sample, random)
     if clusters is None:
         clusters = _numbers(truth * K + predicted)  # clips with the same truth and prediction are told apart by nothing
         sizes, size = np.bincount(clusters), len(truth)
@@ -141,13 +142,13 @@ def draws(truth: Codes, predicted: Codes, clusters: Codes | None, K: int, seed: 
     for start in range(0, DRAWS, block):
         weights = random.multinomial(size, shares, min(block, DRAWS - start)).astype(float)
         summed = np.tensordot(weights, each, 1)
-        found.append(_scores(Tally(summed[:, 0], summed[:, 1], summed[:, 2])))
+        found.append(_scores(Tally(summed[:, 0], summed[:, 1], summed[:, 2]), sample))
     return {name: np.concatenate([part[name] for part in found]) for name in PROBED}, size
 
 
-def _scores(found: Tally) -> dict[str, Array]:
-    """Each measure, (...,)."""
-    return {name: measure(found) for name, measure in PROBED.items()}
+def _scores(found: Tally, sample: Tally) -> dict[str, Array]:
+    """Each measure, (...,), of a sample or of draws from it."""
+    return {name: within(measure, sample)(found) for name, measure in PROBED.items()}
 
 
 def _drawn_classes(found: Tally, random: np.random.Generator) -> tuple[dict[str, Array], int]:
@@ -158,7 +159,8 @@ def _drawn_classes(found: Tally, random: np.random.Generator) -> tuple[dict[str,
     each, f1 = recalls(total, hits), f_scores(Tally(total, hits, named))
     weights = random.multinomial(size, np.full(size, 1 / size), DRAWS).astype(float)
     accuracy = (weights @ hits) / (weights @ total)
-    return {"uar": weights @ each / size, "accuracy": accuracy, "f1": weights @ f1 / size}, size
+    others = int((found.predicted[~present] > 0).sum())  # predicted, and in no draw: an F of 0 each
+    return {"uar": weights @ each / size, "accuracy": accuracy, "f1": weights @ f1 / (size + others)}, size
 
 
 def _by_cluster(truth: Codes, predicted: Codes, clusters: Codes, K: int) -> Array:

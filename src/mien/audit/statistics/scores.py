@@ -23,7 +23,7 @@ import pandas as pd
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from mien.common.measures import MEASURES, Array, Measure, losses, moments
+from mien.common.measures import MEASURES, Array, Measure, losses, moments, within
 from mien.errors import RunError
 
 DRAWS = 5_000
@@ -172,7 +172,8 @@ def resampled(table: BySpeaker, measure: str, *, seed: int = 0) -> Array:
     """A measure on each bootstrap draw of speakers, (DRAWS,); all nan with fewer than two speakers."""
     if len(table.speakers) < 2:
         return np.full(DRAWS, np.nan)
-    return measure_of(measure)(np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
+    score = within(measure_of(measure), table.counts.sum(0))
+    return score(np.tensordot(draws(table.speakers, seed=seed), table.counts, 1))
 
 
 def interval(values: Array, clusters: int) -> tuple[float, float]:
