@@ -171,3 +171,21 @@ def test_a_binary_experiment_is_told(run: Run) -> None:
 
 def test_json_of_a_run_is_read_as_it_was_written(run: Run) -> None:
     assert run.certificate == json.loads((run.folder / "certificate.json").read_text())
+
+
+def test_a_table_is_read_once_and_again_when_it_was_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    monkeypatch.setattr(pd, "read_csv", lambda *a, read=pd.read_csv, **k: reads.append(a) or read(*a, **k))
+    first = run.predictions
+    first["predicted"] = "anger"  # the caller's own
+    assert run.predictions["predicted"].tolist() == ["fear"] * 3
+    assert len(reads) == 1
+    run.write_predictions(run.predictions.assign(predicted="disgust"))
+    assert run.predictions["predicted"].tolist() == ["disgust"] * 3
+    assert len(reads) == 2
+
+
+def test_cells_are_those_finished_now(run: Run) -> None:
+    [cell] = run.cells
+    cell.weights.unlink()
+    assert run.cells == []

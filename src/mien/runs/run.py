@@ -1,13 +1,15 @@
 """The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
 
-What is missing or damaged raises RunError that names the file; no reader lets another error out.
+What is missing or damaged raises RunError that names the file; no reader lets another error out. A Run reads a table or
+a JSON file once, and again when it was written since.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,8 @@ WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "referen
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
+T = TypeVar("T")
+State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
 class Cell(NamedTuple):
@@ -52,9 +56,14 @@ class Cell(NamedTuple):
         return self.folder / "weights.safetensors"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of a finished cell."""
+        return self.weights, self.folder / "predictions.csv", self.folder / "embeddings.safetensors"
+
+    @property
     def finished(self) -> bool:
         """Whether nothing is left to train: predictions and embeddings are there, and weights that can be read."""
-        if not all((self.folder / name).is_file() for name in ("predictions.csv", "embeddings.safetensors")):
+        if not all(path.is_file() for path in self.files):
             return False
         try:
             with safe_open(self.weights, "numpy"):
@@ -69,6 +78,7 @@ class Run:
 
     folder: Path
     experiment: Experiment
+    _known: dict[tuple[Path, ...], tuple[list[State], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
@@ -134,7 +144,7 @@ class Run:
             for fold in self.splits
             for seed in self.experiment.seeds
         ]
-        return [cell for cell in planned if cell.finished]
+        return [cell for cell in planned if self._finished(cell)]
 
     def require_cells(self) -> list[Cell]:
         """The finished cells; raises RunError when there is none."""
@@ -167,31 +177,28 @@ class Run:
     @property
     def predictions(self) -> pd.DataFrame:
         """Validation and test predictions of every finished cell; the main target is the column `truth`."""
-        return read_predictions(self._file("predictions.csv"), self.target, self.classes)
+        path = self._file("predictions.csv")
+        return self._table(path, lambda: read_predictions(path, self.target, self.classes))
 
     @property
     def tasks(self) -> pd.DataFrame | None:
         """What heads say of factors besides the emotion, where the truth trained; None where there is nothing."""
-        path = self.folder / "tasks.csv"
-        return read_table(path, ("clip", "factor", "truth", "predicted")) if path.is_file() else None
+        return self._optional("tasks.csv", ("clip", "factor", "truth", "predicted"))
 
     @property
     def leakage(self) -> pd.DataFrame | None:
         """What is left of the speaker, or None where it was not measured."""
-        path = self.folder / "leakage.csv"
-        return read_table(path, LEAKAGE) if path.exists() else None
+        return self._optional("leakage.csv", LEAKAGE)
 
     @property
     def leakage_by_speaker(self) -> pd.DataFrame | None:
         """How often each speaker is named rightly by each probe, or None where it was not measured."""
-        path = self.folder / "leakage_by_speaker.csv"
-        return read_table(path, RECALLS) if path.exists() else None
+        return self._optional("leakage_by_speaker.csv", RECALLS)
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:
         """How far emotions and speakers lie apart in the embeddings, or None where it was not measured."""
-        path = self.folder / "silhouettes.csv"
-        return read_table(path, SILHOUETTES) if path.exists() else None
+        return self._optional("silhouettes.csv", SILHOUETTES)
 
     @property
     def evaluations(self) -> dict[str, dict[str, Any]]:
@@ -201,10 +208,11 @@ class Run:
 
     def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
         """Model, fold and seed of the cells that an evaluation judged, or None where it does not tell."""
-        path = self.folder / "evaluations" / name / "folds.csv"
-        if not path.exists():
+        columns = ["model", "fold", "seed"]
+        table = self._optional(f"evaluations/{name}/folds.csv", columns)
+        if table is None:
             return None
-        table = read_table(path, ("model", "fold", "seed"))[["model", "fold", "seed"]].drop_duplicates()
+        table = table[columns].drop_duplicates()
         return [(str(model), int(fold), int(seed)) for model, fold, seed in table.itertuples(index=False)]
 
     @property
@@ -290,13 +298,41 @@ class Run:
             raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to go on")
         return path
 
+    def _optional(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """A table that not every run has."""
+        path = self.folder / name
+        return self._table(path, lambda: read_table(path, columns)) if path.exists() else None
+
+    def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
+
     def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
         """A JSON file that has at least these keys."""
         path = self._file(name)
         with reading(path):
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            values: dict[str, Any] = json.loads(self._once((path,), lambda: path.read_text(encoding="utf-8")))
             if not isinstance(values, dict):
                 raise ValueError("not a mapping")
             if missing := [key for key in keys if key not in values]:
                 raise ValueError(f"no key '{missing[0]}'")
             return values
+
+    def _finished(self, cell: Cell) -> bool:
+        return self._once(cell.files, lambda: cell.finished)
+
+    def _once(self, paths: tuple[Path, ...], read: Callable[[], T]) -> T:
+        """What is read from files, kept until one of them is written again."""
+        states = [_state(path) for path in paths]
+        before, value = self._known.get(paths, (None, None))
+        if before != states:
+            value = read()
+            self._known[paths] = states, value
+        return cast(T, value)
+
+
+def _state(path: Path) -> State:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
