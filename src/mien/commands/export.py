@@ -23,7 +23,6 @@ from mien.corpora.toy.people import EMOTIONS, Person, draw
 from mien.corpora.toy.voice import Voice, speak
 from mien.data.dataset import Dataset
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared
 from mien.errors import ConfigError, RunError, unknown
 from mien.media.faces import Crops, Faces
 from mien.media.faces.crops import grey
@@ -203,15 +202,15 @@ def _heard(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
     folder = run.experiment.data.prepared
     if folder is None:
         raise RunError(f"{run.folder}: its experiment names no PREPARED folder, whose licence the card needs")
-    corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(folder)
+    corpus = Joined.open(folder)
     if corpus.card["hash"] != run.certificate["corpus_hash"]:
         raise RunError(f"{corpus.place}: holds another corpus than {run.folder} was trained on; prepare that one again")
     folds = {cell.fold for cell in cells}
     learned = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(learned)]
-    if isinstance(corpus, Prepared):
-        return [card.heard(corpus.card["name"], corpus.card, used)]
-    return [card.heard(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
+    return [
+        card.heard(name or part.card["name"], part.card, corpus.rows(name, used)) for name, part in corpus.parts.items()
+    ]
 
 
 def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Model], Literal["float32", "float16"]]:

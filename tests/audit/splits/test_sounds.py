@@ -10,7 +10,6 @@ import pytest
 import mien
 from mien.audit.splits import certificate, sounds
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared
 
 NAN = float("nan")
 
@@ -81,7 +80,7 @@ def test_a_prepared_corpus_pays_once_and_tells_what_is_gone(folder, tmp_path):
     table = pd.DataFrame({"file": sorted(path.name for path in root.glob("*.wav"))})
     table.assign(speaker=table["file"].str[:2], emotion="anger").to_csv(root / "corpus.csv", index=False)
     mien.prepare("table", root, out=tmp_path / "prepared", features=[])
-    prepared = Prepared.open(tmp_path / "prepared")
+    prepared = Joined.open(tmp_path / "prepared")
     clips = list(prepared.table["clip"])
     (root / "other.wav").unlink()
     partly = sounds.of_prepared(prepared, clips)

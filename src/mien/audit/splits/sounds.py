@@ -19,7 +19,7 @@ from mien.audit.splits.fingerprints import CONFIG, FEATURE, Fingerprint, Pair
 from mien.data import extraction, shards
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared, key
+from mien.data.prepared import key
 from mien.data.store import open_store
 from mien.errors import MediaError
 from mien.media.audio import read_audio
@@ -49,7 +49,7 @@ class _Place(NamedTuple):
     end: float
 
 
-def of_prepared(prepared: Prepared | Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
+def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
     """The twins among clips of a prepared corpus; extracts the fingerprints that it lacks.
 
     Args:
@@ -102,9 +102,8 @@ def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1
     return Sounds(list(_twins(keys, prints)), hashes, problems, sorted(clip for clip in keys if not prints.get(clip)))
 
 
-def _media(prepared: Prepared | Joined, row: Mapping[Hashable, Any]) -> Path:
-    whole = prepared.parts[str(row["corpus"])] if isinstance(prepared, Joined) else prepared
-    return whole.media({str(name): value for name, value in row.items()})
+def _media(prepared: Joined, row: Mapping[Hashable, Any]) -> Path:
+    return prepared.media({str(name): value for name, value in row.items()})
 
 
 def _twins(places: Mapping[str, tuple[str, _Place]], prints: Mapping[str, Fingerprint | None]) -> Iterator[Twins]:
