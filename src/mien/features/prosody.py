@@ -26,7 +26,7 @@ from scipy.signal import resample_poly
 from mien.features import _frames, _viterbi
 from mien.features._config import FrameConfig
 
-SOURCE = "Ghahremani et al. 2014 (f0, NCCF) and log energy, as in Li et al. 2020, section 5"
+SOURCE = "Ghahremani et al. 2014 (f0, NCCF) and energy, as in Li et al. 2020, section 5; its logarithm is assumed"
 VERSION = 2
 FLOOR = float(np.finfo(np.float32).eps)
 DIMENSION = 3
