@@ -83,10 +83,11 @@ class Disentangle(Recipe):
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)
-                if removal.term is None or weight == 0:
+                term = removal.unbounded if remove.bound == "none" else removal.term
+                if term is None or weight == 0:
                     continue
                 spies = self._spies(name, factor)
-                parts = [removal.term(embedding, batch.labels[factor], spy, weight / len(spies)) for spy in spies]
+                parts = [term(embedding, batch.labels[factor], spy, weight / len(spies)) for spy in spies]
                 loss = torch.stack(parts).sum()
                 objective = objective + loss  # Li et al., Eq. 5; Peri et al., Eq. 1 less Eq. 2
                 if removal.spy == "main phase":
