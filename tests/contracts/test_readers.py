@@ -108,7 +108,7 @@ def test_a_clip_is_left_out_as_asked_and_listed(name, corpus):
     assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
 
 
-def test_what_cannot_be_left_out_is_told(corpus):
+def test_clips_that_cannot_be_left_out_are_refused(corpus):
     root = corpus("ravdess")
     with pytest.raises(ConfigError, match=r"no clip '03-01-05-02-01-01-9'\. Did you mean '03-01-05-02-01-01-01'\?"):
         read("ravdess", root, {"leave_out": "03-01-05-02-01-01-9"})

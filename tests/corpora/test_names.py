@@ -50,5 +50,7 @@ def test_the_innermost_folder_gives_the_speaker():
 def test_a_corpus_is_found_however_it_is_spelt():
     assert names.find("CREMA-D") == names.find("crema_d") == "cremad"
     assert names.find("msp") is None
-    with pytest.raises(ConfigError, match="Did you mean 'ravdess'"):
+    with pytest.raises(
+        ConfigError, match=r"^unknown corpus with a rule for its file names 'ravdes'\. Did you mean 'ravdess'\?"
+    ):
         names.rule("ravdes")

@@ -70,7 +70,7 @@ def test_every_clip_has_a_label_or_was_unknown_or_is_counted():
         assert labels.notna().sum() + sum(lost.values()) + 1 == len(emotions)
 
 
-def test_nothing_in_nothing_out():
+def test_no_emotions_give_no_labels():
     labels, lost = apply(scheme("emodb"), pd.Series([], dtype="str"))
     assert (len(labels), lost) == (0, {})
 
@@ -95,11 +95,11 @@ def test_usual_spellings_have_one_name(spelling, name):
     assert canonical(spelling) == name
 
 
-def test_synonyms_are_no_names_and_lead_to_names():
+def test_synonyms_are_not_canonical_and_lead_to_canonical_names():
     assert not set(SYNONYMS) & set(EMOTIONS)
     assert set(SYNONYMS.values()) <= set(EMOTIONS)
 
 
 def test_an_unknown_scheme_suggests_the_nearest():
-    with pytest.raises(ConfigError, match="'ravdess'"):
+    with pytest.raises(ConfigError, match=r"^unknown scheme 'ravdes'\. Did you mean 'ravdess'\?"):
         scheme("ravdes")

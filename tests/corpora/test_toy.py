@@ -83,7 +83,7 @@ def test_clip_names_are_unique_and_sentences_taken_in_turn(entanglement):
     assert pd.crosstab(table["speaker"], table["sentence"]).eq(6).all(axis=None)
 
 
-def test_the_share_missing_of_the_clips_lacks_a_modality():
+def test_the_setting_missing_is_the_share_of_clips_with_one_modality():
     counts = table_of(ToyConfig(missing=0.25))["modality"].value_counts()
     assert counts.to_dict() == {"voice+face": 180, "voice": 30, "face": 30}
 
@@ -240,7 +240,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     assert not one & other
 
 
-def test_an_interrupted_corpus_is_made_again_and_a_complete_one_left_alone(tmp_path):
+def test_an_interrupted_corpus_is_made_again_a_complete_one_is_kept(tmp_path):
     config = ToyConfig(people=2, clips=4)
     generate(tmp_path, config)
     whole = hashes(tmp_path)
@@ -257,7 +257,7 @@ def test_an_interrupted_corpus_is_made_again_and_a_complete_one_left_alone(tmp_p
 @pytest.mark.parametrize("there", ["labels.csv", "holiday.jpg"])
 def test_a_folder_with_other_files_is_refused(tmp_path, there):
     (tmp_path / there).write_text("x")
-    with pytest.raises(CorpusError, match="empty folder"):
+    with pytest.raises(CorpusError, match="contains other files than this toy corpus; choose an empty folder"):
         generate(tmp_path, ToyConfig(people=2, clips=2))
     assert [path.name for path in tmp_path.iterdir()] == [there]
 

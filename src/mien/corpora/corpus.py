@@ -1,11 +1,11 @@
-"""A corpus: a checked table of clips, one row a clip, and the list of what is wrong with the rest.
+"""A corpus: a checked table of clips, one row a clip, and a list of the problems found.
 
 The table begins with the columns `COLUMNS`, in this order; other columns are kept after them.
 
 - clip: the clip's name, unique in the corpus.
 - file: path of the media file relative to the corpus's root, with `/`.
 - start, end: float64 seconds within the file; nan is the file's beginning or end.
-- speaker: who speaks; never missing.
+- speaker: the speaker's name; never missing.
 - gender: "female", "male" or missing.
 - emotion: a name in lower case; several are joined by "+" in alphabetical order ("anger+sadness"); missing if unknown.
 
@@ -111,7 +111,7 @@ def check(
     clean, complaints, broken = _normalised(given)
     listed = [*problems, *complaints]
     if broken.all():
-        shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "there is none"
+        shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "it has no rows"
         raise CorpusError(f"{root}: none of its {len(clean)} clips can be used ({shown})")
     return Corpus(
         name=name,
@@ -209,7 +209,7 @@ def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.S
     for column in ("start", "end"):
         if column in given:
             unread = clean[column].isna() & _text(given[column]).notna() | np.isinf(clean[column])
-            complain(unread, f"{column} '{{{column}}}' is no number of seconds")
+            complain(unread, f"{column} '{{{column}}}' is not a number of seconds")
     complain(clean["start"] < 0, "start {start} is negative")
     complain(clean["end"] <= clean["start"].fillna(0.0), "end {end} is not after the start")
 

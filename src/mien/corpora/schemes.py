@@ -119,7 +119,7 @@ def apply(scheme: Scheme, emotions: "pd.Series[str]") -> tuple["pd.Series[str]",
         emotions: one a clip, as in a corpus's table; missing if unknown.
 
     Returns:
-        The class of each clip (text; several joined by "+" in the scheme's order; missing where there is none), with
+        The class of each clip (text; several joined by "+" in the scheme's order; missing if there is none), with
         the index of `emotions`; and, sorted by name, the emotions without a class with the number of clips they have.
     """
     labels = []
@@ -132,7 +132,7 @@ def apply(scheme: Scheme, emotions: "pd.Series[str]") -> tuple["pd.Series[str]",
 
 
 def _parts(emotion: object) -> list[str]:
-    """The names in "a+b", each once; nothing for a missing emotion."""
+    """The names in "a+b", each once; empty for a missing emotion."""
     if not isinstance(emotion, str):
         return []
     return list(dict.fromkeys(part.strip() for part in emotion.split("+") if part.strip()))

@@ -135,7 +135,7 @@ def test_what_cannot_be_used_is_listed(tmp_path):
     assert problems["gone.wav"] == "no such file, left out"
 
 
-def test_options_choose_among_what_disagrees(tmp_path):
+def test_options_choose_between_tables_that_disagree(tmp_path):
     tables = {
         "wanted": Written({"file": FILES, "emotion": ["anger", "neutral"], "voice": ["ann", "bob"]}),
         "wanted-more": Written({"file": FILES, "emotion": ["fear", "fear"]}),
@@ -168,7 +168,7 @@ def test_nothing_is_executed_and_nothing_outside_the_folder_is_read(corpus, tmp_
     header = (root / "db.yaml").read_text()
     (root / "db.yaml").write_text(header.replace("  files:", "  /../../db.files:"))
     (root / "db.").mkdir()
-    with pytest.raises(CorpusError, match="would lie in another folder"):
+    with pytest.raises(CorpusError, match="would be in another folder; a table's name must not be a path"):
         read("audformat", root)
     call = f"!!python/object/apply:os.system ['touch {tmp_path / 'run'}']"
     for wrong in (f"name: {call}\nsource: x\nusage: research\n", "- a list", "tables: {x: {}}", "tables: {x: 3}"):

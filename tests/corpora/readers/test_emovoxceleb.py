@@ -169,10 +169,10 @@ def test_another_corpus_or_an_unknown_option_is_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"logits\.csv: not a table with commas in UTF-8"):
         read("emovoxceleb", tmp_path)
     for options, match in (
-        ({"pooling": "median"}, "neither 'max' nor 'mean'"),
+        ({"pooling": "median"}, "option pooling: 'median' is neither 'max' nor 'mean'"),
         ({"drop_share": "5%"}, "is not a share of speakers such as 0.05; 0 keeps all"),
         ({"drop_share": "1"}, "is not a share of speakers such as 0.05; 0 keeps all"),
-        ({"media": "both"}, "neither 'video' nor 'sound'"),
+        ({"media": "both"}, "option media: 'both' is neither 'video' nor 'sound'"),
     ):
         with pytest.raises(ConfigError, match=match):
             read("emovoxceleb", tmp_path, options)

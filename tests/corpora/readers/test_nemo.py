@@ -74,7 +74,7 @@ def test_one_file_a_stem_and_the_lossless_one(corpus):
     ]
 
 
-def test_what_name_and_table_disagree_about_is_left_out(corpus):
+def test_clips_whose_name_and_table_disagree_are_left_out(corpus):
     root = listed(
         corpus("nemo"),
         "KS0_anger_14.wav\tanger\tTen miesiąc.\tten miesiąc\t        WR0\tmale\t23",

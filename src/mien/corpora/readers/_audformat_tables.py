@@ -138,7 +138,7 @@ def _stored(
 ) -> tuple[Path, dict[str, list[str | None]]]:
     """The file of a table and its columns, times in seconds."""
     if Path(name).name != name or "\\" in name:
-        raise CorpusError(f"{root}: the table '{name}' would lie in another folder; a table's name is no path")
+        raise CorpusError(f"{root}: the table '{name}' would be in another folder; a table's name must not be a path")
     path = next((file for kind in ("csv", "parquet") if (file := root / f"db.{name}.{kind}").is_file()), None)
     if path is None:
         raise CorpusError(

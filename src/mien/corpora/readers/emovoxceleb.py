@@ -182,8 +182,8 @@ def _possible_keys(path: str, names: Mapping[str, str]) -> list[Key]:
 
 def _splits(table: pd.DataFrame) -> "pd.Series[str]":
     """The split of each segment, see the head of the module."""
-    heard = table[table["partition"] == "heard"]
-    sizes = Counter(zip(heard["speaker"], heard["video"], strict=True))
+    halved = table[table["partition"] == "heard"]
+    sizes = Counter(zip(halved["speaker"], halved["video"], strict=True))
     held: Counter[tuple[str, str]] = Counter()
     placed: dict[tuple[str, str], str] = {}
     for speaker, video in sorted(sizes, key=lambda place: _hash(*place)):

@@ -1,4 +1,4 @@
-"""The toy corpus of `mien.corpora.toy`: people who do not exist, with every factor known."""
+"""The toy corpus of `mien.corpora.toy`: synthetic people, with every factor known."""
 
 from pathlib import Path
 

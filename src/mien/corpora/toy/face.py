@@ -25,7 +25,7 @@ _SCALE = 0.33  # half-height of the head relative to the picture's height
 
 
 class Motion(NamedTuple):
-    """Where a head is and what it does at each frame, (T,) float64.
+    """Position and movement of a head at each frame, (T,) float64.
 
     Attributes:
         x: middle of the head relative to the picture's, in half-heights of the head.

@@ -40,7 +40,7 @@ class Person(NamedTuple):
         tilt: brightness of the voice in dB per octave.
         breath: noise in the voice in dB.
         rate: tempo, 1 on average.
-        expressiveness: factor on what an emotion does to voice and face.
+        expressiveness: factor on the effect of an emotion on voice and face.
         skin: colour.
         hair: colour.
         iris: colour.

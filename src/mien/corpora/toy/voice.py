@@ -104,7 +104,7 @@ def speak(
 
     Args:
         sentence: words of the sounds in `SOUNDS`.
-        person: who speaks.
+        person: the speaker.
         expression: the cues of the emotion.
         seconds: how long a sentence of twenty sounds lasts with its pauses, at tempo 1.
         snr: ratio of a neutral voice to the noise in the room, dB.
