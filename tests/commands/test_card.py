@@ -33,7 +33,12 @@ def test_the_card_tells_the_figures_of_the_run(run, folder):
     assert told.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
     for figure in (told.scores[0].uar, told.scores[0].uar_low, told.unsure.coverage, told.unsure.accuracy):
         assert f"{figure:.3f}".removeprefix("0") in card
-    for text in (told.sha256, f"{told.unsure.threshold:.4f}", "as the recordings' owner says", "Article 5(1)(f)"):
+    for text in (
+        told.sha256,
+        f"{told.unsure.threshold:.4f}",
+        "as stated by the owner of the recordings",
+        "Article 5(1)(f)",
+    ):
         assert text in card
     assert told.unsure.coverage >= 0.8
     validation = opened.predictions.query("split == 'validation' and model == 'MEnAN'")

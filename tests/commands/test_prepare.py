@@ -325,7 +325,7 @@ def test_real_recordings_that_are_misplaced_or_doubled_are_told(recordings: Path
     mien.prepare("ravdess", recordings / "ravdess-original", out=tmp_path / "out", features=())
     told = pd.read_csv(tmp_path / "out" / "problems.csv")
     table = Prepared.open(tmp_path / "out").table
-    assert told["problem"].str.contains("the folder says actor 05, the name says actor 02").sum() == 1
+    assert told["problem"].str.contains("the folder is of actor 05, the file name of actor 02").sum() == 1
     pairs = [
         ("Actor_05/03-01-05-01-01-01-02.wav", "Actor_05/03-01-05-02-02-01-05.wav"),
         ("Actor_07/03-01-03-01-02-01-07.wav", "Actor_07/03-01-03-01-02-02-07.wav"),

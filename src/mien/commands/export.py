@@ -19,7 +19,7 @@ from mien.common.files import atomic_folder, write_text
 from mien.corpora.toy import face
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import Expression, express
-from mien.corpora.toy.people import EMOTIONS, Person, draw
+from mien.corpora.toy.people import EMOTIONS, Person, sample_people
 from mien.corpora.toy.voice import Voice, speak
 from mien.data.dataset import Dataset
 from mien.data.joined import Joined
@@ -250,7 +250,7 @@ def _utterances() -> list[_Utterance]:
     """A dozen sentences of toy people, the same on every call."""
     rng = np.random.default_rng(0)
     told = []
-    for person, sentence in zip(draw(2, rng), SENTENCES, strict=False):
+    for person, sentence in zip(sample_people(2, rng), SENTENCES, strict=False):
         for emotion in EMOTIONS:
             shown = express(emotion, 1.0, 0.1, rng)
             told.append(_Utterance(person, shown, speak(sentence, person, shown, seconds=2.0, snr=30.0, rng=rng)))

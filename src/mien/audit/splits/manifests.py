@@ -87,7 +87,7 @@ def _refuse_foreign(manifest: Path, rows: pd.DataFrame, reader: str) -> None:
     """Raise CorpusError where the rule of a corpus reads fewer than half of the names."""
     pairs = pd.DataFrame({"path": _paths(rows), "corpus": rows["corpus"].fillna("")}).drop_duplicates()
     stems = [_stem(path, corpus) for path, corpus in pairs.itertuples(index=False)]
-    read = sum(names.rule(reader).told(stem) is not None for stem in stems)
+    read = sum(names.rule(reader).parse(stem) is not None for stem in stems)
     if 2 * read >= len(stems):
         return
     better = names.recognise(stems)
@@ -109,7 +109,7 @@ def _told_by_names(rows: pd.DataFrame, rule: names.Rule | None, said: list[str])
         using = rule or (names.RULES[found] if found else None)
         if using is None:
             continue
-        read = {path: using.told(stem) for path, stem in stems.items()}
+        read = {path: using.parse(stem) for path, stem in stems.items()}
         if strange := [path for path, parts in read.items() if parts is None]:
             of = f"of {counted(len(read), 'name')} {'is not one' if len(strange) == 1 else 'are not those'}"
             said.append(f"{len(strange):,} {of} of the corpus{f' {corpus}' if corpus else ''}, such as {strange[0]}")
