@@ -48,13 +48,13 @@ def test_done_prints_and_ends_with_0(report, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("report of r\n", "")
 
 
-def test_problems_are_told_and_end_with_1(report, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_printed_and_exit_with_1(report, capsys: pytest.CaptureFixture[str]) -> None:
     report(lambda run: Outcome(data={}, text="done", problems=[f"{number}.wav: is silent" for number in range(12)]))
     assert main.main(["report", "r"]) == 1
     out, err = capsys.readouterr()
     assert out == "done\n"
     assert err.splitlines()[0] == "mien: problem: 0.wav: is silent"
-    assert err.splitlines()[-1] == "mien: ... and 2 problems more"
+    assert err.splitlines()[-1] == "mien: ... and 2 more problems"
     assert len(err.splitlines()) == output.SHOWN + 1
 
 
