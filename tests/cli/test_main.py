@@ -68,9 +68,9 @@ def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixtur
     }
     report(lambda run: Outcome(data=data, text="", problems=["é: x"]))
     assert main.main(["report", "r", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     expected = {"path": "a/b", "score": 0.5, "none": None, "rows": [{"n": 3}], "ok": True, "problems": ["é: x"]}
-    assert told == expected
+    assert printed == expected
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixtur
     [
         (ConfigError("x is wrong"), 2, "x is wrong"),
         (LeakError("s is in two parts"), 2, "s is in two parts"),
-        (KeyboardInterrupt(), 130, "interrupted; run the same command again to go on"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume"),
         (OSError(errno.ENOSPC, "No space left on device", "/p/x"), 2, "/p/x: no space left on device; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/p/x"), 2, "/p/x: permission denied; change its"),
         (OSError("odd"), 2, "odd"),

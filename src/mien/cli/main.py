@@ -283,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:
-        return refuse("interrupted; run the same command again to go on", 130, output)
+        return refuse("interrupted; run the same command again to resume", 130, output)
     except Exception as error:
         return refuse(defect_sentence(error), 70, output)
 

@@ -62,8 +62,8 @@ def refuse(sentence: str, code: int, output: Output) -> int:
 def system_sentence(error: OSError) -> str:
     """A sentence on an error of the operating system, with the way out where one is known."""
     ways = {
-        errno.ENOSPC: "free some space, then run the same command again to go on",
-        errno.EDQUOT: "free some space, then run the same command again to go on",
+        errno.ENOSPC: "free some space, then run the same command again to resume",
+        errno.EDQUOT: "free some space, then run the same command again to resume",
         errno.EACCES: "change its permissions or choose another place",
         errno.EPERM: "change its permissions or choose another place",
         errno.EROFS: "choose another place",
