@@ -61,8 +61,8 @@ def write_corpus(root: Path, speakers: int, *, seed: int, extra: str = "") -> Pa
                 name = f"s{who}-{emotion or 'unknown'}-{number}.wav"
                 key = seed + 1000 * who + 10 * len(rows)
                 write_tone(root / name, pitch, 0.6 + 0.3 * who, key)
-                told = f"{emotion}+{extra}" if extra and emotion == "anger" else emotion
-                rows.append(f"{name},s{who},{'female' if who % 2 else 'male'},{told},{number}")
+                label = f"{emotion}+{extra}" if extra and emotion == "anger" else emotion
+                rows.append(f"{name},s{who},{'female' if who % 2 else 'male'},{label},{number}")
     (root / "corpus.csv").write_text("\n".join(rows) + "\n")
     return root
 

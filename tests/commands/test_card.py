@@ -23,31 +23,38 @@ def folder(run, tmp_path_factory):
 
 
 def test_the_card_tells_the_figures_of_the_run(run, folder):
-    opened, told, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
+    opened, description, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
     score = opened.metrics["models"]["MEnAN"]["test"]
     for key in ("uar", "uar_low", "uar_high", "uar_chance", "wa"):
-        assert getattr(told.scores[0], key) == pytest.approx(score[key], abs=1e-4)  # one seed: nothing is averaged
-    assert [one.who for one in told.scores] == ["everybody", "female", "male"]
+        assert getattr(description.scores[0], key) == pytest.approx(
+            score[key], abs=1e-4
+        )  # one seed: nothing is averaged
+    assert [one.who for one in description.scores] == ["everybody", "female", "male"]
     women = opened.predictions.merge(opened.clips["gender"], left_on="clip", right_index=True)
     women = women[(women["gender"] == "female") & (women["split"] == "test") & (women["model"] == "MEnAN")]
-    assert told.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
-    for figure in (told.scores[0].uar, told.scores[0].uar_low, told.unsure.coverage, told.unsure.accuracy):
+    assert description.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
+    for figure in (
+        description.scores[0].uar,
+        description.scores[0].uar_low,
+        description.unsure.coverage,
+        description.unsure.accuracy,
+    ):
         assert f"{figure:.3f}".removeprefix("0") in card
     for text in (
-        told.sha256,
-        f"{told.unsure.threshold:.4f}",
+        description.sha256,
+        f"{description.unsure.threshold:.4f}",
         "as stated by the owner of the recordings",
         "Article 5(1)(f)",
     ):
         assert text in card
-    assert told.unsure.coverage >= 0.8
+    assert description.unsure.coverage >= 0.8
     validation = opened.predictions.query("split == 'validation' and model == 'MEnAN'")
     logits = np.log(np.maximum(validation[list(opened.classes)].to_numpy(), 5e-7))
-    probabilities = softmax(logits / told.temperature, axis=1)
-    said = probabilities.max(axis=1) >= told.unsure.threshold
+    probabilities = softmax(logits / description.temperature, axis=1)
+    answered = probabilities.max(axis=1) >= description.unsure.threshold
     right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["truth"]
-    assert told.unsure.coverage == pytest.approx(said.mean(), abs=1e-4)
-    assert told.unsure.accuracy == pytest.approx(right[said].mean(), abs=1e-4)
+    assert description.unsure.coverage == pytest.approx(answered.mean(), abs=1e-4)
+    assert description.unsure.accuracy == pytest.approx(right[answered].mean(), abs=1e-4)
 
 
 def test_the_card_counts_only_what_its_members_heard(run, folder, tmp_path):
@@ -57,7 +64,7 @@ def test_the_card_counts_only_what_its_members_heard(run, folder, tmp_path):
     assert "| table | 36 | 18 | 18 | 4 |" in whole
     assert "boredom (4 clips)" in whole
     assert "4 speakers of those who validate are tested in another fold" in " ".join(whole.split())
-    for unknown in ("research", "acted", "quiet"):  # nobody told what kind of speech it is, or for what it may be used
+    for unknown in ("research", "acted", "quiet"):  # the kind of speech is not given, or for what it may be used
         assert unknown not in whole
     mien.export(run / "models" / "MEnAN" / "fold-2-seed-0", out=tmp_path / "one")
     alone = (tmp_path / "one" / exported.CARD).read_text()
@@ -98,7 +105,7 @@ def test_the_card_tells_the_line_that_trained_it_with_its_overrides(run, folder,
     assert line in (folder / exported.CARD).read_text()
     older = tmp_path / "run"
     shutil.copytree(run, older)
-    told = {key: value for key, value in opened.environment.items() if key != "command"}
-    (older / "environment.json").write_text(json.dumps(told))
+    environment = {key: value for key, value in opened.environment.items() if key != "command"}
+    (older / "environment.json").write_text(json.dumps(environment))
     mien.export(older, out=tmp_path / "out")
     assert f"```sh\n{opened.experiment.command}\n" in (tmp_path / "out" / exported.CARD).read_text()

@@ -90,7 +90,7 @@ def test_a_joined_run_is_gone_on_with_and_not_on_another_corpus(joined_run, expe
     before = (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes()
     mien.train(experiment, [where[1], where[0], *SETTINGS], out=joined_run)
     assert (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes() == before
-    with pytest.raises(RunError, match=r"holds another experiment|begun on another corpus"):
+    with pytest.raises(RunError, match=r"holds another experiment|started on another corpus"):
         mien.train(experiment, [f"data.prepared={other}", SETTINGS[0], *SETTINGS[2:3]], out=joined_run)
 
 
@@ -99,7 +99,7 @@ def test_what_a_joined_run_was_trained_on_is_no_other_corpus(joined_run, prepare
         mien.evaluate(joined_run, on=prepared)
     mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=9), out=tmp_path / "prepared")
     done = mien.evaluate(joined_run, on=tmp_path / "prepared")
-    assert done.data["shared_speakers"] == ["s0", "s1"], "names in a table are told, not refused"
+    assert done.data["shared_speakers"] == ["s0", "s1"], "names in a table are reported, not refused"
 
 
 @pytest.mark.parametrize(

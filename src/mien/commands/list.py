@@ -1,4 +1,4 @@
-"""`mien list`: the readers, features, encoders, removals, experiments and models that there are."""
+"""`mien list`: the readers, features, encoders, removals, experiments and models that mien has."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,10 +16,10 @@ from mien.runs import exported
 
 
 def listing(what: str) -> Outcome:
-    """Tell what there is of a kind: "readers", "features", "encoders", "removals", "experiments" or "models".
+    """List all "readers", "features", "encoders", "removals", "experiments" or "models".
 
     Raises:
-        ConfigError: another kind.
+        ConfigError: `what` is none of these.
     """
     if what not in KINDS:
         raise ConfigError(unknown("list", what, KINDS))
@@ -78,8 +78,8 @@ def _experiments() -> list[dict[str, Any]]:
     rows = []
     for name in library.names():
         experiment = experiments.load(name)
-        told = ("title", "paper", "command", "cost", "expected")
-        rows.append({"name": name, **{key: getattr(experiment, key) for key in told}})
+        columns = ("title", "paper", "command", "cost", "expected")
+        rows.append({"name": name, **{key: getattr(experiment, key) for key in columns}})
     return rows
 
 
@@ -87,16 +87,16 @@ def _models() -> list[dict[str, Any]]:
     rows = []
     for name in exported.packaged():
         folder = exported.FOLDER / name
-        told, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
-        score, unsure = told.scores[0], told.unsure
+        model, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
+        score, unsure = model.scores[0], model.unsure
         rows.append(
             {
                 "name": name,
-                "classes": ", ".join(told.classes),
-                "members": len(told.members),
+                "classes": ", ".join(model.classes),
+                "members": len(model.members),
                 "size": f"{size / 1e6:.1f} MB",
-                "unheard speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
-                "on validation": f"answers {unsure.coverage:.0%}, of which {unsure.accuracy:.0%} are right",
+                "unseen speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
+                "on validation": f"answers {unsure.coverage:.0%}, {unsure.accuracy:.0%} of these correctly",
                 "source": f"{exported.CARD} in {folder}",
             }
         )

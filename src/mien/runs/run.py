@@ -1,7 +1,7 @@
 """The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
 
-What is missing or damaged raises RunError that names the file; no reader lets another error out. A Run reads a table or
-a JSON file once, and again when it was written since.
+A missing or damaged file raises RunError with its path, and no other error. A Run reads a table or a JSON file once,
+and again when it was written since.
 """
 
 import json
@@ -28,9 +28,21 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
-TARGETS = "targets"  # in the metadata of the weights: factor -> what of it was fitted on the training clips
-ANEW = "train it anew in another folder"
-WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")  # train nothing
+TARGETS = (
+    "targets"  # in the metadata of the weights: factor -> how its labels are encoded, fitted on the training clips
+)
+ANEW = "train it again in another folder"
+WORDS = (
+    "title",
+    "paper",
+    "command",
+    "cost",
+    "expected",
+    "provenance",
+    "reference",
+    "axes",
+    "claims",
+)  # no effect on training
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
@@ -47,7 +59,7 @@ class Cell(NamedTuple):
     folder: Path
 
     def place(self, split: str) -> dict[str, object]:
-        """`model, fold, seed, split` of a row on a part of its fold."""
+        """The columns `model, fold, seed, split` of a row, for a part of its fold."""
         return {"model": self.model, "fold": self.fold, "seed": self.seed, "split": split}
 
     @property
@@ -62,7 +74,7 @@ class Cell(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to train: predictions and embeddings are there, and weights that can be read."""
+        """Whether the cell is trained: predictions and embeddings exist, and the weights can be read."""
         if not all(path.is_file() for path in self.files):
             return False
         try:
@@ -82,9 +94,9 @@ class Run:
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
-        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment.
+        """Open a run to write or resume; raises RunError when the folder holds another experiment.
 
-        What an experiment tells, but does not do (`WORDS`), may differ, and is written anew.
+        Settings without effect on training (`WORDS`) may differ, and are written again.
         """
         path = folder / "experiment.yaml"
         resolved = experiment.model_dump(mode="json")
@@ -99,7 +111,7 @@ class Run:
             if there == resolved:
                 return Run(folder, experiment)
         elif folder.is_dir() and any(folder.iterdir()):
-            raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
+            raise RunError(f"{folder}: is not empty and is not a run; choose another --out")
         elif folder.exists() and not folder.is_dir():
             raise RunError(f"{folder}: is a file, not a folder; choose another --out")
         write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
@@ -107,14 +119,14 @@ class Run:
 
     @staticmethod
     def open(folder: Path | str) -> "Run":
-        """Open a run to read; raises RunError when it is none."""
+        """Open a run to read; raises RunError when the folder is not a run."""
         folder = Path(folder)
         path = folder / "experiment.yaml"
         if not path.is_file():
-            raise RunError(f"{folder}: no run folder (no experiment.yaml in it); 'mien train' makes one")
+            raise RunError(f"{folder}: not a run folder (no experiment.yaml in it); 'mien train' makes one")
         written = path.read_bytes()
         if b"\nrecipe:" in written and b"\ntarget:" not in written:
-            raise RunError(f"{folder}: was made by an older mien, which named settings and columns otherwise; {ANEW}")
+            raise RunError(f"{folder}: was made by an older mien with other names of settings and columns; {ANEW}")
         return Run(folder, experiments.load(path))
 
     @property
@@ -149,12 +161,12 @@ class Run:
     def require_cells(self) -> list[Cell]:
         """The finished cells; raises RunError when there is none."""
         if not (cells := self.cells):
-            raise RunError(f"{self.folder}: not one of its models is trained to the end; {AGAIN} to go on")
+            raise RunError(f"{self.folder}: none of its models is finished; {AGAIN} to resume")
         return cells
 
     @cached_property
     def splits(self) -> list[dict[str, Any]]:
-        """The folds: fold, and for train, validation and test their speakers and clips."""
+        """The folds: for each, `fold` and the speakers and clips of train, validation and test."""
         with reading(self.folder / "splits.json"):
             folds: list[dict[str, Any]] = self._mapping("splits.json", "folds")["folds"]
             for fold in folds:
@@ -163,14 +175,14 @@ class Run:
 
     @cached_property
     def units(self) -> dict[int, int]:
-        """Fold -> its unit, the first fold that trains on the same people: what may be drawn as independent."""
-        people = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
-        first = {trained: fold for fold, trained in reversed(people.items())}
-        return {fold: first[trained] for fold, trained in people.items()}
+        """Fold -> its unit, the first fold with the same training speakers; units are resampled as independent."""
+        speakers = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
+        first = {trained: fold for fold, trained in reversed(speakers.items())}
+        return {fold: first[trained] for fold, trained in speakers.items()}
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """The clips used, indexed by clip: the corpus's columns and `label`, of levels the number they are cut from."""
+        """The clips used, indexed by clip: the corpus's columns and `label`; for levels the number they derive from."""
         text = ("label",) if self.experiment.kind in ("classes", "soft") else ()
         return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
 
@@ -182,32 +194,32 @@ class Run:
 
     @property
     def tasks(self) -> pd.DataFrame | None:
-        """What heads say of factors besides the emotion, where the truth trained; None where there is nothing."""
+        """Predictions of other factors than the main target; None where there are none."""
         return self._optional("tasks.csv", ("clip", "factor", "truth", "predicted"))
 
     @property
     def leakage(self) -> pd.DataFrame | None:
-        """What is left of the speaker, or None where it was not measured."""
+        """How much the embeddings reveal about the speaker and other factors, or None where it was not measured."""
         return self._optional("leakage.csv", LEAKAGE)
 
     @property
     def leakage_by_speaker(self) -> pd.DataFrame | None:
-        """How often each speaker is named rightly by each probe, or None where it was not measured."""
+        """The recall of each speaker by each probe, or None where it was not measured."""
         return self._optional("leakage_by_speaker.csv", RECALLS)
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:
-        """How far emotions and speakers lie apart in the embeddings, or None where it was not measured."""
+        """Silhouette scores of emotions and speakers in the embeddings, or None where they were not measured."""
         return self._optional("silhouettes.csv", SILHOUETTES)
 
     @property
     def evaluations(self) -> dict[str, dict[str, Any]]:
-        """Scores on other corpora: the name of the evaluation -> its metrics, by name."""
+        """Scores on other corpora: name of the evaluation -> its metrics, sorted by name."""
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
 
     def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
-        """Model, fold and seed of the cells that an evaluation judged, or None where it does not tell."""
+        """Model, fold and seed of the cells that were evaluated, or None where that is not known."""
         columns = ["model", "fold", "seed"]
         table = self._optional(f"evaluations/{name}/folds.csv", columns)
         if table is None:
@@ -227,18 +239,18 @@ class Run:
 
     @property
     def certificate(self) -> dict[str, Any]:
-        """Hashes of files and split, and what was found."""
+        """The certificate of the split: hashes of files and split, and the findings."""
         return self._mapping(
             "certificate.json", "corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes"
         )
 
     @property
     def marks(self) -> list[str]:
-        """Sentences on leaks that the experiment accepted, to stand beside every figure; none where there is none."""
+        """Sentences on leaks that the experiment accepted, to be quoted with every score; empty without any."""
         return list(self.certificate.get("marks", ()))
 
     def history(self, cell: Cell) -> pd.DataFrame:
-        """One row an epoch."""
+        """The training history, one row per epoch."""
         path = cell.folder / "history.jsonl"
         with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
             history = pd.read_json(path, lines=True)
@@ -261,7 +273,7 @@ class Run:
             return self._levelled(cell, table), values
 
     def _levelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-        """The clips of a cell with the labels that it has learned from: levels are cut where its training clips say."""
+        """The clips of a cell with its own labels: the bounds of levels are fitted on its training clips."""
         if self.experiment.kind != "levels":
             return table
         with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
@@ -271,7 +283,7 @@ class Run:
     def write_embeddings(
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
     ) -> None:
-        """Write what `embeddings` reads."""
+        """Write the file that `embeddings` reads."""
         with atomic(cell.folder / "embeddings.safetensors") as temporary:
             save_file(
                 {name: np.ascontiguousarray(value) for name, value in values.items()},
@@ -285,7 +297,7 @@ class Run:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
     def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
-        """Write what `predictions` reads, or that of an evaluation: its `truth` is called after the main target."""
+        """Write predictions of the run or of an evaluation; the column `truth` is named after the main target."""
         self.write_table(name, table.rename(columns={"truth": self.target}))
 
     def write_json(self, name: str, value: object) -> None:
@@ -295,7 +307,7 @@ class Run:
     def _file(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
-            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to go on")
+            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
         return path
 
     def _optional(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
@@ -307,7 +319,7 @@ class Run:
         return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
 
     def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
-        """A JSON file that has at least these keys."""
+        """Read a JSON file that must have these keys."""
         path = self._file(name)
         with reading(path):
             values: dict[str, Any] = json.loads(self._once((path,), lambda: path.read_text(encoding="utf-8")))
