@@ -97,5 +97,5 @@ def test_more_cepstra_than_bands_are_refused():
 
 @pytest.mark.parametrize("setting", ["data.length.seconds=2", "data.masking={count: 1, seconds: 0.2}"])
 def test_an_experiment_cannot_cut_the_time_of_a_vector(setting):
-    with pytest.raises(ConfigError, match=r"functionals.*no time to cut"):
+    with pytest.raises(ConfigError, match=r"functionals.*no frames in time"):
         experiments.load("emodb", [setting])

@@ -3,7 +3,7 @@
 Clips and speakers are called `NAME/...`, where NAME is what the folder is called in `data.prepared`, and the column
 `corpus` holds NAME. A column that only some of the corpora have is missing for the others; one that is numbers in some
 and words in others is words. `file` stays relative to the root of its own corpus. The order is that of the names, so
-that the same folders give the same table however they are told.
+that the same folders give the same table in whatever order they are given.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,12 @@ from mien.corpora.corpus import typed
 from mien.data.prepared import Prepared
 from mien.errors import CorpusError, LeakError
 
-NAMED_BY_CHANCE = ("audformat", "table", "toy")  # readers whose speakers' names say nothing outside one folder
+NAMED_BY_CHANCE = ("audformat", "table", "toy")  # readers whose names of speakers mean nothing outside one folder
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Prepared corpora that are learned from together.
+    """Prepared corpora that models are trained on together.
 
     Attributes:
         parts: name -> the PREPARED folder, sorted by name.
@@ -42,8 +42,8 @@ class Joined:
         """Open several PREPARED folders.
 
         Raises:
-            CorpusError: one of them is none, or has a column `corpus` of its own.
-            LeakError: two of them hold the same file or the same people, who would be others under another name.
+            CorpusError: one of them is no PREPARED folder, or has a column `corpus` of its own.
+            LeakError: two of them hold the same file or the same speakers, who would have two names.
         """
         parts = {name: Prepared.open(folders[name]) for name in sorted(folders)}
         for (first, one), (second, other) in combinations(parts.items(), 2):
@@ -67,7 +67,7 @@ class Joined:
 
 
 def apart(name: str) -> tuple[str, str]:
-    """The corpus of a joined corpus's clip or speaker, and what it is called there."""
+    """The corpus of a clip or speaker of a joined corpus, and its name there."""
     corpus, _, own = name.partition("/")
     return corpus, own
 

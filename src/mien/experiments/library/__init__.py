@@ -2,7 +2,7 @@
 
 What li2020 assumes where the paper is silent: the weights of the multitask model's two tasks; the factor on the
 reversed gradient, and that it has no schedule; that a copy at another speed has another pitch too. The paper
-normalises neither by speaker nor by clip and says nothing of the training set's frames: nothing is normalised.
+normalises neither by speaker nor by clip and does not mention statistics of the training set: nothing is normalised.
 """
 
 from importlib import resources
@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, set[str]]:
-    """The plain values of an experiment and what it extends, and the entries of its provenance that may be no more.
+    """The plain values of an experiment and what it extends, and the entries of its provenance without a setting.
 
     Raises:
         ConfigError: there is none of this name, or it is no mapping in YAML.
