@@ -130,8 +130,7 @@ class Dataset:
     def folds(self, protocol: Protocol) -> list[Fold]:
         """The folds of a protocol over labelled clips.
 
-        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested are added to the training
-        clips of each fold.
+        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold.
         """
         folds = protocols.folds(self.labelled, protocol, apart=isinstance(self.prepared, Joined))
         if self.settings.unlabelled == "leave out":
