@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import mien
+from mien import experiments
 from mien.cli import main, output
 from mien.commands import Outcome
 from mien.errors import ConfigError, LeakError
@@ -194,6 +195,22 @@ def test_list_tells_name_and_source(capsys: pytest.CaptureFixture[str], what: st
         assert all(row[key] for key in keys | {"name"})
     assert main.main(["list", what]) == 0
     assert all(row["name"] in capsys.readouterr().out for row in rows[:1])
+
+
+def test_list_experiments_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from mien.cli.main import main; main(['list', 'experiments', '--json']); "
+        "print(sorted({'torch', 'scipy', 'numpy', 'pandas'} & set(sys.modules)), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stderr.strip() == "[]"
+
+
+def test_list_shows_what_an_experiment_extends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["list", "experiments", "--json"]) == 0
+    rows = {row.pop("name"): row for row in json.loads(capsys.readouterr().out)["experiments"]}
+    resolved = experiments.load("nemo")  # extends emodb, and has its paper from there
+    assert rows["nemo"] == {key: getattr(resolved, key) for key in rows["nemo"]}
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -271,8 +271,8 @@ def test_a_relabelled_corpus_has_another_hash(tmp_path: Path) -> None:
         ("corpus.csv", lambda text: text.replace(",0.6,", ",x,"), "row 3, column 'seconds': 'x' is no number"),
         ("corpus.csv", lambda text: "", "not a table with commas"),
         ("card.json", lambda text: text[:40], "not JSON"),
-        ("card.json", lambda text: text.replace('"root"', '"rot"'), "does not tell 'root'; prepare it again into"),
-        ("card.json", lambda text: text.replace('"hash"', '"hush"'), "does not tell 'hash'"),
+        ("card.json", lambda text: text.replace('"root"', '"rot"'), "has no text 'root'; prepare it again into"),
+        ("card.json", lambda text: text.replace('"hash"', '"hush"'), "has no text 'hash'"),
     ],
 )
 def test_a_broken_folder_is_refused_by_file_and_prepare_resumes(

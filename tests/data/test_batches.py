@@ -1,4 +1,4 @@
-"""Batches: the same numbers for a clip on any number of processes, cut, repeated, padded and masked as promised."""
+"""Batches: the same numbers for a clip on any number of processes, trimmed, repeated, padded and masked as promised."""
 
 from dataclasses import dataclass, replace
 
@@ -46,7 +46,7 @@ def test_the_middle_is_the_middle():
 
 @dataclass(frozen=True)
 class Clock:
-    """Frames that tell their own time in seconds; every third one is not usable where asked."""
+    """Frames whose values are their time in seconds; with `gaps` every third one is not usable."""
 
     seconds: float
     hop: float
@@ -101,16 +101,16 @@ def test_sound_and_pictures_of_a_clip_are_of_the_same_seconds(seconds, long, sho
         video = batch.video.values[row, batch.video.valid[row], 0]
         assert abs(len(audio) * 0.01 - len(video) * 0.04) <= 0.041
         filled = short == "constant" and whole < 1.2
-        told = min(len(video), round(whole / 0.04)) if filled else len(video)
-        beside = audio[(torch.arange(told) * 4).clamp(max=len(audio) - 1)]
-        difference = (video[:told] - beside).abs()
+        known = min(len(video), round(whole / 0.04)) if filled else len(video)
+        beside = audio[(torch.arange(known) * 4).clamp(max=len(audio) - 1)]
+        difference = (video[:known] - beside).abs()
         assert torch.minimum(difference, (difference - whole).abs()).max() <= 0.0401  # a step of the grid, cyclic
         if filled:
-            assert not video[told:].any()
+            assert not video[known:].any()
             assert not audio[round(whole / 0.01) :].any()
 
 
-def test_frames_that_are_not_usable_stay_so_and_a_clip_without_pictures_has_none():
+def test_unusable_frames_stay_so_and_without_pictures_there_are_none():
     loader = Loader(
         clocks([1.0, 2.0], gaps=True),
         batch_size=2,
@@ -144,10 +144,10 @@ def test_a_repeated_clip_shows_the_second_that_it_plays():
     )
     (batch,) = loader.epoch(0)
     shown = batch.video.values[0, :, 0]
-    heard = batch.audio.values[0, (torch.arange(50) * 24).clamp(max=1199), 0]
+    sound = batch.audio.values[0, (torch.arange(50) * 24).clamp(max=1199), 0]
     assert len(shown) == 50
-    assert bool((heard - shown).ge(-1e-5).all())
-    assert bool((heard - shown).le(0.24).all())
+    assert bool((sound - shown).ge(-1e-5).all())
+    assert bool((sound - shown).le(0.24).all())
 
 
 def test_no_picture_is_lost_where_a_clip_stays_as_long_as_it_is():
@@ -210,8 +210,8 @@ def test_the_parts_of_processes_make_up_the_global_batch(make_loader, count):
         filled = [piece.audio for piece in pieces if piece.clips]
         assert torch.equal(torch.cat([audio.values for audio in filled]), whole.audio.values)
         assert torch.equal(torch.cat([audio.valid for audio in filled]), whole.audio.valid)
-        drawn = torch.cat([piece.uniform("anything", 3) for piece in pieces])
-        assert torch.equal(drawn, whole.uniform("anything", 3))
+        numbers = torch.cat([piece.uniform("anything", 3) for piece in pieces])
+        assert torch.equal(numbers, whole.uniform("anything", 3))
         for row in range(whole.size):
             assert torch.equal(whole.part(torch.tensor([row])).uniform("x"), whole.uniform("x")[row : row + 1])
 
@@ -227,17 +227,17 @@ def test_an_epoch_holds_every_example_once_in_an_order_of_its_own(make_loader):
     assert [clip for batch in make_loader(training=False).epoch(1) for clip in batch.clips] == sorted(orders[0])
 
 
-def test_balanced_sampling_draws_by_weight(make_loader, make_examples):
+def test_balanced_sampling_is_by_weight(make_loader, make_examples):
     examples = make_examples(24)
     weights = torch.where(torch.arange(24) == 5, 23.0, 1.0)
-    drawn = [
+    sampled = [
         clip
         for epoch in range(100)
         for batch in make_loader(examples, weights=weights).epoch(epoch)
         for clip in batch.clips
     ]
-    assert len(drawn) == 2400
-    assert drawn.count("clip05") / 2400 == pytest.approx(0.5, abs=0.04)
+    assert len(sampled) == 2400
+    assert sampled.count("clip05") / 2400 == pytest.approx(0.5, abs=0.04)
 
 
 def test_masks_hide_no_more_than_promised_behind_the_clips_mean(make_loader):
@@ -254,7 +254,7 @@ def test_masks_hide_no_more_than_promised_behind_the_clips_mean(make_loader):
     assert torch.equal(masked.valid, plain.valid)
 
 
-def test_uniform_depends_on_seed_step_and_draw_alone():
+def test_uniform_depends_on_seed_step_and_name_alone():
     numbers = uniform(0, 0, "a", 1000)
     assert torch.equal(numbers, uniform(0, 0, "a", 1000))
     assert not any(torch.equal(numbers, uniform(*key, 1000)) for key in ((1, 0, "a"), (0, 1, "a"), (0, 0, "b")))
@@ -262,7 +262,7 @@ def test_uniform_depends_on_seed_step_and_draw_alone():
 
 
 @pytest.mark.parametrize("kind", ["none", "train", "speaker"])
-def test_normalisation_has_mean_zero_and_deviation_one_over_what_it_was_fit_on(make_examples, kind):
+def test_normalised_training_frames_have_mean_0_and_deviation_1(make_examples, kind):
     examples = make_examples(24)
     sources = list(zip(examples.clips, examples.speakers, examples.audio, strict=True))
     normalise = fit(kind, sources)

@@ -14,20 +14,22 @@ from mien.errors import CorpusError, LeakError
 
 
 def write(folder, name, speakers, *, seed=0, **columns):
-    """A prepared corpus of files that do not exist; the hashes of their bytes are drawn from the seed."""
+    """A prepared corpus of files that do not exist; the hashes of their bytes are random, by the seed."""
     root = folder / "root"
     root.mkdir(parents=True)
     clips = [f"{speaker}/{number}" for speaker in speakers for number in range(2)]
     table = pd.DataFrame({"clip": clips, "file": [f"{clip}.wav" for clip in clips]})
     table = table.assign(speaker=[clip.partition("/")[0] for clip in clips], emotion="anger", **columns)
-    told = check(name=name, root=root, table=table, licence=f"of {name}", source="", expected=None, scheme="canonical")
+    corpus = check(
+        name=name, root=root, table=table, licence=f"of {name}", source="", expected=None, scheme="canonical"
+    )
     digits = np.random.default_rng(seed).integers(16, size=(len(table), 64))
     hashes = ["".join(f"{digit:x}" for digit in row) for row in digits]
-    whole = told.table.assign(seconds=1.0, sha256=hashes)
-    return prepared.write(folder, told, whole, problem_table([Problem("", "")][:0]), place=root)
+    whole = corpus.table.assign(seconds=1.0, sha256=hashes)
+    return prepared.write(folder, corpus, whole, problem_table([Problem("", "")][:0]), place=root)
 
 
-def test_the_same_folders_give_the_same_table_however_they_are_told(tmp_path):
+def test_the_same_folders_give_the_same_table_in_any_order(tmp_path):
     write(tmp_path / "b", "emodb", ["03", "08"], seed=1, rating=[1.0, 2.5, 3.0, 4.0], level=[1.5, 2.0, 3.0, 4.0])
     write(tmp_path / "a", "table", ["03"], seed=2, level=["low", "high"], session="1")
     one = Joined.open({"b": tmp_path / "b", "a": tmp_path / "a"})

@@ -1,4 +1,4 @@
-"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles; or everybody is heard."""
+"""Protocols: everybody is tested once, nobody stands in two parts, pairs swap their roles; or all speakers are seen."""
 
 import re
 
@@ -90,7 +90,7 @@ def test_a_given_split_is_taken_as_it_is():
     ("word", "near"),
     [("dev", "validation"), ("val", "validation"), ("valid", "validation"), ("eval", "test"), ("Train", "train")],
 )
-def test_another_word_in_a_given_split_is_refused_and_an_empty_cell_is_unused(word, near):
+def test_a_given_split_refuses_other_words_and_skips_empty_cells(word, near):
     table = corpus({"a": None, "b": None, "c": None, "d": None})
     table["split"] = table["speaker"].map({"a": "train", "b": "validation", "c": "test", "d": None})
     (fold,) = folds(table, Protocol(name="given"))
@@ -107,7 +107,7 @@ def test_validation_that_equals_test_is_refused():
         )
 
 
-def test_what_cannot_be_done_is_told():
+def test_what_cannot_be_done_is_refused():
     with pytest.raises(ConfigError, match="too few"):
         folds(corpus({"a": None, "b": None}), Protocol(name="leave_one_speaker_out"))
     with pytest.raises(ConfigError, match="at least as many speakers"):
@@ -202,7 +202,7 @@ def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, t
     assert [set(part) for part in folds(shuffled, protocol)[0][1:]] == [set(part) for part in fold[1:]]
 
 
-def test_another_seed_deals_other_clips_and_the_parts_keep_the_corpus_s_order():
+def test_another_seed_splits_otherwise_and_keeps_the_corpus_order():
     table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
     first, second = (folds(table, Protocol(name="seen_speakers", seed=seed))[0] for seed in (0, 1))
     assert set(first.test) != set(second.test)
@@ -222,7 +222,7 @@ def ravdess(actors=3):
     return pd.DataFrame(rows, columns=["clip", "speaker", "repetition", "label"])
 
 
-def test_by_repetition_the_second_is_tested_and_the_first_trains_and_validates():
+def test_by_repetition_the_second_is_tested():
     table = ravdess()
     (fold,) = folds(table, Protocol(name="seen_speakers", by="repetition", test=("02",)))
     repetition = table.set_index("clip")["repetition"]
@@ -242,7 +242,7 @@ def test_a_clip_that_the_column_does_not_tell_of_is_not_used():
     assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"][2:])
 
 
-def test_everybody_who_is_tested_was_heard():
+def test_every_tested_speaker_is_in_training():
     table = ravdess()
     table.loc[table["speaker"] == "03", "repetition"] = "02"
     with pytest.raises(ConfigError, match=r"1 speakers would be tested and have no clip to train on \(03\)"):
@@ -260,10 +260,13 @@ def test_everybody_who_is_tested_was_heard():
         ({"by": "repetition", "test": ["02"], "test_share": 0.5}, "leave one of the two out"),
         ({"test_share": 0.0}, "test_share: input should be greater than 0"),
         ({"by": "repetition", "test": [2]}, "test.0: input should be a valid string"),
-        ({"name": "given", "seed": 1}, "'seed' is of the protocol seen_speakers; given has no use for it"),
+        (
+            {"name": "given", "seed": 1},
+            "'seed' is a setting of the protocol seen_speakers and not of given; leave it out",
+        ),
     ],
 )
-def test_a_heard_division_that_cannot_be_made_is_told(own, match):
+def test_seen_speakers_that_cannot_be_divided_are_refused(own, match):
     with pytest.raises(ConfigError, match=re.escape(match)):
         folds(ravdess(), parse(Protocol, {"name": "seen_speakers", **own}, "protocol"))
 
@@ -273,14 +276,14 @@ def test_one_or_two_clips_of_each_class_leave_none_to_validate():
         folds(celled({("a", "anger"): 2, ("a", "fear"): 1}), Protocol(name="seen_speakers"))
 
 
-def test_what_a_heard_division_takes_stands_in_its_settings_and_in_no_other():
+def test_defaults_of_seen_speakers_stand_in_its_settings_alone():
     dealt = Protocol(name="seen_speakers")
     assert (dealt.test_share, dealt.validation, dealt.seed) == (0.25, 0.2, 0)
-    told = Protocol(name="seen_speakers", by="repetition", test=("02",), seed=3)
-    assert (told.test_share, told.validation, told.seed) == (None, 0.2, 3)
+    given = Protocol(name="seen_speakers", by="repetition", test=("02",), seed=3)
+    assert (given.test_share, given.validation, given.seed) == (None, 0.2, 3)
     plain = Protocol(name="group_k_fold")
     assert (plain.test_share, plain.validation, plain.seed) == (None, None, None)
-    for protocol in (dealt, told, plain):
+    for protocol in (dealt, given, plain):
         assert parse(Protocol, protocol.model_dump(mode="json"), "protocol") == protocol
 
 

@@ -88,7 +88,7 @@ def test_other_settings_and_other_code_are_other_stores(
     assert len({store.folder, slower.folder, newer.folder}) == 3
 
 
-def test_a_clip_without_frames_is_refused_until_another_process_writes_them(store: FeatureStore) -> None:
+def test_missing_frames_are_refused_until_they_are_written(store: FeatureStore) -> None:
     with pytest.raises(CorpusError, match="no logmel of the clip 'c1'"):
         store.frames("c1")
     FeatureStore(store.prepared, "logmel", LOGMEL).extract(["c1"])

@@ -63,7 +63,7 @@ def test_a_score_that_is_no_number_chooses_nothing(make_recipe, make_loader, tmp
     assert json.loads((tmp_path / "history.jsonl").read_text())["validation uar"] == 0.1
 
 
-def test_inference_brings_what_is_asked_for(make_recipe, make_loader):
+def test_inference_gives_what_is_wanted(make_recipe, make_loader):
     recipe, loader = make_recipe(SETTINGS), make_loader(batch_size=10)
     plain, full = infer(recipe, loader, embed=False), infer(recipe, loader, branches=True)
     assert plain.embeddings == {}

@@ -74,7 +74,7 @@ def test_a_module_in_two_calls_has_one_state_and_in_two_phases_two():
     assert apart.state()[""]["state"][0]["step"] == 3
 
 
-def test_a_parameter_that_is_not_reached_does_not_move_even_with_momentum_and_decay():
+def test_a_parameter_that_is_not_reached_does_not_move():
     net = network()
     minimise = Optimisation(net, Optimiser(decay=0.5))
     for x, y in data(3):
@@ -144,7 +144,7 @@ def test_a_foreign_module_is_refused():
     ],
     ids=["batch norm", "batch norm without statistics", "dropout", "gru", "attention"],
 )
-def test_modules_that_move_or_draw_on_their_own_are_refused_unless_frozen(module):
+def test_modules_with_ambient_state_are_refused_unless_frozen(module):
     with pytest.raises(ConfigError, match=r"encoder\.0: (dropout|BatchNorm1d)"):
         Optimisation(nn.ModuleDict({"encoder": nn.Sequential(module)}), Optimiser())
     Optimisation(nn.ModuleDict({"teacher": Frozen(nn.Sequential(module)), "task": nn.Linear(1, 1)}), Optimiser())
@@ -194,7 +194,7 @@ def statistics(module):
     return torch.stack([module[1].running_mean, module[1].running_var]).clone()
 
 
-def test_a_step_commits_the_statistics_of_the_modules_named_and_of_no_other():
+def test_a_step_commits_the_statistics_of_named_modules_alone():
     net = normalised()
     minimise = Optimisation(net, Optimiser())
     x, _ = next(data())
@@ -218,7 +218,7 @@ def test_statistics_stay_where_no_step_is_taken():
     assert torch.equal(statistics(net["encoder"]), before)
 
 
-def test_what_is_forgotten_continues_as_with_a_new_optimiser_and_the_rest_as_before():
+def test_a_forgotten_module_continues_as_with_a_new_optimiser():
     forgetting, straight = network(), network()
     first, second = (Optimisation(net, Optimiser()) for net in (forgetting, straight))
     for x, y in data(3):

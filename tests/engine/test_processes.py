@@ -1,4 +1,4 @@
-"""Two gloo processes equal one, and a killed training resumes: the same weights."""
+"""Two gloo processes equal one, and a killed training run resumes: the same weights."""
 
 import json
 import re
@@ -54,11 +54,11 @@ def trained(run, tmp_path_factory):
     return folders
 
 
-@pytest.mark.parametrize("embedding", [*REMOVALS, "reader", "encoder"])
+@pytest.mark.parametrize("embedding", [*REMOVALS, "auxiliary", "encoder"])
 def test_two_processes_equal_one(trained, embedding):
     """Uneven parts, uneven numbers of known labels, a last batch of one clip that leaves one process empty.
 
-    Of every adversary, with two adversaries that begin anew in turn, of a reader, and of penalties between embeddings.
+    Of every adversary, with two that are reset in turn, of an auxiliary classifier, and of penalties of embeddings.
     """
     for name, tolerance in (("weights", 1e-10), ("gradients", 1e-6)):  # plain descent at rate 1 moves by the gradient
         one, two = (weights(folder / f"{name}.safetensors") for folder in trained)
@@ -67,11 +67,11 @@ def test_two_processes_equal_one(trained, embedding):
         assert own
         for key in own:
             torch.testing.assert_close(
-                two[key], one[key], rtol=0, atol=tolerance, msg=lambda told, key=key: f"{key}: {told}"
+                two[key], one[key], rtol=0, atol=tolerance, msg=lambda text, key=key: f"{key}: {text}"
             )
 
 
-def test_two_processes_train_a_cell_that_hears_and_sees(run, tmp_path):
+def test_two_processes_train_a_cell_on_sound_and_pictures(run, tmp_path):
     """Statistics of two trunks are of both processes' clips; the first alone validates, predicts and writes."""
     assert run("prepare", tmp_path / "prepared")[0] == 0
     for words in (["cell"], ["two", "cell"]):
@@ -85,7 +85,7 @@ def test_two_processes_train_a_cell_that_hears_and_sees(run, tmp_path):
         assert first.keys() == second.keys()
         for key, value in first.items():
             torch.testing.assert_close(
-                second[key], value, rtol=1e-4, atol=1e-4, msg=lambda told, key=key: f"{key}: {told}"
+                second[key], value, rtol=1e-4, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}"
             )
     assert any("video" in key and "mean" in key for key in weights(one / "weights.safetensors"))
     for name in ("predictions.csv", "tasks.csv"):

@@ -52,10 +52,10 @@ ADVERSARIES = {  # all in one recipe: an embedding each, and what stands between
             }
             for how in REMOVALS
         },
-        "reader": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "auxiliary": ["emotion"]},
+        "auxiliary": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "auxiliary": ["emotion"]},
     },
     "penalties": {
-        "hsic": {"between": ["none", "reader"], "weight": 0.5},
+        "hsic": {"between": ["none", "auxiliary"], "weight": 0.5},
         "orthogonality": {"between": ["confusion", "none"], "weight": 0.5},
     },
 }
@@ -74,7 +74,7 @@ make_recipe = conftest.make_recipe.__wrapped__()
 
 
 def resume(folder: Path, epochs: int, kill_at: int | None, dtype: torch.dtype = torch.float32) -> None:
-    """Train with random cuts and masks; scores rise and fall, so that the best epoch is neither first nor last."""
+    """Train on random parts with masks; scores rise and fall, so that the best epoch is neither first nor last."""
     recipe = make_recipe(SETTINGS, dtype=dtype)
     loader = make_loader(
         length=Length(seconds=0.25, long="random", short="pad"),
@@ -132,8 +132,8 @@ def equal(folder: Path) -> None:
                 # about 70/30; labels are known for the first clips only, so for one process more than for the other
                 batch.labels["emotion"][4:] = -1
                 rows = torch.arange(batch.size)
-                cut = -(-7 * batch.size // 10)
-                part = rows if count == 1 else rows[:cut] if rank == 0 else rows[cut:]
+                first = -(-7 * batch.size // 10)
+                part = rows if count == 1 else rows[:first] if rank == 0 else rows[first:]
                 recipe.step(batch.part(part).to(torch.device("cpu"), dtype), minimise)
                 done += 1
                 if done >= steps:
@@ -144,7 +144,7 @@ def equal(folder: Path) -> None:
 
 
 def cell(prepared: Path, folder: Path) -> None:
-    """Train a cell that hears and sees; each process trains its part, and the first infers alone."""
+    """Train a cell on sound and pictures; each process trains its part, and the first infers alone."""
     import test_cell
 
     test_cell.trained(test_cell.experiment(prepared, **CELL), folder)
@@ -186,8 +186,8 @@ def serve() -> None:
         if words[0] == "two":
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = str(free.getsockname()[1])
-            told = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            words, ranks = words[1:], [{"RANK": str(rank), "LOCAL_RANK": str(rank), **told} for rank in (0, 1)]
+            variables = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            words, ranks = words[1:], [{"RANK": str(rank), "LOCAL_RANK": str(rank), **variables} for rank in (0, 1)]
         children = [forked(words, rank) for rank in ranks]
         statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
         print(next((status for status in statuses if status), 0), flush=True)

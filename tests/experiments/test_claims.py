@@ -17,7 +17,7 @@ AXES = {
 }
 MODELS = ("alone", "plain_9", "plain_4", "old_9", "old_4", "new_9", "new_4")
 SCORE = {"says": "It is so.", "kind": "above", "factor": "emotion", "measure": "macro_f1"}
-TOLD = {name: {"main": ("emotion",), "who": ("speaker",)} for name in MODELS}
+CARRIED = {name: {"main": ("emotion",), "who": ("speaker",)} for name in MODELS}
 
 
 def claimed(text: str, axes: object = AXES) -> tuple[Claim, Axes]:
@@ -89,12 +89,12 @@ def test_what_is_named_has_to_be_there_and_others_are_what_is_there() -> None:
     assert compared("{models: [old_9, new_9], minus: alone}", some) == []
 
 
-def test_places_are_told_by_all_axes() -> None:
+def test_a_place_has_a_value_on_each_axis() -> None:
     _, axes = claimed("{along: size}")
     assert places(axes, ["alone", "old_4"]) == {"alone": {}, "old_4": {"method": "old", "size": "4"}}
 
 
-def test_a_claim_is_asked_in_its_own_way_first() -> None:
+def test_the_own_way_of_a_claim_comes_first() -> None:
     claim, _ = claimed(
         "{models: alone, minus: chance, embedding: who, also: {b: {clips: balanced}, s: {probe: strongest}}}"
     )
@@ -106,7 +106,7 @@ def test_a_claim_is_asked_in_its_own_way_first() -> None:
     ("text", "sentence"),
     [
         ("{models: alone}", "give one of 'minus' (what the models are compared with) and 'along' (an axis)"),
-        ("{minus: chance}", "'models' is missing: whose score it is"),
+        ("{minus: chance}", "'models' is missing: name the models whose scores are compared"),
         (
             "{models: alone, minus: {method: old, size: 4}}",
             "'minus' names one axis, or models; the rest of both sides is the same",
@@ -232,7 +232,7 @@ def test_a_claim_that_does_not_fit_itself_is_refused(text: str, sentence: str) -
 def test_a_claim_names_what_its_experiment_has(text: str, sentence: str) -> None:
     claim, axes = claimed(text)
     with pytest.raises(ConfigError) as caught:
-        check(axes, {"one": claim}, TOLD, ["UA test"])
+        check(axes, {"one": claim}, CARRIED, ["UA test"])
     assert str(caught.value) == sentence
 
 
@@ -249,7 +249,7 @@ def test_a_claim_names_what_its_experiment_has(text: str, sentence: str) -> None
         ),
         (
             {"method": {"plain": ["plain_9", "plain_4"]}},
-            "axes: models 'plain_9' and 'plain_4' have the same place (method plain); tell them apart",
+            "axes: models 'plain_9' and 'plain_4' have the same place (method plain); give one another value",
         ),
         (
             {"model": {"a": ["plain_9"]}},
@@ -264,7 +264,7 @@ def test_a_claim_names_what_its_experiment_has(text: str, sentence: str) -> None
 def test_axes_tell_the_models_of_the_experiment_apart(axes: object, sentence: str) -> None:
     found = parse(Claimed, {"axes": axes}, "file")
     with pytest.raises(ConfigError) as caught:
-        check(found.axes, {}, TOLD)
+        check(found.axes, {}, CARRIED)
     assert str(caught.value).startswith(sentence)
 
 

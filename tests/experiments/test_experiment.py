@@ -39,14 +39,14 @@ def test_every_setting_that_matters_has_a_provenance(name):
         mode="json", include={"recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds"}
     )
     tree["data"].pop("prepared")
-    told = experiment.provenance
-    untold = [
-        key for key in settings(tree) if not any(key == prefix or key.startswith(f"{prefix}.") for prefix in told)
+    known = experiment.provenance
+    unknown = [
+        key for key in settings(tree) if not any(key == prefix or key.startswith(f"{prefix}.") for prefix in known)
     ]
-    assert not untold
+    assert not unknown
     dangling = [
         prefix
-        for prefix in told
+        for prefix in known
         if not any(key == prefix or key.startswith(f"{prefix}.") for key in _all_keys(experiment))
     ]
     assert not dangling
@@ -67,10 +67,10 @@ def _all_keys(experiment):
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = experiments.load(name).model_dump(mode="json")
     free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.", "axes.")  # names of users
-    told = {"encoder.name", *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES)}
+    names = {"encoder.name", *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES)}
     checked = 0
     for key in settings(raw):
-        if key.startswith(free) or key in {"provenance", "reference", "data.copies", *told} or ".figures." in key:
+        if key.startswith(free) or key in {"provenance", "reference", "data.copies", *names} or ".figures." in key:
             continue
         broken = copy.deepcopy(raw)
         *place, last = key.split(".")
@@ -157,9 +157,9 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
         ([*SEEN, "encoder={audio: vgg}"], "encoder: none for video"),
         ([*UNITS, "encoder={audio: vgg, video: vgg}"], "vgg reads square crops of 1 or 3 channels"),
         ([*SEEN, "encoder={audio: vgg, video: cnn_gru}"], "cnn_gru reads"),
-        ([*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"], "no longer at one time"),
+        ([*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"], "no longer in step"),
         ([*SEEN, "data.audio=null", "encoder=vgg", "data.copies={slow: {speed: 0.9}}"], "'copies' are of sound"),
-        ([*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"], "masks are of sound"),
+        ([*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"], "masks apply to sound"),
         ([*UNITS, "data.audio=null", "encoder=vector", "data.length.seconds=2"], "'columns' has one vector a clip"),
     ],
 )
@@ -195,14 +195,14 @@ def test_overrides_reach_every_depth_and_leave_the_rest():
     assert changed.models == plain.models
 
 
-def test_numbers_are_read_as_in_yaml_1_2_and_a_key_told_twice_is_refused():
+def test_numbers_are_read_as_in_yaml_1_2_and_a_key_given_twice_is_refused():
     read = yaml.load("{a: 1e-3, b: 1.5E+2, c: 12, d: -.5, e: no, f: true, g: 2024-01-01, h: 1.2.3}", Loader)
     assert read == {"a": 0.001, "b": 150.0, "c": 12, "d": -0.5, "e": "no", "f": True, "g": "2024-01-01", "h": "1.2.3"}
-    with pytest.raises(yaml.YAMLError, match="told twice"):
+    with pytest.raises(yaml.YAMLError, match="given twice"):
         yaml.load("a: 1\nb: 2\na: 3", Loader)
 
 
-def test_a_file_extends_another_and_a_circle_is_told(tmp_path):
+def test_a_file_extends_another_and_a_circle_is_refused(tmp_path):
     (tmp_path / "mine.yaml").write_text("extends: li2020\ntraining: {epochs: 2}\nmodels: {MEnAN: null}\n")
     mine = experiments.load(tmp_path / "mine.yaml")
     assert mine.training.epochs == 2
@@ -261,9 +261,9 @@ def test_what_a_file_changes_is_ours_unless_it_tells_more(tmp_path):
 
 def test_a_shipped_experiment_tells_its_own_departures():
     for name in ("li2020-emodb", "li2020-ravdess"):
-        told = experiments.load(name).provenance
-        assert told["training.epochs"] == told["data.normalisation"] == "ours"
-        assert not [key for key in told if key not in _prefixes(_all_keys(experiments.load(name)))]
+        sources = experiments.load(name).provenance
+        assert sources["training.epochs"] == sources["data.normalisation"] == "ours"
+        assert not [key for key in sources if key not in _prefixes(_all_keys(experiments.load(name)))]
 
 
 def _prefixes(keys):

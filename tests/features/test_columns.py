@@ -33,7 +33,7 @@ def config(*names: str, dimension: int = 1) -> columns.Config:
     return features.parse("columns", {"columns": names, "dimension": dimension})
 
 
-def test_a_pattern_takes_what_matches_in_sorted_order_and_names_keep_theirs():
+def test_a_pattern_is_sorted_and_names_keep_their_order():
     starred = columns.vectors(TABLE, config("AU*_r", dimension=2), "table")
     named = columns.vectors(TABLE, config("AU12_r", "AU01_r", dimension=2), "table")
     assert starred["a"].tolist() == [[0.5, 1.5]]

@@ -76,10 +76,10 @@ def test_a_clip_without_pictures_has_no_frames_and_is_not_missing(store):
 
 
 def test_vectors_of_sound_have_no_reasons_and_are_all_valid(corpus):
-    heard = open_store(Joined.of(corpus), "logmel", features.parse("logmel", {}))
-    assert heard.extract(["voice"]).empty
-    assert heard.valid("voice").all()
-    assert len(heard.valid("voice")) == heard.length("voice") > 0
+    sound = open_store(Joined.of(corpus), "logmel", features.parse("logmel", {}))
+    assert sound.extract(["voice"]).empty
+    assert sound.valid("voice").all()
+    assert len(sound.valid("voice")) == sound.length("voice") > 0
 
 
 def test_auto_is_kept_under_the_detector_that_it_stands_for(tmp_path, monkeypatch):

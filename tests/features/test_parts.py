@@ -50,12 +50,12 @@ def speech():
     """Toy people, one after the other, about 15 s."""
     rng = np.random.default_rng(0)
     people = sample_people(3, rng)
-    said = [
+    sentences = [
         voice.speak(sentence, person, express(emotion, 1.0, 0.1, rng), seconds=2.0, snr=30.0, rng=rng).samples
         for person in people
         for sentence, emotion in zip(SENTENCES[:2], ("anger", "sadness"), strict=True)
     ]
-    return np.concatenate(said)
+    return np.concatenate(sentences)
 
 
 def test_pitch_in_pieces_is_nearly_that_of_each_part_alone(speech):
@@ -87,17 +87,17 @@ def test_what_holds_pitch_is_made_of_the_same_frames(speech, name):
 
 
 def test_what_overlaps_is_computed_once(monkeypatch):
-    heard = []
+    searched = []
     extract = features.extract
 
     def watched(name, sounds, config):
-        heard.extend(sounds)
+        searched.extend(sounds)
         return extract(name, sounds, config)
 
     monkeypatch.setattr(features, "extract", watched)
     places = [slice(start, start + 16_000) for start in range(0, 16_001, 1_600)]
     extract_parts("logmel", SOUND, places, features.parse("logmel", {}))
-    assert sum(map(len, heard)) < 1.8 * len(SOUND) < 0.5 * sum(place.stop - place.start for place in places)
+    assert sum(map(len, searched)) < 1.8 * len(SOUND) < 0.5 * sum(place.stop - place.start for place in places)
 
 
 def test_the_edges_of_a_part_are_not_those_of_the_whole():

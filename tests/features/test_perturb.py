@@ -43,7 +43,7 @@ def test_tempo_moves_length_alone(speed: float, hertz: float) -> None:
 
 @pytest.mark.parametrize("by", ["resampling", "tempo"])
 def test_what_happens_when_stays_in_its_place(by: str) -> None:
-    """A burst from 1.0 to 1.2 s of a three-second clip is heard around 1.1 s / speed."""
+    """A burst from 1.0 to 1.2 s of a three-second clip is at around 1.1 s / speed."""
     waveform = np.zeros(3 * RATE, np.float32)
     waveform[RATE : RATE + 3_200] = np.random.default_rng(0).uniform(-0.5, 0.5, 3_200)
     for speed in (0.8, 1.2):
@@ -66,7 +66,7 @@ def test_stretching_by_one_gives_the_sound_back() -> None:
     np.testing.assert_allclose(stretched(waveform, 1.0, RATE), waveform, atol=1e-6)
 
 
-def test_nothing_asked_is_nothing_done() -> None:
+def test_default_settings_change_nothing() -> None:
     waveform = sine(100)
     assert perturbed(waveform, FeatureConfig()) is waveform
 

@@ -87,19 +87,19 @@ def write(
     return file
 
 
-def shift(heard: NDArray[np.float32], truth: NDArray[np.float32]) -> int:
-    """By how many samples `heard` lags behind `truth`, from the peak of their cross-correlation."""
-    size = 2 * max(len(heard), len(truth))
-    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(truth, size)))
+def shift(sound: NDArray[np.float32], truth: NDArray[np.float32]) -> int:
+    """By how many samples `sound` lags behind `truth`, from the peak of their cross-correlation."""
+    size = 2 * max(len(sound), len(truth))
+    product = np.fft.irfft(np.fft.rfft(sound, size) * np.conj(np.fft.rfft(truth, size)))
     lag = int(np.argmax(product))
     return lag if lag < size // 2 else lag - size
 
 
-def fidelity(heard: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+def fidelity(sound: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     """Signal-to-error ratio in dB, away from the edges."""
-    count = min(len(heard), len(truth))
+    count = min(len(sound), len(truth))
     inner = slice(800, count - 800)
-    error = heard[:count][inner] - truth[:count][inner]
+    error = sound[:count][inner] - truth[:count][inner]
     return float(10 * np.log10(np.mean(truth[:count][inner] ** 2) / (np.mean(error**2) + 1e-20)))
 
 
@@ -116,16 +116,16 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_same_sound_at_the_same_time(encoded: dict[str, Path], name: str) -> None:
     *_, rate, delay, least = FORMATS[name]
-    heard, truth = read_audio(encoded[name], rate=rate), sound(rate)
-    assert shift(heard, truth) == delay
-    assert fidelity(heard[delay:], truth) > least
+    found, truth = read_audio(encoded[name], rate=rate), sound(rate)
+    assert shift(found, truth) == delay
+    assert fidelity(found[delay:], truth) > least
     assert len(read_audio(encoded[name])) == pytest.approx(48_000, abs=1600)
-    assert heard.dtype == np.float32
+    assert found.dtype == np.float32
     assert probe(encoded[name]).seconds == pytest.approx(3, abs=0.1)
     assert probe(encoded[name])[1:] == (True, False)
 
 
-def test_sixteen_bit_sound_at_the_asked_rate_is_exact(tmp_path: Path) -> None:
+def test_sixteen_bit_sound_at_its_own_rate_is_exact(tmp_path: Path) -> None:
     integers = np.random.default_rng(0).integers(-(2**15), 2**15, 20_000).astype("<i2")
     with wave.open(str(tmp_path / "exact.wav"), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
@@ -144,7 +144,7 @@ def test_mono_is_the_mean_of_the_channels(tmp_path: Path) -> None:
     assert np.abs(read_audio(six) - noise.mean(axis=0)).max() < 1e-6
 
 
-def test_opposite_channels_cancel_and_are_told(tmp_path: Path) -> None:
+def test_opposite_channels_cancel_and_are_refused(tmp_path: Path) -> None:
     left = sound(16_000)
     file = write(tmp_path / "opposite.wav", np.stack([left, -left]), encoder="pcm_f32le", layout="stereo")
     assert np.array_equal(read_audio(file, silent="allow"), np.zeros(48_000, np.float32))
@@ -152,7 +152,7 @@ def test_opposite_channels_cancel_and_are_told(tmp_path: Path) -> None:
         read_audio(file)
 
 
-def test_full_scale_in_all_channels_does_not_clip_and_float_beyond_it_is_kept(tmp_path: Path) -> None:
+def test_full_scale_does_not_clip_and_float_beyond_it_is_kept(tmp_path: Path) -> None:
     loud = np.tile(1.9 * np.sin(np.arange(32_000) / 8).astype(np.float32), (2, 1))
     kept = read_audio(write(tmp_path / "a.wav", loud, encoder="pcm_f32le", layout="stereo"))
     changed = read_audio(write(tmp_path / "b.wav", loud, encoder="pcm_f32le", layout="stereo", rate=32_000))
@@ -163,10 +163,10 @@ def test_full_scale_in_all_channels_does_not_clip_and_float_beyond_it_is_kept(tm
 @pytest.mark.parametrize("source", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_resampling_keeps_level_and_phase_of_a_tone(tmp_path: Path, source: int) -> None:
     tone = np.sin(2 * np.pi * 1234.5 * np.arange(source * 2) / source)
-    heard = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=source))
+    found = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=source))
     truth = np.sin(2 * np.pi * 1234.5 * np.arange(32_000) / 16_000)
-    assert len(heard) == 32_000
-    assert np.abs(heard - truth)[200:-200].max() < 2e-4
+    assert len(found) == 32_000
+    assert np.abs(found - truth)[200:-200].max() < 2e-4
 
 
 @pytest.mark.parametrize(("hertz", "low", "high"), [(7000, -0.1, 0.1), (8400, -np.inf, -95), (12_000, -np.inf, -95)])
@@ -174,8 +174,8 @@ def test_resampling_passes_what_the_rate_can_hold_and_nothing_folds_back(
     tmp_path: Path, hertz: int, low: float, high: float
 ) -> None:
     tone = np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000)
-    heard = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=48_000), silent="allow")
-    level = 10 * np.log10(2 * np.mean(heard[1000:-1000].astype(np.float64) ** 2) + 1e-30)
+    found = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=48_000), silent="allow")
+    level = 10 * np.log10(2 * np.mean(found[1000:-1000].astype(np.float64) ** 2) + 1e-30)
     assert low <= level <= high
 
 
@@ -243,9 +243,9 @@ def test_sound_that_begins_late_or_has_a_hole_stays_in_media_time(tmp_path: Path
     file = write(tmp_path / f"late.{form}", truth, **how)
     first, second = truth[: 4 * frame], truth[4 * frame :]
     expected = np.concatenate([np.zeros(12_000), first, np.zeros(8000), second])
-    heard = read_audio(file)
-    assert len(heard) == len(expected)
-    assert np.abs(heard - expected).max() < 1e-4
+    found = read_audio(file)
+    assert len(found) == len(expected)
+    assert np.abs(found - expected).max() < 1e-4
     assert probe(file) == (pytest.approx(5.0, abs=0.05), True, True)
 
 

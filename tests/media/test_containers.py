@@ -58,7 +58,7 @@ def float_wav(file: Path, samples: np.ndarray, rate: int = 16_000) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Three seconds of noise in the formats whose truncation can be told; mp4 with its index in front."""
+    """Three seconds of noise in the formats whose truncation can be detected; mp4 with its index in front."""
     folder = tmp_path_factory.mktemp("whole")
     options = {"mp4": {"movflags": "faststart"}}
     return {form: write(folder / f"a.{form}", form, code, **options.get(form, {})) for form, code in FORMATS.items()}
@@ -77,7 +77,7 @@ def refused(file: Path) -> str:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_truncated_file_is_told_and_a_whole_one_is_read(whole: dict[str, Path], tmp_path: Path, form: str) -> None:
+def test_a_truncated_file_is_refused_and_a_whole_one_is_read(whole: dict[str, Path], tmp_path: Path, form: str) -> None:
     assert len(read_audio(whole[form])) == pytest.approx(48_000, abs=1600)
     content = whole[form].read_bytes()
     for share in (0.3, 0.6, 0.9):
@@ -92,7 +92,7 @@ def test_a_truncated_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     assert "damaged at its head" in refused(tmp_path / "cut.mp4")
 
 
-def test_a_part_before_the_cut_of_a_truncated_file_is_read(whole: dict[str, Path], tmp_path: Path) -> None:
+def test_a_part_before_the_end_of_a_truncated_file_is_read(whole: dict[str, Path], tmp_path: Path) -> None:
     content = whole["wav"].read_bytes()
     (tmp_path / "cut.wav").write_bytes(content[: len(content) // 2])
     assert np.array_equal(read_audio(tmp_path / "cut.wav", end=1.0), read_audio(whole["wav"], end=1.0))
@@ -111,7 +111,7 @@ def test_a_wav_file_written_to_a_pipe_is_not_truncated(whole: dict[str, Path], t
 
 
 @pytest.mark.parametrize(("form", "count"), [("flac", 6000), ("flac", 1), ("mp3", 6000), ("mp4", 6000)])
-def test_damage_in_the_middle_is_told_with_its_time(
+def test_damage_in_the_middle_is_refused_with_its_time(
     whole: dict[str, Path], tmp_path: Path, form: str, count: int
 ) -> None:
     content = bytearray(whole[form].read_bytes())
@@ -184,7 +184,7 @@ def test_a_name_is_a_name_and_a_link_is_followed(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rate", [16_000, 48_000])
-def test_one_sample_that_is_no_number_is_told(tmp_path: Path, value: float, rate: int) -> None:
+def test_one_sample_that_is_no_number_is_refused(tmp_path: Path, value: float, rate: int) -> None:
     samples = NOISE[:30_000].copy()
     assert len(read_audio(float_wav(tmp_path / "a.wav", samples, rate))) == 30_000 * 16_000 / rate
     samples[20_000] = value
@@ -202,7 +202,7 @@ def test_silence_is_refused_unless_allowed(tmp_path: Path) -> None:
             assert np.abs(read_audio(file)).max() == level
 
 
-def test_a_sound_track_without_samples_is_told(tmp_path: Path) -> None:
+def test_a_sound_track_without_samples_is_refused(tmp_path: Path) -> None:
     assert "without samples" in refused(float_wav(tmp_path / "a.wav", np.zeros(0)))
 
 

@@ -1,4 +1,4 @@
-"""Real recordings: what their headers and an independent reader say, `read_audio` gives."""
+"""Real recordings: `read_audio` agrees with their headers and an independent decoder."""
 
 import wave
 from pathlib import Path

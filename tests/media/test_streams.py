@@ -209,16 +209,14 @@ def test_black_and_white_of_limited_range_are_expanded() -> None:
     luma = np.frombuffer(frame.planes[0], np.uint8).copy().reshape(48, -1)
     luma[:, :32], luma[:, 32:] = 16, 235
     frame.planes[0].update(luma)
-    for told, expected in ((0, (0, 255)), (1, (0, 255)), (2, (16, 235))):  # not told, limited, full
-        frame.color_range = told
+    for given, expected in ((0, (0, 255)), (1, (0, 255)), (2, (16, 235))):  # not given, limited, full
+        frame.color_range = given
         for values in (Picture(frame, 0.0).grey(), Picture(frame, 0.0).rgb()):
             assert (set(values[:, :32].ravel()), set(values[:, 32:].ravel())) == ({expected[0]}, {expected[1]})
 
 
 @pytest.mark.parametrize(("encoder", "form"), [("libx264", "mov"), ("mpeg4", "avi"), ("mpeg2video", "mpegts")])
-def test_pictures_that_are_stored_in_another_order_come_in_the_order_of_time(
-    tmp_path: Path, encoder: str, form: str
-) -> None:
+def test_pictures_come_in_the_order_of_time(tmp_path: Path, encoder: str, form: str) -> None:
     when = [index / 25 for index in range(12)]
     how = {"encoder": encoder, "form": form, "options": {"bf": "2"}, "tick": 25}
     _, pictures = parted(list(stream_media(write(tmp_path / "a", when, **how))))
@@ -229,7 +227,7 @@ def test_pictures_that_are_stored_in_another_order_come_in_the_order_of_time(
     assert blue[-1] > 90
 
 
-def test_a_variable_rate_gives_an_even_grid_that_is_absent_where_nothing_is_shown(tmp_path: Path) -> None:
+def test_a_variable_rate_gives_an_even_grid_with_gaps(tmp_path: Path) -> None:
     when = [0.5, 0.52, 0.7, 0.731, 1.2, 3.9, 4.0]
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=5.0)
     sound, pictures = parted(list(stream_media(file)))
@@ -260,15 +258,15 @@ def test_a_grid_counts_from_the_start_of_a_part(talk: Path) -> None:
 @pytest.mark.parametrize(("start", "end"), [(0.0, 0.5), (1.25, 1.75), (1.3, 2.05), (1.9, None)])
 def test_a_part_is_that_part_of_the_whole(tmp_path: Path, form: str, start: float, end: float | None) -> None:
     file = write(tmp_path / "a", form=form, encoder="mpeg4", sound=2.0)
-    heard, seen = parted(list(stream_media(file, start=start, end=end)))
+    sound, pictures = parted(list(stream_media(file, start=start, end=end)))
     _, whole = parted(list(stream_media(file)))
-    assert np.array_equal(heard, read_audio(file, start=start, end=end))
+    assert np.array_equal(sound, read_audio(file, start=start, end=end))
     inside = [picture for picture in whole if start - 1e-3 <= picture.time < (end or 9)]
-    ours = seen[len(seen) - len(inside) :]
+    ours = pictures[len(pictures) - len(inside) :]
     assert [picture.time for picture in ours] == pytest.approx([picture.time for picture in inside])
     assert all(np.array_equal(one.rgb(), two.rgb()) for one, two in zip(ours, inside, strict=True))
-    if len(seen) > len(inside):
-        assert seen[0].time == start
+    if len(pictures) > len(inside):
+        assert pictures[0].time == start
 
 
 def test_a_part_decodes_its_neighbourhood_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,16 +274,16 @@ def test_a_part_decodes_its_neighbourhood_only(tmp_path: Path, monkeypatch: pyte
     decoded = []
     advance = film.Film.advance
     monkeypatch.setattr(film.Film, "advance", lambda self: (decoded.append(1), advance(self))[1])
-    heard, seen = parted(list(stream_media(file, start=8.0, end=8.5)))
-    assert len(seen) == 5
-    assert np.array_equal(heard, read_audio(file, start=8.0, end=8.5))
+    sound, pictures = parted(list(stream_media(file, start=8.0, end=8.5)))
+    assert len(pictures) == 5
+    assert np.array_equal(sound, read_audio(file, start=8.0, end=8.5))
     assert 5 <= len(decoded) <= 20
 
 
-def test_a_part_that_is_not_there_is_refused_and_one_beyond_the_sound_alone_is_not(tmp_path: Path) -> None:
+def test_a_part_beyond_the_file_is_refused_beyond_its_sound_not(tmp_path: Path) -> None:
     file = write(tmp_path / "a.mov", [index / 10 for index in range(40)], sound=1.5)
-    heard, seen = parted(list(stream_media(file, start=3.0, end=4.0)))
-    assert (len(heard), len(seen)) == (0, 10)
+    sound, pictures = parted(list(stream_media(file, start=3.0, end=4.0)))
+    assert (len(sound), len(pictures)) == (0, 10)
     assert refused(file, start=3.0, end=5.0) == "ends at 4.00 s, before the part from 3.00 to 5.00 s does"
     assert refused(file, start=7.0) == "ends before 7.00 s, where the part begins"
     none = "has no part from {} to {} seconds; the start must be 0 or more, the end later"
@@ -293,7 +291,7 @@ def test_a_part_that_is_not_there_is_refused_and_one_beyond_the_sound_alone_is_n
         assert refused(file, start=start, end=end) == none.format(start, end)
 
 
-def test_a_file_may_hold_pictures_alone_or_sound_alone_and_a_cover_is_no_film(tmp_path: Path) -> None:
+def test_files_of_pictures_or_sound_alone_and_a_cover_picture(tmp_path: Path) -> None:
     assert len(times(write(tmp_path / "mute.mov"))) == COUNT
     assert times(write(tmp_path / "sound.mov", [], sound=1.0)) == []
     covered = write(tmp_path / "cover.mp4", encoder="mpeg4", form="mp4", sound=1.0, cover=True)
@@ -304,7 +302,7 @@ def test_a_file_may_hold_pictures_alone_or_sound_alone_and_a_cover_is_no_film(tm
     assert len(parted(items)[0]) == 16_000
 
 
-def test_of_several_video_streams_the_default_one_is_shown_and_else_the_largest(tmp_path: Path) -> None:
+def test_the_default_video_stream_is_read_and_else_the_largest(tmp_path: Path) -> None:
     for default, width in ((0, 32), (1, WIDTH), (2, 48), (None, WIDTH)):
         with av.open(str(tmp_path / "two.mkv"), "w", format="matroska", options={"default_mode": "passthrough"}) as out:
             streams = [out.add_stream("ffv1", rate=10) for _ in range(3)]
@@ -369,7 +367,7 @@ def test_a_change_of_resolution_is_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.4, 0.7, 0.9])
 @pytest.mark.parametrize(("encoder", "form"), [("libx264", "mov"), ("mpeg4", "matroska")])
-def test_a_truncated_video_is_told_with_its_second(tmp_path: Path, encoder: str, form: str, share: float) -> None:
+def test_a_truncated_video_is_refused_with_its_second(tmp_path: Path, encoder: str, form: str, share: float) -> None:
     muxing = {"movflags": "faststart"} if form == "mov" else {}
     when = [index / 10 for index in range(60)]
     content = write(tmp_path / "a", when, form=form, encoder=encoder, muxing=muxing).read_bytes()
@@ -381,7 +379,7 @@ def test_a_truncated_video_is_told_with_its_second(tmp_path: Path, encoder: str,
     ("encoder", "pix", "form"),
     [("libx264", "yuv420p", "mov"), ("png", "rgb24", "mov"), ("mpeg1video", "yuv420p", "mpeg")],
 )
-def test_damage_in_the_middle_is_told_with_its_second(tmp_path: Path, encoder: str, pix: str, form: str) -> None:
+def test_damage_in_the_middle_is_refused_with_its_second(tmp_path: Path, encoder: str, pix: str, form: str) -> None:
     file = write(tmp_path / "a", [index / 25 for index in range(40)], form=form, encoder=encoder, pix=pix, tick=25)
     assert len(times(file)) == 40
     content = bytearray(file.read_bytes())

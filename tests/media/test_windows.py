@@ -70,11 +70,11 @@ def test_memory_does_not_grow_with_length(tmp_path):
 
 
 class Notes:
-    """Who looks at pictures, and tells their times as the people of a window."""
+    """Follows pictures, and gives their times as the people of a window."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
-        self.heard = 0
+        self.samples = 0
         self.forgotten = 0.0
         self.most = 0
 
@@ -84,8 +84,8 @@ class Notes:
         self.most = max(self.most, len(self.times))
 
     def hear(self, block: AudioBlock) -> None:
-        assert block.start * SAMPLE_RATE == self.heard
-        self.heard += len(block.samples)
+        assert block.start * SAMPLE_RATE == self.samples
+        self.samples += len(block.samples)
 
     def people(self, start: float, end: float) -> list[float]:
         assert start >= self.forgotten
@@ -208,7 +208,7 @@ def test_what_has_passed_is_let_go_of(tmp_path: Path, monkeypatch: pytest.Monkey
     assert kept <= 4
 
 
-def test_damage_is_told_when_it_is_reached(tmp_path: Path) -> None:
+def test_damage_is_refused_when_it_is_reached(tmp_path: Path) -> None:
     file = film(tmp_path / "a.mov", pictures=5.0, sound=5.0)
     content = bytearray(file.read_bytes())
     middle = content.index(b"mdat") + 130_000  # sound is 32,000 bytes a second

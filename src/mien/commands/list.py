@@ -1,18 +1,15 @@
-"""`mien list`: the readers, features, encoders, removals, experiments and models that mien has."""
+"""`mien list`: the readers, features, encoders, removals, experiments and models that there are.
+
+A list imports only what it shows: `mien list experiments` needs neither torch nor scipy.
+"""
 
 from collections.abc import Callable
 from typing import Any
 
 from rich.table import Table
 
-from mien import experiments, features
 from mien.commands import Outcome
-from mien.corpora import readers
 from mien.errors import ConfigError, unknown
-from mien.experiments import library
-from mien.models import encoders
-from mien.models.objectives.removals import REMOVALS
-from mien.runs import exported
 
 
 def listing(what: str) -> Outcome:
@@ -39,6 +36,8 @@ def listing(what: str) -> Outcome:
 
 
 def _readers() -> list[dict[str, Any]]:
+    from mien.corpora import readers
+
     rows = []
     for name in readers.names():
         reader = readers.reader(name)
@@ -55,6 +54,8 @@ def _readers() -> list[dict[str, Any]]:
 
 
 def _features() -> list[dict[str, Any]]:
+    from mien import features
+
     rows = []
     for name in features.names():
         feature = features.feature(name)
@@ -65,25 +66,30 @@ def _features() -> list[dict[str, Any]]:
 
 
 def _encoders() -> list[dict[str, Any]]:
+    from mien.models import encoders
+
     return [{"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.names()]
 
 
 def _removals() -> list[dict[str, Any]]:
+    from mien.models.objectives.removals import REMOVALS
+
     return [
         {"name": name, "adversary": removal.adversary, "source": removal.source} for name, removal in REMOVALS.items()
     ]
 
 
 def _experiments() -> list[dict[str, Any]]:
-    rows = []
-    for name in library.names():
-        experiment = experiments.load(name)
-        columns = ("title", "paper", "command", "cost", "expected")
-        rows.append({"name": name, **{key: getattr(experiment, key) for key in columns}})
-    return rows
+    from mien.experiments import library
+
+    shown = ("title", "paper", "command", "cost", "expected")
+    settings = {name: library.read(name)[0] for name in library.names()}
+    return [{"name": name, **{key: own[key] for key in shown}} for name, own in settings.items()]
 
 
 def _models() -> list[dict[str, Any]]:
+    from mien.runs import exported
+
     rows = []
     for name in exported.packaged():
         folder = exported.FOLDER / name

@@ -63,7 +63,7 @@ def _known(kind: Any, place: Sequence[str]) -> set[str]:
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2's core schema, and no key told twice."""
+    """Safe YAML with the scalars of YAML 1.2's core schema, and no key given twice."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - a table of the base class, replaced whole
         first: [
@@ -73,10 +73,10 @@ class Loader(yaml.SafeLoader):
     }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that is told twice."""
+        """Refuse a key that is given twice."""
         keys = [key.value for key, _ in node.value]
         if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is told twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 

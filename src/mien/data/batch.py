@@ -80,14 +80,14 @@ class Batch:
             labels={factor: values.to(device) for factor, values in self.labels.items()},
         )
 
-    def uniform(self, draw: str, *shape: int) -> Tensor:
+    def uniform(self, name: str, *shape: int) -> Tensor:
         """Random numbers in [0, 1), B x shape, the same for a clip's row whatever the number of processes."""
-        return uniform(self.seed, self.step, draw, self.size, *shape)[self.rows]
+        return uniform(self.seed, self.step, name, self.size, *shape)[self.rows]
 
 
-def uniform(seed: int, step: int, draw: str, size: int, *shape: int) -> Tensor:
-    """Random numbers in [0, 1), size x shape float64 on the CPU, that depend on (seed, step, draw) alone."""
-    key = hashlib.sha256(f"{seed}/{step}/{draw}".encode()).digest()
+def uniform(seed: int, step: int, name: str, size: int, *shape: int) -> Tensor:
+    """Random numbers in [0, 1), size x shape float64 on the CPU, that depend on (seed, step, name) alone."""
+    key = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
     return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
 

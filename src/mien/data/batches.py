@@ -1,7 +1,8 @@
 """From feature sequences to padded batches, the same numbers for a clip on any number of processes.
 
-A batch is padded to the longest clip of the *global* batch, knows its rows in it, and draws every random number of a
-step keyed by (seed, step, draw), so that neither the number of processes nor a resumed run changes what a clip meets.
+A batch is padded to the longest clip of the *global* batch, knows its rows in it, and takes every random number of a
+step from a generator keyed by (seed, step, name), so that neither the number of processes nor a resumed run changes
+the values of a clip.
 """
 
 import math
@@ -38,9 +39,9 @@ class Examples:
     Attributes:
         clips: names.
         speakers: for normalisation by speaker.
-        audio: where the frames of each come from; empty where nothing is heard.
+        audio: the source of the frames of each; empty where there is no sound.
         labels: factor -> labels as in `Batch`.
-        video: likewise; empty where nothing is seen.
+        video: likewise; empty where there are no pictures.
     """
 
     clips: tuple[str, ...]
@@ -61,11 +62,11 @@ class Normaliser(Protocol):
 
 
 class Stream(NamedTuple):
-    """What a loader must know of a modality.
+    """The settings of a modality that a loader needs.
 
     Attributes:
         hop: seconds between frames; infinite where a clip has one vector.
-        normalise: applied to whole clips, before anything is cut.
+        normalise: applied to whole clips, before a part is taken.
     """
 
     hop: float
@@ -79,12 +80,12 @@ class Loader:
         examples: what there is.
         batch_size: clips in a global batch.
         length: see `Length`.
-        audio: of the sound; None where nothing is heard.
-        video: of the pictures; None where nothing is seen.
+        audio: of the sound; None where there is none.
+        video: of the pictures; None where there are none.
         seed: of all random numbers.
-        training: random parts and masks are drawn in training only.
+        training: whether random parts are taken, and masks laid on.
         masking: see `Masking`.
-        weights: one weight an example: an epoch then draws as many examples with replacement, by weight.
+        weights: one weight an example: an epoch then samples as many examples with replacement, by weight.
         rank: this process's number.
         processes: how many there are.
     """
@@ -126,8 +127,8 @@ class Loader:
         order = torch.arange(count)
         if self.training and self.weights is not None:
             limits = self.weights.double().cumsum(0)
-            draws = uniform(self.seed, epoch, "sampling", count) * limits[-1]
-            order = torch.searchsorted(limits, draws, right=True).clamp(max=count - 1)
+            sampled = uniform(self.seed, epoch, "sampling", count) * limits[-1]
+            order = torch.searchsorted(limits, sampled, right=True).clamp(max=count - 1)
         elif self.training:
             order = uniform(self.seed, epoch, "order", count).argsort(stable=True)
         for index, chosen in enumerate(torch.split(order, self.batch_size)):
@@ -154,7 +155,7 @@ class Loader:
         return replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
 
     def _place(self, index: int, position: float) -> Place:
-        """What is taken of an example: decided by its sound, else by its pictures."""
+        """The part that is taken of an example: decided by its sound, else by its pictures."""
         for stream, sources in ((self.audio, self.examples.audio), (self.video, self.examples.video)):
             timed = stream is not None and not math.isinf(stream.hop)
             if stream is not None and timed and (length := sources[index].length(self.examples.clips[index])):
@@ -177,19 +178,19 @@ class Loader:
             return Sequence.absent(len(rows))
         some = chosen[counts.index(longest)]
         example = sources[some].frames(clips[some])[:1]
-        cut: list[Tensor] = []
+        parts: list[Tensor] = []
         valid = torch.zeros(len(rows), longest, dtype=torch.bool)
         for number, row in enumerate(rows):
             index = chosen[row]
             frames, usable = sources[index].frames(clips[index]), sources[index].valid(clips[index])
             frames = stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
             part, usable = length.apply(frames, usable, stream.hop, places[row])
-            cut.append(part)
+            parts.append(part)
             valid[number, : len(part)] = usable
-        if cut and all(len(frames) == longest for frames in cut):
-            return Sequence(torch.stack(cut), valid)
-        values = torch.zeros(len(cut), longest, *example.shape[1:], dtype=example.dtype)
-        for row, frames in enumerate(cut):
+        if parts and all(len(frames) == longest for frames in parts):
+            return Sequence(torch.stack(parts), valid)
+        values = torch.zeros(len(parts), longest, *example.shape[1:], dtype=example.dtype)
+        for row, frames in enumerate(parts):
             if len(frames):
                 values[row, : len(frames)] = frames
         return Sequence(values, valid)

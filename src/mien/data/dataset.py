@@ -1,4 +1,4 @@
-"""What an experiment learns from: the clips of a prepared corpus with the labels of its scheme, and their features."""
+"""The data of an experiment: the clips of a prepared corpus with the labels of its scheme, and their features."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from mien.data.store import ColumnStore, Store, open_store
 from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target
 from mien.errors import ConfigError, CorpusError
 
-OF_ANY_CORPUS = "canonical"  # the scheme of a reader that has no classes of its own, such as that of people's tables
+OF_ANY_CORPUS = "canonical"  # the scheme of a reader that has no classes of its own, such as `table`
 NOTHING = {
     frozenset({"audio"}): "no sound",
     frozenset({"video"}): "no video",
@@ -34,12 +34,12 @@ class Dataset:
 
     Attributes:
         prepared: the PREPARED folder, or several.
-        clips: the usable clips, indexed by clip name: the corpus's columns and `label`, what is true of the main target
-            (its class or number; missing: not known, or not of the scheme).
+        clips: the usable clips, indexed by clip name: the corpus's columns and `label`, the true class or number of the
+            main target (missing: not known, or not of the scheme).
         main: the main target, as far as it does not depend on the fold.
-        settings: what the experiment says of its data.
-        left_out: why clips have no label -> how many: a value that is no class, "no emotion known", or nothing to hear
-            or see, such as "no sound" (such clips are not among `clips`).
+        settings: the experiment's settings of data.
+        left_out: reason why clips have no label -> how many: a value that is no class, "no emotion known", or a missing
+            modality, such as "no sound" (such clips are not among `clips`).
         stores: modality ("audio", "video") -> the store of its feature.
         copies: name -> store of a changed copy of the sound.
     """
@@ -78,7 +78,7 @@ class Dataset:
         silent = _lacking(clips, stores)
         unknown_ = clips[list(main.columns)].isna().any(axis=1)
         reasons = {NOTHING[frozenset(stores)]: silent, f"no {target} known": unknown_ & ~silent}
-        heard = data.features.get("audio", ("", None))[0]
+        sound = data.features.get("audio", ("", None))[0]
         lost = main.unmapped(corpus.table)
         return Dataset(
             prepared=corpus,
@@ -87,7 +87,7 @@ class Dataset:
             settings=data,
             left_out={**lost, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             stores=stores,
-            copies={key: open_store(corpus, heard, other) for key, other in data.feature_copies.items()},
+            copies={key: open_store(corpus, sound, other) for key, other in data.feature_copies.items()},
         )
 
     @property
@@ -98,7 +98,7 @@ class Dataset:
 
     @property
     def scheme(self) -> str | None:
-        """The scheme that the corpus decided, as the setting `data.scheme` has it; None where it has no say."""
+        """The scheme of the corpus, as a value of the setting `data.scheme`; None where the settings decide."""
         how = self.settings.targets.get(self.main.factor, TargetSettings())
         if self.settings.scheme is not None or how.kind != "classes" or how.classes is not None:
             return None
@@ -107,16 +107,16 @@ class Dataset:
 
     @property
     def labelled(self) -> pd.DataFrame:
-        """The clips with a label of the main target, and no more than one."""
+        """The clips with exactly one label of the main target."""
         return self.clips[self.clips["label"].notna() & ~self.several]
 
     def miscounts(self) -> list[str]:
-        """Sentences on what a corpus has more or fewer clips of than is published of the complete one."""
+        """Sentences on classes with more or fewer clips than the published corpus has."""
         scheme = self.settings.scheme
         if not isinstance(scheme, str):
             return []
         parts = self.prepared.parts.values()
-        return [said for part in parts for said in readers.miscounts(part.card["name"], part.table, scheme)]
+        return [sentence for part in parts for sentence in readers.miscounts(part.card["name"], part.table, scheme)]
 
     @property
     def several(self) -> "pd.Series[bool]":
@@ -128,8 +128,7 @@ class Dataset:
     def folds(self, protocol: Protocol) -> list[Fold]:
         """The folds of a protocol over labelled clips.
 
-        Where clips without one label are trained on, those of people who are neither validated nor tested are added to
-        each fold's training clips.
+        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold.
         """
         folds = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
         if self.settings.unlabelled == "leave out":
@@ -148,7 +147,7 @@ class Dataset:
 
         Args:
             workers: processes.
-            copies: whether of every changed copy, too.
+            copies: whether to extract those of every changed copy, too.
             clips: names; None takes all.
 
         Raises:
@@ -168,7 +167,7 @@ class Dataset:
         """A factor of these clips, main target or not, fitted on the training clips.
 
         Raises:
-            ConfigError: the table has no such column, or the training clips no label of use.
+            ConfigError: the table has no such column, or no training clip has a label that can be used.
         """
         how = self.settings.targets.get(factor, TargetSettings())
         return fitted(factor, how, self.main, self.clips.loc[list(train)])
@@ -183,20 +182,20 @@ class Dataset:
         """
         table = self.clips.loc[list(clips)]
         turns = 1 + (len(self.copies) if copies else 0)
-        heard = [self.stores["audio"], *self.copies.values()][:turns] if "audio" in self.stores else []
-        seen = [self.stores["video"]] * turns if "video" in self.stores else []
+        audio = [self.stores["audio"], *self.copies.values()][:turns] if "audio" in self.stores else []
+        video = [self.stores["video"]] * turns if "video" in self.stores else []
         labels = {factor: target.labels(table) for factor, target in targets.items()}
         return Examples(
             clips=tuple(table["clip"]) * turns,
             speakers=tuple(table["speaker"]) * turns,
-            audio=tuple(store for store in heard for _ in range(len(table))),
+            audio=tuple(store for store in audio for _ in range(len(table))),
             labels={factor: values.repeat(turns, *[1] * (values.dim() - 1)) for factor, values in labels.items()},
-            video=tuple(store for store in seen for _ in range(len(table))),
+            video=tuple(store for store in video for _ in range(len(table))),
         )
 
 
 def open_all(data: Mapping[str, Data], target: str, prepared: Path | str | None = None) -> dict[str, Dataset]:
-    """Model -> what it learns from; models with the same settings share one.
+    """Model -> its dataset; models with the same settings of data share one.
 
     Args:
         data: model -> its settings of data.
@@ -219,7 +218,7 @@ def different(datasets: Iterable[Dataset]) -> list[Dataset]:
 
 
 def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":
-    """Which clips have nothing for any of the modalities, as far as the table tells."""
+    """Which clips have none of the modalities, as far as the table shows."""
     there = pd.Series(False, index=clips.index)
     if "audio" in stores:
         there |= clips["seconds"] > 0
@@ -231,7 +230,7 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
 
 
 def _scheme(corpus: Joined, target: str, how: TargetSettings) -> Scheme | None:
-    """The corpus's own scheme of emotions; None for any other target, and where the classes are what the corpus has."""
+    """The corpus's own scheme of emotions; None for other targets, and where the column's values are the classes."""
     if target != "emotion" or how.kind != "classes" or how.classes is not None:
         return None
     names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in corpus.parts.values()}

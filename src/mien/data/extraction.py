@@ -39,7 +39,7 @@ class Source(NamedTuple):
         start: seconds; nan is the file's beginning.
         end: seconds; nan is the file's end.
         sha256: of the file when it was prepared; None when it is being prepared now.
-        known: key -> seconds of sound, of what was decoded before and need not be again.
+        known: key -> seconds of sound, for clips that were decoded before.
         there: for each target, the keys under which it has the clip already.
     """
 
@@ -61,13 +61,13 @@ class Target(NamedTuple):
 
     @property
     def seen(self) -> bool:
-        """Whether it is of the pictures."""
+        """Whether it is a feature of the pictures."""
         return features.modality(self.name) == "video"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came of a clip: the hash of its file, its seconds of sound and of pictures, or a problem, one clause."""
+    """The result for a clip: the hash of its file, its seconds of sound and of pictures, or a problem, one clause."""
 
     clip: str
     sha256: str = ""
@@ -150,11 +150,11 @@ def _extract(held: Sequence[_Held], targets: Sequence[Target], written: Sequence
 
 def _shown(source: Source) -> float:
     """Seconds of pictures of a clip; 0 where there are none."""
-    told = probe(source.file)
-    if not told.video:
+    media = probe(source.file)
+    if not media.video:
         return 0.0
     start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
-    return max(0.0, min(end, told.seconds) - start)
+    return max(0.0, min(end, media.seconds) - start)
 
 
 def _seen(source: Source, target: Target, shown: float) -> Crops:

@@ -20,12 +20,12 @@ from mien.corpora.corpus import typed
 from mien.data.prepared import Prepared
 from mien.errors import CorpusError, LeakError
 
-NAMED_BY_CHANCE = ("audformat", "table", "toy")  # readers whose speakers' names say nothing outside one folder
+NAMED_BY_CHANCE = ("audformat", "table", "toy")  # readers whose names of speakers mean nothing outside one folder
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Prepared corpora that are learned from together, or one.
+    """Prepared corpora that models are trained on together, or one.
 
     Attributes:
         parts: name -> the PREPARED folder, sorted by name; of one alone its name is "".
@@ -48,8 +48,8 @@ class Joined:
         """Open one PREPARED folder, or several by their names.
 
         Raises:
-            CorpusError: one of them is none, or has a column `corpus` of its own.
-            LeakError: two of them hold the same file or the same people, who would be others under another name.
+            CorpusError: one of them is no PREPARED folder, or has a column `corpus` of its own.
+            LeakError: two of them hold the same file or the same speakers, who would have two names.
         """
         if isinstance(folders, (Path, str)):
             return Joined.of(Prepared.open(folders))
@@ -89,7 +89,7 @@ class Joined:
 
 
 def apart(name: str) -> tuple[str, str]:
-    """The corpus of a clip or a speaker of several corpora, and what it is called there."""
+    """The corpus of a clip or a speaker of several corpora, and its name there."""
     corpus, _, own = name.partition("/")
     return corpus, own
 

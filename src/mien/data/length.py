@@ -1,4 +1,4 @@
-"""How long a clip is made: cut, repeated, filled, or left as it is. Sound and pictures of a clip are cut alike.
+"""The length of clips: shortened, repeated, filled, or kept. Of sound and pictures the same seconds are taken.
 
 A clip of T frames, a frame each `hop` seconds, lasts T x hop. Frames are T x ..., lengths in seconds.
 """
@@ -17,12 +17,12 @@ GREY = 128  # of pixels that fill a clip: in the middle between black and white
 
 
 class Place(NamedTuple):
-    """What is taken of a clip, in seconds.
+    """The part that is taken of a clip, in seconds.
 
     Attributes:
         start: where it begins.
-        seconds: how long it is made.
-        whole: how long the clip is.
+        seconds: its length.
+        whole: the length of the clip.
     """
 
     start: float
@@ -31,10 +31,10 @@ class Place(NamedTuple):
 
 
 class Length(Settings):
-    """How long a clip is made, in seconds; None keeps every clip as long as it is.
+    """The length of clips, in seconds; None keeps every clip as it is.
 
     Attributes:
-        seconds: the target, at least .05: an encoder sees nothing in less.
+        seconds: the target, at least .05: less has too few frames for an encoder.
         long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (all of
             it in evaluation), or all of it.
         short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020: there the sound, here its
@@ -47,7 +47,7 @@ class Length(Settings):
     short: Literal["repeat", "constant", "pad"] = "pad"
 
     def place(self, length: int, hop: float, position: float) -> Place:
-        """What is taken of a clip of `length` frames; `position` in [0, 1) says where a random part begins."""
+        """The part that is taken of a clip of `length` frames; a random part begins at `position` in [0, 1)."""
         if self.seconds is None or length == 0 or math.isinf(hop):
             return Place(0.0, length * hop, length * hop)
         target = round(self.seconds / hop)
@@ -69,7 +69,7 @@ class Length(Settings):
         return min(wanted, max(0, length - round(place.start / hop)))
 
     def apply(self, frames: Tensor, valid: Tensor, hop: float, place: Place) -> tuple[Tensor, Tensor]:
-        """Take frames T x ... and their validity T: cut, repeated in step with the clip, or filled."""
+        """Take frames T x ... and their validity T: a part, repeated in step with the clip, or filled."""
         length, target = len(frames), self.frames(len(frames), hop, place)
         if target == length and place.start == 0:
             return frames, valid

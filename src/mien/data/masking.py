@@ -1,4 +1,4 @@
-"""Masks over time and bands of training batches (Park et al. 2019): what is hidden becomes the clip's mean."""
+"""Masks over time and bands of training batches (Park et al. 2019): masked values become the clip's mean."""
 
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ class Masking(Settings):
 
 
 def masked(batch: "Batch", masking: Masking, hop: float) -> Tensor:
-    """The values of a batch's audio with masks over time and over bands, drawn from the batch's own random numbers."""
+    """The values of a batch's audio with masks over time and over bands, by the batch's own random numbers."""
     values, valid = batch.audio.values.clone(), batch.audio.valid
     clips, longest, dimension = values.shape
     if clips == 0 or longest == 0:

@@ -36,7 +36,7 @@ class Normalisation:
         key = "" if self.kind == "train" else speaker
         if key not in self.statistics:
             raise RunError(
-                f"normalisation: the model needs the statistics of speaker '{speaker}', which it has not: "
+                f"normalisation: the model has no statistics of speaker '{speaker}': "
                 "a model trained with 'normalisation: speaker' works on prepared corpora with known speakers only"
             )
         mean, std = self.statistics[key]

@@ -2,10 +2,10 @@
 
 - `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
   without sound), `sha256` (of the file's bytes, hexadecimal) and, where there are videos, `video_seconds` (of pictures,
-  as the file tells).
+  as the file gives them).
 - `problems.csv`: file, problem.
 - `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
-  so that a table that was edited, or is another one, is noticed.
+  so that a table that was edited or replaced is noticed.
 - `features/`: see `mien.data.store`.
 """
 
@@ -26,7 +26,7 @@ from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
 
 AGAIN = "prepare it again into a new folder"
-TOLD = ("name", "root", "scheme", "licence", "hash")  # the text that a finished card has, besides reader and input
+TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,8 @@ class Prepared:
             raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
         if card.get("unfinished"):
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
-        if lacking := [key for key in TOLD if not isinstance(card.get(key), str)]:
-            raise CorpusError(f"{folder / 'card.json'}: does not tell '{lacking[0]}'; {AGAIN}")
+        if lacking := [key for key in TEXTS if not isinstance(card.get(key), str)]:
+            raise CorpusError(f"{folder / 'card.json'}: has no text '{lacking[0]}'; {AGAIN}")
         path = folder / "corpus.csv"
         raw = read_table(path)
         if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:
@@ -94,9 +94,9 @@ def read_card(folder: Path) -> dict[str, Any] | None:
 
 
 def begin(folder: Path, reader: str, place: Path, options: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Mark a folder as being prepared, so that only the same reader on the same corpus goes on with it."""
-    told = {"reader": reader, "input": str(place.resolve()), "options": dict(options)}
-    write_json(folder / "card.json", told | {"unfinished": True})
+    """Mark a folder as being prepared, so that only the same reader on the same corpus continues it."""
+    card = {"reader": reader, "input": str(place.resolve()), "options": dict(options)}
+    write_json(folder / "card.json", card | {"unfinished": True})
 
 
 def write(
@@ -116,7 +116,7 @@ def write(
         table: its usable clips with `seconds` and `sha256`.
         problems: columns file, problem.
         place: what the reader was given: the root, or a table's file.
-        options: what the reader was told besides.
+        options: the other options of the reader.
     """
     before = read_card(folder) or {}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
@@ -149,7 +149,7 @@ def write(
 
 
 def key(sha256: str, start: float, end: float) -> str:
-    """What decides a clip's sound: the file's bytes, and the part of it in microseconds where it is not all."""
+    """The identity of a clip's sound: the hash of the file, and the part of it in microseconds where it is not all."""
     if np.isnan(start) and np.isnan(end):
         return sha256
     first, last = ("" if np.isnan(second) else f"{second:.6f}" for second in (start, end))

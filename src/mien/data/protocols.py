@@ -1,8 +1,8 @@
-"""Protocols: who trains, who validates, who is tested. No speaker is in two parts of a fold, unless that is asked for.
+"""Protocols: the speakers of training, validation and test. A protocol maps the clips of a corpus to folds.
 
-A protocol maps the clips of a corpus to folds. Test is read once, by the weights of the best validation epoch. A given
-split is taken as it is, and `heard` puts everybody into all parts: the split audit (`audit.splits`) refuses both
-where the experiment does not accept it, and tells at once all that leaks.
+No speaker is in two parts of a fold, with two exceptions: a given split is taken as it is, and `seen_speakers` puts
+every speaker into training. The split audit (`audit.splits`) lists all that leaks and refuses it where the experiment
+does not accept it. Test is read once, with the weights of the best validation epoch.
 """
 
 import math
@@ -26,12 +26,12 @@ LEAKS = {
     "same-sentence": "a sentence by the same speaker in two parts of a fold",
     "identical-audio": "the same clip, bytes or samples in two parts of a fold",
     "near-duplicate": "one recording in two parts of a fold, changed in level, rate, coding or ends",
-    "speaker-conflict": "a clip whose speaker is told to be one of another part",
+    "speaker-conflict": "a clip of one part with a speaker of another part",
     "validation-overlap": "a clip in both validation and test",
     "label-conflict": "one clip or recording under two labels in two parts of a fold",
     "test-statistics": "statistics that are taken from validation and test clips",
 }  # what a split audit may find, see `mien.audit.splits.findings`
-SEEN = ("by", "test", "test_share", "validation", "seed")  # settings of the protocol seen_speakers alone
+SEEN = ("by", "test", "test_share", "validation", "seed")  # settings that only the protocol seen_speakers has
 _SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
 
 
@@ -44,20 +44,20 @@ class Protocol(Settings):
             order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
             "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
             one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
-            Where several corpora are learned from together, speakers are paired within their corpus, every group holds
-            neighbours of each corpus, as evenly as the numbers allow, and every corpus must give a split.
+            Of several corpora together, speakers are paired within their corpus, every group holds neighbours of each
+            corpus, as evenly as the numbers allow, and every corpus must give a split.
             "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
-            asks how well emotions of seen speakers are recognised, and needs `seen_speakers: true` in the experiment.
-            The clips of each speaker and class are ordered by a hash of their names and dealt: where there is one, it
-            trains; of two, one trains; of three, one is in every part. With `by`, the clips to test are given instead.
+            measures how well emotions of seen speakers are recognised; the experiment needs `seen_speakers: true`.
+            The clips of each speaker and class are ordered by a hash of their names and split: a single clip
+            trains; of two, one trains; of three, each part has one. With `by`, the clips to test are given instead.
         groups: of group_k_fold.
         folds: the folds that are trained, by number; None trains all.
         by: of seen_speakers: a column of the corpus that says which clips to test, such as `repetition`; a clip without
-            a value in it is not used. None deals the clips.
+            a value in it is not used. None splits the clips by their hashes.
         test: of seen_speakers: the values of `by` that are tested.
         test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
-        validation: of seen_speakers: the share of those that are not tested which validates; 0.2.
-        seed: of seen_speakers: another one deals other clips; 0.
+        validation: of seen_speakers: the share of the clips which are not tested that validates; 0.2.
+        seed: of seen_speakers: of the split; 0.
     """
 
     name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers"]
@@ -77,17 +77,17 @@ class Protocol(Settings):
         return folds
 
     @model_validator(mode="after")
-    def _of_heard(self) -> "Protocol":
-        told = [name for name in SEEN if getattr(self, name) not in (None, ())]
-        if self.name != "seen_speakers" and told:
-            raise ValueError(f"'{told[0]}' is of the protocol seen_speakers; {self.name} has no use for it")
+    def _of_seen_speakers(self) -> "Protocol":
+        given = [name for name in SEEN if getattr(self, name) not in (None, ())]
+        if self.name != "seen_speakers" and given:
+            raise ValueError(
+                f"'{given[0]}' is a setting of the protocol seen_speakers and not of {self.name}; leave it out"
+            )
         if (self.by is None) != (not self.test):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
-            raise ValueError("'test_share' deals clips to test and 'by' tells them; leave one of the two out")
-        if (
-            self.name == "seen_speakers"
-        ):  # what is taken stands in the settings of a run, and in those of this protocol alone
+            raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
+        if self.name == "seen_speakers":  # defaults stand in the settings of this protocol and in those of no other
             dealt = {} if self.by else {"test_share": 0.25}
             for name, value in ({"validation": 0.2, "seed": 0} | dealt).items():
                 if getattr(self, name) is None:
@@ -111,7 +111,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         clips: one row a clip, with `clip` and `speaker`; `session`, `gender`, `split`, the column `protocol.by`, and
             `label` (else `emotion`) are used where they are.
         protocol: how.
-        apart: whether the corpora that the column `corpus` tells apart are divided each for itself.
+        apart: whether each corpus (column `corpus`) is divided by itself.
 
     Returns:
         The folds that are to be trained.
@@ -119,12 +119,12 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     Raises:
         ConfigError: when the corpus has too few speakers, lacks the column that the protocol needs, or has other words
             in it.
-        LeakError: when a speaker is in two parts of a fold that was made; never for given and heard.
+        LeakError: when a speaker is in two parts of a fold; never with the protocols given and seen_speakers.
     """
     if protocol.name == "given":
         made = [_given(clips, apart=apart)]
     elif protocol.name == "seen_speakers":
-        made = [_heard(clips, protocol)]
+        made = [_seen_speakers(clips, protocol)]
     else:
         people = clips.groupby("speaker", sort=True).first()
         corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
@@ -162,7 +162,7 @@ def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
             raise LeakError(
                 f"fold {fold.number}: {len(shared)} speakers are in both {first} and {second} "
                 f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); "
-                "a score on people who were heard in training says nothing about others: divide the corpus by speaker"
+                "a score on seen speakers does not hold for unseen ones: divide the corpus by speaker"
             )
 
 
@@ -188,7 +188,7 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
     return Fold(0, **parts)
 
 
-def _heard(clips: pd.DataFrame, protocol: Protocol) -> Fold:
+def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
     tested = _by(clips, protocol)
     kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
     cells: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
@@ -201,24 +201,23 @@ def _heard(clips: pd.DataFrame, protocol: Protocol) -> Fold:
             count = _dealt(protocol.test_share, len(order), 2)
             testing, rest = order[:count], order[count:]
         else:
-            testing, rest = ([clip for clip in order if tested.get(clip) is asked] for asked in (True, False))
+            testing, rest = ([clip for clip in order if tested.get(clip) is chosen] for chosen in (True, False))
         validating = _dealt(protocol.validation, len(rest), 1)
         part |= dict.fromkeys(testing, "test") | dict.fromkeys(rest[:validating], "validation")
         part |= dict.fromkeys(rest[validating:], "train")
     parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
     speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
-    strangers = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
-    if strangers:
+    unseen = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
+    if unseen:
         raise ConfigError(
-            f"protocol seen_speakers: {len(strangers)} speakers would be tested and have no clip to train on ("
-            f"{', '.join(strangers[:5])}{', ...' if len(strangers) > 5 else ''}); leave them out, or test other values "
+            f"protocol seen_speakers: {len(unseen)} speakers would be tested and have no clip to train on ("
+            f"{', '.join(unseen[:5])}{', ...' if len(unseen) > 5 else ''}); leave them out, or test other values "
             f"of '{protocol.by}' than {', '.join(protocol.test)}"
         )
     if empty := [name for name in PARTS if not parts[name]]:
         raise ConfigError(
             f"protocol seen_speakers: {len(clips)} clips leave none for {empty[0]}; each speaker and class needs three "
-            "clips, "
-            "or two that are not tested where 'by' tells which are"
+            "clips, or two that are not tested where 'by' chooses the tested ones"
         )
     return Fold(0, **parts)
 
@@ -229,23 +228,23 @@ def _by(clips: pd.DataFrame, protocol: Protocol) -> dict[str, bool] | None:
         return None
     if protocol.by not in clips:
         raise ConfigError(f"protocol.by: {unknown('column of the corpus', protocol.by, map(str, clips.columns))}")
-    told = clips.set_index("clip")[protocol.by].dropna().astype("str")
-    if strange := [value for value in protocol.test if value not in set(told)]:
-        values = sorted(set(told))[:20]
-        raise ConfigError(f"protocol.test: {unknown(f'value of {protocol.by}', strange[0], values)}")
-    return {str(clip): value in protocol.test for clip, value in told.items()}
+    values = clips.set_index("clip")[protocol.by].dropna().astype("str")
+    if strange := [value for value in protocol.test if value not in set(values)]:
+        known = sorted(set(values))[:20]
+        raise ConfigError(f"protocol.test: {unknown(f'value of {protocol.by}', strange[0], known)}")
+    return {str(clip): value in protocol.test for clip, value in values.items()}
 
 
 def _dealt(share: float | None, count: int, left: int) -> int:
-    """How many of so many clips are dealt: one or more, as long as one is left, and so many left if there are more."""
+    """How many of `count` clips a part gets: its share, at least 1, where `left` clips remain, or 1 of fewer clips."""
     return min(count - min(left, count - 1), max(1, math.floor((share or 0.0) * count + 0.5))) if count > 1 else 0
 
 
 def _swapped(corpora: Sequence[pd.DataFrame]) -> list[tuple[set[str], set[str]]]:
-    """Pairs (validation, test): each speaker is tested once, validated by the one it is paired with.
+    """Pairs (validation, test): each speaker is tested once, and the speaker paired with it validates.
 
     Args:
-        corpora: tables of people, indexed by speaker, who are paired among themselves where there are two or more.
+        corpora: tables indexed by speaker; speakers are paired within their corpus where it has two or more.
     """
     rings: list[list[str]] = []
     lonely: list[str] = []
@@ -259,13 +258,13 @@ def _swapped(corpora: Sequence[pd.DataFrame]) -> list[tuple[set[str], set[str]]]
         for ring in rings or _closed([], lonely)
         for place, tested in enumerate(ring)
     }
-    if last is not None:  # who is alone in a corpus breaks no ring of another one
+    if last is not None:  # the only speaker of a corpus breaks no ring of another one
         validates |= dict.fromkeys(lonely, last)
     return [({validates[tested]}, {tested}) for tested in sorted(validates)]
 
 
 def _couples(people: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
-    """Rings of people of a session, or of a woman and a man, and who is left alone."""
+    """Rings of the speakers of a session, or of a woman and a man, and the speakers that are left."""
     if "session" in people and people["session"].notna().all():
         sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
         return [ring for ring in sessions if len(ring) > 1], [ring[0] for ring in sessions if len(ring) == 1]
@@ -277,7 +276,7 @@ def _couples(people: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
 
 
 def _closed(rings: list[list[str]], alone: list[str]) -> list[list[str]]:
-    """The rings and pairs of those left alone, an odd one in the last ring."""
+    """The rings, with pairs of the speakers that are left; an odd one joins the last ring."""
     rings = rings + [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
     if len(alone) % 2 and rings:
         rings[-1] = [*rings[-1], alone[-1]]

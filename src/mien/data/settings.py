@@ -1,4 +1,4 @@
-"""What an experiment learns from: the settings under `data`."""
+"""The settings of an experiment's data: what stands under `data`."""
 
 import math
 import re
@@ -18,7 +18,7 @@ from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
 from mien.features._config import FeatureConfig
 
-OWN = "own"  # what the scheme of an experiment file is called in tables
+OWN = "own"  # the name in tables of a scheme that is written in the experiment file
 
 
 class OwnScheme(Settings):
@@ -45,24 +45,24 @@ class OwnScheme(Settings):
 
 
 class Data(Settings):
-    """What is learned from.
+    """The corpus, its labels and the features that models are trained on.
 
     Attributes:
         prepared: the PREPARED folder, or several: name -> folder. A relative path is taken from the working directory
             and made absolute.
         scheme: the classes of the main target: a name in `corpora.schemes`, of emotions, or {classes: [...], merge:
-            {VALUE: CLASS}}. None takes the corpus's own scheme for emotions, and else the values that the column has,
-            as it does of emotions in a corpus of the reader `table`.
+            {VALUE: CLASS}}. None takes the corpus's own scheme for emotions. For other targets, and for emotions of the
+            reader `table`, it takes the values that the column has.
         targets: factor -> how its labels are read, see `data.targets.TargetSettings`; one that is not named here is a
             column of its name, with classes.
-        audio: what is heard: a feature by name, with its settings; None hears nothing.
-        video: what is seen: `crops` or `columns`, with its settings; None sees nothing.
-        copies: name -> settings of the audio feature that differ; each is one more training example of every clip.
+        audio: the feature of the sound by name, with its settings; None uses no sound.
+        video: the feature of the pictures, `crops` or `columns`, with its settings; None uses no pictures.
+        copies: name -> changed settings of the audio feature; each copy is one more training example of every clip.
         length: how long clips are made.
-        normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). Of
-            sound and of vectors; pixels are taken as they are.
+        normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). It
+            applies to sound and vectors; pixels are taken as they are.
         masking: of training batches.
-        unlabelled: clips without an emotion of the scheme are left out, or train what needs no emotion.
+        unlabelled: clips without a class of the scheme are left out, or train the parts that need no such label.
     """
 
     prepared: str | dict[str, str] | None = None
@@ -88,7 +88,9 @@ class Data(Settings):
     @classmethod
     def _known_scheme(cls, scheme: Any) -> Any:
         if isinstance(scheme, str) and scheme not in SCHEMES:
-            raise ValueError(f"{unknown('scheme', scheme, SCHEMES)} An own one is {{classes: [...], merge: {{...}}}}.")
+            raise ValueError(
+                f"{unknown('scheme', scheme, SCHEMES)} Your own one is written {{classes: [...], merge: {{...}}}}."
+            )
         return parse(OwnScheme, scheme, "data.scheme") if isinstance(scheme, dict) else scheme
 
     @property
@@ -127,7 +129,7 @@ class Data(Settings):
 
     @property
     def light(self) -> bool:
-        """Whether nothing of it is pixels, of which many clips do not fit into memory at once."""
+        """Whether there are no pixels; those of many clips do not fit into memory at once."""
         return all(len(features.shape(*feature)) == 1 for feature in self.features.values())
 
     @property
@@ -147,27 +149,27 @@ class Data(Settings):
                     )
             if copies[name].speed != 1 and not math.isinf(self.hops.get("video", math.inf)):
                 raise ConfigError(
-                    f"data.copies.{name}: at another speed sound and pictures are no longer at one time; leave it out"
+                    f"data.copies.{name}: at another speed sound and pictures are no longer in step; leave it out"
                 )
         return copies
 
     def check(self) -> None:
-        """Read all features, and raise ConfigError for time that is cut or masked where there is none."""
+        """Read all features, and raise ConfigError for a length or masks in time where a clip has one vector."""
         hops, _ = self.hops, self.feature_copies
-        heard = {what: hop for what, hop in hops.items() if what == "audio"}
-        for key, asked, looked in (
+        sound = {what: hop for what, hop in hops.items() if what == "audio"}
+        for key, wanted, present in (
             ("data.length", self.length != Length(), hops),
-            ("data.masking.seconds", self.masking.seconds > 0, heard),
+            ("data.masking.seconds", self.masking.seconds > 0, sound),
         ):
-            if asked and looked and all(map(math.isinf, looked.values())):
-                name = self.features[next(iter(looked))][0]
-                raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no time to cut; leave it out")
-        if self.masking.count > 0 and not heard:
-            raise ConfigError("data.masking: masks are of sound, and data.audio is not given; leave it out")
+            if wanted and present and all(map(math.isinf, present.values())):
+                name = self.features[next(iter(present))][0]
+                raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no frames in time; leave it out")
+        if self.masking.count > 0 and not sound:
+            raise ConfigError("data.masking: masks apply to sound, and data.audio is not given; leave it out")
 
 
 def _frames(name: str, config: FeatureConfig) -> Named:
-    """What all examples of a batch share."""
+    """The properties that all examples of a batch must share."""
     module = features.feature(name)
     return {"feature": name, "dimension": module.dimension(config), "hop": module.hop(config)}
 

@@ -3,7 +3,7 @@
 - `frames`: (sum of T, D) float32, or pixels, (sum of T, C, S, S) uint8, clip after clip;
 - `reasons`: (sum of T,) uint8, of pixels alone: why a frame is not usable (`faces.Reason`), 0 where it is;
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
-- metadata: JSON lists `clips` (names), `keys` (what decides their sound, see `corpora.prepared.key`) and `seconds`.
+- metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`.
 
 A shard is named after its clips and keys, so that writing the same work twice gives one file. It appears whole or not
 at all. Reading maps it into memory; nothing is unpickled.
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """What is to be written of one clip: `values` (T, D) float32; or pixels (T, C, S, S) uint8 with `reasons` (T,)."""
+    """The frames of one clip: `values` (T, D) float32; or pixels (T, C, S, S) uint8 with `reasons` (T,)."""
 
     clip: str
     key: str

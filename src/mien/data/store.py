@@ -1,7 +1,7 @@
 """The feature store: the frames of a prepared corpus's clips under one feature and its settings.
 
 It lives in PREPARED/features/NAME-HASH, where HASH is of the feature's name, settings and code version; a clip is found
-by its name and what decides its sound (`corpora.prepared.key`), so frames of an older file are never taken for its own.
+by its name and the identity of its sound (`data.prepared.key`), so frames of an older file are never used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def target(prepared: Path, name: str, config: Settings) -> Target:
 
 
 class FeatureStore:
-    """Frames by clip, mapped into memory. It pickles without them, so that it may travel to other processes."""
+    """Frames by clip, mapped into memory. It is pickled without them, to be sent to other processes."""
 
     def __init__(self, prepared: Prepared, name: str, config: Settings) -> None:
         """Open the store of a feature, which may not exist yet.
@@ -64,7 +64,7 @@ class FeatureStore:
         return [clip for clip in clips if clip not in self._entries]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
-        """Extract what is missing, in worker processes; what is done stays done when it is interrupted.
+        """Extract what is missing, in worker processes; finished shards stay when it is interrupted.
 
         Args:
             clips: names.
@@ -154,7 +154,7 @@ class JoinedStore:
         return [clip for clip in clips if clip in lacking]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
-        """Extract what is missing, see `FeatureStore.extract`; files of several corpora are listed as NAME/FILE."""
+        """Extract what is missing, see `FeatureStore.extract`; files of several corpora are called NAME/FILE."""
         tables = [
             found.assign(file=[named(name, file) for file in found["file"]])
             for name, own in self._divided(clips).items()

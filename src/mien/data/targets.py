@@ -28,7 +28,7 @@ from mien.common.settings import Settings
 from mien.corpora.schemes import Scheme, apply
 from mien.errors import ConfigError, unknown
 
-LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where there are none of the settings
+LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file"}  # columns that are no factor
 SEVERAL = ("emotion",)  # the columns in which "a+b" is two classes
 
@@ -37,7 +37,7 @@ class TargetSettings(Settings):
     """How the labels of a factor are read from the corpus's table.
 
     Attributes:
-        kind: "classes", "soft" (a distribution), "numbers", or "levels": classes that are cut from a number.
+        kind: "classes", "soft" (a distribution), "numbers", or "levels": classes that are ranges of a number.
         columns: of the table; None is the one of the factor's name. Several for a distribution, a column a class, or
             for several numbers.
         classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up. None
@@ -121,14 +121,14 @@ class Target:
 
     @property
     def size(self) -> int:
-        """K: how many values a model says of a clip."""
+        """K: the number of values that a model outputs for a clip."""
         return len(self.classes)
 
     def truth(self, table: pd.DataFrame) -> "pd.Series[Any]":
-        """What is true of each clip, with the index of `table`; missing where it is not known.
+        """The true class or number of each clip, with the index of `table`; missing where it is not known.
 
-        The class (several joined by "+"; of a distribution the most probable, the first of equals), or the number, the
-        first of several.
+        Several classes are joined by "+". Of a distribution it is the most probable class, the first of equals; of
+        several numbers the first.
         """
         if self.kind == "numbers":
             return _numeric(table, self.columns, self.factor)[self.columns[0]].rename("label")
@@ -160,7 +160,7 @@ class Target:
         return torch.tensor([-1 if pd.isna(name) else number.get(str(name), -1) for name in truth], dtype=torch.int64)
 
     def values(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
-        """What a model's outputs for numbers, N x K, say in the units of the table."""
+        """A model's outputs for numbers, N x K, in the units of the table."""
         return np.asarray(np.asarray(outputs, np.float64) * np.asarray(self.std) + np.asarray(self.mean))
 
     def plain(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: 
         table: all clips.
 
     Raises:
-        ConfigError: a column is missing, or holds what the kind cannot be read from.
+        ConfigError: a column is missing, or its values cannot be read as this kind.
     """
     columns = _columns(factor, how, table, "target")
     if how.kind == "classes":
@@ -227,7 +227,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         train: the training clips.
 
     Raises:
-        ConfigError: a column is missing or no training clip has a label that is of use.
+        ConfigError: a column is missing or no training clip has a label that can be used.
     """
     own = factor == main.factor
     columns = main.columns if own else _columns(factor, how, train, "factor")
@@ -301,7 +301,7 @@ def _numeric(table: pd.DataFrame, columns: Sequence[str], factor: str) -> pd.Dat
 
 
 def rightness(target: Target, outputs: NDArray[np.floating], labels: Tensor) -> float:
-    """How right outputs are, as one number of which more is better, for choosing an epoch.
+    """A score of outputs, of which more is better, for choosing an epoch.
 
     Args:
         target: what is predicted.

@@ -1,1 +1,1 @@
-"""Training: one step (`minimise`), one loop (`fit`), what is kept (`checkpoint`), on any number of processes."""
+"""Training: one step (`minimise`), one loop (`fit`), its files (`checkpoint`), on any number of processes."""

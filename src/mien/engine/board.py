@@ -1,4 +1,4 @@
-"""TensorBoard: the history of a training as event files, in RUN/tensorboard/MODEL/fold-F-seed-S (extra `tensorboard`).
+"""TensorBoard: a training run's history as event files, in RUN/tensorboard/MODEL/fold-F-seed-S (extra `tensorboard`).
 
 `history.jsonl` stays the record; the event files are written from it, so that they are whole after a resume too. A
 scalar's step is the epoch; tags are `lr`, `seconds`, `validation/uar` and the like, and `main/emotion` for the training
@@ -26,7 +26,7 @@ def require() -> None:
 def following(
     cell: Path, out: Path, watch: Callable[[Record], None] = lambda record: None
 ) -> Iterator[Callable[[Record], None]]:
-    """Write event files while a training goes on; what its history holds already comes first.
+    """Write event files during a training run; the epochs that its history holds already come first.
 
     Args:
         cell: the folder with `history.jsonl`.
@@ -34,7 +34,7 @@ def following(
         watch: called after each epoch, too.
 
     Yields:
-        What `engine.fit` is to call after each epoch; with several processes, process 0 writes.
+        The function that `engine.fit` is to call after each epoch; with several processes, process 0 writes.
     """
     if processes.rank():
         yield watch

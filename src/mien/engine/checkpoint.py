@@ -1,4 +1,4 @@
-"""What is kept of a training: the unfinished state, and the finished weights; no pickle is ever executed."""
+"""The files of a training run: its unfinished state and its finished weights; no pickle is ever executed."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from mien.errors import RunError
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write an unfinished training's state (tensors, numbers, strings, lists, dicts), atomically."""
+    """Write the state of an unfinished training run (tensors, numbers, strings, lists, dicts), atomically."""
     with atomic(path) as temporary:
         torch.save(state, temporary)
 

@@ -1,7 +1,7 @@
 """The loop: epochs of steps, a validation after each, the best epoch kept, resumable after a kill at any moment.
 
-Everything random is keyed by (seed, epoch, step, draw), and the state is written after every epoch, whole or not at
-all: a killed training that is started again ends with the same weights, bit for bit on a CPU.
+All random numbers are keyed by (seed, epoch, step, name), and the state is written after every epoch, whole or not at
+all: a killed training run that is started again ends with the same weights, bit for bit on a CPU.
 """
 
 import json
@@ -71,7 +71,7 @@ def fit(
             others for the history.
         training: see `Training`.
         optimiser: see `Optimiser`.
-        folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is taken up.
+        folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is continued.
         watch: called after each epoch with its record.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a recipe says about clips: logits and embeddings, without gradient; shares no code with the training step."""
+"""Logits and embeddings of clips, without gradient; shares no code with the training step."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -21,7 +21,7 @@ def infer(recipe: Recipe, loader: Loader, *, embed: bool = True, branches: bool 
         recipe: trained or not.
         loader: of the clips.
         embed: whether embeddings are kept too.
-        branches: whether what classifiers on embeddings say is kept too.
+        branches: whether the logits of classifiers on embeddings are kept too.
     """
     parameter = next(recipe.parameters())
     training = recipe.training

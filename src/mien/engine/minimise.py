@@ -1,4 +1,4 @@
-"""One step of optimisation on named modules: what is not named cannot move.
+"""One step of optimisation on named modules; no other module can move.
 
 `Optimisation` asks autograd for the gradients of the named modules' parameters only, sums them over processes, clips
 their common norm, steps the optimiser, and leaves no `.grad` behind. A parameter that the loss does not reach on any
@@ -43,7 +43,7 @@ class Optimiser(Settings):
 
 
 class _Named(NamedTuple):
-    """What a call may move."""
+    """The parameters and statistics that a call may move."""
 
     parameters: list[nn.Parameter]
     pending: list[Pending]
@@ -53,7 +53,7 @@ class Optimisation:
     """The function `minimise` that a recipe's step is given.
 
     Args:
-        recipe: whose modules may be named.
+        recipe: its modules may be named.
         settings: the optimiser.
 
     Raises:
@@ -85,7 +85,7 @@ class Optimisation:
         self._named: dict[tuple[int, ...], _Named] = {}
 
     def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "") -> None:
-        """See `recipes.base.Minimise`."""
+        """See `models.recipes._recipe.Minimise`."""
         parameters, pending = self._of(modules)
         gradients: list[Tensor | None] = [None] * len(parameters)
         if loss.requires_grad and parameters:
@@ -115,7 +115,7 @@ class Optimisation:
             module.commit()
 
     def forget(self, *modules: nn.Module) -> None:
-        """Drop the optimiser's state of the modules' parameters in every phase, for modules that begin anew.
+        """Drop the optimiser's state of the modules' parameters in every phase, for modules that are reset.
 
         Args:
             modules: modules of the recipe; their parameters stay as they are.
@@ -125,11 +125,11 @@ class Optimisation:
                 optimiser.state.pop(parameter, None)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: phase -> state of its optimiser; tensors and numbers only."""
+        """The state for a checkpoint: phase -> state of its optimiser; tensors and numbers only."""
         return {phase: optimiser.state_dict() for phase, optimiser in self._optimisers.items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         for phase, values in state.items():
             self._optimiser(phase).load_state_dict(values)
 
@@ -183,7 +183,7 @@ def _summed(gradients: list[Tensor | None], parameters: list[nn.Parameter]) -> l
 
 
 def refuse_ambient_state(recipe: nn.Module) -> None:
-    """Raise ConfigError for modules that move, or draw random numbers, outside `minimise` and the batch."""
+    """Raise ConfigError for modules that move outside `minimise`, or take random numbers that are not the batch's."""
     for name, module in recipe.named_modules():
         batch_normalisation = isinstance(module, nn.modules.batchnorm._BatchNorm)
         if batch_normalisation or getattr(module, "track_running_stats", False):
@@ -194,6 +194,6 @@ def refuse_ambient_state(recipe: nn.Module) -> None:
         dropout = isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout > 0
         if dropout or isinstance(module, nn.modules.dropout._DropoutNd):
             raise ConfigError(
-                f"{name}: dropout of torch draws from ambient random numbers, which differ between one and two "
-                "processes; draw from Batch.uniform instead"
+                f"{name}: dropout of torch takes ambient random numbers, which differ between one and two "
+                "processes; use mien.models.layers.dropout.dropout"
             )

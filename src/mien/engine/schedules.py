@@ -1,4 +1,4 @@
-"""How learning rates change over a training: a factor on all of them, from where the training stands."""
+"""Schedules of learning rates: a factor on all of them, by the progress of training."""
 
 import math
 from typing import Literal

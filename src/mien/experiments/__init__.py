@@ -1,5 +1,19 @@
-"""What is asked: an experiment file with its models, grid, provenance and reference figures."""
+"""What is run: an experiment file with its models, grid, provenance and reference figures.
 
-from mien.experiments.experiment import Experiment, Variant, load, resolve
+The public names are loaded when they are used, so that reading the library's files imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.experiments.experiment import Experiment, Variant, load, resolve
 
 __all__ = ["Experiment", "Variant", "load", "resolve"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'mien.experiments' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module("mien.experiments.experiment"), name)
+    return value

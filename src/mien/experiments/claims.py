@@ -1,17 +1,17 @@
-"""What a paper claims of its models, as data: where models lie on axes, and which of their scores is above which.
+"""The claims of a paper as data: where models lie on axes, and which of their scores is above which.
 
-`axes` tell models apart: axis -> value -> the models that have it, in the order in which tables and figures show them.
-A model that lies on no axis goes by its name. No two models have the same place.
+`axes` describe the models: axis -> value -> the models that have it, in the order of tables and figures. A model on no
+axis is called by its name. No two models have the same place.
 
-A claim compares scores of models. What a side is made of is a mapping axis -> values, where `model` is an axis too
-(`emotion_only` is short for `{model: emotion_only}`), and `others` is every value that the other side does not name.
-One rule says what becomes of several models: the axis that `minus` names is compared value by value, each a difference
-of its own; over all other axes the mean is taken, of both sides over the same places. So `models: {method: others}`
+A claim compares scores of two sides. A side is a mapping axis -> values. `model` is an axis too (`emotion_only` stands
+for `{model: emotion_only}`), and `others` is every value that the other side does not name. Where a side has several
+models, the axis that `minus` names is compared value by value, each a difference of its own, and over all other axes
+the mean is taken, of both sides over the same places. So `models: {method: others}`
 with `minus: {method: multitask}` is one difference a method, each the mean over the dimensions that both have. `along:
 AXIS` compares the last value of an axis with its first, and each with the one before.
 
-What a claim names has to be there: it goes with a model that an `extends` took away. `others` and `along` take what is
-there.
+All models and values that a claim names must exist: a claim that names a model which an `extends` took away is left out
+with it. `others` and `along` take the values that exist.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -65,7 +65,7 @@ Axes = dict[str, dict[str, Names]]
 
 
 class Way(Settings):
-    """Another way to ask the same claim; what is None stays as it is.
+    """The same claim on other clips or by another probe; None keeps that of the claim.
 
     Attributes:
         clips: see `Claim`.
@@ -91,15 +91,15 @@ class Claim(Settings):
         embedding: a probe reads the factor from this embedding; None: the models' own heads predict it.
         probe: which one: "mlp", of one hidden layer, or the "strongest" on validation; "mlp" where it is None.
         clips: "all" as they are, or "balanced": all classes weighted alike, so that what is frequent does not help.
-        models: whose scores.
-        minus: less whose; "chance": all clips called the most frequent class; or the "identity floor": the score of
-            a probe that is given the true speaker alone.
+        models: the models whose scores are compared.
+        minus: the models that they are compared with; "chance": all clips called the most frequent class; or the
+            "identity floor": the score of a probe that is given the true speaker alone.
         along: an axis, in place of `minus`.
-        also: the same claim in other ways, by name.
+        also: name -> another way to score the same claim.
         margin: of kept and near, a fraction; .02 where it is None (ours, papers give none).
         alpha: of different; .01 where it is None.
         reference: the name in the experiment's `reference` of the paper's figures of this score.
-        figures: what else the paper prints of it: words, with the unit -> number.
+        figures: further figures of the paper: words, with the unit -> number.
     """
 
     says: str
@@ -134,7 +134,7 @@ class Claim(Settings):
         if (self.minus is None) == (self.along is None):
             raise ValueError("give one of 'minus' (what the models are compared with) and 'along' (an axis)")
         if not self.models and self.along is None:
-            raise ValueError("'models' is missing: whose score it is")
+            raise ValueError("'models' is missing: name the models whose scores are compared")
         if isinstance(self.minus, dict) and len(self.minus) != 1:
             raise ValueError("'minus' names one axis, or models; the rest of both sides is the same")
         if self.kind == DIFFERENT:
@@ -172,7 +172,7 @@ class Claim(Settings):
 
     @property
     def ways(self) -> tuple[tuple[str | None, str], ...]:
-        """(Probe, clips) of each way in which it is asked, the claim's own first."""
+        """(Probe, clips) of each way in which the claim is scored, its own first."""
         own = (self.probe or PROBES[0]) if self.embedding else None
         return ((own, self.clips), *((way.probe or own, way.clips or self.clips) for way in self.also.values()))
 
@@ -208,7 +208,7 @@ def places(axes: Axes, models: Collection[str]) -> dict[str, dict[str, str]]:
 
 
 def differences(claim: Claim, axes: Axes, models: Collection[str]) -> tuple[Difference, ...]:
-    """What a claim compares; nothing where something that it names is not there.
+    """The differences that a claim compares; none where something that it names does not exist.
 
     Args:
         claim: what it names is in `axes`, or the name of a model.
@@ -229,7 +229,7 @@ def differences(claim: Claim, axes: Axes, models: Collection[str]) -> tuple[Diff
         )
         if plus and named and (minus or one.minus is None):
             found.append(Difference(one.words, tuple(plus), tuple(minus)))
-        elif one.asked:
+        elif one.required:
             return ()
     return tuple(found)
 
@@ -241,7 +241,7 @@ def check(
     figures: Collection[str] = (),
     target: str = "emotion",
 ) -> None:
-    """Refuse what a claim or an axis names and an experiment does not have.
+    """Refuse a claim or an axis that names something which the experiment does not have.
 
     Args:
         axes: of the experiment.
@@ -282,7 +282,7 @@ def without(raw: Named, gone: Collection[str]) -> Named:
     """The plain values of an experiment, its axes without models that were taken away, and without their claims."""
     try:
         before: Claimed = parse(Claimed, {key: raw[key] for key in Claimed.model_fields if key in raw}, "")
-    except ConfigError:  # to be refused where the whole experiment is
+    except ConfigError:  # refused later, with the whole experiment
         return raw
     left = {
         axis: {value: there for value, own in values.items() if (there := [one for one in own if one not in gone])}
@@ -311,13 +311,21 @@ def without(raw: Named, gone: Collection[str]) -> Named:
 
 
 class _Pair(NamedTuple):
-    """Two sides, `minus` None where it is a level; the axis along which places are matched; whether all was named."""
+    """Two sides of a claim.
+
+    Attributes:
+        words: what the difference is called.
+        plus: the models.
+        minus: those they are compared with; None where that is a level.
+        axis: the axis along which places are matched.
+        required: whether both sides have to exist, as where the claim names all values itself.
+    """
 
     words: str
     plus: dict[str, Names]
     minus: dict[str, Names] | None
     axis: str | None
-    asked: bool
+    required: bool
 
 
 def _pairs(claim: Claim, axes: Axes) -> Iterator[_Pair]:
@@ -325,7 +333,7 @@ def _pairs(claim: Claim, axes: Axes) -> Iterator[_Pair]:
         values = list(axes[claim.along])
         for one, other in dict.fromkeys([(values[-1], values[0]), *((b, a) for a, b in pairwise(values))]):
             if one != other:
-                yield _pair(claim.models, claim.models, claim.along, one, other, asked=False)
+                yield _pair(claim.models, claim.models, claim.along, one, other, required=False)
     elif not isinstance(claim.minus, dict):
         level = CHANCE if claim.minus == CHANCE else f"the {FLOOR}"
         yield _Pair(f"{_called(claim.models)} minus {level}", claim.models, None, None, True)
@@ -339,7 +347,7 @@ def _pairs(claim: Claim, axes: Axes) -> Iterator[_Pair]:
                     yield _Pair(f"{_called(plus)} minus {other}", plus, {MODEL: (other,)}, None, True)
             return
         assert ours is not None
-        asked = OTHERS not in (*ours, *theirs)
+        required = OTHERS not in (*ours, *theirs)
         ours, theirs = (
             tuple(value for value in axes[axis] if value not in other) if OTHERS in side else side
             for side, other in ((ours, theirs), (theirs, ours))
@@ -347,13 +355,13 @@ def _pairs(claim: Claim, axes: Axes) -> Iterator[_Pair]:
         rest = {name: values for name, values in claim.models.items() if name != axis}
         for one in ours:
             for other in theirs:
-                yield _pair(rest, rest, axis, one, other, asked=asked)
+                yield _pair(rest, rest, axis, one, other, required=required)
 
 
-def _pair(plus: dict[str, Names], minus: dict[str, Names], axis: str, one: str, other: str, *, asked: bool) -> _Pair:
+def _pair(plus: dict[str, Names], minus: dict[str, Names], axis: str, one: str, other: str, *, required: bool) -> _Pair:
     """Two values of an axis."""
     head = f"{_called(plus)}: " if plus else ""
-    return _Pair(f"{head}{one} minus {other}", plus | {axis: (one,)}, minus | {axis: (other,)}, axis, asked)
+    return _Pair(f"{head}{one} minus {other}", plus | {axis: (one,)}, minus | {axis: (other,)}, axis, required)
 
 
 def _called(side: dict[str, Names]) -> str:
@@ -397,7 +405,7 @@ def _check_axes(axes: Axes, models: Collection[str]) -> None:
         if key and key in taken:
             alike = ", ".join(f"{axis} {value}" for axis, value in key)
             raise ConfigError(
-                f"axes: models '{taken[key]}' and '{model}' have the same place ({alike}); tell them apart"
+                f"axes: models '{taken[key]}' and '{model}' have the same place ({alike}); give one another value"
             )
         taken[key] = model
 

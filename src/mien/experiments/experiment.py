@@ -1,8 +1,8 @@
 """Experiment files: YAML to typed settings, and every misspelt key refused with the nearest name.
 
-Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key told twice is an error. `extends: NAME`
-takes another experiment's settings first; `key=value` overrides come last. A setting that either changes is ours,
-whatever the experiment below says of it, unless its provenance is told with it.
+Numbers are read as in YAML 1.2 (`1e-3` is a number, `no` is a word), a key given twice is an error. `extends: NAME`
+takes another experiment's settings first; `key=value` overrides come last. A setting that either changes has
+the provenance `ours`, whatever it has in the experiment that is extended, unless another one is given with it.
 """
 
 import copy
@@ -60,12 +60,12 @@ class Experiment(Settings):
         provenance: setting (a dotted prefix) -> paper, assumed (the paper is silent), or ours (a departure); the
             longest prefix holds.
         reference: the paper's figures: model -> corpus -> measure -> value, or model -> measure -> value.
-        axes: what tells models apart, see `mien.experiments.claims`.
-        claims: what the paper says of them, each answered by a run; see there.
+        axes: the axes that models lie on, see `mien.experiments.claims`.
+        claims: the claims of the paper, which a run answers; see there.
         grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
         seen_speakers: whether a given split, or the protocol seen_speakers, may test speakers that are in training;
-            what comes of it is marked so.
+            the results are marked so.
         accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
     """
 
@@ -120,7 +120,7 @@ class Experiment(Settings):
         return accept
 
     @model_validator(mode="after")
-    def _seen_is_said(self) -> "Experiment":
+    def _seen_is_accepted(self) -> "Experiment":
         if self.protocol.name == "seen_speakers" and not self.seen_speakers:
             raise ValueError(
                 "the protocol seen_speakers tests speakers that are in training: give seen_speakers=true, and every "
@@ -128,8 +128,8 @@ class Experiment(Settings):
             )
         if self.protocol.name == "seen_speakers" and self.data.unlabelled == "train":
             raise ValueError(
-                "data.unlabelled: train adds clips of people who are neither validated nor tested, and the protocol "
-                "heard leaves none; leave it out"
+                "data.unlabelled: train adds clips of speakers who are neither validated nor tested, and the "
+                "protocol seen_speakers has none; leave it out"
             )
         return self
 
@@ -170,7 +170,7 @@ class Experiment(Settings):
         """The classes of the main target, in order; none where it is a number.
 
         Raises:
-            ConfigError: they are those of a corpus that has not been looked at.
+            ConfigError: they are those of the corpus, which has not been opened.
         """
         how = self.data.targets.get(self.target, TargetSettings())
         if how.kind == "levels":
@@ -300,8 +300,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     """
     raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
     if isinstance(raw.get("data"), dict):
-        heard = {what: named(raw["data"][what]) for what in MODALITIES if what in raw["data"]}
-        raw = {**raw, "data": {**raw["data"], **heard}}
+        short = {what: named(raw["data"][what]) for what in MODALITIES if what in raw["data"]}
+        raw = {**raw, "data": {**raw["data"], **short}}
     if isinstance(raw.get("encoder"), dict):
         raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
     experiment: Experiment = parse(Experiment, raw, where)
@@ -310,8 +310,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         experiment.encoders  # noqa: B018 - checked when it is read
         _check_targets(experiment)
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
-        told = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
-        if strange := [key for key in told if key not in known]:
+        kept = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
+        if strange := [key for key in kept if key not in known]:
             near = get_close_matches(strange[0], sorted(known), n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
@@ -319,7 +319,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
             raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
         carried = {name: config.carried for name, config in experiment.configs.items()}
         check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target)
-        found = experiment.model_copy(update={"provenance": told})
+        found = experiment.model_copy(update={"provenance": kept})
         found.sweep  # noqa: B018
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
@@ -331,7 +331,7 @@ def _listed() -> str:
 
 
 def _check_targets(experiment: Experiment) -> None:
-    """Raise ConfigError where what models predict, and what is asked of it, do not go together."""
+    """Raise ConfigError where models do not predict the target, or it has no score that the settings name."""
     configs, data = experiment.configs, experiment.data
     used = {experiment.target}.union(*(config.factors for config in configs.values()))
     if idle := [name for name in data.targets if name not in used]:
@@ -382,15 +382,15 @@ def _variant(base: Experiment, point: Point) -> Variant:
     if _whole(found) == whole | {"models": {point.model: whole["models"][point.model]}}:
         return Variant(point.group, point.label, point.model, point.model, found)
     old, new = f"models.{point.model}.", f"models.{name}."
-    told = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
-    renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": told})
+    sources = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
+    renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": sources})
     return Variant(point.group, point.label, point.model, name, renamed)
 
 
 def _figures(experiment: Experiment) -> set[str]:
     """The names of the paper's figures."""
-    told = [own for tables in experiment.reference.values() for own in tables.items()]
-    return {figure for name, own in told for figure in (own if isinstance(own, dict) else [name])}
+    values = [own for tables in experiment.reference.values() for own in tables.items()]
+    return {figure for name, own in values for figure in (own if isinstance(own, dict) else [name])}
 
 
 def _whole(experiment: Experiment) -> Named:

@@ -23,12 +23,12 @@ Grid = dict[str, dict[str, Any]]
 
 MAY_VARY = ("models", "encoder", "data", "training", "optimiser")
 FIXED = {
-    "data.prepared": "all variants are judged on the same clips",
-    "data.scheme": "all variants tell the same classes apart",
+    "data.prepared": "all variants are scored on the same clips",
+    "data.scheme": "all variants have the same classes",
     "data.unlabelled": "all variants share one split",
     "data.targets": "all variants predict the same",
     "target": "all variants predict the same",
-    "protocol": "all variants are judged on the same people",
+    "protocol": "all variants are scored on the same speakers",
     "seeds": "every variant is trained with every seed",
     "recipe": "a model is of one recipe",
 }
@@ -39,8 +39,8 @@ class Point(NamedTuple):
 
     Attributes:
         group: name of the group.
-        model: whose variant it is.
-        label: what tells it from the other points of the group, fit for a folder's name.
+        model: the model that it is a variant of.
+        label: its name in the group, of the values that it takes; fit for a folder's name.
         changes: dotted key -> value.
     """
 
@@ -66,14 +66,14 @@ def points(grid: Grid, models: Collection[str]) -> Iterator[Point]:
         ConfigError: a key may not be varied or is none, a model is unknown, or two points have one name.
     """
     names: dict[str, str] = dict.fromkeys(models, "")
-    for group, told in grid.items():
+    for group, settings in grid.items():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", group):
             raise ConfigError(f"grid: group '{group}': a group's name has letters, digits, '_' and '-' only")
-        keys = {key: _values(group, key, values) for key, values in told.items() if key != "models"}
+        keys = {key: _values(group, key, values) for key, values in settings.items() if key != "models"}
         if not keys:
             raise ConfigError(f"grid.{group}: no setting is varied; name one, or leave the group out")
         owners = {key: _owner(group, key, models) for key in keys}
-        for model in _models(group, told, owners, models):
+        for model in _models(group, settings, owners, models):
             own = {key: values for key, values in keys.items() if owners[key] in (None, model)}
             for labels in product(*own.values()):
                 values = {key: own[key][label] for key, label in zip(own, labels, strict=True)}
@@ -106,17 +106,17 @@ def changed(raw: Named, point: Point) -> Named:
     return raw
 
 
-def _values(group: str, key: str, told: Any) -> Named:
+def _values(group: str, key: str, given: Any) -> Named:
     """The values of a key by their labels."""
     where = f"grid.{group}: '{key}'"
-    if isinstance(told, list):
-        if any(isinstance(value, list | dict) for value in told):
+    if isinstance(given, list):
+        if any(isinstance(value, list | dict) for value in given):
             raise ConfigError(f"{where}: a value of a list is plain; write a mapping from labels to such values")
-        pairs = [(_label(value), value) for value in told]
-    elif isinstance(told, dict):
-        pairs = [(_label(label), value) for label, value in told.items()]
+        pairs = [(_label(value), value) for value in given]
+    elif isinstance(given, dict):
+        pairs = [(_label(label), value) for label, value in given.items()]
     else:
-        raise ConfigError(f"{where}: {told!r} is neither a list of values nor a mapping from labels to values")
+        raise ConfigError(f"{where}: {given!r} is neither a list of values nor a mapping from labels to values")
     labels = [label for label, _ in pairs]
     if not labels:
         raise ConfigError(f"{where}: no value is given")
@@ -134,7 +134,7 @@ def _label(value: Any) -> str:
 
 
 def _owner(group: str, key: str, models: Collection[str]) -> str | None:
-    """The model whose setting a key is, None where it is one of all."""
+    """The model that a key is a setting of; None for a setting of all models."""
     where, parts = f"grid.{group}: '{key}'", key.split(".")
     if why := next((why for name, why in FIXED.items() if f"{key}.".startswith(f"{name}.")), None):
         raise ConfigError(f"{where} may not be varied: {why}")
@@ -151,14 +151,14 @@ def _owner(group: str, key: str, models: Collection[str]) -> str | None:
     return parts[1]
 
 
-def _models(group: str, told: Named, owners: Mapping[str, str | None], models: Collection[str]) -> list[str]:
-    """Whose variants a group makes."""
+def _models(group: str, settings: Named, owners: Mapping[str, str | None], models: Collection[str]) -> list[str]:
+    """The models that a group makes variants of."""
     named = [owner for owner in dict.fromkeys(owners.values()) if owner is not None]
-    if "models" not in told:
+    if "models" not in settings:
         return named or list(models)
     if named:
         raise ConfigError(f"grid.{group}: its keys name models already; leave 'models' out")
-    chosen = told["models"]
+    chosen = settings["models"]
     if not isinstance(chosen, list) or not chosen:
         raise ConfigError(f"grid.{group}: 'models' is a list of names, such as [{next(iter(models))}]")
     if strange := [name for name in chosen if name not in models]:

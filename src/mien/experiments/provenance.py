@@ -1,6 +1,7 @@
-"""Where settings come from: what one experiment takes over from another, and what it changes.
+"""Where settings come from: those that an experiment takes from the one it extends, and those that it changes.
 
-Settings are plain values here, as in a file, and go by dotted keys. The longest prefix that a provenance tells holds.
+Settings are plain values here, as in a file, with dotted keys. Of several entries of a provenance the longest prefix of
+a key counts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,19 +26,19 @@ NAMED = {"encoder", "encoder.audio", "encoder.video", "data.audio", "data.video"
 
 
 def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
-    """`after` with the provenance of `before` and, of what has changed, its own; what it does not tell is ours.
+    """`after` with the provenance of `before`, and for changed settings its own, or else `ours`.
 
-    Also the entries whose setting `after` has taken away, perhaps to its default, perhaps for good. The reference
+    Also returns the entries whose setting `after` takes away; it may have a default or be gone. The reference
     figures of a model that was taken away go with it, and so do the claims that name it.
     """
-    below, told = before.get("provenance", {}), after.get("provenance", {})
-    if not isinstance(below, dict) or not isinstance(told, dict):
+    below, given = before.get("provenance", {}), after.get("provenance", {})
+    if not isinstance(below, dict) or not isinstance(given, dict):
         return after, set()
     then, now = dict(leaves(before)), dict(leaves(after))
-    provenance = {**below, **told}
+    provenance = {**below, **given}
     changed = [key for key in {**then, **now} if key not in then or key not in now or then[key] != now[key]]
     for key in changed:
-        source = _nearest(told, key) or "ours"
+        source = _nearest(given, key) or "ours"
         if _nearest(provenance, key) != source:
             provenance[key] = source
     gone = prefixes(then) - prefixes(now) | {key.removesuffix(".name") for key in changed if key.endswith(".name")}
@@ -47,11 +48,11 @@ def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
     models = before.get("models")
     if taken := [name for name in models if f"models.{name}" in gone] if isinstance(models, dict) else []:
         after = without(after, taken)
-    return after, {key for key in provenance if key not in told and prefixes([key]) & gone}
+    return after, {key for key in provenance if key not in given and prefixes([key]) & gone}
 
 
 def leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    """(Dotted key, value) of the settings in plain values that have a provenance: all but where the corpus lies."""
+    """(Dotted key, value) of the settings in plain values that have a provenance: all but the folder of the corpus."""
     if not isinstance(value, dict) or not value:
         yield above, value
         return
@@ -105,7 +106,7 @@ def assign(raw: Named, place: Sequence[str], value: Any, where: str) -> None:
 
 
 def _nearest(provenance: Mapping[str, str], key: str) -> str | None:
-    """What the longest prefix of a key tells."""
+    """The entry of the longest prefix of a key."""
     return next(
         (provenance[name] for name in sorted(prefixes([key]), key=len, reverse=True) if name in provenance), None
     )

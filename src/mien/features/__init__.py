@@ -3,8 +3,7 @@
 A feature module has a `SOURCE`, a `VERSION` (raised when the same settings give other numbers), a `Config` and three
 pure functions: `extract(waveforms, config)` gives one (T, D) float32 array a waveform, whose bits do not depend on the
 other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next, infinite where a clip
-has one vector. Every value is finite,
-and an empty waveform has no frames. Adding one is adding a file.
+has one vector. Every value is finite, and an empty waveform has no frames. Adding a feature is adding a file.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
 file (`crops`) or the corpus's table (`columns`).
@@ -36,7 +35,7 @@ def feature(name: str) -> ModuleType:
 
 
 def modality(name: str) -> str:
-    """What a feature is of: "audio", or "video" where its module says so."""
+    """The modality of a feature: "audio", or "video" where its module says so."""
     return str(getattr(feature(name), "MODALITY", "audio"))
 
 
@@ -53,7 +52,7 @@ def shape(name: str, config: Settings) -> tuple[int, ...]:
 
 
 def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: FeatureConfig) -> list[NDArray[np.float32]]:
-    """The feature of each waveform after the perturbation that `config` asks for.
+    """The feature of each waveform after the perturbation of `config`.
 
     Args:
         name: a feature of sound.

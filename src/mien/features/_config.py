@@ -1,4 +1,4 @@
-"""What every feature's settings share: the sound's sampling rate, and the copy of the sound that is looked at.
+"""The settings that all features share: the sound's sampling rate, and its perturbation.
 
 Sound is mono float32 at full scale [-1, 1]; times are seconds, frequencies hertz, levels decibels. A perturbed copy
 (`speed`, `noise_db`) is a setting like any other, so that it has its own place in the feature store.
@@ -29,7 +29,7 @@ class FeatureConfig(Settings):
 
 
 class FrameConfig(FeatureConfig):
-    """Settings of a feature that looks through a window moved in even steps; see `mien.features._frames`.
+    """Settings of a feature of a window that is moved in even steps; see `mien.features._frames`.
 
     Attributes:
         window: length of the window in seconds. Li et al. 2020, section 5: 40 ms.

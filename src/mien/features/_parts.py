@@ -1,10 +1,10 @@
-"""The feature of overlapping parts of one sound, what they share computed once.
+"""The feature of overlapping parts of one sound; shared frames are computed once.
 
 - `logmel` and `spectrogram`: frames depend on nothing but the samples in their window. They are computed once; those at
   the edges of a part, which see the sound mirrored there, again. A part has the frames that it has alone, but for
   rounding.
-- `prosody`, and with it `mfb43` and `functionals`: f0 is a path through all frames, so what a part has depends on what
-  is heard around it. It is searched in pieces of `PIECE` with `MARGIN` on both sides, all at once. A part then has
+- `prosody`, and with it `mfb43` and `functionals`: f0 is a path through all frames, so the f0 of a part depends on
+  the sound around it. It is searched in pieces of `PIECE` with `MARGIN` on both sides, all at once. A part then has
   nearly the f0 that it has alone: voiced frames differ where the path alone was led by the part's end. Energies at the
   edges of a part see what follows instead of a mirror. Functionals without level take the loudest sample of all parts.
 
@@ -30,7 +30,7 @@ Array = NDArray[np.float32]
 
 
 def extract_parts(name: str, waveform: Array, places: Sequence[slice], config: FeatureConfig) -> list[Array]:
-    """The feature of parts of a waveform, as `features.extract` gives it for each alone, within what is told above.
+    """The feature of parts of a waveform, as `features.extract` gives it for each alone, up to the differences above.
 
     Args:
         name: of the feature.
@@ -48,7 +48,7 @@ def extract_parts(name: str, waveform: Array, places: Sequence[slice], config: F
         return _local(name, waveform, places, config)
     if isinstance(config, functionals.Config):
         waveform = functionals.levelled(waveform, config)
-        energies = _cut(features.extract("logmel", [waveform], config)[0], places, config)
+        energies = _of_parts(features.extract("logmel", [waveform], config)[0], places, config)
         pairs = zip(energies, _pitched(waveform, places, config), strict=True)
         return [functionals.summary(np.concatenate(pair, axis=1), config) for pair in pairs]
     pitched = _pitched(waveform, places, config)
@@ -66,7 +66,7 @@ def _local(name: str, waveform: Array, places: Sequence[slice], config: FrameCon
         for edge in both
     ]
     whole, *again = features.extract(name, [waveform, *sounds], config)
-    found, computed = _cut(whole, places, config), iter(again)
+    found, computed = _of_parts(whole, places, config), iter(again)
     for part, both in zip(found, edges, strict=True):
         for edge in both:
             part[edge.frames] = next(computed)[edge.frames.start - edge.first :][: edge.frames.stop - edge.frames.start]
@@ -84,10 +84,10 @@ def _pitched(waveform: Array, places: Sequence[slice], config: FrameConfig) -> l
     ]
     pieces = features.extract("prosody", sounds, config)
     whole = np.concatenate([piece[early:][:kept] for piece, early in zip(pieces, before, strict=True)])
-    return _cut(whole, places, config)
+    return _of_parts(whole, places, config)
 
 
-def _cut(whole: Array, places: Sequence[slice], config: FrameConfig) -> list[Array]:
+def _of_parts(whole: Array, places: Sequence[slice], config: FrameConfig) -> list[Array]:
     """The frames of each part, copied from those of the whole."""
     counts = [_frames.count(place.stop - place.start, config) for place in places]
     firsts = [place.start // config.shift_size for place in places]

@@ -1,4 +1,4 @@
-"""What the corpus's own table tells of a clip, as one vector: action units, embeddings of another model.
+"""Columns of the corpus's own table as one vector a clip: action units, embeddings of another model.
 
 A clip of which any of the values is missing has no vector.
 """
@@ -25,7 +25,7 @@ class Config(Settings):
 
     Attributes:
         columns: names, in the order of the vector; `*` stands for any letters and takes what matches in sorted order.
-        dimension: how many they must be.
+        dimension: how many columns these must be.
     """
 
     columns: tuple[str, ...] = Field(("AU*",), min_length=1)
@@ -51,7 +51,7 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
         place: where the table lies, for errors.
 
     Raises:
-        ConfigError: a column is not there, holds words, or they are not as many as was said.
+        ConfigError: a column is not there, holds words, or their number is not `dimension`.
     """
     names: list[str] = []
     known = [str(name) for name in table.columns]
@@ -65,7 +65,7 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
         raise ConfigError(f"data.video.columns: {place}: the column '{words[0]}' holds words, not numbers")
     if len(names) != config.dimension:
         raise ConfigError(
-            f"data.video.dimension: {config.dimension}, but {place} has {len(names)} such columns; say that number"
+            f"data.video.dimension: {config.dimension}, but {place} has {len(names)} such columns; write that number"
         )
     values = torch.from_numpy(np.stack([numbers[name].to_numpy(np.float32) for name in names], axis=1))
     whole = torch.isfinite(values).all(dim=1).tolist()

@@ -1,7 +1,7 @@
 """Spectrograms, (T, bins) float32: short-time amplitude or log power, evenly spaced from 0 Hz to half the rate.
 
 Bin b holds the mean power of `fft_size / 2 / bins` neighbouring spectral lines from `b * rate / 2 / bins` Hz up; the
-line at half the rate itself is left out, as it is wherever 1024 points are said to give 512 bins. A sine of amplitude
+line at half the rate itself is left out, as in all papers that give 512 bins for 1024 points. A sine of amplitude
 a on a line of its own has amplitude a there. No normalisation over time or frequency, no pre-emphasis.
 """
 

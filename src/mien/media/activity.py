@@ -1,7 +1,7 @@
-"""Where somebody speaks: one yes or no for each frame of 32 ms of mono sound.
+"""Voice activity: one yes or no for each frame of 32 ms of mono sound.
 
 `energy` needs nothing: a frame is active when its level is above -55 dB of full scale. `silero` is a trained voice
-activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and tells voice from other sound.
+activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and separates voice from other sound.
 """
 
 import warnings
@@ -29,18 +29,18 @@ def detector(kind: str, rate: int = 16_000) -> Detector:
     """A function from frames (n, `frame_size(rate)`) float32 of one recording, in the order of time, to n flags.
 
     Raises:
-        ConfigError: an unknown kind, its extra is not installed, or it does not hear at this rate.
+        ConfigError: an unknown kind, its extra is not installed, or it does not work at this rate.
     """
     if kind == "energy":
         return _by_energy
     if kind != "silero":
         raise ConfigError(unknown("voice activity", kind, ("energy", "silero")))
     if rate != 16_000:
-        raise ConfigError(f"voice activity 'silero' hears at 16,000 Hz, and the model at {rate}: use 'energy'")
+        raise ConfigError(f"voice activity 'silero' needs 16,000 Hz, and the model has {rate} Hz: use 'energy'")
     import torch
 
     model = _silero()
-    model.reset_states()  # what it remembers is of another recording
+    model.reset_states()  # its memory is of another recording
 
     def by_silero(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
         with torch.no_grad():

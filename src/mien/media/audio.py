@@ -1,12 +1,12 @@
-"""Sound of any media file as one waveform: float32, mono, full scale [-1, 1], 16 kHz unless asked otherwise.
+"""Sound of any media file as one waveform: float32, mono, full scale [-1, 1], 16 kHz by default.
 
 - **Mono** is the plain average of all channels: equal channels keep their level, opposite ones cancel to silence.
   (libswresample's own downmix to float is 3 dB louder, and would leave full scale.)
-- **Level** is the file's: integer samples are divided by their full scale, so that 16-bit sound at the asked rate
-  comes out exact; what a float file holds beyond full scale is kept.
+- **Level** is the file's: integer samples are divided by their full scale, so that 16-bit sound at its own rate
+  is exact; values of a float file beyond full scale are kept.
 - **Resampling** is libswresample's polyphase sinc filter under a Kaiser window, 128 zero crossings at the lower rate
   (`FILTER`): at 16 kHz flat within .1 dB to 7 kHz, -1 dB at 7.5 kHz, below -95 dB from 8.4 kHz; no delay, no dither.
-- **Time** is media time: sample n is heard n / rate seconds after the earliest stream of the file begins. Holes before
+- **Time** is media time: sample n is at n / rate seconds after the earliest stream of the file begins. Holes before
   and in a track are zeros (`mien.media.soundtrack`). An encoder's delay is removed where the file declares it.
 
 The default sound track is read; no other stream is decoded.
@@ -28,7 +28,7 @@ from mien.media.soundtrack import Track, Waveform, sound_stream
 SAMPLE_RATE = 16_000
 FILTER = {"resampler": "swr", "filter_size": "128", "cutoff": "0.955", "filter_type": "kaiser", "kaiser_beta": "9"}
 MAX_SECONDS = 3600.0  # of one waveform in memory (230 MB at 16 kHz); `stream_audio` has no such bound
-SILENCE = 2.0**-16  # half a step of 16-bit sound: what stays below it is no recording
+SILENCE = 2.0**-16  # half a step of 16-bit sound: sound that stays below it is no recording
 _EDGE = 0.1  # s of sound around a part: more than half the resampler's filter at any rate
 _BATCH = 0.5  # s of sound a call of the resampler
 
@@ -93,7 +93,7 @@ def stream_audio(file: Path | str, *, rate: int = SAMPLE_RATE, block: float = 1.
         Pieces in order without hole or overlap, the first at 0 s; none for a video without sound.
 
     Raises:
-        MediaError: as `read_audio`, once the trouble is reached; silence and length are no trouble here.
+        MediaError: as `read_audio`, once the damage is reached; silence and length are no errors here.
         ValueError: a block shorter than one sample.
     """
     size = round(block * rate)

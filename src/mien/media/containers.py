@@ -42,7 +42,7 @@ ROUNDING = 1e-3  # s by which containers round time stamps
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is read of one file at most, so that a hostile one costs no more than an honest one.
+    """The bounds on one file, so that a hostile one costs no more than an honest one.
 
     Attributes:
         streams: in the file.
@@ -91,7 +91,7 @@ class Part(NamedTuple):
 
 
 class Media:
-    """An open media file, and the sentences that say what is wrong with it.
+    """An open media file, and the sentences of its errors.
 
     Attributes:
         file: as it was given.
@@ -208,7 +208,7 @@ def damaged_at(time: float) -> str:
 
 
 def probe(file: Path | str) -> MediaInfo:
-    """Tell a file's length and kind without decoding it.
+    """Read a file's length and kind from its header, without decoding it.
 
     The length is what the header promises where the format's header does so; else all packets are walked. A cover
     picture is no video.
@@ -238,7 +238,7 @@ def packet_end(packet: "av.Packet[Stream]") -> float:
 
 
 class Promise(NamedTuple):
-    """How long the header says that the file is, in media seconds, and whether that speaks of one stream alone."""
+    """How long the header says that the file is, in media seconds, and whether this holds for one stream alone."""
 
     seconds: float
     of_stream: bool

@@ -1,8 +1,8 @@
-"""One pass through an open file, shared by the streams that are read: packets in the file's order, handed out a stream.
+"""One pass through an open file, shared by the streams that are read: packets in the file's order, given by stream.
 
-A stream that is asked for its next packet makes the file be read on; what belongs to the others waits for them, still
-compressed. Damage is told by the same rules for sound and pictures: what cannot be demuxed or decoded is damage, and
-truncation where it is the last packet of the stream.
+To give the next packet of a stream, the file is read on; packets of the other streams wait, still compressed. The rules
+for damage are the same for sound and pictures: a packet that cannot be demuxed or decoded is damage, and truncation
+where it is the last packet of the stream.
 """
 
 from collections import deque
@@ -30,7 +30,7 @@ _OVERHEAD = 1024  # bytes of a packet beside its content
 _FRAMED = {"flac", "mov"}
 _EXACT_SEEK = {"wav", "w64", "aiff", "caf"} | _FRAMED
 _SAME = 1e-6  # s
-_LEAD = 1.0  # s decoded before the part asked for: a codec's memory after a jump
+_LEAD = 1.0  # s decoded before a part: a codec's memory after a jump
 
 
 class Packets:
@@ -107,13 +107,13 @@ class Packets:
         return self.ended or stream.index in self._over
 
     def leave(self, stream: "Stream") -> None:
-        """Let go of a stream: what waits for it and what is still to come."""
+        """Give up a stream: its waiting packets and those to come."""
         self._over.add(stream.index)
         self._queues[stream.index].clear()
         self._waiting[stream.index] = 0
 
     def search(self, stream: "Stream") -> None:
-        """Look once, in the rest of the file, for a packet of a stream that lets another one wait.
+        """Look once, in the rest of the file, for a packet of a stream that another one waits for.
 
         If there is none, the stream is over from now on. The file is opened a second time and is walked through, but
         only as far as the next packet.
@@ -172,7 +172,7 @@ class Decoding:
         self._error: MediaError | None = None
 
     def frames(self, packet: "av.Packet[Any]") -> list[Any]:
-        """What a packet gives; none for one that cannot be decoded, which is judged when the next one comes.
+        """The frames of a packet; none for one that cannot be decoded, for which the next packet raises the error.
 
         Raises:
             MediaError: the packet before was damaged.
@@ -206,7 +206,7 @@ class Decoding:
         """
         promise = self._promise
         if promise is None or not (promise.of_stream or self._packets.ended):
-            return  # or the stream that lasts longer will tell
+            return  # or the longest stream is checked
         end = end if promise.of_stream else max(end, self._packets.end)
         if end < promise.seconds - TOLERANCE - slack:
             raise self._packets.media.error(
@@ -214,7 +214,7 @@ class Decoding:
             )
 
     def close(self) -> None:
-        """Judge the last packet.
+        """Check the last packet.
 
         Raises:
             MediaError: it could not be decoded.

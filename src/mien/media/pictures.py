@@ -102,7 +102,7 @@ class Film:
         """Nothing is decoded yet; `packets` are to hold those of the stream.
 
         Raises:
-            MediaError: the header tells of more pictures in a second than `Bounds.pictures`.
+            MediaError: the header has more pictures in a second than `Bounds.pictures`.
         """
         self.end = 0.0
         self.stream = stream
@@ -141,7 +141,7 @@ class Film:
     def _picture(self, frame: "av.VideoFrame") -> Picture | None:
         if frame.is_corrupt:
             if self._last is None:
-                return None  # a recording that was cut out of another one begins between key frames
+                return None  # a recording that was trimmed begins between key frames
             raise self._decoding.damaged("a picture is not whole")
         self._check_kind(frame)
         time = self._place(frame)

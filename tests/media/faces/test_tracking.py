@@ -20,7 +20,7 @@ def follow(moments):
     return [[step[one].person for one in faces] for step, faces in zip(steps, moments, strict=True)]
 
 
-def test_people_are_numbered_from_left_to_right_whatever_the_order_of_the_detector():
+def test_people_are_numbered_from_left_to_right():
     assert follow([[face(300), face(100), face(200)]] * 3) == [[3, 1, 2]] * 3
 
 
@@ -55,7 +55,7 @@ def test_two_false_faces_are_nobody_and_three_faces_are_somebody():
     assert follow(true) == [[2, 1]] * 3 + [[1]] * 3
 
 
-def test_after_a_cut_who_stands_at_the_same_place_is_somebody_else():
+def test_after_a_cut_the_face_at_the_same_place_is_a_new_person():
     tracker = Tracker()
     first = [track for n in range(3) for track, _ in tracker.step(n * EVERY, [face(100)])]
     tracker.cut()
@@ -63,7 +63,7 @@ def test_after_a_cut_who_stands_at_the_same_place_is_somebody_else():
     assert [track.person for track in (*first, *second)] == [1, 1, 1, 2, 2, 2]
 
 
-def test_a_cut_is_told_from_movement_light_and_a_pan():
+def test_a_cut_is_no_movement_light_or_pan():
     rng = np.random.default_rng(0)
     scene = np.kron(rng.integers(0, 256, (12, 60)), np.ones((10, 10))).astype(np.uint8)
     other = np.kron(rng.integers(0, 256, (12, 16)), np.ones((10, 10))).astype(np.uint8)

@@ -52,9 +52,7 @@ def test_a_clip_without_video_has_zeros_there_and_sends_no_gradient(make_trunks,
         assert all(torch.equal(one, other) for one, other in zip(outcome, outcomes[0], strict=True))
 
 
-def test_a_recipe_on_sound_and_crops_learns_from_each_when_the_other_is_taken_away(
-    make_recipe, make_loader, make_examples
-):
+def test_a_recipe_on_sound_and_crops_learns_from_each_alone(make_recipe, make_loader, make_examples):
     """The crops come from the loader as bytes, some not usable, some clips without any."""
     loader = make_loader(make_examples(video=True), batch_size=24)
     for kept in ("audio", "video"):
@@ -75,9 +73,7 @@ def test_a_recipe_on_sound_and_crops_learns_from_each_when_the_other_is_taken_aw
 
 @pytest.mark.parametrize("missing", ["audio", "video"])
 @pytest.mark.parametrize("how", ["no frames", "nothing valid"])
-def test_where_nobody_has_a_modality_the_other_trains_and_its_trunk_stays_bit_still(
-    make_trunks, make_batch, absent, missing, how
-):
+def test_a_modality_that_no_clip_has_leaves_its_trunk_bit_still(make_trunks, make_batch, absent, missing, how):
     batch = make_batch(video=True)
     sequence = getattr(batch, missing)
     nothing = absent(7) if how == "no frames" else type(sequence)(sequence.values, torch.zeros_like(sequence.valid))

@@ -39,7 +39,7 @@ def test_dropout_keeps_the_mean_and_drops_the_share():
     assert torch.equal(dropout(ones, batch(2_000), "here", 0.3, training=False), ones)
 
 
-def test_dropout_is_drawn_for_a_clip_a_step_and_a_place():
+def test_dropout_depends_on_clip_step_and_layer():
     given, ones = batch(), torch.ones(6, 40)
     whole = dropout(ones, given, "here", 0.5, training=True)
     half = torch.tensor([4, 1])
@@ -51,10 +51,10 @@ def test_dropout_is_drawn_for_a_clip_a_step_and_a_place():
         assert not torch.equal(other, whole)
 
 
-def test_a_video_drops_other_numbers_than_the_sound_of_the_same_clip():
+def test_video_and_sound_of_a_clip_have_dropout_of_their_own():
     given = batch()
     both = Batch(**{**vars(given), "video": given.audio})
     settings = Config(hidden=(), dropout=0.0, input_dropout=0.5)
-    heard, seen = (Encoder(settings, modality, (5,))(both) for modality in ("audio", "video"))
-    assert not torch.equal(heard, seen)
+    audio, video = (Encoder(settings, modality, (5,))(both) for modality in ("audio", "video"))
+    assert not torch.equal(audio, video)
     assert torch.equal(*(Encoder(settings, modality, (5,)).eval()(both) for modality in ("audio", "video")))

@@ -104,7 +104,7 @@ def test_a_sound_meets_the_layers_of_torch(pooling):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
 
 
-def test_a_padded_sound_in_training_meets_statistics_of_its_valid_frames_alone():
+def test_padding_is_not_in_the_statistics_of_training():
     """Each clip alone, and both with padding between them, in one convolution: no frame of padding is counted."""
     encoder = Encoder(Config(channels=(4,), dimension=None), "audio", (6,)).double()
     values, valid = random(2, 9, 6), torch.arange(9) < torch.tensor([[9], [5]])
@@ -139,7 +139,7 @@ def test_a_clip_of_crops_is_the_mean_of_its_valid_crops_each_alone():
 
 @pytest.mark.parametrize("size", [32, 48, 64, 100])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_crops_of_every_size_give_vectors_that_tell_them_apart(size, channels):
+def test_crops_of_every_size_give_different_vectors(size, channels):
     encoder = Encoder(Config(channels=(4, 6, 8, 8), dimension=None), "video", (channels, size, size)).double()
     values = random(4, 2, channels, size, size)
     found = encoder(batch(video=(values, torch.ones(4, 2, dtype=torch.bool))))
@@ -174,7 +174,7 @@ def test_settings_that_mean_nothing_are_refused(settings, words):
         ("vgh", "video", (3, 48, 48), "Did you mean 'vgg'"),
     ],
 )
-def test_an_encoder_that_cannot_read_the_frames_is_refused_with_one_that_can(name, modality, shape, words):
+def test_an_encoder_for_other_frames_is_refused_with_one_that_fits(name, modality, shape, words):
     with pytest.raises(ConfigError, match=words):
         encoders.check(name, modality, shape)
 

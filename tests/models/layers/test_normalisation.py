@@ -126,7 +126,7 @@ def statistics(module):
     return torch.stack([module.running_mean, module.running_var]).clone()
 
 
-def test_nothing_moves_without_commit_and_only_what_was_measured_last_is_committed():
+def test_only_the_last_statistics_are_committed():
     ours, theirs, generator = pair()
     first, last = torch.randn(2, 9, 3, generator=generator, dtype=torch.float64)
     before = statistics(ours)

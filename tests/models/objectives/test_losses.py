@@ -72,7 +72,7 @@ def test_mean_refuses_shapes_that_do_not_match():
         mean(torch.zeros(3), torch.ones(2, dtype=torch.bool))
 
 
-def test_confusion_is_the_divergence_of_the_uniform_distribution_and_a_constant():
+def test_confusion_is_a_divergence_from_uniform_and_a_constant():
     uniform = np.full(4, 0.25)
     divergence = np.mean([scipy_entropy(uniform, row) for row in LOGITS.softmax(dim=1).numpy()])
     assert confusion(LOGITS) == pytest.approx(divergence + math.log(4), abs=1e-12)
@@ -94,7 +94,7 @@ def test_confusion_and_entropy_want_the_same_but_pull_otherwise():
 
 
 def embeddings(count=40, seed=0):
-    """A, B that A decides but not in a line (its square), and C that is drawn apart from A."""
+    """A, B that A decides but not in a line (its square), and C that is independent of A."""
     generator = torch.Generator().manual_seed(seed)
     first, apart = torch.randn(2, count, 3, generator=generator, dtype=torch.float64)
     return first, first.square() - 1, apart
@@ -120,7 +120,7 @@ def test_hsic_is_the_formula_of_gretton(other):
 
 
 def test_hsic_sees_what_orthogonality_does_not():
-    """Both see a line; a square only HSIC; neither sees what is drawn apart (its own size under permutations)."""
+    """Both see a line; a square only HSIC; neither sees what is independent (its own size under permutations)."""
     first, square, apart = embeddings(200)
     line = first @ torch.randn(3, 5, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
     chance = [
@@ -181,7 +181,7 @@ def test_a_penalty_counts_the_clips_that_are_there_whatever_their_order(loss):
 
 @pytest.mark.parametrize("loss", PENALTIES.values(), ids=PENALTIES)
 @pytest.mark.parametrize("value", [0.0, 3.3, 1e4])
-def test_an_embedding_that_tells_nothing_has_no_penalty_and_a_finite_gradient(loss, value):
+def test_a_constant_embedding_has_no_penalty_and_a_finite_gradient(loss, value):
     constant = torch.full((8, 3), value, requires_grad=True)
     penalty = loss(constant, embeddings(8)[0].float(), *whole(8))
     (gradient,) = torch.autograd.grad(penalty, constant)

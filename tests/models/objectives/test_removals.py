@@ -35,7 +35,7 @@ def test_gradient_reversal_is_minus_the_factor_times_finite_differences():
 
 
 @pytest.mark.parametrize("how", ["gradient_reversal", "alternating"])
-def test_the_encoder_climbs_the_cross_entropy_of_the_spy_by_the_weight(how):
+def test_the_encoder_climbs_the_adversary_s_loss_by_the_weight(how):
     """By finite differences, where no clip is beyond chance."""
     torch.manual_seed(0)
     adversary = torch.nn.Linear(4, 3).double()
@@ -105,7 +105,7 @@ def test_alternating_without_a_bound_climbs_the_cross_entropy_of_every_clip():
 
 
 @every_removal
-def test_a_removal_moves_the_embedding_away_from_what_the_spy_reads(how):
+def test_a_removal_moves_the_embedding_from_what_adversaries_use(how):
     torch.manual_seed(0)
     adversary = torch.nn.Linear(2, 3)
     labels = torch.tensor([0, 1, 2, 0, 1, 2])

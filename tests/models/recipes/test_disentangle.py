@@ -1,4 +1,4 @@
-"""Several embeddings, adversaries and readers: what moves what, what is drawn when, and what is refused."""
+"""Several embeddings, adversaries and auxiliary classifiers: what moves what, random numbers, and refusals."""
 
 import copy
 import json
@@ -67,7 +67,7 @@ def test_a_removal_without_strength_is_none_bit_for_bit(make_recipe, make_loader
     assert not same(trunk(train(full, make_loader, epochs=1, clip=0.1)), plain)
 
 
-def test_readers_and_penalties_without_weight_change_nothing_else(make_recipe, make_loader):
+def test_auxiliaries_and_penalties_without_weight_change_nothing(make_recipe, make_loader):
     plain = train(make_recipe(peri("max_entropy")), make_loader)
     off = {"hsic": {"between": ["emotion", "speaker"], "weight": 0.0}}
     read = train(make_recipe(peri("max_entropy", auxiliary=["emotion"], penalties=off)), make_loader)
@@ -76,7 +76,7 @@ def test_readers_and_penalties_without_weight_change_nothing_else(make_recipe, m
 
 
 @pytest.mark.parametrize("name", ["hsic", "orthogonality"])
-def test_a_penalty_makes_embeddings_tell_less_of_each_other(make_recipe, make_loader, name):
+def test_a_penalty_makes_embeddings_less_dependent(make_recipe, make_loader, name):
     lost = {}
     for weight in (0.0, 30.0):
         settings = peri("none", penalties={name: {"between": ["emotion", "speaker"], "weight": weight}})
@@ -113,7 +113,7 @@ def test_the_encoder_meets_the_mean_of_its_adversaries(make_recipe, make_batch):
     torch.testing.assert_close(seen[2][0], by_hand, rtol=1e-12, atol=0)
 
 
-def test_a_spy_behind_a_reversal_learns_at_its_full_rate_beside_others(make_recipe, make_batch):
+def test_adversaries_behind_a_reversal_learn_at_the_full_rate(make_recipe, make_batch):
     one, two = (make_recipe(peri("gradient_reversal", adversaries=count)) for count in (1, 2))
     same_adversary = {name: value.clone() for name, value in two.state_dict().items() if "#2" not in name}
     one.load_state_dict(same_adversary)
@@ -125,7 +125,7 @@ def test_a_spy_behind_a_reversal_learns_at_its_full_rate_beside_others(make_reci
 
 
 class Counted:
-    """A `minimise` that moves nothing and notes what begins anew."""
+    """A `minimise` that moves nothing and records which modules are reset."""
 
     progress = 0.0
 
@@ -139,7 +139,7 @@ class Counted:
         self.forgotten += modules
 
 
-def test_spies_begin_anew_one_in_turn_and_nothing_else_moves(make_recipe, make_batch):
+def test_adversaries_are_reset_in_turn_and_nothing_else_moves(make_recipe, make_batch):
     recipe, minimise = make_recipe(peri("alternating", adversaries=2, restart=3)), Counted()
     ambient, first, changed = torch.get_rng_state(), copy.deepcopy(recipe.state_dict()), []
     for step in range(10):
@@ -156,12 +156,12 @@ def test_spies_begin_anew_one_in_turn_and_nothing_else_moves(make_recipe, make_b
     again = make_recipe(peri("alternating", adversaries=2, restart=3), seed=8)
     again.step(make_batch(step=9), Counted())
     key = "adversaries.emotion-speaker.0.weight"
-    assert torch.equal(again.state_dict()[key], recipe.state_dict()[key]), "drawn by (seed, step, name) alone"
+    assert torch.equal(again.state_dict()[key], recipe.state_dict()[key]), "they depend on (seed, step, name) alone"
     again.step(make_batch(step=3), Counted())
     assert not torch.equal(again.state_dict()[key], recipe.state_dict()[key])
 
 
-def test_a_spy_that_begins_anew_has_no_memory_in_the_optimiser(make_recipe, make_batch):
+def test_a_reset_adversary_has_no_state_in_the_optimiser(make_recipe, make_batch):
     """It moves as an adversary with a new optimiser would, a whole Adam step; the others keep theirs."""
     recipe = make_recipe(peri("alternating", restart=2))
     minimise = Optimisation(recipe, Optimiser(lr={"default": 0.01}))
@@ -174,8 +174,8 @@ def test_a_spy_that_begins_anew_has_no_memory_in_the_optimiser(make_recipe, make
     assert sum(int(entry["step"]) == 3 for entry in kept.values()) == len(parameters)
 
 
-def test_weights_are_drawn_in_the_order_of_the_first_release(make_recipe):
-    """Encoder, tasks, then one adversary a factor: trainings of older experiments begin as they did."""
+def test_first_weights_are_those_of_the_first_release(make_recipe):
+    """Encoder, tasks, then one adversary a factor: older experiments begin with the same weights."""
     settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy"}}}
     recipe = make_recipe({"embeddings": {"main": settings}, "hidden": [32, 10]})
     torch.manual_seed(0)
@@ -188,13 +188,13 @@ def test_weights_are_drawn_in_the_order_of_the_first_release(make_recipe):
     assert same(dict(sorted(recipe.state_dict().items())), dict(sorted(expected.items())))
 
 
-def test_models_differ_by_their_spies_alone_at_the_start(make_recipe):
+def test_models_differ_by_their_adversaries_alone_at_the_start(make_recipe):
     plain = make_recipe(peri("none")).state_dict()
     for how in FOUGHT:
         assert same(trunk(make_recipe(peri(how, adversaries=2, auxiliary=["emotion"])).state_dict()), plain)
 
 
-def test_what_is_said(make_recipe, make_batch):
+def test_an_answer_holds_all_outputs(make_recipe, make_batch):
     settings = peri("alternating", auxiliary=["emotion"], adversaries=3)
     recipe, batch = make_recipe({**settings, "adversary_hidden": [5, 4]}).eval(), make_batch()
     answer = recipe.answer(batch)
@@ -210,12 +210,12 @@ def test_what_is_said(make_recipe, make_batch):
         **{f"emotion{number}-speaker": (7, 3) for number in ("", "#2", "#3")},
         "speaker-emotion": (7, 4),
     }
-    for told, alone in (
+    for values, alone in (
         (answer.outputs, recipe.predict),
         (answer.embeddings, recipe.embed),
         (answer.branches, recipe.branches),
     ):
-        assert same(told, alone(batch))
+        assert same(values, alone(batch))
     assert (answer.embeddings["speaker"] >= 0).all()
     assert (answer.embeddings["emotion"] < 0).any()
     assert [layer.out_features for layer in recipe.adversaries["speaker-emotion"] if isinstance(layer, nn.Linear)] == [
@@ -235,22 +235,22 @@ PERSON = {
 }
 
 
-def test_what_is_only_read_is_told_by_its_reader(make_recipe, make_batch):
-    """A model of the person alone says emotions too, learned from an embedding that they never moved."""
-    told, lied_to = make_recipe(PERSON), make_recipe(PERSON)
-    before, batch = copy.deepcopy(told.state_dict()), make_batch()
-    for recipe, emotion in ((told, batch.labels["emotion"]), (lied_to, batch.labels["emotion"].flip(0))):
+def test_an_auxiliary_classifier_predicts_its_factor(make_recipe, make_batch):
+    """A model of the person alone predicts emotions too, from an embedding that their labels never moved."""
+    right, wrong = make_recipe(PERSON), make_recipe(PERSON)
+    before, batch = copy.deepcopy(right.state_dict()), make_batch()
+    for recipe, emotion in ((right, batch.labels["emotion"]), (wrong, batch.labels["emotion"].flip(0))):
         minimise = Optimisation(recipe, Optimiser(lr={"default": 0.01}, clip=0.1))
         for step in range(3):
             recipe.step(make_batch(step=step, emotion=emotion), minimise)
-    assert same(trunk(told.state_dict()), trunk(lied_to.state_dict()))
-    assert not any(torch.equal(value, before[name]) for name, value in told.state_dict().items())
-    assert set(told.predict(batch)) == {"speaker", "emotion"}
-    assert torch.equal(told.predict(batch)["emotion"], told.branches(batch)[Branch("speaker", "emotion")])
-    assert not torch.equal(told.predict(batch)["emotion"], lied_to.predict(batch)["emotion"])
+    assert same(trunk(right.state_dict()), trunk(wrong.state_dict()))
+    assert not any(torch.equal(value, before[name]) for name, value in right.state_dict().items())
+    assert set(right.predict(batch)) == {"speaker", "emotion"}
+    assert torch.equal(right.predict(batch)["emotion"], right.branches(batch)[Branch("speaker", "emotion")])
+    assert not torch.equal(right.predict(batch)["emotion"], wrong.predict(batch)["emotion"])
 
 
-def test_a_task_tells_before_a_reader(make_recipe, make_batch):
+def test_a_task_predicts_before_an_auxiliary_classifier(make_recipe, make_batch):
     settings = {"embeddings": {**PERSON["embeddings"], "emotion": {"dim": 2, "tasks": {"emotion": 1.0}}}}
     recipe, batch = make_recipe(settings), make_batch()
     expected = recipe.tasks["emotion-emotion"](recipe.embed(batch)["emotion"])
@@ -347,7 +347,7 @@ def test_factors_are_all_that_a_corpus_must_tell():
 
 
 def test_learning_rates_name_the_auxiliary_branches(make_recipe, make_batch):
-    """Peri et al. 2021, section 4.2: one rate for the main branch, one for adversaries and readers."""
+    """Peri et al. 2021, section 4.2: one rate for the main branch, one for adversaries and auxiliary classifiers."""
     recipe = make_recipe(peri("alternating", auxiliary=["emotion"]))
     before = copy.deepcopy(recipe.state_dict())
     optimiser = Optimiser(lr={"default": 1e-4, "adversaries": 1e-3}, schedule=Schedule(name="exponential", gamma=0.9))
@@ -379,8 +379,8 @@ def test_the_papers_letter(make_recipe, make_batch, bound):
         for parameter in hand.adversaries.parameters():
             parameter -= 0.1 * parameter.grad
     hand.zero_grad()
-    said, embeddings = hand.predict(batch), hand.embed(batch)
-    primary = 0.5 * loss(said["emotion"], emotion).mean() + 0.5 * loss(said["speaker"], speaker).mean()
+    outputs, embeddings = hand.predict(batch), hand.embed(batch)
+    primary = 0.5 * loss(outputs["emotion"], emotion).mean() + 0.5 * loss(outputs["speaker"], speaker).mean()
     read = {str(branch): logits for branch, logits in hand.branches(batch).items()}
     for name, labels in (("emotion-speaker", speaker), ("speaker-emotion", emotion)):
         chance, lost = torch.tensor(float(read[name].shape[1]), dtype=torch.float64).log(), loss(read[name], labels)

@@ -2,11 +2,11 @@
 
 What li2020 assumes where the paper is silent: the weights of the multitask model's two tasks; the factor on the
 reversed gradient, and that it has no schedule; that a copy at another speed has another pitch too; of the features the
-rate of the sound, the bands' edges, pre-emphasis and taper, the range of f0 (its method's other settings are those of
-Ghahremani et al. 2014), and that energy is a logarithm. The paper normalises neither by speaker nor by clip and says
-nothing of the training set's frames: nothing is normalised. li2020 departs in how a clip is brought to 14 s: the paper
-cuts and repeats the utterance and takes features of that, here frames of the whole utterance are cut and repeated, so
-that those near a seam differ.
+sample rate, the band edges, pre-emphasis and taper, the range of f0 (its method's other settings are those of
+Ghahremani et al. 2014), and that energy is a logarithm. The paper normalises neither by speaker nor by clip and does not
+mention statistics of the training set: nothing is normalised. li2020 departs in how a clip is brought to 14 s: the paper
+cuts and repeats the utterance and extracts features of that; here frames of the whole utterance are cut and repeated, so
+those near a seam differ.
 """
 
 from importlib import resources
@@ -26,7 +26,7 @@ def names() -> list[str]:
 
 
 def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, set[str]]:
-    """The plain values of an experiment and what it extends, and the entries of its provenance that may be no more.
+    """The plain values of an experiment and what it extends, and the entries of its provenance without a setting.
 
     Raises:
         ConfigError: there is none of this name, or it is no mapping in YAML.

@@ -1,7 +1,7 @@
-"""Faces in a recording: how they are found (`Faces`), who is seen (`Seen`, `Crops`), and why a frame is not (`Reason`).
+"""Faces in a recording: the settings (`Faces`), the people found (`Seen`, `Crops`), why a frame has none (`Reason`).
 
-`people` does it all: it has `detectors` find faces, `tracking` follow them from picture to picture, `crops` cut them
-out, and `speaking` say who speaks.
+`people` puts the parts together: `detectors` find faces, `tracking` follows them from picture to picture, `crops` takes
+them out of the picture, and `speaking` finds who speaks.
 """
 
 from enum import IntEnum
@@ -32,20 +32,20 @@ class Reason(IntEnum):
 
 
 class Faces(Settings):
-    """How faces are found and cut out.
+    """How faces are found and cropped.
 
     Attributes:
-        faces: who finds them: a detector (`mien.media.faces.detectors`), `auto` for the one that is installed, or
+        faces: the detector (`mien.media.faces.detectors`), `auto` for the one that is installed, or
             `whole-frame` for a corpus whose pictures are crops of one face already: the middle square of each picture.
         size: side of a crop in px.
         every: seconds from one crop to the next, in media time.
         colour: rgb (3 channels) or grey (1, luma).
-        margin: what is added on each side of a face's box, as a share of its longer side.
+        margin: added on each side of a face's box, as a share of its longer side.
         long_side: px to which the longer side of a picture is brought for the detector; 640 for crowds.
         smallest: a face whose box is narrower, or lower, in px of the source, is too small.
         darkest: a crop whose mean luma (0 to 255) is below is too dark. It is meant for pictures in which nothing can
             be seen, and low enough to refuse no colour of skin.
-        speaker: whom a clip is about where several people are seen: the one who speaks (`media.faces.speaking`), or
+        speaker: whom a clip is about where there are several people: the one who speaks (`media.faces.speaking`), or
             where that is not clear the largest; or always the largest.
     """
 

@@ -1,4 +1,4 @@
-"""The people in a stream of pictures and sound: their crops on an even grid, and who of them speaks.
+"""The people in a stream of pictures and sound: their crops on an even grid, and which of them speaks.
 
 Grid time n is `start` + n * `Faces.every` seconds of media time, and shows the last picture that began until then, for
 up to `pictures.GAP` seconds. Detectors see these pictures alone; mouths are watched in all pictures. A frame in which a
@@ -41,16 +41,16 @@ class _Person:
 
 
 class People:
-    """Takes pictures and sound in the order of media time, and tells who is seen in a window once it is over.
+    """Takes pictures and sound in the order of media time; gives the people of a window once it is over.
 
-    What it holds grows with the time since `forget`, not with the length of the stream.
+    Its memory grows with the time since `forget`, not with the length of the stream.
     """
 
     def __init__(self, config: Faces, *, rate: int = SAMPLE_RATE, start: float = 0.0) -> None:
         """Nothing seen yet.
 
         Args:
-            config: how faces are found and cut out.
+            config: how faces are found and cropped.
             rate: of the sound, in Hz.
             start: media second at which the grid begins.
 
@@ -88,17 +88,17 @@ class People:
             speaking.hear(self._power, block.start, block.samples, self._rate)
 
     def people(self, start: float, end: float) -> list[Seen]:
-        """Who is seen from `start` to `end` (exclusive), in media seconds, by number.
+        """The people from `start` to `end` (exclusive), in media seconds, by number.
 
-        A face that has not been seen `tracking.HITS` times by `end` is nobody yet; it is counted from its first time on
-        in a later call. All pictures and sound before `end` must have been given.
+        A face that was found in fewer than `tracking.HITS` pictures by `end` is no person yet; a later call counts it
+        from its first picture on. All pictures and sound before `end` must have been given.
         """
         grid = self._grid(start, end)
         found = [one for one in self._people.values() if one.track.person and not one.looks.keys().isdisjoint(grid)]
         return [self._seen(one, grid, start, end) for one in sorted(found, key=lambda one: one.track.person)]
 
     def active(self, start: float, end: float) -> int | None:
-        """The person who speaks from `start` to `end`, None where nobody clearly does."""
+        """The person who speaks from `start` to `end`, None where none clearly does."""
         grid = self._grid(start, end)
         return speaking.clear_speaker(
             {
@@ -109,7 +109,7 @@ class People:
         )
 
     def motion(self, person: int, start: float, end: float) -> speaking.Values:
-        """(N,) motion of a person's mouth by bins (`faces.speaking`); nan throughout for somebody who is not known."""
+        """(N,) motion of a person's mouth by bins (`faces.speaking`); nan throughout for an unknown number."""
         known = (one.motion for one in self._people.values() if one.track.person == person)
         return next(known, speaking.Course()).between(start, end)
 
@@ -118,11 +118,11 @@ class People:
         return self._power.between(start, end)
 
     def absent(self, start: float, end: float) -> NDArray[np.uint8]:
-        """(T,) uint8 of `Reason`: why somebody whom nobody saw from `start` to `end` is not there."""
+        """(T,) uint8 of `Reason`: why no person was found from `start` to `end`."""
         return np.array([self._absence(number) for number in self._grid(start, end)], dtype=np.uint8)
 
     def forget(self, before: float) -> None:
-        """Release what was before a media second: no window that begins earlier will be asked for."""
+        """Drop what was before a media second: no later window begins earlier."""
         first = self._number(before)
         self._shown = {number for number in self._shown if number >= first}
         self._power.forget(before)
@@ -173,7 +173,7 @@ class People:
             self._people[track] = _Person(track)
         (one,) = self._people.values()
         pixels = crops.centre(picture.rgb(), size=self._config.size)
-        one.looks[number] = self._judged(_WHOLE, min(picture.height, picture.width), pixels)
+        one.looks[number] = self._checked(_WHOLE, min(picture.height, picture.width), pixels)
 
     def _look(self, rgb: NDArray[np.uint8], face: Face) -> _Look:
         height, width = rgb.shape[:2]
@@ -183,10 +183,10 @@ class People:
         if side < self._config.smallest:
             return _Look(box, Reason.TOO_SMALL, None)
         pixels = crops.crop(rgb, face.box, size=self._config.size, margin=self._config.margin, eyes=face.eyes)
-        return self._judged(box, side, pixels)
+        return self._checked(box, side, pixels)
 
-    def _judged(self, box: Box, side: float, pixels: NDArray[np.uint8]) -> _Look:
-        """A crop of a face of a side in px, if it can be used."""
+    def _checked(self, box: Box, side: float, pixels: NDArray[np.uint8]) -> _Look:
+        """The crop of a face, `side` px in the source, if it can be used."""
         if side < self._config.smallest:
             return _Look(box, Reason.TOO_SMALL, None)
         luma = crops.grey(pixels)
@@ -244,19 +244,19 @@ def one_person(
     start: float = 0.0,
     end: float | None = None,
 ) -> Crops:
-    """The frames of the person whom a clip is about.
+    """The frames of the person that a clip is about.
 
     Args:
         media: its sound and pictures in the order of media time (`mien.media.streams.stream_media`).
-        config: how faces are found, and by `speaker` who it is where several are seen. The largest is the one whose
+        config: how faces are found, and by `speaker` which person it is of several. The largest is the one whose
             boxes cover most, summed over all frames.
         rate: of the sound, in Hz.
         start: media second at which the clip, and so the grid, begins.
         end: where it ends (exclusive); None for the end of the sound or of the last picture, whichever is later.
 
     Returns:
-        One frame for each grid time. Where the person is not seen, pixels are zeros and the reason says why; where
-        nobody is, that is everywhere.
+        One frame for each grid time. Where the person is not found, pixels are zeros and the reason says why; where
+        there is none, in all frames.
 
     Raises:
         ConfigError: the detector's package is not installed.

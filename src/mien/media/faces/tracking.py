@@ -2,9 +2,9 @@
 
 A **track** is one person for as long as the camera does not look away. Each face goes to the track whose box, moved on
 by its velocity, it overlaps most (assignment over all pairs, at least `LEAST_OVERLAP`). A track bridges up to `BRIDGE`
-seconds without its face, and is a person after `HITS` faces in as many pictures: what a detector sees once in a wall is
-nobody. A hard cut of the camera ends all tracks (`Cuts`): who is at the same place after it may be somebody else, and
-comes back, if it is the same, under a new number.
+seconds without its face, and is a person after `HITS` faces in as many pictures: a single false detection is no
+person. A hard cut of the camera ends all tracks (`Cuts`): the face at the same place after it may be another
+person's, and gets a new number even if it is the same.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What an encoder reads of a batch: one modality, in the shape that the encoder was made for."""
+"""The input of an encoder: one modality of a batch, in the shape that the encoder was built for."""
 
 from torch import Tensor
 

@@ -15,7 +15,7 @@ def joined(encoders: Mapping[Modality, nn.Module]) -> nn.Module:
 
 
 class Joined(nn.Module):
-    """The concatenation of what the trunks return, audio first: B x `dimension`.
+    """The concatenation of the trunks' vectors, audio first: B x `dimension`.
 
     A clip without a modality has zeros there and sends no gradient into that trunk. A modality that no clip of the
     global batch has leaves its trunk out of the step: no statistics, no momentum, no decay.

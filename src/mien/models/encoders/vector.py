@@ -1,6 +1,6 @@
-"""A clip that is described by vectors (functionals, action units, another model's embeddings), through hidden layers.
+"""Hidden layers on vectors that describe a clip: functionals, action units, another model's embeddings.
 
-The valid vectors of a clip are averaged; a value far out (an unlucky standardisation) is brought back to `limit`. Then
+The valid vectors of a clip are averaged; values beyond `limit` (after an unlucky standardisation) are clamped. Then
 come linear layers, each with a rectifier, with dropout before the first and after every one.
 """
 
@@ -29,7 +29,7 @@ class Config(Settings):
         hidden: sizes of the layers; the last is the size of the embedding. Empty takes the vector itself.
         dropout: share of values dropped after each layer.
         input_dropout: share of values dropped before the first.
-        limit: largest absolute value that goes in; None lets all pass. For standardised vectors.
+        limit: inputs are clamped to this absolute value; None does not clamp. For standardised vectors.
     """
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (128,)
@@ -50,7 +50,9 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.modality, self.shape = modality, shape
-        self.draw = "vector" if modality == "audio" else f"{modality} vector"  # two trunks drop apart from each other
+        self.dropout_name = (
+            "vector" if modality == "audio" else f"{modality} vector"
+        )  # two trunks have dropout of their own
         sizes = (*shape, *config.hidden)
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.dimension = sizes[-1]
@@ -60,8 +62,8 @@ class Encoder(nn.Module):
         code = mean(*read(batch, self.modality, self.shape))
         if self.config.limit is not None:
             code = code.clamp(-self.config.limit, self.config.limit)
-        code = dropout(code, batch, self.draw, self.config.input_dropout, training=self.training)
+        code = dropout(code, batch, self.dropout_name, self.config.input_dropout, training=self.training)
         for number, layer in enumerate(self.layers):
-            draw = f"{self.draw} {number}"
-            code = dropout(F.relu(layer(code)), batch, draw, self.config.dropout, training=self.training)
+            name = f"{self.dropout_name} {number}"
+            code = dropout(F.relu(layer(code)), batch, name, self.config.dropout, training=self.training)
         return code

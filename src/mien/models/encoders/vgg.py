@@ -114,7 +114,7 @@ class Config(Settings):
     @model_validator(mode="after")
     def _one(self) -> "Config":
         if self.blocks is not None and self.channels is not None:
-            raise ValueError("blocks and channels both tell the convolutions; keep one of the two")
+            raise ValueError("'blocks' and 'channels' both define the convolutions; keep one of the two")
         return self
 
     def layers(self, modality: Modality) -> tuple[Block, ...]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Frozen(nn.Module):
-    """A module in evaluation mode, without gradient, whatever the recipe around it does.
+    """A module in evaluation mode, without gradient, whatever mode the recipe is in.
 
     A checkpoint holds the SHA-256 of its parameters and buffers, not their values: loading one that was written with
     another module raises RuntimeError, as torch does of any mismatch.

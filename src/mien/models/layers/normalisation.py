@@ -17,13 +17,13 @@ from mien.common import processes
 class Pending(ABC):
     """A module that keeps what it learns outside of gradients, such as running statistics, until it is committed.
 
-    `minimise` commits the modules that it is given, after a step that moved something. So what is not named cannot
-    move: not its parameters, and not its statistics.
+    `minimise` commits the modules that it is given, after a step that moved something. So neither the parameters nor
+    the statistics of other modules can move.
     """
 
     @abstractmethod
     def commit(self) -> None:
-        """Take over what the last forward pass with gradient measured; do nothing where nothing waits."""
+        """Take over the statistics of the last forward pass with gradient; do nothing where none wait."""
 
 
 class BatchNorm(nn.Module, Pending):
@@ -73,7 +73,7 @@ class BatchNorm(nn.Module, Pending):
         return torch.zeros_like(entries).index_copy(0, chosen, packed).view(last.shape).movedim(-1, 1)
 
     def commit(self) -> None:
-        """Move the running statistics by what the last forward pass in training with gradient measured."""
+        """Move the running statistics by those of the last forward pass in training with gradient."""
         if self._waiting is None:
             return
         mean, variance, momentum = self._waiting
@@ -116,7 +116,9 @@ class BatchNorm(nn.Module, Pending):
         squares = processes.differentiable_total(deviation.square().sum(axes))
         scale = self.weight * (squares / count + self.epsilon).rsqrt()
         if torch.is_grad_enabled():
-            some = (counted > 0).to(wide.dtype)  # where no process has an entry nothing moves, and no host is asked
+            some = (counted > 0).to(
+                wide.dtype
+            )  # without an entry on any process nothing moves; no transfer to the host
             self._waiting = (mean.detach(), squares.detach() / (count - 1).clamp(min=1), self.momentum * some)
         result: Tensor = deviation * scale.view(shape) + self.bias.view(shape)
         return result.to(values.dtype)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-EPSILON = 1e-6  # variance below which the gradient of the standard deviation is cut off: its slope grows without bound
+EPSILON = 1e-6  # variance below which the standard deviation has no gradient: its slope grows without bound
 
 
 def mean(values: Tensor, valid: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""What is minimised: losses as functions, and the ways of removing a factor from an embedding."""
+"""Losses as functions, and the ways of removing a factor from an embedding."""

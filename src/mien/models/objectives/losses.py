@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mien.common import processes
 
-EPSILON = 1e-12  # variance, over 1 + the squared mean, below which a column is constant but for rounding
+EPSILON = 1e-12  # variance, over 1 + the squared mean, below which a column is constant up to rounding
 
 
 def mean(values: Tensor, where: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -55,7 +55,7 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         logits: B x K, any float dtype.
-        labels: as of `cross_entropy`; what stands where they are not known is no loss of any label.
+        labels: as of `cross_entropy`; the values of clips whose label is not known have no meaning.
     """
     logits = _wide(logits)
     if labels.dim() == 2:

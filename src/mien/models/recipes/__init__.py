@@ -1,8 +1,6 @@
 """The papers' algorithms. The name of a file here is the name in an experiment.
 
-A recipe module has a `SOURCE`, a `Config` (the settings of one model), `build(config, encoder, classes, class_weight)`
-and `predictor(config)`: the settings of the part that predicts emotions, whose weights have the names of the whole
-model's. Adding one is adding a file.
+What a recipe module has to define is described in `_recipe`. Adding a recipe is adding a file.
 """
 
 from types import ModuleType

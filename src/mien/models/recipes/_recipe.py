@@ -1,9 +1,13 @@
-"""What a recipe is to the rest of mien: what one model of it says it is, and what it does with a batch.
+"""The interface of recipes: the settings that describe one model, and what it does with a batch.
 
-A recipe module has a `SOURCE`; a `Config`, the settings of one model, a `RecipeConfig`; `TAKES`, the kinds of encoders
-that it takes (`RETURNS` of an encoder's module: "vector", "sequence", "map"), none where it builds its networks from
-the shapes of frames; `build(config, given)`, which makes a `Recipe`; and `TINY`, name -> settings of small models, by
-which the contract tests hold it to what `Recipe` promises.
+A recipe module defines:
+
+- `SOURCE`: the paper;
+- `Config`: the settings of one model, a `RecipeConfig`;
+- `TAKES`: the kinds of encoders that it takes (`RETURNS` of an encoder's module: "vector", "sequence", "map"), empty
+  where it builds its networks from the shapes of frames;
+- `build(config, given)`: makes a `Recipe`;
+- `TINY`: name -> settings of small models, on which the contract tests run.
 """
 
 from abc import ABC, abstractmethod
@@ -21,12 +25,12 @@ from mien.data.targets import Target
 
 
 class RecipeConfig(Settings, ABC):
-    """The settings of one model, and what they say it is."""
+    """The settings of one model, and the factors that follow from them."""
 
     @property
     @abstractmethod
     def carried(self) -> Mapping[str, frozenset[str]]:
-        """Name of each embedding -> the tasks that it is trained to carry; all else read from it is a leak."""
+        """Name of each embedding -> the tasks that it is trained for; other factors in it are leakage."""
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -35,7 +39,7 @@ class RecipeConfig(Settings, ABC):
 
     @property
     def targets(self) -> frozenset[str]:
-        """The factors that `Recipe.predict` gives: the tasks, and what is only read."""
+        """The factors that `Recipe.predict` gives: the tasks, and the factors of auxiliary classifiers."""
         return self.tasks
 
     @property
@@ -45,7 +49,7 @@ class RecipeConfig(Settings, ABC):
 
     @property
     def classed(self) -> Mapping[str, str]:
-        """Factor that has to have classes -> what for, such as an adversary."""
+        """Factor that has to have classes -> what needs them, such as an adversary."""
         return {}
 
     @property
@@ -54,16 +58,16 @@ class RecipeConfig(Settings, ABC):
         return frozenset()
 
     def predictor(self, target: str) -> "RecipeConfig":
-        """The settings of the part that predicts one target; its weights have the names that they have in the whole."""
+        """The settings of the part that predicts one target; its weights keep their names of the whole model."""
         return self
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a recipe is built from.
+    """The encoders, shapes and targets that a recipe is built from.
 
     Attributes:
-        encoders: modality -> its encoder, each by itself; none where the recipe builds its own networks.
+        encoders: modality -> its encoder, not joined; none where the recipe builds its own networks.
         shapes: modality -> shape of one frame, (D,) or (C, S, S).
         targets: factor -> its kind and classes, of every factor of the model.
         class_weight: factor -> weight of each class (K) in its task's loss; others are unweighted.
@@ -89,24 +93,24 @@ class Minimise(Protocol):
 
         Args:
             loss: this process's share, a scalar; its graph is consumed.
-            modules: modules of the recipe; what is not named does not move.
-            phase: calls with one phase share the optimiser's state of a module; another phase has its own.
+            modules: modules of the recipe; all others stay as they are.
+            phase: calls of one phase share the optimiser's state of a module; each phase has its own.
         """
 
     def forget(self, *modules: nn.Module) -> None:
-        """Drop what the optimiser remembers of the parameters of `modules`, in every phase.
+        """Drop the optimiser's state of the parameters of `modules`, in every phase.
 
-        For modules that begin anew within a step: what a recipe gives other values without a loss, it names here.
+        For modules that a recipe resets within a step.
         """
 
 
 class Branch(NamedTuple):
-    """A classifier on an embedding that does not move it there: an adversary, or an auxiliary classifier.
+    """A classifier on an embedding whose own training does not move the embedding: an adversary or an auxiliary one.
 
     Attributes:
-        embedding: what it reads.
-        factor: what it says of it.
-        number: of several for one factor, from 1.
+        embedding: its input.
+        factor: what it predicts.
+        number: counts several for one factor, from 1.
     """
 
     embedding: str
@@ -122,7 +126,7 @@ class Branch(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """All that a recipe says about a batch.
+    """All outputs of a recipe for a batch.
 
     Attributes:
         outputs: factor -> B x K, of `predict`.
@@ -137,13 +141,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Inference:
-    """What a recipe says about N clips.
+    """The outputs of a recipe for N clips.
 
     Attributes:
         clips: N names, in the loader's order.
         outputs: target -> N x K float32: logits of classes, or numbers.
-        embeddings: name -> N x D float32; empty where they were not asked for.
-        branches: classifier on an embedding -> N x K float32 logits; empty where they were not asked for.
+        embeddings: name -> N x D float32; empty where they are not wanted.
+        branches: classifier on an embedding -> N x K float32 logits; empty where they are not wanted.
     """
 
     clips: tuple[str, ...]
@@ -159,7 +163,7 @@ class Inference:
 
 
 class Recipe(nn.Module, ABC):
-    """A paper's algorithm: modules, how one step trains them, what they predict and what they embed."""
+    """A paper's algorithm: modules, how one step trains them, their predictions and embeddings."""
 
     @abstractmethod
     def step(self, batch: Batch, minimise: Minimise) -> Mapping[str, Tensor]:
@@ -173,7 +177,7 @@ class Recipe(nn.Module, ABC):
     @property
     @abstractmethod
     def heads(self) -> Mapping[str, frozenset[str]]:
-        """Factor -> the names of the modules that learn from its labels alone: nothing moves them without."""
+        """Factor -> the names of the modules that learn from its labels alone; without labels they stay as they are."""
 
     @abstractmethod
     def predict(self, batch: Batch) -> dict[str, Tensor]:
@@ -184,11 +188,11 @@ class Recipe(nn.Module, ABC):
         """Return name -> embedding B x D."""
 
     def branches(self, batch: Batch) -> dict[Branch, Tensor]:
-        """Return classifier -> logits B x K: what is read from embeddings without moving them."""
+        """Return classifier -> logits B x K, of all classifiers on embeddings (`Branch`)."""
         return {}
 
     def answer(self, batch: Batch) -> Answer:
-        """Return all three; a recipe whose answers share their forward pass makes it once."""
+        """Return all three; a recipe that computes them from one forward pass overrides it."""
         return Answer(self.predict(batch), self.embed(batch), self.branches(batch))
 
     def scores(
@@ -197,9 +201,9 @@ class Recipe(nn.Module, ABC):
         """Return the recipe's own validation scores by name (`RecipeConfig.scores`); more is better.
 
         Args:
-            inference: what it says of the validation clips, branches too.
+            inference: its outputs for the validation clips, branches too.
             labels: factor -> their labels.
-            tasks: the mean of the scores of its tasks (`data.targets.rightness`), nan where nothing is known.
+            tasks: the mean of the scores of its tasks (`data.targets.rightness`), nan where no label is known.
             targets: factor -> how labels were read.
         """
         return {}
