@@ -182,7 +182,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
         run.write_table("sweep.csv", sweep(run))
     claims.write(run)
     page.write(run)
-    return inputs.told if inputs else ()
+    return inputs.notes if inputs else ()
 
 
 def _certificate(
