@@ -195,10 +195,10 @@ def test_overrides_reach_every_depth_and_leave_the_rest():
     assert changed.models == plain.models
 
 
-def test_numbers_are_read_as_in_yaml_1_2_and_a_key_given_twice_is_refused():
+def test_numbers_are_read_as_in_yaml_1_2_and_a_duplicate_key_is_refused():
     read = yaml.load("{a: 1e-3, b: 1.5E+2, c: 12, d: -.5, e: no, f: true, g: 2024-01-01, h: 1.2.3}", Loader)
     assert read == {"a": 0.001, "b": 150.0, "c": 12, "d": -0.5, "e": "no", "f": True, "g": "2024-01-01", "h": "1.2.3"}
-    with pytest.raises(yaml.YAMLError, match="given twice"):
+    with pytest.raises(yaml.YAMLError, match="the key 'a' is given twice"):
         yaml.load("a: 1\nb: 2\na: 3", Loader)
 
 
