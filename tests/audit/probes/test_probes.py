@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from torch.nn import functional
 
 from mien.audit.probes import probes
-from mien.audit.probes.perceptron import gradients
+from mien.audit.probes.perceptron import Adam, gradients
 from mien.audit.probes.probes import BUDGET, PROBES, Standard
 
 
@@ -164,14 +164,29 @@ def test_the_neighbours_are_those_of_scikit_learn(votes: int, metric: str) -> No
 def test_the_gradients_of_the_perceptron_are_those_of_torch() -> None:
     random = np.random.default_rng(0)
     X, y = random.normal(size=(20, 5)).astype(np.float32), random.integers(0, 3, 20)
-    weights = tuple(random.normal(size=size).astype(np.float32) for size in ((5, 64), (64,), (64, 3), (3,)))
+    arrays = [random.normal(size=size).astype(np.float32) for size in ((5, 64), (64,), (64, 3), (3,))]
     weight = random.random(20).astype(np.float32)
-    found = gradients(weights, X, (np.eye(3)[y] * weight[:, None]).astype(np.float32))  # type: ignore[arg-type]
-    first, bias, second, last = (torch.tensor(part, requires_grad=True) for part in weights)
+    found = gradients([np.vstack(arrays[:2]), np.vstack(arrays[2:])], X, y, weight)
+    first, bias, second, last = (torch.tensor(part, requires_grad=True) for part in arrays)
     logits = torch.relu(torch.tensor(X) @ first + bias) @ second + last
     (torch.tensor(weight) * functional.cross_entropy(logits, torch.tensor(y), reduction="none")).sum().backward()
-    for ours, theirs in zip(found, (first, bias, second, last), strict=True):
-        np.testing.assert_allclose(ours, theirs.grad, rtol=1e-4, atol=1e-4)
+    expected = [first.grad, bias.grad[None], second.grad, last.grad[None]]
+    for ours, theirs in zip(found, (expected[:2], expected[2:]), strict=True):
+        np.testing.assert_allclose(ours, np.vstack(theirs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_adam_steps_as_torch_does(decay: float) -> None:
+    random = np.random.default_rng(0)
+    layer = random.normal(size=(6, 3)).astype(np.float32)
+    theirs = torch.tensor(layer)
+    ours, oracle = Adam([layer]), torch.optim.AdamW([theirs], lr=0.01, weight_decay=decay)
+    for _ in range(10):
+        slope = random.normal(size=layer.shape).astype(np.float32)
+        theirs.grad = torch.tensor(slope)
+        ours.step([slope], 0.01, decay)
+        oracle.step()
+    np.testing.assert_allclose(layer, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("probe", ["linear", "mlp", "neighbours"])

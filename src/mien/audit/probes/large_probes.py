@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from mien.audit.probes.perceptron import Adam, Perceptron, gradients
 from mien.common.measures import uar_of
 
 REFERENCES, CONTROL = 20_000, 100_000  # rows
@@ -147,55 +148,25 @@ def _network(matrix: Matrix, rows: Rows, y: Labels, kinds: int, hidden: int, see
     random = np.random.default_rng([seed, 13, hidden])
     sizes = [matrix.values.shape[1], *([hidden] if hidden else []), kinds]
     scales = [np.sqrt(2 / sizes[0]), np.sqrt(1 / hidden)] if hidden else [0.0]
-    weights = [
+    layers = tuple(
         np.asarray(scale * random.standard_normal((inputs + 1, outputs)), np.float32)
         for scale, inputs, outputs in zip(scales, sizes, sizes[1:], strict=False)
-    ]
-    for weight in weights:
-        weight[-1] = 0  # the last row is the bias
-    moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in weights]
+    )
+    for layer in layers:
+        layer[-1] = 0  # the biases
+    adam = Adam(layers)
     batch = int(np.clip(len(rows) // LEAST_STEPS, 32, BATCH))
-    steps, step = EPOCHS * -(-len(rows) // batch), 0
+    steps = EPOCHS * -(-len(rows) // batch)
     for _ in range(EPOCHS):
         mixed = random.permutation(len(rows))
         for begin in range(0, len(mixed), batch * (CHUNK // batch)):
             some = mixed[begin : begin + batch * (CHUNK // batch)]
             block = matrix.rows(rows[some])
             for at in range(0, len(some), batch):
-                step += 1
-                gradients = _gradients(weights, block[at : at + batch], y[some[at : at + batch]])
-                rate = RATE * (1 - (step - 1) / steps)
-                for weight, (first, second), gradient in zip(weights, moments, gradients, strict=True):
-                    first += 0.1 * (gradient - first)
-                    second += 0.001 * (gradient * gradient - second)
-                    weight -= rate / (1 - 0.9**step) * first / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-    return lambda block: np.asarray(_forward(weights, block)[-1].argmax(1), np.int64)
-
-
-def _forward(weights: list[Single], block: Single) -> list[Single]:
-    """What goes into each layer, then the logits."""
-    layers = [block]
-    for number, weight in enumerate(weights):
-        out = layers[-1] @ weight[:-1] + weight[-1]
-        layers.append(out if number == len(weights) - 1 else np.maximum(out, 0))
-    return layers
-
-
-def _gradients(weights: list[Single], block: Single, y: Labels) -> list[Single]:
-    """Gradients of the mean cross-entropy, in the order of the weights."""
-    layers = _forward(weights, block)
-    error = layers[-1]
-    error -= error.max(1, keepdims=True)
-    np.exp(error, out=error)
-    error /= error.sum(1, keepdims=True)
-    error[np.arange(len(y)), y] -= 1
-    error /= np.float32(len(y))
-    found: list[Single] = []
-    for number in range(len(weights) - 1, -1, -1):
-        found.insert(0, np.vstack([layers[number].T @ error, error.sum(0)]))
-        if number:
-            error = (error @ weights[number][:-1].T) * (layers[number] > 0)
-    return found
+                part, own = block[at : at + batch], y[some[at : at + batch]]
+                share = np.full(len(own), 1 / len(own), np.float32)
+                adam.step(gradients(layers, part, own, share), RATE * (1 - adam.steps / steps))
+    return Perceptron(layers).predict
 
 
 def _neighbours(matrix: Matrix, asked: Rows, near: Rows, y: Labels, wrong: Labels, kinds: int) -> tuple[Labels, Labels]:

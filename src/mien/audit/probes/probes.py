@@ -209,10 +209,10 @@ def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Itera
 
 def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
     """A setting is the decay and the number of epochs; settings of one decay are stops of one descent, in order."""
-    target = np.eye(int(y.max()) + 1)[y] / np.bincount(y) / (int(y.max()) + 1)
+    share = (1 / np.bincount(y) / (int(y.max()) + 1))[y]
     for decay in dict.fromkeys(decay for decay, _ in settings):
         stops = [epochs for own, epochs in settings if own == decay]
-        for epoch, probe in enumerate(descent(X, target, decay=decay, epochs=max(stops), seed=seed), 1):
+        for epoch, probe in enumerate(descent(X, y, share, decay=decay, epochs=max(stops), seed=seed), 1):
             if epoch in stops:
                 yield kept(probe)
 
