@@ -167,7 +167,7 @@ def leakage(
         seen_speakers=seen_speakers,
         seed=seed,
     )
-    told = [*_how(measured.table, speakers), *measured.told]
+    told = [*_how(measured.table, speakers), *measured.notes]
     if out is not None:
         _write(Path(out), measured.table, model, told)
     text = "\n".join([*_lines(measured.table), *told, *([f"written: {out}"] if out is not None else [])])

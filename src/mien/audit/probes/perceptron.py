@@ -57,15 +57,15 @@ class Adam:
 def descent(
     X: NDArray[np.floating], y: Labels, share: NDArray[np.floating], *, decay: float, epochs: int, seed: int
 ) -> Iterator[Perceptron]:
-    """The perceptron after each epoch; the arrays of all are the same ones, overwritten by the next: see `kept`.
+    """The perceptron after each epoch. All share their arrays, which the next epoch overwrites: see `kept`.
 
     Args:
         X: (n, D), standardised.
         y: (n,), classes 0 to K - 1.
         share: (n,), the weight of each row; the loss is the sum of weighted cross-entropies.
-        decay: what each step takes off the weights, over the rate.
-        epochs: steps.
-        seed: of the first weights.
+        decay: weight decay, as in AdamW.
+        epochs: number of steps; each sees all rows.
+        seed: of the initial weights.
     """
     random = np.random.default_rng(seed)
     values, shares = X.astype(np.float32), share.astype(np.float32)
@@ -81,7 +81,7 @@ def descent(
 
 
 def kept(probe: Perceptron) -> Perceptron:
-    """The same perceptron with weights of its own."""
+    """A copy of the perceptron that the next epoch does not overwrite."""
     return Perceptron(tuple(layer.copy() for layer in probe.layers))
 
 
@@ -103,7 +103,7 @@ def gradients(layers: Sequence[Floats], X: Floats, y: Labels, share: Floats) -> 
 
 
 def _forward(layers: Sequence[Floats], X: Floats) -> list[Floats]:
-    """What goes into each layer, then the logits."""
+    """The input of each layer, then the logits."""
     values = [X]
     for number, layer in enumerate(layers, 1):
         out = values[-1] @ layer[:-1] + layer[-1]
