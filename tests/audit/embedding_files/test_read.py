@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,9 @@ def test_several_arrays_are_several_embeddings(tmp_path: Path) -> None:
     np.savez(tmp_path / "E.npz", early=X, late=X[:, :2])
     assert list(read_embeddings(tmp_path / "E.npz").arrays) == ["early", "late"]
     np.savez(tmp_path / "F.npz", early=X, late=X[:5])
-    with pytest.raises(AuditError, match="different numbers of rows"):
+    with pytest.raises(
+        AuditError, match=r"its arrays have different numbers of rows, early 6, late 5; give one row a clip in each$"
+    ):
         read_embeddings(tmp_path / "F.npz")
 
 
@@ -65,20 +68,21 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 4: a value is not finite"),
-        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 2: a value is not finite"),
-        (X[0], "1 dimensions; an embedding has two"),
-        (X[None], "3 dimensions; an embedding has two"),
-        (X[:0], "is empty: 0 rows"),
+        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 4: a value is not finite; leave such clips out"),
+        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 2: a value is not finite; leave such clips out"),
+        (X[0], "has 1 dimensions; an embedding has two: one row a clip, (n, D)"),
+        (X[None], "has 3 dimensions; an embedding has two: one row a clip, (n, D)"),
+        (X[:0], "is empty: 0 rows, 3 columns"),
         (X[:, :0], "is empty: 6 rows, 0 columns"),
-        (np.array([["a"]]), "an embedding has real numbers"),
-        (X.astype(complex), "holds complex128"),
-        (np.array([[None]], object), "holds Python objects"),
-        (np.float32(1.0), "dimensions"),
+        (np.array([["a"]]), "holds <U1; an embedding has real numbers"),
+        (X.astype(complex), "holds complex128; an embedding has real numbers"),
+        (np.array([[None]], object), "holds Python objects; an embedding has real numbers"),
+        (np.float32(1.0), "has 0 dimensions; an embedding has two: one row a clip, (n, D)"),
     ],
 )
 def test_arrays_that_are_no_embeddings_are_refused(values: np.ndarray, sentence: str) -> None:
-    with pytest.raises(AuditError, match=sentence):
+    which = re.escape("embedding: 'embedding'")
+    with pytest.raises(AuditError, match=f"^{which},? {re.escape(sentence)}$"):
         read_embeddings(np.asarray(values))
 
 

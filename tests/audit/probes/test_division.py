@@ -58,7 +58,7 @@ def test_recordings_are_kept_apart_and_sentences_where_possible() -> None:
 def test_speakers_with_one_recording_are_left_out_and_counted() -> None:
     recordings = np.where(SPEAKERS == "s3", "the only one", RECORDINGS)
     found = divide(SPEAKERS, recordings=recordings)
-    assert found.description == "disjoint clips and recordings; 1 class with too few clips left out"
+    assert found.description == "disjoint clips and recordings; 1 class with too few clips or recordings left out"
     assert not any("s3" in SPEAKERS[rows] for part in found.parts for rows in part)
     rare = divide(SPEAKERS[:62])
     assert rare.description == "disjoint clips; 1 class with too few clips left out"

@@ -24,7 +24,7 @@ from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition import groups
 from mien.errors import AuditError
 
-GROUPING = ("recording", "sentence")  # columns that are kept apart where no clip lacks them
+GROUPING = ("recording", "sentence")  # columns that are kept apart where every clip has them
 SAMPLE = 5_000  # clips for verification and dependence, of many
 WIDEST = 50_000_000  # numbers in the one-hot labels of an identity floor
 
@@ -93,7 +93,7 @@ def measure(
         large: whether to use the mode of `large`, however many clips there are.
         balanced: a column of the labels over which test clips are balanced, see `leakage`; not for that factor itself.
         seen_speakers: whether probes are tested on speakers that they were fitted on, whatever the factor, as Peri et
-            al. (2021) do; for the factor speaker they always are. The utility is, only where `factors` has the emotion.
+            al. (2021) do; for the factor speaker they always are. The utility only where the emotion is in `factors`.
         seed: of all random numbers.
 
     Raises:
@@ -146,7 +146,7 @@ def view_of(found: Labelled, factor: str, how: How) -> View:
     if scaled and (over is not None or how.seen_speakers):
         way = "seen speakers" if over is None else "balanced test clips"
         raise AuditError(
-            f"{factor}: no {way} in the mode for many clips (over {LARGE:,}, or large); leave this option out"
+            f"{factor}: no {way} in the mode for many clips (over {LARGE:,}, or --large); leave this option out"
         )
     speakers = table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None
     asked: Asked = {

@@ -209,7 +209,7 @@ def _safetensors(path: Path) -> tuple[dict[str, Matrix], tuple[str, ...] | None]
         return values, None
     clips = json.loads(head["clips"])
     if not isinstance(clips, list):
-        raise ValueError("metadata 'clips' is no JSON list of names")
+        raise ValueError("the metadata 'clips' are no JSON list of names")
     return values, tuple(map(str, clips))
 
 
@@ -223,7 +223,7 @@ def _csv(path: Path) -> tuple[dict[str, Matrix], tuple[str, ...] | None]:
         raise ValueError(f"row {int(names.isna().argmax()) + 1}: column 'clip' is empty")
     clips = None if names is None else tuple(map(str, names))
     if words := [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
-        raise ValueError(f"column '{words[0]}' holds text; only 'clip' may")
+        raise ValueError(f"column '{words[0]}' holds text; only the column 'clip' may")
     return {path.stem: table.to_numpy(np.float64)}, clips
 
 
@@ -245,7 +245,10 @@ def _checked(found: Embeddings) -> Embeddings:
                 row = number * BLOCK + int(np.argmin(finite.all(1)))
                 raise AuditError(f"{which}, row {row}: a value is not finite; leave such clips out")
     if len(set(counts.values())) > 1:
-        raise AuditError(f"{found.place}: its arrays have different numbers of rows: {counts}")
+        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise AuditError(
+            f"{found.place}: its arrays have different numbers of rows, {listed}; give one row a clip in each"
+        )
     if found.clips is not None and len(found.clips) != next(iter(counts.values())):
         raise AuditError(
             f"{found.place}: {len(found.clips)} names of clips for {next(iter(counts.values()))} rows; "

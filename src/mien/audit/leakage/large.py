@@ -113,7 +113,7 @@ def leakage_large(
     if present < 2:
         raise AuditError(f"{factor}: fewer than two classes have {FEWEST} {what}; give more")
     if not len(parts.train):
-        raise AuditError(f"{factor}: too few {apart} to leave some to fit a probe on; give more")
+        raise AuditError(f"{factor}: no {apart} are left to fit a probe on; give clips of more {apart}")
     split = _words("" if units is None else apart, sentences_apart, factor, who is not None)
     if left_out := int(everyone.max()) + 1 - present:
         split += f"; {left_out} {'class' if left_out == 1 else 'classes'} with too few {what} left out"

@@ -105,7 +105,8 @@ def divide(
         raise AuditError(_nothing(factor, known, y, choices))
     parts, left_out = found
     if left_out:
-        description += f"; {left_out} {'class' if left_out == 1 else 'classes'} with too few clips left out"
+        few = f"clips or {names[0]}" if names and names[0] != "sentences" else "clips"
+        description += f"; {left_out} {'class' if left_out == 1 else 'classes'} with too few {few} left out"
     if factor == SPEAKER and "sentences" in known and "sentences" not in names:
         description += "; sentences on both sides"
     if factor != SPEAKER and not by_speaker:

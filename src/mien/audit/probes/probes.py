@@ -29,7 +29,7 @@ Places = NDArray[np.intp]
 Setting = Any  # a number or a tuple of numbers; each probe says what it means
 
 BUDGET = 6  # settings that each probe tries
-SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: plain distances
+SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: Euclidean distances
 PENALTY = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse strengths, as scikit-learn's C
 DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays have no effect in 100 epochs
 NEIGHBOURS, METRICS = (15, 5, 1), ("euclidean", "cosine")
