@@ -95,11 +95,11 @@ def test_one_speaker_alone_is_refused_with_the_way_out(folder, tmp_path, capsys)
     pd.read_csv(folder / "L.csv", dtype=str).assign(speaker="one").to_csv(tmp_path / "L.csv", index=False)
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{tmp_path}/L.csv", "--factor", "sex"]
     assert main(line) == 2
-    assert "all clips are of one speaker; give clips of another, or test heard people (--seen-speakers)" in (
+    assert "all clips are of one speaker; give clips of another speaker, or test seen speakers (--seen-speakers)" in (
         capsys.readouterr().err
     )
     assert main([*line, "--seen-speakers"]) == 0
-    assert "no emotion as utility beside it: emotion: all clips are of one speaker" in capsys.readouterr().out
+    assert "the emotion is not measured as utility: emotion: all clips are of one speaker" in capsys.readouterr().out
 
 
 def test_clips_without_counterpart_are_problems(folder, capsys):
@@ -119,7 +119,7 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
         ("R --seen-speakers", "--seen-speakers does not go with RUN"),
         ("R --balanced emotion", "--balanced does not go with RUN"),
         ("--embeddings E.npz --labels L.csv --balanced mood", "unknown factor 'mood'"),
-        ("--embeddings E.npz --labels L.csv --large --seen-speakers", "no seen people in the mode for many clips"),
+        ("--embeddings E.npz --labels L.csv --large --seen-speakers", "no seen speakers in the mode for many clips"),
         ("--embeddings E.npz", "--embeddings needs --labels CSV"),
         ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
         ("--split S --labels L.csv", "--labels does not go with --split"),

@@ -168,7 +168,7 @@ def leakage(
         seen_speakers=seen_speakers,
         seed=seed,
     )
-    notes = [*_how(measured.table, speakers), *measured.told]
+    notes = [*_how(measured.table, speakers), *measured.notes]
     if out is not None:
         _write(Path(out), measured.table, model, notes)
     text = "\n".join([*_lines(measured.table), *notes, *([f"written: {out}"] if out is not None else [])])
