@@ -129,7 +129,7 @@ def export(
             size=(folder / WEIGHTS).stat().st_size,
             command=_command(model, name, coverage, cells, len(others)),
             training=str(opened.environment.get("command", opened.experiment.command)),
-            heard=heard,
+            corpora=heard,
             members=counted,
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
@@ -198,7 +198,7 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
     return rows
 
 
-def _heard(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
+def _heard(run: Run, cells: Sequence[Cell]) -> list[card.TrainingCorpus]:
     """Each corpus that the run was trained on, as far as some cells learned from it."""
     folder = run.experiment.data.prepared
     if folder is None:
@@ -210,8 +210,8 @@ def _heard(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
     learned = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(learned)]
     if isinstance(corpus, Prepared):
-        return [card.heard(corpus.card["name"], corpus.card, used)]
-    return [card.heard(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
+        return [card.training_corpus(corpus.card["name"], corpus.card, used)]
+    return [card.training_corpus(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
 
 
 def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Model], Literal["float32", "float16"]]:
@@ -276,9 +276,9 @@ def _command(model: str, name: str, coverage: float, cells: Sequence[str], other
 
 def _whom(counted: card.Members) -> str:
     """On whom the score was taken."""
-    if not counted.heard:
+    if not counted.seen:
         return "unheard speakers"
-    return f"test speakers, {counted.heard} of {counted.tested} heard in training"
+    return f"test speakers, {counted.seen} of {counted.tested} heard in training"
 
 
 def _outcome(out: Path, told: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:

@@ -53,7 +53,7 @@ def figure(height: float) -> Iterator[Figure]:
 
 
 def plain(axes: Axes, grid: str) -> None:
-    """Take away what says nothing, and draw a grid for the axis `x`, `y` or `both`."""
+    """Hide the top and right spines, and draw a grid for the axis `x`, `y` or `both`."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=RULE, linewidth=0.4)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
@@ -61,7 +61,7 @@ def plain(axes: Axes, grid: str) -> None:
 
 
 def entry(name: str) -> str:
-    """A name as a legend takes it: matplotlib hides those that begin with an underscore."""
+    """A name for a legend: matplotlib hides names that begin with an underscore."""
     return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
 
 
@@ -98,12 +98,12 @@ def number_of(models: Iterable[str], model: str) -> int:
     """
     names = list(models)
     parts = {name: re.fullmatch(r"(.+)_(\d+)", name) for name in names}
-    methods = list(dict.fromkeys(told[1] for told in parts.values() if told))
+    methods = list(dict.fromkeys(part[1] for part in parts.values() if part))
     if len(names) <= COLOURS or not methods:
         return names.index(model)
-    if told := parts[model]:
+    if part := parts[model]:
         sizes = sorted({int(one[2]) for one in parts.values() if one}, reverse=True)
-        return _numbered(methods.index(told[1]), sizes.index(int(told[2])))
+        return _numbered(methods.index(part[1]), sizes.index(int(part[2])))
     return len(methods) + [name for name, one in parts.items() if not one].index(model)
 
 

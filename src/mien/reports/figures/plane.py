@@ -1,4 +1,4 @@
-"""The accuracy-leakage plane as a figure: emotion upwards, what leaks to the right, all in percent."""
+"""The accuracy-leakage plane as a figure: emotion recognition upwards, leakage to the right, in percent."""
 
 import math
 from collections.abc import Sequence
