@@ -31,8 +31,8 @@ from mien.reports.sections import (
     leak_figures,
     leaks,
     pairs,
-    people,
     recognition,
+    speakers,
     sweep,
     tasks,
 )
@@ -90,10 +90,10 @@ def render(run: Run) -> str:
         overview=recognition.overview(run, predictions, summary),
         differences=pairs.scored(differences),
         confusions=list(recognition.confusions(run, predictions)) if classes else [],
-        people=recognition.people(run, predictions, summary),
-        extremes=people.extremes(run, predictions),
-        grouped=people.grouped(run, predictions) if classes else [],
-        human=people.human(run, predictions) if run.target == "emotion" and classes else [],
+        by_speaker=recognition.speakers(run, predictions, summary),
+        extremes=speakers.extremes(run, predictions),
+        grouped=speakers.grouped(run, predictions) if classes else [],
+        human=speakers.human(run, predictions) if run.target == "emotion" and classes else [],
         calibration=calibration.shown(run, predictions) if classes else None,
         curves=list(recognition.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
@@ -198,9 +198,9 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     if unknown:
         notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
     split = scores.judged(predictions)
-    speakers = predictions.loc[predictions["split"] == split, "speaker"].nunique()
-    if speakers < 20:
-        whose = counted(speakers, f"{split} speaker")
+    number = predictions.loc[predictions["split"] == split, "speaker"].nunique()
+    if number < 20:
+        whose = counted(number, f"{split} speaker")
         notes.append(
             f"Intervals are over {whose} only. They are widened for the small number, but they are still rough."
         )

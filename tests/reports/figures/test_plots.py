@@ -41,10 +41,10 @@ def draw(kind: str, name: str = "a") -> str:
             return trends.roc({"a": line}, name=name, description="roc")
         case _:
             table = {"a": {"03": 40.0, "08": 60.0}, "_b": {"08": 50.0}}
-            return plots.people(table, 20.0, name=name, description="people")
+            return plots.speakers(table, 20.0, name=name, description="speakers")
 
 
-KINDS = ("intervals", "matrix", "curves", "scatter", "people", "reliability", "abstention", "roc")
+KINDS = ("intervals", "matrix", "curves", "scatter", "speakers", "reliability", "abstention", "roc")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -81,10 +81,10 @@ def test_a_confusion_matrix_is_percent_of_its_rows() -> None:
 
 
 def test_speakers_are_sorted_and_names_are_kept() -> None:
-    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("people"))
+    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("speakers"))
     assert text.index("08") < text.index("03")
     assert "\N{ZERO WIDTH SPACE}_b" in text
-    odd = plots.people({"cost $5 and $6": {"山": 40.0}}, 20.0, name="a", description="d")
+    odd = plots.speakers({"cost $5 and $6": {"山": 40.0}}, 20.0, name="a", description="d")
     assert "cost $5 and $6" in odd
     assert "山" in odd
 

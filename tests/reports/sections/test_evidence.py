@@ -1,4 +1,4 @@
-"""The paper's tables and figures, of this run: by fold, on another corpus, maps of the same two people."""
+"""The paper's tables and figures, of this run: by fold, on another corpus, maps of the same two speakers."""
 
 import re
 from collections.abc import Callable

@@ -76,15 +76,17 @@ def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, 0.65 + ROW * len(rows)), layout="constrained")
         axes = figure.add_subplot()
-        for one in found:
-            x, y = columns.index(one.column), rows.index(one.row)
-            share = min(1.0, max(0.0, (one.score - one.chance) / (1 - one.chance))) if one.chance < 1 else 0.0
+        for square in found:
+            x, y = columns.index(square.column), rows.index(square.row)
+            share = (
+                min(1.0, max(0.0, (square.score - square.chance) / (1 - square.chance))) if square.chance < 1 else 0.0
+            )
             look: Any = {"linewidth": 0.6, "edgecolor": RULE}
             axes.add_patch(Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, facecolor="none", **look))
             axes.add_patch(
                 Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, color=FILL, alpha=round(0.85 * share, 3), linewidth=0)
             )
-            for text, height, style in zip(_words(one), (-0.24, 0.05, 0.29), _STYLES, strict=True):
+            for text, height, style in zip(_words(square), (-0.24, 0.05, 0.29), _STYLES, strict=True):
                 axes.text(x, y + height, text, ha="center", va="center", **style)
         axes.set_xticks(range(len(columns)), [column.replace(", ", ",\n") for column in columns])
         axes.set_yticks(range(len(rows)), rows)
@@ -136,8 +138,8 @@ _STYLES: tuple[dict[str, Any], ...] = (
 )
 
 
-def _words(one: Square) -> tuple[str, str, str]:
-    points = [100 * (value - one.chance) for value in (one.score, one.low, one.high, one.floor)]
+def _words(square: Square) -> tuple[str, str, str]:
+    points = [100 * (value - square.chance) for value in (square.score, square.low, square.high, square.floor)]
     score, low, high, floor = (f"{round(value) + 0:+d}" if math.isfinite(value) else "" for value in points)
     lines = score, f"{low} to {high}" if low and high else "no interval", f"floor {floor}"
     first, second, third = (text.replace("-", "\N{MINUS SIGN}") for text in lines)

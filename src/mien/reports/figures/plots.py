@@ -33,7 +33,7 @@ class Interval(NamedTuple):
     """One row of a figure of intervals; all in percent, nan = not known.
 
     Attributes:
-        label: what stands at its left.
+        label: its label, at the left.
         value: the score.
         low: lower end of its interval.
         high: upper end.
@@ -68,8 +68,8 @@ def intervals(
 
     Args:
         rows: at least one, from the top.
-        name: unique on the page.
-        description: what the figure shows, for who does not see it.
+        name: salt of the identifiers, unique on the page.
+        description: a text alternative of the figure.
         axis: label of the axis.
         low: where the axis begins.
         high: where it ends.
@@ -160,7 +160,7 @@ def curves(
 def scatter(
     points: NDArray[np.floating], groups: Sequence[str], order: Sequence[str], *, name: str, description: str
 ) -> str:
-    """Points (n, 2) in the plane, coloured and marked by their group; the axes mean nothing and are not drawn."""
+    """Points (n, 2) in the plane, coloured and marked by their group; axes have no meaning and are not drawn."""
     legend = len(order) <= 2 * COLOURS
     rows = math.ceil(len(order) / 3) if legend else 0
     with figure(2.6 + 0.19 * rows) as drawn:
@@ -187,7 +187,7 @@ def scatter(
     return svg(drawn, name, description)
 
 
-def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: str, description: str) -> str:
+def speakers(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: str, description: str) -> str:
     """Scores by speaker, in percent, best speaker on top: model -> speaker -> score; a mark for each model."""
     names = sorted({speaker for table in scores.values() for speaker in table})
     means = {speaker: np.mean([table[speaker] for table in scores.values() if speaker in table]) for speaker in names}

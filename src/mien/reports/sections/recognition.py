@@ -69,7 +69,7 @@ def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
             yield Picture(model, svg)
 
 
-def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
+def speakers(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
     """Scores by speaker on the split that the run is scored on; None without scores, or for a target of numbers."""
     if not run.classes:
         return None
@@ -84,7 +84,7 @@ def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pictur
         for model, part in shown.groupby("model", sort=False)
     }
     chance = 100 * float(summary["wa_chance"][summary["split"] == split].mean())
-    svg = plots.people(by_model, chance, name="people", description=f"Accuracy by {split} speaker and model")
+    svg = plots.speakers(by_model, chance, name="speakers", description=f"Accuracy by {split} speaker and model")
     more = (
         f" Shown: the {MOST_SPEAKERS} of {len(order)} speakers with the lowest scores."
         if len(order) > MOST_SPEAKERS
