@@ -57,22 +57,22 @@ def test_the_card_tells_the_figures_of_the_run(run, folder):
     assert description.unsure.accuracy == pytest.approx(right[answered].mean(), abs=1e-4)
 
 
-def test_the_card_counts_only_what_its_members_heard(run, folder, tmp_path):
+def test_the_card_counts_the_training_data_of_its_members(run, folder, tmp_path):
     whole = (folder / exported.CARD).read_text()
-    assert "All members together have learned from every one of these people" in whole
+    assert "Every one of these speakers is in the training data of some member" in whole
     assert "of 4 speakers" in whole
     assert "| table | 36 | 18 | 18 | 4 |" in whole
     assert "boredom (4 clips)" in whole
-    assert "4 speakers of those who validate are tested in another fold" in " ".join(whole.split())
+    assert "4 validation speakers are tested in another fold" in " ".join(whole.split())
     for unknown in ("research", "acted", "quiet"):  # the kind of speech is not given, or for what it may be used
         assert unknown not in whole
     mien.export(run / "models" / "MEnAN" / "fold-2-seed-0", out=tmp_path / "one")
     alone = (tmp_path / "one" / exported.CARD).read_text()
-    assert "the scores are of the model as it is here" in alone
+    assert "These are all its members, so the scores are those of this model.\n" in alone
     assert "| table | 18 | 9 | 9 | 2 |" in alone
     mien.export(run / "models" / "MEnAN", out=tmp_path / "two", cells=["fold-0-seed-0", "fold-1-seed-0"])
     some = (tmp_path / "two" / exported.CARD).read_text()  # the two swap roles: neither is learned from
-    assert "What all members say together was not scored.\n" in some
+    assert "The ensemble of all members was not scored.\n" in some
     assert "| table | 18 | 9 | 9 | 2 |" in some
 
 
@@ -95,7 +95,7 @@ def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder)
     loss = -np.log(np.array(after)[np.arange(len(truth)), truth]).mean()
     lines = {line.split(" | ")[0]: line.removesuffix(" |").split(" | ")[-1] for line in card.splitlines()}
     assert float(lines["| negative log likelihood in nats, after"]) == pytest.approx(loss, abs=2e-3)
-    assert float(lines["| share of the clips that get an answer"]) == pytest.approx(np.mean(enough), abs=1e-3)
+    assert float(lines["| share of clips that are answered"]) == pytest.approx(np.mean(enough), abs=1e-3)
 
 
 def test_the_card_tells_the_line_that_trained_it_with_its_overrides(run, folder, tmp_path):

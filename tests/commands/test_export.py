@@ -253,7 +253,13 @@ def test_every_packaged_model_is_whole_small_and_described(name):
     card = (place / exported.CARD).read_text()
     assert description.sha256 in card
     assert all(re.search(rf"\b{emotion}\b", card) for emotion in description.classes)
-    for heading in ("What it heard", "Scores on people", "Calibration", "When it says nothing", "may not be used for"):
+    for heading in (
+        "Training data",
+        "Scores on unseen",
+        "Calibration",
+        "When it is unsure",
+        "Limits and responsible use",
+    ):
         assert heading in card
     assert description.commit is not None
     assert not description.commit.endswith("+")

@@ -70,7 +70,7 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     other = mien.evaluate(tmp_path / "run", on=prepared)
     assert other.text.startswith(accepted)
     answer = (run.folder / "report.html").read_text().split('<div class="answer">')[1].split("</div>")[0]
-    assert "On test speakers, 1 of 2 of whom were heard in training" in answer
+    assert "On test speakers (1 of 2 seen in training) " in answer
     assert "never heard" not in answer
 
 
@@ -83,9 +83,9 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     assert all(f"marked: {mark}" in done.text for mark in run.marks)
     assert list(exported.describe(out).marks) == run.marks
     card = (out / exported.CARD).read_text()
-    assert card.index(run.marks[0]) < card.index("## What it heard")
-    assert "## Scores on test speakers, 1 of 2 of whom were heard in training" in card
-    assert "people who were not heard" not in card
+    assert card.index(run.marks[0]) < card.index("## Training data")
+    assert "## Scores on test speakers, 1 of 2 of them seen in training" in card
+    assert "unseen speakers\n" not in card
     sound = leaky.parent / "root" / "s0-anger-0.wav"
     for model in (out, run.folder):
         assert mien.predict([sound], model=model).text.splitlines()[-1].endswith(f"marked: {'; '.join(run.marks)}")

@@ -211,7 +211,7 @@ def _picture(folder: Path, table: pd.DataFrame, title: str, notes: Sequence[str]
     found = heatmap.squares(strongest, others[others["role"] == "floor"])
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described)
-    heatmap.write(folder, element, title=title, told=notes, table=pd.concat([strongest, others]), marks=marks)
+    heatmap.write(folder, element, title=title, sentences=notes, table=pd.concat([strongest, others]), marks=marks)
 
 
 def _strongest(scored: pd.DataFrame) -> pd.DataFrame:

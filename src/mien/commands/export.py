@@ -127,7 +127,7 @@ def export(
             size=(folder / WEIGHTS).stat().st_size,
             command=_command(model, name, coverage, cells, len(others)),
             training=str(opened.environment.get("command", opened.experiment.command)),
-            heard=corpora,
+            corpora=corpora,
             members=counted,
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
@@ -198,7 +198,7 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
     return rows
 
 
-def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
+def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.TrainingCorpus]:
     """Each training corpus of the run, with the clips that the cells were trained on."""
     folder = run.experiment.data.prepared
     if folder is None:
@@ -210,7 +210,8 @@ def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
     trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(trained)]
     return [
-        card.heard(name or part.card["name"], part.card, corpus.rows(name, used)) for name, part in corpus.parts.items()
+        card.training_corpus(name or part.card["name"], part.card, corpus.rows(name, used))
+        for name, part in corpus.parts.items()
     ]
 
 
@@ -278,9 +279,9 @@ def _command(model: str, name: str, coverage: float, cells: Sequence[str], other
 
 def _whom(counted: card.Members) -> str:
     """The speakers that the score was computed on."""
-    if not counted.heard:
+    if not counted.seen:
         return "unseen speakers"
-    return f"test speakers, {counted.heard} of {counted.tested} seen in training"
+    return f"test speakers, {counted.seen} of {counted.tested} seen in training"
 
 
 def _outcome(out: Path, made: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:
