@@ -1,4 +1,4 @@
-"""Claims are answered yes on planted effects, no on planted opposites, and not separable where there is nothing."""
+"""Claims are answered yes on simulated effects, no on opposite effects, and not separable without an effect."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ Answers = dict[tuple[str, str | None, str], str]
 
 
 def felt(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
-    """Four emotions, unevenly frequent, each told rightly with this probability, else as any."""
+    """Counts of four unbalanced emotions; a prediction is right with probability `share`, otherwise random."""
     random = np.random.default_rng(number)
     counts = np.zeros((people, 4, 4))
     for who in range(people):
@@ -43,12 +43,12 @@ def right(share: float, number: int, people: int = 12, each: int = 50) -> BySpea
 
 
 def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
-    """Any two models differ by these p, one a seed."""
+    """A test that gives these p for any two models, one per seed."""
     return lambda model, other: {"p": list(p), "p_holm": min(p), "seeds": list(range(len(p)))}
 
 
 def found(emotion: Callable[[str], float], leak: Callable[[str], float], people: int = 12, **more: float) -> Counts:
-    """What a run shows whose heads and probes know emotion so often."""
+    """The counts of a run whose heads and probes predict emotion with these probabilities."""
     knows, person = more.get("knows", 0.08), more.get("person", 0.9)
     numbers = {name: number for number, name in enumerate(MODELS)}
     return Counts(
@@ -65,16 +65,16 @@ def found(emotion: Callable[[str], float], leak: Callable[[str], float], people:
     )
 
 
-def told(
+def answers_of(
     what: Counts, claims: Mapping[str, Claim] = PAPER.claims, axes: Axes = PAPER.axes, models: tuple[str, ...] = MODELS
 ) -> Answers:
     table = answered(claims, axes, models, what)
     return {(claim["claim"], claim["probe"], claim["clips"]): claim["answer"] for claim in table}
 
 
-def asked(what: Counts) -> Answers:
-    """The answers that do not rest on the strongest probe, of which nothing is planted."""
-    return {one: answer for one, answer in told(what).items() if one[1] != "strongest"}
+def without_strongest(what: Counts) -> Answers:
+    """The answers that do not depend on the strongest probe, which has no counts in `found`."""
+    return {one: answer for one, answer in answers_of(what).items() if one[1] != "strongest"}
 
 
 def size(name: str) -> float:
@@ -87,7 +87,7 @@ def papers_leak(name: str) -> float:
 
 
 def even(what: Counts) -> Counts:
-    """The same, every clip of a class counted alike."""
+    """The same counts, scaled so that all classes are equally frequent."""
     tables = {
         source: {
             model: BySpeaker(table.speakers, table.counts / np.maximum(table.counts.sum((0, -1)), 1)[None, :, None])
@@ -99,19 +99,19 @@ def even(what: Counts) -> Counts:
     return what._replace(tables=dict(what.tables) | tables)
 
 
-def test_what_the_paper_claims_is_answered_yes_where_it_is_planted() -> None:
+def test_claims_are_answered_yes_on_simulated_effects() -> None:
     gains = {"emotion": 0.3, "multitask": 0.5}
-    answers = asked(
+    answers = without_strongest(
         found(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
     )
     assert len(answers) == 16
     assert {one: answer for one, answer in answers.items() if answer != "yes"} == {}
 
 
-def test_where_there_is_nothing_nothing_is_separable() -> None:
+def test_without_an_effect_nothing_is_separable() -> None:
     what = found(lambda _: 0.6, lambda _: 0.2, p=0.3)
-    answers = asked(what)
-    kept = {"emotion_kept", "person_kept", "person_near_chance"}  # what nothing was done to is kept
+    answers = without_strongest(what)
+    kept = {"emotion_kept", "person_kept", "person_near_chance"}  # yes without an effect
     above = {"single_leaks", "multitask_leaks"}  # guesses are above "all neutral" in F
     assert {answers[one] for one in answers if one[0] not in kept | above} == {"not separable"}
     assert answers["person_kept", None, "all"] == answers["person_near_chance", "mlp", "all"] == "yes"
@@ -119,9 +119,9 @@ def test_where_there_is_nothing_nothing_is_separable() -> None:
     assert all(one["p_holm"] >= one["p"] for claim in table for one in claim["contrasts"] if "difference" in one)
 
 
-def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
+def test_with_equally_frequent_classes_each_claim_is_answered_once() -> None:
     uneven = found(lambda name: 0.5 + size(name), papers_leak)
-    both, once = asked(uneven), asked(even(uneven))
+    both, once = without_strongest(uneven), without_strongest(even(uneven))
     assert len(once) == len(both) - 3
     names = [name for name, _, _ in once]
     assert len(set(names)) == len(names)
@@ -135,8 +135,8 @@ def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
     assert ("single_leaks", "mlp", "all") in once
 
 
-def test_the_opposite_is_answered_no() -> None:
-    answers = told(
+def test_opposite_effects_are_answered_no() -> None:
+    answers = answers_of(
         found(
             lambda name: 0.9 if name == "emotion_only" else (0.7 if "multitask" in name else 0.4) - size(name),
             lambda name: 0.1 if name == "person_only" else 1.1 - papers_leak(name),
@@ -150,47 +150,49 @@ def test_the_opposite_is_answered_no() -> None:
         assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "no"
 
 
-def test_five_people_separate_nothing() -> None:
-    few = asked(found(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, people=5))
+def test_with_five_speakers_nothing_is_separable() -> None:
+    few = without_strongest(
+        found(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, people=5)
+    )
     assert [one for one, answer in few.items() if answer != "not separable"] == [("different", None, "all")]
 
 
-def test_what_is_not_there_is_not_asked() -> None:
+def test_claims_about_missing_scores_are_not_asked() -> None:
     whole = found(lambda _: 0.5, lambda _: 0.5)
     some = [name for name in MODELS if name.endswith("64") and "confusion" not in name]
     tables = {source: {name: own[name] for name in some if name in own} for source, own in whole.tables.items()}
-    answers = told(whole._replace(tables=tables))
+    answers = answers_of(whole._replace(tables=tables))
     for claim in ("newer_leak_less", "least_at_smallest"):
         assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "not asked"
     assert answers["smaller_gains", None, "all"] == answers["multitask_gains", None, "all"] == "not asked"
     assert answers["removal_leaks_less", "mlp", "all"] != "not asked"
     assert answers["removal_leaks_less", "strongest", "balanced"] == "not asked"
-    floorless = told(whole._replace(floors={}))
+    floorless = answers_of(whole._replace(floors={}))
     assert floorless["multitask_leaks_more", "mlp", "balanced"] == "not asked" != floorless["emotion_kept", None, "all"]
-    assert set(told(Counts()).values()) == {"not asked"}
+    assert set(answers_of(Counts()).values()) == {"not asked"}
 
 
-def test_better_still_means_at_every_step() -> None:
+def test_a_claim_of_several_steps_needs_every_step() -> None:
     uneven = {"2048": 0.7, "256": 0.4, "64": 0.95}
-    answers = told(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
+    answers = answers_of(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
     assert answers["smaller_gains", None, "all"] == "no"  # though 64 is far above 2048
 
 
-def test_near_chance_is_within_twice_of_it_however_small() -> None:
+def test_near_chance_means_below_twice_chance() -> None:
     people = 200
     what = found(lambda _: 0.5, lambda _: 0.5, people=people)
     for share, answer in ((0.017, "no"), (0.005, "yes")):
         table = {name: right(share, number, people, 400) for number, name in enumerate(MODELS)}
         near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / people})
-        assert told(near)["person_near_chance", "mlp", "all"] == answer
+        assert answers_of(near)["person_near_chance", "mlp", "all"] == answer
 
 
-def test_leaks_are_judged_by_the_strongest_probe_too() -> None:
-    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer reads nothing
+def test_leaks_are_scored_by_the_strongest_probe_too() -> None:
+    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer finds nothing
     read = found(lambda _: 0.5, papers_leak)
     tables = dict(what.tables) | {STRONGEST: read.tables[LEAK]}
     floors = dict(what.floors) | {("emotion", "strongest"): read.floors["emotion", "mlp"]}
-    answers = told(what._replace(tables=tables, floors=floors))
+    answers = answers_of(what._replace(tables=tables, floors=floors))
     assert answers["removal_leaks_less", "mlp", "balanced"] == "not separable"
     assert answers["removal_leaks_less", "strongest", "balanced"] == "yes"
     assert answers["single_leaks_more", "strongest", "balanced"] == "yes"
@@ -199,7 +201,7 @@ def test_leaks_are_judged_by_the_strongest_probe_too() -> None:
 def test_every_seed_has_to_differ() -> None:
     what = found(lambda _: 0.5, lambda _: 0.5)
     for seeds, answer in (((0.001, 0.002), "yes"), ((0.001, 0.2), "not separable")):
-        assert told(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
+        assert answers_of(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
     rows = [claim for claim in answered(PAPER.claims, PAPER.axes, MODELS, what) if claim["claim"] == "different"]
     assert [row["contrast"] for row in rows[0]["contrasts"]][:2] == [
         "gradient_reversal_2048 against multitask_2048",
@@ -208,7 +210,7 @@ def test_every_seed_has_to_differ() -> None:
     assert len(rows[0]["contrasts"]) == 9
 
 
-def test_margin_and_level_are_the_claims_own() -> None:
+def test_margin_and_level_are_settings_of_a_claim() -> None:
     what = found(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
     answers = {}
     for margin, alpha in ((0.01, 0.01), (0.2, 0.05)):
@@ -216,11 +218,11 @@ def test_margin_and_level_are_the_claims_own() -> None:
             "emotion_kept": PAPER.claims["emotion_kept"].model_copy(update={"margin": margin}),
             "different": PAPER.claims["different"].model_copy(update={"alpha": alpha}),
         }
-        answers[margin] = list(told(what, claims).values())
+        answers[margin] = list(answers_of(what, claims).values())
     assert answers == {0.01: ["no", "not separable"], 0.2: ["yes", "yes"]}
 
 
-def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
+def test_claims_about_any_models_and_factor_are_answered() -> None:
     text = """
     better: {says: A is better., kind: above, factor: gender, measure: uar, models: a, minus: [b, c]}
     worse: {says: A is worse., kind: below, factor: gender, measure: accuracy, models: a, minus: b}
@@ -239,7 +241,7 @@ def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
     assert table[2]["margin"] == 0.1
 
 
-def test_the_table_has_a_row_a_difference_and_one_of_a_claim_without() -> None:
+def test_the_table_has_a_row_per_contrast_or_per_claim_without_any() -> None:
     table = answered(PAPER.claims, PAPER.axes, MODELS, found(lambda _: 0.5, lambda _: 0.5))
     rows = rows_of(table)
     assert tuple(rows.columns) == COLUMNS
@@ -249,7 +251,7 @@ def test_the_table_has_a_row_a_difference_and_one_of_a_claim_without() -> None:
     assert unasked["contrast"].isna().all()
 
 
-def test_a_run_is_answered_from_its_files(two: Run) -> None:
+def test_claims_are_answered_from_the_files_of_a_run(two: Run) -> None:
     made = write(two)
     assert made is not None
     assert made == json.loads((two.folder / "claims.json").read_text())
@@ -264,7 +266,7 @@ def test_a_run_is_answered_from_its_files(two: Run) -> None:
     assert set(claims["answer"]) == set(answers.values())
 
 
-def test_a_run_without_measurements_or_heads_is_answered_as_far_as_it_goes(make_two) -> None:
+def test_without_probes_only_claims_about_heads_are_answered(make_two) -> None:
     bare: Run = make_two({"emotion_only": 0.0, "multitask_64": 0.0}, people=6)
     (bare.folder / "tasks.csv").unlink()
     made = write(bare)
@@ -273,7 +275,7 @@ def test_a_run_without_measurements_or_heads_is_answered_as_far_as_it_goes(make_
     assert {claim["claim"] for claim in made["claims"] if claim["answer"] != "not asked"} == {"multitask_gains"}
 
 
-def test_a_run_that_claims_nothing_is_asked_nothing(make_compared) -> None:
+def test_without_claims_nothing_is_written(make_compared) -> None:
     other: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
     assert write(other) is None
     assert not (other.folder / "claims.json").exists()

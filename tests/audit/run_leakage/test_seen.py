@@ -136,16 +136,19 @@ def test_tasks_tell_targets_only_where_embeddings_have_several_names(run: Run, m
 def test_the_plane_of_emotion_has_who_is_trained_for_it(run: Run, strongest: "pd.Series[float]") -> None:
     systems = [(model, run, model) for model in ("multitask_64", "person_only")]
     predictions = run.predictions[run.predictions["split"] == "test"]
-    found, told = points(systems, predictions, factor="emotion")
+    found, sentences = points(systems, predictions, factor="emotion")
     assert [point.label for point in found] == ["multitask_64"]
     assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "seen", "measured", "uar"])
     assert found[0].chance == pytest.approx(0.25)
-    assert "not trained for it" in told[0]
-    speaker, said = points(systems, predictions)
+    assert sentences == [
+        "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
+        "not trained for emotion."
+    ]
+    speaker, sentences = points(systems, predictions)
     assert [point.label for point in speaker] == ["multitask_64"]
     assert speaker[0].score == found[0].score
-    assert "The speaker is what person_only is trained to tell, and no leak." in said
-    assert not any("measured before" in one or "not measured" in one for one in said)
+    assert "Trained to identify the speaker, which is then no leak: person_only." in sentences
+    assert not any("measured before" in one or "not measured" in one for one in sentences)
 
 
 def test_what_was_measured_of_strangers_is_not_taken_for_people_who_are_heard(run: Run) -> None:

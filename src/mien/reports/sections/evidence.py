@@ -83,7 +83,7 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
     """
     for name, metrics in run.evaluations.items():
         covered = coverage(run, name)
-        judged = {model: len(one) for model, one in covered.judged.items()} if covered else {}
+        judged = {model: len(one) for model, one in covered.scored.items()} if covered else {}
         corpus = str(metrics.get("corpus", name))
         told = {
             model: reference.published(run.experiment, model, reference.EVALUATION, corpus=corpus)
