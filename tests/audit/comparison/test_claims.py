@@ -25,21 +25,21 @@ PERSON, KNOWS = Source("speaker"), Source("speaker", "emotion", "mlp")
 Answers = dict[tuple[str, str | None, str], str]
 
 
-def felt(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
+def emotions(share: float, number: int, speakers: int = 12, each: int = 50) -> BySpeaker:
     """Counts of four unbalanced emotions; a prediction is right with probability `share`, otherwise random."""
     random = np.random.default_rng(number)
-    counts = np.zeros((people, 4, 4))
-    for who in range(people):
+    counts = np.zeros((speakers, 4, 4))
+    for who in range(speakers):
         for truth in np.maximum(np.arange(each) % 7 - 3, 0):
             counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
-    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(speakers)), counts)
 
 
-def right(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
-    hits = np.random.default_rng(number).binomial(each, share, people)
-    counts = np.zeros((people, 2, 2))
+def right(share: float, number: int, speakers: int = 12, each: int = 50) -> BySpeaker:
+    hits = np.random.default_rng(number).binomial(each, share, speakers)
+    counts = np.zeros((speakers, 2, 2))
     counts[:, 0] = np.stack([hits, each - hits], 1)
-    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(speakers)), counts)
 
 
 def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
@@ -47,18 +47,22 @@ def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
     return lambda model, other: {"p": list(p), "p_holm": min(p), "seeds": list(range(len(p)))}
 
 
-def found(emotion: Callable[[str], float], leak: Callable[[str], float], people: int = 12, **more: float) -> Counts:
+def simulated(
+    emotion: Callable[[str], float], leak: Callable[[str], float], speakers: int = 12, **more: float
+) -> Counts:
     """The counts of a run whose heads and probes predict emotion with these probabilities."""
     knows, person = more.get("knows", 0.08), more.get("person", 0.9)
     numbers = {name: number for number, name in enumerate(MODELS)}
     return Counts(
         {
-            HEAD: {name: felt(emotion(name), n, people) for name, n in numbers.items() if name != "person_only"},
-            PERSON: {name: right(person, 50 + n, people, 400) for name, n in numbers.items()},
-            LEAK: {name: felt(leak(name), 100 + n, people) for name, n in numbers.items() if name != "emotion_only"},
-            KNOWS: {name: right(knows, 200 + n, people, 400) for name, n in numbers.items()},
+            HEAD: {name: emotions(emotion(name), n, speakers) for name, n in numbers.items() if name != "person_only"},
+            PERSON: {name: right(person, 50 + n, speakers, 400) for name, n in numbers.items()},
+            LEAK: {
+                name: emotions(leak(name), 100 + n, speakers) for name, n in numbers.items() if name != "emotion_only"
+            },
+            KNOWS: {name: right(knows, 200 + n, speakers, 400) for name, n in numbers.items()},
         },
-        {("emotion", "mlp"): felt(0.2, 300, people)},
+        {("emotion", "mlp"): emotions(0.2, 300, speakers)},
         {PERSON: 1 / 12, KNOWS: 1 / 12},
         differ_by(more.get("p", 0.001)),
         frozenset(MODELS),
@@ -73,7 +77,7 @@ def answers_of(
 
 
 def without_strongest(what: Counts) -> Answers:
-    """The answers that do not depend on the strongest probe, which has no counts in `found`."""
+    """The answers that do not depend on the strongest probe, which has no counts in `simulated`."""
     return {one: answer for one, answer in answers_of(what).items() if one[1] != "strongest"}
 
 
@@ -102,14 +106,14 @@ def even(what: Counts) -> Counts:
 def test_claims_are_answered_yes_on_simulated_effects() -> None:
     gains = {"emotion": 0.3, "multitask": 0.5}
     answers = without_strongest(
-        found(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
+        simulated(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
     )
     assert len(answers) == 16
     assert {one: answer for one, answer in answers.items() if answer != "yes"} == {}
 
 
 def test_without_an_effect_nothing_is_separable() -> None:
-    what = found(lambda _: 0.6, lambda _: 0.2, p=0.3)
+    what = simulated(lambda _: 0.6, lambda _: 0.2, p=0.3)
     answers = without_strongest(what)
     kept = {"emotion_kept", "person_kept", "person_near_chance"}  # yes without an effect
     above = {"single_leaks", "multitask_leaks"}  # guesses are above "all neutral" in F
@@ -120,7 +124,7 @@ def test_without_an_effect_nothing_is_separable() -> None:
 
 
 def test_with_equally_frequent_classes_each_claim_is_answered_once() -> None:
-    uneven = found(lambda name: 0.5 + size(name), papers_leak)
+    uneven = simulated(lambda name: 0.5 + size(name), papers_leak)
     both, once = without_strongest(uneven), without_strongest(even(uneven))
     assert len(once) == len(both) - 3
     names = [name for name, _, _ in once]
@@ -137,7 +141,7 @@ def test_with_equally_frequent_classes_each_claim_is_answered_once() -> None:
 
 def test_opposite_effects_are_answered_no() -> None:
     answers = answers_of(
-        found(
+        simulated(
             lambda name: 0.9 if name == "emotion_only" else (0.7 if "multitask" in name else 0.4) - size(name),
             lambda name: 0.1 if name == "person_only" else 1.1 - papers_leak(name),
             knows=0.3,
@@ -152,13 +156,13 @@ def test_opposite_effects_are_answered_no() -> None:
 
 def test_with_five_speakers_nothing_is_separable() -> None:
     few = without_strongest(
-        found(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, people=5)
+        simulated(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, speakers=5)
     )
     assert [one for one, answer in few.items() if answer != "not separable"] == [("different", None, "all")]
 
 
 def test_claims_about_missing_scores_are_not_asked() -> None:
-    whole = found(lambda _: 0.5, lambda _: 0.5)
+    whole = simulated(lambda _: 0.5, lambda _: 0.5)
     some = [name for name in MODELS if name.endswith("64") and "confusion" not in name]
     tables = {source: {name: own[name] for name in some if name in own} for source, own in whole.tables.items()}
     answers = answers_of(whole._replace(tables=tables))
@@ -174,22 +178,22 @@ def test_claims_about_missing_scores_are_not_asked() -> None:
 
 def test_a_claim_of_several_steps_needs_every_step() -> None:
     uneven = {"2048": 0.7, "256": 0.4, "64": 0.95}
-    answers = answers_of(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
+    answers = answers_of(simulated(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
     assert answers["smaller_gains", None, "all"] == "no"  # though 64 is far above 2048
 
 
 def test_near_chance_means_below_twice_chance() -> None:
-    people = 200
-    what = found(lambda _: 0.5, lambda _: 0.5, people=people)
+    speakers = 200
+    what = simulated(lambda _: 0.5, lambda _: 0.5, speakers=speakers)
     for share, answer in ((0.017, "no"), (0.005, "yes")):
-        table = {name: right(share, number, people, 400) for number, name in enumerate(MODELS)}
-        near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / people})
+        table = {name: right(share, number, speakers, 400) for number, name in enumerate(MODELS)}
+        near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / speakers})
         assert answers_of(near)["person_near_chance", "mlp", "all"] == answer
 
 
 def test_leaks_are_scored_by_the_strongest_probe_too() -> None:
-    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer finds nothing
-    read = found(lambda _: 0.5, papers_leak)
+    what = simulated(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer finds nothing
+    read = simulated(lambda _: 0.5, papers_leak)
     tables = dict(what.tables) | {STRONGEST: read.tables[LEAK]}
     floors = dict(what.floors) | {("emotion", "strongest"): read.floors["emotion", "mlp"]}
     answers = answers_of(what._replace(tables=tables, floors=floors))
@@ -199,7 +203,7 @@ def test_leaks_are_scored_by_the_strongest_probe_too() -> None:
 
 
 def test_every_seed_has_to_differ() -> None:
-    what = found(lambda _: 0.5, lambda _: 0.5)
+    what = simulated(lambda _: 0.5, lambda _: 0.5)
     for seeds, answer in (((0.001, 0.002), "yes"), ((0.001, 0.2), "not separable")):
         assert answers_of(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
     rows = [claim for claim in answered(PAPER.claims, PAPER.axes, MODELS, what) if claim["claim"] == "different"]
@@ -211,7 +215,7 @@ def test_every_seed_has_to_differ() -> None:
 
 
 def test_margin_and_level_are_settings_of_a_claim() -> None:
-    what = found(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
+    what = simulated(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
     answers = {}
     for margin, alpha in ((0.01, 0.01), (0.2, 0.05)):
         claims = {
@@ -230,7 +234,7 @@ def test_claims_about_any_models_and_factor_are_answered() -> None:
     """
     claims = parse(Claimed, {"claims": yaml.load(text, Loader)}, "file").claims
     shares = {"a": 0.9, "b": 0.5, "c": 0.0}
-    tables = {Source("gender"): {name: felt(share, n) for n, (name, share) in enumerate(shares.items())}}
+    tables = {Source("gender"): {name: emotions(share, n) for n, (name, share) in enumerate(shares.items())}}
     table = answered(claims, {}, tuple(shares), Counts(tables))
     assert [(claim["claim"], claim["answer"]) for claim in table] == [
         ("better", "yes"),
@@ -242,7 +246,7 @@ def test_claims_about_any_models_and_factor_are_answered() -> None:
 
 
 def test_the_table_has_a_row_per_contrast_or_per_claim_without_any() -> None:
-    table = answered(PAPER.claims, PAPER.axes, MODELS, found(lambda _: 0.5, lambda _: 0.5))
+    table = answered(PAPER.claims, PAPER.axes, MODELS, simulated(lambda _: 0.5, lambda _: 0.5))
     rows = rows_of(table)
     assert tuple(rows.columns) == COLUMNS
     assert len(rows) == sum(max(1, len(claim["contrasts"])) for claim in table)

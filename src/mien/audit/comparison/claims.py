@@ -1,7 +1,7 @@
 """The claims of a paper, each answered by a run: yes, no, not separable, or not asked.
 
 Claims are part of the experiment file (`mien.experiments.claims`). A claim is about one or several differences of
-scores. Each difference is a mean over the groups of models that both sides have.
+scores. Each is between the mean scores of two groups of models that are matched in all other axes, such as size.
 
 - *above*, *below*: yes if all differences are separable (by the same rule as in `compare`, with Holm's correction over
   the differences of the claim) in the claimed direction; no if one is separable in the opposite direction.
