@@ -92,8 +92,9 @@ def test_report_and_text_show_the_evaluation_beside_the_papers(run, other, evalu
     assert "Not scored: boredom (2), disgust (8), no emotion known (2)." in page
 
 
-def test_missing_cells_are_counted_and_an_old_evaluation_is_marked(run, other, evaluated):
-    opened, title = Run.open(run), "models were judged by unlike folds or seeds"
+def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, evaluated):
+    opened = Run.open(run)
+    title = "the models were evaluated on different folds or seeds, so their mean, min and max cannot be compared"
     assert evaluated[0]["planned"] == {"folds": 4, "trainings": 4}
     assert {found["trainings"] for found in evaluated[0]["models"].values()} == {4}
     whole = mien.evaluate(run, on=other)
@@ -106,10 +107,10 @@ def test_missing_cells_are_counted_and_an_old_evaluation_is_marked(run, other, e
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
         ]
         assert outdated(opened)[0] in mien.report(run).text
-        assert "Of an earlier state of the run" in (run / "report.html").read_text()
+        assert "Of an earlier state of the run, which has changed since; run " in (run / "report.html").read_text()
         part = mien.evaluate(run, on=other)
         assert title in part.text
-        assert "MEnAN by 3 of 4" in part.text
+        assert "not all fold models (fold and seed) were evaluated: emotion_only 4 of 4, MEnAN 3 of 4\n" in part.text
         assert part.data["models"]["MEnAN"]["trainings"] == 3
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
         assert not outdated(opened)

@@ -135,16 +135,19 @@ def test_there_are_targets_only_if_embeddings_have_several_names(run: Run, make_
 def test_the_tradeoff_has_only_models_trained_for_emotion(run: Run, strongest: "pd.Series[float]") -> None:
     systems = [(model, run, model) for model in ("multitask_64", "person_only")]
     predictions = run.predictions[run.predictions["split"] == "test"]
-    found, notes = points(systems, predictions, factor="emotion")
+    found, sentences = points(systems, predictions, factor="emotion")
     assert [point.label for point in found] == ["multitask_64"]
     assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "seen", "measured", "uar"])
     assert found[0].chance == pytest.approx(0.25)
-    assert "not trained for it" in notes[0]
-    speaker, speaker_notes = points(systems, predictions)
+    assert sentences == [
+        "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
+        "not trained for emotion."
+    ]
+    speaker, sentences = points(systems, predictions)
     assert [point.label for point in speaker] == ["multitask_64"]
     assert speaker[0].score == found[0].score
-    assert "The speaker is what person_only is trained to tell, and no leak." in speaker_notes
-    assert not any("measured before" in one or "not measured" in one for one in speaker_notes)
+    assert "Trained to identify the speaker, which is then no leak: person_only." in sentences
+    assert not any("measured before" in one or "not measured" in one for one in sentences)
 
 
 def test_rows_of_unseen_speakers_are_not_taken_for_seen_ones(run: Run) -> None:

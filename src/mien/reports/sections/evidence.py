@@ -83,7 +83,7 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
     """
     for name, metrics in run.evaluations.items():
         covered = coverage(run, name)
-        evaluated = {model: len(cells) for model, cells in covered.judged.items()} if covered else {}
+        evaluated = {model: len(cells) for model, cells in covered.scored.items()} if covered else {}
         corpus = str(metrics.get("corpus", name))
         published = {
             model: reference.published(run.experiment, model, reference.EVALUATION, corpus=corpus)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.recognition import groups
-from mien.audit.recognition.listeners import judged_clips, listeners
+from mien.audit.recognition.listeners import listeners, rated_clips
 from mien.audit.statistics import scores
 from mien.common.measures import uar
 from mien.runs.run import Run
@@ -79,7 +79,7 @@ def human(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
     """
     rows = predictions[(predictions["split"] == scores.judged(predictions)) & predictions["truth"].notna()]
     tested = set(rows["clip"])
-    clips = judged_clips(run.clips[run.clips["clip"].isin(tested)])
+    clips = rated_clips(run.clips[run.clips["clip"].isin(tested)])
     found = listeners(clips, run.classes)
     if found is None:
         return None
