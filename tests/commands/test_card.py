@@ -1,4 +1,4 @@
-"""The card of an exported model tells what its members heard, and figures that others find too."""
+"""The model card: the training data of its members, and scores that can be reproduced from the run."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def test_the_card_tells_the_figures_of_the_run(run, folder):
     assert description.unsure.accuracy == pytest.approx(right[answered].mean(), abs=1e-4)
 
 
-def test_the_card_counts_only_what_its_members_heard(run, folder, tmp_path):
+def test_the_card_counts_only_the_clips_its_members_trained_on(run, folder, tmp_path):
     whole = (folder / exported.CARD).read_text()
     assert "All members together have learned from every one of these people" in whole
     assert "of 4 speakers" in whole

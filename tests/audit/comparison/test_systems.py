@@ -87,7 +87,7 @@ def test_other_clips_labels_and_classes_are_refused_and_named(one: Run, make_com
 def test_one_system_none_and_unknown_ones_are_refused(one: Run, tmp_path: Path) -> None:
     assert "there is one, a" in refused(one.folder / "models" / "a")
     assert "unknown model 'bb'. Did you mean 'b'?" in refused(one.folder / "models" / "bb")
-    assert "no run folder" in refused(one.folder, tmp_path)
+    assert "not a run folder" in refused(one.folder, tmp_path)
     assert "there is none" in refused()
 
 
