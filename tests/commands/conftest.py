@@ -38,7 +38,7 @@ optimiser: {lr: {default: 0.02}}
 
 
 def write_tone(path: Path, pitch: float, timbre: float, seed: int, seconds: float = 0.5) -> None:
-    """A tone with overtones; the pitch tells the emotion, the overtones the speaker."""
+    """A tone with overtones; the pitch encodes the emotion, the overtones the speaker."""
     generator = np.random.default_rng(seed)
     time = np.arange(round(seconds * 16_000)) / 16_000
     pitch *= 1 + 0.05 * generator.standard_normal()

@@ -103,10 +103,12 @@ def test_one_speaker_alone_is_refused_with_the_way_out(folder, tmp_path, capsys)
 
 
 def test_clips_without_counterpart_are_problems(folder, capsys):
-    assert main(["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/fewer.csv", "--large"]) == 1
+    line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/fewer.csv"]
+    assert main([*line, "--large", "--speakers", "seen"]) == 1
     out, err = capsys.readouterr()
     assert "mien: problem: embeddings whose clip has no label: 6, such as c90" in err
     assert "large: one division, one setting a probe" in out
+    assert "the encoder has seen these speakers (--speakers seen)" in out.splitlines()
 
 
 @pytest.mark.parametrize(

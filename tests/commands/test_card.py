@@ -1,4 +1,4 @@
-"""The card of an exported model tells what its members heard, and figures that others find too."""
+"""The model card: the training data of its members, and scores that can be reproduced from the run."""
 
 import json
 import shutil
@@ -57,7 +57,7 @@ def test_the_card_tells_the_figures_of_the_run(run, folder):
     assert description.unsure.accuracy == pytest.approx(right[answered].mean(), abs=1e-4)
 
 
-def test_the_card_counts_the_training_data_of_its_members(run, folder, tmp_path):
+def test_the_card_counts_only_the_clips_its_members_trained_on(run, folder, tmp_path):
     whole = (folder / exported.CARD).read_text()
     assert "Every one of these speakers is in the training data of some member" in whole
     assert "of 4 speakers" in whole

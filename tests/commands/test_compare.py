@@ -37,7 +37,7 @@ def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -
     for arguments, said in (
         ([f"{run}/models/MEnAN"], "there is one, MEnAN"),
         ([str(run), "--baseline", "MEnANN"], "Did you mean 'MEnAN'?"),
-        ([str(tmp_path)], "no run folder"),
+        ([str(tmp_path)], "not a run folder"),
         ([f"{run}/models/nobody"], "unknown model 'nobody'"),
     ):
         assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 2

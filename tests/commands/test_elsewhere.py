@@ -18,7 +18,7 @@ from mien.runs.ensemble import Ensemble
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory, make_corpus):
-    """Three other people, prepared; some of their clips have an emotion of no class, or none."""
+    """Three other speakers, prepared; some of their clips have an emotion of no class, or none."""
     folder = tmp_path_factory.mktemp("others")
     mien.prepare("table", make_corpus(folder / "root", 3, seed=7000), out=folder / "prepared")
     return folder / "prepared"

@@ -54,7 +54,7 @@ def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, 
     assert dataset.target("corpus", list(dataset.clips["clip"])).classes == ("first", "second")
 
 
-def test_groups_hold_people_of_both_corpora_and_everybody_is_tested_once(experiment, where):
+def test_groups_mix_both_corpora_and_every_speaker_is_tested_once(experiment, where):
     settings = experiments.load(experiment, [*where, "protocol={name: group_k_fold, groups: 3}"])
     dataset = Dataset.open(settings.data)
     people = [sorted(set(dataset.clips.loc[list(fold.test), "speaker"])) for fold in dataset.folds(settings.protocol)]

@@ -212,7 +212,7 @@ def test_metrics_are_json_for_everyone(run):
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_run_is_not_gone_on_with_after_its_corpus_changed(run, experiment, tmp_path, make_corpus):
-    """Else cells that trained on a speaker would be certified as never having heard her."""
+    """Else cells that trained on a speaker would be certified as if the speaker were unseen."""
     root = make_corpus(tmp_path / "root", 4, seed=3)
     settings = ["training.epochs=1", "models.MEnAN=null", "protocol.folds=[0, 1]"]
     for folder, change in (("first", False), ("second", True)):

@@ -1,4 +1,4 @@
-"""One cell that hears and sees: what is normalised, chosen, written and taken up, and what an export keeps of it."""
+"""One cell of voice and face: normalisation, choice of the epoch, files, resuming, and export."""
 
 import json
 import shutil
@@ -153,7 +153,7 @@ def test_both_modalities_are_read_and_what_cannot_be_used_is_not(both):
     assert batch.audio.valid.any(dim=1).all()
 
 
-def test_tasks_are_judged_where_the_truth_is_a_class_of_training(both):
+def test_tasks_are_scored_where_the_truth_is_a_class_of_training(both):
     dataset, fold, cell, _ = both
     rows = pd.read_csv(cell.folder / TASKS)
     assert list(rows.columns) == list(TASK_COLUMNS)
@@ -169,7 +169,7 @@ def test_tasks_are_judged_where_the_truth_is_a_class_of_training(both):
     assert rows["probability"].between(0.5, 1).all(), "of the likelier of two"
 
 
-def test_people_who_were_heard_are_tasks_too(prepared, tmp_path):
+def test_seen_speakers_are_a_task_too(prepared, tmp_path):
     settings = experiment(prepared, protocol={"name": "seen_speakers"}, seen_speakers=True)
     dataset, fold, cell, model = trained(settings, tmp_path)
     rows = pd.read_csv(cell.folder / TASKS)

@@ -277,7 +277,7 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
 
 
 def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, what: Modality) -> Normalisation:
-    """The normalisation of a modality, fitted on the training examples or, per speaker, on all their clips."""
+    """The normalisation of a modality, fitted on the training examples or, by speaker, on all clips."""
     kind = _normalised(experiment, what)
     if kind != "speaker":
         return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, what), strict=True))

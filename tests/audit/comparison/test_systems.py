@@ -93,7 +93,7 @@ def test_fewer_than_two_systems_and_unknown_ones_are_refused(one: Run, tmp_path:
         "a comparison needs two systems or more, the only system is a; name another RUN or RUN/models/MODEL"
     )
     assert "unknown model 'bb'. Did you mean 'b'?" in refused(one.folder / "models" / "bb")
-    assert "no run folder" in refused(one.folder, tmp_path)
+    assert "not a run folder" in refused(one.folder, tmp_path)
     assert refused() == "a comparison needs two systems or more, there is none; name another RUN or RUN/models/MODEL"
 
 
