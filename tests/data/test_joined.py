@@ -1,4 +1,4 @@
-"""Several prepared corpora as one: every clip once under its corpus's name, nobody under two names."""
+"""Several prepared corpora as one: every clip once under its corpus's name, no speaker under two names."""
 
 import json
 
@@ -48,7 +48,7 @@ def test_the_same_folders_give_the_same_table_in_any_order(tmp_path):
     assert one.own("b/08/0") == ("b", "08/0")
 
 
-def test_the_card_tells_of_every_corpus_and_its_hash_of_all_tables(tmp_path):
+def test_the_card_lists_every_corpus_and_hashes_all_tables(tmp_path):
     write(tmp_path / "a", "table", ["x"], seed=1)
     write(tmp_path / "b", "emodb", ["03"], seed=2)
     write(tmp_path / "c", "emodb", ["03"], seed=3)
@@ -69,7 +69,7 @@ def test_the_card_tells_of_every_corpus_and_its_hash_of_all_tables(tmp_path):
     assert json.dumps(card)
 
 
-def test_nobody_is_there_under_two_names(tmp_path):
+def test_no_speaker_has_two_names(tmp_path):
     write(tmp_path / "a", "emodb", ["03"], seed=1)
     write(tmp_path / "same", "table", ["x"], seed=1)
     write(tmp_path / "people", "emodb", ["03", "08"], seed=2)

@@ -91,7 +91,7 @@ def test_what_is_fitted_survives_json():
         assert torch.equal(again.labels(TABLE).nan_to_num(9), target.labels(TABLE).nan_to_num(9))
 
 
-def test_how_right_an_answer_is_depends_on_the_kind():
+def test_the_score_of_outputs_depends_on_the_kind():
     emotion, labels = main("stress"), torch.tensor([2, 1, -1, 1, 0])
     answers = np.eye(3)[[2, 1, 0, 0, 0]]
     assert rightness(emotion, answers, labels) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3), "macro F1 of the main target"

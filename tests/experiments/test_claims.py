@@ -1,4 +1,4 @@
-"""What an experiment claims: which models each claim compares, and how a name that nothing answers to is refused."""
+"""Claims of an experiment: the models that each compares, and how unknown names are refused."""
 
 import copy
 
@@ -79,7 +79,7 @@ def test_means_are_over_the_places_that_both_sides_have() -> None:
     assert compared("{models: {method: [old, new], size: 4}, minus: {size: others}}", some) == []
 
 
-def test_what_is_named_has_to_be_there_and_others_are_what_is_there() -> None:
+def test_named_values_must_exist_and_others_are_those_that_do() -> None:
     some = tuple(model for model in MODELS if "new" not in model)
     assert compared("{models: {method: [old, new]}, minus: {method: plain}}", some) == []
     assert [one.words for one in compared("{models: {method: others}, minus: {method: plain}}", some)] == [
@@ -261,14 +261,14 @@ def test_a_claim_names_what_its_experiment_has(text: str, sentence: str) -> None
         ),
     ],
 )
-def test_axes_tell_the_models_of_the_experiment_apart(axes: object, sentence: str) -> None:
+def test_axes_that_do_not_fit_the_models_are_refused(axes: object, sentence: str) -> None:
     found = parse(Claimed, {"axes": axes}, "file")
     with pytest.raises(ConfigError) as caught:
         check(found.axes, {}, CARRIED)
     assert str(caught.value).startswith(sentence)
 
 
-def test_what_an_extends_takes_away_takes_its_claims_along() -> None:
+def test_claims_of_models_taken_away_go_with_them() -> None:
     base = {
         "models": dict.fromkeys(MODELS),
         "axes": copy.deepcopy(AXES),
@@ -323,7 +323,7 @@ def test_claims_and_axes_are_inherited_and_may_be_changed(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("name", library.names())
-def test_shipped_claims_name_only_what_their_models_have(name: str) -> None:
+def test_shipped_claims_fit_their_models(name: str) -> None:
     experiment = experiments.load(name)
     assert experiment.paper != "Peri et al. 2021" or len(experiment.claims) >= 8
     for claim in experiment.claims.values():

@@ -153,20 +153,51 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (SEEN, "the data have audio and video; write encoder: {audio: NAME, video: NAME}"),
-        ([*SEEN, "encoder={audio: vgg}"], "encoder: none for video"),
-        ([*UNITS, "encoder={audio: vgg, video: vgg}"], "vgg reads square crops of 1 or 3 channels"),
-        ([*SEEN, "encoder={audio: vgg, video: cnn_gru}"], "cnn_gru reads"),
-        ([*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"], "no longer in step"),
-        ([*SEEN, "data.audio=null", "encoder=vgg", "data.copies={slow: {speed: 0.9}}"], "'copies' are of sound"),
-        ([*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"], "masks apply to sound"),
-        ([*UNITS, "data.audio=null", "encoder=vector", "data.length.seconds=2"], "'columns' has one vector a clip"),
+        (SEEN, "encoder: the data have audio and video; write encoder: {audio: NAME, video: NAME}"),
+        ([*SEEN, "encoder={audio: vgg}"], "encoder: none for video; write encoder: {audio: NAME, video: NAME}"),
+        (
+            [*UNITS, "encoder={audio: vgg, video: vgg}"],
+            "encoder: vgg reads square crops of 1 or 3 channels (video), or frames of log-mel (audio), but a frame of "
+            "video is 2 here; take cnn_gru or vector, or other features",
+        ),
+        (
+            [*SEEN, "encoder={audio: vgg, video: cnn_gru}"],
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take vgg, or other "
+            "features",
+        ),
+        (
+            [*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"],
+            "data.copies.slow: at another speed sound and pictures are no longer in step; leave it out",
+        ),
+        (
+            [*SEEN, "data.audio=null", "encoder=vgg", "data.copies={slow: {speed: 0.9}}"],
+            "data: 'copies' are of sound, and 'audio' is not given",
+        ),
+        (
+            [*SEEN, "data.audio=null", "encoder=vgg", "data.masking.count=1"],
+            "data.masking: masks apply to sound, and data.audio is not given; leave it out",
+        ),
+        (
+            [*UNITS, "data.audio=null", "encoder=vector", "data.length.seconds=2"],
+            "data.length: feature 'columns' has one vector a clip, and no frames in time; leave it out",
+        ),
+        (
+            ["protocol={name: seen_speakers}"],
+            "the protocol seen_speakers tests speakers that are in training: give seen_speakers=true, and every table "
+            "is marked so",
+        ),
+        (
+            ["protocol={name: seen_speakers}", "seen_speakers=true", "data.unlabelled=train"],
+            "data.unlabelled: train adds clips of speakers who are neither validated nor tested, and the protocol "
+            "seen_speakers has none; leave it out",
+        ),
     ],
 )
-def test_a_wrong_combination_of_modalities_is_refused_with_the_way_out(overrides, message):
+def test_settings_that_do_not_go_together_are_refused(overrides, message):
     with pytest.raises(ConfigError) as error:
         experiments.load("li2020", overrides)
-    assert message in str(error.value)
+    shown = str(error.value).partition(" (found {")[0]  # the settings themselves
+    assert shown == f"li2020: {message}"
 
 
 def test_modalities_bring_their_encoders_shapes_and_times():
@@ -238,13 +269,13 @@ def test_what_an_override_changes_is_ours_and_the_rest_stays_the_papers():
     assert plain.provenance.keys() <= changed.provenance.keys()
 
 
-def test_an_override_may_tell_its_own_provenance():
+def test_an_override_may_give_its_own_provenance():
     changed = experiments.load("li2020", ["training.epochs=5", "provenance.training=assumed"])
     assert changed.provenance["training.epochs"] == "assumed"
     assert changed.provenance["training.batch"] == "paper"
 
 
-def test_what_a_file_changes_is_ours_unless_it_tells_more(tmp_path):
+def test_changes_of_a_file_are_ours_unless_it_says_otherwise(tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "extends: li2020\nencoder: {name: cnn_gru, channels: 8}\ntraining: {epochs: 2, batch: 4}\n"
         "optimiser: {lr: {default: 0.5}}\nmodels: {MEnAN: null}\nprovenance: {training.batch: assumed}\n"
@@ -259,7 +290,7 @@ def test_what_a_file_changes_is_ours_unless_it_tells_more(tmp_path):
     assert "multitask" in mine.reference
 
 
-def test_a_shipped_experiment_tells_its_own_departures():
+def test_a_shipped_experiment_names_its_own_departures():
     for name in ("li2020-emodb", "li2020-ravdess"):
         sources = experiments.load(name).provenance
         assert sources["training.epochs"] == sources["data.normalisation"] == "ours"

@@ -17,7 +17,7 @@ def grid(*groups: str) -> experiments.Experiment:
 
 
 def settings(experiment: experiments.Experiment, model: str) -> dict[str, object]:
-    """All that decides a training, resolved."""
+    """All settings that decide a training run, resolved."""
     whole = experiment.model_dump(mode="json", include={"data", "training", "optimiser", "protocol", "seeds"})
     return {
         **whole,

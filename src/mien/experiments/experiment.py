@@ -149,7 +149,7 @@ class Experiment(Settings):
         return self.data.hops
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Experiment":
-        """A copy in which what is computed from settings is computed anew; pydantic's keeps what was kept."""
+        """A copy without the cached properties, which pydantic's own would keep."""
         copied = super().model_copy(update=update, deep=deep)
         for name in ("configs", "sweep"):
             copied.__dict__.pop(name, None)
@@ -227,7 +227,7 @@ class Experiment(Settings):
 
     @property
     def scheme_name(self) -> str:
-        """What the classes are called in tables: a scheme's name, "own", or the kind of the target."""
+        """The name of the classes in tables: a scheme's name, "own", or the kind of the target."""
         how = self.data.targets.get(self.target, TargetSettings())
         return self.data.scheme if isinstance(self.data.scheme, str) else OWN if how.kind == "classes" else how.kind
 
@@ -238,7 +238,7 @@ class Experiment(Settings):
 
     @property
     def trained(self) -> dict[str, "Experiment"]:
-        """Every model that is trained -> the experiment that it is of: its models as they stand, then the variants."""
+        """Every model that is trained -> its experiment: this one for its own models, then those of the variants."""
         own: dict[str, Experiment] = dict.fromkeys(self.models, self)
         return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
 
@@ -255,7 +255,7 @@ class Variant(NamedTuple):
         group: of the grid.
         label: of the point in its group.
         base: the model that it is a variant of.
-        name: what it is called; that of the base where its settings are the base's, and nothing else is trained.
+        name: of the variant; that of the base where the settings are the same, so that it is not trained again.
         experiment: with this model alone, without a grid.
     """
 
@@ -286,7 +286,7 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     raw, more = traced(base, raw)
     found = resolve(raw, str(experiment), loose | more)
     if dotted := [name for name in found.models if "." in name]:
-        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which parts keys")
+        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which separates keys")
     return found
 
 
@@ -295,8 +295,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
 
     Args:
         raw: plain values.
-        where: what they are called in errors.
-        loose: entries of the provenance that are left out where they are no setting (any more).
+        where: their name in errors.
+        loose: entries of the provenance that are left out where they name no setting.
     """
     raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
     if isinstance(raw.get("data"), dict):

@@ -3,8 +3,8 @@
 What holds for a `Media` from `open_media`: it is a regular file (or a link to one) in one of `FORMATS`; it cannot lead
 to another file or to the network (a text file that holds an `ffconcat` list or an HLS playlist under the name of a
 video would, otherwise, read its neighbours); its streams, channels, sample rate and pixels are within its `Bounds`,
-which were checked before anything is decoded. PyAV raises much besides its own errors on damaged files: who decodes
-does so under `Media.guard`, so that it comes out as `MediaError` with file and cause.
+which were checked before anything is decoded. PyAV raises many kinds of errors on damaged files: decoding stands in
+`Media.guard`, which turns them into `MediaError` with file and cause.
 """
 
 import math
@@ -29,7 +29,7 @@ FORMATS = (
     "mov", "mp3", "mpeg", "mpegts", "mpegvideo", "nistsphere", "ogg", "w64", "wav", "wv",
 )  # fmt: skip
 
-# Formats whose header tells how long the sound is, independently of how much of the file is there.
+# Formats whose header gives the length of the sound, independently of how much of the file is there.
 _PROMISE_BY_STREAM = {"wav", "flac", "mov", "mp3", "aiff"}
 PROMISE_BY_CONTAINER = {"matroska", "flv"}
 # Formats whose container duration comes from such a header or from the last time stamp, not from an average bit rate.
@@ -96,7 +96,7 @@ class Media:
     Attributes:
         file: as it was given.
         container: the open file.
-        bounds: what is read of it.
+        bounds: limits on what is read.
         format: the short name of its format, one of `FORMATS`.
         origin: the time stamp, in seconds, that is media time 0: the start of the earliest stream.
     """
@@ -245,7 +245,7 @@ class Promise(NamedTuple):
 
 
 def promised(media: Media, stream: "Stream") -> Promise | None:
-    """What the header promises; None where the format makes no promise, or where its writer did not know."""
+    """What the header promises; None where the format makes no promise, or where its writer left it open."""
     name, duration = media.format, media.container.duration
     if name in PROMISE_BY_CONTAINER and duration:
         return Promise(duration / av.time_base, of_stream=False)
@@ -263,7 +263,7 @@ def promised(media: Media, stream: "Stream") -> Promise | None:
 
 
 def _share_present(file: Path) -> float | None:
-    """Which share of the samples that a RIFF header promises is there; libav shortens the promise without a word.
+    """The share of the samples promised by a RIFF header that is there; libav shortens the promise silently.
 
     None if the header promises nothing: its size field is 0, or near 2^31 or 2^32, as writers to a pipe leave it.
     """

@@ -1,8 +1,8 @@
-"""The moving pictures of an open file: decoded pictures in media time, upright and with square pixels when looked at.
+"""The moving pictures of an open file: decoded pictures in media time, upright and with square pixels when converted.
 
 Time 0 is where the earliest stream of the file begins, as for sound, and times only grow: a picture whose time stamp is
 not later than that of the one before is left out, and one without a time stamp follows at the stream's average rate.
-A change of resolution is followed: each picture tells its own size. Interlaced pictures stay as they are stored.
+A change of resolution is followed: each picture has its own size. Interlaced pictures stay as they are stored.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ _NO_FILM = Disposition.attached_pic | Disposition.still_image | Disposition.time
 
 
 class Picture:
-    """A decoded picture, converted when it is looked at.
+    """A decoded picture, converted when its pixels are read.
 
     Attributes:
         time: media seconds from which it is shown.
@@ -56,7 +56,7 @@ class Picture:
             time: media seconds.
             seconds: for which it is shown.
             stretch: width of a pixel by its height.
-            matrix: how it is turned.
+            matrix: the rotation.
         """
         self.time = time
         self.seconds = seconds
@@ -69,7 +69,7 @@ class Picture:
             self.height, self.width = self.width, self.height
 
     def rgb(self) -> NDArray[np.uint8]:
-        """(height, width, 3) uint8, full range; what is transparent has the colour that is stored under it."""
+        """(height, width, 3) uint8, full range; transparent pixels have the colour that is stored under them."""
         return self._upright("rgb24")
 
     def grey(self) -> NDArray[np.uint8]:

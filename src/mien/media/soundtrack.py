@@ -1,7 +1,7 @@
 """The sound track of an open file: mono samples at the track's own rate, laid out in media time.
 
 Sample n of a track lies n / rate seconds after the earliest stream of the file begins. Where the track begins late or
-its time stamps leave a hole there are zeros; where they overlap, what came first stands. Time stamps that disagree with
+its time stamps leave a hole there are zeros; where they overlap, the first count. Time stamps that disagree with
 the count of samples by no more than `SLACK` are taken as inexact.
 """
 

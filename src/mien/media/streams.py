@@ -1,7 +1,7 @@
 """Sound and pictures of any media file in one pass, in the order of media time, in bounded memory.
 
 The file is demuxed once. The sound is that of `media.audio` bit by bit; the pictures are decoded one by one
-(`media.pictures`) and converted only when they are looked at. Where a file stores its sound far from its pictures,
+(`media.pictures`) and converted only when their pixels are read. Where a file stores its sound far from its pictures,
 packets wait compressed.
 """
 
@@ -118,7 +118,7 @@ class _Show:
         self._before: Picture | None = None
 
     def find(self) -> bool:
-        """Look for the next picture without reading on; False where only that can tell whether there is one."""
+        """Look for the next picture without reading on; False where the file must be read on to know it."""
         while self.head is None and (self._known or self._open):
             if self._known:
                 self.head = self._known.popleft()

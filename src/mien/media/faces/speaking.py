@@ -1,16 +1,16 @@
-"""Who of several people speaks: whose mouth opens when the sound rises. A simple choice, and meant as one.
+"""Which of several people speaks: the one whose mouth opens when the sound rises. A deliberately simple choice.
 
 - **Motion** of a mouth from one picture to the next is the change of log contrast (standard deviation of grey levels)
   in the lower part of a face's box, less that in its upper part: an open mouth is dark, with bright teeth. A head that
-  moves, light, and focus change both parts alike. Both pictures are looked at in the same box, so that a trembling box
+  moves, light, and focus change both parts alike. Both pictures are measured in the same box, so that a trembling box
   is no motion.
 - **Sound** is the rate of change of log RMS, with a floor 30 dB below the loudest moment.
 - Both lie in bins of 40 ms and are correlated over a window, in which both are known for a second at least. The sound
   may be 40 ms early or late, as broadcasting allows (EBU R 37); the correlation then counts a tenth less.
 
 Of ten speakers of GRID, three seconds each, with the voice of one, 89 of 90 ordered pairs are right although both speak
-at once (`benchmarks/show_clips.py --pairs`); the amount of motion against the level itself was right in 65. Whoever is
-not seen cannot be found: hence `clear_speaker`, which names nobody unless the best is clear.
+at once (`benchmarks/show_clips.py --pairs`); the amount of motion against the level itself was right in 65. A speaker
+outside the picture cannot be found: `clear_speaker` names nobody unless the best is clear.
 """
 
 import math
@@ -45,7 +45,7 @@ class Evidence(NamedTuple):
 
 
 class Course:
-    """Sums of a value over time, in bins of `BIN` seconds; what is before a time can be forgotten."""
+    """Sums of a value over time, in bins of `BIN` seconds; earlier bins can be dropped."""
 
     def __init__(self) -> None:
         self._bins: dict[int, tuple[float, int]] = {}
@@ -121,9 +121,9 @@ def correlation(motion: Values, power: Values) -> Evidence:
 
 
 def clear_speaker(people: Mapping[int, Evidence]) -> int | None:
-    """Who speaks, if it is clear, by standard errors (1 / sqrt(bins)): 2.5 above nothing, half of one above the next.
+    """Who speaks, if it is clear, by standard errors (1 / sqrt(bins)): 2.5 above 0, half of one above the next.
 
-    Half is little, but whoever asks has nothing better: among GRID's pairs nobody is wrong beyond it.
+    Half is little, but enough: among GRID's pairs no choice beyond it is wrong.
     """
     known = sorted((one for one in people.items() if not math.isnan(one[1].correlation)), key=lambda one: one[0])
     ranked = sorted(known, key=lambda one: -one[1].correlation)

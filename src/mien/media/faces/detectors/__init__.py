@@ -1,7 +1,7 @@
 """Face detectors: a picture in, faces out. The name of a file here, with - for _, is the name in an experiment.
 
 A detector module has a `SOURCE` and a function `load(long_side) -> Detector`. A detector works on one thread, in a copy
-of the picture whose longer side is `long_side` px, and tells places in pixels of the picture itself. Its faces do not
+of the picture whose longer side is `long_side` px, and gives places in pixels of the picture itself. Its faces do not
 overlap by more than `OVERLAP`, and the surest one comes first. Adding one is adding a file.
 """
 

@@ -6,7 +6,7 @@ people who look at the camera lie at 91 to 95; at 640 px people who walk in a cr
 two in 24, which is why a person takes three hits (`faces.tracking`).
 
 The library inside of the package is called directly: the package's own function keeps each picture in memory for ever
-(some 50 MB in a minute of video) and tells no landmarks. Where the library is not found under the name that is
+(some 50 MB in a minute of video) and gives no landmarks. Where the library is not found under the name that is
 known here, that function is called, and faces are without eyes.
 """
 
@@ -59,7 +59,7 @@ def load(long_side: int) -> Detector:
 
 
 def _eyes(points: tuple[tuple[int, int], ...], scale: float) -> tuple[Point, Point] | None:
-    """The picture's left eye, which is the person's right one, and the other; None where they tell no angle."""
+    """The picture's left eye, which is the person's right one, and the other; None where they give no angle."""
     if len(points) < 2:
         return None
     left, right = points[:2]
