@@ -8,7 +8,7 @@ import pandas as pd
 from mien.audit.comparison.pairs import Pair, differences, leakage_differences
 from mien.audit.recognition.folds import by_fold, fold_means
 from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
-from mien.audit.statistics.scores import DRAWS, gaps, judged, summary
+from mien.audit.statistics.scores import DRAWS, gaps, scored_split, summary
 from mien.common.tables import records
 
 
@@ -43,13 +43,13 @@ def metrics(
         `task_scores.task_scores` or, of a number, `number_scores`, if heads predict other factors; `delta`: model ->
         measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test
         and delta; `differences`: the rows of `pairs.differences`, on the split that the run is scored on
-        (`scores.judged`); `leakage_differences`: the rows of `pairs.leakage_differences`, if leakage was measured;
-        `interval`: how the intervals were computed.
+        (`scores.scored_split`); `leakage_differences`: the rows of `pairs.leakage_differences`, if leakage was
+        measured; `interval`: how the intervals were computed.
     """
     means = fold_means(by_fold(predictions, classes))
     among = None if among is None else list(among)
     apart = differences(
-        predictions, classes, split=judged(predictions), among=among if felt is None else felt, seed=seed
+        predictions, classes, split=scored_split(predictions), among=among if felt is None else felt, seed=seed
     )
     scores = {
         "classes": list(classes),

@@ -67,8 +67,8 @@ def audit_split(
         clips = counted(read.rows["clip"].nunique(), "clip")
         why = f"the audio of {len(audio.hashes):,} of {clips} was compared: {_why(missing, audio)}"
         splits.limit(partly, lacking, splits.SOUND, why)
-    certificate = _certificate(Path(manifest), read, audio, missing) | splits.told(found, lacking, partly)
-    certificate |= {"accepted": [], "marks": [], "notes": [*read.said, *_mute(audio)]}
+    certificate = _certificate(Path(manifest), read, audio, missing) | splits.reported(found, lacking, partly)
+    certificate |= {"accepted": [], "marks": [], "notes": [*read.notes, *_mute(audio)]}
     if out is not None:
         _write(Path(out), certificate, found)
     leaky = any(one.severity == "leak" for one in found)

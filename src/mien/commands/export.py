@@ -90,7 +90,7 @@ def export(
             f"{opened.folder}: its target '{opened.target}' is a number, and an exported model is calibrated over "
             "classes; predict from the run: --model RUN/models/MODEL"
         )
-    validated, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
+    validated, tested = (calibration.member_predictions(rows, opened.classes) for rows in (validation, test))
     temperature = round(calibration.temperature(validated), 4)
     calm = validated.probabilities(temperature)
     rule = calibration.rejection(calm, validated.truth, coverage)

@@ -198,7 +198,7 @@ def _certificate(
         dataset.prepared.card,
         _left_out(dataset, settings),
         sounds=sounds.of_prepared(dataset.prepared, decoded, workers=workers),
-        unheard="the test clips are held out (hold_test) and not read" if settings.hold_test else "",
+        unread_sound="the test clips are held out (hold_test) and not read" if settings.hold_test else "",
         by_speaker=[name for name, own in settings.trained.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,
     )

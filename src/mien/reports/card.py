@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 
 from mien import experiments
 from mien.audit.statistics import calibration, scores
-from mien.audit.statistics.calibration import Array, Judgements
+from mien.audit.statistics.calibration import Array, MemberPredictions
 from mien.common.tables import records
 from mien.corpora import readers
 from mien.runs.exported import Description, Score
@@ -122,20 +122,20 @@ def training_corpus(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> 
     return TrainingCorpus(name, len(clips), speakers, women, men, reader.SPEECH, card["licence"], source)
 
 
-def calibrated(judgements: Judgements, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:
+def calibrated(members: MemberPredictions, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:
     """Measure the effect of calibration.
 
     Args:
-        judgements: the predictions of N clips.
+        members: the predictions of N clips.
         after: their probabilities when calibrated, N x K.
         threshold: a scalar, or N.
         clips: the run's table of clips.
     """
-    before, truth = judgements.probabilities(1.0), judgements.truth
+    before, truth = members.probabilities(1.0), members.truth
     coverage, accuracy = calibration.answered(after, truth, threshold)
     return Calibrated(
-        clips=len(set(judgements.clips)),
-        speakers=int(clips.loc[list(judgements.clips), "speaker"].nunique()),
+        clips=len(set(members.clips)),
+        speakers=int(clips.loc[list(members.clips), "speaker"].nunique()),
         error=calibration.expected_calibration_error(before, truth),
         error_after=calibration.expected_calibration_error(after, truth),
         loss=calibration.negative_log_likelihood(before, truth),
@@ -146,16 +146,16 @@ def calibrated(judgements: Judgements, after: Array, threshold: float | Array, c
     )
 
 
-def scored(judgements: Judgements, after: Array, run: Run, model: str) -> tuple[Score, ...]:
+def scored(members: MemberPredictions, after: Array, run: Run, model: str) -> tuple[Score, ...]:
     """Scores of test predictions: of all speakers, then of each corpus if there are several, and of each gender.
 
     The members of the test fold of a clip are averaged, as `mien predict` averages all members: `after` holds their
     calibrated probabilities.
     """
     predicted = after.argmax(axis=1)
-    table = run.clips.loc[list(judgements.clips)].reset_index(drop=True)
-    rows = table.assign(model=model, split="test", fold=judgements.folds, seed=0)
-    rows["truth"] = [run.classes[number] for number in judgements.truth]
+    table = run.clips.loc[list(members.clips)].reset_index(drop=True)
+    rows = table.assign(model=model, split="test", fold=members.folds, seed=0)
+    rows["truth"] = [run.classes[number] for number in members.truth]
     rows["predicted"] = [run.classes[number] for number in predicted]
     parts = {"everybody": rows}
     for column in ("corpus", "gender"):

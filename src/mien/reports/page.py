@@ -61,7 +61,7 @@ def render(run: Run) -> str:
     if predictions.empty or not run.cells:
         raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
     summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
-    split = scores.judged(predictions)
+    split = scores.scored_split(predictions)
     differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=split)
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
@@ -197,7 +197,7 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
     unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
     if unknown:
         notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
-    split = scores.judged(predictions)
+    split = scores.scored_split(predictions)
     number = predictions.loc[predictions["split"] == split, "speaker"].nunique()
     if number < 20:
         whose = counted(number, f"{split} speaker")

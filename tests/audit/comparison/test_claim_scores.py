@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from mien.audit.comparison import claim_scores
 from mien.audit.comparison.claim_scores import MEASURES, Source, published
 from mien.audit.comparison.claims import write
-from mien.audit.run_leakage.measure import run_said
+from mien.audit.run_leakage.measure import probe_predictions
 from mien.common.settings import parse
 from mien.experiments import claims
 from mien.runs.run import Run
@@ -58,7 +58,7 @@ def test_only_heads_with_the_factor_as_a_task_are_scored(two: Run, found: Scores
 
 
 def test_probes_are_scored_on_all_and_on_balanced_clips(two: Run, found: Scores) -> None:
-    predicted = run_said(two)
+    predicted = probe_predictions(two)
     ways = found["emotion", "macro_f1", "speaker"]
     assert {way: one["claimed"] for way, one in ways.items()} == {
         ("mlp", "all"): True,

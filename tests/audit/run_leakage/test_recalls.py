@@ -41,13 +41,13 @@ def test_an_interval_over_speakers_is_not_narrowed_by_more_folds() -> None:
     widths = []
     for folds in (2, 8):
         wide = recalls.by_fold(people(folds, 0.3))
-        drawn = recalls.drawn(wide)
+        drawn = recalls.resampled(wide)
         assert drawn.shape == (DRAWS,)
         assert drawn.mean() == pytest.approx(np.nanmean(wide.to_numpy(), 1).mean(), abs=0.01)
         widths.append(drawn.std())
     error = 0.3 * np.linspace(-1, 1, 10).std() / np.sqrt(10)
     assert widths == pytest.approx([error, error], rel=0.15)
-    assert recalls.drawn(recalls.by_fold(people(3, 0.0))).std() == pytest.approx(0)
+    assert recalls.resampled(recalls.by_fold(people(3, 0.0))).std() == pytest.approx(0)
 
 
 def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:

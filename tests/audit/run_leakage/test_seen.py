@@ -13,7 +13,7 @@ from mien.audit.leakage import floors, leakage
 from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure as run_leakage_module
 from mien.audit.run_leakage.kept import KEPT, key_of_cell
-from mien.audit.run_leakage.measure import run_leakage, run_said, summaries
+from mien.audit.run_leakage.measure import probe_predictions, run_leakage, summaries
 from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
 from mien.audit.run_leakage.views import views
 from mien.runs.run import Run
@@ -67,7 +67,7 @@ def test_balanced_scores_take_equally_many_clips_of_each_class(run: Run) -> None
 
 
 def test_the_kept_predictions_give_the_scores(run: Run, strongest: "pd.Series[float]") -> None:
-    predictions = run_said(run)
+    predictions = probe_predictions(run)
     assert set(predictions["model"]) == {"multitask_64", "alternating_64", "person_only", "baseline"}
     kept = predictions[predictions["probe"] == "strongest"]
     for (model, embedding, factor), rows in kept.groupby(["model", "embedding", "factor"]):

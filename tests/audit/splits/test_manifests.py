@@ -43,7 +43,7 @@ def test_rows_without_a_split_and_rows_listed_twice_are_counted(tmp_path):
     write(tmp_path, m_csv="file,split\na.wav,train\na.wav,train\nb.wav,\nc.wav,test\n")
     read = manifests.read(tmp_path / "m.csv")
     assert list(read.rows["clip"]) == ["a", "c"]
-    assert read.said == ("1 row without a split, not examined", "1 row listed twice, such as a; each counts once")
+    assert read.notes == ("1 row without a split, not examined", "1 row listed twice, such as a; each counts once")
 
 
 def test_emobox_as_file_fold_and_folds(tmp_path):
@@ -59,7 +59,7 @@ def test_emobox_as_file_fold_and_folds(tmp_path):
     one = manifests.read(tmp_path / "fold_1")
     beside = manifests.read(tmp_path / "fold_1" / "emodb_train_fold_1.jsonl")
     pd.testing.assert_frame_equal(one.rows, beside.rows)
-    assert beside.said == ("emodb_test_fold_1.jsonl beside emodb_train_fold_1.jsonl is read with it",)
+    assert beside.notes == ("emodb_test_fold_1.jsonl beside emodb_train_fold_1.jsonl is read with it",)
     assert placed(one) == [("fold_1", "test", "03"), ("fold_1", "train", "03"), ("fold_1", "train", "08")]
     assert list(one.rows["sentence"]) == ["a02", "a01", "a01"]
 
@@ -105,7 +105,7 @@ def test_the_rule_of_a_corpus_gives_what_the_table_lacks(tmp_path):
     read = manifests.read(tmp_path / "m.csv", "emodb")
     assert list(read.rows["speaker"].fillna("?")) == ["03", "eight", "?"]
     assert list(read.rows["named"].fillna("?")) == ["03", "08", "?"]
-    assert read.said == ("1 of 3 file names does not fit the corpus, such as odd.wav",)
+    assert read.notes == ("1 of 3 file names does not fit the corpus, such as odd.wav",)
     with pytest.raises(ConfigError, match="Did you mean 'emodb'"):
         manifests.read(tmp_path / "m.csv", "emo_d")
 
@@ -174,13 +174,13 @@ def test_two_files_of_one_part_are_refused(tmp_path, one, other):
 def test_files_with_other_names_are_left_out_and_not_read(tmp_path):
     write(tmp_path, emodb_train_csv="file,speaker\na.wav,x\n", emodb_dev_csv="file,speaker\nb.wav,y\n")
     alone = manifests.read(tmp_path / "emodb_dev.csv")
-    assert alone.said == ("emodb_train.csv beside emodb_dev.csv is read with it",)
+    assert alone.notes == ("emodb_train.csv beside emodb_dev.csv is read with it",)
     write(tmp_path, ravdess_train_csv="file,speaker\nc.wav,z\n", all_csv="file,split\nd.wav,train\n", empty_csv="")
     write(tmp_path, emodb_test_jsonl="{", emodb_test_fold_1_csv="file\ne.wav\n", emodb_train_v2_csv="file\nf.wav\n")
     (tmp_path / "test_latin.csv").write_bytes(b"\xff\xfe\x00")
     again = manifests.read(tmp_path / "emodb_dev.csv")
     pd.testing.assert_frame_equal(again.rows, alone.rows)
-    assert (again.files, again.said) == (alone.files, alone.said)
+    assert (again.files, again.notes) == (alone.files, alone.notes)
     with pytest.raises(CorpusError, match="holds clips of train only"):
         manifests.read(tmp_path / "ravdess_train.csv")
 

@@ -7,10 +7,10 @@ from scipy.special import softmax
 from sklearn.calibration import calibration_curve
 
 from mien.audit.statistics.calibration import (
-    Judgements,
+    MemberPredictions,
     answered,
     expected_calibration_error,
-    judgements,
+    member_predictions,
     negative_log_likelihood,
     nested,
     rejected,
@@ -22,7 +22,7 @@ from mien.errors import RunError
 CLASSES = ("anger", "neutral", "sadness", "happiness")
 
 
-def planted(sharpness: float, *, clips: int = 6000, members: int = 1, seed: int = 0) -> Judgements:
+def planted(sharpness: float, *, clips: int = 6000, members: int = 1, seed: int = 0) -> MemberPredictions:
     """Truths sampled from softmax(logits); every member has `sharpness` times these logits."""
     generator = np.random.default_rng(seed)
     logits = 1.5 * generator.standard_normal((clips, len(CLASSES)))
@@ -30,7 +30,7 @@ def planted(sharpness: float, *, clips: int = 6000, members: int = 1, seed: int 
     predicted = np.concatenate([sharpness * logits for _ in range(members)])
     order = generator.permutation(len(predicted))
     clip = np.tile(np.arange(clips), members)
-    return Judgements(predicted[order], clip[order], truth, tuple(map(str, range(clips))), (0,) * clips)
+    return MemberPredictions(predicted[order], clip[order], truth, tuple(map(str, range(clips))), (0,) * clips)
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
@@ -56,9 +56,9 @@ def test_a_diverse_ensemble_has_a_lower_temperature_than_its_members():
     alone = planted(2.0, clips=2000)
     noisy = np.concatenate([alone.logits + 3 * generator.standard_normal(alone.logits.shape) for _ in range(5)])
     clip = np.tile(alone.clip, 5)
-    together = Judgements(noisy, clip, alone.truth, alone.clips, alone.folds)
+    together = MemberPredictions(noisy, clip, alone.truth, alone.clips, alone.folds)
     count = len(noisy)
-    single = Judgements(noisy, np.arange(count), alone.truth[clip], tuple(map(str, range(count))), (0,) * count)
+    single = MemberPredictions(noisy, np.arange(count), alone.truth[clip], tuple(map(str, range(count))), (0,) * count)
     assert temperature(together) < temperature(single)
 
 
@@ -110,15 +110,17 @@ def test_seeds_of_a_fold_are_one_ensemble_and_folds_are_not():
     table = pd.DataFrame(rows, columns=["clip", "fold", "seed", "truth", "anger"]).assign(
         neutral=lambda rows: 1 - rows["anger"]
     )
-    predicted = judgements(table, ("anger", "neutral"))
+    predicted = member_predictions(table, ("anger", "neutral"))
     assert (predicted.clips, predicted.folds) == (("a", "b", "a"), (0, 0, 1))
     assert predicted.truth.tolist() == [0, 1, 0]
     np.testing.assert_allclose(predicted.probabilities(1.0)[:, 0], [0.6, 0.3, 0.9])
     with pytest.raises(RunError, match="no clip with one known emotion"):
-        judgements(table[table["clip"] == "d"], ("anger", "neutral"))
+        member_predictions(table[table["clip"] == "d"], ("anger", "neutral"))
 
 
-def swapped(*, sharpness: tuple[float, float], flipped: str = "") -> tuple[Judgements, Judgements, dict[str, str]]:
+def swapped(
+    *, sharpness: tuple[float, float], flipped: str = ""
+) -> tuple[MemberPredictions, MemberPredictions, dict[str, str]]:
     """Validation and test of two speakers who swap roles in folds 0 and 1, and a third who validates fold 2.
 
     The three are predicted with sharpness 1, `sharpness[0]` and `sharpness[1]`. The validation labels of the speaker
@@ -128,9 +130,9 @@ def swapped(*, sharpness: tuple[float, float], flipped: str = "") -> tuple[Judge
     people["c"] = planted(sharpness[1], clips=600, seed=2)
     speaker = {f"{who}{clip}": who for who in people for clip in range(600)}
 
-    def joined(whose: dict[str, int], wrong: str) -> Judgements:
+    def joined(whose: dict[str, int], wrong: str) -> MemberPredictions:
         parts = [(people[who], who, fold) for who, fold in whose.items()]
-        return Judgements(
+        return MemberPredictions(
             np.concatenate([part.logits for part, _, _ in parts]),
             np.concatenate([part.clip + 600 * number for number, (part, _, _) in enumerate(parts)]),
             np.concatenate([(part.truth + (who == wrong)) % len(CLASSES) for part, who, _ in parts]),

@@ -23,8 +23,8 @@ def test_the_bins_are_those_of_scikit_learn() -> None:
     share, confidence = calibration_curve(right, probabilities.max(1), n_bins=15, strategy="uniform")
     found = reliability.reliability(probabilities, truth)
     np.testing.assert_allclose(found.right, share, atol=1e-12)
-    np.testing.assert_allclose(found.said, confidence, atol=1e-12)
-    error = found.clips @ np.abs(found.right - found.said) / found.clips.sum()
+    np.testing.assert_allclose(found.confidence, confidence, atol=1e-12)
+    error = found.clips @ np.abs(found.right - found.confidence) / found.clips.sum()
     assert error == pytest.approx(calibration.expected_calibration_error(probabilities, truth), abs=1e-12)
 
 

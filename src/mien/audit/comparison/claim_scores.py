@@ -16,10 +16,10 @@ import pandas as pd
 from mien.audit.leakage import floors
 from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition.task_scores import constant, homogeneity
-from mien.audit.run_leakage.measure import run_said
+from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Score, Term, balanced, contrast, fixed, right_and_wrong
-from mien.audit.statistics.scores import BySpeaker, confusion, judged, measured
+from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
 from mien.common.measures import MEASURES as TABLE
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run
@@ -109,7 +109,7 @@ def outputs_of(run: Run) -> Outputs:
     """The predictions that the claims of a run's experiment need, as far as the run has them."""
     claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
     predictions = run.predictions
-    predictions = predictions[predictions["split"] == judged(predictions)]
+    predictions = predictions[predictions["split"] == scored_split(predictions)]
     sources = dict.fromkeys(
         Source(str(claim.factor), claim.embedding, probe)
         for claim in claims
@@ -121,7 +121,7 @@ def outputs_of(run: Run) -> Outputs:
         if source.embedding is None:
             rows[source] = dict(_heads(run, source.factor, predictions))
     known: dict[tuple[str, str], pd.DataFrame] = {}
-    probed = run_said(run) if any(source.embedding for source in sources) else pd.DataFrame(columns=list(KEYS))
+    probed = probe_predictions(run) if any(source.embedding for source in sources) else pd.DataFrame(columns=list(KEYS))
     for key, own in probed.groupby(list(KEYS)):
         model, embedding, factor, probe = map(str, key)
         if (source := Source(factor, embedding, probe)) in rows and model in run.experiment.models:

@@ -54,8 +54,8 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     """Write RUN/claims.json and RUN/claims.csv, and return the former; without claims write nothing and return None.
 
     Args:
-        run: a run with predictions; `tasks.csv` and the predictions of probes (`run_leakage.run_said`) are used if the
-            run has them.
+        run: a run with predictions; `tasks.csv` and the predictions of probes (`run_leakage.probe_predictions`) are
+            used if the run has them.
         seed: of the bootstraps.
 
     Returns:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage import recalls
-from mien.audit.run_leakage.summary import FEWEST_UNITS, drawn_means, fold_units, seen_recalls
+from mien.audit.run_leakage.summary import FEWEST_UNITS, fold_units, resampled_means, seen_recalls
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
-from mien.audit.statistics.verdict import judged
+from mien.audit.statistics.verdict import with_verdicts
 from mien.experiments.experiment import Experiment
 
 DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
@@ -73,7 +73,7 @@ def differences(
             p = wilcoxon(score(first.counts) - score(second.counts))
             head = {"model": model, "other": other, "measure": measure}
             found.append({**head, **row, "p": p, "speakers": len(shared)})
-    return judged(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")
+    return with_verdicts(pd.DataFrame(found, columns=list(DIFFERENCES)), "measure", number="speakers")
 
 
 def leakage_differences(
@@ -124,11 +124,11 @@ def leakage_differences(
             low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
             each = np.bincount(group, parts) / np.bincount(group)
             if first is not None and second is not None:
-                samples, count, over = recalls.drawn(first, seed=seed), first.shape[1], "speakers"
+                samples, count, over = recalls.resampled(first, seed=seed), first.shape[1], "speakers"
                 each = (first - second).mean().to_numpy(float)
-                low, high = interval(samples - recalls.drawn(second, seed=seed), count)
+                low, high = interval(samples - recalls.resampled(second, seed=seed), count)
             elif count >= FEWEST_UNITS:
-                low, high = interval(drawn_means(parts, group, seed), count)
+                low, high = interval(resampled_means(parts, group, seed), count)
             found.append(
                 {
                     **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
@@ -136,7 +136,7 @@ def leakage_differences(
                     **{"number": count, "over": over, "parts": tuple(parts.tolist()), "folds": len(parts)},
                 }
             )
-    return judged(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
+    return with_verdicts(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
 
 
 def _recalls(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:

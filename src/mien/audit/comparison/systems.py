@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mien.audit.statistics.scores import judged
+from mien.audit.statistics.scores import scored_split
 from mien.data.protocols import PARTS
 from mien.errors import RunError, unknown
 from mien.runs.run import Run
@@ -88,7 +88,7 @@ def gather(places: Sequence[Path | str]) -> Together:
     """
     systems = _systems(places)
     tables = {system.of: system.run.predictions for system in systems}
-    split = "validation" if any(judged(table) == "validation" for table in tables.values()) else "test"
+    split = "validation" if any(scored_split(table) == "validation" for table in tables.values()) else "test"
     parts = []
     for system in systems:
         table = tables[system.of]
@@ -186,7 +186,7 @@ def _refuse_other_clips(first: System, of_first: pd.DataFrame, other: System, of
 def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFrame]) -> list[str]:
     notes = []
     if together.split == "validation":
-        blind = [name for name, table in tables.items() if judged(table) == "validation"]
+        blind = [name for name, table in tables.items() if scored_split(table) == "validation"]
         notes.append(
             f"Compared on validation speakers, who also chose the epoch: test clips were not evaluated "
             f"({', '.join(blind) if len(runs) > 1 else 'hold_test'})."

@@ -151,7 +151,7 @@ def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
     """The confusion counts of a probe's predictions of the main target, by speaker.
 
     Args:
-        rows: rows of `run_leakage.run_said` of one model, embedding and probe.
+        rows: rows of `run_leakage.probe_predictions` of one model, embedding and probe.
         classes: the K classes.
     """
     return confusion(rows, classes)

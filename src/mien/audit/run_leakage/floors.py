@@ -69,4 +69,4 @@ def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int
     found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
     names = clips["clip"].iloc[view.rows].tolist()
     place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "seen": view.seen}
-    return predictions.said(found, view.labels, clips=names, people=view.speakers, **place)
+    return predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place)

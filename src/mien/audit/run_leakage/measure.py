@@ -109,7 +109,7 @@ def run_leakage(
     return Measured(table, pd.DataFrame(people, columns=list(recalls.COLUMNS)))
 
 
-def run_said(run: Run) -> pd.DataFrame:
+def probe_predictions(run: Run) -> pd.DataFrame:
     """The predictions of probes for each clip in every finished cell (`predictions.COLUMNS`).
 
     The rows of model `baseline` are predictions of the floors. Nothing is measured: only kept predictions are read.
@@ -240,7 +240,7 @@ def _leakage(
     if _kept(view, carried):
         names = clips["clip"].iloc[view.rows].tolist()
         place = {"embedding": name, "factor": view.factor, "seen": view.seen}
-        beside.predictions.append(predictions.said(found, view.labels, clips=names, people=view.speakers, **place))
+        beside.predictions.append(predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place))
     yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
     if view.main and view.seen == SEEN:
         yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)

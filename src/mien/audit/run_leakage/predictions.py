@@ -22,7 +22,7 @@ COLUMNS = (
 )
 
 
-def said(
+def for_json(
     found: Predictions,
     labels: NDArray[np.str_],
     *,
@@ -61,7 +61,7 @@ def table(kept: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> pd.Dat
     """One row per clip and probe (`COLUMNS`).
 
     Args:
-        kept: pairs of a mapping with model, fold and seed, and a result of `said`.
+        kept: pairs of a mapping with model, fold and seed, and a result of `for_json`.
     """
     parts = list(_parts(kept))
     if not parts:

@@ -42,7 +42,7 @@ def by_fold(table: pd.DataFrame) -> pd.DataFrame:
     return table.pivot_table("recall", "fold", "speaker")
 
 
-def drawn(wide: pd.DataFrame, *, seed: int = 0) -> NDArray[np.float64]:
+def resampled(wide: pd.DataFrame, *, seed: int = 0) -> NDArray[np.float64]:
     """The mean over folds of the mean recall, on bootstrap resamples of speakers, (DRAWS,).
 
     The resamples are the same for the same speakers and seed, so that systems can be paired.

@@ -75,9 +75,9 @@ def leakage_summary(
         people = seen_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
-            row["low"], row["high"] = interval(recalls.drawn(people, seed=seed), people.shape[1])
+            row["low"], row["high"] = interval(recalls.resampled(people, seed=seed), people.shape[1])
         elif row["interval"] == "folds":
-            row["low"], row["high"] = interval(drawn_means(means["score"].to_numpy(float), group, seed), count)
+            row["low"], row["high"] = interval(resampled_means(means["score"].to_numpy(float), group, seed), count)
         fewest, most = part["classes"].min(), part["classes"].max()
         row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
         row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
@@ -121,7 +121,7 @@ def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.in
     return np.asarray(np.unique(group, return_inverse=True)[1].ravel(), np.intp)
 
 
-def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
+def resampled_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
     """The mean of the folds' scores on bootstrap resamples of units of folds, (DRAWS,); repeatable by seed."""
     sums, sizes = np.bincount(group, scores), np.bincount(group)
     drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))

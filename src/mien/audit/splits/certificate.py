@@ -46,7 +46,7 @@ def certificate(
     left_out: Mapping[str, int],
     *,
     sounds: Sounds,
-    unheard: str = "",
+    unread_sound: str = "",
     by_speaker: Sequence[str] = (),
     accepted: Collection[str] = (),
 ) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def certificate(
         card: of the prepared corpus, or of several joined.
         left_out: reason -> number of clips that are not used.
         sounds: the result of comparing the clips' sound.
-        unheard: why the sound of some clips was not examined; empty if all was.
+        unread_sound: why the sound of some clips was not examined; empty if all was.
         by_speaker: models whose features are normalised with the statistics of each speaker, test speakers too.
         accepted: findings that do not stop the run.
 
@@ -69,7 +69,7 @@ def certificate(
     rows = table(clips, folds)
     found, lacking, partly = examine(rows, sounds.twins, classes)
     found += grouped("test-statistics", checks.statistics(by_speaker))
-    if why := unheard or unread(sounds):
+    if why := unread_sound or unread(sounds):
         limit(partly, lacking, SOUND, f"not all sound: {why}")
     refuse(found, accepted)
     leaks = [one for one in found if one.severity == "leak"]
@@ -79,7 +79,7 @@ def certificate(
         **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
         "files": {clip: clips.loc[clip, "sha256"] for clip in sorted(set(rows["clip"]))},
         "split": digest(describe(clips, folds)),
-        **told(found, lacking, partly),
+        **reported(found, lacking, partly),
         "accepted": sorted(accepted),
         "marks": [mark(one) for one in leaks],
         "left_out": dict(left_out),
@@ -137,7 +137,7 @@ def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
     )
 
 
-def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[str, str]) -> dict[str, Any]:
+def reported(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[str, str]) -> dict[str, Any]:
     """The findings as in a certificate: `examined`, `examined_in_part`, `not_examined` and `findings`."""
     return {
         "examined": [name for name in NAMES if name not in lacking and name not in partly],

@@ -36,12 +36,12 @@ class Manifest:
         rows: `COLUMNS`. `speaker` is that of the table, else that of the file's name, else that of the folder; the
             columns `listed`, `named` and `folder` hold the three.
         files: the files that it was read from.
-        said: sentences on rows and files that were passed over or could not be read.
+        notes: sentences on rows and files that were passed over or could not be read.
     """
 
     rows: pd.DataFrame
     files: tuple[Path, ...]
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def read(manifest: Path, reader: str | None = None) -> Manifest:

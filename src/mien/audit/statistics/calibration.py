@@ -26,7 +26,7 @@ BOUNDS = (0.05, 20.0)  # of the temperature
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
 
 
-class Judgements(NamedTuple):
+class MemberPredictions(NamedTuple):
     """The predictions of the members of an ensemble in long form: R rows, one per member and clip.
 
     Attributes:
@@ -50,11 +50,11 @@ class Judgements(NamedTuple):
         np.add.at(sums, self.clip, each)
         return sums / np.bincount(self.clip, minlength=len(self.truth))[:, None]
 
-    def only(self, keep: NDArray[np.bool_]) -> "Judgements":
+    def only(self, keep: NDArray[np.bool_]) -> "MemberPredictions":
         """The predictions of a part of the clips; `keep` is N."""
         rows, number = keep[self.clip], np.cumsum(keep) - 1
         clips, folds = tuple(compress(self.clips, keep)), tuple(compress(self.folds, keep))
-        return Judgements(self.logits[rows], number[self.clip[rows]], self.truth[keep], clips, folds)
+        return MemberPredictions(self.logits[rows], number[self.clip[rows]], self.truth[keep], clips, folds)
 
 
 class Rejection(NamedTuple):
@@ -85,7 +85,7 @@ class Nested(NamedTuple):
     temperatures: Array
 
 
-def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
+def member_predictions(predictions: pd.DataFrame, classes: Sequence[str]) -> MemberPredictions:
     """The predictions of ensemble members, from rows of `predictions.csv` of one model and one split.
 
     The seeds of a fold that predict the same clip are one ensemble. Logits are logarithms of the probabilities in the
@@ -102,7 +102,7 @@ def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
     place = {name: number for number, name in enumerate(classes)}
     truth = np.array([place[emotion] for emotion in one["truth"]], np.int64)
     logits = np.log(np.maximum(rows[list(classes)].to_numpy(np.float64), LEAST))
-    return Judgements(logits, clip, truth, tuple(one["clip"].astype(str)), tuple(one["fold"]))
+    return MemberPredictions(logits, clip, truth, tuple(one["clip"].astype(str)), tuple(one["fold"]))
 
 
 def negative_log_likelihood(probabilities: Array, truth: Numbers) -> float:
@@ -111,11 +111,11 @@ def negative_log_likelihood(probabilities: Array, truth: Numbers) -> float:
     return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean())
 
 
-def temperature(judged: Judgements) -> float:
+def temperature(members: MemberPredictions) -> float:
     """The temperature that minimises the negative log likelihood of the ensemble, within `BOUNDS`."""
 
     def loss(logarithm: float) -> float:
-        return negative_log_likelihood(judged.probabilities(float(np.exp(logarithm))), judged.truth)
+        return negative_log_likelihood(members.probabilities(float(np.exp(logarithm))), members.truth)
 
     low, high = np.log(BOUNDS)
     return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x))
@@ -156,7 +156,9 @@ def answered(probabilities: Array, truth: Numbers, threshold: float | Array) -> 
     return float(reported.mean()), float(right.mean()) if reported.any() else float("nan")
 
 
-def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str], coverage: float) -> Nested:
+def nested(
+    validation: MemberPredictions, tested: MemberPredictions, speaker: Mapping[str, str], coverage: float
+) -> Nested:
     """Calibrate the test clips of every fold on validation clips of speakers that the fold does not test.
 
     If folds rotate, the validation speakers of one fold are the test speakers of another. A temperature or threshold

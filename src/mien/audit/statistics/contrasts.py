@@ -29,7 +29,7 @@ import pandas as pd
 
 from mien.audit.statistics.scores import BySpeaker, draws, interval
 from mien.audit.statistics.significance import wilcoxon
-from mien.audit.statistics.verdict import judged
+from mien.audit.statistics.verdict import with_verdicts
 from mien.common.measures import Array, within
 
 DECIMALS = 10  # pseudo-values are rounded: S times the rounding error would break ties and zeros
@@ -118,7 +118,7 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
         `difference, low, high, p, p_holm, separable, speakers`.
     """
     table = pd.DataFrame(found, columns=list(Contrast._fields)).assign(family=0)
-    return judged(table, "family", number="speakers").drop(columns="family")
+    return with_verdicts(table, "family", number="speakers").drop(columns="family")
 
 
 def balanced(score: Score) -> Score:

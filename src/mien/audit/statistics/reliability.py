@@ -19,12 +19,12 @@ class Reliability(NamedTuple):
     """A reliability diagram (Guo et al. 2017, Fig. 1) of B bins of equal width; bins without a clip are left out.
 
     Attributes:
-        said: mean confidence in each bin.
+        confidence: mean confidence in each bin.
         right: share of right clips in each bin.
         clips: number of clips in each bin.
     """
 
-    said: Array
+    confidence: Array
     right: Array
     clips: Array
 

@@ -225,7 +225,7 @@ def _parts(predictions: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.Data
                 yield (str(model), split), rows
 
 
-def judged(predictions: pd.DataFrame) -> str:
+def scored_split(predictions: pd.DataFrame) -> str:
     """The split that a run is scored on: test, or validation if there are no predictions of test clips."""
     return "test" if (predictions["split"] == "test").any() else "validation"
 

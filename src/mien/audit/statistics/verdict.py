@@ -13,7 +13,7 @@ FEWEST = 6  # speakers needed to separate two models: all five of five are on on
 LEVEL = 0.05
 
 
-def judged(table: pd.DataFrame, *family: str, number: str) -> pd.DataFrame:
+def with_verdicts(table: pd.DataFrame, *family: str, number: str) -> pd.DataFrame:
     """The table of pairs with `p_holm` and the verdict `separable`.
 
     Args:

@@ -33,9 +33,9 @@ def reliability(before: Reliability, after: Reliability, *, name: str, descripti
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=1)
         for bins, label, colour, style in ((before, "as trained", MUTED, "none"), (after, "calibrated", "", "full")):
             colour = colour or colour_of(series)
-            axes.plot(100 * bins.said, 100 * bins.right, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+            axes.plot(100 * bins.confidence, 100 * bins.right, color=colour, linewidth=0.8, alpha=0.6, zorder=2)
             sizes = 2.5 + 7 * np.sqrt(bins.clips / max(1.0, float(bins.clips.sum())))
-            for x, y, size in zip(100 * bins.said, 100 * bins.right, sizes, strict=True):
+            for x, y, size in zip(100 * bins.confidence, 100 * bins.right, sizes, strict=True):
                 axes.plot(x, y, "o", color=colour, fillstyle=style, markersize=size, zorder=3)
             axes.plot([], [], "o", color=colour, fillstyle=style, markersize=5, label=label)
         _square(axes, "predicted probability, %", "accuracy, %")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics import calibration
-from mien.audit.statistics.calibration import Judgements
+from mien.audit.statistics.calibration import MemberPredictions
 from mien.audit.statistics.reliability import abstention, calibration_over_speakers, reliability
 from mien.reports import words
 from mien.reports.figures import trends
@@ -32,7 +32,7 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
     rows, pictures, lines = [], [], {}
     speaker = dict(zip(run.clips["clip"], run.clips["speaker"], strict=True))
     for model, part in predictions.groupby("model", sort=False):
-        validation, test = (_judgements(part[part["split"] == split], run.classes) for split in ("validation", "test"))
+        validation, test = (_members(part[part["split"] == split], run.classes) for split in ("validation", "test"))
         if validation is None or test is None or not _others(validation, test, speaker):
             continue
         speakers = [speaker[clip] for clip in test.clips]
@@ -74,11 +74,11 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def _judgements(rows: pd.DataFrame, classes: tuple[str, ...]) -> Judgements | None:
-    return calibration.judgements(rows, classes) if rows["truth"].isin(classes).any() else None
+def _members(rows: pd.DataFrame, classes: tuple[str, ...]) -> MemberPredictions | None:
+    return calibration.member_predictions(rows, classes) if rows["truth"].isin(classes).any() else None
 
 
-def _others(validation: Judgements, test: Judgements, speaker: dict[str, str]) -> bool:
+def _others(validation: MemberPredictions, test: MemberPredictions, speaker: dict[str, str]) -> bool:
     """Whether every fold has validation clips of speakers whom it does not test."""
     known = {speaker[clip] for clip in validation.clips}
     tested: dict[int, set[str]] = {}

@@ -28,7 +28,7 @@ class Picture(NamedTuple):
 
 def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
     """The score of each model on the split that the run is scored on, with its interval and its seeds."""
-    split, name = scores.judged(predictions), scores.of_classes(run.classes)[0]
+    split, name = scores.scored_split(predictions), scores.of_classes(run.classes)[0]
     measure, times = scores.measure_of(name), 100 if run.classes else 1
     tested = predictions[predictions["split"] == split]
     rows, auxiliary = [], tasks.auxiliary(run)
@@ -60,7 +60,7 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
 
 def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
     """The confusion matrix of each model on the split that the run is scored on: speakers pooled, mean over seeds."""
-    scored = scores.judged(predictions)
+    scored = scores.scored_split(predictions)
     for (model, split), table in scores.confusions(predictions, run.classes).items():
         if split == scored:
             svg = plots.matrix(
@@ -73,7 +73,7 @@ def speakers(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pict
     """Scores by speaker on the split that the run is scored on; None without scores, or for a target of numbers."""
     if not run.classes:
         return None
-    split = scores.judged(predictions)
+    split = scores.scored_split(predictions)
     table = scores.by_speaker(predictions, run.classes, split=split)
     if table.empty:
         return None

@@ -21,7 +21,7 @@ def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     """
     if not run.classes:
         return []
-    table = scores.by_speaker(predictions, run.classes, split=scores.judged(predictions))
+    table = scores.by_speaker(predictions, run.classes, split=scores.scored_split(predictions))
     rows = []
     for model, part in table.groupby("model", sort=False):
         if len(part) > 1:
@@ -40,7 +40,7 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
         each model its name, `by`: group -> row of `groups.by_group`, `gaps`: rows of `groups.gaps`, if more than
         `MOST_GAPS` the widest and those that are separable, `bias`.
     """
-    split = scores.judged(predictions)
+    split = scores.scored_split(predictions)
     clips = run.clips[run.clips["speaker"].isin(predictions.loc[predictions["split"] == split, "speaker"])]
     found = []
     for factor, group in groups.factors(clips).items():
@@ -77,7 +77,7 @@ def human(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
         `listeners`: see `audit.listeners`; `models`: model -> `recalls` of classes, `uar, low, high`; `clips`: their
         number; `all`: the number of clips of the split. None if the corpus has no listeners.
     """
-    rows = predictions[(predictions["split"] == scores.judged(predictions)) & predictions["truth"].notna()]
+    rows = predictions[(predictions["split"] == scores.scored_split(predictions)) & predictions["truth"].notna()]
     tested = set(rows["clip"])
     clips = rated_clips(run.clips[run.clips["clip"].isin(tested)])
     found = listeners(clips, run.classes)

@@ -38,7 +38,7 @@ def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
         chance` of models with that head.
     """
     table = run.tasks
-    split = scores.judged(predictions)
+    split = scores.scored_split(predictions)
     if table is None or (table := table[(table["split"] == split) & table["model"].isin(run.experiment.models)]).empty:
         return None
     macro = macro_f(predictions[predictions["split"] == split], run.classes) if run.classes else pd.DataFrame()
