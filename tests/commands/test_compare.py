@@ -35,7 +35,7 @@ def test_json_is_one_object_and_nothing_is_written(run: Path, tmp_path: Path, ca
 
 def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -> None:
     for arguments, said in (
-        ([f"{run}/models/MEnAN"], "there is one, MEnAN"),
+        ([f"{run}/models/MEnAN"], "the only system is MEnAN"),
         ([str(run), "--baseline", "MEnANN"], "Did you mean 'MEnAN'?"),
         ([str(tmp_path)], "not a run folder"),
         ([f"{run}/models/nobody"], "unknown model 'nobody'"),
