@@ -3,46 +3,51 @@
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints-cpu.txt
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 WORKERS ?= 2
+# The newest Python at hand that is newer than that of $(PYTHON), for test-all.
+NEWER ?= $(firstword $(foreach minor,15 14 13 12,$(shell $(PYTHON) -c "import sys; sys.exit(sys.version_info[1] >= $(minor))" \
+	&& python3.$(minor) -c "" 2>/dev/null && command -v python3.$(minor))))
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test test-all lint format bench clean
 
 $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) $(TORCH)
 	$(INSTALL) --editable '.[faces]'
 	touch $@
 
-.venv/.tools: $(BIN)/mien
+$(VENV)/.tools: $(BIN)/mien
 	$(INSTALL) --editable '.[test,lint,vad,faces]'
-	touch $@ $(BIN)/mien && touch .venv/.tools
+	touch $@ $(BIN)/mien && touch $(VENV)/.tools
 
 demo: $(BIN)/mien
 	$(BIN)/mien demo
 
-test: .venv/.tools
+test: $(VENV)/.tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow"
 
-test-all: .venv/.tools
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test-all: $(VENV)/.tools
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov=mien --cov-report=term:skip-covered
+	$(if $(NEWER),$(MAKE) test VENV=.venv-newer PYTHON=$(NEWER),@echo "no newer Python at hand: tested on one")
 
-lint: .venv/.tools
+lint: $(VENV)/.tools
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/.tools
+format: $(VENV)/.tools
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.tools
+bench: $(VENV)/.tools
 	for benchmark in features step store; do $(BIN)/python benchmarks/bench_$$benchmark.py || exit 1; done
 	if test -d "$(RUN)"; then $(BIN)/python benchmarks/bench_predict.py --model "$(RUN)"; \
 	elif test -d src/mien/models/packaged/voice-small; then $(BIN)/python benchmarks/bench_predict.py; fi
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer .mypy_cache .ruff_cache .hypothesis

@@ -71,11 +71,13 @@ def main() -> None:
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(done.stderr)
-        told = json.loads(done.stdout.splitlines()[-1])
-        growth = f"{told['seconds'] / before[1]:.1f} of {rows / before[0]:.0f} times" if before else ""
-        uars = [f"{name.split()[0]} {score:.3f}" for name, score in told["scores"].items() if name.endswith("uar")]
-        print(f"{rows:>10}{told['seconds']:>9.1f}{told['gib']:>6.2f}  {growth:16}  {', '.join(uars)}", flush=True)
-        before = (rows, told["seconds"])
+        measured = json.loads(done.stdout.splitlines()[-1])
+        growth = f"{measured['seconds'] / before[1]:.1f} of {rows / before[0]:.0f} times" if before else ""
+        uars = [f"{name.split()[0]} {score:.3f}" for name, score in measured["scores"].items() if name.endswith("uar")]
+        print(
+            f"{rows:>10}{measured['seconds']:>9.1f}{measured['gib']:>6.2f}  {growth:16}  {', '.join(uars)}", flush=True
+        )
+        before = (rows, measured["seconds"])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/bench_duplicates.py ../shared/data --clips 100
 
-Every pair of EmoDB and of RAVDESS is compared, takes of one sentence by one speaker too; of 100 clips of both, drawn by
-seed, changed copies are compared with the originals: a quarter at 8 kHz, -3 dB, mp3 at 64 kbit/s, and beyond that mp3
-with the encoder's delay left in, and ends cut by 150 and 125 ms. Then random fingerprints of 2 s.
+Every pair of EmoDB and of RAVDESS is compared, including takes of one sentence by one speaker; of 100 clips of both,
+sampled by seed, changed copies are compared with the originals: a quarter at 8 kHz, -3 dB, mp3 at 64 kbit/s, and beyond
+that mp3 with the encoder's delay left in, and ends cut by 150 and 125 ms. Then random fingerprints of 2 s.
 """
 
 import argparse

@@ -40,7 +40,7 @@ def write(path: Path, seconds: int) -> None:
 
 
 def child(arguments: list[str]) -> None:
-    """Run the command line and tell the processor's seconds and the peak resident memory in KiB."""
+    """Run the command line and print the processor's seconds and the peak resident memory in KiB."""
     from mien.cli.main import main
 
     code = main(arguments)
@@ -74,7 +74,7 @@ def breakdown(file: Path, model: str | None, seconds: int) -> None:
     decoding = timed(lambda: list(windows(file, length=4.0, hop=1.0, detect=detector("energy", rate), rate=rate)))
     features = timed(lambda: extract_parts(name, sound, places, config))
     values = extract_parts(name, sound, places, config)
-    members = timed(lambda: ensemble.judge(values))
+    members = timed(lambda: ensemble.infer(values))
     whole = decoding + features + members
     print(
         f"per second of sound: decoding {1e3 * decoding / seconds:.2f} ms, features {1e3 * features / seconds:.2f} ms, "

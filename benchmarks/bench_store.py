@@ -40,18 +40,18 @@ def _report(store: FeatureStore, clips: list[str], random: np.random.Generator) 
     fresh = FeatureStore(store.prepared, store.name, store.config)
     fresh.missing(clips)
     print(f"{store.name}: index of {len(clips)} clips in {1e3 * (time.perf_counter() - begun):.1f} ms")
-    drawn = [clips[number] for number in random.integers(0, len(clips), 20_000)]
+    sample = [clips[number] for number in random.integers(0, len(clips), 20_000)]
     for clip in clips:
         fresh.frames(clip)
     begun = time.perf_counter()
-    for clip in drawn:
+    for clip in sample:
         fresh.frames(clip)
-    view = (time.perf_counter() - begun) / len(drawn)
+    view = (time.perf_counter() - begun) / len(sample)
     begun = time.perf_counter()
-    size = sum(fresh.frames(clip).clone().nbytes for clip in drawn)
+    size = sum(fresh.frames(clip).clone().nbytes for clip in sample)
     copy = time.perf_counter() - begun
     print(
-        f"{store.name}: {1e6 * view:.1f} us to have a clip's frames, {1e6 * BATCH * copy / len(drawn):.0f} us to copy "
+        f"{store.name}: {1e6 * view:.1f} us to have a clip's frames, {1e6 * BATCH * copy / len(sample):.0f} us to copy "
         f"{BATCH} of them ({size / copy / 2**30:.1f} GiB a second)"
     )
 

@@ -78,8 +78,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         walls = {workers: command(arguments, f"{folder}/{workers}", workers) for workers in WORKERS}
     for workers, wall in walls.items():
-        told = f"{wall / total:.2f} x the bare loops, {walls[1] / wall:.2f} x one worker"
-        print(f"--workers {workers}: {wall:7.1f} s, {told}")
+        ratios = f"{wall / total:.2f} x the bare loops, {walls[1] / wall:.2f} x one worker"
+        print(f"--workers {workers}: {wall:7.1f} s, {ratios}")
 
 
 if __name__ == "__main__":

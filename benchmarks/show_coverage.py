@@ -1,9 +1,9 @@
-"""How often 95 % intervals of a macro F over 12 speakers hold the truth: percentiles, and moved by the draws' bias.
+"""How often 95 % intervals of a macro F over 12 speakers cover the truth: percentiles, and bias-corrected ones.
 
     python benchmarks/show_coverage.py --samples 400
 
-Speakers are drawn from a population whose F is that of very many of them. Of six classes; a *probe* of an entangled
-corpus calls each clip its speaker's own emotion, but where it knows the clip's; the *identity floor* always does.
+Speakers are sampled from a population whose F is that of very many speakers. There are six classes. A *probe* of an
+entangled corpus predicts the speaker's own emotion, except for clips that it knows; the *identity floor* always does.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Design = Callable[[np.random.Generator, int], tuple[Array, ...]]
 
 
 def unbiased(random: np.random.Generator, people: int, shares: Array) -> Array:
-    """A model that is right .45 of the time, a person's errors going their own way; (people, K, K)."""
+    """A model with an accuracy of .45, whose errors differ between speakers; (people, K, K)."""
     counts = np.zeros((people, CLASSES, CLASSES))
     for who, share in enumerate(np.clip(random.normal(0.45, 0.12, people), 0, 1)):
         wrong = random.dirichlet(np.full(CLASSES, 2.0))
@@ -32,7 +32,7 @@ def unbiased(random: np.random.Generator, people: int, shares: Array) -> Array:
 
 
 def floor(random: np.random.Generator, people: int, *, even: bool) -> Array:
-    """What comes of calling all clips of a speaker by their own emotion; (people, K, K)."""
+    """Predict the speaker's own emotion for all their clips; (people, K, K)."""
     own = random.integers(CLASSES, size=people)
     shares = np.full(CLASSES, 1 / CLASSES)
     clips = np.full((people, CLASSES), CLIPS / CLASSES) if even else random.multinomial(CLIPS, shares, people)
@@ -41,7 +41,7 @@ def floor(random: np.random.Generator, people: int, *, even: bool) -> Array:
 
 
 def entangled(random: np.random.Generator, people: int, knows: float) -> tuple[Array, Array]:
-    """A probe that knows so many clips, by speaker more or fewer, and its identity floor."""
+    """A probe that knows a share `knows` of the clips, which differs between speakers, and its identity floor."""
     below = floor(random, people, even=True)
     known = np.clip(random.normal(knows, knows / 2, (people, 1)), 0, 1)
     hits = random.binomial(3 * CLIPS // CLASSES, np.repeat(known, CLASSES, 1)) / 3
@@ -49,7 +49,7 @@ def entangled(random: np.random.Generator, people: int, knows: float) -> tuple[A
 
 
 def main() -> None:
-    """Print one row a design."""
+    """Print one row per design."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--samples", type=int, default=400)
     samples = parser.parse_args().samples
@@ -72,14 +72,16 @@ def main() -> None:
         held = np.zeros(3)
         for _ in range(samples):
             parts = made(random, SPEAKERS)
-            told = contrast([Term(sign, BySpeaker(names, part), f1) for sign, part in zip(signs, parts, strict=False)])
-            drawn = sum(
+            result = contrast(
+                [Term(sign, BySpeaker(names, part), f1) for sign, part in zip(signs, parts, strict=False)]
+            )
+            resampled = sum(
                 sign * within(f1, part.sum(0))(np.tensordot(weights, part, 1))
                 for sign, part in zip(signs, parts, strict=False)
             ) + np.zeros(len(weights))
-            low, high = interval(drawn, SPEAKERS)
-            once = told.difference - drawn.mean()
-            ends = ((low, high), (low + once, high + once), (told.low, told.high))
+            low, high = interval(resampled, SPEAKERS)
+            once = result.difference - resampled.mean()
+            ends = ((low, high), (low + once, high + once), (result.low, result.high))
             held += [bottom - 1e-9 <= truth <= top + 1e-9 for bottom, top in ends]
         print(
             f"{title:40}{truth:8.3f}"

@@ -1,21 +1,23 @@
-"""Does the audit tell the truth: intervals and p where there is nothing to be read, and where there is something.
+"""Check the audit's intervals and p values on random embeddings without leakage, and with planted leakage.
 
     python benchmarks/show_null.py --out null.csv [--repetitions 1000] [--clusters 10 20 50] [--workers 1]
 
-Each repetition draws an embedding of `--clusters` speakers with `--clips` clips each. Clips of a speaker are alike: the
-speaker's offset and the clip's own noise are both standard normal in each of `--dimension` dimensions. Of nothing:
+Each repetition samples an embedding of `--clusters` speakers with `--clips` clips each. Clips of a speaker are alike:
+the speaker's offset and the clip's own noise are both standard normal in each of `--dimension` dimensions. Without
+leakage:
 
-- emotion: four classes, as often in each speaker, that the embedding knows nothing of; read across speakers;
+- emotion: four balanced classes in each speaker, independent of the embedding; probed across speakers;
 - gender: two classes of whole speakers, likewise;
-- speaker: an embedding without the offsets; read from other clips of the same speakers.
+- speaker: an embedding without the offsets; probed on other clips of the same speakers.
 
-Of something (power, `--planted` repetitions, at 20 clusters): a linear factor, four emotions, each a step of
-`--strength` standard deviations of the clips' noise in a direction of its own; and one that neither class means nor a
-straight line can tell: two classes, the product of the signs of two coordinates, both moved away from zero by one.
+With leakage (power, `--planted` repetitions, at 20 clusters): a linear factor, four emotions, each a step of
+`--strength` standard deviations of the clips' noise in a direction of its own; and a factor that neither class means
+nor a linear probe can predict: two classes, the product of the signs of two coordinates, both moved away from zero by
+one.
 
 Printed: the share of 95 % intervals of the strongest probe that cover chance, lie above and below it (with the share's
-own 95 % Clopper-Pearson interval), and how often p is <= .05; of what is planted, how often p < .05 with the interval
-above chance. The file is added to after each block: what was computed is not computed again.
+own 95 % Clopper-Pearson interval), and how often p is <= .05; of planted leakage, how often p < .05 with the interval
+above chance. Results are appended to the file after each block; finished repetitions are not computed again.
 """
 
 import argparse
@@ -41,7 +43,7 @@ Array = NDArray[np.float64]
 Names = NDArray[np.str_]
 
 
-def drawn(kind: str, clusters: int, options: argparse.Namespace, seed: int) -> tuple[Array, Names, Names]:
+def sampled(kind: str, clusters: int, options: argparse.Namespace, seed: int) -> tuple[Array, Names, Names]:
     """An embedding, the labels, the speakers."""
     random = np.random.default_rng([seed, clusters, [*NULL, *PLANTED].index(kind)])
     who = np.repeat(np.arange(clusters), options.clips)
@@ -63,7 +65,7 @@ def drawn(kind: str, clusters: int, options: argparse.Namespace, seed: int) -> t
 
 def measured(kind: str, clusters: int, seed: int, options: argparse.Namespace) -> list[dict[str, object]]:
     """The UAR rows of one embedding."""
-    X, labels, speakers = drawn(kind, clusters, options, seed)
+    X, labels, speakers = sampled(kind, clusters, options, seed)
     factor = kind if kind in NULL else "emotion"
     table = leakage(X, labels, factor=factor, speakers=speakers, seed=seed)
     rows = table[table["measure"] == "uar"].to_dict("records")
@@ -74,10 +76,10 @@ def measured(kind: str, clusters: int, seed: int, options: argparse.Namespace) -
 def compute(options: argparse.Namespace) -> pd.DataFrame:
     done = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=list(COLUMNS))
     there = set(zip(done["kind"], done["clusters"], done["repetition"], strict=True))
-    asked = [(k, c, r) for r, c, k in product(range(options.repetitions), options.clusters, options.factors)]
-    asked += [(kind, POWER_AT, seed) for seed in range(options.planted) for kind in PLANTED]
-    asked.sort(key=lambda key: key[2])  # what is there early is of all kinds
-    left = [key for key in asked if key not in there]
+    wanted = [(k, c, r) for r, c, k in product(range(options.repetitions), options.clusters, options.factors)]
+    wanted += [(kind, POWER_AT, seed) for seed in range(options.planted) for kind in PLANTED]
+    wanted.sort(key=lambda key: key[2])  # the first blocks have all kinds
+    left = [key for key in wanted if key not in there]
     size = BLOCK * options.workers
     with Parallel(n_jobs=options.workers) as parallel:
         for start in range(0, len(left), size):
@@ -94,7 +96,7 @@ def share(hits: "pd.Series[bool]") -> str:
 
 def show(table: pd.DataFrame) -> None:
     strongest = table[table["probe"] == "strongest"]
-    print("nothing to be read: 95 % intervals of the strongest probe")
+    print("without leakage: 95 % intervals of the strongest probe")
     for kind, clusters in product(NULL, sorted(set(table["clusters"]))):
         rows = strongest[(strongest["kind"] == kind) & (strongest["clusters"] == clusters)]
         if len(rows):
@@ -106,7 +108,7 @@ def show(table: pd.DataFrame) -> None:
                 f"(chance {rows['chance'].mean():.4f}), deviation {rows['score'].std():.4f}, half an interval "
                 f"{(rows['high'] - rows['low']).mean() / 2:.4f}"
             )
-    print("something to be read: p < .05 and the interval above chance")
+    print("with planted leakage: p < .05 and the interval above chance")
     planted = table[table["kind"].isin(PLANTED)]
     for (kind, probe), rows in planted.groupby(["kind", "probe"], sort=False):
         found = (rows["p"] < 0.05) & (rows["low"] > rows["chance"])
@@ -117,10 +119,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a CSV file, new or of the same options")
     parser.add_argument("--repetitions", type=int, default=1000)
-    parser.add_argument("--planted", type=int, default=300, help="repetitions of each factor that is planted")
+    parser.add_argument("--planted", type=int, default=300, help="repetitions of each planted factor")
     parser.add_argument("--clusters", type=int, nargs="+", default=[10, 20, 50])
     parser.add_argument("--factors", nargs="+", choices=NULL, default=list(NULL))
-    parser.add_argument("--clips", type=int, default=8, help="of each speaker")
+    parser.add_argument("--clips", type=int, default=8, help="clips of each speaker")
     parser.add_argument("--dimension", type=int, default=8)
     parser.add_argument("--strength", type=float, default=1.5)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,20 +1,20 @@
-"""Leakage beside what was planted: toy people whose emotion tells more and more of who they are.
+"""Measured leakage against planted leakage: toy speakers whose emotion reveals more and more of their identity.
 
     python benchmarks/show_toy_leakage.py [--entanglement 0 .5 .9] [--people 12] [--clips 288] [--folder DIR]
 
-In a toy corpus of entanglement e each person has an own emotion, and P(own emotion) = e + (1 - e) / 6. So it is known
-what an embedding that tells emotion, and nothing else, gives away about the person: whoever knows the emotion names one
-of S people rightly in (1 + 5 e) / S of the clips (UAR), and whoever knows the person names the emotion rightly in
-e + (1 - e) / 6 of them, where each emotion is the own one of as many people.
+In a toy corpus of entanglement e each speaker has an own emotion, and P(own emotion) = e + (1 - e) / 6. So the leakage
+of an embedding of emotion, and nothing else, is known: from the emotion, one of S speakers is predicted with a UAR of
+(1 + 5 e) / S, and from the speaker, the emotion is predicted in e + (1 - e) / 6 of the clips, where each emotion is the
+own one of equally many speakers.
 
-Three things are probed for the speaker, on other sentences than the probe was fitted on:
+Three inputs are probed for the speaker, on other sentences than the probe was fitted on:
 
-- the emotion label itself (the identity floor), which must show what was planted;
-- a recogniser: the six log odds of a logistic regression on the functionals of the voice, fitted on other toy people at
-  entanglement 0, so that only the corpus under test is entangled. What it leaks beyond the floor is the voice;
-- the functionals themselves (the ceiling): the voice tells the person, entangled or not.
+- the emotion label itself (the identity floor), which must show the planted leakage;
+- a recogniser: the six log odds of a logistic regression on the functionals of the voice, fitted on other toy speakers
+  at entanglement 0, so that only the corpus under test is entangled. Its leakage above the floor is that of the voice;
+- the functionals themselves (the ceiling): the voice reveals the speaker, entangled or not.
 
-Emotion is read from the speaker's label and from the functionals, both with the same people on either side.
+Emotion is predicted from the speaker's label and from the functionals, both with the same speakers on either side.
 """
 
 import argparse
@@ -58,16 +58,18 @@ def voices(folder: Path, config: toy.ToyConfig) -> tuple[pd.DataFrame, Array]:
 
 
 def read(X: Array, table: pd.DataFrame, factor: str) -> "pd.Series[float]":
-    """The UAR row of the strongest probe; the same people on either side, other sentences for the speaker."""
-    told = {"speakers": table["speaker"], "sentences": table["sentence"]}
-    found = leakage(X, table[factor], factor=factor, apart="auto" if factor == "speaker" else "clips", **told)
+    """The UAR row of the strongest probe; the same speakers on either side, other sentences for the speaker."""
+    groups = {"speakers": table["speaker"], "sentences": table["sentence"]}
+    found = leakage(X, table[factor], factor=factor, apart="auto" if factor == "speaker" else "clips", **groups)
     return found[(found["probe"] == "strongest") & (found["measure"] == "uar")].iloc[0]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entanglement", type=float, nargs="+", default=[0.0, 0.5, 0.9])
-    parser.add_argument("--people", type=int, default=12, help="a multiple of 12, so that emotions are owned equally")
+    parser.add_argument(
+        "--people", type=int, default=12, help="a multiple of 12, so that each emotion is the own one of equally many"
+    )
     parser.add_argument("--clips", type=int, default=288)
     parser.add_argument("--folder", type=Path, help="keep the corpora here")
     options = parser.parse_args()
@@ -81,18 +83,18 @@ def show(options: argparse.Namespace, folder: Path) -> None:
     table, X = voices(folder / "others", toy.ToyConfig(**size, seed=1))
     recogniser = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1_000)).fit(X, table["emotion"])
     head = ("e", "planted", "emotion label", "recogniser", "95 %", "functionals", "planted", "speaker label", "voice")
-    print(f"{options.people} people, {options.clips} clips each corpus; UAR; left: speaker read, right: emotion read")
+    print(f"{options.people} people, {options.clips} clips each corpus; UAR; left: speaker, right: emotion")
     print(("{:>4} {:>8} {:>14} {:>11} {:>15} {:>12} | {:>8} {:>14} {:>7}").format(*head))
     for entanglement in options.entanglement:
         config = toy.ToyConfig(**size, entanglement=entanglement)
         table, X = voices(folder / f"e{entanglement:g}", config)
         speaker, emotion = law(entanglement, options.people)
-        floor, told = (
+        floor, leak = (
             read(values, table, "speaker") for values in (one_hot(table["emotion"]), recogniser.decision_function(X))
         )
         print(
-            f"{entanglement:4.2f} {speaker:8.3f} {floor['score']:14.3f} {told['score']:11.3f} "
-            f"{told['low']:7.3f}-{told['high']:.3f}  {read(X, table, 'speaker')['score']:12.3f} | {emotion:8.3f} "
+            f"{entanglement:4.2f} {speaker:8.3f} {floor['score']:14.3f} {leak['score']:11.3f} "
+            f"{leak['low']:7.3f}-{leak['high']:.3f}  {read(X, table, 'speaker')['score']:12.3f} | {emotion:8.3f} "
             f"{read(one_hot(table['speaker']), table, 'emotion')['score']:14.3f} "
             f"{read(X, table, 'emotion')['score']:7.3f}",
             flush=True,

@@ -1,9 +1,9 @@
-"""Read a run in Python: scores of each person, and a question of your own to its embeddings.
+"""Read a run in Python: scores of each speaker, and a probe of your own on its embeddings.
 
     python examples/read_a_run.py RUN
 
-The question here is gender: a probe is fitted on the embeddings of a fold's training people and asked about the people
-that neither the encoder nor the probe has heard. Chance is one half.
+The probe predicts gender: it is fitted on the embeddings of a fold's training speakers and scored on the speakers that
+neither the encoder nor the probe has seen. Chance is one half.
 """
 
 import sys
@@ -19,26 +19,26 @@ import mien
 
 
 def main(folder: Path) -> None:
-    """Print the person that each model hears worst, then what its embeddings tell of gender."""
+    """Print the speaker with the lowest score of each model, then how well gender is predicted from its embeddings."""
     run = mien.load(folder)
 
     test = run.predictions[run.predictions["split"] == "test"]
-    test = test.assign(right=test["truth"] == test["predicted"])
+    test = test.assign(correct=test["truth"] == test["predicted"])
     for model, rows in test.groupby("model", sort=False):
-        by_person = rows.groupby("speaker")["right"].mean()
-        print(f"{model}: worst person {by_person.idxmin()}, {by_person.min():.0%} of the clips right")
+        by_speaker = rows.groupby("speaker")["correct"].mean()
+        print(f"{model}: lowest score for speaker {by_speaker.idxmin()}, {by_speaker.min():.0%} of the clips correct")
 
-    told = []
+    tables = []
     for cell in run.cells:
         clips, embeddings = run.embeddings(cell)
-        known, heard = clips["gender"].notna(), clips["split"] == "train"
+        known, seen = clips["gender"].notna(), clips["split"] == "train"
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        probe.fit(embeddings["main"][known & heard], clips["gender"][known & heard])
-        asked = known & ~heard
-        guess = probe.predict(embeddings["main"][asked])
-        told.append(pd.DataFrame({"model": cell.model, "gender": clips["gender"][asked], "guess": guess}))
-    for model, rows in pd.concat(told).groupby("model", sort=False):
-        print(f"{model}: gender told rightly {balanced_accuracy_score(rows['gender'], rows['guess']):.0%}")
+        probe.fit(embeddings["main"][known & seen], clips["gender"][known & seen])
+        unseen = known & ~seen
+        guess = probe.predict(embeddings["main"][unseen])
+        tables.append(pd.DataFrame({"model": cell.model, "gender": clips["gender"][unseen], "guess": guess}))
+    for model, rows in pd.concat(tables).groupby("model", sort=False):
+        print(f"{model}: gender, UAR {balanced_accuracy_score(rows['gender'], rows['guess']):.0%}")
 
 
 if __name__ == "__main__":

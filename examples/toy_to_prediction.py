@@ -21,7 +21,7 @@ training: {epochs: 30}
 
 
 def main(folder: Path) -> None:
-    """Make a corpus, prepare it, train on it, and judge one of its recordings."""
+    """Make a corpus, prepare it, train on it, and predict one of its recordings."""
     recordings, prepared, run = folder / "recordings", folder / "prepared", folder / "run"
     toy.generate(recordings, toy.ToyConfig(people=6, clips=96, size=32, difficulty=0.0))
     mien.prepare("toy", recordings, out=prepared)

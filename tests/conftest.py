@@ -75,9 +75,9 @@ class Memory:
 
 @pytest.fixture(scope="session")
 def make_examples() -> Callable[..., Examples]:
-    """Examples of random frames whose mean tells the emotion and the speaker; clip lengths differ.
+    """Examples of random frames whose mean shows the emotion and the speaker; clip lengths differ.
 
-    With `video` there are uint8 crops as well, whose colour tells both; every fourth frame of a clip is not usable, and
+    With `video` there are uint8 crops as well, whose colour shows both; every fourth frame of a clip is not usable, and
     every fifth clip, from the second, has no video.
     """
 

@@ -197,7 +197,7 @@ wav/03a01Nc.wav,neutral,0.85
 
 
 def audformat(root: Path) -> None:
-    """As the package writes it: emotions in two split tables, people in a third one and in the scheme."""
+    """As the package writes it: emotions in two split tables, speakers in a third one and in the scheme."""
     for name, text in AUDFORMAT.items():
         (root / name).write_text(text, encoding="utf-8")
     touch(root, "wav/03a01Fa.wav", "wav/03a01Nc.wav", "wav/08b10Wb.wav")

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md tells to write does what it says there."""
+"""The example files in CONTRIBUTING.md work as described there."""
 
 import re
 import sys

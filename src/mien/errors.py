@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class MienError(Exception):
-    """Something was refused: usage, configuration, or an input without which nothing can be done."""
+    """Mien refuses to go on: wrong usage, wrong configuration, or a required input that is missing or damaged."""
 
     exit_code = 2
 
@@ -19,8 +19,8 @@ class MediaError(MienError):
     """A media file that cannot be read as sound or pictures.
 
     Attributes:
-        file: the file as it was given.
-        cause: what is wrong with it, one clause without the file name.
+        file: the path as the caller gave it.
+        cause: what is wrong with the file, one clause without its name.
     """
 
     def __init__(self, file: Path | str, cause: str) -> None:
@@ -33,11 +33,11 @@ class MediaError(MienError):
 
 
 class CorpusError(MienError):
-    """A folder that is not the corpus it should be, or a table that breaks its schema."""
+    """A folder that is not the expected corpus, or a table that breaks its schema."""
 
 
 class ConfigError(MienError):
-    """A setting, a name or an override that is not understood."""
+    """A setting, name or override that is unknown or not valid."""
 
 
 class RunError(MienError):
@@ -45,19 +45,19 @@ class RunError(MienError):
 
 
 class LeakError(MienError):
-    """A split that gives test speakers to training."""
+    """A split in which test speakers are also in training."""
 
 
 class AuditError(MienError):
-    """Embeddings, labels or a division of clips that nothing can be measured on as they are told."""
+    """Embeddings, labels or a split of clips on which nothing can be measured as they are given."""
 
 
 class TrainingError(MienError):
-    """A training that cannot go on, such as a gradient that is not finite."""
+    """A training run that cannot go on, for example because a gradient is not finite."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for a name that nothing answers to: what it was, the nearest known one, and all known ones."""
+    """The error message for an unknown name: the name, the nearest known name, and all known names."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

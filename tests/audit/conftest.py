@@ -1,4 +1,4 @@
-"""Predictions of models whose skill is known, shared by the tests of what reads predictions."""
+"""Predictions and runs of simulated models of known accuracy, shared by the tests of the audit."""
 
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +33,7 @@ def predict_some(
     splits=("validation", "test"),
     seed=0,
 ) -> pd.DataFrame:
-    """Predictions that are right with a model's probability, else any class; every speaker is in each split."""
+    """Predictions that are right with the accuracy of a model, otherwise random; every speaker is in each split."""
     random = np.random.default_rng(seed)
     rows = []
     for (model, share), split, speaker, run in product(accuracy.items(), splits, range(speakers), range(seeds)):
@@ -75,7 +75,19 @@ def write_compared(
     seed: int = 0,
     **certified: object,
 ) -> Run:
-    """A run folder, leave one speaker out, without weights: model -> accuracy, and the UAR of its speaker probe."""
+    """Write a run with leave one speaker out, without weights.
+
+    Args:
+        folder: where it is written.
+        models: model -> accuracy.
+        leaks: model -> UAR of its speaker probe; without it there is no `leakage.csv`.
+        speakers: number of speakers.
+        clips: number of clips of each speaker.
+        seeds: of the training runs.
+        hold_test: whether there are predictions of validation clips only.
+        seed: of the simulation.
+        certified: keys of `certificate.json`.
+    """
     random = np.random.default_rng(seed)
     raw = dict.fromkeys(("title", "paper", "command", "cost", "expected"), "none")
     raw |= {"recipe": "disentangle", "encoder": {"name": "cnn_gru"}, "training": {"epochs": 1}, "seeds": list(seeds)}
@@ -83,14 +95,14 @@ def write_compared(
     raw |= {"data": {"prepared": "p", "scheme": "emodb", "audio": {"name": "mfb43"}}, "hold_test": hold_test}
     raw |= {"protocol": {"name": "leave_one_speaker_out"}, "reference": {next(iter(models)): {"UA test": 57.5}}}
     run = Run.start(folder, parse(Experiment, raw, "test"))
-    people = [f"s{number}" for number in range(speakers)]
-    said = {who: [f"{who}c{number}" for number in range(clips)] for who in people}
+    names = [f"s{number}" for number in range(speakers)]
+    clips_of = {who: [f"{who}c{number}" for number in range(clips)] for who in names}
     folds = []
-    for number, who in enumerate(people):
-        parts = {"validation": [people[number - 1]], "test": [who]}
-        parts = {"train": [other for other in people if other not in (who, people[number - 1])], **parts}
+    for number, who in enumerate(names):
+        parts = {"validation": [names[number - 1]], "test": [who]}
+        parts = {"train": [other for other in names if other not in (who, names[number - 1])], **parts}
         sides = {
-            part: {"speakers": members, "clips": [clip for one in members for clip in said[one]]}
+            part: {"speakers": members, "clips": [clip for one in members for clip in clips_of[one]]}
             for part, members in parts.items()
         }
         folds.append({"fold": number, **sides})
@@ -102,13 +114,14 @@ def write_compared(
                 truth = CLASSES[(number * 7 + fold["fold"]) % 5 % 3]
                 guess = truth if random.random() < share else CLASSES[random.integers(3)]
                 sure = 0.5 + 0.4 * random.random()
-                told = {name: sure if name == guess else (1 - sure) / 6 for name in run.classes}
+                probabilities = {name: sure if name == guess else (1 - sure) / 6 for name in run.classes}
                 head = {"clip": clip, "speaker": fold[part]["speakers"][0], "model": model, "fold": fold["fold"]}
-                rows.append({**head, "seed": run_seed, "split": part, "emotion": truth, "predicted": guess, **told})
+                head |= {"seed": run_seed, "split": part, "emotion": truth, "predicted": guess}
+                rows.append({**head, **probabilities})
     run.write_table("predictions.csv", pd.DataFrame(rows))
-    names = ("corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes")
+    keys = ("corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes")
     certificate = {
-        **dict.fromkeys(names, ""),
+        **dict.fromkeys(keys, ""),
         "corpus": "toy",
         "files": {},
         "findings": [],
@@ -130,8 +143,8 @@ def write_compared(
 
 @pytest.fixture(scope="session")
 def make_compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
-    """See `write_compared`; the run's name comes first, and each call writes another one."""
-    return lambda name, *told, **size: write_compared(tmp_path_factory.mktemp("runs") / name, *told, **size)
+    """See `write_compared`; the name of the run comes first, and each call writes another one."""
+    return lambda name, *given, **size: write_compared(tmp_path_factory.mktemp("runs") / name, *given, **size)
 
 
 KINDS = ("anger", "happiness", "neutral", "sadness")  # of the scheme iemocap
@@ -149,18 +162,18 @@ def write_two(
     knows: float = 0.0,
     named: float = 0.9,
 ) -> Run:
-    """A run whose people are heard in training and in test, with an emotion and a speaker embedding.
+    """Write a run whose test speakers are seen in training, with an emotion and a speaker embedding.
 
     Args:
         folder: where it is written.
-        leaks: model -> how far emotions lie apart in its speaker embedding.
-        people: speakers.
-        each: training and test clips of each.
-        own: how much more often than chance a person has the emotion that is theirs.
-        seeds: of the trainings.
-        felt: model -> share of clips whose emotion its head knows, .7 unless told; the rest is guessed.
-        knows: how far people lie apart in the emotion embedding.
-        named: share of clips whose speaker is named rightly.
+        leaks: model -> distance of emotions in its speaker embedding.
+        people: number of speakers.
+        each: numbers of training and test clips of each speaker.
+        own: share of clips with an emotion that depends on the speaker; the others have random emotions.
+        seeds: of the training runs.
+        felt: model -> share of clips whose emotion its head predicts rightly, .7 by default; the rest is guessed.
+        knows: distance of speakers in the emotion embedding.
+        named: share of clips whose speaker is predicted rightly; the rest is guessed.
     """
     random = np.random.default_rng(0)
     both = {"emotion": {"tasks": {"emotion": 0.5}}, "speaker": {"tasks": {"speaker": 0.5}}}
@@ -168,13 +181,13 @@ def write_two(
     raw: dict[str, object] = dict.fromkeys(("title", "command", "cost", "expected"), "none")
     raw |= {"paper": "Peri et al. 2021", "recipe": "disentangle", "encoder": {"name": "cnn_gru"}}
     embedded = {name: {side: both[side] for side in sides.get(name, both)} for name in leaks}
-    raw |= {"models": {name: {"embeddings": told} for name, told in embedded.items()}, "seeds": list(seeds)}
+    raw |= {"models": {name: {"embeddings": parts} for name, parts in embedded.items()}, "seeds": list(seeds)}
     raw |= {"training": {"epochs": 1}, "protocol": {"name": "given"}, "seen_speakers": True}
     raw |= {"data": {"prepared": "p", "scheme": "iemocap", "audio": {"name": "mfb43"}}}
     raw |= {"reference": {name: {"EmoVox-Test": {"person accuracy": 90.5}} for name in leaks if name.endswith("64")}}
     paper = experiments.load("peri2021")
-    told = {name: paper.model_dump(mode="json")[name] for name in ("axes", "claims")}
-    raw |= {name: without({**told, "models": leaks}, set(paper.models) - set(leaks))[name] for name in told}
+    claimed = {name: paper.model_dump(mode="json")[name] for name in ("axes", "claims")}
+    raw |= {name: without({**claimed, "models": leaks}, set(paper.models) - set(leaks))[name] for name in claimed}
     run = Run.start(folder, parse(Experiment, raw, "test"))
     rows = []
     for who, (part, count) in product(range(people), zip(("train", "test"), each, strict=True)):
@@ -195,7 +208,7 @@ def write_two(
     )
     who = table["speaker"].str[1:].astype(int).to_numpy()
     kind = np.array([KINDS.index(label) for label in table["label"]])
-    predictions, said = [], []
+    predictions, named_speakers = [], []
     for (model, leak), seed in product(leaks.items(), seeds):
         cell = run.cell(model, 0, seed)
         cell.folder.mkdir(parents=True)
@@ -213,25 +226,25 @@ def write_two(
             head["split"] = row["split"]
             if row["split"] != "train":
                 guess = label if random.random() < (felt or {}).get(model, 0.7) else random.integers(4)
-                told = dict.fromkeys(KINDS, 0.1) | {KINDS[guess]: 0.7}
-                predictions.append({**head, "emotion": row["label"], "predicted": KINDS[guess], **told})
+                probabilities = dict.fromkeys(KINDS, 0.1) | {KINDS[guess]: 0.7}
+                predictions.append({**head, "emotion": row["label"], "predicted": KINDS[guess], **probabilities})
                 guess = person if random.random() < named else random.integers(people)
-                told = {"factor": "speaker", "truth": row["speaker"], "predicted": f"s{guess}", "probability": 0.8}
-                said.append({**head, **told})
+                task = {"factor": "speaker", "truth": row["speaker"], "predicted": f"s{guess}", "probability": 0.8}
+                named_speakers.append({**head, **task})
     run.write_table("predictions.csv", pd.DataFrame(predictions))
-    run.write_table("tasks.csv", pd.DataFrame(said))
+    run.write_table("tasks.csv", pd.DataFrame(named_speakers))
     return run
 
 
 @pytest.fixture(scope="session")
 def make_two(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     """See `write_two`; each call writes another one."""
-    return lambda *told, **size: write_two(tmp_path_factory.mktemp("two") / "run", *told, **size)
+    return lambda *given, **size: write_two(tmp_path_factory.mktemp("two") / "run", *given, **size)
 
 
 @pytest.fixture(scope="session")
 def two(make_two: Callable[..., Run]) -> Run:
-    """Whoever knows the person knows much of the emotion, and one of three models leaks it besides; two probes read."""
+    """A run of three models and two probes: emotions depend on the speaker, and one model leaks them more."""
     run = make_two({"person_only": 0.0, "multitask_64": 3.5, "alternating_64": 0.0}, each=(12, 8), own=0.6)
     few = {"probes": ("nearest_mean", "mlp")}
     with pytest.MonkeyPatch.context() as patch:

@@ -49,13 +49,13 @@ def test_done_prints_and_ends_with_0(report, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("report of r\n", "")
 
 
-def test_problems_are_told_and_end_with_1(report, capsys: pytest.CaptureFixture[str]) -> None:
+def test_problems_are_printed_and_exit_with_1(report, capsys: pytest.CaptureFixture[str]) -> None:
     report(lambda run: Outcome(data={}, text="done", problems=[f"{number}.wav: is silent" for number in range(12)]))
     assert main.main(["report", "r"]) == 1
     out, err = capsys.readouterr()
     assert out == "done\n"
     assert err.splitlines()[0] == "mien: problem: 0.wav: is silent"
-    assert err.splitlines()[-1] == "mien: ... and 2 problems more"
+    assert err.splitlines()[-1] == "mien: ... and 2 more problems"
     assert len(err.splitlines()) == output.SHOWN + 1
 
 
@@ -69,9 +69,9 @@ def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixtur
     }
     report(lambda run: Outcome(data=data, text="", problems=["é: x"]))
     assert main.main(["report", "r", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
     expected = {"path": "a/b", "score": 0.5, "none": None, "rows": [{"n": 3}], "ok": True, "problems": ["é: x"]}
-    assert told == expected
+    assert printed == expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixtur
     [
         (ConfigError("x is wrong"), 2, "x is wrong"),
         (LeakError("s is in two parts"), 2, "s is in two parts"),
-        (KeyboardInterrupt(), 130, "interrupted; run the same command again to go on"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume"),
         (OSError(errno.ENOSPC, "No space left on device", "/p/x"), 2, "/p/x: no space left on device; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/p/x"), 2, "/p/x: permission denied; change its"),
         (OSError("odd"), 2, "odd"),

@@ -38,7 +38,7 @@ optimiser: {lr: {default: 0.02}}
 
 
 def write_tone(path: Path, pitch: float, timbre: float, seed: int, seconds: float = 0.5) -> None:
-    """A tone with overtones; the pitch tells the emotion, the overtones the speaker."""
+    """A tone with overtones; the pitch encodes the emotion, the overtones the speaker."""
     generator = np.random.default_rng(seed)
     time = np.arange(round(seconds * 16_000)) / 16_000
     pitch *= 1 + 0.05 * generator.standard_normal()
@@ -61,8 +61,8 @@ def write_corpus(root: Path, speakers: int, *, seed: int, extra: str = "") -> Pa
                 name = f"s{who}-{emotion or 'unknown'}-{number}.wav"
                 key = seed + 1000 * who + 10 * len(rows)
                 write_tone(root / name, pitch, 0.6 + 0.3 * who, key)
-                told = f"{emotion}+{extra}" if extra and emotion == "anger" else emotion
-                rows.append(f"{name},s{who},{'female' if who % 2 else 'male'},{told},{number}")
+                label = f"{emotion}+{extra}" if extra and emotion == "anger" else emotion
+                rows.append(f"{name},s{who},{'female' if who % 2 else 'male'},{label},{number}")
     (root / "corpus.csv").write_text("\n".join(rows) + "\n")
     return root
 

@@ -24,7 +24,7 @@ SPEAKERS, CLIPS = 7, 8
 
 @pytest.fixture(scope="module", autouse=True)
 def two_files():
-    """The recipe file lies in a folder that the package `mien.models.recipes` is told of for these tests."""
+    """The recipe file lies in a folder that the package `mien.models.recipes` finds for these tests."""
     recipes.__path__.append(str(PAPER / "recipes"))
     yield
     recipes.__path__.remove(str(PAPER / "recipes"))
@@ -68,17 +68,17 @@ def test_it_trains_and_is_scored_by_its_own_target(run):
     assert list(rows.columns[6:]) == ["mood", "predicted", "calm", "tense", "truth_calm", "truth_tense", "scheme"]
     test = rows[(rows["split"] == "test") & (rows["model"] == "learned")]
     assert len(test) == SPEAKERS * CLIPS - 1, "the clip that nobody voted on is in no fold"
-    told = scored(run)["learned"]["test"]
-    assert told["uar"] == pytest.approx(recall_score(test["mood"], test["predicted"], average="macro"))
-    assert told["uar"] > 0.9
+    scores = scored(run)["learned"]["test"]
+    assert scores["uar"] == pytest.approx(recall_score(test["mood"], test["predicted"], average="macro"))
+    assert scores["uar"] > 0.9
     shares = test[["truth_calm", "truth_tense"]].to_numpy()
     entropy = sum(
         log_loss([name] * len(test), test[["calm", "tense"]].to_numpy(), labels=[0, 1], sample_weight=shares[:, name])
         * shares[:, name].sum()
         for name in (0, 1)
     ) / len(test)
-    assert told["cross_entropy"] == pytest.approx(entropy, abs=1e-5)
-    assert told["cross_entropy"] < scored(run)["zero"]["test"]["cross_entropy"]
+    assert scores["cross_entropy"] == pytest.approx(entropy, abs=1e-5)
+    assert scores["cross_entropy"] < scored(run)["zero"]["test"]["cross_entropy"]
     assert scored(run)["zero"]["test"]["cross_entropy"] == pytest.approx(np.log(2), abs=1e-5)
 
 
@@ -99,8 +99,8 @@ def test_its_claim_is_answered(run):
 
 def test_it_predicts_files_by_its_own_words(run, prepared, tmp_path):
     files = [prepared.parent / f"s0-{clip}.wav" for clip in (0, 1)]
-    told = mien.predict(files, model=run / "models" / "learned", out=tmp_path / "p.csv")
-    assert [row["mood"] for row in told.data["rows"]] == ["calm", "tense"]
+    outcome = mien.predict(files, model=run / "models" / "learned", out=tmp_path / "p.csv")
+    assert [row["mood"] for row in outcome.data["rows"]] == ["calm", "tense"]
     assert list(pd.read_csv(tmp_path / "p.csv").columns[5:]) == ["mood", "calm", "tense", "scheme", "model"]
 
 
@@ -185,7 +185,7 @@ def test_what_does_not_go_together_is_refused_and_writes_nothing(prepared, tmp_p
 @pytest.mark.parametrize(
     ("scheme", "sentence"),
     [
-        ("{classes: [yes, no, mabye]}", "data.scheme.classes: no clip has this one: unknown stress 'mabye'."),
+        ("{classes: [yes, no, mabye]}", "data.scheme.classes: no clip has this class: unknown stress 'mabye'."),
         ("{classes: [yes, no], merge: {maybe: nope}}", "merge.maybe: unknown class 'nope'."),
         (
             "{classes: [yes, no], merge: {maybe: no}}",

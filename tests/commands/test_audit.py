@@ -1,4 +1,4 @@
-"""`mien audit`: of a run and of anybody's embeddings, with one sentence for what cannot be asked."""
+"""`mien audit` of a run and of embeddings made elsewhere; a wrong option is refused in one sentence."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ from mien.runs.tables import read_table
 
 @pytest.fixture(autouse=True)
 def one_probe(monkeypatch):
-    """Which probe reads is not asked here."""
+    """One quick probe stands for all."""
     for place in (measure, floors):
         monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
     monkeypatch.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
@@ -29,7 +29,7 @@ def one_probe(monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Embeddings that know the person and the mood, with labels."""
+    """Embeddings that encode speaker and emotion, with labels."""
     place = tmp_path_factory.mktemp("embeddings")
     random = np.random.default_rng(0)
     speaker, emotion = np.repeat(np.arange(8), 12), np.tile(np.arange(3), 32)
@@ -52,7 +52,7 @@ def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     assert max(map(len, out.splitlines()[:3])) <= 80
     assert "emotion: disjoint speakers; interval over speakers" in out
     assert "emotion: 1 of 96 clips have no label and are left out" in out
-    assert "the encoder has not heard these speakers, as told" in out
+    assert "the encoder has not seen these speakers (--speakers unseen)" in out.splitlines()
     table = read_table(tmp_path / "a" / "leakage.csv", COLUMNS)
     assert set(table["speakers"]) == {"unseen"}
     assert set(table["role"]) == {"measured", "floor", "ceiling"}
@@ -64,8 +64,8 @@ def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
         *("leakage.csv", "leakage.html", "leakage.json", "leakage.svg")
     ]
-    told = json.loads((tmp_path / "a" / "leakage.json").read_text())
-    assert len(told["rows"]) == len(table)
+    written = json.loads((tmp_path / "a" / "leakage.json").read_text())
+    assert len(written["rows"]) == len(table)
 
 
 def test_an_array_and_a_mapping_say_what_the_files_say(folder):
@@ -77,36 +77,38 @@ def test_an_array_and_a_mapping_say_what_the_files_say(folder):
     assert [row["score"] for row in one if row["role"] == "measured"] == [row["score"] for row in read]
 
 
-def test_test_clips_are_balanced_and_seen_speakers_tested_as_asked(folder, capsys):
+def test_test_clips_are_balanced_and_seen_speakers_are_tested(folder, capsys):
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/L.csv", "--factor", "sex", "--json"]
     assert main([*line, "--balanced", "emotion", "--seen-speakers"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    rows = {(row["factor"], row["embedding"]): row for row in told["rows"] if row["probe"] == "strongest"}
+    printed = json.loads(capsys.readouterr().out)
+    rows = {(row["factor"], row["embedding"]): row for row in printed["rows"] if row["probe"] == "strongest"}
     assert rows["sex", "E"]["split"].startswith("disjoint clips; speakers on both sides; 94 of 95 test clips, balanced")
     assert rows["sex", "emotion label"]["score"] < 0.6
     assert rows["sex", "speaker label"]["score"] == 1
     assert rows["emotion", "E"]["split"].startswith("disjoint speakers;")
     assert {"sex: test clips are balanced over emotion", "sex: 1 of 96 clips have no emotion and are left out"} <= set(
-        told["notes"]
+        printed["notes"]
     )
 
 
-def test_one_speaker_is_told_the_way_out(folder, tmp_path, capsys):
+def test_one_speaker_alone_is_refused_with_the_way_out(folder, tmp_path, capsys):
     pd.read_csv(folder / "L.csv", dtype=str).assign(speaker="one").to_csv(tmp_path / "L.csv", index=False)
     line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{tmp_path}/L.csv", "--factor", "sex"]
     assert main(line) == 2
-    assert "all clips are of one speaker; give clips of another, or test heard people (--seen-speakers)" in (
+    assert "all clips are of one speaker; give clips of another speaker, or test seen speakers (--seen-speakers)" in (
         capsys.readouterr().err
     )
     assert main([*line, "--seen-speakers"]) == 0
-    assert "no emotion as utility beside it: emotion: all clips are of one speaker" in capsys.readouterr().out
+    assert "the emotion is not measured as utility: emotion: all clips are of one speaker" in capsys.readouterr().out
 
 
 def test_clips_without_counterpart_are_problems(folder, capsys):
-    assert main(["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/fewer.csv", "--large"]) == 1
+    line = ["audit", "--embeddings", f"{folder}/E.npz", "--labels", f"{folder}/fewer.csv"]
+    assert main([*line, "--large", "--speakers", "seen"]) == 1
     out, err = capsys.readouterr()
     assert "mien: problem: embeddings whose clip has no label: 6, such as c90" in err
     assert "large: one division, one setting a probe" in out
+    assert "the encoder has seen these speakers (--speakers seen)" in out.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -119,17 +121,17 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
         ("R --seen-speakers", "--seen-speakers does not go with RUN"),
         ("R --balanced emotion", "--balanced does not go with RUN"),
         ("--embeddings E.npz --labels L.csv --balanced mood", "unknown factor 'mood'"),
-        ("--embeddings E.npz --labels L.csv --large --seen-speakers", "no seen people in the mode for many clips"),
+        ("--embeddings E.npz --labels L.csv --large --seen-speakers", "no seen speakers in the mode for many clips"),
         ("--embeddings E.npz", "--embeddings needs --labels CSV"),
         ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
         ("--split S --labels L.csv", "--labels does not go with --split"),
         ("--embeddings E.npz --labels L.csv --factor spaeker", "Did you mean 'speaker'"),
         ("--embeddings X.npy --labels fewer.csv", "96 rows, but 90 labels"),
         ("--embeddings . --labels L.csv", "is a folder"),
-        (".", "no run folder"),
+        (".", "not a run folder"),
     ],
 )
-def test_what_cannot_be_asked_ends_with_2_and_writes_nothing(folder, monkeypatch, capsys, line, sentence):
+def test_wrong_options_end_with_2_and_write_nothing(folder, monkeypatch, capsys, line, sentence):
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
     assert main(["audit", *line.split()]) == 2
@@ -140,12 +142,14 @@ def test_what_cannot_be_asked_ends_with_2_and_writes_nothing(folder, monkeypatch
     assert sorted(folder.rglob("*")) == before
 
 
-def test_python_refuses_what_the_command_line_cannot_ask(folder, run):
-    with pytest.raises(ConfigError, match="labels are needed"):
+def test_python_refuses_arguments_that_do_not_go_together(folder, run):
+    with pytest.raises(
+        ConfigError, match=r"^embeddings are audited with labels: give a CSV with a column for each factor$"
+    ):
         mien.leakage(folder / "X.npy")
     with pytest.raises(ConfigError, match="neither seen nor unseen"):
         mien.leakage(folder / "X.npy", folder / "L.csv", speakers="both")
-    with pytest.raises(ConfigError, match="'labels' is told by the run itself"):
+    with pytest.raises(ConfigError, match=r"'labels' is known from the run itself; leave it out, or give embeddings$"):
         mien.leakage(run, folder / "L.csv")
     with pytest.raises(AuditError, match="holds Python objects"):
         mien.leakage(np.array([[None]], object), {"speaker": ["a"]})
@@ -156,14 +160,14 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     shutil.copytree(run, copy)
     (copy / "report.html").unlink()
     certificate = Run.open(copy).certificate
-    Run.open(copy).write_json("certificate.json", certificate | {"marks": ["heard: s0 & s1"]})
+    Run.open(copy).write_json("certificate.json", certificate | {"marks": ["accepted: s0 & s1"]})
     for cell in Run.open(copy).cells:
         if cell.fold > 0:
             shutil.rmtree(cell.folder)
     assert main(["audit", str(copy), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {row["factor"] for row in told["rows"]} >= {"speaker", "emotion"}
-    assert told["marks"] == ["heard: s0 & s1"]
+    printed = json.loads(capsys.readouterr().out)
+    assert {row["factor"] for row in printed["rows"]} >= {"speaker", "emotion"}
+    assert printed["marks"] == ["accepted: s0 & s1"]
     found = Run.open(copy)
     assert found.leakage is not None
     embeddings = set(found.leakage["embedding"])
@@ -172,6 +176,6 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     assert (copy / "leakage.svg").is_file()
     assert found.metrics["leakage_differences"]
     assert found.metrics["marks"] == found.marks == json.loads((copy / "leakage.json").read_text())["marks"]
-    assert "heard: s0 &amp; s1" in (copy / "leakage.html").read_text()
+    assert "accepted: s0 &amp; s1" in (copy / "leakage.html").read_text()
     monkeypatch.setattr("mien.commands.audit.finish", lambda *_, **__: ())  # all is measured
-    assert mien.leakage(copy).text.startswith("heard: s0 & s1\n")
+    assert mien.leakage(copy).text.startswith("accepted: s0 & s1\n")

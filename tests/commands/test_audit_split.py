@@ -48,35 +48,35 @@ def folder(tmp_path):
 
 
 def test_without_sound_the_table_is_examined(folder):
-    told = mien.audit_split(folder / "m.csv", out=folder / "out")
-    assert told.exit_code == 0
-    assert told.data["not_examined"]["near-duplicate"] == "no --root tells where the recordings are"
-    assert "\nno leak in what was examined" in told.text
-    assert told.text.startswith(
+    outcome = mien.audit_split(folder / "m.csv", out=folder / "out")
+    assert outcome.exit_code == 0
+    assert outcome.data["not_examined"]["near-duplicate"] == "the recordings are not given (--root)"
+    assert "\nno leak in what was examined" in outcome.text
+    assert outcome.text.startswith(
         "1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2\n    clips of 2 speakers\n"
     )
-    states = [set(told.data[key]) for key in ("examined", "examined_in_part", "not_examined")]
+    states = [set(outcome.data[key]) for key in ("examined", "examined_in_part", "not_examined")]
     assert set.union(*states) == set(NAMES)
     assert sum(map(len, states)) == len(NAMES)
-    assert json.loads((folder / "out" / "certificate.json").read_text()) == told.data
+    assert json.loads((folder / "out" / "certificate.json").read_text()) == outcome.data
     assert list(pd.read_csv(folder / "out" / "findings.csv").columns) == ["finding", "severity", "rows"]
 
 
-def test_a_clip_told_twice_is_found_by_name_and_examined_in_part(folder):
+def test_a_clip_listed_twice_is_found_by_name_and_examined_in_part(folder):
     with (folder / "m.csv").open("a") as file:
         file.write("/else/where/s0/a.wav,s0,joy,test\n")
-    told = mien.audit_split(folder / "m.csv")
-    assert "identical-audio" in {one["finding"] for one in told.data["findings"]}
-    assert told.data["examined_in_part"]["identical-audio"].startswith("names only")
-    assert "identical-audio" not in told.data["not_examined"]
-    assert "identical-audio, label-conflict: names only" in told.text
+    outcome = mien.audit_split(folder / "m.csv")
+    assert "identical-audio" in {one["finding"] for one in outcome.data["findings"]}
+    assert outcome.data["examined_in_part"]["identical-audio"].startswith("names only")
+    assert "identical-audio" not in outcome.data["not_examined"]
+    assert "identical-audio, label-conflict: names only" in outcome.text
 
 
 def test_a_split_without_speakers_is_not_called_clean(folder):
     (folder / "m.csv").write_text("file,split\nx.wav,train\ny.wav,test\n")
-    told = mien.audit_split(folder / "m.csv")
-    assert "\nspeakers are not known: whether the split leaks cannot be told; no leak" in told.text
-    assert "train 1 clip of unknown speakers" in told.text
+    outcome = mien.audit_split(folder / "m.csv")
+    assert "\nspeakers are not known, so the split may leak; no leak in what was examined\n" in outcome.text
+    assert "train 1 clip of unknown speakers" in outcome.text
 
 
 def test_folds_are_counted_as_a_range_for_each_corpus(folder):
@@ -84,54 +84,56 @@ def test_folds_are_counted_as_a_range_for_each_corpus(folder):
         f"{n}{part}.wav,{part}{n},{part},{fold},x" for fold in (1, 2) for part in ("train", "test") for n in range(fold)
     ]
     (folder / "m.csv").write_text("\n".join(["file,speaker,split,fold,corpus", *rows]) + "\n")
-    told = mien.audit_split(folder / "m.csv").text
-    assert told.startswith(
+    text = mien.audit_split(folder / "m.csv").text
+    assert text.startswith(
         "2 folds: train 1 to 2 clips of 1 to 2 speakers, test 1 to 2 clips of 1 to 2\n    speakers\n"
     )
     with (folder / "m.csv").open("a") as file:
         file.write("a.wav,p,train,1,y\nb.wav,p,test,1,y\n")
-    told = mien.audit_split(folder / "m.csv").text
-    assert "\ny, 1 fold: train 1 clip of 1 speaker, test 1 clip of 1 speaker\n" in told
-    assert "y: 1 of 1 speaker of test is in train: p (fold 1)" in " ".join(told.split())
+    text = mien.audit_split(folder / "m.csv").text
+    assert "\ny, 1 fold: train 1 clip of 1 speaker, test 1 clip of 1 speaker\n" in text
+    assert "y: 1 of 1 speaker of test is in train: p (fold 1)" in " ".join(text.split())
 
 
-def test_what_is_asked_wrongly_is_refused_before_anything_is_read(folder, capsys):
+def test_a_wrong_out_is_refused_before_anything_is_read(folder, capsys):
     with pytest.raises(AuditError, match=r"m\.csv: is a file, not a folder"):
         mien.audit_split(folder / "none.csv", out=folder / "m.csv")
     assert main(["audit", "--help"]) == 0
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert all(name in told for name in names.RULES)
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(name in printed for name in names.RULES)
 
 
 def test_sound_is_found_by_the_end_of_its_path(folder, capsys):
-    told = mien.audit_split(folder / "m.csv", root=folder / "media", out=folder / "out")
-    assert told.exit_code == 2
-    (found,) = (one for one in told.data["findings"] if one["severity"] == "leak")
+    outcome = mien.audit_split(folder / "m.csv", root=folder / "media", out=folder / "out")
+    assert outcome.exit_code == 2
+    (found,) = (one for one in outcome.data["findings"] if one["severity"] == "leak")
     assert found["finding"] == "near-duplicate"
     assert [clip[-4:] for clip in found["rows"][0]["clips"]] == ["s0/a", "s4/a"]
     assert found["rows"][0]["splits"] == ["train", "test"]
-    assert len(told.data["files"]) == 5
-    assert told.data["examined_in_part"] == {}
+    assert len(outcome.data["files"]) == 5
+    assert outcome.data["examined_in_part"] == {}
     table = pd.read_csv(folder / "out" / "findings.csv")
     assert json.loads(table["rows"][0]) == list(found["rows"])
-    assert max(map(len, told.text.splitlines()[:-1])) <= 80
+    assert max(map(len, outcome.text.splitlines()[:-1])) <= 80
     assert main(["audit", "--split", str(folder / "m.csv"), "--root", str(folder / "media")]) == 2
     assert "leak  near-duplicate" in capsys.readouterr().out
 
 
-def test_missing_files_are_told_and_decide_nothing(folder, capsys):
+def test_missing_files_are_listed_and_decide_nothing(folder, capsys):
     (folder / "media" / "s4" / "a.wav").unlink()
     (folder / "media" / "s3" / "a.wav").write_bytes(b"no sound")
-    told = mien.audit_split(folder / "m.csv", root=folder / "media")
-    assert told.exit_code == 0
-    missing, unread = told.problems
-    assert missing == f"1 file is not found below {folder / 'media'}, or at two places, such as /else/where/s4/a.wav"
+    outcome = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert outcome.exit_code == 0
+    missing, unread = outcome.problems
+    assert (
+        missing == f"1 file is not found below {folder / 'media'}, or found in two places, such as /else/where/s4/a.wav"
+    )
     assert unread.startswith("1 file could not be read")
-    assert told.data["missing"] == ["/else/where/s4/a.wav"]
-    assert len(told.data["unread"]) == 1
+    assert outcome.data["missing"] == ["/else/where/s4/a.wav"]
+    assert len(outcome.data["unread"]) == 1
     for name in ("identical-audio", "near-duplicate", "label-conflict"):
-        what = told.data["examined_in_part"][name]
-        assert what.startswith("3 of 5 clips heard: 1 file is missing; 1 file could not be read")
+        what = outcome.data["examined_in_part"][name]
+        assert what.startswith("the audio of 3 of 5 clips was compared: 1 file is missing; 1 file could")
     (folder / "empty").mkdir()
     with pytest.raises(CorpusError, match="holds none of the 5 clips of the split"):
         mien.audit_split(folder / "m.csv", root=folder / "empty")
@@ -139,17 +141,17 @@ def test_missing_files_are_told_and_decide_nothing(folder, capsys):
 
 def test_one_name_at_two_places_is_taken_for_neither(folder):
     (folder / "m.csv").write_text("file,speaker,split\na.wav,x,train\ns1/a.wav,y,test\n")
-    told = mien.audit_split(folder / "m.csv", root=folder / "media")
-    assert told.data["missing"] == ["a.wav"]
-    assert len(told.problems) == 1
+    outcome = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert outcome.data["missing"] == ["a.wav"]
+    assert len(outcome.problems) == 1
 
 
 @pytest.mark.recordings
 @pytest.mark.parametrize("name", SPLITS)
 def test_published_splits_share_the_speakers_that_they_share(recordings, name):
-    told = mien.audit_split(recordings / "splits" / name)
-    shared = [one for one in told.data["findings"] if one["finding"] == "shared-speaker"]
-    assert told.exit_code == (2 if SPLITS[name] else 0)
+    outcome = mien.audit_split(recordings / "splits" / name)
+    shared = [one for one in outcome.data["findings"] if one["finding"] == "shared-speaker"]
+    assert outcome.exit_code == (2 if SPLITS[name] else 0)
     if SPLITS[name]:
         assert shared[0]["text"].startswith("{} of {} speakers of test are in train".format(*SPLITS[name]))
     else:
@@ -157,15 +159,15 @@ def test_published_splits_share_the_speakers_that_they_share(recordings, name):
 
 
 @pytest.mark.recordings
-def test_a_random_split_of_ravdess_finds_people_and_the_identical_pair(recordings, tmp_path):
+def test_a_random_split_of_ravdess_finds_speakers_and_the_identical_pair(recordings, tmp_path):
     files = sorted((recordings / "ravdess" / "Actor_07").glob("03-01-03-01-0*.flac"))
     parts = np.random.default_rng(0).permutation(np.arange(len(files)) % 2)
     pair = [place for place, file in enumerate(files) if file.stem in {f"03-01-03-01-02-0{n}-07" for n in (1, 2)}]
     parts[pair] = 0, 1
     rows = [f"{file.name},{('train', 'test')[part]}" for file, part in zip(files, parts, strict=True)]
     (tmp_path / "m.csv").write_text("\n".join(["file,split", *rows]) + "\n")
-    told = mien.audit_split(tmp_path / "m.csv", root=recordings / "ravdess")
-    found = {one["finding"]: one for one in told.data["findings"]}
+    outcome = mien.audit_split(tmp_path / "m.csv", root=recordings / "ravdess")
+    found = {one["finding"]: one for one in outcome.data["findings"]}
     assert found["shared-speaker"]["text"].startswith("1 of 1 speaker of test is in train: 07")
     assert [row["clips"] for row in found["identical-audio"]["rows"]] == [
         ["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]
@@ -182,7 +184,7 @@ def test_leave_one_speaker_out_of_emodb_has_no_leak(emodb, tmp_path):
         part = {tested: "test", people[fold - 1]: "validation"}
         rows += [f"wav/{stem}.wav,{part.get(stem[:2], 'train')},{fold}" for stem in stems]
     (tmp_path / "m.csv").write_text("\n".join(rows) + "\n")
-    told = mien.audit_split(tmp_path / "m.csv")
-    assert told.exit_code == 0
-    assert told.data["folds"] == 10
-    assert {one["finding"] for one in told.data["findings"]} == {"missing-class", "shared-sentence"}
+    outcome = mien.audit_split(tmp_path / "m.csv")
+    assert outcome.exit_code == 0
+    assert outcome.data["folds"] == 10
+    assert {one["finding"] for one in outcome.data["findings"]} == {"missing-class", "shared-sentence"}

@@ -1,4 +1,4 @@
-"""The card of an exported model tells what its members heard, and figures that others find too."""
+"""The model card: the training data of its members, and scores that can be reproduced from the run."""
 
 import json
 import shutil
@@ -23,44 +23,56 @@ def folder(run, tmp_path_factory):
 
 
 def test_the_card_tells_the_figures_of_the_run(run, folder):
-    opened, told, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
+    opened, description, card = Run.open(run), exported.describe(folder), (folder / exported.CARD).read_text()
     score = opened.metrics["models"]["MEnAN"]["test"]
     for key in ("uar", "uar_low", "uar_high", "uar_chance", "wa"):
-        assert getattr(told.scores[0], key) == pytest.approx(score[key], abs=1e-4)  # one seed: nothing is averaged
-    assert [one.who for one in told.scores] == ["everybody", "female", "male"]
+        assert getattr(description.scores[0], key) == pytest.approx(
+            score[key], abs=1e-4
+        )  # one seed: nothing is averaged
+    assert [one.who for one in description.scores] == ["everybody", "female", "male"]
     women = opened.predictions.merge(opened.clips["gender"], left_on="clip", right_index=True)
     women = women[(women["gender"] == "female") & (women["split"] == "test") & (women["model"] == "MEnAN")]
-    assert told.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
-    for figure in (told.scores[0].uar, told.scores[0].uar_low, told.unsure.coverage, told.unsure.accuracy):
+    assert description.scores[1].uar == pytest.approx(scores.summary(women, opened.classes)["uar"].iloc[0], abs=1e-4)
+    for figure in (
+        description.scores[0].uar,
+        description.scores[0].uar_low,
+        description.unsure.coverage,
+        description.unsure.accuracy,
+    ):
         assert f"{figure:.3f}".removeprefix("0") in card
-    for text in (told.sha256, f"{told.unsure.threshold:.4f}", "as the recordings' owner says", "Article 5(1)(f)"):
+    for text in (
+        description.sha256,
+        f"{description.unsure.threshold:.4f}",
+        "as stated by the owner of the recordings",
+        "Article 5(1)(f)",
+    ):
         assert text in card
-    assert told.unsure.coverage >= 0.8
+    assert description.unsure.coverage >= 0.8
     validation = opened.predictions.query("split == 'validation' and model == 'MEnAN'")
     logits = np.log(np.maximum(validation[list(opened.classes)].to_numpy(), 5e-7))
-    probabilities = softmax(logits / told.temperature, axis=1)
-    said = probabilities.max(axis=1) >= told.unsure.threshold
+    probabilities = softmax(logits / description.temperature, axis=1)
+    answered = probabilities.max(axis=1) >= description.unsure.threshold
     right = np.array(opened.classes)[probabilities.argmax(axis=1)] == validation["truth"]
-    assert told.unsure.coverage == pytest.approx(said.mean(), abs=1e-4)
-    assert told.unsure.accuracy == pytest.approx(right[said].mean(), abs=1e-4)
+    assert description.unsure.coverage == pytest.approx(answered.mean(), abs=1e-4)
+    assert description.unsure.accuracy == pytest.approx(right[answered].mean(), abs=1e-4)
 
 
-def test_the_card_counts_only_what_its_members_heard(run, folder, tmp_path):
+def test_the_card_counts_only_the_clips_its_members_trained_on(run, folder, tmp_path):
     whole = (folder / exported.CARD).read_text()
-    assert "All members together have learned from every one of these people" in whole
+    assert "Every one of these speakers is in the training data of some member" in whole
     assert "of 4 speakers" in whole
     assert "| table | 36 | 18 | 18 | 4 |" in whole
     assert "boredom (4 clips)" in whole
-    assert "4 speakers of those who validate are tested in another fold" in " ".join(whole.split())
-    for unknown in ("research", "acted", "quiet"):  # nobody told what kind of speech it is, or for what it may be used
+    assert "4 validation speakers are tested in another fold" in " ".join(whole.split())
+    for unknown in ("research", "acted", "quiet"):  # the kind of speech is not given, or for what it may be used
         assert unknown not in whole
     mien.export(run / "models" / "MEnAN" / "fold-2-seed-0", out=tmp_path / "one")
     alone = (tmp_path / "one" / exported.CARD).read_text()
-    assert "the scores are of the model as it is here" in alone
+    assert "These are all its members, so the scores are those of this model.\n" in alone
     assert "| table | 18 | 9 | 9 | 2 |" in alone
     mien.export(run / "models" / "MEnAN", out=tmp_path / "two", cells=["fold-0-seed-0", "fold-1-seed-0"])
     some = (tmp_path / "two" / exported.CARD).read_text()  # the two swap roles: neither is learned from
-    assert "What all members say together was not scored.\n" in some
+    assert "The ensemble of all members was not scored.\n" in some
     assert "| table | 18 | 9 | 9 | 2 |" in some
 
 
@@ -83,7 +95,7 @@ def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder)
     loss = -np.log(np.array(after)[np.arange(len(truth)), truth]).mean()
     lines = {line.split(" | ")[0]: line.removesuffix(" |").split(" | ")[-1] for line in card.splitlines()}
     assert float(lines["| negative log likelihood in nats, after"]) == pytest.approx(loss, abs=2e-3)
-    assert float(lines["| share of the clips that get an answer"]) == pytest.approx(np.mean(enough), abs=1e-3)
+    assert float(lines["| share of clips that are answered"]) == pytest.approx(np.mean(enough), abs=1e-3)
 
 
 def test_the_card_tells_the_line_that_trained_it_with_its_overrides(run, folder, tmp_path):
@@ -93,7 +105,7 @@ def test_the_card_tells_the_line_that_trained_it_with_its_overrides(run, folder,
     assert line in (folder / exported.CARD).read_text()
     older = tmp_path / "run"
     shutil.copytree(run, older)
-    told = {key: value for key, value in opened.environment.items() if key != "command"}
-    (older / "environment.json").write_text(json.dumps(told))
+    environment = {key: value for key, value in opened.environment.items() if key != "command"}
+    (older / "environment.json").write_text(json.dumps(environment))
     mien.export(older, out=tmp_path / "out")
     assert f"```sh\n{opened.experiment.command}\n" in (tmp_path / "out" / exported.CARD).read_text()

@@ -11,9 +11,9 @@ from mien.cli.main import main
 def test_the_models_of_a_run_are_compared_and_written(run: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "out"
     assert main(["compare", str(run), "--out", str(out), "--baseline", f"{run}/emotion_only"]) == 0
-    told = capsys.readouterr().out
-    assert "MEnAN" in told
-    assert "Nothing can be separable in scores: 4 speakers are too few." in " ".join(told.split())
+    text = capsys.readouterr().out
+    assert "MEnAN" in text
+    assert "Nothing can be separable in scores: 4 speakers are too few." in " ".join(text.split())
     assert sorted(path.name for path in out.iterdir()) == [
         *("comparison.csv", "comparison.html", "comparison.tex", "systems.csv")
     ]
@@ -27,9 +27,9 @@ def test_the_models_of_a_run_are_compared_and_written(run: Path, tmp_path: Path,
 def test_json_is_one_object_and_nothing_is_written(run: Path, tmp_path: Path, capsys, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["compare", str(run), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert [row["system"] for row in told["systems"]] == ["emotion_only", "MEnAN"]
-    assert (told["split"], told["files"], told["baseline"]) == ("test", [], "")
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["system"] for row in printed["systems"]] == ["emotion_only", "MEnAN"]
+    assert (printed["split"], printed["files"], printed["baseline"]) == ("test", [], "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -37,7 +37,7 @@ def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -
     for arguments, said in (
         ([f"{run}/models/MEnAN"], "there is one, MEnAN"),
         ([str(run), "--baseline", "MEnANN"], "Did you mean 'MEnAN'?"),
-        ([str(tmp_path)], "no run folder"),
+        ([str(tmp_path)], "not a run folder"),
         ([f"{run}/models/nobody"], "unknown model 'nobody'"),
     ):
         assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 2

@@ -1,4 +1,4 @@
-"""A corpus that no member heard tells how often all of them together answer; a corpus of the run's own is refused."""
+"""The share of answers on a corpus that no member was trained on; a corpus of the run's own is refused."""
 
 import json
 
@@ -18,7 +18,7 @@ from mien.runs.ensemble import Ensemble
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory, make_corpus):
-    """Three other people, prepared; some of their clips have an emotion of no class, or none."""
+    """Three other speakers, prepared; some of their clips have an emotion of no class, or none."""
     folder = tmp_path_factory.mktemp("others")
     mien.prepare("table", make_corpus(folder / "root", 3, seed=7000), out=folder / "prepared")
     return folder / "prepared"
@@ -33,12 +33,12 @@ def folder(run, others, tmp_path_factory):
 
 
 def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
-    told = exported.describe(folder)
-    (row,) = told.elsewhere
+    description = exported.describe(folder)
+    (row,) = description.elsewhere
     corpus, ensemble = Prepared.open(others), Ensemble.open(folder, torch.device("cpu"))
     sounds = [read_audio(corpus.media(clip)) for _, clip in corpus.table.iterrows()]
     said = ensemble.probabilities(sounds)
-    answered = said.max(axis=1) >= told.unsure.threshold
+    answered = said.max(axis=1) >= description.unsure.threshold
     assert (row.corpus, row.clips, row.speakers) == ("table", len(sounds), 3)
     assert row.coverage == pytest.approx(answered.mean(), abs=1e-4)
     best = said.argmax(axis=1)
@@ -47,7 +47,7 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     each = [
         Ensemble("", "emotion", ensemble.classes, "", (one,), ensemble.temperature) for one in ensemble.models
     ]  # one seed
-    alone = [(one.probabilities(sounds).max(axis=1) >= told.unsure.threshold).mean() for one in each]
+    alone = [(one.probabilities(sounds).max(axis=1) >= description.unsure.threshold).mean() for one in each]
     assert row.coverage_of_a_fold == pytest.approx(np.mean(alone), abs=1e-4)
     known = corpus.table["emotion"].isin(ensemble.classes).to_numpy()
     truth = corpus.table["emotion"][known].tolist()

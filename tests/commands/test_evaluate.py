@@ -56,8 +56,8 @@ def test_scores_are_the_mean_least_and_greatest_of_the_folds(evaluated):
 def test_what_is_predicted_is_counted_and_each_training_has_its_row(run, evaluated):
     metrics, predictions = evaluated
     for model, rows in predictions.groupby("model"):
-        told = metrics["models"][model]["predicted"]
-        assert told == pytest.approx({name: (rows["predicted"] == name).mean() for name in metrics["classes"]})
+        shares = metrics["models"][model]["predicted"]
+        assert shares == pytest.approx({name: (rows["predicted"] == name).mean() for name in metrics["classes"]})
     one = predictions[(predictions["model"] == "MEnAN") & (predictions["fold"] == 0)]["emotion"]
     assert metrics["share"] == pytest.approx(one.value_counts(normalize=True).to_dict())
     folds = pd.read_csv(run / "evaluations" / "table" / "folds.csv")
@@ -77,10 +77,10 @@ def test_a_fold_of_several_seeds_counts_by_their_mean():
     assert (scores.mean(), scores.min(), scores.max()) == pytest.approx((0.65, 0.4, 0.9))
 
 
-def test_the_page_and_the_text_tell_the_evaluation_with_the_papers_figures(run, other, evaluated):
+def test_report_and_text_show_the_evaluation_beside_the_papers(run, other, evaluated):
     opened = Run.open(run)
-    told = {"MEnAN": {"CMU-MOSEI": {"accuracy mean": 33.24, "accuracy min": 28.84, "accuracy max": 39.85}}}
-    Run.start(run, opened.experiment.model_copy(update={"reference": told}))
+    published = {"MEnAN": {"CMU-MOSEI": {"accuracy mean": 33.24, "accuracy min": 28.84, "accuracy max": 39.85}}}
+    Run.start(run, opened.experiment.model_copy(update={"reference": published}))
     before = (run / "report.html").read_text()
     text = mien.evaluate(run, on=other).text
     Run.start(run, opened.experiment)
@@ -92,8 +92,9 @@ def test_the_page_and_the_text_tell_the_evaluation_with_the_papers_figures(run, 
     assert "Not scored: boredom (2), disgust (8), no emotion known (2)." in page
 
 
-def test_what_is_not_judged_yet_is_told_and_what_was_judged_before_is_called_old(run, other, evaluated):
-    opened, title = Run.open(run), "models were judged by unlike folds or seeds"
+def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, evaluated):
+    opened = Run.open(run)
+    title = "the models were evaluated on different folds or seeds, so their mean, min and max cannot be compared"
     assert evaluated[0]["planned"] == {"folds": 4, "trainings": 4}
     assert {found["trainings"] for found in evaluated[0]["models"].values()} == {4}
     whole = mien.evaluate(run, on=other)
@@ -106,10 +107,10 @@ def test_what_is_not_judged_yet_is_told_and_what_was_judged_before_is_called_old
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
         ]
         assert outdated(opened)[0] in mien.report(run).text
-        assert "Of an earlier state of the run" in (run / "report.html").read_text()
+        assert "Of an earlier state of the run, which has changed since; run " in (run / "report.html").read_text()
         part = mien.evaluate(run, on=other)
         assert title in part.text
-        assert "MEnAN by 3 of 4" in part.text
+        assert "not all fold models (fold and seed) were evaluated: emotion_only 4 of 4, MEnAN 3 of 4\n" in part.text
         assert part.data["models"]["MEnAN"]["trainings"] == 3
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
         assert not outdated(opened)
@@ -138,7 +139,7 @@ def test_a_corpus_without_shared_classes_is_refused_with_what_both_have(run, tmp
     table["emotion"] = "boredom"
     table.to_csv(root / "corpus.csv", index=False)
     mien.prepare("table", root, out=tmp_path / "prepared")
-    with pytest.raises(CorpusError, match="it has emotion boredom"):
+    with pytest.raises(CorpusError, match="it has emotion: boredom; the run"):
         mien.evaluate(run, on=tmp_path / "prepared")
 
 

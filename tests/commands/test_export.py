@@ -59,7 +59,7 @@ def test_it_says_what_the_run_says_with_every_member_calibrated(run, folder, tal
     assert (ensemble.name, ensemble.scheme) == ("voice-tiny", whole.scheme)
 
 
-def test_the_same_run_gives_the_same_bytes_that_hold_no_place_and_no_speaker(run, folder, tmp_path):
+def test_the_same_run_gives_the_same_bytes_without_paths_or_speakers(run, folder, tmp_path):
     mien.export(run / "models" / "MEnAN", out=tmp_path / "voice-tiny")
     for name in exported.FILES:
         assert (tmp_path / "voice-tiny" / name).read_bytes() == (folder / name).read_bytes(), name
@@ -110,11 +110,11 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
 def test_another_description_is_refused(folder, talk, tmp_path, key, value):
     changed = tmp_path / "voice-tiny"
     shutil.copytree(folder, changed)
-    told = json.loads((changed / exported.DESCRIPTION).read_text())
-    (changed / exported.DESCRIPTION).write_text(json.dumps(told))  # other spaces are no other description
+    description = json.loads((changed / exported.DESCRIPTION).read_text())
+    (changed / exported.DESCRIPTION).write_text(json.dumps(description))  # other spaces are no other description
     assert mien.predict([talk], model=changed).data["rows"]
-    assert told[key] != value
-    (changed / exported.DESCRIPTION).write_text(json.dumps(told | {key: value}))
+    assert description[key] != value
+    (changed / exported.DESCRIPTION).write_text(json.dumps(description | {key: value}))
     with pytest.raises(RunError, match=r"model\.json: was changed after it was exported"):
         mien.predict([talk], model=changed)
 
@@ -122,21 +122,21 @@ def test_another_description_is_refused(folder, talk, tmp_path, key, value):
 def test_unsure_takes_the_word_and_leaves_the_probabilities(run, folder, talk):
     threshold = exported.describe(folder).unsure.threshold
     classes = list(Run.open(run).classes)
-    told = {
+    rows_at = {
         unsure: pd.DataFrame(mien.predict([talk], model=folder, window=0.5, hop=0.5, unsure=unsure).data["rows"])
         for unsure in (None, 0.0, 1.0)
     }
-    best = told[0.0][classes].astype(float).max(axis=1)
-    likeliest = told[0.0][classes].astype(float).idxmax(axis=1)
-    assert (told[0.0]["emotion"] == likeliest).all()
-    assert (told[1.0]["emotion"] == "unsure").all()
-    assert (told[None]["emotion"] == likeliest.where(best >= threshold, "unsure")).all()
-    for rows in told.values():
-        pd.testing.assert_frame_equal(rows[classes], told[0.0][classes])
+    best = rows_at[0.0][classes].astype(float).max(axis=1)
+    likeliest = rows_at[0.0][classes].astype(float).idxmax(axis=1)
+    assert (rows_at[0.0]["emotion"] == likeliest).all()
+    assert (rows_at[1.0]["emotion"] == "unsure").all()
+    assert (rows_at[None]["emotion"] == likeliest.where(best >= threshold, "unsure")).all()
+    for rows in rows_at.values():
+        pd.testing.assert_frame_equal(rows[classes], rows_at[0.0][classes])
     plain = pd.DataFrame(mien.predict([talk], model=run, window=0.5, hop=0.5).data["rows"])
     assert "unsure" not in set(plain["emotion"])
     text = mien.predict([talk], model=folder).text
-    assert f"unsure where no emotion reaches {threshold:.0%}" in text
+    assert f'"unsure" below a probability of {threshold:.0%} (--unsure 0: never)' in text
     assert max(map(len, text.splitlines()[1:])) <= 80
     with pytest.raises(ConfigError, match=r"--unsure 1\.5"):
         mien.predict([talk], model=run, unsure=1.5)
@@ -152,9 +152,9 @@ def test_the_packaged_model_is_the_default_and_goes_by_its_name(packaged, talk, 
     assert main(["list", "models", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["models"]
     assert row["name"] == exported.DEFAULT
-    told = exported.describe(packaged)
-    assert f"UAR {told.scores[0].uar:.3f}" in row["unheard speakers"]
-    assert f"{told.unsure.accuracy:.0%} are right" in row["on validation"]
+    description = exported.describe(packaged)
+    assert f"UAR {description.scores[0].uar:.3f}" in row["unseen speakers"]
+    assert f"{description.unsure.accuracy:.0%} of these correctly" in row["on validation"]
 
 
 def test_a_build_without_it_says_so(talk, capsys, monkeypatch, tmp_path):
@@ -183,19 +183,21 @@ def test_an_interrupted_export_leaves_the_older_one_whole(run, folder, tmp_path,
 def test_the_folder_of_a_cell_is_that_cell_alone(run, tmp_path):
     cell = run / "models" / "MEnAN" / "fold-1-seed-0"
     mien.export(cell, out=tmp_path / "one")
-    told = exported.describe(tmp_path / "one")
-    assert told.members == ("fold-1-seed-0",)
+    description = exported.describe(tmp_path / "one")
+    assert description.members == ("fold-1-seed-0",)
     opened = Run.open(run)
     own = opened.predictions.query("model == 'MEnAN' and fold == 1 and split == 'validation'")
-    assert told.unsure.coverage * len(own) == pytest.approx(round(told.unsure.coverage * len(own)), abs=1e-2)
-    assert told.scores[0].speakers == 1
+    assert description.unsure.coverage * len(own) == pytest.approx(
+        round(description.unsure.coverage * len(own)), abs=1e-2
+    )
+    assert description.scores[0].speakers == 1
     mien.export(run / "models" / "MEnAN", out=tmp_path / "chosen" / "one", cells=["fold-1-seed-0"])
     for name in exported.FILES:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "chosen" / "one" / name).read_bytes()
     with pytest.raises(ConfigError, match="is one cell; give RUN/models/MEnAN"):
         mien.export(cell, out=tmp_path / "no", cells=["fold-0-seed-0"])
     for nonsense in ("typo", "models", "models/MEnAN/fold-1-seed-0/history.jsonl"):
-        with pytest.raises(RunError, match="no place of a model"):
+        with pytest.raises(RunError, match="not a model of the run"):
             mien.export(run / nonsense, out=tmp_path / "no")
 
 
@@ -217,11 +219,11 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
         mien.export(run, out=out, name="a/b")
     with pytest.raises(ConfigError, match="Did you mean 'fold-0-seed-0'"):
         mien.export(run, out=out, cells=["fold-0-sed-0"])
-    with pytest.raises(RunError, match="no run folder"):
+    with pytest.raises(RunError, match="not a run folder"):
         mien.export(tmp_path, out=out)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")
-    with pytest.raises(RunError, match="holds something else"):
+    with pytest.raises(RunError, match="is not an exported model; choose another --out"):
         mien.export(run, out=tmp_path / "full")
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
@@ -230,7 +232,7 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="no predictions of 'MEnAN' on test speakers"):
         mien.export(copy / "models" / "MEnAN", out=out)
     (copy / "models" / "MEnAN" / "fold-1-seed-0" / "weights.safetensors").unlink()
-    with pytest.raises(RunError, match="fold-1-seed-0: is not trained to the end"):
+    with pytest.raises(RunError, match="fold-1-seed-0: is not finished"):
         mien.export(copy / "models" / "MEnAN", out=out)
     settings = (copy / "experiment.yaml").read_text()
     (copy / "experiment.yaml").write_text(settings.replace("normalisation: train", "normalisation: speaker"))
@@ -240,18 +242,24 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", exported.packaged() or [pytest.param("", marks=pytest.mark.skip("none is packaged"))])
-def test_every_packaged_model_is_whole_small_and_told(name):
+def test_every_packaged_model_is_whole_small_and_described(name):
     place = exported.FOLDER / name
-    told, members = exported.read(place, CPU)
+    description, members = exported.read(place, CPU)
     assert {path.name for path in place.iterdir()} == set(exported.FILES)
     assert sum(path.stat().st_size for path in place.iterdir()) < MOST
-    assert told.name == name
-    assert len(members) == len(told.members)
-    assert told.sha256 == sha256(place / exported.WEIGHTS)
+    assert description.name == name
+    assert len(members) == len(description.members)
+    assert description.sha256 == sha256(place / exported.WEIGHTS)
     card = (place / exported.CARD).read_text()
-    assert told.sha256 in card
-    assert all(re.search(rf"\b{emotion}\b", card) for emotion in told.classes)
-    for heading in ("What it heard", "Scores on people", "Calibration", "When it says nothing", "may not be used for"):
+    assert description.sha256 in card
+    assert all(re.search(rf"\b{emotion}\b", card) for emotion in description.classes)
+    for heading in (
+        "Training data",
+        "Scores on unseen",
+        "Calibration",
+        "When it is unsure",
+        "Limits and responsible use",
+    ):
         assert heading in card
-    assert told.commit is not None
-    assert not told.commit.endswith("+")
+    assert description.commit is not None
+    assert not description.commit.endswith("+")

@@ -1,4 +1,4 @@
-"""A grid is trained like any other experiment: each variant under its own settings, resumed, judged."""
+"""A grid is trained like any other experiment: each variant under its own settings, resumed, evaluated."""
 
 import pandas as pd
 import pytest
@@ -53,8 +53,8 @@ def test_every_variant_is_trained_once_under_its_own_settings(run):
     assert {cell.model: len(run.history(cell)) for cell in run.cells} == EPOCHS
     assert set(run.metrics["models"]) == set(run.predictions["model"]) == set(EPOCHS)
     assert set(run.leakage["model"]) == {*EPOCHS, "baseline"}
-    told = {(row["model"], row["other"]) for row in run.metrics["differences"]}
-    assert told == {(name, "MEnAN") for name in EPOCHS if name != "MEnAN"}, "no variant is held against another"
+    pairs = {(row["model"], row["other"]) for row in run.metrics["differences"]}
+    assert pairs == {(name, "MEnAN") for name in EPOCHS if name != "MEnAN"}, "no variant is held against another"
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_variant_is_what_the_same_settings_train_without_a_grid(run, arguments
     dataset, alone = Dataset.open(settings.data), Run(tmp_path, settings)
     (fold,), cell = dataset.folds(settings.protocol), alone.cell("MEnAN", 0, 0)
     train_cell(alone, dataset, fold, cell, device=torch.device("cpu"))
-    told, _ = checkpoint.load_weights(cell.weights)
+    weights, _ = checkpoint.load_weights(cell.weights)
     found, _ = checkpoint.load_weights(run.cell(variant, 0, 0).weights)
     base, _ = checkpoint.load_weights(run.cell("MEnAN", 0, 0).weights)
-    assert told.keys() == found.keys()
-    assert all(torch.equal(found[name], value) for name, value in told.items())
-    assert not all(torch.equal(base[name], value) for name, value in told.items())
+    assert weights.keys() == found.keys()
+    assert all(torch.equal(found[name], value) for name, value in weights.items())
+    assert not all(torch.equal(base[name], value) for name, value in weights.items())
 
 
 def test_test_clips_are_not_read_predicted_or_embedded(run, arguments):
@@ -115,7 +115,7 @@ def test_nothing_is_trained_a_second_time_and_another_grid_is_refused(run, argum
         mien.train(path, [*overrides, "grid.tempo=null"], out=run.folder)
 
 
-def test_the_sweep_is_told_in_a_table_on_the_page_and_on_the_terminal(run, done):
+def test_the_sweep_is_a_table_in_the_report_and_on_the_terminal(run, done):
     table = read_table(run.folder / "sweep.csv")
     assert list(table["model"]) == ["MEnAN", "MEnAN-lambda-0.9", "MEnAN", "MEnAN-length-0.2-2", *list(EPOCHS)[::3]]
     assert list(table["label"].astype(str)) == ["0.5", "0.9", "base", "0.2-2", "base", "tempo"]
@@ -131,16 +131,16 @@ def test_the_sweep_is_told_in_a_table_on_the_page_and_on_the_terminal(run, done)
 
 
 @pytest.mark.parametrize("variant", list(EPOCHS)[1:])
-def test_a_clip_is_told_by_a_variant_as_its_training_told_it(run, prepared, variant):
+def test_a_clip_is_predicted_by_a_variant_as_in_training(run, prepared, variant):
     row = run.predictions.query("model == @variant").iloc[0]
     file = Prepared.open(prepared).media(run.clips.loc[row["clip"]])
-    (told,) = mien.predict([file], model=run.folder / "models" / variant).data["rows"]
-    assert told["model"] == variant
+    (predicted,) = mien.predict([file], model=run.folder / "models" / variant).data["rows"]
+    assert predicted["model"] == variant
     for name in run.classes:
-        assert told[name] == pytest.approx(row[name], abs=2e-3)
+        assert predicted[name] == pytest.approx(row[name], abs=2e-3)
 
 
-def test_an_unknown_variant_is_told_with_the_nearest(run, prepared):
+def test_an_unknown_variant_is_refused_with_the_nearest(run, prepared):
     with pytest.raises(RunError, match=r"Did you mean 'MEnAN-lambda-0\.9'"):
         mien.predict(["x.wav"], model=run.folder / "models" / "MEnAN-lambda-0.8")
 

@@ -54,7 +54,7 @@ def test_frames_are_those_of_each_corpus_by_itself(experiment, where, prepared, 
     assert dataset.target("corpus", list(dataset.clips["clip"])).classes == ("first", "second")
 
 
-def test_groups_hold_people_of_both_corpora_and_everybody_is_tested_once(experiment, where):
+def test_groups_mix_both_corpora_and_every_speaker_is_tested_once(experiment, where):
     settings = experiments.load(experiment, [*where, "protocol={name: group_k_fold, groups: 3}"])
     dataset = Dataset.open(settings.data)
     people = [sorted(set(dataset.clips.loc[list(fold.test), "speaker"])) for fold in dataset.folds(settings.protocol)]
@@ -90,7 +90,7 @@ def test_a_joined_run_is_gone_on_with_and_not_on_another_corpus(joined_run, expe
     before = (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes()
     mien.train(experiment, [where[1], where[0], *SETTINGS], out=joined_run)
     assert (joined_run / "models/MEnAN/fold-0-seed-0/weights.safetensors").read_bytes() == before
-    with pytest.raises(RunError, match=r"holds another experiment|begun on another corpus"):
+    with pytest.raises(RunError, match=r"holds another experiment|started on another corpus"):
         mien.train(experiment, [f"data.prepared={other}", SETTINGS[0], *SETTINGS[2:3]], out=joined_run)
 
 
@@ -99,7 +99,7 @@ def test_what_a_joined_run_was_trained_on_is_no_other_corpus(joined_run, prepare
         mien.evaluate(joined_run, on=prepared)
     mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=9), out=tmp_path / "prepared")
     done = mien.evaluate(joined_run, on=tmp_path / "prepared")
-    assert done.data["shared_speakers"] == ["s0", "s1"], "names in a table are told, not refused"
+    assert done.data["shared_speakers"] == ["s0", "s1"], "names in a table are reported, not refused"
 
 
 @pytest.mark.parametrize(

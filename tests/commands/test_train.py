@@ -40,7 +40,7 @@ def test_a_run_holds_what_it_promises(run):
     assert not list(run.rglob("*.tmp"))
 
 
-def test_every_clip_is_tested_once_a_model_by_weights_that_never_heard_its_speaker(run):
+def test_every_clip_is_tested_once_per_model_on_an_unseen_speaker(run):
     opened = Run.open(run)
     test = opened.predictions.query("split == 'test'")
     labelled = opened.clips[opened.clips["label"].notna()]
@@ -86,17 +86,17 @@ def test_emotions_are_learned_and_the_speaker_probe_is_reported(run):
     assert set(opened.leakage["speakers"]) == {"seen", "unseen"}
 
 
-def test_what_is_not_used_and_what_a_fold_lacks_is_told(run):
+def test_unused_clips_and_classes_missing_in_a_fold_are_reported(run):
     certificate = Run.open(run).certificate
     assert certificate["left_out"] == {"boredom": 4, "no emotion known": 4}
-    told = {(one["finding"], one["severity"]) for one in certificate["findings"]}
-    assert told == {("missing-class", "note"), ("shared-sentence", "note")}
+    findings = {(one["finding"], one["severity"]) for one in certificate["findings"]}
+    assert findings == {("missing-class", "note"), ("shared-sentence", "note")}
     assert "warning: fold 0, train: no clip of happiness" in certificate["notes"]
     assert len(certificate["files"]) == 36
 
 
 @pytest.mark.usefixtures("unmeasured")
-def test_a_finished_run_is_not_trained_again_and_another_experiment_is_refused(run, prepared, experiment, tmp_path):
+def test_a_finished_run_stays_and_another_experiment_is_refused(run, prepared, experiment, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     before = {path: path.read_bytes() for path in copy.rglob("*.safetensors")}
@@ -113,8 +113,8 @@ def test_claims_are_answered_by_a_finished_run_too(run, prepared, experiment, tm
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     assert not (copy / "claims.json").exists()
-    told = "kind: above, factor: emotion, measure: uar, models: MEnAN, minus: chance"
-    mien.train(experiment, [f"data.prepared={prepared}", f"claims={{learns: {{says: It learns., {told}}}}}"], out=copy)
+    claim = "kind: above, factor: emotion, measure: uar, models: MEnAN, minus: chance"
+    mien.train(experiment, [f"data.prepared={prepared}", f"claims={{learns: {{says: It learns., {claim}}}}}"], out=copy)
     made = json.loads((copy / "claims.json").read_text())
     assert [claim["claim"] for claim in made["claims"]] == ["learns"]
     (way,) = made["scores"][0]["ways"]
@@ -212,7 +212,7 @@ def test_metrics_are_json_for_everyone(run):
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_run_is_not_gone_on_with_after_its_corpus_changed(run, experiment, tmp_path, make_corpus):
-    """Else cells that trained on a speaker would be certified as never having heard her."""
+    """Else cells that trained on a speaker would be certified as if the speaker were unseen."""
     root = make_corpus(tmp_path / "root", 4, seed=3)
     settings = ["training.epochs=1", "models.MEnAN=null", "protocol.folds=[0, 1]"]
     for folder, change in (("first", False), ("second", True)):
@@ -240,7 +240,7 @@ def test_balance_counts_known_labels_of_classes_that_are_there():
     assert sums == pytest.approx([6, 6, 6])
 
 
-def test_clips_without_a_label_are_in_the_split_and_the_certificate_where_they_train(experiment, prepared, tmp_path):
+def test_clips_without_a_label_are_in_the_split_where_they_train(experiment, prepared, tmp_path):
     settings = experiments.load(experiment, [f"data.prepared={prepared}", "data.unlabelled=train"])
     dataset = Dataset.open(settings.data)
     fold = dataset.folds(settings.protocol)[0]

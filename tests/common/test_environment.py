@@ -1,4 +1,4 @@
-"""The line of a training that a run keeps: it does the same again, and tells no place of the machine."""
+"""The command line that a run stores: it repeats the training run and contains no local path."""
 
 import shlex
 
@@ -9,7 +9,7 @@ from mien.common import environment
 
 
 @pytest.mark.parametrize(
-    ("override", "told"),
+    ("override", "words"),
     [
         ("training.epochs=5", ["training.epochs=5"]),
         ("data.prepared=/home/me/p", ["data.prepared=PREPARED"]),
@@ -18,23 +18,23 @@ from mien.common import environment
         ("protocol={name: given}", ["protocol={name: given}"]),
     ],
 )
-def test_folders_are_not_told_and_all_else_is(override, told):
+def test_only_folders_are_left_out_of_the_command_line(override, words):
     line = environment.command("li2020-emodb", [override])
-    assert shlex.split(line) == ["mien", "train", "li2020-emodb", *told, "--out", "RUN"]
+    assert shlex.split(line) == ["mien", "train", "li2020-emodb", *words, "--out", "RUN"]
 
 
-def test_settings_of_data_as_a_whole_keep_everything_but_the_folder():
+def test_an_override_of_all_data_settings_keeps_all_but_the_folder():
     plain = "data={scheme: emodb, audio: mfb43, prepared: /home/me/p, copies: {slow: {speed: 0.9}}}"
     line = environment.command("li2020-emodb", [plain])
     assert "/home" not in line
-    again, first = (experiments.load("li2020-emodb", told) for told in (shlex.split(line)[3:-2], [plain]))
+    again, first = (experiments.load("li2020-emodb", overrides) for overrides in (shlex.split(line)[3:-2], [plain]))
     assert again.data.prepared.endswith("PREPARED")
     assert again.data.model_copy(update={"prepared": None}) == first.data.model_copy(update={"prepared": None})
 
 
-def test_the_line_gives_the_same_settings_and_a_file_goes_by_its_name(tmp_path):
-    told = ["training.epochs=3", "seeds=[4, 5]", "models.MEnAN=null", f"data.prepared={tmp_path}"]
-    words = shlex.split(environment.command("li2020-emodb", told))
-    again, first = (experiments.load("li2020-emodb", overrides) for overrides in (words[3:-2], told))
+def test_the_line_gives_the_same_settings_and_only_the_name_of_a_file(tmp_path):
+    given = ["training.epochs=3", "seeds=[4, 5]", "models.MEnAN=null", f"data.prepared={tmp_path}"]
+    words = shlex.split(environment.command("li2020-emodb", given))
+    again, first = (experiments.load("li2020-emodb", overrides) for overrides in (words[3:-2], given))
     assert again.model_dump(exclude={"data"}) == first.model_dump(exclude={"data"})
     assert environment.command(tmp_path / "mine.yaml", []) == "mien train mine.yaml --out RUN"

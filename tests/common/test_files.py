@@ -1,4 +1,4 @@
-"""A folder appears whole or not at all, and an older one stays until the new one is whole."""
+"""A folder is written whole or not at all, and an older one stays until the new one is complete."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from mien.common.files import atomic_folder
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_a_folder_takes_the_place_of_an_older_one_at_the_end(tmp_path, older):
+def test_a_folder_replaces_an_older_one_at_the_end(tmp_path, older):
     place = tmp_path / "deep" / "folder"
     if older:
         place.mkdir(parents=True)
@@ -22,7 +22,7 @@ def test_a_folder_takes_the_place_of_an_older_one_at_the_end(tmp_path, older):
 
 @pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("fails", ["while it is written", "while it is put in its place"])
-def test_an_interruption_leaves_the_older_one_whole(tmp_path, monkeypatch, older, fails):
+def test_an_interruption_leaves_the_older_folder_unchanged(tmp_path, monkeypatch, older, fails):
     place = tmp_path / "folder"
     if older:
         place.mkdir()

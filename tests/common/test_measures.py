@@ -1,4 +1,4 @@
-"""Each measure is that of scikit-learn, audmetric or scipy, and chance is what the best constant answer gets."""
+"""Each measure equals that of scikit-learn, audmetric or scipy; chance is the score of the best constant answer."""
 
 import audmetric
 import numpy as np
@@ -16,7 +16,7 @@ NUMBERS = [name for name, measure in MEASURES.items() if measure.needs == "numbe
 
 
 def clips(n: int = 300, K: int = 5, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Truth, of uneven classes, and probabilities that know something of it."""
+    """Truth with unbalanced classes, and probabilities that are informative of it."""
     random = np.random.default_rng(seed)
     truth = np.minimum(random.integers(0, K, n), random.integers(0, K, n))
     logits = random.normal(size=(n, K)) + 1.5 * np.eye(K)[truth]
@@ -29,7 +29,7 @@ def ratings(n: int = 200, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return truth, 2.2 + 0.5 * truth + random.normal(0, 0.5, n)
 
 
-def test_each_measure_knows_its_name_and_which_way_is_better() -> None:
+def test_each_measure_has_its_name_and_its_better_direction() -> None:
     assert [measure.name for measure in MEASURES.values()] == list(MEASURES)
     lower = {name for name, measure in MEASURES.items() if not measure.higher_is_better}
     assert lower == {"cross_entropy", "rmse", "mae"}
@@ -79,8 +79,8 @@ def test_a_class_without_clips_has_no_recall() -> None:
     np.testing.assert_array_equal(measures.recalls(np.array([2, 0, 2]), np.array([1, 0, 1])), [0.5, 0, 0.5])
 
 
-def test_a_predicted_class_that_no_clip_has_counts_in_macro_f() -> None:
-    """As in scikit-learn, whose mean is over the classes of truth and prediction."""
+def test_a_predicted_class_without_clips_counts_in_macro_f() -> None:
+    """As in scikit-learn, which takes the mean over the classes of truth and prediction."""
     truth, predicted = np.array([0] * 6 + [1] * 4 + [2] * 3), np.array([0] * 5 + [3] + [1] * 3 + [0] + [2] * 2 + [3])
     assert MEASURES["macro_f1"].value(truth, predicted) == pytest.approx(
         metrics.f1_score(truth, predicted, average="macro"), abs=1e-12
@@ -94,22 +94,22 @@ def test_a_predicted_class_that_no_clip_has_counts_in_macro_f() -> None:
     assert measures.macro_f1(measures.counts(truth, predicted, 9)) == MEASURES["macro_f1"].value(truth, predicted)
 
 
-def test_a_class_that_only_a_draw_lacks_is_left_out_of_it() -> None:
-    sample = np.array([[4.0, 1, 0, 1], [1, 3, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])  # nobody has the last
-    draw = sample * np.array([[1], [0], [1], [1]])  # which lacks the second, and predicts it
+def test_a_class_missing_only_in_a_resample_is_left_out_of_its_score() -> None:
+    sample = np.array([[4.0, 1, 0, 1], [1, 3, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]])  # the last class has no clips
+    resample = sample * np.array([[1], [0], [1], [1]])  # without the second class, which is still predicted
     each = np.array([2 * 4 / (6 + 4), 0, 1, 0])
-    assert measures.macro_f1(draw) == pytest.approx(each.mean())
+    assert measures.macro_f1(resample) == pytest.approx(each.mean())
     for measure in (measures.macro_f1, MEASURES["macro_f1"]):
-        assert measures.within(measure, sample)(draw) == pytest.approx(each.sum() / 3)
+        assert measures.within(measure, sample)(resample) == pytest.approx(each.sum() / 3)
         assert measures.within(measure, sample)(sample) == measure(sample)
-    even = draw / np.maximum(draw.sum(1, keepdims=True), 1)
-    assert measures.within(measures.balanced_f1, sample)(draw) == measures.within(measures.macro_f1, sample)(even)
+    even = resample / np.maximum(resample.sum(1, keepdims=True), 1)
+    assert measures.within(measures.balanced_f1, sample)(resample) == measures.within(measures.macro_f1, sample)(even)
     assert measures.within(measures.uar, sample) is measures.uar
 
 
 def test_measures_of_probabilities_are_those_of_scikit_learn() -> None:
     truth, predicted = clips()
-    predicted[:4] = np.eye(5)[[0, 1, 2, 3]]  # as sure as can be
+    predicted[:4] = np.eye(5)[[0, 1, 2, 3]]  # probabilities of 0 and 1
     assert MEASURES["cross_entropy"].value(truth, predicted) == metrics.log_loss(truth, predicted, labels=range(5))
     assert MEASURES["auc"].value(truth, predicted) == pytest.approx(
         metrics.roc_auc_score(truth, predicted, multi_class="ovr", average="macro"), abs=1e-12
@@ -136,7 +136,7 @@ def test_measures_of_numbers_are_those_of_audmetric_and_scipy() -> None:
 
 
 @pytest.mark.parametrize("name", ["uar", "macro_f1", "cross_entropy", "ccc", "rmse", "mae"])
-def test_a_bootstrap_over_speakers_is_that_of_their_clips(name: str) -> None:
+def test_statistics_of_speakers_add_up_to_those_of_their_clips(name: str) -> None:
     measure = MEASURES[name]
     truth, predicted = ratings() if measure.needs == "numbers" else clips(200)
     speaker = np.arange(200) % 8
@@ -145,9 +145,9 @@ def test_a_bootstrap_over_speakers_is_that_of_their_clips(name: str) -> None:
     parts = np.stack([of(*part) if of else measures.counts(*part, 5) for part in each])
     random = np.random.default_rng(0)
     weights = random.multinomial(8, np.full(8, 1 / 8), 20)
-    drawn = measure(np.tensordot(weights, parts, 1))
-    assert drawn.shape == (20,)
-    for weight, score in zip(weights, drawn, strict=True):
+    resampled = measure(np.tensordot(weights, parts, 1))
+    assert resampled.shape == (20,)
+    for weight, score in zip(weights, resampled, strict=True):
         taken = np.concatenate([np.flatnonzero(speaker == who) for who in np.repeat(np.arange(8), weight)])
         assert score == pytest.approx(measure.value(truth[taken], predicted[taken]), abs=1e-9)
 
@@ -178,7 +178,7 @@ def test_chance_of_numbers_is_the_best_constant_answer(truth: list[float], answe
     st.lists(st.tuples(*[st.integers(-30, 30).map(lambda tenths: tenths / 10)] * 2), min_size=2, max_size=30),
     st.floats(-9, 9),
 )
-def test_agreement_is_never_above_correlation_and_does_not_move(pairs: list[tuple[float, float]], by: float) -> None:
+def test_ccc_is_symmetric_shift_invariant_and_at_most_pearson(pairs: list[tuple[float, float]], by: float) -> None:
     truth, predicted = np.array(pairs).T
     agreed, correlated = MEASURES["ccc"].value(truth, predicted), MEASURES["pearson"].value(truth, predicted)
     if np.isfinite([agreed, correlated]).all():
@@ -187,7 +187,7 @@ def test_agreement_is_never_above_correlation_and_does_not_move(pairs: list[tupl
         assert MEASURES["ccc"].value(truth + by, predicted + by) == pytest.approx(agreed, abs=1e-6)
 
 
-def test_constants_agree_with_nothing() -> None:
+def test_constants_have_no_correlation() -> None:
     truth = np.array([1.1, 1.2, 1.4])
     assert MEASURES["ccc"].value(truth, np.full(3, 0.7)) == pytest.approx(0)
     assert np.isnan(MEASURES["pearson"].value(truth, np.full(3, 0.7)))
@@ -195,7 +195,7 @@ def test_constants_agree_with_nothing() -> None:
     assert np.isnan(MEASURES["ccc"].value([1.1, 1.1], [1.1, 1.1]))
 
 
-def test_what_is_not_known_counts_in_nothing() -> None:
+def test_clips_of_unknown_truth_are_left_out() -> None:
     truth, predicted = clips()
     holes = np.where(np.arange(300) % 3, truth, -1)
     soft = np.where(np.arange(300)[:, None] % 3, 0.7 * np.eye(5)[truth] + 0.06, np.nan)
@@ -216,7 +216,7 @@ def test_what_is_not_known_counts_in_nothing() -> None:
         assert np.isnan(measure.chance(nothing)) or measure.chance(nothing) == measure.chance(part[0]), name
 
 
-def test_cross_entropy_of_soft_labels_is_least_where_they_are_met() -> None:
+def test_cross_entropy_of_soft_labels_is_least_at_the_labels() -> None:
     shares = np.array([[0.5, 0.5, 0], [0.2, 0.3, 0.5], [np.nan] * 3])
     entropy = stats.entropy(shares[:2], axis=1).mean()
     assert MEASURES["cross_entropy"].value(shares, np.nan_to_num(shares)) == pytest.approx(entropy)
@@ -234,7 +234,7 @@ def test_any_of_several_classes_is_right() -> None:
     assert MEASURES["auc"].value(truth, predicted) == pytest.approx(np.mean(areas))
 
 
-def test_several_columns_of_numbers_are_scored_apart() -> None:
+def test_columns_of_numbers_are_scored_separately() -> None:
     pairs = [ratings(seed=seed) for seed in range(3)]
     sums = measures.moments(*(np.stack(side, 1) for side in zip(*pairs, strict=True)))
     assert sums.shape == (3, 8)

@@ -1,4 +1,4 @@
-"""Progress is on standard error, a line now and then, and never on standard output."""
+"""Progress goes to standard error at intervals, and never to standard output."""
 
 import io
 import re
@@ -28,13 +28,13 @@ def test_lines_come_at_intervals_and_at_the_end(
     ]
 
 
-def test_nothing_to_do_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_progress_is_shown_for_no_units(capsys: pytest.CaptureFixture[str]) -> None:
     with progress(0, "reading") as advance:
         advance()
     assert capsys.readouterr() == ("", "")
 
 
-def test_an_error_inside_is_not_swallowed_nor_called_done(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_inside_propagates_and_prints_no_last_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ZeroDivisionError), progress(3, "reading"):
         raise ZeroDivisionError
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""What is wrong with settings is told with its key, and with what was found there."""
+"""Errors in settings name the key and the value that was found."""
 
 from typing import Self
 
@@ -28,17 +28,20 @@ class Whole(Settings):
     span: Span
 
 
-def told(kind: type[Settings], raw: object) -> str:
+def sentence(kind: type[Settings], raw: object) -> str:
     with pytest.raises(ConfigError) as error:
         parse(kind, raw, "here")  # type: ignore[arg-type]
     return str(error.value)
 
 
 def test_an_error_names_its_key_and_what_was_found() -> None:
-    assert told(Span, {"low": "a", "high": 2}) == 'here: low: input should be a valid integer (found "a")'
-    assert told(Whole, {"span": {"low": 3, "high": 2}}) == 'here: span: low is above high (found {"low": 3, "high": 2})'
+    assert sentence(Span, {"low": "a", "high": 2}) == 'here: low: input should be a valid integer (found "a")'
+    assert (
+        sentence(Whole, {"span": {"low": 3, "high": 2}})
+        == 'here: span: low is above high (found {"low": 3, "high": 2})'
+    )
 
 
 def test_an_error_of_all_settings_does_not_repeat_them() -> None:
-    assert told(Span, {"low": 3, "high": 2}) == "here: low is above high"
-    assert told(Span, 7).endswith("(found 7)"), "what are no settings at all is told"
+    assert sentence(Span, {"low": 3, "high": 2}) == "here: low is above high"
+    assert sentence(Span, 7).endswith("(found 7)"), "a value that is no mapping is shown"

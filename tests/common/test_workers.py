@@ -1,4 +1,4 @@
-"""A worker that dies takes one item with it and nothing else."""
+"""If a worker crashes, only the item that caused it is lost."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from mien.common.workers import Lost, spread
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_every_item_is_done_or_lost(workers: int) -> None:
+def test_every_item_is_processed_or_lost(workers: int) -> None:
     kill = signal.SIGKILL
 
     def double(items):
@@ -30,7 +30,7 @@ def test_every_item_is_done_or_lost(workers: int) -> None:
     assert sorted(done) == [2 * item for item in range(15) if item not in (3, 10)]
 
 
-def test_an_error_of_the_function_is_not_swallowed() -> None:
+def test_an_error_of_the_function_is_raised() -> None:
     def wrong(items):
         raise ZeroDivisionError(items[0])
 

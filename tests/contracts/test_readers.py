@@ -104,15 +104,15 @@ def test_a_clip_is_left_out_as_asked_and_listed(name, corpus):
     assert_frame_equal(found.table, rest)
     assert len(found.problems) == 1
     assert found.problems["file"][0] == whole.table["file"].iloc[1]
-    assert found.problems["problem"][0].endswith("left out as asked")
+    assert found.problems["problem"][0].endswith("left out by the option leave_out")
     assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
 
 
-def test_what_cannot_be_left_out_is_told(corpus):
+def test_clips_that_cannot_be_left_out_are_refused(corpus):
     root = corpus("ravdess")
     with pytest.raises(ConfigError, match=r"no clip '03-01-05-02-01-01-9'\. Did you mean '03-01-05-02-01-01-01'\?"):
         read("ravdess", root, {"leave_out": "03-01-05-02-01-01-9"})
-    with pytest.raises(ConfigError, match="names no clip"):
+    with pytest.raises(ConfigError, match="leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP"):
         read("ravdess", root, {"leave_out": " , "})
     with pytest.raises(CorpusError, match="all of its 3 clips"):
         read("ravdess", root, {"leave_out": ",".join(read("ravdess", root).table["clip"])})

@@ -1,11 +1,11 @@
-"""What file names of published corpora tell."""
+"""The file names of published corpora: speaker, sentence, emotion, recording."""
 
 import pytest
 
 from mien.corpora import names
 from mien.errors import ConfigError
 
-TOLD = {
+PARTS = {
     "cremad": ("1074_IWL_ANG_XX", {"speaker": "1074", "sentence": "IWL", "emotion": "anger"}),
     "emodb": ("03a01Fa", {"speaker": "03", "sentence": "a01", "emotion": "happiness"}),
     "enterface": ("s14_an_3", {"speaker": "14", "sentence": "an_3", "emotion": "anger"}),
@@ -22,25 +22,25 @@ TOLD = {
 
 
 def test_every_rule_is_tested():
-    assert set(TOLD) == set(names.RULES)
+    assert set(PARTS) == set(names.RULES)
 
 
-@pytest.mark.parametrize("corpus", TOLD)
-def test_a_name_tells_who_says_what(corpus):
-    stem, expected = TOLD[corpus]
-    assert names.RULES[corpus].told(stem) == expected
-    assert names.RULES[corpus].told(f"x{stem}") is None
+@pytest.mark.parametrize("corpus", PARTS)
+def test_a_name_gives_speaker_sentence_and_emotion(corpus):
+    stem, expected = PARTS[corpus]
+    assert names.RULES[corpus].parse(stem) == expected
+    assert names.RULES[corpus].parse(f"x{stem}") is None
 
 
-@pytest.mark.parametrize("corpus", TOLD)
+@pytest.mark.parametrize("corpus", PARTS)
 def test_a_name_is_of_one_corpus(corpus):
-    stem = TOLD[corpus][0]
-    assert [name for name, rule in names.RULES.items() if rule.told(stem)] == [corpus]
+    stem = PARTS[corpus][0]
+    assert [name for name, rule in names.RULES.items() if rule.parse(stem)] == [corpus]
     assert names.recognise([stem] * 9 + ["readme"]) == corpus
     assert names.recognise([stem] * 8 + ["readme"] * 2) is None
 
 
-def test_the_innermost_folder_tells_the_speaker():
+def test_the_innermost_folder_gives_the_speaker():
     assert names.RULES["ravdess"].folder_speaker("x/Actor_03/Actor_11/03-01.wav") == "11"
     assert names.RULES["enterface"].folder_speaker("subject 6/anger/sentence 1/s6_an_1.avi") == "6"
     assert names.RULES["ravdess"].folder_speaker("Actors_01-24/a.wav") is None
@@ -50,5 +50,7 @@ def test_the_innermost_folder_tells_the_speaker():
 def test_a_corpus_is_found_however_it_is_spelt():
     assert names.find("CREMA-D") == names.find("crema_d") == "cremad"
     assert names.find("msp") is None
-    with pytest.raises(ConfigError, match="Did you mean 'ravdess'"):
+    with pytest.raises(
+        ConfigError, match=r"^unknown corpus with a rule for its file names 'ravdes'\. Did you mean 'ravdess'\?"
+    ):
         names.rule("ravdes")

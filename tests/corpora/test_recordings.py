@@ -1,4 +1,4 @@
-"""The readers on the real corpora at hand: the counts that their publications tell."""
+"""The readers on the real corpora at hand: the counts in their publications."""
 
 import pytest
 
@@ -49,9 +49,9 @@ def test_librispeech_has_16_women_and_12_men(recordings):
     assert found.problems.empty
 
 
-def test_the_misplaced_file_of_a_public_ravdess_is_told_and_left_out(recordings):
+def test_the_misplaced_file_of_a_public_ravdess_is_left_out(recordings):
     found = read("ravdess", recordings / "ravdess-original")
     assert len(found.table) == 6
     assert found.problems.to_numpy().tolist() == [
-        ["Actor_05/03-01-05-01-01-01-02.wav", "the folder says actor 05, the name says actor 02, left out"]
+        ["Actor_05/03-01-05-01-01-01-02.wav", "the folder is of actor 05, the file name of actor 02, left out"]
     ]

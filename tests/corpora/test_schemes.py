@@ -1,4 +1,4 @@
-"""Schemes: what falls into which class, and what is listed because it falls into none."""
+"""Schemes: the class of each emotion, and the list of emotions without a class."""
 
 import pandas as pd
 import pytest
@@ -8,7 +8,7 @@ from mien.errors import ConfigError
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_a_scheme_speaks_canonical_names(name):
+def test_a_scheme_uses_canonical_names(name):
     one = scheme(name)
     assert one.name == name
     assert len(set(one.classes)) == len(one.classes)
@@ -18,7 +18,7 @@ def test_a_scheme_speaks_canonical_names(name):
     assert all(one.label(name) == {name} for name in one.classes)
 
 
-def test_class_counts_are_the_corpora_s():
+def test_a_scheme_has_as_many_classes_as_its_corpus():
     counts = {name: len(scheme(name).classes) for name in SCHEMES}
     assert counts | {"emodb": 7, "nemo": 6, "ravdess": 8, "iemocap": 4, "cmu_mosei": 7, "toy": 6, "none": 0} == counts
     assert set(scheme("shared").classes) == set(scheme("emodb").classes) & set(scheme("ravdess").classes)
@@ -32,10 +32,10 @@ def test_iemocap_merges_excitement_into_happiness_and_nothing_else():
 
 def test_emovoxceleb_merges_what_is_rare_in_interviews_into_one_class():
     found = scheme("emovoxceleb")
-    told = {"neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"}
-    rare = {emotion for emotion in told if found.label(emotion) == {"other"}}
+    emotions = {"neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt"}
+    rare = {emotion for emotion in emotions if found.label(emotion) == {"other"}}
     assert rare == {"disgust", "fear", "contempt", "surprise"}
-    assert {one for emotion in told for one in found.label(emotion)} == set(found.classes)
+    assert {one for emotion in emotions for one in found.label(emotion)} == set(found.classes)
     assert len(found.classes) == 5
 
 
@@ -70,7 +70,7 @@ def test_every_clip_has_a_label_or_was_unknown_or_is_counted():
         assert labels.notna().sum() + sum(lost.values()) + 1 == len(emotions)
 
 
-def test_nothing_in_nothing_out():
+def test_no_emotions_give_no_labels():
     labels, lost = apply(scheme("emodb"), pd.Series([], dtype="str"))
     assert (len(labels), lost) == (0, {})
 
@@ -95,11 +95,11 @@ def test_usual_spellings_have_one_name(spelling, name):
     assert canonical(spelling) == name
 
 
-def test_synonyms_are_no_names_and_lead_to_names():
+def test_synonyms_are_not_canonical_and_lead_to_canonical_names():
     assert not set(SYNONYMS) & set(EMOTIONS)
     assert set(SYNONYMS.values()) <= set(EMOTIONS)
 
 
 def test_an_unknown_scheme_suggests_the_nearest():
-    with pytest.raises(ConfigError, match="'ravdess'"):
+    with pytest.raises(ConfigError, match=r"^unknown scheme 'ravdes'\. Did you mean 'ravdess'\?"):
         scheme("ravdes")

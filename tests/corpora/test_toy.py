@@ -1,4 +1,4 @@
-"""The toy corpus: its factors are what the settings say, and its emotions are neither told by one number nor hidden."""
+"""The toy corpus: its factors follow the settings, and its emotions can be learnt, but not from a single number."""
 
 from hashlib import sha256
 from itertools import pairwise
@@ -23,7 +23,7 @@ from mien.corpora.readers.toy import read
 from mien.corpora.toy import ToyConfig, generate
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import EFFECTS, express
-from mien.corpora.toy.people import EMOTIONS, PITCHES, draw
+from mien.corpora.toy.people import EMOTIONS, PITCHES, sample_people
 from mien.corpora.toy.plan import plan
 from mien.corpora.toy.voice import SOUNDS, spell
 from mien.errors import CorpusError
@@ -36,7 +36,7 @@ CHANCE = 1 / 6
 
 def table_of(config):
     """The plan of a corpus as a table; no media are made."""
-    people = draw(config.people, np.random.default_rng(0))
+    people = sample_people(config.people, np.random.default_rng(0))
     rows = [
         (clip.name, clip.person.name, clip.person.gender, clip.person.own, clip.emotion, clip.sentence, clip.modality)
         for clip in plan(config, people, np.random.default_rng(1))
@@ -53,11 +53,11 @@ def pictures(file, pixels="gray"):
         return np.stack([frame.to_ndarray(format=pixels) for frame in container.decode(video=0)])
 
 
-# What is planned
+# The plan
 
 
 @pytest.mark.parametrize("entanglement", [0.0, 0.5, 0.8, 1.0])
-def test_entanglement_is_how_often_the_own_emotion_is_met(entanglement):
+def test_entanglement_sets_how_often_the_own_emotion_occurs(entanglement):
     table = table_of(ToyConfig(people=12, clips=2400, entanglement=entanglement))
     expected = entanglement + (1 - entanglement) / 6
     found = (table["emotion"] == table["own"]).mean()
@@ -73,7 +73,7 @@ def test_with_full_entanglement_each_person_has_one_emotion():
     table = table_of(ToyConfig(people=12, entanglement=1.0))
     assert table.groupby("speaker")["emotion"].nunique().eq(1).all()
     assert set(table["emotion"]) == set(EMOTIONS)
-    assert pd.crosstab(table["emotion"], table["gender"]).nunique().eq(1).all(), "gender would tell the emotion"
+    assert pd.crosstab(table["emotion"], table["gender"]).nunique().eq(1).all(), "else gender would predict the emotion"
 
 
 @pytest.mark.parametrize("entanglement", [0.0, 0.5, 1.0])
@@ -83,13 +83,13 @@ def test_clip_names_are_unique_and_sentences_taken_in_turn(entanglement):
     assert pd.crosstab(table["speaker"], table["sentence"]).eq(6).all(axis=None)
 
 
-def test_as_many_clips_lack_a_modality_as_asked():
+def test_the_setting_missing_is_the_share_of_clips_with_one_modality():
     counts = table_of(ToyConfig(missing=0.25))["modality"].value_counts()
     assert counts.to_dict() == {"voice+face": 180, "voice": 30, "face": 30}
 
 
-def test_people_are_told_apart_and_lie_in_the_range_of_their_gender():
-    people = draw(10, np.random.default_rng(3))
+def test_people_differ_and_are_in_the_range_of_their_gender():
+    people = sample_people(10, np.random.default_rng(3))
     assert [person.gender for person in people] == ["female", "male"] * 5
     for gender, (low, high) in PITCHES.items():
         pitches = sorted(person.pitch for person in people if person.gender == gender)
@@ -101,22 +101,22 @@ def test_sentences_consist_of_known_sounds():
     assert all(sound in SOUNDS for sentence in SENTENCES for sound in spell(sentence))
 
 
-# How hard it is
+# Difficulty
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_difficulty_is_the_share_of_chance_in_an_expression(emotion):
+def test_difficulty_is_the_share_of_noise_in_an_expression(emotion):
     at = {difficulty: express(emotion, 1.2, difficulty, np.random.default_rng(5)) for difficulty in (0.0, 0.4, 1.0)}
     np.testing.assert_allclose(at[0.0], 1.2 * np.array(EFFECTS[emotion]), atol=1e-12)
     np.testing.assert_allclose(at[0.4], 0.6 * np.array(at[0.0]) + 0.4 * np.array(at[1.0]), atol=1e-12)
-    assert at[1.0] == express("neutral", 1.2, 1.0, np.random.default_rng(5)), "all of it is chance"
+    assert at[1.0] == express("neutral", 1.2, 1.0, np.random.default_rng(5)), "all of it is noise"
 
 
-def test_chance_is_as_large_as_the_emotions_differ():
-    draws = np.array([express("neutral", 1.0, 1.0, np.random.default_rng(seed)) for seed in range(2000)])
+def test_noise_is_as_large_as_the_differences_of_emotions():
+    samples = np.array([express("neutral", 1.0, 1.0, np.random.default_rng(seed)) for seed in range(2000)])
     emotions = np.array(list(EFFECTS.values()))
-    np.testing.assert_allclose(draws.std(axis=0), emotions.std(axis=0), rtol=0.06)
-    np.testing.assert_allclose(draws.mean(axis=0), 0, atol=0.1 * emotions.std(axis=0).max())
+    np.testing.assert_allclose(samples.std(axis=0), emotions.std(axis=0), rtol=0.06)
+    np.testing.assert_allclose(samples.mean(axis=0), 0, atol=0.1 * emotions.std(axis=0).max())
 
 
 class Decoded(NamedTuple):
@@ -150,7 +150,7 @@ def recall(model, values, labels, groups, folds=5):
     return recall_score(labels, predicted, average="macro")
 
 
-def test_no_single_number_tells_the_emotion(decoded):
+def test_no_single_number_predicts_the_emotion(decoded):
     table = decoded.table
     numbers = {
         "mean f0": np.log(table["f0"].to_numpy()),
@@ -164,15 +164,15 @@ def test_no_single_number_tells_the_emotion(decoded):
             assert score < CHANCE + 0.15, (name, model, score)
 
 
-def test_raw_means_tell_some_of_the_emotion_but_not_most(decoded):
+def test_raw_means_predict_the_emotion_in_part(decoded):
     values = np.hstack([decoded.means, decoded.pixels[:, ::4]])
-    heard = recall(LinearSVC(C=0.001), values, decoded.table["emotion"], decoded.table["sentence"], 4)
-    unheard = recall(LinearSVC(C=0.001), values, decoded.table["emotion"], decoded.table["speaker"])
-    assert CHANCE + 0.05 < unheard < 0.9
-    assert heard < 0.9
+    seen = recall(LinearSVC(C=0.001), values, decoded.table["emotion"], decoded.table["sentence"], 4)
+    unseen = recall(LinearSVC(C=0.001), values, decoded.table["emotion"], decoded.table["speaker"])
+    assert CHANCE + 0.05 < unseen < 0.9
+    assert seen < 0.9
 
 
-def test_emotion_is_learnt_from_the_voices_of_others(decoded):
+def test_emotion_is_learnt_for_the_voices_of_unseen_speakers(decoded):
     values = np.hstack([decoded.means, decoded.spreads])
     model = RidgeClassifier(100)
     assert recall(model, values, decoded.table["emotion"], decoded.table["speaker"]) > CHANCE + 0.1
@@ -180,20 +180,20 @@ def test_emotion_is_learnt_from_the_voices_of_others(decoded):
     assert abs(recall(model, values, shuffled, decoded.table["speaker"]) - CHANCE) < 0.1, "the control"
 
 
-def test_voice_and_face_tell_the_person_whatever_is_said(decoded):
+def test_voice_and_face_predict_the_person_in_any_sentence(decoded):
     for values in (decoded.means, decoded.pixels):
         assert recall(RidgeClassifier(100), values, decoded.table["speaker"], decoded.table["sentence"], 4) > 0.5
 
 
-# What is written
+# The files
 
 
-def test_praat_hears_the_pitch_that_the_labels_tell(decoded):
+def test_praat_measures_the_pitch_in_the_labels(decoded):
     errors = []
     for waveform, f0 in list(zip(decoded.waveforms, decoded.table["f0"], strict=True))[:40]:
         pitch = parselmouth.Sound(waveform.astype(float), 16_000).to_pitch(pitch_floor=60, pitch_ceiling=500)
-        heard = pitch.selected_array["frequency"]
-        errors.append(12 * np.log2(np.median(heard[heard > 0]) / f0))
+        measured = pitch.selected_array["frequency"]
+        errors.append(12 * np.log2(np.median(measured[measured > 0]) / f0))
     assert abs(np.median(errors)) < 0.3
     assert np.mean(np.abs(errors) < 1) > 0.9
 
@@ -240,7 +240,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     assert not one & other
 
 
-def test_an_interrupted_corpus_is_made_again_and_a_complete_one_left_alone(tmp_path):
+def test_an_interrupted_corpus_is_made_again_a_complete_one_is_kept(tmp_path):
     config = ToyConfig(people=2, clips=4)
     generate(tmp_path, config)
     whole = hashes(tmp_path)
@@ -255,9 +255,9 @@ def test_an_interrupted_corpus_is_made_again_and_a_complete_one_left_alone(tmp_p
 
 
 @pytest.mark.parametrize("there", ["labels.csv", "holiday.jpg"])
-def test_a_folder_that_holds_something_else_is_refused(tmp_path, there):
+def test_a_folder_with_other_files_is_refused(tmp_path, there):
     (tmp_path / there).write_text("x")
-    with pytest.raises(CorpusError, match="empty folder"):
+    with pytest.raises(CorpusError, match="contains other files than this toy corpus; choose an empty folder"):
         generate(tmp_path, ToyConfig(people=2, clips=2))
     assert [path.name for path in tmp_path.iterdir()] == [there]
 
@@ -266,7 +266,9 @@ def test_other_settings_and_a_file_in_the_way_are_refused(tmp_path):
     generate(tmp_path / "toy", ToyConfig(people=2, clips=2))
     with pytest.raises(CorpusError, match="empty folder"):
         generate(tmp_path / "toy", ToyConfig(people=2, clips=3))
-    with pytest.raises(CorpusError, match="in the way"):
+    with pytest.raises(
+        CorpusError, match=r"labels\.csv: is a file, and the toy corpus needs a folder; choose another name"
+    ):
         generate(tmp_path / "toy" / "labels.csv", ToyConfig())
 
 

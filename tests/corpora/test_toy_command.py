@@ -1,4 +1,4 @@
-"""`python -m mien.corpora.toy`: what it makes, says and refuses; and the clips outside of the entanglement."""
+"""`python -m mien.corpora.toy`: its files, output and refusals; and the clips that are exempt from the entanglement."""
 
 import json
 
@@ -9,14 +9,14 @@ import pytest
 from mien.corpora.readers.toy import read
 from mien.corpora.toy import ToyConfig
 from mien.corpora.toy.__main__ import main
-from mien.corpora.toy.people import draw
+from mien.corpora.toy.people import sample_people
 from mien.corpora.toy.plan import plan
 
 SMALL = ["people=2", "clips=12", "seconds=1", "size=32", "frame_rate=5"]
 
 
 def planned(config):
-    people = draw(config.people, np.random.default_rng(0))
+    people = sample_people(config.people, np.random.default_rng(0))
     rows = [
         (clip.name, clip.person.name, clip.person.own, clip.emotion, clip.balanced)
         for clip in plan(config, people, np.random.default_rng(1))
@@ -41,29 +41,29 @@ def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(share, cli
 
 def test_a_balanced_share_without_a_whole_round_is_refused():
     assert ToyConfig(people=5, clips=70, balanced=0.4).spared(14) == 6
-    with pytest.raises(ValueError, match=r"is 0\.3 of 14 clips a person, which is no round of the 6 emotions"):
+    with pytest.raises(ValueError, match=r"is 0\.3 of 14 clips a person, less than one round of the 6 emotions"):
         ToyConfig(people=5, clips=70, balanced=0.3)
 
 
 def test_the_command_makes_the_corpus_and_counts_it(tmp_path, capsys):
     out = tmp_path / "toy"
     assert main([str(out), *SMALL, "entanglement=1", "balanced=0.99"]) == 0
-    said = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     table = read(out).table
     assert set(table["sampling"]) == {"balanced"}
-    assert said[0] == f"{out}: 12 clips of 2 people, 32 x 32 px"
-    assert said[1].startswith(
-        "balanced: 12 clips, 16.7% of the person's own emotion (expected 16.7%), 10 of another one"
+    assert lines[0] == f"{out}: 12 clips of 2 people, 32 x 32 px"
+    assert lines[1].startswith(
+        "balanced: 12 clips, 16.7% with the person's own emotion (expected 16.7%), 10 with another one"
     )
-    assert said[1].endswith("anger 2, disgust 2, fear 2, happiness 2, neutral 2, sadness 2")
+    assert lines[1].endswith("anger 2, disgust 2, fear 2, happiness 2, neutral 2, sadness 2")
     assert main([str(out), *SMALL, "entanglement=1"]) == 2, "other settings"
     assert "choose an empty folder" in capsys.readouterr().err
 
 
-def test_without_a_balanced_share_the_corpus_is_described_as_before_it_was_known(tmp_path, capsys):
-    assert main([str(tmp_path), *SMALL, "clips=2"]) == 2, "told twice"
+def test_without_a_balanced_share_there_is_no_column_for_it(tmp_path, capsys):
+    assert main([str(tmp_path), *SMALL, "clips=2"]) == 2, "clips is given twice"
     assert main([str(tmp_path), "people=2", "clips=4", "seconds=1", "size=32", "frame_rate=5", "entanglement=1"]) == 0
-    assert "entangled: 4 clips, 100.0% of the person's own emotion (expected 100.0%)" in capsys.readouterr().out
+    assert "entangled: 4 clips, 100.0% with the person's own emotion (expected 100.0%)" in capsys.readouterr().out
     assert "sampling" not in read(tmp_path).table
     assert "balanced" not in json.loads((tmp_path / "toy.json").read_text())
 
@@ -71,12 +71,12 @@ def test_without_a_balanced_share_the_corpus_is_described_as_before_it_was_known
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "0 folders are named"),
-        (["one", "two"], "2 folders are named"),
+        ([], "0 folders are given, and one is needed"),
+        (["one", "two"], "2 folders are given, and one is needed"),
         (["toy", "peple=3"], "unknown key 'peple'. Did you mean 'people'?"),
         (["toy", "people=1"], "people: input should be greater than or equal to 2 (found 1)"),
-        (["toy", "clips=[3"], "'clips=[3': not a value"),
-        (["toy", "clips=3", "clips=4"], "'clips' is told twice"),
+        (["toy", "clips=[3"], "'clips=[3' is not a value"),
+        (["toy", "clips=3", "clips=4"], "'clips' is given twice"),
         (["toy", "size=33"], "size: input should be a multiple of 2"),
     ],
 )
@@ -87,7 +87,7 @@ def test_what_is_not_understood_is_refused_and_nothing_is_written(words, sentenc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
+def test_a_place_that_cannot_be_written_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     assert main([str(tmp_path / "file" / "toy"), "clips=1"]) == 2
     assert "not a directory" in capsys.readouterr().err
@@ -95,5 +95,5 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path, capsys):
 
 def test_help_names_every_setting(capsys):
     assert main(["--help"]) == 0
-    said = capsys.readouterr().out
-    assert all(f"  {name}=" in said for name in ToyConfig.model_fields)
+    text = capsys.readouterr().out
+    assert all(f"  {name}=" in text for name in ToyConfig.model_fields)

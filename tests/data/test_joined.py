@@ -8,7 +8,7 @@ import pytest
 
 from mien.corpora.corpus import Problem, check, problem_table
 from mien.data import prepared
-from mien.data.joined import Joined, apart
+from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.errors import CorpusError, LeakError
 
@@ -45,7 +45,7 @@ def test_the_same_folders_give_the_same_table_in_any_order(tmp_path):
     assert table["rating"].dtype == "float64"
     assert table["session"].dropna().tolist() == ["1", "1"]
     assert table["level"].tolist() == ["low", "high", "1.5", "2", "3", "4"]
-    assert apart("b/08/0") == ("b", "08/0")
+    assert one.own("b/08/0") == ("b", "08/0")
 
 
 def test_the_card_lists_every_corpus_and_hashes_all_tables(tmp_path):
@@ -86,3 +86,20 @@ def test_a_corpus_with_a_column_corpus_of_its_own_is_refused(tmp_path):
     write(tmp_path / "b", "table", ["x"], seed=2)
     with pytest.raises(CorpusError, match="has a column 'corpus' of its own"):
         Joined.open({"a": tmp_path / "a", "b": tmp_path / "b"})
+
+
+def test_one_folder_stays_as_it_is(tmp_path):
+    alone = write(tmp_path / "a", "table", ["x"], seed=1)
+    one = Joined.open(tmp_path / "a")
+    pd.testing.assert_frame_equal(one.table, Prepared.open(tmp_path / "a").table)
+    assert (one.card, one.place) == (alone.card, alone.place)
+    assert one.own("x/0") == ("", "x/0")
+    row = one.table.iloc[0]
+    assert one.media(row) == one.rows("", one.table).pipe(lambda table: one.parts[""].media(table.iloc[0]))
+
+
+def test_media_of_several_lie_each_in_its_own_root(tmp_path):
+    roots = [write(tmp_path / name, "table", ["x"], seed=seed).card["root"] for seed, name in enumerate("ab")]
+    both = Joined.open({"a": tmp_path / "a", "b": tmp_path / "b"})
+    assert {str(both.media(row).parents[1]) for _, row in both.table.iterrows()} == set(roots)
+    assert [row for name in both.parts for row in both.rows(name, both.table)["clip"]] == both.table["clip"].tolist()

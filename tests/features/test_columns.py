@@ -7,6 +7,7 @@ import torch
 
 from mien import features
 from mien.corpora.corpus import typed
+from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.data.store import ColumnStore, open_store
 from mien.errors import ConfigError
@@ -70,7 +71,7 @@ def test_what_the_table_has_not_is_refused_by_name(names, dimension, message):
 
 
 def test_the_store_needs_no_extraction(tmp_path):
-    store = open_store(Prepared(tmp_path, TABLE, {}), "columns", config("AU*_r", dimension=2))
+    store = open_store(Joined.of(Prepared(tmp_path, TABLE, {})), "columns", config("AU*_r", dimension=2))
     assert isinstance(store, ColumnStore)
     assert store.missing(["a", "c"]) == []
     assert store.extract(["a", "c"]).empty

@@ -10,6 +10,7 @@ import torch
 from mien import features
 from mien.common.files import sha256
 from mien.corpora.toy.write import write_mp4, write_wav
+from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.data.store import FeatureStore, open_store, target
 from mien.errors import ConfigError
@@ -75,7 +76,7 @@ def test_a_clip_without_pictures_has_no_frames_and_is_not_missing(store):
 
 
 def test_vectors_of_sound_have_no_reasons_and_are_all_valid(corpus):
-    sound = open_store(corpus, "logmel", features.parse("logmel", {}))
+    sound = open_store(Joined.of(corpus), "logmel", features.parse("logmel", {}))
     assert sound.extract(["voice"]).empty
     assert sound.valid("voice").all()
     assert len(sound.valid("voice")) == sound.length("voice") > 0

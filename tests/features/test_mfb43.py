@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from mien.features import extract, feature, parse
 
 
-def test_it_is_logmel_and_prosody_side_by_side() -> None:
+@pytest.mark.parametrize("changes", [{}, {"speed": 1.2}])
+def test_it_is_logmel_and_prosody_side_by_side(changes: dict[str, object]) -> None:
     rng = np.random.default_rng(0)
     waveforms = [(0.1 * rng.standard_normal(samples)).astype(np.float32) for samples in (12_345, 0, 900)]
-    both = extract("mfb43", waveforms, parse("mfb43", {}))
-    mels, prosody = (extract(name, waveforms, parse(name, {})) for name in ("logmel", "prosody"))
+    both = extract("mfb43", waveforms, parse("mfb43", changes))
+    mels, prosody = (extract(name, waveforms, parse(name, changes)) for name in ("logmel", "prosody"))
     for frames, left, right in zip(both, mels, prosody, strict=True):
         assert frames.shape[1] == 43
         np.testing.assert_array_equal(frames[:, :40], left)

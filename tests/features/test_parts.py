@@ -9,7 +9,7 @@ from mien import features
 from mien.corpora.toy import voice
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import express
-from mien.corpora.toy.people import draw
+from mien.corpora.toy.people import sample_people
 from mien.features._parts import LOCAL, extract_parts
 
 SOUND = 0.1 * np.random.default_rng(0).standard_normal(40_000).astype(np.float32)
@@ -49,7 +49,7 @@ def test_what_is_alone_or_off_the_grid_is_extracted_as_it_is(name):
 def speech():
     """Toy people, one after the other, about 15 s."""
     rng = np.random.default_rng(0)
-    people = draw(3, rng)
+    people = sample_people(3, rng)
     sentences = [
         voice.speak(sentence, person, express(emotion, 1.0, 0.1, rng), seconds=2.0, snr=30.0, rng=rng).samples
         for person in people

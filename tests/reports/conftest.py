@@ -157,7 +157,7 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
     """Probes whose score above chance follows `LEAK`.
 
     Args:
-        run: whose cells are told of.
+        run: the run of the cells.
         strongest: with a row for the mlp as the strongest, which runs of earlier versions have not.
         thorough: with LEACE, other factors, verification, dependence, floors and ceilings.
     """
@@ -186,15 +186,15 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
                 rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))
                 rows.append(row(place, "speaker", chance, 0, **side, probe="kernel", measure="hsic"))
         if thorough:
-            strangers = {"speakers": "unseen", "probe": "strongest"}
-            rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **strangers))
-            rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **strangers))
-            rows.append(row(place, "gender", 1 / 2, 0.4, **strangers))
+            unseen = {"speakers": "unseen", "probe": "strongest"}
+            rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **unseen))
+            rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **unseen))
+            rows.append(row(place, "gender", 1 / 2, 0.4, **unseen))
             rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unseen", probe="cosine", measure="eer"))
             floor = {"embedding": "emotion label", "model": "baseline", "fold": cell.fold, "seed": None}
-            told = {"speakers": "seen", "probe": "strongest", "role": "floor"}
-            rows.append(row(floor, "speaker", 1 / 8, 0.02, **told))
-            rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **told | {"role": "ceiling"}))
+            level = {"speakers": "seen", "probe": "strongest", "role": "floor"}
+            rows.append(row(floor, "speaker", 1 / 8, 0.02, **level))
+            rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **level | {"role": "ceiling"}))
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
@@ -218,7 +218,7 @@ def audited(make_run: Callable[..., Run]) -> Run:
     leak = {"finding": "same-sentence", "severity": "leak", "rows": rows, "text": "300 clips are said again."}
     note = {"finding": "missing-class", "severity": "note", "rows": [], "text": "Fold 1 has no disgust."}
     marks = ["heard: 1 of 1 speakers (fold 0)", "accepted, same-sentence: 300 sentences (fold 0)"]
-    told = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": marks}
+    examined = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": marks}
     source = {"licence": "free for research", "source": "https://example.org (somewhere)"}
-    run.write_json("certificate.json", run.certificate | told | source | {"findings": [leak, note]})
+    run.write_json("certificate.json", run.certificate | examined | source | {"findings": [leak, note]})
     return run

@@ -1,4 +1,4 @@
-"""The page of a comparison asks for nothing, escapes what it is told, and is bold only where something is separable."""
+"""The page of a comparison loads nothing, escapes text, and is bold only for separable differences."""
 
 import re
 from collections.abc import Callable
@@ -45,15 +45,15 @@ def test_bold_is_what_is_separable_and_nothing_else(found: Comparison) -> None:
     assert "separably" not in " ".join(text(quiet).split("*")[0].split())
 
 
-def test_text_fits_a_terminal_and_tells_who_is_best(found: Comparison) -> None:
-    told = text(found)
-    assert max(map(len, told.splitlines())) <= WIDTH
-    assert told.startswith("MARK: Heard")
+def test_text_fits_a_terminal_and_names_the_best_system(found: Comparison) -> None:
+    shown = text(found)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert shown.startswith("MARK: Heard")
     best = found.systems.sort_values("uar").iloc[-1]
-    assert f"is {best['system']}'s: {100 * best['uar']:.1f}" in " ".join(told.split()).replace(
+    assert f"is {best['system']}'s: {100 * best['uar']:.1f}" in " ".join(shown.split()).replace(
         "\N{NO-BREAK SPACE}", " "
     )
-    assert "not separable" in told
+    assert "not separable" in shown
 
 
 def test_hostile_names_stay_names(found: Comparison) -> None:
@@ -75,8 +75,8 @@ def test_hostile_names_stay_names(found: Comparison) -> None:
 
 
 @pytest.mark.parametrize(
-    ("p", "told"),
+    ("p", "expected"),
     [(0.0004, "< .001"), (0.0196, ".020"), (0.05, ".050"), (0.5, ".50"), (1.0, "1.00"), (None, "\N{EN DASH}")],
 )
-def test_a_probability_has_no_zero_in_front(p: float | None, told: str) -> None:
-    assert probability(p) == told
+def test_a_probability_has_no_zero_in_front(p: float | None, expected: str) -> None:
+    assert probability(p) == expected

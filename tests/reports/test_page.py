@@ -86,7 +86,7 @@ def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str)
         for model, part in test.groupby("model")
     }
     best = max(score, key=score.__getitem__)
-    assert f"On people never heard in training {best} reaches the highest UAR: {100 * score[best]:.1f} %" in text
+    assert f"On unseen speakers {best} reaches the highest UAR: {100 * score[best]:.1f} %" in text
     assert re.search(r"\(95 % interval over 10 speakers [\d.]+ to [\d.]+, chance 14.3\); it is above", text)
     for value in score.values():
         assert f"{100 * value:.1f}" in text
@@ -94,33 +94,34 @@ def test_the_answer_is_the_figures(small: Run, small_page: str, small_text: str)
     measured = small.leakage
     assert measured is not None
     rows = measured[(measured["speakers"] == "seen") & (measured["probe"] == "strongest")]
-    heard = rows.groupby("model")["score"].mean()
+    means = rows.groupby("model")["score"].mean()
     most, least = (
-        f"at most {100 * heard.max():.1f} % from emotion_only (95 %",
-        f"at least {100 * heard.min():.1f} % from MEnAN",
+        f"at most {100 * means.max():.1f} % from emotion_only (95 %",
+        f"at least {100 * means.min():.1f} % from MEnAN",
     )
     assert re.search(
-        rf"Of the speaker, the strongest probe still reads {re.escape(most)} interval .*{re.escape(least)}", text
+        rf"The strongest probe identifies seen speakers with a UAR of {re.escape(most)} interval .*{re.escape(least)}",
+        text,
     )
-    assert "In each of the 10 folds nobody is in two parts; 8 kinds of leak were not examined." in text
+    assert "In each of the 10 folds no speaker is in two splits; 8 kinds of leak were not examined." in text
     assert small_page.split('<div class="answer">')[1].split("</div>")[0].count("<p") == 3
 
 
 def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str) -> None:
-    told = "Bar: 95 % bootstrap interval over units of folds, seeds averaged within a fold: 10 folds, 10 units."
-    assert small_text.count(told) == 2
+    caption = "Bar: 95 % bootstrap interval over units of folds, averaged over seeds within a fold: 10 folds, 10 units."
+    assert small_text.count(caption) == 2
     found = leaks.speaker(small)
     assert set(found["interval"]) == {"folds"}
     for row in found[found["strongest"]].to_dict("records"):
         assert words.span(row["low"], row["high"]) in small_text
         assert min(row["parts"]) <= row["low"] <= row["score"] <= row["high"] <= max(row["parts"])
     single = words.bars(found.assign(interval="training"))
-    few = f"of a single training, the mean of them, since units of folds are fewer than {FEWEST_UNITS}"
+    few = f"of a single training run, mean over runs, as there are fewer than {FEWEST_UNITS} units of folds"
     assert single == f"Bar: 95 % bootstrap interval {few}."
     mixed = words.bars(found.assign(interval=["training", *found["interval"][1:]]))
-    assert mixed == f"{told.removesuffix('.')}; or {few}."
+    assert mixed == f"{caption.removesuffix('.')}; or {few}."
     twins = words.bars(found.assign(units=5))
-    assert "10 folds, 5 units (folds that train on the same people are one)" in twins
+    assert "10 folds, 5 units (folds with the same training speakers count as one)" in twins
 
 
 def test_p_is_that_of_the_audit(audited: Run) -> None:
@@ -141,14 +142,14 @@ def test_p_is_that_of_the_audit(audited: Run) -> None:
     assert both["p"].to_numpy() == pytest.approx(both["p_corrected_audit"].to_numpy())
     one = both[(both["model"] == "MEnAN") & (both["embedding"] == "main") & (both["probe"] == "strongest")]
     side = one[(one["speakers"] == "unseen") & (one["measure"] == "uar")].set_index("factor")["p"]
-    # twice the mean over folds of 1.5 p, then Holm over the three and the speaker of people heard
+    # twice the mean over folds of 1.5 p, then Holm over the three and the speaker of seen speakers
     assert side.to_dict() == pytest.approx({"speaker": 0.048, "emotion": 0.12, "gender": 0.9})
 
 
 def test_sections_and_notes(small_text: str) -> None:
     text = small_text
-    assert text.count("people who validate one fold are tested in another") == 1
-    assert "Leave one speaker out: 10 folds; speakers in a fold: 8 train, 1 validate, 1 tested" in text
+    assert text.count("the validation speakers of one fold are tested in another.") == 1
+    assert "Leave one speaker out: 10 folds; speakers in a fold: 8 training, 1 validation, 1 test" in text
     assert "In each of the 10 folds the speakers of training, validation and test are disjoint." in text
     assert "The certificate holds the SHA-256 of 140 files." in text
     assert "Fold 1, test (08): no clip of disgust." in text
@@ -158,39 +159,38 @@ def test_sections_and_notes(small_text: str) -> None:
     assert "is not finished" not in text
 
 
-def test_the_nearest_provenance_is_told(small: Run) -> None:
-    told = {key: source for key, _, source in page._settings(small)}
-    assert told["models.MEnAN.embeddings.main.tasks.emotion"] == "assumed"
-    assert told["models.emotion_only.embeddings.main.tasks.emotion"] == "paper"
-    assert told["training.epochs"] == "ours"
-    assert told["training.batch"] == ""
-    assert not {key for key in told if key.startswith(("reference", "provenance"))}
+def test_the_nearest_provenance_is_shown(small: Run) -> None:
+    sources = {key: source for key, _, source in page._settings(small)}
+    assert sources["models.MEnAN.embeddings.main.tasks.emotion"] == "assumed"
+    assert sources["models.emotion_only.embeddings.main.tasks.emotion"] == "paper"
+    assert sources["training.epochs"] == "ours"
+    assert sources["training.batch"] == ""
+    assert not {key for key in sources if key.startswith(("reference", "provenance"))}
 
 
-def test_without_leakage_it_says_so_and_a_shared_speaker_is_told_in_bold(make_run: Maker) -> None:
+def test_missing_leakage_and_a_shared_speaker_are_reported(make_run: Maker) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
     run.splits[2]["train"]["speakers"].append(run.splits[2]["test"]["speakers"][0])
     assert page._rotates(run)
     run.splits[3]["validation"]["speakers"].append(run.splits[3]["test"]["speakers"][0])
-    assert not page._rotates(run), "somebody validates and is tested in one fold"
+    assert not page._rotates(run), "a speaker is in validation and test of one fold"
     run.splits[3]["validation"]["speakers"].pop()
     text = text_of(run)
-    assert "A speaker is in two parts of fold 2: scores of it are not speaker-independent." in text
-    assert "Leakage was not measured in this run" in text
-    assert "What is left of the speaker was not measured in this run." in text
+    assert "In fold 2 a speaker is in two splits: its scores are not speaker-independent." in text
+    assert text.count("Speaker leakage was not measured in this run.") == 2, "in the answer, and in the section"
     assert "Differences between models" not in text
 
 
-def test_text_is_never_markup_and_what_an_unfinished_run_of_an_earlier_version_lacks_is_told(make_run: Maker) -> None:
+def test_text_is_escaped_and_gaps_of_an_older_run_are_reported(make_run: Maker) -> None:
     run = make_run(models=("MEnAN", "multitask"), seeds=(0,), clips=8, epochs=2, strongest=False)
     hostile = run.experiment.model_copy(update={"title": "<script>alert(1)</script>", "cost": "a & b < c"})
     run.cell("MEnAN", 3, 0).weights.unlink()
     html = page.render(Run(run.folder, hostile))
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
-    assert "19 of 20 trainings" in html
+    assert "The run is not finished: this page shows 19 of 20 training runs (model, fold, seed)." in html
     text = re.sub(r"\s+", " ", plain(html))
-    before = "What is left of the speaker was measured before the strongest probe was chosen on validation clips; "
+    before = "Speaker leakage was measured before the strongest probe was chosen on validation clips; "
     assert text.count(before + "'mien audit RUN' measures it again.") == 2, "in the answer, and in the section"
     assert "UAR of the probe" not in text
     assert leaks.stale(run)
@@ -212,7 +212,7 @@ def test_forty_trainings_stay_small(make_run: Maker) -> None:
     assert path.stat().st_size < 1_000_000
 
 
-def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) -> None:
+def test_a_thorough_audit_has_its_floors_and_its_marks(audited: Run) -> None:
     html = page.render(audited)
     found = Reader(html)
     assert len(found.ids) == len(set(found.ids))
@@ -223,7 +223,7 @@ def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) ->
     tables = html[html.index("<main>") : html.index('<section id="split">')].count('<div class="wide" role="region"')
     assert text.count(mark) == 1
     assert text.count("Marked: same-sentence; see top.") >= tables > 10
-    table = text[text.index("People heard in trainingemotion_only") :]
+    table = text[text.index("Seen speakersemotion_only") :]
     measured = audited.leakage
     assert measured is not None
     rows = measured[(measured["factor"] == "speaker") & (measured["speakers"] == "seen")]
@@ -240,7 +240,7 @@ def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) ->
     assert "mlp" in text
     assert "EER, %" in text
     assert "Other factors" in text
-    assert "; after LEACE it reads" in text
+    assert "; after LEACE it reaches" in text
     assert text.count("emotion label: ") == 0, "floors of the speaker are no floors of gender"
     assert "near-duplicate: no media" in text
     assert "300 rows" in text
@@ -249,7 +249,7 @@ def test_a_thorough_audit_is_told_with_its_floors_and_its_marks(audited: Run) ->
     assert "licence of emodb free for research; example.org (somewhere)" in re.sub(r"(emodb)(free)", r"\1 \2", text)
 
 
-def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: str) -> None:
+def test_scores_are_by_gender_and_beside_listeners(small: Run, small_text: str) -> None:
     test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
     men = test[test["speaker"].isin(["03", "10", "11", "12", "15"])]
     women = test.drop(men.index)
@@ -267,12 +267,12 @@ def test_people_are_told_by_gender_and_beside_listeners(small: Run, small_text: 
     assert f"{100 * share.min():.1f}" in extremes
 
 
-def test_certainty_is_measured_on_test(small: Run, small_text: str) -> None:
-    """The planted probabilities say 40 % and are right more often: never too sure, and no surer of what is right."""
+def test_calibration_is_measured_on_test(small: Run, small_text: str) -> None:
+    """The planted probabilities are 40 % and the accuracy is higher: the model is underconfident."""
     test = small.predictions[(small.predictions["split"] == "test") & (small.predictions["model"] == "MEnAN")]
     right = (test["truth"] == test["predicted"]).mean()
     assert f"{100 * abs(right - 0.4):.1f}" in small_text[small_text.index("Calibration error, points") :]
-    assert "10 test speakers, 140 clips; the seeds that judge a clip are averaged" in small_text
+    assert "10 test speakers, 140 clips; the probabilities of a clip are averaged over seeds" in small_text
 
 
 def test_numbers_in_words() -> None:

@@ -1,4 +1,4 @@
-"""One cell that hears and sees: what is normalised, chosen, written and taken up, and what an export keeps of it."""
+"""One cell of voice and face: normalisation, choice of the epoch, files, resuming, and export."""
 
 import json
 import shutil
@@ -153,25 +153,27 @@ def test_both_modalities_are_read_and_what_cannot_be_used_is_not(both):
     assert batch.audio.valid.any(dim=1).all()
 
 
-def test_tasks_are_judged_where_the_truth_is_a_class_of_training(both):
+def test_tasks_are_scored_where_the_truth_is_a_class_of_training(both):
     dataset, fold, cell, _ = both
-    told = pd.read_csv(cell.folder / TASKS)
-    assert list(told.columns) == list(TASK_COLUMNS)
-    assert set(told["factor"]) == {"gender"}, "nobody of validation or test was heard, and emotion has its own table"
-    assert set(told["split"]) == {"validation", "test"}
-    judged = dataset.clips.loc[[*fold.validation, *fold.test]].dropna(subset="gender")
-    assert sorted(told["clip"]) == sorted(judged["clip"])
-    truth = told.set_index("clip")["truth"]
-    assert (truth == judged["gender"].loc[truth.index]).all()
-    assert told["predicted"].isin(["female", "male"]).all()
-    assert told["probability"].between(0.5, 1).all(), "of the likelier of two"
+    rows = pd.read_csv(cell.folder / TASKS)
+    assert list(rows.columns) == list(TASK_COLUMNS)
+    assert set(rows["factor"]) == {"gender"}, (
+        "the speakers of validation and test are unseen, and emotion has its own table"
+    )
+    assert set(rows["split"]) == {"validation", "test"}
+    labelled = dataset.clips.loc[[*fold.validation, *fold.test]].dropna(subset="gender")
+    assert sorted(rows["clip"]) == sorted(labelled["clip"])
+    truth = rows.set_index("clip")["truth"]
+    assert (truth == labelled["gender"].loc[truth.index]).all()
+    assert rows["predicted"].isin(["female", "male"]).all()
+    assert rows["probability"].between(0.5, 1).all(), "of the likelier of two"
 
 
-def test_people_who_were_heard_are_tasks_too(prepared, tmp_path):
+def test_seen_speakers_are_a_task_too(prepared, tmp_path):
     settings = experiment(prepared, protocol={"name": "seen_speakers"}, seen_speakers=True)
     dataset, fold, cell, model = trained(settings, tmp_path)
-    told = pd.read_csv(cell.folder / TASKS)
-    speakers = told[told["factor"] == "speaker"]
+    rows = pd.read_csv(cell.folder / TASKS)
+    speakers = rows[rows["factor"] == "speaker"]
     assert sorted(speakers["clip"]) == sorted([*fold.validation, *fold.test])
     assert (speakers["truth"] == speakers["speaker"]).all()
     found = model.infer(dataset.examples(list(speakers["clip"]), model.targets)).probabilities("speaker")
@@ -179,7 +181,7 @@ def test_people_who_were_heard_are_tasks_too(prepared, tmp_path):
     assert [model.targets["speaker"].classes[number] for number in found.argmax(axis=1)] == list(speakers["predicted"])
 
 
-def test_the_score_of_disentanglement_is_what_is_told_less_what_leaks(both, monkeypatch):
+def test_the_disentanglement_score_is_utility_minus_leakage(both, monkeypatch):
     dataset, fold, _, model = both
     examples = dataset.examples(list(fold.train), model.targets)
     labels = {factor: values.numpy() for factor, values in examples.labels.items()}
@@ -194,10 +196,10 @@ def test_the_score_of_disentanglement_is_what_is_told_less_what_leaks(both, monk
     count = len(examples)
     inference = model.infer(examples, embed=False, branches=True)
     assert set(map(str, inference.branches)) == {"emotion-speaker", "emotion-home-town", "speaker-emotion"}
-    said = {"emotion": logits("emotion", count), "speaker": logits("speaker", 6), "gender": logits("gender", 0)}
+    outputs = {"emotion": logits("emotion", count), "speaker": logits("speaker", 6), "gender": logits("gender", 0)}
     read = {Branch("emotion", "speaker"): logits("speaker", 3), Branch("speaker", "emotion"): logits("emotion", 0)}
     read[Branch("emotion", "home-town")] = logits("home-town", count)
-    changed = type(inference)(**{**vars(inference), "outputs": said, "branches": read})
+    changed = type(inference)(**{**vars(inference), "outputs": outputs, "branches": read})
     monkeypatch.setattr(Model, "infer", lambda *_, **__: changed)
     asked = type(model)(**{**vars(model), "experiment": _choosing(model.experiment, "disentanglement")})
     found = validated(asked, "both", examples)
@@ -298,7 +300,7 @@ def test_a_model_may_see_alone(prepared, tmp_path):
     batch = next(iter(model.loader(dataset.examples(list(fold.train), model.targets)).epoch(0)))
     assert batch.audio.valid.shape[1] == 0
     test = pd.read_csv(cell.folder / "predictions.csv").query("split == 'test'")
-    assert (test["emotion"] == test["predicted"]).mean() > 1 / 3 + 0.3, "the colour tells the emotion"
+    assert (test["emotion"] == test["predicted"]).mean() > 1 / 3 + 0.3, "the colour encodes the emotion"
 
 
 def test_a_cell_that_was_killed_ends_with_the_same_bits(both, prepared, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What stands beside a clip decides nothing of it: voices and faces judged together are those judged alone."""
+"""The prediction of a clip does not depend on the other clips of its batch."""
 
 import json
 from dataclasses import replace
@@ -58,11 +58,11 @@ def ensemble():
         members.append(Model(experiment, recipe, alone, targets))
     made = Ensemble("tiny", "emotion", classes, "iemocap", tuple(members))
     for member in members:  # logits of mean 0 and deviation 2 over the cases: what one case has shows
-        head, told = member.recipe.tasks["emotion-emotion"][-1], []
-        watched = head.register_forward_hook(lambda _, given, logits, told=told: told.append(logits))
-        replace(made, models=(member,)).judge(*zip(*CASES.values(), strict=True))
+        head, outputs = member.recipe.tasks["emotion-emotion"][-1], []
+        watched = head.register_forward_hook(lambda _, given, logits, outputs=outputs: outputs.append(logits))
+        replace(made, models=(member,)).infer(*zip(*CASES.values(), strict=True))
         watched.remove()
-        scale, middle = 2 / torch.cat(told).std(dim=0), torch.cat(told).mean(dim=0)
+        scale, middle = 2 / torch.cat(outputs).std(dim=0), torch.cat(outputs).mean(dim=0)
         head.bias.data.sub_(middle).mul_(scale)
         head.weight.data.mul_(scale[:, None])
     return made
@@ -90,21 +90,21 @@ CASES = {
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 2), (2, 1, 0), (0, 0), (4, 3, 2, 1, 0), (3, 4), (4, 3)])
-def test_a_judgement_does_not_depend_on_what_is_judged_beside_it(ensemble, order):
+def test_a_prediction_does_not_depend_on_the_rest_of_the_batch(ensemble, order):
     cases = [list(CASES.values())[number] for number in order]
-    together = ensemble.judge([heard for heard, _ in cases], [seen for _, seen in cases])
+    together = ensemble.infer([heard for heard, _ in cases], [seen for _, seen in cases])
     for row, (heard, seen) in zip(together, cases, strict=True):
-        np.testing.assert_allclose(row, ensemble.judge([heard], [seen])[0], atol=NEAR)
+        np.testing.assert_allclose(row, ensemble.infer([heard], [seen])[0], atol=NEAR)
     np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-9)
 
 
-def test_every_modality_moves_the_judgement_and_what_cannot_be_used_does_not(ensemble):
+def test_every_modality_moves_the_prediction_and_unusable_frames_do_not(ensemble):
     heard, seen = CASES["both"]
-    both, voiced, faced = ensemble.judge([heard, heard, None], [seen, None, seen])
+    both, voiced, faced = ensemble.infer([heard, heard, None], [seen, None, seen])
     assert min(np.abs(both - voiced).max(), np.abs(both - faced).max(), np.abs(voiced - faced).max()) > 0.01
     heard, dark = CASES["a face of which nothing can be used"]
-    np.testing.assert_allclose(*ensemble.judge([heard, heard], [dark, None]), atol=NEAR)
-    np.testing.assert_array_equal(ensemble.judge([heard, heard]), ensemble.judge([heard, heard], [None, None]))
+    np.testing.assert_allclose(*ensemble.infer([heard, heard], [dark, None]), atol=NEAR)
+    np.testing.assert_array_equal(ensemble.infer([heard, heard]), ensemble.infer([heard, heard], [None, None]))
 
 
 @pytest.mark.parametrize("kinds", [["both", "face", "voice"], ["voice", "both", "face"], ["face", "voice", "both"]])
@@ -124,14 +124,14 @@ def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, k
     rows = list(timeline.predictions(Path("a.mp4"), ensemble, Faces(faces="whole-frame"), **settings))
     for kind, row in zip(kinds, rows, strict=True):
         heard, seen = CASES[kind]
-        expected = ensemble.judge([heard], [seen])[0]
+        expected = ensemble.infer([heard], [seen])[0]
         np.testing.assert_allclose(row.probabilities, expected, atol=NEAR)
         if kind != "both":
             assert row.audio_share is row.video_share is None
             continue
         best = expected.argmax()
         taken = [
-            expected[best] - ensemble.judge([one], [other])[0][best] for one, other in ((None, seen), (heard, None))
+            expected[best] - ensemble.infer([one], [other])[0][best] for one, other in ((None, seen), (heard, None))
         ]
         assert [row.audio_share, row.video_share] == pytest.approx(taken, abs=NEAR)
         assert max(map(abs, taken)) > 0.01
@@ -145,9 +145,9 @@ def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, k
         ({"person_only": 0.2}, "person_only"),
     ],
 )
-def test_the_best_model_is_one_that_was_trained_for_emotion_where_there_is_one(tmp_path, scores, best):
+def test_the_best_model_was_trained_for_emotion_if_there_is_one(tmp_path, scores, best):
     models = {name: EXPERIMENT["models"][name] for name in scores}
     run = Run.start(tmp_path, experiments.resolve({**EXPERIMENT, "models": models}, "tiny"))
-    told = {"models": {name: {"validation": {"uar": uar}} for name, uar in scores.items()}}
-    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    metrics = {"models": {name: {"validation": {"uar": uar}} for name, uar in scores.items()}}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     assert best_model(run) == best

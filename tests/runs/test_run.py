@@ -1,4 +1,4 @@
-"""The run folder: what is missing, damaged or unfinished is told by file with the way out, and never believed."""
+"""The run folder: a missing, damaged or unfinished file is refused with its path and the way out."""
 
 import json
 from pathlib import Path
@@ -52,18 +52,18 @@ def test_a_whole_run_is_read(run: Run) -> None:
     assert run.leakage is None
 
 
-def test_folds_that_train_on_the_same_people_are_one_unit(run: Run) -> None:
-    people = {3: "abc", 4: "cab", 5: "abd", 8: "dba", 9: "abe"}
+def test_folds_with_the_same_training_speakers_are_one_unit(run: Run) -> None:
+    speakers = {3: "abc", 4: "cab", 5: "abd", 8: "dba", 9: "abe"}
     parts = {part: {"speakers": [], "clips": []} for part in ("validation", "test")}
-    folds = [{"fold": n, "train": {"speakers": list(those), "clips": []}, **parts} for n, those in people.items()]
+    folds = [{"fold": n, "train": {"speakers": list(those), "clips": []}, **parts} for n, those in speakers.items()]
     run.write_json("splits.json", {"protocol": {}, "folds": folds})
     assert run.units == {3: 3, 4: 3, 5: 5, 8: 5, 9: 9}
 
 
-def test_words_may_differ_from_those_that_a_run_was_begun_with_and_settings_may_not(run: Run) -> None:
+def test_a_run_resumes_with_other_words_but_not_with_other_settings(run: Run) -> None:
     assert run.experiment.reference == {}
-    told = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}
-    now = run.experiment.model_copy(update={"title": "another title", "reference": told})
+    published = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}
+    now = run.experiment.model_copy(update={"title": "another title", "reference": published})
     Run.start(run.folder, now)
     assert Run.open(run.folder).experiment == now
     with pytest.raises(RunError, match=r"holds another experiment: seeds was \[0\] and is now \[1\]"):
@@ -97,7 +97,7 @@ def test_a_cell_is_finished_when_all_of_it_is_there_and_can_be_read(run: Run, da
             (cell.folder / "embeddings.safetensors").unlink()
     assert not cell.finished
     assert run.cells == []
-    with pytest.raises(RunError, match="not one of its models is trained to the end; run the same 'mien train' again"):
+    with pytest.raises(RunError, match=r"none of its models is finished; run the same 'mien train' again to resume$"):
         run.require_cells()
 
 
@@ -126,7 +126,7 @@ WORSE = {
 @pytest.mark.parametrize(
     ("name", "content"), [(name, one) for name in READERS for one in BYTES[name] + WORSE.get(name, [])]
 )
-def test_a_damaged_file_is_told_with_the_way_out(run: Run, name: str, content: bytes) -> None:
+def test_a_damaged_file_is_refused_with_the_way_out(run: Run, name: str, content: bytes) -> None:
     folder = (
         run.cell("emotion_only", 0, 0).folder if name in {"embeddings.safetensors", "history.jsonl"} else run.folder
     )
@@ -148,7 +148,7 @@ def test_embeddings_of_other_clips_are_refused(run: Run) -> None:
         run.embeddings(cell)
 
 
-def test_a_missing_file_is_told_with_the_way_out(run: Run) -> None:
+def test_a_missing_file_is_refused_with_the_way_out(run: Run) -> None:
     (cell,) = run.cells
     for name in ("metrics.json", "clips.csv", "predictions.csv"):
         (run.folder / name).unlink()
@@ -163,7 +163,7 @@ def test_a_missing_file_is_told_with_the_way_out(run: Run) -> None:
         read_table(run.folder / "predictions.csv")
 
 
-def test_a_binary_experiment_is_told(run: Run) -> None:
+def test_a_binary_experiment_is_refused(run: Run) -> None:
     (run.folder / "experiment.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8"):
         Run.open(run.folder)
@@ -171,3 +171,21 @@ def test_a_binary_experiment_is_told(run: Run) -> None:
 
 def test_json_of_a_run_is_read_as_it_was_written(run: Run) -> None:
     assert run.certificate == json.loads((run.folder / "certificate.json").read_text())
+
+
+def test_a_table_is_read_once_and_again_when_it_was_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    monkeypatch.setattr(pd, "read_csv", lambda *a, read=pd.read_csv, **k: reads.append(a) or read(*a, **k))
+    first = run.predictions
+    first["predicted"] = "anger"  # the caller's own
+    assert run.predictions["predicted"].tolist() == ["fear"] * 3
+    assert len(reads) == 1
+    run.write_predictions(run.predictions.assign(predicted="disgust"))
+    assert run.predictions["predicted"].tolist() == ["disgust"] * 3
+    assert len(reads) == 2
+
+
+def test_cells_are_those_finished_now(run: Run) -> None:
+    [cell] = run.cells
+    cell.weights.unlink()
+    assert run.cells == []

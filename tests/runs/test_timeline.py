@@ -1,4 +1,4 @@
-"""Who is judged by what in a window: everybody where all are asked for, one voice for one person, shares as told."""
+"""Predictions over time: who is classified in a window, by which modality, and the share of each."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,15 +23,15 @@ class Planted:
 
     def __init__(self, *modalities: str) -> None:
         self.modalities = modalities or ("audio", "video")
-        self.asked: list[tuple[bool, bool]] = []
+        self.inputs: list[tuple[bool, bool]] = []
         self.most = 0
 
     def frames(self, sound, places):
         return [sound[place][:, None] for place in places]
 
-    def judge(self, heard, seen):
-        there = [(voice is not None, face is not None) for voice, face in zip(heard, seen, strict=True)]
-        self.asked += there
+    def infer(self, voices, faces):
+        there = [(voice is not None, face is not None) for voice, face in zip(voices, faces, strict=True)]
+        self.inputs += there
         self.most = max(self.most, len(there))
         first = np.array([0.5 + VOICE * voice + FACE * face for voice, face in there])
         return np.stack([first, 1 - first], axis=1)
@@ -47,8 +47,8 @@ def window(*people, start=0.0, voice=True, speaker=None):
 
 
 @pytest.fixture
-def judge(monkeypatch):
-    """Judge windows as they are given: for each row (start, person, modality)."""
+def classify(monkeypatch):
+    """A function that classifies given windows."""
 
     def run(*given, speaker="active", model=None):
         def play(file, *, look, **settings):
@@ -64,7 +64,7 @@ def judge(monkeypatch):
     return run
 
 
-def told(rows):
+def who(rows):
     return [(row.person, row.modality) for row in rows]
 
 
@@ -96,30 +96,30 @@ SMALL, LARGE, UNUSABLE = face(1, 0.1), face(2, 0.3), face(3, 0.5, reason=Reason.
         ("all", (), False, None, [("", "")]),
     ],
 )
-def test_who_is_classified_by_what(judge, speaker, people, voice, active, expected):
-    assert told(judge(window(*people, voice=voice, speaker=active), speaker=speaker)) == expected
+def test_who_is_classified_by_what(classify, speaker, people, voice, active, expected):
+    assert who(classify(window(*people, voice=voice, speaker=active), speaker=speaker)) == expected
 
 
-def test_a_share_is_what_is_lost_without_a_modality_and_each_face_of_all_has_its_own(judge):
+def test_a_share_is_what_is_lost_without_a_modality(classify):
     model = Planted()
-    first, second = judge(window(SMALL, LARGE, speaker=1), speaker="all", model=model)
+    first, second = classify(window(SMALL, LARGE, speaker=1), speaker="all", model=model)
     assert first.probabilities == pytest.approx([0.5 + VOICE + FACE, 0.5 - VOICE - FACE])
     assert (first.audio_share, first.video_share) == pytest.approx((VOICE, FACE))
     assert second.probabilities == pytest.approx([0.5 + FACE, 0.5 - FACE])
     assert second.audio_share is None
     assert second.video_share is None
-    assert model.asked == [(True, True), (False, True), (True, False), (False, True)]
+    assert model.inputs == [(True, True), (False, True), (True, False), (False, True)]
 
 
-def test_windows_come_in_order_whatever_is_judged_at_once(judge, monkeypatch):
-    monkeypatch.setattr(timeline, "SEEN_AT_ONCE", 3)
-    monkeypatch.setattr(timeline, "JUDGED", 2 * SMALL.pixels.size)
+def test_windows_come_in_order_whatever_the_batch(classify, monkeypatch):
+    monkeypatch.setattr(timeline, "FACES_AT_ONCE", 3)
+    monkeypatch.setattr(timeline, "PIXELS", 2 * SMALL.pixels.size)
     given = [
         window(*[SMALL, LARGE][: number % 3], start=float(number), voice=number % 2 == 0, speaker=1)
         for number in range(10)
     ]
     model = Planted()
-    rows = judge(*given, speaker="all", model=model)
+    rows = classify(*given, speaker="all", model=model)
     assert [row.start for row in rows] == sorted(row.start for row in rows)
     assert {row.start for row in rows} == set(map(float, range(10)))
     assert model.most == 2
@@ -127,13 +127,13 @@ def test_windows_come_in_order_whatever_is_judged_at_once(judge, monkeypatch):
     for row in rows:
         known = row.probabilities is not None
         assert (row.probabilities[0] == pytest.approx(likeliest[row.modality])) if known else row.modality == ""
-    assert told(judge(*given, speaker="all", model=Planted("video"))) == [
+    assert who(classify(*given, speaker="all", model=Planted("video"))) == [
         (person, "video" if person else "") for number in range(10) for person in [[""], ["1"], ["1", "2"]][number % 3]
     ]
 
 
-def test_windows_with_large_faces_are_not_kept_together(judge, monkeypatch):
-    taken, judged = [], []
+def test_windows_with_large_faces_are_not_kept_together(classify, monkeypatch):
+    taken, classified = [], []
     many = [window(face(1, size=64), start=float(number)) for number in range(6)]
     monkeypatch.setattr(timeline, "HELD", 2 * many[0].people[0].pixels.nbytes)
 
@@ -143,33 +143,33 @@ def test_windows_with_large_faces_are_not_kept_together(judge, monkeypatch):
             yield one
 
     class Counting(Planted):
-        def judge(self, heard, seen):
-            judged.append(len(taken))
-            return super().judge(heard, seen)
+        def infer(self, voices, faces):
+            classified.append(len(taken))
+            return super().infer(voices, faces)
 
     monkeypatch.setattr(timeline, "windows", lambda file, **settings: watched())
     settings = {"window": 2.0, "hop": 1.0, "detect": None, "speaker": "active"}
     rows = list(timeline.predictions(Path("a.mp4"), Counting(), Faces(faces="whole-frame"), **settings))
     assert len(rows) == 6
-    assert judged == [2, 4, 6]
+    assert classified == [2, 4, 6]
 
 
-def test_a_model_of_faces_alone_needs_pictures(judge):
-    with pytest.raises(MediaError, match=r"a\.mp4: there is no video in it, and this model sees only"):
-        judge(window(), model=Planted("video"))
-    with pytest.raises(MediaError, match="neither sound nor video"):
-        judge()
+def test_a_model_of_faces_alone_needs_pictures(classify):
+    with pytest.raises(MediaError, match=r"a\.mp4: has no video, and this model needs video$"):
+        classify(window(), model=Planted("video"))
+    with pytest.raises(MediaError, match=r"a\.mp4: has neither sound nor video$"):
+        classify()
 
 
 def test_voices_alone(monkeypatch):
     parts = [Window(float(n), n + 2.0, np.ones(2 * RATE, np.float32), active) for n, active in enumerate((2, 0, 0.3))]
     monkeypatch.setattr(timeline, "windows", lambda file, **settings: iter(parts))
     rows = list(timeline.predictions(Path("a.wav"), Planted("audio"), None, window=2.0, hop=1.0, detect=None))
-    assert told(rows) == [("1", "audio"), ("", ""), ("1", "audio")]
+    assert who(rows) == [("1", "audio"), ("", ""), ("1", "audio")]
     assert [row.probabilities is None for row in rows] == [False, True, False]
 
 
-def test_the_speaker_of_each_window_is_judged_in_a_stream(monkeypatch):
+def test_the_speaker_of_each_window_is_classified_in_a_stream(monkeypatch):
     """Two faces side by side for eight seconds; the left mouth goes with the sound, after four seconds the right."""
     from mien.media import windows as walk
     from mien.media.faces import people

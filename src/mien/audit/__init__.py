@@ -1,1 +1,1 @@
-"""What is left in an embedding, what a score is worth, what differs: reads arrays, tables and run folders."""
+"""The audit: leakage of embeddings, scores with intervals, and differences; of arrays, tables and run folders."""

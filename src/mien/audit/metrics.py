@@ -24,36 +24,36 @@ def metrics(
     felt: Iterable[Pair] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """All scores of a run as plain values; what is not known is None.
+    """All scores of a run as plain values; unknown values are None.
 
     Args:
         predictions: `predictions.csv`.
-        classes: the K classes, in order; none where the main target is a number.
-        leakage: `leakage.csv`, where it was measured.
+        classes: the K classes, in order; empty if the main target is a number.
+        leakage: `leakage.csv`, if leakage was measured.
         by_speaker: `leakage_by_speaker.csv`, likewise.
-        tasks: `tasks.csv`, where heads name other factors than the emotion.
+        tasks: `tasks.csv`, if models have heads for other factors than the main target.
         units: fold -> its unit, as in `Run.units`.
-        among: the pairs of models whose differences are told; None takes all.
-        felt: those whose differences in the emotion are told, where that is not all of them: of models trained for it.
+        among: the pairs of models whose differences are reported; None takes all.
+        felt: the pairs whose differences in the main target are reported, if not all: pairs of models trained for it.
         seed: of the bootstraps.
 
     Returns:
         `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `macro_f`, of classes: model
-        -> split -> the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> those of
-        `task_scores.task_scores` or, of a number, `number_scores`, if heads say any factor besides; `delta`: model ->
+        -> split -> the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> the columns of
+        `task_scores.task_scores` or, of a number, `number_scores`, if heads predict other factors; `delta`: model ->
         measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test
-        and delta; `differences`: the rows of `pairs.differences`, on the split that the run is judged by
-        (`scores.judged`); `leakage_differences`: those of `pairs.leakage_differences`, if it was measured; `interval`:
-        what the intervals are.
+        and delta; `differences`: the rows of `pairs.differences`, on the split that the run is scored on
+        (`scores.judged`); `leakage_differences`: the rows of `pairs.leakage_differences`, if leakage was measured;
+        `interval`: how the intervals were computed.
     """
     means = fold_means(by_fold(predictions, classes))
     among = None if among is None else list(among)
     apart = differences(
         predictions, classes, split=judged(predictions), among=among if felt is None else felt, seed=seed
     )
-    found = {
+    scores = {
         "classes": list(classes),
-        "interval": f"95 %, {DRAWS} bootstrap draws of speakers (seeds averaged within each), corrected for few",
+        "interval": f"95 %, {DRAWS} bootstrap resamples of speakers (seeds averaged in each), widened for few speakers",
         "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
         **({"macro_f": _nested(macro_f(predictions, classes, seed=seed), "model", "split")} if classes else {}),
         "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
@@ -61,19 +61,19 @@ def metrics(
         "differences": records(apart),
     }
     if tasks is not None and len(tasks):
-        found["tasks"] = {
+        scores["tasks"] = {
             str(factor): _nested(rows.drop(columns="factor"), "model", "split")
             for scored in (task_scores(tasks, seed=seed), number_scores(tasks, seed=seed))
             for factor, rows in scored.groupby("factor", sort=False)
         }
     if leakage is not None:
-        found["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
-    return found
+        scores["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
+    return scores
 
 
 def _nested(table: pd.DataFrame, outer: str, inner: str) -> dict[str, Any]:
-    """The columns but these two, by `outer` and `inner`."""
-    found: dict[str, Any] = {}
+    """The remaining columns of each row, by the values of the columns `outer` and `inner`."""
+    nested: dict[str, Any] = {}
     for row in records(table):
-        found.setdefault(row.pop(outer), {})[row.pop(inner)] = row
-    return found
+        nested.setdefault(row.pop(outer), {})[row.pop(inner)] = row
+    return nested

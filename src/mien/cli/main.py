@@ -1,7 +1,7 @@
-"""The command line: it parses, calls the function of the same name in `commands`, and prints what came of it.
+"""The command line: it parses, calls the function of the same name in `commands`, and prints the outcome.
 
-Exit 0: done. 1: done, with inputs that are listed as problems. 2: refused, nothing half-written. 70: a defect of mien
-(EX_SOFTWARE of sysexits.h). 130: interrupted.
+Exit codes. 0: done. 1: done, with inputs that are listed as problems. 2: refused, and nothing is half-written. 70: a
+defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted.
 Nothing heavy is imported before a command runs.
 """
 
@@ -23,7 +23,7 @@ PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest()
 
 app = App(
     name="mien",
-    help="Emotion recognition from voice and face, and proof of what its representations still give away.",
+    help="Recognise emotion from voice and face, and measure what the embeddings still reveal about the speaker.",
     help_epilogue="Begin with: mien demo",
     help_format="plaintext",
     version=lambda: _version(),
@@ -33,11 +33,11 @@ app = App(
 
 @app.command(help_epilogue="Example: mien demo --out mien-demo")
 def demo(*, out: Path = Path("mien-demo"), output: Output = PLAIN) -> Outcome:
-    """Show what mien does on a toy corpus: three models, leakage, a report, a prediction. About three minutes.
+    """Train three models on a toy corpus, measure leakage, write a report and predict. Takes about three minutes.
 
     Args:
-        out: folder for everything that is made.
-        output: how it is told.
+        out: folder to write: corpus, prepared features and run.
+        output: how the result is printed.
     """
     return _call("demo", out=out)
 
@@ -53,16 +53,16 @@ def prepare(
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Read a corpus, check every clip, extract features. Run again after an interruption, it goes on.
+    """Read a corpus, check every clip and extract features. Run it again to resume after an interruption.
 
     Args:
-        reader: what the corpus is, see 'mien list readers'.
-        root: the folder that holds the corpus; for 'table' a CSV file.
-        out: the PREPARED folder to write.
-        option: of the reader, as key=value, such as table=emotion.gold; may be given several times.
-        features: what to extract, see 'mien list features'; mfb43 unless told.
-        workers: processes that decode and extract.
-        output: how it is told.
+        reader: the corpus's format: a name from 'mien list readers'.
+        root: folder of the corpus; for 'table' a CSV file.
+        out: PREPARED folder to write.
+        option: option of the reader as key=value, such as table=emotion.gold; may be given several times.
+        features: features to extract: names from 'mien list features' (default: mfb43).
+        workers: number of processes that decode clips and extract features.
+        output: how the result is printed.
     """
     chosen: dict[str, Any] = {} if features is None else {"features": features}
     return _call("prepare", reader, root, out=out, options=pairs(option or []), workers=workers, **chosen)
@@ -78,16 +78,16 @@ def train(
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Train an experiment: all its folds, seeds and models. Run again after an interruption, it goes on.
+    """Train all models of an experiment on all folds and seeds. Run it again to resume after an interruption.
 
     Args:
         experiment: a name from 'mien list experiments', or a YAML file.
-        overrides: settings as key=value, with dots: training.epochs=5
-        out: the RUN folder to write.
-        workers: models that train at once, and processes that extract features.
-        tensorboard: write event files to RUN/tensorboard, too (extra 'tensorboard').
-        machine: where it computes.
-        output: how it is told.
+        overrides: settings that replace those of the experiment, as key=value with dots: training.epochs=5
+        out: RUN folder to write.
+        workers: number of models trained at once, and of processes that extract features.
+        tensorboard: also write event files to RUN/tensorboard; needs the extra 'tensorboard'.
+        machine: device and threads.
+        output: how the result is printed.
     """
     return _call("train", experiment, overrides, out=out, workers=workers, tensorboard=tensorboard, **vars(machine))
 
@@ -101,14 +101,14 @@ def evaluate(
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Judge another corpus by the models of a run.
+    """Evaluate the models of a run on another corpus.
 
     Args:
-        run: the RUN folder.
-        on: the PREPARED folder of the other corpus.
-        workers: processes that extract features.
-        machine: where it computes.
-        output: how it is told.
+        run: RUN folder.
+        on: PREPARED folder of the other corpus.
+        workers: number of processes that extract features.
+        machine: device and threads.
+        output: how the result is printed.
     """
     return _call("evaluate", run, on=on, workers=workers, **vars(machine))
 
@@ -124,18 +124,18 @@ def audit(
     seed: Seed = 0,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Measure what is left of the speaker in a RUN or in any embeddings, or look for leaks in any split.
+    """Measure how much embeddings reveal about the speaker, or look for leaks in a split.
 
-    One of the three: RUN, --embeddings with --labels, or --split.
+    Give one of three: a RUN; --embeddings with --labels; or --split.
 
     Args:
-        run: the RUN folder; everything that can be read from its embeddings is, and its page is written again.
-        embedded: embeddings of anybody.
-        manifest: a split of anybody.
-        out: of embeddings and split: the folder for what is found.
-        workers: processes.
-        seed: of the probes.
-        output: how it is told.
+        run: RUN folder: probe its embeddings for every known factor, and write its report again.
+        embedded: embeddings made by any program.
+        manifest: a split made by any program.
+        out: with --embeddings or --split: folder to write the results to (default: print them only).
+        workers: number of processes.
+        seed: random seed of the probes.
+        output: how the result is printed.
     """
     return _call("audit", run, **vars(embedded), **vars(manifest), out=out, workers=workers, seed=seed)
 
@@ -151,18 +151,18 @@ def predict(
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Say which emotion is heard and seen when in media files, in seconds of the file.
+    """Predict emotion over time in audio and video files.
 
     Args:
-        file: a media file, sound or video.
-        more: further ones.
-        model: a name from 'mien list models' (voice-small unless told), an exported folder, RUN, or RUN/models/MODEL;
-            of a RUN the model with the best validation score.
-        out: write the rows to this .csv or .json file.
-        unsure: a less probable emotion is called unsure; as the model comes unless told, 0 never.
-        looked: at the file, and at whom.
-        machine: where it computes.
-        output: how it is told.
+        file: audio or video file.
+        more: more files.
+        model: a name from 'mien list models', an exported folder, RUN, or RUN/models/MODEL (default: voice-small).
+            Of a RUN, the model with the best validation score is used.
+        out: also write the rows to this .csv or .json file.
+        unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).
+        looked: windows, voice activity and faces.
+        machine: device and threads.
+        output: how the result is printed.
     """
     return _call(
         "predict",
@@ -187,17 +187,18 @@ def export(
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Make a small folder of a trained model, calibrated and with a card, that 'mien predict --model' takes.
+    """Export a trained model as a small folder, calibrated and with a model card, for 'mien predict --model'.
 
     Args:
-        run: RUN, RUN/models/MODEL or the folder of a cell; of a RUN the model with the best validation score.
-        out: the folder to write.
-        name: what the model is called; the folder's name unless told.
-        coverage: share of the validation clips that get an answer; the others are unsure.
-        cells: which folds and seeds to take, such as fold-0-seed-0; all unless told.
-        elsewhere: PREPARED folders that the run did not hear: the card tells how often the model answers there.
-        workers: processes that extract features of those.
-        output: how it is told.
+        run: RUN, RUN/models/MODEL, or the folder of one cell (one fold and seed of a model).
+            Of a RUN, the model with the best validation score is exported.
+        out: folder to write.
+        name: name of the model (default: the folder's name).
+        coverage: share of the validation clips that get an answer; the others are reported as unsure.
+        cells: cells to average, such as fold-0-seed-0 (default: all folds and seeds).
+        elsewhere: PREPARED folders of other corpora: the card reports how often the model answers there.
+        workers: number of processes that extract features of the corpora in --elsewhere.
+        output: how the result is printed.
     """
     return _call(
         "export",
@@ -219,25 +220,25 @@ def compare(
     out: Path | None = None,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Compare models on the same test clips: paired by speaker, with intervals, tests and leakage.
+    """Compare models on the same test clips, paired by speaker: differences with intervals, tests and leakage.
 
     Args:
-        run: RUN, all its models, or RUN/models/MODEL; one RUN alone compares its own models.
-        more: further ones.
-        baseline: RUN/MODEL, the one that all others are compared with; all pairs unless told.
-        out: the folder for the page and the tables as HTML, LaTeX and CSV.
-        output: how it is told.
+        run: RUN (all its models) or RUN/models/MODEL; one RUN alone compares its own models.
+        more: more of them.
+        baseline: RUN/MODEL that all others are compared with (default: compare all pairs).
+        out: folder to write the tables to, as HTML, LaTeX and CSV (default: print a summary only).
+        output: how the result is printed.
     """
     return _call("compare", run, *more, baseline=baseline, out=out)
 
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
 def report(run: Path, *, output: Output = PLAIN) -> Outcome:
-    """Write RUN/report.html again.
+    """Write RUN/report.html again from the files of the run.
 
     Args:
-        run: the RUN folder.
-        output: how it is told.
+        run: RUN folder.
+        output: how the result is printed.
     """
     return _call("report", run)
 
@@ -246,11 +247,11 @@ def report(run: Path, *, output: Output = PLAIN) -> Outcome:
 def listing(
     what: Literal["readers", "features", "encoders", "removals", "experiments", "models"], *, output: Output = PLAIN
 ) -> Outcome:
-    """Show what there is, with source, and for experiments and models cost and score.
+    """List what mien has: readers, features, encoders, removals of speaker information, experiments or models.
 
     Args:
-        what: the kind of thing.
-        output: how it is told.
+        what: what to list.
+        output: how the result is printed.
     """
     return _call("list", what, function="listing")
 
@@ -282,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:
-        return refuse("interrupted; run the same command again to go on", 130, output)
+        return refuse("interrupted; run the same command again to resume", 130, output)
     except Exception as error:
         return refuse(defect_sentence(error), 70, output)
 

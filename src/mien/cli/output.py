@@ -1,4 +1,4 @@
-"""How commands speak: results on standard output, everything else on standard error, one sentence an error."""
+"""How commands print: results on standard output, everything else on standard error, one sentence per error."""
 
 import errno
 import json as json_text
@@ -14,16 +14,16 @@ from cyclopts import Parameter
 
 from mien.commands import Outcome
 
-SHOWN = 10  # problems told on standard error
+SHOWN = 10  # problems printed on standard error
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Output:
-    """How every command speaks.
+    """How every command prints its result.
 
     Attributes:
-        json: print one JSON object on standard output; progress stays on standard error.
+        json: print the result as one JSON object; progress stays on standard error.
         debug: show the traceback of an error.
     """
 
@@ -32,13 +32,13 @@ class Output:
 
 
 def show(outcome: Outcome, output: Output) -> None:
-    """Print what a command has done: its problems on standard error, the rest on standard output."""
+    """Print an outcome: its problems on standard error, the rest on standard output."""
     if os.environ.get("RANK", "0") != "0":
-        return  # under torchrun the first process speaks
+        return  # under torchrun only the first process prints
     for problem in outcome.problems[:SHOWN]:
         print(f"mien: problem: {problem}", file=sys.stderr)
     if len(outcome.problems) > SHOWN:
-        print(f"mien: ... and {len(outcome.problems) - SHOWN} problems more", file=sys.stderr)
+        print(f"mien: ... and {len(outcome.problems) - SHOWN} more problems", file=sys.stderr)
     if output.json:
         print(json_text.dumps(_plain({"problems": outcome.problems, **outcome.data}), ensure_ascii=False), flush=True)
     elif isinstance(outcome.text, str):
@@ -50,7 +50,7 @@ def show(outcome: Outcome, output: Output) -> None:
 
 
 def refuse(sentence: str, code: int, output: Output) -> int:
-    """Tell an error and return the exit code; called while it is handled."""
+    """Print an error and return the exit code; called while the error is handled."""
     if output.debug:
         traceback.print_exc()
     if output.json:
@@ -60,10 +60,10 @@ def refuse(sentence: str, code: int, output: Output) -> int:
 
 
 def system_sentence(error: OSError) -> str:
-    """A sentence on what the operating system refused."""
+    """A sentence on an error of the operating system, with the way out where one is known."""
     ways = {
-        errno.ENOSPC: "free some space, then run the same command again to go on",
-        errno.EDQUOT: "free some space, then run the same command again to go on",
+        errno.ENOSPC: "free some space, then run the same command again to resume",
+        errno.EDQUOT: "free some space, then run the same command again to resume",
         errno.EACCES: "change its permissions or choose another place",
         errno.EPERM: "change its permissions or choose another place",
         errno.EROFS: "choose another place",
@@ -76,14 +76,14 @@ def system_sentence(error: OSError) -> str:
 
 
 def defect_sentence(error: Exception) -> str:
-    """A sentence on an error that nobody foresaw."""
+    """A sentence on an unexpected error."""
     message = " ".join(str(error).split())
-    told = f"{type(error).__name__}: {message}" if message else type(error).__name__
-    return f"this is a defect of mien, please report it: {told} (--debug shows where)"
+    described = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f"this is a defect of mien, please report it: {described} (--debug shows where)"
 
 
 def _plain(value: Any) -> Any:
-    """The same as JSON has it: paths are text, what is not a finite number is null, numbers of numpy are numbers."""
+    """The value in types of JSON: paths become text, nan and infinity null, numbers of numpy plain numbers."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Commands: one file each, the story told in calls to the other folders; `cli` parses, calls them and prints.
+"""Commands, one file each: they call the other packages; `cli` parses the arguments, calls a command and prints.
 
-A command is a function of its file's name that returns an `Outcome`. Nothing heavy is imported here.
+A command is a function with its file's name that returns an `Outcome`. Nothing heavy is imported here.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command has done.
+    """The result of a command.
 
     Attributes:
-        data: for programs, the values of JSON: `--json` prints it.
+        data: for programs: values that `--json` prints.
         text: for people: text, or anything that rich renders.
-        problems: sentences on inputs that were left out or are doubted; any makes the command line end with 1.
-        exit_code: what the command line ends with instead; None leaves it to `problems`.
+        problems: sentences on inputs that were left out or look wrong; with any, the exit code is 1.
+        exit_code: an exit code that overrides this; None for 0 or 1 by `problems`.
     """
 
     data: dict[str, Any]

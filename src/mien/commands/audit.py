@@ -1,4 +1,4 @@
-"""`mien audit RUN` and `mien audit --embeddings`: what is left of the speaker, and of other factors, in embeddings."""
+"""`mien audit RUN` and `mien audit --embeddings`: how much embeddings reveal about the speaker and other factors."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +45,7 @@ def audit(
     workers: int = 1,
     seed: int = 0,
 ) -> Outcome:
-    """One of three: a run, embeddings (both `leakage`), or a split (`audit_split`); see there for the arguments.
+    """Audit a run or embeddings (see `leakage`), or a split (see `audit_split`); their arguments are explained there.
 
     Raises:
         ConfigError: not exactly one of the three, or an option that belongs to another.
@@ -53,9 +53,9 @@ def audit(
     ways = {"RUN": run, "--embeddings": embeddings, "--split": split}
     chosen = [way for way, place in ways.items() if place is not None]
     if len(chosen) != 1:
-        told = " and ".join(chosen) or "nothing"
+        given = " and ".join(chosen) or "nothing"
         raise ConfigError(
-            f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {told}"
+            f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {given}"
         )
     of_embeddings = {
         **{"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "balanced": balanced},
@@ -105,34 +105,37 @@ def leakage(
     workers: int = 1,
     seed: int = 0,
 ) -> Outcome:
-    """Measure what can be read from embeddings, beside chance, floors and ceilings.
+    """Measure what probes predict from embeddings, with chance, floors and ceilings.
 
-    Of a run: all factors that are known, every finished cell, with erasure (LEACE) and the utility of the same
-    embeddings; `leakage.csv`, `leakage.json`, the heat map, `metrics.json` and `report.html` are written again. What a
-    cell has been measured for is kept beside it, so an interrupted audit goes on.
+    For a run: every finished cell and every known factor, before and after erasure (LEACE), and the utility of the same
+    embeddings. `leakage.csv`, `leakage.json`, the heat map, `metrics.json` and `report.html` are written again. The
+    results of each cell are kept in its folder, so an interrupted audit resumes.
 
-    Of embeddings: the factors asked for, before and after LEACE, and the emotion as utility where the labels tell one,
-    see `mien.audit.embedding_files.measure`; without `out` nothing is written.
+    For embeddings: the given factors, before and after LEACE, and the emotion as utility where the labels have one, see
+    `mien.audit.embedding_files.measure`. Without `out` nothing is written.
 
     Args:
         source: a RUN folder, a file of embeddings (.npy, .npz, .safetensors, .csv), or an array (n, D).
-        labels: of embeddings: a CSV file, a table, or factor -> labels; by row, or by `clip` where both name clips. The
-            columns speaker, recording and sentence are kept apart as each factor needs it.
-        factors: columns of the labels that are read; speaker unless told.
-        out: of embeddings: the folder for `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html`.
-        inputs: of embeddings: what the encoder was given, one vector a clip, as a ceiling.
-        speakers: of embeddings: whether the encoder had heard these speakers, "seen" or "unseen".
-        balanced: of embeddings: another column of the labels; test clips are drawn so that all classes of a factor are
-            equally frequent within each of its classes, and it says nothing about them.
-        seen_speakers: of embeddings: test people that the probes have heard, whatever the factor (Peri et al. 2021).
-        large: of embeddings: take the mode for many clips, however many there are.
-        workers: of a run: processes.
-        seed: of divisions, probes, bootstraps and permutations.
+        labels: with embeddings: a CSV file, a table, or factor -> labels; matched by row, or by `clip` where both name
+            clips. The columns speaker, recording and sentence are kept apart between the probes' training and test
+            clips, as each factor needs it.
+        factors: with embeddings: columns of the labels to predict; speaker by default.
+        out: with embeddings: folder to write `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html` to.
+        inputs: with embeddings: the encoder's inputs, one vector per clip, probed as a ceiling.
+        speakers: with embeddings: whether the encoder was trained on these speakers, "seen" or "unseen"; None where
+            that is not known.
+        balanced: with embeddings: another column of the labels. Test clips are sampled so that all classes of a factor
+            are equally frequent within each class of this column, which then cannot predict the factor.
+        seen_speakers: with embeddings: test on speakers that the probes were trained on, whatever the factor (Peri et
+            al. 2021).
+        large: with embeddings: use the faster mode for many clips, however many there are.
+        workers: with a run: number of processes.
+        seed: random seed of splits, probes, bootstraps and permutations.
 
     Raises:
-        AuditError: embeddings or labels that cannot be read or do not fit, a factor that is unknown or has one class.
-        RunError: no run, or one without a finished training.
-        ConfigError: options of the one way given with the other.
+        AuditError: embeddings or labels cannot be read or do not fit, or a factor is unknown or has one class.
+        RunError: not a run, or a run without a finished cell.
+        ConfigError: an option for embeddings is given with a run.
     """
     if not isinstance(source, np.ndarray) and Path(source).is_dir():
         given: dict[str, object] = {"labels": labels, "factors": factors, "out": out, "inputs": inputs}
@@ -143,22 +146,20 @@ def leakage(
             "large": large or None,
         }
         if wrong := [name for name, value in given.items() if value is not None]:
-            raise ConfigError(f"{source}: '{wrong[0]}' is told by the run itself; leave it out, or give embeddings")
+            raise ConfigError(f"{source}: '{wrong[0]}' is known from the run itself; leave it out, or give embeddings")
         return _run(Run.open(source), workers, seed)
     if labels is None:
-        raise ConfigError(
-            "labels are needed to read anything from embeddings: give a CSV with a column for each factor"
-        )
+        raise ConfigError("embeddings are audited with labels: give a CSV with a column for each factor")
     if speakers is not None and speakers not in SEEN:
         raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SEEN)}")
     table = read_labels(labels)
     found = join(read_embeddings(source), table)
     beside = None if inputs is None else _beside(found, join(read_embeddings(inputs), table))
-    asked = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
+    wanted = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
     model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
     measured = measure(
         found,
-        asked,
+        wanted,
         model=model,
         inputs=beside,
         seen=speakers,
@@ -167,50 +168,50 @@ def leakage(
         seen_speakers=seen_speakers,
         seed=seed,
     )
-    told = [*_how(measured.table, speakers), *measured.told]
+    notes = [*_how(measured.table, speakers), *measured.notes]
     if out is not None:
-        _write(Path(out), measured.table, model, told)
-    text = "\n".join([*_lines(measured.table), *told, *([f"written: {out}"] if out is not None else [])])
-    data = {"rows": records(measured.table), "notes": told} | ({} if out is None else {"out": str(out)})
+        _write(Path(out), measured.table, model, notes)
+    text = "\n".join([*_lines(measured.table), *notes, *([f"written: {out}"] if out is not None else [])])
+    data = {"rows": records(measured.table), "notes": notes} | ({} if out is None else {"out": str(out)})
     return Outcome(data=data, text=text, problems=found.problems)
 
 
 def _run(run: Run, workers: int, seed: int) -> Outcome:
-    """Measure a run and write all that stands on it."""
+    """Measure a run, and write its leakage files and its report."""
     run.require_cells()
-    told = finish(run, workers=workers, thorough=True, seed=seed)
+    notes = finish(run, workers=workers, thorough=True, seed=seed)
     table = run.leakage
     assert table is not None
     found = summaries(table, run.units, run.leakage_by_speaker)
-    _write_run(run, found, told)
+    _write_run(run, found, notes)
     report = run.folder / "report.html"
     rows = records(found.drop(columns="parts"))
-    data = {"run": str(run.folder), "report": str(report), "rows": rows, "notes": told, "marks": run.marks}
-    return Outcome(data=data, text="\n".join([*run.marks, *_lines(found), *told, f"report: {report}"]))
+    data = {"run": str(run.folder), "report": str(report), "rows": rows, "notes": notes, "marks": run.marks}
+    return Outcome(data=data, text="\n".join([*run.marks, *_lines(found), *notes, f"report: {report}"]))
 
 
-def _write_run(run: Run, found: pd.DataFrame, told: Sequence[str]) -> None:
+def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
     rows = records(found.drop(columns="parts"))
-    run.write_json("leakage.json", {"rows": rows, "notes": list(told), "marks": run.marks})
-    _picture(run.folder, found, f"Leakage: {run.experiment.title}", told, run.marks)
+    run.write_json("leakage.json", {"rows": rows, "notes": list(notes), "marks": run.marks})
+    _picture(run.folder, found, f"Leakage: {run.experiment.title}", notes, run.marks)
 
 
-def _write(out: Path, table: pd.DataFrame, title: str, told: Sequence[str]) -> None:
+def _write(out: Path, table: pd.DataFrame, title: str, notes: Sequence[str]) -> None:
     if out.exists() and not out.is_dir():
         raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
-    write_json(out / "leakage.json", {"rows": records(table), "notes": list(told)})
-    _picture(out, table, f"Leakage of {title}", told)
+    write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
+    _picture(out, table, f"Leakage of {title}", notes)
 
 
-def _picture(folder: Path, table: pd.DataFrame, title: str, told: Sequence[str], marks: Sequence[str] = ()) -> None:
+def _picture(folder: Path, table: pd.DataFrame, title: str, notes: Sequence[str], marks: Sequence[str] = ()) -> None:
     scored = table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
     strongest, others = _strongest(scored), scored[scored["role"] != "measured"]
     found = heatmap.squares(strongest, others[others["role"] == "floor"])
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described)
-    heatmap.write(folder, element, title=title, told=told, table=pd.concat([strongest, others]), marks=marks)
+    heatmap.write(folder, element, title=title, sentences=notes, table=pd.concat([strongest, others]), marks=marks)
 
 
 def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
@@ -218,7 +219,7 @@ def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
-    """One line an embedding and factor, within 80 columns: score, interval, chance, best floor, p corrected."""
+    """One line per embedding and factor, within 80 columns: score, interval, chance, best floor, corrected p."""
     scored = table[table["measure"] == "uar"]
     floors = scored[scored["role"] == "floor"]
     rows = _strongest(scored)
@@ -241,25 +242,23 @@ def _named(row: Mapping[Any, Any]) -> str:
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
-    """Sentences on the divisions, and on whether the encoder had heard the speakers."""
+    """Sentences on how the clips were split, and on whether the encoder was trained on the speakers."""
     rows = _strongest(table[table["measure"] == "uar"])
-    rows = rows[~rows["embedding"].str.endswith(f"+{ERASED}")]  # divided as those of the embedding itself
-    told = [
+    rows = rows[~rows["embedding"].str.endswith(f"+{ERASED}")]  # split as the embedding itself
+    notes = [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]
-    heard = f"the encoder has {'' if speakers == 'heard' else 'not '}heard these speakers, as told"
-    return [*told, heard if speakers else "whether the encoder has heard these speakers is not known"]
+    known = f"the encoder has {'' if speakers == 'seen' else 'not '}seen these speakers (--speakers {speakers})"
+    return [*notes, known if speakers else "whether the encoder has seen these speakers is not known"]
 
 
 def _beside(found: Labelled, inputs: Labelled) -> Labelled:
-    """The inputs in the rows of the embeddings."""
+    """The inputs in the order of the embeddings."""
     if "clip" in found.labels and "clip" in inputs.labels:
         place = pd.Index(inputs.labels["clip"]).get_indexer(pd.Index(found.labels["clip"]))
         if (place < 0).any():
             lacking = found.labels["clip"].iloc[int(np.argmin(place))]
-            raise AuditError(
-                f"{inputs.place}: has no inputs of the clip '{lacking}'; give one vector for each embedding"
-            )
+            raise AuditError(f"{inputs.place}: has no row for the clip '{lacking}'; give one vector for each embedding")
         rows = place if inputs.rows is None else inputs.rows[place]
         return inputs._replace(rows=rows.astype(np.intp), labels=found.labels)
     if len(inputs.labels) != len(found.labels):

@@ -1,4 +1,4 @@
-"""`mien audit --split`: what is wrong with a published split, by its table and, where it is there, its sound."""
+"""`mien audit --split`: look for leaks in a published split, by its table and, where it is given, its audio."""
 
 import json
 import textwrap
@@ -32,61 +32,64 @@ def audit_split(
     out: Path | str | None = None,
     workers: int = 1,
 ) -> Outcome:
-    """Examine who and what is shared between the parts of a split that anybody made; nothing is trained.
+    """Look for speakers, sentences and recordings that the parts of a split share; nothing is trained.
 
     Args:
         manifest: our `splits.json`, a CSV file with a column `split`, EmoBox's or HiCMAE's lists, or a folder of them;
             see `mien.audit.splits.manifests`.
-        root: the folder of the recordings. Without it sound is not examined.
-        reader: the corpus whose file names tell the speaker where the manifest does not; recognised where it is None.
+        root: the folder of the recordings. Without it the audio is not compared.
+        reader: the corpus whose file names give the speaker where the manifest does not; by default it is recognised
+            from the names.
         out: a folder for certificate.json (everything) and findings.csv (finding, severity, rows as JSON).
-        workers: processes that decode.
+        workers: number of processes that decode.
 
     Returns:
-        `data` is the certificate. The command line ends with 2 where a finding is a leak, else with 0. That files are
-        missing is one problem, that some cannot be read another; the certificate lists them.
+        `data` is the certificate. The exit code is 2 where a finding is a leak, else 0. Missing files are one problem,
+        unreadable files another; the certificate lists them.
 
     Raises:
         AuditError: `out` is a file.
-        ConfigError: no corpus called `reader` has a rule for its file names.
-        CorpusError: the manifest, or the folder of the recordings, is none, or is damaged, or `reader` is of others.
+        ConfigError: mien has no rule for file names of a corpus called `reader`.
+        CorpusError: the manifest is none or damaged, `root` holds none of its recordings, or its file names are not
+            those of `reader`.
     """
     if out is not None and Path(out).is_file():
         raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     read = manifests.read(Path(manifest), reader)
-    heard, missing = (None, []) if root is None else _heard(read.rows, Path(root), workers)
-    found, lacking, partly = examine(read.rows, None if heard is None else heard.twins)
-    lacking["test-statistics"] = "a manifest does not tell how features are normalised"
-    if heard is None:
-        why = "no --root tells where the recordings are"
+    audio, missing = (None, []) if root is None else _decoded(read.rows, Path(root), workers)
+    found, lacking, partly = examine(read.rows, None if audio is None else audio.twins)
+    lacking["test-statistics"] = "a manifest does not say how features are normalised"
+    if audio is None:
+        why = "the recordings are not given (--root)"
         lacking["near-duplicate"] = why
         splits.limit(partly, lacking, splits.BY_NAME, f"names only: {why}")
-    elif missing or heard.problems:
-        told = f"{len(heard.hashes):,} of {counted(read.rows['clip'].nunique(), 'clip')} heard: {_why(missing, heard)}"
-        splits.limit(partly, lacking, splits.SOUND, told)
-    certificate = _certificate(Path(manifest), read, heard, missing) | splits.told(found, lacking, partly)
-    certificate |= {"accepted": [], "marks": [], "notes": [*read.said, *_mute(heard)]}
+    elif missing or audio.problems:
+        clips = counted(read.rows["clip"].nunique(), "clip")
+        why = f"the audio of {len(audio.hashes):,} of {clips} was compared: {_why(missing, audio)}"
+        splits.limit(partly, lacking, splits.SOUND, why)
+    certificate = _certificate(Path(manifest), read, audio, missing) | splits.told(found, lacking, partly)
+    certificate |= {"accepted": [], "marks": [], "notes": [*read.said, *_mute(audio)]}
     if out is not None:
         _write(Path(out), certificate, found)
     leaky = any(one.severity == "leak" for one in found)
     return Outcome(
         data=certificate,
         text=_text(read.rows, certificate, found, out),
-        problems=_problems(root, heard, missing),
+        problems=_problems(root, audio, missing),
         exit_code=LEAKY if leaky else 0,
     )
 
 
-def _heard(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list[str]]:
-    """What came of the recordings below a folder, and the files that are not there."""
+def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list[str]]:
+    """The decoded recordings below a folder, and the files that are missing."""
     media: dict[str, list[str]] = {}
     for path in _files.media(root):
         media.setdefault(PurePosixPath(path).stem, []).append(path)
     files: dict[str, tuple[Path, float, float]] = {}
     missing = []
     clips = rows.drop_duplicates("clip")
-    told = clips["file"].fillna(clips["clip"])
-    for clip, file, start, end in zip(clips["clip"], told, clips["start"], clips["end"], strict=True):
+    paths = clips["file"].fillna(clips["clip"])
+    for clip, file, start, end in zip(clips["clip"], paths, clips["start"], clips["end"], strict=True):
         if (there := _nearest(str(file), media)) is None:
             missing.append(str(file))
         else:
@@ -113,23 +116,23 @@ def _nearest(file: str, media: Mapping[str, Sequence[str]]) -> str | None:
     return ranked[0] if ranked else None
 
 
-def _why(missing: Sequence[str], heard: Sounds) -> str:
-    """Why not all was heard."""
+def _why(missing: Sequence[str], audio: Sounds) -> str:
+    """Why the audio of some clips was not compared."""
     is_missing = f"{counted(len(missing), 'file')} {'is' if len(missing) == 1 else 'are'} missing"
-    return "; ".join([*([is_missing] if missing else []), *filter(None, [splits.unread(heard)])])
+    return "; ".join([*([is_missing] if missing else []), *filter(None, [splits.unread(audio)])])
 
 
-def _problems(root: Path | str | None, heard: Sounds | None, missing: Sequence[str]) -> list[str]:
+def _problems(root: Path | str | None, audio: Sounds | None, missing: Sequence[str]) -> list[str]:
     """One sentence on the files that are missing, and one on those that cannot be read."""
-    told = [splits.unread(heard)] if heard and heard.problems else []
+    problems = [splits.unread(audio)] if audio and audio.problems else []
     if missing:
         verb = "is" if len(missing) == 1 else "are"
-        lost = f"{counted(len(missing), 'file')} {verb} not found below {root}, or at two places, such as {missing[0]}"
-        told.insert(0, lost)
-    return told
+        files = f"{counted(len(missing), 'file')} {verb}"
+        problems.insert(0, f"{files} not found below {root}, or found in two places, such as {missing[0]}")
+    return problems
 
 
-def _certificate(manifest: Path, read: Manifest, heard: Sounds | None, missing: Sequence[str]) -> dict[str, Any]:
+def _certificate(manifest: Path, read: Manifest, audio: Sounds | None, missing: Sequence[str]) -> dict[str, Any]:
     """What was examined: the manifest, its folds, and the files."""
     rows = read.rows
     place = manifest if manifest.is_dir() else manifest.parent
@@ -140,17 +143,17 @@ def _certificate(manifest: Path, read: Manifest, heard: Sounds | None, missing: 
         "folds": int(rows["fold"].nunique()),
         "clips": {part: int(rows["clip"][rows["split"] == part].nunique()) for part in PARTS},
         "speakers": {part: int(rows["speaker"][rows["split"] == part].nunique()) for part in PARTS},
-        "files": {} if heard is None else heard.hashes,
+        "files": {} if audio is None else audio.hashes,
         "missing": list(missing),
-        "unread": [] if heard is None else heard.problems,
+        "unread": [] if audio is None else audio.problems,
         "split": digest(placed.to_numpy().tolist()),
     }
 
 
-def _mute(heard: Sounds | None) -> list[str]:
-    if heard is None or not heard.mute:
+def _mute(audio: Sounds | None) -> list[str]:
+    if audio is None or not audio.mute:
         return []
-    return [f"{counted(len(heard.mute), 'clip')} too short or too even for a fingerprint, such as {heard.mute[0]}"]
+    return [f"{counted(len(audio.mute), 'clip')} too short or too even for a fingerprint, such as {audio.mute[0]}"]
 
 
 def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) -> None:
@@ -161,11 +164,11 @@ def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) 
 
 
 def _text(rows: pd.DataFrame, certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | str | None) -> str:
-    """At most 80 letters a line."""
+    """The findings as text, at most 80 characters a line."""
     lines = list(_counts(rows))
     lines += [f"{one.severity}  {one.finding:18} {one.text}" for one in found]
     if not any(one.severity == "leak" for one in found):
-        unknown = "speakers are not known: whether the split leaks cannot be told; "
+        unknown = "speakers are not known, so the split may leak; "
         lines.append(f"{unknown * ('shared-speaker' in certificate['not_examined'])}no leak in what was examined")
     lines.append(f"examined: {', '.join(certificate['examined']) or 'nothing in full'}")
     lines += [f"examined in part: {line}" for line in _by_reason(certificate["examined_in_part"])]
@@ -179,23 +182,26 @@ def _text(rows: pd.DataFrame, certificate: Mapping[str, Any], found: Sequence[Fi
     )
 
 
-def _by_reason(told: Mapping[str, str]) -> list[str]:
-    """The names of each reason, and the reason."""
-    return [f"{', '.join(name for name in told if told[name] == why)}: {why}" for why in dict.fromkeys(told.values())]
+def _by_reason(reasons: Mapping[str, str]) -> list[str]:
+    """A line for each reason: the names of the checks, and the reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why, []).append(name)
+    return [f"{', '.join(checked)}: {why}" for why, checked in names.items()]
 
 
 def _counts(rows: pd.DataFrame) -> Iterator[str]:
-    """A line for each corpus: its folds, and how many clips and speakers a part of a fold has."""
+    """A line for each corpus: its folds, and the numbers of clips and speakers in each part."""
     several = checks.several(rows)
     for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True) if several else [("", rows)]:
         sizes = part.groupby(["fold", "split"])[["clip", "speaker"]].nunique().reset_index()
-        told = []
+        sides = []
         for name in PARTS:
             if len(size := sizes[sizes["split"] == name]):
-                people = _range(size["speaker"], "speaker") if size["speaker"].any() else "unknown speakers"
-                told.append(f"{name} {_range(size['clip'], 'clip')} of {people}")
+                speakers = _range(size["speaker"], "speaker") if size["speaker"].any() else "unknown speakers"
+                sides.append(f"{name} {_range(size['clip'], 'clip')} of {speakers}")
         prefix = f"{corpus!s}, " if corpus else ""
-        yield f"{prefix}{counted(part['fold'].nunique(), 'fold')}: {', '.join(told)}"
+        yield f"{prefix}{counted(part['fold'].nunique(), 'fold')}: {', '.join(sides)}"
 
 
 def _range(counts: "pd.Series[int]", thing: str) -> str:

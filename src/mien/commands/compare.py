@@ -1,4 +1,4 @@
-"""`mien compare`: systems beside each other, tested on the same clips, with paired statistics."""
+"""`mien compare`: models on the same test clips, with paired statistics."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
     """Compare trained models of one run or of several, paired by speaker on the same test clips.
 
     Args:
-        runs: RUN (all its models as they stand) or RUN/models/MODEL; one RUN alone compares its own models.
-        baseline: RUN/MODEL, a system that all others are compared with; all pairs are looked at unless told.
-        out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs) and `systems.csv`; nothing is
-            written unless told.
-        seed: of the bootstraps.
+        runs: RUN (all its models) or RUN/models/MODEL; one RUN alone compares its own models.
+        baseline: RUN/MODEL that all others are compared with; by default all pairs are compared.
+        out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs) and `systems.csv`; by default
+            nothing is written.
+        seed: random seed of the bootstraps.
 
     Returns:
         In `data`: `systems` and `pairs`, the rows of the tables; `baseline`, `split`, `marks`, `notes`, and the `files`
         written.
 
     Raises:
-        RunError: a place is no run, there is one system alone, or they were not tested on the same clips.
+        RunError: a folder is not a run, there is only one model, or the models were not tested on the same clips.
     """
     found = contrast(gather(runs), baseline=baseline or "", seed=seed)
     together = found.together
@@ -41,11 +41,11 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         write_text(folder / "comparison.tex", latex(found))
         write_text(folder / "comparison.html", render(found))
         files = [folder / name for name in ("comparison.html", "comparison.tex", "comparison.csv", "systems.csv")]
-    told = f"comparison: {files[0]}" if files else "--out DIR writes all measures and tests as HTML, LaTeX and CSV."
+    last = f"comparison: {files[0]}" if files else "All measures and tests as HTML, LaTeX and CSV: --out DIR"
     return Outcome(
         data={
             **{"systems": records(found.systems), "pairs": records(found.pairs), "baseline": found.baseline},
             **{"split": together.split, "marks": list(together.marks), "notes": list(found.notes), "files": files},
         },
-        text=f"{text(found)}\n\n{told}",
+        text=f"{text(found)}\n\n{last}",
     )

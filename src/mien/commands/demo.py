@@ -1,4 +1,4 @@
-"""`mien demo`: the whole way on a toy corpus: generate, prepare, train, measure what is left of the speaker."""
+"""`mien demo`: every step on a toy corpus: generate, prepare, train, measure leakage, predict."""
 
 import os
 from pathlib import Path
@@ -15,19 +15,19 @@ from mien.runs.run import Run
 
 CORPUS = toy.ToyConfig(
     people=20,
-    entanglement=0.5,  # the planted leak: who hears the person knows something of the emotion
+    entanglement=0.5,  # the planted leak: the speaker predicts part of the emotion
     difficulty=0.1,
 )
 
 
 def demo(*, out: Path | str = "mien-demo") -> Outcome:
-    """Make a toy corpus, train three models on its voices and faces, and show what they give away about the person.
+    """Make a toy corpus, train three models on its voices and faces, and show what they reveal about the speaker.
 
-    In the toy corpus emotion and person are entangled, so that whoever knows the person knows something of the
-    emotion. Run again, it goes on where it stopped.
+    In the toy corpus emotion and speaker are entangled: the speaker predicts part of the emotion. Run again, the demo
+    resumes where it stopped.
 
     Args:
-        out: a folder, new or of an earlier demo; it gets corpus/, prepared/ and run/.
+        out: a folder, new or of an earlier demo; corpus/, prepared/ and run/ are written to it.
 
     Raises:
         RunError: `out` holds something else.
@@ -41,29 +41,29 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
     trained = train("demo", [f"data.prepared={out / 'prepared'}"], out=out / "run", workers=workers, device="cpu")
     run = Run.open(out / "run")
     tested = run.predictions.query("split == 'test'")["clip"].iloc[0]
-    told = run.clips.loc[tested]
-    answer = predict([out / "corpus" / told["file"]], model=out / "run", device="cpu")
+    clip = run.clips.loc[tested]
+    answer = predict([out / "corpus" / clip["file"]], model=out / "run", device="cpu")
     report = out / "run" / "report.html"
     text = [
         trained.text,
         *_leaks(run),
-        f"one prediction, of a {told['emotion']} clip:",
+        f"a prediction for one test clip, whose emotion is {clip['emotion']}:",
         answer.text,
-        f"on a video of yours: mien predict VIDEO --model {out / 'run'} --faces auto",
-        f"open this page: {report.resolve()}",
+        f"on your own video: mien predict VIDEO --model {out / 'run'} --faces auto",
+        f"open the report: {report.resolve()}",
     ]
     data = {"run": str(out / "run"), "report": str(report), "rows": answer.data["rows"]}
     return Outcome(data=trained.data | data, text="\n".join(text))
 
 
 def _leaks(run: Run) -> list[str]:
-    """One line a model: how well the strongest probe names the speaker, for people heard in training."""
+    """One line per model: how well the strongest probe recognises the speaker, on seen speakers."""
     if run.leakage is None:
         return []
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
-    heard = table[(table["speakers"] == "seen") & (table["probe"] == STRONGEST)]
+    seen = table[(table["speakers"] == "seen") & (table["probe"] == STRONGEST)]
     return [
-        f"{row.model:20} speaker read from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
+        f"{row.model:20} speaker from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"
-        for row in heard.itertuples()
+        for row in seen.itertuples()
     ]

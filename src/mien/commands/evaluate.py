@@ -1,4 +1,4 @@
-"""`mien evaluate`: the models of a run on another corpus, under the classes that both have."""
+"""`mien evaluate`: score the models of a run on another corpus, over the classes that both have."""
 
 import json
 from collections.abc import Sequence
@@ -28,26 +28,26 @@ from mien.runs.tables import prediction_table, reading
 
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
-    """Judge all clips of a prepared corpus by every cell of a run.
+    """Score every finished cell of a run on all clips of another prepared corpus.
 
-    The corpus's emotions are mapped to the run's classes by the run's scheme; what it cannot map is listed, and not
+    The run's scheme maps the corpus's emotions to the run's classes; emotions that it cannot map are listed and not
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
-    emotions is judged rightly when the prediction is one of them (Li et al. 2020, section 6). Written to
-    RUN/evaluations/NAME: predictions.csv, folds.csv (a row a training) and metrics.json, with mean, min and max over
-    the fold models; where a fold was trained with several seeds, its score is the mean over them. Of an unfinished run
-    the finished trainings are judged, and how many of all they are is told. The run's page is written again.
+    emotions counts as correct when the prediction is one of them (Li et al. 2020, section 6). Written to
+    RUN/evaluations/NAME: predictions.csv, folds.csv (one row per cell) and metrics.json, with mean, min and max over
+    folds; where a fold was trained with several seeds, its score is the mean over them. Of an unfinished run the
+    finished cells are scored, and their number is reported. The run's report is written again.
 
     Args:
         run: the RUN folder.
         on: the PREPARED folder of the other corpus.
-        workers: processes that extract features.
+        workers: number of processes that extract features.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: of torch.
+        threads: number of torch threads.
 
     Raises:
-        ConfigError: the run sees columns of a corpus's table, and this one's has not the same.
-        CorpusError: the corpus shares fewer than two classes with the run, or has nothing of what it hears and sees.
-        LeakError: the corpus holds files that the run was trained on.
+        ConfigError: the run uses columns of a corpus's table that this corpus does not have.
+        CorpusError: the corpus shares fewer than two classes with the run, or has none of its modalities.
+        LeakError: the corpus has files or speakers that the run was trained on.
     """
     opened = Run.open(run)
     place = processes.device(device)
@@ -62,11 +62,11 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     cells = opened.require_cells()
     for each in different(datasets[cell.model] for cell in cells):
         each.extract(workers=workers, copies=False)
-    notes = dict.fromkeys(said for cell in cells for said in lacking(datasets[cell.model], list(clips["clip"])))
+    notes = dict.fromkeys(note for cell in cells for note in lacking(datasets[cell.model], list(clips["clip"])))
     with progress(len(cells), "evaluating", "models") as advance:
         tables: list[pd.DataFrame] = []
         for cell in cells:
-            tables.append(_judge(opened, cell, datasets[cell.model], clips, shared, place))
+            tables.append(_predictions(opened, cell, datasets[cell.model], clips, shared, place))
             advance()
     predictions = pd.concat(tables, ignore_index=True)
     folds = by_fold(predictions, shared)
@@ -78,67 +78,67 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     if (opened.folder / "report.html").exists():
         page.write(opened)
-    text = "\n".join([*opened.marks, _told(metrics, opened, name)])
+    text = "\n".join([*opened.marks, _text(metrics, opened, name)])
     return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
 
 
 RULES = {
-    False: "a clip is judged rightly when the prediction is its emotion",
-    True: "a clip of several emotions is judged rightly when the prediction is one of them",
+    False: "a clip counts as correct when the prediction is its emotion",
+    True: "a clip of several emotions counts as correct when the prediction is one of them",
 }
 
 
 def refuse_empty(dataset: Dataset) -> None:
-    """Raise CorpusError where no clip has anything of what a model takes in."""
+    """Raise CorpusError where no clip has a modality of the model."""
     if dataset.clips.empty:
         why = next(reason for reason in dataset.left_out if reason in NOTHING.values())
         raise CorpusError(
-            f"{dataset.prepared.place}: not one of its {dataset.left_out[why]} clips has what the model takes in "
-            f"({why}); give another corpus"
+            f"{dataset.prepared.place}: none of its {dataset.left_out[why]} clips has an input of the model ({why}); "
+            "give another corpus"
         )
 
 
 def lacking(dataset: Dataset, clips: Sequence[str]) -> list[str]:
-    """Sentences on clips that lack one of several modalities; what is there has to be extracted."""
-    told = []
+    """Sentences on clips that lack one of several modalities; the features have to be extracted before."""
+    notes = []
     for what, store in dataset.stores.items() if len(dataset.stores) > 1 else ():
         if count := sum(not bool(store.valid(clip).any()) for clip in clips):
-            seen = "vector of the columns" if isinstance(store, ColumnStore) else "usable face"
-            words = "sound" if what == "audio" else seen
-            told.append(f"{count} of {len(clips)} clips have no {words}, and are judged without it")
-    return told
+            visual = "vector of the columns" if isinstance(store, ColumnStore) else "usable face"
+            words = "sound" if what == "audio" else visual
+            notes.append(f"{count} of {len(clips)} clips have no {words}, and are scored without it")
+    return notes
 
 
 def refuse_known_files(run: Run, dataset: Dataset) -> None:
-    """Raise LeakError where a corpus holds files of the run's own."""
+    """Raise LeakError where a corpus has files of the run's own corpus."""
     known = set(run.certificate["files"].values())
-    heard = dataset.clips[dataset.clips["sha256"].isin(known)]
-    if len(heard):
+    same = dataset.clips[dataset.clips["sha256"].isin(known)]
+    if len(same):
         raise LeakError(
-            f"{dataset.prepared.place}: {len(heard)} of its {len(dataset.clips)} clips are files of this run's "
-            f"own corpus, such as {heard['file'].iloc[0]}; evaluate on another corpus"
+            f"{dataset.prepared.place}: {len(same)} of its {len(dataset.clips)} clips are files of this run's "
+            f"own corpus, such as {same['file'].iloc[0]}; evaluate on another corpus"
         )
 
 
 def shared_speakers(run: Run, dataset: Dataset) -> list[str]:
-    """Names of speakers that trained, too; LeakError where the same name is the same person, in the same corpus."""
+    """Names shared with training speakers; raises LeakError in the same corpus, where they are the same people."""
     card = dataset.prepared.card
     trained = {speaker for fold in run.splits for speaker in fold["train"]["speakers"]}
     if joined := run.certificate.get("corpora"):
         named = (apart(speaker) for speaker in trained)
-        people = {own for name, own in named if joined[name]["reader"] == card["name"]}
+        trained = {own for name, own in named if joined[name]["reader"] == card["name"]}
     else:
-        people = trained if run.certificate["corpus"] == card["name"] else set()
-    shared = sorted(people & set(dataset.clips["speaker"]))
+        trained = trained if run.certificate["corpus"] == card["name"] else set()
+    shared = sorted(trained & set(dataset.clips["speaker"]))
     if shared and card["name"] not in NAMED_BY_CHANCE:
         raise LeakError(
-            f"{dataset.prepared.place}: {len(shared)} of its speakers are people whom this run was trained on "
+            f"{dataset.prepared.place}: {len(shared)} of its speakers are training speakers of this run "
             f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); evaluate on another corpus"
         )
     return shared
 
 
-def _judge(
+def _predictions(
     run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
 ) -> pd.DataFrame:
     model = Model.load(run.experiment_of(cell.model), cell, device)
@@ -168,7 +168,7 @@ def _metrics(
 ) -> dict[str, Any]:
     truth = predictions.drop_duplicates("clip")["truth"]
     chance = scores.chance(truth, shared)
-    told = truth.str.get_dummies("+").mean() if shared else pd.Series(dtype=float)
+    labels = truth.str.get_dummies("+").mean() if shared else pd.Series(dtype=float)
     each = fold_scores(folds)["evaluation"]
     models: dict[str, Any] = {}
     for model, rows in predictions.groupby("model", sort=False):
@@ -191,17 +191,17 @@ def _metrics(
         "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
         "values_not_in_the_run": dataset.left_out,
         "notes": dataset.miscounts(),
-        "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by how near its number is",
+        "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by the error of its number",
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
-        "share": {name: float(told[name]) for name in shared},  # of the clips that have the class
+        "share": {name: float(labels[name]) for name in shared},  # of the clips with the class
         "planned": {"folds": len(run.splits), "trainings": len(run.splits) * len(run.experiment.seeds)},  # of a model
         "models": models,
     }
 
 
 def _name(run: Run, dataset: Dataset) -> str:
-    """The corpus's name; with its hash behind it where another corpus of that name was evaluated before."""
+    """The corpus's name, followed by its hash where another corpus of that name was evaluated before."""
     name, known = dataset.prepared.card["name"], dataset.prepared.card["hash"]
     path = run.folder / "evaluations" / name / "metrics.json"
     if path.exists():
@@ -212,7 +212,7 @@ def _name(run: Run, dataset: Dataset) -> str:
     return str(name)
 
 
-def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
+def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
     shared = f"{len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"
     lines = [f"{metrics['corpus']}: {shared if metrics['classes'] else run.target}"]
     for model, found in metrics["models"].items():
@@ -234,8 +234,8 @@ def _told(metrics: dict[str, Any], run: Run, name: str) -> str:
         why = "" if emotion in NOTHING.values() else ", no class of the run"
         lines.append(f"  not scored{why}: {emotion} ({clips} clips)")
     lines += [f"  {note}" for note in metrics["notes"]]
-    if people := metrics["shared_speakers"]:
-        lines.append(f"  speakers with names that trained too, by chance or not: {', '.join(people)}")
+    if namesakes := metrics["shared_speakers"]:
+        lines.append(f"  speakers with the name of a training speaker, by chance or not: {', '.join(namesakes)}")
     return "\n".join([*lines, f"written: {run.folder / 'evaluations' / name}"])
 
 
@@ -243,19 +243,19 @@ def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> 
     """The classes that a corpus shares with the run, none where the target is a number.
 
     Raises:
-        CorpusError: it shares fewer than two classes, or has no clip whose number is known.
+        CorpusError: it shares fewer than two classes, or has no clip with a known number.
     """
     values = dataset.clips[dataset.main.columns[0]].dropna()
     if dataset.main.kind == "numbers":
         if clips.empty:
-            raise CorpusError(f"{on}: not one of its clips has a known '{run.target}'")
+            raise CorpusError(f"{on}: none of its clips has a known '{run.target}'")
         return list(run.classes)
     present = {name for label in clips["label"] for name in label.split("+")}
     shared = [name for name in run.classes if name in present]
     if len(shared) < 2:
         known = ", ".join(sorted(map(str, values.unique()))) or "none"
         raise CorpusError(
-            f"{on}: shares {len(shared)} classes with the run; it has {run.target} {known}, the run "
-            f"({run.experiment.scheme_name}) has {', '.join(run.classes)}"
+            f"{on}: shares {len(shared)} classes with the run; it has {run.target}: {known}; the run "
+            f"({run.experiment.scheme_name}) has: {', '.join(run.classes)}"
         )
     return shared

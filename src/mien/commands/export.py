@@ -1,4 +1,4 @@
-"""`mien export`: the cells of one model of a run as one small folder with a card, calibrated, for `mien predict`."""
+"""`mien export`: the cells of one model as a small folder for `mien predict`, calibrated, with a model card."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from mien.audit.recognition.elsewhere import elsewhere as judged_elsewhere
+from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
@@ -19,11 +19,10 @@ from mien.common.files import atomic_folder, write_text
 from mien.corpora.toy import face
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import Expression, express
-from mien.corpora.toy.people import EMOTIONS, Person, draw
+from mien.corpora.toy.people import EMOTIONS, Person, sample_people
 from mien.corpora.toy.voice import Voice, speak
 from mien.data.dataset import Dataset
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared
 from mien.errors import ConfigError, RunError, unknown
 from mien.media.faces import Crops, Faces
 from mien.media.faces.crops import grey
@@ -35,9 +34,9 @@ from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
 from mien.runs.run import Cell, Run
 from mien.runs.tables import AGAIN
 
-COVERAGE = 0.8  # share of validation clips that get an answer, unless another is asked for
+COVERAGE = 0.8  # default share of the validation clips that get an answer
 NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims"}  # of an experiment
-AGREE = 1e-3  # how far half precision may move a probability
+AGREE = 1e-3  # the largest change of a probability by half precision that is accepted
 
 
 def export(
@@ -50,31 +49,30 @@ def export(
     elsewhere: Sequence[Path | str] = (),
     workers: int = 1,
 ) -> Outcome:
-    """Write a folder that predicts without its run: weights, what is needed to rebuild the model, and its card.
+    """Write a folder that predicts without its run: weights, the settings to rebuild the model, and a model card.
 
-    The members are calibrated by one temperature, and get a threshold under which they are unsure; both are chosen on
-    the members' validation speakers (see `audit.statistics.calibration`). Scores are those of the run on its test
-    speakers, whose calibration is measured with a temperature and a threshold that were chosen without them. The same
-    run gives the same bytes. Weights are halved in precision where that moves no probability of toy people by more than
-    `AGREE`.
-    The folder appears whole or not at all.
+    The members (cells) share one temperature and one threshold below which the answer is unsure; both are chosen on
+    the members' validation speakers (see `audit.statistics.calibration`). The card gives the run's scores on its test
+    speakers; their calibration is measured with a temperature and a threshold that were chosen without them. The same
+    run gives the same bytes. Weights are stored in half precision where that changes no probability on synthetic
+    utterances by more than `AGREE`. The folder is written completely or not at all.
 
     Args:
-        run: RUN (the model with the best validation score), RUN/models/MODEL, or the folder of one of its cells, which
-            is then taken alone.
+        run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
+            exported alone.
         out: the folder to write; an earlier export there is replaced.
-        name: what the model is called; the folder's name unless told.
-        coverage: share of the validation clips that shall get an answer, above 0 and up to 1.
-        cells: folders of the cells to take, such as fold-0-seed-0; all unless told.
-        elsewhere: PREPARED folders of corpora that the run did not hear, with labels or without: the card tells how
-            often all members together answer there (see `mien.audit.recognition.elsewhere`).
-        workers: processes that extract features of those.
+        name: name of the model; by default that of the folder.
+        coverage: share of the validation clips that get an answer, above 0 and up to 1.
+        cells: folders of the cells to export, such as fold-0-seed-0; by default all.
+        elsewhere: PREPARED folders of corpora that the run was not trained on, with or without labels: the card reports
+            how often all members together answer there (see `mien.audit.recognition.elsewhere`).
+        workers: number of processes that extract features of `elsewhere`.
 
     Raises:
         ConfigError: a setting is wrong.
-        CorpusError: the PREPARED folder of the run, whose licence the card tells, has gone.
-        LeakError: a corpus of `elsewhere` holds files or people of the run.
-        RunError: the run is unfinished, has no test speakers, or its model cannot judge media files.
+        CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing.
+        LeakError: a corpus of `elsewhere` has files or speakers of the run.
+        RunError: the run is unfinished, has no test speakers, or its model cannot classify media files.
     """
     out = Path(out)
     name = out.absolute().name if name is None else name
@@ -84,25 +82,25 @@ def export(
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
     _refuse_without_media(opened, model)
-    others = [_unheard(opened, model, folder) for folder in elsewhere]
+    others = [_unseen(opened, model, folder) for folder in elsewhere]
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
-    heard = _heard(opened, chosen)
+    corpora = _corpora(opened, chosen)
     if not opened.classes:
         raise ConfigError(
             f"{opened.folder}: its target '{opened.target}' is a number, and an exported model is calibrated over "
             "classes; predict from the run: --model RUN/models/MODEL"
         )
-    judged, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
-    temperature = round(calibration.temperature(judged), 4)
-    calm = judged.probabilities(temperature)
-    rule = calibration.rejection(calm, judged.truth, coverage)
+    validated, tested = (calibration.judgements(rows, opened.classes) for rows in (validation, test))
+    temperature = round(calibration.temperature(validated), 4)
+    calm = validated.probabilities(temperature)
+    rule = calibration.rejection(calm, validated.truth, coverage)
     speaker = dict(zip(opened.clips["clip"], opened.clips["speaker"], strict=True))
-    nested = calibration.nested(judged, tested, speaker, coverage)
+    nested = calibration.nested(validated, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
     ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature, rule.threshold)
     for other in others:
         other.extract(workers=workers, copies=False)
-    told = Description(
+    description = Description(
         name=name,
         model=model,
         members=tuple(members),
@@ -112,7 +110,7 @@ def export(
         temperature=temperature,
         unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
         scores=card.scored(tested, nested.probabilities, opened, model),
-        elsewhere=tuple(judged_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
+        elsewhere=tuple(scored_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
         marks=tuple(opened.marks),
         stored=stored,
         sha256="",
@@ -121,15 +119,15 @@ def export(
         experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT),
     )
     counted = card.members(opened, chosen)
-    before = card.calibrated(judged, calm, rule.threshold, opened.clips)
+    before = card.calibrated(validated, calm, rule.threshold, opened.clips)
     with atomic_folder(out) as folder:
-        told = exported.write_weights(folder, told, members)
+        description = exported.write_weights(folder, description, members)
         text = card.render(
-            told,
+            description,
             size=(folder / WEIGHTS).stat().st_size,
             command=_command(model, name, coverage, cells, len(others)),
             training=str(opened.environment.get("command", opened.experiment.command)),
-            heard=heard,
+            corpora=corpora,
             members=counted,
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
@@ -137,26 +135,28 @@ def export(
             test=card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
         )
         write_text(folder / CARD, text)
-        exported.write_description(folder, told)
-    return _outcome(out, told, before, counted)
+        exported.write_description(folder, description)
+    return _outcome(out, description, before, counted)
 
 
 def _check(out: Path, name: str, coverage: float) -> None:
     if not 0 < coverage <= 1:
-        raise ConfigError(f"--coverage {coverage:g}: a share of the clips, above 0 and up to 1, such as {COVERAGE}")
+        raise ConfigError(
+            f"--coverage {coverage:g}: must be a share of the clips, above 0 and up to 1, such as {COVERAGE}"
+        )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
     if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(FILES)):
-        raise RunError(f"{out}: holds something else than an exported model; choose another --out")
+        raise RunError(f"{out}: is not an exported model; choose another --out")
 
 
 def _refuse_without_media(run: Run, model: str) -> None:
-    """Raise RunError for a model that takes in nothing that a media file has."""
-    taken = run.experiment_of(model).features
-    if "audio" not in taken and not isinstance(taken["video"][1], Faces):
+    """Raise RunError for a model whose inputs no media file has."""
+    inputs = run.experiment_of(model).features
+    if "audio" not in inputs and not isinstance(inputs["video"][1], Faces):
         raise RunError(
-            f"{run.folder}: '{model}' sees columns of a corpus's table alone, which a media file has not; export a "
-            "model that hears, or sees the faces of a file"
+            f"{run.folder}: the inputs of '{model}' are columns of a corpus's table, which a media file does not have; "
+            "export a model of sound or faces"
         )
 
 
@@ -167,8 +167,8 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
     return [cell.folder.name]
 
 
-def _unheard(run: Run, model: str, folder: Path | str) -> Dataset:
-    """A corpus from elsewhere, under the feature of a model; refused where the run knows files or people of it."""
+def _unseen(run: Run, model: str, folder: Path | str) -> Dataset:
+    """An unseen corpus, with the features of a model; refused where run and corpus share files or speakers."""
     dataset = Dataset.open(run.experiment_of(model).data, run.target, folder)
     refuse_empty(dataset)
     refuse_known_files(run, dataset)
@@ -183,50 +183,53 @@ def _chosen(run: Run, model: str, found: Sequence[Cell], names: Sequence[str]) -
         raise ConfigError(f"--cells: {unknown('cell', strange[0], known)}")
     wanted = [cell for cell in planned(run, model) if not names or cell.folder.name in names]
     if missing := [cell for cell in wanted if cell not in found]:
-        raise RunError(f"{missing[0].folder}: is not trained to the end; {AGAIN} to go on, or choose others by --cells")
+        raise RunError(f"{missing[0].folder}: is not finished; {AGAIN} to resume, or choose others by --cells")
     return wanted
 
 
 def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFrame:
-    """What some cells predicted on one split."""
+    """The predictions of some cells on one split."""
     table = run.predictions
     places = {(cell.fold, cell.seed) for cell in cells}
     inside = [place in places for place in zip(table["fold"], table["seed"], strict=True)]
     rows = table[(table["model"] == model) & (table["split"] == split) & np.array(inside, bool)]
     if rows.empty:
-        raise RunError(f"{run.folder}: has no predictions of '{model}' on {split} speakers, which the card needs")
+        raise RunError(f"{run.folder}: has no predictions of '{model}' on {split} speakers, and the card needs them")
     return rows
 
 
-def _heard(run: Run, cells: Sequence[Cell]) -> list[card.Heard]:
-    """Each corpus that the run was trained on, as far as some cells learned from it."""
+def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.TrainingCorpus]:
+    """Each training corpus of the run, with the clips that the cells were trained on."""
     folder = run.experiment.data.prepared
     if folder is None:
-        raise RunError(f"{run.folder}: its experiment names no PREPARED folder, whose licence the card needs")
-    corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(folder)
+        raise RunError(f"{run.folder}: its experiment names no PREPARED folder, and the card needs the licence in it")
+    corpus = Joined.open(folder)
     if corpus.card["hash"] != run.certificate["corpus_hash"]:
         raise RunError(f"{corpus.place}: holds another corpus than {run.folder} was trained on; prepare that one again")
     folds = {cell.fold for cell in cells}
-    learned = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
-    used = run.clips[run.clips["clip"].isin(learned)]
-    if isinstance(corpus, Prepared):
-        return [card.heard(corpus.card["name"], corpus.card, used)]
-    return [card.heard(name, part.card, used[used["corpus"] == name]) for name, part in corpus.parts.items()]
+    trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
+    used = run.clips[run.clips["clip"].isin(trained)]
+    return [
+        card.training_corpus(name or part.card["name"], part.card, corpus.rows(name, used))
+        for name, part in corpus.parts.items()
+    ]
 
 
 def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Model], Literal["float32", "float16"]]:
-    """The models by the names of their cells, and the precision in which they may be stored."""
+    """The models by the names of their cells, and the precision in which they are stored."""
     cpu = torch.device("cpu")
     whole = {
         cell.folder.name: exported.predictor(Model.load(run.experiment_of(model), cell, cpu), model) for cell in cells
     }
     halved = {name: exported.rounded(member) for name, member in whole.items()}
-    one, other = (_said(Ensemble(model, run.target, run.classes, "", tuple(part.values()))) for part in (whole, halved))
+    one, other = (
+        _probabilities(Ensemble(model, run.target, run.classes, "", tuple(part.values()))) for part in (whole, halved)
+    )
     return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
 
 
-def _said(ensemble: Ensemble) -> NDArray[np.float64]:
-    """The probabilities (n, K) of toy people: by voice, by face, and by both, as far as the model takes them in."""
+def _probabilities(ensemble: Ensemble) -> NDArray[np.float64]:
+    """The probabilities (n, K) of synthetic utterances by voice, by face, and by both, as the model allows."""
     spoken, rng = _utterances(), np.random.default_rng(1)
     nothing = [None] * len(spoken)
     voices: Sequence[NDArray[np.float32] | None] = nothing
@@ -235,10 +238,10 @@ def _said(ensemble: Ensemble) -> NDArray[np.float64]:
         voices = ensemble.voices([one.voice.samples for one in spoken])
     if ensemble.faces is not None:
         faces = [_face(one, ensemble.faces, rng) for one in spoken]
-    said = [ensemble.judge(voices, faces)]
+    probabilities = [ensemble.infer(voices, faces)]
     if voices is not nothing and faces is not nothing:
-        said += [ensemble.judge(voices, nothing), ensemble.judge(nothing, faces)]
-    return np.concatenate(said)
+        probabilities += [ensemble.infer(voices, nothing), ensemble.infer(nothing, faces)]
+    return np.concatenate(probabilities)
 
 
 class _Utterance(NamedTuple):
@@ -248,18 +251,18 @@ class _Utterance(NamedTuple):
 
 
 def _utterances() -> list[_Utterance]:
-    """A dozen sentences of toy people, the same on every call."""
+    """A dozen sentences of two synthetic speakers, the same on every call."""
     rng = np.random.default_rng(0)
-    told = []
-    for person, sentence in zip(draw(2, rng), SENTENCES, strict=False):
+    utterances = []
+    for person, sentence in zip(sample_people(2, rng), SENTENCES, strict=False):
         for emotion in EMOTIONS:
             shown = express(emotion, 1.0, 0.1, rng)
-            told.append(_Utterance(person, shown, speak(sentence, person, shown, seconds=2.0, snr=30.0, rng=rng)))
-    return told
+            utterances.append(_Utterance(person, shown, speak(sentence, person, shown, seconds=2.0, snr=30.0, rng=rng)))
+    return utterances
 
 
 def _face(one: _Utterance, config: Faces, rng: np.random.Generator) -> Crops:
-    """The face of who speaks, as large as the model sees faces."""
+    """The face of the speaker, in the size of the model's faces."""
     rate = 1 / config.every
     frames = face.draw(one.person, one.expression, face.move(one.voice.openings(rate), rate, rng), config.size, rng)
     pixels = frames.transpose(0, 3, 1, 2)
@@ -268,36 +271,36 @@ def _face(one: _Utterance, config: Faces, rng: np.random.Generator) -> Crops:
 
 
 def _command(model: str, name: str, coverage: float, cells: Sequence[str], others: int) -> str:
-    """The line that does the same again, without places of this machine."""
+    """The command line of this export, without paths."""
     parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
     parts += ["--cells", *cells] if cells else []
     return " ".join([*parts, "--elsewhere", *["PREPARED"] * others] if others else parts)
 
 
 def _whom(counted: card.Members) -> str:
-    """On whom the score was taken."""
-    if not counted.heard:
-        return "unheard speakers"
-    return f"test speakers, {counted.heard} of {counted.tested} heard in training"
+    """The speakers that the score was computed on."""
+    if not counted.seen:
+        return "unseen speakers"
+    return f"test speakers, {counted.seen} of {counted.tested} seen in training"
 
 
-def _outcome(out: Path, told: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:
-    score, size = told.scores[0], sum((out / name).stat().st_size for name in FILES)
-    members = f"{len(told.members)} member" + ("s" if len(told.members) > 1 else "")
+def _outcome(out: Path, made: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:
+    score, size = made.scores[0], sum((out / name).stat().st_size for name in FILES)
+    members = f"{len(made.members)} member" + ("s" if len(made.members) > 1 else "")
     lines = [
-        f"{told.name}: {members}, {len(told.classes)} classes, {size / 1e6:.1f} MB, {told.stored}",
-        *(f"marked: {mark}" for mark in told.marks),
+        f"{made.name}: {members}, {len(made.classes)} classes, {size / 1e6:.1f} MB, {made.stored}",
+        *(f"marked: {mark}" for mark in made.marks),
         f"{_whom(counted)}: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
-        f"temperature {told.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
+        f"temperature {made.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
         f"{validation.error_after:.3f}",
-        f"unsure below {told.unsure.threshold:.3f}: answers {told.unsure.coverage:.1%} of the validation clips, "
-        f"{told.unsure.accuracy:.1%} of these rightly",
+        f"unsure below {made.unsure.threshold:.3f}: answers {made.unsure.coverage:.1%} of the validation clips, "
+        f"{made.unsure.accuracy:.1%} of these correctly",
         *(
-            f"{other.corpus}, not heard: answers {other.coverage:.1%} of {other.clips} clips; the members of one fold "
-            f"alone {other.coverage_of_a_fold:.1%}"
-            for other in told.elsewhere
+            f"{other.corpus}, not trained on: answers {other.coverage:.1%} of {other.clips} clips; the members of one "
+            f"fold alone {other.coverage_of_a_fold:.1%}"
+            for other in made.elsewhere
         ),
         f"written: {out}",
     ]
-    data = {"folder": str(out), "size": size, **told.model_dump(mode="json", exclude={"experiment"})}
+    data = {"folder": str(out), "size": size, **made.model_dump(mode="json", exclude={"experiment"})}
     return Outcome(data=data, text="\n".join(lines))

@@ -13,10 +13,10 @@ from mien.errors import ConfigError, unknown
 
 
 def listing(what: str) -> Outcome:
-    """Tell what there is of a kind: "readers", "features", "encoders", "removals", "experiments" or "models".
+    """List all "readers", "features", "encoders", "removals", "experiments" or "models".
 
     Raises:
-        ConfigError: another kind.
+        ConfigError: `what` is none of these.
     """
     if what not in KINDS:
         raise ConfigError(unknown("list", what, KINDS))
@@ -93,16 +93,16 @@ def _models() -> list[dict[str, Any]]:
     rows = []
     for name in exported.packaged():
         folder = exported.FOLDER / name
-        told, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
-        score, unsure = told.scores[0], told.unsure
+        model, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
+        score, unsure = model.scores[0], model.unsure
         rows.append(
             {
                 "name": name,
-                "classes": ", ".join(told.classes),
-                "members": len(told.members),
+                "classes": ", ".join(model.classes),
+                "members": len(model.members),
                 "size": f"{size / 1e6:.1f} MB",
-                "unheard speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
-                "on validation": f"answers {unsure.coverage:.0%}, of which {unsure.accuracy:.0%} are right",
+                "unseen speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
+                "on validation": f"answers {unsure.coverage:.0%}, {unsure.accuracy:.0%} of these correctly",
                 "source": f"{exported.CARD} in {folder}",
             }
         )

@@ -1,4 +1,4 @@
-"""`mien predict`: emotion over time in media files, by a trained model; its folds and seeds are averaged."""
+"""`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -17,9 +17,9 @@ from mien.media.faces import Faces
 from mien.runs import timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
-from mien.runs.timeline import Judgement
+from mien.runs.timeline import Prediction
 
-SHORTEST = 0.1  # seconds of a window and of a hop
+SHORTEST = 0.1  # seconds: the least window and hop
 
 
 def predict(
@@ -36,39 +36,40 @@ def predict(
     device: str = "auto",
     threads: int = 1,
 ) -> Outcome:
-    """Say which emotion is heard and seen when.
+    """Predict emotion over time in audio and video files.
 
     Args:
-        files: media files; their sound is judged, and their faces where the model sees.
-        model: an exported folder, or the name of a model that comes with mien (`runs.exported.DEFAULT` unless told);
-            or RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
-        out: a .csv or .json file for the rows.
-        window: seconds of sound that are judged at once; a shorter file is one window.
-        hop: seconds from one window to the next.
-        unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities stay. None
-            takes what an exported model comes with, and 0, never, for a model of a RUN, which is not calibrated.
-        voice_activity: "energy" or "silero": what tells where nobody speaks; see `media.activity`.
-        speaker: who is judged where several faces are seen: "active" (who speaks), "largest" or "all"; see
+        files: media files; their sound is used, and their faces where the model takes faces.
+        model: an exported folder, or the name of a model that comes with mien (default: `runs.exported.DEFAULT`); or
+            RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
+        out: a .csv or .json file to write the rows to.
+        window: length of a window in seconds; a shorter file is one window.
+        hop: seconds from the start of one window to the next.
+        unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities are kept.
+            None takes the threshold of an exported model, and 0 (never unsure) for a model of a RUN, which is not
+            calibrated.
+        voice_activity: "energy" or "silero": the method that finds silence; see `media.activity`.
+        speaker: which of several faces to classify: "active" (who speaks), "largest" or "all"; see
             `mien.runs.timeline`.
-        faces: who finds faces (`mien.media.faces.Faces`); None takes what the model was trained with.
+        faces: the face detector (`mien.media.faces.Faces`); None takes that of the model's training.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: of torch.
+        threads: number of torch threads.
 
     Returns:
-        An outcome whose data have `rows`, one a person and window: file, start, end (media seconds), person, modality
-        (audio, video, or audio+video; empty in silence), emotion (or `silence` where nobody is heard or seen, or
-        `unsure`), a probability for each class (empty in silence), scheme, model; of models that see also audio_share
-        and video_share: what the likeliest class loses in probability when that modality is taken away.
+        An outcome whose data have `rows`, one per person and window: file, start, end (media seconds), person, modality
+        (audio, video, or audio+video; empty in silence), emotion (or `silence` where there is neither voice nor face,
+        or `unsure`), a probability for each class (empty in silence), scheme, model. Models of faces add audio_share
+        and video_share: how much less probable the likeliest class is without that modality.
 
     Raises:
         ConfigError: a setting is wrong.
-        MediaError: no file at all could be judged.
-        RunError: `model` is no trained model.
+        MediaError: no file could be classified.
+        RunError: `model` is not a trained model.
     """
     if not SHORTEST <= hop <= window:
         raise ConfigError(
-            f"--hop {hop:g} with --window {window:g}: windows must follow each other without a gap, by {SHORTEST} s at "
-            "least"
+            f"--hop {hop:g} with --window {window:g}: the hop must be {SHORTEST} s or more, and not longer than the "
+            "window"
         )
     if out is not None:
         _check(Path(out))
@@ -81,17 +82,19 @@ def predict(
             raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
         ensemble = replace(ensemble, unsure=unsure)
     if ensemble.longest is not None and window > ensemble.longest:
-        raise ConfigError(f"--window {window:g}: the model hears the middle {ensemble.longest:g} s of a longer one")
+        raise ConfigError(
+            f"--window {window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
+        )
     looked_for = _faces(ensemble, faces, speaker)
     rows: list[dict[str, Any]] = []
     problems: list[MediaError] = []
     for file in map(Path, files):
         try:
             detect = activity.detector(voice_activity, ensemble.rate)
-            told = timeline.predictions(
+            predicted = timeline.predictions(
                 file, ensemble, looked_for, window=window, hop=hop, detect=detect, speaker=speaker
             )
-            rows += _rows(file, told, ensemble)
+            rows += _rows(file, predicted, ensemble)
         except MediaError as error:
             problems.append(error)
     if not rows:
@@ -102,23 +105,23 @@ def predict(
         _write(table, Path(out))
     return Outcome(
         data={"rows": _plain(table)},
-        text=summary(table, ensemble.target) + _rule(ensemble) + _unseen(ensemble) + _marked(ensemble),
+        text=summary(table, ensemble.target) + _rule(ensemble) + _voice_alone(ensemble) + _marked(ensemble),
         problems=[str(error) for error in problems],
     )
 
 
-def _rows(file: Path, told: Iterable[Judgement], ensemble: Ensemble) -> list[dict[str, Any]]:
+def _rows(file: Path, predicted: Iterable[Prediction], ensemble: Ensemble) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for one in told:
+    for one in predicted:
         row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
         row |= {"person": one.person, "modality": one.modality}
-        said, target = one.probabilities, ensemble.target
+        probabilities, target = one.probabilities, ensemble.target
         row |= {target: "silence" if ensemble.classes else None, **dict.fromkeys(ensemble.classes)}
-        if said is not None and not ensemble.classes:
-            row[target] = round(float(said[0]), 4)
-        elif said is not None:
-            best = ensemble.classes[said.argmax()] if said.max() >= ensemble.unsure else "unsure"
-            row |= {target: best, **dict(zip(ensemble.classes, said.round(4).tolist(), strict=True))}
+        if probabilities is not None and not ensemble.classes:
+            row[target] = round(float(probabilities[0]), 4)
+        elif probabilities is not None:
+            best = ensemble.classes[probabilities.argmax()] if probabilities.max() >= ensemble.unsure else "unsure"
+            row |= {target: best, **dict(zip(ensemble.classes, probabilities.round(4).tolist(), strict=True))}
         row |= {"scheme": ensemble.scheme, "model": ensemble.name}
         if ensemble.faces is not None:
             shares = {"audio_share": one.audio_share, "video_share": one.video_share}
@@ -128,17 +131,17 @@ def _rows(file: Path, told: Iterable[Judgement], ensemble: Ensemble) -> list[dic
 
 
 def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
-    """How faces are found in the files; None where the model sees none."""
+    """How faces are found in the files; None for a model without faces."""
     if speaker not in (choices := get_args(timeline.Choice)):
         raise ConfigError(f"--speaker: {unknown('choice', speaker, choices)}")
     if ensemble.faces is None:
-        asked = {"faces": faces, "speaker": None if speaker == "active" else speaker}
-        if wrong := [f"--{option} {value}" for option, value in asked.items() if value is not None]:
-            raise ConfigError(f"{wrong[0]}: {ensemble.name} sees no faces; leave it out")
+        given = {"faces": faces, "speaker": None if speaker == "active" else speaker}
+        if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
+            raise ConfigError(f"{wrong[0]}: {ensemble.name} takes no faces; leave it out")
         if "audio" not in ensemble.modalities:
             raise ConfigError(
-                f"{ensemble.name} sees columns of a corpus's table alone, which a media file has not; give a model "
-                "that hears, or sees the faces of a file"
+                f"the inputs of {ensemble.name} are columns of a corpus's table, which a media file does not have; "
+                "give a model of sound or faces"
             )
         return None
     if faces not in (known := get_args(Faces.model_fields["faces"].annotation)) and faces is not None:
@@ -154,35 +157,37 @@ def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
 
 
 def _rule(ensemble: Ensemble) -> str:
-    """What unsure means, where the model can be."""
+    """What `unsure` means, where there is a threshold."""
     if ensemble.unsure == 0:
         return ""
-    return f"\n{ensemble.name}: unsure where no emotion reaches {ensemble.unsure:.0%} (--unsure 0: never)"
+    return f'\n{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} (--unsure 0: never)'
 
 
-def _unseen(ensemble: Ensemble) -> str:
-    """That a model which sees was made to do without."""
+def _voice_alone(ensemble: Ensemble) -> str:
+    """A note on a model that predicts without its columns of a corpus's table."""
     if "video" not in ensemble.modalities or ensemble.faces is not None:
         return ""
-    return f"\n{ensemble.name}: by the voice alone; what it sees are columns of a corpus's table, and a file has none"
+    return (
+        f"\n{ensemble.name}: from the voice alone, without its columns of a corpus's table, which a file does not have"
+    )
 
 
 def _marked(ensemble: Ensemble) -> str:
-    """What the model's scores must not be quoted without."""
+    """The leaks that its run accepted, to be quoted with every score."""
     return f"\n{ensemble.name}: marked: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
 
 
 def _check(out: Path) -> None:
-    """Raise ConfigError where rows cannot be written: it is better told before hours of media than after them."""
+    """Raise ConfigError where rows cannot be written: better before hours of media than after them."""
     if out.suffix not in {".csv", ".json"}:
         raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
     if out.is_dir():
         raise ConfigError(f"--out {out}: is a folder; give the name of a file")
-    folder = next(place for place in out.absolute().parents if place.exists())  # what lacks below it is made
+    folder = next(place for place in out.absolute().parents if place.exists())  # missing folders below it are made
     if not folder.is_dir():
         raise ConfigError(f"--out {out}: {folder} is a file, not a folder; choose another --out")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {out}: nothing may be written to {folder}; choose another --out")
+        raise ConfigError(f"--out {out}: {folder} is not writable; choose another --out")
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -199,50 +204,50 @@ def _write(table: pd.DataFrame, out: Path) -> None:
 
 
 def summary(table: pd.DataFrame, target: str = "emotion") -> str:
-    """The rows for people: one line a stretch of windows of a person with one class, times in media seconds.
+    """The rows as text: one line per person and stretch of windows with one class, times in media seconds.
 
-    Of a number it is one line a stretch that is heard or seen by the same modality, and its mean.
+    For a number: one line per stretch with the same modality, and the mean over it.
     """
     lines = []
     numbers = pd.api.types.is_float_dtype(table[target])
-    said = table[target].notna().map({True: "", False: "silence"}) if numbers else table[target]
-    wide = max(map(len, said)) if not numbers else max(len("silence"), len(target) + 8)
+    shown = table[target].notna().map({True: "", False: "silence"}) if numbers else table[target]
+    wide = max(map(len, shown)) if not numbers else max(len("silence"), len(target) + 8)
     for file, rows in table.groupby("file", sort=False):
         lines.append(str(file))
         people = rows["person"][rows["person"] != ""].unique()
         names = {person: f"person {person}" if person != timeline.VOICE else "a voice" for person in people}
         room = max(map(len, names.values())) + 2 if len(names) > 1 else 0
-        for part in _stretches(rows.assign(said=said[rows.index])):
+        for part in _stretches(rows.assign(shown=shown[rows.index])):
             first = part.iloc[0]
-            likely = part[first["said"]].astype(float).mean() if not numbers and first["said"] in part else None
+            likely = part[first["shown"]].astype(float).mean() if not numbers and first["shown"] in part else None
             sure = "" if likely is None else f"{likely:4.0%}"
-            shown = first["said"] if first["said"] else f"{target} {part[target].mean():.3g}"
+            answer = first["shown"] if first["shown"] else f"{target} {part[target].mean():.3g}"
             who = f"{names.get(first['person'], ''):{room}}" if room else ""
             times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
-            lines.append(f"  {times} s  {who}{shown:{wide}}  {sure:4}  {_by(part)}".rstrip())
+            lines.append(f"  {times} s  {who}{answer:{wide}}  {sure:4}  {_by(part)}".rstrip())
     if "audio_share" in table and table["audio_share"].notna().any():
         lines.append("face +9%: without the face, the emotion would be less probable by 9 points")
     return "\n".join(lines)
 
 
 def _stretches(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of a file in stretches of windows that follow each other, of one person, class and modality."""
+    """The rows of a file in stretches of consecutive windows of one person, class and modality."""
     window = rows["start"].rank(method="dense")
     found = []
     for _, own in rows.groupby("person", sort=False):
         new = window[own.index].diff() != 1
-        for column in ("said", "modality"):
+        for column in ("shown", "modality"):
             new |= own[column] != own[column].shift()
         found += [part for _, part in own.groupby(new.cumsum())]
     return sorted(found, key=lambda part: (part["start"].iloc[0], part.index[0]))
 
 
 def _by(part: pd.DataFrame) -> str:
-    """What a stretch was judged by, and what each was worth where it was both; nothing of a model that only hears."""
+    """The modalities of a stretch, with their shares where both were used; empty for a model without faces."""
     if "audio_share" not in part:
         return ""
     modality = part["modality"].iloc[0]
     if modality != "audio+video":
-        return {"audio": "voice", "video": "face"}.get(modality, "nobody seen" if modality == "" else modality)
+        return {"audio": "voice", "video": "face"}.get(modality, "no face" if modality == "" else modality)
     voice, face = (round(float(part[name].astype(float).mean()), 2) + 0.0 for name in ("audio_share", "video_share"))
     return f"voice {voice:+.0%}, face {face:+.0%}"

@@ -1,4 +1,4 @@
-"""`mien prepare`: a corpus on disk becomes a PREPARED folder: a checked table, its problems, and features."""
+"""`mien prepare`: read a corpus and write a PREPARED folder: a checked table, its problems, and features."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,27 +29,29 @@ def prepare(
     features: Sequence[str] = ("mfb43",),
     workers: int = 1,
 ) -> Outcome:
-    """Read a corpus, hash and decode every clip, extract features. What was done before is not done again.
+    """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
 
-    A clip that cannot be decoded is a problem and is left out. Files that are identical byte by byte are problems and
-    are kept.
+    A clip that cannot be decoded is reported as a problem and left out. Files that are identical byte by byte are
+    reported and kept.
 
     Args:
         reader: a name in `corpora.readers`.
-        root: the folder that holds the corpus; for `table` a CSV file.
+        root: the folder of the corpus; for `table` a CSV file.
         out: the PREPARED folder: new, or of the same reader, root and options.
-        options: of the reader, by name; see its `OPTIONS`.
+        options: options of the reader, by name; see its `OPTIONS`.
         features: names of features, extracted with their default settings.
-        workers: how many processes.
+        workers: number of processes.
 
     Raises:
         ConfigError: an unknown reader, option or feature.
-        CorpusError: `root` is not that corpus, not one clip can be used, or `out` holds something else.
+        CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
     readers.reader(reader)
     if "columns" in features:
-        raise ConfigError("--features columns: these are the columns of the corpus's own table, and need no extraction")
+        raise ConfigError(
+            "--features columns: these are columns of the corpus's own table and need no extraction; leave it out"
+        )
     targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
     card = _refuse_other(out, reader, root, options)
     corpus = readers.read(reader, root, options)
@@ -61,28 +63,28 @@ def prepare(
     if table.empty:
         if card is None or card.get("unfinished"):
             _take_back(out)
-        told = "; ".join(f"{row.file}: {row.problem}" for row in problems.head(3).itertuples())
-        raise CorpusError(f"{root}: not one of {len(corpus.table)} clips can be used ({told})")
+        examples = "; ".join(f"{row.file}: {row.problem}" for row in problems.head(3).itertuples())
+        raise CorpusError(f"{root}: none of its {len(corpus.table)} clips can be used ({examples})")
     return _outcome(prepared.write(out, corpus, table, problems, place=root, options=options), problems)
 
 
 def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, object] | None:
-    """The card of what `out` holds already, None for a new folder; raises CorpusError where it is something else."""
+    """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
     card = prepared.read_card(out)
     if card is None:
         if out.exists() and not out.is_dir():
-            raise CorpusError(f"{out}: is a file; give --out a folder that is new")
+            raise CorpusError(f"{out}: is a file; choose a new folder for --out")
         if out.is_dir() and any(out.iterdir()):
-            raise CorpusError(f"{out}: is not empty and holds no prepared corpus; give --out a folder that is new")
+            raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
     elif (card["reader"], card["input"]) != (reader, str(root.resolve())):
-        raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; give --out a folder that is new")
+        raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; choose a new folder for --out")
     elif (before := card.get("options", {})) != dict(options):
-        raise CorpusError(f"{out}: holds {reader} read with options {before}; give --out a folder that is new")
+        raise CorpusError(f"{out}: holds {reader} read with options {before}; choose a new folder for --out")
     return card
 
 
 def _sources(corpus: Corpus, out: Path, targets: Sequence[Target]) -> list[Source]:
-    """The clips to read, with what an earlier, perhaps interrupted, `prepare` has found out about them."""
+    """The clips to read, with the results of an earlier, perhaps interrupted, `prepare`."""
     known: dict[str, dict[str, float]] = defaultdict(dict)
     with suppress(CorpusError):
         before = Prepared.open(out).table
@@ -126,7 +128,7 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
 
 
 def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
-    """Files with the same bytes, those among them too that the reader has left out."""
+    """Files with the same bytes, including those that the reader has left out."""
     same: dict[str, list[str]] = defaultdict(list)
     for file, found in zip(files["file"], files["sha256"], strict=True):
         same[found].append(file)
@@ -144,7 +146,7 @@ def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
 
 
 def _take_back(out: Path) -> None:
-    """Leave nothing of a folder in which nothing could be prepared."""
+    """Remove a folder in which nothing could be prepared."""
     (out / "card.json").unlink()
     with suppress(OSError):  # not empty: there are features of an earlier attempt
         out.rmdir()
@@ -154,7 +156,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     card = done.card
     lines = [
         f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
-        f"{duration(card['seconds'])} of sound{_seen(done)}",
+        f"{duration(card['seconds'])} of sound{_video(done)}",
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items())}",
         f"licence: {card['licence']}",
     ]
@@ -170,8 +172,8 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     )
 
 
-def _seen(done: Prepared) -> str:
-    """How much there is to see."""
+def _video(done: Prepared) -> str:
+    """The duration of the video; empty without."""
     if "video_seconds" not in done.table:
         return ""
     return f", {duration(float(done.table['video_seconds'].sum()))} of video"

@@ -1,4 +1,4 @@
-"""`mien report`: the page of a run, again."""
+"""`mien report`: write the report of a run again."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from mien.runs.run import Run
 
 
 def report(run: Path | str) -> Outcome:
-    """Write RUN/report.html again from what the run folder holds.
+    """Write RUN/report.html again from the files of the run.
 
-    Silhouettes are measured first where the run has none. An evaluation that is of an earlier state of the run is told.
+    Silhouettes are measured first where the run has none. An evaluation of an earlier state of the run is reported.
 
     Raises:
-        RunError: it is no run folder, or an unfinished one.
+        RunError: not a run folder, or an unfinished one.
     """
     opened = Run.open(run)
     if opened.silhouettes is None and opened.cells:

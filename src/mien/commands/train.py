@@ -1,4 +1,4 @@
-"""`mien train`: an experiment with all its models, folds and seeds, from a prepared corpus to a run with its report."""
+"""`mien train`: all models, folds and seeds of an experiment, from a prepared corpus to a run with its report."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -52,20 +52,20 @@ def train(
     threads: int = 1,
     tensorboard: bool = False,
 ) -> Outcome:
-    """Train all models of an experiment on all its folds and seeds; what is finished already is not trained again.
+    """Train all models of an experiment on all its folds and seeds; finished cells are not trained again.
 
     Args:
-        experiment: a name that `mien list experiments` shows, or a YAML file.
-        overrides: settings as `key=value`, with dots.
+        experiment: a name from `mien list experiments`, or a YAML file.
+        overrides: settings that replace those of the experiment, as `key=value` with dots.
         out: the RUN folder, new or unfinished.
-        workers: how many cells (model, fold, seed) train at once, and how many processes extract features.
+        workers: number of cells (model, fold, seed) trained at once, and of processes that extract features.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: of each worker.
-        tensorboard: write event files to RUN/tensorboard as well; see `engine.board`.
+        threads: number of torch threads of each worker.
+        tensorboard: also write event files to RUN/tensorboard; see `engine.board`.
 
     Raises:
-        ConfigError: a setting is not understood, or an extra is not installed.
-        CorpusError: a media file has gone or changed since it was prepared.
+        ConfigError: a setting is wrong, or an extra is not installed.
+        CorpusError: a media file is missing or has changed since it was prepared.
         LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
         RunError: `out` holds something else.
     """
@@ -74,7 +74,9 @@ def train(
         board.require()
     place = processes.device(device)
     if workers > 1 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ConfigError("--workers spreads whole models and torchrun spreads one model: use one of the two")
+        raise ConfigError(
+            "--workers trains several models at once and torchrun spreads one model over processes: use one of the two"
+        )
     datasets = open_all(settings.learns_from, settings.target)
     dataset = next(iter(datasets.values()))  # all have the same clips
     if settings.data.scheme is None and dataset.scheme is not None:  # another corpus might have others
@@ -95,8 +97,8 @@ def train(
             protocol = settings.protocol.model_dump(mode="json")
             run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
             run.write_json("certificate.json", certificate)
-            told = {"command": environment.command(experiment, overrides)}
-            run.write_json("environment.json", environment.describe(place) | told)
+            command = {"command": environment.command(experiment, overrides)}
+            run.write_json("environment.json", environment.describe(place) | command)
             run.write_table("clips.csv", dataset.clips)
         processes.wait()
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
@@ -107,7 +109,7 @@ def train(
 
 
 def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
-    """The settings, with the face detector that `auto` stands for here: elsewhere it might be another one.
+    """The settings, with the face detector that `auto` stands for on this machine written out.
 
     Raises:
         ConfigError: no detector is installed, or a variant of the grid names none.
@@ -122,14 +124,14 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
         settings = experiments.load(experiment, [*overrides, f"data.video.faces={name}"])
     if variants := [name for name, own in settings.trained.items() if _finds_by_any(own)]:
         raise ConfigError(
-            f"grid: '{variants[0]}' finds faces by any detector that is installed (faces: auto); name one of "
+            f"grid: '{variants[0]}' has faces: auto, which differs between machines; name one of "
             f"{', '.join(names())} there"
         )
     return settings
 
 
 def refuse_classes_of_no_clip(dataset: Dataset) -> None:
-    """Raise ConfigError for a class, or a value that is merged, which no clip has: it is misspelt, most likely."""
+    """Raise ConfigError for a class or a merged value that no clip has: most likely it is misspelt."""
     scheme = dataset.settings.scheme
     if not isinstance(scheme, OwnScheme):
         return
@@ -138,7 +140,9 @@ def refuse_classes_of_no_clip(dataset: Dataset) -> None:
     if lost := [value for value in scheme.merge if value not in values]:
         raise ConfigError(f"data.scheme.merge: no clip has this value: {unknown(dataset.main.factor, lost[0], values)}")
     if lost := [name for name in scheme.classes if name not in values | merged]:
-        raise ConfigError(f"data.scheme.classes: no clip has this one: {unknown(dataset.main.factor, lost[0], values)}")
+        raise ConfigError(
+            f"data.scheme.classes: no clip has this class: {unknown(dataset.main.factor, lost[0], values)}"
+        )
 
 
 def _finds_by_any(settings: Experiment) -> bool:
@@ -147,22 +151,22 @@ def _finds_by_any(settings: Experiment) -> bool:
 
 
 def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:
-    """Join the predictions of all cells, score them, probe the embeddings, and write the page.
+    """Join the predictions of all cells, score them, probe the embeddings, and write the report.
 
     Args:
-        run: with at least one finished cell.
-        workers: processes that probe.
-        thorough: whether all that can be read is, and not the speaker alone.
-        seed: of the probes.
+        run: a run with at least one finished cell.
+        workers: number of processes that probe.
+        thorough: whether to probe every known factor, and not the speaker alone.
+        seed: random seed of the probes.
 
     Returns:
-        Sentences on what could not be measured.
+        Sentences on measures that could not be computed.
     """
     tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
     others = [path for cell in run.cells if (path := cell.folder / TASKS).is_file()]  # an older run has none
-    if told := [table for path in others if len(table := read_table(path))]:
-        run.write_table(TASKS, pd.concat(told, ignore_index=True))
+    if tables := [table for path in others if len(table := read_table(path))]:
+        run.write_table(TASKS, pd.concat(tables, ignore_index=True))
     predictions = run.predictions
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
@@ -178,23 +182,23 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
         run.write_table("sweep.csv", sweep(run))
     claims.write(run)
     page.write(run)
-    return inputs.told if inputs else ()
+    return inputs.notes if inputs else ()
 
 
 def _certificate(
     settings: Experiment, datasets: Mapping[str, Dataset], folds: Sequence[Fold], workers: int
 ) -> dict[str, Any]:
-    """The split's certificate, for which every clip is heard; raises LeakError for a leak that is not accepted."""
+    """The certificate of the split, from the audio of its clips; raises LeakError for a leak that is not accepted."""
     dataset = next(iter(datasets.values()))
-    heard = _read(folds) | (set() if settings.hold_test else {clip for fold in folds for clip in fold.test})
+    decoded = _read(folds) | (set() if settings.hold_test else {clip for fold in folds for clip in fold.test})
     certificate = splits.certificate(
         dataset.clips,
         folds,
         dataset.classes,
         dataset.prepared.card,
         _left_out(dataset, settings),
-        sounds=sounds.of_prepared(dataset.prepared, heard, workers=workers),
-        unheard="test clips are held, and not read" if settings.hold_test else "",
+        sounds=sounds.of_prepared(dataset.prepared, decoded, workers=workers),
+        unheard="the test clips are held out (hold_test) and not read" if settings.hold_test else "",
         by_speaker=[name for name, own in settings.trained.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,
     )
@@ -203,7 +207,7 @@ def _certificate(
 
 
 def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
-    """Why clips are in no fold -> how many."""
+    """Reason why clips are in no fold -> number of clips."""
     if settings.data.unlabelled == "train":
         return {why: clips for why, clips in dataset.left_out.items() if why in NOTHING.values()}
     several = int(dataset.several.sum())
@@ -211,20 +215,20 @@ def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
 
 
 def _refuse_another_corpus(run: Run, certificate: dict[str, Any], place: str) -> None:
-    """Raise RunError when the run was begun on other files, labels or speakers than PREPARED holds now."""
+    """Raise RunError when the run was started on other files, labels or speakers than PREPARED holds now."""
     if not (run.folder / "certificate.json").exists():
         return
     before = run.certificate
     for key in ("corpus_hash", "split", "files"):
         if before.get(key) != certificate[key]:
             raise RunError(
-                f"{run.folder}: was begun on another corpus or split than {place} holds now "
+                f"{run.folder}: was started on another corpus or split than {place} holds now "
                 f"({key} differs); choose another --out"
             )
 
 
 def _read(folds: Sequence[Fold]) -> set[str]:
-    """The clips that are read where test clips are left alone."""
+    """The clips of training and validation."""
     return {clip for fold in folds for clip in (*fold.train, *fold.validation)}
 
 
@@ -244,7 +248,7 @@ def _train_cells(
         for model in run.experiment.trained
         if not (cell := run.cell(model, fold.number, seed)).finished
     ]
-    for cell in run.cells if events and processes.rank() == 0 else ():  # what is finished is shown, too
+    for cell in run.cells if events and processes.rank() == 0 else ():  # finished cells are shown, too
         with _events(run, cell, lambda record: None):
             pass
     epochs = {model: own.training.epochs for model, own in run.experiment.trained.items()}
@@ -268,7 +272,7 @@ def _train_cells(
                 _, _, cell = result.item
                 raise TrainingError(
                     f"{cell.folder}: the process that trained it was ended twice ({result.how or 'cause not known'}), "
-                    "by lack of memory perhaps; run the same command again with fewer --workers to go on"
+                    "perhaps for lack of memory; run the same command again with fewer --workers to resume"
                 )
             advance(epochs[one[2].model])
 
@@ -294,7 +298,7 @@ def _events(run: Run, cell: Cell, watch: Callable[[Record], None]) -> AbstractCo
 
 
 def _outcome(run: Run) -> Outcome:
-    if not (run.folder / "metrics.json").exists():  # another process of this training writes it
+    if not (run.folder / "metrics.json").exists():  # another process of this run writes it
         return Outcome(data={}, text="")
     scored, certificate = run.metrics, run.certificate
     lines = list(run.marks)
@@ -302,12 +306,12 @@ def _outcome(run: Run) -> Outcome:
     name = scores.of_classes(run.classes)[0]
     title = scores.measure_of(name).title
     for model, splits_of in scored["models"].items():
-        judged = "test" if "test" in splits_of else "validation"
-        found = splits_of[judged]
+        part = "test" if "test" in splits_of else "validation"
+        found = splits_of[part]
         lines.append(
-            f"{model:{width}} {judged} {title} {found[name]:.3f} (95 % {_shown(found[f'{name}_low'])} to "
+            f"{model:{width}} {part} {title} {found[name]:.3f} (95 % {_shown(found[f'{name}_low'])} to "
             f"{_shown(found[f'{name}_high'])}, chance {found[f'{name}_chance']:.3f})"
-            + (f", validation {splits_of['validation'][name]:.3f}" if judged == "test" else "")
+            + (f", validation {splits_of['validation'][name]:.3f}" if part == "test" else "")
         )
         paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
         if beside := reference.sentence(paper, (name,), ("test", "validation")):

@@ -1,1 +1,1 @@
-"""What every room may use and that knows none of them: settings, files, progress, workers, processes, tables."""
+"""Helpers for all packages, which import none of these: settings, files, progress, workers, processes, tables."""

@@ -1,4 +1,4 @@
-"""Where a run was made, and how: versions, machine, commit, the command's line."""
+"""Where and how a run was made: versions, machine, commit, command line."""
 
 import json
 import platform
@@ -18,7 +18,7 @@ PACKAGES = ("mien", "torch", "numpy", "scipy", "scikit-learn", "pandas", "av", "
 
 
 def describe(device: torch.device) -> dict[str, object]:
-    """Versions of what decides the figures, the machine, and the commit where mien runs from a checkout."""
+    """Versions of the packages that results depend on, the machine, and the commit if mien runs from a checkout."""
     return {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in PACKAGES},
@@ -29,7 +29,7 @@ def describe(device: torch.device) -> dict[str, object]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that mien runs from, with '+' after it where files differ; None elsewhere."""
+    """The commit of the checkout that mien runs from, with a '+' if files were changed; None without a checkout."""
     folder = Path(__file__).parents[3]
     if not (folder / ".git").exists():
         return None
@@ -41,18 +41,18 @@ def commit() -> str | None:
 
 
 def command(experiment: str | Path, overrides: Sequence[str]) -> str:
-    """The line of `mien train` with these arguments, without places of this machine: PREPARED and RUN stand for them.
+    """The command line of `mien train` with these arguments, with PREPARED and RUN in place of local paths.
 
     Args:
-        experiment: a name, or a YAML file, of which the name stays.
+        experiment: a name, or the path of a YAML file, of which only the file name is kept.
         overrides: as `mien.experiments.experiment.load` has accepted them.
     """
-    told = [word for override in overrides for word in _placeless(override)]
-    return shlex.join(["mien", "train", Path(experiment).name, *told, "--out", "RUN"])
+    words = [word for override in overrides for word in _placeless(override)]
+    return shlex.join(["mien", "train", Path(experiment).name, *words, "--out", "RUN"])
 
 
 def _placeless(override: str) -> Iterator[str]:
-    """An override, with PREPARED in the place of the folder or folders that it names."""
+    """An override, with PREPARED in place of the folder or folders that it names."""
     key, _, text = override.partition("=")
     value: Any = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
     if key == "data.prepared" and isinstance(value, dict):

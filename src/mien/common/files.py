@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their hashes."""
+"""Atomic writing of files and folders, and hashes of files."""
 
 import hashlib
 import json
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on leaving without an error, flush it to disk and rename it to `path`.
+    """Yield a temporary path beside `path`; on exit without an error, flush it to disk and rename it to `path`.
 
-    After an error (also Ctrl-C and a full disk) nothing is left behind and an older `path` is untouched. A kill leaves
-    at most a file that begins with a dot and ends in `.tmp`, which nothing reads.
+    After an error (also Ctrl-C or a full disk) the temporary file is removed and an older `path` is unchanged. If the
+    process is killed, at most a file is left whose name begins with a dot and ends in `.tmp`; no code reads it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -31,10 +31,11 @@ def atomic(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path`; on leaving without an error, put it in the place of `path`.
+    """Yield an empty temporary folder beside `path`; on exit without an error, replace `path` by it.
 
-    After an error nothing is left behind and an older folder `path` is untouched. A kill leaves the older one whole, at
-    its place or, between two renames, beside it under a name that begins with a dot and ends in `.old`.
+    After an error the temporary folder is removed and an older folder `path` is unchanged. If the process is killed,
+    the older folder is complete: at `path` or, if killed between the two renames, beside it under a name that begins
+    with a dot and ends in `.old`.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,13 +58,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8, with newlines as they are."""
+    """Write a text file atomically, in UTF-8, without translating newlines."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file for people to read, atomically; not-a-number is refused."""
+    """Write an indented JSON file atomically; ValueError for nan and infinity."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

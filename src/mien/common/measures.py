@@ -1,18 +1,18 @@
-"""The table of measures: what each is called, what it needs, what chance gets, and which way is better.
+"""The table of measures: the name of each, the answers that it needs, its chance level, and which way is better.
 
-A measure is a function of a *statistic*, a sum over clips: that of several speakers is the sum of theirs, so that a
-bootstrap over speakers adds up what each has and looks at no clip again. All axes before those of the statistic are
-kept, and what nothing is known of is nan.
+A measure is a function of a *statistic*, which is a sum over clips. The statistic of several speakers is the sum of
+theirs, so a bootstrap over speakers adds up statistics and does not visit the clips again. Leading axes of a statistic
+are kept. A measure is nan where no truth is known.
 
-- `counts`, of classes: (..., K, K), rows are the truth, columns the answers. Where K x K are too many, `Tally`: the
-  three sums of them, (..., K) each, that all of these measures but `balanced_f1` are functions of.
-- `losses`, of probabilities: (..., 2), the nats of all clips, and how many clips. `auc` puts all clips in one order, so
-  it is a function of the clips and has no statistic.
-- `moments`, of numbers: (..., 8), sums of the powers of truth and answer.
+- `counts`, of classes: (..., K, K), rows are the truth, columns the answers. If K x K is too large: `Tally`, three
+  sums of it, (..., K) each. All measures of classes but `balanced_f1` are functions of these sums.
+- `losses`, of probabilities: (..., 2), the sum of nats over all clips, and the number of clips. `auc` ranks all clips,
+  so it is a function of the clips and has no statistic.
+- `moments`, of numbers: (..., 8), sums of powers of truth and answer.
 
-The truth is (n,), numbers of classes, -1 where it is not known; or (n, K) bool, the classes that are right where there
-may be several ("anger+sadness"); or (n, K) soft labels, of which measures of classes take the most probable, nan where
-it is not known; or, of numbers, (n, ...), nan where it is not known.
+The truth of classes is (n,) class numbers, -1 if unknown; or (n, K) bool, the right classes if a clip can have several
+("anger+sadness"); or (n, K) soft labels, nan if unknown, of which measures of classes take the most probable class. The
+truth of numbers is (n, ...), nan if unknown.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,16 +26,16 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-ROUNDING = 1e-12  # of a mean square; a variance below it is the rounding of a difference of sums
+ROUNDING = 1e-12  # share of a mean square; a variance below it is a rounding error of a difference of sums
 
 
 class Tally(NamedTuple):
-    """What measures of classes need of `counts`, (..., K) each.
+    """The sums of `counts` that measures of classes need, (..., K) each.
 
     Attributes:
-        total: clips of each class.
-        hits: how many of these are answered rightly.
-        predicted: how often the class is the answer.
+        total: the number of clips of each class.
+        hits: how many of them are classified correctly.
+        predicted: how often each class is predicted.
     """
 
     total: NDArray[Any]
@@ -51,13 +51,14 @@ class Measure:
     """One row of the table.
 
     Attributes:
-        name: in the table, and in settings.
-        title: in headings.
-        needs: what an answer has to be: "classes" (probabilities do as well), "probabilities" or "numbers".
-        statistic: (truth, answers) -> what `function` is of; None where that is (truth, answers) themselves.
+        name: the name in the table and in settings.
+        title: the name in headings.
+        needs: the kind of answers: "classes" (probabilities are accepted too), "probabilities" or "numbers".
+        statistic: (truth, answers) -> the argument of `function`; None if `function` takes (truth, answers) itself.
         function: the measure, (...,) of a statistic with leading axes.
-        chance: truth -> what the best answer gets that is the same for all clips; 0 of correlations, which have none.
-        higher_is_better: which way is better.
+        chance: truth -> the score of the best constant answer, the same for all clips; 0 for correlations, of which a
+            constant has none.
+        higher_is_better: whether a higher value is better.
     """
 
     name: str
@@ -69,15 +70,15 @@ class Measure:
     higher_is_better: bool = True
 
     def __call__(self, *statistic: Any) -> Array:
-        """The measure of a statistic; without one, of truth and answers."""
+        """The measure of a statistic; of truth and answers if the measure has no statistic."""
         return self.function(*statistic)
 
     def value(self, truth: ArrayLike, answers: ArrayLike) -> float:
         """The measure of all clips at once.
 
         Args:
-            truth: as the module says.
-            answers: (n,) numbers of classes, or (n, K) probabilities, or numbers like the truth.
+            truth: see the module.
+            answers: (n,) class numbers, or (n, K) probabilities, or numbers of the shape of the truth.
         """
         if self.statistic is None:
             return float(self.function(truth, answers))
@@ -87,30 +88,30 @@ class Measure:
 def counts(truth: ArrayLike, answers: ArrayLike, K: int = 0) -> Array:
     """Confusion counts, (K, K).
 
-    Where several classes are right, a clip with one of them as its answer is a clip of that one; with another answer it
-    is a clip of each, in equal shares.
+    If several classes of a clip are right and one of them is predicted, the clip counts as a clip of that class. If
+    none of them is predicted, it counts as a clip of each, in equal shares.
 
     Args:
         truth: (n,) or (n, K).
-        answers: (n,) numbers of classes, or (n, K) probabilities.
-        K: classes at least; as many as are met, where these are more.
+        answers: (n,) class numbers, or (n, K) probabilities.
+        K: the least number of classes; more if truth or answers have more.
     """
     given = np.asarray(answers)
     guess = given.astype(np.int64) if given.ndim == 1 else given.argmax(1)
     right, known = _right(truth, max(K, int(guess.max(initial=-1)) + 1, given.shape[1] if given.ndim > 1 else 0))
-    said = np.eye(right.shape[1])[guess[known]]
+    predicted = np.eye(right.shape[1])[guess[known]]
     shares = right / np.maximum(right.sum(1, keepdims=True), 1)
-    return np.asarray(np.where((right & (said > 0)).any(1, keepdims=True), said, shares).T @ said)
+    return np.asarray(np.where((right & (predicted > 0)).any(1, keepdims=True), predicted, shares).T @ predicted)
 
 
 def tally(truth: Codes, predicted: Codes, K: int) -> Tally:
-    """The sums of `counts` without K x K of them; truth and predicted are (n,), 0 to K - 1, and all are known."""
+    """The sums of `counts` without the K x K matrix; truth and predicted are (n,), 0 to K - 1, all known."""
     parts = (truth, truth[truth == predicted], predicted)
     return Tally(*(np.bincount(part, minlength=K).astype(float) for part in parts))
 
 
 def recalls(total: NDArray[Any], hits: NDArray[Any]) -> Array:
-    """The share of the clips of each class that are right, (..., K); 0 where a class has no clip."""
+    """The recall of each class: the share of its clips that are right, (..., K); 0 for a class without clips."""
     return np.asarray(np.divide(hits, total, out=np.zeros(total.shape), where=total > 0))
 
 
@@ -125,32 +126,32 @@ def uar(counted: Counts) -> Array:
 
 
 def uar_of(truth: Codes, predicted: Codes) -> float:
-    """UAR of clips whose classes may be many, as speakers are; (n,) each, 0 or above; nan of no clips."""
+    """UAR for many classes, such as speakers; truth and predicted are (n,) class numbers from 0; nan without clips."""
     total = np.bincount(truth)
     hits = np.bincount(truth[truth == predicted], minlength=len(total))
     return float(mean_recall(total[total > 0], hits[total > 0]))
 
 
 def wa(counted: Counts) -> Array:
-    """Weighted accuracy, in other words accuracy: the share of right clips."""
+    """Weighted accuracy, which is accuracy: the share of clips that are right."""
     clips = counted.total.sum(-1) if isinstance(counted, Tally) else counted.sum((-2, -1))
     return _ratio(_hits(counted).sum(-1), clips)
 
 
 def f_scores(counted: Counts) -> Array:
-    """2 hits / (clips + predictions) of each class, (..., K); 0 where a class has no clip."""
+    """F1 of each class, 2 hits / (clips + predictions), (..., K); 0 for a class without clips."""
     both = _total(counted) + _predicted(counted)
     return np.asarray(np.divide(2 * _hits(counted), both, out=np.zeros(both.shape), where=both > 0))
 
 
 def macro_f1(counted: Counts, sample: Counts | None = None) -> Array:
-    """The mean of the F1 of the classes that have clips or are predicted, as in scikit-learn.
+    """The mean F1 over the classes that have clips or are predicted, as in scikit-learn.
 
-    A class that is predicted and that no clip has counts as 0.
+    A class that is predicted but has no clips counts as 0.
 
     Args:
-        counted: as the module says.
-        sample: what `counted` are draws or parts of: see `within`.
+        counted: see the module.
+        sample: the whole sample, if `counted` is a resample or a part of it; see `within`.
     """
     total = _total(counted)
     classes = (total > 0) | ((_predicted(counted) > 0) & (sample is None or _total(sample) == 0))
@@ -158,59 +159,59 @@ def macro_f1(counted: Counts, sample: Counts | None = None) -> Array:
 
 
 def micro_f1(counted: Counts) -> Array:
-    """F1 of all classes together: the accuracy, where each clip has one answer."""
+    """F1 of all classes together; equal to the accuracy if each clip has one answer."""
     both = _total(counted).sum(-1) + _predicted(counted).sum(-1)
     return _ratio(2 * _hits(counted).sum(-1), both)
 
 
 def balanced_f1(counted: Array, sample: Array | None = None) -> Array:
-    """Macro F1 were all classes equally frequent: rows are weighted to the same sum; of `counts` alone.
+    """Macro F1 with all classes weighted alike: rows are scaled to the same sum; takes `counts` only, no `Tally`.
 
-    What a test set with as many clips of each class gives, without leaving clips out.
+    This is the score on a test set with equally many clips of each class, without leaving clips out.
     """
     total = counted.sum(-1, keepdims=True)
     return macro_f1(np.divide(counted, total, out=np.zeros_like(counted), where=total > 0), sample)
 
 
 def within(measure: Callable[..., Array], sample: Counts) -> Callable[..., Array]:
-    """A measure of classes as it is of draws, or parts, of a sample.
+    """A measure of classes for resamples, or parts, of a sample.
 
-    A class that the sample has and a draw has not is left out of that draw, predicted or not: that it is missing is
-    chance. Recalls leave it out by themselves; of the F1 it would be a 0.
+    A class that is in the sample and, by chance, not in a resample is left out of the score of that resample, predicted
+    or not. Measures of recalls leave it out anyway; in macro F1 it would count as 0.
 
     Args:
         measure: of `counts`: a row of the table, or a function.
-        sample: all that is drawn from, (K, K).
+        sample: the counts of the whole sample, (K, K).
     """
     function = measure.function if isinstance(measure, Measure) else measure
     return partial(function, sample=sample) if function in (macro_f1, balanced_f1) else measure
 
 
 def losses(truth: ArrayLike, probabilities: ArrayLike) -> Array:
-    """The cross-entropy of all clips, in nats, and how many clips that are, (2,).
+    """The sum of the cross-entropies of all clips, in nats, and the number of clips, (2,).
 
-    As in scikit-learn's `log_loss`, probabilities are kept as far from 0 and 1 as float64 can tell from 1.
+    As in scikit-learn's `log_loss`, probabilities are clipped to [eps, 1 - eps], eps of float64.
 
     Args:
         truth: (n,) or soft labels (n, K).
         probabilities: (n, K).
     """
-    told, least = np.asarray(probabilities, np.float64), np.finfo(np.float64).eps
-    shares, known = _soft(truth, told.shape[1])
-    each = -(shares * np.log(np.clip(told[known], least, 1 - least))).sum(1)
+    predicted, least = np.asarray(probabilities, np.float64), np.finfo(np.float64).eps
+    shares, known = _soft(truth, predicted.shape[1])
+    each = -(shares * np.log(np.clip(predicted[known], least, 1 - least))).sum(1)
     return np.array([each.sum(), len(each)])
 
 
 def cross_entropy(sums: Array) -> Array:
-    """Nats a clip, of `losses`."""
+    """The mean cross-entropy of a clip in nats, of `losses`."""
     return _ratio(sums[..., 0], sums[..., 1])
 
 
 def auc(truth: ArrayLike, probabilities: ArrayLike) -> Array:
-    """The area under the ROC curve of each class against the rest, the mean over the classes that some clips have.
+    """The area under the ROC curve, one class against the rest, the mean over classes.
 
-    The probability that a clip of the class gets a higher probability of it than another clip, half of one where both
-    get the same (Mann and Whitney 1947). A class that all clips have is left out as well.
+    For one class this is the probability that a clip of it gets a higher probability of the class than another clip;
+    ties count half (Mann and Whitney 1947). Classes that no clip or every clip has are left out.
 
     Args:
         truth: (n,) or (n, K).
@@ -218,11 +219,11 @@ def auc(truth: ArrayLike, probabilities: ArrayLike) -> Array:
     """
     from scipy.stats import rankdata
 
-    told = np.asarray(probabilities, np.float64)
-    right, known = _right(truth, told.shape[1])
+    predicted = np.asarray(probabilities, np.float64)
+    right, known = _right(truth, predicted.shape[1])
     those = right.sum(0)
     pairs = those * (len(right) - those)
-    ranks = np.where(right, rankdata(told[known], axis=0), 0).sum(0) if len(right) else np.zeros(len(those))
+    ranks = np.where(right, rankdata(predicted[known], axis=0), 0).sum(0) if len(right) else np.zeros(len(those))
     areas = np.divide(ranks - those * (those + 1) / 2, pairs, out=np.zeros(len(those)), where=pairs > 0)
     return _ratio(areas.sum(), (pairs > 0).sum())
 
@@ -233,18 +234,18 @@ def moments(truth: ArrayLike, answers: ArrayLike, *, origin: float = 0.0) -> Arr
     Args:
         truth: (n, ...).
         answers: (n, ...).
-        origin: what is taken from both first, the same for all that is added up: near the mean, sums of squares lose no
-            digits.
+        origin: subtracted from both first, so that sums of squares lose no digits; choose a value near the mean. It has
+            to be the same for all moments that are added up.
     """
-    true, told = np.asarray(truth, np.float64) - origin, np.asarray(answers, np.float64) - origin
+    true, predicted = np.asarray(truth, np.float64) - origin, np.asarray(answers, np.float64) - origin
     known = ~np.isnan(true)
-    x, y = np.where(known, true, 0.0), np.where(known, told, 0.0)
+    x, y = np.where(known, true, 0.0), np.where(known, predicted, 0.0)
     apart = x - y
     return np.stack([part.sum(0) for part in (known, x, y, x * x, y * y, x * y, apart * apart, np.abs(apart))], -1)
 
 
 def ccc(sums: Array) -> Array:
-    """Concordance correlation, of `moments`; nan of fewer than two clips, or where both are one constant.
+    """Concordance correlation, of `moments`; nan for fewer than two clips, or if both are the same constant.
 
     2 cov / (var + var + (mean - mean)^2), with variances over n (Lin 1989, "A concordance correlation coefficient to
     evaluate reproducibility").
@@ -254,7 +255,7 @@ def ccc(sums: Array) -> Array:
 
 
 def pearson(sums: Array) -> Array:
-    """Pearson's correlation, of `moments`; nan where truth or answer is constant."""
+    """Pearson's correlation, of `moments`; nan if truth or answer is constant."""
     _, (xx, yy), xy = _spread(sums)
     return _ratio(xy, np.sqrt(xx * yy))
 
@@ -270,15 +271,15 @@ def mae(sums: Array) -> Array:
 
 
 def _about_mean(truth: ArrayLike, answers: ArrayLike) -> Array:
-    """`moments` of all clips, taken from the mean of the truth."""
+    """`moments` of all clips, with the mean of the truth as origin."""
     known = _known(truth)
     return moments(truth, answers, origin=float(known.mean()) if len(known) else 0.0)
 
 
 def _chance_of_uar(truth: ArrayLike) -> float:
-    """1 / classes that have clips; where several may be right, what guesses uniform over the K classes get.
+    """1 / (number of classes with clips); if a clip can have several right classes, the UAR of uniform guesses.
 
-    Any of several is right then, so chance is higher: the mean over classes of E[hits] / E[clips counted].
+    Chance is higher then, since any of the right classes counts: the mean over classes of E[hits] / E[clips counted].
     """
     right, _ = _right(truth)
     several, clips = right.sum(1, keepdims=True), right.sum(0)
@@ -288,7 +289,7 @@ def _chance_of_uar(truth: ArrayLike) -> float:
     if not (several > 1).any():
         return float(1 / present.sum())
     guess = 1 / right.shape[1]
-    # each class of a clip is guessed with this probability and then counts alone; else all count in equal shares
+    # a right class is guessed with this probability and then counts alone; otherwise all count in equal shares
     counted = (right * (guess + (1 - several * guess) / np.maximum(several, 1))).sum(0)
     return float((guess * clips[present] / counted[present]).mean())
 
@@ -300,19 +301,19 @@ def _chance_of_wa(truth: ArrayLike) -> float:
 
 
 def _constant(function: Callable[[Array], Array]) -> Callable[[ArrayLike], float]:
-    """What is got by calling all clips the class that is best for it."""
+    """The best score of always predicting one class."""
 
     def chance(truth: ArrayLike) -> float:
         right, _ = _right(truth)
-        asked = np.flatnonzero(right.any(0))
-        found = [float(function(counts(right, np.full(len(right), kind)))) for kind in asked]
-        return max(found, default=float("nan"))
+        present = np.flatnonzero(right.any(0))
+        scores = [float(function(counts(right, np.full(len(right), kind)))) for kind in present]
+        return max(scores, default=float("nan"))
 
     return chance
 
 
 def _chance_of_cross_entropy(truth: ArrayLike) -> float:
-    """The entropy of the shares of the classes, in nats."""
+    """The entropy of the class shares, in nats."""
     shares, _ = _soft(truth, 0)
     if not len(shares):
         return float("nan")
@@ -362,13 +363,13 @@ def _predicted(counted: Counts) -> NDArray[Any]:
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Array:
-    """Nan where there is nothing."""
+    """The ratio part / whole; nan where `whole` is 0."""
     ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
     return ratio
 
 
 def _right(truth: ArrayLike, K: int = 0) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The classes that are right of each clip whose truth is known, (m, K), of K or more; and which these are, (n,)."""
+    """The right classes of the m clips of known truth, (m, K or more) bool, and which clips these are, (n,) bool."""
     given = np.asarray(truth)
     if given.ndim > 1 and given.dtype == np.bool_:
         right, known = given, np.ones(len(given), np.bool_)
@@ -384,7 +385,7 @@ def _right(truth: ArrayLike, K: int = 0) -> tuple[NDArray[np.bool_], NDArray[np.
 
 
 def _soft(truth: ArrayLike, K: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The shares of the classes of each clip whose truth is known, (m, K), of K or more; and which these are, (n,)."""
+    """The class shares of the m clips of known truth, (m, K or more), and which clips these are, (n,) bool."""
     given = np.asarray(truth)
     if given.ndim > 1 and given.dtype != np.bool_:
         known = ~np.isnan(given).any(1)
@@ -399,9 +400,9 @@ def _known(truth: ArrayLike) -> Array:
 
 
 def _spread(sums: Array) -> tuple[tuple[Array, Array], tuple[Array, Array], Array]:
-    """Of truth and answer the means, the variances over n, and their covariance."""
+    """The means of truth and answer, their variances over n, and their covariance."""
     x, y, xx, yy, xy = (_ratio(sums[..., place], sums[..., 0]) for place in range(1, 6))
-    own, told = (
+    of_truth, of_answer = (
         np.where(square - mean**2 > ROUNDING * square, square - mean**2, 0.0) for square, mean in ((xx, x), (yy, y))
     )
-    return (x, y), (own, told), xy - x * y
+    return (x, y), (of_truth, of_answer), xy - x * y

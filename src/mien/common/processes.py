@@ -1,6 +1,6 @@
-"""The processes of one training, as `torchrun` starts them, and sums over them; a single process needs none of it.
+"""The processes of one training run, as `torchrun` starts them, and sums over them; no-ops with a single process.
 
-Every process must make the same calls in the same order, also with nothing of its own to add.
+Every process must make the same calls in the same order, even if it has nothing to add.
 """
 
 import os
@@ -15,7 +15,7 @@ from mien.errors import ConfigError
 
 
 def device(name: str) -> torch.device:
-    """The device of a name: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N"; ConfigError for any other."""
+    """The device of a name: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; ConfigError otherwise."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and "LOCAL_RANK" in os.environ:
@@ -29,7 +29,7 @@ def device(name: str) -> torch.device:
 
 
 def use_threads(number: int) -> None:
-    """Let torch compute on so many threads; ConfigError for less than one."""
+    """Set the number of threads of torch; ConfigError below 1."""
     if number < 1:
         raise ConfigError(f"--threads {number}: at least 1")
     torch.set_num_threads(number)
@@ -52,13 +52,13 @@ def add_up(tensor: Tensor) -> None:
 
 
 def agree(tensor: Tensor) -> None:
-    """Replace a tensor by that of process 0, in place, so that all take the same decision."""
+    """Replace a tensor by that of process 0, in place, so that all processes decide alike."""
     if count() > 1:
         distributed.broadcast(tensor, src=0)
 
 
 def wait() -> None:
-    """Return when every process has come here."""
+    """Wait until all processes have made this call."""
     if count() > 1:
         distributed.barrier()
 
@@ -71,18 +71,18 @@ def together(device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    # tensors of the CPU travel by gloo also where gradients travel by nccl; others wait while one extracts features
+    # CPU tensors need gloo even where gradients use nccl; the long timeout: others wait while one extracts features
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     distributed.init_process_group(backend, timeout=timedelta(days=1))
     try:
         yield
-        distributed.barrier()  # without it gloo aborts now and then, when one process is gone before the other is done
+        distributed.barrier()  # without it gloo sometimes aborts, if one process ends before the other is done
     finally:
         distributed.destroy_process_group()
 
 
 def total(value: Tensor) -> Tensor:
-    """The sum of a tensor over all processes, without gradient; with one process the tensor itself, detached."""
+    """The sum of a tensor over all processes, without gradient; with a single process the tensor itself, detached."""
     value = value.detach()
     if count() > 1:
         value = value.clone()
@@ -91,9 +91,9 @@ def total(value: Tensor) -> Tensor:
 
 
 def differentiable_total(value: Tensor) -> Tensor:
-    """The sum of a tensor over all processes; its gradient is the sum of what all processes send back.
+    """The sum of a tensor over all processes; its gradient is the sum of the gradients of all processes.
 
-    Where each process has its share of a loss, every entry so gets the gradient of the whole loss.
+    If each process holds a share of a loss, every entry thus gets the gradient of the whole loss.
     """
     if count() == 1:
         return value
@@ -102,12 +102,12 @@ def differentiable_total(value: Tensor) -> Tensor:
 
 
 def gathered(values: Tensor, rows: Tensor, size: int) -> Tensor:
-    """The rows of all processes, `size` x ..., where each holds `rows` (int64) of them; with gradient.
+    """The rows of all processes in one tensor, `size` x ..., with gradient.
 
     Args:
-        values: B x ..., those of this process.
-        rows: B int64, their places.
-        size: how many there are in all.
+        values: B x ..., the rows of this process.
+        rows: B int64, their indices in the result.
+        size: the number of rows of all processes.
     """
     if count() == 1 and len(rows) == size and bool((rows == torch.arange(size, device=rows.device)).all()):
         return values

@@ -1,6 +1,6 @@
-"""Progress of long work on standard error: a bar with rate and time to go on a terminal, plain lines elsewhere.
+"""Progress of long work on standard error: on a terminal a bar with rate and remaining time, elsewhere plain lines.
 
-Standard output stays free for results.
+Standard output is kept for results.
 """
 
 import os
@@ -14,7 +14,7 @@ EVERY = 30.0  # seconds between two plain lines
 
 
 class Advance(Protocol):
-    """Called when some units more are done."""
+    """A function to call when more units are done."""
 
     def __call__(self, count: int = 1) -> None:
         """Count `count` units as done."""
@@ -22,12 +22,12 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
-    """Show the progress of the work done inside; nothing is shown when there is nothing to do.
+    """Show the progress of the work inside the `with` block; show nothing if `total` is 0.
 
     Args:
-        total: units in all.
-        what: the work, such as "training".
-        unit: what is counted, in the plural.
+        total: the number of units.
+        what: the name of the work, such as "training".
+        unit: the name of the units, in the plural.
 
     Yields:
         A function that counts units as done.
@@ -44,7 +44,7 @@ def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: 0:07, 12:30, 3:04:05."""
+    """Seconds as minutes or hours: 0:07, 12:30, 3:04:05."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
@@ -85,21 +85,21 @@ def _bar(total: int, what: str, unit: str) -> Iterator[Advance]:
 class _Lines:
     def __init__(self, total: int, what: str, unit: str) -> None:
         self.total, self.what, self.unit, self.done = total, what, unit, 0
-        self.begun = self.said = time.monotonic()
+        self.begun = self.printed = time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         self.done += count
         now = time.monotonic()
-        if now - self.said >= EVERY and self.done < self.total:
-            self.said = now
+        if now - self.printed >= EVERY and self.done < self.total:
+            self.printed = now
             speed = self.done / (now - self.begun)
             rest = duration((self.total - self.done) / speed) if speed else "?"
-            self._say(f"{self.done} of {self.total} {self.unit}, {_rate(speed, self.unit)}, {rest} to go")
+            self._print(f"{self.done} of {self.total} {self.unit}, {_rate(speed, self.unit)}, {rest} to go")
 
     def end(self) -> None:
-        self._say(f"{self.done} of {self.total} {self.unit} in {duration(time.monotonic() - self.begun)}")
+        self._print(f"{self.done} of {self.total} {self.unit} in {duration(time.monotonic() - self.begun)}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(f"{self.what}: {text}", file=sys.stderr, flush=True)
 
 

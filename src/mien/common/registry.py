@@ -1,6 +1,6 @@
-"""Folders whose files are entries: a module in such a package *is* the entry of its name; adding one is adding a file.
+"""Registries: each module of such a package is an entry under its own name, so adding an entry is adding a file.
 
-A leading underscore makes a helper.
+Modules with a leading underscore are helpers, not entries.
 """
 
 import sys
@@ -12,7 +12,11 @@ from mien.errors import ConfigError, unknown
 
 
 def names(package: str) -> tuple[str, ...]:
-    """The entries of a package (its dotted name, imported), sorted; none of them is imported."""
+    """The names of the entries of a package, sorted, without importing them.
+
+    Args:
+        package: the dotted name of a package that is imported.
+    """
     return tuple(sorted(one.name for one in iter_modules(sys.modules[package].__path__) if one.name[0] != "_"))
 
 
@@ -20,12 +24,12 @@ def module(package: str, name: str, kind: str) -> ModuleType:
     """The module of an entry.
 
     Args:
-        package: the dotted name of the package, imported.
-        name: of the entry.
-        kind: what the entries are, for the error, such as "encoder".
+        package: the dotted name of a package that is imported.
+        name: the name of the entry.
+        kind: what an entry is called in the error, such as "encoder".
 
     Raises:
-        ConfigError: there is no such entry; with the nearest name.
+        ConfigError: there is no such entry; the message suggests the nearest name.
     """
     if name not in names(package):
         raise ConfigError(unknown(kind, name, names(package)))

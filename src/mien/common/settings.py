@@ -1,4 +1,4 @@
-"""The base of every settings class: frozen, strict about types, and closed to unknown keys. And their YAML."""
+"""The base of all settings classes: frozen, strict about types, no unknown keys. And the loader of their YAML."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def digest(value: object) -> str:
 
 
 def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
-    """Settings of a class from plain values, strict about types; raises ConfigError with the nearest key."""
+    """Settings of a class from plain values, strict about types; the ConfigError suggests the nearest key."""
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
@@ -47,13 +47,13 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
-    if not key and isinstance(error["input"], Mapping):  # a fault of all settings together: found were all of them
+    if not key and isinstance(error["input"], Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
     return f"{where}: {key}: {message} (found {json.dumps(error['input'])[:60]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:
-    """The keys that settings of a class have at a place inside it."""
+    """The keys that a settings class accepts at a dotted place inside it."""
     for part in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[part].annotation
@@ -63,7 +63,7 @@ def _known(kind: Any, place: Sequence[str]) -> set[str]:
 
 
 class Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2's core schema, and no key given twice."""
+    """Safe YAML with the scalars of YAML 1.2's core schema; duplicate keys are an error."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - a table of the base class, replaced whole
         first: [

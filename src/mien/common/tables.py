@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table as plain values, None for what is missing."""
+    """The rows of a table as plain values, None for missing values."""
     known = table.astype(object).where(table.notna(), None)
     return [
         {str(key): getattr(value, "item", lambda v=value: v)() for key, value in row.items()}

@@ -1,9 +1,9 @@
-"""Work in other processes that a dying worker does not end.
+"""Work in worker processes that goes on if a worker crashes.
 
-A decoder that is fed a hostile file can end its process by a signal. The chunks that were in work then are done again,
-each alone; one that kills again is done item by item, and an item that kills its worker alone is `Lost`.
+A decoder can crash its process on a malformed file. The chunks that were being processed are then repeated, each alone.
+If a chunk crashes again, its items are processed one by one, and an item that crashes its worker is `Lost`.
 
-Processes are joblib's: loky here, or what `joblib.parallel_config` names (dask). Even one worker is another process.
+Processes are joblib's: loky, or the backend of `joblib.parallel_config` (dask). One worker is a process of its own too.
 """
 
 import re
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Lost(NamedTuple, Generic[T]):
-    """An item whose worker died: `how` is the signal's name, such as SIGSEGV, or "" where that is not known."""
+    """An item whose worker crashed; `how` is the name of the signal, such as SIGSEGV, or "" if unknown."""
 
     item: T
     how: str
@@ -31,12 +31,12 @@ def spread(
     """Call a function on chunks in worker processes.
 
     Args:
-        function: importable, takes a chunk; may be called twice on an item, so it has to give the same again.
-        chunks: non-empty, of anything that pickles.
-        workers: how many chunks are in work at once.
+        function: importable, takes a chunk. It may be called twice on an item, so it has to be deterministic.
+        chunks: non-empty sequences of items that can be pickled.
+        workers: how many chunks are processed at once.
 
     Yields:
-        (chunk, what the function returned), or ([item], Lost) for an item that ended its worker; in any order.
+        (chunk, return value of the function), or ([item], Lost) for an item that crashed its worker; in any order.
     """
     waiting = iter(enumerate(chunks))
     left = True
@@ -44,31 +44,31 @@ def spread(
         sent: dict[int, Sequence[T]] = {}
         left = False
 
-        def draw(sent: dict[int, Sequence[T]] = sent) -> Iterator[object]:
+        def jobs(sent: dict[int, Sequence[T]] = sent) -> Iterator[object]:
             for number, chunk in waiting:
                 sent[number] = chunk
                 yield delayed(_numbered)(function, number, chunk)
 
-        # joblib takes one job to mean this process, so that one worker is two of which one is given work at a time.
+        # joblib runs a single job in this process, so one worker is asked for as two, with one job sent at a time.
         pool = Parallel(
             max(2, workers),
             return_as="generator_unordered",
             batch_size=1,
             pre_dispatch=1 if workers == 1 else "2*n_jobs",
         )
-        results = pool(draw())
+        results = pool(jobs())
         try:
             for number, result in results:
                 yield sent.pop(number), result
         except BrokenProcessPool:
             left = True
             suspects = list(sent.values())
-            if len(suspects) == 1:  # nobody else can have done it
+            if len(suspects) == 1:  # no other chunk can be the cause
                 suspects = [[item] for item in suspects[0]]
             for chunk in suspects:
                 yield from _alone(function, chunk)
         finally:
-            with warnings.catch_warnings():  # an interruption is told by whoever interrupts, not as a warning of joblib
+            with warnings.catch_warnings():  # on an interruption joblib warns; the interruption itself is reported
                 warnings.simplefilter("ignore", UserWarning)
                 results.close()
 

@@ -1,15 +1,15 @@
-"""A corpus: a checked table of clips, one row a clip, and the list of what is wrong with the rest.
+"""A corpus: a checked table of clips, one row a clip, and a list of the problems found.
 
-The table begins with the columns `COLUMNS`, in this order; columns that nobody knows are kept behind them.
+The table begins with the columns `COLUMNS`, in this order; other columns are kept after them.
 
 - clip: the clip's name, unique in the corpus.
 - file: path of the media file relative to the corpus's root, with `/`.
-- start, end: float64 seconds within the file; not-a-number is the file's beginning or end.
-- speaker: who speaks; never missing.
+- start, end: float64 seconds within the file; nan is the file's beginning or end.
+- speaker: the speaker's name; never missing.
 - gender: "female", "male" or missing.
-- emotion: a name in lower case, several joined by "+" in alphabetical order ("anger+sadness"), or missing when unknown.
+- emotion: a name in lower case; several are joined by "+" in alphabetical order ("anger+sadness"); missing if unknown.
 
-Every other column is float64 or text. Text has pandas' dtype `str`; what is missing is missing, never "" or "nan".
+Every other column is float64 or text. Text has pandas' dtype `str`; a missing value is pandas' own, never "" or "nan".
 """
 
 import re
@@ -36,7 +36,7 @@ _NEITHER = frozenset({"unknown", "other", "diverse", "nonbinary", "non-binary", 
 
 
 class Problem(NamedTuple):
-    """A thing that is wrong: the file (or, without one, the clip or row) and one clause that says what."""
+    """Something wrong in a corpus: the file (or, without one, the clip or row) and one clause that describes it."""
 
     file: str
     problem: str
@@ -44,16 +44,16 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A corpus as a reader found it. Made by `check`, so the table keeps what this module's head promises.
+    """A corpus as read from disk. Made by `check`, so its table has the columns described at the head of this module.
 
     Attributes:
         name: the reader's name.
         root: the folder that `file` is relative to.
         table: one row a clip.
-        problems: columns file, problem; sorted. Most tell of a clip that was left out, each says so.
+        problems: columns file, problem; sorted. Most describe a clip that was left out, and say so.
         licence: the corpus's licence, in one line.
         source: where to get the corpus.
-        expected: how many clips the complete corpus has; None where nobody can know.
+        expected: how many clips the complete corpus has; None if it is not known.
         scheme: the name of the emotion classes that the corpus is usually read with, see `schemes`.
     """
 
@@ -68,7 +68,7 @@ class Corpus:
 
     @property
     def shortfall(self) -> int:
-        """How many clips are missing to the complete corpus; 0 where that is not known."""
+        """How many clips of the complete corpus are missing; 0 if `expected` is not known."""
         return 0 if self.expected is None else max(0, self.expected - len(self.table))
 
 
@@ -83,11 +83,11 @@ def check(
     scheme: str,
     problems: Iterable[Problem] = (),
 ) -> Corpus:
-    """Normalise a table of clips, leave out the rows that break the schema, and list every one of their problems.
+    """Normalise a table of clips, leave out the rows that break the schema, and list all problems.
 
-    Of rows with one clip name the first stays. A speaker of two genders is left out altogether, since nobody can tell
-    which clips are whose. A gender that is not understood becomes missing and is listed; its clip stays. Words that
-    mean neither ("other", "unknown", "nonbinary", ...) become missing unlisted.
+    Of several usable rows with the same clip name, the first is kept. All clips of a speaker with two genders are left
+    out, since it is not known which of them are whose. A gender that is not understood becomes missing and is listed;
+    its clip is kept. Words for neither gender ("other", "unknown", "nonbinary", ...) become missing and are not listed.
 
     Args:
         name: the reader's name.
@@ -95,12 +95,12 @@ def check(
         table: at least the columns `REQUIRED`, one row a clip.
         licence: the corpus's licence.
         source: where to get the corpus.
-        expected: how many clips the complete corpus has, if anybody knows.
+        expected: how many clips the complete corpus has; None if it is not known.
         scheme: the emotion classes that the corpus is usually read with.
-        problems: what the reader has found already.
+        problems: problems that the reader has listed already.
 
     Raises:
-        CorpusError: a column that is missing or there twice, or not one row that can be used.
+        CorpusError: a column is missing or there twice, or no row can be used.
     """
     columns = [str(column) for column in table.columns]
     if missing := [column for column in REQUIRED if column not in columns]:
@@ -108,11 +108,11 @@ def check(
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise CorpusError(f"{root}: the table of clips has two columns '{twice[0]}'; rename one of them")
     given = table.set_axis(columns, axis=1).reset_index(drop=True)
-    clean, found, broken = _normalised(given)
-    listed = [*problems, *found]
+    clean, complaints, broken = _normalised(given)
+    listed = [*problems, *complaints]
     if broken.all():
-        shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "there is none"
-        raise CorpusError(f"{root}: not one of {len(clean)} clips can be used ({shown})")
+        shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "it has no rows"
+        raise CorpusError(f"{root}: none of its {len(clean)} clips can be used ({shown})")
     return Corpus(
         name=name,
         root=root,
@@ -133,8 +133,8 @@ def problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
 def typed(table: pd.DataFrame) -> pd.DataFrame:
     """The same rows with `COLUMNS` first and every column float64 or text, so that a CSV file keeps all of it.
 
-    `start` and `end` are numbers. Of the columns that nobody knows, those become numbers whose every value is one that
-    is written with a decimal point or an exponent; codes such as 01 stay text.
+    `start` and `end` are numbers. A column outside of `COLUMNS` becomes numbers if each of its values is written with a
+    decimal point or an exponent; codes such as 01 stay text.
     """
     result: dict[str, pd.Series[Any]] = {}
     for column in [*COLUMNS, *(str(column) for column in table if column not in COLUMNS)]:
@@ -155,8 +155,8 @@ def read_table(
 
     Args:
         file: the CSV file.
-        separator: what stands between its columns.
-        encoding_errors: whether bytes that are no UTF-8 are refused or replaced.
+        separator: the character between two columns.
+        encoding_errors: refuse ("strict") or replace ("replace") bytes that are not UTF-8.
 
     Raises:
         CorpusError: the file is missing, is not UTF-8, or has rows of unequal length.
@@ -189,15 +189,17 @@ def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.S
     which = clean["clip"].fillna(row)
     file = clean["file"].fillna(which)
     shared = file.duplicated(keep=False)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     broken = pd.Series(False, index=clean.index)
     needed = [name for name in COLUMNS if name in given]
 
-    def complain(rows: "pd.Series[bool]", say: str, *, leave_out: bool = True) -> None:
+    def complain(rows: "pd.Series[bool]", complaint: str, *, leave_out: bool = True) -> None:
         for at in clean.index[rows]:
-            told = {name: given[name][at] if name in ("start", "end", "gender") else clean[name][at] for name in needed}
-            text = say.format(**told) + (", left out" if leave_out else "")
-            found.append(Problem(str(file[at]), f"{which[at]}: {text}" if shared[at] else text))
+            cells = {
+                name: given[name][at] if name in ("start", "end", "gender") else clean[name][at] for name in needed
+            }
+            text = complaint.format(**cells) + (", left out" if leave_out else "")
+            problems.append(Problem(str(file[at]), f"{which[at]}: {text}" if shared[at] else text))
         if leave_out:
             broken[rows] = True
 
@@ -207,26 +209,26 @@ def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.S
     for column in ("start", "end"):
         if column in given:
             unread = clean[column].isna() & _text(given[column]).notna() | np.isinf(clean[column])
-            complain(unread, f"{column} '{{{column}}}' is no number of seconds")
+            complain(unread, f"{column} '{{{column}}}' is not a number of seconds")
     complain(clean["start"] < 0, "start {start} is negative")
     complain(clean["end"] <= clean["start"].fillna(0.0), "end {end} is not after the start")
 
-    told = clean["gender"].str.lower()
-    clean["gender"] = told.map(_GENDERS).astype("str")
-    strange = told.notna() & clean["gender"].isna() & ~told.isin(_NEITHER)
-    complain(strange, "gender '{gender}' is neither female nor male, taken as not known", leave_out=False)
+    words = clean["gender"].str.lower()
+    clean["gender"] = words.map(_GENDERS).astype("str")
+    strange = words.notna() & clean["gender"].isna() & ~words.isin(_NEITHER)
+    complain(strange, "gender '{gender}' is neither female nor male, taken as missing", leave_out=False)
     genders = clean.groupby("speaker")["gender"].nunique()
     both = clean["speaker"].isin(genders.index[genders > 1])
-    complain(both, "speaker {speaker} is told to be female and male")
+    complain(both, "speaker {speaker} is listed as female and as male")
 
     clean["emotion"] = clean["emotion"].map(_emotions, na_action="ignore").astype("str")
     repeated = clean["clip"].where(~broken).duplicated() & clean["clip"].notna() & ~broken
     complain(repeated, "the clip name {clip} is taken already")
-    return clean, found, broken
+    return clean, problems, broken
 
 
 def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
-    """As dtype `str`, trimmed; whole numbers lose the point that a missing neighbour gave them."""
+    """As dtype `str`, trimmed; whole numbers that pandas holds as floats, because some are missing, lose the point."""
 
     def word(value: object) -> str | None:
         if isinstance(value, float | np.floating) and float(value).is_integer():

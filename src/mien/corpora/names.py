@@ -1,8 +1,9 @@
-"""What the file names of a corpus tell: who speaks, and where they say it, which sentence, emotion and recording.
+"""Rules for the file names of published corpora: the speaker and, if given, sentence, emotion and recording.
 
-For tables that others made of a corpus, which often name no speaker. Readers have a `told(stem)` of their own; the
-corpora here that have none follow a rule that their release states. A folder may tell the speaker, too, for a check.
-Only rules that are certain are here: a corpus without one has no speakers but those that its table tells.
+They serve tables that others made of a corpus, which often have no column of speakers. A rule is the `parse_name(stem)`
+of the corpus's reader; for corpora without a reader it is written here, as their release states it. In some corpora a
+folder names the speaker as well, which allows a check. Only rules that are certain are here: for a corpus without a
+rule, the speakers have to stand in the table.
 """
 
 import re
@@ -13,7 +14,7 @@ from typing import NamedTuple
 from mien.corpora.readers import emodb, iemocap, librispeech, nemo, ravdess
 from mien.errors import ConfigError, unknown
 
-MOST = 0.9  # share of the names that a rule has to read before a corpus is recognised by its names
+MOST = 0.9  # a corpus is recognised if its rule can read at least this share of the names
 
 # Releases: Cao et al. 2014 (1001_DFA_ANG_XX: actor, sentence, emotion, level); Martin et al. 2006 (s14_an_3: subject,
 # emotion, sentence of that emotion); Haq & Jackson 2009 (DC_sa01: speaker, emotion, number); Pichora-Fuller & Dupuis
@@ -36,70 +37,70 @@ _EMOTIONS = {
         "ps": "surprise", "sad": "sadness",
     },
 }  # fmt: skip
-_SAME = {"OA": "OAF"}  # one file of TESS is named so
+_SAME = {"OA": "OAF"}  # the release of TESS has one file with this spelling
 
 
 class Rule(NamedTuple):
     """How a corpus names its files.
 
     Attributes:
-        told: stem -> what it tells (speaker, sentence, emotion, session, recording), or None where it is no such name.
-        folder: finds the speaker as a folder tells it, where folders do.
+        parse: stem -> its parts (speaker, sentence, emotion, session, recording), or None if it is not such a name.
+        folder: matches a folder that names the speaker (group 1); None for a corpus without such folders.
     """
 
-    told: Callable[[str], dict[str, str] | None]
+    parse: Callable[[str], dict[str, str] | None]
     folder: re.Pattern[str] | None = None
 
     def folder_speaker(self, path: str) -> str | None:
-        """The speaker as the innermost telling folder of a path says, written as in file names; else None."""
+        """The speaker, written as in file names, from the innermost folder of a path that names one; else None."""
         for part in reversed(PurePosixPath(path).parts[:-1]) if self.folder else ():
-            if self.folder and (found := self.folder.fullmatch(part)):
-                return found[1]
+            if self.folder and (match := self.folder.fullmatch(part)):
+                return match[1]
         return None
 
 
 def _matched(corpus: str, pattern: re.Pattern[str]) -> Callable[[str], dict[str, str] | None]:
-    def told(stem: str) -> dict[str, str] | None:
-        found = pattern.fullmatch(stem)
-        if found is None or not (emotion := _EMOTIONS[corpus].get(found["emotion"])):
+    def parse(stem: str) -> dict[str, str] | None:
+        match = pattern.fullmatch(stem)
+        if match is None or not (emotion := _EMOTIONS[corpus].get(match["emotion"])):
             return None
-        parts = found.groupdict()
+        parts = match.groupdict()
         speaker = parts["speaker"].lstrip("0")
         return parts | {"speaker": _SAME.get(speaker, speaker), "emotion": emotion}
 
-    return told
+    return parse
 
 
 RULES = {
     "cremad": Rule(_matched("cremad", _CREMAD)),
-    "emodb": Rule(emodb.told),
+    "emodb": Rule(emodb.parse_name),
     "enterface": Rule(_matched("enterface", _ENTERFACE), re.compile(r"subject[ _]?0*(\d{1,2})", re.IGNORECASE)),
-    "iemocap": Rule(iemocap.told),
-    "librispeech": Rule(librispeech.told),
-    "nemo": Rule(nemo.told),
-    "ravdess": Rule(ravdess.told, re.compile(r"actor_(\d\d)", re.IGNORECASE)),
+    "iemocap": Rule(iemocap.parse_name),
+    "librispeech": Rule(librispeech.parse_name),
+    "nemo": Rule(nemo.parse_name),
+    "ravdess": Rule(ravdess.parse_name, re.compile(r"actor_(\d\d)", re.IGNORECASE)),
     "savee": Rule(_matched("savee", _SAVEE), re.compile(r"(DC|JE|JK|KL)")),
     "tess": Rule(_matched("tess", _TESS), re.compile(r"(OAF|YAF)_\w+", re.IGNORECASE)),
 }
 
 
 def rule(name: str) -> Rule:
-    """The rule of a corpus; raises ConfigError with the nearest name where there is none."""
-    if (found := find(name)) is None:
+    """The rule of a corpus; raises ConfigError with the nearest name if there is none."""
+    if (key := find(name)) is None:
         raise ConfigError(unknown("corpus with a rule for its file names", name, RULES))
-    return RULES[found]
+    return RULES[key]
 
 
 def find(name: str) -> str | None:
-    """The key of `RULES` of a corpus as others spell it (CREMA-D, crema_d), or None."""
+    """The key in `RULES` for a usual spelling of a corpus (CREMA-D, crema_d), or None."""
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     return plain if plain in RULES else None
 
 
 def recognise(stems: Iterable[str]) -> str | None:
-    """The corpus whose names at least `MOST` of the stems are, or None."""
+    """The corpus whose rule reads at least the share `MOST` of the stems, or None."""
     names = list(stems)
     for corpus, known in RULES.items():
-        if names and sum(known.told(name) is not None for name in names) >= MOST * len(names):
+        if names and sum(known.parse(name) is not None for name in names) >= MOST * len(names):
             return corpus
     return None

@@ -1,7 +1,7 @@
-"""Emotion schemes: the classes that a model tells apart, and which emotions of a corpus fall into them.
+"""Emotion schemes: the classes of a model, and which emotions of a corpus fall into each.
 
-Readers speak the canonical names of `EMOTIONS`; what is merged is a scheme's decision, never a reader's. An emotion
-that a scheme has no class for is counted and listed, never dropped silently.
+Readers use the canonical names of `EMOTIONS` and merge nothing; merging emotions into a class is up to the scheme. An
+emotion without a class in the scheme is counted and listed, never dropped silently.
 """
 
 from collections import Counter
@@ -53,8 +53,8 @@ class Scheme:
 
     Attributes:
         name: its name.
-        classes: the classes, in the order of a model's outputs; none for a corpus without emotion.
-        merge: emotion -> class, for emotions that are counted as one of the classes.
+        classes: the classes, in the order of a model's outputs; empty for a corpus without emotions.
+        merge: emotion -> class, for emotions that count as one of the classes.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Scheme:
     merge: Mapping[str, str] = field(default_factory=dict)
 
     def label(self, emotion: object) -> frozenset[str]:
-        """The classes that an emotion ("a", or "a+b" for several) falls into; empty when unknown or without a class."""
+        """The classes that an emotion ("a", or "a+b" for several) falls into; empty if unknown or without a class."""
         return frozenset(self._class(part) for part in _parts(emotion)) & frozenset(self.classes)
 
     def unmapped(self, emotion: object) -> list[str]:
@@ -107,7 +107,7 @@ def scheme(name: str) -> Scheme:
 
 
 def canonical(emotion: str) -> str:
-    """An emotion as `EMOTIONS` spells it ("Happy" -> "happiness"); in lower case where it is none of them."""
+    """An emotion as `EMOTIONS` spells it ("Happy" -> "happiness"); in lower case if it is none of them."""
     return "+".join(SYNONYMS.get(part, part) for part in _parts(emotion.lower()))
 
 
@@ -116,23 +116,23 @@ def apply(scheme: Scheme, emotions: "pd.Series[str]") -> tuple["pd.Series[str]",
 
     Args:
         scheme: the classes.
-        emotions: one a clip, as in a corpus's table; missing where unknown.
+        emotions: one a clip, as in a corpus's table; missing if unknown.
 
     Returns:
-        The class of each clip (text; several joined by "+" in the scheme's order; missing where there is none), with
+        The class of each clip (text; several joined by "+" in the scheme's order; missing if there is none), with
         the index of `emotions`; and, sorted by name, the emotions without a class with the number of clips they have.
     """
     labels = []
     lost: Counter[str] = Counter()
     for emotion in emotions:
-        found = scheme.label(emotion)
-        labels.append("+".join(name for name in scheme.classes if name in found) or None)
+        classes = scheme.label(emotion)
+        labels.append("+".join(name for name in scheme.classes if name in classes) or None)
         lost.update(scheme.unmapped(emotion))
     return pd.Series(labels, index=emotions.index, dtype="str", name="label"), dict(sorted(lost.items()))
 
 
 def _parts(emotion: object) -> list[str]:
-    """The names in "a+b", each once; nothing for a missing emotion."""
+    """The names in "a+b", each once; empty for a missing emotion."""
     if not isinstance(emotion, str):
         return []
     return list(dict.fromkeys(part.strip() for part in emotion.split("+") if part.strip()))

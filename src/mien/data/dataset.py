@@ -14,7 +14,6 @@ from mien.data import protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
@@ -45,7 +44,7 @@ class Dataset:
         copies: name -> store of a changed copy of the sound.
     """
 
-    prepared: Prepared | Joined
+    prepared: Joined
     clips: pd.DataFrame
     main: Target
     settings: Data
@@ -71,7 +70,7 @@ class Dataset:
                 "data.prepared is not set: prepare a corpus with 'mien prepare READER ROOT --out PREPARED' and give "
                 "data.prepared=PREPARED"
             )
-        corpus = Joined.open(folder) if isinstance(folder, dict) else Prepared.open(Path(folder))
+        corpus = Joined.open(folder)
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
@@ -116,8 +115,7 @@ class Dataset:
         scheme = self.settings.scheme
         if not isinstance(scheme, str):
             return []
-        whole = self.prepared
-        parts = whole.parts.values() if isinstance(whole, Joined) else [whole]
+        parts = self.prepared.parts.values()
         return [sentence for part in parts for sentence in readers.miscounts(part.card["name"], part.table, scheme)]
 
     @property
@@ -132,7 +130,7 @@ class Dataset:
 
         With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold.
         """
-        folds = protocols.folds(self.labelled, protocol, apart=isinstance(self.prepared, Joined))
+        folds = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
         if self.settings.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)
@@ -231,12 +229,11 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
     return ~there
 
 
-def _scheme(corpus: Prepared | Joined, target: str, how: TargetSettings) -> Scheme | None:
+def _scheme(corpus: Joined, target: str, how: TargetSettings) -> Scheme | None:
     """The corpus's own scheme of emotions; None for other targets, and where the column's values are the classes."""
     if target != "emotion" or how.kind != "classes" or how.classes is not None:
         return None
-    parts = list(corpus.parts.values()) if isinstance(corpus, Joined) else [corpus]
-    names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in parts}
+    names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in corpus.parts.values()}
     if len(names) > 1:
         known = ", ".join(sorted(names))
         raise ConfigError(f"data.scheme is not set, and the corpora have different ones ({known}); name one")

@@ -1,9 +1,10 @@
-"""Several PREPARED folders as one corpus.
+"""One PREPARED folder, or several as one corpus.
 
-Clips and speakers are called `NAME/...`, where NAME is what the folder is called in `data.prepared`, and the column
-`corpus` holds NAME. A column that only some of the corpora have is missing for the others; one that is numbers in some
-and words in others is words. `file` stays relative to the root of its own corpus. The order is that of the names, so
-that the same folders give the same table in whatever order they are given.
+Of several, clips and speakers are called `NAME/...`, where NAME is what the folder is called in `data.prepared`, and
+the column `corpus` holds NAME. A column that only some of the corpora have is missing for the others; one that is
+numbers in some and words in others is words. `file` stays relative to the root of its own corpus. The order is that of
+the names, so that the same folders give the same table in whatever order they are given. One folder alone stays as it
+is: its name is "", and it has no column `corpus`.
 """
 
 from collections.abc import Mapping
@@ -24,13 +25,13 @@ NAMED_BY_CHANCE = ("audformat", "table", "toy")  # readers whose names of speake
 
 @dataclass(frozen=True, eq=False)
 class Joined:
-    """Prepared corpora that models are trained on together.
+    """Prepared corpora that models are trained on together, or one.
 
     Attributes:
-        parts: name -> the PREPARED folder, sorted by name.
-        table: one row a clip, as in `corpus.csv`, with `corpus`.
-        card: `name` (the names, joined by "+"), `hash` (of the names and the hashes of all tables), and `corpora`: name
-            -> the reader, hash, number of clips and licence of each.
+        parts: name -> the PREPARED folder, sorted by name; of one alone its name is "".
+        table: one row a clip, as in `corpus.csv`; of several with `corpus`.
+        card: of one alone its own; of several `name` (the names, joined by "+"), `hash` (of the names and the hashes of
+            all tables), and `corpora`: name -> the reader, hash, number of clips and licence of each.
     """
 
     parts: Mapping[str, Prepared]
@@ -38,13 +39,20 @@ class Joined:
     card: dict[str, Any]
 
     @staticmethod
-    def open(folders: Mapping[str, Path | str]) -> "Joined":
-        """Open several PREPARED folders.
+    def of(prepared: Prepared) -> "Joined":
+        """A corpus of one folder."""
+        return Joined({"": prepared}, prepared.table, prepared.card)
+
+    @staticmethod
+    def open(folders: Path | str | Mapping[str, Path | str]) -> "Joined":
+        """Open one PREPARED folder, or several by their names.
 
         Raises:
             CorpusError: one of them is no PREPARED folder, or has a column `corpus` of its own.
             LeakError: two of them hold the same file or the same speakers, who would have two names.
         """
+        if isinstance(folders, (Path, str)):
+            return Joined.of(Prepared.open(folders))
         parts = {name: Prepared.open(folders[name]) for name in sorted(folders)}
         for (first, one), (second, other) in combinations(parts.items(), 2):
             _refuse_same(f"{first} ({one.folder}) and {second} ({other.folder})", one, other)
@@ -65,11 +73,30 @@ class Joined:
         """The folders, for a sentence."""
         return ", ".join(part.place for part in self.parts.values())
 
+    def own(self, clip: str) -> tuple[str, str]:
+        """The corpus of a clip or a speaker, and what it is called there."""
+        if "" in self.parts:
+            return "", clip
+        return apart(clip)
+
+    def rows(self, corpus: str, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of one of the corpora in a table with the columns of `table`."""
+        return table[table["corpus"] == corpus] if corpus else table
+
+    def media(self, row: Mapping[str, Any]) -> Path:
+        """The media file of a row of the table."""
+        return self.parts[str(row["corpus"]) if "" not in self.parts else ""].media(row)
+
 
 def apart(name: str) -> tuple[str, str]:
-    """The corpus of a clip or speaker of a joined corpus, and its name there."""
+    """The corpus of a clip or a speaker of several corpora, and its name there."""
     corpus, _, own = name.partition("/")
     return corpus, own
+
+
+def named(corpus: str, own: str) -> str:
+    """What a clip, speaker or file of one of several corpora is called; of one alone what it is called there."""
+    return f"{corpus}/{own}" if corpus else own
 
 
 def _table(parts: Mapping[str, Prepared]) -> pd.DataFrame:

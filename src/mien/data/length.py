@@ -37,9 +37,9 @@ class Length(Settings):
         seconds: the target, at least .05: less has too few frames for an encoder.
         long: what is kept of a longer clip: its middle (Li et al. 2020, section 5), a random part in training (all of
             it in evaluation), or all of it.
-        short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020); filled up with a constant
-            that counts as frames (Peri et al. 2021, section 3.1); or stays short, and the batch is padded with frames
-            that do not count.
+        short: a shorter clip is repeated up to the target (cycle repeat, Li et al. 2020: there the sound, here its
+            frames); filled up with a constant that counts as frames (Peri et al. 2021, section 3.1); or stays short,
+            and the batch is padded with frames that do not count.
     """
 
     seconds: float | None = Field(None, ge=0.05)

@@ -16,7 +16,7 @@ from mien.common.settings import Settings, digest
 from mien.corpora.corpus import Problem, problem_table
 from mien.data import extraction, shards
 from mien.data.extraction import Source, Target
-from mien.data.joined import Joined, apart
+from mien.data.joined import Joined, named
 from mien.data.prepared import Prepared, keys
 from mien.data.shards import Entry
 from mien.errors import CorpusError
@@ -133,7 +133,7 @@ class FeatureStore:
 
 
 class JoinedStore:
-    """Frames by clip of several corpora, each from the store in its own PREPARED folder, all of one feature."""
+    """Frames by clip of one or several corpora, each from the store in its own PREPARED folder, all of one feature."""
 
     def __init__(self, joined: Joined, name: str, config: Settings) -> None:
         """Open the stores of a feature, which may not exist yet.
@@ -143,19 +143,20 @@ class JoinedStore:
             name: of the feature.
             config: its settings.
         """
+        self._joined = joined
         self.stores = {corpus: FeatureStore(part, name, config) for corpus, part in joined.parts.items()}
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
         lacking = {
-            f"{name}/{clip}" for name, own in self._divided(clips).items() for clip in self.stores[name].missing(own)
+            named(name, clip) for name, own in self._divided(clips).items() for clip in self.stores[name].missing(own)
         }
         return [clip for clip in clips if clip in lacking]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
-        """Extract what is missing, see `FeatureStore.extract`; files are called NAME/FILE."""
+        """Extract what is missing, see `FeatureStore.extract`; files of several corpora are called NAME/FILE."""
         tables = [
-            found.assign(file=f"{name}/" + found["file"])
+            found.assign(file=[named(name, file) for file in found["file"]])
             for name, own in self._divided(clips).items()
             for found in (self.stores[name].extract(own, workers=workers),)
         ]
@@ -163,23 +164,23 @@ class JoinedStore:
 
     def length(self, clip: str) -> int:
         """The number of frames T of a clip; raises CorpusError when they were not extracted."""
-        name, own = apart(clip)
+        name, own = self._joined.own(clip)
         return self.stores[name].length(own)
 
     def frames(self, clip: str) -> torch.Tensor:
         """The frames of a clip, see `FeatureStore.frames`."""
-        name, own = apart(clip)
+        name, own = self._joined.own(clip)
         return self.stores[name].frames(own)
 
     def valid(self, clip: str) -> torch.Tensor:
         """Which frames of a clip are usable, (T,) bool."""
-        name, own = apart(clip)
+        name, own = self._joined.own(clip)
         return self.stores[name].valid(own)
 
     def _divided(self, clips: Sequence[str]) -> dict[str, list[str]]:
         divided: dict[str, list[str]] = {}
         for clip in clips:
-            name, own = apart(clip)
+            name, own = self._joined.own(clip)
             divided.setdefault(name, []).append(own)
         return divided
 
@@ -187,7 +188,7 @@ class JoinedStore:
 class ColumnStore:
     """One vector a clip from columns of the corpus's table, see `mien.features.columns`; nothing is extracted."""
 
-    def __init__(self, prepared: Prepared | Joined, name: str, config: columns.Config) -> None:
+    def __init__(self, prepared: Joined, name: str, config: columns.Config) -> None:
         """Take the columns.
 
         Raises:
@@ -216,11 +217,11 @@ class ColumnStore:
         return torch.ones(len(self.vectors[clip]), dtype=torch.bool)
 
 
-Store = FeatureStore | JoinedStore | ColumnStore
+Store = JoinedStore | ColumnStore
 
 
-def open_store(prepared: Prepared | Joined, name: str, config: Settings) -> Store:
-    """The store of a feature for one corpus or several."""
+def open_store(prepared: Joined, name: str, config: Settings) -> Store:
+    """The store of a feature."""
     if isinstance(config, columns.Config):
         return ColumnStore(prepared, name, config)
-    return JoinedStore(prepared, name, config) if isinstance(prepared, Joined) else FeatureStore(prepared, name, config)
+    return JoinedStore(prepared, name, config)

@@ -49,6 +49,8 @@ Array = NDArray[np.float32]
 class Config(logmel.Config, prosody.Config):
     """The settings of `logmel` and of `prosody`, with other defaults, and those of the functionals.
 
+    f0 is searched as Kaldi does it, in every copy within the same range: trained models rest on these numbers.
+
     Attributes:
         mels: number of bands.
         window: length of the window of both in seconds.
@@ -76,6 +78,16 @@ class Config(logmel.Config, prosody.Config):
         if max(self.cepstra, self.bands) > self.mels:
             raise ValueError(f"cepstra = {self.cepstra} and bands = {self.bands} may be mels = {self.mels} at most")
         return self
+
+    @property
+    def raised(self) -> float:
+        """1: the range of f0 is the same in every copy."""
+        return 1.0
+
+    @property
+    def margin(self) -> float:
+        """How far beyond both ends of the range lags are measured, in seconds: Kaldi's, half of the interpolation."""
+        return self.upsample_width / (2 * self.resample_rate)
 
 
 def dimension(config: Config) -> int:

@@ -1,4 +1,4 @@
-"""`CARD.md` of an exported model: what it heard, what it was measured to do, and what it may not be used for."""
+"""`CARD.md`, the model card of an exported model: training data, scores, calibration, limits and responsible use."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -16,23 +16,23 @@ from mien.corpora import readers
 from mien.runs.exported import Description, Score
 from mien.runs.run import Cell, Run
 
-RESEARCH = ("research", "-NC")  # words in the licence of a corpus that is not free for every use
+RESEARCH = ("research", "-NC")  # parts of the licence of a corpus that is not free for every use
 OF = {"audio": "a voice", "video": "a face"}
 
 
 class Calibrated(NamedTuple):
-    """What calibration did on one split; calibration errors and negative log likelihoods (nats) before and after.
+    """Calibration on one split: calibration errors and negative log likelihoods (nats) before and after.
 
     Attributes:
-        clips: how many were judged.
-        speakers: by how many people.
-        error: expected calibration error as trained.
+        clips: the number of clips.
+        speakers: the number of their speakers.
+        error: expected calibration error without a temperature.
         error_after: with the temperature.
-        loss: negative log likelihood as trained.
+        loss: negative log likelihood without a temperature.
         loss_after: with the temperature.
-        coverage: share of the clips that get an answer.
-        accuracy: what is right among these; nan where there are none.
-        everything: what is right where nothing is rejected.
+        coverage: share of the clips that are answered.
+        accuracy: accuracy on these; nan if there are none.
+        everything: accuracy on all clips.
     """
 
     clips: int
@@ -47,16 +47,16 @@ class Calibrated(NamedTuple):
 
 
 class Members(NamedTuple):
-    """Which members there are, and who was heard by them.
+    """The members of an exported model, and their speakers.
 
     Attributes:
-        folds: how many.
-        seeds: how many.
-        learned: people from whom some member learned.
-        tested: people who are tested by some member.
-        both: of those tested, from how many another member learned.
-        rotating: how many of the people who validate a member are tested in another fold of the run.
-        heard: of those tested, from how many the very members that judge them learned.
+        folds: number of folds.
+        seeds: number of seeds.
+        learned: number of training speakers of all members.
+        tested: number of test speakers of all members.
+        both: number of test speakers who are training speakers of some member.
+        rotating: number of validation speakers of a member who are tested in another fold of the run.
+        seen: number of test speakers who are training speakers in the same fold.
     """
 
     folds: int
@@ -65,11 +65,11 @@ class Members(NamedTuple):
     tested: int
     both: int
     rotating: int
-    heard: int
+    seen: int
 
 
-class Heard(NamedTuple):
-    """A corpus and what of it the members learned from: clips, speakers, and clips of women and of men."""
+class TrainingCorpus(NamedTuple):
+    """A corpus of the training data: numbers of training clips, speakers, and clips of women and of men."""
 
     name: str
     clips: int
@@ -82,7 +82,7 @@ class Heard(NamedTuple):
 
 
 def members(run: Run, cells: Sequence[Cell]) -> Members:
-    """Count folds, seeds and people of some cells of a run."""
+    """Count the folds, seeds and speakers of some cells of a run."""
     chosen = {cell.fold for cell in cells}
     of: dict[str, set[str]] = {
         part: {name for fold in run.splits if fold["fold"] in chosen for name in fold[part]["speakers"]}
@@ -109,33 +109,33 @@ def members(run: Run, cells: Sequence[Cell]) -> Members:
         tested=len(of["test"]),
         both=len(of["test"] & of["train"]),
         rotating=len(rotating),
-        heard=len(known),
+        seen=len(known),
     )
 
 
-def heard(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> Heard:
-    """Count the clips of a corpus that were learned from; `card` is that of its PREPARED folder."""
+def training_corpus(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> TrainingCorpus:
+    """Count the training clips `clips` of a corpus; `card` is that of its PREPARED folder."""
     women, men = (int((clips["gender"] == gender).sum()) for gender in ("female", "male"))
     reader = readers.reader(card["name"])
-    people = clips["speaker"].nunique()
+    speakers = clips["speaker"].nunique()
     source = card.get("source", reader.SOURCE)
-    return Heard(name, len(clips), people, women, men, reader.SPEECH, card["licence"], source)
+    return TrainingCorpus(name, len(clips), speakers, women, men, reader.SPEECH, card["licence"], source)
 
 
-def calibrated(judged: Judgements, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:
-    """Measure what calibration did.
+def calibrated(judgements: Judgements, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:
+    """Measure the effect of calibration.
 
     Args:
-        judged: the judgements of N clips.
+        judgements: the predictions of N clips.
         after: their probabilities when calibrated, N x K.
-        threshold: one, or N.
+        threshold: a scalar, or N.
         clips: the run's table of clips.
     """
-    before, truth = judged.probabilities(1.0), judged.truth
+    before, truth = judgements.probabilities(1.0), judgements.truth
     coverage, accuracy = calibration.answered(after, truth, threshold)
     return Calibrated(
-        clips=len(set(judged.clips)),
-        speakers=int(clips.loc[list(judged.clips), "speaker"].nunique()),
+        clips=len(set(judgements.clips)),
+        speakers=int(clips.loc[list(judgements.clips), "speaker"].nunique()),
         error=calibration.expected_calibration_error(before, truth),
         error_after=calibration.expected_calibration_error(after, truth),
         loss=calibration.negative_log_likelihood(before, truth),
@@ -146,17 +146,17 @@ def calibrated(judged: Judgements, after: Array, threshold: float | Array, clips
     )
 
 
-def scored(judged: Judgements, after: Array, run: Run, model: str) -> tuple[Score, ...]:
-    """Scores of test judgements: of everybody, then of each corpus where there are several, and of each gender.
+def scored(judgements: Judgements, after: Array, run: Run, model: str) -> tuple[Score, ...]:
+    """Scores of test predictions: of all speakers, then of each corpus if there are several, and of each gender.
 
-    The members that judge a clip, the seeds of its fold, are averaged as `mien predict` averages all: `after` holds
-    their probabilities when calibrated.
+    The members of the test fold of a clip are averaged, as `mien predict` averages all members: `after` holds their
+    calibrated probabilities.
     """
-    said = after.argmax(axis=1)
-    table = run.clips.loc[list(judged.clips)].reset_index(drop=True)
-    rows = table.assign(model=model, split="test", fold=judged.folds, seed=0)
-    rows["truth"] = [run.classes[number] for number in judged.truth]
-    rows["predicted"] = [run.classes[number] for number in said]
+    predicted = after.argmax(axis=1)
+    table = run.clips.loc[list(judgements.clips)].reset_index(drop=True)
+    rows = table.assign(model=model, split="test", fold=judgements.folds, seed=0)
+    rows["truth"] = [run.classes[number] for number in judgements.truth]
+    rows["predicted"] = [run.classes[number] for number in predicted]
     parts = {"everybody": rows}
     for column in ("corpus", "gender"):
         if column in rows and len(rows[column].dropna().unique()) > 1:
@@ -170,12 +170,12 @@ def _score(who: str, rows: pd.DataFrame, classes: Sequence[str]) -> Score:
 
 
 def render(
-    told: Description,
+    description: Description,
     *,
     size: int,
     command: str,
     training: str,
-    heard: Sequence[Heard],
+    corpora: Sequence[TrainingCorpus],
     members: Members,
     left_out: Mapping[str, int],
     alone: float,
@@ -185,30 +185,30 @@ def render(
     """The card, as Markdown.
 
     Args:
-        told: the model.
-        size: of the weights' file in bytes.
-        command: the line that exported it.
-        training: the line that trained it.
-        heard: the corpora.
+        description: the exported model.
+        size: of the file of weights, in bytes.
+        command: the command that exported it.
+        training: the command that trained it.
+        corpora: the training data, by corpus.
         members: see `members`.
-        left_out: why clips of the corpora were not used -> how many.
-        alone: UAR on test speakers of one member alone, the mean over seeds.
-        validation: what calibration did there.
-        test: the same on test speakers, calibrated without them.
+        left_out: why clips of the corpora were not used -> number of clips.
+        alone: UAR of a single member on test speakers, mean over seeds.
+        validation: calibration on validation clips.
+        test: calibration on test clips, chosen without their speakers.
     """
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, made of our own tables
     environment.filters |= {"figure": _figure, "count": _count}
     template = resources.files("mien.reports").joinpath("templates", "card.md.jinja").read_text(encoding="utf-8")
     return environment.from_string(template).render(
-        told=told,
-        what=" and ".join(OF[what] for what in OF if told.experiment["data"].get(what)),
-        sees=_seen(told),
-        experiment=told.experiment,
-        heard=heard,
+        description=description,
+        what=" and ".join(OF[what] for what in OF if description.experiment["data"].get(what)),
+        sees=_seen(description),
+        experiment=description.experiment,
+        corpora=corpora,
         members=members,
         left_out=left_out,
-        research=any(word in card.licence for card in heard for word in RESEARCH),
-        acted=any("acted" in card.speech for card in heard),
+        research=any(word in card.licence for card in corpora for word in RESEARCH),
+        acted=any("acted" in card.speech for card in corpora),
         size=f"{size / 1e6:.1f} MB",
         command=command,
         training=training,
@@ -218,17 +218,17 @@ def render(
     )
 
 
-def _seen(told: Description) -> dict[str, Any] | None:
-    """The feature of the face with all its settings; None where nothing is seen."""
-    found = experiments.resolve(told.experiment, told.name).features.get("video")
+def _seen(description: Description) -> dict[str, Any] | None:
+    """The video feature with all its settings; None for a model without video."""
+    found = experiments.resolve(description.experiment, description.name).features.get("video")
     return None if found is None else {"name": found[0]} | found[1].model_dump(mode="json")
 
 
 def _figure(value: float | None) -> str:
-    """A share or a number with three decimals, without the zero before the point."""
+    """A number with three decimals, without the leading zero."""
     return "none" if value is None or np.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 
 def _count(number: int, what: str) -> str:
-    """How many of something: `1 fold`, `2 folds`."""
+    """A number with its noun: `1 fold`, `2 folds`."""
     return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,4 +1,4 @@
-"""`comparison.html`: systems beside each other on one page, made as that of a run: no script, nothing from outside."""
+"""`comparison.html`: several systems on one page. Like the page of a run, it has no script and loads nothing."""
 
 import math
 import re
@@ -26,15 +26,15 @@ def render(found: Comparison) -> str:
     names = [system.name for system in found.together.systems]
     picture = ""
     if found.points:
-        told = f"Accuracy against leakage of {words.listed(names)}"
-        picture = plane.plane(found.points, name="plane", description=told)
+        described = f"Accuracy against speaker leakage of {words.listed(names)}"
+        picture = plane.plane(found.points, name="plane", description=described)
     systems = [(system.name, system.run, system.model) for system in found.together.systems]
     target = systems[0][1].target
     leaked, _ = points(systems, found.together.predictions, factor=target)
     other = ""
     if leaked:
-        told = f"Accuracy against the {target} that leaks, of {words.listed(names)}"
-        other = plane.plane(leaked, name=f"plane of {target}", description=told, factor=target)
+        described = f"Accuracy against leakage of {target}, of {words.listed(names)}"
+        other = plane.plane(leaked, name=f"plane of {target}", description=described, factor=target)
     differences = found.pairs[found.pairs["measure"] != "predictions"]
     return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",
@@ -55,16 +55,16 @@ def render(found: Comparison) -> str:
 
 
 def answer(found: Comparison) -> list[str]:
-    """What the comparison says: who is best, from whom it can be told, and what is left of the speaker."""
+    """Sentences: the best system, the systems that it is separable from, and the least and most speaker leakage."""
     systems = found.systems
     name = found.measures[0]
     scale = words.scale(name)
     best = systems.sort_values(name, ascending=False, kind="stable").iloc[0]
     around = scale.value(best[name]) + ("\N{NO-BREAK SPACE}%" if scale.percent else "")
     if math.isfinite(best[f"{name}_low"]):
-        people = words.counted(int(best["speakers"]), "speaker")
-        around += f", 95 % interval over {people} {scale.span(best[f'{name}_low'], best[f'{name}_high'])}"
-    said = [f"The highest {scale.title} on {found.together.split} speakers is {best['system']}'s: {around}."]
+        speakers = words.counted(int(best["speakers"]), "speaker")
+        around += f", 95 % interval over {speakers} {scale.span(best[f'{name}_low'], best[f'{name}_high'])}"
+    sentences = [f"The highest {scale.title} on {found.together.split} speakers is {best['system']}'s: {around}."]
     pairs = found.pairs[found.pairs["measure"] == name]
     apart: list[str] = []
     together: list[str] = []
@@ -73,9 +73,9 @@ def answer(found: Comparison) -> list[str]:
             other = row["other"] if row["model"] == best["system"] else row["model"]
             (apart if row["separable"] else together).append(str(other))
     if apart:
-        said.append(f"It is separably above {words.listed(apart)}.")
+        sentences.append(f"It is separably above {words.listed(apart)}.")
     if together:
-        said.append(f"It is not separable from {words.listed(together)}.")
+        sentences.append(f"It is not separable from {words.listed(together)}.")
     leaks = systems.dropna(subset="leakage").sort_values("leakage", kind="stable")
     if len(leaks) > 1:
         least, most = leaks.iloc[0], leaks.iloc[-1]
@@ -83,40 +83,40 @@ def answer(found: Comparison) -> list[str]:
             f"{percent(share)}\N{NO-BREAK SPACE}%"
             for share in (*leaks["leakage"].iloc[[0, -1]], least["leakage_chance"])
         ]
-        said.append(
-            f"The strongest probe reads least of the speaker from {least['system']} ({figures[0]}), "
-            f"most from {most['system']} ({figures[1]}); chance is {figures[2]}."
+        sentences.append(
+            f"Speaker leakage (UAR of the strongest probe) is lowest for {least['system']} ({figures[0]}) and highest "
+            f"for {most['system']} ({figures[1]}); chance is {figures[2]}."
         )
-    return said
+    return sentences
 
 
 def caption(found: Comparison) -> str:
-    """What stands in the table of systems."""
+    """The caption of the table of systems."""
     row = found.systems.iloc[0]
     clips = words.counted(int(row["clips"]), "clip")
-    people = words.counted(int(row["speakers"]), f"{found.together.split} speaker")
-    told = (
-        f"Scores on {clips} of {people}, pooled, with 95 % intervals over speakers, seeds averaged within a speaker. "
+    speakers = words.counted(int(row["speakers"]), f"{found.together.split} speaker")
+    text = (
+        f"Scores on {clips} of {speakers}, pooled, with 95 % intervals over speakers, averaged over seeds. "
         f"Bold: separably better than {found.baseline or 'every other system'}."
     )
     if found.systems["leakage"].notna().any():
-        told += (
-            " Leakage: UAR of the strongest probe of speakers heard in training, the mean over folds (chance "
-            f"{percent(float(found.systems['leakage_chance'].mean()))}); a ring: on the frontier of accuracy and "
+        text += (
+            " Leakage: UAR of the strongest probe for the speaker, on seen speakers, mean over folds (chance "
+            f"{percent(float(found.systems['leakage_chance'].mean()))}); ring: on the Pareto frontier of accuracy and "
             "leakage."
         )
     papers = list(dict.fromkeys(found.systems["paper"].dropna()))
-    return f"{told} Paper: figures of {words.listed(papers)}." if papers else told
+    return f"{text} Paper: scores reported in {words.listed(papers)}." if papers else text
 
 
 def rule(found: Comparison) -> str:
-    """The one rule behind the word separable."""
+    """When two systems are called separable."""
     pairs, level = len(found.pairs[["model", "other"]].drop_duplicates()), f"{LEVEL:g}".removeprefix("0")
     return (
-        f"First minus second, paired by speaker. Separable: at least {FEWEST} speakers, the 95 % interval leaves out "
+        f"First minus second, paired by speaker. Separable: at least {FEWEST} speakers, the 95 % interval excludes "
         f"zero, and Wilcoxon's signed-rank test over speakers, corrected by Holm over {words.counted(pairs, 'pair')}, "
-        f"has p < {level}; p is that. Leakage: how often the strongest probe names each speaker; where that is not "
-        "known, units of folds stand in place of speakers."
+        f"has p < {level}; this p is shown. Leakage is the recall of each speaker by the strongest probe, or, where "
+        "that is not known, the score of each unit of folds."
     )
 
 
@@ -130,17 +130,17 @@ def probability(p: float | None) -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A name that may go on in the next line after a slash."""
+    """A name that may be broken into lines after a slash."""
     return Markup("<wbr>").join(re.split("(?<=/)", name))
 
 
 def measure(name: str) -> str:
-    """A measure as a table calls it."""
+    """The title of a measure in a table."""
     return scale_of(name).title
 
 
 def scale_of(name: str) -> words.Scale:
-    """The scale of what a pair is compared by; that of predictions and leakage is a fraction."""
+    """The scale of a measure of a comparison; those of predictions and leakage are fractions."""
     return words.scale(name) if name in MEASURES or name == "f1" else words.Scale(name, True, True)
 
 
@@ -158,8 +158,8 @@ def _facts(found: Comparison) -> dict[str, str]:
 
 
 def _headed(pairs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The rows with the measure's `name`, and `head`: of the first of a pair how many rows it has, else 0."""
+    """The rows with the `name` of the measure and `head`: the number of rows of the pair in its first row, else 0."""
     for _, part in pairs.groupby(["model", "other"], sort=False):
         for place, row in enumerate(part.to_dict("records")):
-            told = {"name": measure(row["measure"]), "head": 0 if place else len(part)}
-            yield {str(key): value for key, value in row.items()} | told
+            more = {"name": measure(row["measure"]), "head": 0 if place else len(part)}
+            yield {str(key): value for key, value in row.items()} | more

@@ -15,7 +15,7 @@ from mien.reports.words import percent
 
 WIDTH = 80
 SHORT = {"f1": "F1", "cross_entropy": "nats"}  # heads of narrow columns
-NAME = 30  # letters of a system's name that stand beside its figures
+NAME = 30  # letters; a longer name has a line of its own
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
@@ -29,8 +29,8 @@ def text(found: Comparison) -> str:
     wrapped.append(f"   {'system':<{NAME}}{words.scale(first).title:>7}{'95 %':>14}{heads}{'leak':>7}{'paper':>7}")
     for number, row in enumerate(found.systems.to_dict("records"), 1):
         wrapped += _system(number, row, found.measures)
-    told = f"* separably better than {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
-    wrapped += ["", *textwrap.wrap(told, WIDTH)]
+    legend = f"* separably better than {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
+    wrapped += ["", *textwrap.wrap(legend, WIDTH)]
     order = {system.name: number for number, system in enumerate(together.systems, 1)}
     for name in dict.fromkeys(found.pairs["measure"]):
         if name == first or name.startswith("leakage"):
@@ -53,7 +53,7 @@ def _system(number: int, row: dict[Any, Any], measures: Sequence[str]) -> Iterat
     leak = percent(row["leakage"]) + ring
     limits = scale.span(row[f"{first}_low"], row[f"{first}_high"])
     line = f"{head}{name:<{NAME}}{scale.value(row[first]):>6}{best}{limits:>14}"
-    line += "".join(f"{words.scale(one).value(row[one]):>6}" for one in others)
+    line += "".join(f"{words.scale(name).value(row[name]):>6}" for name in others)
     yield f"{line}{leak:>7}{percent(row['paper_uar']):>7}".rstrip()
 
 
@@ -69,7 +69,7 @@ def _differences(pairs: pd.DataFrame, order: dict[str, int], name: str) -> Itera
 
 
 def latex(found: Comparison) -> str:
-    """Two tables, of systems and of differences; they need no package. Bold is what is separable."""
+    """Two LaTeX tables, of systems and of differences. They need no package. Separable values are bold."""
     systems, measures = [], found.measures
     for row in found.systems.to_dict("records"):
         scores = [_bold(_number(words.scale(name).value(row[name])), bool(row[f"{name}_best"])) for name in measures]
@@ -103,16 +103,16 @@ def latex(found: Comparison) -> str:
 
 
 def escape(name: str) -> str:
-    """Text as LaTeX takes it."""
+    """Text with the special characters of LaTeX escaped."""
     special = re.sub(r"[\\~^]|[&%$#_{}]", lambda found: SPECIAL.get(found[0], f"\\{found[0]}"), name)
     return special.replace("<", "$<$").replace(">", "$>$").replace("\N{EN DASH}", "--").replace("\N{MINUS SIGN}", "$-$")
 
 
-def _table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]], told: str) -> list[str]:
+def _table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> list[str]:
     return [
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{escape(told)}}}",
+        rf"\caption{{{escape(caption)}}}",
         rf"\begin{{tabular}}{{{columns}}}",
         r"\hline",
         " & ".join(heads) + r" \\",
@@ -124,13 +124,13 @@ def _table(columns: str, heads: Sequence[str], rows: Sequence[Sequence[str]], to
     ]
 
 
-def _number(told: str) -> str:
-    return told.replace("\N{MINUS SIGN}", "$-$").replace("\N{EN DASH}", "--")
+def _number(text: str) -> str:
+    return text.replace("\N{MINUS SIGN}", "$-$").replace("\N{EN DASH}", "--")
 
 
 def _limits(scale: words.Scale, low: float, high: float) -> str:
     return "--" if math.isnan(low) else f"{_number(scale.value(low))} to {_number(scale.value(high))}"
 
 
-def _bold(told: str, strong: bool) -> str:
-    return rf"\textbf{{{told}}}" if strong else told
+def _bold(text: str, strong: bool) -> str:
+    return rf"\textbf{{{text}}}" if strong else text

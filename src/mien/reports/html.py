@@ -1,4 +1,4 @@
-"""The environment that all pages are made in: text is never markup, and what is not known is an error."""
+"""The Jinja environment of all pages: text is escaped, and an unknown name is an error."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from mien.reports.words import scale
 
 
 def environment(measures: Iterable[str] = ()) -> Environment:
-    """A new one, so that filters of one page are not another's.
+    """A new environment for each page, so that pages do not share filters.
 
-    `measures` is a name in all templates: the measures of a run's tables, by the key of `metrics.json` -> their scale.
+    All templates have `measures`: the measures of a run, key of `metrics.json` -> scale.
     """
     made = Environment(
         loader=PackageLoader("mien.reports", "templates"),

@@ -1,7 +1,7 @@
 """`report.html`: a run on one page that opens offline, follows light and dark, and prints.
 
-The page holds no script and asks nothing from outside; a policy in its head forbids both. It is written from the files
-of the run alone, so it can be written again at any time.
+The page has no script and loads nothing; a policy in its head forbids both. It is written from the files of the run
+only, so it can be written again at any time.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ from mien.reports.sections import (
     leak_figures,
     leaks,
     pairs,
-    people,
     recognition,
+    speakers,
     sweep,
     tasks,
 )
@@ -40,7 +40,7 @@ from mien.reports.sections.answer import answer
 from mien.reports.words import counted, percent, signed, span
 from mien.runs.run import WORDS, Run
 
-ELSEWHERE = set(WORDS)  # told in other places
+ELSEWHERE = set(WORDS)  # settings that other parts of the page show
 
 
 def write(run: Run) -> Path:
@@ -61,11 +61,11 @@ def render(run: Run) -> str:
     if predictions.empty or not run.cells:
         raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
     summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
-    judged = scores.judged(predictions)
-    differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=judged)
+    split = scores.judged(predictions)
+    differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=split)
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, gaps))
-    read, claimed = leaks.summed(run), claims.shown(run)
+    leakage, claimed = leaks.summed(run), claims.shown(run)
     made = environment([name for name in map(str, summary) if f"{name}_chance" in summary])
     made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
@@ -77,8 +77,8 @@ def render(run: Run) -> str:
         last=scores.of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),
         facts=_facts(run),
-        answer=answer(run, summary, differences, leaks.of(read), claimed),
-        judged=judged,
+        answer=answer(run, summary, differences, leaks.of(leakage), claimed),
+        split=split,
         sweep=varied,
         claims=claimed,
         scores=scored,
@@ -90,15 +90,15 @@ def render(run: Run) -> str:
         overview=recognition.overview(run, predictions, summary),
         differences=pairs.scored(differences),
         confusions=list(recognition.confusions(run, predictions)) if classes else [],
-        people=recognition.people(run, predictions, summary),
-        extremes=people.extremes(run, predictions),
-        grouped=people.grouped(run, predictions) if classes else [],
-        heard_by_people=people.heard_by_people(run, predictions) if run.target == "emotion" and classes else [],
+        by_speaker=recognition.speakers(run, predictions, summary),
+        extremes=speakers.extremes(run, predictions),
+        grouped=speakers.grouped(run, predictions) if classes else [],
+        human=speakers.human(run, predictions) if run.target == "emotion" and classes else [],
         calibration=calibration.shown(run, predictions) if classes else None,
         curves=list(recognition.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
         silhouettes=evidence.silhouettes(run),
-        leaks=_leakage(run, predictions, read),
+        leaks=_leakage(run, predictions, leakage),
         leakage_pairs=pairs.divided(evidence.leakage_pairs(run), pairs.SIDES, "number"),
         folds=certificate.folds(run),
         certificate=certificate.shown(run),
@@ -108,16 +108,16 @@ def render(run: Run) -> str:
     )
 
 
-def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[str, Any]:
-    """What the section on leakage shows; `rows` is empty where nothing can be shown, and `before` says why."""
+def _leakage(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
+    """The values of the section on leakage. `rows` is empty if there is nothing to show; `before` then says why."""
     if leaks.stale(run):
         return {"rows": [], "before": BEFORE}
-    found = leaks.of(read)
-    baselines = leaks.baselines(read)
-    views = leaks.views(read)
+    found = leaks.of(summary)
+    baselines = leaks.baselines(summary)
+    views = leaks.views(summary)
     probes = set(found["probe"]) - {STRONGEST}
     return {
-        "rows": leaks.read(found),
+        "rows": leaks.by_probe(found),
         "probes": [probe for probe in leaks.PROBES if probe in probes],
         "baselines": baselines,
         "erased": bool(found["erased"].astype(bool).any()),
@@ -132,16 +132,16 @@ def _leakage(run: Run, predictions: pd.DataFrame, read: pd.DataFrame) -> dict[st
         **views,
         "fewest": FEWEST_UNITS,
         "verification_interval": any(
-            row["low"] == row["low"] for one in views["verification"] for row in one["by"].values()
+            row["low"] == row["low"] for view in views["verification"] for row in view["by"].values()
         ),
         "roc": leak_figures.roc_of(run) if views["verification"] else None,
-        "others": leaks.others(read),
-        "heat": leaks.heat(read),
+        "others": leaks.others(summary),
+        "heat": leaks.heat(summary),
     }
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """What was asked, as name -> text."""
+    """The facts at the top of the page: corpus, target, protocol, models, ...; name -> text."""
     experiment = run.experiment
     return {
         "Paper": experiment.paper,
@@ -165,61 +165,65 @@ def _variants(experiment: Experiment) -> str:
 
 
 def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """The table of models: model, whether emotion is only `read`, rows of the summary, gaps, the paper's figures."""
+    """The table of models: model, whether its scores are `auxiliary`, rows of the summary, gaps, the paper's scores."""
     table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
     delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
-    reading, measures = tasks.readers(run), [name for name in map(str, summary) if f"{name}_chance" in summary]
+    auxiliary, measures = tasks.auxiliary(run), [name for name in map(str, summary) if f"{name}_chance" in summary]
     for model in dict.fromkeys(summary["model"]):
         yield {
             "model": model,
-            "read": model in reading,
+            "auxiliary": model in auxiliary,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
             "delta": {measure: delta.get((model, measure)) for measure in measures},
-            "paper": told.figures if (told := evidence.paper(run, model)) else {},
+            "paper": published.figures if (published := evidence.paper(run, model)) else {},
         }
 
 
 def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
-    """What a reader of the figures must know: gaps in the run and in the data."""
+    """Limits of the run and of its data, as sentences."""
     planned = len(run.experiment.trained) * len(run.splits) * len(run.experiment.seeds)
-    said = []
+    notes = []
     if len(run.cells) < planned:
-        said.append(
-            f"The run is not finished: {len(run.cells)} of {planned} trainings (model, fold, seed) are in this page."
+        notes.append(
+            f"The run is not finished: this page shows {len(run.cells)} of {planned} training runs (model, fold, seed)."
         )
     for why, count in run.certificate["left_out"].items():
-        said.append(f"{counted(count, 'clip')} not used: {why}.")
+        notes.append(f"{counted(count, 'clip')} not used: {why}.")
     if run.experiment.data.normalisation == "speaker":
-        said.append("Features are normalised by each speaker's own statistics: those of test speakers use test data.")
+        notes.append(
+            "Features are normalised by the statistics of each speaker: for test speakers, these use test data."
+        )
     unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
     if unknown:
-        said.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted, not scored.")
-    judged = scores.judged(predictions)
-    people = predictions.loc[predictions["split"] == judged, "speaker"].nunique()
-    if people < 20:
-        whose = counted(people, f"{judged} speaker")
-        said.append(f"Intervals stand on {whose} and are widened as so few ask for; still, they are rough.")
-    if reading := tasks.readers(run):
-        are = "is" if len(reading) == 1 else "are"
-        told = "emotion scores are those of a branch that only reads the finished embedding"
-        said.append(f"{words.listed(reading)} {are} not trained to recognise emotion: {told}.")
-    if run.experiment.hold_test:
-        said.append("Test clips were not looked at: scores are of validation speakers, who also chose the epoch.")
-    elif _rotates(run):
-        said.append(
-            "Validation speakers, never those tested in the same fold, choose the epoch; but roles rotate: people who "
-            "validate one fold are tested in another."
+        notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
+    split = scores.judged(predictions)
+    number = predictions.loc[predictions["split"] == split, "speaker"].nunique()
+    if number < 20:
+        whose = counted(number, f"{split} speaker")
+        notes.append(
+            f"Intervals are over {whose} only. They are widened for the small number, but they are still rough."
         )
-    return [*said, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
+    if auxiliary := tasks.auxiliary(run):
+        are = "is" if len(auxiliary) == 1 else "are"
+        whose = "the scores are those of an auxiliary classifier on the detached embedding"
+        notes.append(f"{words.listed(auxiliary)} {are} not trained to recognise {run.target}: {whose}.")
+    if run.experiment.hold_test:
+        notes.append("Test clips were not used. Scores are on validation speakers, on whom the epoch was chosen too.")
+    elif _rotates(run):
+        notes.append(
+            "The epoch of a fold is chosen on its validation speakers, who are not tested in that fold. But the folds "
+            "rotate: the validation speakers of one fold are tested in another."
+        )
+    return [*notes, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
 
 
 def _rotates(run: Run) -> bool:
-    """Whether somebody who validates a fold is tested in another, and nobody in the same."""
+    """Whether validation speakers of a fold are tested in another fold, and none in the same fold."""
     if any(set(fold[PARTS[1]]["speakers"]) & set(fold[PARTS[2]]["speakers"]) for fold in run.splits):
         return False
-    validate, tested = ({who for fold in run.splits for who in fold[part]["speakers"]} for part in PARTS[1:])
-    return bool(validate & tested)
+    validation, test = ({name for fold in run.splits for name in fold[part]["speakers"]} for part in PARTS[1:])
+    return bool(validation & test)
 
 
 def _settings(run: Run) -> Iterator[tuple[str, str, str]]:

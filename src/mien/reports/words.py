@@ -1,6 +1,6 @@
-"""Sentences and cells of the report, written from its figures: fractions in, text out.
+"""Sentences and table cells of the report, made from scores: fractions in, text out.
 
-Scores that are fractions stand in percent with one decimal; what is not known is an en dash.
+Scores that are fractions are shown in percent with one decimal. An unknown value is an en dash.
 """
 
 import json
@@ -33,12 +33,12 @@ def span(low: float, high: float) -> str:
 
 
 class Scale(NamedTuple):
-    """How the values of a measure are shown: fractions in percent and points, all else in three digits.
+    """How the values of a measure are shown: fractions in percent and points, other values with three decimals.
 
     Attributes:
-        title: of the measure.
+        title: the name of the measure.
         percent: whether it is a fraction.
-        higher: whether more is better.
+        higher: whether higher is better.
     """
 
     title: str
@@ -47,12 +47,12 @@ class Scale(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What stands behind the title of its values."""
+        """The unit, appended to the title of a column of values."""
         return ", %" if self.percent else ""
 
     @property
     def points(self) -> str:
-        """What stands behind the title of its differences."""
+        """The unit, appended to the title of a column of differences."""
         return ", points" if self.percent else ""
 
     def value(self, value: float | None) -> str:
@@ -78,7 +78,7 @@ def scale(measure: str) -> Scale:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as a sentence has them: `a, b and c`."""
+    """Names joined for a sentence: `a, b and c`."""
     *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
@@ -89,7 +89,7 @@ def sentence(note: str) -> str:
 
 
 def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
-    """What was learned from, in clips and speakers; of several corpora each."""
+    """Number of clips and speakers of the corpus, or of each of several corpora."""
     joined = "corpora" in certificate
     parts = clips.groupby("corpus", sort=True) if joined else [(certificate["corpus"], clips)]
     return " + ".join(
@@ -99,37 +99,37 @@ def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
 
 
 def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
-    """The protocol in words, with the numbers of its folds."""
+    """The protocol in words, with its number of folds and of speakers in a fold."""
 
-    def people(part: str) -> str:
+    def speakers(part: str) -> str:
         sizes = [len(fold[part]["speakers"]) for fold in folds]
         return str(sizes[0]) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
 
-    numbers = f"{people('train')} train, {people('validation')} validate, {people('test')} tested"
-    told = {
+    numbers = f"{speakers('train')} training, {speakers('validation')} validation, {speakers('test')} test"
+    descriptions = {
         "leave_one_speaker_out": "Leave one speaker out",
         "group_k_fold": "Groups of speakers, left out in turn",
         "given": "The split that the corpus gives",
-        "seen_speakers": "Everybody is heard in training: clips are divided, not people",
+        "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
     }
-    return f"{told.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
+    return f"{descriptions.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
 
 
 def bars(leaks: pd.DataFrame) -> str:
-    """What the intervals of these rows of `leakage_summary` are."""
+    """A sentence on how the intervals of these rows of `leakage_summary` were computed."""
     kinds = {
-        "speakers": f"over {counted(int(leaks['number'].min()), 'speaker')}, folds and seeds averaged",
-        "folds": f"over units of folds, seeds averaged within a fold: {units_of(leaks)}",
-        "training": f"of a single training, the mean of them, since units of folds are fewer than {FEWEST_UNITS}",
+        "speakers": f"over {counted(int(leaks['number'].min()), 'speaker')}, averaged over folds and seeds",
+        "folds": f"over units of folds, averaged over seeds within a fold: {units_of(leaks)}",
+        "training": f"of a single training run, mean over runs, as there are fewer than {FEWEST_UNITS} units of folds",
     }
-    there = set(leaks["interval"])
-    return f"Bar: 95 % bootstrap interval {'; or '.join(told for kind, told in kinds.items() if kind in there)}."
+    present = set(leaks["interval"])
+    return f"Bar: 95 % bootstrap interval {'; or '.join(words for kind, words in kinds.items() if kind in present)}."
 
 
 def units_of(table: pd.DataFrame) -> str:
-    """How many folds and units stand behind figures over folds, from the columns `folds` and `units`."""
+    """Number of folds and of units of folds, from the columns `folds` and `units`."""
     folds, units = int(table["folds"].min()), int(table["units"].min())
-    together = "" if units == folds else " (folds that train on the same people are one)"
+    together = "" if units == folds else " (folds with the same training speakers count as one)"
     return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}"
 
 

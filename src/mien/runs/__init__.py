@@ -1,1 +1,1 @@
-"""A run folder: what training leaves, and how it predicts."""
+"""The run folder that training writes, and prediction with its models."""

@@ -42,9 +42,9 @@ class Model:
 
     Attributes:
         experiment: the settings it was trained under.
-        recipe: with the weights of the best epoch.
-        normalise: modality -> the normalisation by its training clips.
-        targets: factor -> how its labels are read.
+        recipe: the networks, with the weights of the best epoch.
+        normalise: modality -> the normalisation fitted on the training clips.
+        targets: factor -> how its labels are encoded.
     """
 
     experiment: Experiment
@@ -58,7 +58,7 @@ class Model:
         return self.targets[self.experiment.target]
 
     def infer(self, examples: Examples, *, embed: bool = True, branches: bool = False) -> Inference:
-        """What the model says of examples and, where wanted, their embeddings and what is read from these."""
+        """The outputs for examples and, where wanted, their embeddings and the outputs of the auxiliary classifiers."""
         return infer(self.recipe, self.loader(examples), embed=embed, branches=branches)
 
     def loader(self, examples: Examples) -> Loader:
@@ -68,13 +68,13 @@ class Model:
         return Loader(examples, batch_size=size, length=self.experiment.data.length, audio=audio, video=video)
 
     def stream(self, modality: Modality) -> Stream | None:
-        """What a loader must know of a modality; None where the data have none."""
+        """Hop and normalisation of a modality for a loader; None where the data do not have it."""
         hops = self.experiment.hops
         return Stream(hops[modality], self.normalise[modality]) if modality in hops else None
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        """Weights and statistics by name, all that `restore` needs."""
+        """Weights and statistics by name, as `restore` reads them."""
         tensors = {f"recipe.{name}": value for name, value in self.recipe.state_dict().items()}
         for what, normalise in self.normalise.items():
             for key, (mean, std) in normalise.statistics.items():
@@ -82,7 +82,7 @@ class Model:
         return tensors
 
     def save(self, cell: Cell) -> None:
-        """Write the weights, with what is needed to load them; a cell that has them is finished."""
+        """Write the weights with the targets; a cell that has them is finished."""
         plain = {factor: target.plain() for factor, target in self.targets.items()}
         checkpoint.save_weights(cell.weights, self.tensors, {TARGETS: json.dumps(plain)})
 
@@ -96,7 +96,7 @@ class Model:
         try:
             return Model.restore(experiment, cell.model, targets, tensors, device)
         except RuntimeError as error:
-            raise RunError(f"{cell.weights}: the weights are of another model than experiment.yaml says") from error
+            raise RunError(f"{cell.weights}: the weights do not fit the model in experiment.yaml") from error
 
     @staticmethod
     def restore(
@@ -127,7 +127,7 @@ def build(
     seed: int,
     class_weight: dict[str, Tensor],
 ) -> Recipe:
-    """Build a model of an experiment with initial weights drawn by the seed, away from ambient random numbers."""
+    """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched."""
     shapes = {what: features.shape(*feature) for what, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -146,7 +146,7 @@ def train_cell(
     threads: int = 1,
     watch: Callable[[Record], None] = lambda record: None,
 ) -> None:
-    """Train a cell, or go on with it, and write its folder; does nothing where it is finished."""
+    """Train a cell, or resume it, and write its folder; a finished cell is left as it is."""
     if cell.finished:
         (cell.folder / "state.pt").unlink(missing_ok=True)  # a kill may have come between the weights and this
         return
@@ -162,14 +162,14 @@ def train_cell(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What a cell is trained on.
+    """The data and settings that a cell is trained on.
 
     Attributes:
         experiment: the settings it is trained under.
-        targets: factor -> how its labels are read, fitted on the training clips.
-        train: the training examples, copies too.
+        targets: factor -> how its labels are encoded, fitted on the training clips.
+        train: the training examples, with their augmented copies.
         validation: the validation examples.
-        normalise: modality -> the normalisation by the training clips.
+        normalise: modality -> the normalisation fitted on the training clips.
         balance: weight of each class of the main target, K; None where it is a number.
     """
 
@@ -229,7 +229,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
 
 
 def hard(labels: Tensor) -> Tensor:
-    """The class of each clip, B int64 with -1 where not known: of a distribution the most probable, first of equals."""
+    """The class of each clip, B int64, -1 where not known; of a distribution the most probable, the first of equals."""
     if labels.dim() == 1:
         return labels
     known = ~labels.isnan().any(dim=1)
@@ -240,7 +240,7 @@ def balanced(labels: Tensor, classes: int) -> Tensor:
     """Weight of each class, K float64: known labels / (classes present x labels of the class); mean 1 over labels.
 
     Args:
-        labels: N int64, -1 where not known, which counts for no class.
+        labels: N int64, -1 where not known; these count for no class.
         classes: K.
     """
     known = labels[labels >= 0]
@@ -252,7 +252,7 @@ def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
     """Build every model once, before anything is written.
 
     Raises:
-        ConfigError: a factor that the corpus has not, a learning rate of no module, a module that cannot be trained.
+        ConfigError: the corpus lacks a factor, a learning rate names no module, or a module cannot be trained.
     """
     for model, own in experiment.trained.items():
         targets = _targets(dataset, fold, own, model)
@@ -269,35 +269,35 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     config = model.experiment.model(name)
     own = model.experiment.training.best in config.scores
     inference = model.infer(examples, embed=False, branches=own)
-    found = scores(model.main, inference, examples.labels[model.main.factor])
-    found["tasks"] = mean_rightness({task: model.targets[task] for task in config.tasks}, inference, examples.labels)
+    measured = scores(model.main, inference, examples.labels[model.main.factor])
+    measured["tasks"] = mean_rightness({task: model.targets[task] for task in config.tasks}, inference, examples.labels)
     if own:
-        found |= model.recipe.scores(inference, examples.labels, found["tasks"], model.targets)
-    return found
+        measured |= model.recipe.scores(inference, examples.labels, measured["tasks"], model.targets)
+    return measured
 
 
 def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, what: Modality) -> Normalisation:
-    """The normalisation of a modality, by the examples of training or by everybody's clips."""
+    """The normalisation of a modality, fitted on the training examples or, by speaker, on all clips."""
     kind = _normalised(experiment, what)
     if kind != "speaker":
         return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, what), strict=True))
-    everyone = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
-    stores = [dataset.stores[what]] * len(everyone)
-    return normalisation.fit(kind, zip(everyone["clip"], everyone["speaker"], stores, strict=True))
+    clips = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
+    stores = [dataset.stores[what]] * len(clips)
+    return normalisation.fit(kind, zip(clips["clip"], clips["speaker"], stores, strict=True))
 
 
 def _normalised(experiment: Experiment, what: Modality) -> normalisation.Kind:
-    """How a modality is normalised; pixels are from -1 to 1 and stay so."""
+    """How a modality is normalised; pixels lie between -1 and 1 and are not."""
     return "none" if len(features.shape(*experiment.features[what])) > 1 else experiment.data.normalisation
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a trained cell says of the clips of its fold.
+    """The predictions of a trained cell for the clips of its fold.
 
     Attributes:
         clips: part -> the table of its clips.
-        inferred: part -> what the model says of them.
+        inferred: part -> the outputs and embeddings of the model.
     """
 
     clips: dict[str, pd.DataFrame]
@@ -305,7 +305,7 @@ class Predicted:
 
 
 def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Predicted:
-    """Run a trained model over all parts of its fold; with `hold_test` over all but test."""
+    """Run a trained model on all parts of its fold; with `hold_test` not on the test part."""
     parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in (PARTS[:2] if hold_test else PARTS)}
     inferred = {
         part: model.infer(dataset.examples(list(table["clip"]), model.targets)) for part, table in parts.items()

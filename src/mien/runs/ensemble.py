@@ -1,7 +1,7 @@
-"""A trained model ready for media: the folds and seeds of one model, whose probabilities are averaged.
+"""A trained model that predicts from media: all folds and seeds of one model, whose probabilities are averaged.
 
-It comes from a run, as it is, or from an exported folder, calibrated: there one temperature divides the logits of every
-member before its softmax (see `mien.audit.statistics.calibration`).
+It is opened from a run, without calibration, or from an exported folder, calibrated: there one temperature divides the
+logits of every member before its softmax (see `mien.audit.statistics.calibration`).
 """
 
 from collections.abc import Sequence
@@ -56,13 +56,13 @@ class Ensemble:
     """The cells of one model.
 
     Attributes:
-        name: of the model in its run.
-        target: what is predicted.
-        classes: its classes in order; none where it is a number.
-        scheme: their name.
-        models: one a cell.
-        temperature: divides the logits of each.
-        unsure: the least probability at which the most likely class is said; 0 where it always is.
+        name: name of the model in its run.
+        target: the factor that is predicted.
+        classes: its classes in order; empty for a number.
+        scheme: name of the classes.
+        models: one per cell.
+        temperature: divides the logits of each member.
+        unsure: the answer is unsure where the likeliest class is less probable than this; 0 for never.
         marks: sentences on leaks that its run accepted.
     """
 
@@ -80,43 +80,43 @@ class Ensemble:
         """Open an exported model, RUN (its model with the best validation score), RUN/models/MODEL, or a cell's folder.
 
         Raises:
-            RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
+            RunError: no finished model is there, or the model needs the statistics of known speakers.
         """
         path = Path(path)
         if exported.is_exported(path):
-            told, members = exported.read(path, device)
-            rule = (told.temperature, told.unsure.threshold)
-            return Ensemble(told.name, told.target, told.classes, told.scheme, members, *rule, told.marks)
-        run, model, cells = find(path)
-        members = tuple(Model.load(run.experiment_of(model), cell, device) for cell in cells)
-        return Ensemble(model, run.target, run.classes, run.experiment.scheme_name, members, marks=tuple(run.marks))
+            model, members = exported.read(path, device)
+            rule = (model.temperature, model.unsure.threshold)
+            return Ensemble(model.name, model.target, model.classes, model.scheme, members, *rule, model.marks)
+        run, name, cells = find(path)
+        members = tuple(Model.load(run.experiment_of(name), cell, device) for cell in cells)
+        return Ensemble(name, run.target, run.classes, run.experiment.scheme_name, members, marks=tuple(run.marks))
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """What it takes in: "audio", "video" or both."""
+        """The modalities of its inputs: "audio", "video" or both."""
         return tuple(self.models[0].experiment.features)
 
     @property
     def rate(self) -> int:
-        """Samples a second of the waveforms that it hears."""
-        heard = self.models[0].experiment.features.get("audio")
-        return heard[1].sample_rate if heard else SAMPLE_RATE
+        """Sample rate of its waveforms, in Hz."""
+        audio = self.models[0].experiment.features.get("audio")
+        return audio[1].sample_rate if audio else SAMPLE_RATE
 
     @property
     def longest(self) -> float | None:
-        """Seconds of a window of which it hears all; None where there is no limit."""
+        """The longest window, in seconds, that it uses in full; None where there is no limit."""
         length = self.models[0].experiment.data.length
         return length.seconds if length.long == "middle" else None
 
     @property
     def faces(self) -> Faces | None:
-        """How its face crops are made; None where it sees no crops of a file."""
-        seen = self.models[0].experiment.features.get("video")
-        return seen[1] if seen and isinstance(seen[1], Faces) else None
+        """How its face crops are made; None where it takes no faces."""
+        video = self.models[0].experiment.features.get("video")
+        return video[1] if video and isinstance(video[1], Faces) else None
 
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""
-        return self.judge(self.voices(waveforms))
+        return self.infer(self.voices(waveforms))
 
     def voices(self, waveforms: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         """The frames of n waveforms, each T x D."""
@@ -124,7 +124,7 @@ class Ensemble:
         return features.extract(name, waveforms, config)
 
     def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
-        """The frames of n parts of one waveform, each T x D; what parts share is computed once, where it can be.
+        """The frames of n parts of one waveform, each T x D; shared samples are processed once where possible.
 
         Args:
             sound: (N,) mono, float32, `rate` Hz.
@@ -133,20 +133,20 @@ class Ensemble:
         name, config = self.models[0].experiment.features["audio"]
         return extract_parts(name, sound, places, config)
 
-    def judge(
-        self, heard: Sequence[NDArray[np.float32] | None], seen: Sequence[Crops | Seen | None] | None = None
+    def infer(
+        self, voices: Sequence[NDArray[np.float32] | None], faces: Sequence[Crops | Seen | None] | None = None
     ) -> NDArray[np.float64]:
-        """The mean probability of each class, n x K, of n sequences of sound, pictures or both; or number, n x 1.
+        """The mean probability of each class, n x K, of n windows with voice, face or both; for a number n x 1.
 
         Args:
-            heard: frames of the audio feature, each T x D; None for nothing.
-            seen: face crops; None for nothing, of one or of all.
+            voices: frames of the audio feature, each T x D; None for a window without voice.
+            faces: face crops; None for a window without a face, or for no faces at all.
         """
-        count = len(heard)
+        count = len(voices)
         sources: dict[str, tuple[_Windows, ...]] = {}
         for what, (name, config) in self.models[0].experiment.features.items():
             given: Sequence[NDArray[np.float32] | Crops | Seen | None] = (
-                heard if what == "audio" else seen or [None] * count
+                voices if what == "audio" else faces or [None] * count
             )
             shape = features.shape(name, config)
             empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
@@ -158,25 +158,25 @@ class Ensemble:
             {},
             sources.get("video", ()),
         )
-        said = [model.infer(examples, embed=False) for model in self.models]
+        inferred = [model.infer(examples, embed=False) for model in self.models]
         if not self.classes:
-            pairs = zip(self.models, said, strict=True)
+            pairs = zip(self.models, inferred, strict=True)
             return np.asarray(np.mean([model.main.values(one.outputs[self.target]) for model, one in pairs], axis=0))
-        return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in said], axis=0))
+        return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in inferred], axis=0))
 
 
 def find(path: Path) -> tuple[Run, str, list[Cell]]:
     """The run, the model and its finished cells at RUN (the model with the best validation score) or a place in it.
 
     Raises:
-        RunError: nothing there is trained, or the model needs statistics of speakers that a file has not.
+        RunError: no finished model is there, or the model needs the statistics of known speakers.
     """
     root = next((folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path)
     run = Run.open(root)
     below = path.resolve().relative_to(run.folder.resolve()).parts
     if below and (below[0] != "models" or len(below) not in {2, 3}):
         raise RunError(
-            f"{path}: no place of a model in the run {run.folder}; give RUN, RUN/models/MODEL or the folder of a cell, "
+            f"{path}: not a model of the run {run.folder}; give RUN, RUN/models/MODEL or the folder of a cell, "
             "such as RUN/models/MODEL/fold-0-seed-0"
         )
     model = below[1] if below else best_model(run)
@@ -187,9 +187,12 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
         raise RunError(f"{path}: {unknown('cell', strange[0], names)}")
     cells = [cell for cell in planned(run, model) if cell.finished and cell.folder.name in (below[2:] or names)]
     if not cells:
-        raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to go on")
+        raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to resume")
     if run.experiment_of(model).data.normalisation == "speaker":
-        raise RunError(f"{path}: a model trained with 'normalisation: speaker' knows no speaker of a media file")
+        raise RunError(
+            f"{path}: a model trained with 'normalisation: speaker' needs statistics of the speaker, which a media "
+            "file does not give; train it with another normalisation"
+        )
     return run, model, cells
 
 
@@ -201,8 +204,7 @@ def planned(run: Run, model: str) -> list[Cell]:
 def best_model(run: Run) -> str:
     """The model with the best UAR (of numbers, concordance) on validation speakers, all its folds and seeds pooled.
 
-    Of equals it is the first. One that was not trained for the main target, which is only read from it, is taken where
-    there is no other.
+    Of equals it is the first. Models that were not trained for the main target are taken only where there is no other.
     """
     models, measure = run.metrics["models"], "uar" if run.classes else "ccc"
     trained = [name for name in models if run.target in run.experiment_of(name).model(name).tasks]

@@ -1,7 +1,7 @@
-"""An exported model: the cells of one model of a run in one small folder, which needs nothing else to predict.
+"""An exported model: the cells of one model of a run in one small folder, which predicts without the run.
 
 FOLDER holds `weights.safetensors` (all members, `MEMBER/TENSOR`), `model.json` (a `Description`) and `CARD.md`. Models
-that come with mien are such folders in `mien/models/`, and go by the folder's name.
+that come with mien are such folders in `mien/models/packaged`, named by their folders.
 """
 
 import copy
@@ -31,12 +31,12 @@ Share = Field(ge=0, le=1)
 
 
 class Unsure(Settings):
-    """When the model says nothing, and what that was worth on validation speakers, judged by the members of one fold.
+    """The threshold of unsure answers, and its effect on validation speakers, by the members of one fold.
 
     Attributes:
-        threshold: what is less likely is called unsure.
-        coverage: share of the validation clips that are not.
-        accuracy: share of these that are right.
+        threshold: the answer is unsure where the likeliest class is less probable.
+        coverage: share of the validation clips that get an answer.
+        accuracy: share of these answers that are correct.
     """
 
     threshold: float = Share
@@ -45,18 +45,18 @@ class Unsure(Settings):
 
 
 class Score(Settings):
-    """How members that never heard a speaker judged the test clips of some of them; shares, 95 % intervals.
+    """Scores on the test clips of a group of speakers, each clip by the members that it is a test clip of.
 
     Attributes:
         who: everybody, a corpus, or a gender.
-        speakers: how many.
-        clips: how many.
+        speakers: number of speakers.
+        clips: number of clips.
         uar: unweighted average recall.
         uar_low: lower end of its interval over speakers; None with one speaker.
         uar_high: upper end.
-        uar_chance: what it is without hearing the clips.
-        wa: share of right clips.
-        wa_chance: that of the best constant guess.
+        uar_chance: chance level of the UAR.
+        wa: share of correct clips (accuracy).
+        wa_chance: that of the best constant answer.
     """
 
     who: str
@@ -72,24 +72,24 @@ class Score(Settings):
     @staticmethod
     def of(who: str, row: Mapping[str, Any]) -> "Score":
         """From a row of `mien.audit.statistics.scores.summary`, with four decimals."""
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
         }
-        return Score(who=who, **{key: told[key] for key in Score.model_fields if key != "who"})
+        return Score(who=who, **{key: values[key] for key in Score.model_fields if key != "who"})
 
 
 class Elsewhere(Settings):
-    """How often all members together answer on a corpus that the run did not hear, each clip judged whole; shares.
+    """How often all members together answer on a corpus that the run was not trained on; each clip is one window.
 
     Attributes:
         corpus: its name.
-        speech: of what kind it is.
-        clips: how many.
-        speakers: how many.
+        speech: kind of speech.
+        clips: number of clips.
+        speakers: number of speakers.
         coverage: share of the clips that get an answer.
-        coverage_of_a_fold: the same by the members of one fold, the mean over the folds: what calibration saw.
-        said: class -> its share of the answers; none where there is no answer.
-        score: of the clips with known emotions, answered or not, where they have two or more of the classes.
+        coverage_of_a_fold: the same by the members of one fold, averaged over folds, as in the calibration.
+        said: class -> its share of the answers; empty without answers.
+        score: score on the clips with known emotions, answered or not, where these have two or more of the classes.
     """
 
     corpus: str
@@ -103,25 +103,25 @@ class Elsewhere(Settings):
 
 
 class Description(Settings):
-    """`model.json`: what is needed to rebuild the model, and what it was measured to do.
+    """`model.json`: the settings to rebuild the model, and its scores.
 
     Attributes:
-        format: of the folder.
-        name: what it is called.
+        format: version of the folder's format.
+        name: name of the exported model.
         model: its name in the run's experiment.
         members: names of the cells that are averaged.
-        target: what is predicted.
+        target: the factor that is predicted.
         classes: its classes in order.
-        scheme: their name.
+        scheme: name of the classes.
         temperature: divides the logits of every member.
-        unsure: the rejection rule.
-        scores: on test speakers of the run, the first of everybody.
-        elsewhere: on other corpora.
-        marks: sentences on leaks that the run accepted, to stand beside every figure of the model.
+        unsure: the threshold of unsure answers.
+        scores: scores on test speakers of the run; the first is that of everybody.
+        elsewhere: scores on other corpora.
+        marks: sentences on leaks that the run accepted, to be quoted with every score of the model.
         stored: precision of the weights in the file.
-        sha256: of the weights' file, which holds a digest of all else that stands here.
-        mien: the version that exported it.
-        commit: of the code that trained it, where that is known.
+        sha256: hash of the weights' file, which holds a digest of all other fields.
+        mien: version of mien that exported it.
+        commit: commit of the code that trained it, where known.
         experiment: the experiment with this model alone, its adversaries left out; see `mien.experiments.Experiment`.
     """
 
@@ -150,7 +150,7 @@ def packaged() -> list[str]:
 
 
 def locate(model: Path | str | None) -> Path:
-    """The folder of a model: a path as it is, a name of `packaged`, or by default `DEFAULT`; an existing path wins.
+    """The folder of a model: an existing path, a name in `packaged`, or by default `DEFAULT`; a path wins over a name.
 
     Raises:
         RunError: there is no packaged model of that name.
@@ -162,8 +162,8 @@ def locate(model: Path | str | None) -> Path:
         return FOLDER / name
     if model is None:
         raise RunError(
-            f"this build of mien comes without the model '{DEFAULT}'; give --model RUN, a folder that 'mien train' or "
-            "'mien export' has made"
+            f"this build of mien comes without the model '{DEFAULT}'; give --model a folder made by 'mien train' or "
+            "'mien export'"
         )
     raise RunError(f"{unknown('model', name, known)} There is no folder of that name either.")
 
@@ -183,15 +183,15 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
     """The description and the members of an exported model.
 
     Raises:
-        RunError: a file is missing or damaged, or is not as it was exported.
+        RunError: a file is missing, damaged, or was changed after the export.
     """
-    told, path = describe(folder), folder / WEIGHTS
+    description, path = describe(folder), folder / WEIGHTS
     if not path.is_file():
         raise RunError(f"{path}: missing; export or install the model again")
-    if (found := sha256(path)) != told.sha256:
+    if (found := sha256(path)) != description.sha256:
         raise RunError(
-            f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} tells "
-            f"{told.sha256[:12]}...); export or install the model again"
+            f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} has "
+            f"{description.sha256[:12]}...); export or install the model again"
         )
     tensors, head = checkpoint.load_weights(path)
     if head.get("description") != _identity(_raw(folder)):
@@ -199,20 +199,22 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
             f"{folder / DESCRIPTION}: was changed after it was exported, or belongs to other weights; export or "
             "install the model again"
         )
-    experiment = experiments.resolve(told.experiment, str(folder / DESCRIPTION))
-    targets = {told.target: Target(told.target, "classes", (told.target,), told.classes, main=True)}
+    experiment = experiments.resolve(description.experiment, str(folder / DESCRIPTION))
+    targets = {
+        description.target: Target(description.target, "classes", (description.target,), description.classes, main=True)
+    }
     members = []
-    for member in told.members:
+    for member in description.members:
         own = {key.removeprefix(f"{member}/"): _single(tensors[key]) for key in tensors if key.startswith(f"{member}/")}
         try:
-            members.append(Model.restore(experiment, told.model, targets, own, device))
+            members.append(Model.restore(experiment, description.model, targets, own, device))
         except (RuntimeError, KeyError) as error:
-            raise RunError(f"{path}: the weights of {member} are of another model than {DESCRIPTION} says") from error
-    return told, tuple(members)
+            raise RunError(f"{path}: the weights of {member} do not fit the model in {DESCRIPTION}") from error
+    return description, tuple(members)
 
 
 def predictor(model: Model, name: str) -> Model:
-    """The same model with nothing but what predicts the main target, its experiment with it alone and no folders."""
+    """The same model with only the parts that predict the main target; its experiment has this model and no folders."""
     experiment, main = model.experiment, model.main
     slim = experiment.model(name).predictor(main.factor)
     raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "axes", "claims"})
@@ -228,28 +230,28 @@ def predictor(model: Model, name: str) -> Model:
 
 
 def rounded(model: Model) -> Model:
-    """The same model with weights rounded to half precision; the statistics of its normalisation are not."""
+    """The same model with weights rounded to half precision; the statistics of its normalisation are not rounded."""
     recipe = copy.deepcopy(model.recipe)
     recipe.load_state_dict({name: _single(_half(value)) for name, value in recipe.state_dict().items()})
     return replace(model, recipe=recipe)
 
 
-def write_weights(folder: Path, told: Description, members: Mapping[str, Model]) -> Description:
+def write_weights(folder: Path, description: Description, members: Mapping[str, Model]) -> Description:
     """Write the weights of all members, with a digest of their description, and return it with the file's SHA-256."""
     tensors = {
-        f"{member}/{name}": _half(value) if told.stored == "float16" and name.startswith("recipe.") else value
+        f"{member}/{name}": _half(value) if description.stored == "float16" and name.startswith("recipe.") else value
         for member, model in members.items()
         for name, value in model.tensors.items()
     }
-    identity = _identity(told.model_dump(mode="json"))
+    identity = _identity(description.model_dump(mode="json"))
     checkpoint.save_weights(folder / WEIGHTS, tensors, {"description": identity})
-    (folder / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone, and a package is for all
-    return told.model_copy(update={"sha256": sha256(folder / WEIGHTS)})
+    (folder / WEIGHTS).chmod(0o644)  # safetensors gives access to the owner alone, and a package is for all
+    return description.model_copy(update={"sha256": sha256(folder / WEIGHTS)})
 
 
-def write_description(folder: Path, told: Description) -> None:
+def write_description(folder: Path, description: Description) -> None:
     """Write `model.json`, the last file of an exported model."""
-    write_json(folder / DESCRIPTION, told.model_dump(mode="json"))
+    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
 
 
 def _raw(folder: Path) -> dict[str, Any]:
@@ -264,7 +266,7 @@ def _raw(folder: Path) -> dict[str, Any]:
 
 
 def _identity(raw: Mapping[str, Any]) -> str:
-    """A digest of a description but for the hash of the weights, which hold this digest."""
+    """A digest of a description without the hash of the weights, whose file holds this digest."""
     return digest({key: value for key, value in raw.items() if key != "sha256"})
 
 

@@ -1,13 +1,15 @@
 """The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
 
-What is missing or damaged raises RunError that names the file; no reader lets another error out.
+A missing or damaged file raises RunError with its path, and no other error. A Run reads a table or a JSON file once,
+and again when it was written since.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -26,12 +28,26 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
-TARGETS = "targets"  # in the metadata of the weights: factor -> what of it was fitted on the training clips
-ANEW = "train it anew in another folder"
-WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")  # train nothing
+TARGETS = (
+    "targets"  # in the metadata of the weights: factor -> how its labels are encoded, fitted on the training clips
+)
+ANEW = "train it again in another folder"
+WORDS = (
+    "title",
+    "paper",
+    "command",
+    "cost",
+    "expected",
+    "provenance",
+    "reference",
+    "axes",
+    "claims",
+)  # no effect on training
 SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
 RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
 LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
+T = TypeVar("T")
+State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
 class Cell(NamedTuple):
@@ -43,7 +59,7 @@ class Cell(NamedTuple):
     folder: Path
 
     def place(self, split: str) -> dict[str, object]:
-        """`model, fold, seed, split` of a row on a part of its fold."""
+        """The columns `model, fold, seed, split` of a row, for a part of its fold."""
         return {"model": self.model, "fold": self.fold, "seed": self.seed, "split": split}
 
     @property
@@ -52,9 +68,14 @@ class Cell(NamedTuple):
         return self.folder / "weights.safetensors"
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of a finished cell."""
+        return self.weights, self.folder / "predictions.csv", self.folder / "embeddings.safetensors"
+
+    @property
     def finished(self) -> bool:
-        """Whether nothing is left to train: predictions and embeddings are there, and weights that can be read."""
-        if not all((self.folder / name).is_file() for name in ("predictions.csv", "embeddings.safetensors")):
+        """Whether the cell is trained: predictions and embeddings exist, and the weights can be read."""
+        if not all(path.is_file() for path in self.files):
             return False
         try:
             with safe_open(self.weights, "numpy"):
@@ -69,12 +90,13 @@ class Run:
 
     folder: Path
     experiment: Experiment
+    _known: dict[tuple[Path, ...], tuple[list[State], Any]] = field(default_factory=dict, compare=False, repr=False)
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
-        """Open a run to write, or to go on with; raises RunError when the folder holds another experiment.
+        """Open a run to write or resume; raises RunError when the folder holds another experiment.
 
-        What an experiment tells, but does not do (`WORDS`), may differ, and is written anew.
+        Settings without effect on training (`WORDS`) may differ, and are written again.
         """
         path = folder / "experiment.yaml"
         resolved = experiment.model_dump(mode="json")
@@ -89,7 +111,7 @@ class Run:
             if there == resolved:
                 return Run(folder, experiment)
         elif folder.is_dir() and any(folder.iterdir()):
-            raise RunError(f"{folder}: is not empty and holds no run; choose another --out")
+            raise RunError(f"{folder}: is not empty and is not a run; choose another --out")
         elif folder.exists() and not folder.is_dir():
             raise RunError(f"{folder}: is a file, not a folder; choose another --out")
         write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
@@ -97,14 +119,14 @@ class Run:
 
     @staticmethod
     def open(folder: Path | str) -> "Run":
-        """Open a run to read; raises RunError when it is none."""
+        """Open a run to read; raises RunError when the folder is not a run."""
         folder = Path(folder)
         path = folder / "experiment.yaml"
         if not path.is_file():
-            raise RunError(f"{folder}: no run folder (no experiment.yaml in it); 'mien train' makes one")
+            raise RunError(f"{folder}: not a run folder (no experiment.yaml in it); 'mien train' makes one")
         written = path.read_bytes()
         if b"\nrecipe:" in written and b"\ntarget:" not in written:
-            raise RunError(f"{folder}: was made by an older mien, which named settings and columns otherwise; {ANEW}")
+            raise RunError(f"{folder}: was made by an older mien with other names of settings and columns; {ANEW}")
         return Run(folder, experiments.load(path))
 
     @property
@@ -134,17 +156,17 @@ class Run:
             for fold in self.splits
             for seed in self.experiment.seeds
         ]
-        return [cell for cell in planned if cell.finished]
+        return [cell for cell in planned if self._finished(cell)]
 
     def require_cells(self) -> list[Cell]:
         """The finished cells; raises RunError when there is none."""
         if not (cells := self.cells):
-            raise RunError(f"{self.folder}: not one of its models is trained to the end; {AGAIN} to go on")
+            raise RunError(f"{self.folder}: none of its models is finished; {AGAIN} to resume")
         return cells
 
     @cached_property
     def splits(self) -> list[dict[str, Any]]:
-        """The folds: fold, and for train, validation and test their speakers and clips."""
+        """The folds: for each, `fold` and the speakers and clips of train, validation and test."""
         with reading(self.folder / "splits.json"):
             folds: list[dict[str, Any]] = self._mapping("splits.json", "folds")["folds"]
             for fold in folds:
@@ -153,58 +175,56 @@ class Run:
 
     @cached_property
     def units(self) -> dict[int, int]:
-        """Fold -> its unit, the first fold that trains on the same people: what may be drawn as independent."""
-        people = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
-        first = {trained: fold for fold, trained in reversed(people.items())}
-        return {fold: first[trained] for fold, trained in people.items()}
+        """Fold -> its unit, the first fold with the same training speakers; units are resampled as independent."""
+        speakers = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
+        first = {trained: fold for fold, trained in reversed(speakers.items())}
+        return {fold: first[trained] for fold, trained in speakers.items()}
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """The clips used, indexed by clip: the corpus's columns and `label`, of levels the number they are cut from."""
+        """The clips used, indexed by clip: the corpus's columns and `label`; for levels the number they derive from."""
         text = ("label",) if self.experiment.kind in ("classes", "soft") else ()
         return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
 
     @property
     def predictions(self) -> pd.DataFrame:
         """Validation and test predictions of every finished cell; the main target is the column `truth`."""
-        return read_predictions(self._file("predictions.csv"), self.target, self.classes)
+        path = self._file("predictions.csv")
+        return self._table(path, lambda: read_predictions(path, self.target, self.classes))
 
     @property
     def tasks(self) -> pd.DataFrame | None:
-        """What heads say of factors besides the emotion, where the truth trained; None where there is nothing."""
-        path = self.folder / "tasks.csv"
-        return read_table(path, ("clip", "factor", "truth", "predicted")) if path.is_file() else None
+        """Predictions of other factors than the main target; None where there are none."""
+        return self._optional("tasks.csv", ("clip", "factor", "truth", "predicted"))
 
     @property
     def leakage(self) -> pd.DataFrame | None:
-        """What is left of the speaker, or None where it was not measured."""
-        path = self.folder / "leakage.csv"
-        return read_table(path, LEAKAGE) if path.exists() else None
+        """How much the embeddings reveal about the speaker and other factors, or None where it was not measured."""
+        return self._optional("leakage.csv", LEAKAGE)
 
     @property
     def leakage_by_speaker(self) -> pd.DataFrame | None:
-        """How often each speaker is named rightly by each probe, or None where it was not measured."""
-        path = self.folder / "leakage_by_speaker.csv"
-        return read_table(path, RECALLS) if path.exists() else None
+        """The recall of each speaker by each probe, or None where it was not measured."""
+        return self._optional("leakage_by_speaker.csv", RECALLS)
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:
-        """How far emotions and speakers lie apart in the embeddings, or None where it was not measured."""
-        path = self.folder / "silhouettes.csv"
-        return read_table(path, SILHOUETTES) if path.exists() else None
+        """Silhouette scores of emotions and speakers in the embeddings, or None where they were not measured."""
+        return self._optional("silhouettes.csv", SILHOUETTES)
 
     @property
     def evaluations(self) -> dict[str, dict[str, Any]]:
-        """Scores on other corpora: the name of the evaluation -> its metrics, by name."""
+        """Scores on other corpora: name of the evaluation -> its metrics, sorted by name."""
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
 
     def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
-        """Model, fold and seed of the cells that an evaluation judged, or None where it does not tell."""
-        path = self.folder / "evaluations" / name / "folds.csv"
-        if not path.exists():
+        """Model, fold and seed of the cells that were evaluated, or None where that is not known."""
+        columns = ["model", "fold", "seed"]
+        table = self._optional(f"evaluations/{name}/folds.csv", columns)
+        if table is None:
             return None
-        table = read_table(path, ("model", "fold", "seed"))[["model", "fold", "seed"]].drop_duplicates()
+        table = table[columns].drop_duplicates()
         return [(str(model), int(fold), int(seed)) for model, fold, seed in table.itertuples(index=False)]
 
     @property
@@ -219,18 +239,18 @@ class Run:
 
     @property
     def certificate(self) -> dict[str, Any]:
-        """Hashes of files and split, and what was found."""
+        """The certificate of the split: hashes of files and split, and the findings."""
         return self._mapping(
             "certificate.json", "corpus", "corpus_hash", "files", "split", "findings", "left_out", "notes"
         )
 
     @property
     def marks(self) -> list[str]:
-        """Sentences on leaks that the experiment accepted, to stand beside every figure; none where there is none."""
+        """Sentences on leaks that the experiment accepted, to be quoted with every score; empty without any."""
         return list(self.certificate.get("marks", ()))
 
     def history(self, cell: Cell) -> pd.DataFrame:
-        """One row an epoch."""
+        """The training history, one row per epoch."""
         path = cell.folder / "history.jsonl"
         with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
             history = pd.read_json(path, lines=True)
@@ -253,7 +273,7 @@ class Run:
             return self._levelled(cell, table), values
 
     def _levelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-        """The clips of a cell with the labels that it has learned from: levels are cut where its training clips say."""
+        """The clips of a cell with its own labels: the bounds of levels are fitted on its training clips."""
         if self.experiment.kind != "levels":
             return table
         with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
@@ -263,7 +283,7 @@ class Run:
     def write_embeddings(
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
     ) -> None:
-        """Write what `embeddings` reads."""
+        """Write the file that `embeddings` reads."""
         with atomic(cell.folder / "embeddings.safetensors") as temporary:
             save_file(
                 {name: np.ascontiguousarray(value) for name, value in values.items()},
@@ -277,7 +297,7 @@ class Run:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
     def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
-        """Write what `predictions` reads, or that of an evaluation: its `truth` is called after the main target."""
+        """Write predictions of the run or of an evaluation; the column `truth` is named after the main target."""
         self.write_table(name, table.rename(columns={"truth": self.target}))
 
     def write_json(self, name: str, value: object) -> None:
@@ -287,16 +307,44 @@ class Run:
     def _file(self, name: str) -> Path:
         path = self.folder / name
         if not path.is_file():
-            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to go on")
+            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
         return path
 
+    def _optional(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        """A table that not every run has."""
+        path = self.folder / name
+        return self._table(path, lambda: read_table(path, columns)) if path.exists() else None
+
+    def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
+
     def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
-        """A JSON file that has at least these keys."""
+        """Read a JSON file that must have these keys."""
         path = self._file(name)
         with reading(path):
-            values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            values: dict[str, Any] = json.loads(self._once((path,), lambda: path.read_text(encoding="utf-8")))
             if not isinstance(values, dict):
                 raise ValueError("not a mapping")
             if missing := [key for key in keys if key not in values]:
                 raise ValueError(f"no key '{missing[0]}'")
             return values
+
+    def _finished(self, cell: Cell) -> bool:
+        return self._once(cell.files, lambda: cell.finished)
+
+    def _once(self, paths: tuple[Path, ...], read: Callable[[], T]) -> T:
+        """What is read from files, kept until one of them is written again."""
+        states = [_state(path) for path in paths]
+        before, value = self._known.get(paths, (None, None))
+        if before != states:
+            value = read()
+            self._known[paths] = states, value
+        return cast(T, value)
+
+
+def _state(path: Path) -> State:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,8 +1,8 @@
-"""The tables of a run: how they are read, and what a trained cell says of clips as rows.
+"""The tables of a run: how they are read, and the predictions of a cell as rows.
 
-In memory what is true of a clip is the column `truth`; in `predictions.csv` it is called after the main target, such as
-`emotion`. Of classes there is a probability a class beside it, of a distribution also its given shares (`truth_CLASS`),
-of a number the prediction alone. `tasks.csv` has what is said of other tasks.
+The true value of a clip is the column `truth` in memory; in `predictions.csv` it is named after the main target, such
+as `emotion`. Classes have one column of probabilities each, distributions also their given shares (`truth_CLASS`); a
+number has only its prediction. `tasks.csv` has the predictions of other tasks.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from mien.errors import RunError
 from mien.models.recipes._recipe import Inference
 
 AGAIN = "run the same 'mien train' again"
-TEXT = ("clip", "speaker", "file", "sentence", "session", "recording", "truth", "predicted")  # also where it is digits
+TEXT = ("clip", "speaker", "file", "sentence", "session", "recording", "truth", "predicted")  # even if all are digits
 TASKS = "tasks.csv"
 TASK_COLUMNS = (
     *("clip", "speaker", "model", "fold", "seed", "split"),
@@ -28,7 +28,7 @@ TASK_COLUMNS = (
 
 @contextmanager
 def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None]:
-    """Turn what a missing or damaged file of a run raises while it is read into RunError with the way out."""
+    """Turn errors of a missing or damaged file of a run into RunError with the way out."""
     try:
         yield
     except FileNotFoundError as error:
@@ -39,12 +39,12 @@ def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None
 
 
 def read_table(path: Path, columns: Sequence[str] = (), *, text: Sequence[str] = ()) -> pd.DataFrame:
-    """Read a CSV of ours: names of people and clips stay text, an empty cell is missing.
+    """Read a CSV of a run: names of speakers and clips stay text, an empty cell is missing.
 
     Args:
         path: the file.
-        columns: that it has to have.
-        text: columns that are text besides `TEXT`.
+        columns: columns that it must have.
+        text: columns read as text besides `TEXT`.
 
     Raises:
         RunError: it is missing, damaged, or lacks one of `columns`.
@@ -63,7 +63,7 @@ def read_predictions(path: Path, target: str, classes: Sequence[str]) -> pd.Data
     Args:
         path: the file.
         target: the main target, whose column becomes `truth`.
-        classes: its classes; none where it is a number, then `truth` and `predicted` are numbers.
+        classes: its classes; empty for a number, then `truth` and `predicted` are numbers.
 
     Raises:
         RunError: it is missing, damaged, or lacks a column.
@@ -82,17 +82,17 @@ def prediction_table(
     """Rows of `predictions.csv` for some clips.
 
     Args:
-        inference: what a model says of them.
-        table: of the clips, in the same order.
+        inference: the outputs of a model for them.
+        table: the clips, in the same order.
         target: the main target.
         place: `model, fold, seed, split`.
-        scheme: what the classes are called.
+        scheme: name of the classes.
     """
     head = _head(inference, table, place)
     truth = target.truth(table).tolist()
     if target.kind == "numbers":
-        said = target.values(inference.outputs[target.factor])[:, 0].round(6)
-        return head.assign(**{target.factor: truth}, predicted=said, scheme=scheme)
+        numbers = target.values(inference.outputs[target.factor])[:, 0].round(6)
+        return head.assign(**{target.factor: truth}, predicted=numbers, scheme=scheme)
     probabilities = inference.probabilities(target.factor)
     predicted = [target.classes[number] for number in probabilities.argmax(axis=1)]
     parts = [head.assign(**{target.factor: truth}, predicted=predicted)]
@@ -106,12 +106,12 @@ def prediction_table(
 def task_table(
     inference: Inference, table: pd.DataFrame, targets: Sequence[Target], place: Mapping[str, object]
 ) -> pd.DataFrame:
-    """Rows of `tasks.csv` for some clips: what is said of other tasks, where the truth is one of their classes.
+    """Rows of `tasks.csv`: predictions of other tasks, for clips whose truth is known and one of the classes.
 
     Args:
-        inference: what a model says of them.
-        table: of the clips, in the same order.
-        targets: the tasks; of a number `probability` is empty.
+        inference: the outputs of a model for them.
+        table: the clips, in the same order.
+        targets: the tasks; `probability` is empty for a number.
         place: `model, fold, seed, split`.
     """
     tables = []
@@ -119,17 +119,17 @@ def task_table(
         truth = target.truth(table)
         if target.kind == "numbers":
             predicted = target.values(inference.outputs[target.factor])[:, 0].round(6).astype(str).tolist()
-            sure: Any = float("nan")
+            highest: Any = float("nan")
         else:
             probabilities = inference.probabilities(target.factor)
             predicted = [target.classes[number] for number in probabilities.argmax(axis=1)]
-            sure = probabilities.max(axis=1).round(6)
+            highest = probabilities.max(axis=1).round(6)
         head = _head(inference, table, place)
-        rows = head.assign(factor=target.factor, truth=truth.tolist(), predicted=predicted, probability=sure)
+        rows = head.assign(factor=target.factor, truth=truth.tolist(), predicted=predicted, probability=highest)
         tables.append(rows[truth.notna().to_numpy()])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(TASK_COLUMNS))
 
 
 def _head(inference: Inference, table: pd.DataFrame, place: Mapping[str, object]) -> pd.DataFrame:
-    """The columns with which both tables begin."""
+    """The first columns of both tables."""
     return pd.DataFrame({"clip": list(inference.clips), "speaker": table["speaker"].tolist()} | dict(place))

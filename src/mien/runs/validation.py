@@ -1,4 +1,4 @@
-"""The scores of validation clips: those by which an epoch may be chosen."""
+"""The scores on validation clips, by which the best epoch is chosen."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from mien.models.recipes._recipe import Inference
 
 
 def mean_rightness(targets: Mapping[str, Target], inference: Inference, labels: Mapping[str, Tensor]) -> float:
-    """The mean over targets of how right what is said of them is (`rightness`); nan where no label is known."""
+    """The mean of `rightness` over targets; nan where no label is known."""
     each = [rightness(targets[name], inference.outputs[name], labels[name]) for name in sorted(targets)]
     known = [value for value in each if not np.isnan(value)]
     return float(np.mean(known)) if known else np.nan
@@ -23,12 +23,12 @@ def scores(target: Target, inference: Inference, labels: Tensor) -> Record:
 
     Args:
         target: the main target.
-        inference: what the model says.
-        labels: as the target reads them.
+        inference: the outputs of the model.
+        labels: as the target encodes them.
     """
     truth, factor = labels.numpy(), target.factor
     if target.kind == "numbers":
-        answers, truth = target.values(inference.outputs[factor])[:, 0], target.values(truth)[:, 0]
+        predicted, truth = target.values(inference.outputs[factor])[:, 0], target.values(truth)[:, 0]
     else:
-        answers = inference.probabilities(factor)
-    return {name: MEASURES[name].value(truth, answers) for name in measures_of(target.kind)}
+        predicted = inference.probabilities(factor)
+    return {name: MEASURES[name].value(truth, predicted) for name in measures_of(target.kind)}

@@ -1,4 +1,4 @@
-"""The scores beside claims are those of scikit-learn on the clips of the run, with chance, floors and the paper's."""
+"""The scores of claims equal those of scikit-learn, with chance levels, floors and the published scores."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ Scores = dict[tuple[str, str, str | None], dict[tuple[str | None, str], dict[str
 
 
 def by_way(run: Run) -> Scores:
-    """(Factor, measure, embedding) -> (probe, clips) -> the way, its rows by model."""
+    """(Factor, measure, embedding) -> (probe, clips) -> the way, with its rows by model."""
     made = write(run)
     assert made is not None
     return {
@@ -39,7 +39,7 @@ def test_there_is_a_function_for_every_measure_of_a_claim() -> None:
     assert set(MEASURES) == set(claims.MEASURES)
 
 
-def test_heads_are_scored_where_the_factor_is_their_task(two: Run, found: Scores) -> None:
+def test_only_heads_with_the_factor_as_a_task_are_scored(two: Run, found: Scores) -> None:
     predictions = two.predictions[two.predictions["split"] == "test"]
     way = found["emotion", "macro_f1", None][None, "all"]
     assert list(way["rows"]) == ["multitask_64", "alternating_64"]  # emotion is no task of person_only
@@ -57,8 +57,8 @@ def test_heads_are_scored_where_the_factor_is_their_task(two: Run, found: Scores
     assert way["floor"] is None
 
 
-def test_what_probes_read_is_scored_in_every_way(two: Run, found: Scores) -> None:
-    said = run_said(two)
+def test_probes_are_scored_on_all_and_on_balanced_clips(two: Run, found: Scores) -> None:
+    predicted = run_said(two)
     ways = found["emotion", "macro_f1", "speaker"]
     assert {way: one["claimed"] for way, one in ways.items()} == {
         ("mlp", "all"): True,
@@ -69,7 +69,8 @@ def test_what_probes_read_is_scored_in_every_way(two: Run, found: Scores) -> Non
     assert not any(way["even"] for way in ways.values())
     for probe in ("mlp", "strongest"):
         for model, row in ways[probe, "all"]["rows"].items():
-            own = said[(said["model"] == model) & (said["factor"] == "emotion") & (said["probe"] == probe)]
+            own = predicted[predicted["model"] == model]
+            own = own[(own["factor"] == "emotion") & (own["probe"] == probe)]
             assert row["score"] == pytest.approx(f1_score(own["truth"], own["predicted"], average="macro"))
             assert "excess" not in row
         balanced = ways[probe, "balanced"]
@@ -79,7 +80,7 @@ def test_what_probes_read_is_scored_in_every_way(two: Run, found: Scores) -> Non
     assert leak["alternating_64"]["score"] + 0.1 < leak["multitask_64"]["score"]
 
 
-def test_speakers_are_counted_right_and_wrong_beside_the_papers_figures(two: Run, found: Scores) -> None:
+def test_speakers_are_scored_by_accuracy_beside_the_published_scores(two: Run, found: Scores) -> None:
     way = found["speaker", "accuracy", None][None, "all"]
     tasks = pd.read_csv(two.folder / "tasks.csv").query("split == 'test'")
     for model, row in way["rows"].items():
@@ -97,7 +98,7 @@ def test_speakers_are_counted_right_and_wrong_beside_the_papers_figures(two: Run
     assert list(knows["mlp", "all"]["rows"]) == ["multitask_64", "alternating_64"]
 
 
-def test_the_papers_figures_are_of_the_runs_corpus_or_the_first(two: Run) -> None:
+def test_published_scores_are_of_the_runs_corpus_or_the_first(two: Run) -> None:
     tables = {
         "multitask_64": {"A": {"UA test": 59.0}, "toy": {"UA test": 61.0, "other": 7.0}},
         "alternating_64": {"A": {"UA test": 0.4}, "toy": {"UA test": 0.5}},
@@ -114,11 +115,11 @@ def test_the_papers_figures_are_of_the_runs_corpus_or_the_first(two: Run) -> Non
 
 def test_seeds_and_factors_of_any_name_are_scored(make_two) -> None:
     run: Run = make_two({"multitask_64": 0.0}, people=6, seeds=(0, 1))
-    told = pd.read_csv(run.folder / "tasks.csv")
+    table = pd.read_csv(run.folder / "tasks.csv")
     gender = {f"s{who}": "male" if who % 2 else "female" for who in range(6)}
     run.write_table(
         "tasks.csv",
-        told.assign(factor="gender", truth=told["truth"].map(gender), predicted=told["predicted"].map(gender)),
+        table.assign(factor="gender", truth=table["truth"].map(gender), predicted=table["predicted"].map(gender)),
     )
     raw = {"says": "Gender is known.", "kind": "above", "factor": "gender", "measure": "uar"}
     claim = parse(claims.Claim, raw | {"models": "multitask_64", "minus": "chance"}, "claim")

@@ -1,4 +1,4 @@
-"""Claims are answered yes on planted effects, no on planted opposites, and not separable where there is nothing."""
+"""Claims are answered yes on simulated effects, no on opposite effects, and not separable without an effect."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -25,56 +25,60 @@ PERSON, KNOWS = Source("speaker"), Source("speaker", "emotion", "mlp")
 Answers = dict[tuple[str, str | None, str], str]
 
 
-def felt(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
-    """Four emotions, unevenly frequent, each told rightly with this probability, else as any."""
+def emotions(share: float, number: int, speakers: int = 12, each: int = 50) -> BySpeaker:
+    """Counts of four unbalanced emotions; a prediction is right with probability `share`, otherwise random."""
     random = np.random.default_rng(number)
-    counts = np.zeros((people, 4, 4))
-    for who in range(people):
+    counts = np.zeros((speakers, 4, 4))
+    for who in range(speakers):
         for truth in np.maximum(np.arange(each) % 7 - 3, 0):
             counts[who, truth, truth if random.random() < share else random.integers(4)] += 1
-    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(speakers)), counts)
 
 
-def right(share: float, number: int, people: int = 12, each: int = 50) -> BySpeaker:
-    hits = np.random.default_rng(number).binomial(each, share, people)
-    counts = np.zeros((people, 2, 2))
+def right(share: float, number: int, speakers: int = 12, each: int = 50) -> BySpeaker:
+    hits = np.random.default_rng(number).binomial(each, share, speakers)
+    counts = np.zeros((speakers, 2, 2))
     counts[:, 0] = np.stack([hits, each - hits], 1)
-    return BySpeaker(tuple(f"s{who:02}" for who in range(people)), counts)
+    return BySpeaker(tuple(f"s{who:02}" for who in range(speakers)), counts)
 
 
 def differ_by(*p: float) -> Callable[[str, str], Mapping[str, object]]:
-    """Any two models differ by these p, one a seed."""
+    """A test that gives these p for any two models, one per seed."""
     return lambda model, other: {"p": list(p), "p_holm": min(p), "seeds": list(range(len(p)))}
 
 
-def found(emotion: Callable[[str], float], leak: Callable[[str], float], people: int = 12, **more: float) -> Counts:
-    """What a run shows whose heads and probes know emotion so often."""
+def simulated(
+    emotion: Callable[[str], float], leak: Callable[[str], float], speakers: int = 12, **more: float
+) -> Counts:
+    """The counts of a run whose heads and probes predict emotion with these probabilities."""
     knows, person = more.get("knows", 0.08), more.get("person", 0.9)
     numbers = {name: number for number, name in enumerate(MODELS)}
     return Counts(
         {
-            HEAD: {name: felt(emotion(name), n, people) for name, n in numbers.items() if name != "person_only"},
-            PERSON: {name: right(person, 50 + n, people, 400) for name, n in numbers.items()},
-            LEAK: {name: felt(leak(name), 100 + n, people) for name, n in numbers.items() if name != "emotion_only"},
-            KNOWS: {name: right(knows, 200 + n, people, 400) for name, n in numbers.items()},
+            HEAD: {name: emotions(emotion(name), n, speakers) for name, n in numbers.items() if name != "person_only"},
+            PERSON: {name: right(person, 50 + n, speakers, 400) for name, n in numbers.items()},
+            LEAK: {
+                name: emotions(leak(name), 100 + n, speakers) for name, n in numbers.items() if name != "emotion_only"
+            },
+            KNOWS: {name: right(knows, 200 + n, speakers, 400) for name, n in numbers.items()},
         },
-        {("emotion", "mlp"): felt(0.2, 300, people)},
+        {("emotion", "mlp"): emotions(0.2, 300, speakers)},
         {PERSON: 1 / 12, KNOWS: 1 / 12},
         differ_by(more.get("p", 0.001)),
         frozenset(MODELS),
     )
 
 
-def told(
+def answers_of(
     what: Counts, claims: Mapping[str, Claim] = PAPER.claims, axes: Axes = PAPER.axes, models: tuple[str, ...] = MODELS
 ) -> Answers:
     table = answered(claims, axes, models, what)
     return {(claim["claim"], claim["probe"], claim["clips"]): claim["answer"] for claim in table}
 
 
-def asked(what: Counts) -> Answers:
-    """The answers that do not rest on the strongest probe, of which nothing is planted."""
-    return {one: answer for one, answer in told(what).items() if one[1] != "strongest"}
+def without_strongest(what: Counts) -> Answers:
+    """The answers that do not depend on the strongest probe, which has no counts in `simulated`."""
+    return {one: answer for one, answer in answers_of(what).items() if one[1] != "strongest"}
 
 
 def size(name: str) -> float:
@@ -87,7 +91,7 @@ def papers_leak(name: str) -> float:
 
 
 def even(what: Counts) -> Counts:
-    """The same, every clip of a class counted alike."""
+    """The same counts, scaled so that all classes are equally frequent."""
     tables = {
         source: {
             model: BySpeaker(table.speakers, table.counts / np.maximum(table.counts.sum((0, -1)), 1)[None, :, None])
@@ -99,19 +103,19 @@ def even(what: Counts) -> Counts:
     return what._replace(tables=dict(what.tables) | tables)
 
 
-def test_what_the_paper_claims_is_answered_yes_where_it_is_planted() -> None:
+def test_claims_are_answered_yes_on_simulated_effects() -> None:
     gains = {"emotion": 0.3, "multitask": 0.5}
-    answers = asked(
-        found(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
+    answers = without_strongest(
+        simulated(lambda name: gains.get(name.partition("_")[0], 0.6) + size(name) * ("only" not in name), papers_leak)
     )
     assert len(answers) == 16
     assert {one: answer for one, answer in answers.items() if answer != "yes"} == {}
 
 
-def test_where_there_is_nothing_nothing_is_separable() -> None:
-    what = found(lambda _: 0.6, lambda _: 0.2, p=0.3)
-    answers = asked(what)
-    kept = {"emotion_kept", "person_kept", "person_near_chance"}  # what nothing was done to is kept
+def test_without_an_effect_nothing_is_separable() -> None:
+    what = simulated(lambda _: 0.6, lambda _: 0.2, p=0.3)
+    answers = without_strongest(what)
+    kept = {"emotion_kept", "person_kept", "person_near_chance"}  # yes without an effect
     above = {"single_leaks", "multitask_leaks"}  # guesses are above "all neutral" in F
     assert {answers[one] for one in answers if one[0] not in kept | above} == {"not separable"}
     assert answers["person_kept", None, "all"] == answers["person_near_chance", "mlp", "all"] == "yes"
@@ -119,9 +123,9 @@ def test_where_there_is_nothing_nothing_is_separable() -> None:
     assert all(one["p_holm"] >= one["p"] for claim in table for one in claim["contrasts"] if "difference" in one)
 
 
-def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
-    uneven = found(lambda name: 0.5 + size(name), papers_leak)
-    both, once = asked(uneven), asked(even(uneven))
+def test_with_equally_frequent_classes_each_claim_is_answered_once() -> None:
+    uneven = simulated(lambda name: 0.5 + size(name), papers_leak)
+    both, once = without_strongest(uneven), without_strongest(even(uneven))
     assert len(once) == len(both) - 3
     names = [name for name, _, _ in once]
     assert len(set(names)) == len(names)
@@ -135,9 +139,9 @@ def test_of_clips_that_are_balanced_already_each_claim_stands_once() -> None:
     assert ("single_leaks", "mlp", "all") in once
 
 
-def test_the_opposite_is_answered_no() -> None:
-    answers = told(
-        found(
+def test_opposite_effects_are_answered_no() -> None:
+    answers = answers_of(
+        simulated(
             lambda name: 0.9 if name == "emotion_only" else (0.7 if "multitask" in name else 0.4) - size(name),
             lambda name: 0.1 if name == "person_only" else 1.1 - papers_leak(name),
             knows=0.3,
@@ -150,56 +154,58 @@ def test_the_opposite_is_answered_no() -> None:
         assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "no"
 
 
-def test_five_people_separate_nothing() -> None:
-    few = asked(found(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, people=5))
+def test_with_five_speakers_nothing_is_separable() -> None:
+    few = without_strongest(
+        simulated(lambda name: 0.3 if name == "emotion_only" else 0.5 + size(name), papers_leak, speakers=5)
+    )
     assert [one for one, answer in few.items() if answer != "not separable"] == [("different", None, "all")]
 
 
-def test_what_is_not_there_is_not_asked() -> None:
-    whole = found(lambda _: 0.5, lambda _: 0.5)
+def test_claims_about_missing_scores_are_not_asked() -> None:
+    whole = simulated(lambda _: 0.5, lambda _: 0.5)
     some = [name for name in MODELS if name.endswith("64") and "confusion" not in name]
     tables = {source: {name: own[name] for name in some if name in own} for source, own in whole.tables.items()}
-    answers = told(whole._replace(tables=tables))
+    answers = answers_of(whole._replace(tables=tables))
     for claim in ("newer_leak_less", "least_at_smallest"):
         assert answers[claim, "mlp", "all"] == answers[claim, "mlp", "balanced"] == "not asked"
     assert answers["smaller_gains", None, "all"] == answers["multitask_gains", None, "all"] == "not asked"
     assert answers["removal_leaks_less", "mlp", "all"] != "not asked"
     assert answers["removal_leaks_less", "strongest", "balanced"] == "not asked"
-    floorless = told(whole._replace(floors={}))
+    floorless = answers_of(whole._replace(floors={}))
     assert floorless["multitask_leaks_more", "mlp", "balanced"] == "not asked" != floorless["emotion_kept", None, "all"]
-    assert set(told(Counts()).values()) == {"not asked"}
+    assert set(answers_of(Counts()).values()) == {"not asked"}
 
 
-def test_better_still_means_at_every_step() -> None:
+def test_a_claim_of_several_steps_needs_every_step() -> None:
     uneven = {"2048": 0.7, "256": 0.4, "64": 0.95}
-    answers = told(found(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
+    answers = answers_of(simulated(lambda name: uneven.get(name.rpartition("_")[2], 0.5), papers_leak))
     assert answers["smaller_gains", None, "all"] == "no"  # though 64 is far above 2048
 
 
-def test_near_chance_is_within_twice_of_it_however_small() -> None:
-    people = 200
-    what = found(lambda _: 0.5, lambda _: 0.5, people=people)
+def test_near_chance_means_below_twice_chance() -> None:
+    speakers = 200
+    what = simulated(lambda _: 0.5, lambda _: 0.5, speakers=speakers)
     for share, answer in ((0.017, "no"), (0.005, "yes")):
-        table = {name: right(share, number, people, 400) for number, name in enumerate(MODELS)}
-        near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / people})
-        assert told(near)["person_near_chance", "mlp", "all"] == answer
+        table = {name: right(share, number, speakers, 400) for number, name in enumerate(MODELS)}
+        near = what._replace(tables=dict(what.tables) | {KNOWS: table}, most={KNOWS: 1 / speakers})
+        assert answers_of(near)["person_near_chance", "mlp", "all"] == answer
 
 
-def test_leaks_are_judged_by_the_strongest_probe_too() -> None:
-    what = found(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer reads nothing
-    read = found(lambda _: 0.5, papers_leak)
+def test_leaks_are_scored_by_the_strongest_probe_too() -> None:
+    what = simulated(lambda name: 0.5 + size(name), lambda _: 0.2)  # the probe of one hidden layer finds nothing
+    read = simulated(lambda _: 0.5, papers_leak)
     tables = dict(what.tables) | {STRONGEST: read.tables[LEAK]}
     floors = dict(what.floors) | {("emotion", "strongest"): read.floors["emotion", "mlp"]}
-    answers = told(what._replace(tables=tables, floors=floors))
+    answers = answers_of(what._replace(tables=tables, floors=floors))
     assert answers["removal_leaks_less", "mlp", "balanced"] == "not separable"
     assert answers["removal_leaks_less", "strongest", "balanced"] == "yes"
     assert answers["single_leaks_more", "strongest", "balanced"] == "yes"
 
 
 def test_every_seed_has_to_differ() -> None:
-    what = found(lambda _: 0.5, lambda _: 0.5)
+    what = simulated(lambda _: 0.5, lambda _: 0.5)
     for seeds, answer in (((0.001, 0.002), "yes"), ((0.001, 0.2), "not separable")):
-        assert told(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
+        assert answers_of(what._replace(different=differ_by(*seeds)))["different", None, "all"] == answer
     rows = [claim for claim in answered(PAPER.claims, PAPER.axes, MODELS, what) if claim["claim"] == "different"]
     assert [row["contrast"] for row in rows[0]["contrasts"]][:2] == [
         "gradient_reversal_2048 against multitask_2048",
@@ -208,19 +214,19 @@ def test_every_seed_has_to_differ() -> None:
     assert len(rows[0]["contrasts"]) == 9
 
 
-def test_margin_and_level_are_the_claims_own() -> None:
-    what = found(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
+def test_margin_and_level_are_settings_of_a_claim() -> None:
+    what = simulated(lambda name: 0.75 if "multitask" in name else 0.71, papers_leak, p=0.03)
     answers = {}
     for margin, alpha in ((0.01, 0.01), (0.2, 0.05)):
         claims = {
             "emotion_kept": PAPER.claims["emotion_kept"].model_copy(update={"margin": margin}),
             "different": PAPER.claims["different"].model_copy(update={"alpha": alpha}),
         }
-        answers[margin] = list(told(what, claims).values())
+        answers[margin] = list(answers_of(what, claims).values())
     assert answers == {0.01: ["no", "not separable"], 0.2: ["yes", "yes"]}
 
 
-def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
+def test_claims_about_any_models_and_factor_are_answered() -> None:
     text = """
     better: {says: A is better., kind: above, factor: gender, measure: uar, models: a, minus: [b, c]}
     worse: {says: A is worse., kind: below, factor: gender, measure: accuracy, models: a, minus: b}
@@ -228,7 +234,7 @@ def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
     """
     claims = parse(Claimed, {"claims": yaml.load(text, Loader)}, "file").claims
     shares = {"a": 0.9, "b": 0.5, "c": 0.0}
-    tables = {Source("gender"): {name: felt(share, n) for n, (name, share) in enumerate(shares.items())}}
+    tables = {Source("gender"): {name: emotions(share, n) for n, (name, share) in enumerate(shares.items())}}
     table = answered(claims, {}, tuple(shares), Counts(tables))
     assert [(claim["claim"], claim["answer"]) for claim in table] == [
         ("better", "yes"),
@@ -239,8 +245,8 @@ def test_any_papers_claims_are_answered_by_name_and_of_any_factor() -> None:
     assert table[2]["margin"] == 0.1
 
 
-def test_the_table_has_a_row_a_difference_and_one_of_a_claim_without() -> None:
-    table = answered(PAPER.claims, PAPER.axes, MODELS, found(lambda _: 0.5, lambda _: 0.5))
+def test_the_table_has_a_row_per_contrast_or_per_claim_without_any() -> None:
+    table = answered(PAPER.claims, PAPER.axes, MODELS, simulated(lambda _: 0.5, lambda _: 0.5))
     rows = rows_of(table)
     assert tuple(rows.columns) == COLUMNS
     assert len(rows) == sum(max(1, len(claim["contrasts"])) for claim in table)
@@ -249,7 +255,7 @@ def test_the_table_has_a_row_a_difference_and_one_of_a_claim_without() -> None:
     assert unasked["contrast"].isna().all()
 
 
-def test_a_run_is_answered_from_its_files(two: Run) -> None:
+def test_claims_are_answered_from_the_files_of_a_run(two: Run) -> None:
     made = write(two)
     assert made is not None
     assert made == json.loads((two.folder / "claims.json").read_text())
@@ -264,7 +270,7 @@ def test_a_run_is_answered_from_its_files(two: Run) -> None:
     assert set(claims["answer"]) == set(answers.values())
 
 
-def test_a_run_without_measurements_or_heads_is_answered_as_far_as_it_goes(make_two) -> None:
+def test_without_probes_only_claims_about_heads_are_answered(make_two) -> None:
     bare: Run = make_two({"emotion_only": 0.0, "multitask_64": 0.0}, people=6)
     (bare.folder / "tasks.csv").unlink()
     made = write(bare)
@@ -273,7 +279,7 @@ def test_a_run_without_measurements_or_heads_is_answered_as_far_as_it_goes(make_
     assert {claim["claim"] for claim in made["claims"] if claim["answer"] != "not asked"} == {"multitask_gains"}
 
 
-def test_a_run_that_claims_nothing_is_asked_nothing(make_compared) -> None:
+def test_without_claims_nothing_is_written(make_compared) -> None:
     other: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
     assert write(other) is None
     assert not (other.folder / "claims.json").exists()

@@ -1,4 +1,4 @@
-"""Paired differences: found where they are, not found between equals, no narrower for what is told twice."""
+"""Paired differences: found if there are any, not between equals, and not narrower for repeated folds."""
 
 from collections.abc import Callable
 
@@ -15,11 +15,11 @@ from mien.audit.statistics.verdict import verdict
 CLASSES = ("anger", "happiness", "sadness")
 Predict = Callable[..., pd.DataFrame]
 Row = Callable[..., "pd.Series[object]"]
-APART = {fold: fold for fold in range(20)}  # every fold trains on other people
-TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two take turns in validation and test
+APART = {fold: fold for fold in range(20)}  # every fold trains on other speakers
+TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two folds exchange validation and test speakers
 
 
-def test_differences_find_a_better_model_and_no_difference_between_equals(predicted: Predict, row: Row) -> None:
+def test_a_better_model_is_separable_and_equal_models_are_not(predicted: Predict, row: Row) -> None:
     rows = predicted({"good": 0.9, "poor": 0.3, "also poor": 0.3})
     table = pairs.differences(rows, CLASSES)
     better = row(table, model="good", other="poor", measure="uar")
@@ -31,14 +31,14 @@ def test_differences_find_a_better_model_and_no_difference_between_equals(predic
     assert (same["difference"], same["low"], same["high"], same["separable"]) == (0, 0, 0, False)
 
 
-def test_five_speakers_separate_nothing_and_six_do(predicted: Predict) -> None:
+def test_six_speakers_can_be_separable_and_five_cannot(predicted: Predict) -> None:
     for speakers in (5, 6):
         table = pairs.differences(predicted({"good": 1.0, "poor": 0.0}, speakers=speakers), CLASSES)
         assert (table["low"] > 0).all()
         assert (table["separable"] == (speakers == 6)).all()
 
 
-def test_a_paired_interval_is_narrower_than_the_models_own_where_speakers_differ(predicted: Predict, row: Row) -> None:
+def test_a_paired_interval_is_narrower_than_that_of_a_model(predicted: Predict, row: Row) -> None:
     random = np.random.default_rng(0)
     rows = predicted({"a": 0.0}, seeds=1, splits=("test",), speakers=12, clips=60)
     skill = rows["speaker"].map({speaker: random.random() for speaker in rows["speaker"].unique()})
@@ -72,7 +72,7 @@ def folds(count: int = 10, seeds: int = 2) -> np.ndarray:
     return random.uniform(0.2, 0.6, (count, 1)) + random.normal(0, 0.01, (count, seeds))
 
 
-def test_a_small_gain_of_leakage_in_every_fold_is_found_and_a_copy_is_no_difference(row: Row) -> None:
+def test_a_small_difference_in_leakage_in_every_fold_is_separable(row: Row) -> None:
     base = folds()
     noise = np.random.default_rng(4).normal(0, 0.01, base.shape)
     table = measured({"a": {"strongest": base}, "b": {"strongest": base + 0.05 + noise}, "copy": {"strongest": base}})
@@ -88,7 +88,7 @@ def test_a_small_gain_of_leakage_in_every_fold_is_found_and_a_copy_is_no_differe
     assert (same["difference"], same["low"], same["high"], same["separable"]) == (0, 0, 0, False)
 
 
-def test_no_difference_is_separable_between_models_that_leak_alike() -> None:
+def test_models_of_equal_leakage_are_not_separable() -> None:
     random = np.random.default_rng(0)
     apart = [
         pairs.leakage_differences(
@@ -99,7 +99,7 @@ def test_no_difference_is_separable_between_models_that_leak_alike() -> None:
     assert np.mean(apart) < 0.2  # 5 % and the narrowness of a bootstrap over ten
 
 
-def test_each_training_is_taken_at_its_strongest_probe(row: Row) -> None:
+def test_the_strongest_probe_of_each_training_run_is_compared(row: Row) -> None:
     base = folds()
     table = measured(
         {"a": {"linear": base, "strongest": base}, "b": {"linear": base - 0.1, "strongest": base + 0.02}},
@@ -109,22 +109,22 @@ def test_each_training_is_taken_at_its_strongest_probe(row: Row) -> None:
     assert found["difference"] == pytest.approx(-0.02)
 
 
-def test_heard_and_unheard_stay_apart_and_missing_trainings_are_left_out_of_both(row: Row) -> None:
+def test_seen_and_unseen_speakers_are_compared_separately(row: Row) -> None:
     base = folds()
     both = {"a": {"strongest": base}, "b": {"strongest": base + 0.1}}
-    heard, unheard = measured(both), measured({"a": {"strongest": base}, "b": {"strongest": base}}, speakers="unseen")
-    lost = (unheard["model"] == "b") & (unheard["fold"] == 3)
-    table = pairs.leakage_differences(pd.concat([heard, unheard[~lost]]), APART)
+    seen, unseen = measured(both), measured({"a": {"strongest": base}, "b": {"strongest": base}}, speakers="unseen")
+    lost = (unseen["model"] == "b") & (unseen["fold"] == 3)
+    table = pairs.leakage_differences(pd.concat([seen, unseen[~lost]]), APART)
     assert row(table, speakers="seen")["difference"] == pytest.approx(-0.1)
     assert row(table, speakers="seen")["folds"] == 10
     assert row(table, speakers="unseen")["difference"] == 0
     assert row(table, speakers="unseen")["folds"] == 9
-    nothing = pairs.leakage_differences(heard[heard["model"] == "a"], APART)
+    nothing = pairs.leakage_differences(seen[seen["model"] == "a"], APART)
     assert nothing.empty
     assert tuple(nothing.columns) == pairs.LEAKAGE
 
 
-def test_folds_told_twice_narrow_no_interval_and_two_folds_have_none(row: Row) -> None:
+def test_repeated_folds_do_not_narrow_an_interval(row: Row) -> None:
     base, gain = folds(6, 1), np.linspace(0.02, 0.1, 6)[:, None]
     once = {"a": {"strongest": base}, "b": {"strongest": base + gain}}
     twice = {name: {"strongest": np.tile(probes["strongest"], (2, 1))} for name, probes in once.items()}
@@ -138,8 +138,8 @@ def test_folds_told_twice_narrow_no_interval_and_two_folds_have_none(row: Row) -
     assert not few["separable"]
 
 
-def test_twin_folds_widen_the_interval_and_five_pairs_of_them_separate_nothing(row: Row) -> None:
-    """Ten folds of five pairs, as leave one speaker out has with ten people: five measurements, not ten."""
+def test_five_pairs_of_folds_are_not_separable_and_six_are(row: Row) -> None:
+    """Ten folds in five pairs, as in leave one speaker out with ten speakers, are five measurements, not ten."""
     gain = np.repeat(np.linspace(0.02, 0.1, 5), 2)[:, None] + np.tile([[0.001], [-0.001]], (5, 1))
     table = measured({"a": {"strongest": folds(10, 1)}, "b": {"strongest": folds(10, 1) + gain}})
     apart, twins = (row(pairs.leakage_differences(table, units)) for units in (APART, TWINS))
@@ -154,34 +154,34 @@ def test_twin_folds_widen_the_interval_and_five_pairs_of_them_separate_nothing(r
     assert row(pairs.leakage_differences(measured(both), TWINS))["separable"], "six pairs can"
 
 
-def test_only_the_pairs_asked_for_are_looked_at(predicted: Predict) -> None:
-    asked = [("b", "a"), ("b", "gone"), ("c", "a")]
-    table = pairs.differences(predicted({"a": 0.5, "b": 0.6, "c": 0.7}), CLASSES, among=asked)
+def test_only_the_given_pairs_are_compared(predicted: Predict) -> None:
+    given = [("b", "a"), ("b", "gone"), ("c", "a")]
+    table = pairs.differences(predicted({"a": 0.5, "b": 0.6, "c": 0.7}), CLASSES, among=given)
     assert table[["model", "other"]].drop_duplicates().to_numpy().tolist() == [["b", "a"], ["c", "a"]]
     everything = pairs.differences(predicted({"a": 0.5, "b": 0.6}), CLASSES)
     turned = pairs.differences(predicted({"a": 0.5, "b": 0.6}), CLASSES, among=[("b", "a")])
     assert turned["difference"].to_numpy() == pytest.approx(-everything["difference"].to_numpy())
     leaks = measured({name: {"strongest": folds()} for name in "abc"})
-    found = pairs.leakage_differences(leaks, APART, among=iter(asked))
+    found = pairs.leakage_differences(leaks, APART, among=iter(given))
     assert found[["model", "other"]].to_numpy().tolist() == [["b", "a"], ["c", "a"]]
 
 
-def test_an_experiment_asks_for_its_models_and_for_each_variant_with_its_base() -> None:
+def test_an_experiment_compares_its_models_and_each_variant_with_its_base() -> None:
     sweep = experiments.load("li2020-sweep")
-    asked = pairs.pairs(sweep)
+    compared = pairs.pairs(sweep)
     models, variants = len(sweep.models), len(sweep.trained) - len(sweep.models)
-    assert len(asked) == models * (models - 1) // 2 + variants
-    assert {pair for pair in asked if pair[0] not in sweep.models} == {
+    assert len(compared) == models * (models - 1) // 2 + variants
+    assert {pair for pair in compared if pair[0] not in sweep.models} == {
         (point.name, point.base) for point in sweep.sweep if point.name != point.base
     }
 
 
-def named(by_model: dict[str, dict[str, float]], trainings: int = 3) -> pd.DataFrame:
-    """Recalls of speakers by the strongest probe; a speaker is missing from the fold of its own number."""
+def recalled(by_model: dict[str, dict[str, float]], count: int = 3) -> pd.DataFrame:
+    """Recalls of speakers by the strongest probe in `count` folds; a speaker is not in the fold of its own number."""
     rows = [
         {"model": model, "fold": fold, "seed": seed, "speaker": who, "recall": recall}
         for model, recalls in by_model.items()
-        for fold in range(trainings)
+        for fold in range(count)
         for seed in range(2)
         for number, (who, recall) in enumerate(recalls.items())
         if number != fold
@@ -189,13 +189,12 @@ def named(by_model: dict[str, dict[str, float]], trainings: int = 3) -> pd.DataF
     return pd.DataFrame(rows).assign(embedding="main", probe="strongest", speakers="seen", clips=10)
 
 
-def test_people_who_were_heard_are_drawn_and_ten_of_them_can_separate_what_two_units_of_folds_cannot(row: Row) -> None:
-    people = {f"s{number}": 0.3 + 0.05 * number for number in range(10)}
-    base = np.full((3, 2), 0.5)
-    table = measured({name: {"strongest": base} for name in ("a", "b", "mixed")})
-    mixed = {who: recall + 0.1 * (-1) ** number for number, (who, recall) in enumerate(people.items())}
-    told = named({"a": people, "b": {who: recall - 0.1 for who, recall in people.items()}, "mixed": mixed})
-    found = pairs.leakage_differences(table, APART, told)
+def test_ten_seen_speakers_can_be_separable_where_units_of_folds_cannot(row: Row) -> None:
+    base = {f"s{number}": 0.3 + 0.05 * number for number in range(10)}
+    table = measured({name: {"strongest": np.full((3, 2), 0.5)} for name in ("a", "b", "mixed")})
+    mixed = {who: recall + 0.1 * (-1) ** number for number, (who, recall) in enumerate(base.items())}
+    recalls = recalled({"a": base, "b": {who: recall - 0.1 for who, recall in base.items()}, "mixed": mixed})
+    found = pairs.leakage_differences(table, APART, recalls)
     more = row(found, model="a", other="b")
     assert (more["number"], more["over"], more["separable"]) == (10, "speakers", True)
     assert (more["low"], more["high"]) == pytest.approx((0.1, 0.1))
@@ -205,11 +204,11 @@ def test_people_who_were_heard_are_drawn_and_ten_of_them_can_separate_what_two_u
     assert alike["low"] < 0 < alike["high"]
     assert not alike["separable"]
     assert not pairs.leakage_differences(table, APART)["separable"].any()  # three units of folds
-    few = told[told["speaker"].isin(["s3", "s4", "s5", "s6", "s7"])]
+    few = recalls[recalls["speaker"].isin(["s3", "s4", "s5", "s6", "s7"])]
     assert not pairs.leakage_differences(table, APART, few)["separable"].any()
 
 
-def test_the_verdict_is_that_of_interval_number_and_corrected_p_alike() -> None:
+def test_the_verdict_needs_interval_number_and_corrected_p() -> None:
     low, high = pd.Series([0.1, 0.1, -0.1, 0.1]), pd.Series([0.2, 0.2, 0.2, 0.2])
     p, number = pd.Series([0.01, 0.06, 0.01, 0.01]), pd.Series([6, 10, 10, 5])
     assert verdict(low, high, p, number).tolist() == [True, False, False, False]

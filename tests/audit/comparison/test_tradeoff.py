@@ -1,4 +1,4 @@
-"""The frontier is that of brute force, and points stand on figures of one kind."""
+"""The frontier equals that of brute force, and the scores of all points are of one kind."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Make = Callable[..., Run]
 NONE = (0.0, 0.0)
 
 
-def test_the_frontier_is_what_nobody_beats() -> None:
+def test_the_frontier_is_pareto_optimal() -> None:
     random = np.random.default_rng(0)
     for kinds in (("model",), ("model", "erased", "floor", "ceiling")):
         some = [
@@ -43,9 +43,9 @@ def run(make_compared: Make) -> Run:
     return make_compared("run", {"a": 0.8, "b": 0.5}, leaks={"a": 0.7, "b": 0.4}, clips=6)
 
 
-def test_a_system_stands_at_its_own_score_where_no_probe_of_emotion_was_fitted(run: Run) -> None:
+def test_without_probes_of_emotion_points_have_the_systems_own_score(run: Run) -> None:
     predictions = run.predictions[run.predictions["split"] == "test"]
-    found, told = points([("a", run, "a"), ("b", run, "b")], predictions)
+    found, notes = points([("a", run, "a"), ("b", run, "b")], predictions)
     assert [point.label for point in found] == ["a", "b"]
     summary = leakage_summary(run.leakage, run.units).set_index("model")
     for point in found:
@@ -56,10 +56,13 @@ def test_a_system_stands_at_its_own_score_where_no_probe_of_emotion_was_fitted(r
         )
         assert point.low < point.score < point.high
         assert point.chance == pytest.approx(1 / 6)
-    assert "by the system itself" in told[0]
+    assert notes == [
+        "Accuracy-leakage plane: UAR of emotion by the system itself, against the UAR of the strongest probe of "
+        "speakers seen in training."
+    ]
 
 
-def test_erasers_and_baselines_have_points_where_probes_of_emotion_were_fitted(run: Run) -> None:
+def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> None:
     table = run.leakage
     erased = table.assign(embedding="main+leace", score=table["score"] - 0.2)
     emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unseen", chance=1 / 3)
@@ -67,7 +70,7 @@ def test_erasers_and_baselines_have_points_where_probes_of_emotion_were_fitted(r
     base = table[(table["model"] == "a") & (table["seed"] == 0)].assign(model="baseline", embedding="inputs", seed=None)
     ceiling = pd.concat([base, base.assign(factor="emotion", speakers="unseen", score=0.9)]).assign(role="ceiling")
     run.write_table("leakage.csv", pd.concat([table, erased, emotion, ceiling]))
-    found, told = points([("a", run, "a"), ("b", run, "b")], run.predictions)
+    found, notes = points([("a", run, "a"), ("b", run, "b")], run.predictions)
     assert [(point.label, point.kind) for point in found] == [
         *(("a", "model"), ("a + LEACE", "erased"), ("b", "model"), ("b + LEACE", "erased"), ("inputs", "ceiling"))
     ]
@@ -75,10 +78,13 @@ def test_erasers_and_baselines_have_points_where_probes_of_emotion_were_fitted(r
     assert place["a"].leak - place["a + LEACE"].leak == pytest.approx(0.2)
     assert place["b"].score == pytest.approx(0.35)
     assert place["inputs"].score == pytest.approx(0.9)
-    assert "a fresh probe" in told[0]
+    assert notes == [
+        "Accuracy-leakage plane: UAR of emotion by a fresh probe on the embedding, against the UAR of the strongest "
+        "probe of speakers seen in training."
+    ]
 
 
-def test_of_older_runs_no_leakage_is_told_and_why(run: Run, make_compared: Make) -> None:
+def test_notes_say_why_older_runs_have_no_points(run: Run, make_compared: Make) -> None:
     table = run.leakage
     both = pd.concat([table.assign(probe="linear"), table.assign(probe="mlp", score=table["score"] + 0.05)])
     assert strongest(both).empty
@@ -88,8 +94,10 @@ def test_of_older_runs_no_leakage_is_told_and_why(run: Run, make_compared: Make)
     never = make_compared("never", {"a": 0.8}, clips=6)
     predictions = pd.concat(one.predictions.assign(model=f"{one.folder.name}/a") for one in (run, old, never))
     systems = [(f"{one.folder.name}/a", one, "a") for one in (run, old, never)]
-    found, told = points(systems, predictions[predictions["split"] == "test"])
+    found, notes = points(systems, predictions[predictions["split"] == "test"])
     assert [point.label for point in found] == ["run/a"]
-    assert "Leakage was not measured for never/a;" in told[0]
-    assert "Leakage of old/a was measured before" in told[1]
-    assert any("not read by the same probes" in note for note in told)
+    assert notes[0] == "Leakage was not measured for never/a; 'mien audit RUN' measures it."
+    assert notes[1].startswith("Leakage of old/a was measured before the strongest probe was chosen")
+    assert notes[-1] == (
+        "The systems were measured with different probes; 'mien audit RUN' measures all of them with the same ones."
+    )

@@ -1,4 +1,4 @@
-"""Anybody's embeddings: utility and LEACE beside every leak, floors unasked, and strangers alone are verified."""
+"""A user's own embeddings: utility, LEACE and floors beside every leak; only unseen speakers are verified."""
 
 from functools import partial
 
@@ -30,7 +30,7 @@ X = np.random.default_rng(0).normal(size=(192, 8)) + 2 * MEANS[0, SPEAKER] + 2 *
 
 @pytest.fixture(autouse=True)
 def one_probe(monkeypatch):
-    """Which probe reads, and what intervals and p say, is not asked here."""
+    """Use one probe and few resamples: intervals and p are not tested here."""
     monkeypatch.setattr(measures, "DRAWS", 100)
     monkeypatch.setattr(permutation, "PERMUTATIONS", 100)
     monkeypatch.setattr(pairs, "DRAWS", 50)
@@ -46,11 +46,11 @@ def found(values=X, **changed):
 
 def scores(table: pd.DataFrame) -> dict[tuple[str, str], float]:
     rows = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
-    return {(one.factor, one.embedding): one.score for one in rows.itertuples()}
+    return {(row.factor, row.embedding): row.score for row in rows.itertuples()}
 
 
-def test_utility_leace_and_floors_stand_beside_the_leak_without_asking() -> None:
-    table, told = measure(found(), ["speaker"], model="m")
+def test_utility_leace_and_floors_are_measured_by_default() -> None:
+    table, notes = measure(found(), ["speaker"], model="m")
     read = scores(table)
     assert list(read) == [
         *[("speaker", name) for name in ("embedding", "embedding+leace", "majority", "emotion label")],
@@ -59,61 +59,64 @@ def test_utility_leace_and_floors_stand_beside_the_leak_without_asking() -> None
     assert read["speaker", "embedding"] > 0.7
     assert read["speaker", "embedding+leace"] < 0.25
     assert read["emotion", "embedding"] > 0.7
-    assert read["emotion", "embedding+leace"] > 0.6  # the person was erased, not the mood
+    assert read["emotion", "embedding+leace"] > 0.6  # the speaker was erased, not the emotion
     utility = table[(table["factor"] == "emotion") & (table["probe"] == "strongest")]
     assert utility["split"].str.startswith("disjoint speakers;").all()
-    assert told == ()
+    assert notes == ()
     assert set(table.loc[table["role"] == "measured", "model"]) == {"m"}
 
 
-def test_what_a_person_is_is_no_floor_under_the_speaker_and_a_column_of_one_class_no_factor() -> None:
-    table, told = measure(found(emotion="calm"), ["speaker", "sex"])
+def test_what_is_constant_for_a_speaker_is_no_floor_of_the_speaker() -> None:
+    table, notes = measure(found(emotion="calm"), ["speaker", "sex"])
     read = scores(table)
     assert {name for factor, name in read if factor == "speaker"} == {"embedding", "embedding+leace", "majority"}
-    assert told[0].startswith("no emotion as utility beside it: embedding: factor 'emotion' has one class, 'calm'")
+    assert notes == (
+        "the emotion is not measured as utility: embedding: factor 'emotion' has one class, 'calm'; "
+        "at least two classes are needed",
+    )
 
 
-def test_people_that_the_encoder_has_heard_are_not_verified() -> None:
-    both = {heard: measure(found(), ["speaker"], seen=heard) for heard in ("seen", None)}
-    eer = {heard: table[table["measure"] == "eer"] for heard, (table, _) in both.items()}
-    assert both["seen"].told == ("speaker: no verification, which is of people whom the encoder has not seen",)
+def test_speakers_that_the_encoder_has_seen_are_not_verified() -> None:
+    both = {seen: measure(found(), ["speaker"], seen=seen) for seen in ("seen", None)}
+    eer = {seen: table[table["measure"] == "eer"] for seen, (table, _) in both.items()}
+    assert both["seen"].notes == ("speaker: no verification, since the encoder has seen these speakers",)
     assert eer["seen"].empty
     assert len(eer[None]) == 1
     assert eer[None]["split"].str.endswith("; not centred").all()
 
 
-def test_on_balanced_test_clips_the_other_label_says_nothing() -> None:
-    """Each person has a mood of their own in most clips; the embedding knows the mood alone."""
+def test_on_balanced_test_clips_the_other_label_predicts_nothing() -> None:
+    """Each speaker has a usual emotion; the embedding encodes the emotion only."""
     random = np.random.default_rng(2)
-    mood = np.where(random.random(192) < 0.6, SPEAKER % 3, random.integers(0, 3, 192))
-    own = random.normal(size=(192, 8)) + 4 * MEANS[1, mood]
-    plain, even = (measure(found(own, emotion=mood), ["speaker"], balanced=over) for over in (None, "emotion"))
+    emotion = np.where(random.random(192) < 0.6, SPEAKER % 3, random.integers(0, 3, 192))
+    own = random.normal(size=(192, 8)) + 4 * MEANS[1, emotion]
+    plain, even = (measure(found(own, emotion=emotion), ["speaker"], balanced=over) for over in (None, "emotion"))
     for name in ("embedding", "emotion label"):
         assert scores(plain.table)["speaker", name] > 0.18
         assert scores(even.table)["speaker", name] == pytest.approx(1 / 8, abs=0.04)
-    assert "speaker: test clips are balanced over emotion" in even.told
+    assert "speaker: test clips are balanced over emotion" in even.notes
     # the utility is that of all clips
     assert scores(plain.table)["emotion", "embedding"] == scores(even.table)["emotion", "embedding"]
 
 
-def test_seen_speakers_give_away_what_belongs_to_them() -> None:
-    """The sex of people whom the probe knows is known; that of others is not."""
+def test_seen_speakers_give_their_sex_away() -> None:
+    """The embedding encodes the speaker only, so the sex of seen speakers is predicted, that of unseen ones is not."""
     only = np.random.default_rng(0).normal(size=(192, 8)) + 6 * np.eye(8)[SPEAKER]
-    strangers, heard = (
+    unseen, seen = (
         measure(found(only), asked, seen_speakers=len(asked) > 1).table for asked in (["sex"], ["sex", "speaker"])
     )
-    assert scores(strangers)["sex", "embedding"] < 0.7
-    assert scores(heard)["sex", "embedding"] > 0.9
-    assert scores(heard)["sex", "speaker label"] == 1
-    split = heard[heard["probe"] == "strongest"].groupby("factor")["split"].first()
+    assert scores(unseen)["sex", "embedding"] < 0.7
+    assert scores(seen)["sex", "embedding"] > 0.9
+    assert scores(seen)["sex", "speaker label"] == 1
+    split = seen[seen["probe"] == "strongest"].groupby("factor")["split"].first()
     assert split["sex"].startswith("disjoint clips; speakers on both sides")
     assert split["speaker"].startswith("disjoint clips and sentences;")
     assert split["emotion"].startswith("disjoint speakers;")
 
 
-def test_the_mode_for_many_clips_keeps_sentences_apart_and_tells_what_it_leaves_out() -> None:
-    table, told = measure(found(), ["speaker"], large=True)
-    assert "speaker: no LEACE and no random projection of the inputs in the mode for many clips" in told
+def test_the_mode_for_many_clips_keeps_sentences_apart() -> None:
+    table, notes = measure(found(), ["speaker"], large=True)
+    assert "speaker: no LEACE and no random projection of the inputs in the mode for many clips" in notes
     assert not table["embedding"].str.contains("leace").any()
     split = table.loc[(table["factor"] == "speaker") & (table["probe"] == "strongest"), "split"]
     assert split.str.startswith("disjoint clips and sentences; ").all()
@@ -123,15 +126,15 @@ def test_the_mode_for_many_clips_keeps_sentences_apart_and_tells_what_it_leaves_
             measure(found(), ["speaker"], large=True, **asked)
 
 
-def test_a_label_of_too_many_classes_is_told_to_be_no_floor(monkeypatch) -> None:
+def test_a_label_with_too_many_classes_is_no_floor(monkeypatch) -> None:
     monkeypatch.setattr(embeddings, "WIDEST", 500)
-    table, told = measure(found(), ["speaker"])
+    table, notes = measure(found(), ["speaker"])
     assert "emotion label" not in set(table["embedding"])
-    assert "speaker: no identity floor of emotion, which has too many classes for so many clips" in told
+    assert "speaker: no identity floor of emotion, which has too many classes for so many clips" in notes
 
 
-def test_clips_without_what_is_needed_are_left_out_and_told() -> None:
+def test_clips_without_a_label_are_left_out_and_counted() -> None:
     some = pd.Series(EMOTION, dtype=object).where(np.arange(192) > 3, None)
-    table, told = measure(found(emotion=some), ["sex"], balanced="emotion")
-    assert "sex: 4 of 192 clips have no emotion and are left out" in told
+    table, notes = measure(found(emotion=some), ["sex"], balanced="emotion")
+    assert "sex: 4 of 192 clips have no emotion and are left out" in notes
     assert table.loc[(table["factor"] == "sex") & (table["probe"] == "kernel"), "n"].unique().tolist() == [188]

@@ -1,7 +1,8 @@
-"""Anybody's embeddings and labels: every format gives the same rows, and what cannot be right is refused."""
+"""A user's own embeddings and labels: every format gives the same rows, and bad input is refused."""
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +42,14 @@ def test_several_arrays_are_several_embeddings(tmp_path: Path) -> None:
     np.savez(tmp_path / "E.npz", early=X, late=X[:, :2])
     assert list(read_embeddings(tmp_path / "E.npz").arrays) == ["early", "late"]
     np.savez(tmp_path / "F.npz", early=X, late=X[:5])
-    with pytest.raises(AuditError, match="different numbers of rows"):
+    with pytest.raises(
+        AuditError, match=r"its arrays have different numbers of rows, early 6, late 5; give one row a clip in each$"
+    ):
         read_embeddings(tmp_path / "F.npz")
 
 
 class Trap:
-    """Tells when it is unpickled."""
+    """Fails the test when it is unpickled."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (pytest.fail, ("it was unpickled",))
@@ -65,31 +68,32 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 4: a value is not finite"),
-        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 2: a value is not finite"),
-        (X[0], "1 dimensions; an embedding has two"),
-        (X[None], "3 dimensions; an embedding has two"),
-        (X[:0], "is empty: 0 rows"),
+        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 4: a value is not finite; leave such clips out"),
+        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 2: a value is not finite; leave such clips out"),
+        (X[0], "has 1 dimensions; an embedding has two: one row a clip, (n, D)"),
+        (X[None], "has 3 dimensions; an embedding has two: one row a clip, (n, D)"),
+        (X[:0], "is empty: 0 rows, 3 columns"),
         (X[:, :0], "is empty: 6 rows, 0 columns"),
-        (np.array([["a"]]), "an embedding is of real numbers"),
-        (X.astype(complex), "holds complex128"),
-        (np.array([[None]], object), "holds Python objects"),
-        (np.float32(1.0), "dimensions"),
+        (np.array([["a"]]), "holds <U1; an embedding has real numbers"),
+        (X.astype(complex), "holds complex128; an embedding has real numbers"),
+        (np.array([[None]], object), "holds Python objects; an embedding has real numbers"),
+        (np.float32(1.0), "has 0 dimensions; an embedding has two: one row a clip, (n, D)"),
     ],
 )
-def test_what_is_no_embedding_is_refused(values: np.ndarray, sentence: str) -> None:
-    with pytest.raises(AuditError, match=sentence):
+def test_arrays_that_are_no_embeddings_are_refused(values: np.ndarray, sentence: str) -> None:
+    which = re.escape("embedding: 'embedding'")
+    with pytest.raises(AuditError, match=f"^{which},? {re.escape(sentence)}$"):
         read_embeddings(np.asarray(values))
 
 
-def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_files_that_hold_no_embeddings_are_refused(tmp_path: Path) -> None:
     (tmp_path / "E.npy").touch()
     (tmp_path / "E.pt").write_bytes(b"x")
     (tmp_path / "text.npy").write_text("1 2 3")
     (tmp_path / "E.npz").write_bytes(b"PKx")
     (tmp_path / "E.safetensors").write_bytes(b"x" * 20)
     (tmp_path / "E.csv").write_text("clip,a\nc0,1\nc1,two\n")
-    told = {
+    refusals = {
         "E.npy": "is empty",
         "E.pt": "embeddings are read from .npy, .npz, .safetensors, .csv, not from '.pt'",
         "text.npy": "does not begin as a numpy array does",
@@ -99,12 +103,12 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
         ".": "is a folder",
         "none.npy": "no such file",
     }
-    for name, sentence in told.items():
+    for name, sentence in refusals.items():
         with pytest.raises(AuditError, match=sentence):
             read_embeddings(tmp_path / name)
 
 
-def test_rows_meet_by_clip_in_any_order_and_what_is_missing_is_told(tmp_path: Path) -> None:
+def test_rows_are_joined_by_clip_and_missing_ones_are_listed(tmp_path: Path) -> None:
     embeddings = read_embeddings(write(tmp_path, ".npz"))
     labels = read_labels({"clip": ["c5", "c0", "c9", "c3"], "speaker": ["s5", "s0", "s9", None]})
     found = join(embeddings, labels)
@@ -116,13 +120,13 @@ def test_rows_meet_by_clip_in_any_order_and_what_is_missing_is_told(tmp_path: Pa
         "labels whose clip has no embedding: 1, such as c9; left out",
         "embeddings whose clip has no label: 3, such as c1, c2, c4; left out",
     )
-    with pytest.raises(AuditError, match="none of its 6 clips is among"):
+    with pytest.raises(AuditError, match=r"none of its 6 clips is among the 1 labels; name them alike on both sides$"):
         join(embeddings, read_labels({"clip": ["x"], "speaker": ["s"]}))
     with pytest.raises(AuditError, match="the clip 'c0' has two rows"):
         join(embeddings, read_labels({"clip": ["c0", "c0"], "speaker": ["s", "t"]}))
 
 
-def test_rows_without_names_meet_by_place(tmp_path: Path) -> None:
+def test_rows_without_names_are_joined_by_position(tmp_path: Path) -> None:
     embeddings = read_embeddings(X)
     found = join(embeddings, read_labels(pd.DataFrame({"speaker": list("aabbcc"), "age": [1, 2, 3, 4, 5, None]})))
     assert (found.rows, found.problems) == (None, ())
@@ -138,7 +142,10 @@ def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
     table = read_labels(tmp_path / "L.csv")
     assert table["speaker"].tolist()[:2] == ["03", "NA"]
     assert pd.isna(table["speaker"][2])
-    for text, sentence in {"": "cannot be read as CSV", "speaker\n": "no row of labels"}.items():
+    for text, sentence in {
+        "": "cannot be read as CSV",
+        "speaker\n": "L.csv: has no row of labels; give one row a clip$",
+    }.items():
         (tmp_path / "L.csv").write_text(text)
         with pytest.raises(AuditError, match=sentence):
             read_labels(tmp_path / "L.csv")
@@ -146,13 +153,13 @@ def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
         read_labels(tmp_path / "none.csv")
 
 
-def test_a_factor_that_cannot_be_read_is_refused() -> None:
+def test_a_factor_that_no_probe_can_learn_is_refused() -> None:
     labels = read_labels({"speaker": list("aabbc"), "take": list("vwxyz"), "sex": list("fffff"), "age": [None] * 5})
     require_factor(labels, "speaker", "E")
     for factor, sentence in {
         "spaeker": "Did you mean 'speaker'",
-        "take": "another class in each of its 5 rows",
-        "sex": "one class, 'f'",
+        "take": "a different class in each of its 5 rows",
+        "sex": "^E: factor 'sex' has one class, 'f'; at least two classes are needed$",
         "age": "has no label",
     }.items():
         with pytest.raises(AuditError, match=sentence):

@@ -1,4 +1,4 @@
-"""HSIC and CKA equal their double sums, see what is planted and nothing else, and permute what can be permuted."""
+"""HSIC and CKA equal their definitions, find a planted factor and nothing in noise, and permute within clusters."""
 
 from itertools import permutations
 
@@ -52,7 +52,7 @@ def test_cka_is_the_normalised_trace_of_centred_kernels() -> None:
 
 @pytest.mark.parametrize("kinds", [3, 12])
 def test_permutations_score_what_labels_permuted_by_hand_score(kinds: int) -> None:
-    """Products of matrices for few classes, sums of pairs for many: both are the same figure."""
+    """Matrix products for few classes, sums over pairs for many: both give the same value."""
     X, y = some(60, kinds)
     found = dependence(X, y, permutations=4)
     random = np.random.default_rng([0, 8])
@@ -63,7 +63,7 @@ def test_permutations_score_what_labels_permuted_by_hand_score(kinds: int) -> No
         assert row["chance"] == pytest.approx(rows["score"].mean(), abs=1e-10)
 
 
-def test_a_factor_that_moves_means_is_seen_by_both_and_one_that_moves_spread_by_hsic_alone() -> None:
+def test_both_detect_a_shift_of_means_and_only_hsic_one_of_spread() -> None:
     X, y = some(200, 2)
     ways = {"mean": X + (y == "1")[:, None], "spread": X * np.where(y == "1", 3, 1)[:, None]}
     ways["spread"] -= np.array([ways["spread"][y == kind].mean(0) for kind in "01"])[y.astype(int)]
@@ -76,15 +76,15 @@ def test_a_factor_that_moves_means_is_seen_by_both_and_one_that_moves_spread_by_
     assert 0.35 < nothing.mean() < 0.65
 
 
-def test_one_wide_column_hides_nothing() -> None:
+def test_one_wide_column_does_not_hide_the_others() -> None:
     X, y = some(100, 2)
     X[:, 0] += 2 * (y == "1")
     X[:, 1] *= 1e4
     assert (dependence(X, y, permutations=99)["p"] == 0.01).all()
 
 
-def test_what_is_constant_in_a_cluster_is_permuted_among_clusters() -> None:
-    """Clips of a speaker are alike and gender says nothing: clips that change places alone would find it."""
+def test_labels_constant_in_a_cluster_are_permuted_among_clusters() -> None:
+    """Clips of a speaker are alike and independent of gender; permuting single clips gives too many low p."""
     random = np.random.default_rng(0)
     speaker = np.repeat(np.arange(12), 20)
     gender = np.where(speaker % 2, "female", "male")
@@ -100,8 +100,8 @@ def test_what_is_constant_in_a_cluster_is_permuted_among_clusters() -> None:
 
 
 @pytest.mark.parametrize(("kinds", "entangled"), [(2, 1.0), (4, 0.5), (4, 0.9), (10, 0.5)])
-def test_what_a_cluster_has_more_of_is_not_found_and_what_is_planted_is(kinds: int, entangled: float) -> None:
-    """Clips of a speaker are alike, and so are labels: all, but one flipped clip, or a share of them."""
+def test_labels_uneven_over_clusters_give_no_low_p_and_planted_ones_do(kinds: int, entangled: float) -> None:
+    """Clips of a speaker are alike, and so are their labels: all but one, or a share of them."""
     speaker = np.repeat(np.arange(20), 12)
     p: dict[str, list[float]] = {"nothing": [], "planted": []}
     for seed in range(30):
@@ -120,7 +120,7 @@ def test_what_a_cluster_has_more_of_is_not_found_and_what_is_planted_is(kinds: i
     assert (np.array(p["planted"]) <= 0.05).all()
 
 
-def test_sums_between_clusters_are_those_of_their_clips() -> None:
+def test_sums_between_clusters_equal_those_of_their_clips() -> None:
     X, _ = some(40)
     cluster = np.arange(40) // 4
     kernel, labels = module._gaussian(X), np.array([np.arange(10) % 3, np.arange(10) // 5])
@@ -138,11 +138,11 @@ def test_sums_within_classes_are_the_same_in_every_way() -> None:
     np.testing.assert_allclose(module._within(kernel, np.arange(40), labels), alike, rtol=1e-12)
 
 
-def test_of_many_clips_a_part_is_drawn_and_too_little_has_no_row() -> None:
+def test_many_clips_are_sampled_and_too_few_have_no_row() -> None:
     X, y = some(100)
     found = dependence(X, y, most=40, permutations=9)
     assert found["n"].tolist() == [40, 40]
-    assert found["split"].str.startswith("40 clips drawn from 100").all()
+    assert found["split"].str.startswith("40 clips sampled from 100").all()
     pd.testing.assert_frame_equal(found, dependence(X, y, most=40, permutations=9))
     assert dependence(X, np.full(100, "one")).empty
     assert dependence(np.zeros((8, 3)), y[:8])["score"].tolist() == pytest.approx([0, 0], abs=1e-12)
@@ -154,8 +154,8 @@ def test_moving_and_scaling_columns_changes_nothing() -> None:
     np.testing.assert_allclose(here["score"], there["score"], atol=1e-10)
 
 
-def test_what_is_not_finite_is_refused() -> None:
+def test_an_embedding_that_is_not_finite_is_refused() -> None:
     X, y = some()
     X[2, 2] = np.inf
-    with pytest.raises(AuditError, match="not finite"):
+    with pytest.raises(AuditError, match=r"^the embedding is not finite; leave out rows with nan or infinity$"):
         dependence(X, y)

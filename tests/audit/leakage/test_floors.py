@@ -1,4 +1,4 @@
-"""Floors are what they say: the majority, what another label tells, a projection; the inputs are a ceiling."""
+"""Floors have their expected scores: majority, another label, a random projection; the inputs are a ceiling."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ def scores(table: pd.DataFrame) -> dict[str, float]:
 
 
 def entangled(amount: float, seed: int = 0) -> np.ndarray:
-    """Emotions of which this share belongs to the person: the second half is angry, the first is not."""
+    """Emotions of which this share depends on the speaker: the first four are neutral, the others angry."""
     random = np.random.default_rng(seed)
     own = np.where(np.arange(240) // 30 < 4, "neutral", "anger")
     return np.where(random.random(240) < amount, own, random.choice(["neutral", "anger"], 240))
@@ -43,7 +43,7 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
     assert table[["fold", "seed"]].isna().all(axis=None)
     found = scores(table)
     assert found["majority"] == 1 / 8
-    assert found["gender label"] == pytest.approx(2 / 8)  # of eight people two can be named by two genders
+    assert found["gender label"] == pytest.approx(2 / 8)  # two genders can name two of eight speakers
     assert found["majority"] < found["random projection"] < found["inputs"]
     assert found["inputs"] > 0.95
     assert set(floors(SPEAKERS, probes=QUICK)["embedding"]) == {"majority"}
@@ -62,14 +62,14 @@ def test_the_majority_is_the_share_of_the_most_frequent_class() -> None:
     assert table.loc["uar", "p"] == 1
 
 
-def test_the_identity_floor_follows_the_entanglement_and_vanishes_on_a_balanced_test_set() -> None:
-    """What the true label of a person says of the emotion, where the same people fit and test."""
+def test_the_identity_floor_grows_with_entanglement_unless_balanced() -> None:
+    """The emotion predicted from the speaker label, where the same speakers fit and test."""
     asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
     found = [
         scores(floors(entangled(amount), others={"speaker": SPEAKERS}, **asked))["speaker label"]
         for amount in (0.0, 0.5, 0.9)
     ]
-    # a person shows the own emotion in (1 + amount) / 2 of the clips
+    # a speaker shows their own emotion in (1 + amount) / 2 of the clips
     assert found == pytest.approx([0.5, 0.75, 0.95], abs=0.07)
     emotion = entangled(0.5)
     even = floors(emotion, others={"speaker": SPEAKERS}, balanced=SPEAKERS, **asked)

@@ -1,4 +1,4 @@
-"""The mode for many clips: planted factors are found, nothing is found in noise, and no row leaves its side."""
+"""The mode for many clips: planted factors are found, nothing is found in noise, and units stay on one side."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def uar(table, probe: str = STRONGEST, column: str = "score") -> float:
     return float(table[(table["probe"] == probe) & (table["measure"] == "uar")][column].iloc[0])
 
 
-def test_both_controls(planted) -> None:
+def test_a_planted_factor_is_found_and_noise_is_at_chance(planted) -> None:
     X, y = planted
     found = leakage_large(X, y.astype(str))
     parts = divide(y, None, 0)
@@ -48,7 +48,7 @@ def test_both_controls(planted) -> None:
     assert (set(majority["probe"]), uar(majority)) == ({STRONGEST}, pytest.approx(1 / K))
 
 
-def test_what_only_a_perceptron_reads_is_found() -> None:
+def test_a_factor_that_is_not_linear_is_found_by_the_perceptron() -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(4_000, 4)).astype(np.float32)
     X[:, :2] += 1.5 * np.sign(X[:, :2])
@@ -66,7 +66,9 @@ def test_neighbours_are_those_of_scikit_learn(planted) -> None:
     assert (read["neighbours"].predicted == oracle.predict(scaler.transform(X[parts.test]))).mean() > 0.995
 
 
-def test_a_mapped_file_gives_what_an_array_gives(planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mapped_file_gives_the_same_scores_as_an_array(
+    planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     X, y = planted
     monkeypatch.setattr(large_probes, "CHUNK", 512)
     np.save(tmp_path / "E.npy", X)
@@ -85,15 +87,15 @@ def test_units_stay_whole_and_every_class_is_in_every_part() -> None:
     gender = speaker % 2
     parts = divide(gender, speaker, 0)
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(N))
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert not set(speaker[parts[one]]) & set(speaker[parts[other]])
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        assert not set(speaker[parts[first]]) & set(speaker[parts[second]])
     assert all(len(set(gender[part])) == 2 for part in parts)
     alone = divide(random.integers(0, 40, N), None, 0)
     assert len(alone.test) == pytest.approx(N / 4, rel=0.05)
 
 
-def test_a_speaker_is_no_clue_to_a_factor_of_speakers() -> None:
-    """The embedding knows the person alone: heard people would give gender away, people apart must not."""
+def test_unseen_speakers_do_not_give_gender_away() -> None:
+    """The embedding encodes the speaker only: seen speakers give gender away, unseen speakers must not."""
     random = np.random.default_rng(0)
     speaker = random.integers(0, 30, N)
     X = (3 * random.normal(size=(30, D))[speaker] + random.normal(size=(N, D))).astype(np.float32)
@@ -107,32 +109,34 @@ def test_a_speaker_is_no_clue_to_a_factor_of_speakers() -> None:
     assert mixed["split"].str.contains("speakers not known").all()
 
 
-def test_classes_of_too_few_are_left_out_and_told(planted) -> None:
+def test_classes_with_too_few_clips_are_left_out_and_reported(planted) -> None:
     X, y = planted
     labels = y.astype(str)
     labels[0] = "rare"
     found = leakage_large(X, labels)
     assert set(found["classes"]) == {K}
-    assert found["split"].str.contains("1 class of too few left out").all()
-    with pytest.raises(AuditError, match="fewer than two classes have 3 recordings"):
+    assert found["split"].str.contains("1 class with too few clips left out").all()
+    with pytest.raises(AuditError, match=r"^speaker: fewer than two classes have 3 recordings; give more$"):
         leakage_large(X, y.astype(str), recordings=(2 * y + np.arange(N) % 2).astype(str))
-    with pytest.raises(AuditError, match="too few recordings to leave some"):
+    with pytest.raises(
+        AuditError, match=r"^speaker: no recordings are left to fit a probe on; give clips of more recordings$"
+    ):
         leakage_large(X, y.astype(str), recordings=np.array(["one"] * N))
 
 
-def test_what_only_the_sentence_says_is_no_voice() -> None:
-    """Everybody has favourites among the ten sentences; the embedding knows the sentence alone."""
+def test_a_sentence_is_not_mistaken_for_a_speaker() -> None:
+    """Each speaker prefers some of the ten sentences; the embedding encodes the sentence only."""
     random = np.random.default_rng(0)
     speaker = random.integers(0, 8, N)
     sentence = np.where(random.random(N) < 0.7, speaker, random.integers(0, 10, N))
     X = (3 * random.normal(size=(10, D))[sentence] + random.normal(size=(N, D))).astype(np.float32)
-    names, said = speaker.astype(str), sentence.astype(str)
-    mixed, apart = leakage_large(X, names), leakage_large(X, names, sentences=said)
+    names, sentences = speaker.astype(str), sentence.astype(str)
+    mixed, apart = leakage_large(X, names), leakage_large(X, names, sentences=sentences)
     assert uar(mixed) > 0.6
     assert uar(apart) < 1 / 8 + 0.05
     assert apart["split"].str.startswith("disjoint clips and sentences; interval").all()
-    recordings = np.char.add(np.char.add(names, said), random.integers(0, 3, N).astype(str))
-    both = leakage_large(X, names, sentences=said, recordings=recordings)
+    recordings = np.char.add(np.char.add(names, sentences), random.integers(0, 3, N).astype(str))
+    both = leakage_large(X, names, sentences=sentences, recordings=recordings)
     assert both["split"].str.startswith("disjoint clips, recordings and sentences; interval").all()
     two = leakage_large(X, names, sentences=np.where(sentence < 5, "a", "b"))
     assert two["split"].str.startswith("disjoint clips; sentences on both sides; interval").all()

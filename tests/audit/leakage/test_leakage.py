@@ -1,4 +1,4 @@
-"""A planted leak is found, noise is at chance, and what is erased, balanced or entangled is told apart from it."""
+"""A planted leak is found, noise is at chance; erasure, balancing and unseen speakers remove what they should."""
 
 import numpy as np
 import pandas as pd
@@ -59,91 +59,91 @@ def test_nothing_is_read_from_noise(factor: str) -> None:
     assert sum(row["p"] < 0.05 for row in found) <= 1
 
 
-def test_the_strongest_is_chosen_on_validation_and_its_test_score_is_reported() -> None:
+def test_the_strongest_is_chosen_on_validation_clips() -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(300, 4))
     X[:, :2] += np.sign(X[:, :2])
-    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # no line tells them
+    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # not linear
     table = leakage(X, speaker)
-    said = predict(X, speaker, divide(speaker))
-    best = max(said.validation, key=lambda name: said.validation[name])
+    found = predict(X, speaker, divide(speaker))
+    best = max(found.validation, key=lambda name: found.validation[name])
     assert best in ("mlp", "neighbours")
     pd.testing.assert_series_equal(uar(table).drop("probe"), uar(table, best).drop("probe"), check_names=False)
     assert uar(table, "mlp")["score"] > 0.9
     assert uar(table, "linear")["score"] < 0.65
     assert uar(table)["split"] == "disjoint clips; interval over clips"
-    assert uar(table, best)["score"] == pytest.approx(balanced_accuracy_score(said.truth, said.predicted[best]))
+    assert uar(table, best)["score"] == pytest.approx(balanced_accuracy_score(found.truth, found.predicted[best]))
 
 
-def test_a_sentence_is_not_mistaken_for_a_person() -> None:
-    """The embedding knows the words only; each speaker prefers one sentence, so words tell people apart."""
+def test_a_sentence_is_not_mistaken_for_a_speaker() -> None:
+    """The embedding encodes the sentence only; each speaker prefers one, so that it predicts the speaker."""
     random = np.random.default_rng(0)
     own = np.arange(240) // 30
     sentence = np.where(random.random(240) < 0.5, own, random.integers(0, 8, 240))
     embedding = 5 * np.eye(8)[sentence] + 0.1 * random.normal(size=(240, 8))
-    told = np.char.add("t", sentence.astype(str))
-    apart, mixed = (uar(leakage(embedding, SPEAKERS, sentences=said, probes=QUICK)) for said in (told, None))
+    names = np.char.add("t", sentence.astype(str))
+    apart, mixed = (uar(leakage(embedding, SPEAKERS, sentences=known, probes=QUICK)) for known in (names, None))
     assert mixed["score"] > 0.4
     assert apart["score"] < 0.2
 
 
-def test_a_person_is_not_mistaken_for_a_gender() -> None:
-    """Each speaker has a direction, which says nothing of the gender of others."""
+def test_a_speaker_is_not_mistaken_for_a_gender() -> None:
+    """Each speaker has a direction, which does not predict the gender of other speakers."""
     asked = {"factor": "gender", "speakers": SPEAKERS, "probes": ("linear",)}
-    apart, heard = uar(leakage(planted(), GENDER, **asked)), uar(leakage(planted(), GENDER, apart="clips", **asked))
+    apart, seen = uar(leakage(planted(), GENDER, **asked)), uar(leakage(planted(), GENDER, apart="clips", **asked))
     assert apart["split"] == "disjoint speakers; interval over speakers"
-    assert heard["split"] == "disjoint clips; speakers on both sides; interval over speakers"
-    assert heard["score"] > 0.95
+    assert seen["split"] == "disjoint clips; speakers on both sides; interval over speakers"
+    assert seen["score"] > 0.95
     assert apart["p"] > 0.05  # labels of whole speakers trade places
-    assert heard["p"] > 1 / 100  # eight people with four women are no more than 70 ways
+    assert seen["p"] > 1 / 100  # eight speakers with four women have only 70 permutations
 
 
-def test_leace_takes_the_speaker_from_a_linear_probe_and_leaves_the_emotion() -> None:
+def test_leace_erases_the_speaker_and_leaves_the_emotion() -> None:
     random = np.random.default_rng(0)
     emotion = random.integers(0, 3, 240)
     X = planted() + 5 * random.normal(size=(3, 16))[emotion]
-    person, feeling = {"probes": ("linear",)}, {"factor": "emotion", "speakers": SPEAKERS, "probes": ("linear",)}
-    erased = uar(leakage(X, SPEAKERS, erase=SPEAKERS, **person))
+    speaker, feeling = {"probes": ("linear",)}, {"factor": "emotion", "speakers": SPEAKERS, "probes": ("linear",)}
+    erased = uar(leakage(X, SPEAKERS, erase=SPEAKERS, **speaker))
     assert erased["score"] < 0.25
     assert "eraser fitted on training clips" in erased["split"]
     assert uar(leakage(X, emotion, erase=SPEAKERS, **feeling))["score"] > 0.9
     assert uar(leakage(X, emotion, erase=emotion, **feeling))["score"] < 0.55
 
 
-def test_after_leace_the_clips_that_choose_are_not_pushed_below_chance_and_the_strongest_is_what_reads_most() -> None:
-    said = []
+def test_after_leace_validation_is_at_chance_and_the_strongest_chosen() -> None:
+    scores = []
     for seed in range(3):
         found = predict(planted(seed), SPEAKERS, divide(SPEAKERS), probes=("linear",), erase=SPEAKERS, seed=seed)
-        said.append(found.validation["linear"])
-    assert np.mean(said) == pytest.approx(1 / 8, abs=0.035)
+        scores.append(found.validation["linear"])
+    assert np.mean(scores) == pytest.approx(1 / 8, abs=0.035)
     X = np.random.default_rng(0).normal(size=(240, 6))
     X[:, :2] += 1.5 * np.sign(X[:, :2])
-    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # no line tells them here
-    X[:, 5] += 3 * (speaker == "one")  # but here, until it is erased
+    speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # not linear
+    X[:, 5] += 3 * (speaker == "one")  # linear, until it is erased
     after = leakage(X, speaker, erase=speaker, probes=("linear", "mlp"))
     assert uar(after, "linear")["score"] < 0.65
     assert uar(after, "mlp")["score"] > 0.8
     assert uar(after)["score"] == uar(after, "mlp")["score"]
 
 
-def test_on_a_balanced_test_set_another_factor_says_nothing() -> None:
-    """The embedding knows the person only; each person has a mood, so it tells emotions, until they are balanced."""
+def test_on_balanced_test_clips_the_other_factor_predicts_nothing() -> None:
+    """The embedding encodes the speaker only; each has a usual emotion, so it predicts emotions until balanced."""
     random = np.random.default_rng(0)
-    person = np.arange(240) // 30
-    emotion = np.where(random.random(240) < 0.6, person % 2, random.integers(0, 2, 240))
-    X = 5 * np.eye(8)[person] + 0.1 * random.normal(size=(240, 8))
+    who = np.arange(240) // 30
+    emotion = np.where(random.random(240) < 0.6, who % 2, random.integers(0, 2, 240))
+    X = 5 * np.eye(8)[who] + 0.1 * random.normal(size=(240, 8))
     asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
     whole, even = uar(leakage(X, emotion, **asked)), uar(leakage(X, emotion, balanced=SPEAKERS, **asked))
     assert whole["score"] > 0.7
     assert even["score"] == pytest.approx(0.5, abs=0.02)
-    smaller = sum(2 * min(np.bincount(emotion[person == one])) for one in range(8))
+    smaller = sum(2 * min(np.bincount(emotion[who == number])) for number in range(8))
     assert even["n"] == smaller
     assert f"{smaller} of 240 test clips, balanced" in even["split"]
-    with pytest.raises(AuditError, match="nothing can be balanced"):
+    with pytest.raises(AuditError, match=r"^no class of the other factor has test clips of all classes, so nothing"):
         leakage(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
 
 
-def test_a_division_that_is_given_is_used_and_classes_without_training_clips_are_left_out_and_told() -> None:
+def test_a_given_division_is_used_and_lost_clips_are_reported() -> None:
     emotion = np.tile(["anger", "fear", "joy"], 80)
     emotion[-30:][emotion[-30:] == "joy"] = "disgust"
     X = noise() + 6 * np.eye(16)[np.unique(emotion, return_inverse=True)[1]]
@@ -154,21 +154,26 @@ def test_a_division_that_is_given_is_used_and_classes_without_training_clips_are
     assert row["split"] == (
         "division as given; 10 clips of a class without training clips left out; interval over clips"
     )
-    told = given([(train, ~train)], 240, "train and test of fold 0", SPEAKERS)
-    assert (
-        "train and test of fold 0" in uar(leakage(X, emotion, factor="emotion", division=told, probes=QUICK))["split"]
-    )
+    division = given([(train, ~train)], 240, "train and test of fold 0", SPEAKERS)
+    row = uar(leakage(X, emotion, factor="emotion", division=division, probes=QUICK))
+    assert row["split"].startswith("train and test of fold 0; ")
 
 
-def test_the_same_seed_gives_the_same_rows_and_what_does_not_fit_is_refused() -> None:
+def test_the_same_seed_gives_the_same_rows_and_bad_input_is_refused() -> None:
     first, again = (leakage(planted(), SPEAKERS, probes=("mlp",), seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     broken = noise()
     broken[3, 3] = np.nan
     for asked, sentence in (
-        ((broken, SPEAKERS), "embedding 3 is not finite"),
-        ((noise(), SPEAKERS[:100]), r"shape \(240, 16\) for 100 labels"),
-        ((noise()[:30], SPEAKERS[:30]), "one class"),
+        ((broken, SPEAKERS), "^embedding 3 is not finite; leave out rows with nan or infinity$"),
+        (
+            (noise(), SPEAKERS[:100]),
+            r"^embeddings of shape \(240, 16\) for 100 labels; give one row for each label, \(n, D\)$",
+        ),
+        (
+            (noise()[:30], SPEAKERS[:30]),
+            "^speaker: there is one class, 's0'; a probe needs two: give clips of another class$",
+        ),
     ):
         with pytest.raises(AuditError, match=sentence):
             leakage(*asked)
@@ -176,7 +181,7 @@ def test_the_same_seed_gives_the_same_rows_and_what_does_not_fit_is_refused() ->
         leakage(noise(), SPEAKERS, probes=["liner"])
 
 
-def test_p_is_corrected_over_all_that_one_probe_reads_of_heard_and_unseen_speakers() -> None:
+def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:
     place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
     rows = [
         {

@@ -1,4 +1,4 @@
-"""The strongest probe finds what is planted, of either kind, and nothing where there is nothing."""
+"""The strongest probe finds a planted factor, linear or not, and nothing in noise."""
 
 import numpy as np
 import pandas as pd
@@ -15,17 +15,17 @@ EMOTION = (np.arange(SPEAKERS * CLIPS) % 4).astype(str)
 
 
 def voices(seed: int, D: int = 6) -> np.ndarray:
-    """Clips of a speaker are alike; nothing else is told."""
+    """Clips of a speaker are alike; no other factor is encoded."""
     random = np.random.default_rng(seed)
     return random.normal(size=(SPEAKERS, D))[WHO] + random.normal(size=(len(WHO), D))
 
 
-def read(X: np.ndarray, labels: np.ndarray, **told: object) -> pd.DataFrame:
-    found = leakage(X, labels, **told)  # type: ignore[arg-type]
+def read(X: np.ndarray, labels: np.ndarray, **options: object) -> pd.DataFrame:
+    found = leakage(X, labels, **options)  # type: ignore[arg-type]
     return found[found["measure"] == "uar"].set_index("probe")
 
 
-def test_a_linear_factor_is_found_by_the_strongest_probe_and_by_what_needs_none() -> None:
+def test_a_linear_factor_is_found_by_the_probes_and_by_dependence() -> None:
     X = voices(0)
     X[:, :4] += 3 * np.eye(4)[EMOTION.astype(int)]
     found = read(X, EMOTION, factor="emotion", speakers=NAMES).loc["strongest"]
@@ -35,7 +35,7 @@ def test_a_linear_factor_is_found_by_the_strongest_probe_and_by_what_needs_none(
     assert (dependence(X, EMOTION, clusters=NAMES, factor="emotion", permutations=99)["p"] == 0.01).all()
 
 
-def test_what_no_straight_line_can_tell_is_found_and_the_line_itself_finds_nothing() -> None:
+def test_a_factor_that_is_not_linear_is_found_by_the_strongest() -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(4 * len(WHO), 3))
     X[:, :2] += 1.5 * np.sign(X[:, :2])
@@ -48,16 +48,16 @@ def test_what_no_straight_line_can_tell_is_found_and_the_line_itself_finds_nothi
         assert found.loc[name, "score"] < 0.65
 
 
-def test_nothing_is_found_where_there_is_nothing() -> None:
-    rows, strangers = [], []
+def test_nothing_is_found_in_noise() -> None:
+    rows, verified = [], []
     for seed in range(4):
         X = voices(seed)
         noise = np.random.default_rng([seed, 1]).normal(size=X.shape)
         rows.append(read(X, EMOTION, factor="emotion", speakers=NAMES, seed=seed).loc["strongest"])
         rows.append(read(noise, NAMES, seed=seed).loc["strongest"])
-        strangers.append(verification(noise, NAMES, seed=seed, permutations=99)["p"][0])
+        verified.append(verification(noise, NAMES, seed=seed, permutations=99)["p"][0])
     table = pd.DataFrame(rows)
     assert ((table["low"] <= table["chance"]) & (table["chance"] <= table["high"])).sum() >= 7
     assert (table["p"] <= 0.05).sum() <= 1
     assert (table["score"] - table["chance"]).mean() == pytest.approx(0, abs=0.05)
-    assert (np.array(strangers) <= 0.05).sum() <= 1
+    assert (np.array(verified) <= 0.05).sum() <= 1

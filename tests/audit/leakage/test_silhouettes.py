@@ -1,4 +1,4 @@
-"""Clusters that lie apart score near 1, shuffled ones near 0, and only people who were not heard are looked at."""
+"""Separated clusters score near 1, shuffled ones near 0, and only unseen speakers are used."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ SPEAKER = np.repeat(["s0", "s1", "s2"], 60)
 
 
 def clusters(groups: np.ndarray, *, size: float = 30.0, seed: int = 0) -> np.ndarray:
-    """Groups of points around places of their own."""
+    """Groups of points, each around its own centre."""
     random = np.random.default_rng(seed)
     kinds, which = np.unique(groups, return_inverse=True)
     places = np.random.default_rng(7).normal(size=(len(kinds), 8))
     return (random.normal(size=(len(groups), 8)) + size * places[which]).astype(np.float32)
 
 
-def test_both_controls() -> None:
+def test_separated_groups_score_high_and_shuffled_ones_near_zero() -> None:
     values = clusters(EMOTION)
     assert silhouette(values, EMOTION.tolist()) > 0.9
     shuffled = np.random.default_rng(0).permutation(EMOTION)
@@ -48,7 +48,7 @@ def test_it_is_the_definition_on_standardised_values() -> None:
     assert silhouette(1000 * values + 7, EMOTION.tolist()) == pytest.approx(np.mean(scores))
 
 
-def test_where_nothing_can_be_said_it_is_nan_and_many_clips_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_groups_it_is_nan_and_many_clips_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     values = clusters(EMOTION)
     assert np.isnan(silhouette(values, ["one"] * len(values)))
     assert np.isnan(silhouette(values[:3], ["a", "b", "c"]))
@@ -82,7 +82,7 @@ def run_of(values: dict[int, np.ndarray], label: np.ndarray = EMOTION, split: np
     return cast(Run, Cells(values, label, parts))
 
 
-def test_only_people_who_were_not_heard_count() -> None:
+def test_only_unseen_speakers_are_used() -> None:
     by_emotion, by_speaker = clusters(EMOTION), clusters(SPEAKER)
     by_emotion[120:] = np.random.default_rng(9).normal(size=(60, 8))  # the training clips have no structure
     table = silhouettes(run_of({0: by_emotion, 1: by_speaker}))
@@ -97,14 +97,14 @@ def test_only_people_who_were_not_heard_count() -> None:
     assert (scores.loc[(0, "emotion"), "groups"], scores.loc[(0, "speaker"), "groups"]) == (3, 2)
     summary = silhouette_summary(table, {0: 0, 1: 1}).set_index("by")
     assert tuple(silhouette_summary(table, {0: 0, 1: 1}).columns) == SUMMARY
-    told = scores.xs("emotion", level="by")["score"]
-    assert summary.loc["emotion", "score"] == pytest.approx(told.mean())
-    assert (summary.loc["emotion", "low"], summary.loc["emotion", "high"]) == (told.min(), told.max())
+    folds = scores.xs("emotion", level="by")["score"]
+    assert summary.loc["emotion", "score"] == pytest.approx(folds.mean())
+    assert (summary.loc["emotion", "low"], summary.loc["emotion", "high"]) == (folds.min(), folds.max())
     assert (summary.loc["emotion", "folds"], summary.loc["emotion", "units"]) == (2, 2)
-    assert set(silhouette_summary(table, {0: 0, 1: 0})["units"]) == {1}, "both look at the same people"
+    assert set(silhouette_summary(table, {0: 0, 1: 0})["units"]) == {1}, "both have the same unseen speakers"
 
 
-def test_unknown_and_several_emotions_are_left_out_and_one_person_has_no_row() -> None:
+def test_clips_without_one_emotion_are_left_out_and_one_speaker_too() -> None:
     label = EMOTION.astype(object)
     label[:10], label[10:20] = None, "anger+fear"
     table = silhouettes(run_of({0: clusters(EMOTION)}, label))
@@ -116,5 +116,5 @@ def test_unknown_and_several_emotions_are_left_out_and_one_person_has_no_row() -
 def test_an_embedding_that_is_not_finite_names_its_cell() -> None:
     broken = clusters(EMOTION)
     broken[3, 3] = np.nan
-    with pytest.raises(RunError, match="fold-0: the embedding 'main' is not finite"):
+    with pytest.raises(RunError, match=r"^fold-0: the embedding 'main' is not finite; train this cell again$"):
         silhouettes(run_of({0: broken}))

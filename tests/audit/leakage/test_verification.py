@@ -1,4 +1,4 @@
-"""The EER is that of a sweep over all thresholds and of audmetric; strangers are told where they can be told."""
+"""The EER equals a sweep over all thresholds and audmetric; planted speakers are recognised, noise is at chance."""
 
 import audmetric
 import numpy as np
@@ -49,18 +49,18 @@ def test_all_pairs_are_tried_once_with_their_cosine() -> None:
         (i, j) for i in range(12) for j in range(i + 1, 12)
     ]
     assert (np.diff(trials.score) >= 0).all()
-    for one, two, same, score in zip(trials.first, trials.second, trials.same, trials.score, strict=True):
-        assert score == pytest.approx(1 - cosine(X[one], X[two]), abs=1e-6)
-        assert same == (who[one] == who[two])
+    for first, second, same, score in zip(trials.first, trials.second, trials.same, trials.score, strict=True):
+        assert score == pytest.approx(1 - cosine(X[first], X[second]), abs=1e-6)
+        assert same == (who[first] == who[second])
     centre = X.mean(0)
     centred = tried(X, who, centre=centre)
     assert centred.score[-1] == pytest.approx(
         1 - cosine(X[centred.first[-1]] - centre, X[centred.second[-1]] - centre), abs=1e-6
     )
-    assert centred.told.startswith("all 18 pairs of one speaker and 48 of two; centred; too few speakers")
+    assert centred.description.startswith("all 18 pairs of one speaker and 48 of two; centred; too few speakers")
 
 
-def test_both_controls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_planted_speakers_are_recognised_and_noise_is_at_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     clusters = 10 * np.eye(8, 16)[np.repeat(np.arange(8), 15)]
     exact = verification(clusters, voices(0)[1], permutations=99).set_index("measure")
     assert exact.loc["eer", ["score", "low", "high"]].tolist() == [0, 0, 0]
@@ -78,20 +78,20 @@ def test_both_controls(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nothing["score"][nothing["measure"] == "linkability"].mean() < 0.1
 
 
-def test_an_embedding_that_tells_nobody_apart_errs_half_the_time() -> None:
+def test_a_constant_embedding_has_an_eer_of_one_half() -> None:
     found = verification(np.ones((40, 3)), voices(0, speakers=8, clips=5)[1], permutations=9).set_index("measure")
     assert found.loc["eer", "score"] == 0.5
     assert found.loc["eer", "p"] == 1
 
 
-def test_a_draw_of_speakers_is_the_corpus_with_their_pairs_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bootstrap_of_speakers_repeats_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DRAWS", 200)
     X, who = voices(0.5, speakers=6, clips=8)
     trials = tried(X, who)
     values = []
-    drawn = draws(trials.speakers, seed=3, number=module.DRAWS).astype(int)
-    one, two = drawn[:, trials.codes[trials.first]], drawn[:, trials.codes[trials.second]]
-    for weights in np.where(trials.same, one, one * two):
+    resamples = draws(trials.speakers, seed=3, number=module.DRAWS).astype(int)
+    first, second = resamples[:, trials.codes[trials.first]], resamples[:, trials.codes[trials.second]]
+    for weights in np.where(trials.same, first, first * second):
         same, score = np.repeat(trials.same, weights), np.repeat(trials.score, weights)
         values.append(audmetric.equal_error_rate(same, score)[0] if same.any() and not same.all() else np.nan)
     found = verification(X, who, seed=3, permutations=1)
@@ -100,7 +100,7 @@ def test_a_draw_of_speakers_is_the_corpus_with_their_pairs_repeated(monkeypatch:
     assert np.array([low, high]) == pytest.approx(np.array(interval(np.array(values), 6)), abs=0.02)
 
 
-def test_an_interval_needs_five_speakers_and_covers_what_others_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interval_needs_five_speakers_and_covers_the_true_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DRAWS", 400)
     few = verification(*voices(0.5, speakers=4), permutations=9)
     assert few[["low", "high"]].isna().all(axis=None)
@@ -110,15 +110,15 @@ def test_an_interval_needs_five_speakers_and_covers_what_others_show(monkeypatch
     assert sum(row["low"] <= truth <= row["high"] for row in rows) >= 17
 
 
-def test_of_too_many_pairs_both_kinds_are_drawn() -> None:
+def test_of_too_many_pairs_both_kinds_are_sampled() -> None:
     X, who = voices(0.6, clips=30)
     whole, part = tried(X, who), tried(X, who, most=6_000)
     assert (part.same.sum(), len(part.same)) == (3_000, 6_000)
     assert equal_error_rate(part) == pytest.approx(equal_error_rate(whole), abs=0.02)
-    assert part.told == "3,000 pairs of one speaker and 3,000 of two, drawn by seed"
+    assert part.description == "3,000 pairs of one speaker and 3,000 of two, sampled"
 
 
-def test_pairs_of_one_recording_are_left_out_and_then_there_is_no_p() -> None:
+def test_pairs_within_a_recording_are_left_out_and_p_is_missing() -> None:
     X, who = voices(0.0, clips=10)
     room = np.arange(len(who)) // 5
     X = X + 5 * np.random.default_rng(1).normal(size=(room.max() + 1, 16))[room]
@@ -138,11 +138,11 @@ def test_without_pairs_of_both_kinds_there_is_no_row() -> None:
         True,
     ]  # too few for linkability
     X[0, 0] = np.nan
-    with pytest.raises(AuditError, match="not finite"):
+    with pytest.raises(AuditError, match=r"^the embedding is not finite; leave out rows with nan or infinity$"):
         verification(X, who)
 
 
-def test_the_curve_runs_through_the_rates_of_the_trials() -> None:
+def test_the_curve_has_the_rates_of_audmetric() -> None:
     trials = tried(*voices(0.5))
     curve = roc(trials, points=51)
     assert (curve.matched[0], curve.missed[0], curve.matched[-1], curve.missed[-1]) == (1, 0, 0, 1)

@@ -1,4 +1,4 @@
-"""Who and what is kept apart is apart, every class has clips on both sides, and what cannot be divided is refused."""
+"""Speakers, recordings and sentences are kept apart, every class is on both sides, and bad input is refused."""
 
 import numpy as np
 import pytest
@@ -27,64 +27,64 @@ def sound(found: Division, labels: np.ndarray) -> None:
 
 
 def test_speakers_are_on_both_sides_in_other_recordings_and_sentences() -> None:
-    for known, told in (
+    for known, description in (
         ({}, "disjoint clips"),
         ({"sentences": SENTENCES}, "disjoint clips and sentences"),
         ({"recordings": RECORDINGS}, "disjoint clips and recordings"),
     ):
         found = divide(SPEAKERS, **known)  # type: ignore[arg-type]
-        assert (found.told, len(found.parts)) == (told, 3)
+        assert (found.description, len(found.parts)) == (description, 3)
         sound(found, SPEAKERS)
         assert sorted(np.concatenate([test for _, test in found.parts])) == list(range(240))
         assert all(apart(found, values) for values in known.values())
         assert all(set(SPEAKERS[test]) == set(SPEAKERS) for _, test in found.parts)
 
 
-def test_recordings_and_sentences_together_where_that_is_possible_and_recordings_alone_where_not() -> None:
+def test_recordings_are_kept_apart_and_sentences_where_possible() -> None:
     read = np.char.add("text of recording ", np.tile(np.repeat(list("abcdef"), 5), 8))  # each recording has its text
     found = divide(SPEAKERS, recordings=RECORDINGS, sentences=read)
-    assert found.told == "disjoint clips, recordings and sentences"
+    assert found.description == "disjoint clips, recordings and sentences"
     assert apart(found, RECORDINGS)
     assert apart(found, read)
-    said = np.arange(240) % 7  # joins all recordings to one
-    mixed = divide(SPEAKERS, recordings=RECORDINGS, sentences=said)
-    assert mixed.told == "disjoint clips and recordings; sentences on both sides"
+    sentences = np.arange(240) % 7  # joins all recordings to one
+    mixed = divide(SPEAKERS, recordings=RECORDINGS, sentences=sentences)
+    assert mixed.description == "disjoint clips and recordings; sentences on both sides"
     assert apart(mixed, RECORDINGS)
-    assert not apart(mixed, said)
-    own = divide(SPEAKERS, sentences=SPEAKERS)  # nobody says what another says, and each says one sentence
-    assert own.told == "disjoint clips; sentences on both sides"
+    assert not apart(mixed, sentences)
+    own = divide(SPEAKERS, sentences=SPEAKERS)  # each speaker has one sentence of their own
+    assert own.description == "disjoint clips; sentences on both sides"
 
 
-def test_who_has_one_recording_is_left_out_and_told() -> None:
-    one = np.where(SPEAKERS == "s3", "the only one", RECORDINGS)
-    found = divide(SPEAKERS, recordings=one)
-    assert found.told == "disjoint clips and recordings; 1 class of too few left out"
+def test_speakers_with_one_recording_are_left_out_and_counted() -> None:
+    recordings = np.where(SPEAKERS == "s3", "the only one", RECORDINGS)
+    found = divide(SPEAKERS, recordings=recordings)
+    assert found.description == "disjoint clips and recordings; 1 class with too few clips or recordings left out"
     assert not any("s3" in SPEAKERS[rows] for part in found.parts for rows in part)
     rare = divide(SPEAKERS[:62])
-    assert rare.told == "disjoint clips; 1 class of too few left out"
+    assert rare.description == "disjoint clips; 1 class with too few clips left out"
     assert sorted(np.concatenate([test for _, test in rare.parts])) == list(range(60))
     with pytest.raises(AuditError, match="fewer than two of 8 classes have 3 clips of two recordings"):
         divide(SPEAKERS, recordings=SPEAKERS)
 
 
-def test_other_factors_are_read_across_speakers() -> None:
+def test_other_factors_keep_speakers_apart() -> None:
     for factor, labels in (("emotion", EMOTIONS), ("gender", GENDER)):
         found = divide(labels, factor=factor, speakers=SPEAKERS)
-        assert found.told == "disjoint speakers"
+        assert found.description == "disjoint speakers"
         assert 2 <= len(found.parts) <= 5
         assert apart(found, SPEAKERS)
         sound(found, labels)
         assert sorted(np.concatenate([test for _, test in found.parts])) == list(range(240))
-    heard = divide(EMOTIONS, factor="emotion", speakers=SPEAKERS, apart="clips")
-    assert heard.told == "disjoint clips; speakers on both sides"
-    assert not apart(heard, SPEAKERS)
-    assert divide(EMOTIONS, factor="emotion").told == "disjoint clips; speakers not known"
+    seen = divide(EMOTIONS, factor="emotion", speakers=SPEAKERS, apart="clips")
+    assert seen.description == "disjoint clips; speakers on both sides"
+    assert not apart(seen, SPEAKERS)
+    assert divide(EMOTIONS, factor="emotion").description == "disjoint clips; speakers not known"
     together = divide(EMOTIONS, factor="emotion", speakers=SPEAKERS, recordings=np.repeat(list("wxyz"), 60))
-    assert together.told == "disjoint speakers and recordings"
+    assert together.description == "disjoint speakers and recordings"
     assert apart(together, np.repeat(list("wxyz"), 60))
 
 
-def test_the_same_seed_divides_alike_and_labels_of_any_kind_do() -> None:
+def test_the_division_depends_on_the_seed_not_on_the_type_of_labels() -> None:
     numbers = np.unique(SPEAKERS, return_inverse=True)[1]
     first, again, other = divide(SPEAKERS, seed=1), divide(numbers, seed=1), divide(SPEAKERS, seed=2)
     for (_, test), (_, same) in zip(first.parts, again.parts, strict=True):
@@ -95,12 +95,12 @@ def test_the_same_seed_divides_alike_and_labels_of_any_kind_do() -> None:
 @pytest.mark.parametrize(
     ("labels", "asked", "sentence"),
     [
-        (SPEAKERS[:30], {}, "there is one class, 's0'"),
+        (SPEAKERS[:30], {}, "^speaker: there is one class, 's0'; a probe needs two: give clips of another class$"),
         (SPEAKERS[[0, 1, 30, 31]], {}, "fewer than two of 2 classes have 3 clips"),
         (EMOTIONS, {"factor": "emotion", "speakers": np.repeat("s0", 240)}, "all clips are of one speaker"),
         (GENDER[120:180], {"factor": "gender", "speakers": SPEAKERS[120:180]}, "no division of 2 speakers leaves"),
-        (SPEAKERS, {"sentences": SENTENCES[:7]}, "there are 7 sentences for 240 clips"),
-        (SPEAKERS, {"apart": "speakers"}, "no way to divide clips; there are auto and clips"),
+        (SPEAKERS, {"sentences": SENTENCES[:7]}, "^there are 7 sentences for 240 clips; give one for each clip$"),
+        (SPEAKERS, {"apart": "speakers"}, "^apart = 'speakers' is no way to divide clips; give auto or clips$"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(labels: np.ndarray, asked: dict, sentence: str) -> None:
@@ -108,22 +108,22 @@ def test_what_cannot_be_divided_is_refused(labels: np.ndarray, asked: dict, sent
         divide(labels, **asked)
 
 
-def test_a_division_that_is_given_is_taken_and_checked() -> None:
+def test_a_given_division_is_used_and_checked() -> None:
     mask = np.arange(10) < 6
     found = given([(mask, ~mask)], 10, "train and test of fold 0")
-    assert (found.told, found.parts[0][1].tolist()) == ("train and test of fold 0", [6, 7, 8, 9])
+    assert (found.description, found.parts[0][1].tolist()) == ("train and test of fold 0", [6, 7, 8, 9])
     for parts, sentence in (
-        ([([0, 1], [1, 2])], "fits and tests row 1"),
-        ([([0], [1, 2]), ([0], [2])], "tests a row twice"),
-        ([([0], [])], "an empty side"),
-        ([([0], [10])], "rows are 0 to 9"),
-        ([(mask[:5], ~mask)], "rows are 0 to 9"),
+        ([([0, 1], [1, 2])], "^part 1 of the given division fits and tests row 1; put it on one side$"),
+        ([([0], [1, 2]), ([0], [2])], "^the given division tests a row twice; test each row once$"),
+        ([([0], [])], "^part 1 of the given division has an empty side; give rows to fit and rows to test$"),
+        ([([0], [10])], "^the given division names a row that does not exist; rows are 0 to 9$"),
+        ([(mask[:5], ~mask)], "^the given division names a row that does not exist; rows are 0 to 9$"),
     ):
         with pytest.raises(AuditError, match=sentence):
             given(parts, 10, "")  # type: ignore[arg-type]
 
 
-def test_the_part_that_chooses_is_a_quarter_apart_and_every_class_still_fits() -> None:
+def test_the_inner_part_is_a_quarter_and_keeps_every_class() -> None:
     y, text = (np.unique(values, return_inverse=True)[1].astype(np.int64) for values in (SPEAKERS, SENTENCES))
     for groups in (None, text):
         train, chosen = inner_part(y, 0, groups)

@@ -1,4 +1,4 @@
-"""A linear probe is at chance after it on the rows it was fitted on; the oracle is concept-erasure of its authors."""
+"""After LEACE a linear probe is at chance on the fitted rows; the oracle is the authors' package concept-erasure."""
 
 import warnings
 
@@ -32,7 +32,7 @@ def oracle(X: np.ndarray, y: np.ndarray):
 
 
 @pytest.mark.parametrize(("kinds", "seed"), [(2, 0), (5, 1), (8, 2)])
-def test_is_the_eraser_of_concept_erasure(kinds: int, seed: int) -> None:
+def test_equals_the_eraser_of_concept_erasure(kinds: int, seed: int) -> None:
     X, y = planted(kinds=kinds, seed=seed)
     ours, theirs = Eraser.fit(X, y), oracle(X, y)
     other = np.random.default_rng(9).normal(size=(30, 12))
@@ -45,7 +45,7 @@ def test_is_the_eraser_of_concept_erasure(kinds: int, seed: int) -> None:
 
 
 @pytest.mark.parametrize("rank", [None, 6])
-def test_no_linear_probe_reads_anything_on_the_rows_that_it_was_fitted_on(rank: int | None) -> None:
+def test_a_linear_probe_is_at_chance_on_the_fitted_rows(rank: int | None) -> None:
     X, y = planted(rank=rank)
     erased = Eraser.fit(X, y).apply(X)
     means = np.stack([erased[y == kind].mean(0) for kind in range(5)])
@@ -61,7 +61,7 @@ def test_no_linear_probe_reads_anything_on_the_rows_that_it_was_fitted_on(rank: 
         assert (set(probe.predict(scaled)) == {shares.argmax()}) == blind
 
 
-def test_a_perceptron_may_still_read_what_no_line_tells() -> None:
+def test_a_perceptron_may_still_predict_what_is_not_linear() -> None:
     random = np.random.default_rng(0)
     X = random.normal(size=(600, 4))
     X[:, :2] += np.sign(X[:, :2])
@@ -72,7 +72,7 @@ def test_a_perceptron_may_still_read_what_no_line_tells() -> None:
     assert right["linear"] < 0.6
 
 
-def test_nothing_is_taken_where_there_is_nothing_and_another_factor_stays() -> None:
+def test_erasing_twice_changes_nothing_and_another_factor_stays() -> None:
     X, y = planted()
     other = np.random.default_rng(1).integers(0, 3, len(y))
     X = X + 12 * np.eye(12)[other]
@@ -81,7 +81,7 @@ def test_nothing_is_taken_where_there_is_nothing_and_another_factor_stays() -> N
     np.testing.assert_allclose(Eraser.fit(erased, y).apply(erased), erased, atol=1e-10)
     np.testing.assert_array_equal(Eraser.fit(X, np.zeros(len(y))).apply(X), X)
     np.testing.assert_allclose(erased.mean(0), X.mean(0))
-    assert np.linalg.matrix_rank(eraser.left @ eraser.right.T) == 4  # classes less one, and no more
+    assert np.linalg.matrix_rank(eraser.left @ eraser.right.T) == 4  # classes less one
     kept = PROBES["linear"](erased[:300], other[:300], 0).predict(erased[300:])
     assert (kept == other[300:]).mean() > 0.9
 
@@ -95,5 +95,7 @@ def test_more_dimensions_than_rows() -> None:
 
 
 def test_labels_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(AuditError, match="4 embeddings and 3 labels"):
+    with pytest.raises(
+        AuditError, match=r"^erasure: 4 embeddings and 3 labels; give at least two rows, with one label each$"
+    ):
         Eraser.fit(np.zeros((4, 2)), ["a", "b", "a"])

@@ -1,4 +1,4 @@
-"""Every probe reads what is there, reads nothing from noise, and gives the same bits again."""
+"""Every probe finds a planted factor and nothing in noise, and is deterministic; oracles are scikit-learn and torch."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from torch.nn import functional
 
 from mien.audit.probes import probes
-from mien.audit.probes.perceptron import gradients
+from mien.audit.probes.perceptron import Adam, gradients
 from mien.audit.probes.probes import BUDGET, PROBES, Standard
 
 
@@ -19,7 +19,7 @@ def clusters(n: int = 300, kinds: int = 4, D: int = 12, apart: float = 3.0, seed
 
 
 def exclusive_or(n: int = 600, D: int = 6, seed: int = 0):
-    """The label is the product of two signs: no hyperplane tells it."""
+    """The label is the product of two signs, which no linear classifier can predict."""
     random = np.random.default_rng(seed)
     X = random.normal(size=(n, D))
     X[:, :2] += np.sign(X[:, :2])
@@ -32,14 +32,14 @@ def accuracy(probe: str, X, y, seed: int = 0) -> float:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_reads_clusters_and_nothing_from_noise(probe: str) -> None:
+def test_clusters_are_classified_and_noise_is_at_chance(probe: str) -> None:
     X, y = clusters()
     assert accuracy(probe, X, y) > 0.95
     assert accuracy(probe, np.random.default_rng(1).normal(size=X.shape), y) == pytest.approx(0.25, abs=0.12)
 
 
-def test_a_perceptron_reads_weak_traces_as_well_as_a_linear_probe() -> None:
-    """Few clips, many dimensions, people that overlap: what an embedding looks like that gives little away."""
+def test_the_perceptron_is_as_good_as_the_linear_probe_on_weak_leaks() -> None:
+    """Few clips, many dimensions and overlapping classes, as in an embedding that leaks little."""
     found = []
     for seed in range(3):
         X, y = clusters(n=700, kinds=8, D=96, apart=0.16, seed=seed)
@@ -50,7 +50,7 @@ def test_a_perceptron_reads_weak_traces_as_well_as_a_linear_probe() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_is_deterministic_and_blind_to_units(probe: str) -> None:
+def test_is_deterministic_and_invariant_to_units(probe: str) -> None:
     X, y = clusters(apart=0.4)
     first, again = (PROBES[probe](X, y, 3).predict(X) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -59,21 +59,21 @@ def test_is_deterministic_and_blind_to_units(probe: str) -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_labels_are_given_back_as_they_were_told(probe: str) -> None:
+def test_predictions_are_labels_as_given(probe: str) -> None:
     X, y = clusters(kinds=3)
-    told = np.array([7, -2, 40])[y]
-    assert set(PROBES[probe](X, told, 0).predict(X)) == {7, -2, 40}
+    labels = np.array([7, -2, 40])[y]
+    assert set(PROBES[probe](X, labels, 0).predict(X)) == {7, -2, 40}
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_a_constant_embedding_says_nothing_and_breaks_nothing(probe: str) -> None:
+def test_a_constant_embedding_gives_one_class(probe: str) -> None:
     random = np.random.default_rng(0)
     y = random.integers(0, 2, 200)
     rounding = (np.full((200, 5), 3.0) + 1e-8 * y[:, None]).astype(np.float64)
     assert len(set(PROBES[probe](rounding, y, 0).predict(rounding))) == 1
 
 
-def test_exclusive_or_is_read_by_the_perceptron_alone() -> None:
+def test_exclusive_or_is_not_linear() -> None:
     X, y = exclusive_or()
     assert accuracy("mlp", X, y) > 0.9
     assert accuracy("neighbours", X, y) > 0.75
@@ -81,14 +81,14 @@ def test_exclusive_or_is_read_by_the_perceptron_alone() -> None:
     assert accuracy("nearest_mean", X, y) < 0.6
 
 
-def test_a_kind_with_one_clip_is_fitted() -> None:
+def test_a_class_with_one_clip_is_fitted() -> None:
     X, y = clusters(n=40, kinds=2)
     y[0] = 2
     for fit in PROBES.values():
         assert fit(X, y, 0).predict(X).shape == (40,)
 
 
-def test_standardisation_comes_from_the_fitted_part() -> None:
+def test_standardisation_has_mean_0_and_deviation_1() -> None:
     random = np.random.default_rng(0)
     X = random.normal(5, 3, (50, 4))
     standard = Standard.of(X)
@@ -98,7 +98,7 @@ def test_standardisation_comes_from_the_fitted_part() -> None:
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_one_budget_and_a_setting_that_is_kept(probe: str) -> None:
+def test_all_probes_try_as_many_settings_and_keep_the_chosen_one(probe: str) -> None:
     _, settings = PROBES[probe].args  # type: ignore[attr-defined]
     assert len(set(settings)) == BUDGET
     X, y = clusters(n=120)
@@ -112,8 +112,8 @@ def test_one_budget_and_a_setting_that_is_kept(probe: str) -> None:
     assert (fitted.predict(X) == y).mean() > 0.95
 
 
-def test_the_inner_part_that_is_given_chooses() -> None:
-    """The label is in the second feature where clips choose, in the first where they fit: nothing holds there."""
+def test_a_given_inner_part_chooses_the_setting() -> None:
+    """Only the first half encodes the label, so validation on the second half is at chance."""
     random = np.random.default_rng(0)
     y = np.tile([0, 1], 100)
     X = random.normal(size=(200, 2))
@@ -121,16 +121,16 @@ def test_the_inner_part_that_is_given_chooses() -> None:
     inner = (np.arange(100), np.arange(100, 200))
     assert PROBES["linear"](X, y, 0, inner).validation < 0.7
     assert PROBES["linear"](X, y, 0, (np.arange(50), np.arange(50, 100))).validation > 0.95
-    turned = PROBES["linear"](X, y, 0, inner, X[:, ::-1])  # the last fit sees the clips otherwise than the choice
+    turned = PROBES["linear"](X, y, 0, inner, X[:, ::-1])  # other features for the last fit
     again = PROBES["linear"](X, y, 0, inner).again(X[:, ::-1], y)
     assert turned.validation == PROBES["linear"](X, y, 0, inner).validation
     np.testing.assert_array_equal(turned.predict(X), again.predict(X))
 
 
 @pytest.mark.parametrize(("n", "D"), [(240, 8), (80, 120)])
-def test_the_nearest_mean_is_the_centroid_and_the_discriminant_of_scikit_learn(n: int, D: int) -> None:
+def test_the_nearest_mean_equals_scikit_learn(n: int, D: int) -> None:
     X, y = clusters(n=n, kinds=4, D=D, apart=0.5)
-    y = np.arange(n) % 4  # equal classes: the oracle's weights of classes agree
+    y = np.arange(n) % 4  # equal classes, since the oracle weighs classes by size
     X = Standard.of(X + 0.3 * np.eye(D)[y] @ np.random.default_rng(0).normal(size=(D, D))).apply(X)
     other = np.random.default_rng(1).normal(size=(50, D))
     plain, shrunk = probes.nearest_mean(X, y, [1.0, 0.3], 0)
@@ -140,7 +140,7 @@ def test_the_nearest_mean_is_the_centroid_and_the_discriminant_of_scikit_learn(n
 
 
 class Shrunk:
-    """A covariance for scikit-learn's discriminant, which asks for it class by class and averages."""
+    """A covariance estimator for scikit-learn's discriminant, which fits it for each class and averages."""
 
     def __init__(self, shrinkage: float) -> None:
         self.shrinkage = shrinkage
@@ -153,7 +153,7 @@ class Shrunk:
 
 
 @pytest.mark.parametrize(("votes", "metric"), [(1, "euclidean"), (5, "euclidean"), (5, "cosine")])
-def test_the_neighbours_are_those_of_scikit_learn(votes: int, metric: str) -> None:
+def test_the_neighbours_equal_scikit_learn(votes: int, metric: str) -> None:
     X, y = clusters(n=201, kinds=3, apart=0.5)
     y = np.arange(201) % 3
     oracle = KNeighborsClassifier(votes, metric=metric).fit(X[:150], y[:150])
@@ -161,22 +161,37 @@ def test_the_neighbours_are_those_of_scikit_learn(votes: int, metric: str) -> No
     np.testing.assert_array_equal(model.predict(X[150:]), oracle.predict(X[150:]))
 
 
-def test_the_gradients_of_the_perceptron_are_those_of_torch() -> None:
+def test_the_gradients_of_the_perceptron_equal_torch() -> None:
     random = np.random.default_rng(0)
     X, y = random.normal(size=(20, 5)).astype(np.float32), random.integers(0, 3, 20)
-    weights = tuple(random.normal(size=size).astype(np.float32) for size in ((5, 64), (64,), (64, 3), (3,)))
+    arrays = [random.normal(size=size).astype(np.float32) for size in ((5, 64), (64,), (64, 3), (3,))]
     weight = random.random(20).astype(np.float32)
-    found = gradients(weights, X, (np.eye(3)[y] * weight[:, None]).astype(np.float32))  # type: ignore[arg-type]
-    first, bias, second, last = (torch.tensor(part, requires_grad=True) for part in weights)
+    found = gradients([np.vstack(arrays[:2]), np.vstack(arrays[2:])], X, y, weight)
+    first, bias, second, last = (torch.tensor(part, requires_grad=True) for part in arrays)
     logits = torch.relu(torch.tensor(X) @ first + bias) @ second + last
     (torch.tensor(weight) * functional.cross_entropy(logits, torch.tensor(y), reduction="none")).sum().backward()
-    for ours, theirs in zip(found, (first, bias, second, last), strict=True):
-        np.testing.assert_allclose(ours, theirs.grad, rtol=1e-4, atol=1e-4)
+    expected = [first.grad, bias.grad[None], second.grad, last.grad[None]]
+    for ours, theirs in zip(found, (expected[:2], expected[2:]), strict=True):
+        np.testing.assert_allclose(ours, np.vstack(theirs), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [0.0, 1.0])
+def test_adam_steps_as_torch_does(decay: float) -> None:
+    random = np.random.default_rng(0)
+    layer = random.normal(size=(6, 3)).astype(np.float32)
+    theirs = torch.tensor(layer)
+    ours, oracle = Adam([layer]), torch.optim.AdamW([theirs], lr=0.01, weight_decay=decay)
+    for _ in range(10):
+        slope = random.normal(size=layer.shape).astype(np.float32)
+        theirs.grad = torch.tensor(slope)
+        ours.step([slope], 0.01, decay)
+        oracle.step()
+    np.testing.assert_allclose(layer, theirs, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("probe", ["linear", "mlp", "neighbours"])
 def test_a_rare_class_is_not_forgotten(probe: str) -> None:
-    """UAR asks each class alike; a probe that names the frequent one only understates what is there."""
+    """UAR weighs classes equally; a probe that predicts only the frequent class would understate leakage."""
     random = np.random.default_rng(0)
     y = (random.random(900) < 0.08).astype(np.int64)
     X = random.normal(size=(900, 6)) + 1.5 * y[:, None] * np.eye(6)[0]

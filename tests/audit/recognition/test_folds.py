@@ -1,4 +1,4 @@
-"""Scores by fold against audmetric, and where pooling and averaging folds part."""
+"""Scores by fold equal those of audmetric; where pooling and averaging over folds differ."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Row = Callable[..., "pd.Series[object]"]
 ORACLES = {"uar": audmetric.unweighted_average_recall, "wa": audmetric.accuracy}
 
 
-def test_every_training_and_the_means_equal_audmetric(predicted: Predict, row: Row) -> None:
+def test_scores_of_every_training_run_and_their_means_equal_audmetric(predicted: Predict, row: Row) -> None:
     rows = predicted({"a": 0.6, "b": 0.4}, seeds=3)
     table = folds.by_fold(rows, CLASSES)
     assert tuple(table.columns) == folds.COLUMNS
@@ -36,7 +36,7 @@ def test_every_training_and_the_means_equal_audmetric(predicted: Predict, row: R
         assert found["folds"] == 8
 
 
-def test_a_fold_counts_once_however_many_clips_or_seeds_it_has(predicted: Predict, row: Row) -> None:
+def test_folds_have_equal_weight_whatever_their_clips_and_seeds(predicted: Predict, row: Row) -> None:
     good = predicted({"a": 1.0}, speakers=1, clips=30, seeds=1, splits=("test",))
     poor = predicted({"a": 0.0}, speakers=1, clips=300, seeds=4, splits=("test",))
     both = pd.concat([good, poor.assign(fold=1, speaker="other", predicted="anger", truth="sadness")])
@@ -48,7 +48,7 @@ def test_a_fold_counts_once_however_many_clips_or_seeds_it_has(predicted: Predic
     assert np.isnan(mean["delta"])
 
 
-def test_both_definitions_agree_where_folds_are_alike(predicted: Predict, row: Row) -> None:
+def test_both_definitions_agree_if_folds_are_alike(predicted: Predict, row: Row) -> None:
     one = predicted({"a": 0.6}, speakers=1, seeds=1)
     same = pd.concat([one.assign(fold=fold, speaker=f"s{fold}", clip=one["clip"] + str(fold)) for fold in range(5)])
     means = folds.fold_means(folds.by_fold(same, CLASSES))
@@ -57,7 +57,7 @@ def test_both_definitions_agree_where_folds_are_alike(predicted: Predict, row: R
         assert row(means, measure=measure)["test"] == pytest.approx(pooled[measure])
 
 
-def test_unknown_emotions_are_not_scored_and_no_rows_give_no_rows(predicted: Predict) -> None:
+def test_clips_of_unknown_emotion_are_not_scored(predicted: Predict) -> None:
     rows = predicted({"a": 0.6}, seeds=1)
     unknown = rows.assign(truth=rows["truth"].where(rows["fold"] != 2))
     assert set(folds.by_fold(unknown, CLASSES)["fold"]) == set(range(8)) - {2}

@@ -1,4 +1,4 @@
-"""Groups of speakers: UAR equal to audmetric's, a planted gap is found, and none where there is none."""
+"""Groups of speakers: UAR equals audmetric's, a simulated gap is found, and no gap between equal groups."""
 
 from math import isnan
 
@@ -10,40 +10,40 @@ import pytest
 from mien.audit.recognition import groups
 
 CLASSES = ("anger", "neutral", "sadness")
-PEOPLE = tuple(f"s{number}" for number in range(12))
-GENDER = {who: ("female", "male")[number % 2] for number, who in enumerate(PEOPLE)}
+SPEAKERS = tuple(f"s{number}" for number in range(12))
+GENDER = {who: ("female", "male")[number % 2] for number, who in enumerate(SPEAKERS)}
 
 
 def predictions(known: dict[str, float], *, clips: int = 45, seed: int = 0) -> pd.DataFrame:
-    """One model whose share of clips known depends on the group; the rest are guessed."""
+    """Predictions of one model, right on a share of clips that depends on the group; the rest are guessed."""
     random = np.random.default_rng(seed)
     rows = []
-    for who in PEOPLE:
+    for who in SPEAKERS:
         for number in range(clips):
             truth, other = random.choice(CLASSES), random.choice(CLASSES)
-            said = truth if random.random() < known[GENDER[who]] else other
-            rows.append((f"{who}-{number}", who, "m", 0, 0, "test", truth, said))
+            guess = truth if random.random() < known[GENDER[who]] else other
+            rows.append((f"{who}-{number}", who, "m", 0, 0, "test", truth, guess))
     columns = ["clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def test_each_group_is_scored_as_audmetric_scores_it() -> None:
     rows = predictions({"female": 0.8, "male": 0.4})
-    told = groups.by_group(rows, CLASSES, GENDER).set_index("group")
+    table = groups.by_group(rows, CLASSES, GENDER).set_index("group")
     gap = groups.gaps(rows, CLASSES, GENDER).iloc[0]
     score = {}
     for name in ("female", "male"):
         part = rows[rows["speaker"].map(GENDER) == name]
         score[name] = audmetric.unweighted_average_recall(part["truth"], part["predicted"])
-        assert told.loc[name, "uar"] == pytest.approx(score[name], abs=1e-12)
-        assert told.loc[name, "wa"] == pytest.approx(audmetric.accuracy(part["truth"], part["predicted"]), abs=1e-12)
-        assert told.loc[name, "low"] < told.loc[name, "uar"] < told.loc[name, "high"]
-        assert told.loc[name, "speakers"] == 6
+        assert table.loc[name, "uar"] == pytest.approx(score[name], abs=1e-12)
+        assert table.loc[name, "wa"] == pytest.approx(audmetric.accuracy(part["truth"], part["predicted"]), abs=1e-12)
+        assert table.loc[name, "low"] < table.loc[name, "uar"] < table.loc[name, "high"]
+        assert table.loc[name, "speakers"] == 6
     assert gap["gap"] == pytest.approx(score["female"] - score["male"], abs=1e-12)
     assert (gap["group"], gap["other"], gap["speakers"]) == ("female", "male", 6)
 
 
-def test_a_planted_gap_is_found_and_no_other() -> None:
+def test_a_simulated_gap_is_found_and_no_other() -> None:
     found = groups.gaps(predictions({"female": 0.8, "male": 0.3}), CLASSES, GENDER).iloc[0]
     assert found["separable"]
     assert 0 < found["low"] < found["gap"] < found["high"]
@@ -52,7 +52,7 @@ def test_a_planted_gap_is_found_and_no_other() -> None:
     assert sum(bool(one["low"].iloc[0] <= 0 <= one["high"].iloc[0]) for one in alike) >= 18
 
 
-def test_the_bias_is_audmetrics_and_zero_for_twins() -> None:
+def test_the_bias_is_audmetrics_and_zero_for_equal_groups() -> None:
     rows = predictions({"female": 0.8, "male": 0.3})
     women = rows[rows["speaker"].map(GENDER) == "female"]
     twins = women.assign(speaker=women["speaker"] + "'", clip=women["clip"] + "'")
@@ -66,8 +66,8 @@ def test_the_bias_is_audmetrics_and_zero_for_twins() -> None:
     assert groups.bias(rows, CLASSES, GENDER)["m"] == pytest.approx(np.mean(apart), abs=1e-12)
 
 
-def test_a_class_that_one_group_lacks_makes_no_gap() -> None:
-    """Both groups know anger and neutral wholly; sadness, which women alone have, nobody knows."""
+def test_a_class_that_only_one_group_has_causes_no_gap() -> None:
+    """Anger and neutral are always right for both groups; sadness, which only women have, is always wrong."""
     rows = predictions({"female": 1.0, "male": 1.0})
     sad, women = rows["truth"] == "sadness", rows["speaker"].map(GENDER) == "female"
     rows.loc[sad, "predicted"] = "anger"
@@ -77,16 +77,16 @@ def test_a_class_that_one_group_lacks_makes_no_gap() -> None:
     assert groups.by_group(rows, CLASSES, GENDER)["uar"].tolist() == [pytest.approx(2 / 3), 1.0]
 
 
-def test_what_groups_speakers_is_a_factor_and_nothing_else() -> None:
+def test_only_columns_that_group_speakers_are_factors() -> None:
     table = pd.DataFrame(
         {
             "clip": range(24),
-            "speaker": np.repeat(PEOPLE, 2),
+            "speaker": np.repeat(SPEAKERS, 2),
             "sentence": ["a", "b"] * 12,
             "take": ["a"] * 24,
             "accent": np.repeat(["north"] * 5 + ["south"] * 6 + ["east"], 2),
             "age": np.repeat(np.arange(20.0, 44.0, 2.0), 2),
-            "gender": [GENDER[who] for who in np.repeat(PEOPLE, 2)],
+            "gender": [GENDER[who] for who in np.repeat(SPEAKERS, 2)],
             "loudness": ["loud", "soft"] * 12,
         }
     )
@@ -96,17 +96,17 @@ def test_what_groups_speakers_is_a_factor_and_nothing_else() -> None:
     assert "s1" not in found["gender"]
     assert found["age"]["s5"] == "31 or less"
     assert found["age"]["s6"] == "over 31"
-    assert set(found["accent"].values()) == {"north", "south"}, "one person makes no group"
+    assert set(found["accent"].values()) == {"north", "south"}, "one speaker is no group"
     assert groups.factors(table[["clip", "speaker", "sentence"]]) == {}
 
 
-def test_few_people_separate_nothing() -> None:
+def test_with_few_speakers_nothing_is_separable() -> None:
     assert groups.enough(4, 4)
     assert groups.enough(2, 8)
     assert not groups.enough(3, 3)
     assert not groups.enough(1, 100)
     rows = predictions({"female": 1.0, "male": 0.0})
-    few = rows[rows["speaker"].isin(PEOPLE[:4])]
+    few = rows[rows["speaker"].isin(SPEAKERS[:4])]
     assert not groups.gaps(few, CLASSES, GENDER)["separable"].iloc[0]
     alone = rows[rows["speaker"].isin(["s0", "s1"])]
     assert isnan(groups.by_group(alone, CLASSES, GENDER)["low"].iloc[0])

@@ -1,4 +1,4 @@
-"""A paper's figures are found under our names, with their corpus, whatever way they are written."""
+"""Published scores are read under our names, with their corpus, in every notation."""
 
 import pytest
 
@@ -10,11 +10,11 @@ LI = experiments.load("li2020")
 
 
 def test_figures_are_percent_or_fractions_and_deltas_follow() -> None:
-    told = {"uar test": 0.5745, "wa validation": 0.585, "wa mean": 0.3135, "mean ROC AUC": 0.71}
+    ours = {"uar test": 0.5745, "wa validation": 0.585, "wa mean": 0.3135, "mean ROC AUC": 0.71}
     percent = {"UA test": 57.45, "WA val": 58.5, "accuracy mean": 31.35, "mean ROC AUC": 0.71}
     fractions = {"uar test": 0.5745, "wa_dev": 0.585, "Accuracy mean": 0.3135, "mean ROC AUC": 0.71}
-    assert named(percent) == pytest.approx(told)
-    assert named(fractions) == pytest.approx(told)
+    assert named(percent) == pytest.approx(ours)
+    assert named(fractions) == pytest.approx(ours)
     assert named({"UA test": 60, "UA validation": 62})["uar delta"] == pytest.approx(-0.02)
 
 
@@ -29,15 +29,15 @@ def test_a_small_figure_beside_large_ones_is_percent_too() -> None:
     assert one.figures == {"uar delta": pytest.approx(-0.0023)}, "a model's tables have one unit"
 
 
-def test_a_delta_that_the_paper_gives_goes_before_the_difference() -> None:
-    told = named({"UA test": 60, "UA validation": 62, "UA delta": -1.9})
-    assert told["uar delta"] == pytest.approx(-0.019)
+def test_a_reported_delta_takes_precedence_over_the_difference() -> None:
+    table = named({"UA test": 60, "UA validation": 62, "UA delta": -1.9})
+    assert table["uar delta"] == pytest.approx(-0.019)
     first = published(LI, "emotion_only", RUN)
     assert first is not None
     assert first.figures["wa delta"] == pytest.approx(-0.0256), "the paper's own, not 55.92 - 58.50"
 
 
-def test_the_papers_tables_travel_with_the_experiment() -> None:
+def test_the_experiment_contains_the_tables_of_the_paper() -> None:
     table2 = published(LI, "MEnAN", RUN)
     assert table2 is not None
     assert (table2.corpus, table2.source) == ("IEMOCAP", "Li et al. 2020 on IEMOCAP")
@@ -63,7 +63,7 @@ def test_other_experiments_inherit_the_figures_with_their_corpus() -> None:
     assert inherited.corpus == "IEMOCAP"
 
 
-def test_of_several_corpora_that_of_the_run_is_taken_and_an_unnamed_one_is_the_papers_own() -> None:
+def test_of_several_corpora_the_corpus_of_the_run_is_taken() -> None:
     several = LI.model_copy(update={"reference": {"MEnAN": {"IEMOCAP": {"UA test": 60}, "CMU-MOSEI": {"UA test": 40}}}})
     assert published(several, "MEnAN", RUN, corpus="cmu_mosei").corpus == "CMU-MOSEI"  # type: ignore[union-attr]
     assert published(several, "MEnAN", RUN, corpus="emodb").corpus == "IEMOCAP"  # type: ignore[union-attr]

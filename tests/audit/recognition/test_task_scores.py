@@ -1,4 +1,4 @@
-"""Task scores are those of scikit-learn on pooled clips; homogeneity is statsmodels' test, seed by seed."""
+"""Task scores equal those of scikit-learn on pooled clips; homogeneity equals statsmodels' test for each seed."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def test_accuracy_of_a_task_over_speakers() -> None:
     assert task_scores(rows.iloc[:0]).empty
 
 
-def test_macro_f_is_that_of_pooled_clips(predicted) -> None:
+def test_macro_f_equals_that_of_pooled_clips(predicted) -> None:
     table = predicted({"a": 0.8}, seeds=1)
     found = macro_f(table, CLASSES).set_index("split")
     rows = table[table["split"] == "test"]
@@ -42,7 +42,7 @@ def test_macro_f_is_that_of_pooled_clips(predicted) -> None:
     assert found.loc["test", "f1_low"] < found.loc["test", "f1"] < found.loc["test", "f1_high"]
 
 
-def test_homogeneity_is_tested_seed_by_seed_and_not_pooled(predicted) -> None:
+def test_homogeneity_is_tested_for_each_seed(predicted) -> None:
     table = predicted({"a": 0.6, "b": 0.6, "c": 0.6}, splits=("test",))
     skewed = (table["model"] == "c") & (np.arange(len(table)) % 3 == 0)
     table.loc[skewed, "predicted"] = "sadness"

@@ -1,4 +1,4 @@
-"""A run is measured once a cell and a fold, taken up where it stopped, and unheard means: not one clip in training."""
+"""Each cell and fold of a run is measured once, an audit can continue, and unseen speakers have no training clip."""
 
 import json
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ def clips(**columns: object) -> pd.DataFrame:
 
 
 def planted() -> np.ndarray:
-    """Three of the dimensions tell the person, one the emotion."""
+    """(n, 6): three dimensions depend on the speaker, one on the emotion."""
     random = np.random.default_rng(0)
     X = random.normal(size=(len(SPEAKER), 6))
     X[:, :3] += 4 * random.normal(size=(PEOPLE, 3))[np.arange(len(SPEAKER)) // EACH]
@@ -44,7 +44,7 @@ def planted() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Fake:
-    """What `run_leakage` reads of a run."""
+    """The attributes of a run that `run_leakage` uses."""
 
     folder: Path
     values: dict[str, Any]
@@ -78,7 +78,7 @@ class Fake:
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    one = {"probes": ("nearest_mean",)}  # which probe reads is not asked here
+    one = {"probes": ("nearest_mean",)}  # the fastest probe is enough here
     monkeypatch.setattr(floors, "leakage", partial(leakage, **one))
     monkeypatch.setattr(module, "predict", partial(predict, **one))
 
@@ -99,7 +99,7 @@ def one(table: pd.DataFrame, **where: object) -> pd.Series:
     return table.iloc[0]
 
 
-def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
+def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     noise = np.random.default_rng(1).normal(size=(len(SPEAKER), 6)).astype(np.float32)
     inputs = Inputs({"inputs": {f"c{number}": row for number, row in enumerate(planted().astype(float))}})
     table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
@@ -109,8 +109,8 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     assert one(strongest, model="leaky", **read)["score"] > 0.9
     assert one(strongest, model="clean", **read)["low"] < 0.25 < one(strongest, model="clean", **read)["high"]
     assert one(strongest, model="leaky", **read | {"embedding": "main+leace"})["score"] < 0.6
-    unheard = one(strongest, model="leaky", **read | {"speakers": "unseen"})
-    assert (unheard["classes"], unheard["n"]) == (2, 2 * EACH)
+    unseen = one(strongest, model="leaky", **read | {"speakers": "unseen"})
+    assert (unseen["classes"], unseen["n"]) == (2, 2 * EACH)
     emotion = one(strongest, model="leaky", factor="emotion", embedding="main")
     assert (emotion["speakers"], emotion["n"]) == ("unseen", EACH)
     assert emotion["score"] > 0.85
@@ -136,7 +136,7 @@ def test_what_is_planted_is_found_heard_and_unheard_and_erased(make) -> None:
     assert one(means, model="leaky", measure="uar", role="measured", probe="strongest", **read)["score"] > 0.9
 
 
-def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_changed_embedding_is_measured_again(make, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make(one=planted(), two=planted()[:, ::-1].copy())
     first = run_leakage(run).table
     assert set(first["probe"]) == {"nearest_mean", "strongest", "cosine"}
@@ -156,7 +156,7 @@ def test_it_is_measured_once_and_again_where_an_embedding_changed(make, monkeypa
         run_leakage(run)
 
 
-def test_the_quick_part_stays_when_all_is_measured(make) -> None:
+def test_a_thorough_audit_keeps_the_rows_of_the_quick_one(make) -> None:
     run = make(one=planted())
     quick = run_leakage(run).table
     kept = json.loads((run.folder / "one" / KEPT).read_text())["quick"]
@@ -166,11 +166,11 @@ def test_the_quick_part_stays_when_all_is_measured(make) -> None:
     pd.testing.assert_frame_equal(run_leakage(run).table, table)
 
 
-def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:
+def test_a_speaker_with_training_clips_is_unseen_in_no_view() -> None:
     speakers = SPEAKER.copy()
     speakers[-EACH:] = "s0"  # the test speaker is among those of training, as `seen_speakers: true` allows
     found = [view for view in views(clips(speaker=speakers), "emotion", thorough=True) if view.seen == "unseen"]
-    assert found == []  # one stranger is left, in validation
+    assert found == []  # one unseen speaker is left, in validation: too few for a view
     for view in views(clips(), "emotion", thorough=True):
         train = set(SPEAKER[SPLIT == "train"])
         assert (set(view.speakers) <= train) == (view.seen == "seen") or view.factor != "speaker"
@@ -180,8 +180,11 @@ def test_a_heard_speaker_is_no_stranger_in_any_part() -> None:
                 assert not set(view.speakers[fitted]) & set(view.speakers[tested])
 
 
-def test_an_embedding_that_is_not_finite_names_its_cell(make) -> None:
+def test_an_embedding_that_is_not_finite_is_refused_with_its_cell(make) -> None:
     broken = planted()
     broken[3, 3] = np.nan
-    with pytest.raises(RunError, match="broken: the embedding 'main' is not finite"):
-        run_leakage(make(broken=broken))
+    run = make(broken=broken)
+    with pytest.raises(RunError) as caught:
+        run_leakage(run)
+    place = run.folder / "broken"
+    assert str(caught.value) == f"{place}: the embedding 'main' is not finite; train this cell again"

@@ -1,4 +1,4 @@
-"""Recalls of speakers: within a training their mean is the UAR, and a run's interval draws speakers, not folds."""
+"""Recalls of speakers: within a cell their mean is the UAR, and a run's interval resamples speakers, not folds."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ def test_the_mean_recall_is_the_uar_of_every_probe(leak: float) -> None:
 
 
 def people(folds: int, spread: float) -> pd.DataFrame:
-    """Each fold lacks the person of its number; a person has one recall in all of them."""
+    """Each fold lacks the speaker of its number. A speaker has the same recall in every fold."""
     each = 0.5 + spread * np.linspace(-1, 1, 10)
     rows = [
         {"fold": f, "seed": 0, "speaker": f"s{n}", "recall": each[n]} for f in range(folds) for n in range(10) if n != f
@@ -37,7 +37,7 @@ def people(folds: int, spread: float) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="seen", clips=9)
 
 
-def test_an_interval_over_speakers_is_that_of_their_means_and_more_folds_narrow_it_not() -> None:
+def test_an_interval_over_speakers_is_not_narrowed_by_more_folds() -> None:
     widths = []
     for folds in (2, 8):
         wide = recalls.by_fold(people(folds, 0.3))
@@ -50,7 +50,7 @@ def test_an_interval_over_speakers_is_that_of_their_means_and_more_folds_narrow_
     assert recalls.drawn(recalls.by_fold(people(3, 0.0))).std() == pytest.approx(0)
 
 
-def test_the_summary_of_a_run_takes_speakers_where_they_were_heard_and_known() -> None:
+def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:
     rows = [
         {"fold": fold, "seed": 0, "speakers": side, "score": 0.5, "low": 0.4, "high": 0.6}
         for fold in range(8)
@@ -59,8 +59,8 @@ def test_the_summary_of_a_run_takes_speakers_where_they_were_heard_and_known() -
     named = {"model": "a", "embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured"}
     more = {"measure": "uar", "chance": 0.1, "shuffled": 0.1, "p": 0.01, "n": 90, "classes": 9, "split": "clips"}
     table, units = pd.DataFrame(rows).assign(**named, **more), {fold: fold for fold in range(8)}
-    told = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")
-    assert (told.loc["seen", "interval"], told.loc["seen", "number"]) == ("speakers", 10)
-    assert told.loc["seen", "low"] < 0.4 < 0.6 < told.loc["seen", "high"]
-    assert told.loc["unseen", "interval"] == "training"  # eight folds of one score are one measurement
+    summary = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")
+    assert (summary.loc["seen", "interval"], summary.loc["seen", "number"]) == ("speakers", 10)
+    assert summary.loc["seen", "low"] < 0.4 < 0.6 < summary.loc["seen", "high"]
+    assert summary.loc["unseen", "interval"] == "training"  # eight folds of one score are one measurement
     assert leakage_summary(table, units).set_index("speakers").loc["seen", "interval"] == "training"

@@ -1,4 +1,4 @@
-"""Where people are heard in training, other clips of the same people test; embeddings are told apart by their tasks."""
+"""Seen speakers are tested on other clips of theirs, and the tasks of embeddings decide what is a target or a leak."""
 
 from functools import partial
 from types import SimpleNamespace
@@ -33,19 +33,19 @@ def strongest(run: Run) -> pd.DataFrame:
     return table[table["probe"] == "strongest"].set_index(["model", *ASKED, "measure"])["score"]
 
 
-def test_the_first_depth_reads_both_leaks_and_no_target(run: Run) -> None:
+def test_the_quick_depth_measures_both_leaks_and_no_target(run: Run) -> None:
     table = run.leakage
     assert table is not None
     read = {tuple(row) for row in table.loc[table["model"] == "multitask_64", ASKED].drop_duplicates().to_numpy()}
     emotions = {("speaker", factor, "seen", "measured") for factor in ("emotion", "emotion (balanced)")}
     assert read == {("emotion", "speaker", "seen", "measured"), *emotions}
     clips = run.clips
-    told = table[table["model"] == "multitask_64"]["split"]
-    assert told.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
+    splits = table[table["model"] == "multitask_64"]["split"]
+    assert splits.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
     assert clips["speaker"].nunique() == 8
 
 
-def test_the_leak_stands_beside_the_identity_floor_on_both_sets(strongest: "pd.Series[float]") -> None:
+def test_leak_and_identity_floor_are_ordered_on_both_sets(strongest: "pd.Series[float]") -> None:
     for factor in ("emotion", "emotion (balanced)"):
         leak = strongest["multitask_64", "speaker", factor, "seen", "measured", "f1"]
         none = strongest["alternating_64", "speaker", factor, "seen", "measured", "f1"]
@@ -57,7 +57,7 @@ def test_the_leak_stands_beside_the_identity_floor_on_both_sets(strongest: "pd.S
     assert strongest["baseline", "majority", "emotion (balanced)", "seen", "floor", "f1"] == pytest.approx(0.1)
 
 
-def test_balanced_clips_are_as_many_of_each_class(run: Run) -> None:
+def test_balanced_scores_take_equally_many_clips_of_each_class(run: Run) -> None:
     table = run.leakage
     assert table is not None
     row = table[(table["factor"] == "emotion (balanced)") & (table["model"] == "multitask_64")].iloc[0]
@@ -66,12 +66,11 @@ def test_balanced_clips_are_as_many_of_each_class(run: Run) -> None:
     assert f"{row['n']} of {len(test)} test clips, balanced" in row["split"]
 
 
-def test_what_was_said_is_what_was_scored(run: Run, strongest: "pd.Series[float]") -> None:
-    said = run_said(run)
-    assert set(said["model"]) == {"multitask_64", "alternating_64", "person_only", "baseline"}
-    for (model, embedding, factor), rows in said[said["probe"] == "strongest"].groupby(
-        ["model", "embedding", "factor"]
-    ):
+def test_the_kept_predictions_give_the_scores(run: Run, strongest: "pd.Series[float]") -> None:
+    predictions = run_said(run)
+    assert set(predictions["model"]) == {"multitask_64", "alternating_64", "person_only", "baseline"}
+    kept = predictions[predictions["probe"] == "strongest"]
+    for (model, embedding, factor), rows in kept.groupby(["model", "embedding", "factor"]):
         role = "floor" if model == "baseline" else "measured"
         score = f1_score(rows["truth"], rows["predicted"], average="macro", labels=sorted(rows["truth"].unique()))
         assert score == pytest.approx(strongest[model, embedding, factor, "seen", role, "f1"])
@@ -80,7 +79,7 @@ def test_what_was_said_is_what_was_scored(run: Run, strongest: "pd.Series[float]
 
 @pytest.mark.slow
 def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, monkeypatch) -> None:
-    one = {"probes": ("nearest_mean",)}  # which probe reads is not asked here
+    one = {"probes": ("nearest_mean",)}  # the fastest probe is enough here
     for module in (run_leakage_module, run_floors):
         monkeypatch.setattr(module, "predict", partial(leakage.predict, **one))
     monkeypatch.setattr(floors, "leakage", partial(leakage.leakage, **one))
@@ -98,7 +97,7 @@ def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, mo
     pd.testing.assert_frame_equal(run_leakage(run, thorough=True).table, table)
 
 
-def test_strangers_are_read_as_before_and_a_mixed_split_too() -> None:
+def test_views_of_disjoint_mixed_and_shared_speakers() -> None:
     people = np.repeat([f"s{number}" for number in range(5)], 8)
     parts = np.where(people == "s4", "test", np.where(people == "s3", "validation", "train"))
     clips = pd.DataFrame({"clip": [f"c{n}" for n in range(40)], "split": parts, "speaker": people})
@@ -109,52 +108,55 @@ def test_strangers_are_read_as_before_and_a_mixed_split_too() -> None:
     assert next((view.factor, view.seen) for view in views(mixed, "emotion", thorough=False)) == ("speaker", "seen")
     inside = next(iter(views(mixed, "emotion", thorough=False)))
     assert set(mixed["split"].iloc[inside.rows]) == {"train"}
-    heard = clips.assign(split=np.where(np.arange(40) % 8 < 3, "test", "train"))
-    found = {(view.factor, view.seen): view for view in views(heard, "emotion", thorough=False, always=True)}
+    shared = clips.assign(split=np.where(np.arange(40) % 8 < 3, "test", "train"))
+    found = {(view.factor, view.seen): view for view in views(shared, "emotion", thorough=False, always=True)}
     assert set(found) == {("speaker", "seen"), ("emotion", "seen")}
     for view in found.values():
         ((fitted, tested),) = view.division.parts
-        assert set(heard["split"].iloc[view.rows[fitted]]) == {"train"}
-        assert set(heard["split"].iloc[view.rows[tested]]) == {"test"}
+        assert set(shared["split"].iloc[view.rows[fitted]]) == {"train"}
+        assert set(shared["split"].iloc[view.rows[tested]]) == {"test"}
         assert set(view.speakers[tested]) <= set(view.speakers[fitted])
 
 
-def test_tasks_tell_targets_only_where_embeddings_have_several_names(run: Run, make_compared) -> None:
+def test_there_are_targets_only_if_embeddings_have_several_names(run: Run, make_compared) -> None:
     assert tasks(run)["multitask_64"] == {"emotion": frozenset({"emotion"}), "speaker": frozenset({"speaker"})}
-    told = targets(run)
-    assert is_target(told, "multitask_64", "speaker+leace", "speaker")
-    assert is_target(told, "multitask_64", "emotion", "emotion (balanced)")
-    assert not is_target(told, "multitask_64", "speaker", "emotion")
+    carried = targets(run)
+    assert is_target(carried, "multitask_64", "speaker+leace", "speaker")
+    assert is_target(carried, "multitask_64", "emotion", "emotion (balanced)")
+    assert not is_target(carried, "multitask_64", "speaker", "emotion")
     single: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
     assert tasks(single)["a"] == {"main": frozenset({"emotion"})}
     assert targets(single) == {}
     rows = pd.DataFrame({"embedding": ["speaker"] * 2, "factor": ["speaker"] * 2, "role": ["measured", "floor"]})
-    assert list(with_roles(rows, told, "multitask_64")["role"]) == ["target", "floor"]
+    assert list(with_roles(rows, carried, "multitask_64")["role"]) == ["target", "floor"]
     assert list(with_roles(rows, {}, "multitask_64")["role"]) == ["measured", "floor"]
 
 
-def test_the_plane_of_emotion_has_who_is_trained_for_it(run: Run, strongest: "pd.Series[float]") -> None:
+def test_the_tradeoff_has_only_models_trained_for_emotion(run: Run, strongest: "pd.Series[float]") -> None:
     systems = [(model, run, model) for model in ("multitask_64", "person_only")]
     predictions = run.predictions[run.predictions["split"] == "test"]
-    found, told = points(systems, predictions, factor="emotion")
+    found, sentences = points(systems, predictions, factor="emotion")
     assert [point.label for point in found] == ["multitask_64"]
     assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "seen", "measured", "uar"])
     assert found[0].chance == pytest.approx(0.25)
-    assert "not trained for it" in told[0]
-    speaker, said = points(systems, predictions)
+    assert sentences == [
+        "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
+        "not trained for emotion."
+    ]
+    speaker, sentences = points(systems, predictions)
     assert [point.label for point in speaker] == ["multitask_64"]
     assert speaker[0].score == found[0].score
-    assert "The speaker is what person_only is trained to tell, and no leak." in said
-    assert not any("measured before" in one or "not measured" in one for one in said)
+    assert "Trained to identify the speaker, which is then no leak: person_only." in sentences
+    assert not any("measured before" in one or "not measured" in one for one in sentences)
 
 
-def test_what_was_measured_of_strangers_is_not_taken_for_people_who_are_heard(run: Run) -> None:
+def test_rows_of_unseen_speakers_are_not_taken_for_seen_ones(run: Run) -> None:
     path = run.cells[0].folder / KEPT
     before = path.read_bytes()
     run_leakage(run)
     assert path.read_bytes() == before
-    told, (fold,) = targets(run), run.splits
-    strangers = fold | {"train": fold["train"] | {"speakers": ["s0"]}}
-    other = SimpleNamespace(folder=run.folder, splits=[strangers])
-    keys = {key_of_cell(one, run.cells[0], roles, 0) for one in (run, other) for roles in (told, {})}  # type: ignore[arg-type]
+    carried, (fold,) = targets(run), run.splits
+    unseen = fold | {"train": fold["train"] | {"speakers": ["s0"]}}
+    other = SimpleNamespace(folder=run.folder, splits=[unseen])
+    keys = {key_of_cell(one, run.cells[0], roles, 0) for one in (run, other) for roles in (carried, {})}  # type: ignore[arg-type]
     assert len(keys) == 4

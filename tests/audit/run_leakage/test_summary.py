@@ -1,4 +1,4 @@
-"""The mean over folds, an interval over those that are independent, and p-values merged whatever they share."""
+"""The mean over folds, an interval over units of folds, and p-values combined whatever their dependence."""
 
 import numpy as np
 import pandas as pd
@@ -7,8 +7,8 @@ import pytest
 from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.run_leakage.summary import FEWEST_UNITS, SUMMARY, fold_units, leakage_summary
 
-APART = {fold: fold for fold in range(20)}  # every fold trains on other people
-TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two take turns in validation and test
+APART = {fold: fold for fold in range(20)}  # every fold trains on other speakers
+TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two speakers take turns in validation and test
 
 
 def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def test_the_same_fold_twice_narrows_no_interval() -> None:
     assert (one["score"], one["low"], one["high"]) == pytest.approx((two["score"], two["low"], two["high"]))
 
 
-def test_with_fewer_than_five_folds_that_differ_the_interval_is_of_one_training() -> None:
+def test_of_fewer_than_five_units_the_interval_is_that_of_a_cell() -> None:
     for scores in ([[0.3], [0.5], [0.35], [0.45]], [[0.3], [0.5], [0.3], [0.5], [0.3], [0.5]]):
         found = leakage_summary(measured({"mlp": scores}), APART).iloc[0]
         assert found["interval"] == "training"
@@ -57,7 +57,7 @@ def test_with_fewer_than_five_folds_that_differ_the_interval_is_of_one_training(
     assert nothing.empty
 
 
-def test_folds_that_train_on_the_same_people_are_one_unit_and_the_interval_is_that_of_the_pairs() -> None:
+def test_folds_that_train_on_the_same_speakers_are_one_unit() -> None:
     """Twin folds are alike, not equal: their probes read one network, stopped at two epochs."""
     random = np.random.default_rng(0)
     pairs = random.normal(0.4, 0.05, 10)
@@ -71,7 +71,7 @@ def test_folds_that_train_on_the_same_people_are_one_unit_and_the_interval_is_th
     assert twins["high"] - twins["low"] > 1.25 * (apart["high"] - apart["low"])
 
 
-def test_units_are_those_of_people_and_of_equal_scores_together() -> None:
+def test_units_join_folds_of_one_training_set_and_of_equal_scores() -> None:
     scores = pd.DataFrame({"seed": [0.1, 0.2, 0.3, 0.3, 0.4, 0.5]}, index=[0, 1, 2, 3, 4, 5])
     assert fold_units(scores, APART).tolist() == [0, 1, 2, 2, 3, 4]
     assert len(set(fold_units(scores, TWINS).tolist())) == 3
@@ -80,24 +80,24 @@ def test_units_are_those_of_people_and_of_equal_scores_together() -> None:
     assert len(set(chained)) == 3
 
 
-def test_other_factors_measures_and_roles_are_asked_for_by_name() -> None:
+def test_other_factors_measures_and_roles_are_selected_by_name() -> None:
     table = measured({"strongest": [[0.4]] * 3})
     floor = table.assign(role="floor", factor="gender", measure="f1", model="baseline", score=0.2, seed=None, p=None)
     both = pd.concat([table, floor])
     assert leakage_summary(both, APART)["score"].tolist() == pytest.approx([0.4])
-    asked = leakage_summary(both, APART, factor="gender", measure="f1", role="floor")
-    assert (asked["model"].iloc[0], asked["score"].iloc[0]) == ("baseline", pytest.approx(0.2))
-    assert np.isnan(asked["p"].iloc[0])
+    floors = leakage_summary(both, APART, factor="gender", measure="f1", role="floor")
+    assert (floors["model"].iloc[0], floors["score"].iloc[0]) == ("baseline", pytest.approx(0.2))
+    assert np.isnan(floors["p"].iloc[0])
 
 
-def test_p_of_the_run_is_twice_the_mean_and_valid_however_trainings_depend() -> None:
+def test_p_of_a_run_is_twice_the_mean_and_valid_if_cells_depend() -> None:
     table = measured({"mlp": [[0.4]] * 6})
     assert leakage_summary(table.assign(p=[0.01, 0.02, 0.03, 0.01, 0.02, 0.03]), APART)["p"].iloc[0] == pytest.approx(
         0.04
     )
     assert leakage_summary(table.assign(p=0.7), APART)["p"].iloc[0] == 1
     random = np.random.default_rng(0)
-    for share in (0.0, 0.5, 1.0):  # of a training's p that all have in common
+    for share in (0.0, 0.5, 1.0):  # the share of the p-values that all cells have in common
         common, own = random.random((4000, 1)), random.random((4000, 10))
         merged = np.minimum(1, 2 * np.where(random.random((4000, 10)) < share, common, own).mean(1))
         assert (merged <= 0.05).mean() <= 0.055

@@ -1,4 +1,4 @@
-"""Findings: each is found where it was planted, and nowhere else; speakers against brute force."""
+"""Each finding is found if it is planted, and only then; shared speakers equal those of brute force."""
 
 import itertools
 
@@ -49,13 +49,13 @@ PLANTED = {
     "validation-overlap": (("0", "test", "c", "r", "joy", "s3"), "1 clip in validation and test: c (fold 0)"),
     "label-conflict": (
         ("0", "test", "a", "p", "fear", "s6"),
-        "1 clip or pair of clips under two labels: a (fear / joy)",
+        "1 clip or pair of clips with two labels: a (fear / joy)",
     ),
 }
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_what_is_planted_is_found(name):
+def test_a_planted_finding_is_found(name):
     row, text = PLANTED[name]
     findings, _ = found(split(*CLEAN, row))
     assert findings[name, "leak"].text == text
@@ -83,13 +83,15 @@ def test_speakers_and_sentences_are_those_of_brute_force():
             if one["sentence"] == other["sentence"]:
                 sentences.add((one["fold"], parts, one["speaker"], one["sentence"]))
     findings, _ = found(rows)
-    told = {(row["fold"], frozenset(row["splits"]), row["speaker"]) for row in findings["shared-speaker", "leak"].rows}
-    assert told == people
-    told = {
+    shared = {
+        (row["fold"], frozenset(row["splits"]), row["speaker"]) for row in findings["shared-speaker", "leak"].rows
+    }
+    assert shared == people
+    same = {
         (row["fold"], frozenset(row["splits"]), row["speaker"], row["sentence"])
         for row in findings["same-sentence", "leak"].rows
     }
-    assert told == sentences
+    assert same == sentences
 
 
 def test_twins_leak_across_parts_only():
@@ -134,7 +136,7 @@ def test_a_dialogue_may_validate_and_test_but_not_train(column):
 NAMED = ("fold", "split", "clip", "speaker", "listed", "named", "folder")
 
 
-def test_a_speaker_told_otherwise_is_a_leak_where_that_one_is_in_another_part():
+def test_a_conflict_with_a_speaker_of_another_part_is_a_leak():
     rows = [(str(0), part, f"{part}{n}", who, who, code, code) for part, who, code in _people() for n in range(3)]
     assert found(split(*rows, columns=NAMED))[0] == {}
     astray = (
@@ -145,36 +147,36 @@ def test_a_speaker_told_otherwise_is_a_leak_where_that_one_is_in_another_part():
         "one",
         "02",
         "01",
-    )  # in the table and folder of 01, under a name of 02, who is tested
+    )  # speaker 01 by table and folder, 02 by name; 02 is in test
     findings, _ = found(split(*rows, astray, columns=NAMED))
     assert findings["speaker-conflict", "leak"].rows[0]["clips"] == ["odd"]
-    beside = ("0", "test", "odd", "two", "two", "03", "02")  # 03 is tested too
+    beside = ("0", "test", "odd", "two", "two", "03", "02")  # 03 is in test too
     findings, _ = found(split(*rows, beside, columns=NAMED))
     assert set(findings) == {("speaker-conflict", "note")}
 
 
-def test_a_speaker_whom_one_place_tells_is_in_no_conflict_examined():
+def test_speaker_conflicts_are_not_examined_with_one_source():
     alone = [("0", "train", "a", "01", None, "01", None), ("0", "test", "b", "02", None, "02", None)]
     apart = [("0", "train", "a", "one", "one", None, None), ("0", "test", "b", "02", None, "02", None)]
     for rows in (alone, apart):
-        assert found(split(*rows, columns=NAMED))[1]["speaker-conflict"] == "speakers are told in one place only"
+        assert found(split(*rows, columns=NAMED))[1]["speaker-conflict"] == "speakers are known from one source only"
     twice = ("0", "test", "c", "02", None, "02", "02")
     assert "speaker-conflict" not in found(split(*alone, twice, columns=NAMED))[1]
 
 
-def test_name_and_folder_are_compared_where_the_table_tells_nobody():
+def test_name_and_folder_are_compared_if_the_table_has_no_speakers():
     rows = [("0", part, f"{part}{n}", code, None, code, code) for part, _, code in _people() for n in range(3)]
-    astray = ("0", "train", "odd", "01", None, "01", "02")  # a name of 01 in the folder of 02, who is tested
+    astray = ("0", "train", "odd", "01", None, "01", "02")  # a name of 01 in the folder of 02; 02 is in test
     findings, _ = found(split(*rows, astray, columns=NAMED))
     (row,) = findings["speaker-conflict", "leak"].rows
     assert (row["clips"], row["named"], row["folder"]) == (["odd"], "01", "02")
 
 
-def test_what_is_told_of_some_clips_is_examined_in_part():
+def test_a_column_with_missing_values_is_examined_in_part():
     *_, partly = examine(split(*CLEAN), None)
     assert partly == {}
     *_, partly = examine(split(*CLEAN, ("0", "test", "f", None, "joy", "s6")), None)
-    assert partly["shared-speaker"] == "5 of 6 clips whose speakers are told"
+    assert partly["shared-speaker"] == "5 of 6 clips whose speakers are known"
     assert set(partly) == {"shared-speaker", "same-sentence", "shared-sentence"}
 
 
@@ -182,7 +184,7 @@ def _people():
     return [("train", "one", "01"), ("test", "two", "02"), ("test", "three", "03"), ("validation", "four", "04")]
 
 
-def test_notes_tell_of_classes_and_sentences():
+def test_missing_classes_and_shared_sentences_are_notes():
     rows = [*CLEAN[:4], ("0", "test", "e", "t", "joy", "s1")]
     findings, _ = found(split(*rows))
     assert findings["missing-class", "note"].text == "no clip of anger in a test part (fold 0)"
@@ -191,7 +193,7 @@ def test_notes_tell_of_classes_and_sentences():
     assert ("missing-class", "note") not in found(split(*rows), classes=["joy"])[0]
 
 
-def test_people_of_two_corpora_are_two():
+def test_speakers_of_two_corpora_are_different():
     columns = ("fold", "split", "clip", "speaker", "corpus")
     rows = [("0", "train", "a", "01", "x"), ("0", "test", "b", "01", "y"), ("0", "test", "c", "y/02", "y")]
     assert found(split(*rows, columns=columns))[0] == {}
@@ -205,14 +207,14 @@ def test_people_of_two_corpora_are_two():
     )
 
 
-def test_what_nobody_tells_is_not_examined_and_equals_nothing():
+def test_missing_values_are_not_examined_and_not_equal():
     rows = [("0", "train", "a", None, None, None), ("0", "test", "b", None, None, None)]
     findings, lacking = found(split(*rows))
     assert findings == {}
     assert set(lacking) == {*LEAKS, *NOTES} - {"identical-audio", "near-duplicate", "test-statistics"}
 
 
-def test_every_name_is_put_into_words_of_bounded_length():
+def test_every_finding_has_a_sentence_of_bounded_length():
     assert set(NAMES) == {*LEAKS, *NOTES}
     for name in NAMES:
         rows = [

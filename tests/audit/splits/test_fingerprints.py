@@ -1,4 +1,4 @@
-"""Fingerprints: one recording is known again whatever was done to it, and nothing else is."""
+"""Fingerprints recognise a changed recording, and no other recording."""
 
 import av
 import numpy as np
@@ -14,7 +14,7 @@ RATE = 16_000
 
 
 def babble(seed, seconds=1.5):
-    """Noise in six bands, each with its own slow envelope: changing as speech does, never twice the same."""
+    """Noise in six bands, each with its own slow envelope: it changes as speech does, differently for each seed."""
     generator = np.random.default_rng(seed)
     count = round(seconds * RATE)
     sound = np.zeros(count)
@@ -42,13 +42,13 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_recording_is_known_again(change):
+def test_a_changed_recording_is_recognised(change):
     for seed in range(4):
         sound = babble(seed)
         assert similarity(printed(sound), printed(CHANGES[change](sound))) > SAME
 
 
-def test_the_first_look_finds_what_the_comparison_of_all_pairs_finds():
+def test_the_coarse_comparison_misses_no_pair():
     sounds = {f"{seed}": babble(seed) for seed in range(12)}
     for number, change in enumerate(CHANGES.values()):
         sounds[f"{number} changed"] = change(sounds[f"{number}"])
@@ -82,7 +82,7 @@ def test_similarity_is_symmetric_and_one_for_the_same():
 
 
 @pytest.mark.parametrize("sound", [np.zeros(0), np.zeros(RATE), np.full(RATE, 0.1), babble(0, 0.25)])
-def test_silence_and_what_is_too_short_have_no_fingerprint(sound):
+def test_silent_and_very_short_clips_have_no_fingerprint(sound):
     assert printed(sound) is None
 
 
@@ -100,8 +100,8 @@ def mp3(sound, path):
 
 
 @pytest.mark.recordings
-def test_speech_is_known_after_mp3_and_takes_of_one_sentence_are_two(emodb, tmp_path):
-    """Takes of three sentences by one speaker; `benchmarks/bench_duplicates.py` has all pairs, and 100 clips."""
+def test_speech_is_recognised_after_mp3_and_takes_are_different(emodb, tmp_path):
+    """Takes of three sentences by one speaker. `benchmarks/bench_duplicates.py` measures all pairs of 100 clips."""
     files = [file for file in emodb if file.match("03a0[145]*")]
     prints = {file.stem: printed(read_audio(file)) for file in files}
     assert len(prints) > 12

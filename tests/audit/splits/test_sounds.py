@@ -1,4 +1,4 @@
-"""Clips of one sound: by bytes, by samples, by fingerprint, and parts of one file."""
+"""Clips of one sound are found by bytes, by samples and by fingerprint, also as parts of one file."""
 
 import shutil
 import wave
@@ -10,7 +10,6 @@ import pytest
 import mien
 from mien.audit.splits import certificate, sounds
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared
 
 NAN = float("nan")
 
@@ -20,7 +19,7 @@ def write(path, samples, *, extra=b""):
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(samples.astype("<i2").tobytes())
-    if extra:  # another chunk behind the samples: other bytes, the same sound
+    if extra:  # another chunk after the samples: other bytes, the same sound
         path.write_bytes(path.read_bytes() + extra)
     return path
 
@@ -60,7 +59,7 @@ EXPECTED = {
 }
 
 
-def test_files_are_told_apart_by_what_they_share(folder):
+def test_twins_of_files_have_their_kind(folder):
     files = {path.stem: (path, NAN, NAN) for path in folder.glob("*.wav")}
     found = sounds.of_files(files)
     assert kinds(found) == EXPECTED
@@ -76,12 +75,12 @@ def test_parts_of_one_file_are_not_its_copies(folder):
     assert kinds(found) == {("again", "second"): "bytes"}
 
 
-def test_a_prepared_corpus_pays_once_and_tells_what_is_gone(folder, tmp_path):
+def test_a_prepared_corpus_keeps_fingerprints_and_reports_missing_files(folder, tmp_path):
     root = shutil.copytree(folder, tmp_path / "root")
     table = pd.DataFrame({"file": sorted(path.name for path in root.glob("*.wav"))})
     table.assign(speaker=table["file"].str[:2], emotion="anger").to_csv(root / "corpus.csv", index=False)
     mien.prepare("table", root, out=tmp_path / "prepared", features=[])
-    prepared = Prepared.open(tmp_path / "prepared")
+    prepared = Joined.open(tmp_path / "prepared")
     clips = list(prepared.table["clip"])
     (root / "other.wav").unlink()
     partly = sounds.of_prepared(prepared, clips)
@@ -93,7 +92,7 @@ def test_a_prepared_corpus_pays_once_and_tells_what_is_gone(folder, tmp_path):
     shutil.rmtree(root)
     kept = sounds.of_prepared(prepared, clips)
     assert kept.problems == []
-    assert len(kept.twins) == len(EXPECTED)  # without the samples, what was the same sounds the same
+    assert len(kept.twins) == len(EXPECTED)  # without the files, equal samples are found by fingerprint
     joined = Joined.open({"x": tmp_path / "prepared"})
     assert {(f"x/{one}", f"x/{other}") for one, other in EXPECTED} == set(
         kinds(sounds.of_prepared(joined, list(joined.table["clip"])))

@@ -1,4 +1,4 @@
-"""A contrast is a difference of pooled scores with its interval and one p; of nothing it says nothing."""
+"""A contrast is a difference of pooled scores with its interval and one p, and nan without shared speakers."""
 
 from functools import partial
 
@@ -26,15 +26,19 @@ def table(share: float, *, seed: int, people: int = 12, each: int = 20) -> BySpe
 def test_one_term_is_the_score_with_the_interval_of_the_scores() -> None:
     one = table(0.6, seed=0)
     found = contrast([Term(1.0, one, f1)])
-    score, drawn = float(f1(one.counts.sum(0))), resampled(one, "f1")
+    score, resamples = float(f1(one.counts.sum(0))), resampled(one, "f1")
     assert found.difference == pytest.approx(score)
-    ends = np.array(interval(drawn, 12)) + 2 * (score - drawn.mean())
+    ends = np.array(interval(resamples, 12)) + 2 * (score - resamples.mean())
     assert (found.low, found.high) == pytest.approx(ends)
-    assert abs(score - drawn.mean()) < 0.1 * (found.high - found.low), "where nothing is entangled there is no bias"
+    assert abs(score - resamples.mean()) < 0.1 * (found.high - found.low), "the bias is small if labels differ by clip"
 
 
 def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tuple[BySpeaker, BySpeaker]:
-    """What a probe says that calls each clip its person's own emotion of six but where it knows, and what that says."""
+    """The counts of a probe and of the identity floor, for speakers with two clips of each of six emotions.
+
+    The floor predicts one emotion for all clips of a speaker, `own`. The probe predicts the true emotion of a share of
+    the clips, about `knows`, and the floor's of the rest.
+    """
     clips = np.full(6, 2.0)
     floor = np.zeros((len(own), 6, 6))
     floor[np.arange(len(own)), :, own] = clips
@@ -45,8 +49,8 @@ def entangled(random: np.random.Generator, own: np.ndarray, knows: float) -> tup
     return BySpeaker(names, leak), BySpeaker(names, floor)
 
 
-def test_the_interval_of_an_identity_floor_holds_it_and_covers() -> None:
-    """With two of twelve people for each of six emotions the F of their emotions is above that of every draw."""
+def test_the_interval_of_an_identity_floor_includes_it_and_covers() -> None:
+    """With two of twelve speakers for each of six emotions the floor's F is above that of every resample."""
     random = np.random.default_rng(0)
     _, floor = entangled(random, np.arange(12) % 6, 0.0)
     score = float(f1(floor.counts.sum(0)))
@@ -63,16 +67,16 @@ def test_the_interval_of_an_identity_floor_holds_it_and_covers() -> None:
             "floor": [Term(1.0, floor, f1)],
             "above": [Term(1.0, leak, f1), Term(-1.0, floor, f1)],
         }.items():
-            told = contrast(terms)
-            assert told.low <= told.difference <= told.high
-            held[name] += told.low <= truth[name] <= told.high
+            result = contrast(terms)
+            assert result.low <= result.difference <= result.high
+            held[name] += result.low <= truth[name] <= result.high
         low, high = interval(resampled(floor, "f1"), 12)
         held["percentiles"] += low <= truth["floor"] <= high
     assert held["above"] >= 54
     assert held["floor"] >= 45 > 6 > held["percentiles"]
 
 
-def test_planted_differences_are_separable_and_nothing_is_not() -> None:
+def test_planted_differences_are_separable_and_equal_systems_are_not() -> None:
     better, worse = table(0.8, seed=1), table(0.4, seed=2)
     table_of = verdicts([contrast([Term(1.0, better, f1), Term(-1.0, worse, f1)])])
     assert bool(table_of["separable"].iloc[0])
@@ -107,7 +111,7 @@ def test_seeds_are_averaged_within_a_speaker() -> None:
     assert np.isnan(wa(np.zeros((2, 2))))
 
 
-def test_balanced_f1_is_that_of_an_even_set() -> None:
+def test_balanced_f1_is_that_of_a_balanced_set() -> None:
     counts = table(0.7, seed=3, people=1, each=4000).counts[0]
     even = counts / counts.sum(1, keepdims=True) * 1000
     assert balanced(f1)(counts) == pytest.approx(f1(even))
@@ -117,7 +121,7 @@ def test_balanced_f1_is_that_of_an_even_set() -> None:
     assert balanced(f1)(alone) == pytest.approx(2 / (4 * 5))
 
 
-def test_speakers_that_one_term_lacks_take_no_part() -> None:
+def test_speakers_that_one_term_lacks_are_left_out() -> None:
     one, other = table(0.9, seed=4), table(0.5, seed=5, people=3)
     found = contrast([Term(1.0, one, f1), Term(-1.0, other, f1)])
     alone = partial(contrast, [Term(1.0, BySpeaker(one.speakers[:3], one.counts[:3]), f1), Term(-1.0, other, f1)])

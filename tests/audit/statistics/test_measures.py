@@ -1,4 +1,4 @@
-"""Scores equal those of scikit-learn and audmetric; intervals and p equal brute force, and hold under the null."""
+"""Scores equal those of scikit-learn and audmetric; intervals and p equal brute force, and hold at chance level."""
 
 import audmetric
 import numpy as np
@@ -19,26 +19,26 @@ def clips(n: int = 400, K: int = 5, right: float = 0.4, speakers: int = 10, seed
     return truth, predicted, random.integers(0, speakers, n)
 
 
-def rows(*given, **asked) -> dict:
-    return {row["measure"]: row for row in score_rows(*given, **asked)}
+def rows(*predictions, **settings) -> dict:
+    return {row["measure"]: row for row in score_rows(*predictions, **settings)}
 
 
 def test_scores_are_those_of_scikit_learn_and_audmetric() -> None:
     truth, predicted, speakers = clips()
     shuffled = np.random.default_rng(1).permutation(predicted)
     found = rows(truth, predicted, shuffled, speakers)
-    for name, said in (("score", predicted), ("shuffled", shuffled)):
-        assert found["uar"][name] == pytest.approx(balanced_accuracy_score(truth, said), abs=1e-12)
-        assert found["uar"][name] == pytest.approx(audmetric.unweighted_average_recall(truth, said), abs=1e-12)
-        assert found["accuracy"][name] == pytest.approx(accuracy_score(truth, said), abs=1e-12)
-        assert found["f1"][name] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-12)
+    for name, classes in (("score", predicted), ("shuffled", shuffled)):
+        assert found["uar"][name] == pytest.approx(balanced_accuracy_score(truth, classes), abs=1e-12)
+        assert found["uar"][name] == pytest.approx(audmetric.unweighted_average_recall(truth, classes), abs=1e-12)
+        assert found["accuracy"][name] == pytest.approx(accuracy_score(truth, classes), abs=1e-12)
+        assert found["f1"][name] == pytest.approx(f1_score(truth, classes, average="macro"), abs=1e-12)
     assert found["uar"]["chance"] == 1 / 5
     assert found["accuracy"]["chance"] == np.bincount(truth).max() / 400
     assert {(row["n"], row["classes"]) for row in found.values()} == {(400, 5)}
     assert np.isnan([found["accuracy"]["p"], found["f1"]["p"], found["uar"]["p_corrected"]]).all()
 
 
-def test_chance_is_what_guesses_get_and_counts_classes_without_test_clips() -> None:
+def test_chance_is_the_score_of_uniform_guesses_over_all_classes() -> None:
     random = np.random.default_rng(0)
     truth = random.choice(4, 60_000, p=[0.6, 0.2, 0.15, 0.05])
     found = rows(truth, random.integers(0, 6, 60_000), truth, None, kinds=6)
@@ -47,10 +47,10 @@ def test_chance_is_what_guesses_get_and_counts_classes_without_test_clips() -> N
     assert (found["uar"]["chance"], found["uar"]["classes"]) == (1 / 6, 6)
 
 
-def test_draws_of_speakers_are_those_of_a_loop() -> None:
+def test_resamples_of_speakers_are_those_of_a_loop() -> None:
     truth, predicted, speakers = clips(speakers=7)
-    drawn, count = measures.draws(truth, predicted, speakers, 5, seed=0)
-    assert (count, len(drawn["uar"])) == (7, DRAWS)
+    resamples, count = measures.draws(truth, predicted, speakers, 5, seed=0)
+    assert (count, len(resamples["uar"])) == (7, DRAWS)
     random = np.random.default_rng(3)
     loop = []
     for _ in range(80):
@@ -58,18 +58,18 @@ def test_draws_of_speakers_are_those_of_a_loop() -> None:
         a, b = truth[taken], predicted[taken]
         loop.append([balanced_accuracy_score(a, b), accuracy_score(a, b), f1_score(a, b, average="macro")])
     for values, measure in zip(np.array(loop).T, measures.PROBED, strict=True):
-        assert drawn[measure].mean() == pytest.approx(values.mean(), abs=4 * values.std() / 9)
-        assert drawn[measure].std() == pytest.approx(values.std(), rel=0.25)
+        assert resamples[measure].mean() == pytest.approx(values.mean(), abs=4 * values.std() / 9)
+        assert resamples[measure].std() == pytest.approx(values.std(), rel=0.25)
 
 
-def test_where_speakers_are_the_classes_they_are_drawn_with_their_scores() -> None:
+def test_speakers_who_are_the_classes_are_resampled_with_their_scores() -> None:
     truth = np.arange(240) // 30
-    predicted = np.where(truth < 4, truth, (truth + 1) % 8)  # four are always named, four never
+    predicted = np.where(truth < 4, truth, (truth + 1) % 8)  # four are always right, four never
     found = rows(truth, predicted, predicted, truth)["uar"]
-    drawn, count = measures.draws(truth, predicted, truth, 8, seed=0)
+    resamples, count = measures.draws(truth, predicted, truth, 8, seed=0)
     assert (found["score"], count) == (0.5, 8)
-    assert drawn["uar"].std() == pytest.approx(0.5 / np.sqrt(8), rel=0.05)  # as a mean of eight
-    np.testing.assert_allclose(drawn["uar"], drawn["accuracy"])  # equal classes
+    assert resamples["uar"].std() == pytest.approx(0.5 / np.sqrt(8), rel=0.05)  # as a mean of eight
+    np.testing.assert_allclose(resamples["uar"], resamples["accuracy"])  # equal classes
     assert found["low"] < 0.15
     assert found["high"] > 0.85
 
@@ -78,15 +78,15 @@ def test_macro_f_counts_predicted_classes_that_no_clip_has() -> None:
     truth, predicted, speakers = clips()
     predicted[:40] = 6
     expected = f1_score(truth, predicted, average="macro")
-    for clusters in (speakers, None, truth):  # speakers, clips and classes are drawn
+    for clusters in (speakers, None, truth):  # speakers, clips and classes are resampled
         found = rows(truth, predicted, predicted, clusters, kinds=7)["f1"]
         assert found["score"] == pytest.approx(expected, abs=1e-12)
         assert found["low"] < expected < found["high"]
-        drawn, _ = measures.draws(truth, predicted, clusters, 7, seed=0)
-        assert drawn["f1"].mean() == pytest.approx(expected, abs=0.01)
+        resamples, _ = measures.draws(truth, predicted, clusters, 7, seed=0)
+        assert resamples["f1"].mean() == pytest.approx(expected, abs=0.01)
 
 
-def test_of_fewer_than_five_speakers_clips_are_drawn_and_told() -> None:
+def test_with_fewer_than_five_speakers_clips_are_resampled() -> None:
     truth, predicted, _ = clips(n=300, K=2)
     found = rows(truth, predicted, predicted, truth)
     assert {row["split"] for row in found.values()} == {"interval over clips"}
@@ -96,26 +96,26 @@ def test_of_fewer_than_five_speakers_clips_are_drawn_and_told() -> None:
     assert many["uar"]["split"] == "interval over recordings"
 
 
-def test_speakers_trade_labels_and_where_they_are_read_clips_or_recordings_do() -> None:
+def test_p_is_from_exchanging_labels_of_the_right_units() -> None:
     truth, predicted, speakers = clips(right=0.06)
     for clusters, blocks, trading in (
         (speakers, speakers, speakers),
         (None, None, None),
         (truth, None, None),
-        (truth, speakers, None),  # a recording of several people
+        (truth, speakers, None),  # a recording with several speakers
         (truth, np.arange(400) // 2 * 5 + truth, np.arange(400) // 2 * 5 + truth),
     ):
         found = rows(truth, predicted, predicted, clusters, blocks=blocks)["uar"]["p"]
         assert found == permutation_p(truth, predicted, trading)
 
 
-def test_of_many_clips_the_interval_is_fast() -> None:
+def test_the_interval_over_many_clips_is_fast() -> None:
     truth, predicted, speakers = clips(n=60_000, K=100, speakers=100)
     assert rows(truth, predicted, predicted, speakers)["uar"]["low"] > 0.39
 
 
-def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
-    """Speakers prefer answers of their own, so clips of one are alike; a bootstrap over clips would be too narrow."""
+def test_at_chance_p_is_uniform_and_the_interval_includes_chance() -> None:
+    """Each speaker has a preferred prediction, so a bootstrap over clips would be too narrow."""
     held, p = [], []
     for seed in range(40):
         random = np.random.default_rng(seed)
@@ -130,7 +130,7 @@ def test_under_the_null_p_is_uniform_and_the_interval_holds_chance() -> None:
     assert np.mean(np.array(p) <= 0.2) == pytest.approx(0.2, abs=0.15)
 
 
-def test_cross_fitted_predictions_are_worth_less(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cross_fitting_widens_intervals_and_raises_p(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, predicted, speakers = clips(right=0.06)
     shuffled = np.random.default_rng(1).permutation(predicted)
     for clusters in (speakers, None):
@@ -141,13 +141,13 @@ def test_cross_fitted_predictions_are_worth_less(monkeypatch: pytest.MonkeyPatch
         assert once["p"] < twice["p"] < 0.5
     with monkeypatch.context() as patch:
         patch.setattr(measures, "FEW_CELLS", 3)
-        assert np.isnan(rows(truth, predicted, shuffled, None)["uar"]["low"]), "too many kinds of clips to draw from"
+        assert np.isnan(rows(truth, predicted, shuffled, None)["uar"]["low"]), "too many pairs to resample"
     alone = rows(truth, predicted, shuffled, truth)["uar"]
-    assert rows(truth, predicted, shuffled, truth, crossed=True)["uar"]["low"] == alone["low"]  # classes are drawn
+    assert rows(truth, predicted, shuffled, truth, crossed=True)["uar"]["low"] == alone["low"]  # classes are resampled
 
 
 @pytest.mark.parametrize("kinds", [2, 3, 6])
-def test_the_factor_of_crossing_counts_the_linear_part_of_a_decision_twice(kinds: int) -> None:
+def test_crossing_counts_the_linear_part_of_a_decision_twice(kinds: int) -> None:
     logits = np.random.default_rng(0).normal(size=(200_000, kinds))
     right = (logits.argmax(1) == 0).astype(float)
     explained = LinearRegression().fit(logits, right).score(logits, right)
@@ -155,21 +155,19 @@ def test_the_factor_of_crossing_counts_the_linear_part_of_a_decision_twice(kinds
     assert measures.crossing(1) == 1
 
 
-def test_where_nothing_is_read_cross_fitted_scores_vary_as_much_as_the_widened_interval_tells(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Nearest class means over five parts of speakers; the interval of a bootstrap alone is too narrow for them."""
+def test_the_widened_interval_covers_cross_fitted_scores_at_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearest class means, cross-fitted over five parts of speakers. The plain bootstrap interval is too narrow."""
     monkeypatch.setattr(permutation, "PERMUTATIONS", 9)
     speaker = np.repeat(np.arange(20), 4)
     gender, part, table = speaker % 2, speaker // 2 % 5, []
     for seed in range(150):
         random = np.random.default_rng(seed)
         X = random.normal(size=(20, 8))[speaker] + random.normal(size=(80, 8))
-        said = np.empty(80, np.int64)
-        for asked in range(5):
-            means = np.stack([X[(part != asked) & (gender == kind)].mean(0) for kind in range(2)])
-            said[part == asked] = (X[part == asked] @ means.T - (means**2).sum(1) / 2).argmax(1)
-        found = rows(gender, said, said, speaker, blocks=speaker, crossed=True)["uar"]
+        predicted = np.empty(80, np.int64)
+        for tested in range(5):
+            means = np.stack([X[(part != tested) & (gender == kind)].mean(0) for kind in range(2)])
+            predicted[part == tested] = (X[part == tested] @ means.T - (means**2).sum(1) / 2).argmax(1)
+        found = rows(gender, predicted, predicted, speaker, blocks=speaker, crossed=True)["uar"]
         table.append([found["score"], found["low"], found["high"]])
     score, low, high = np.array(table).T
     narrow_low, narrow_high = (score + (end - score) / measures.crossing(2) for end in (low, high))

@@ -1,4 +1,4 @@
-"""p equals brute force, is rare where labels only go with speakers, and finds what is planted."""
+"""p equals brute force, is seldom low if labels depend on speakers alone, and is low for planted labels."""
 
 from itertools import permutations
 
@@ -29,7 +29,7 @@ def test_p_is_the_share_of_all_permutations() -> None:
     assert permutation_p(np.ones(4, int), np.ones(4, int), None) == 1
 
 
-def test_labels_of_whole_speakers_trade_places_as_wholes() -> None:
+def test_labels_of_whole_speakers_are_exchanged_as_wholes() -> None:
     speakers = np.repeat(np.arange(6), [5, 9, 4, 12, 7, 3])
     gender = np.array([0, 1, 0, 1, 1, 0])
     truth = gender[speakers]
@@ -49,11 +49,11 @@ def test_labels_of_whole_speakers_trade_places_as_wholes() -> None:
     assert {tuple(each) for each in labels[:, np.unique(speakers, return_index=True)[1]]} <= set(permutations(gender))
 
 
-def test_other_labels_trade_by_the_speaker_and_within_it() -> None:
-    """Speakers with as many clips: every way to give each the labels of another, in every order, is as frequent."""
+def test_other_labels_are_exchanged_between_and_within_speakers() -> None:
+    """With equally many clips of each speaker, every exchange of labels in every order is equally frequent."""
     y, speakers = np.array([0, 1, 2, 2]), np.array([5, 7, 5, 7]) // 7
-    drawn, counts = np.unique(traded(y, speakers, 8000, np.random.default_rng(0)), axis=0, return_counts=True)
-    assert sorted(map(tuple, drawn)) == sorted(
+    labelings, counts = np.unique(traded(y, speakers, 8000, np.random.default_rng(0)), axis=0, return_counts=True)
+    assert sorted(map(tuple, labelings)) == sorted(
         (first[0], second[0], first[1], second[1])
         for one, other in (((0, 2), (1, 2)), ((1, 2), (0, 2)))
         for first in (one, one[::-1])
@@ -61,8 +61,7 @@ def test_other_labels_trade_by_the_speaker_and_within_it() -> None:
     )
     np.testing.assert_allclose(counts, 1000, atol=5 * np.sqrt(1000))
     sizes = np.repeat(np.arange(3), [2, 4, 8])
-    told = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
-    for labels in traded(told, sizes, 30, np.random.default_rng(1)):
+    for labels in traded(np.arange(14), sizes, 30, np.random.default_rng(1)):
         from_whom = [np.unique(sizes[labels[sizes == one]]) for one in range(3)]
         assert sorted(int(each.item()) for each in from_whom) == [0, 1, 2], "each speaker has labels of one"
         for one in range(3):
@@ -71,20 +70,20 @@ def test_other_labels_trade_by_the_speaker_and_within_it() -> None:
 
 
 def nearest(X: np.ndarray, y: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Nearest class means, each part by what the others tell."""
-    said = np.empty(len(y), np.int64)
-    for asked in np.unique(part):
-        kinds = np.unique(y[part != asked])
-        means = np.stack([X[(part != asked) & (y == kind)].mean(0) for kind in kinds])
-        said[part == asked] = kinds[(X[part == asked] @ means.T - (means**2).sum(1) / 2).argmax(1)]
-    return said
+    """Predictions of nearest class means; each part is predicted from the others."""
+    predicted = np.empty(len(y), np.int64)
+    for tested in np.unique(part):
+        kinds = np.unique(y[part != tested])
+        means = np.stack([X[(part != tested) & (y == kind)].mean(0) for kind in kinds])
+        predicted[part == tested] = kinds[(X[part == tested] @ means.T - (means**2).sum(1) / 2).argmax(1)]
+    return predicted
 
 
 @pytest.mark.parametrize(("kinds", "entangled"), [(2, 1.0), (4, 0.0), (4, 0.5), (2, 0.5), (4, 0.9)])
-def test_what_tells_people_is_not_taken_for_what_tells_labels(
+def test_predictions_that_follow_the_speaker_are_not_significant(
     kinds: int, entangled: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Labels go with speakers, all but a flipped clip or a share of them; the embedding tells speakers and no more."""
+    """Most labels depend on the speaker, and the embedding depends on the speaker alone."""
     monkeypatch.setattr(permutation, "PERMUTATIONS", 199)
     speaker, p = np.repeat(np.arange(20), 12), {"nothing": [], "planted": [], "freely": []}
     for seed in range(60):
@@ -93,33 +92,33 @@ def test_what_tells_people_is_not_taken_for_what_tells_labels(
         y = np.where(random.random(240) < entangled, liked, random.integers(0, kinds, 240))
         y[seed] = (y[seed] + 1) % kinds
         X = 1.5 * random.normal(size=(20, 8))[speaker] + random.normal(size=(240, 8))
-        said, part = nearest(X, y, speaker % 5), {"shrink": crossing(kinds), "seed": seed}
-        p["nothing"].append(permutation_p(y, said, speaker, **part))
-        p["freely"].append(permutation_p(y, said, None, **part))
+        predicted, part = nearest(X, y, speaker % 5), {"shrink": crossing(kinds), "seed": seed}
+        p["nothing"].append(permutation_p(y, predicted, speaker, **part))
+        p["freely"].append(permutation_p(y, predicted, None, **part))
         p["planted"].append(permutation_p(y, nearest(X + 4 * np.eye(8)[y], y, speaker % 5), speaker, **part))
     found = {way: np.mean(np.array(values) <= 0.05) for way, values in p.items()}
     assert found["nothing"] <= 0.12
     assert found["planted"] > 0.9
-    assert found["freely"] > 0.12 or entangled < 0.9, "clips that trade freely find what is not there"
+    assert found["freely"] > 0.12 or entangled < 0.9, "p from permuting clips freely is too low"
 
 
-def test_of_very_many_clips_fewer_permutations_are_made_and_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_p_of_very_many_clips_takes_fewer_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
     truth, predicted = clips(n=2000, K=4, right=0.01)
     speakers = np.random.default_rng(1).integers(0, 30, 2000)
-    drawn = permutation_p(truth, predicted, speakers)
+    expected = permutation_p(truth, predicted, speakers)
     monkeypatch.setattr(permutation, "LABELS", 600 * 2000)
-    assert permutation_p(truth, predicted, speakers) == pytest.approx(drawn, abs=0.06)
+    assert permutation_p(truth, predicted, speakers) == pytest.approx(expected, abs=0.06)
     assert permutation_p(truth, truth, speakers) == 1 / 601
     monkeypatch.setattr(permutation, "LABELS", 0)
     assert permutation_p(truth, truth, speakers) == 1 / (1 + permutation.FEWEST)
 
 
-def test_p_of_many_clips_is_the_same_by_the_normal_law(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_p_of_many_clips_is_that_of_the_normal_approximation(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed, shrink in ((0, 1.0), (2, 1.0), (2, np.sqrt(2))):
         truth, predicted = clips(n=2000, K=6, right=0.012 * seed, seed=seed)
-        drawn = permutation_p(truth, predicted, None, shrink=shrink)
+        expected = permutation_p(truth, predicted, None, shrink=shrink)
         with monkeypatch.context() as patch:
             patch.setattr(permutation, "EXACT", 100)
-            assert permutation_p(truth, predicted, None, shrink=shrink) == pytest.approx(drawn, abs=0.03)
+            assert permutation_p(truth, predicted, None, shrink=shrink) == pytest.approx(expected, abs=0.03)
     truth, predicted = clips(n=60_000, K=100)
     assert permutation_p(truth, predicted, None) == 1 / 2001

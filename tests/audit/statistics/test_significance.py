@@ -1,4 +1,4 @@
-"""Every test equals its oracle (scipy, statsmodels, a formula written out), and holds its level where nothing is."""
+"""Every test equals its oracle (scipy, statsmodels or a formula), and keeps its level under the null hypothesis."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ EXACT = {"rel": 1e-10, "abs": 1e-12}
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_holm_is_that_of_statsmodels_and_leaves_out_what_is_no_test(seed: int) -> None:
+def test_holm_is_that_of_statsmodels_and_leaves_out_nan(seed: int) -> None:
     p = np.random.default_rng(seed).beta(0.3, 1, (4, 3)).round(2)  # rounded: there are ties
     assert holm(p).ravel() == pytest.approx(multipletests(p.ravel(), method="holm")[1], **EXACT)
     gap = p.copy()
@@ -47,7 +47,7 @@ def test_wilcoxon_is_exact_with_ties_and_zeros(alternative) -> None:
         )
 
 
-def test_the_corrected_resampled_t_is_the_formula_and_the_plain_t_where_nothing_is_shared() -> None:
+def test_the_corrected_resampled_t_is_the_formula() -> None:
     x = np.random.default_rng(3).normal(0.02, 0.05, 30)
     mean = sum(x) / 30
     variance = sum((value - mean) ** 2 for value in x) / 29
@@ -59,7 +59,7 @@ def test_the_corrected_resampled_t_is_the_formula_and_the_plain_t_where_nothing_
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_stuart_maxwell_is_that_of_statsmodels_with_and_without_empty_classes(seed: int) -> None:
+def test_stuart_maxwell_is_that_of_statsmodels(seed: int) -> None:
     table = np.random.default_rng(seed).integers(1, 40, (5, 5))
     oracle = SquareTable(table, shift_zeros=False).homogeneity("stuart_maxwell").pvalue
     assert stuart_maxwell(table) == pytest.approx(oracle, **EXACT)
@@ -69,7 +69,7 @@ def test_stuart_maxwell_is_that_of_statsmodels_with_and_without_empty_classes(se
     assert stuart_maxwell(wide) == pytest.approx(oracle, **EXACT)
 
 
-def test_stuart_maxwell_of_two_groups_never_confused_adds_their_statistics() -> None:
+def test_stuart_maxwell_adds_groups_that_are_never_confused() -> None:
     first, second = np.array([[5, 9], [3, 4]]), np.array([[2, 8, 1], [3, 7, 2], [6, 5, 1]])
     table = np.zeros((5, 5))
     table[:2, :2], table[2:, 2:] = first, second
@@ -87,7 +87,7 @@ def test_mcnemar_is_that_of_statsmodels(share: float) -> None:
     assert mcnemar(first, second) == pytest.approx(mcnemar_oracle(table, exact=True).pvalue, **EXACT)
 
 
-def test_what_is_the_same_gives_one_and_what_is_not_there_nan() -> None:
+def test_p_of_equal_systems_is_one_and_p_without_pairs_is_nan() -> None:
     same, none = np.zeros(8), np.array([])
     assert paired_t(same) == wilcoxon(same) == corrected_resampled_t(same, 0.1) == 1
     assert stuart_maxwell(np.diag([3, 0, 4])) == mcnemar(np.ones(4, bool), np.ones(4, bool)) == 1
@@ -98,7 +98,7 @@ def test_what_is_the_same_gives_one_and_what_is_not_there_nan() -> None:
     assert paired_t(np.full(5, -0.25)) == 1
 
 
-def test_tests_hold_their_level_where_nothing_is_and_find_what_is_there() -> None:
+def test_tests_keep_their_level_and_find_planted_differences() -> None:
     random = np.random.default_rng(1)
     for shift, least, most in ((0.0, 0.0, 0.08), (1.5, 0.9, 1.0)):
         x = random.normal(shift, 1.0, (200, 10))

@@ -1,4 +1,4 @@
-"""RAVDESS with its table of facial action units: whose row a clip has, and what damaged rows do."""
+"""RAVDESS with its table of facial action units: which row a clip gets, and how damaged rows are listed."""
 
 import pandas as pd
 import pytest
@@ -16,16 +16,16 @@ def with_units(root, *rows, head=HEAD):
     return read("ravdess", root)
 
 
-def told(found):
+def problems(found):
     return list(found.problems.itertuples(index=False, name=None))
 
 
-def test_every_clip_of_a_performance_has_its_row_behind_the_other_columns(corpus, tmp_path):
+def test_every_clip_of_a_performance_gets_its_row(corpus, tmp_path):
     root = corpus("ravdess")
     (root / "Actor_01" / "01-01-05-02-01-01-01.mp4").touch()
     before = read("ravdess", root).table
     found = with_units(root, "01-01-05-02-01-01-01,0.25,0,110", "02-01-04-01-01-01-02,2,1,98")
-    assert told(found) == []
+    assert problems(found) == []
     assert list(found.table) == [*before, "AU01_r", "AU45_c"]
     assert_frame_equal(found.table[list(before)], before)
     units = found.table.set_index("clip")[["AU01_r", "AU45_c"]]
@@ -33,12 +33,12 @@ def test_every_clip_of_a_performance_has_its_row_behind_the_other_columns(corpus
     for clip in ("01-01-05-02-01-01-01", "03-01-05-02-01-01-01"):
         assert units.loc[clip].tolist() == [0.25, 0.0]
     assert units.loc["03-01-04-01-01-01-02"].tolist() == [2.0, 1.0]
-    assert units.loc["03-01-01-01-02-02-01"].isna().all(), "who has no row has no values"
+    assert units.loc["03-01-01-01-02-02-01"].isna().all(), "a clip without a row has no values"
     found.table.to_csv(tmp_path / "kept.csv", index=False)
     assert_frame_equal(typed(read_table(tmp_path / "kept.csv")), found.table)
 
 
-def test_damaged_rows_are_listed_and_passed_over(corpus):
+def test_damaged_rows_are_listed_and_ignored(corpus):
     found = with_units(
         corpus("ravdess"),
         "01-01-05-02-01-01-01,0.25,0.5,1",
@@ -49,17 +49,17 @@ def test_damaged_rows_are_listed_and_passed_over(corpus):
         "01-01-06-01-01-01-02,1,0.5,1",
         "01-01-06-01-01-01-24,1,0.5,1",
     )
-    assert [problem for _, problem in told(found)] == [
-        "row 3: the performance of 02-01-05-02-01-01-01 is told already, passed over",
-        "row 4: AU01_r of 01-01-01-01-02-02-01 is no number, passed over",
-        "row 5: AU01_r of 01-01-04-01-01-01-02 is no number, passed over",
-        "row 6: '01-01-09-01-01-01-02' is no name of RAVDESS, passed over",
-        "row 7: there is no recording of 01-01-06-01-01-01-02, passed over",
-    ], "the last row is of an actor who is not here at all"
+    assert [problem for _, problem in problems(found)] == [
+        "row 3: the performance of 02-01-05-02-01-01-01 has a row already, ignored",
+        "row 4: AU01_r of 01-01-01-01-02-02-01 is not a number, ignored",
+        "row 5: AU01_r of 01-01-04-01-01-01-02 is not a number, ignored",
+        "row 6: '01-01-09-01-01-01-02' is not a name of RAVDESS, ignored",
+        "row 7: there is no recording of 01-01-06-01-01-01-02, ignored",
+    ], "the last row is of an actor without any clip"
     assert found.table.set_index("clip")["AU01_r"].dropna().to_dict() == {"03-01-05-02-01-01-01": 0.25}
 
 
-def test_without_a_row_that_can_be_used_the_table_is_as_without_the_file(corpus):
+def test_without_a_usable_row_the_table_is_as_without_the_file(corpus):
     root = corpus("ravdess")
     before = read("ravdess", root).table
     assert_frame_equal(with_units(root, "01-01-05-02-01-01-01,inf,0.5,1").table, before)
@@ -67,12 +67,14 @@ def test_without_a_row_that_can_be_used_the_table_is_as_without_the_file(corpus)
 
 @pytest.mark.parametrize("head", ["name,AU01_r\n", "clip,brows\n"])
 def test_another_table_of_that_name_is_refused(corpus, head):
-    with pytest.raises(CorpusError, match=r"action_units\.csv: no table of action units"):
+    with pytest.raises(
+        CorpusError, match=r"action_units\.csv: not a table of action units with the columns clip and AU01_r, "
+    ):
         with_units(corpus("ravdess"), "01-01-05-02-01-01-01,0.25", head=head)
 
 
 @pytest.mark.recordings
-def test_the_table_at_hand_tells_of_every_clip(recordings):
+def test_the_table_at_hand_has_a_row_for_every_clip(recordings):
     found = read("ravdess", recordings / "ravdess", {"leave_out": "03-01-03-01-02-02-07"})
     raw = pd.read_csv(recordings / "ravdess" / "action_units.csv").set_index("clip")
     table = found.table.set_index("clip")
@@ -81,4 +83,4 @@ def test_the_table_at_hand_tells_of_every_clip(recordings):
     assert len(table) == 1079
     expected = raw.loc["01" + table.index.str[2:], units].astype("float64").set_axis(table.index)
     assert_frame_equal(table[units], expected)
-    assert told(found) == [("Actor_07/03-01-03-01-02-02-07.flac", "left out as asked")]
+    assert problems(found) == [("Actor_07/03-01-03-01-02-02-07.flac", "left out by the option leave_out")]

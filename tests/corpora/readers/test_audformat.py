@@ -1,4 +1,4 @@
-"""The reader of audformat databases, on files written as the package writes them; its own reading is the oracle."""
+"""The reader of audformat databases, on files as the package writes them; the package's reading is the reference."""
 
 import sys
 import wave
@@ -30,13 +30,13 @@ def write(root, tables, *, misc=None, **header):
     for kind, those in (("tables", tables), ("misc_tables", misc or {})):
         for name, table in those.items():
             index = [column for column in table.columns if column in ("file", "start", "end", "person")]
-            told = {"type": "segmented" if "start" in index else "filewise"}
-            told = {"levels": {"person": "str"}} if kind == "misc_tables" else told
+            entry = {"type": "segmented" if "start" in index else "filewise"}
+            entry = {"levels": {"person": "str"}} if kind == "misc_tables" else entry
             columns = [column for column in table.columns if column not in index]
-            told["columns"] = {
+            entry["columns"] = {
                 one: {"scheme_id": table.schemes[one]} if one in table.schemes else {} for one in columns
             }
-            described.setdefault(kind, {})[name] = told | ({"split_id": table.split} if table.split else {})
+            described.setdefault(kind, {})[name] = entry | ({"split_id": table.split} if table.split else {})
             pd.DataFrame(table.columns).to_csv(root / f"db.{name}.csv", index=False)
     (root / "db.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
     return root
@@ -52,7 +52,7 @@ def times(*seconds):
 FILES = ["a.wav", "b.wav"]
 
 
-def test_emotion_speaker_person_and_split_are_found(corpus):
+def test_emotion_speaker_gender_age_and_split_are_read(corpus):
     root = corpus("audformat")
     found = read("audformat", root)
     table = found.table.set_index("clip")
@@ -66,7 +66,7 @@ def test_emotion_speaker_person_and_split_are_found(corpus):
     assert (found.licence, found.source, found.expected) == ("CC0-1.0", "https://example.org", 3)
 
 
-def test_segments_are_cuts_of_their_files(tmp_path):
+def test_segments_have_start_and_end_and_may_take_values_of_their_file(tmp_path):
     files = ["a.wav", "a.wav", "b.wav", "b.wav"]
     turns = Written(
         {
@@ -78,7 +78,9 @@ def test_segments_are_cuts_of_their_files(tmp_path):
     people = Written({"file": FILES, "speaker": ["ann", "bob"]})
     tables = {"turns.dev": turns, "files": people, "gender": Written({"file": ["a.wav"], "gender": ["female"]})}
     schemes = {"time": {"dtype": "time"}}
-    with pytest.raises(CorpusError, match=r"b\.wav is told as a whole and in segments"):
+    with pytest.raises(
+        CorpusError, match=r"b\.wav is listed as a whole and in segments in the tables '.*' and '.*'; choose with"
+    ):
         read("audformat", write(tmp_path, tables, schemes=schemes))
     tables["turns.dev"] = turns._replace(columns={name: values[:3] for name, values in turns.columns.items()})
     found = read("audformat", write(tmp_path, tables, schemes=schemes))
@@ -94,7 +96,7 @@ def test_segments_are_cuts_of_their_files(tmp_path):
     assert set(table["split"]) == {"validation"}
 
 
-def test_segments_a_hundredth_of_a_second_apart_late_in_a_recording_are_two_clips(tmp_path):
+def test_close_segments_late_in_a_recording_are_different_clips(tmp_path):
     start, end = times(12345.61, 12345.63, 12345.630001), times(12345.72, 12345.74, 12345.74)
     turns = Written(
         {"file": ["a.wav"] * 3, "start": start, "end": end, "emotion": ["anger"] * 3, "speaker": ["ann"] * 3}
@@ -105,7 +107,7 @@ def test_segments_a_hundredth_of_a_second_apart_late_in_a_recording_are_two_clip
     assert found.table["start"].tolist() == [12345.61, 12345.63, 12345.630001]
 
 
-def test_people_may_stand_in_a_table_of_their_own_and_keep_their_zeros(tmp_path):
+def test_speakers_in_a_table_of_their_own_keep_leading_zeros(tmp_path):
     felt = Written({"file": FILES, "emotion": ["anger"] * 2, "speaker": ["03", "08"]}, {"speaker": "voices"})
     people = {"people": Written({"person": ["03", "08"], "sex": ["female", "male"]})}
     root = write(tmp_path, {"all": felt}, misc=people, schemes={"voices": {"dtype": "str", "labels": "people"}})
@@ -127,13 +129,13 @@ def test_what_cannot_be_used_is_listed(tmp_path):
     assert found.table["clip"].tolist() == ["b"]
     assert found.shortfall == 3
     problems = found.problems.set_index("file")["problem"]
-    assert problems["a.wav"] == "a: speaker told as ann and eve, left out"
-    assert problems["b.wav"] == "b: in the splits test and train, so taken for neither"
-    assert problems["c.wav"] == "c: speaker told as nobody, left out"
+    assert problems["a.wav"] == "a has the speakers ann and eve, left out"
+    assert problems["b.wav"] == "b is in the splits test and train, so its split is missing"
+    assert problems["c.wav"] == "c has no speaker, left out"
     assert problems["gone.wav"] == "no such file, left out"
 
 
-def test_options_choose_among_what_disagrees(tmp_path):
+def test_options_choose_between_tables_that_disagree(tmp_path):
     tables = {
         "wanted": Written({"file": FILES, "emotion": ["anger", "neutral"], "voice": ["ann", "bob"]}),
         "wanted-more": Written({"file": FILES, "emotion": ["fear", "fear"]}),
@@ -142,7 +144,7 @@ def test_options_choose_among_what_disagrees(tmp_path):
     write(tmp_path, tables)
     with pytest.raises(CorpusError, match=r"--option speaker=NAME"):
         read("audformat", tmp_path)
-    with pytest.raises(CorpusError, match=r"'anger' and 'fear' by the tables 'wanted' and 'wanted-more'; choose with"):
+    with pytest.raises(CorpusError, match=r"'anger' and 'fear' in the tables 'wanted' and 'wanted-more'; choose with"):
         read("audformat", tmp_path, {"speaker": "voice"})
     chosen = read("audformat", tmp_path, {"speaker": "voice", "table": "wanted"})
     assert chosen.table["emotion"].tolist() == ["anger", "neutral"]
@@ -154,7 +156,7 @@ def test_options_choose_among_what_disagrees(tmp_path):
         read("audformat", tmp_path, {"tabel": "x"})
 
 
-def test_nothing_in_a_folder_is_executed_and_nothing_outside_of_it_is_read(corpus, tmp_path):
+def test_nothing_is_executed_and_nothing_outside_the_folder_is_read(corpus, tmp_path):
     root = corpus("audformat")
     found = read("audformat", root)
     for file in root.glob("db.*.csv"):
@@ -166,7 +168,7 @@ def test_nothing_in_a_folder_is_executed_and_nothing_outside_of_it_is_read(corpu
     header = (root / "db.yaml").read_text()
     (root / "db.yaml").write_text(header.replace("  files:", "  /../../db.files:"))
     (root / "db.").mkdir()
-    with pytest.raises(CorpusError, match="would lie in another folder"):
+    with pytest.raises(CorpusError, match="would be in another folder; a table's name must not be a path"):
         read("audformat", root)
     call = f"!!python/object/apply:os.system ['touch {tmp_path / 'run'}']"
     for wrong in (f"name: {call}\nsource: x\nusage: research\n", "- a list", "tables: {x: {}}", "tables: {x: 3}"):
@@ -185,16 +187,16 @@ def test_nothing_in_a_folder_is_executed_and_nothing_outside_of_it_is_read(corpu
         ("\xff", "utf-8"),
     ],
 )
-def test_a_table_that_is_another_than_the_header_says_is_refused(corpus, text, why):
+def test_a_table_that_the_header_does_not_describe_is_refused(corpus, text, why):
     root = corpus("audformat")
     (root / "db.files.csv").write_text(text, encoding="latin-1")
-    with pytest.raises(CorpusError, match=rf"db\.files\.csv: not a table as db\.yaml tells of it \(.*{why}"):
+    with pytest.raises(CorpusError, match=rf"db\.files\.csv: not the table that db\.yaml describes \(.*{why}"):
         read("audformat", root)
 
 
-def test_a_time_that_is_none_and_a_row_without_a_file_are_refused(tmp_path):
+def test_an_invalid_time_and_a_row_without_a_file_are_refused(tmp_path):
     columns = {"file": ["a.wav"], "start": ["soon"], "end": [None], "emotion": ["anger"], "speaker": ["ann"]}
-    with pytest.raises(CorpusError, match=r"db\.all\.csv: not a table as db\.yaml tells of it"):
+    with pytest.raises(CorpusError, match=r"db\.all\.csv: not the table that db\.yaml describes"):
         read("audformat", write(tmp_path, {"all": Written(columns)}))
     nameless = Written({"file": ["a.wav", None], "emotion": ["anger"] * 2, "speaker": ["ann"] * 2})
     with pytest.raises(CorpusError, match=r"db\.all\.csv: row 2 has no file"):
@@ -217,7 +219,7 @@ def waves(path):
         file.writeframes(b"\1\0" * 8_000)
 
 
-def test_a_parquet_table_without_the_extra_says_in_one_sentence_how_to_get_it(corpus, monkeypatch):
+def test_a_parquet_table_without_the_extra_is_refused_in_one_sentence(corpus, monkeypatch):
     root = corpus("audformat")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (root / "db.files.csv").rename(root / "db.files.parquet")
@@ -228,7 +230,7 @@ def test_a_parquet_table_without_the_extra_says_in_one_sentence_how_to_get_it(co
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the package's own
 def test_what_the_package_reads_and_writes_is_the_same(corpus, tmp_path, kind):
-    """Skipped where the package is not installed: it loads what was written by hand here, and writes it anew."""
+    """Skipped where the package is not installed: it loads the files written here, and writes them again."""
     package = pytest.importorskip("audformat")
     root = corpus("audformat")
     ours = read("audformat", root)

@@ -1,4 +1,4 @@
-"""Counts that are published of a complete corpus hold, or what differs is told with both numbers."""
+"""Published counts of a complete corpus: they hold, or a note gives both numbers."""
 
 import pandas as pd
 import pytest
@@ -20,9 +20,11 @@ def iemocap(tmp_path_factory):
     for number, (session, sex, style) in enumerate(dialogs):
         dialog = f"Ses0{session}{sex}_{style}"
         turns = {f"{dialog}_{'FM'[n % 2]}{n:03d}": code for n, code in enumerate(codes[number :: len(dialogs)])}
-        told = root / f"Session{session}/dialog/EmoEvaluation/{dialog}.txt"
-        told.parent.mkdir(parents=True, exist_ok=True)
-        told.write_text("".join(f"[0.0 - 1.0]\t{name}\t{code}\t[2.5, 2.5, 2.5]\n" for name, code in turns.items()))
+        evaluation = root / f"Session{session}/dialog/EmoEvaluation/{dialog}.txt"
+        evaluation.parent.mkdir(parents=True, exist_ok=True)
+        evaluation.write_text(
+            "".join(f"[0.0 - 1.0]\t{name}\t{code}\t[2.5, 2.5, 2.5]\n" for name, code in turns.items())
+        )
         folder = root / f"Session{session}/sentences/wav/{dialog}"
         folder.mkdir(parents=True)
         for name in turns:
@@ -44,7 +46,7 @@ def test_the_complete_iemocap_has_the_published_counts(iemocap):
     assert miscounts("iemocap", found.table) == []
 
 
-def test_one_turn_less_is_told_with_both_numbers(iemocap):
+def test_a_note_on_one_missing_turn_gives_both_numbers(iemocap):
     table = read("iemocap", iemocap).table
     angry = table.index[table["emotion"] == "anger"][0]
     notes = [
@@ -64,7 +66,7 @@ def test_one_turn_less_is_told_with_both_numbers(iemocap):
     )
 
 
-def test_the_selection_from_cmu_mosei_counts_every_clip_with_one_of_four_classes():
+def test_cmu_mosei_counts_every_clip_with_one_of_four_classes():
     emotions = ["anger+fear"] * 5000 + ["happiness"] * 12_000 + ["neutral"] * 4000 + ["happiness+sadness"] * 1323
     emotions += ["fear"] * 1000 + ["disgust+surprise"] * 130
     table = pd.DataFrame({"emotion": emotions})
@@ -75,5 +77,5 @@ def test_the_selection_from_cmu_mosei_counts_every_clip_with_one_of_four_classes
     ]
 
 
-def test_nothing_is_told_where_nothing_is_published():
+def test_there_is_no_note_without_published_counts():
     assert miscounts("emodb", pd.DataFrame({"emotion": ["anger"]})) == []

@@ -1,4 +1,4 @@
-"""EmoVoxCeleb: the dominant emotion, who is left out, how the heard partition is cut, and which file is whose."""
+"""EmoVoxCeleb: the dominant emotion, who is left out, how the partition heard is split, and each segment's file."""
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,11 @@ HEAD = "speaker,video,segment,partition," + ",".join(EMOTIONS)
 
 
 def row(speaker, video, segment, partition="train", **values):
-    """A line of CSV; the logits that are not told are 0."""
+    """A line of CSV; logits that are not given are 0."""
     return ",".join([speaker, video, segment, partition, *(str(values.get(name, 0.0)) for name in EMOTIONS)])
 
 
-def told(found):
+def problems(found):
     return list(found.problems.itertuples(index=False, name=None))
 
 
@@ -52,9 +52,7 @@ def test_the_release_s_frames_become_segments(corpus):
 
 @given(st.integers(0, 999), st.sampled_from(["max", "mean"]), st.integers(1, 7), st.integers(2, 5))
 @settings(max_examples=5, deadline=None)
-def test_a_segment_s_distribution_is_that_of_all_its_frames_however_they_are_read(
-    tmp_path_factory, seed, pooling, rows, pieces
-):
+def test_a_segment_s_distribution_does_not_depend_on_how_files_are_read(tmp_path_factory, seed, pooling, rows, pieces):
     rng = np.random.default_rng(seed)
     values = rng.normal(0, 3, (8, 8))
     segment = rng.integers(0, 3, 8)
@@ -66,8 +64,8 @@ def test_a_segment_s_distribution_is_that_of_all_its_frames_however_they_are_rea
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_face_logits, "ROWS", rows)
         patch.setattr(_face_logits, "PIECES", pieces)
-        table, problems = _face_logits.pooled(root, pooling)
-    assert problems == []
+        table, complaints = _face_logits.pooled(root, pooling)
+    assert complaints == []
     assert table["frames"].sum() == 8
     for _, one in table.iterrows():
         own = values[segment == int(one["segment"])]
@@ -91,27 +89,27 @@ def people(*sizes, partition="train"):
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=60), st.floats(0, 0.99))
 @settings(max_examples=25, deadline=None)
-def test_never_more_than_the_share_of_speakers_goes_and_those_have_the_fewest(sizes, share):
+def test_at_most_the_share_of_speakers_with_the_fewest_segments_goes(sizes, share):
     kept, few = _without_few(people(*sizes), share)
     counts = kept["speaker"].value_counts()
     gone = {speaker: int(text.split()[0]) for speaker, text in few}
     assert len(gone) + len(counts) == len(sizes)
     assert len(gone) <= share * len(sizes) + 1e-6
-    assert max(gone.values(), default=0) < counts.min(), "no two of one number part"
+    assert max(gone.values(), default=0) < counts.min(), "speakers with equally many segments are treated alike"
     more = sorted(sizes)[len(gone)]
-    assert len(gone) + sizes.count(more) > share * len(sizes) - 1e-6 - 1, "and as many go as can"
+    assert len(gone) + sizes.count(more) > share * len(sizes) - 1e-6 - 1, "no more could be left out"
 
 
 def test_one_of_twenty_is_the_lowest_five_percent():
     kept, few = _without_few(people(*[5] * 7, 2, *[5] * 12), 0.05)
     assert few == [("p007", "2 segments, among the lowest 5% of the speakers, left out")]
     assert kept["speaker"].nunique() == 19
-    assert _without_few(people(*[5] * 7, 2, *[5] * 11), 0.05)[1] == [], "5 % of nineteen are nobody"
+    assert _without_few(people(*[5] * 7, 2, *[5] * 11), 0.05)[1] == [], "5 % of nineteen speakers are none"
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=8))
 @settings(max_examples=25, deadline=None)
-def test_heard_videos_are_halved_and_never_cut(sizes):
+def test_videos_of_the_partition_heard_are_halved_and_stay_whole(sizes):
     table = people(*sizes, partition="heard")
     table["split"] = _splits(table)
     assert set(table["split"]) <= {"validation", "test"}
@@ -123,7 +121,7 @@ def test_heard_videos_are_halved_and_never_cut(sizes):
     pd.testing.assert_series_equal(_splits(shuffled), shuffled["split"], check_names=False)
 
 
-def test_train_trains_and_unheard_people_are_in_no_split():
+def test_train_is_the_training_split_and_unheard_is_in_no_split():
     for partition, split in (("train", "train"), ("unheard", "")):
         assert set(_splits(people(4, 3, partition=partition))) == {split}
 
@@ -137,53 +135,53 @@ def test_damaged_rows_and_segments_are_listed(tmp_path):
     root = root_of(tmp_path, *rows, media=media)
     (tmp_path / "again.csv").write_text(f"{HEAD}\n{row('c', 'x', '1', fear=2.0)}\n")
     found = read("emovoxceleb", root)
-    assert told(found) == [
+    assert problems(found) == [
         (".", "no logits of 1 recording (stray.wav), left out"),
         ("a/v", "no recording of 1 segment (5), left out"),
-        ("logits.csv", "1 segments are told in again.csv already, such as c/x/1, passed over"),
         ("logits.csv", "b/w/1 is in the partitions heard and train, left out"),
-        ("logits.csv", "row 3: a logit is no number, passed over"),
-        ("logits.csv", "row 4: no speaker, video or segment is told, passed over"),
-        ("logits.csv", "row 5: the partition is none of train, unheard, heard, passed over"),
+        ("logits.csv", "row 3: a logit is not a number, ignored"),
+        ("logits.csv", "row 4: speaker, video or segment is missing, ignored"),
+        ("logits.csv", "row 5: the partition is none of train, unheard, heard, ignored"),
+        ("logits.csv", "segments that again.csv lists already: 1, such as c/x/1; ignored"),
         ("mp4/c/x_1.mp4", "a second file of the segment beside mp4/c/x/1.mp4, left out"),
         ("wav/a/v", "no logits of 1 recording (9.wav), left out"),
     ]
     assert dict(zip(found.table["clip"], found.table["file"], strict=True)) == {
         "a/v/1": "wav/a/v/1.wav", "c/x/1": "mp4/c/x/1.mp4"
     }  # fmt: skip
-    heard = read("emovoxceleb", root, {"media": "sound"}).table
-    assert set(heard["file"]) == {"wav/a/v/1.wav", "wav/c/x/1.wav"}
+    sounds = read("emovoxceleb", root, {"media": "sound"}).table
+    assert set(sounds["file"]) == {"wav/a/v/1.wav", "wav/c/x/1.wav"}
 
 
 def test_many_damaged_rows_are_counted(tmp_path):
     rows = [row("a", "v", str(number), anger="x") for number in range(150)]
-    _, problems = _face_logits.pooled(root_of(tmp_path, *rows, row("a", "v", "1")), "max")
-    assert len(problems) == _face_logits.LISTED + 1
-    assert problems[-1].problem == "50 further rows like the 100 listed, passed over"
+    _, complaints = _face_logits.pooled(root_of(tmp_path, *rows, row("a", "v", "1")), "max")
+    assert len(complaints) == _face_logits.LISTED + 1
+    assert complaints[-1].problem == "50 further rows like the 100 listed, ignored"
 
 
-def test_what_is_not_this_corpus_is_told(tmp_path):
+def test_another_corpus_or_an_unknown_option_is_refused(tmp_path):
     with pytest.raises(CorpusError, match="no CSV file below it has the columns speaker, video, segment"):
         read("emovoxceleb", root_of(tmp_path, "a,b", head="speaker,video"))
-    with pytest.raises(CorpusError, match=r"no recording of one of 1 segments below it, such as wav/a/v/1\.wav"):
+    with pytest.raises(CorpusError, match=r"none of its 1 segments has a recording below it, such as wav/a/v/1\.wav"):
         read("emovoxceleb", root_of(tmp_path, row("a", "v", "1")))
     (tmp_path / "logits.csv").write_bytes(f"{HEAD}\n{row('Zoë', 'v', '1')}\n".encode("latin-1"))
     with pytest.raises(CorpusError, match=r"logits\.csv: not a table with commas in UTF-8"):
         read("emovoxceleb", tmp_path)
     for options, match in (
-        ({"pooling": "median"}, "neither 'max' nor 'mean'"),
-        ({"drop_share": "5%"}, "no share of speakers"),
-        ({"drop_share": "1"}, "no share of speakers"),
-        ({"media": "both"}, "neither 'video' nor 'sound'"),
+        ({"pooling": "median"}, "option pooling: 'median' is neither 'max' nor 'mean'"),
+        ({"drop_share": "5%"}, "is not a share of speakers such as 0.05; 0 keeps all"),
+        ({"drop_share": "1"}, "is not a share of speakers such as 0.05; 0 keeps all"),
+        ({"media": "both"}, "option media: 'both' is neither 'video' nor 'sound'"),
     ):
         with pytest.raises(ConfigError, match=match):
             read("emovoxceleb", tmp_path, options)
 
 
-def test_a_file_in_which_no_row_can_be_used_has_no_segments(tmp_path):
+def test_files_without_a_usable_row_are_refused(tmp_path):
     with pytest.raises(
-        CorpusError, match=r"not one row of its logits can be used \(logits\.csv: row 2: a logit is no number"
+        CorpusError, match=r"no row of logits can be used \(logits\.csv: row 2: a logit is not a number"
     ):
         read("emovoxceleb", root_of(tmp_path, row("a", "v", "1", anger="x")))
-    with pytest.raises(CorpusError, match="a header line alone"):
+    with pytest.raises(CorpusError, match="there are only header lines"):
         read("emovoxceleb", root_of(tmp_path))

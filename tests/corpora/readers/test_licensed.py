@@ -1,4 +1,4 @@
-"""What each reader tells of its corpus, on tiny corpora in the true layouts, and what it does with damaged ones."""
+"""Each reader on a tiny corpus in its real layout: the columns of a clip, and how damage is listed."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from mien.corpora.readers import read
 from mien.errors import CorpusError
 
 
-def told(corpus, clip):
-    """The row of a clip as a plain mapping, without what is missing."""
+def row_of(corpus, clip):
+    """The row of a clip as a plain mapping, without missing values."""
     row = corpus.table.set_index("clip").loc[clip]
     return row.dropna().to_dict()
 
@@ -18,7 +18,7 @@ def problems(corpus):
 
 def test_emodb_reads_the_file_name(corpus):
     found = read("emodb", corpus("emodb"))
-    assert told(found, "03a01Fa") == {
+    assert row_of(found, "03a01Fa") == {
         "file": "wav/03a01Fa.wav",
         "speaker": "03",
         "gender": "male",
@@ -31,7 +31,7 @@ def test_emodb_reads_the_file_name(corpus):
     assert (found.expected, found.shortfall) == (535, 531)
 
 
-def test_emodb_tells_of_strange_names_and_speakers(corpus):
+def test_emodb_lists_unknown_names_and_speakers(corpus):
     root = corpus("emodb")
     for name in ("07a01Fa.wav", "03a01Xa.wav", "hello.wav"):
         (root / name).touch()
@@ -42,7 +42,7 @@ def test_emodb_tells_of_strange_names_and_speakers(corpus):
 
 
 @pytest.mark.parametrize("place", ["erkennung.txt", "wav/erkennung.txt"])
-def test_emodb_reads_what_listeners_heard(corpus, place):
+def test_emodb_reads_the_rates_of_the_listeners(corpus, place):
     root = corpus("emodb")
     assert "recognised" not in read("emodb", root).table
     rows = (
@@ -60,8 +60,8 @@ def test_emodb_reads_what_listeners_heard(corpus, place):
     assert found.table["natural"].tolist()[::2] == [pytest.approx(0.6667, abs=1e-12), 0.805]
     assert found.table[["recognised", "natural"]].isna().to_numpy()[1::2].all()
     assert problems(found) == [
-        (place, "row 4: the rates of 16a07Ea are no percentages, passed over"),
-        (place, "row 7 tells no recording and two rates, passed over"),
+        (place, "row 4: the rates of 16a07Ea are not percentages, ignored"),
+        (place, "row 7: not a recording and two rates, ignored"),
     ]
 
 
@@ -79,7 +79,7 @@ def test_one_file_a_stem_and_the_lossless_one(name, corpus):
 
 def test_ravdess_reads_the_file_name(corpus):
     found = read("ravdess", corpus("ravdess"))
-    assert told(found, "03-01-05-02-01-01-01") == {
+    assert row_of(found, "03-01-05-02-01-01-01") == {
         "file": "Actor_01/03-01-05-02-01-01-01.wav",
         "speaker": "01",
         "gender": "male",
@@ -91,18 +91,18 @@ def test_ravdess_reads_the_file_name(corpus):
         "modality": "audio",
         "channel": "speech",
     }
-    assert told(found, "03-01-04-01-01-01-02")["gender"] == "female"
+    assert row_of(found, "03-01-04-01-01-01-02")["gender"] == "female"
     assert (found.expected, found.shortfall) == (1440, 1437)
 
 
-def test_ravdess_leaves_out_a_clip_whose_folder_tells_another_actor(corpus):
+def test_ravdess_leaves_out_a_clip_in_the_folder_of_another_actor(corpus):
     root = corpus("ravdess")
     (root / "Actor_02" / "03-01-06-01-01-01-01.wav").touch()
     (root / "03-01-06-01-01-01-24.wav").touch()
     found = read("ravdess", root)
     assert set(found.table["speaker"]) == {"01", "02", "24"}
     assert problems(found) == [
-        ("Actor_02/03-01-06-01-01-01-01.wav", "the folder says actor 02, the name says actor 01, left out")
+        ("Actor_02/03-01-06-01-01-01-01.wav", "the folder is of actor 02, the file name of actor 01, left out")
     ]
 
 
@@ -113,7 +113,7 @@ def test_ravdess_knows_24_actors(code, corpus):
     assert [file for file, _ in problems(read("ravdess", root))] == [f"03-01-05-02-01-01-{code}.wav"]
 
 
-def test_ravdess_in_sound_and_in_video_are_two_clips_of_a_larger_corpus(corpus):
+def test_ravdess_in_sound_and_in_video_is_two_clips(corpus):
     root = corpus("ravdess")
     (root / "Actor_01" / "01-01-05-02-01-01-01.mp4").touch()
     (root / "Actor_01" / "03-02-05-02-01-01-01.wav").touch()
@@ -125,7 +125,7 @@ def test_ravdess_in_sound_and_in_video_are_two_clips_of_a_larger_corpus(corpus):
 
 def test_librispeech_reads_sex_chapter_and_words(corpus):
     found = read("librispeech", corpus("librispeech"))
-    assert told(found, "84-121123-0000") == {
+    assert row_of(found, "84-121123-0000") == {
         "file": "dev-clean/84/121123/84-121123-0000.flac",
         "speaker": "84",
         "gender": "female",
@@ -133,7 +133,7 @@ def test_librispeech_reads_sex_chapter_and_words(corpus):
         "subset": "dev-clean",
         "text": "GO DO YOU HEAR",
     }
-    assert told(found, "174-50561-0003")["gender"] == "male"
+    assert row_of(found, "174-50561-0003")["gender"] == "male"
     assert found.table["emotion"].isna().all()
     assert (found.scheme, found.expected) == ("none", 2703)
 
@@ -151,25 +151,25 @@ def test_librispeech_is_found_from_above_and_from_within(corpus, tmp_path):
     assert within.table["file"][1] == "84/121123/84-121123-0000.flac"
 
 
-def test_librispeech_tells_of_unlisted_and_misplaced_speakers(corpus):
+def test_librispeech_lists_unknown_and_misplaced_speakers(corpus):
     root = corpus("librispeech")
     for path in ("dev-clean/9/1/9-1-0000.flac", "dev-clean/84/121123/174-121123-0001.flac"):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).touch()
     found = read("librispeech", root)
-    assert "gender" not in told(found, "9-1-0000")
+    assert "gender" not in row_of(found, "9-1-0000")
     assert problems(found) == [
-        ("SPEAKERS.TXT", "speaker 9 is not listed, gender taken as not known"),
+        ("SPEAKERS.TXT", "speaker 9 is not listed, so the gender is missing"),
         (
             "dev-clean/84/121123/174-121123-0001.flac",
-            "the folders say 84/121123, the name says 174/121123, left out",
+            "the folders are 84/121123, the file name says 174/121123, left out",
         ),
     ]
 
 
 def test_iemocap_reads_turns_ratings_and_raters(corpus):
     found = read("iemocap", corpus("iemocap"))
-    assert told(found, "Ses01F_impro01_F000") == {
+    assert row_of(found, "Ses01F_impro01_F000") == {
         "file": "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
         "speaker": "Ses01F",
         "gender": "female",
@@ -185,24 +185,24 @@ def test_iemocap_reads_turns_ratings_and_raters(corpus):
         "dialog_start": 6.2901,
         "dialog_end": 8.2357,
     }
-    scripted = told(found, "Ses02M_script01_1b_M000")
+    scripted = row_of(found, "Ses02M_script01_1b_M000")
     assert (scripted["style"], scripted["speaker"], scripted["gender"]) == ("scripted", "Ses02M", "male")
 
 
 def test_iemocap_takes_the_speaker_from_the_turn_not_from_the_dialog(corpus):
     found = read("iemocap", corpus("iemocap"))
-    assert told(found, "Ses01F_impro01_M001")["speaker"] == "Ses01M"
+    assert row_of(found, "Ses01F_impro01_M001")["speaker"] == "Ses01M"
 
 
 def test_iemocap_keeps_turns_without_a_majority_and_merges_nothing(corpus):
     found = read("iemocap", corpus("iemocap"))
-    undecided = told(found, "Ses01F_impro01_M001")
+    undecided = row_of(found, "Ses01F_impro01_M001")
     assert undecided["agreement"] == "none"
     assert "emotion" not in undecided
-    assert told(found, "Ses01F_impro01_F002")["emotion"] == "excitement"
+    assert row_of(found, "Ses01F_impro01_F002")["emotion"] == "excitement"
 
 
-def test_iemocap_tells_of_turns_without_sound_sound_without_turns_and_broken_lines(corpus):
+def test_iemocap_lists_turns_without_sound_unknown_turns_and_bad_lines(corpus):
     root = corpus("iemocap")
     wav = root / "Session1/sentences/wav/Ses01F_impro01"
     (wav / "Ses01F_impro01_F000.wav").unlink()
@@ -216,11 +216,18 @@ def test_iemocap_tells_of_turns_without_sound_sound_without_turns_and_broken_lin
     (text.parent / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07")
     found = read("iemocap", root)
     assert found.table["clip"].tolist() == ["Ses01F_impro01_M001", "Ses01F_impro01_F002", "Ses02M_script01_1b_M000"]
-    assert "neutral" not in told(found, "Ses01F_impro01_F002")["raters"]
-    said = "\n".join(" ".join(problem) for problem in problems(found))
-    assert len(found.problems) == 4
-    for part in ("Ses01F_impro01_F000 has no", "Ses01F_impro01_F009.wav", "line 20: not [START", "emotion 'zzz'"):
-        assert part in said
+    assert "neutral" not in row_of(found, "Ses01F_impro01_F002")["raters"]
+    listing, sounds = "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt", "Session1/sentences/wav/Ses01F_impro01"
+    assert problems(found) == [
+        (listing, "Ses01F_impro01_F000 has no sentences/wav/.../Ses01F_impro01_F000.wav, left out"),
+        (listing, "line 20: not [START - END] TURN EMOTION [V, A, D], left out"),
+        (
+            listing,
+            "line 22: Ses01F_impro01_F011: emotion 'zzz' is none of ang, hap, exc, sad, neu, fru, fea, sur, dis, oth, "
+            "xxx, left out",
+        ),
+        (f"{sounds}/Ses01F_impro01_F009.wav", "no evaluation file lists this turn, left out"),
+    ]
 
 
 def test_iemocap_may_lie_one_level_below(corpus, tmp_path):
@@ -233,7 +240,7 @@ def test_iemocap_may_lie_one_level_below(corpus, tmp_path):
 
 def test_cmu_mosei_averages_raters_and_finds_the_sound(corpus):
     found = read("cmu_mosei", corpus("cmu_mosei"))
-    assert told(found, "-3g5yACwYnA_2") == {
+    assert row_of(found, "-3g5yACwYnA_2") == {
         "file": "Raw/Videos/Segmented/Combined/-3g5yACwYnA_2.mp4",
         "speaker": "-3g5yACwYnA",
         "emotion": "happiness+sadness",
@@ -248,32 +255,32 @@ def test_cmu_mosei_averages_raters_and_finds_the_sound(corpus):
         "surprise": 0.0,
         "text": "Key is part of ___ the people",
     }
-    whole = told(found, "-3g5yACwYnA_3")
+    whole = row_of(found, "-3g5yACwYnA_3")
     assert (whole["file"], whole["start"], whole["end"]) == ("Raw/Audio/Full/WAV_16000/-3g5yACwYnA.wav", 22.1, 25.0)
     assert whole["emotion"] == "neutral"
 
 
-def test_cmu_mosei_leaves_an_emotion_missing_that_an_unrated_one_could_decide(corpus):
-    unsure = told(read("cmu_mosei", corpus("cmu_mosei")), "a_1_0")
+def test_cmu_mosei_leaves_the_emotion_missing_if_a_rating_is_missing(corpus):
+    unsure = row_of(read("cmu_mosei", corpus("cmu_mosei")), "a_1_0")
     assert "emotion" not in unsure
     assert "fear" not in unsure
     assert unsure["happiness"] == 0.0
 
 
-def test_cmu_mosei_tells_of_segments_without_sound_and_of_impossible_ratings(corpus):
+def test_cmu_mosei_lists_segments_without_sound_and_impossible_ratings(corpus):
     root = corpus("cmu_mosei")
     ratings = root / "Raw/Labels/extra.csv"
     ratings.write_text(ratings.read_text() + "h2,gone,0,1,0,0,0,0,0\nh2,a_1,0,7,0,0,0,0,0\nh2,a_1,0,,,,,,\n")
     found = read("cmu_mosei", root)
     assert len(found.table) == 3
-    assert told(found, "a_1_0")["ratings"] == "1"
+    assert row_of(found, "a_1_0")["ratings"] == "1"
     assert problems(found) == [
         ("Raw/Labels/extra.csv", "row 4: not a video, a segment and ratings from 0 to 3, left out"),
         ("gone_0", "no gone_0.wav, and no gone.wav with times in gone.txt, left out"),
     ]
 
 
-def test_cmu_mosei_goes_on_without_a_table_that_is_none(corpus):
+def test_cmu_mosei_leaves_out_a_file_that_is_not_a_table(corpus):
     root = corpus("cmu_mosei")
     (root / "Raw/Labels/ragged.csv").write_text("a,b\n1,2\n1,2,3,4\n")
     (root / "Raw/Labels/extra.csv").write_bytes((root / "Raw/Labels/extra.csv").read_bytes().replace(b"h1", b"\xe9"))
@@ -285,7 +292,7 @@ def test_cmu_mosei_goes_on_without_a_table_that_is_none(corpus):
 def test_a_table_keeps_its_columns_and_names_its_clips(corpus):
     found = read("table", corpus("table"))
     assert found.table["clip"].tolist() == ["a/one", "talk:0.5-2.25", "talk:3-4"]
-    assert told(found, "talk:0.5-2.25") == {
+    assert row_of(found, "talk:0.5-2.25") == {
         "file": "talk.mp4",
         "start": 0.5,
         "end": 2.25,
@@ -294,7 +301,7 @@ def test_a_table_keeps_its_columns_and_names_its_clips(corpus):
         "emotion": "anger+sadness",
         "split": "test",
     }
-    assert told(found, "a/one")["rating"] == 2.5
+    assert row_of(found, "a/one")["rating"] == 2.5
     assert (found.expected, found.shortfall) == (None, 0)
 
 
@@ -316,7 +323,7 @@ def test_a_table_opens_nothing_outside_its_folder(corpus, tmp_path):
     assert all("leaves the corpus's folder" in problem for _, problem in problems(found))
 
 
-def test_a_table_tells_of_all_bad_rows_at_once(corpus):
+def test_a_table_lists_all_bad_rows_at_once(corpus):
     root = corpus("table")
     (root / "corpus.csv").write_text(
         "clip,file,speaker,gender\none,a/one.wav,ann,f\none,talk.mp4,bob,m\nx,gone.wav,cy,\ny,talk.mp4,,\nz,,dee,\n"
@@ -332,16 +339,16 @@ def test_a_table_tells_of_all_bad_rows_at_once(corpus):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         ("path,speaker\na,b\n", "no column 'file'"),
         ("file\na.wav\n", "no column 'speaker'"),
-        ("file,speaker\nno.wav,ann\n", "not one of its 1"),
+        ("file,speaker\nno.wav,ann\n", "none of its 1 files is there; paths are relative to "),
     ],
 )
-def test_a_table_of_nothing_is_refused(text, said, tmp_path):
+def test_a_table_without_a_usable_row_is_refused(text, sentence, tmp_path):
     (tmp_path / "corpus.csv").write_text(text)
-    with pytest.raises(CorpusError, match=said):
+    with pytest.raises(CorpusError, match=sentence):
         read("table", tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""nEMO: what name and table give together, what is left out where they disagree, and the real part at hand."""
+"""nEMO: the columns from name and table, clips left out if they disagree, and the real part at hand."""
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_one_file_a_stem_and_the_lossless_one(corpus):
     ]
 
 
-def test_what_name_and_table_disagree_about_is_left_out(corpus):
+def test_clips_whose_name_and_table_disagree_are_left_out(corpus):
     root = listed(
         corpus("nemo"),
         "KS0_anger_14.wav\tanger\tTen miesiąc.\tten miesiąc\t        WR0\tmale\t23",
@@ -85,8 +85,8 @@ def test_what_name_and_table_disagree_about_is_left_out(corpus):
     found = read("nemo", root)
     assert found.table["clip"].tolist() == ["MK0_fear_2"]
     assert problems(found) == [
-        ("samples/EB0_surprised_1.wav", "data.tsv says emotion 'fear', the name says 'surprised', left out"),
-        ("samples/KS0_anger_14.flac", "data.tsv says speaker 'WR0', the name says 'KS0', left out"),
+        ("samples/EB0_surprised_1.wav", "data.tsv gives the emotion 'fear', the file name gives 'surprised', left out"),
+        ("samples/KS0_anger_14.flac", "data.tsv gives the speaker 'WR0', the file name gives 'KS0', left out"),
     ]
 
 
@@ -97,7 +97,7 @@ def test_recordings_that_the_table_or_nemo_does_not_know_are_listed(corpus):
     found = read("nemo", root)
     assert len(found.table) == 2
     assert problems(found) == [
-        ("samples/IC0_fear_2.wav", "data.tsv has no row of it, left out"),
+        ("samples/IC0_fear_2.wav", "data.tsv has no row for it, left out"),
         (
             "samples/KS0_joy_14.wav",
             "emotion 'joy' is none of anger, fear, happiness, neutral, sadness, surprised, left out",

@@ -73,11 +73,35 @@ def test_alternating_stops_at_chance():
     assert torch.autograd.grad(lost, embedding)[0][1].abs().max() > 0.1
 
 
-def test_alternating_is_bounded_where_the_paper_letter_is_not():
-    embedding = torch.tensor([[-1e4, 0.0, 0.0]], requires_grad=True)
+def test_alternating_is_bounded_where_the_papers_letter_is_not():
+    embedding, removal = torch.tensor([[-1e4, 0.0, 0.0]], requires_grad=True), REMOVALS["alternating"]
     for labels in (torch.tensor([0]), torch.tensor([[1.0, 0.0, 0.0]])):
-        term = REMOVALS["alternating"].term(embedding, labels, torch.nn.Identity(), 1.0)
-        assert term.item() == pytest.approx(-math.log(3))
+        assert removal.term(embedding, labels, torch.nn.Identity(), 1.0).item() == pytest.approx(-math.log(3))
+        assert removal.unbounded(embedding, labels, torch.nn.Identity(), 1.0).item() == pytest.approx(
+            -1e4 - math.log(2)
+        )
+
+
+def test_alternating_without_a_bound_climbs_the_cross_entropy_of_every_clip():
+    """By finite differences, found and beyond chance; with the bound, clips beyond chance give no gradient."""
+    torch.manual_seed(0)
+    adversary = torch.nn.Linear(4, 4).double()
+    embedding = (3 * LOGITS).requires_grad_()
+    known = LABELS >= 0
+    function = lambda x: F.cross_entropy(adversary(x)[known], LABELS[known])  # noqa: E731
+    slopes = torch.tensor([[slope_of(function, embedding, row, column) for column in range(4)] for row in range(9)])
+    beyond = known & (F.cross_entropy(adversary(embedding), LABELS.clamp(min=0), reduction="none") > math.log(4))
+    assert beyond.any()
+    assert (known & ~beyond).any()
+    removal = REMOVALS["alternating"]
+    whole, bounded = (
+        torch.autograd.grad(term(embedding, LABELS, adversary, 0.3), embedding)[0]
+        for term in (removal.unbounded, removal.term)
+    )
+    torch.testing.assert_close(whole, -0.3 * slopes.double(), rtol=0, atol=1e-7)
+    assert (whole[known].abs().amax(1) > 1e-3).all()
+    assert bounded[beyond].tolist() == [[0.0] * 4] * int(beyond.sum())
+    assert torch.equal(bounded[~beyond], whole[~beyond])
 
 
 @every_removal

@@ -292,6 +292,19 @@ BOTH = {"emotion": {"tasks": {"emotion": 1.0}, "dim": 2}, "speaker": {"tasks": {
         (main(remove={"speaker": {"how": "alternating", "adversaries": 0}}), "greater than or equal to 1"),
         (main(remove={"speaker": {"how": "alternating", "restart": 0}}), "greater than or equal to 1"),
         (
+            main(remove={"speaker": {"how": "confusion", "bound": "none"}}),
+            "'bound' (none) is a setting of how: alternating; leave it out of how: confusion",
+        ),
+        (
+            main(remove={"speaker": {"how": "gradient_reversal", "bound": "log_classes"}}),
+            "'bound' (log_classes) is a setting of how: alternating; leave it out of how: gradient_reversal",
+        ),
+        (
+            main(remove={"speaker": {"how": "alternating", "bound": None}}),
+            "'bound' of how: alternating is log_classes or none, not null",
+        ),
+        (main(remove={"speaker": {"how": "alternating", "bound": "log_k"}}), "'log_classes' or 'none'"),
+        (
             {"embeddings": BOTH, "penalties": {"hsik": {"between": ["emotion", "speaker"], "weight": 1.0}}},
             "mean 'hsic'",
         ),
@@ -318,6 +331,13 @@ def test_what_cannot_be_meant_is_refused(settings, message):
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("how", REMOVALS)
+def test_alternating_alone_is_bounded_by_default(how):
+    config = disentangle.Config.model_validate_json(json.dumps(main(remove={"speaker": {"how": how}})))
+    assert config.embeddings["main"].remove["speaker"].bound == ("log_classes" if how == "alternating" else None)
+    assert disentangle.Config.model_validate_json(config.model_dump_json()) == config
+
+
 def test_factors_are_all_that_a_corpus_must_tell():
     config = disentangle.Config.model_validate_json(json.dumps(peri("alternating", auxiliary=["emotion", "gender"])))
     assert config.factors == {"emotion", "speaker", "gender"}
@@ -337,10 +357,12 @@ def test_learning_rates_name_the_auxiliary_branches(make_recipe, make_batch):
         assert (value - before[name]).abs().max().item() == pytest.approx(rate, rel=1e-2)  # Adam's first step
 
 
-def test_the_papers_letter(make_recipe, make_batch):
-    """The alternating step by hand, Eq. 1 and 2 with their weights, the auxiliary loss bounded at chance."""
-    settings = peri("alternating", weight=0.3)
-    settings["embeddings"]["speaker"]["remove"] = {"emotion": {"how": "alternating", "weight": 0.3}}
+@pytest.mark.parametrize("bound", ["log_classes", "none"])
+def test_the_papers_letter(make_recipe, make_batch, bound):
+    """The alternating step by hand, Eq. 1 and 2 with their weights, the auxiliary loss bounded at chance or not."""
+    given = {} if bound == "log_classes" else {"bound": bound}
+    settings = peri("alternating", weight=0.3, **given)
+    settings["embeddings"]["speaker"]["remove"] = {"emotion": {"how": "alternating", "weight": 0.3, **given}}
     recipe = make_recipe(settings, dtype=torch.float64)
     batch = make_batch().to(torch.device("cpu"), torch.float64)
     hand = copy.deepcopy(recipe)
@@ -361,8 +383,9 @@ def test_the_papers_letter(make_recipe, make_batch):
     primary = 0.5 * loss(outputs["emotion"], emotion).mean() + 0.5 * loss(outputs["speaker"], speaker).mean()
     read = {str(branch): logits for branch, logits in hand.branches(batch).items()}
     for name, labels in (("emotion-speaker", speaker), ("speaker-emotion", emotion)):
-        chance = torch.tensor(float(read[name].shape[1]), dtype=torch.float64).log()
-        primary = primary - 0.3 * torch.minimum(loss(read[name], labels), chance).mean()
+        chance, lost = torch.tensor(float(read[name].shape[1]), dtype=torch.float64).log(), loss(read[name], labels)
+        assert (lost > chance).any()
+        primary = primary - 0.3 * (lost if bound == "none" else torch.minimum(lost, chance)).mean()
     primary.backward()
     with torch.no_grad():
         for module in (hand.encoder, hand.projections, hand.tasks):

@@ -40,13 +40,13 @@ def test_squares_hold_the_best_floor_of_their_side() -> None:
     ]
 
 
-def test_the_map_tells_points_above_chance_and_fills_by_them() -> None:
+def test_the_map_shows_points_above_chance_and_fills_by_them() -> None:
     table = rows()
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     found.append(found[0]._replace(column="age", low=np.nan, high=np.nan))
     text = heatmap.heatmap(found, name="leakage", description="a <map>")
-    for told in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "seen"):
-        assert f">{told}<" in text, told
+    for label in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "seen"):
+        assert f">{label}<" in text, label
     assert "\N{MINUS SIGN}5" in text
     assert text == heatmap.heatmap(found, name="leakage", description="a <map>")
     opacity = [float(value) for value in re.findall(r"fill: var\(--fill\); opacity: ([\d.]+)", text)]
@@ -57,7 +57,7 @@ def test_the_files_stand_alone(tmp_path: Path) -> None:
     table = rows()
     found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     element = heatmap.heatmap(found, name="leakage", description="a <map>")
-    heatmap.write(tmp_path, element, title="Leakage of <E>", told=["said & done"], table=table, marks=["a & b"])
+    heatmap.write(tmp_path, element, title="Leakage of <E>", sentences=["said & done"], table=table, marks=["a & b"])
     root = ElementTree.parse(tmp_path / "leakage.svg").getroot()
     assert root.tag.endswith("svg")
     style = next(iter(root)).text or ""

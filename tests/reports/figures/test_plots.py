@@ -40,11 +40,11 @@ def draw(kind: str, name: str = "a") -> str:
             line = trends.Line(np.linspace(0, 1, 50), np.linspace(0, 1, 50) ** 0.5, 3)
             return trends.roc({"a": line}, name=name, description="roc")
         case _:
-            told = {"a": {"03": 40.0, "08": 60.0}, "_b": {"08": 50.0}}
-            return plots.people(told, 20.0, name=name, description="people")
+            table = {"a": {"03": 40.0, "08": 60.0}, "_b": {"08": 50.0}}
+            return plots.speakers(table, 20.0, name=name, description="speakers")
 
 
-KINDS = ("intervals", "matrix", "curves", "scatter", "people", "reliability", "abstention", "roc")
+KINDS = ("intervals", "matrix", "curves", "scatter", "speakers", "reliability", "abstention", "roc")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,11 +80,11 @@ def test_a_confusion_matrix_is_percent_of_its_rows() -> None:
     assert len(text) == 2 + 2 + 2 + 1  # two numbers, two names twice, the axis: an empty row has no numbers
 
 
-def test_people_are_sorted_and_names_are_told_as_they_are() -> None:
-    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("people"))
+def test_speakers_are_sorted_and_names_are_kept() -> None:
+    text = re.findall(r"<text[^>]*>([^<]*)</text>", draw("speakers"))
     assert text.index("08") < text.index("03")
     assert "\N{ZERO WIDTH SPACE}_b" in text
-    odd = plots.people({"cost $5 and $6": {"山": 40.0}}, 20.0, name="a", description="d")
+    odd = plots.speakers({"cost $5 and $6": {"山": 40.0}}, 20.0, name="a", description="d")
     assert "cost $5 and $6" in odd
     assert "山" in odd
 
@@ -115,7 +115,7 @@ def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
     assert np.isfinite(points).all()
 
 
-def test_many_models_share_the_colour_of_their_method_and_the_marker_of_their_size() -> None:
+def test_models_share_the_colour_of_a_method_and_the_marker_of_a_size() -> None:
     methods, sizes = ("multitask", "gradient_reversal", "alternating", "confusion"), (2048, 256, 64)
     names = ["emotion_only", "person_only", *(f"{method}_{size}" for method in methods for size in sizes)]
     look = {

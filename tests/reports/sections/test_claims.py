@@ -109,7 +109,7 @@ def table(section: str, title: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def told(make_run: Callable[..., Run]) -> Run:
+def claimed(make_run: Callable[..., Run]) -> Run:
     run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
     found = parse(Claimed, {"axes": AXES, "claims": {"one": CLAIM}}, "file")
     reads = {"embeddings": {"main": {"tasks": {"emotion": 1.0}}, "emotion": {"tasks": {"emotion": 1.0}}}}
@@ -130,14 +130,14 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_claims_are_counted_and_tabled(told: Run) -> None:
-    found = claims.shown(told)
+def test_claims_are_counted_and_tabled(claimed: Run) -> None:
+    found = claims.shown(claimed)
     assert found is not None
     assert found["answer"] == (
-        "Of 5 claims that this run can answer: 2 yes, 1 no and 2 not separable; 1 not asked, for want of models or "
-        "measurements."
+        "Of 5 claims that this run can answer: 2 yes, 1 no and 2 not separable; 1 cannot be answered, because models "
+        "or measurements are missing."
     )
-    html = page.render(told)
+    html = page.render(claimed)
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert '<a href="#claims">' in html
     assert html.index('id="claims"') < html.index('id="scores"')
@@ -152,27 +152,31 @@ def test_claims_are_counted_and_tabled(told: Run) -> None:
         f"It is kept. section 5.2; no worse by 5 points not separable {row} "
         f"All differ. Stuart-Maxwell yes no leak 4 against plain 4 {none} {none} {none}"
     )
-    assert "“Paper”: figures of Doe 2020 on VoxCeleb, other people and data; not to be compared with these." in section
-    assert "Stuart-Maxwell: yes where each model&#39;s p, Holm over seeds, is below 0.01;" in plain(section).replace(
-        "'", "&#39;"
-    )
+    assert (
+        "“Paper”: scores reported by Doe 2020 on VoxCeleb. They are on other data and cannot be compared with the "
+        "scores of this run."
+    ) in section
+    assert (
+        "Stuart-Maxwell: “yes” if p of each model, corrected over seeds (Holm), is below 0.01; the test assumes "
+        "independent clips."
+    ) in plain(section)
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_scores_stand_by_place_or_by_model(told: Run) -> None:
-    section = page.render(told).split('<section id="claims">')[1].split("</section>")[0]
-    assert table(section, "Emotion, by the models&#39; own heads") == (
+def test_scores_stand_by_place_or_by_model(claimed: Run) -> None:
+    section = page.render(claimed).split('<section id="claims">')[1].split("</section>")[0]
+    assert table(section, "Emotion, predicted by the models&#39; own heads") == (
         "macro F, % Method 9 4 plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 no leak 40.0 35.0 to 45.0 30.0 25.0 to 35.0"
     )
-    assert table(section, "Speaker, by the models&#39; own heads") == (
+    assert table(section, "Speaker, predicted by the models&#39; own heads") == (
         "accuracy, % Method 9 4 alone 55.0 50.0 to 60.0 plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 paper 92.6 "
         "no leak 40.0 35.0 to 45.0 30.0 25.0 to 35.0"
     )
-    assert table(section, "Speaker, read from the emotion embedding") == (
+    assert table(section, "Speaker, predicted by a probe on the emotion embedding") == (
         "one hidden layer, accuracy, % strongest probe, accuracy, % Method 9 4 9 4 "
         "plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 70.0 65.0 to 75.0 60.0 55.0 to 65.0"
     )
-    leak = table(section, "Emotion, read from the speaker embedding")
+    leak = table(section, "Emotion, predicted by a probe on the speaker embedding")
     columns = "all test clips balanced above identity floor"
     assert leak.startswith(
         f"one hidden layer, macro F, % strongest probe, macro F, % Model {columns} {columns} alone 55.0"
@@ -180,27 +184,27 @@ def test_scores_stand_by_place_or_by_model(told: Run) -> None:
     assert "plain 9 60.0 55.0 to 65.0 60.0 55.0 to 65.0 +10.0 5.0 to 15.0" in leak
     text = plain(section)
     assert (
-        "Probes are fitted on training clips. Below a score its 95 % interval over speakers. Balanced: all classes "
-        "weighted alike. Chance, all called the most frequent class: 17.0, balanced 17.0. Identity floor, the true "
-        "speaker alone: 45.0, balanced 45.0 (40.0 to 50.0). 12 speakers, 1,200 clips."
+        "Probes are fitted on training clips. Below each score: its 95 % interval over speakers. Balanced: all "
+        "classes have equal weight. Chance, always predicting the most frequent class: 17.0, balanced 17.0. Identity "
+        "floor, the true speaker alone: 45.0, balanced 45.0 (40.0 to 50.0). 12 speakers, 1,200 clips."
     ) in text
     assert (
-        "Columns: size. Below a score its 95 % interval over speakers. Chance, all called the most frequent class: "
-        "10.0. 12 speakers, 1,200 clips."
+        "Columns: size. Below each score: its 95 % interval over speakers. Chance, always predicting the most frequent "
+        "class: 10.0. 12 speakers, 1,200 clips."
     ) in text
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_bars_stand_by_axes_with_levels_as_lines(told: Run) -> None:
-    found = claims.shown(told)
+def test_bars_stand_by_axes_with_levels_as_lines(claimed: Run) -> None:
+    found = claims.shown(claimed)
     assert found is not None
     pictures = [picture for score in found["scores"] for picture in score["pictures"]]
     assert [picture.title for picture in pictures] == [
-        "Emotion, by the models' own heads",
-        "Emotion, read from the speaker embedding",
-        "Emotion, read from the speaker embedding, all classes weighted alike",
-        "Speaker, by the models' own heads",
-        "Speaker, read from the emotion embedding",
+        "Emotion, predicted by the models' own heads",
+        "Emotion, predicted by a probe on the speaker embedding",
+        "Emotion, predicted by a probe on the speaker embedding, all classes with equal weight",
+        "Speaker, predicted by the models' own heads",
+        "Speaker, predicted by a probe on the emotion embedding",
     ]
     words = [set(re.findall(r"<text[^>]*>([^<]*)</text>", picture.svg)) for picture in pictures]
     assert all({"9", "4", "plain", "chance", "size"} <= one for one in words)
@@ -208,83 +212,85 @@ def test_bars_stand_by_axes_with_levels_as_lines(told: Run) -> None:
     assert {"alone", "identity floor"} <= words[1]
     assert not {"alone", "identity floor"} & words[0]
     assert [picture.caption for picture in pictures][::2] == [
-        "The models' own heads; more is better. Bars: 95 % intervals over speakers, seeds averaged.",
-        "A probe of one hidden layer; less is better. Only what lies above the identity floor (what the true speaker "
-        "says of it) leaks more than who it is. Bars: 95 % intervals over speakers, seeds averaged.",
-        "A probe of one hidden layer; less is better. Bars: 95 % intervals over speakers, seeds averaged.",
+        "The models' own heads; higher is better. Bars: 95 % intervals over speakers, averaged over seeds.",
+        "A probe with one hidden layer; lower is better. Identity floor: the score from the true speaker alone. Scores "
+        "above it are leakage beyond identity. Bars: 95 % intervals over speakers, averaged over seeds.",
+        "A probe with one hidden layer; lower is better. Bars: 95 % intervals over speakers, averaged over seeds.",
     ]
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_answer_tells_the_most_and_the_least_that_leaks(told: Run) -> None:
-    answers = re.sub(r"\s+", " ", page.render(told).split('<div class="answer">')[1].split("</div>")[0])
+def test_the_answer_has_the_highest_and_the_lowest_leakage(claimed: Run) -> None:
+    answers = re.sub(r"\s+", " ", page.render(claimed).split('<div class="answer">')[1].split("</div>")[0])
     assert (
-        "Of emotion, the speaker embedding tells a one-hidden-layer probe at most 60.0 % from plain_9 and at least "
-        "30.0 % from no_leak_4 (macro F, balanced); the true speaker alone tells 45.0 %."
+        "From the speaker embedding, a probe with one hidden layer predicts emotion with at most 60.0 % from plain_9 "
+        "and at least 30.0 % from no_leak_4 (macro F, balanced); with the true speaker alone: 45.0 %."
     ) in answers
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_macro_f_and_other_tasks_stand_beside_the_scores(told: Run) -> None:
-    html = page.render(told)
+def test_macro_f_and_other_tasks_stand_beside_the_scores(claimed: Run) -> None:
+    html = page.render(claimed)
     assert "<h3>Pooled and by fold</h3>" in html
     tasks = re.sub(r"<[^>]+>", " ", html.split('aria-label="Macro F and other tasks"')[1].split("</table>")[0])
-    test = told.predictions.query("split == 'test'")
+    test = claimed.predictions.query("split == 'test'")
     scored = f1_score(test["truth"], test["predicted"], average="macro")
     assert re.search(rf"MEnAN\s+{100 * scored:.1f}\s+[\d.]+ to [\d.]+\s+[\d.]+\s+75.0\s+[\d.]+ to [\d.]+", tasks)
-    assert "(read)" not in html
+    assert "(auxiliary)" not in html
     assert "all one class" in tasks
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_what_is_balanced_as_it_is_stands_once(told: Run) -> None:
-    kept = (told.folder / "claims.json").read_text()
+def test_what_is_balanced_as_it_is_stands_once(claimed: Run) -> None:
+    kept = (claimed.folder / "claims.json").read_text()
     found = evidence(even=True)
     found["claims"] = [found["claims"][0] | {"clips": clips} for clips in ("all", "balanced as it is")]
-    told.write_json("claims.json", found)
-    predictions = told.predictions
-    told.write_predictions(predictions[predictions["fold"] == 0])
+    claimed.write_json("claims.json", found)
+    predictions = claimed.predictions
+    claimed.write_predictions(predictions[predictions["fold"] == 0])
     reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}}
-    html = page.render(replace(told, experiment=told.experiment.model_copy(update={"models": {"MEnAN": reads}})))
+    html = page.render(replace(claimed, experiment=claimed.experiment.model_copy(update={"models": {"MEnAN": reads}})))
     section = html.split('<section id="claims">')[1].split("</section>")[0]
-    assert html.count('<th scope="row">MEnAN (read)</th>') == 2
-    assert html.count("(read): emotion is only read there") == 1
-    assert re.search(r"for something else\.\s+Test: 1 speaker,", html)
-    told.write_predictions(predictions)
-    (told.folder / "claims.json").write_text(kept)
+    assert html.count('<th scope="row">MEnAN (auxiliary)</th>') == 2
+    assert html.count("(auxiliary): the model is not trained for emotion;") == 1
+    assert re.search(r"from the detached embedding\.\s+Test: 1 speaker,", html)
+    claimed.write_predictions(predictions)
+    (claimed.folder / "claims.json").write_text(kept)
     assert "Pooled and by fold" not in html, "of one fold it would be the same again"
     text = plain(section)
     assert "section 5.2; below; all test clips" in text
     assert "section 5.2; below; balanced as it is" in text
     assert section.count("<svg") == 4
     columns = "all test clips above identity floor"
-    assert f"Model {columns} {columns} alone" in table(section, "Emotion, read from the speaker embedding")
+    assert f"Model {columns} {columns} alone" in table(
+        section, "Emotion, predicted by a probe on the speaker embedding"
+    )
     assert (
-        "Every class is equally frequent among the test clips: they are balanced as they are. Chance, all called the "
-        "most frequent class: 17.0. Identity floor, the true speaker alone: 45.0 (40.0 to 50.0)."
+        "The test clips are balanced as they are: all classes are equally frequent. Chance, always predicting the most "
+        "frequent class: 17.0. Identity floor, the true speaker alone: 45.0 (40.0 to 50.0)."
     ) in text
 
 
-def test_the_papers_figures_are_comparable_on_its_own_corpus(told: Run) -> None:
-    kept = {name: (told.folder / name).read_text() for name in ("certificate.json", "claims.json")}
+def test_the_papers_figures_are_comparable_on_its_own_corpus(claimed: Run) -> None:
+    kept = {name: (claimed.folder / name).read_text() for name in ("certificate.json", "claims.json")}
     sentences = []
     for corpus, figures in (("voxceleb", True), ("toy", False)):
-        told.write_json("certificate.json", told.certificate | {"corpus": corpus})
+        claimed.write_json("certificate.json", claimed.certificate | {"corpus": corpus})
         found = evidence()
         if not figures:
             found["scores"] = [score | {"reference": None, "corpus": None} for score in found["scores"]]
             found["claims"] = [claim | {"figures": {}} for claim in found["claims"]]
-        told.write_json("claims.json", found)
-        shown = claims.shown(Run(told.folder, told.experiment))
+        claimed.write_json("claims.json", found)
+        shown = claims.shown(Run(claimed.folder, claimed.experiment))
         assert shown is not None
         sentences.append(shown["papers"])
     for name, text in kept.items():
-        (told.folder / name).write_text(text)
-    assert sentences == ["“Paper”: figures of Doe 2020 on VoxCeleb.", ""]
+        (claimed.folder / name).write_text(text)
+    assert sentences == ["“Paper”: scores reported by Doe 2020 on VoxCeleb.", ""]
 
 
-def test_scores_without_axes_stand_by_model_and_undrawn(told: Run) -> None:
-    bare = replace(told, experiment=told.experiment.model_copy(update={"axes": {}}))
+def test_scores_without_axes_stand_by_model_and_undrawn(claimed: Run) -> None:
+    bare = replace(claimed, experiment=claimed.experiment.model_copy(update={"axes": {}}))
     found = claims.shown(bare)
     assert found is not None
     assert [score["head"] for score in found["scores"]] == ["model"] * 4
@@ -292,18 +298,18 @@ def test_scores_without_axes_stand_by_model_and_undrawn(told: Run) -> None:
     assert not any(score["pictures"] for score in found["scores"])
 
 
-def test_a_run_without_claims_has_no_section(told: Run, small: Run) -> None:
+def test_a_run_without_claims_has_no_section(claimed: Run, small: Run) -> None:
     assert claims.shown(small) is None
-    assert claims.shown(replace(told, experiment=told.experiment.model_copy(update={"claims": {}}))) is None
+    assert claims.shown(replace(claimed, experiment=claimed.experiment.model_copy(update={"claims": {}}))) is None
     assert claims.answer([{"answer": "not asked"}]) == "No claim of the paper can be answered by this run."
 
 
-def test_a_damaged_file_is_refused_with_the_way_out(told: Run) -> None:
-    path = told.folder / "claims.json"
+def test_a_damaged_file_is_refused_with_the_way_out(claimed: Run) -> None:
+    path = claimed.folder / "claims.json"
     kept = path.read_text()
     path.write_text(json.dumps({"claims": [], "split": "test"}))
     with pytest.raises(RunError) as caught:
-        claims.shown(told)
+        claims.shown(claimed)
     path.write_text(kept)
     assert str(caught.value) == f"{path}: damaged (no 'scores'); delete it and run 'mien audit RUN'"
 

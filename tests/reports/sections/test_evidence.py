@@ -1,4 +1,4 @@
-"""The paper's tables and figures, of this run: by fold, on another corpus, maps of the same two people."""
+"""The paper's tables and figures, of this run: by fold, on another corpus, maps of the same two speakers."""
 
 import re
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def scored(mean: float) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def told(make_run: Callable[..., Run]) -> Run:
+def planted(make_run: Callable[..., Run]) -> Run:
     """Two models, of which the second has not finished fold 0 with seed 0; silhouettes and two evaluations."""
     run = make_run(models=("emotion_only", "MEnAN"), seeds=(0, 1), clips=14, epochs=2)
     run.cell("MEnAN", 0, 0).weights.unlink()
@@ -51,8 +51,8 @@ def told(make_run: Callable[..., Run]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def html(told: Run) -> str:
-    return page.render(told)
+def html(planted: Run) -> str:
+    return page.render(planted)
 
 
 def text_of(html: str) -> str:
@@ -65,8 +65,8 @@ def recall(part: pd.DataFrame) -> float:
     return float(recall_score(part["truth"], part["predicted"], labels=classes, average="macro"))
 
 
-def test_pooled_mean_of_folds_and_paper_stand_below_each_other(told: Run, html: str) -> None:
-    predictions = told.predictions
+def test_pooled_mean_of_folds_and_paper_stand_below_each_other(planted: Run, html: str) -> None:
+    predictions = planted.predictions
     test = predictions[(predictions["split"] == "test") & (predictions["model"] == "MEnAN")]
     with_seeds = test.groupby(["fold", "seed"])[["truth", "predicted"]]
     each = pd.Series({key: recall(part) for key, part in with_seeds})
@@ -90,18 +90,18 @@ def test_another_corpus_stands_beside_the_papers_other_corpus(html: str) -> None
     assert "2 shared classes: anger, sadness. The corpus has no clip of boredom" in text
     assert "Not scored: surprise (12). Rule: a clip is judged rightly when the prediction is its emotion." in text
     assert "61.2 57.2 66.2 51.2 to 71.2 50.0 64.6 paper 33.2 60.6 69.6 54.6 to 74.6 50.0" in text
-    assert "“paper”: Li et al. 2020 on CMU-MOSEI, the same measure on that corpus." in text
+    assert "“paper”: scores reported in Li et al. 2020 on CMU-MOSEI, of the same measure on that corpus." in text
     assert "truth 40.0 60.0 MEnAN 71.3 28.7" in text
-    assert text.count("What the models predict") == 1  # evaluations of older runs do not tell it
+    assert text.count("What the models predict") == 1  # evaluations of older runs do not have it
     assert f"emotion_only 50.0 46.0 55.0 {words.UNKNOWN} 50.0 50.0 46.0 55.0 40.0 to 60.0 50.0" in text
     assert 'href="#evaluations"' in html
 
 
-def test_maps_show_the_same_two_people_who_were_not_heard(told: Run) -> None:
-    maps = list(evidence.maps_of(told))
+def test_maps_show_the_same_two_unseen_speakers(planted: Run) -> None:
+    maps = list(evidence.maps_of(planted))
     assert [one.title.split(":")[0] for one in maps] == ["emotion_only", "MEnAN"]
     assert {one.title.split(": ")[1] for one in maps} == {"fold 1, seed 0, 09 and 08, 28 clips"}
-    measured = told.silhouettes
+    measured = planted.silhouettes
     assert measured is not None
     for one, model in zip(maps, ("emotion_only", "MEnAN"), strict=True):
         rows = measured[(measured["model"] == model) & (measured["fold"] == 1) & (measured["seed"] == 0)]
@@ -111,17 +111,17 @@ def test_maps_show_the_same_two_people_who_were_not_heard(told: Run) -> None:
                 f"Silhouette {evidence.decimal(row['score'])}; shuffled {evidence.decimal(row['shuffled'])}"
             )
     # a speaker's direction was planted in the first model's embeddings and none in the other's
-    by = {row["name"]: row["by"]["speaker"] for row in evidence.silhouettes(told)}
+    by = {row["name"]: row["by"]["speaker"] for row in evidence.silhouettes(planted)}
     assert by["emotion_only"]["score"] > by["MEnAN"]["score"] + 0.05
     assert by["MEnAN"]["score"] == pytest.approx(by["MEnAN"]["shuffled"], abs=0.05)
 
 
-def test_whoever_was_heard_is_on_no_map(make_run: Callable[..., Run]) -> None:
+def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run]) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
     for cell in run.cells:
         clips, values = run.embeddings(cell)
         swapped = clips["split"].tolist()
-        for part in ("validation", "test"):  # one clip of everybody who validates or is tested trains
+        for part in ("validation", "test"):  # a clip of each validation and test speaker is a training clip
             swapped[swapped.index(part)] = "train"
         if cell.fold:
             run.write_embeddings(cell, clips["clip"].tolist(), swapped, values)
@@ -132,7 +132,7 @@ def test_whoever_was_heard_is_on_no_map(make_run: Callable[..., Run]) -> None:
     clips, values = run.embeddings(cell := run.cells[0])
     run.write_embeddings(cell, clips["clip"].tolist(), ["train"] * (len(clips) - 1) + ["test"], values)
     assert list(evidence.maps_of(run)) == []
-    assert "there is nobody to map" in page.render(run)
+    assert "All speakers of this run are seen in training: there are no unseen speakers to map." in page.render(run)
 
 
 def test_erased_embeddings_are_not_paired(audited: Run) -> None:
@@ -140,7 +140,7 @@ def test_erased_embeddings_are_not_paired(audited: Run) -> None:
     assert [(row["model"], row["other"]) for row in evidence.leakage_pairs(audited)] == [("emotion_only", "MEnAN")]
 
 
-def test_the_two_people_are_tested_where_several_are() -> None:
+def test_the_two_speakers_are_test_speakers_if_several_are() -> None:
     def clips(**parts: str) -> pd.DataFrame:
         rows = [(speaker, part) for part, people in parts.items() for speaker in people]
         return pd.DataFrame(rows, columns=["speaker", "split"])
@@ -150,11 +150,11 @@ def test_the_two_people_are_tested_where_several_are() -> None:
     assert evidence._two(clips(train="xyz", validation="cba")) == ["a", "b"]
 
 
-def test_paired_differences_of_leakage_are_on_the_page(told: Run, html: str) -> None:
-    leakage = told.leakage
+def test_paired_differences_of_leakage_are_on_the_page(planted: Run, html: str) -> None:
+    leakage = planted.leakage
     assert leakage is not None
-    table = leakage_differences(leakage, told.units).set_index("speakers")
-    (pair,) = evidence.leakage_pairs(told)
+    table = leakage_differences(leakage, planted.units).set_index("speakers")
+    (pair,) = evidence.leakage_pairs(planted)
     assert (pair["model"], pair["other"]) == ("emotion_only", "MEnAN")
     text = text_of(html[html.index('aria-label="Differences in leakage"') : html.index('<section id="split">')])
     for speakers in ("seen", "unseen"):
@@ -163,5 +163,5 @@ def test_paired_differences_of_leakage_are_on_the_page(told: Run, html: str) -> 
 
 
 def test_a_silhouette_has_two_decimals_and_no_minus_zero() -> None:
-    told = [evidence.decimal(value) for value in (0.126, -0.126, -0.001, float("nan"))]
-    assert told == ["0.13", "\N{MINUS SIGN}0.13", "0.00", words.UNKNOWN]
+    decimals = [evidence.decimal(value) for value in (0.126, -0.126, -0.001, float("nan"))]
+    assert decimals == ["0.13", "\N{MINUS SIGN}0.13", "0.00", words.UNKNOWN]

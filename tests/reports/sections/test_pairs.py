@@ -1,4 +1,4 @@
-"""All of a few pairs are shown; of many those that are separable, and what a correction over so many leaves."""
+"""Few pairs are all shown; of many pairs, the separable ones are shown and the others folded away."""
 
 from itertools import combinations
 from typing import Any
@@ -22,7 +22,7 @@ def table(models: int, speakers: int, separable: set[tuple[str, str]]) -> pd.Dat
 
 def test_few_are_all_shown() -> None:
     found = pairs.scored(table(6, 12, {("m0", "m1")}))
-    assert (len(found.shown), found.folded, found.pairs, found.told) == (15, [], 15, "")
+    assert (len(found.shown), found.folded, found.pairs, found.summary) == (15, [], 15, "")
     assert found.shown[0]["by"]["wa"]["difference"] == 0.1
 
 
@@ -31,18 +31,18 @@ def test_of_many_the_separable_are_shown_and_the_others_folded() -> None:
     found = pairs.scored(table(14, 12, apart))
     assert {(row["model"], row["other"]) for row in found.shown} == apart
     assert len(found.folded) == 91 - 2
-    assert found.told == (
-        "2 of 91 pairs by UAR and 0 of 91 pairs by WA are separable. Holm's correction is over 91 pairs at once, which "
-        "few outlast. With 12 speakers the least p there can be is 0.044 after it, where all point one way."
+    assert found.summary == (
+        "2 of 91 pairs by UAR and 0 of 91 pairs by WA are separable. p is corrected over 91 pairs (Holm), so that few "
+        "pairs can be. With 12 speakers the least possible corrected p is 0.044, if all differences have one sign."
     )
     few = pairs.scored(table(14, 10, set()))
     assert few.shown == []
-    assert few.told.endswith("With 10 speakers none can: the least p there can be is 0.18 after it.")
-    assert pairs.scored(table(14, 40, apart)).told.endswith("which few outlast.")
+    assert few.summary.endswith("With 10 speakers none can be: the least possible corrected p is 0.18.")
+    assert pairs.scored(table(14, 40, apart)).summary.endswith("so that few pairs can be.")
 
 
-def test_embeddings_are_corrected_apart() -> None:
+def test_p_is_corrected_within_an_embedding() -> None:
     row = {"seen": {"separable": False, "number": 12}}
     rows = [{"model": "a", "other": "b", "embedding": name, "by": row} for name in ("x", "y") for _ in range(10)]
     found = pairs.divided(rows, pairs.SIDES, "number")
-    assert found.told.startswith("0 of 20 pairs of people heard are separable. Holm's correction is over 10 pairs")
+    assert found.summary.startswith("0 of 20 pairs on seen speakers are separable. p is corrected over 10 pairs (Holm)")

@@ -1,1 +1,1 @@
-"""Models held against each other: paired differences, systems of several runs, what removal costs."""
+"""Comparison of models: paired differences, systems of several runs, claims, the accuracy-leakage trade-off."""

@@ -1,10 +1,10 @@
-"""The scores of a run that its claims name: counted by speaker, with intervals, beside chance and the paper's figures.
+"""The scores of a run that its claims name, with intervals over speakers, chance levels and the published scores.
 
-A score is of a factor, predicted by the models' own heads or read by a probe from an embedding. All are fractions in
-[0, 1] on test clips (validation where test is held), with 95 % intervals over speakers, corrected for bias, seeds
-averaged within a speaker. What a probe reads is scored on all clips as they are, and with all classes weighted alike,
-where what is frequent does not help; by the probe of one hidden layer, and by the strongest. Beside it stands the
-identity floor: the score of the same probe given the true speaker alone.
+A score is of a factor, predicted by the heads of the models or by a probe on an embedding. All are fractions in [0, 1]
+on test clips (validation clips with `hold_test`), with 95 % intervals over speakers, corrected for bias, seeds
+averaged within a speaker. Probes are scored on all clips, and with all classes weighted alike, so that predicting
+frequent classes does not help; both the probe of one hidden layer and the strongest probe. Their scores are compared
+with the identity floor: the score of the same probe if its only input is the true speaker.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,17 +25,17 @@ from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run
 
 SCORES: Mapping[str, Score] = {name: TABLE["wa" if name == "accuracy" else name] for name in MEASURES}
-PERCENT = 1.5  # no fraction is above it
+PERCENT = 1.5  # fractions are below it
 KEYS = ("model", "embedding", "factor", "probe")
 
 
 class Source(NamedTuple):
-    """Where a score comes from.
+    """What a score is of.
 
     Attributes:
-        factor: what is predicted.
-        embedding: that a probe reads it from; None: the models' own heads predict it.
-        probe: which; None of heads.
+        factor: the factor that is predicted.
+        embedding: the embedding that a probe is fitted on; None if the heads of the models predict the factor.
+        probe: the name of the probe; None for heads.
     """
 
     factor: str
@@ -44,13 +44,13 @@ class Source(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What claims are answered on: counts by speaker, seeds averaged within a speaker.
+    """The counts that claims are answered from, by speaker, seeds averaged within a speaker.
 
     Attributes:
-        tables: source -> model -> its counts, (S, K, K), of the speaker those of `right_and_wrong`; what was not
-            trained or measured is not there.
-        floors: (factor, probe) -> counts of the probe that is given the true speaker alone.
-        most: source of the speaker -> the share of clips that the one with the most has, which is chance.
+        tables: source -> model -> its counts, (S, K, K); for the factor speaker those of `right_and_wrong`. Models that
+            were not trained or measured are left out.
+        floors: (factor, probe) -> counts of the probe whose only input is the true speaker.
+        most: source of the factor speaker -> the share of clips of the most frequent speaker, which is chance.
         different: two models -> Stuart-Maxwell's test of them, see `task_scores.homogeneity`.
         predicted: the models that have predictions.
     """
@@ -62,7 +62,7 @@ class Counts(NamedTuple):
     predicted: frozenset[str] = frozenset()
 
     def chance(self, source: Source, table: BySpeaker, measure: Score, weight: float = 1.0) -> Term:
-        """What is got by calling all clips the class that most of them have; of a number no correlation at all."""
+        """The score of always predicting the most frequent class; of a number, a correlation of 0."""
         if source in self.most:
             return Term(weight, table, fixed(self.most[source]))
         if table.counts.ndim < 3:
@@ -70,19 +70,19 @@ class Counts(NamedTuple):
         return Term(weight, constant(table), measure)
 
     def even(self, source: Source) -> bool:
-        """Whether every class is equally frequent, all speakers together: then balanced is as it is."""
+        """Whether all classes are equally frequent over all speakers, so that weighting them alike changes nothing."""
         tables = self.tables.get(source, {})
         return source not in self.most and bool(tables) and all(_even(table) for table in tables.values())
 
 
 class Outputs(NamedTuple):
-    """What heads and probes of a run predict, clip by clip: `clip, speaker, fold, seed, truth, predicted`.
+    """The predictions of heads and probes of a run, one row per clip: `clip, speaker, fold, seed, truth, predicted`.
 
     Attributes:
         rows: source -> model -> its rows.
-        floors: (factor, probe) -> the rows of the probe that is given the true speaker alone.
-        predictions: rows of `predictions.csv`, of the split that is scored.
-        classes: factor -> its classes, in order; none of a number.
+        floors: (factor, probe) -> the rows of the probe whose only input is the true speaker.
+        predictions: rows of `predictions.csv` of the split that is scored.
+        classes: factor -> its classes, in order; empty for a number.
         target: the main target.
     """
 
@@ -93,7 +93,7 @@ class Outputs(NamedTuple):
     target: str
 
     def counted(self, factor: str, rows: pd.DataFrame) -> BySpeaker:
-        """Counts by speaker, of a speaker's name right and wrong alone; of a number its moments."""
+        """Counts by speaker: confusion counts; of the factor speaker right and wrong only; of a number its moments."""
         if factor == SPEAKER:
             return right_and_wrong(rows)
         classes = self.classes[factor]
@@ -101,12 +101,12 @@ class Outputs(NamedTuple):
 
 
 def measure(name: str, clips: str) -> Score:
-    """The measure of a claim."""
+    """The measure of a claim on all clips, or with all classes weighted alike."""
     return balanced(SCORES[name]) if clips == BALANCED else SCORES[name]
 
 
 def outputs_of(run: Run) -> Outputs:
-    """What the claims of a run's experiment stand on, as far as it is there."""
+    """The predictions that the claims of a run's experiment need, as far as the run has them."""
     claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
     predictions = run.predictions
     predictions = predictions[predictions["split"] == judged(predictions)]
@@ -135,7 +135,7 @@ def outputs_of(run: Run) -> Outputs:
 
 
 def counts_of(outputs: Outputs) -> Counts:
-    """The counts of all outputs."""
+    """The counts by speaker of all outputs."""
     return Counts(
         {
             source: {model: outputs.counted(source.factor, rows) for model, rows in by.items()}
@@ -158,27 +158,27 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
         seed: of the bootstraps.
 
     Returns:
-        For each factor, measure and embedding (None: the models' own heads), in the order of claims: `factor, measure,
-        embedding`; `reference` and `corpus`: what the paper's figures of it are called and of which data they are, None
-        where there are none; `ways`, each with `probe, clips`, `claimed` (whether a claim names it so), `even` (whether
-        every class is equally frequent), `chance` and `floor` (the identity floor, None where there is none), each
-        `score, low, high`; and `rows`: `model, score, low, high`, `seeds` (the deviation of the pooled score over
-        seeds, None of one), `speakers, clips, trainings`, `paper`, and of balanced clips with a floor `excess,
-        excess_low, excess_high` over it.
+        One entry per factor, measure and embedding (None: the heads of the models), in the order of claims: `factor,
+        measure, embedding`; `reference` and `corpus`: the name of the published score and its corpus, None without one;
+        `ways`: one entry per probe and weighting. Each way has `probe, clips`, `claimed` (whether a claim names it),
+        `even` (whether all classes are equally frequent), `chance` and `floor` (the identity floor, None if there is
+        none) with `score, low, high` each; and `rows`: `model, score, low, high`, `seeds` (the standard deviation of
+        the pooled score over seeds, None for one seed), `speakers, clips, trainings`, `paper` (the published score),
+        and for balanced clips with a floor `excess, excess_low, excess_high` over the floor.
     """
     claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
     each = []
-    for factor, name, embedding in dict.fromkeys((one.factor, one.measure, one.embedding) for one in claims):
-        own = [one for one in claims if (one.factor, one.measure, one.embedding) == (factor, name, embedding)]
+    for factor, name, embedding in dict.fromkeys((claim.factor, claim.measure, claim.embedding) for claim in claims):
+        own = [claim for claim in claims if (claim.factor, claim.measure, claim.embedding) == (factor, name, embedding)]
         named = dict.fromkeys(way for claim in own for way in claim.ways)
         clips = (ALL, BALANCED) if embedding and name != "accuracy" else (ALL,)
-        asked = dict.fromkeys(
+        wanted = dict.fromkeys(
             [*((probe, which) for probe in (PROBES if embedding else (None,)) for which in clips), *named]
         )
         figure = next((claim.reference for claim in own if claim.reference), None)
         corpus, papers = published(run, figure) if figure else (None, {})
         ways = []
-        for probe, which in asked:
+        for probe, which in wanted:
             source = Source(str(factor), embedding, probe)
             if counts.tables.get(source):
                 way = _way(run, outputs, counts, source, str(name), which, papers, seed)
@@ -190,9 +190,10 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
 
 
 def published(run: Run, figure: str) -> tuple[str | None, dict[str, float]]:
-    """The paper's figures of one name: of which corpus, and model -> fraction.
+    """The published scores of one name: their corpus, and model -> fraction.
 
-    Of several corpora that of the run, else the first. They are all in percent or all fractions.
+    If the paper reports several corpora, the corpus of the run is taken, otherwise the first. Scores are all percent or
+    all fractions.
     """
     by: dict[str, dict[str, float]] = {}
     for model, tables in run.experiment.reference.items():
@@ -218,19 +219,19 @@ def _way(
     papers: Mapping[str, float],
     seed: int,
 ) -> dict[str, Any]:
-    """A score of all models in one way."""
+    """One score of all models, by one probe and weighting."""
     scored, tables = measure(name, clips), counts.tables[source]
     floor = counts.floors.get((source.factor, str(source.probe)))
     rows: list[dict[str, Any]] = []
-    there = [model for model in run.experiment.models if model in tables]
-    for model in there:
+    present = [model for model in run.experiment.models if model in tables]
+    for model in present:
         term = Term(1.0, tables[model], scored)
         row = {"model": model, **_limits("score", term, seed=seed)}
         row |= _beside(outputs, source, scored, outputs.rows[source][model]) | {"paper": papers.get(model)}
         if floor is not None and clips == BALANCED:
             row |= _limits("excess", term, Term(-1.0, floor, scored), seed=seed)
         rows.append(row)
-    first = tables[there[0]]
+    first = tables[present[0]]
     return {
         **{"probe": source.probe, "clips": clips},
         "chance": _limits("score", counts.chance(source, first, scored), seed=seed),
@@ -240,7 +241,7 @@ def _way(
 
 
 def _beside(outputs: Outputs, source: Source, scored: Score, rows: pd.DataFrame) -> dict[str, Any]:
-    """What stands behind a score."""
+    """The spread over seeds of a score, and the numbers of speakers, clips and training runs."""
     each = [float(scored(outputs.counted(source.factor, part).counts.sum(0))) for _, part in rows.groupby("seed")]
     return {
         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else None,
@@ -251,15 +252,15 @@ def _beside(outputs: Outputs, source: Source, scored: Score, rows: pd.DataFrame)
 
 
 def _limits(name: str, *terms: Term, seed: int) -> dict[str, float | None]:
-    """A sum of scores with its interval, None for what is not known: `name`, and in place of `score_low` just `low`."""
-    one = contrast(terms, seed=seed)
+    """A sum of scores with its interval: `name, name_low, name_high`, or `score, low, high`; None if unknown."""
+    total = contrast(terms, seed=seed)
     head = "" if name == "score" else f"{name}_"
-    values = {name: one.difference, f"{head}low": one.low, f"{head}high": one.high}
+    values = {name: total.difference, f"{head}low": total.low, f"{head}high": total.high}
     return {key: None if np.isnan(value) else value for key, value in values.items()}
 
 
 def _heads(run: Run, factor: str, predictions: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Model -> the predictions of its own head of a factor, of models that have this task."""
+    """Pairs of a model and the predictions of its head of a factor, for models that have this task."""
     if factor == run.target:
         table = predictions
     elif (others := run.tasks) is None:
@@ -275,7 +276,7 @@ def _heads(run: Run, factor: str, predictions: pd.DataFrame) -> Iterator[tuple[s
 
 
 def _classes(tables: Iterable[pd.DataFrame]) -> tuple[str, ...]:
-    """Every class that anybody names, sorted."""
+    """All classes that are true or predicted in any table, sorted."""
     return tuple(sorted({str(name) for rows in tables for column in ("truth", "predicted") for name in rows[column]}))
 
 
@@ -286,6 +287,6 @@ def _most(by: Mapping[str, pd.DataFrame]) -> float:
 
 
 def _even(table: BySpeaker) -> bool:
-    """Whether every class is equally frequent, all speakers together."""
+    """Whether all classes are equally frequent over all speakers."""
     total = table.counts.sum((0, -1))
     return table.counts.ndim == 3 and bool(total.any() and np.allclose(total, total[0]))

@@ -1,19 +1,19 @@
-"""What a paper claims, each answered by a run: yes, no, not separable, or not asked.
+"""The claims of a paper, each answered by a run: yes, no, not separable, or not asked.
 
-The claims stand in the experiment file (`mien.experiments.claims`). A claim stands on one difference of scores or
-several, each a mean over the places that both sides share.
+Claims are part of the experiment file (`mien.experiments.claims`). A claim is about one or several differences of
+scores. Each is between the mean scores of two groups of models that are matched in all other axes, such as size.
 
-- *above*, *below*: yes where all of its differences are separable (the one verdict of `compare`, Holm over the
-  differences of the claim) on the claimed side; no where one of them is separable on the other; else not separable.
-- *kept*: no worse by the margin or more: yes where all intervals end above minus the margin; no where one difference is
-  separable below zero and its interval is not; else not separable.
-- *near*: yes where all intervals end below the margin, or below chance itself where that is less (twice chance in all);
-  no where one is separable above zero; else not separable.
-- *different*: yes where all pairs of models differ by Stuart-Maxwell at the level asked for, with every seed; else not
-  separable.
+- *above*, *below*: yes if all differences are separable (by the same rule as in `compare`, with Holm's correction over
+  the differences of the claim) in the claimed direction; no if one is separable in the opposite direction.
+- *kept*: not worse by the margin or more. Yes if the lower ends of all intervals are above minus the margin; no if a
+  difference is separable below zero and its interval reaches below minus the margin.
+- *near*: yes if the upper ends of all intervals are below the margin, or below the chance level if that is less (so
+  that the score is below twice chance); no if a difference is separable above zero and its interval reaches higher.
+- *different*: yes if all pairs of models differ by Stuart-Maxwell's test at the level of the claim, for every seed.
 
-No claim is answered yes on fewer than six speakers. Where every class is equally frequent, all clips as they are and
-all classes weighted alike are the same: then what is claimed of both stands once.
+In all other cases the answer is "not separable"; it is "not asked" if the run lacks a score that the claim needs. No
+claim of scores is answered yes with fewer than six speakers. If all classes are equally frequent, weighting them alike
+changes nothing, so a claim about both ways is answered once.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,14 +51,15 @@ COLUMNS = (*HEAD, "answer", "contrast", "difference", "low", "high", "p", "p_hol
 
 
 def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
-    """Write RUN/claims.json and RUN/claims.csv, and return the former; None, and nothing, where nothing is claimed.
+    """Write RUN/claims.json and RUN/claims.csv, and return the former; without claims write nothing and return None.
 
     Args:
-        run: with predictions; `tasks.csv` and what probes predicted (`run_leakage.run_said`) as far as they are there.
+        run: a run with predictions; `tasks.csv` and the predictions of probes (`run_leakage.run_said`) are used if the
+            run has them.
         seed: of the bootstraps.
 
     Returns:
-        `split`: what is scored; `claims`: see `answered`; `scores`: see `claim_scores.scores`.
+        `split`: the split that is scored; `claims`: see `answered`; `scores`: see `claim_scores.scores`.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -79,21 +80,21 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
 def answered(
     claims: Mapping[str, Claim], axes: Axes, models: Sequence[str], counts: Counts, *, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """Every claim in each of its ways, in their order.
+    """Answer every claim, for each of its probes and weightings, in the order of the file.
 
     Args:
-        claims: of the experiment.
-        axes: of the experiment.
-        models: of the experiment.
-        counts: what the run shows.
+        claims: the claims of the experiment.
+        axes: the axes of the experiment.
+        models: the models of the experiment.
+        counts: the counts of the run.
         seed: of the bootstraps.
 
     Returns:
-        `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file, `clips`:
-        `all`, `balanced` or "balanced as it is"; `margin` or `alpha` of the kinds that have one; `answer`; and
-        `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`; of the kind
-        "different" `contrast, seeds, each` (p by seed), `p` of the seed that differs least and `p_holm` of the one that
-        differs most.
+        `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file; `clips`:
+        `all`, `balanced` or "balanced as it is"; `margin` or `alpha` for the kinds that have one; `answer`; and
+        `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`; for the kind
+        "different" `contrast, seeds, each` (p of each seed), `p` of the seed that differs least and `p_holm` of the
+        seed that differs most.
     """
     made = []
     for name, claim in claims.items():
@@ -108,7 +109,7 @@ def answered(
 
 
 def rows_of(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """`claims.csv`: one row a contrast, or one row of a claim that has none (`COLUMNS`)."""
+    """`claims.csv`: one row per contrast, and one row for a claim without contrasts (`COLUMNS`)."""
     rows = []
     for claim in claims:
         head = {key: value for key, value in claim.items() if key != "contrasts"}
@@ -117,7 +118,7 @@ def rows_of(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _ways(claim: Claim, counts: Counts) -> Iterator[tuple[Source, str]]:
-    """In which ways a claim is asked: of clips that are balanced already not once more of all of them."""
+    """The sources and weightings of a claim; if classes are equally frequent, "all" and "balanced" are one way."""
     for probe, clips in dict.fromkeys(claim.ways):
         source = Source(str(claim.factor), claim.embedding, probe)
         if not (clips == ALL and (probe, BALANCED) in claim.ways and counts.even(source)):
@@ -127,7 +128,7 @@ def _ways(claim: Claim, counts: Counts) -> Iterator[tuple[Source, str]]:
 def _scored(
     name: str, claim: Claim, compared: Sequence[Difference], source: Source, clips: str, counts: Counts, seed: int
 ) -> dict[str, Any]:
-    """A claim of a score."""
+    """The answer to a claim about a score."""
     margin = {} if claim.kind in (ABOVE, BELOW) else {"margin": MARGIN if claim.margin is None else claim.margin}
     called = EVEN if clips == BALANCED and counts.even(source) else clips
     head = _head(name, claim) | {"probe": source.probe, "clips": called, **margin}
@@ -147,7 +148,7 @@ def _scored(
 
 
 def _terms(claim: Claim, one: Difference, source: Source, clips: str, counts: Counts) -> list[Term]:
-    """The terms of a difference; none where the level that it is taken from is not known."""
+    """The terms of a difference; empty if the floor that it is compared with was not measured."""
     tables, scored = counts.tables[source], measure(str(claim.measure), clips)
     terms = [Term(1 / len(one.plus), tables[model], scored) for model in one.plus]
     if claim.minus == CHANCE:
@@ -159,7 +160,7 @@ def _terms(claim: Claim, one: Difference, source: Source, clips: str, counts: Co
 
 
 def _different(name: str, claim: Claim, axes: Axes, models: Sequence[str], counts: Counts) -> dict[str, Any]:
-    """Stuart-Maxwell, of each two models with the same place."""
+    """The answer to a claim of the kind "different": Stuart-Maxwell's test of each model with its counterpart."""
     alpha = ALPHA if claim.alpha is None else claim.alpha
     rows = []
     for one in differences(claim, axes, models):
@@ -184,7 +185,7 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
         if any(row["separable"] and sign * row["difference"] < 0 for row in rows):
             return NO
         return YES if all(row["separable"] for row in rows) else OPEN
-    side = 1 if kind == KEPT else -1  # what would be worse lies below zero, or above it
+    side = 1 if kind == KEPT else -1  # worse is below zero for "kept", and above it for "near"
     ends = [row["low"] if kind == KEPT else -row["high"] for row in rows]
     if enough and all(end > -margin for end in ends):
         return YES
@@ -193,7 +194,7 @@ def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers that are not known as None."""
+    """The row with None in place of nan."""
     known = {key: None if isinstance(value, float) and value != value else value for key, value in row.items()}
     return {
         key: [None if one != one else one for one in value] if isinstance(value, list) else value

@@ -1,16 +1,17 @@
-"""What differs between systems: paired by speaker, tested in the field's ways, corrected for being many.
+"""Differences between systems: paired by speaker, tested in several ways, corrected for multiple comparisons.
 
-All scores are fractions in [0, 1]; differences are first minus second. The verdict `separable` is the one of `compare`,
-Holm's correction going over all pairs of a measure. The other tests stand beside for comparison with papers: none of
-them changes the verdict.
+All scores are fractions in [0, 1]; differences are first minus second. The verdict `separable` follows the rule of
+`pairs`, with Holm's correction over all pairs of a measure. The other tests are reported for comparison with papers and
+do not change the verdict.
 
 - `paired_t_trainings`: scores of the same fold and seed, one-tailed, first above second (Goncalves & Busso 2022);
-  takes trainings as independent.
-- `paired_t`: scores of a speaker, seeds averaged, one-tailed likewise; takes speakers as independent.
-- `wilcoxon`: the same scores (of leakage: recalls of speakers by the strongest probe), by their ranks.
+  assumes independent training runs.
+- `paired_t`: scores of the same speaker, seeds averaged, one-tailed likewise; assumes independent speakers.
+- `wilcoxon`: the ranks of the same scores (of leakage: recalls of speakers by the strongest probe).
 - `corrected_resampled_t`: scores of the same fold and seed (Nadeau & Bengio 2003); allows for shared training clips.
-- `stuart_maxwell`, `mcnemar`: one prediction a clip (Peri et al. 2021, alpha .01): the classes that are told, and the
-  clips on which one alone is right; take clips as independent, which those of a speaker are not.
+- `stuart_maxwell`, `mcnemar`: one prediction per clip (Peri et al. 2021, alpha .01). The first compares how often each
+  class is predicted, the second the clips on which only one system is right. Both assume independent clips, but clips
+  of one speaker are not independent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,8 +34,8 @@ from mien.audit.statistics.verdict import FEWEST, LEVEL, verdict
 from mien.common.measures import within
 from mien.errors import RunError, unknown
 
-Drawn = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each draw of speakers
-Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> what it is of
+Resampled = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each resample of speakers
+Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> its statistics by speaker
 
 TESTS = ("paired_t_trainings", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
 PAIRS = (
@@ -52,17 +53,18 @@ class Comparison:
     """Systems and their differences.
 
     Attributes:
-        together: what was compared.
-        baseline: the system that all others are compared with; empty where all pairs are.
-        systems: one row a system (`SYSTEMS`): `system`; of each measure its score, ends of the interval over speakers,
-            and whether it is `best`: separably above the baseline, or above every other system; `leakage` of speaker,
-            heard, by the strongest probe, with `optimal`: none has a higher UAR and leaks less; the paper's figures.
-        pairs: one row a pair and measure (`PAIRS`): uar, wa, f1 (macro), of numbers ccc and rmse; `predictions` of
-            classes (one a clip, by the mean probability over seeds; score: the share of right ones); and `leakage`;
-            `number` of what stands behind it, which is `over`; p as it is and corrected by Holm over the pairs, nan
-            where the test does not apply.
-        points: of the accuracy-leakage plane.
-        notes: sentences on how it was done.
+        together: the systems that are compared.
+        baseline: the system that all others are compared with; empty if all pairs are compared.
+        systems: one row per system (`SYSTEMS`): `system`; for each measure its score, the ends of the interval over
+            speakers, and whether it is `best`: separably better than the baseline, or than every other system;
+            `leakage` of seen speakers by the strongest probe, and whether it is `optimal`: no other system has a higher
+            UAR and leaks less; the published scores.
+        pairs: one row per pair and measure (`PAIRS`): uar, wa, f1 (macro), of numbers ccc and rmse; `predictions` of
+            classes (one per clip, by the mean probability over seeds; its score is the share of right clips); and
+            `leakage`. `number` is the number of units that a difference is computed over, `over` their name; p of each
+            test, and corrected by Holm over the pairs, nan if the test does not apply.
+        points: the points of the accuracy-leakage plane.
+        notes: sentences on how systems were compared.
     """
 
     together: Together
@@ -74,7 +76,7 @@ class Comparison:
 
     @property
     def measures(self) -> list[str]:
-        """The measures of the systems, *the* score first."""
+        """The measures of the systems, the main score first."""
         return [name.removesuffix("_best") for name in map(str, self.systems) if name.endswith("_best")]
 
 
@@ -83,65 +85,68 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
 
     Args:
         together: the systems.
-        baseline: a system's name, or its place: only pairs with it are looked at, it is the second of each.
+        baseline: the name or folder of a system. If given, only pairs with it are compared; it is the second of each.
         seed: of the bootstraps.
 
     Raises:
-        RunError: the baseline is none of the systems.
+        RunError: the baseline is not one of the systems.
     """
     against = _named(together, baseline) if baseline else None
     if against:
-        asked = [(system, against) for system in together.systems if system is not against]
+        compared = [(system, against) for system in together.systems if system is not against]
     else:
-        asked = list(combinations(together.systems, 2))
+        compared = list(combinations(together.systems, 2))
     groups = together.predictions.groupby("model", sort=False)
     tables: Tables = {str(name): _measured(rows, together.classes) for name, rows in groups}
-    drawn = {
+    samples = {
         (name, measure): resampled(table, measure, seed=seed)
         for name, own in tables.items()
         for measure, table in own.items()
     }
-    trained, votes = _trainings(together), _votes(together) if together.classes else None
+    by_cell, votes = _by_cell(together), _votes(together) if together.classes else None
     leaks = {system.name: leakage_of(system) for system in together.systems}
     rows: list[dict[str, Any]] = []
-    for first, second in asked:
-        rows += _scores(together, first, second, tables, drawn, trained)
+    for first, second in compared:
+        rows += _scores(together, first, second, tables, samples, by_cell)
         rows += [] if votes is None else [_predictions(together, first, second, votes)]
         rows += leakage_rows(first, second, leaks[first.name], leaks[second.name], seed=seed)
     pairs = pd.DataFrame(rows).reindex(columns=list(PAIRS))
-    pairs = _judged(pairs)
+    pairs = _with_verdicts(pairs)
     notes = [*together.notes, *_powerless(pairs)]
-    told, axes = points([(system.name, system.run, system.model) for system in together.systems], together.predictions)
-    systems = _systems(together, tables, drawn, pairs, told, against.name if against else "")
-    return Comparison(together, against.name if against else "", systems, pairs, tuple(told), (*notes, *axes))
+    plane, axes = points([(system.name, system.run, system.model) for system in together.systems], together.predictions)
+    systems = _systems(together, tables, samples, pairs, plane, against.name if against else "")
+    return Comparison(together, against.name if against else "", systems, pairs, tuple(plane), (*notes, *axes))
 
 
 def _named(together: Together, baseline: str) -> System:
-    asked = Path(baseline).resolve()
+    given = Path(baseline).resolve()
     for system in together.systems:
         folder = system.run.folder.resolve()
-        if baseline == system.name or asked in (folder / system.model, folder / "models" / system.model):
+        if baseline == system.name or given in (folder / system.model, folder / "models" / system.model):
             return system
     raise RunError(f"--baseline: {unknown('system', baseline, [system.name for system in together.systems])}")
 
 
 def _measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]:
-    """Measure -> what it is of: those of a run, and of classes macro F1."""
+    """Measure -> its statistics by speaker: the measures of a run, and for classes macro F1."""
     own = measured(rows, classes)
     return own | ({"f1": own[of_classes(classes)[0]]} if classes else {})
 
 
-def _trainings(together: Together) -> dict[str, pd.DataFrame]:
-    """System -> its scores, a column a measure, by fold and seed."""
-    found: dict[str, dict[Any, dict[str, float]]] = {system.name: {} for system in together.systems}
+def _by_cell(together: Together) -> dict[str, pd.DataFrame]:
+    """System -> its scores, one row per fold and seed, one column per measure."""
+    by_cell: dict[str, dict[Any, dict[str, float]]] = {system.name: {} for system in together.systems}
     for (name, fold, seed), rows in together.predictions.groupby(["model", "fold", "seed"], sort=True):
         own = _measured(rows, together.classes)
-        found[str(name)][fold, seed] = {key: float(measure_of(key)(one.counts.sum(0))) for key, one in own.items()}
-    return {name: pd.DataFrame.from_dict(scores, orient="index") for name, scores in found.items()}
+        by_cell[str(name)][fold, seed] = {key: float(measure_of(key)(one.counts.sum(0))) for key, one in own.items()}
+    return {name: pd.DataFrame.from_dict(scores, orient="index") for name, scores in by_cell.items()}
 
 
 def _votes(together: Together) -> pd.DataFrame:
-    """One class a clip and system, by its number: the most probable on average over seeds; and what is true."""
+    """Class numbers, one row per clip, one column per system: the most probable on average over seeds; and the truth.
+
+    The truth is in the column `""`, as names of classes.
+    """
     classes = list(together.classes)
     means = together.predictions.groupby(["model", "clip"], sort=True)[classes].mean()
     votes = pd.Series(means.to_numpy(float).argmax(1), index=means.index).unstack("model")  # noqa: PD010 - one column
@@ -153,8 +158,8 @@ def _scores(
     first: System,
     second: System,
     tables: Tables,
-    drawn: Drawn,
-    trained: dict[str, pd.DataFrame],
+    samples: Resampled,
+    by_cell: dict[str, pd.DataFrame],
 ) -> list[dict[str, Any]]:
     matched = not together.unpaired(first, second)
     rows = []
@@ -165,11 +170,11 @@ def _scores(
         row: dict[str, Any] = {"model": first.name, "other": second.name, "measure": name}
         row |= {"score": float(measure(one.counts.sum(0))), "other_score": float(measure(two.counts.sum(0)))}
         row["difference"] = row["score"] - row["other_score"]
-        low, high = interval(drawn[first.name, name] - drawn[second.name, name], len(one.speakers))
+        low, high = interval(samples[first.name, name] - samples[second.name, name], len(one.speakers))
         row |= {"low": low, "high": high, "number": len(one.speakers), "over": "speakers"}
         row |= {"p_paired_t": significance.paired_t(by_speaker), "p_wilcoxon": significance.wilcoxon(by_speaker)}
         if matched:
-            apart = trained[first.name][name] - trained[second.name][name]
+            apart = by_cell[first.name][name] - by_cell[second.name][name]
             row["p_paired_t_trainings"] = significance.paired_t(apart)
             row["p_corrected_resampled_t"] = significance.corrected_resampled_t(apart, _ratio(together, first))
         rows.append(row)
@@ -177,7 +182,7 @@ def _scores(
 
 
 def _ratio(together: Together, system: System) -> float:
-    """Judged clips over training clips, the mean over folds."""
+    """The number of scored clips over that of training clips, the mean over folds."""
     return float(
         np.mean([len(fold[together.split]["clips"]) / len(fold["train"]["clips"]) for fold in system.run.splits])
     )
@@ -187,9 +192,9 @@ def _predictions(together: Together, first: System, second: System, votes: pd.Da
     size = len(together.classes)
     one, two = (votes[system.name].to_numpy(np.intp) for system in (first, second))
     table = np.bincount(size * one + two, minlength=size**2).reshape(size, size)
-    told = [set(str(emotion).split("+")) for emotion in votes[""]]
+    truth = [set(str(emotion).split("+")) for emotion in votes[""]]
     right = [
-        np.array([together.classes[guess] in true for guess, true in zip(guesses, told, strict=True)])
+        np.array([together.classes[guess] in true for guess, true in zip(guesses, truth, strict=True)])
         for guesses in (one, two)
     ]
     scores = [float(side.mean()) for side in right]
@@ -201,8 +206,8 @@ def _predictions(together: Together, first: System, second: System, votes: pd.Da
     }
 
 
-def _judged(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs with corrected p, over the pairs of each measure, and the verdict."""
+def _with_verdicts(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs with p corrected over the pairs of each measure, and the verdict."""
     for test in TESTS:
         for _, rows in pairs.groupby("measure"):
             p: NDArray[np.float64] = rows[f"p_{test}"].to_numpy(float)
@@ -212,7 +217,7 @@ def _judged(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
-    """Sentences where nothing can be separable: even all on one side is too likely by chance."""
+    """Sentences if nothing can be separable, since even differences of one sign are too likely by chance."""
     leaks = pairs["measure"].str.startswith("leakage")
     for what, rows in (("scores", pairs[~leaks & (pairs["over"] == "speakers")]), ("leakage", pairs[leaks])):
         if rows.empty:
@@ -228,19 +233,19 @@ def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
 def _systems(
     together: Together,
     tables: Tables,
-    drawn: Drawn,
+    samples: Resampled,
     pairs: pd.DataFrame,
-    told: Sequence[Point],
+    plane: Sequence[Point],
     baseline: str,
 ) -> pd.DataFrame:
-    optimal = dict(zip((point.label for point in told), frontier(told), strict=True))
-    leaks = {point.label: point for point in told if point.kind == "model"}
+    optimal = dict(zip((point.label for point in plane), frontier(plane), strict=True))
+    leaks = {point.label: point for point in plane if point.kind == "model"}
     rows = []
     for system in together.systems:
         row: dict[str, Any] = {"system": system.name}
         for name, table in tables[system.name].items():
             row[name] = float(measure_of(name)(table.counts.sum(0)))
-            row[f"{name}_low"], row[f"{name}_high"] = interval(drawn[system.name, name], len(table.speakers))
+            row[f"{name}_low"], row[f"{name}_high"] = interval(samples[system.name, name], len(table.speakers))
             own = pairs[pairs["measure"] == name]
             sign = 1 if measure_of(name).higher_is_better else -1
             row[f"{name}_best"] = _best(system.name, own, len(together.systems), baseline, sign)
@@ -260,7 +265,7 @@ def _systems(
 
 
 def _best(name: str, pairs: pd.DataFrame, systems: int, baseline: str, sign: int) -> bool:
-    """Whether a system is separably better than the baseline, or than all other systems where there is none."""
+    """Whether a system is separably better than the baseline, or than all other systems if there is no baseline."""
     first, second = pairs[pairs["model"] == name], pairs[pairs["other"] == name]
     above = (first["separable"].astype(bool) & (sign * first["difference"] > 0)).sum()
     if baseline:

@@ -1,4 +1,4 @@
-"""Leakage of two systems, of one run or of two, paired by fold, seed and speaker; see `compare.leakage_differences`."""
+"""Leakage of two systems of one or two runs, paired by fold, seed and speaker; see `pairs.leakage_differences`."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ OF_TRAINING = ("fold", "seed")
 
 
 class Leakage(NamedTuple):
-    """What the strongest probe reads of speakers heard in training; `model` is the name of the system.
+    """The scores of the strongest probe on seen speakers; the column `model` holds the name of the system.
 
     Attributes:
         table: rows of `leakage.csv`.
@@ -24,14 +24,14 @@ class Leakage(NamedTuple):
 
 
 def leakage_of(system: System) -> Leakage:
-    """The leakage of a system; embeddings after an eraser are left out. No row where it was not measured."""
-    table, people = system.run.leakage, system.run.leakage_by_speaker
+    """The leakage of a system, without erased embeddings; no rows if leakage was not measured."""
+    table, recalls = system.run.leakage, system.run.leakage_by_speaker
     if table is None:
         return Leakage(pd.DataFrame(), None)
     rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == "measured")]
     rows = strongest(rows[rows["speakers"] == "seen"])
     rows = rows[~rows["embedding"].str.contains(ERASED, regex=False)].assign(model=system.name)
-    own = None if people is None else people[people["model"] == system.model].assign(model=system.name)
+    own = None if recalls is None else recalls[recalls["model"] == system.model].assign(model=system.name)
     return Leakage(rows, own)
 
 
@@ -42,14 +42,14 @@ def leakage_rows(
 
     Args:
         first: one system.
-        second: the other.
-        of_first: its leakage.
-        of_second: that of the other.
+        second: the other system.
+        of_first: the leakage of the first system.
+        of_second: the leakage of the second system.
         seed: of the bootstrap.
 
     Returns:
-        One row an embedding that both have, in columns of `comparison.PAIRS`. Where the systems' seeds differ, they are
-        averaged within a fold. None where it was not measured, or folds differ.
+        One row per embedding that both systems have, in columns of `comparison.PAIRS`. If the seeds of the systems
+        differ, they are averaged within a fold. No rows if leakage was not measured, or if folds differ.
     """
     sides = [of_first, of_second]
     if any(side.table.empty for side in sides) or not same_folds(first.run, second.run):
@@ -58,8 +58,8 @@ def leakage_rows(
         sides = [_over_seeds(side) for side in sides]
     both = pd.concat([side.table for side in sides], ignore_index=True)
     known = [side.by_speaker for side in sides if side.by_speaker is not None]
-    people = pd.concat(known, ignore_index=True) if len(known) == len(sides) else None
-    found = leakage_differences(both, first.run.units, people, among=[(first.name, second.name)], seed=seed)
+    recalls = pd.concat(known, ignore_index=True) if len(known) == len(sides) else None
+    found = leakage_differences(both, first.run.units, recalls, among=[(first.name, second.name)], seed=seed)
     several = len(set(found["embedding"])) > 1
     rows = []
     for row in found.to_dict("records"):
@@ -84,12 +84,12 @@ def leakage_rows(
 
 
 def _over_seeds(side: Leakage) -> Leakage:
-    """Each fold once, its seeds averaged."""
+    """The leakage with seeds averaged within a fold."""
     keys = ["embedding", "model", "fold", "factor", "probe", "role", "speakers", "measure"]
     numbers = ["score", "chance", "shuffled", "low", "high", "n", "classes"]
     table = side.table.groupby(keys, sort=False)[numbers].mean().reset_index().assign(seed=0, split="")
-    people = side.by_speaker
-    if people is not None:
+    recalls = side.by_speaker
+    if recalls is not None:
         kept = ["embedding", "model", "fold", "probe", "speakers", "speaker"]
-        people = people.groupby(kept, sort=False)[["recall", "clips"]].mean().reset_index().assign(seed=0)
-    return Leakage(table, people)
+        recalls = recalls.groupby(kept, sort=False)[["recall", "clips"]].mean().reset_index().assign(seed=0)
+    return Leakage(table, recalls)

@@ -1,11 +1,11 @@
-"""Paired differences between the models of a run, in scores and in what is left of the speaker.
+"""Paired differences between the models of a run, in scores and in leakage of the speaker.
 
-Both models of a pair are looked at on the same bootstrap draws, of speakers, or of units of folds where people who were
-not heard are read (see `summary`), so what is hard for both cancels out.
+Both models of a pair are scored on the same bootstrap resamples, so what is hard for both cancels out. Resamples are of
+speakers or, for leakage of unseen speakers, of units of folds (see `summary`).
 
-There is one **verdict**, here as in `mien compare`: two models are `separable` where (1) at least `FEWEST` speakers (or
-units) stand behind the pair, (2) the 95 % interval of the difference leaves out zero, and (3) Wilcoxon's signed-rank
-test over them, two-sided, has p < `LEVEL` after Holm's correction over all pairs of the table. All else is "not
+There is one **verdict**, also in `mien compare`: two models are `separable` if (1) the pair is compared over at least
+`FEWEST` speakers (or units), (2) the 95 % interval of the difference excludes zero, and (3) the two-sided Wilcoxon
+signed-rank test over them has p < `LEVEL` after Holm's correction over all pairs of the table. Otherwise they are "not
 separable".
 """
 
@@ -34,7 +34,7 @@ Pair = tuple[str, str]  # a model, and the other one that it is compared with
 
 
 def pairs(experiment: Experiment) -> list[Pair]:
-    """The pairs that an experiment asks for: all of its models as they stand, and each variant with its base."""
+    """The pairs of models that an experiment compares: all pairs of its models, and each variant with its base."""
     varied = [(point.name, point.base) for point in experiment.sweep if point.name != point.base]
     return list(dict.fromkeys([*combinations(experiment.models, 2), *varied]))
 
@@ -52,14 +52,14 @@ def differences(
     Args:
         predictions: `predictions.csv`.
         classes: the K classes, in order.
-        split: the part of each fold that is looked at.
-        among: the pairs that are looked at, as far as both have predictions; None takes all.
+        split: the part of each fold that is scored.
+        among: the pairs to compare, if both models have predictions; None takes all.
         seed: of the bootstrap.
 
     Returns:
-        One row a pair and measure (`DIFFERENCES`): `model, other, measure, difference` (model minus other), `low, high`
-        (95 %, both models on the same draws of speakers), `p` (Wilcoxon over speakers), `p_holm` (over the pairs of a
-        measure), `separable` (see the module), `speakers`.
+        One row per pair and measure (`DIFFERENCES`): `model, other, measure, difference` (model minus other), `low,
+        high` (95 %, both models on the same resamples of speakers), `p` (Wilcoxon over speakers), `p_holm` (corrected
+        over the pairs of a measure), `separable` (see the module), `speakers`.
     """
     own = {model: table for (model, part), table in tables(predictions, classes).items() if part == split}
     first_of = of_classes(classes)[0]
@@ -84,27 +84,27 @@ def leakage_differences(
     among: Iterable[Pair] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Paired differences between models in the measured leakage of speaker.
+    """Paired differences between models in the measured leakage of the speaker.
 
-    Each training is taken at its strongest probe, chosen on validation, so the two of a pair may be read by different
-    probes. The trainings that both have are compared; seeds are averaged within a fold. Of people who were heard,
-    speakers are drawn; else units of folds (see `summary.fold_units`), which share speakers, so that intervals over
-    them tend to be too narrow.
+    Each training run has the score of its strongest probe, chosen on validation clips, so the probes of a pair may
+    differ. The folds and seeds that both models have are compared; seeds are averaged within a fold. For seen speakers,
+    speakers are resampled. For unseen speakers, units of folds are (see `summary.fold_units`); these share speakers, so
+    intervals over them tend to be too narrow.
 
     Args:
         leakage: `leakage.csv`.
         units: fold -> its unit, as in `Run.units`.
-        by_speaker: the recalls of speakers, as `Run.leakage_by_speaker` has them.
-        among: the pairs that are looked at, as far as both were measured; None takes all.
+        by_speaker: the recalls of speakers, as in `Run.leakage_by_speaker`.
+        among: the pairs to compare, if both models were measured; None takes all.
         seed: of the bootstrap.
 
     Returns:
-        One row a pair, embedding and `speakers` (heard or unheard by the encoder), in the columns `LEAKAGE`: `model,
-        other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]: below zero, the first gives less
-        away), `low, high` (nan of fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (over the pairs of an
-        embedding and `speakers`), `separable` (see the module), `number` of what it stands on, `over`: "speakers" or
-        "units of folds"; `parts` (the difference in each fold) and `folds`. Embeddings are compared with their
-        namesakes.
+        One row per pair, embedding and `speakers` (seen or unseen by the encoder), in the columns `LEAKAGE`: `model,
+        other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]; below zero the first leaks less),
+        `low, high` (nan for fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (corrected over the pairs of an
+        embedding and `speakers`), `separable` (see the module), `number` of speakers or units, `over`: "speakers" or
+        "units of folds"; `parts` (the difference in each fold) and `folds`. Only embeddings of the same name are
+        compared.
     """
     table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
     table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
@@ -118,14 +118,15 @@ def leakage_differences(
             both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
             if both.empty:
                 continue
-            first, second = (_people(by_speaker, (one, embedding, speakers, STRONGEST), both) for one in (model, other))
+            keys = [(name, embedding, speakers, STRONGEST) for name in (model, other)]
+            first, second = (_recalls(by_speaker, key, both) for key in keys)
             parts, group = _by_fold(both, units)
             low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
             each = np.bincount(group, parts) / np.bincount(group)
             if first is not None and second is not None:
-                drawn, count, over = recalls.drawn(first, seed=seed), first.shape[1], "speakers"
+                samples, count, over = recalls.drawn(first, seed=seed), first.shape[1], "speakers"
                 each = (first - second).mean().to_numpy(float)
-                low, high = interval(drawn - recalls.drawn(second, seed=seed), count)
+                low, high = interval(samples - recalls.drawn(second, seed=seed), count)
             elif count >= FEWEST_UNITS:
                 low, high = interval(drawn_means(parts, group, seed), count)
             found.append(
@@ -138,17 +139,17 @@ def leakage_differences(
     return judged(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
 
 
-def _people(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:
-    """The recalls of the trainings that both models have."""
+def _recalls(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:
+    """The recalls of speakers, of the folds and seeds that both models have."""
     if by_speaker is None:
         return None
     return seen_recalls(by_speaker[pd.MultiIndex.from_frame(by_speaker[["fold", "seed"]]).isin(both.index)], place)
 
 
-def _both(among: Iterable[Pair] | None, there: Mapping[str, object]) -> list[Pair]:
-    """The pairs whose two models are there."""
-    asked = combinations(there, 2) if among is None else among
-    return [(model, other) for model, other in asked if model in there and other in there]
+def _both(among: Iterable[Pair] | None, models: Mapping[str, object]) -> list[Pair]:
+    """The pairs of which both models are given."""
+    wanted = combinations(models, 2) if among is None else among
+    return [(model, other) for model, other in wanted if model in models and other in models]
 
 
 def _by_fold(both: pd.DataFrame, units: Mapping[int, int]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

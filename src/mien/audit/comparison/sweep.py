@@ -1,6 +1,6 @@
-"""The points of a grid side by side, on validation speakers: what a setting is chosen by.
+"""The points of a grid compared on validation speakers, for choosing a setting.
 
-Test takes no part, even where it was read: what chooses a setting cannot judge it.
+Test clips are not used, even if they were scored: clips that choose a setting cannot evaluate it.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from mien.audit.statistics.scores import summary
 from mien.runs.run import Run
 
 SPLIT = "validation"
-BASE = "base"  # label of a base model whose settings are none of its group's points
+BASE = "base"  # label of a base model whose settings are not a point of its group
 SCORE = ("uar", "uar_low", "uar_high", "uar_chance", "wa", "wa_low", "wa_high", "wa_chance", "speakers")
 DIFFERENCE = ("difference", "low", "high", "separable")
 LEAK = ("probe", "score", "low", "high", "chance", "interval", "number")
@@ -27,19 +27,18 @@ COLUMNS = (
 
 
 def sweep(run: Run) -> pd.DataFrame:
-    """One row a point of the grid, and one a base model where it is no point itself; untrained ones are left out.
+    """The scores of the grid: one row per point, and one per base model that is not a point; only trained models.
 
     Args:
-        run: with its predictions; nothing is written to it.
+        run: a run with predictions; it is not changed.
 
     Returns:
         The columns of `sweep.csv` (`COLUMNS`), all scores fractions in [0, 1]: `group, label, model` (the variant) and
         its `base`; UAR and WA on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR minus
-        that of the base on the same draws of speakers (95 %, see `compare.differences`), empty for the base itself;
-        `leakage_...`: how well the strongest probe names speakers that were heard in training, as in
-        `summary.leakage_summary` (of several embeddings the first), with what its interval is over and their number,
-        empty where it was not measured; `best`: whether no other row of the group and base has a higher UAR, the first
-        of equals.
+        that of the base on the same resamples of speakers (95 %, see `pairs.differences`), empty for the base itself;
+        `leakage_...`: how well the strongest probe identifies seen speakers, as in `summary.leakage_summary` (of
+        several embeddings the first), with the kind and number of units of its interval, empty if not measured; `best`:
+        whether the row has the highest UAR of its group and base, of equal ones the first.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -60,15 +59,15 @@ def sweep(run: Run) -> pd.DataFrame:
 
 
 def _places(run: Run) -> list[dict[str, str]]:
-    """What stands in a row, group by group and base by base; a base that is no point of its own comes first."""
+    """The names of each row, by group and base; a base that is not a point of its group comes first."""
     points = run.experiment.sweep
     places = []
     for group, base in dict.fromkeys((point.group, point.base) for point in points):
         here = [point for point in points if (point.group, point.base) == (group, base)]
-        told = [(point.label, point.name) for point in here]
-        if base not in [name for _, name in told]:
-            told.insert(0, (BASE, base))
-        places += [{"group": group, "label": label, "model": name, "base": base} for label, name in told]
+        listed = [(point.label, point.name) for point in here]
+        if base not in [name for _, name in listed]:
+            listed.insert(0, (BASE, base))
+        places += [{"group": group, "label": label, "model": name, "base": base} for label, name in listed]
     return places
 
 
@@ -84,7 +83,7 @@ def _differences(run: Run, validated: pd.DataFrame) -> dict[str, dict[str, Any]]
 
 
 def _leaks(run: Run) -> dict[str, dict[str, Any]]:
-    """Model -> what the strongest probe reads of speakers heard in training."""
+    """Model -> the leakage of seen speakers by the strongest probe."""
     if run.leakage is None:
         return {}
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)

@@ -1,7 +1,7 @@
-"""Systems that are compared: trained models of one run or of several, tested on the very same clips.
+"""Systems to compare: trained models of one or several runs, tested on the same clips.
 
-A system is called by its model, or RUN/MODEL where several runs are compared. Systems that were tested on other clips,
-or whose clips have other speakers, labels or classes, are refused: a difference between them would be one of the test.
+The name of a system is its model, or RUN/MODEL if several runs are compared. Systems that differ in their test clips,
+speakers, labels or classes are refused, since a difference in score could then come from the test.
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from mien.errors import RunError, unknown
 from mien.runs.run import Run
 
 SHOWN = 3  # clips that a sentence names
-TOLD = ("speaker", "truth")
+CHECKED = ("speaker", "truth")  # columns that have to be the same for all systems
 
 
 class System(NamedTuple):
     """One model of a run.
 
     Attributes:
-        name: what it is called here.
-        model: its name in the run.
+        name: the name of the system in the comparison.
+        model: the name of the model in the run.
         run: the run.
-        of: what the run is called here.
+        of: the name of the run in the comparison.
     """
 
     name: str
@@ -39,15 +39,15 @@ class System(NamedTuple):
 
 @dataclass(frozen=True)
 class Together:
-    """Systems with their predictions of the same clips.
+    """Systems with their predictions on the same clips.
 
     Attributes:
         systems: at least two.
-        split: the part of each fold that is compared: test, or validation where one of them has not looked at test.
+        split: the part of each fold that is compared: test, or validation if a run has no predictions of test.
         classes: the K classes, in order.
-        predictions: the rows of `predictions.csv` of that part whose emotion is known; `model` is the system's name.
-        marks: what every table must say, such as that speakers were heard in training; a sentence each.
-        notes: what a reader must know of how they were paired, a sentence each.
+        predictions: the rows of `predictions.csv` of that part with a known truth; `model` is the name of the system.
+        marks: sentences that every table must show, for example that test speakers were seen in training.
+        notes: sentences on how systems were paired.
     """
 
     systems: tuple[System, ...]
@@ -58,32 +58,33 @@ class Together:
     notes: tuple[str, ...]
 
     @cached_property
-    def trainings(self) -> dict[str, frozenset[tuple[int, int]]]:
-        """System -> the fold and seed of each of its trainings."""
+    def cells(self) -> dict[str, frozenset[tuple[int, int]]]:
+        """System -> the fold and seed of each of its training runs."""
         rows = self.predictions[["model", "fold", "seed"]].drop_duplicates()
-        found: dict[str, set[tuple[int, int]]] = {system.name: set() for system in self.systems}
+        cells: dict[str, set[tuple[int, int]]] = {system.name: set() for system in self.systems}
         for name, fold, seed in rows.itertuples(index=False):
-            found[name].add((int(fold), int(seed)))
-        return {name: frozenset(pairs) for name, pairs in found.items()}
+            cells[name].add((int(fold), int(seed)))
+        return {name: frozenset(pairs) for name, pairs in cells.items()}
 
     def unpaired(self, first: System, second: System) -> str:
-        """Why the trainings of two systems are no pairs, as a clause; empty where they are."""
+        """Why the training runs of two systems cannot be paired, as a clause; empty if they can."""
         if not same_folds(first.run, second.run):
             return "their folds differ"
-        one, two = self.trainings[first.name], self.trainings[second.name]
+        one, two = self.cells[first.name], self.cells[second.name]
         if one == two:
             return ""
         seeds = [sorted({seed for _, seed in pairs}) for pairs in (one, two)]
         if seeds[0] != seeds[1]:
             return f"their seeds differ ({_numbers(seeds[0])} against {_numbers(seeds[1])})"
-        return f"they have {len(one)} and {len(two)} trainings, not the same folds with the same seeds"
+        return f"they have {len(one)} and {len(two)} training runs, not the same folds with the same seeds"
 
 
 def gather(places: Sequence[Path | str]) -> Together:
-    """Open the systems at RUN (all its models as they stand) or RUN/models/MODEL, and check that they can be compared.
+    """Open the systems at RUN (all models without variants) or RUN/models/MODEL, and check that they are comparable.
 
     Raises:
-        RunError: a place is no run or model, there is but one system, or their clips, labels or classes differ.
+        RunError: a path is not a run or model, there are fewer than two systems, or their clips, labels or classes
+            differ.
     """
     systems = _systems(places)
     tables = {system.of: system.run.predictions for system in systems}
@@ -131,20 +132,20 @@ def _systems(places: Sequence[Path | str]) -> list[System]:
         for model in dict.fromkeys(models[folder])
     ]
     if len(found) < 2:
-        only = f"there is one, {found[0].name}" if found else "there is none"
-        raise RunError(f"two systems or more can be compared, {only}; name another RUN or RUN/models/MODEL")
+        only = f"the only system is {found[0].name}" if found else "there is none"
+        raise RunError(f"a comparison needs two systems or more, {only}; name another RUN or RUN/models/MODEL")
     return found
 
 
 def _place(path: Path) -> tuple[Path, str]:
-    """The run folder, and the model where one is named."""
+    """The run folder, and the model if the path names one, otherwise ""."""
     if path.parent.name == "models" and (path.parent.parent / "experiment.yaml").is_file():
         return path.parent.parent, path.name
     return path, ""
 
 
 def _labels(folders: Sequence[Path]) -> dict[Path, str]:
-    """What each run is called: its folder's name, with as many of those above as tell it from the others."""
+    """The name of each run: the name of its folder, with as many parent folders as make it unique."""
     names: list[str] = []
     for parts in range(1, max((len(folder.parts) for folder in folders), default=0) + 1):
         names = ["/".join(folder.parts[-parts:]) for folder in folders]
@@ -161,10 +162,10 @@ def _refuse_other_clips(first: System, of_first: pd.DataFrame, other: System, of
         )
     if sorted(first.run.classes) != sorted(other.run.classes):
         raise RunError(
-            f"{other.name} tells other classes apart ({', '.join(other.run.classes)}) than {first.name} "
+            f"{other.name} has other classes ({', '.join(other.run.classes)}) than {first.name} "
             f"({', '.join(first.run.classes)}); compare runs of the same data.scheme"
         )
-    one, two = (rows.drop_duplicates("clip").set_index("clip")[list(TOLD)] for rows in (of_first, of_other))
+    one, two = (rows.drop_duplicates("clip").set_index("clip")[list(CHECKED)] for rows in (of_first, of_other))
     only = {first.name: one.index.difference(two.index), other.name: two.index.difference(one.index)}
     if lost := [f"{len(clips)} only in {name} ({_some(clips)})" for name, clips in only.items() if len(clips)]:
         raise RunError(
@@ -172,28 +173,28 @@ def _refuse_other_clips(first: System, of_first: pd.DataFrame, other: System, of
             "finished, of the same corpus, protocol and scheme"
         )
     two = two.loc[one.index]
-    for what in TOLD:
+    for what in CHECKED:
         if (apart := one[what].astype(str) != two[what].astype(str)).any():
             clip = sorted(map(str, one.index[apart]))[0]
-            told = [side[what].loc[clip] for side in (two, one)]
+            values = [side[what].loc[clip] for side in (two, one)]
             raise RunError(
                 f"{other.name} has another {what} than {first.name} for {int(apart.sum())} of {len(one)} clips: {clip} "
-                f"is '{told[0]}' and '{told[1]}'; compare runs of the same data"
+                f"is '{values[0]}' and '{values[1]}'; compare runs of the same data"
             )
 
 
 def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFrame]) -> list[str]:
-    said = []
+    notes = []
     if together.split == "validation":
         blind = [name for name, table in tables.items() if judged(table) == "validation"]
-        said.append(
-            f"Compared on validation speakers, who also chose the epoch: test clips were not looked at "
+        notes.append(
+            f"Compared on validation speakers, who also chose the epoch: test clips were not evaluated "
             f"({', '.join(blind) if len(runs) > 1 else 'hold_test'})."
         )
     for name, run in runs.items():
         chosen = {system.model for system in together.systems if system.of == name}
         if (left := len(set(run.experiment.trained) - chosen)) and chosen == set(run.experiment.models):
-            said.append(f"{left} variants of {name} are not compared; name them as RUN/models/VARIANT.")
+            notes.append(f"{left} variants of {name} are not compared; name them as RUN/models/VARIANT.")
     reasons: dict[str, str] = {}
     for second in together.systems[1:]:
         for first in together.systems:
@@ -203,17 +204,17 @@ def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFr
                 pair = f"{first.of} with {second.of}" if first.of != second.of else f"{first.name} with {second.name}"
                 reasons.setdefault(pair, reason)
     for pair, reason in reasons.items():
-        said.append(f"Tests over trainings are left out for {pair}: {reason}. Seeds are averaged within a speaker.")
+        notes.append(f"No tests over training runs for {pair}: {reason}. Seeds are averaged within a speaker.")
     clips = set(together.predictions["clip"])
     (name_of_first, first_run), *others = runs.items()
     for name, run in others:
         one, two = (_hashes(side) for side in (first_run, run))
         if changed := sorted(clip for clip in clips & set(one) & set(two) if one[clip] != two[clip]):
-            said.append(
-                f"{len(changed)} of {len(clips)} clips are other files in {name} than in {name_of_first} "
-                f"({_some(changed)}): same names, other bytes."
+            notes.append(
+                f"{len(changed)} of {len(clips)} clips have the same name but another content in {name} than in "
+                f"{name_of_first} ({_some(changed)})."
             )
-    return said
+    return notes
 
 
 def _hashes(run: Run) -> dict[str, Any]:
@@ -227,7 +228,7 @@ def _some(clips: Any) -> str:
 
 
 def _numbers(values: Sequence[int]) -> str:
-    """`0 to 2` for what follows without a gap, else all of them."""
+    """`0 to 2` for three or more successive numbers, otherwise all of them."""
     if len(values) > 2 and values[-1] - values[0] == len(values) - 1:
         return f"{values[0]} to {values[-1]}"
     return ", ".join(map(str, values))

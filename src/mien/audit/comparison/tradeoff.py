@@ -1,12 +1,12 @@
-"""The accuracy-leakage plane: how well emotion is recognised against what is left of the speaker, a point a method.
+"""The accuracy-leakage plane: recognition of the main target against leakage of the speaker, one point per method.
 
-Leakage is the UAR of the strongest probe of speakers heard in training. Both figures should be of one thing: where
-`leakage.csv` says how well a fresh probe reads emotion from every embedding, that is the score of all points, and
-embeddings after an eraser (`NAME+leace`), floors and ceilings have points too; else a point's score is the model's own
-UAR on the clips that it is judged by.
+Leakage is the UAR of the strongest probe on seen speakers. If `leakage.csv` has, for the embeddings of all models, the
+UAR of a fresh probe of the main target, this is the score of all points, so that both axes are of the embedding. Then
+erased embeddings (`NAME+leace`), floors and ceilings have points too. Otherwise the score of a point is the UAR of the
+model itself on the clips that it is scored on.
 
-Where a run's embeddings have several names (see `targets`), there is a second plane: what leaks there is the emotion,
-from the embedding that is not trained for it (Peri et al. 2021), against the model's own UAR.
+If the embeddings of a run have tasks of their own (see `targets`), there is a second plane. It shows the leakage of the
+main target from the embedding that is not trained for it (Peri et al. 2021), against the UAR of the model itself.
 """
 
 import math
@@ -31,18 +31,18 @@ BEFORE = "measured before the strongest probe was chosen on validation clips; 'm
 
 
 class Point(NamedTuple):
-    """One method; all fractions in [0, 1], nan = not known.
+    """One method; all values are fractions in [0, 1], nan if unknown.
 
     Attributes:
-        label: what it is called.
-        score: UAR of emotion, high is good.
+        label: the name of the method.
+        score: UAR of the main target, higher is better.
         low: lower end of its 95 % interval.
         high: upper end.
-        leak: UAR of the strongest probe of speaker (or of emotion where it leaks), low is good.
+        leak: UAR of the strongest probe of the speaker (or of the main target if that leaks), lower is better.
         leak_low: lower end of its 95 % interval.
         leak_high: upper end.
         kind: model, erased (after an eraser), floor or ceiling.
-        chance: what `leak` is without any knowledge.
+        chance: the chance level of `leak`.
     """
 
     label: str
@@ -57,7 +57,7 @@ class Point(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A figure over folds, with its 95 % interval, and its chance level."""
+    """A score over folds with its 95 % interval and chance level."""
 
     value: float
     low: float
@@ -66,9 +66,10 @@ class Figure(NamedTuple):
 
 
 def frontier(points: Sequence[Point]) -> list[bool]:
-    """Whether each method is on the frontier (Pareto-optimal): none scores at least as high and leaks no more, but one.
+    """Whether each method is on the frontier, that is Pareto-optimal.
 
-    Floors and ceilings are no methods: they are never on it, and put nobody off it.
+    It is on the frontier if no other method is at least as good in score and leakage, and better in one of them. Floors
+    and ceilings are not methods: they are never on the frontier and do not change it.
     """
     methods = [point for point in points if point.kind in {"model", "erased"}]
     return [point in methods and not any(_beats(other, point) for other in methods) for point in points]
@@ -77,15 +78,16 @@ def frontier(points: Sequence[Point]) -> list[bool]:
 def points(
     systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, *, factor: str = SPEAKER
 ) -> tuple[list[Point], list[str]]:
-    """The points of systems, as far as their leakage was measured.
+    """The points of the systems whose leakage was measured.
 
     Args:
-        systems: what each is called, its run, and its model there.
-        predictions: rows of the clips that they are judged by; `model` is what the system is called.
-        factor: what leaks: speaker, or emotion, of which only models with a speaker embedding have points.
+        systems: the name, run and model of each system.
+        predictions: rows of the clips that the systems are scored on; `model` is the name of the system.
+        factor: the factor that leaks: the speaker; or the main target, for which only models with an embedding of
+            another task have points.
 
     Returns:
-        The points, and sentences on what stands on the axes and what is missing.
+        The points, and sentences on the axes and on what is missing.
     """
     leaks: dict[str, tuple[str, Figure, str]] = {}
     scores: dict[str, Figure] = {}
@@ -96,31 +98,31 @@ def points(
         return _of_target(systems, predictions, tables)
     for name, run, model in systems:
         table = tables[run.folder]
-        heard = figures(table, run, model, SPEAKER, SEEN)
-        felt = _felt(table, run, model)
-        plain = [embedding for embedding in heard if ERASED not in embedding]
-        for embedding, leak in heard.items():
+        by_embedding = figures(table, run, model, SPEAKER, SEEN)
+        useful = _useful(table, run, model)
+        plain = [embedding for embedding in by_embedding if ERASED not in embedding]
+        for embedding, leak in by_embedding.items():
             base, _, eraser = embedding.partition(ERASED)
             label = (name if len(plain) < 2 else f"{name}, {base}") + (f" + {eraser.upper()}" if eraser else "")
             leaks[label] = (name, leak, "erased" if eraser else "model")
-            if embedding in felt:
-                scores[label] = felt[embedding]
-    read = bool(leaks) and all(label in scores for label, (_, _, kind) in leaks.items() if kind == "model")
+            if embedding in useful:
+                scores[label] = useful[embedding]
+    probed = bool(leaks) and all(label in scores for label, (_, _, kind) in leaks.items() if kind == "model")
     found = []
     for label, (name, leak, kind) in leaks.items():
-        if not read and kind == "model":
+        if not probed and kind == "model":
             scores[label] = _own(predictions, name, systems)
-        if label in scores and (read or kind == "model"):
+        if label in scores and (probed or kind == "model"):
             found.append(_point(label, scores[label], leak, kind))
-    if read:
+    if probed:
         found += _baselines(systems, tables)
-    return found, _sentences(systems, leaks, read, tables)
+    return found, _sentences(systems, leaks, probed, tables)
 
 
 def _of_target(
     systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, tables: Mapping[Path, pd.DataFrame | None]
 ) -> tuple[list[Point], list[str]]:
-    """Each model's own UAR against the emotion that leaks from the embedding of another task."""
+    """The UAR of each model itself against the leakage of the main target from the embedding of another task."""
     found = []
     for name, run, model in systems:
         own = targets(run).get(model, {})
@@ -132,21 +134,21 @@ def _of_target(
                 _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding], "model")
                 for embedding in plain
             ]
-    told = (
+    axes = (
         "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
-        "not trained for it."
+        "not trained for emotion."
     )
-    return found, [told] if found else []
+    return found, [axes] if found else []
 
 
 def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> dict[str, Figure]:
-    """The emotion of people who were not heard, or, where all were, of those who were."""
+    """The probe's UAR of the main target on unseen speakers, or on seen speakers if there are no unseen ones."""
     target = run.target
     return figures(table, run, model, target, UNSEEN, role) or figures(table, run, model, target, SEEN, role)
 
 
-def _felt(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:
-    """The emotion that a probe reads for use: of an embedding that is trained for it, where they are told apart."""
+def _useful(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:
+    """The probe's UAR of the main target; if embeddings have tasks of their own, of those trained for the target."""
     return _either(table, run, model, TARGET if targets(run) else MEASURED)
 
 
@@ -158,14 +160,14 @@ def figures(
     speakers: str,
     role: str = "measured",
 ) -> dict[str, Figure]:
-    """Embedding -> the UAR that the strongest probe reads of a factor, over folds; none where it was not measured.
+    """Embedding -> the UAR of the strongest probe of a factor over folds; empty if it was not measured.
 
     Args:
         table: `leakage.csv`, or None.
-        run: that the table is of.
-        model: of the table, or `baseline`.
-        factor: what is read.
-        speakers: heard or unheard by the encoder.
+        run: the run of the table.
+        model: a model of the table, or `baseline`.
+        factor: the factor that the probe predicts.
+        speakers: seen or unseen by the encoder.
         role: measured, floor or ceiling.
     """
     if table is None:
@@ -179,12 +181,12 @@ def figures(
 
 
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `leakage.csv` that are *the* leakage by UAR; runs of before there was that choice have none."""
+    """The rows of `leakage.csv` of the strongest probe by UAR; older runs, measured without it, have none."""
     return table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
 
 
 def _own(predictions: pd.DataFrame, name: str, systems: Sequence[tuple[str, Run, str]]) -> Figure:
-    classes = next(run.classes for called, run, _ in systems if called == name)
+    classes = next(run.classes for system, run, _ in systems if system == name)
     table = confusion(predictions[predictions["model"] == name], classes)
     low, high = interval(resampled(table, "uar"), len(table.speakers))
     return Figure(float(uar(table.counts.sum(0))), low, high, math.nan)
@@ -195,21 +197,21 @@ def _point(label: str, score: Figure, leak: Figure, kind: str) -> Point:
 
 
 def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd.DataFrame | None]) -> Iterable[Point]:
-    """Floors and ceilings of each run, of which both figures are there."""
+    """The floors and ceilings of each run of which both score and leakage were measured."""
     runs = {str(run.folder): (name.rpartition("/")[0], run) for name, run, _ in systems}
     for prefix, run in runs.values():
         for kind in ("floor", "ceiling"):
             table = tables[run.folder]
             leaks = figures(table, run, "baseline", SPEAKER, SEEN, kind)
-            felt = _either(table, run, "baseline", kind)
+            scores = _either(table, run, "baseline", kind)
             for embedding in leaks:
-                if embedding in felt:
+                if embedding in scores:
                     label = f"{prefix}/{embedding}" if prefix and len(runs) > 1 else embedding
-                    yield _point(label, felt[embedding], leaks[embedding], kind)
+                    yield _point(label, scores[embedding], leaks[embedding], kind)
 
 
-def _tells(run: Run, model: str) -> bool:
-    """Whether all embeddings of a model are trained to tell the speaker."""
+def _identifies(run: Run, model: str) -> bool:
+    """Whether all embeddings of a model are trained to identify the speaker."""
     own = targets(run).get(model, {})
     return bool(own) and all(SPEAKER in factors for factors in own.values())
 
@@ -222,31 +224,33 @@ def _beats(other: Point, point: Point) -> bool:
 def _sentences(
     systems: Sequence[tuple[str, Run, str]],
     leaks: Mapping[str, tuple[str, Figure, str]],
-    read: bool,
+    probed: bool,
     tables: Mapping[Path, pd.DataFrame | None],
 ) -> list[str]:
-    said = []
+    sentences = []
     known = {own for own, _, _ in leaks.values()}
-    trained = [name for name, run, model in systems if name not in known and _tells(run, model)]
+    trained = [name for name, run, model in systems if name not in known and _identifies(run, model)]
     systems = [system for system in systems if system[0] not in trained]
     if trained:
-        said.append(f"The speaker is what {', '.join(trained)} is trained to tell, and no leak.")
+        sentences.append(f"Trained to identify the speaker, which is then no leak: {', '.join(trained)}.")
     older = [
         name
         for name, run, model in systems
         if name not in known and (table := tables[run.folder]) is not None and (table["model"] == model).any()
     ]
     if lost := [name for name, _, _ in systems if name not in known and name not in older]:
-        said.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
+        sentences.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
     if older:
-        said.append(f"Leakage of {', '.join(older)} was {BEFORE}.")
+        sentences.append(f"Leakage of {', '.join(older)} was {BEFORE}.")
     if leaks:
-        what = "a fresh probe on the embedding" if read else "the system itself"
-        said.append(
+        what = "a fresh probe on the embedding" if probed else "the system itself"
+        sentences.append(
             f"Accuracy-leakage plane: UAR of emotion by {what}, against the UAR of the strongest probe of speakers "
-            "heard in training."
+            "seen in training."
         )
     probes = {frozenset(table["probe"]) for table in tables.values() if table is not None}
     if len(probes) > 1:
-        said.append("The systems were not read by the same probes; 'mien audit RUN' measures all of them alike.")
-    return said
+        sentences.append(
+            "The systems were measured with different probes; 'mien audit RUN' measures all of them with the same ones."
+        )
+    return sentences

@@ -1,1 +1,1 @@
-"""The audit of anybody's embeddings: files read, factors measured."""
+"""The audit of a user's own embeddings: read files, measure factors."""

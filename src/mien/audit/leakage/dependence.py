@@ -1,15 +1,15 @@
-"""How far an embedding depends on a factor, without a probe: HSIC and CKA, with a permutation test.
+"""How strongly an embedding depends on a factor, without a probe: HSIC and CKA, with a permutation test.
 
-HSIC, the Hilbert-Schmidt independence criterion (Gretton et al. 2005), is 0 where clips that are near to each other
-share a label no more often than others do; with a Gaussian kernel it sees every kind of dependence. Here it is the
-unbiased estimate of Song et al. 2012 (Eq. 5), which may fall below 0, with k(x, y) = exp(-|x - y|^2 / (2 s^2)), s the
-median distance, and l = 1 for the same label, else 0. Its size depends on the labels: it is compared with `chance`.
+HSIC, the Hilbert-Schmidt independence criterion (Gretton et al. 2005), is 0 where embedding and label are independent.
+With a Gaussian kernel it detects every kind of dependence. Here it is the unbiased estimate of Song et al. 2012
+(Eq. 5), which may fall below 0, with k(x, y) = exp(-|x - y|^2 / (2 s^2)), s the median distance, and l = 1 for the same
+label, else 0. Its size depends on the labels: compare it with `chance`.
 
-CKA, centred kernel alignment (Kornblith et al. 2019, section 3), is HSIC with linear kernels, of the embedding and of
-the labels one-hot, over the root of both with themselves: 0 to 1. It sees means of classes alone.
+CKA, centred kernel alignment (Kornblith et al. 2019, section 3), is the HSIC with linear kernels of the embedding and
+the one-hot labels, normalised by the HSIC of each with itself: 0 to 1. It detects differences of class means only.
 
-Both see columns that were moved and scaled to mean 0 and deviation 1, as probes do: else one wide axis would hide what
-the others tell. Neither changes when a column is moved or scaled.
+Both use columns standardised to mean 0 and deviation 1, as the probes do; otherwise one wide column would hide the
+others. Neither changes when a column is moved or scaled.
 """
 
 import numpy as np
@@ -48,53 +48,54 @@ def dependence(
     Args:
         embedding: (n, D), one row a clip, finite.
         labels: (n,), the factor.
-        clusters: (n,), who speaks in each clip: clusters trade labels (see `permutation`), as wholes where every clip
-            of a cluster has one, such as the gender of a speaker. None, also where the speaker is read: clips do.
+        clusters: (n,), the speaker of each clip. Labels are permuted among clusters (see `permutation`): as wholes
+            where all clips of a cluster have the same label, such as the gender of a speaker. None permutes labels
+            among clips, as is right where the factor is the speaker.
         factor: its name, for the row.
-        seed: of the draw of clips and of the permutations.
-        most: clips; of more, a drawn part is looked at.
+        seed: of the sample of clips and of the permutations.
+        most: clips; of more, a random sample is used.
         permutations: how many.
 
     Returns:
         One row a measure, in columns of `leakage.csv` (factor to classes): `hsic` and `cka` of probe `kernel`.
-        `chance`: the mean over the permutations, which is what labels that mean nothing give; `shuffled`: the first of
-        them; `p`: the share of the permutations that are as high. There is no interval: drawing a cluster twice would
-        put each of its clips at distance 0 from itself. No row with fewer than two labels or four clips.
+        `chance`: the mean over the permutations, the value for meaningless labels; `shuffled`: the first of them; `p`:
+        the share of the permutations that are as high. There is no interval: a bootstrap that takes a cluster twice
+        would put each of its clips at distance 0 from itself. No row with fewer than two labels or four clips.
 
     Raises:
         AuditError: the embedding is not finite.
     """
     X, kinds = np.asarray(embedding), np.asarray(labels).astype(str)
     if not np.isfinite(X).all():
-        raise AuditError("the embedding is not finite, so nothing can be measured; leave out rows with nan or infinity")
-    random, told = np.random.default_rng([seed, 8]), "all clips"
+        raise AuditError("the embedding is not finite; leave out rows with nan or infinity")
+    random, description = np.random.default_rng([seed, 8]), "all clips"
     groups = None if clusters is None else np.asarray(clusters).astype(str)
     if len(X) > most:
-        drawn = np.sort(random.choice(len(X), most, replace=False))
-        told = f"{most:,} clips drawn from {len(X):,}"
-        X, kinds, groups = X[drawn], kinds[drawn], None if groups is None else groups[drawn]
+        sample = np.sort(random.choice(len(X), most, replace=False))
+        description = f"{most:,} clips sampled from {len(X):,}"
+        X, kinds, groups = X[sample], kinds[sample], None if groups is None else groups[sample]
     names, codes = np.unique(kinds, return_inverse=True)
     if len(names) < 2 or len(X) < 4:
         return pd.DataFrame()
-    units, drawn_labels, way = _permuted(codes.astype(np.int64), groups, permutations, random)
-    told += f"; {way}"
+    units, permuted, way = _permuted(codes.astype(np.int64), groups, permutations, random)
+    description += f"; {way}"
     X = Standard.of(X).apply(X)
     with threadpool_limits(1):
-        found = {"hsic": _hsic(_gaussian(X), units, drawn_labels), "cka": _cka(X, units, drawn_labels)}
+        scores = {"hsic": _hsic(_gaussian(X), units, permuted), "cka": _cka(X, units, permuted)}
     rows = [
         {
-            **{"factor": factor, "probe": "kernel", "role": "measured", "split": told, "measure": measure},
+            **{"factor": factor, "probe": "kernel", "role": "measured", "split": description, "measure": measure},
             **{"score": values[0], "chance": values[1:].mean(), "shuffled": values[1]},
             **{"low": np.nan, "high": np.nan, "p": _share(values), "p_corrected": np.nan},
             **{"n": len(X), "classes": len(names)},
         }
-        for measure, values in found.items()
+        for measure, values in scores.items()
     ]
     return pd.DataFrame(rows)
 
 
 def _share(values: Array) -> float:
-    """The p of the first value among the others, itself counted; what differs by rounding is the same."""
+    """The p of the first value among all, itself included; values that differ by rounding count as equal."""
     slack = 1e-6 * np.abs(values).max()
     return float((values >= values[0] - slack).mean())
 
@@ -102,7 +103,12 @@ def _share(values: Array) -> float:
 def _permuted(
     codes: Codes, groups: NDArray[np.str_] | None, times: int, random: np.random.Generator
 ) -> tuple[Codes, Codes, str]:
-    """The unit of each clip, (n,); labels of units, the true ones and then `times` others, (1 + times, U); in words."""
+    """The units of permutation: clips, or clusters.
+
+    Returns:
+        The unit of each clip, (n,); the labels of the units, (1 + times, U), the true ones first; how they were
+        permuted, for the column `split`.
+    """
     if groups is None:
         labels = np.array([codes, *(random.permutation(codes) for _ in range(times))])
         return np.arange(len(codes)), labels, "labels permuted among clips"
@@ -117,12 +123,12 @@ def _permuted(
 
 
 def _gaussian(X: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The kernel of all pairs, (n, n), 0 on the diagonal; 1 everywhere else where no two clips differ."""
+    """The kernel of all pairs, (n, n), 0 on the diagonal; all others are 1 where no two clips differ."""
     values = np.asarray(X, np.float64)
     values = values - values.mean(0)
     kernel = np.empty((len(values), len(values)), _precision(len(values)))
     squares = (values**2).sum(1)
-    for start in range(0, len(values), BLOCK):  # float64 for what cancels, float32 for what is kept
+    for start in range(0, len(values), BLOCK):  # differences in float64, the stored kernel in float32
         rows = slice(start, start + BLOCK)
         kernel[rows] = np.maximum(squares[rows, None] + squares - 2 * values[rows] @ values.T, 0)
     median = float(np.median(np.sqrt(kernel[~np.eye(len(kernel), dtype=bool)]))) ** 2
@@ -139,7 +145,7 @@ def _precision(clips: int) -> type[np.floating]:
 
 
 def _hsic(kernel: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
-    """Song et al. 2012, Eq. 5, under each row of labels of units, (P, U) -> (P,); the kernel's diagonal is 0."""
+    """Song et al. 2012, Eq. 5, for each row of labels of units, (P, U) -> (P,); the kernel's diagonal is 0."""
     count = len(kernel)
     rows = kernel.sum(1, dtype=np.float64)
     within, found = _within(kernel, units, labels), np.empty(len(labels))
@@ -152,7 +158,7 @@ def _hsic(kernel: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
 
 
 def _within(kernel: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
-    """The sum of the kernel over pairs of clips of one label, both ways, under each row of labels, (P, U) -> (P,)."""
+    """The sum of the kernel over ordered pairs of clips with the same label, for each row, (P, U) -> (P,)."""
     kinds, count = int(labels.max()) + 1, labels.shape[1]
     if count < len(units):
         onehot = csr_array((np.ones(len(units), kernel.dtype), units, np.arange(len(units) + 1)), (len(units), count))
@@ -170,11 +176,11 @@ def _within(kernel: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
 
 
 def _by_pairs(kernel: NDArray[np.floating], labels: Codes) -> Array:
-    """The same where each row permutes the labels of clips, so that all have as many pairs."""
+    """As `_within`, where each row permutes the labels of clips, so that all rows have equally many pairs."""
     parts = np.split(np.arange(len(kernel)), np.cumsum(np.bincount(labels[0]))[:-1])
     pairs = [np.triu_indices(len(part), 1) for part in parts]
-    first = np.concatenate([part[one] for part, (one, _) in zip(parts, pairs, strict=True)])
-    second = np.concatenate([part[two] for part, (_, two) in zip(parts, pairs, strict=True)])
+    first = np.concatenate([part[row] for part, (row, _) in zip(parts, pairs, strict=True)])
+    second = np.concatenate([part[column] for part, (_, column) in zip(parts, pairs, strict=True)])
     flat, found = kernel.ravel(), np.empty(len(labels))
     for place, codes in enumerate(labels):
         order = np.argsort(codes, kind="stable")
@@ -183,7 +189,7 @@ def _by_pairs(kernel: NDArray[np.floating], labels: Codes) -> Array:
 
 
 def _by_class(kernel: NDArray[np.floating], labels: Codes) -> Array:
-    """The same of any labels, class by class; looks up every pair both ways."""
+    """As `_within`, for any labels, class by class."""
     found = np.zeros(len(labels))
     for place, codes in enumerate(labels):
         parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
@@ -192,7 +198,7 @@ def _by_class(kernel: NDArray[np.floating], labels: Codes) -> Array:
 
 
 def _cka(X: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
-    """|Y'X|^2 / (|X'X| |Y'Y|), columns centred, Frobenius norms, under each row of labels, (P, U) -> (P,)."""
+    """|Y'X|^2 / (|X'X| |Y'Y|), columns centred, Frobenius norms, for each row of labels, (P, U) -> (P,)."""
     values = np.asarray(X, np.float64)
     values = values - values.mean(0)
     own = np.linalg.norm(values @ values.T if len(values) < values.shape[1] else values.T @ values)
@@ -207,5 +213,5 @@ def _cka(X: NDArray[np.floating], units: Codes, labels: Codes) -> Array:
         sums = (onehot.T @ narrow).astype(np.float64)
         share = sizes / len(codes)
         target = np.sqrt((sizes**2 * (1 - 2 * share)).sum() + (sizes**2).sum() ** 2 / len(codes) ** 2)
-        found[place] = (sums**2).sum() / (own * target) if target > 0 else 0.0  # 0: one label was drawn for all
+        found[place] = (sums**2).sum() / (own * target) if target > 0 else 0.0  # 0: all clips got the same label
     return found

@@ -1,14 +1,15 @@
-"""What a leakage has to be held against: what is read without the embedding (floors) and from its inputs (ceilings).
+"""Baselines of leakage: scores without the embedding (floors) and from the encoder's inputs (ceilings).
 
 - `majority`: always the most frequent class of the training clips.
-- `X label`, the identity floor: what the true label of another factor X alone says of this one. Where emotion and
-  person are entangled, whoever knows the person knows something of the emotion; only what is read above this floor
-  leaks more than that. Or test on clips that are balanced over X (`leakage`, `balanced`), where X says nothing.
-- `random projection` of the inputs, to as many dimensions as the embedding has (`random projection to D`, where
-  embeddings have several): what no training takes away. It may well lie above a trained embedding.
+- `X label`, the identity floor: probes that are given the true label of another factor X instead of the embedding.
+  Where emotion and speaker are entangled, the speaker alone predicts the emotion to some degree; only a score above
+  this floor shows more leakage than that. The alternative is to test on clips that are balanced over X (`leakage`,
+  `balanced`), where X predicts nothing.
+- `random projection` of the inputs, to as many dimensions as the embedding has (`random projection to D` where
+  embeddings differ in dimension): an encoder without training. It may score higher than a trained embedding.
 - `inputs`: statistics of the input features, and `functionals`, as ceilings.
 
-All are read by the same probes, under the same budget and division, and are rows of `leakage.csv` of model `baseline`.
+All use the same probes, settings and division, and are rows of `leakage.csv` with model `baseline`.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,7 +25,7 @@ from mien.audit.probes.probes import Standard
 
 MODEL = "baseline"
 MAJORITY, INPUTS = "majority", "inputs"
-PROJECTION = "random projection"  # how its names begin; needs the inputs, so that nothing has to lie above it
+PROJECTION = "random projection"  # how its names begin; it has the inputs, so an embedding may score below it
 IDENTITY = "{} label"
 
 
@@ -37,20 +38,19 @@ def floors(
     dimension: int | Collection[int] | None = None,
     **asked: Unpack[Asked],
 ) -> pd.DataFrame:
-    """The floors and ceilings of reading one factor.
+    """The floors and ceilings of one factor.
 
     Args:
         labels: (n,), the factor.
-        others: name -> (n,), labels of other factors, a missing value where it is not known; each is an identity floor.
-        inputs: (n, P), statistics of the input features of each clip; None leaves out what is made of them.
+        others: name -> (n,), labels of other factors, missing where unknown; each is an identity floor.
+        inputs: (n, P), statistics of the input features of each clip; None leaves out random projection and inputs.
         functionals: (n, F), another description of each clip; a second ceiling.
-        dimension: D of the embedding, for the random projection, or of several, each of which has its own; None leaves
-            it out.
+        dimension: D of the embedding, or several, for one random projection each; None leaves it out.
         asked: as for `leakage`: factor, division, probes, seed, ...
 
     Returns:
-        Rows of `leakage.csv` (`COLUMNS`), role floor or ceiling, model `baseline`; fold and seed are empty. What always
-        names the majority is no probe; it stands as "strongest".
+        Rows of `leakage.csv` (`COLUMNS`), role floor or ceiling, model `baseline`; fold and seed are empty. The
+        majority is no probe; its rows have the probe "strongest".
     """
     tables = [majority(labels, **asked)]
     for name, other in (others or {}).items():
@@ -68,29 +68,30 @@ def floors(
 
 
 def majority(labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
-    """The rows of always naming the most frequent class of the training clips; of equals the first by name."""
+    """The rows of always predicting the most frequent class of the training clips; of ties the first by name."""
     y = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1].astype(np.int64)
     division: Division = divided(labels, **asked)
-    named = np.full(len(y), -1, np.int64)
+    predicted = np.full(len(y), -1, np.int64)
     for train, test in division.parts:
-        named[test] = np.bincount(y[train]).argmax()
-    rows = np.flatnonzero(named >= 0)
-    said = {STRONGEST: named[rows]}
+        predicted[test] = np.bincount(y[train]).argmax()
+    rows = np.flatnonzero(predicted >= 0)
+    by_probe = {STRONGEST: predicted[rows]}
     kinds = len(np.unique(np.concatenate([y[train] for train, _ in division.parts])))
-    found = Predictions(rows, y[rows], said, said, {STRONGEST: 0.0}, kinds, division.told, False)  # no label is learnt
+    # not crossed: nothing is fitted on the labels of single clips
+    found = Predictions(rows, y[rows], by_probe, by_probe, {STRONGEST: 0.0}, kinds, division.description, False)
     return _named(scored(found, labels, **asked), MAJORITY, "floor")
 
 
 def one_hot(labels: ArrayLike) -> NDArray[np.float64]:
-    """A column a class, (n,) -> (n, K); a missing label is a row of zeros."""
-    told = pd.Series(np.asarray(labels, object)).astype("str").where(~pd.isna(np.asarray(labels, object)))
-    return pd.get_dummies(told).to_numpy(np.float64)
+    """One column a class, (n,) -> (n, K); a missing label is a row of zeros."""
+    known = pd.Series(np.asarray(labels, object)).astype("str").where(~pd.isna(np.asarray(labels, object)))
+    return pd.get_dummies(known).to_numpy(np.float64)
 
 
 def random_projection(inputs: NDArray[np.floating], dimension: int, seed: int = 0) -> NDArray[np.float64]:
-    """Standardised inputs times a Gaussian matrix, (n, P) -> (n, dimension); no label is looked at."""
-    drawn = np.random.default_rng([seed, 7]).normal(0, 1 / np.sqrt(dimension), (inputs.shape[1], dimension))
-    return Standard.of(inputs).apply(inputs) @ drawn
+    """Standardised inputs times a Gaussian matrix, (n, P) -> (n, dimension); no label is used."""
+    matrix = np.random.default_rng([seed, 7]).normal(0, 1 / np.sqrt(dimension), (inputs.shape[1], dimension))
+    return Standard.of(inputs).apply(inputs) @ matrix
 
 
 def _named(table: pd.DataFrame, embedding: str, role: str) -> pd.DataFrame:

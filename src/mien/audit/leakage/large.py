@@ -1,8 +1,7 @@
-"""Leakage of embeddings of very many clips, in a stated mode that memory and time can bear.
+"""Leakage of embeddings of very many clips, in a mode with bounded memory and time.
 
-One division instead of cross-fitting, one setting a probe (`large_probes`), at most `TEST` rows tested, `VALIDATION`
-rows to choose the strongest probe on. The mode is told in `split`; the rows are those of `leakage`, and nothing else
-knows of the mode.
+One division instead of cross-fitting, one setting per probe (`large_probes`), at most `TEST` test rows and `VALIDATION`
+rows to choose the strongest probe on. The column `split` names the mode; otherwise the rows are those of `leakage`.
 """
 
 from collections.abc import Sequence
@@ -19,10 +18,10 @@ from mien.audit.probes.large_probes import Labels, Rows
 from mien.audit.statistics.measures import score_rows
 from mien.errors import AuditError
 
-LARGE = 50_000  # rows above which this mode is taken without being asked
+LARGE = 50_000  # rows above which this mode is used by default
 TEST, VALIDATION = 100_000, 20_000  # rows
 FEWEST = 3  # units of a class: one for each part
-TESTED, CHOSEN = 1 / 4, 1 / 10  # shares of each class, where these are fewer
+TESTED, CHOSEN = 1 / 4, 1 / 10  # test and validation shares of each class, where these are fewer rows
 MODE = (
     f"large: one division, one setting a probe, {large_probes.EPOCHS} epochs, neighbours among "
     f"{large_probes.REFERENCES:,} rows and shuffled labels on {large_probes.CONTROL:,} at most"
@@ -30,7 +29,7 @@ MODE = (
 
 
 class Parts(NamedTuple):
-    """Rows of one division: which train the probes, choose the strongest of them, and are tested."""
+    """Rows of one division: they fit the probes, choose the strongest of them, and test them."""
 
     train: Rows
     validation: Rows
@@ -38,16 +37,16 @@ class Parts(NamedTuple):
 
 
 def divide(y: Labels, units: NDArray[np.int64] | None, seed: int) -> Parts:
-    """One division of rows into training, validation and test; what is one unit stays together.
+    """Divide rows into training, validation and test; a unit stays together.
 
     Args:
         y: (n,), the class of each row, 0 to K - 1.
-        units: (n,), what may not be torn, such as the recording or the speaker; None divides single rows.
-        seed: of the draw.
+        units: (n,), what is kept together, such as the recording or the speaker; None divides single rows.
+        seed: of the division.
 
     Returns:
-        The rows of each part, sorted; of every class (told by a unit's first row) a share of its units is in each
-        part, so with three units of a class all parts have it.
+        The rows of each part, sorted. Each part gets a share of the units of every class (the class of a unit is that
+        of its first row), so that a class with three units is in all parts.
     """
     n = len(y)
     unit = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1].ravel()
@@ -78,64 +77,64 @@ def leakage_large(
     seen: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How well the four probes name a factor from an embedding of very many clips.
+    """Scores of the four probes that predict a factor from an embedding of very many clips.
 
     Args:
-        embedding: (N, D), finite; may be mapped from a file. None names the most frequent class, as a floor.
+        embedding: (N, D), finite; may be mapped from a file. None predicts the most frequent class, as a floor.
         labels: (n,), the class of each clip; classes with fewer than three units are left out.
         rows: (n,), the rows of the clips in the embedding; None takes the first n.
-        factor: what the labels are; "speaker" keeps recordings whole, and sentences where every class then has rows in
-            all parts, else it is told; anything else keeps speakers whole.
-        speakers: (n,), who speaks; the clusters of intervals.
-        recordings: (n,), in which recording a clip was cut.
-        sentences: (n,), what is said in it.
+        factor: its name; "speaker" keeps recordings whole, and sentences too where every class then has rows in all
+            parts (`split` says where not); any other factor keeps speakers whole.
+        speakers: (n,), the speaker of each clip; the clusters of intervals.
+        recordings: (n,), the recording of each clip.
+        sentences: (n,), the sentence of each clip.
         seen: what to write as `speakers`: seen or unseen by the encoder.
-        seed: of all draws.
+        seed: of all random numbers.
 
     Returns:
-        Columns of `leakage.csv` from factor on, role `measured`: for each probe and `strongest`, chosen on validation
-        rows, a row of uar, accuracy and f1.
+        Columns of `leakage.csv` from factor on, role `measured`: for each probe and for `strongest`, chosen on
+        validation rows, a row each of uar, accuracy and f1.
 
     Raises:
         AuditError: fewer than two classes have three units, or no unit is left to fit a probe on.
     """
     everyone = _codes(labels)
-    people, where, told = (None if some is None else _codes(some) for some in (speakers, recordings, sentences))
-    units, apart = (where, "recordings") if factor == SPEAKER else (people, "speakers")
+    who, where, texts = (None if some is None else _codes(some) for some in (speakers, recordings, sentences))
+    units, apart = (where, "recordings") if factor == SPEAKER else (who, "speakers")
     found, sentences_apart = None, None
-    if factor == SPEAKER and told is not None:
-        found = _divided(everyone, joined([each for each in (where, told) if each is not None]), seed)
+    if factor == SPEAKER and texts is not None:
+        found = _divided(everyone, joined([each for each in (where, texts) if each is not None]), seed)
         sentences_apart = found.complete
     if found is None or not found.complete:
         found = _divided(everyone, units, seed)
     kept, codes, parts, _ = found
     present = int(codes.max(initial=-1)) + 1
+    what = "clips" if units is None else apart
     if present < 2:
-        what = "clips" if units is None else apart
         raise AuditError(f"{factor}: fewer than two classes have {FEWEST} {what}; give more")
     if not len(parts.train):
-        raise AuditError(f"{factor}: too few {apart} to leave some to fit a probe on; give more")
-    split = _words("" if units is None else apart, sentences_apart, factor, people is not None)
+        raise AuditError(f"{factor}: no {apart} are left to fit a probe on; give clips of more {apart}")
+    split = _words("" if units is None else apart, sentences_apart, factor, who is not None)
     if left_out := int(everyone.max()) + 1 - present:
-        split += f"; {left_out} {'class' if left_out == 1 else 'classes'} of too few left out"
-    blocks = where if factor == SPEAKER else people
+        split += f"; {left_out} {'class' if left_out == 1 else 'classes'} with too few {what} left out"
+    blocks = where if factor == SPEAKER else who
     if embedding is None:
         most = np.full(len(parts.test), np.bincount(codes[parts.train]).argmax(), np.int64)
-        said, best = {}, large_probes.Read(0.0, most, most)
+        results, best = {}, large_probes.Result(0.0, most, most)
     else:
         place = kept if rows is None else np.asarray(rows)[kept]
         y = np.zeros(len(embedding), np.int64)
         y[place] = codes
-        asked = {name: place[part] for name, part in parts._asdict().items()}
-        said = large_probes.read(embedding, y, seed=seed, **asked)
-        best = max(said.values(), key=lambda one: one.validation)
+        divided = {name: place[part] for name, part in parts._asdict().items()}
+        results = large_probes.read(embedding, y, seed=seed, **divided)
+        best = max(results.values(), key=lambda result: result.validation)
     table: list[dict[str, object]] = []
-    for probe, one in {**said, STRONGEST: best}.items():
+    for probe, result in {**results, STRONGEST: best}.items():
         scored = score_rows(
             codes[parts.test],
-            one.predicted,
-            one.shuffled,
-            codes[parts.test] if factor == SPEAKER else None if people is None else people[kept][parts.test],
+            result.predicted,
+            result.shuffled,
+            codes[parts.test] if factor == SPEAKER else None if who is None else who[kept][parts.test],
             blocks=None if blocks is None else blocks[kept][parts.test],
             kinds=present,
             seed=seed,
@@ -162,14 +161,14 @@ class Divided(NamedTuple):
 
 
 def _divided(y: Labels, units: Labels | None, seed: int) -> Divided:
-    """Divide, and again with another draw where a class is not in all parts."""
+    """Divide; where a class is not in all parts, try again with another seed."""
     owner = None if units is None else _owners(y, units)
     counts = np.bincount(y if owner is None else owner, minlength=int(y.max()) + 1)
     kept = np.flatnonzero(counts[y] >= FEWEST).astype(np.intp)
     codes = np.unique(y[kept], return_inverse=True)[1].ravel().astype(np.int64)
     if not len(kept):
         return Divided(kept, codes, Parts(kept, kept, kept), False)
-    torn = units is not None and owner is None  # of a unit in many classes, none is the class
+    torn = units is not None and owner is None  # units with clips of several classes cannot be stratified
     most = 2 * len(np.unique(codes)) > int(y.max()) + 1
     for turn in range(TRIES):
         strata = np.zeros_like(codes) if torn else codes
@@ -192,11 +191,11 @@ def _codes(values: Sequence[str] | NDArray[np.str_]) -> Labels:
 
 
 def _words(apart: str, sentences: bool | None, factor: str, known: bool) -> str:
-    """What is apart; of sentences None: not known."""
+    """The description of a division; `sentences` is None where they are not known."""
     if apart == "speakers":
         return "disjoint speakers"
     names = ["clips", *([apart] if apart else []), *(["sentences"] if sentences else [])]
-    told = f"disjoint {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
+    description = f"disjoint {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
     if sentences is False:
-        told += "; sentences on both sides"
-    return told if factor == SPEAKER or known else f"{told}; speakers not known"
+        description += "; sentences on both sides"
+    return description if factor == SPEAKER or known else f"{description}; speakers not known"

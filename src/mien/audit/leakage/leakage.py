@@ -1,9 +1,9 @@
-"""How much of a factor (speaker, gender, emotion, ...) is left in an embedding: fresh probes on frozen embeddings.
+"""How much of a factor (speaker, gender, emotion, ...) is left in an embedding: new probes on frozen embeddings.
 
-`leakage` is one measurement and knows arrays only. Scores are in [0, 1]. Every clip is tested once, by probes that were
-fitted on other clips (`division`); *the* leakage is what the probe `strongest` reads, the one with the best score on
-inner validation parts of the training clips. What a score has to be held against stands beside it: chance, the same
-probe fitted on shuffled labels, p, and floors (`floors`).
+`leakage` is one measurement, on arrays. Scores are in [0, 1]. Every clip is tested once, by probes that were fitted on
+other clips (`division`). *The* leakage is the score of the probe `strongest`, the probe with the best score on inner
+validation parts of the training clips. Compare a score with chance, with the same probe fitted on shuffled labels, with
+p (all in the same row), and with the floors (`floors`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ Codes = NDArray[np.int64]
 
 
 class Asked(TypedDict, total=False):
-    """What is asked of all embeddings alike; see `leakage`."""
+    """Arguments that are the same for all embeddings; see `leakage`."""
 
     factor: str
     speakers: ArrayLike | None
@@ -45,16 +45,16 @@ class Asked(TypedDict, total=False):
 
 
 class Predictions(NamedTuple):
-    """What probes said of the clips that were tested.
+    """Predictions of the probes for the test clips.
 
     Attributes:
         rows: (m,), the clips, in order.
         truth: (m,), their classes, numbers.
         predicted: probe -> (m,).
-        shuffled: probe -> (m,), fitted on shuffled labels.
+        shuffled: probe -> (m,), of the same probe fitted on shuffled labels.
         validation: probe -> UAR on the inner validation parts, the mean over parts.
-        kinds: classes that the probes know.
-        told: how the clips were divided.
+        kinds: number of classes that the probes know.
+        description: how the clips were divided, for the column `split`.
         crossed: whether there is more than one part, so that clips that test one probe fit another.
     """
 
@@ -64,33 +64,34 @@ class Predictions(NamedTuple):
     shuffled: dict[str, Codes]
     validation: dict[str, float]
     kinds: int
-    told: str
+    description: str
     crossed: bool
 
 
 def leakage(
     embedding: NDArray[np.floating], labels: ArrayLike, *, erase: ArrayLike | None = None, **asked: Unpack[Asked]
 ) -> pd.DataFrame:
-    """What fresh probes read of a factor from an embedding.
+    """Scores of new probes that predict a factor from an embedding.
 
     Args:
         embedding: (n, D), one row a clip, finite.
         labels: (n,), the factor: the class of each clip.
-        erase: (n,), labels that LEACE erases first, fitted on the training rows of each part alone; to choose settings
-            and the strongest probe, on those of them that fit then.
+        erase: (n,), labels that LEACE erases before the probes are fitted. The eraser is fitted on the training rows of
+            each part; while settings and the strongest probe are chosen, without the inner validation rows.
         asked: any of these.
 
-            - factor: its name; "speaker", the default, is read with the same speakers on both sides, anything else
-              across speakers.
-            - speakers: (n,), who speaks: kept apart for other factors, and the clusters of the intervals. For the
-              factor speaker these are the labels.
-            - recordings: (n,), in which recording a clip was cut; kept whole.
-            - sentences: (n,), what is said; kept apart for the factor speaker where that is possible.
-            - division: how to divide instead: of `divide`, or (training rows, test rows) a part.
-            - apart: "clips" tests people that probes have seen, whatever the factor.
+            - factor: its name. The default "speaker" has the same speakers in training and test clips; any other factor
+              has different speakers there.
+            - speakers: (n,), the speaker of each clip: kept apart for other factors, and the clusters of the intervals.
+              For the factor speaker these are the labels.
+            - recordings: (n,), the recording of each clip; kept whole.
+            - sentences: (n,), the sentence of each clip; kept apart for the factor speaker where that is possible.
+            - division: a division to use instead of that of `divide`: a `Division`, or a pair of (training rows, test
+              rows) for each part.
+            - apart: "clips" tests speakers that the probes have seen, whatever the factor.
             - probes: names in `PROBES`; all by default.
-            - balanced: (n,), labels of another factor, such as speaker where emotion is read: test clips are drawn so
-              that all classes are equally frequent within each of its classes, and it says nothing about them.
+            - balanced: (n,), labels of another factor, such as the speaker where the factor is emotion. Test clips are
+              sampled so that all classes are equally frequent within each class of it, so that it predicts nothing.
             - seen: what to write as `speakers`: seen or unseen by the encoder.
             - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
@@ -99,45 +100,45 @@ def leakage(
         with role "measured". p_corrected is empty: see `corrected`.
 
     Raises:
-        AuditError: when there is nothing that can be divided, or an embedding or list that does not fit.
+        AuditError: the clips cannot be divided, or an embedding or a list has the wrong shape or values.
     """
     division = divided(labels, **asked)
     probes, seed = asked.get("probes", PROBES), asked.get("seed", 0)
-    found = predict(embedding, labels, division, probes=probes, erase=erase, seed=seed)
-    return scored(found, labels, **asked)
+    predictions = predict(embedding, labels, division, probes=probes, erase=erase, seed=seed)
+    return scored(predictions, labels, **asked)
 
 
 def divided(labels: ArrayLike, **asked: Unpack[Asked]) -> Division:
-    """The division that is asked for, or else the one of `divide`."""
-    factor, told = asked.get("factor", SPEAKER), asked.get("division")
-    people = labels if factor == SPEAKER else asked.get("speakers")
-    if told is None:
+    """The division that is given, or else the one of `divide`."""
+    factor, division = asked.get("factor", SPEAKER), asked.get("division")
+    speakers = labels if factor == SPEAKER else asked.get("speakers")
+    if division is None:
         return divide(
             labels,
             factor=factor,
-            speakers=people,
+            speakers=speakers,
             recordings=asked.get("recordings"),
             sentences=asked.get("sentences"),
             seed=asked.get("seed", 0),
             apart=asked.get("apart", "auto"),
         )
-    if isinstance(told, Division):
-        return told
-    return given(told, len(np.asarray(labels)), "division as given", None if factor == SPEAKER else people)
+    if isinstance(division, Division):
+        return division
+    return given(division, len(np.asarray(labels)), "division as given", None if factor == SPEAKER else speakers)
 
 
 def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
-    """The rows of `leakage` from what probes have said."""
+    """The rows of `leakage`, from predictions of probes."""
     factor, seed = asked.get("factor", SPEAKER), asked.get("seed", 0)
-    people = labels if factor == SPEAKER else asked.get("speakers")
-    blocks = asked.get("recordings") if factor == SPEAKER else people
+    speakers = labels if factor == SPEAKER else asked.get("speakers")
+    blocks = asked.get("recordings") if factor == SPEAKER else speakers
     if (other := asked.get("balanced")) is not None:
         found = _balanced(found, np.asarray(other).astype(str), seed)
-    clusters, among = (None if each is None else _codes(each)[found.rows] for each in (people, blocks))
+    clusters, among = (None if each is None else _codes(each)[found.rows] for each in (speakers, blocks))
     tables = {
         name: score_rows(
             found.truth,
-            said,
+            predicted,
             found.shuffled[name],
             clusters,
             blocks=among,
@@ -145,12 +146,12 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
             crossed=found.crossed,
             seed=seed,
         )
-        for name, said in found.predicted.items()
+        for name, predicted in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
     place = {"factor": factor, "role": "measured", "speakers": asked.get("seen")}
     rows = [
-        {**place, "probe": name, **row, "split": f"{found.told}; {row['split']}"}
+        {**place, "probe": name, **row, "split": f"{found.description}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()
         for row in table
     ]
@@ -166,9 +167,9 @@ def predict(
     erase: ArrayLike | None = None,
     seed: int = 0,
 ) -> Predictions:
-    """Fit probes on the training clips of each part, test them on the others; see `leakage` for the arguments.
+    """Fit probes on the training clips of each part and apply them to its test clips; see `leakage` for the arguments.
 
-    Test clips of a class that a part has too few training clips of cannot be named: they are left out, which is told.
+    Test clips of a class without training clips in their part are left out; the description says how many.
     """
     names = list(probes)
     for name in names:
@@ -183,18 +184,18 @@ def predict(
     tested: list[NDArray[np.intp]] = []
     lost = 0
     kinds: set[int] = set()
-    for train, asked in division.parts:
+    for train, listed in division.parts:
         known = np.unique(y[train])
-        test = asked[np.isin(y[asked], known)]
-        lost += len(asked) - len(test)
+        test = listed[np.isin(y[listed], known)]
+        lost += len(listed) - len(test)
         kinds |= set(known.tolist())
         if len(known) < 2 or not len(test):
-            raise AuditError("a part of the division has one class to fit a probe on; give it clips of another")
+            raise AuditError("a part of the division has one class to fit a probe on; give it clips of another class")
         inner = inner_part(y[train], seed, None if division.groups is None else division.groups[train])
         searched = inside = X[train]
         outside = X[test]
         if erased is not None:
-            # an eraser that has seen the clips that choose pushes what they tell below chance
+            # an eraser fitted on the inner validation clips too would push their scores below chance
             searched = Eraser.fit(inside[inner[0]], erased[train][inner[0]]).apply(inside)
             eraser = Eraser.fit(inside, erased[train])
             inside, outside = eraser.apply(inside), eraser.apply(outside)
@@ -206,9 +207,9 @@ def predict(
             shuffled[name][test] = fitted.again(inside, mixed).predict(outside)
         tested.append(test)
     rows = np.sort(np.concatenate(tested))
-    told = division.told + (f"; {lost} clips of a class without training clips left out" if lost else "")
+    description = division.description + (f"; {lost} clips of a class without training clips left out" if lost else "")
     if erased is not None:
-        told += "; eraser fitted on training clips"
+        description += "; eraser fitted on training clips"
     return Predictions(
         rows,
         y[rows],
@@ -216,16 +217,16 @@ def predict(
         {name: values[rows] for name, values in shuffled.items()},
         {name: float(np.mean(values)) for name, values in validation.items()},
         len(kinds),
-        told,
+        description,
         len(division.parts) > 1,
     )
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with `p_corrected`: Holm over the factors read from one embedding by one probe.
+    """The table with `p_corrected`: Holm's correction over the factors that one probe predicts from one embedding.
 
     Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of seen and unseen
-    people too; without p nothing is.
+    speakers too; rows without p are not.
     """
     together = ["embedding", "model", "fold", "seed", "role", "probe", "measure"]
     found = table.copy()
@@ -236,7 +237,10 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _balanced(found: Predictions, other: NDArray[np.str_], seed: int) -> Predictions:
-    """As many test clips of each class within each class of the other factor; classes there that lack one are lost."""
+    """Keep equally many test clips of each class within each class of the other factor.
+
+    A class of the other factor that lacks a class is left out.
+    """
     random = np.random.default_rng([seed, 6])
     classes, kept = len(np.unique(found.truth)), []
     for kind in np.unique(other[found.rows]):
@@ -246,25 +250,27 @@ def _balanced(found: Predictions, other: NDArray[np.str_], seed: int) -> Predict
         if len(present) == classes:
             kept += [random.permutation(inside[truth == each])[: counts.min()] for each in present]
     if not kept:
-        raise AuditError("no class of the other factor has test clips of all classes; nothing can be balanced over it")
+        raise AuditError(
+            "no class of the other factor has test clips of all classes, so nothing can be balanced over it"
+        )
     places = np.sort(np.concatenate(kept))
-    told = f"{found.told}; {len(places)} of {len(found.rows)} test clips, balanced"
+    description = f"{found.description}; {len(places)} of {len(found.rows)} test clips, balanced"
     return found._replace(
         rows=found.rows[places],
         truth=found.truth[places],
         predicted={name: values[places] for name, values in found.predicted.items()},
         shuffled={name: values[places] for name, values in found.shuffled.items()},
-        told=told,
+        description=description,
     )
 
 
 def _check(X: NDArray[np.floating], y: Codes, erase: ArrayLike | None) -> None:
     if X.ndim != 2 or len(X) != len(y):
-        raise AuditError(f"embeddings of shape {X.shape} for {len(y)} labels; give one row a label, (n, D)")
+        raise AuditError(f"embeddings of shape {X.shape} for {len(y)} labels; give one row for each label, (n, D)")
     if erase is not None and len(np.asarray(erase)) != len(y):
-        raise AuditError(f"{len(np.asarray(erase))} labels to erase for {len(y)} clips; give one a clip")
+        raise AuditError(f"{len(np.asarray(erase))} labels to erase for {len(y)} clips; give one for each clip")
     if len(bad := np.flatnonzero(~np.isfinite(X).all(1))):
-        raise AuditError(f"embedding {bad[0]} is not finite; give numbers")
+        raise AuditError(f"embedding {bad[0]} is not finite; leave out rows with nan or infinity")
 
 
 def _codes(values: ArrayLike) -> Codes:

@@ -1,9 +1,9 @@
-"""How far the groups of an embedding lie apart: the number beside a map (Li et al. 2020, Fig. 2).
+"""How well the groups of an embedding are separated: the silhouette printed beside a map (Li et al. 2020, Fig. 2).
 
 The silhouette of a clip is (b - a) / max(a, b): a is its mean distance to the clips of its own group, b that to the
-clips of the nearest other one (Rousseeuw 1987). The mean over clips is near 1 where groups are apart, near 0 where they
-lie on each other, below where clips lie nearer to another group. It is taken in the embedding itself, each dimension
-with mean 0 and deviation 1 over the clips, by Euclidean distance: not on a map, whose distances mean little.
+clips of the nearest other group (Rousseeuw 1987). The mean over clips is near 1 where groups are separated, near 0
+where they overlap, and negative where clips are nearer to another group. It is measured in the embedding itself, each
+dimension standardised over the clips, by Euclidean distance; not on a map, whose distances mean little.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from mien.runs.run import Run
 
 COLUMNS = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", "clips", "groups")
 SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds", "units")
-MOST = 2_000  # clips: time and memory grow with their square; of more, a drawn part is looked at
+MOST = 2_000  # clips: time and memory grow with their square; of more, a random sample is used
 
 
 def silhouette(embedding: NDArray[np.floating], groups: Sequence[str], *, seed: int = 0) -> float:
@@ -30,7 +30,7 @@ def silhouette(embedding: NDArray[np.floating], groups: Sequence[str], *, seed: 
     Args:
         embedding: (n, D), one row a clip, finite.
         groups: n, the group of each clip.
-        seed: of the draw of clips where there are more than `MOST`.
+        seed: of the sample of clips where there are more than `MOST`.
 
     Returns:
         The score; nan with fewer than two groups, or when no group has two clips.
@@ -39,16 +39,16 @@ def silhouette(embedding: NDArray[np.floating], groups: Sequence[str], *, seed: 
     if not 2 <= count < len(groups):
         return float("nan")
     values = Standard.of(embedding).apply(embedding)
-    told = np.asarray(groups)
-    if len(told) > MOST:
-        drawn = np.random.default_rng([seed, 5]).choice(len(told), MOST, replace=False)
-        return silhouette(values[drawn], told[drawn].tolist())
+    labels = np.asarray(groups)
+    if len(labels) > MOST:
+        sample = np.random.default_rng([seed, 5]).choice(len(labels), MOST, replace=False)
+        return silhouette(values[sample], labels[sample].tolist())
     with threadpool_limits(1):
-        return float(silhouette_score(values, told))
+        return float(silhouette_score(values, labels))
 
 
 def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
-    """Silhouettes of every embedding of every finished cell, over the clips of speakers that did not train it.
+    """Silhouettes of every embedding of every finished cell, over the clips of unseen speakers.
 
     Args:
         run: the run; nothing is written to it.
@@ -56,27 +56,27 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
 
     Returns:
         The columns of `silhouettes.csv` (`COLUMNS`): a row for each cell, embedding and `by` = emotion or speaker: the
-        `score`, that of `shuffled` groups (what no structure gives), `clips` and `groups`. Clips without one known
-        emotion are left out of both. Where there is but one group there is no row.
+        `score`, that of `shuffled` groups (the value without structure), `clips` and `groups`. Clips without exactly
+        one known emotion are left out of both. There is no row where there is only one group.
 
     Raises:
         RunError: when an embedding is not finite.
     """
     cells = run.cells
     rows: list[dict[str, object]] = []
-    with progress(len(cells), "silhouettes", "trainings") as advance:
+    with progress(len(cells), "silhouettes", "cells") as advance:
         for cell in cells:
             table, embeddings = run.embeddings(cell)
             trained = table["split"] == "train"
-            unheard = ~trained & ~table["speaker"].isin(table.loc[trained, "speaker"]) & table["label"].notna()
+            unseen = ~trained & ~table["speaker"].isin(table.loc[trained, "speaker"]) & table["label"].notna()
             if run.classes:
-                unheard &= ~table["label"].str.contains("+", regex=False, na=False)
+                unseen &= ~table["label"].str.contains("+", regex=False, na=False)
             for name, values in embeddings.items():
                 if not np.isfinite(values).all():
                     raise RunError(f"{cell.folder}: the embedding '{name}' is not finite; train this cell again")
                 place = {"model": cell.model, "embedding": name, "fold": cell.fold, "seed": cell.seed}
                 groups = {run.target: "label", "speaker": "speaker"} if run.classes else {"speaker": "speaker"}
-                rows += [place | found for found in _measure(values[unheard.to_numpy()], table[unheard], groups, seed)]
+                rows += [place | row for row in _measure(values[unseen.to_numpy()], table[unseen], groups, seed)]
             advance()
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -86,8 +86,7 @@ def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.Data
 
     Args:
         table: `silhouettes.csv`.
-        units: fold -> its unit, as in `Run.units`: folds of one unit train on the same people, and look at the same
-            ones that were not heard.
+        units: fold -> its unit, as in `Run.units`: folds of one unit have the same seen and unseen speakers.
 
     Returns:
         One row a model, embedding and `by` (`SUMMARY`): the mean `score` over folds, seeds averaged within a fold; the
@@ -104,13 +103,13 @@ def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.Data
 def _measure(
     values: NDArray[np.float32], table: pd.DataFrame, by: Mapping[str, str], seed: int
 ) -> list[dict[str, object]]:
-    """The silhouettes of the groups of `by`: what they are called -> the column of the clips."""
-    found: list[dict[str, object]] = []
+    """The silhouettes of the groups of `by`: name of the grouping -> column of the clips."""
+    rows: list[dict[str, object]] = []
     for number, (name, column) in enumerate(by.items()):
         groups = table[column].tolist()
         score = silhouette(values, groups, seed=seed)
         if np.isfinite(score):
             mixed = np.random.default_rng([seed, number]).permutation(np.asarray(groups)).tolist()
             sizes = {"clips": len(groups), "groups": len(set(groups))}
-            found.append({"by": name, "score": score, "shuffled": silhouette(values, mixed, seed=seed), **sizes})
-    return found
+            rows.append({"by": name, "score": score, "shuffled": silhouette(values, mixed, seed=seed), **sizes})
+    return rows

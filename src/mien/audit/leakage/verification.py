@@ -1,12 +1,12 @@
-"""Can a stranger be told by voice alone: cosine trials between the clips of people that an encoder never seen.
+"""Speaker verification: can unseen speakers be recognised from embeddings by the cosine of two clips?
 
-A trial is a pair of clips; its score is the cosine of their embeddings. Pairs of one speaker should score higher than
-pairs of two. The equal error rate (EER) is where as many pairs of one speaker are missed as pairs of two are matched:
-0 where every speaker can be told, .5 where none can (private). Linkability is the mean over pairs of one speaker of how
-much more likely their score is under one speaker than under two, at equal priors (Gomez-Barrero et al. 2017): 0 to 1,
-0 is private. Both are audmetric's.
+A trial is a pair of clips; its score is the cosine of their embeddings. Pairs of the same speaker should score higher
+than pairs of two speakers. The equal error rate (EER) is the rate where as many pairs of the same speaker are missed as
+pairs of two speakers are accepted: 0 where speakers can be recognised, .5 where they cannot (private). Linkability is
+the mean over pairs of the same speaker of how much more likely their score is under the same speaker than under two, at
+equal priors (Gomez-Barrero et al. 2017): 0 to 1, 0 is private. Both are computed by audmetric.
 
-Trials never cross folds: embeddings of two encoders share no axes. A caller gives the clips of one fold.
+A caller gives the clips of one fold: embeddings of two encoders share no axes and cannot be compared.
 """
 
 from typing import NamedTuple
@@ -22,15 +22,15 @@ from mien.errors import AuditError
 Array = NDArray[np.float64]
 Places = NDArray[np.intp]
 
-CHANCE = {"eer": 0.5, "linkability": 0.0}  # what each is where no speaker can be told
+CHANCE = {"eer": 0.5, "linkability": 0.0}  # the value of each where no speaker can be recognised
 MOST = 200_000  # trials
-MOST_CLIPS = 5_000  # of more, a drawn part is looked at: the cosines of all pairs are held at once, in float32
+MOST_CLIPS = 5_000  # of more, a random sample is used: the cosines of all pairs are held at once, in float32
 FEWEST_SPEAKERS = 5  # for an interval over them
-FEWEST_TRIALS = 100  # of one speaker, for linkability: ten bins, as audmetric takes a bin for every ten
-DRAWS = 2_000  # of speakers
+FEWEST_TRIALS = 100  # of the same speaker, for linkability: audmetric takes a bin for every ten, so ten bins
+DRAWS = 2_000  # bootstrap resamples of speakers
 PERMUTATIONS = 500
 RESHUFFLED = 10  # permutations whose mean is the linkability of shuffled speakers
-GRADES = 2_048  # of the cosines, where thousands of error rates are taken
+GRADES = 2_048  # bins of the cosines, where thousands of error rates are computed
 CHUNK = 2**20  # weights in memory at once
 POINTS = 201  # of a curve
 
@@ -41,12 +41,12 @@ class Trials(NamedTuple):
     Attributes:
         first: (T,) the row of one clip.
         second: (T,) the row of the other.
-        same: (T,) whether both are one speaker's.
+        same: (T,) whether both are of the same speaker.
         score: (T,) cosines.
         cosine: (n, n) those of all pairs.
         codes: (n,) the speaker of each clip, 0 to S - 1.
         speakers: the S names, sorted.
-        told: which pairs these are, in words.
+        description: which pairs these are, for the column `split`.
     """
 
     first: Places
@@ -56,15 +56,15 @@ class Trials(NamedTuple):
     cosine: NDArray[np.float32]
     codes: Places
     speakers: tuple[str, ...]
-    told: str
+    description: str
 
 
 class Curve(NamedTuple):
-    """Receiver operating characteristic, from matching everything to matching nothing.
+    """Receiver operating characteristic, from accepting every pair to accepting none.
 
     Attributes:
-        matched: share of the pairs of two speakers that are taken for one (false match rate), falling from 1 to 0.
-        missed: share of the pairs of one speaker that are not (false non-match rate), rising from 0 to 1.
+        matched: false match rate, the share of the pairs of two speakers that are accepted; falls from 1 to 0.
+        missed: false non-match rate, the share of the pairs of the same speaker that are not; rises from 0 to 1.
     """
 
     matched: Array
@@ -81,26 +81,27 @@ def verification(
     most: int = MOST,
     permutations: int = PERMUTATIONS,
 ) -> pd.DataFrame:
-    """How well pairs of one speaker are told from pairs of two.
+    """How well pairs of the same speaker are distinguished from pairs of two speakers.
 
     Args:
         embedding: (n, D), one row a clip, finite.
-        speakers: (n,), who speaks in each.
-        recordings: (n,), the recording of each; pairs of one recording are left out, for they share a microphone too.
-        centre: (D,), what is taken from each row first; None takes nothing. Speaker verification takes the mean of the
-            training clips (Kaldi's x-vectors), never that of the clips that are tried.
-        seed: of the draws of trials and speakers and of the permutations.
-        most: trials; of more pairs, half as many of one speaker and the rest of two are drawn.
+        speakers: (n,), the speaker of each clip.
+        recordings: (n,), the recording of each clip; pairs within a recording are left out, since they also share the
+            microphone.
+        centre: (D,), subtracted from each row; None subtracts nothing. Speaker verification uses the mean of the
+            training clips (Kaldi's x-vectors), never that of the test clips.
+        seed: of the sample of trials, the bootstrap over speakers and the permutations.
+        most: trials; of more pairs a sample is used, up to half of it pairs of the same speaker.
         permutations: for p.
 
     Returns:
         One row a measure, in columns of `leakage.csv` (factor to classes): `eer` and `linkability` of probe `cosine`.
-        `shuffled`: the mean where speakers are permuted over clips. Of the EER alone: `low, high`, 95 % over draws of
-        speakers, a pair of one weighing as often as they are drawn, a pair of two the product, nan of fewer than
-        `FEWEST_SPEAKERS`; `p`, the share of the permutations in which it is as low, nan where recordings are given,
-        for clips of one recording cannot change places alone. Linkability has neither: it is never below 0, so that the
-        noise of a draw counts as linkability. It is nan with fewer than `FEWEST_TRIALS` pairs of one speaker. `n`:
-        clips. No row where there is no pair of one speaker, or none of two.
+        `shuffled`: the mean where speakers are permuted among clips. For the EER only: `low, high`, a 95 % bootstrap
+        interval over speakers (see `_interval`), nan with fewer than `FEWEST_SPEAKERS`; `p`, the share of the
+        permutations in which it is as low, nan where recordings are given, since clips of a recording cannot be
+        permuted one by one. Linkability has neither: it is never below 0, so that the noise of a resample would count
+        as linkability. It is nan with fewer than `FEWEST_TRIALS` pairs of the same speaker. `n`: clips. No row where
+        there is no pair of the same speaker, or none of two.
 
     Raises:
         AuditError: the embedding is not finite.
@@ -116,7 +117,7 @@ def verification(
     rows = [
         {
             **shared,
-            **{"split": trials.told, "measure": measure, "score": score[measure], "chance": chance},
+            **{"split": trials.description, "measure": measure, "score": score[measure], "chance": chance},
             **{"shuffled": shuffled[measure], "low": between[measure][0], "high": between[measure][1]},
             **{"p": p if measure == "eer" and recordings is None else float("nan"), "p_corrected": float("nan")},
             **{"n": len(trials.codes), "classes": len(trials.speakers)},
@@ -144,24 +145,24 @@ def cosine_trials(
     seed: int = 0,
     most: int = MOST,
 ) -> Trials | None:
-    """All pairs of clips, or a drawn part of them; None where there is no pair of one speaker, or none of two.
+    """All pairs of clips, or a sample of them; None where there is no pair of the same speaker, or none of two.
 
     The arguments are those of `verification`.
     """
     X, who = np.asarray(embedding), np.asarray(speakers).astype(str)
     if not np.isfinite(X).all():
-        raise AuditError("the embedding is not finite, so no cosine can be taken; leave out rows with nan or infinity")
+        raise AuditError("the embedding is not finite; leave out rows with nan or infinity")
     where = None if recordings is None else np.asarray(recordings).astype(str)
-    random, told = np.random.default_rng([seed, 6]), ""
+    random, description = np.random.default_rng([seed, 6]), ""
     if len(X) > MOST_CLIPS:
-        drawn = np.sort(random.choice(len(X), MOST_CLIPS, replace=False))
-        told = f" of {MOST_CLIPS:,} clips drawn from {len(X):,}"
-        X, who, where = X[drawn], who[drawn], None if where is None else where[drawn]
+        sample = np.sort(random.choice(len(X), MOST_CLIPS, replace=False))
+        description = f" of {MOST_CLIPS:,} clips sampled from {len(X):,}"
+        X, who, where = X[sample], who[sample], None if where is None else where[sample]
     names, codes = np.unique(who, return_inverse=True)
     pairs = np.triu(np.ones((len(X), len(X)), bool), 1)
     if where is not None:
         pairs &= where[:, None] != where
-        told += " in different recordings"
+        description += " in different recordings"
     same = codes[:, None] == codes
     own, impostors = np.flatnonzero(pairs & same), np.flatnonzero(pairs & ~same)
     if not len(own) or not len(impostors):
@@ -170,18 +171,19 @@ def cosine_trials(
         kept = min(len(own), most // 2)
         own = random.choice(own, kept, replace=False)
         impostors = random.choice(impostors, min(len(impostors), most - kept), replace=False)
-        told = f"{len(own):,} pairs of one speaker and {len(impostors):,} of two, drawn by seed{told}"
+        description = f"{len(own):,} pairs of one speaker and {len(impostors):,} of two, sampled{description}"
     else:
-        told = f"all {len(own):,} pairs of one speaker and {len(impostors):,} of two{told}"
-    told += "" if centre is None else "; centred"
+        description = f"all {len(own):,} pairs of one speaker and {len(impostors):,} of two{description}"
+    description += "" if centre is None else "; centred"
     if len(names) < FEWEST_SPEAKERS:
-        told += "; too few speakers for an interval"
+        description += "; too few speakers for an interval"
     cosine = _cosines(X, centre)
     first, second = np.divmod(np.concatenate([own, impostors]), len(X))
     score = cosine[first, second].astype(np.float64)
     rising = np.argsort(score, kind="stable")
     first, second, score = first[rising], second[rising], score[rising]
-    return Trials(first, second, codes[first] == codes[second], score, cosine, codes, tuple(map(str, names)), told)
+    same = codes[first] == codes[second]
+    return Trials(first, second, same, score, cosine, codes, tuple(map(str, names)), description)
 
 
 def _cosines(X: NDArray[np.floating], centre: NDArray[np.floating] | None) -> NDArray[np.float32]:
@@ -193,14 +195,14 @@ def _cosines(X: NDArray[np.floating], centre: NDArray[np.floating] | None) -> ND
 
 
 def equal_error_rate(trials: Trials) -> float:
-    """The EER, in [0, 1]; .5 where all scores are the same, so that no threshold parts them."""
+    """The EER, in [0, 1]; .5 where all scores are equal, so that no threshold separates them."""
     if trials.score[0] == trials.score[-1]:
         return 0.5
     return float(audmetric.equal_error_rate(trials.same, trials.score)[0])
 
 
 def linkability(trials: Trials) -> float:
-    """The linkability, in [0, 1]; nan with fewer than `FEWEST_TRIALS` pairs of one speaker."""
+    """The linkability, in [0, 1]; nan with fewer than `FEWEST_TRIALS` pairs of the same speaker."""
     if trials.same.sum() < FEWEST_TRIALS:
         return float("nan")
     if trials.score[0] == trials.score[-1]:
@@ -209,16 +211,16 @@ def linkability(trials: Trials) -> float:
 
 
 def _grades(trials: Trials) -> tuple[Array, NDArray[np.uint16]]:
-    """Limits that part the pairs of one speaker, and those of two, into equal shares; all cosines by these, (n, n)."""
+    """Quantiles of the scores of both kinds of pairs as limits of bins; the bin of every cosine, (n, n)."""
     shares = np.linspace(0, 1, GRADES // 2)
     limits = np.unique([np.quantile(trials.score[kind], shares) for kind in (trials.same, ~trials.same)])
     return limits, np.searchsorted(limits, trials.cosine, side="right").astype(np.uint16)
 
 
 def _crossing(own: Array, other: Array) -> Array:
-    """Where both error rates cross, from the weight in each grade: (B, grades) twice -> (B,), nan without weight.
+    """Where both error rates cross, from the weight in each bin: (B, bins) twice -> (B,), nan without weight.
 
-    Between two limits both rates are taken to be straight lines.
+    Both rates are interpolated linearly between two limits.
     """
     with np.errstate(invalid="ignore"):
         missed = np.cumsum(own, axis=1) / own.sum(1, keepdims=True)
@@ -231,22 +233,25 @@ def _crossing(own: Array, other: Array) -> Array:
 
 
 def _interval(trials: Trials, limits: Array, seed: int) -> tuple[float, float]:
-    """The EER on draws of speakers, a pair of one weighing as often as they are drawn, a pair of two the product."""
+    """A bootstrap interval of the EER over speakers.
+
+    A pair of the same speaker weighs as often as the speaker is in the resample, a pair of two the product of both.
+    """
     count = len(trials.speakers)
     if count < FEWEST_SPEAKERS:
         return float("nan"), float("nan")
-    drawn = draws(trials.speakers, seed=seed, number=DRAWS)
+    resamples = draws(trials.speakers, seed=seed, number=DRAWS)
     grade = np.searchsorted(limits, trials.score, side="right")
     own = np.zeros((count, len(limits) + 1))
     np.add.at(own, (trials.codes[trials.first[trials.same]], grade[trials.same]), 1)
-    impostor = np.flatnonzero(~trials.same)  # in rising order of their grades
-    one, two = (trials.codes[side[impostor]] for side in (trials.first, trials.second))
+    impostor = np.flatnonzero(~trials.same)  # in rising order of their bins
+    first, second = (trials.codes[side[impostor]] for side in (trials.first, trials.second))
     kinds, starts = np.unique(grade[impostor], return_index=True)
     values = []
-    for part in np.array_split(drawn, max(1, DRAWS * len(impostor) // CHUNK)):
+    for part in np.array_split(resamples, max(1, DRAWS * len(impostor) // CHUNK)):
         other = np.zeros((len(part), len(limits) + 1))
         weights = part.astype(np.float32)
-        other[:, kinds] = np.add.reduceat(weights.take(one, 1) * weights.take(two, 1), starts, axis=1)
+        other[:, kinds] = np.add.reduceat(weights.take(first, 1) * weights.take(second, 1), starts, axis=1)
         values.append(_crossing(part @ own, other))
     return interval(np.concatenate(values), count)
 
@@ -254,15 +259,15 @@ def _interval(trials: Trials, limits: Array, seed: int) -> tuple[float, float]:
 def _permuted(
     trials: Trials, limits: Array, grade: NDArray[np.uint16], random: np.random.Generator, number: int
 ) -> tuple[dict[str, float], float]:
-    """Both measures where speakers are permuted over clips, and the p of the EER.
+    """Both measures where speakers are permuted among clips, and the p of the EER.
 
-    The trials stay as they were planned and clips change places.
+    The pairs of rows stay the same; the clips in these rows are permuted.
     """
     own, other = np.flatnonzero(trials.same), np.flatnonzero(~trials.same)
     pairs = [(trials.first[kind], trials.second[kind]) for kind in (own, other)]
 
     def error(order: Places) -> float:
-        counts = (np.bincount(grade[order[one], order[two]], minlength=len(limits) + 1) for one, two in pairs)
+        counts = (np.bincount(grade[order[a], order[b]], minlength=len(limits) + 1) for a, b in pairs)
         return float(_crossing(*(count[None].astype(np.float64) for count in counts))[0])
 
     clips = len(trials.codes)
@@ -275,7 +280,7 @@ def _permuted(
 
 
 def _moved(trials: Trials, order: Places) -> Trials:
-    """The trials with clips in other places."""
+    """The trials with the clips permuted."""
     first, second = order[trials.first], order[trials.second]
     score = trials.cosine[first, second].astype(np.float64)
     rising = np.argsort(score, kind="stable")

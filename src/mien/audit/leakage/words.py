@@ -1,8 +1,6 @@
-"""What the columns of leakage tables are called."""
+"""Words in leakage tables: columns, suffixes and values that several modules use."""
 
 EMOTION = "emotion"
-BALANCED = " (balanced)"  # behind a factor: on as many test clips of each class
+BALANCED = " (balanced)"  # after a factor: tested on equally many clips of each class
 SEEN, UNSEEN = "seen", "unseen"
-
-
 ERASED = "leace"

@@ -1,1 +1,1 @@
-"""Who reads what from an embedding: probes, the division they are fitted and tested by, and an eraser."""
+"""Probes of frozen embeddings, the division of clips they are fitted and tested on, and an eraser (LEACE)."""

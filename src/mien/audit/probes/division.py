@@ -1,11 +1,12 @@
-"""Which clips fit a probe and which test it: people, recordings and sentences on one side each.
+"""Divide clips into those that fit a probe and those that test it, with speakers, recordings or sentences kept apart.
 
-To read *speaker*, the same people stand on both sides, in other recordings and with other sentences where these are
-known and can be divided: else a probe names a person by a room or by what only that person says. To read any other
-factor, whole people stand on one side each: else a probe that knows the person knows the factor (Li et al. 2020 and
-Peri et al. 2021 probe so; `apart="clips"` lets heard people be tested, as Peri et al. do with gender).
+For the factor *speaker*, the same speakers are in training and test clips, in different recordings and with different
+sentences where these are known and can be divided: otherwise a probe could recognise a speaker by the room or by the
+sentence. For any other factor, each speaker is either in training or in test clips: otherwise a probe could recognise
+the speaker and know the factor from it (Li et al. 2020 and Peri et al. 2021 probe so; `apart="clips"` tests seen
+speakers, as Peri et al. do with gender).
 
-Every clip of a class that can be divided is tested once (cross-fitting). The words in `told` say what was done.
+Every clip of a class that can be divided is tested once (cross-fitting). `description` says what was kept apart.
 """
 
 import warnings
@@ -25,11 +26,11 @@ Codes = NDArray[np.int64]
 
 SPEAKER = "speaker"
 APART = ("auto", "clips")
-FOLDS = 3  # parts of the clips of each speaker; a class needs as many clips
+FOLDS = 3  # parts of the clips of each speaker; a class needs at least as many clips
 MOST = 5  # parts of the speakers, for any other factor
-FEWEST_CLIPS = 2  # of a class, that a probe is fitted on
-TRIES = 3  # shufflings, until one leaves every class on both sides
-INNER = 4  # one in four of the training clips chooses a probe's setting
+FEWEST_CLIPS = 2  # of a class, to fit a probe on
+TRIES = 3  # shuffles, until one leaves every class on both sides
+INNER = 4  # one in four training clips is for choosing a probe's setting
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Division:
 
     Attributes:
         parts: (training rows, test rows) of each part; no row is tested twice.
-        told: what was kept apart, in words.
-        groups: (n,), what is kept whole; None where clips alone are apart. Also keeps the choice of settings apart.
+        description: what was kept apart, for the column `split`.
+        groups: (n,), groups of clips that are kept together, also when settings are chosen; None where only clips are
+            apart.
     """
 
     parts: tuple[tuple[Places, Places], ...]
-    told: str
+    description: str
     groups: Codes | None = None
 
 
@@ -57,85 +59,94 @@ def divide(
     seed: int = 0,
     apart: str = "auto",
 ) -> Division:
-    """Divide clips to read a factor from them.
+    """Divide clips for the probes of a factor.
 
     Args:
-        labels: (n,), the class of each clip; classes with fewer than three clips are left out, which is told.
-        factor: what the labels are; "speaker" is divided by clips, anything else by speakers.
-        speakers: (n,), who speaks; not used for the factor speaker.
-        recordings: (n,), in which recording a clip was cut; always kept whole where they are known.
-        sentences: (n,), what is said; kept apart for the factor speaker where every speaker stays on both sides.
+        labels: (n,), the class of each clip; classes with fewer than three clips are left out and counted in the
+            description.
+        factor: its name; "speaker" is divided by clips, any other factor by speakers.
+        speakers: (n,), the speaker of each clip; not used for the factor speaker.
+        recordings: (n,), the recording of each clip; kept whole where known, or, where speakers are kept apart, where
+            that is possible.
+        sentences: (n,), the sentence of each clip; kept apart for the factor speaker where every speaker stays on both
+            sides.
         seed: of the division.
-        apart: "auto", or "clips": people (and sentences) on both sides, whatever the factor.
+        apart: "auto", or "clips": the same speakers (and sentences) on both sides, whatever the factor.
 
     Returns:
-        Up to three parts for the factor speaker or where people are not apart, up to five where they are.
+        Up to three parts for the factor speaker or where speakers are not kept apart, else up to five.
 
     Raises:
-        AuditError: when nothing can be divided: one class, or one speaker where speakers are to be apart.
+        AuditError: nothing can be divided: one class, or one speaker where speakers are to be kept apart.
     """
     if apart not in APART:
-        raise AuditError(f"apart = '{apart}' is no way to divide clips; there are {' and '.join(APART)}")
+        raise AuditError(f"apart = '{apart}' is no way to divide clips; give {' or '.join(APART)}")
     kinds, y = np.unique(np.asarray(labels).astype(str), return_inverse=True)
     y = y.astype(np.int64)
     if len(kinds) < 2:
-        raise AuditError(f"{factor}: there is one class, '{''.join(kinds)}'; a probe needs two: give clips of another")
+        raise AuditError(
+            f"{factor}: there is one class, '{''.join(kinds)}'; a probe needs two: give clips of another class"
+        )
     known = {
         name: _codes(values, len(y), name)
         for name, values in (("speakers", speakers), ("recordings", recordings), ("sentences", sentences))
         if values is not None
     }
-    people = factor != SPEAKER and apart == "auto" and "speakers" in known
-    asked = _asked(factor, apart, set(known))
-    found, told = None, ""
-    for names in asked:
+    by_speaker = factor != SPEAKER and apart == "auto" and "speakers" in known
+    choices = _choices(factor, apart, set(known))
+    found, description = None, ""
+    for names in choices:
         groups = joined([known[name] for name in names])
-        found, told = _parts(y, groups, _few(y, known, names), MOST if people else FOLDS, seed), _words(names)
+        found = _parts(y, groups, _few(y, known, names), MOST if by_speaker else FOLDS, seed)
+        description = _words(names)
         if found is not None:
             break
     else:
-        raise AuditError(_nothing(factor, known, y, asked))
+        raise AuditError(_nothing(factor, known, y, choices))
     parts, left_out = found
     if left_out:
-        told += f"; {left_out} {'class' if left_out == 1 else 'classes'} of too few left out"
+        few = f"clips or {names[0]}" if names and names[0] != "sentences" else "clips"
+        description += f"; {left_out} {'class' if left_out == 1 else 'classes'} with too few {few} left out"
     if factor == SPEAKER and "sentences" in known and "sentences" not in names:
-        told += "; sentences on both sides"
-    if factor != SPEAKER and not people:
-        told += "; speakers on both sides" if "speakers" in known else "; speakers not known"
-    return Division(parts, told, groups)
+        description += "; sentences on both sides"
+    if factor != SPEAKER and not by_speaker:
+        description += "; speakers on both sides" if "speakers" in known else "; speakers not known"
+    return Division(parts, description, groups)
 
 
-def given(parts: Iterable[tuple[ArrayLike, ArrayLike]], n: int, told: str, groups: ArrayLike | None = None) -> Division:
-    """A division that is told: training rows and test rows.
+def given(
+    parts: Iterable[tuple[ArrayLike, ArrayLike]], n: int, description: str, groups: ArrayLike | None = None
+) -> Division:
+    """A division by given training rows and test rows.
 
     Args:
-        parts: (rows, rows), numbers or (n,) masks.
-        n: clips there are.
-        told: what is apart, in words.
-        groups: (n,), what else is to be kept whole when settings are chosen, such as speakers.
+        parts: (training rows, test rows) of each part, as numbers or (n,) masks.
+        n: number of clips.
+        description: what is kept apart, for the column `split`.
+        groups: (n,), groups of clips, such as speakers, that are kept together when settings are chosen.
 
     Raises:
-        AuditError: when a row is on both sides, tested twice or not there, or a side is empty.
+        AuditError: a row is on both sides, tested twice or does not exist, or a side is empty.
     """
     found = tuple((_rows(train, n), _rows(test, n)) for train, test in parts)
     tested = np.concatenate([test for _, test in found]) if found else np.empty(0, np.intp)
     if len(np.unique(tested)) < len(tested):
-        raise AuditError("the division given tests a row twice; test each once")
+        raise AuditError("the given division tests a row twice; test each row once")
     for number, (train, test) in enumerate(found, 1):
         if not len(train) or not len(test):
             raise AuditError(
-                f"part {number} of the division given has an empty side; give rows to fit and rows to test"
+                f"part {number} of the given division has an empty side; give rows to fit and rows to test"
             )
         if len(both := np.intersect1d(train, test)):
-            raise AuditError(f"part {number} of the division given fits and tests row {both[0]}; give it to one side")
-    return Division(found, told, None if groups is None else _codes(groups, n, "groups"))
+            raise AuditError(f"part {number} of the given division fits and tests row {both[0]}; put it on one side")
+    return Division(found, description, None if groups is None else _codes(groups, n, "groups"))
 
 
 def inner_part(y: Codes, seed: int, groups: Codes | None = None) -> tuple[Places, Places]:
-    """A quarter of training clips apart, to choose a probe's setting on: (rows that fit, rows that choose).
+    """Split off a quarter of the training clips to choose a probe's setting on: (rows that fit, rows that choose).
 
-    Groups are kept whole where every class stays on the fitting side; else clips of each class are drawn: of a class of
-    two one stays, and one of one only fits.
+    Groups are kept whole where every class stays on the fitting side. Otherwise clips of each class are sampled: one of
+    two clips, and none where a class has one clip.
     """
     if groups is not None and (found := _inner_groups(y, seed, groups)) is not None:
         return found
@@ -150,12 +161,12 @@ def inner_part(y: Codes, seed: int, groups: Codes | None = None) -> tuple[Places
 
 
 def joined(codes: Sequence[Codes]) -> Codes | None:
-    """The finest groups that keep the groups of every list whole: (n,), numbers; None of no list."""
+    """The finest groups that keep the groups of every list whole: (n,), numbers; None without a list."""
     if len(codes) < 2:
         return codes[0] if codes else None
     n, total = len(codes[0]), 0
     ends = []
-    for each in codes:  # a graph of clips and groups; what hangs together is one
+    for each in codes:  # a graph of clips and groups; its connected components are the joined groups
         ends.append(n + total + each)
         total += int(each.max()) + 1
     rows, columns = np.tile(np.arange(n), len(codes)), np.concatenate(ends)
@@ -163,7 +174,7 @@ def joined(codes: Sequence[Codes]) -> Codes | None:
     return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1].astype(np.int64)
 
 
-def _asked(factor: str, apart: str, known: set[str]) -> list[tuple[str, ...]]:
+def _choices(factor: str, apart: str, known: set[str]) -> list[tuple[str, ...]]:
     """What to keep whole, in the order in which it is tried."""
     recordings = ("recordings",) if "recordings" in known else ()
     if factor != SPEAKER and apart == "auto" and "speakers" in known:
@@ -174,9 +185,9 @@ def _asked(factor: str, apart: str, known: set[str]) -> list[tuple[str, ...]]:
 
 
 def _few(y: Codes, known: dict[str, Codes], names: tuple[str, ...]) -> NDArray[np.bool_]:
-    """The classes that cannot be on both sides: few clips, or all of one speaker or one recording."""
+    """The classes that cannot be on both sides: too few clips, or all of one speaker or one recording."""
     few = np.bincount(y) < FOLDS
-    if names and names[0] != "sentences":  # sentences may stand on both sides; then they are not kept apart at all
+    if names and names[0] != "sentences":  # where sentences cannot be kept apart, they are not kept apart at all
         pairs = np.unique(np.stack([y, known[names[0]]]), axis=1)
         few |= np.bincount(pairs[0], minlength=len(few)) < 2
     return few
@@ -185,7 +196,7 @@ def _few(y: Codes, known: dict[str, Codes], names: tuple[str, ...]) -> NDArray[n
 def _parts(
     y: Codes, groups: Codes | None, few: NDArray[np.bool_], most: int, seed: int
 ) -> tuple[tuple[tuple[Places, Places], ...], int] | None:
-    """The parts, and how many classes are left out for being too few; None where the groups cannot be divided so."""
+    """The parts, and how many classes have too few clips and are left out; None where the groups cannot be divided."""
     units = np.arange(len(y)) if groups is None else groups
     rows = np.flatnonzero(~few[y])
     if len(np.unique(y[rows])) < 2:
@@ -199,7 +210,7 @@ def _parts(
             else:
                 by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + 1000 * turn)
                 with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: looked at below
+                    warnings.simplefilter("ignore", UserWarning)  # a class in fewer groups than folds: checked below
                     turns = list(by_group.split(rows[:, None], y[rows], units[rows]))
             parts = tuple((rows[train], rows[test]) for train, test in turns)
             if all(_stays(y, train, test) for train, test in parts):
@@ -208,7 +219,7 @@ def _parts(
 
 
 def _stays(y: Codes, train: Places, test: Places) -> bool:
-    """Whether every class of a test part, which is not empty, has clips left to fit the probe on."""
+    """Whether the test part is not empty and each of its classes has clips left to fit the probe on."""
     left = np.bincount(y[train], minlength=int(y.max()) + 1)
     return len(test) > 0 and bool((left[y[test]] >= FEWEST_CLIPS).all())
 
@@ -231,15 +242,19 @@ def _words(names: tuple[str, ...]) -> str:
     return " and ".join(("disjoint clips", *names)) if len(names) < 2 else "disjoint clips, recordings and sentences"
 
 
-def _nothing(factor: str, known: dict[str, Codes], y: Codes, asked: list[tuple[str, ...]]) -> str:
-    if "speakers" in asked[-1] and len(np.unique(known["speakers"])) < 2:
-        return f"{factor}: all clips are of one speaker; give clips of another, or test heard people (--seen-speakers)"
-    if "speakers" in asked[-1]:
+def _nothing(factor: str, known: dict[str, Codes], y: Codes, choices: list[tuple[str, ...]]) -> str:
+    """Why nothing can be divided, as a sentence."""
+    if "speakers" in choices[-1] and len(np.unique(known["speakers"])) < 2:
+        return (
+            f"{factor}: all clips are of one speaker; give clips of another speaker, or test seen speakers "
+            "(--seen-speakers)"
+        )
+    if "speakers" in choices[-1]:
         return (
             f"{factor}: no division of {len(np.unique(known['speakers']))} speakers leaves every class with clips to "
-            "fit a probe on; give more speakers of each class, or test heard people (--seen-speakers)"
+            "fit a probe on; give more speakers of each class, or test seen speakers (--seen-speakers)"
         )
-    within = " of two recordings" if "recordings" in asked[-1] else ""
+    within = " of two recordings" if "recordings" in choices[-1] else ""
     return (
         f"{factor}: fewer than two of {len(np.bincount(y))} classes have {FOLDS} clips{within}; a probe needs clips to "
         "fit and to test: give more of each class"
@@ -249,7 +264,7 @@ def _nothing(factor: str, known: dict[str, Codes], y: Codes, asked: list[tuple[s
 def _codes(values: ArrayLike, n: int, name: str) -> Codes:
     codes = np.unique(np.asarray(values).astype(str), return_inverse=True)[1].ravel().astype(np.int64)
     if len(codes) != n:
-        raise AuditError(f"there are {len(codes)} {name} for {n} clips; give one a clip")
+        raise AuditError(f"there are {len(codes)} {name} for {n} clips; give one for each clip")
     return codes
 
 
@@ -258,5 +273,5 @@ def _rows(rows: ArrayLike, n: int) -> Places:
     if values.dtype == bool:
         values = np.flatnonzero(values) if len(values) == n else np.array([n])
     if len(values) and (values.min() < 0 or values.max() >= n):
-        raise AuditError(f"the division given names a row that is not there; rows are 0 to {n - 1}")
+        raise AuditError(f"the given division names a row that does not exist; rows are 0 to {n - 1}")
     return values.astype(np.intp)

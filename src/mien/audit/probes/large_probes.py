@@ -1,8 +1,8 @@
-"""Probes for very many clips: the same four as in `probes`, each with one setting, in stated bounds.
+"""Probes for very many clips: the same four as in `probes`, each with one setting, in bounded memory and time.
 
-The embedding (N, D) may be mapped from a file: rows are read some at a time, in the order of the file, and standardised
-in float32, so that the embedding is never copied. Networks make `EPOCHS` passes in minibatches; neighbours are sought
-among `REFERENCES` rows; the control with shuffled labels is fitted on at most `CONTROL` rows.
+The embedding (N, D) may be mapped from a file: rows are read in chunks, in the order of the file, and standardised in
+float32, so that the embedding is never copied. Networks train for `EPOCHS` epochs in minibatches; neighbours are
+searched among `REFERENCES` rows; the control with shuffled labels is fitted on at most `CONTROL` rows.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from mien.audit.probes.perceptron import Adam, Perceptron, gradients
 from mien.common.measures import uar_of
 
 REFERENCES, CONTROL = 20_000, 100_000  # rows
@@ -24,13 +25,13 @@ Labels = NDArray[np.int64]
 Single = NDArray[np.float32]
 
 
-class Read(NamedTuple):
-    """What one probe says of the tested rows.
+class Result(NamedTuple):
+    """The predictions of one probe.
 
     Attributes:
         validation: its UAR on the validation rows.
-        predicted: its label of each tested row, (m,).
-        shuffled: that of the same probe, fitted on shuffled labels.
+        predicted: its class of each test row, (m,).
+        shuffled: that of the same probe fitted on shuffled labels, (m,).
     """
 
     validation: float
@@ -40,12 +41,12 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Matrix:
-    """Standardised rows of an embedding that may lie in a file.
+    """Standardised rows of an embedding that may be mapped from a file.
 
     Attributes:
-        values: (n, D), as it was given; mapped or in memory.
+        values: (n, D), as given; mapped or in memory.
         mean: of the training rows, (D,).
-        scale: their deviation, (D,); infinite where it is zero.
+        scale: their standard deviation, (D,); infinite where it is zero.
     """
 
     values: NDArray[Any]
@@ -54,8 +55,10 @@ class Matrix:
 
     @classmethod
     def of(cls, values: NDArray[Any], train: Rows) -> "Matrix":
-        """Measure mean and deviation of the training rows, in float64, some at a time."""
-        origin = np.asarray(values[train[:CHUNK]], np.float64).mean(0)  # keeps squares near what they vary about
+        """Mean and deviation of the training rows, in float64, chunk by chunk."""
+        origin = np.asarray(values[train[:CHUNK]], np.float64).mean(
+            0
+        )  # subtracted first, so that squares lose no precision
         total, squares = np.zeros_like(origin), np.zeros_like(origin)
         for begin in range(0, len(train), CHUNK):
             moved = values[train[begin : begin + CHUNK]] - origin
@@ -68,13 +71,13 @@ class Matrix:
         return cls(values, (origin + mean).astype(np.float32), scale.astype(np.float32))
 
     def rows(self, places: Rows) -> Single:
-        """Some rows, standardised; read in the order of the file, given in the order asked."""
+        """Some rows, standardised; read in the order of the file, returned in the order of `places`."""
         order = np.argsort(places, kind="stable")
-        found = np.empty((len(places), self.values.shape[1]), np.float32)
-        found[order] = self.values[places[order]]
-        found -= self.mean
-        found /= self.scale
-        return found
+        rows = np.empty((len(places), self.values.shape[1]), np.float32)
+        rows[order] = self.values[places[order]]
+        rows -= self.mean
+        rows /= self.scale
+        return rows
 
     def chunks(self, places: Rows) -> Iterator[tuple[slice, Single]]:
         """All of some rows, a chunk at a time, with their slice of `places`."""
@@ -85,39 +88,39 @@ class Matrix:
 
 def read(
     values: NDArray[Any], y: Labels, *, train: Rows, validation: Rows, test: Rows, seed: int = 0
-) -> dict[str, Read]:
-    """What each of the four probes says of the tested rows.
+) -> dict[str, Result]:
+    """Fit the four probes and predict the test rows.
 
     Args:
         values: (N, D), finite.
-        y: (N,), classes 0 to K - 1; those of rows that are not asked for mean nothing.
+        y: (N,), classes 0 to K - 1; those of rows in none of the three parts are not used.
         train: rows that fit the probes.
-        validation: rows that choose the strongest.
-        test: rows that are tested.
-        seed: of all draws.
+        validation: rows to choose the strongest probe on.
+        test: rows to predict.
+        seed: of all random numbers.
     """
     matrix, kinds = Matrix.of(values, train), int(y.max()) + 1
     random = np.random.default_rng([seed, 12])
     few = np.sort(random.permutation(train)[:CONTROL])
     wrong = random.permutation(y[few])
-    asked = np.concatenate([validation, test])
-    found: dict[str, tuple[Labels, Labels]] = {
+    queries = np.concatenate([validation, test])
+    predictions: dict[str, tuple[Labels, Labels]] = {
         "nearest_mean": (
-            _applied(matrix, asked, _nearest_mean(matrix, train, y[train], kinds)),
-            _applied(matrix, asked, _nearest_mean(matrix, few, wrong, kinds)),
+            _applied(matrix, queries, _nearest_mean(matrix, train, y[train], kinds)),
+            _applied(matrix, queries, _nearest_mean(matrix, few, wrong, kinds)),
         )
     }
     for name, hidden in (("linear", 0), ("mlp", HIDDEN)):
-        learnt = _network(matrix, train, y[train], kinds, hidden, seed)
-        fooled = _network(matrix, few, wrong, kinds, hidden, seed)
-        found[name] = (_applied(matrix, asked, learnt), _applied(matrix, asked, fooled))
+        fitted = _network(matrix, train, y[train], kinds, hidden, seed)
+        control = _network(matrix, few, wrong, kinds, hidden, seed)
+        predictions[name] = (_applied(matrix, queries, fitted), _applied(matrix, queries, control))
     near = np.sort(random.permutation(train)[:REFERENCES])
-    found["neighbours"] = _neighbours(matrix, asked, near, y[near], random.permutation(y[near]), kinds)
+    predictions["neighbours"] = _neighbours(matrix, queries, near, y[near], random.permutation(y[near]), kinds)
     count = len(validation)
     truth = y[validation]
     return {
-        name: Read(uar_of(truth, told[:count]), told[count:], control[count:])
-        for name, (told, control) in found.items()
+        name: Result(uar_of(truth, predicted[:count]), predicted[count:], shuffled[count:])
+        for name, (predicted, shuffled) in predictions.items()
     }
 
 
@@ -125,10 +128,10 @@ Applied = Callable[[Single], Labels]
 
 
 def _applied(matrix: Matrix, places: Rows, predict: Applied) -> Labels:
-    found = np.empty(len(places), np.int64)
+    predicted = np.empty(len(places), np.int64)
     for part, block in matrix.chunks(places):
-        found[part] = predict(block)
-    return found
+        predicted[part] = predict(block)
+    return predicted
 
 
 def _nearest_mean(matrix: Matrix, rows: Rows, y: Labels, kinds: int) -> Applied:
@@ -143,73 +146,45 @@ def _nearest_mean(matrix: Matrix, rows: Rows, y: Labels, kinds: int) -> Applied:
 
 
 def _network(matrix: Matrix, rows: Rows, y: Labels, kinds: int, hidden: int, seed: int) -> Applied:
-    """Softmax regression, or one hidden layer of rectified units: Adam, its rate falling to zero, no penalty."""
+    """Softmax regression, or a perceptron with one hidden layer: Adam with a rate that falls to zero, no penalty."""
     random = np.random.default_rng([seed, 13, hidden])
     sizes = [matrix.values.shape[1], *([hidden] if hidden else []), kinds]
     scales = [np.sqrt(2 / sizes[0]), np.sqrt(1 / hidden)] if hidden else [0.0]
-    weights = [
+    layers = tuple(
         np.asarray(scale * random.standard_normal((inputs + 1, outputs)), np.float32)
         for scale, inputs, outputs in zip(scales, sizes, sizes[1:], strict=False)
-    ]
-    for weight in weights:
-        weight[-1] = 0  # the last row is the bias
-    moments = [(np.zeros_like(weight), np.zeros_like(weight)) for weight in weights]
+    )
+    for layer in layers:
+        layer[-1] = 0  # the biases
+    adam = Adam(layers)
     batch = int(np.clip(len(rows) // LEAST_STEPS, 32, BATCH))
-    steps, step = EPOCHS * -(-len(rows) // batch), 0
+    steps = EPOCHS * -(-len(rows) // batch)
     for _ in range(EPOCHS):
         mixed = random.permutation(len(rows))
         for begin in range(0, len(mixed), batch * (CHUNK // batch)):
             some = mixed[begin : begin + batch * (CHUNK // batch)]
             block = matrix.rows(rows[some])
             for at in range(0, len(some), batch):
-                step += 1
-                gradients = _gradients(weights, block[at : at + batch], y[some[at : at + batch]])
-                rate = RATE * (1 - (step - 1) / steps)
-                for weight, (first, second), gradient in zip(weights, moments, gradients, strict=True):
-                    first += 0.1 * (gradient - first)
-                    second += 0.001 * (gradient * gradient - second)
-                    weight -= rate / (1 - 0.9**step) * first / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
-    return lambda block: np.asarray(_forward(weights, block)[-1].argmax(1), np.int64)
+                part, own = block[at : at + batch], y[some[at : at + batch]]
+                share = np.full(len(own), 1 / len(own), np.float32)
+                adam.step(gradients(layers, part, own, share), RATE * (1 - adam.steps / steps))
+    return Perceptron(layers).predict
 
 
-def _forward(weights: list[Single], block: Single) -> list[Single]:
-    """What goes into each layer, then the logits."""
-    layers = [block]
-    for number, weight in enumerate(weights):
-        out = layers[-1] @ weight[:-1] + weight[-1]
-        layers.append(out if number == len(weights) - 1 else np.maximum(out, 0))
-    return layers
-
-
-def _gradients(weights: list[Single], block: Single, y: Labels) -> list[Single]:
-    """Gradients of the mean cross-entropy, in the order of the weights."""
-    layers = _forward(weights, block)
-    error = layers[-1]
-    error -= error.max(1, keepdims=True)
-    np.exp(error, out=error)
-    error /= error.sum(1, keepdims=True)
-    error[np.arange(len(y)), y] -= 1
-    error /= np.float32(len(y))
-    found: list[Single] = []
-    for number in range(len(weights) - 1, -1, -1):
-        found.insert(0, np.vstack([layers[number].T @ error, error.sum(0)]))
-        if number:
-            error = (error @ weights[number][:-1].T) * (layers[number] > 0)
-    return found
-
-
-def _neighbours(matrix: Matrix, asked: Rows, near: Rows, y: Labels, wrong: Labels, kinds: int) -> tuple[Labels, Labels]:
-    """The class of most of the nearest references (of equals the lowest), by their labels `y` and by wrong ones."""
+def _neighbours(
+    matrix: Matrix, queries: Rows, near: Rows, y: Labels, wrong: Labels, kinds: int
+) -> tuple[Labels, Labels]:
+    """The majority class of the nearest references (of ties the lowest), for true labels `y` and shuffled ones."""
     references = matrix.rows(near)
     far = np.einsum("nd,nd->n", references, references)
-    found = np.empty((2, len(asked)), np.int64)
+    predicted = np.empty((2, len(queries)), np.int64)
     k = min(NEIGHBOURS, len(near))
-    for begin in range(0, len(asked), 2_048):
+    for begin in range(0, len(queries), 2_048):
         part = slice(begin, begin + 2_048)
-        distances = far - 2 * (matrix.rows(asked[part]) @ references.T)
+        distances = far - 2 * (matrix.rows(queries[part]) @ references.T)
         nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
         for row, labels in enumerate((y, wrong)):
-            told = labels[nearest]
-            votes = (told[:, :, None] == told[:, None, :]).sum(2)
-            found[row, part] = np.where(votes == votes.max(1, keepdims=True), told, kinds).min(1)
-    return found[0], found[1]
+            classes = labels[nearest]
+            votes = (classes[:, :, None] == classes[:, None, :]).sum(2)
+            predicted[row, part] = np.where(votes == votes.max(1, keepdims=True), classes, kinds).min(1)
+    return predicted[0], predicted[1]

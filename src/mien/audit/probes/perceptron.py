@@ -1,17 +1,18 @@
-"""A perceptron with one hidden layer, by full-batch Adam with decoupled decay, in NumPy.
+"""A perceptron with any number of hidden layers in NumPy: its gradients, Adam, and a full-batch descent.
 
 Small enough that a framework would cost more than the arithmetic; float32, one thread, so the same seed gives the same
-bits.
+bits. Without a hidden layer it is a softmax regression. A layer is one array, (inputs + 1, outputs), whose last row is
+the biases: one array a layer is updated faster than two.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Weights = tuple[Floats, Floats, Floats, Floats]  # (D, HIDDEN), (HIDDEN,), (HIDDEN, K), (K,)
+Labels = NDArray[np.int64]
 
 HIDDEN, RATE = 64, 0.01
 
@@ -20,62 +21,91 @@ HIDDEN, RATE = 64, 0.01
 class Perceptron:
     """Rectified hidden units, then one logit a class."""
 
-    weights: Weights
+    layers: tuple[Floats, ...]
 
-    def predict(self, X: NDArray[np.floating]) -> NDArray[np.int64]:
+    def predict(self, X: NDArray[np.floating]) -> Labels:
         """The class of each row of X, (m, D) -> (m,)."""
-        return np.asarray(_forward(self.weights, X.astype(np.float32))[1].argmax(1), np.int64)
+        return np.asarray(_forward(self.layers, X.astype(np.float32, copy=False))[-1].argmax(1), np.int64)
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019); overwrites the layers."""
+
+    def __init__(self, layers: Sequence[Floats]) -> None:
+        self.layers = layers
+        self.moments = [(np.zeros_like(layer), np.zeros_like(layer)) for layer in layers]
+        self.steps = 0
+
+    def step(self, slopes: Sequence[Floats], rate: float, decay: float = 0.0) -> None:
+        """One step down the gradients; each step also takes `rate * decay` of the weights and biases away."""
+        self.steps += 1
+        unbiased, unbiased_square = 1 - 0.9**self.steps, 1 - 0.999**self.steps
+        for layer, (first, second), slope in zip(self.layers, self.moments, slopes, strict=True):
+            first += np.float32(0.1) * (slope - first)
+            second += np.float32(0.001) * (slope**2 - second)
+            scale = second / unbiased_square
+            np.sqrt(scale, out=scale)
+            scale += 1e-8
+            step = first / unbiased
+            step /= scale
+            if decay:
+                step += decay * layer
+            step *= np.float32(rate)
+            layer -= step
 
 
 def descent(
-    X: NDArray[np.floating], target: NDArray[np.floating], *, decay: float, epochs: int, seed: int
+    X: NDArray[np.floating], y: Labels, share: NDArray[np.floating], *, decay: float, epochs: int, seed: int
 ) -> Iterator[Perceptron]:
-    """The perceptron after each epoch; the arrays of all are the same ones, overwritten by the next: see `kept`.
+    """The perceptron after each epoch. All share their arrays, which the next epoch overwrites: see `kept`.
 
     Args:
         X: (n, D), standardised.
-        target: (n, K), the weight of a row at its class, 0 elsewhere; the loss is the sum of weighted cross-entropies.
-        decay: what each step takes off the weights, over the rate.
-        epochs: steps.
-        seed: of the first weights.
+        y: (n,), classes 0 to K - 1.
+        share: (n,), the weight of each row; the loss is the sum of weighted cross-entropies.
+        decay: weight decay, as in AdamW.
+        epochs: number of steps; each sees all rows.
+        seed: of the initial weights.
     """
     random = np.random.default_rng(seed)
-    values, goal = X.astype(np.float32), target.astype(np.float32)
-    inputs, kinds = values.shape[1], goal.shape[1]
-    weights: Weights = (
-        random.normal(0, np.sqrt(2 / inputs), (inputs, HIDDEN)).astype(np.float32),
-        np.zeros(HIDDEN, np.float32),
-        random.normal(0, np.sqrt(1 / HIDDEN), (HIDDEN, kinds)).astype(np.float32),
-        np.zeros(kinds, np.float32),
-    )
-    moments = [(np.zeros_like(w), np.zeros_like(w)) for w in weights]
-    for epoch in range(1, epochs + 1):
-        for w, (first, second), gradient in zip(weights, moments, gradients(weights, values, goal), strict=True):
-            first += np.float32(0.1) * (gradient - first)
-            second += np.float32(0.001) * (gradient**2 - second)
-            step = first / (1 - 0.9**epoch) / (np.sqrt(second / (1 - 0.999**epoch)) + 1e-8)
-            w -= np.float32(RATE) * (step + decay * w)
-        yield Perceptron(weights)
+    values, shares = X.astype(np.float32), share.astype(np.float32)
+    inputs, classes = values.shape[1], int(y.max()) + 1
+    sizes = ((inputs, HIDDEN, np.sqrt(2 / inputs)), (HIDDEN, classes, np.sqrt(1 / HIDDEN)))
+    layers = tuple(np.zeros((before + 1, after), np.float32) for before, after, _ in sizes)
+    for layer, (before, after, scale) in zip(layers, sizes, strict=True):
+        layer[:-1] = random.normal(0, scale, (before, after))
+    adam = Adam(layers)
+    for _ in range(epochs):
+        adam.step(gradients(layers, values, y, shares), RATE, decay)
+        yield Perceptron(layers)
 
 
 def kept(probe: Perceptron) -> Perceptron:
-    """The same perceptron with weights of its own."""
-    first, bias, second, last = (w.copy() for w in probe.weights)
-    return Perceptron((first, bias, second, last))
+    """A copy of the perceptron that the next epoch does not overwrite."""
+    return Perceptron(tuple(layer.copy() for layer in probe.layers))
 
 
-def gradients(weights: Weights, X: Floats, target: Floats) -> Weights:
-    """Gradients of the sum of weighted cross-entropies with respect to the four weights."""
-    hidden, logits = _forward(weights, X)
-    logits -= logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits *= target.sum(1, keepdims=True) / logits.sum(1, keepdims=True)
-    out = logits - target
-    back = np.asarray((out @ weights[2].T) * (hidden > 0), np.float32)
-    sums = (np.asarray(part.sum(0), np.float32) for part in (back, out))
-    return X.T @ back, next(sums), hidden.T @ out, next(sums)
+def gradients(layers: Sequence[Floats], X: Floats, y: Labels, share: Floats) -> list[Floats]:
+    """Gradients of the sum of weighted cross-entropies with respect to each layer; arguments as in `descent`."""
+    values = _forward(layers, X)
+    error = values[-1]
+    error -= error.max(1, keepdims=True)
+    np.exp(error, out=error)
+    error *= share[:, None] / error.sum(1, keepdims=True)
+    error[np.arange(len(y)), y] -= share
+    slopes = [np.empty_like(layer) for layer in layers]
+    for number in range(len(layers) - 1, -1, -1):
+        np.matmul(values[number].T, error, out=slopes[number][:-1])
+        slopes[number][-1] = error.sum(0)
+        if number:
+            error = np.asarray((error @ layers[number][:-1].T) * (values[number] > 0), np.float32)
+    return slopes
 
 
-def _forward(weights: Weights, X: Floats) -> tuple[Floats, Floats]:
-    hidden = np.maximum(X @ weights[0] + weights[1], 0)
-    return hidden, hidden @ weights[2] + weights[3]
+def _forward(layers: Sequence[Floats], X: Floats) -> list[Floats]:
+    """The input of each layer, then the logits."""
+    values = [X]
+    for number, layer in enumerate(layers, 1):
+        out = values[-1] @ layer[:-1] + layer[-1]
+        values.append(out if number == len(layers) else np.maximum(out, 0))
+    return values

@@ -1,10 +1,10 @@
-"""Probes: small classifiers that are trained afresh on frozen embeddings, to see what can be read from them.
+"""Probes: small classifiers that are trained on frozen embeddings, to measure what can be predicted from them.
 
-A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`; what it returns is frozen and applies. X is (n, D), any
-floating dtype; y is (n,) of integers, at least two kinds. All have one budget: `BUDGET` settings each, chosen on one
-inner validation part of the training clips by UAR (of equals the strongest regularisation), then fitted again on all
-training clips. Standardisation, too, uses the training clips alone. All weigh the classes equally, as UAR does.
-Everything runs on one thread, so the same seed gives the same bits.
+A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`. X is (n, D), any floating dtype; y is (n,) of integers,
+at least two classes. All have the same budget: each tries `BUDGET` settings, chooses one by UAR on an inner validation
+part of the training clips (of ties the strongest regularisation) and is fitted again on all training clips.
+Standardisation also uses the training clips only. All probes weigh the classes equally, as UAR does. Everything runs on
+one thread, so the same seed gives the same bits.
 """
 
 import warnings
@@ -26,30 +26,30 @@ from mien.common.measures import uar_of
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 Places = NDArray[np.intp]
-Setting = Any  # a number or a tuple of numbers, told by each probe
+Setting = Any  # a number or a tuple of numbers; each probe says what it means
 
 BUDGET = 6  # settings that each probe tries
-SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: plain distances
+SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: Euclidean distances
 PENALTY = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse strengths, as scikit-learn's C
-DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays do nothing in 100 epochs
+DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays have no effect in 100 epochs
 NEIGHBOURS, METRICS = (15, 5, 1), ("euclidean", "cosine")
 BLOCK = 4_000_000  # distances at a time: bounds memory
 
 
 class Model(Protocol):
-    """What one setting gives: classes 0 to K - 1 of standardised rows."""
+    """A classifier fitted with one setting: predicts classes 0 to K - 1 of standardised rows."""
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
         """The class of each row of X, (m, D) -> (m,)."""
         ...
 
 
-Fit = Callable[[Array, Labels, Sequence[Setting], int], Iterator[Model]]  # one model a setting, in order
+Fit = Callable[[Array, Labels, Sequence[Setting], int], Iterator[Model]]  # one model per setting, in order
 
 
 @dataclass(frozen=True)
 class Standard:
-    """Moves and scales features as those that it was taken from: mean 0 and deviation 1 there; constant ones to 0."""
+    """Standardisation: mean 0 and deviation 1 on the rows it was fitted on; constant features become 0."""
 
     mean: Array
     scale: Array
@@ -59,11 +59,11 @@ class Standard:
         """Mean and deviation of the rows of X."""
         values = np.asarray(X, np.float64)
         mean, deviation = values.mean(0), values.std(0)
-        rounding = 1e-6 * np.abs(mean)  # a feature that moves by the rounding of float32 only says nothing
+        rounding = 1e-6 * np.abs(mean)  # a feature that varies only by float32 rounding counts as constant
         return cls(mean, np.where(deviation > rounding, deviation, np.inf))
 
     def apply(self, X: NDArray[np.floating]) -> Array:
-        """The rows of X, moved and scaled, (m, D) -> (m, D)."""
+        """The rows of X, standardised, (m, D) -> (m, D)."""
         return (np.asarray(X, np.float64) - self.mean) / self.scale
 
 
@@ -72,9 +72,9 @@ class Fitted:
     """A probe that has been fitted.
 
     Attributes:
-        setting: what was chosen.
+        setting: the chosen setting.
         validation: its UAR on the inner validation part.
-        kinds: (K,), the labels that it knows.
+        kinds: (K,), the labels that it can predict.
     """
 
     setting: Setting
@@ -91,7 +91,7 @@ class Fitted:
             return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
 
     def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
-        """The probe with the setting that was chosen, fitted on other clips or labels; nothing is chosen anew."""
+        """The probe with the same setting, fitted on other clips or labels."""
         with _pools().limit(limits=1):
             kinds, codes = np.unique(y, return_inverse=True)
             standard = Standard.of(X)
@@ -116,20 +116,21 @@ class Fitter(Protocol):
             X: (n, D).
             y: (n,).
             seed: of the fit.
-            inner: the rows that fit and the rows that choose a setting; None draws a quarter of each class.
-            final: (n, D), the same clips as the last fit is to see them, where the choice saw them differently: what
-                was fitted on rows that choose, such as an eraser, must not have touched X. None: X.
+            inner: the rows that fit and the rows to choose a setting on; None samples a quarter of each class for the
+                latter.
+            final: (n, D), the same clips for the last fit, where they differ from those for the choice: an eraser that
+                was fitted on all rows may be applied to `final`, but not to X. None: X.
         """
         ...
 
 
 @dataclass(frozen=True)
 class NearestMean:
-    """The nearest class mean, measured by the covariance within classes.
+    """The nearest class mean, by the Mahalanobis distance of the covariance within classes.
 
     Attributes:
-        whiten: (D, r), r the lesser of D and n, under which distances are plain.
-        means: (K, D), of the classes, so whitened.
+        whiten: (D, r), r the lesser of D and n; distances after it are Euclidean.
+        means: (K, r), of the classes, whitened.
     """
 
     whiten: Array
@@ -154,7 +155,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """A vote of the nearest training clips, in which each class has as much weight.
+    """A vote of the nearest training clips, in which all classes have the same total weight.
 
     Attributes:
         X: (n, D), the training clips.
@@ -174,22 +175,22 @@ class Neighbours:
         votes = min(self.votes, len(self.X))
         rows = max(1, BLOCK // len(self.X))
         lengths = (self.X**2).sum(1)
-        found = []
+        predicted = []
         for start in range(0, len(X), rows):
-            asked = np.asarray(X[start : start + rows], np.float64)
-            asked = _directions(asked) if self.metric == "cosine" else asked
-            near = np.argpartition(lengths - 2 * asked @ self.X.T, votes - 1, axis=1)[:, :votes]
-            found.append(weight[near].sum(1).argmax(1))
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+            queries = np.asarray(X[start : start + rows], np.float64)
+            queries = _directions(queries) if self.metric == "cosine" else queries
+            near = np.argpartition(lengths - 2 * queries @ self.X.T, votes - 1, axis=1)[:, :votes]
+            predicted.append(weight[near].sum(1).argmax(1))
+        return np.concatenate(predicted) if predicted else np.empty(0, np.int64)
 
 
 def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[NearestMean]:
     """A setting is how far the covariance within classes is shrunk to a multiple of the identity, in [0, 1].
 
-    At 1 it is the plain nearest mean; at 0 linear discriminant analysis with equal priors.
+    At 1 it is the Euclidean nearest mean; at 0 linear discriminant analysis with equal priors.
     """
     means = np.stack([X[y == kind].mean(0) for kind in range(int(y.max()) + 1)])
-    # all means lie in the span of the rows: what a clip has outside of it is as far from each
+    # all means lie in the span of the rows; the part of a clip outside of it is equally far from each mean
     span = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > len(X) else np.eye(X.shape[1])
     within = (X - means[y]) @ span
     spread, axes = np.linalg.eigh(within.T @ within / len(X))
@@ -203,29 +204,29 @@ def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Itera
     """A setting is the inverse strength of the penalty."""
     for penalty in settings:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is stopped early is still a probe
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe may stop early
             yield Linear(LogisticRegression(C=penalty, tol=1e-3, max_iter=200, class_weight="balanced").fit(X, y))
 
 
 def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
-    """A setting is the decay and the number of epochs; settings of one decay are stops of one descent, in order."""
-    target = np.eye(int(y.max()) + 1)[y] / np.bincount(y) / (int(y.max()) + 1)
+    """A setting is the decay and the number of epochs; settings with the same decay are stops of one training run."""
+    share = (1 / np.bincount(y) / (int(y.max()) + 1))[y]
     for decay in dict.fromkeys(decay for decay, _ in settings):
         stops = [epochs for own, epochs in settings if own == decay]
-        for epoch, probe in enumerate(descent(X, target, decay=decay, epochs=max(stops), seed=seed), 1):
+        for epoch, probe in enumerate(descent(X, y, share, decay=decay, epochs=max(stops), seed=seed), 1):
             if epoch in stops:
                 yield kept(probe)
 
 
 def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:
-    """A setting is how many vote, and the metric."""
+    """A setting is the number of neighbours and the metric."""
     for votes, metric in settings:
         yield Neighbours(_directions(X) if metric == "cosine" else X, y, votes, metric)
 
 
 @cache
 def _pools() -> ThreadpoolController:
-    """The thread pools of the libraries that are loaded; to look for them takes longer than a small probe."""
+    """The thread pools of the loaded libraries; cached, since finding them takes longer than fitting a small probe."""
     return ThreadpoolController()
 
 
@@ -240,8 +241,8 @@ def _search(
 ) -> Fitted:
     """Try all settings, the strongest regularisation first, and fit again with the best.
 
-    Best is the highest UAR. Not the lowest loss: that rises with overconfidence long before the UAR stops rising; a
-    probe that is stopped there understates the leak.
+    The best has the highest UAR, not the lowest loss: the loss rises with overconfidence long before the UAR stops
+    rising, so a probe chosen by it would understate the leakage.
     """
     kinds, codes = np.unique(y, return_inverse=True)
     codes = codes.astype(np.int64)

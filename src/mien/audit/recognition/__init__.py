@@ -1,1 +1,1 @@
-"""How well emotions and other targets are recognised: by fold, by group, by listeners, elsewhere."""
+"""How well emotions and other targets are recognised: by fold, by group, by listeners, on other corpora."""

@@ -1,4 +1,4 @@
-"""Which trainings of a run an evaluation on another corpus stands on: not always all, and not always those of now."""
+"""Which training runs an evaluation on another corpus covers: some may be missing, and some newer than it."""
 
 from collections.abc import Mapping, Set
 from typing import NamedTuple
@@ -9,34 +9,36 @@ Training = tuple[int, int]  # fold, seed
 
 
 class Coverage(NamedTuple):
-    """The fold models behind an evaluation.
+    """The fold models that an evaluation covers.
 
     Attributes:
-        judged: model -> its trainings that were judged.
-        planned: how many trainings a model has in the finished run.
-        stale: whether trainings have been finished since, or are gone.
+        scored: model -> the fold and seed of its training runs that were evaluated.
+        planned: the number of training runs of a model in the finished run.
+        stale: whether training runs were finished or removed after the evaluation.
     """
 
-    judged: Mapping[str, Set[Training]]
+    scored: Mapping[str, Set[Training]]
     planned: int
     stale: bool
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader of mean, min and max must know, as sentences without a full stop."""
-        said = []
-        if any(len(one) < self.planned for one in self.judged.values()):
-            told = ", ".join(f"{model} by {len(one)} of {self.planned}" for model, one in self.judged.items())
-            said.append(f"not all fold models were judged (fold and seed): {told}")
-        if len({frozenset(one) for one in self.judged.values()}) > 1:
-            said.append("the models were judged by unlike folds or seeds: their mean, min and max cannot be compared")
+        """What limits the meaning of mean, min and max: sentences without a capital letter and full stop."""
+        warnings = []
+        if any(len(cells) < self.planned for cells in self.scored.values()):
+            shares = ", ".join(f"{model} {len(cells)} of {self.planned}" for model, cells in self.scored.items())
+            warnings.append(f"not all fold models (fold and seed) were evaluated: {shares}")
+        if len({frozenset(cells) for cells in self.scored.values()}) > 1:
+            warnings.append(
+                "the models were evaluated on different folds or seeds, so their mean, min and max cannot be compared"
+            )
         if self.stale:
-            said.append("of an earlier state of the run, which went on since: run 'mien evaluate' again")
-        return said
+            warnings.append("of an earlier state of the run, which has changed since; run 'mien evaluate' again")
+        return warnings
 
 
 def coverage(run: Run, name: str) -> Coverage | None:
-    """What an evaluation of a run covers; None where it does not say (no `folds.csv`).
+    """The training runs that an evaluation covers; None if it has no `folds.csv`.
 
     Raises:
         RunError: a file of the run is damaged.
@@ -44,16 +46,16 @@ def coverage(run: Run, name: str) -> Coverage | None:
     cells = run.evaluated(name)
     if cells is None:
         return None
-    judged = {model: {cell[1:] for cell in cells if cell[0] == model} for model in dict.fromkeys(c[0] for c in cells)}
+    scored = {model: {cell[1:] for cell in cells if cell[0] == model} for model in dict.fromkeys(c[0] for c in cells)}
     now = {(cell.model, cell.fold, cell.seed) for cell in run.cells}
-    return Coverage(judged, len(run.splits) * len(run.experiment.seeds), set(cells) != now)
+    return Coverage(scored, len(run.splits) * len(run.experiment.seeds), set(cells) != now)
 
 
 def outdated(run: Run) -> list[str]:
-    """One line for each evaluation of a run that is of an earlier state of it."""
-    told = {name: coverage(run, name) for name in run.evaluations}
+    """One line for each evaluation that was made on an earlier state of the run."""
+    covered = {name: coverage(run, name) for name in run.evaluations}
     return [
         f"evaluation {name}: of an earlier state of the run; run 'mien evaluate' on that corpus again"
-        for name, found in told.items()
+        for name, found in covered.items()
         if found and found.stale
     ]

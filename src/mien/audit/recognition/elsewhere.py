@@ -1,8 +1,8 @@
-"""How often an ensemble answers on a corpus that none of its members heard; no label is needed.
+"""How often an ensemble answers on a corpus that none of its members was trained on; no labels are needed.
 
-A run calibrates the members of one fold together, for no clip of its own has more members that never heard its speaker.
-In use all members are averaged, and the more unlike members are averaged, the less sure they are together. Recordings
-from elsewhere show by how much.
+A run calibrates the members of one fold together, since no clip of the run has more members that have not seen its
+speaker. In use the members of all folds are averaged; as they differ more, the average is less confident. On another
+corpus it can be measured how much lower the coverage becomes.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from mien.runs.exported import Elsewhere, Score
 
 
 def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Elsewhere:
-    """Judge all clips of a corpus, each whole.
+    """Classify all clips of a corpus with an ensemble, each clip as a whole.
 
     Args:
-        ensemble: with its temperature and its threshold.
-        folds: of its members, in their order.
-        dataset: the corpus under the ensemble's scheme and feature, extracted.
+        ensemble: the models, with their temperature and threshold.
+        folds: the fold of each member, in the order of members.
+        dataset: the corpus with the scheme and the extracted features of the ensemble.
     """
     examples = dataset.examples(list(dataset.clips["clip"]), {})
     each = np.stack(
@@ -35,17 +35,19 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
     )
     together = each.mean(axis=0)
     apart = [each[np.array(folds) == fold].mean(axis=0) for fold in sorted(set(folds))]
-    says = together.argmax(axis=1)[_answered(together, ensemble.unsure)]
-    shares = np.bincount(says, minlength=len(ensemble.classes)) / max(1, len(says))
+    answers = together.argmax(axis=1)[_answered(together, ensemble.unsure)]
+    shares = np.bincount(answers, minlength=len(ensemble.classes)) / max(1, len(answers))
     card = dataset.prepared.card
     return Elsewhere(
         corpus=card["name"],
         speech=readers.reader(card["name"]).SPEECH,
         clips=len(together),
         speakers=int(dataset.clips["speaker"].nunique()),
-        coverage=round(len(says) / len(together), 4),
+        coverage=round(len(answers) / len(together), 4),
         coverage_of_a_fold=round(float(np.mean([_answered(one, ensemble.unsure).mean() for one in apart])), 4),
-        said={name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(says)},
+        said={
+            name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(answers)
+        },
         score=_score(together, ensemble.classes, dataset),
     )
 
@@ -55,7 +57,7 @@ def _answered(probabilities: NDArray[np.float64], threshold: float) -> NDArray[n
 
 
 def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: Dataset) -> Score | None:
-    """UAR and WA of the clips with known emotions, the ensemble choosing among all its classes."""
+    """UAR and WA on the clips of known emotion; the ensemble predicts any of its classes."""
     predicted = [classes[number] for number in probabilities.argmax(axis=1)]
     rows = dataset.clips.reset_index(drop=True).assign(predicted=predicted, model="", split="test", fold=0, seed=0)
     rows["truth"] = rows["label"]

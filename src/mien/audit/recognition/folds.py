@@ -1,9 +1,10 @@
-"""Scores by fold: each fold's own figure, and their mean over folds, beside the pooled figures of `scores`.
+"""Scores by fold, and their mean over folds, beside the pooled scores of `scores`.
 
-Two definitions of a cross-validated score are in use, and papers seldom say which is theirs. *Pooled*: the predictions
-for all held-out speakers in one confusion matrix (`scores.summary`). *Mean of folds*: a score of each fold, then their
-mean, seeds averaged within a fold first. In the second, a class that the speakers of a fold lack is left out of that
-fold's mean of recalls, and a fold of few clips counts as much as one of many. All scores are fractions in [0, 1].
+Two definitions of a cross-validated score are in use, and papers seldom state which one they use. *Pooled*: the
+predictions for all held-out speakers form one confusion matrix (`scores.summary`). *Mean of folds*: each fold is
+scored, seeds are averaged within a fold, and the mean is taken over folds. Here a class that the speakers of a fold
+lack is left out of the recalls of that fold, and a fold of few clips counts as much as one of many. All scores are
+fractions in [0, 1].
 """
 
 from collections.abc import Sequence
@@ -17,18 +18,18 @@ MEANS = ("model", "measure", "validation", "test", "delta", "folds")
 
 
 def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Scores of every training.
+    """The scores of every training run.
 
     Args:
         predictions: `predictions.csv`, of a run or of an evaluation.
         classes: the K classes.
 
     Returns:
-        The columns of `folds.csv` (`COLUMNS`), a row for each model, fold, seed, split and measure with a
-        known truth: its `score`, and the `speakers` and `clips` it stands on.
+        The columns of `folds.csv` (`COLUMNS`), one row per model, fold, seed, split and measure: the `score` on clips
+        of known truth, and their numbers of `speakers` and `clips`.
 
     Raises:
-        RunError: when a row names a class that is none.
+        RunError: a row names a class that is not in `classes`.
     """
     known = predictions[predictions["truth"].notna()]
     rows = []
@@ -42,7 +43,7 @@ def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 
 def fold_scores(table: pd.DataFrame) -> pd.DataFrame:
-    """Each fold's scores, seeds averaged: index (model, measure, fold), a column a split; the order stays.
+    """The scores of each fold, seeds averaged: index (model, measure, fold), one column per split, order kept.
 
     Args:
         table: what `by_fold` returns.
@@ -57,8 +58,8 @@ def fold_means(table: pd.DataFrame) -> pd.DataFrame:
         table: what `by_fold` returns.
 
     Returns:
-        One row a model and measure (`MEANS`): the means of `validation`, of `test` and of `delta` (test minus
-        validation, over the folds that have both), nan where no fold has them; `folds`.
+        One row per model and measure (`MEANS`): the means of `validation`, `test` and `delta` (test minus validation,
+        over the folds that have both), nan if no fold has them; and the number of `folds`.
     """
     wide = fold_scores(table).reindex(columns=["validation", "test"])
     wide["delta"] = wide["test"] - wide["validation"]

@@ -1,9 +1,9 @@
 """Scores by group of speakers (gender, age, corpus, accent), and the gap between groups.
 
-Groups are compared on the people who were judged, so a gap is as sure as there are people in the smaller group: its
-bootstrap draws speakers within each group, and its interval counts as clusters the speakers of the smallest group
-(`scores.interval`), which errs towards too wide. A gap in UAR does not say why: groups may differ in
-their clips, their recordings, or in how alike the training speakers are.
+A gap is estimated from the speakers that were scored, so its precision depends on the size of the smaller group. The
+bootstrap resamples speakers within each group. The interval takes the number of speakers of the smaller group as the
+number of clusters (`scores.interval`), so it is rather too wide than too narrow. A gap in UAR has no single cause:
+groups may differ in their clips, in their recordings, or in their similarity to the training speakers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +19,8 @@ from mien.audit.statistics.scores import BySpeaker
 from mien.common.measures import Array, uar, wa
 
 FEWEST = 2  # speakers of a group
-MOST = 8  # groups of a factor; what has more is no grouping of people
-FIRST = ("gender", "age")  # told before all others
+MOST = 8  # groups of a factor; a column with more values is not taken as a grouping of speakers
+FIRST = ("gender", "age")  # reported before all others
 NO_GROUP = (
     "clip",
     "file",
@@ -41,19 +41,19 @@ GAPS = ("model", "group", "other", "speakers", "gap", "low", "high", "separable"
 def factors(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
     """The factors that group the speakers of a table of clips: name -> speaker -> group.
 
-    A factor is a column that has one value for every speaker that it is known of, and two to eight values of two or
-    more speakers; values of fewer are left out. A column `age` in numbers is cut at the median of the speakers.
+    A factor is a column with one value per speaker, where known, and with two to eight values that two or more speakers
+    share; other values are left out. A numeric column `age` is split at the median of the speakers.
 
     Args:
-        clips: one row a clip, with `speaker`.
+        clips: one row per clip, with `speaker`.
     """
     found = {}
     names = [name for name in clips if name not in NO_GROUP]
     for name in sorted(names, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
-        told = clips[["speaker", name]].dropna().drop_duplicates()
-        if told.empty or told["speaker"].duplicated().any():
+        known = clips[["speaker", name]].dropna().drop_duplicates()
+        if known.empty or known["speaker"].duplicated().any():
             continue
-        value = told.set_index("speaker")[name]
+        value = known.set_index("speaker")[name]
         if name == "age" and len(ages := pd.to_numeric(value, errors="coerce").dropna()) and ages.nunique() > MOST:
             middle = float(ages.median())
             value = ages.map(lambda age, middle=middle: f"{middle:g} or less" if age <= middle else f"over {middle:g}")
@@ -66,18 +66,18 @@ def factors(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
 def by_group(
     predictions: pd.DataFrame, classes: Sequence[str], group: Mapping[str, str], *, split: str = "test", seed: int = 0
 ) -> pd.DataFrame:
-    """UAR and WA of each group, one row a model and group.
+    """UAR and WA of each group, one row per model and group.
 
     Args:
         predictions: `predictions.csv`.
         classes: the K classes, in order.
         group: speaker -> group; speakers without one are left out.
-        split: the split that is judged.
+        split: the split that is scored.
         seed: of the bootstrap.
 
     Returns:
-        `GROUPS`: model, group, how many `speakers` and `clips` (mean over seeds), `uar` over the classes that the group
-        has, `low, high`: its 95 % interval over the group's speakers, `wa`.
+        `GROUPS`: model, group, the numbers of `speakers` and `clips` (mean over seeds), `uar` over the classes that the
+        group has, `low, high`: its 95 % interval over the speakers of the group, `wa`.
     """
     rows = []
     for model, tables in _tables(predictions, classes, group, split):
@@ -93,14 +93,14 @@ def by_group(
 def gaps(
     predictions: pd.DataFrame, classes: Sequence[str], group: Mapping[str, str], *, split: str = "test", seed: int = 0
 ) -> pd.DataFrame:
-    """How far the UAR of one group lies above that of another, one row a model and pair of groups.
+    """The UAR of one group minus that of another, one row per model and pair of groups.
 
-    Both groups are scored on the classes that both have, so that a class which one group lacks makes no gap.
+    Both groups are scored on the classes that both have, so a class that only one group has does not cause a gap.
 
     Returns:
-        `GAPS`: model, `group`, `other`, the `speakers` of the smaller, `gap`, `low, high`: its 95 % interval, speakers
-        drawn within each group; `separable`: whether it leaves out zero and there are people enough for it
-        (`enough`). Not corrected for the number of pairs.
+        `GAPS`: model, `group`, `other`, the number of `speakers` of the smaller group, `gap`, `low, high`: its 95 %
+        interval, speakers resampled within each group; `separable`: whether the interval excludes zero and there are
+        enough speakers (`enough`). Not corrected for the number of pairs.
     """
     rows = []
     for model, tables in _tables(predictions, classes, group, split):
@@ -110,24 +110,24 @@ def gaps(
             sizes = len(first.speakers), len(second.speakers)
             low, high = scores.interval(apart, min(sizes))
             gap = float(uar(first.counts.sum(0)) - uar(second.counts.sum(0)))
-            told = {"model": model, "group": name, "other": other, "speakers": min(sizes), "gap": gap}
-            rows.append(told | {"low": low, "high": high, "separable": enough(*sizes) and bool(low > 0 or high < 0)})
+            head = {"model": model, "group": name, "other": other, "speakers": min(sizes), "gap": gap}
+            rows.append(head | {"low": low, "high": high, "separable": enough(*sizes) and bool(low > 0 or high < 0)})
     return pd.DataFrame(rows, columns=list(GAPS))
 
 
 def enough(one: int, other: int) -> bool:
-    """Whether a permutation of so many speakers over two groups could reach p <= .05, two-sided: 4 and 4 can."""
+    """Whether a two-sided permutation test of two groups of these sizes can reach p <= .05; 4 and 4 speakers can."""
     return min(one, other) >= FEWEST and 2 / comb(one + other, one) <= 0.05
 
 
 def bias(
     predictions: pd.DataFrame, classes: Sequence[str], group: Mapping[str, str], *, split: str = "test"
 ) -> dict[str, float]:
-    """Model -> unweighted average bias (audmetric): how unlike the recall of a class is between groups.
+    """Model -> unweighted average bias (audmetric): how much the recalls of classes differ between groups.
 
-    The mean over classes of the standard deviation over groups of the recall (of two groups: half their difference),
-    0 where all groups are served alike; seeds are averaged. Sampling noise makes it positive, so it is read between
-    models that were judged on the same clips. Clips of several emotions are left out.
+    The standard deviation of the recall over groups (of two groups: half their difference), averaged over classes and
+    seeds; 0 if all groups have equal recalls. Sampling noise makes it positive, so compare only models that were scored
+    on the same clips. Clips of several emotions are left out.
     """
     rows = predictions[(predictions["split"] == split) & predictions["truth"].isin(classes)]
     rows = rows.assign(group=rows["speaker"].astype(str).map(group)).dropna(subset="group")
@@ -146,20 +146,20 @@ def bias(
 def _tables(
     predictions: pd.DataFrame, classes: Sequence[str], group: Mapping[str, str], split: str
 ) -> Iterator[tuple[str, dict[str, BySpeaker]]]:
-    """Of each model the confusion matrices of each group, in the order of their names."""
+    """The confusion matrices of each model: group -> matrices, groups sorted by name."""
     for (model, part), table in scores.confusions(predictions, classes).items():
         if part == split:
-            told = np.array([group.get(who, "") for who in table.speakers])
-            people = np.array(table.speakers)
-            names = sorted(set(told) - {""})
+            own = np.array([group.get(who, "") for who in table.speakers])
+            speakers = np.array(table.speakers)
+            names = sorted(set(own) - {""})
             yield (
                 model,
-                {str(name): BySpeaker(tuple(people[told == name]), table.counts[told == name]) for name in names},
+                {str(name): BySpeaker(tuple(speakers[own == name]), table.counts[own == name]) for name in names},
             )
 
 
 def _shared(one: BySpeaker, other: BySpeaker) -> tuple[BySpeaker, BySpeaker]:
-    """Two groups without the clips of classes that only one of them has."""
+    """The two groups without the clips of classes that only one of them has."""
     both = (one.counts.sum((0, 2)) > 0) & (other.counts.sum((0, 2)) > 0)
     keep: Array = both[None, :, None].astype(np.float64)
     return BySpeaker(one.speakers, one.counts * keep), BySpeaker(other.speakers, other.counts * keep)

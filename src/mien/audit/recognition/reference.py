@@ -1,9 +1,9 @@
-"""A paper's figures, from an experiment's `reference:`, in the terms of our tables.
+"""The published scores of a paper, from `reference:` of an experiment file, under the names of our tables.
 
-In the file a figure is `MODEL: {CORPUS: {UA test: 59.91}}`, or `MODEL: {UA test: 59.91}` where the corpus is not named,
-in percent or as a fraction, all of a model's alike: where the size of one UA or WA is above 1.5, all are percent.
-Here it is a fraction and is called as ours: `uar test`, `wa validation`, `wa delta` (test minus validation), `wa mean`
-(the mean over fold models on another corpus). What has another name keeps it, and its value.
+In the file a score is `MODEL: {CORPUS: {UA test: 59.91}}`, or `MODEL: {UA test: 59.91}` if the corpus is not named. All
+scores of a model are either percent or fractions: if one UA or WA is above 1.5 in size, all are percent. Here scores
+are fractions and have our names: `uar test`, `wa validation`, `wa delta` (test minus validation), `wa mean` (the mean
+over fold models on another corpus). Scores under any other name keep their name and value.
 """
 
 import re
@@ -16,17 +16,17 @@ from mien.experiments.experiment import Experiment
 RUN = ("validation", "test")
 EVALUATION = ("mean", "min", "max")
 NAMES = {name: MEASURES[name].title for name in ("uar", "wa")}
-PERCENT = 1.5  # no fraction is above it
+PERCENT = 1.5  # fractions are below it
 
 
 class Published(NamedTuple):
-    """Figures that a paper gives of one model on one corpus.
+    """The scores that a paper reports of one model on one corpus.
 
     Attributes:
-        paper: the paper's key.
-        corpus: the corpus that they are of; empty where the experiment does not say.
-        figures: name -> fraction; `uar delta` and `wa delta` as the paper gives them, else test minus validation where
-            both are there.
+        paper: the citation.
+        corpus: the corpus; empty if the experiment does not name it.
+        figures: name -> fraction; `uar delta` and `wa delta` as the paper reports them, otherwise test minus validation
+            if both are given.
     """
 
     paper: str
@@ -35,26 +35,26 @@ class Published(NamedTuple):
 
     @property
     def source(self) -> str:
-        """Paper and corpus, as a sentence has them."""
+        """Paper and corpus, for use in a sentence."""
         return f"{self.paper} on {self.corpus}" if self.corpus else f"{self.paper}, on its own data"
 
 
 def published(experiment: Experiment, model: str, kinds: tuple[str, ...], *, corpus: str = "") -> Published | None:
-    """The paper's figures of one kind for one model.
+    """The published scores of one kind for one model.
 
     Args:
-        experiment: whose `reference` is read.
+        experiment: the experiment with the `reference`.
         model: a model of it.
-        kinds: `RUN` (figures on validation and test speakers) or `EVALUATION` (of fold models on another corpus).
-        corpus: what the figures will stand beside; of several corpora of the paper the one of this name is taken, else
-            the first.
+        kinds: `RUN` (scores on validation and test speakers) or `EVALUATION` (of fold models on another corpus).
+        corpus: the corpus of the scores to compare with. If the paper reports several corpora, the one of this name is
+            taken, otherwise the first.
 
     Returns:
-        The figures, or None where the paper has none of that kind.
+        The scores, or None if the paper reports none of that kind.
     """
-    told = experiment.reference.get(model, {})
-    loose = {name: value for name, value in told.items() if not isinstance(value, Mapping)}
-    tables = {"": loose} | {name: dict(value) for name, value in told.items() if isinstance(value, Mapping)}
+    reported = experiment.reference.get(model, {})
+    loose = {name: value for name, value in reported.items() if not isinstance(value, Mapping)}
+    tables = {"": loose} | {name: dict(value) for name, value in reported.items() if isinstance(value, Mapping)}
     figures = _named([*tables.values()])
     found = [Published(experiment.paper, name, one) for name, one in zip(tables, figures, strict=True)]
     found = [one for one in found if any(figure.partition(" ")[2] in kinds for figure in one.figures)]
@@ -62,12 +62,12 @@ def published(experiment: Experiment, model: str, kinds: tuple[str, ...], *, cor
 
 
 def named(table: Mapping[str, float]) -> dict[str, float]:
-    """Figures of one table as fractions by our names, with the deltas that follow from them."""
+    """The scores of one table as fractions under our names, with the deltas computed from them."""
     return _named([table])[0]
 
 
 def _named(tables: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
-    """The tables of one model, which are all in percent or all fractions."""
+    """The tables of one model, which are all percent or all fractions."""
     ours = [{_name(name): value for name, value in table.items()} for table in tables]
     sizes = [abs(value) for table in ours for name, value in table.items() if name.partition(" ")[0] in NAMES]
     unit = 100 if max(sizes, default=0) > PERCENT else 1
@@ -83,15 +83,15 @@ def _named(tables: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
 
 
 def _name(name: str) -> str:
-    """The name of a figure as ours, or as it is."""
-    told = re.fullmatch(r"(uar?|wa|accuracy)[ _](val|dev|test|delta|mean|min|max)\w*", name.lower())
-    if not told:
+    """Our name of a score, or its own name if we have none."""
+    parts = re.fullmatch(r"(uar?|wa|accuracy)[ _](val|dev|test|delta|mean|min|max)\w*", name.lower())
+    if not parts:
         return name
-    return f"{'uar' if told[1] in {'ua', 'uar'} else 'wa'} {'validation' if told[2] in {'val', 'dev'} else told[2]}"
+    return f"{'uar' if parts[1] in {'ua', 'uar'} else 'wa'} {'validation' if parts[2] in {'val', 'dev'} else parts[2]}"
 
 
 def sentence(reference: Published | None, measures: tuple[str, ...], kinds: tuple[str, ...]) -> str:
-    """The figures in one line for a terminal, or nothing: `Li et al. 2020 on IEMOCAP: test UAR 0.599`."""
+    """The scores in one line for a terminal, empty without any: `Li et al. 2020 on IEMOCAP: test UAR 0.599`."""
     figures = {} if reference is None else reference.figures
     parts = [
         f"{kind} {NAMES[measure]} {figures[f'{measure} {kind}']:.3f}"

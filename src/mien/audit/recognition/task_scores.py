@@ -1,7 +1,7 @@
-"""What a model's heads say, scored over speakers: macro F of emotion, and the accuracy of other tasks (the person).
+"""Scores of the heads of models over speakers: macro F of the main target, accuracy and CCC of other tasks.
 
-All scores are fractions in [0, 1] of pooled clips, seeds averaged within a speaker; intervals are 95 % bootstraps over
-speakers, corrected for bias, as in `contrasts`.
+All scores are of pooled clips, seeds averaged within a speaker; those of classes are fractions in [0, 1]. Intervals are
+95 % bootstrap intervals over speakers; those of accuracy and macro F are corrected for bias, as in `contrasts`.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,16 @@ NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers",
 
 
 def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """How often each model's heads name a factor rightly, one row a model, split and factor (`SCORED`).
+    """The accuracy of each model's head of a factor, one row per model, split and factor (`SCORED`).
 
     Args:
-        tasks: `tasks.csv`: clips whose true class was among those of training; numbers are left out.
+        tasks: `tasks.csv`: clips whose true class is among the training classes; numbers are left out.
         seed: of the bootstrap.
 
     Returns:
-        `accuracy`, `low`, `high` over speakers; `seeds`: the deviation of the pooled accuracy over seeds, nan of one;
-        `chance`: the share of the most frequent class; how many `speakers`, `clips` and `trainings`.
+        `accuracy`, with its interval `low`, `high` over speakers; `seeds`: the standard deviation of the pooled
+        accuracy over seeds, nan for one seed; `chance`: the share of the most frequent class; the numbers of
+        `speakers`, `clips` and `trainings` (folds and seeds).
     """
     found: list[dict[str, Any]] = []
     for (model, factor), own in tasks[tasks["probability"].notna()].groupby(["model", "factor"], sort=False):
@@ -54,14 +55,15 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
-    """How near each model's heads come to a number, one row a model, split and factor (`NUMBERS`).
+    """CCC and RMSE of each model's head of a numeric factor, one row per model, split and factor (`NUMBERS`).
 
     Args:
-        tasks: `tasks.csv`; what has a probability is a class and left out.
+        tasks: `tasks.csv`; rows with a probability are classes and left out.
         seed: of the bootstrap.
 
     Returns:
-        `ccc`, `low`, `high` over speakers; `rmse`; how many `speakers`, `clips` and `trainings`.
+        `ccc`, with its interval `low`, `high` over speakers; `rmse`; the numbers of `speakers`, `clips` and `trainings`
+        (folds and seeds).
     """
     found: list[dict[str, Any]] = []
     numbers = tasks[tasks["probability"].isna()]
@@ -82,7 +84,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 
 
 def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Macro F (`common.measures.macro_f1`) of clips pooled over speakers, one row a model and split.
+    """Macro F (`common.measures.macro_f1`) of clips pooled over speakers, one row per model and split.
 
     Args:
         predictions: `predictions.csv`.
@@ -90,7 +92,7 @@ def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
         seed: of the bootstrap.
 
     Returns:
-        `model, split, f1, f1_low, f1_high`, and `f1_chance`: what always naming the most frequent class gets.
+        `model, split, f1, f1_low, f1_high`, and `f1_chance`: the score of always predicting the most frequent class.
     """
     found = []
     for (model, split), table in confusions(predictions, classes).items():
@@ -101,12 +103,12 @@ def macro_f(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
 
 
 def scored(table: BySpeaker, measure: Score, *, seed: int = 0) -> Contrast:
-    """One score with its interval over speakers."""
+    """A score with its interval over speakers."""
     return contrast([Term(1.0, table, measure)], seed=seed)
 
 
 def constant(table: BySpeaker) -> BySpeaker:
-    """The same clips, all called the class that most of them have; of equals the first."""
+    """The same clips, all predicted as the most frequent class; of equally frequent classes the first."""
     total = table.counts.sum(-1)
     counts = np.zeros_like(table.counts)
     counts[:, :, int(total.sum(0).argmax())] = total
@@ -114,21 +116,21 @@ def constant(table: BySpeaker) -> BySpeaker:
 
 
 def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequence[str]) -> dict[str, Any]:
-    """Stuart-Maxwell's test of whether two models use the classes alike (Peri et al. 2021, footnote 1), seed by seed.
+    """Stuart-Maxwell's test of whether two models predict the classes equally often (Peri et al. 2021, footnote 1).
 
-    Seeds share their test clips, so they are not pooled: each seed has a test of its own, in which a clip counts once a
-    fold, and Holm's correction goes over seeds. It takes clips as independent, which those of a speaker are not, and it
-    compares how often each class is told, not on which clips.
+    Seeds share their test clips, so they are not pooled: each seed has a test of its own, in which a clip counts once
+    per fold, and Holm's correction is taken over seeds. The test assumes independent clips, but clips of one speaker
+    are not independent. It compares how often each class is predicted, not on which clips.
 
     Args:
-        predictions: rows of the split that is judged, of at least both models.
-        model: the one.
-        other: the other.
+        predictions: rows of the split that is scored, of both models at least.
+        model: one model.
+        other: the other model.
         classes: the K classes.
 
     Returns:
-        `seeds`: those that both have; `p`: by seed; `p_holm`: the least of the corrected ones, nan of no seed: the
-        level at which it is rejected that they are alike with every seed.
+        `seeds`: the seeds of both models; `p`: one per seed; `p_holm`: the least of the corrected p, nan without seeds:
+        the level at which the hypothesis is rejected that the models are alike for all seeds.
     """
     place = {name: number for number, name in enumerate(classes)}
     sides = [predictions[predictions["model"] == name] for name in (model, other)]
@@ -146,10 +148,10 @@ def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequ
 
 
 def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
-    """The counts of what a probe said of emotion, by speaker.
+    """The confusion counts of a probe's predictions of the main target, by speaker.
 
     Args:
-        rows: of `run_leakage.run_said`, of one model, embedding and probe.
+        rows: rows of `run_leakage.run_said` of one model, embedding and probe.
         classes: the K classes.
     """
     return confusion(rows, classes)

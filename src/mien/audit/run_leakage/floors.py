@@ -1,4 +1,4 @@
-"""The floors and ceilings of a fold of a run: what does not depend on the model, measured once and kept."""
+"""The floors and ceilings of a fold of a run. They do not depend on the model, so they are measured once a fold."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,22 +18,22 @@ from mien.common.files import write_json
 from mien.runs.run import Cell, Run
 
 
-def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, told: Targets, seed: int) -> None:
-    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and keep them.
+def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: Targets, seed: int) -> None:
+    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and write them to a file.
 
     Args:
-        run: where they are kept.
-        cell: of the fold.
-        depths: what is asked for.
+        run: the run; the file lies in its folder.
+        cell: any cell of the fold.
+        depths: the depths to measure; what is there already is not measured again.
         inputs: for the ceilings.
-        told: what embeddings are trained to carry; where it is not empty, the emotion has floors in the first depth.
+        carried: the tasks of embeddings, see `targets`. If not empty, the main target has floors in the quick depth.
         seed: of divisions and probes.
     """
     path = place_of_fold(run, cell.fold)
     clips, embeddings = run.embeddings(cell)
     dimension = sorted({values.shape[1] for values in embeddings.values()})
     labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
-    kept = fresh(path, key_of_fold(run, cell, dimension, labels, told, seed))
+    kept = fresh(path, key_of_fold(run, cell, dimension, labels, carried, seed))
     if THOROUGH in depths and kept.get("inputs") != inputs.key:
         kept = {name: value for name, value in kept.items() if name != THOROUGH} | {"inputs": inputs.key}
     if not (lacking := [depth for depth in depths if depth not in kept]):
@@ -41,31 +41,31 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, to
     for depth in lacking:
         tables = []
         texts: list[dict[str, Any]] = []
-        for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(told), seed=seed):
+        for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(carried), seed=seed):
             given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
-            quick = view.factor == SPEAKER or (bool(told) and view.main)
-            for asked in _asked(view, seed):
+            quick = view.factor == SPEAKER or (bool(carried) and view.main)
+            for settings in _settings(view, seed):
                 if depth == QUICK and quick:
-                    tables.append(floors.floors(view.labels, others=view.others, **asked))
+                    tables.append(floors.floors(view.labels, others=view.others, **settings))
                 if depth == THOROUGH:
-                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **asked)
+                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **settings)
                     tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
             if (depth == QUICK) == quick and view.main and view.seen == SEEN:
-                texts += [_said(name, other, clips, view, seed) for name, other in view.others.items()]
+                texts += [_predicted(name, other, clips, view, seed) for name, other in view.others.items()]
         kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
         if texts:
             kept[f"{depth} {SAID}"] = texts
     write_json(path, kept)
 
 
-def _asked(view: View, seed: int) -> list[Asked]:
-    """How a view is scored: as it is, and the emotion of people who were seen with classes evened out as well."""
+def _settings(view: View, seed: int) -> list[Asked]:
+    """The settings of the scores of a view. The main target of seen speakers is scored on balanced clips as well."""
     both = view.main and view.seen == SEEN
     return [question(view, seed), *([balanced(view, seed)] if both else [])]
 
 
-def _said(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:
-    """What the true label of another factor says of each clip."""
+def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:
+    """The predictions from the true label of another factor, for each clip."""
     found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
     names = clips["clip"].iloc[view.rows].tolist()
     place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "seen": view.seen}

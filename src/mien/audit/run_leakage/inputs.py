@@ -1,4 +1,4 @@
-"""What the encoders of a run were given, as one vector a clip: how much of a person stood in the inputs themselves."""
+"""The input features of a run as one vector per clip. A probe on them gives the ceiling of the leakage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from mien.errors import MienError
 from mien.runs.run import Run
 
 INPUTS, FUNCTIONALS = "inputs", "functionals"
-NO_INPUTS = "no ceiling 'inputs': all that the run sees are pixels"
+NO_INPUTS = "no ceiling 'inputs': the run has no inputs but pixels"
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class Inputs:
 
     Attributes:
         vectors: name (inputs, functionals) -> clip -> (P,).
-        told: sentences on what is not at hand.
+        notes: sentences on ceilings that are missing, and why.
     """
 
     vectors: dict[str, dict[str, NDArray[np.float64]]]
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
-        """The same for the same names and vectors."""
+        """A hash of the names and vectors."""
         sums = {name: {clip: float(one.sum()) for clip, one in clips.items()} for name, clips in self.vectors.items()}
         return digest(sums)
 
     def of(self, clips: Sequence[str]) -> dict[str, Any]:
-        """Name -> (n, P), of these clips; names that lack one are left out."""
+        """Name -> (n, P), the vectors of these clips. Names without a vector for every clip are left out."""
         return {
             name: np.stack([known[clip] for clip in clips])
             for name, known in self.vectors.items()
@@ -46,9 +46,9 @@ class Inputs:
 
 
 def inputs_of(run: Run) -> Inputs:
-    """The input features of the run's clips: mean and deviation over time, and the functionals where they are prepared.
+    """The input features of the run's clips: mean and standard deviation over time, and the functionals if prepared.
 
-    PREPARED may have gone, or have lost the features: then this is told and there is no ceiling.
+    If the prepared folder or its features are missing, there is no ceiling, and `Inputs.notes` says so.
     """
     try:
         dataset = Dataset.open(run.experiment.data, run.target)
@@ -57,9 +57,9 @@ def inputs_of(run: Run) -> Inputs:
     clips = run.clips["clip"].tolist()
     seen = run.experiment.features
     plain = {what: store for what, store in dataset.stores.items() if len(features.shape(*seen[what])) == 1}
-    told = []
+    notes = []
     if len(plain) < len(seen):
-        told = ["the ceiling 'inputs' is without the pixels of the faces" if plain else NO_INPUTS]
+        notes = ["the ceiling 'inputs' leaves out the pixels of the faces" if plain else NO_INPUTS]
     groups = {INPUTS: plain} if plain else {}
     if "audio" in seen and seen["audio"][0] != FUNCTIONALS:
         groups[FUNCTIONALS] = {
@@ -70,20 +70,20 @@ def inputs_of(run: Run) -> Inputs:
         lacking = {clip for store in stores.values() for clip in store.missing(clips)}
         if lacking:
             feature = FUNCTIONALS if group == FUNCTIONALS else " and ".join(seen[what][0] for what in stores)
-            told.append(
-                f"no ceiling '{group}': {dataset.prepared.place} has no {feature} of {len(lacking)} of its "
-                f"{len(clips)} clips"
+            notes.append(
+                f"no ceiling '{group}': {dataset.prepared.place} lacks {feature} for {len(lacking)} of the "
+                f"{len(clips)} clips of the run"
             )
             continue
         vectors[group] = {
             clip: np.concatenate([_statistics(store.frames(clip).numpy()) for store in stores.values()])
             for clip in clips
         }
-    return Inputs(vectors, tuple(told))
+    return Inputs(vectors, tuple(notes))
 
 
 def _statistics(frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean and deviation over time, (T, D) -> (2 D,); the one vector itself where a clip has one, zeros of none."""
+    """Mean and standard deviation over time, (T, D) -> (2 D,). One frame is returned as it is, (D,); none is zeros."""
     values = np.asarray(frames, np.float64)
     if len(values) == 0:
         return np.zeros(2 * values.shape[1])

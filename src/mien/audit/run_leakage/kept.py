@@ -1,7 +1,7 @@
-"""What a run keeps of its leakage, so that nothing is measured twice: a file a cell, and a file a fold for the floors.
+"""The files that keep the leakage of a run, so that nothing is measured twice: one per cell, one per fold for floors.
 
-A file holds a key, of all that its rows stand on, and for each depth (`QUICK`, `THOROUGH`) that was measured its rows;
-where a key no longer fits, the file is begun anew.
+A file holds a key, which is a hash of everything that its rows depend on, and the rows of each depth (`QUICK`,
+`THOROUGH`) that was measured. If the key has changed, the old rows are not used.
 """
 
 import json
@@ -18,35 +18,37 @@ from mien.common.tables import records
 from mien.runs.run import Cell, Run
 from mien.runs.tables import reading
 
-VERSION = 3  # of what is measured: raised when the same embeddings give other rows
-KEPT = "leakage.json"  # in the folder of a cell, and of a fold below `baselines`
+VERSION = 3  # raise it when the same embeddings give other rows
+KEPT = "leakage.json"  # in the folder of a cell, and in a fold's folder below `baselines`
 QUICK, THOROUGH = "quick", "thorough"
-PEOPLE = "speakers"  # what is kept of them, after the depth in its name
-SAID = "said"  # likewise
+PEOPLE = "speakers"  # second word of the key of the recalls of speakers; the first is the depth
+SAID = "said"  # second word of the key of predictions of clips
 
 Rows = list[dict[str, Any]]
 
 
 def place_of_fold(run: Run, fold: int) -> Path:
-    """Where the floors of a fold are kept."""
+    """The file with the floors of a fold."""
     return run.folder / "baselines" / f"fold-{fold}" / KEPT
 
 
-def key_of_cell(run: Run, cell: Cell, told: Targets, seed: int) -> str:
-    """What the rows of a cell stand on."""
+def key_of_cell(run: Run, cell: Cell, carried: Targets, seed: int) -> str:
+    """A hash of what the rows of a cell depend on."""
     files = [sha256(cell.folder / "embeddings.safetensors"), sha256(run.folder / "clips.csv")]
-    own = {name: sorted(factors) for name, factors in told.get(cell.model, {}).items()}
-    return digest([VERSION, seed, *files, *_views(run, cell), *([own] if told else [])])
+    own = {name: sorted(factors) for name, factors in carried.get(cell.model, {}).items()}
+    return digest([VERSION, seed, *files, *_views(run, cell), *([own] if carried else [])])
 
 
-def key_of_fold(run: Run, cell: Cell, dimension: Sequence[int], labels: pd.DataFrame, told: Targets, seed: int) -> str:
-    """What the floors of a cell's fold stand on: the labels of its clips, and the sizes of embeddings."""
-    several = [True] if told else []
+def key_of_fold(
+    run: Run, cell: Cell, dimension: Sequence[int], labels: pd.DataFrame, carried: Targets, seed: int
+) -> str:
+    """A hash of what the floors of a cell's fold depend on: the labels of its clips, and the sizes of embeddings."""
+    several = [True] if carried else []
     return digest([VERSION, seed, list(dimension), labels.to_dict("list"), *_views(run, cell), *several])
 
 
 def _views(run: Run, cell: Cell) -> list[str]:
-    """Not empty where the people who are tested were seen, of whom other clips are read than of strangers."""
+    """A part of the key: ["seen"] if all test speakers were seen in training, for other clips are probed then."""
     fold = next(fold for fold in run.splits if fold["fold"] == cell.fold)
     trained = set(fold["train"]["speakers"])
     tested = fold["test"]["speakers"] or fold["validation"]["speakers"]
@@ -54,13 +56,17 @@ def _views(run: Run, cell: Cell) -> list[str]:
 
 
 def fresh(path: Path, key: str) -> dict[str, Any]:
-    """What is kept under the same key, or an empty beginning."""
+    """The content of a file if its key is the same, else a new content with the key alone."""
     kept = read(path) if path.is_file() else {}
     return kept if kept.get("key") == key else {"key": key}
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What is kept; raises RunError when the file is damaged."""
+    """The content of a file.
+
+    Raises:
+        RunError: the file is damaged.
+    """
     with reading(path, way="delete it and run the same command again"):
         kept = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(kept, dict):
@@ -69,10 +75,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def joined(kept: dict[str, Any], what: str = "") -> Rows:
-    """The rows of all depths, or what stands beside them: `PEOPLE` or `SAID`."""
+    """The rows of all depths; or, with `what`, their recalls of speakers (`PEOPLE`) or predictions (`SAID`)."""
     return [row for depth in (QUICK, THOROUGH) for row in kept.get(f"{depth} {what}".rstrip(), [])]
 
 
 def plain(tables: Sequence[pd.DataFrame], columns: Sequence[str]) -> Rows:
-    """Rows as JSON has them; a table without rows has no columns either."""
+    """The rows of tables as mappings for JSON."""
     return [row for table in tables if len(table) for row in records(table.reindex(columns=list(columns)))]

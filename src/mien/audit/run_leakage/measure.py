@@ -1,14 +1,14 @@
-"""The leakage of a run: every finished cell, measured once and kept beside it, so that an interrupted audit goes on.
+"""The leakage of a run. Every finished cell is measured once and kept, so that an interrupted audit can continue.
 
-Two depths. The first is what every training ends with: the speaker, seen in training or not, by all probes, and
-verification of unseen speakers. The thorough one adds the emotion that the same embedding still carries (probes
-that are fitted on the training clips, tested on the test clips), the factors that group speakers, all of it after LEACE
-too, and dependence. What does not depend on the model (floors, and inputs as ceilings) is measured once a fold.
+There are two depths. `mien train` ends with the quick one: all probes of the speaker, for seen and unseen speakers, and
+verification of unseen speakers. The thorough one adds the main target (probes are fitted on the training clips and
+tested on the test clips), the factors that group speakers, the same after LEACE, and measures of dependence. Floors,
+and ceilings from the inputs, do not depend on the model: they are measured once a fold.
 
-Where a run's embeddings have several names (see `targets`), the first depth reads every leak, the emotion too, and
-nothing else; what an embedding is trained to carry is read by the thorough one, with role `target`. The emotion of
-people who were seen is told twice: on the test clips as they are, and as factor `emotion (balanced)` on as many of
-them from each class. What was said of each clip is kept (`said`).
+If a run's embeddings have several names (see `targets`), the quick depth measures every leak, that of the main target
+too. What an embedding is trained to carry is measured by the thorough depth, with role `target`. The main target of
+seen speakers is scored twice: on all test clips, and as factor `emotion (balanced)` on equally many test clips of each
+class. The predictions for each clip are kept (see `predictions`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,18 +55,18 @@ SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
 
 
 class Beside(NamedTuple):
-    """What is kept of one depth beside the rows: the recalls of speakers, and what was said of each clip."""
+    """What is kept of one depth beside the rows: the recalls of speakers, and the predictions for each clip."""
 
     people: list[pd.DataFrame]
-    said: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
 
 
 class Measured(NamedTuple):
     """The leakage of a run.
 
     Attributes:
-        table: the columns of `leakage.csv` (`COLUMNS`), p corrected over factors.
-        by_speaker: those of `leakage_by_speaker.csv` (`recalls.COLUMNS`).
+        table: the columns of `leakage.csv` (`COLUMNS`); p is corrected over factors.
+        by_speaker: the columns of `leakage_by_speaker.csv` (`recalls.COLUMNS`).
     """
 
     table: pd.DataFrame
@@ -79,15 +79,14 @@ def run_leakage(
     """Measure every finished cell of a run that has not been measured, and join the rows.
 
     Args:
-        run: what is measured is kept in the folders of its cells and in `baselines/`.
-        thorough: see the module's head; what was measured thoroughly before is joined in any case.
+        run: the results are kept in the folders of its cells and in `baselines/`.
+        thorough: measure the thorough depth as well. Rows of an earlier thorough audit are joined in any case.
         inputs: for the ceilings of a thorough audit.
         workers: processes.
         seed: of the probes; all models are probed on the same divisions of a fold's clips.
 
     Returns:
-        The rows of all cells and folds. A group of clips that cannot be divided, or without clips of one of its parts,
-        has none.
+        The rows of all cells and folds. A view that cannot be divided, or that lacks clips in one part, has no rows.
 
     Raises:
         RunError: an embedding is not finite.
@@ -96,11 +95,11 @@ def run_leakage(
     first = {cell.fold: cell for cell in reversed(cells)}
     depths = (QUICK, THOROUGH) if thorough else (QUICK,)
     places = [cell.folder / KEPT for cell in cells] + [place_of_fold(run, fold) for fold in sorted(first)]
-    told = targets(run)
-    jobs = [delayed(_cell)(run, cell, depths, told, seed) for cell in cells]
+    carried = targets(run)
+    jobs = [delayed(_cell)(run, cell, depths, carried, seed) for cell in cells]
     given = inputs or Inputs({})
-    jobs += [delayed(measure_fold)(run, cell, depths, given, told, seed) for _, cell in sorted(first.items())]
-    with progress(len(jobs), "leakage", "trainings and folds") as advance:
+    jobs += [delayed(measure_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
+    with progress(len(jobs), "leakage", "cells and folds") as advance:
         for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
             advance()
     found = [read(place) for place in places]
@@ -111,9 +110,9 @@ def run_leakage(
 
 
 def run_said(run: Run) -> pd.DataFrame:
-    """What was said of each clip in every finished cell (`said.COLUMNS`); of model `baseline`, by the floors.
+    """The predictions of probes for each clip in every finished cell (`predictions.COLUMNS`).
 
-    Nothing is measured; no row where nothing was kept.
+    The rows of model `baseline` are predictions of the floors. Nothing is measured: only kept predictions are read.
     """
     cells = run.cells
     places = [({"model": cell.model, "fold": cell.fold, "seed": cell.seed}, cell.folder / KEPT) for cell in cells]
@@ -125,7 +124,7 @@ def run_said(run: Run) -> pd.DataFrame:
 
 
 def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The means over folds and seeds of all that was measured, see `summary.leakage_summary`.
+    """The means over folds and seeds of all factors, roles and measures, see `summary.leakage_summary`.
 
     Args:
         table: `leakage.csv`.
@@ -149,9 +148,9 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.Data
     return corrected(found).drop(columns=["fold", "seed"])
 
 
-def _cell(run: Run, cell: Cell, depths: Sequence[str], told: Targets, seed: int) -> None:
-    """Measure a cell and keep it."""
-    kept = fresh(cell.folder / KEPT, key_of_cell(run, cell, told, seed))
+def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: int) -> None:
+    """Measure a cell and write the result to its file."""
+    kept = fresh(cell.folder / KEPT, key_of_cell(run, cell, carried, seed))
     if not (lacking := [depth for depth in depths if depth not in kept]):
         return
     clips, embeddings = run.embeddings(cell)
@@ -162,30 +161,30 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], told: Targets, seed: int)
         place: dict[str, Any] = {"model": cell.model, "fold": cell.fold, "seed": cell.seed}
         beside = Beside([], [])
         tables = [
-            with_roles(table.assign(**place), told, cell.model)
-            for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(told), seed=seed)
+            with_roles(table.assign(**place), carried, cell.model)
+            for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(carried), seed=seed)
             for name, values in embeddings.items()
-            if depth == THOROUGH or not is_target(told, cell.model, name, view.factor)
+            if depth == THOROUGH or not is_target(carried, cell.model, name, view.factor)
             for table in (
-                _thorough(name, values, clips, view, seed, beside, told, cell.model)
+                _thorough(name, values, clips, view, seed, beside, carried, cell.model)
                 if depth == THOROUGH
-                else _quick(name, values, clips, view, seed, beside, told)
+                else _quick(name, values, clips, view, seed, beside, carried)
             )
         ]
         kept[depth] = plain(tables, COLUMNS)
         kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], recalls.COLUMNS)
-        if beside.said:
-            kept[f"{depth} {SAID}"] = beside.said
+        if beside.predictions:
+            kept[f"{depth} {SAID}"] = beside.predictions
     write_json(cell.folder / KEPT, kept)
 
 
 def _quick(
-    name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int, beside: Beside, told: Targets
+    name: str, values: NDArray[np.float32], clips: pd.DataFrame, view: View, seed: int, beside: Beside, carried: Targets
 ) -> Iterator[pd.DataFrame]:
-    """The speaker, and verification of those that were not seen; the emotion where embeddings are told apart."""
-    if not (view.factor == SPEAKER or (told and view.main)):
+    """The quick depth: the speaker, verification of unseen speakers, and the main target if a run has `targets`."""
+    if not (view.factor == SPEAKER or (carried and view.main)):
         return
-    yield from _leakage(name, values, clips, view, seed, beside, told)
+    yield from _leakage(name, values, clips, view, seed, beside, carried)
     if view.factor == SPEAKER and view.seen == UNSEEN:
         yield _verified(name, values, clips, view, seed)
 
@@ -197,18 +196,18 @@ def _thorough(
     view: View,
     seed: int,
     beside: Beside,
-    told: Targets,
+    carried: Targets,
     model: str,
 ) -> Iterator[pd.DataFrame]:
-    """Factors besides the speaker, and what an embedding is trained to carry; all after LEACE, and dependence."""
+    """The thorough depth: what the quick one has not measured, every factor after LEACE, and dependence."""
     erase = view.speakers if view.main else view.labels
-    quick = view.factor == SPEAKER or (bool(told) and view.main)
-    if not quick or is_target(told, model, name, view.factor):
-        yield from _leakage(name, values, clips, view, seed, beside, told)
-    yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, told, erase=erase)
-    looked = np.unique(np.concatenate([test for _, test in view.division.parts]))
-    clusters = None if view.factor == SPEAKER else view.speakers[looked]
-    found = dependence(values[view.rows[looked]], view.labels[looked], clusters=clusters, factor=view.factor, seed=seed)
+    quick = view.factor == SPEAKER or (bool(carried) and view.main)
+    if not quick or is_target(carried, model, name, view.factor):
+        yield from _leakage(name, values, clips, view, seed, beside, carried)
+    yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, carried, erase=erase)
+    tested = np.unique(np.concatenate([test for _, test in view.division.parts]))
+    clusters = None if view.factor == SPEAKER else view.speakers[tested]
+    found = dependence(values[view.rows[tested]], view.labels[tested], clusters=clusters, factor=view.factor, seed=seed)
     yield found.assign(embedding=name, speakers=view.seen)
     if view.factor == SPEAKER and view.seen == UNSEEN:
         trained = (clips["split"] == "train").to_numpy()
@@ -217,7 +216,7 @@ def _thorough(
 
 
 def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int) -> pd.DataFrame:
-    """Pairs of unseen clips, centred by the training clips; an eraser of seen speakers is all that strangers get."""
+    """Verification of unseen speakers, centred by the training clips. An eraser was fitted on the training clips."""
     centre = values[(clips["split"] == "train").to_numpy()].mean(0)
     recordings = view.known.get("recordings")
     found = verification(values[view.rows], view.labels, recordings=recordings, centre=centre, seed=seed)
@@ -231,23 +230,23 @@ def _leakage(
     view: View,
     seed: int,
     beside: Beside,
-    told: Targets,
+    carried: Targets,
     **more: Any,
 ) -> Iterator[pd.DataFrame]:
-    """What probes read, and `beside` it the recalls of speakers, and what was said of test clips."""
+    """The scores of the probes. Recalls of speakers and predictions for test clips are added to `beside`."""
     found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
     if view.factor == SPEAKER:
         beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.seen))
-    if _kept(view, told):
+    if _kept(view, carried):
         names = clips["clip"].iloc[view.rows].tolist()
         place = {"embedding": name, "factor": view.factor, "seen": view.seen}
-        beside.said.append(predictions.said(found, view.labels, clips=names, people=view.speakers, **place))
+        beside.predictions.append(predictions.said(found, view.labels, clips=names, people=view.speakers, **place))
     yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
     if view.main and view.seen == SEEN:
         yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
 
 
-def _kept(view: View, told: Targets) -> bool:
-    """Whether a view is one of test clips, of which what was said is kept."""
+def _kept(view: View, carried: Targets) -> bool:
+    """Whether the predictions for the clips of a view are kept."""
     across = len(view.division.parts) == 1 and (view.main or view.factor == SPEAKER)
-    return across and (view.seen == SEEN or (bool(told) and view.main))
+    return across and (view.seen == SEEN or (bool(carried) and view.main))

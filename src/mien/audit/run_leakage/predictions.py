@@ -1,8 +1,9 @@
-"""What probes said of each test clip of a run, kept beside their scores: what paired differences between models need.
+"""The predictions of probes for each test clip of a run, kept beside the scores for paired comparisons of models.
 
-Kept of views that are fitted on training clips and tested on others, where a run has people that were seen in training
-or embeddings of several names; by the perceptron (the probe of Peri et al. 2021, section 5.1) and by the strongest
-probe. Of the floors it is the identity floor: what the true label of another factor alone says.
+Predictions are kept if a probe is fitted on the training clips and tested on the test clips, and if the test speakers
+were seen in training or the run has embeddings of several names. Two probes are kept: the multilayer perceptron (the
+probe of Peri et al. 2021, section 5.1) and the strongest probe. Of the floors only the identity floor is kept: the
+prediction from the true label of another factor.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,16 +32,16 @@ def said(
     factor: str,
     seen: str,
 ) -> dict[str, Any]:
-    """What probes said, as JSON has it.
+    """The predictions of one embedding and factor, as a mapping for JSON.
 
     Args:
-        found: of `leakage.predict`.
-        labels: (n,), of all clips that were divided; their sorted names are the classes of `found`.
-        clips: (n,), their names.
-        people: (n,), who speaks.
-        embedding: what was read.
-        factor: what was read from it.
-        seen: seen or unseen by the encoder.
+        found: the result of `leakage.predict`.
+        labels: (n,), of all clips of the division; their sorted names are the classes of `found`.
+        clips: (n,), names of the clips.
+        people: (n,), their speakers.
+        embedding: the input of the probes.
+        factor: what the probes predict.
+        seen: whether the speakers were seen or unseen by the encoder.
     """
     names = np.unique(np.asarray(labels).astype(str))
     best = max(found.predicted, key=lambda name: found.validation[name])
@@ -57,10 +58,10 @@ def said(
 
 
 def table(kept: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> pd.DataFrame:
-    """One row a clip and probe (`COLUMNS`).
+    """One row per clip and probe (`COLUMNS`).
 
     Args:
-        kept: (model, fold, seed) as a mapping, and what `said` has made.
+        kept: pairs of a mapping with model, fold and seed, and a result of `said`.
     """
     parts = list(_parts(kept))
     if not parts:

@@ -1,8 +1,8 @@
-"""How often each speaker is named rightly by a probe: what intervals over speakers, and pairs of systems, stand on.
+"""The recall of each speaker by a probe. Intervals over speakers and comparisons of systems are computed from it.
 
-A table of recalls (`COLUMNS`) has one row a training (model, fold, seed), embedding, probe, `speakers` (seen or
-unseen by the encoder) and `speaker`: `recall`, the share of this person's `clips` that the probe names rightly. Within
-a training the mean of the recalls is the UAR of `leakage.csv`.
+A table of recalls (`COLUMNS`) has one row per cell (model, fold, seed), embedding, probe, `speakers` (seen or unseen by
+the encoder) and `speaker`. `recall` is the share of this speaker's `clips` that the probe classifies correctly. Within
+a cell the mean of the recalls is the UAR of `leakage.csv`.
 """
 
 from collections.abc import Iterable
@@ -22,14 +22,14 @@ def recalls(found: Predictions, speakers: ArrayLike) -> pd.DataFrame:
     """The recall of each speaker by each probe, and by the strongest: `probe, speaker, recall, clips`.
 
     Args:
-        found: what probes said, of the factor speaker.
-        speakers: (n,), of all clips that were divided.
+        found: predictions of the factor speaker.
+        speakers: (n,), the speaker of each clip that was passed to the division.
     """
     names = np.unique(np.asarray(speakers).astype(str))
     best = max(found.predicted, key=lambda name: found.validation[name])
-    said = {**found.predicted, STRONGEST: found.predicted[best]}
+    by_probe = {**found.predicted, STRONGEST: found.predicted[best]}
     rows = []
-    for probe, predicted in said.items():
+    for probe, predicted in by_probe.items():
         for number in np.unique(found.truth):
             own = found.truth == number
             recall = float((predicted[own] == number).mean())
@@ -38,16 +38,18 @@ def recalls(found: Predictions, speakers: ArrayLike) -> pd.DataFrame:
 
 
 def by_fold(table: pd.DataFrame) -> pd.DataFrame:
-    """The recalls of one model, embedding and probe: folds x speakers, seeds averaged, nan if absent."""
+    """The recalls of one model, embedding and probe: folds x speakers, averaged over seeds; nan where missing."""
     return table.pivot_table("recall", "fold", "speaker")
 
 
 def drawn(wide: pd.DataFrame, *, seed: int = 0) -> NDArray[np.float64]:
-    """The mean over folds of the mean recall on bootstrap draws of speakers, (DRAWS,).
+    """The mean over folds of the mean recall, on bootstrap resamples of speakers, (DRAWS,).
+
+    The resamples are the same for the same speakers and seed, so that systems can be paired.
 
     Args:
-        wide: of `by_fold`. The draws are the same for the same speakers and seed, so that systems can be paired.
-        seed: of the draws.
+        wide: the result of `by_fold`.
+        seed: of the bootstrap.
     """
     weights, values = draws(list(map(str, wide.columns)), seed=seed), wide.to_numpy(float)
     there = np.isfinite(values)
@@ -58,7 +60,12 @@ def drawn(wide: pd.DataFrame, *, seed: int = 0) -> NDArray[np.float64]:
 
 
 def select(table: pd.DataFrame | None, place: Iterable[object]) -> pd.DataFrame:
-    """The rows of one model, embedding, `speakers` and probe, in this order; none without a table."""
+    """The rows of a table of recalls at one `place`; no rows if there is no table.
+
+    Args:
+        table: of columns `COLUMNS`, or None.
+        place: model, embedding, `speakers` and probe, in this order.
+    """
     if table is None:
         return pd.DataFrame(columns=list(COLUMNS))
     wanted = np.ones(len(table), bool)

@@ -1,6 +1,6 @@
 """Leakage over a run: the mean over folds and seeds, with an interval over speakers or over independent folds.
 
-What is read of speakers who were seen has its interval over these speakers (`recalls`); all else over units of folds.
+The UAR of seen speakers has an interval over these speakers (see `recalls`); all other scores over units of folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ SUMMARY = (
     *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
-FEWEST_UNITS = 5  # for an interval over the folds of the run, see `fold_units`: of fewer, none can be wide enough
+FEWEST_UNITS = 5  # for an interval over units of folds: with fewer it would be too narrow
 
 
 def leakage_summary(
@@ -33,27 +33,31 @@ def leakage_summary(
 ) -> pd.DataFrame:
     """The leakage of one factor over the folds and seeds of a run.
 
-    Folds of one unit are drawn together (see `fold_units`). Units share speakers, so intervals over them tend to be
-    too narrow.
+    Folds of one unit are resampled together (see `fold_units`). Units share speakers, so intervals over them tend to
+    be too narrow.
 
     Args:
         table: `leakage.csv`.
         units: fold -> its unit, as in `Run.units`.
-        by_speaker: the recalls of speakers, as `Run.leakage_by_speaker` has them, where they are known.
-        factor: the rows that are looked at: what is read,
-        measure: by which measure,
-        role: measured, floor or ceiling.
+        by_speaker: the recalls of speakers, as in `Run.leakage_by_speaker`, or None.
+        factor: selects the rows of this factor,
+        measure: of this measure,
+        role: and of this role: measured, target, floor or ceiling.
         seed: of the bootstrap.
 
     Returns:
-        One row a model, embedding, `speakers` and probe (`SUMMARY`), among them *the* leakage, probe "strongest":
-        these; `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold; `low`, `high`: the
-        95 % bootstrap interval of `score`: of the UAR of speakers who were seen, over five or more of them
-        (`interval` = "speakers"), else over units of folds ("folds"), or, of fewer than five units, the mean ends of
-        the interval of a single training ("training"); `p`: of all trainings together, twice the mean of theirs, at
-        most 1, valid however they depend on each other (Vovk & Wang 2020, "Combining p-values via averaging"), nan
-        where there is none; `parts`: the score of each fold; `folds`, and how many `units` they are; `number`: of
-        speakers or units that are drawn; `cells`; `n`: median of clips; `classes`, `split`: as text.
+        One row per model, embedding, `speakers` and probe. *The* leakage is the row of probe "strongest". The columns
+        (`SUMMARY`) are these four and:
+
+        - `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold.
+        - `low`, `high`: the 95 % bootstrap interval of `score`. `interval` is its kind: "speakers" for the UAR of five
+          or more seen speakers; else "folds", over units of folds; with fewer than five units "training", the mean
+          ends of the intervals of single cells.
+        - `p`: for all cells together, twice the mean of their p-values, at most 1. It is valid whatever the dependence
+          between cells (Vovk & Wang 2020, "Combining p-values via averaging"); nan if a cell has none.
+        - `parts`: the score of each fold. `folds`: how many. `units`: how many units they are.
+        - `number`: how many speakers or units are resampled. `cells`: how many. `n`: the median number of clips.
+        - `classes`, `split`: as text.
     """
     table = table[(table["factor"] == factor) & (table["role"] == role) & (table["measure"] == measure)]
     table = table.dropna(subset="score")  # such as linkability of too few trials
@@ -82,12 +86,13 @@ def leakage_summary(
 
 
 def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd.DataFrame | None:
-    """The recalls of speakers who were seen, folds x speakers; None of fewer than five, of others, or if not known.
+    """The recalls of seen speakers, folds x speakers; None for unseen ones, for fewer than five, or if not known.
 
-    Who was not seen is told from the few others of the same fold: there people are no clusters of their own.
+    Unseen speakers have no such interval: a probe classifies each of them among the few unseen speakers of one fold,
+    so that their recalls are not independent.
 
     Args:
-        by_speaker: as `Run.leakage_by_speaker` has it, or None.
+        by_speaker: as in `Run.leakage_by_speaker`, or None.
         place: model, embedding, `speakers` and probe.
     """
     if place[2] != "seen":
@@ -98,14 +103,14 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
 
 
 def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.intp]:
-    """The unit of each fold, 0 to units - 1: what a bootstrap may draw as independent.
+    """The unit of each fold, 0 to units - 1. A bootstrap resamples units, not folds.
 
-    Folds that train on the same people are one unit. Where two people take turns in validation and test, one network,
-    up to the chosen epoch, is probed twice, and the same two people have not been seen. So are folds whose scores are
-    all the same: one measurement that was made twice.
+    Folds that train on the same speakers are one unit: if two speakers take turns in validation and test, both folds
+    probe the same network up to the chosen epoch, with the same two unseen speakers. Folds whose scores are all equal
+    are one unit too: they are one measurement made twice.
 
     Args:
-        by_fold: one row a fold, by its number; a score that is missing is nan.
+        by_fold: one row per fold, indexed by its number; a missing score is nan.
         units: fold -> its unit, as in `Run.units`.
     """
     _, group = np.unique(by_fold.fillna(-1.0).to_numpy(float), axis=0, return_inverse=True)
@@ -117,7 +122,7 @@ def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.in
 
 
 def drawn_means(scores: NDArray[np.float64], group: NDArray[np.intp], seed: int) -> NDArray[np.float64]:
-    """The mean of the folds' scores on bootstrap draws of units of folds, (DRAWS,): the same for the same seed."""
+    """The mean of the folds' scores on bootstrap resamples of units of folds, (DRAWS,); repeatable by seed."""
     sums, sizes = np.bincount(group, scores), np.bincount(group)
     drawn = np.random.default_rng([seed, 4]).integers(0, len(sums), (DRAWS, len(sums)))
     return np.asarray(sums[drawn].sum(1) / sizes[drawn].sum(1))

@@ -1,9 +1,9 @@
-"""What each embedding of a run is trained to carry, and what read from it is a leak.
+"""Which factors an embedding is trained to carry. Every other factor that a probe predicts from it is a leak.
 
-In a run whose models have embeddings of several names (Peri et al. 2021: `emotion` and `speaker`), a factor that is a
-task of an embedding is the *target* of a probe there: role `target` in `leakage.csv`. All else that is read from it is
-role `measured`: a leak. In a run with embeddings of one name all that is read is `measured`, and the main target is
-utility (Li et al. 2020). What an auxiliary branch only reads is no task.
+If the models of a run have embeddings of several names (Peri et al. 2021: `emotion` and `speaker`), a factor that is a
+task of an embedding is a *target* there: role `target` in `leakage.csv`. All other factors have the role `measured` and
+are leaks. If the embeddings of a run have one name, every factor has the role `measured`, and the score of the main
+target is the utility (Li et al. 2020). The factor of an auxiliary classifier on a detached embedding is not a task.
 """
 
 from collections.abc import Mapping
@@ -24,21 +24,28 @@ def tasks(run: Run) -> dict[str, dict[str, frozenset[str]]]:
 
 
 def targets(run: Run) -> dict[str, dict[str, frozenset[str]]]:
-    """As `tasks`, and empty where the embeddings of all models have one name, for then nothing is told apart."""
-    found = tasks(run)
-    return found if len({name for embeddings in found.values() for name in embeddings}) > 1 else {}
+    """The same as `tasks`, but empty if all embeddings of the run have one name: then no factor has role `target`."""
+    by_model = tasks(run)
+    return by_model if len({name for embeddings in by_model.values() for name in embeddings}) > 1 else {}
 
 
-def is_target(told: Targets, model: str, embedding: str, factor: str) -> bool:
-    """Whether a factor (` (balanced)` or not) is a task of an embedding (after an eraser or not)."""
-    own = told.get(model, {}).get(embedding.partition("+")[0], frozenset())
+def is_target(carried: Targets, model: str, embedding: str, factor: str) -> bool:
+    """Whether a factor is a task of an embedding.
+
+    Args:
+        carried: see `targets`.
+        model: its name.
+        embedding: its name, with or without the name of an eraser (`main+leace`).
+        factor: its name, with or without ` (balanced)`.
+    """
+    own = carried.get(model, {}).get(embedding.partition("+")[0], frozenset())
     return factor.partition(" (")[0] in own
 
 
-def with_roles(table: pd.DataFrame, told: Targets, model: str) -> pd.DataFrame:
-    """Rows of `leakage.csv` of one model, with role `target` in place of `measured` where that is so."""
-    if not told or table.empty:
+def with_roles(table: pd.DataFrame, carried: Targets, model: str) -> pd.DataFrame:
+    """Rows of `leakage.csv` of one model. The role of an embedding's own tasks is changed to `target`."""
+    if not carried or table.empty:
         return table
     names = zip(table["embedding"], table["factor"], strict=True)
-    own = [is_target(told, model, str(name), str(factor)) for name, factor in names]
+    own = [is_target(carried, model, str(name), str(factor)) for name, factor in names]
     return table.assign(role=table["role"].mask(np.array(own) & (table["role"] == MEASURED), TARGET))

@@ -1,15 +1,15 @@
-"""Which clips of a training its embedding is probed on: of each factor, people that it seen and people it did not.
+"""The views of a cell: which clips are probed for each factor, for seen and for unseen speakers.
 
-- speaker, seen: the training clips. speaker, unseen: the clips of validation and test whose speakers trained nothing.
-- the main target, unseen: probes are fitted on the training clips and tested on the test clips, as the model itself
-  was; where it is a number it has no view.
+- speaker, seen: the training clips. speaker, unseen: the validation and test clips of speakers without training clips.
+- main target, unseen: probes are fitted on the training clips and tested on the test clips, as the model itself was. A
+  target that is a number has no view.
 - a factor that groups speakers (gender, age, corpus, ...), seen: across the training speakers; unseen: fitted on the
-  training clips, tested on the test clips, where these have two classes or more.
+  training clips, tested on the test clips if these have two classes or more.
 
-Where all people who are tested were seen in training (Peri et al. 2021), speaker and main target, seen, are fitted on
-the training clips and tested on the test clips, other clips of the same people.
+If all test speakers were seen in training (Peri et al. 2021), probes of speaker and main target (both "seen") are
+fitted on the training clips and tested on the test clips: other clips of the same speakers.
 
-Where an experiment leaves test clips alone, validation stands in their place.
+If a run has no test clips, the validation clips take their place.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,17 +30,17 @@ Texts = NDArray[np.str_]
 
 
 class View(NamedTuple):
-    """Clips of a cell from which a factor is read.
+    """Clips of a cell on which a factor is probed.
 
     Attributes:
         factor: its name.
-        seen: seen or unseen by the encoder.
-        rows: (n,), of the cell's embeddings.
-        labels: (n,), the factor.
+        seen: whether the speakers were "seen" or "unseen" by the encoder.
+        rows: (n,), rows of the cell's embeddings.
+        labels: (n,), the classes of the factor.
         speakers: (n,).
         others: name -> (n,), labels of other factors, for the identity floor.
-        known: `recordings`, `sentences`: (n,), where they are known of all clips.
-        division: how probes are fitted and tested.
+        known: `recordings` and `sentences`, (n,) each, if known for all clips.
+        division: which clips fit probes and which test them.
         main: whether the factor is the main target of the run.
     """
 
@@ -58,39 +58,39 @@ class View(NamedTuple):
 def views(
     clips: pd.DataFrame, target: str, *, thorough: bool, always: bool = False, own: Sequence[str] = (), seed: int = 0
 ) -> Iterator[View]:
-    """The views of a cell; what cannot be divided is none.
+    """The views of a cell. Clips that cannot be divided have no view.
 
     Args:
-        clips: of a cell, as `Run.embeddings` has them, with `split, speaker, label`.
+        clips: of a cell, as in `Run.embeddings`, with `split, speaker, label`.
         target: the name of the main target, whose classes are the column `label`.
-        thorough: of all factors, not of the speaker alone.
-        always: of the main target in any case.
-        own: the columns that the main target is read from; none of them is a factor of its own.
+        thorough: yield views of all factors, not of the speaker alone.
+        always: yield views of the main target even if not `thorough`.
+        own: the columns that the main target is derived from; none of them is a factor of its own.
         seed: of the divisions.
     """
     trained = clips["split"] == "train"
-    asked = clips["split"] == ("test" if (clips["split"] == "test").any() else "validation")
-    strangers = ~trained & ~clips["speaker"].isin(clips.loc[trained, "speaker"])
-    people = clips.loc[asked, "speaker"].nunique()
-    known = asked & (people > 1 and not (asked & strangers).any())
-    if known.any():
-        yield from _across(clips, clips["speaker"], SPEAKER, target, trained, known, seen=SEEN)
+    tested = clips["split"] == ("test" if (clips["split"] == "test").any() else "validation")
+    unseen = ~trained & ~clips["speaker"].isin(clips.loc[trained, "speaker"])
+    people = clips.loc[tested, "speaker"].nunique()
+    seen_test = tested & (people > 1 and not (tested & unseen).any())
+    if seen_test.any():
+        yield from _across(clips, clips["speaker"], SPEAKER, target, trained, seen_test, seen=SEEN)
     else:
         yield from _within(clips, clips["speaker"], SPEAKER, target, SEEN, trained, seed)
-    yield from _within(clips, clips["speaker"], SPEAKER, target, UNSEEN, strangers, seed)
-    judged = asked & strangers
+    yield from _within(clips, clips["speaker"], SPEAKER, target, UNSEEN, unseen, seed)
+    unseen_test = tested & unseen
     if (thorough or always) and not pd.api.types.is_float_dtype(clips["label"]):
-        told = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
-        for test, seen in ((judged, UNSEEN), (known, SEEN)):
-            for view in _across(clips, told, target, target, trained, test, seen=seen):
+        single = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
+        for test, seen in ((unseen_test, UNSEEN), (seen_test, SEEN)):
+            for view in _across(clips, single, target, target, trained, test, seen=seen):
                 yield view._replace(main=True)
     if not thorough:
         return
     for factor, group in groups.factors(clips.drop(columns=[*own], errors="ignore")).items():
         labels = clips["speaker"].astype(str).map(group)
         yield from _within(clips, labels, factor, target, SEEN, trained, seed)
-        if len(labels[judged].dropna().unique()) > 1:
-            yield from _across(clips, labels, factor, target, trained, judged)
+        if len(labels[unseen_test].dropna().unique()) > 1:
+            yield from _across(clips, labels, factor, target, trained, unseen_test)
 
 
 def views_of(run: Run, clips: pd.DataFrame, *, thorough: bool, always: bool, seed: int) -> Iterator[View]:
@@ -100,7 +100,7 @@ def views_of(run: Run, clips: pd.DataFrame, *, thorough: bool, always: bool, see
 
 
 def question(view: View, seed: int) -> Asked:
-    """How a view is scored."""
+    """The settings of the scores of a view."""
     return {
         **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
         **{"recordings": view.known.get("recordings"), "division": view.division, "seen": view.seen, "seed": seed},
@@ -108,7 +108,7 @@ def question(view: View, seed: int) -> Asked:
 
 
 def balanced(view: View, seed: int) -> Asked:
-    """How the main target is scored on as many test clips of each class, so that what is frequent says nothing."""
+    """The settings of the scores of a view on equally many test clips of each class, so that frequency is no clue."""
     return {**question(view, seed), "factor": f"{view.factor}{BALANCED}", "balanced": np.zeros(len(view.rows))}
 
 
@@ -124,7 +124,7 @@ def _within(
     """Fitted and tested on parts of the same clips."""
     rows = np.flatnonzero(inside & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
-    people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
+    people, classes = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
     known = {
         f"{name}s": table[name].to_numpy(str)
         for name in ("recording", "sentence")
@@ -132,7 +132,7 @@ def _within(
     }
     try:
         division = divide(
-            told,
+            classes,
             factor=factor,
             speakers=people,
             recordings=known.get("recordings"),
@@ -141,7 +141,7 @@ def _within(
         )
     except AuditError:  # such as one speaker
         return
-    yield View(factor, seen, rows, told, people, _others(table, factor, target), known, division)
+    yield View(factor, seen, rows, classes, people, _others(table, factor, target), known, division)
 
 
 def _across(
@@ -154,29 +154,29 @@ def _across(
     *,
     seen: str = UNSEEN,
 ) -> Iterator[View]:
-    """Fitted on the training clips, tested on others: of people who were not seen, or of the same people."""
+    """Fitted on the training clips, tested on other clips, either of unseen speakers or of the same speakers."""
     rows = np.flatnonzero((train | test) & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
-    fitted, asked = train.to_numpy()[rows], test.to_numpy()[rows]
-    people, told = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
-    if not asked.any() or len(np.unique(told[fitted])) < 2 or not np.isin(told[asked], told[fitted]).any():
+    fitted, tested = train.to_numpy()[rows], test.to_numpy()[rows]
+    people, classes = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
+    if not tested.any() or len(np.unique(classes[fitted])) < 2 or not np.isin(classes[tested], classes[fitted]).any():
         return
     apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"
-    words = f"fitted on training clips, tested on {table.loc[asked, 'split'].iloc[0]} clips; {apart}"
-    division = given([(fitted, asked)], len(rows), words, people if seen == UNSEEN else None)
-    yield View(factor, seen, rows, told, people, _others(table, factor, target, seen), {}, division)
+    words = f"fitted on training clips, tested on {table.loc[tested, 'split'].iloc[0]} clips; {apart}"
+    division = given([(fitted, tested)], len(rows), words, people if seen == UNSEEN else None)
+    yield View(factor, seen, rows, classes, people, _others(table, factor, target, seen), {}, division)
 
 
 def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -> dict[str, ArrayLike]:
-    """What else is known of the clips and may say something of the factor: the main target, and of it the gender.
+    """The labels of another factor that may predict this one: the main target, or gender if the factor is the target.
 
-    Of the main target of people who were seen it is the person, who tells of gender too. A person's gender says
-    something of who it is by being part of who it is: that is no floor under the speaker.
+    For the main target of seen speakers it is the speaker, which includes gender. Gender is no floor for the speaker:
+    it is a part of the identity.
     """
     other = ("gender", "gender") if factor == target else (target, "label")
     if factor == target and seen == SEEN:
         other = (SPEAKER, SPEAKER)
     name, column = other
-    told = column in table and not pd.api.types.is_float_dtype(table[column])
-    known = told and len(table[column].dropna().unique()) > 1
-    return {name: table[column].to_numpy(object)} if known else {}
+    has_classes = column in table and not pd.api.types.is_float_dtype(table[column])
+    usable = has_classes and len(table[column].dropna().unique()) > 1
+    return {name: table[column].to_numpy(object)} if usable else {}

@@ -1,1 +1,1 @@
-"""Is a split leaky: manifests read, clips held against each other, findings, the certificate."""
+"""Whether a split leaks: split manifests, comparison of clips by their sound, findings, and the certificate."""

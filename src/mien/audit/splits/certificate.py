@@ -1,7 +1,7 @@
-"""The certificate of a run's split: hashes of files and split, what was examined in it, and what was found.
+"""The certificate of a run's split: hashes of the files and the split, what was examined, and the findings.
 
-A finding of severity leak stops the run, unless the experiment accepts it: then the certificate holds a mark, a
-sentence that stands beside every figure of the run.
+A finding of severity "leak" stops the run, unless the experiment accepts it. Then the certificate holds a mark: a
+sentence that is printed beside every figure of the run.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,16 +16,16 @@ from mien.common.settings import digest
 from mien.data.protocols import PARTS, Fold
 from mien.errors import LeakError
 
-SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # what looks at sound; the last at labels of one sound
-BY_NAME = ("identical-audio", "label-conflict")  # of these, what sees by the name alone that a clip is told twice
+SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # findings that compare sound
+BY_NAME = ("identical-audio", "label-conflict")  # those of `SOUND` that also compare the names of clips
 
 
 def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]:
-    """The folds as `splits.json` has them: fold, and for each part its speakers and clips.
+    """The folds as in `splits.json`: the number of each, and the speakers and clips of each part.
 
     Args:
         clips: indexed by clip, with `speaker`.
-        folds: what the protocol made.
+        folds: of the protocol.
     """
     speaker = clips["speaker"]
     return [
@@ -54,17 +54,17 @@ def certificate(
 
     Args:
         clips: indexed by clip, with `speaker`, `label` and `sha256`.
-        folds: what the protocol made.
-        classes: the emotion classes that every part should have.
+        folds: of the protocol.
+        classes: the classes that every part should have.
         card: of the prepared corpus, or of several joined.
-        left_out: why clips are not used -> how many.
-        sounds: what came of looking at the clips' sound.
-        unheard: why some clips' sound was not looked at; empty where all was.
-        by_speaker: models whose normalisation takes the statistics of each speaker, those of test too.
+        left_out: reason -> number of clips that are not used.
+        sounds: the result of comparing the clips' sound.
+        unheard: why the sound of some clips was not examined; empty if all was.
+        by_speaker: models whose features are normalised with the statistics of each speaker, test speakers too.
         accepted: findings that do not stop the run.
 
     Raises:
-        LeakError: a leak that is not accepted, named with the ways out.
+        LeakError: a leak that is not accepted. The message names it and the ways out.
     """
     rows = table(clips, folds)
     found, lacking, partly = examine(rows, sounds.twins, classes)
@@ -88,7 +88,7 @@ def certificate(
 
 
 def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
-    """The folds as `mien.audit.splits.findings` reads them."""
+    """The folds as a table for `mien.audit.splits.findings`."""
     placed = [(str(fold.number), part, clip) for fold in folds for part in PARTS for clip in getattr(fold, part)]
     rows = pd.DataFrame(placed, columns=["fold", "split", "clip"])
     known = [name for name in ("corpus", "speaker", "sentence", "session", "recording") if name in clips]
@@ -99,7 +99,7 @@ def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
 
 
 def unread(sounds: Sounds) -> str:
-    """Why some sound could not be looked at; empty where all could."""
+    """Why some sound could not be examined; empty if all could."""
     if not sounds.problems:
         return ""
     such = "" if len(sounds.problems) == 1 else "such as "
@@ -107,14 +107,21 @@ def unread(sounds: Sounds) -> str:
 
 
 def limit(partly: dict[str, str], lacking: Mapping[str, str], names: Collection[str], what: str) -> None:
-    """Add to `partly` that findings were examined on a part only; those that are lacking stay so."""
+    """Add the reason `what` to `partly` for findings that were examined on some clips only.
+
+    Args:
+        partly: name -> reason; changed.
+        lacking: findings that were not examined at all; they are left out.
+        names: of findings.
+        what: the reason.
+    """
     for name in names:
         if name not in lacking:
             partly[name] = "; ".join([*([partly[name]] if name in partly else []), what])
 
 
 def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
-    """Raise LeakError where a leak is not accepted."""
+    """Raise LeakError if a leak is not accepted."""
     stopping = [one for one in found if one.severity == "leak" and one.finding not in accepted]
     if not stopping:
         return
@@ -131,7 +138,7 @@ def refuse(found: Sequence[Finding], accepted: Collection[str]) -> None:
 
 
 def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[str, str]) -> dict[str, Any]:
-    """What a certificate tells of findings: `examined`, `examined_in_part`, `not_examined` and `findings`."""
+    """The findings as in a certificate: `examined`, `examined_in_part`, `not_examined` and `findings`."""
     return {
         "examined": [name for name in NAMES if name not in lacking and name not in partly],
         "examined_in_part": {name: partly[name] for name in NAMES if name in partly},
@@ -144,19 +151,19 @@ def told(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mapping[s
 
 
 def mark(leak: Finding) -> str:
-    """The sentence that stands beside every figure where a leak was accepted."""
+    """The sentence that is printed beside every figure if a leak was accepted."""
     why = "seen" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
     return f"{why}: {leak.text}"
 
 
 def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:
-    """Sentences on classes that a part of a fold has not: a warning in training, a note in validation and test."""
-    said = []
+    """Sentences on classes that a part of a fold lacks: a warning in training, a note in validation and test."""
+    sentences = []
     for fold in folds:
         for part in PARTS:
             part_clips = clips.loc[list(getattr(fold, part))]
             if lacking := [name for name in classes if name not in set(part_clips["label"])]:
                 people = ", ".join(sorted(set(part_clips["speaker"])))
                 kind, who = ("warning", "") if part == "train" else ("note", f" ({people})")
-                said.append(f"{kind}: fold {fold.number}, {part}{who}: no clip of {', '.join(lacking)}")
-    return said
+                sentences.append(f"{kind}: fold {fold.number}, {part}{who}: no clip of {', '.join(lacking)}")
+    return sentences

@@ -1,7 +1,7 @@
-"""The checks of a split, each a generator of rows: what `findings` tells of, before it is put into words.
+"""The checks of a split. Each yields rows, which `findings` turns into sentences.
 
-A split is the table that `findings` describes. A row tells `fold`, `splits` (the parts), `severity` and what it is
-about.
+A split is a table, see `findings`. A row is a mapping with `fold`, `splits` (the parts), `severity`, and keys for the
+speakers, clips or other values that it is about.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,14 +12,14 @@ import pandas as pd
 
 from mien.data.protocols import PARTS
 
-TOLD_BY = ("listed", "named", "folder")  # columns: the speaker as the table, the file's name and its folder tell
+SOURCES = ("listed", "named", "folder")  # columns: the speaker by the table, by the file's name and by its folder
 
 Severity = Literal["leak", "note"]
 Row = dict[str, Any]
 
 
 class Twins(NamedTuple):
-    """Two clips of one sound: `how` is "bytes" or "samples" where it is identical, else "near"."""
+    """Two clips of one sound: `how` is "bytes" or "samples" if they are identical in these, else "near"."""
 
     first: str
     second: str
@@ -28,15 +28,15 @@ class Twins(NamedTuple):
 
 
 def keyed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose people, sessions and recordings are told apart by their corpus, where there are several."""
-    told = rows.copy()
+    """The rows, with the corpus as a prefix of speakers, sentences, sessions and recordings if there are several."""
+    keys = rows.copy()
     if several(rows):
-        prefix = told["corpus"].fillna("") + "/"
-        for column in {"speaker", "sentence", "session", "recording", *TOLD_BY} & set(told):
-            values = told[column]
+        prefix = keys["corpus"].fillna("") + "/"
+        for column in {"speaker", "sentence", "session", "recording", *SOURCES} & set(keys):
+            values = keys[column]
             bare = [not str(value).startswith(begin) for value, begin in zip(values, prefix, strict=True)]
-            told[column] = values.mask(pd.Series(bare, index=told.index) & values.notna(), prefix + values)
-    return told
+            keys[column] = values.mask(pd.Series(bare, index=keys.index) & values.notna(), prefix + values)
+    return keys
 
 
 def several(rows: pd.DataFrame) -> bool:
@@ -45,7 +45,7 @@ def several(rows: pd.DataFrame) -> bool:
 
 
 def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
-    """Fold, two parts of it, and a value of the keys that both have."""
+    """Yield a fold, two of its parts, and a value of the columns `keys` that both parts have."""
     known = rows[rows[list(keys)].notna().all(axis=1)]
     for fold, part in known.groupby("fold", sort=False):
         values = {
@@ -57,7 +57,7 @@ def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tu
 
 
 def speakers(rows: pd.DataFrame) -> Iterator[Row]:
-    """Speakers in two parts; `of` is how many the second part has, of the same `corpus` where there are several."""
+    """Speakers in two parts. `of` is the number of speakers of the second part, in the same `corpus` if several."""
     if not several(rows):
         people = rows.groupby(["fold", "split"])["speaker"].nunique()
         for fold, first, second, (speaker,) in _between(rows, "speaker"):
@@ -68,9 +68,9 @@ def speakers(rows: pd.DataFrame) -> Iterator[Row]:
 
 
 def recordings(rows: pd.DataFrame) -> Iterator[Row]:
-    """Recordings and sessions across parts; by two people in validation and test alone they are a note.
+    """Recordings and sessions in two parts: a note if different speakers share one in validation and test, else a leak.
 
-    In dialogues one of the two people of a session may validate and the other be tested: nothing of it is learned.
+    In dialogues one speaker of a session may be in validation and the other in test: no clip of it is trained on.
     """
     for column in ("recording", "session"):
         if column not in rows:
@@ -89,7 +89,7 @@ def sentences(rows: pd.DataFrame) -> Iterator[Row]:
 
 
 def shared_sentences(rows: pd.DataFrame) -> Iterator[Row]:
-    """Sentences in both train and test, of which somebody speaks one in one part only."""
+    """Sentences in both train and test that some speaker speaks in one part only."""
     people = rows.groupby(["fold", "split", "sentence"])["speaker"].agg(set)
     for fold, first, second, (sentence,) in _between(rows, "sentence"):
         if (first, second) == ("train", "test") and people[fold, first, sentence] ^ people[fold, second, sentence]:
@@ -97,7 +97,7 @@ def shared_sentences(rows: pd.DataFrame) -> Iterator[Row]:
 
 
 def missing_classes(rows: pd.DataFrame, classes: Sequence[str] | None) -> Iterator[Row]:
-    """Classes without a clip in a test part; None takes those of the fold."""
+    """Classes without a clip in a test part. If `classes` is None, they are those of the fold."""
     for fold, part in rows.groupby("fold", sort=False):
         wanted = sorted({name for name in part["emotion"].dropna() if "+" not in name}) if classes is None else classes
         tested = part["emotion"][part["split"] == "test"]
@@ -106,31 +106,31 @@ def missing_classes(rows: pd.DataFrame, classes: Sequence[str] | None) -> Iterat
                 yield _row(str(fold), ("test",), "note", emotion=name)
 
 
-def told_twice(rows: pd.DataFrame, in_part: str) -> Iterator[Row]:
-    """The same clip in a part and in one behind it (in the order of `PARTS`)."""
+def listed_twice(rows: pd.DataFrame, in_part: str) -> Iterator[Row]:
+    """The same clip in a part and in a later one (in the order of `PARTS`)."""
     for fold, first, second, (clip,) in _between(rows, "clip"):
         if first == in_part:
             yield _row(fold, (first, second), clips=[clip, clip], how="clip")
 
 
 def across(rows: pd.DataFrame, twins: Iterable[Twins]) -> Iterator[Row]:
-    """Twins in two parts of a fold; a note where they never are."""
+    """Twins in two parts of a fold; a note if they are in two parts of no fold."""
     places = _places(rows)
     for pair in twins:
-        told: Row = {"clips": [pair.first, pair.second], "how": pair.how, "similarity": round(pair.similarity, 3)}
+        about: Row = {"clips": [pair.first, pair.second], "how": pair.how, "similarity": round(pair.similarity, 3)}
         here, there = places.get(pair.first, {}), places.get(pair.second, {})
         crossed = [
-            _row(fold, tuple(sorted((one, other), key=PARTS.index)), **told)
+            _row(fold, tuple(sorted((one, other), key=PARTS.index)), **about)
             for fold in here.keys() & there.keys()
             for one in here[fold]
             for other in there[fold]
             if one != other
         ]
-        yield from sorted(crossed, key=lambda row: (row["fold"], row["splits"])) or [_row("", (), "note", **told)]
+        yield from sorted(crossed, key=lambda row: (row["fold"], row["splits"])) or [_row("", (), "note", **about)]
 
 
 def labels(rows: pd.DataFrame, twins: Iterable[Twins]) -> Iterator[Row]:
-    """One clip under two labels, or two clips of one sound; a leak where they lie across parts."""
+    """One clip with two labels, or two clips of one sound with different labels; a leak if they are in two parts."""
     known = rows[rows["emotion"].notna()]
     for clip, group in known.groupby("clip", sort=True):
         labels = sorted(set(group["emotion"]))
@@ -146,22 +146,22 @@ def labels(rows: pd.DataFrame, twins: Iterable[Twins]) -> Iterator[Row]:
 
 
 def conflicts(rows: pd.DataFrame) -> Iterator[Row]:
-    """Clips whose speaker is told to be another one elsewhere; a leak where that one is in another part.
+    """Clips with different speakers by table, name or folder; a leak if the other speaker is in another part.
 
-    Tables may call people by other names than files do. So names are translated as most clips tell, and the clips that
-    do not fit are in conflict.
+    A table may use other names for speakers than the files. So names are matched as in most clips, and the clips that
+    do not match are in conflict.
     """
     clips = rows.drop_duplicates("clip").set_index("clip")
     parts = {(fold, who): set(part["split"]) for (fold, who), part in rows.groupby(["fold", "speaker"])}
-    others: dict[str, set[str]] = {}  # clip -> who else it may be of, as `speaker` calls them
-    for one, other in combinations([column for column in TOLD_BY if column in clips], 2):
+    others: dict[str, set[str]] = {}  # clip -> the other speakers that it may be of, by their names in `speaker`
+    for one, other in combinations([column for column in SOURCES if column in clips], 2):
         known = clips[clips[[one, other, "speaker"]].notna().all(axis=1)]
         people = {column: known.groupby(column)["speaker"].agg(usual) for column in (one, other)}
         there, back = (known.groupby(a)[b].agg(usual) for a, b in ((one, other), (other, one)))
         wrong = known[(known[one].map(there) != known[other]) | (known[other].map(back) != known[one])]
         for clip, row in wrong.iterrows():
-            told = {people[column][row[column]] for column in (one, other)}
-            others.setdefault(str(clip), set()).update(told - {row["speaker"]})
+            named = {people[column][row[column]] for column in (one, other)}
+            others.setdefault(str(clip), set()).update(named - {row["speaker"]})
     for clip, who in others.items():
         crossed = [
             (str(fold), split)
@@ -169,30 +169,30 @@ def conflicts(rows: pd.DataFrame) -> Iterator[Row]:
             if any(parts.get((fold, name), set()) - {split} for name in who)
         ]
         row = clips.loc[[clip]].iloc[0]
-        told_by = {column: row[column] for column in TOLD_BY if column in row and pd.notna(row[column])}
+        by_source = {column: row[column] for column in SOURCES if column in row and pd.notna(row[column])}
         fold, split = crossed[0] if crossed else ("", "")
         severity: Severity = "leak" if crossed else "note"
-        yield _row(fold, (split,) if split else (), severity, clips=[clip], speaker=row["speaker"], **told_by)
+        yield _row(fold, (split,) if split else (), severity, clips=[clip], speaker=row["speaker"], **by_source)
 
 
-def usual(told: "pd.Series[str]") -> str:
-    """What most tell."""
-    return str(told.mode().iloc[0])
+def usual(names: "pd.Series[str]") -> str:
+    """The most frequent name."""
+    return str(names.mode().iloc[0])
 
 
 def statistics(models: Iterable[str]) -> Iterator[Row]:
-    """Models that are given statistics of validation and test clips."""
+    """Models whose features are normalised with statistics of validation and test clips."""
     for model in models:
         yield _row("", ("validation", "test"), model=model)
 
 
 def _places(rows: pd.DataFrame) -> dict[str, dict[str, list[str]]]:
-    """Clip -> fold -> the parts that it is in."""
+    """Clip -> fold -> the parts that the clip is in."""
     places: dict[str, dict[str, list[str]]] = {}
     for clip, fold, split in rows[["clip", "fold", "split"]].drop_duplicates().itertuples(index=False):
         places.setdefault(clip, {}).setdefault(str(fold), []).append(split)
     return places
 
 
-def _row(fold: str, splits: Sequence[str], severity: Severity = "leak", **told: Any) -> Row:
-    return {"fold": fold, "splits": list(splits), "severity": severity, **told}
+def _row(fold: str, splits: Sequence[str], severity: Severity = "leak", **about: Any) -> Row:
+    return {"fold": fold, "splits": list(splits), "severity": severity, **about}

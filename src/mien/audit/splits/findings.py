@@ -1,10 +1,10 @@
-"""What is wrong with a split: findings of fixed names, each with a severity, a sentence and all its rows.
+"""Findings in a split. Each has a fixed name, a severity, a sentence and rows.
 
-A split is a table, one row for each time that a clip is in a part of a fold: `fold`, `split` (train, validation, test),
-`clip`, `speaker`, and where they are told `corpus`, `emotion`, `sentence`, `session`, `recording`, and the speaker as
-table (`listed`), name of the file (`named`) and `folder` tell. What is missing is compared with nothing.
-A **leak** lies across two parts of one fold; a **note** does not matter for a score on people who were not heard.
-Nothing here opens a file.
+A split is a table with one row for each clip in a part of a fold: `fold`, `split` (train, validation, test), `clip`,
+`speaker`, and if known `corpus`, `emotion`, `sentence`, `session`, `recording`, and the speaker according to the table
+(`listed`), the name of the file (`named`) and the `folder`. Missing values are not compared.
+A **leak** lies across two parts of one fold. A **note** does not affect a score on unseen speakers.
+This module opens no files.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,12 +17,12 @@ from mien.audit.splits.checks import Row, Severity, Twins
 from mien.data.protocols import LEAKS
 
 NOTES = {
-    "missing-class": "a class of which a test part has no clip",
+    "missing-class": "a class without a clip in a test part",
     "shared-sentence": "a sentence in both train and test, by different speakers",
 }
 NAMES = (*LEAKS, *NOTES)
 
-SHOWN = 5  # things named in a sentence
+SHOWN = 5  # the most values that a sentence lists
 
 
 class Finding(NamedTuple):
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
     Attributes:
         finding: its name, one of `NAMES`.
         severity: "leak" or "note".
-        rows: everything that was found, for a program: `fold`, `splits` and what it is about.
+        rows: all its rows: `fold`, `splits`, and the speakers, clips or other values.
         text: one sentence.
     """
 
@@ -44,60 +44,63 @@ class Finding(NamedTuple):
 def examine(
     rows: pd.DataFrame, twins: Sequence[Twins] | None, classes: Sequence[str] | None = None
 ) -> tuple[list[Finding], dict[str, str], dict[str, str]]:
-    """All findings but test-statistics; what could not be examined: name -> why; what was in part: name -> what was.
+    """Examine a split for all findings but test-statistics.
 
     Args:
         rows: the split, see the module.
-        twins: pairs of clips of one sound, None where sound was not looked at.
-        classes: those that a test part should have; all that are told where it is None.
+        twins: pairs of clips of one sound; None if sound was not examined.
+        classes: the classes that a test part should have; None takes all classes of the fold.
+
+    Returns:
+        The findings; name -> why it could not be examined; name -> on which clips it was examined, if not on all.
     """
-    told = checks.keyed(rows)
-    lacking = _lacking(told)
-    partly = _partly(told, lacking)
+    keyed = checks.keyed(rows)
+    lacking = _lacking(keyed)
+    partly = _partly(keyed, lacking)
     pairs = twins or ()
     identical, near = ([pair for pair in pairs if (pair.how == "near") == alike] for alike in (False, True))
     checked: dict[str, Callable[[], Iterable[Row]]] = {
-        "shared-speaker": lambda: checks.speakers(told),
-        "shared-recording": lambda: checks.recordings(told),
-        "same-sentence": lambda: checks.sentences(told),
-        "identical-audio": lambda: (*checks.told_twice(told, "train"), *checks.across(told, identical)),
-        "near-duplicate": lambda: checks.across(told, near),
-        "speaker-conflict": lambda: checks.conflicts(told),
-        "validation-overlap": lambda: checks.told_twice(told, "validation"),
-        "label-conflict": lambda: checks.labels(told, pairs),
-        "missing-class": lambda: checks.missing_classes(told, classes),
-        "shared-sentence": lambda: checks.shared_sentences(told),
+        "shared-speaker": lambda: checks.speakers(keyed),
+        "shared-recording": lambda: checks.recordings(keyed),
+        "same-sentence": lambda: checks.sentences(keyed),
+        "identical-audio": lambda: (*checks.listed_twice(keyed, "train"), *checks.across(keyed, identical)),
+        "near-duplicate": lambda: checks.across(keyed, near),
+        "speaker-conflict": lambda: checks.conflicts(keyed),
+        "validation-overlap": lambda: checks.listed_twice(keyed, "validation"),
+        "label-conflict": lambda: checks.labels(keyed, pairs),
+        "missing-class": lambda: checks.missing_classes(keyed, classes),
+        "shared-sentence": lambda: checks.shared_sentences(keyed),
     }
     found = [one for name, check in checked.items() if name not in lacking for one in grouped(name, check())]
     return sorted(found, key=lambda one: (one.severity, NAMES.index(one.finding))), lacking, partly
 
 
-def _lacking(told: pd.DataFrame) -> dict[str, str]:
-    """What cannot be examined in a split -> why."""
-    known = {column for column in told if told[column].notna().any()}
-    parts = set(told["split"])
+def _lacking(split: pd.DataFrame) -> dict[str, str]:
+    """Findings that cannot be examined in a split -> why."""
+    known = {column for column in split if split[column].notna().any()}
+    parts = set(split["split"])
     needs = {
-        "shared-speaker": ("speaker" in known, "no speakers are told"),
-        "shared-recording": (bool({"recording", "session"} & known), "no recordings or sessions are told"),
-        "same-sentence": ({"speaker", "sentence"} <= known, "no sentences are told, or no speakers"),
-        "speaker-conflict": (_told_apart(told), "speakers are told in one place only"),
-        "validation-overlap": ("validation" in parts, "the split has no validation"),
-        "label-conflict": ("emotion" in known, "no emotions are told"),
-        "missing-class": ("emotion" in known and "test" in parts, "no emotions are told, or no test"),
-        "shared-sentence": ({"speaker", "sentence"} <= known, "no sentences are told, or no speakers"),
+        "shared-speaker": ("speaker" in known, "speakers are not known"),
+        "shared-recording": (bool({"recording", "session"} & known), "recordings and sessions are not known"),
+        "same-sentence": ({"speaker", "sentence"} <= known, "sentences or speakers are not known"),
+        "speaker-conflict": (_several_sources(split), "speakers are known from one source only"),
+        "validation-overlap": ("validation" in parts, "the split has no validation part"),
+        "label-conflict": ("emotion" in known, "emotions are not known"),
+        "missing-class": ("emotion" in known and "test" in parts, "emotions are not known, or there is no test part"),
+        "shared-sentence": ({"speaker", "sentence"} <= known, "sentences or speakers are not known"),
     }
     return {name: why for name, (there, why) in needs.items() if not there}
 
 
-def _told_apart(told: pd.DataFrame) -> bool:
-    """Whether two of table, name and folder tell the speaker of some clip."""
-    sources = [column for column in checks.TOLD_BY if column in told]
-    return bool((told[sources].notna().sum(axis=1) >= 2).any())
+def _several_sources(split: pd.DataFrame) -> bool:
+    """Whether the speaker of some clip is known from two of table, name and folder."""
+    sources = [column for column in checks.SOURCES if column in split]
+    return bool((split[sources].notna().sum(axis=1) >= 2).any())
 
 
-def _partly(told: pd.DataFrame, lacking: Mapping[str, str]) -> dict[str, str]:
-    """What is examined on some clips only -> on which, where a column that it needs is not told of all."""
-    clips = told.drop_duplicates("clip")
+def _partly(split: pd.DataFrame, lacking: Mapping[str, str]) -> dict[str, str]:
+    """Findings that are examined on some clips only, because a column lacks values -> on which clips."""
+    clips = split.drop_duplicates("clip")
     places = [column for column in ("recording", "session") if column in clips]
     needs = {
         "shared-speaker": (["speaker"], "speakers"),
@@ -114,12 +117,12 @@ def _partly(told: pd.DataFrame, lacking: Mapping[str, str]) -> dict[str, str]:
         there = clips[columns].notna()
         count = int((there.any(axis=1) if columns == places else there.all(axis=1)).sum())
         if count < len(clips):
-            partly[name] = f"{count:,} of {counted(len(clips), 'clip')} whose {what} are told"
+            partly[name] = f"{count:,} of {counted(len(clips), 'clip')} whose {what} are known"
     return partly
 
 
 def grouped(name: str, rows: Iterable[Row]) -> list[Finding]:
-    """One finding a severity."""
+    """The rows of a check as findings, one per severity."""
     kinds: dict[Severity, list[Row]] = {}
     for row in rows:
         kinds.setdefault(row.pop("severity"), []).append(row)
@@ -132,7 +135,7 @@ def counted(count: int, thing: str, things: str | None = None) -> str:
 
 
 def sentence(name: str, rows: Sequence[Row]) -> str:
-    """What the rows of a finding say, at most `SHOWN` of them by name."""
+    """The sentence of a finding. It lists at most `SHOWN` values."""
     if name == "shared-speaker":
         corpora = dict.fromkeys(row.get("corpus", "") for row in rows)
         return "; ".join(
@@ -152,23 +155,23 @@ _SUBJECTS = {
     "same-sentence": ("sentence of one speaker", "sentences of one speaker each"),
     "identical-audio": ("pair of identical clips", "pairs of identical clips"),
     "near-duplicate": ("pair of clips of one recording", "pairs of clips of one recording"),
-    "speaker-conflict": ("clip with two speakers told", "clips with two speakers told"),
+    "speaker-conflict": ("clip with two different speakers", "clips with two different speakers"),
     "validation-overlap": ("clip", "clips"),
-    "label-conflict": ("clip or pair of clips under two labels", "clips or pairs of clips under two labels"),
+    "label-conflict": ("clip or pair of clips with two labels", "clips or pairs of clips with two labels"),
     "shared-sentence": ("sentence of different speakers", "sentences of different speakers"),
     "test-statistics": ("model", "models"),
 }
 
 
 def _shared(corpus: str, rows: Sequence[Row]) -> str:
-    """How many speakers of one corpus, or of the only one, are shared, in the fold and parts that share most."""
+    """The shared speakers of one corpus in words, in the fold and parts that share most."""
     worst = _worst(rows)
     first, second = worst[0]["splits"]
     prefix = f"{corpus}/" if corpus else ""
     who = _some(row["speaker"].removeprefix(prefix) for row in worst)
     verb = "is" if len(worst) == 1 else "are"
-    told = f"{len(worst)} of {counted(worst[0]['of'], 'speaker')} of {second} {verb} in {first}: {who}{_where(rows)}"
-    return f"{corpus}: {told}" if corpus else told
+    text = f"{len(worst)} of {counted(worst[0]['of'], 'speaker')} of {second} {verb} in {first}: {who}{_where(rows)}"
+    return f"{corpus}: {text}" if corpus else text
 
 
 def _worst(rows: Sequence[Row]) -> list[Row]:
@@ -180,7 +183,7 @@ def _worst(rows: Sequence[Row]) -> list[Row]:
 
 
 def _thing(row: Row) -> str:
-    """What a row is about, short."""
+    """The values of a row in a few words."""
     if "clips" in row:
         pair = " = ".join(dict.fromkeys(row["clips"]))
         return f"{pair} ({' / '.join(row['emotions'])})" if "emotions" in row else pair
@@ -191,7 +194,7 @@ def _thing(row: Row) -> str:
 
 
 def _where(rows: Sequence[Row]) -> str:
-    """The folds, in brackets; empty where there is none."""
+    """The folds in brackets, or an empty string if there is none."""
     folds = list(dict.fromkeys(row["fold"] for row in rows if row["fold"]))
     if not folds:
         return ""

@@ -1,14 +1,15 @@
-"""Fingerprints of sound: which clips are one recording, whatever was done to its bytes.
+"""Fingerprints of sound: which clips are the same recording, also after a codec or another change of the file.
 
-A fingerprint is how the energies of 24 mel bands between 300 and 3,400 Hz (what a telephone passes) change over time
-and over neighbouring bands, as in Haitsma & Kalker 2002 ("A highly robust audio fingerprinting system", section 4.2);
-but the changes themselves are kept, up to 4.3 dB, not their signs, so that silence, whose signs are chance, counts for
-nothing, and a single onset for little. What lies 45 dB below a clip's loudest band is raised to that. Frames are 128 ms
-long and 16 ms apart; those that reach beyond the clip are left out.
+A fingerprint holds the changes of the energies of 24 mel bands between 300 and 3,400 Hz (the band of a telephone) over
+time and over neighbouring bands, as in Haitsma & Kalker 2002 ("A highly robust audio fingerprinting system", section
+4.2). But it holds the changes themselves, limited to 4.3 dB, and not their signs. So silence, where signs are random,
+has no effect, and a single onset has little. Energies more than 45 dB below a clip's loudest band are raised to that
+level. Frames are 128 ms long and 16 ms apart; those that reach beyond the clip are left out.
 
 The **similarity** of two clips is the correlation of their changes at the best alignment within +-.3 s of their centres
-of energy, 1 for the same sound. It is not moved by level, and hardly by a codec, a lower sampling rate, an encoder's
-delay or cut ends. `benchmarks/bench_duplicates.py` measures the two distributions that `SAME` lies between.
+of energy: 1 for the same sound. Level does not change it; a codec, a lower sampling rate, an encoder's delay or trimmed
+ends hardly do. `benchmarks/bench_duplicates.py` measures the similarities of equal and of different recordings; `SAME`
+lies between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,28 +24,28 @@ from mien.features import logmel
 FEATURE = "logmel"
 CONFIG = logmel.Config(mels=24, low=300.0, high=3400.0, window=0.128, shift=0.016, preemphasis=0.0, taper="hann")
 
-SAME = 0.75  # similarity from which on two clips are one recording
-SHORTEST = 27  # frames: less than .43 s of sound could be any word
-_EDGE = 4  # frames at either end, half a window, that see the clip's mirror image beyond it
-_MOST = 1.0  # natural logarithm of power, 4.3 dB: a greater change counts as this
+SAME = 0.75  # the least similarity of two clips of one recording
+SHORTEST = 27  # frames: less than .43 s of sound is not distinctive
+_EDGE = 4  # frames at either end, half a window: their window reaches beyond the clip, into its mirror image
+_MOST = 1.0  # natural logarithm of power, 4.3 dB: greater changes are clipped
 _DEPTH = 4.5 * float(np.log(10))  # natural logarithms of power: 45 dB
 _LAGS = 19  # frames: .3 s
-_COARSE = 4  # frames (64 ms) of one step of the first look, which has half the bands
-_STEPS = 32  # of the first look, 2 s around the centre
+_COARSE = 4  # frames (64 ms) in one step of the coarse comparison, which has half the bands
+_STEPS = 32  # steps of the coarse comparison, 2 s around the centre
 _SHIFTS = 5  # steps to either side, .3 s
-_LIKELY = 0.5  # similarity at the first look from which on a pair is looked at closely
+_LIKELY = 0.5  # the least coarse similarity of pairs that are compared in full
 _BLOCK = 1024  # clips at a time
 
 Values = NDArray[np.float32]
 
 
 class Fingerprint(NamedTuple):
-    """What is compared of a clip.
+    """The fingerprint of a clip.
 
     Attributes:
         changes: (frames, 23) float32, of norm 1.
         centre: centre of the energy in frames.
-        coarse: (_STEPS, 11) float32, of norm 1: the same at a quarter of the time, half the bands, about the centre.
+        coarse: (_STEPS, 11) float32, of norm 1: the changes around the centre at a quarter of the rate, half the bands.
     """
 
     changes: Values
@@ -53,7 +54,7 @@ class Fingerprint(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """Two clips that sound the same, in sorted order, and their similarity."""
+    """Two clips of one recording, in sorted order, and their similarity."""
 
     first: str
     second: str
@@ -61,7 +62,7 @@ class Pair(NamedTuple):
 
 
 def fingerprint(energies: Values) -> Fingerprint | None:
-    """The fingerprint of a clip, or None where it is shorter than `SHORTEST` or nothing changes in it.
+    """The fingerprint of a clip; None if it is shorter than `SHORTEST` or its sound does not change.
 
     Args:
         energies: (T, 24) natural logarithms of power, the feature `FEATURE` under `CONFIG`.
@@ -88,7 +89,9 @@ def similarity(one: Fingerprint, other: Fingerprint) -> float:
 
 
 def duplicates(fingerprints: Mapping[str, Fingerprint]) -> list[Pair]:
-    """All pairs of clips that are one recording: a first look by matrix products, then `similarity` of those likely.
+    """All pairs of clips that are one recording.
+
+    All pairs are compared coarsely by matrix products, and the likely ones by `similarity`.
 
     Args:
         fingerprints: clip -> its fingerprint.
@@ -104,7 +107,7 @@ def duplicates(fingerprints: Mapping[str, Fingerprint]) -> list[Pair]:
 
 
 def _likely(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
-    """Pairs that may be alike, each once."""
+    """The likely pairs by the coarse comparison, each once."""
     if not prints:
         return
     coarse = np.stack([one.coarse for one in prints])
@@ -134,7 +137,7 @@ def _changes(energies: Values, step: int) -> Values:
 
 
 def _around(energies: Values, centre: int) -> Values:
-    """The coarse changes about the centre; beyond the clip nothing changes."""
+    """The coarse changes around the centre; beyond the ends of the clip there is no change."""
     frames = (_STEPS + 1) * _COARSE
     before = frames // 2
     places = np.clip(np.arange(centre - before, centre - before + frames), 0, len(energies) - 1)

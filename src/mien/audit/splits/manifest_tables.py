@@ -1,6 +1,6 @@
-"""One file of a split manifest as a table: CSV, tab or semicolon, lines of JSON, HiCMAE's lists, our `splits.json`.
+"""One file of a split manifest as a table: CSV (comma, tab or semicolon), JSON lines, HiCMAE's lists, `splits.json`.
 
-Every value is text; what nobody tells is missing.
+Every value is text; unknown values are missing.
 """
 
 import json
@@ -24,7 +24,7 @@ SPLITS = {
     **dict.fromkeys(("validation", "validate", "valid", "val", "development", "devel", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
 }
-_SPELT = {  # column -> how others call it, the likeliest first
+_SPELT = {  # column -> its names in other tables, the most likely first
     "clip": ("clip", "key", "id", "utt_id", "utterance", "utterance_id", "name"),
     "file": (
         "file",
@@ -52,14 +52,14 @@ _SPELT = {  # column -> how others call it, the likeliest first
 _SEPARATORS = (",", "\t", ";")
 
 
-def table(path: Path, fold: str, part: str | None, said: list[str]) -> pd.DataFrame:
-    """The rows of one file, columns as `manifests.COLUMNS` call them.
+def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataFrame:
+    """The rows of one file, with columns named as in `manifests.COLUMNS`.
 
     Args:
         path: the file.
-        fold: that its place tells; a column of folds is put behind it.
-        part: that its name tells, for a file without a column of splits.
-        said: sentences are added on what was passed over.
+        fold: given by the file's name and folder; the values of a column of folds are appended to it.
+        part: given by the file's name, for a file without a column of splits.
+        notes: a list of sentences; those on rows that are passed over are added.
 
     Raises:
         CorpusError: it is no such table, is empty, or a cell cannot be read.
@@ -72,9 +72,9 @@ def table(path: Path, fold: str, part: str | None, said: list[str]) -> pd.DataFr
     if "file" not in known and "clip" not in known:
         raise CorpusError(f"{path}: no column 'file' or 'clip'; it has: {columns}")
     if "split" not in known and part is None:
-        raise CorpusError(f"{path}: no column 'split', and its name tells none; it has: {columns}")
+        raise CorpusError(f"{path}: no column 'split', and no part such as train in its name; it has: {columns}")
     if known.empty:
-        raise CorpusError(f"{path}: has a header and no row; a split manifest has a row for each clip")
+        raise CorpusError(f"{path}: has a header but no row; a split manifest has a row for each clip")
     known = known.astype("str").replace("nan", None)
     known["split"] = _splits(path, known["split"]) if "split" in known else part
     for column in ("start", "end"):
@@ -82,13 +82,13 @@ def table(path: Path, fold: str, part: str | None, said: list[str]) -> pd.DataFr
     if "clip" not in known:
         known["clip"] = known["file"].map(_clip, na_action="ignore")
     if (lacking := known["clip"].isna()).any():
-        said.append(f"{path}: {counted(int(lacking.sum()), 'row')} without the name of a clip, passed over")
+        notes.append(f"{path}: {counted(int(lacking.sum()), 'row')} without the name of a clip, passed over")
     own = known["fold"].fillna("") if "fold" in known else ""
     return known[~lacking].assign(fold=fold + own if fold == "" else fold if isinstance(own, str) else fold + "/" + own)
 
 
 def has_split(path: Path) -> bool:
-    """Whether a file is a table with a column of splits; what cannot be read is none."""
+    """Whether a file is a table with a column of splits; False if it cannot be read."""
     if path.suffix.lower() == ".json":
         return path.name == "splits.json"
     try:
@@ -104,7 +104,7 @@ def has_split(path: Path) -> bool:
 
 
 def _whole(path: Path) -> tuple[pd.DataFrame, str]:
-    """All columns of a file, and what may be wrong with them where they are not those that are looked for."""
+    """All columns of a file, and a hint for the error message if they are not the expected ones."""
     if path.suffix.lower() == ".jsonl":
         return pd.DataFrame(_objects(path), dtype=object), ""
     first = _first(lines := _lines(path))
@@ -120,13 +120,13 @@ def _first(lines: Sequence[str]) -> str:
 
 
 def _separator(header: str) -> str | None:
-    """What most likely separates the columns of a table; None where nothing does."""
+    """The most likely separator of the columns of a table; None if there is none."""
     best = max(_SEPARATORS, key=header.count)
     return best if best in header else None
 
 
 def _is_list(line: str) -> bool:
-    """Whether a line is one of HiCMAE's: a path first, a label last."""
+    """Whether a line is of a HiCMAE list: three words, a path first and a label last."""
     cells = line.split()
     if len(cells) != 3 or not re.search(r"[/\\]", cells[0]):
         return False
@@ -134,7 +134,7 @@ def _is_list(line: str) -> bool:
 
 
 def _refuse_words(path: Path, column: str, known: pd.DataFrame) -> None:
-    """Raise CorpusError where a cell is no number of seconds."""
+    """Raise CorpusError if a cell is no number of seconds."""
     for row, cell in known[column].dropna().items() if column in known else ():
         try:
             good = float(cell) >= 0 and math.isfinite(float(cell))
@@ -155,12 +155,12 @@ def _ours(path: Path) -> pd.DataFrame:
     placed = pd.DataFrame(rows, columns=["fold", "split", "clip"], dtype="str")
     beside = path.with_name("clips.csv")
     if not beside.is_file():
-        alone = {key: told[0] for key, told in speakers.items() if len(told) == 1}
-        told = [alone.get(key) for key in zip(placed["fold"], placed["split"], strict=True)]
-        return placed.assign(speaker=pd.Series(told, index=placed.index, dtype="str"))
+        alone = {key: names[0] for key, names in speakers.items() if len(names) == 1}
+        known = [alone.get(key) for key in zip(placed["fold"], placed["split"], strict=True)]
+        return placed.assign(speaker=pd.Series(known, index=placed.index, dtype="str"))
     clips = read_table(beside).drop(columns=["fold", "split"], errors="ignore")
     if "clip" not in clips or clips["clip"].duplicated().any():
-        raise CorpusError(f"{beside}: has no column 'clip' with a name for each; it is to lie beside splits.json")
+        raise CorpusError(f"{beside}: has no column 'clip' with a different name in each row; give the run's clips.csv")
     return placed.merge(clips, on="clip", how="left", validate="many_to_one")
 
 
@@ -168,12 +168,12 @@ def _list(path: Path, lines: list[str]) -> pd.DataFrame:
     """HiCMAE's `frames-folder wav label`, without a header."""
     rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
     if wrong := [number for number, cells in rows if len(cells) != 3]:
-        raise CorpusError(f"{path}: line {wrong[0]} is not 'frames-folder wav label', three words with a space between")
+        raise CorpusError(f"{path}: line {wrong[0]} is not 'frames-folder wav label', three words separated by spaces")
     return pd.DataFrame([(cells[1], cells[2]) for _, cells in rows], columns=["file", "emotion"], dtype="str")
 
 
 def _objects(path: Path) -> list[dict[str, Any]]:
-    """One JSON object a line."""
+    """The JSON object of each line."""
     found = []
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip():
@@ -189,16 +189,16 @@ def _objects(path: Path) -> list[dict[str, Any]]:
 
 
 def _renamed(whole: pd.DataFrame) -> pd.DataFrame:
-    """The columns that are known, under our names."""
+    """The known columns, renamed as in `manifests.COLUMNS`."""
     there = {str(column).strip().lower(): column for column in reversed(whole.columns)}
     known = {name: next((there[one] for one in spelt if one in there), None) for name, spelt in _SPELT.items()}
     return pd.DataFrame({name: whole[column] for name, column in known.items() if column is not None})
 
 
-def _splits(path: Path, told: "pd.Series[str]") -> "pd.Series[str]":
+def _splits(path: Path, cells: "pd.Series[str]") -> "pd.Series[str]":
     """The words of the column `split` as train, validation and test."""
-    words = told.str.strip().str.lower()
-    if len(strange := told[words.notna() & ~words.isin(list(SPLITS))]):
+    words = cells.str.strip().str.lower()
+    if len(strange := cells[words.notna() & ~words.isin(list(SPLITS))]):
         near = get_close_matches(str(strange.iloc[0]).lower(), SPLITS, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise CorpusError(

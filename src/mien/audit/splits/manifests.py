@@ -1,13 +1,13 @@
-"""Split manifests of anybody, read into one table: a row for each time that a clip is put into a part of a fold.
+"""Split manifests of several formats, read into one table: one row for each clip in a part of a fold.
 
-- our `splits.json`, with the `clips.csv` beside it; a folder that holds it;
-- a table (commas, tabs or semicolons) with a column `split`, and perhaps `fold`;
-- files of one part each, which their names tell (`train.csv`, `emodb_test_fold_1.jsonl`): EmoBox's lines of JSON
-  (`key`, `dataset`, `wav`, `emo`), tables with a header, HiCMAE's lists (`frames-folder wav label`, no header). The
-  fold is told by name (`fold_1`, `split01`, `cv3`) and folder; a single file is read with those beside it that are
-  named so but for the part.
+- `splits.json` of a run, with the `clips.csv` beside it, or a folder that holds it;
+- a table (comma, tab or semicolon) with a column `split`, and optionally `fold`;
+- files of one part each, which is in the name (`train.csv`, `emodb_test_fold_1.jsonl`): EmoBox's JSON lines (`key`,
+  `dataset`, `wav`, `emo`), tables with a header, HiCMAE's lists (`frames-folder wav label`, no header). The fold is
+  given by name (`fold_1`, `split01`, `cv3`) and folder. With a single file, those beside it are read whose names differ
+  in the part alone.
 
-Every value is text; what nobody tells is missing. Columns: `COLUMNS`.
+Every value is text; unknown values are missing. The columns are `COLUMNS`.
 """
 
 import re
@@ -30,13 +30,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Manifest:
-    """A split as it was published.
+    """A published split.
 
     Attributes:
-        rows: `COLUMNS`; `speaker` is told by the table, else by the file's name, else by a folder; `listed`, `named`
-            and `folder` are what each of the three says itself.
+        rows: `COLUMNS`. `speaker` is that of the table, else that of the file's name, else that of the folder; the
+            columns `listed`, `named` and `folder` hold the three.
         files: the files that it was read from.
-        said: sentences on what was passed over or could not be told.
+        said: sentences on rows and files that were passed over or could not be read.
     """
 
     rows: pd.DataFrame
@@ -49,59 +49,59 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
 
     Args:
         manifest: a file, or a folder of files.
-        reader: the corpus whose rule for file names tells what the table does not; recognised where it is None.
+        reader: the corpus whose rule for file names gives what the table lacks. If None, it is recognised by the names.
 
     Raises:
-        ConfigError: no corpus of that name has a rule.
-        CorpusError: it is missing, no manifest, damaged, has other words in its column `split`, has only one part, or
-            `reader` reads fewer than half of its names.
+        ConfigError: no corpus of that name has a rule for file names.
+        CorpusError: the manifest is missing, damaged or not a manifest, has unknown words in its column `split`, has
+            only one part, or fewer than half of its names fit the rule of `reader`.
     """
     rule = None if reader is None else names.rule(reader)
     if not manifest.exists():
         raise CorpusError(f"{manifest}: no such split manifest, neither a file nor a folder")
-    said: list[str] = []
+    notes: list[str] = []
     tables, files = [], []
-    for path, fold, part in places(manifest, said):
-        tables.append(manifest_tables.table(path, fold, part, said))
+    for path, fold, part in places(manifest, notes):
+        tables.append(manifest_tables.table(path, fold, part, notes))
         files.append(path)
     rows = pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS)).astype("str")
     if unused := int(rows["split"].isna().sum()):
-        said.append(f"{counted(unused, 'row')} without a split, not examined")
+        notes.append(f"{counted(unused, 'row')} without a split, not examined")
         rows = rows[rows["split"].notna()].reset_index(drop=True)
     if len(found := sorted(set(rows["split"]))) < 2:
         raise CorpusError(
-            f"{manifest}: holds {found[0] if found else 'no clip of any split'} only; a split has two parts at least, "
-            "such as train and test, in files that are named alike but for the part"
+            f"{manifest}: holds {f'clips of {found[0]} only' if found else 'no clip of any split'}; a split has at "
+            "least two parts, such as train and test, in one file or in files whose names differ in the part alone"
         )
     if reader is not None:
         _refuse_foreign(manifest, rows, reader)
-    rows = _told_by_names(rows, rule, said)
+    rows = _with_names(rows, rule, notes)
     again = rows.duplicated(["fold", "split", "clip", "start", "end", "emotion"])
     if again.any():
         first = rows["clip"][again].iloc[0]
-        said.append(f"{counted(int(again.sum()), 'row')} told twice, such as {first}; each counts once")
-    return Manifest(rows[~again].reset_index(drop=True), tuple(files), tuple(said))
+        notes.append(f"{counted(int(again.sum()), 'row')} listed twice, such as {first}; each counts once")
+    return Manifest(rows[~again].reset_index(drop=True), tuple(files), tuple(notes))
 
 
 def _refuse_foreign(manifest: Path, rows: pd.DataFrame, reader: str) -> None:
-    """Raise CorpusError where the rule of a corpus reads fewer than half of the names."""
+    """Raise CorpusError if fewer than half of the names fit the rule of a corpus."""
     pairs = pd.DataFrame({"path": _paths(rows), "corpus": rows["corpus"].fillna("")}).drop_duplicates()
     stems = [_stem(path, corpus) for path, corpus in pairs.itertuples(index=False)]
-    read = sum(names.rule(reader).told(stem) is not None for stem in stems)
+    read = sum(names.rule(reader).parse(stem) is not None for stem in stems)
     if 2 * read >= len(stems):
         return
     better = names.recognise(stems)
-    way = f"they are those of {better}: give --reader {better}, or leave it out" if better else "leave --reader out"
+    way = f"they fit {better}: give --reader {better}, or leave it out" if better else "leave --reader out"
     raise CorpusError(
-        f"{manifest}: {read:,} of {counted(len(stems), 'name')} can be read as those of {reader}, unlike {stems[0]}; "
+        f"{manifest}: only {read:,} of {counted(len(stems), 'file name')} fit the corpus {reader}, unlike {stems[0]}; "
         f"{way}"
     )
 
 
-def _told_by_names(rows: pd.DataFrame, rule: names.Rule | None, said: list[str]) -> pd.DataFrame:
-    """The rows with what file names tell: `named`, `folder`, and speaker, sentence, recording where they lack."""
+def _with_names(rows: pd.DataFrame, rule: names.Rule | None, notes: list[str]) -> pd.DataFrame:
+    """The rows with values from file names: `named`, `folder`, and speaker, sentence and others if they are missing."""
     paths = _paths(rows)
-    told: dict[tuple[str, str], dict[str, str]] = {}
+    parsed: dict[tuple[str, str], dict[str, str]] = {}
     pairs = pd.DataFrame({"path": paths, "corpus": rows["corpus"].fillna("")}).drop_duplicates()
     for corpus in sorted(set(pairs["corpus"])):
         stems = {path: _stem(path, corpus) for path in pairs["path"][pairs["corpus"] == corpus]}
@@ -109,15 +109,15 @@ def _told_by_names(rows: pd.DataFrame, rule: names.Rule | None, said: list[str])
         using = rule or (names.RULES[found] if found else None)
         if using is None:
             continue
-        read = {path: using.told(stem) for path, stem in stems.items()}
+        read = {path: using.parse(stem) for path, stem in stems.items()}
         if strange := [path for path, parts in read.items() if parts is None]:
-            of = f"of {counted(len(read), 'name')} {'is not one' if len(strange) == 1 else 'are not those'}"
-            said.append(f"{len(strange):,} {of} of the corpus{f' {corpus}' if corpus else ''}, such as {strange[0]}")
+            state = f"of {counted(len(read), 'file name')} {'does' if len(strange) == 1 else 'do'} not fit the corpus"
+            notes.append(f"{len(strange):,} {state}{f' {corpus}' if corpus else ''}, such as {strange[0]}")
         for path, parts in read.items():
             by_folder = using.folder_speaker(path)
-            told[path, corpus] = (parts or {}) | ({"folder": by_folder} if by_folder else {})
+            parsed[path, corpus] = (parts or {}) | ({"folder": by_folder} if by_folder else {})
     keys = list(zip(paths, rows["corpus"].fillna(""), strict=True))
-    added = pd.DataFrame([told.get(key, {}) for key in keys], index=rows.index, dtype="str")
+    added = pd.DataFrame([parsed.get(key, {}) for key in keys], index=rows.index, dtype="str")
     columns = ["speaker", "sentence", "emotion", "session", "recording", "folder"]
     added = added.reindex(columns=columns).astype("str")
     result = rows.assign(listed=rows["speaker"], named=added["speaker"], folder=added["folder"])
@@ -129,7 +129,7 @@ def _told_by_names(rows: pd.DataFrame, rule: names.Rule | None, said: list[str])
 
 
 def _called(rows: pd.DataFrame) -> "pd.Series[str]":
-    """What the table mostly calls the speaker whom a name tells, so that who is told here and there is not two."""
+    """The table's most frequent name for the speaker of each file name, so that one speaker has one name."""
     keys = rows["corpus"].fillna("") + "\n" + rows["named"]
     known = rows[keys.notna() & rows["listed"].notna()]
     return keys.map(known.groupby(keys[known.index])["listed"].agg(checks.usual)).astype("str")
@@ -140,7 +140,7 @@ def _paths(rows: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _stem(path: str, corpus: str) -> str:
-    """The name without its folder and ending, and without the corpus that keys of EmoBox begin with."""
+    """The name without its folder and ending, and without the corpus prefix of EmoBox keys."""
     name = PurePosixPath(path).name
     name = PurePosixPath(name).stem if re.search(r"\.\w{1,5}$", name) else name
     return name.removeprefix(f"{corpus}-") if corpus else name

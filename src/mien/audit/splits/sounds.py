@@ -1,7 +1,7 @@
-"""Which clips of a split are one sound: by bytes, by decoded samples, and by fingerprint.
+"""Clips of a split with the same sound: by bytes, by decoded samples, and by fingerprint.
 
-Fingerprints are made of a feature of the store (`fingerprints.FEATURE`), so that PREPARED keeps them beside its
-other features, by the hash of each file, and a training pays for them once.
+Fingerprints are computed from a stored feature (`fingerprints.FEATURE`). The prepared folder keeps it beside its other
+features, by the hash of each file, so that it is extracted once.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
@@ -19,7 +19,7 @@ from mien.audit.splits.fingerprints import CONFIG, FEATURE, Fingerprint, Pair
 from mien.data import extraction, shards
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined
-from mien.data.prepared import Prepared, key
+from mien.data.prepared import key
 from mien.data.store import open_store
 from mien.errors import MediaError
 from mien.media.audio import read_audio
@@ -28,13 +28,13 @@ _EQUAL = 1 - 1e-5  # similarity below which samples cannot be the same
 
 
 class Sounds(NamedTuple):
-    """What came of looking at sound.
+    """The result of comparing the sound of clips.
 
     Attributes:
         twins: pairs of clips of one sound.
         hashes: clip -> the SHA-256 of its file.
-        problems: a sentence a file that could not be read.
-        mute: clips that are too short, or in which nothing changes: not compared with others.
+        problems: one sentence for each file that could not be read.
+        mute: clips without a fingerprint: too short, or without change. They are compared by bytes alone.
     """
 
     twins: list[Twins]
@@ -49,8 +49,8 @@ class _Place(NamedTuple):
     end: float
 
 
-def of_prepared(prepared: Prepared | Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
-    """The twins among clips of a prepared corpus; extracts the fingerprints that it lacks.
+def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
+    """The twins among clips of prepared corpora. Missing fingerprints are extracted.
 
     Args:
         prepared: one corpus or several.
@@ -60,7 +60,7 @@ def of_prepared(prepared: Prepared | Joined, clips: Collection[str], *, workers:
     table = prepared.table[prepared.table["clip"].isin(list(clips)) & (prepared.table["seconds"] > 0)]
     store, names = open_store(prepared, FEATURE, CONFIG), list(table["clip"])
     problems = store.extract(missing, workers=workers) if (missing := store.missing(names)) else pd.DataFrame()
-    told = [f"{file}: {problem}" for file, problem in problems.itertuples(index=False)] if len(problems) else []
+    unread = [f"{file}: {problem}" for file, problem in problems.itertuples(index=False)] if len(problems) else []
     lacking = set(store.missing(names))
     prints = {clip: fingerprints.fingerprint(store.frames(clip).numpy()) for clip in names if clip not in lacking}
     keys = {
@@ -71,17 +71,17 @@ def of_prepared(prepared: Prepared | Joined, clips: Collection[str], *, workers:
         for row in table.to_dict("records")
     }
     hashes = dict(zip(table["clip"], table["sha256"], strict=True))
-    return Sounds(list(_twins(keys, prints)), hashes, told, sorted(clip for clip in prints if prints[clip] is None))
+    return Sounds(list(_twins(keys, prints)), hashes, unread, sorted(clip for clip in prints if prints[clip] is None))
 
 
 def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1) -> Sounds:
-    """The twins among clips that lie in files.
+    """The twins among clips of files.
 
     Args:
-        files: clip -> its file, and seconds where it begins and ends there (nan: the file's beginning and end).
+        files: clip -> its file, and where it begins and ends there in seconds (nan: the file's beginning and end).
         workers: processes.
     """
-    places = {clip: _Place(*told) for clip, told in files.items()}
+    places = {clip: _Place(*place) for clip, place in files.items()}
     sources = [Source(clip, *place, there=(frozenset(),)) for clip, place in places.items()]
     with TemporaryDirectory() as folder:
         readings = list(
@@ -102,13 +102,12 @@ def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1
     return Sounds(list(_twins(keys, prints)), hashes, problems, sorted(clip for clip in keys if not prints.get(clip)))
 
 
-def _media(prepared: Prepared | Joined, row: Mapping[Hashable, Any]) -> Path:
-    whole = prepared.parts[str(row["corpus"])] if isinstance(prepared, Joined) else prepared
-    return whole.media({str(name): value for name, value in row.items()})
+def _media(prepared: Joined, row: Mapping[Hashable, Any]) -> Path:
+    return prepared.media({str(name): value for name, value in row.items()})
 
 
 def _twins(places: Mapping[str, tuple[str, _Place]], prints: Mapping[str, Fingerprint | None]) -> Iterator[Twins]:
-    """Pairs of clips of one key, then of one sound; of clips of one key the first stands for all in the latter."""
+    """Pairs of clips of one key (equal bytes), then of one sound. The first clip of a key is compared for all of it."""
     same: dict[str, list[str]] = {}
     for clip, (identity, _) in sorted(places.items()):
         same.setdefault(identity, []).append(clip)
@@ -132,7 +131,7 @@ def _same_samples(one: _Place, other: _Place, pair: Pair) -> bool:
     if pair.similarity < _EQUAL:
         return False
     try:
-        heard = [read_audio(place.file, start=place.start, end=place.end) for place in (one, other)]
+        samples = [read_audio(place.file, start=place.start, end=place.end) for place in (one, other)]
     except MediaError:
-        return False  # gone since its fingerprint was made
-    return bool(np.array_equal(heard[0], heard[1]))
+        return False  # the file is gone since its fingerprint was made
+    return bool(np.array_equal(samples[0], samples[1]))

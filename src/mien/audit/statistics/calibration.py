@@ -1,9 +1,9 @@
-"""Calibration: how far a model's probabilities can be taken at their word, and when it had better say nothing.
+"""Calibration of probabilities, and a threshold below which a prediction is withheld.
 
-Probabilities are N x K, rows sum to 1; truths are N numbers of classes, 0 .. K - 1. One temperature T > 0 divides the
-logits of every member of an ensemble before its softmax (Guo et al. 2017, section 4.2); the members' probabilities are
-averaged afterwards, here as in `runs.ensemble`. T > 1 makes a model less sure, T < 1 surer; the class that a single
-member finds most likely stays the same.
+Probabilities are N x K, rows sum to 1; truths are N class numbers, 0 .. K - 1. One temperature T > 0 divides the logits
+of every member of an ensemble before its softmax (Guo et al. 2017, section 4.2). The probabilities of the members are
+averaged afterwards, as in `runs.ensemble`. T > 1 makes a model less confident, T < 1 more confident. The most likely
+class of a single member does not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,20 +21,20 @@ from mien.errors import RunError
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-LEAST = 5e-7  # half of the last digit of predictions.csv: what is printed as 0 there is taken to be this
+LEAST = 5e-7  # half of the last digit of predictions.csv: a probability printed as 0 is taken as this
 BOUNDS = (0.05, 20.0)  # of the temperature
 BINS = 15  # of the expected calibration error, as in Guo et al. 2017
 
 
 class Judgements(NamedTuple):
-    """What the members of an ensemble say about clips, in long form: R rows, one a member and clip.
+    """The predictions of the members of an ensemble in long form: R rows, one per member and clip.
 
     Attributes:
         logits: R x K; only differences within a row matter.
-        clip: R, the number 0 .. N - 1 of the clip that a row judges.
-        truth: N, the number of the class of each clip.
+        clip: R, the number of each row's clip, 0 .. N - 1.
+        truth: N, the class number of each clip.
         clips: N names of the clips.
-        folds: N, the fold whose members judge a clip.
+        folds: N, the fold whose members predict a clip.
     """
 
     logits: Array
@@ -51,19 +51,19 @@ class Judgements(NamedTuple):
         return sums / np.bincount(self.clip, minlength=len(self.truth))[:, None]
 
     def only(self, keep: NDArray[np.bool_]) -> "Judgements":
-        """The judgements of some clips; `keep` is N."""
+        """The predictions of a part of the clips; `keep` is N."""
         rows, number = keep[self.clip], np.cumsum(keep) - 1
         clips, folds = tuple(compress(self.clips, keep)), tuple(compress(self.folds, keep))
         return Judgements(self.logits[rows], number[self.clip[rows]], self.truth[keep], clips, folds)
 
 
 class Rejection(NamedTuple):
-    """A rule: what is less sure than `threshold` is left unsaid.
+    """A rule that withholds predictions with a confidence below a threshold.
 
     Attributes:
-        threshold: the least probability of the most likely class that is said.
-        coverage: share of the clips that are said.
-        accuracy: share of those that are right; nan where nothing is said.
+        threshold: the least probability of the most likely class that is reported.
+        coverage: share of the clips whose prediction is reported.
+        accuracy: share of these that are right; nan if no prediction is reported.
     """
 
     threshold: float
@@ -72,12 +72,12 @@ class Rejection(NamedTuple):
 
 
 class Nested(NamedTuple):
-    """Test clips under temperatures and thresholds that were chosen without the people who are tested.
+    """Test clips with temperatures and thresholds that were chosen without the tested speakers.
 
     Attributes:
         probabilities: N x K, calibrated.
-        thresholds: N, the threshold of the fold that tests a clip.
-        temperatures: N, its temperature.
+        thresholds: N, the threshold of each clip's fold.
+        temperatures: N, the temperature of each clip's fold.
     """
 
     probabilities: Array
@@ -86,10 +86,10 @@ class Nested(NamedTuple):
 
 
 def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
-    """The judgements in rows of `predictions.csv` of one model and one split.
+    """The predictions of ensemble members, from rows of `predictions.csv` of one model and one split.
 
-    The seeds of a fold that judge the same clip are one ensemble. Logits are logarithms of the probabilities as they
-    are printed. Clips without exactly one class are left out.
+    The seeds of a fold that predict the same clip are one ensemble. Logits are logarithms of the probabilities in the
+    file. Clips without exactly one class are left out.
 
     Raises:
         RunError: no clip is left.
@@ -107,12 +107,12 @@ def judgements(predictions: pd.DataFrame, classes: Sequence[str]) -> Judgements:
 
 def negative_log_likelihood(probabilities: Array, truth: Numbers) -> float:
     """The mean of -ln(probability of the truth), in nats."""
-    told = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(told, np.finfo(np.float64).tiny)).mean())
+    of_truth = probabilities[np.arange(len(truth)), truth]
+    return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean())
 
 
 def temperature(judged: Judgements) -> float:
-    """The temperature under which the ensemble's negative log likelihood is least, within `BOUNDS`."""
+    """The temperature that minimises the negative log likelihood of the ensemble, within `BOUNDS`."""
 
     def loss(logarithm: float) -> float:
         return negative_log_likelihood(judged.probabilities(float(np.exp(logarithm))), judged.truth)
@@ -122,7 +122,10 @@ def temperature(judged: Judgements) -> float:
 
 
 def expected_calibration_error(probabilities: Array, truth: Numbers, *, bins: int = BINS) -> float:
-    """The mean over clips of |accuracy - mean probability said| within `bins` bins of equal width (Guo et al. 2017)."""
+    """The expected calibration error (Guo et al. 2017): |accuracy - mean confidence| of bins of equal width.
+
+    The mean over the bins is weighted by their clips. The confidence of a clip is its greatest probability.
+    """
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     place = np.minimum((sure * bins).astype(np.int64), bins - 1)
@@ -131,39 +134,40 @@ def expected_calibration_error(probabilities: Array, truth: Numbers, *, bins: in
 
 
 def rejection(probabilities: Array, truth: Numbers, coverage: float) -> Rejection:
-    """The highest threshold, of four decimals, under which at least a share `coverage` of the clips is said."""
+    """The highest threshold, to four decimals, with which at least a share `coverage` of the clips is reported."""
     sure = np.sort(probabilities.max(axis=1))[::-1]
-    said = max(1, int(np.ceil(coverage * len(sure) - 1e-9)))
-    return rejected(probabilities, truth, float(np.floor(sure[said - 1] * 1e4) / 1e4))
+    reported = max(1, int(np.ceil(coverage * len(sure) - 1e-9)))
+    return rejected(probabilities, truth, float(np.floor(sure[reported - 1] * 1e4) / 1e4))
 
 
 def rejected(probabilities: Array, truth: Numbers, threshold: float) -> Rejection:
-    """What a given threshold does to these clips."""
+    """The coverage and accuracy of a given threshold on these clips."""
     return Rejection(threshold, *answered(probabilities, truth, threshold))
 
 
 def answered(probabilities: Array, truth: Numbers, threshold: float | Array) -> tuple[float, float]:
-    """The share of the clips whose likeliest class reaches the threshold (one, or N), and how many of these are right.
+    """The coverage and accuracy of a threshold (a number, or one for each of the N clips).
 
-    The second is nan where there are none.
+    Coverage is the share of the clips whose most likely class reaches the threshold. Accuracy is the share of these
+    that are right, nan if there are none.
     """
-    said = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1)[said] == truth[said]
-    return float(said.mean()), float(right.mean()) if said.any() else float("nan")
+    reported = probabilities.max(axis=1) >= threshold
+    right = probabilities.argmax(axis=1)[reported] == truth[reported]
+    return float(reported.mean()), float(right.mean()) if reported.any() else float("nan")
 
 
 def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str], coverage: float) -> Nested:
-    """Calibrate the test clips of every fold by validation clips of other people than it tests.
+    """Calibrate the test clips of every fold on validation clips of speakers that the fold does not test.
 
-    Where the folds rotate, who validates one fold is tested in another: a temperature or threshold of all validation
-    clips has been chosen on the very clips that it would be tested on. Here each fold gets its own. Where everybody is
-    in every part (the protocol seen_speakers) nobody else has validated, and no validation clip is tested: all of them
-    count.
+    If folds rotate, the validation speakers of one fold are the test speakers of another. A temperature or threshold
+    chosen on all validation clips would then have been chosen on the clips that it is tested on. So each fold gets its
+    own. If every speaker is in every part (protocol seen_speakers), there are no other speakers; no validation clip is
+    a test clip there, and all validation clips are used.
 
     Args:
         validation: of all folds.
-        tested: likewise.
-        speaker: clip -> who speaks.
+        tested: the test clips of all folds.
+        speaker: clip -> speaker.
         coverage: see `rejection`.
     """
     folds, people = np.array(tested.folds), np.array([speaker[clip] for clip in tested.clips])
@@ -172,8 +176,8 @@ def nested(validation: Judgements, tested: Judgements, speaker: Mapping[str, str
     thresholds, temperatures = np.empty(len(folds)), np.empty(len(folds))
     for fold in set(tested.folds):
         here = folds == fold
-        strangers = ~np.isin(who, people[here])
-        others = validation.only(strangers) if strangers.any() else validation
+        untested = ~np.isin(who, people[here])
+        others = validation.only(untested) if untested.any() else validation
         cooled = temperature(others)
         temperatures[here] = cooled
         probabilities[here] = tested.probabilities(cooled)[here]

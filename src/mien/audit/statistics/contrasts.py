@@ -1,20 +1,22 @@
-"""Contrasts: weighted sums of scores of several systems on the same speakers, with the one verdict of `compare`.
+"""Contrasts: weighted sums of the scores of several systems on the same speakers, with the verdict of `compare`.
 
-"Multitask minus single-task, the mean over three dimensions" is one contrast, and one test, in place of three pairs.
-All systems of a contrast are looked at on the same bootstrap draws of speakers, in each of which a score is taken anew
-of the pooled counts; seeds are averaged within a speaker first.
+"Multitask minus single-task, the mean over three dimensions" is one contrast with one test, instead of three pairs. All
+systems of a contrast are scored on the same bootstrap resamples of speakers, each time on the pooled counts of the
+resample. Seeds are averaged within a speaker first.
 
-A macro F of few speakers is biased: what evens out over people makes it higher, and a draw holds fewer different people
-than the sample, as the sample does than all people. Where each of twelve has one emotion that all their clips are
-called, the F of the sample is above that of every draw, so a percentile interval leaves its own score out. Hence
-intervals are those of `interval`, moved by minus twice the bias of the draws (their mean minus the score): once onto
-the score, once more onto the score less its own bias (Efron & Tibshirani 1993, "An introduction to the bootstrap",
-chapter 10), and made to hold the score. The score itself is told as it is, as papers tell it.
+The macro F of few speakers is biased: it rises if errors even out over speakers, and a resample holds fewer different
+speakers than the sample, as the sample holds fewer than the population. If each of twelve speakers has one emotion that
+is predicted for all their clips, the F of the sample is above that of every resample, and a percentile interval would
+exclude the score itself. So the interval of `interval` is moved by minus twice the bias of the resamples (their mean
+minus the score): once to the score, and once more to the score less its own bias (Efron & Tibshirani 1993, "An
+introduction to the bootstrap", chapter 10). It is extended to include the score. The score itself is not corrected, as
+in papers.
 
-Wilcoxon's test needs one number a speaker. A macro F is no mean over speakers, and a mean of the speakers' accuracies
-follows what is frequent, not what macro F looks at. So it stands on jackknife pseudo-values: S times the contrast of
-all S speakers less S - 1 times that of all but one, whose mean is the contrast but for its bias (Tukey 1958; Miller
-1974, "The jackknife - a review"). Of an accuracy with equal clips they are the speakers' own differences.
+Wilcoxon's test needs one number per speaker. Macro F is no mean over speakers, and the mean of the speakers' accuracies
+depends on the frequent classes more than macro F does. So the test takes jackknife pseudo-values: S times the contrast
+of all S speakers minus S - 1 times the contrast without one speaker. Their mean is the contrast, corrected for bias
+(Tukey 1958; Miller 1974, "The jackknife - a review"). For the accuracy of speakers with equally many clips they are the
+speakers' own differences.
 """
 
 import math
@@ -30,7 +32,7 @@ from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import judged
 from mien.common.measures import Array, within
 
-DECIMALS = 10  # of pseudo-values: S times the noise of rounding would break ties and zeros
+DECIMALS = 10  # pseudo-values are rounded: S times the rounding error would break ties and zeros
 Score = Callable[[Array], Array]  # (..., K, K) counts, truth in rows -> (...): a `Measure` of classes, or `fixed`
 
 
@@ -38,9 +40,9 @@ class Term(NamedTuple):
     """One system of a contrast.
 
     Attributes:
-        weight: of its score.
+        weight: factor of its score.
         table: its counts by speaker.
-        measure: of these.
+        measure: the score of these counts.
     """
 
     weight: float
@@ -52,11 +54,11 @@ class Contrast(NamedTuple):
     """A weighted sum of scores.
 
     Attributes:
-        difference: of all speakers that the terms share.
-        low: lower end of its 95 % interval over speakers, corrected for bias, nan of fewer than two.
+        difference: the weighted sum, on all speakers that the terms share.
+        low: lower end of its 95 % interval over speakers, corrected for bias; nan with fewer than two speakers.
         high: upper end.
-        p: Wilcoxon's, two-sided, over pseudo-values.
-        speakers: how many.
+        p: of Wilcoxon's test, two-sided, of the pseudo-values.
+        speakers: number of speakers.
     """
 
     difference: float
@@ -71,30 +73,30 @@ def contrast(terms: Sequence[Term], *, seed: int = 0) -> Contrast:
 
     Args:
         terms: at least one.
-        seed: of the bootstrap; the same speakers and seed give the same draws.
+        seed: of the bootstrap; the same speakers and seed give the same resamples.
     """
     shared = sorted(set.intersection(*(set(term.table.speakers) for term in terms)))
     count = len(shared)
     if not count:
         return Contrast(math.nan, math.nan, math.nan, math.nan, 0)
-    weights = _drawn(tuple(shared), seed)
-    value, drawn, without = 0.0, np.zeros(len(weights)), np.zeros(count)
+    weights = _shared_draws(tuple(shared), seed)
+    value, resamples, without = 0.0, np.zeros(len(weights)), np.zeros(count)
     for weight, table, measure in terms:
         counts = table.counts[[table.speakers.index(speaker) for speaker in shared]]
         pooled = counts.sum(0)
         value += weight * float(measure(pooled))
         part = within(measure, pooled)
-        drawn += weight * part(np.tensordot(weights, counts, 1))
+        resamples += weight * part(np.tensordot(weights, counts, 1))
         without += weight * part(pooled - counts)
-    low, high = _unbiased(drawn, value, count)
+    low, high = _unbiased(resamples, value, count)
     each = np.round(count * value - (count - 1) * without, DECIMALS) if count > 1 else np.empty(0)
     return Contrast(value, low, high, wilcoxon(each), count)
 
 
-def _unbiased(drawn: Array, value: float, speakers: int) -> tuple[float, float]:
-    """The interval of a score around the score less its bias, and not without the score: see the module."""
-    low, high = interval(drawn, speakers)
-    known = drawn[np.isfinite(drawn)]
+def _unbiased(resamples: Array, value: float, speakers: int) -> tuple[float, float]:
+    """The interval around the score less its bias, extended to include the score: see the module."""
+    low, high = interval(resamples, speakers)
+    known = resamples[np.isfinite(resamples)]
     if math.isnan(low) or math.isnan(value):
         return low, high
     moved = 2 * (value - float(known.mean()))
@@ -102,15 +104,15 @@ def _unbiased(drawn: Array, value: float, speakers: int) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=4)
-def _drawn(speakers: tuple[str, ...], seed: int) -> Array:
-    """The draws that many contrasts of one run share: to draw them takes longer than to score them."""
+def _shared_draws(speakers: tuple[str, ...], seed: int) -> Array:
+    """The resamples that many contrasts of one run share; cached, for sampling takes longer than scoring."""
     weights = draws(speakers, seed=seed)
     weights.flags.writeable = False
     return weights
 
 
 def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
-    """One row a contrast, with `p_holm` over all of them and `separable`: see `compare`.
+    """One row per contrast, with `p_holm` (corrected over all contrasts) and `separable`: see `verdict`.
 
     Returns:
         `difference, low, high, p, p_holm, separable, speakers`.
@@ -120,25 +122,30 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
 
 
 def balanced(score: Score) -> Score:
-    """A score were all classes equally frequent: rows are weighted to the same sum.
+    """A score with all classes weighted to the same frequency.
 
-    What a test set with as many clips of each class gives, without leaving clips out.
+    It estimates the score on a test set with equally many clips of each class, and leaves no clip out.
     """
 
-    def weighed(counts: Array) -> Array:
+    def weighted(counts: Array) -> Array:
         total = counts.sum(-1, keepdims=True)
         return score(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
 
-    return weighed
+    return weighted
 
 
 def fixed(value: float, *, axes: int = 2) -> Score:
-    """A score that does not hang on who is drawn, such as a chance level, of a statistic with so many axes."""
+    """A score that is the same on every resample, such as a chance level.
+
+    Args:
+        value: the score.
+        axes: the number of axes of the statistic that other scores are computed from.
+    """
     return lambda counts: np.full(counts.shape[: counts.ndim - axes], value)
 
 
 def right_and_wrong(rows: pd.DataFrame) -> BySpeaker:
-    """How many clips of each speaker are told rightly, in place of a matrix as wide as there are classes.
+    """The right and wrong clips of each speaker: a smaller table than a confusion matrix of all classes.
 
     Args:
         rows: `clip, speaker, seed, truth, predicted`.

@@ -1,17 +1,18 @@
-"""p of fixed predictions: how often labels that mean nothing, drawn anew, give a UAR at least as high.
+"""The p-value of fixed predictions: the share of random permutations of the labels with a UAR at least as high.
 
-What is drawn has to keep what makes clips alike. Clips of a speaker are alike, and labels depend on the speaker as soon
-as one speaker has another share of them than the next: clips that trade labels freely would break that tie, and what
-tells people apart would pass for what tells labels apart. So speakers trade their labels, and the clips of each take
-those that it got in random order (`traded`). Labels that all clips of a speaker share then trade as wholes; labels that
-every speaker has alike are shuffled within speakers. Among speakers with as many clips the test is exact where speakers
-are exchangeable; who gets the labels of somebody with fewer clips repeats them, which errs on the careful side. Where
-no speakers are told, and where the speaker is what is read, clips trade.
+A permutation has to keep the dependence between clips. Clips of a speaker are similar, and labels depend on the speaker
+if speakers have the classes in different proportions. If the labels of clips were permuted freely, they would lose this
+dependence, and predictions that follow the speaker would seem to follow the label. So speakers exchange their labels,
+and the clips of each speaker take the new labels in random order (`traded`). A label that all clips of a speaker share
+is exchanged as a whole; labels that all speakers have in the same proportions are shuffled within speakers. If all
+speakers have equally many clips and are exchangeable, the test is exact. A speaker who receives the labels of one with
+fewer clips repeats them, which is conservative. If speakers are not known, or the factor is the speaker, clips exchange
+labels.
 
-p is (1 + count) / (1 + permutations), of `PERMUTATIONS`. Where speakers trade labels that are not of a whole speaker,
-fewer are made of more than `LABELS` / `PERMUTATIONS` clips, never fewer than `FEWEST`. Where more than `EXACT` clips
-trade, p is from the normal law that permutations of so many follow (Hoeffding 1951), with its exact mean and variance,
-and no smaller than a permutation's could be.
+p is (1 + count) / (1 + permutations), with `PERMUTATIONS` permutations. If speakers exchange labels that differ within
+a speaker, and there are more than `LABELS` / `PERMUTATIONS` clips, there are fewer permutations, but at least `FEWEST`.
+If more than `EXACT` clips exchange labels, p comes from the normal approximation of the permutation distribution
+(Hoeffding 1951), with its exact mean and variance, and is at least 1 / (1 + permutations).
 """
 
 import numpy as np
@@ -20,19 +21,19 @@ from scipy.stats import norm, random_table
 from mien.common.measures import Array, Codes, mean_recall
 
 PERMUTATIONS = 2_000
-LABELS, FEWEST = 20_000_000, 200  # labels that speakers trade, over all permutations; permutations at least
-EXACT = 20_000  # clips up to which clips trade
-CELLS = 1_000_000  # numbers of a block of permutations: bounds memory
+LABELS, FEWEST = 20_000_000, 200  # most labels over all permutations; least number of permutations
+EXACT = 20_000  # the most clips that are permuted; p of more is from the normal approximation
+CELLS = 1_000_000  # numbers in one block of permutations, to bound memory
 
 
 def permutation_p(truth: Codes, predicted: Codes, blocks: Codes | None, *, shrink: float = 1.0, seed: int = 0) -> float:
-    """How often labels that are permuted give a UAR at least as high, of fixed predictions.
+    """The share of permutations of the labels with a UAR at least as high, for fixed predictions.
 
     Args:
         truth: (n,), 0 to K - 1.
         predicted: (n,).
-        blocks: (n,), whose clips trade labels together, such as speakers; None: each clip alone.
-        shrink: what the excess over the mean of permutations is divided by first.
+        blocks: (n,), the units that exchange labels, such as speakers; None: each clip is a unit.
+        shrink: a divisor of the excess of the score over the mean of the permutations.
         seed: of the permutations.
 
     Returns:
@@ -55,18 +56,18 @@ def permutation_p(truth: Codes, predicted: Codes, blocks: Codes | None, *, shrin
 
 
 def traded(y: Codes, speakers: Codes, times: int, random: np.random.Generator) -> Codes:
-    """Labels under which a factor says nothing but what share of it a speaker has, and of which speaker that is chance.
+    """Permuted labels: speakers exchange the labels of their clips.
 
     Args:
         y: (n,), labels.
-        speakers: (n,), 0 to S - 1, each there.
-        times: how often.
+        speakers: (n,), 0 to S - 1, each of which has a clip.
+        times: the number of permutations.
         random: of the permutations of speakers and of clips.
 
     Returns:
-        (times, n): each time the speakers are permuted, and the clips of each take the labels of the clips of the
-        speaker in whose place it is, in random order: some of them where it has fewer clips, and where it has more all
-        of them over and over. Among speakers with as many clips this is a permutation of all labels.
+        (times, n): for each permutation of the speakers, the clips of a speaker take the labels of the clips of another
+        one in random order: some of these labels if it has fewer clips, all of them repeatedly if it has more. If all
+        speakers have equally many clips, this is a permutation of all labels.
     """
     sizes = np.bincount(speakers).astype(np.int32)  # small integers: most of the time goes into moving them
     starts, sorted_clips = np.cumsum(sizes, dtype=np.int32) - sizes, np.argsort(speakers, kind="stable")
@@ -89,7 +90,7 @@ def constant(y: Codes, blocks: Codes) -> bool:
 
 
 def _of_shares(y: Codes, named: Codes, speakers: Codes, random: np.random.Generator) -> tuple[Array, float]:
-    """The UARs under labels that speakers traded, and of the labels told; over the classes that have clips then."""
+    """The UARs with labels that speakers exchanged, and the UAR with the true labels; over classes that have clips."""
     kinds, n = int(y.max()) + 1, len(y)
     times = max(FEWEST, min(PERMUTATIONS, LABELS // n))
 
@@ -106,7 +107,7 @@ def _of_shares(y: Codes, named: Codes, speakers: Codes, random: np.random.Genera
 
 
 def _of_wholes(y: Codes, named: Codes, blocks: Codes, random: np.random.Generator) -> tuple[Array, float]:
-    """The sums of recalls when labels trade places among blocks of any size, and of the labels told."""
+    """The sums of recalls with labels exchanged between blocks of any size, and the sum with the true labels."""
     own = np.zeros(int(blocks.max()) + 1, np.int64)
     own[blocks] = y
     sizes, columns = np.bincount(blocks).astype(float), int(y.max()) + 2
@@ -128,7 +129,7 @@ def _of_wholes(y: Codes, named: Codes, blocks: Codes, random: np.random.Generato
 
 
 def _p_of_clips(y: Codes, named: Codes, shrink: float, random: np.random.Generator) -> float:
-    """Labels trade places among clips: they enter by the table of truth and prediction alone, whose law is known."""
+    """The p-value with labels exchanged between clips: random tables of truth and prediction with the same margins."""
     rows = np.bincount(y)
     columns = np.bincount(named, minlength=len(rows) + 1)
     score = float((np.bincount(y[named == y], minlength=len(rows)) / rows).sum())
@@ -146,7 +147,7 @@ def _p_of_clips(y: Codes, named: Codes, shrink: float, random: np.random.Generat
 
 
 def _p_of_many(score: float, rows: Array, columns: Array, n: int) -> float:
-    """The upper tail of the sum of recalls under permutation: mean and variance of the hypergeometric table's trace."""
+    """The p-value of a sum of recalls in the normal approximation, with the exact mean and variance."""
     mean = columns.sum() / n
     own = (columns * (n - rows) * (n - columns) / rows).sum()
     cross = columns.sum() ** 2 - (columns**2).sum()

@@ -1,7 +1,7 @@
-"""Pictures of calibration: what share is right where a model says so much, and where it answers only so often.
+"""Data of the figures of calibration: the reliability diagram, and accuracy over coverage.
 
-As in `calibration`, probabilities are N x K and truths are N numbers of classes; a clip's confidence is its greatest
-probability. Intervals are bootstraps over speakers, who are drawn with all their clips (`scores.interval`).
+As in `calibration`, probabilities are N x K and truths are N class numbers. The confidence of a clip is its greatest
+probability. Intervals come from a bootstrap over speakers, who are resampled with all their clips (`scores.interval`).
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ LEAST = np.finfo(np.float64).tiny
 
 
 class Reliability(NamedTuple):
-    """A reliability diagram (Guo et al. 2017, Fig. 1): B bins of equal width, those without a clip left out.
+    """A reliability diagram (Guo et al. 2017, Fig. 1) of B bins of equal width; bins without a clip are left out.
 
     Attributes:
         said: mean confidence in each bin.
-        right: share of the clips that are right.
-        clips: how many clips.
+        right: share of right clips in each bin.
+        clips: number of clips in each bin.
     """
 
     said: Array
@@ -30,10 +30,10 @@ class Reliability(NamedTuple):
 
 
 class Abstention(NamedTuple):
-    """Accuracy where only the surest clips are answered; clips of equal confidence are answered together.
+    """Accuracy if only the most confident predictions are reported; clips of equal confidence are reported together.
 
     Attributes:
-        coverage: share of the clips that are answered, ascending, the last is 1.
+        coverage: share of the clips whose prediction is reported, ascending; the last is 1.
         accuracy: share of these that are right; 1 - accuracy is the risk of a risk-coverage curve.
     """
 
@@ -42,7 +42,7 @@ class Abstention(NamedTuple):
 
     @property
     def area(self) -> float:
-        """The mean accuracy over all coverages, each accuracy held from the coverage before to its own."""
+        """The mean accuracy over all coverages: a step function that keeps each accuracy from the last coverage on."""
         return float(np.diff(self.coverage, prepend=0.0) @ self.accuracy)
 
 
@@ -60,12 +60,12 @@ def reliability(probabilities: Array, truth: Numbers, *, bins: int = BINS) -> Re
     sure, right, place = _binned(probabilities, truth, bins)
     clips = np.bincount(place, minlength=bins).astype(np.float64)
     there = clips > 0
-    said, hits = (np.bincount(place, values, bins)[there] / clips[there] for values in (sure, right))
-    return Reliability(said, hits, clips[there])
+    confidence, hits = (np.bincount(place, values, bins)[there] / clips[there] for values in (sure, right))
+    return Reliability(confidence, hits, clips[there])
 
 
 def abstention(probabilities: Array, truth: Numbers) -> Abstention:
-    """The accuracy at every coverage that a threshold on the confidence can reach."""
+    """The accuracy at every coverage that a threshold on the confidence can give."""
     sure = probabilities.max(axis=1)
     order = np.argsort(-sure, kind="stable")
     hits = np.cumsum(probabilities.argmax(axis=1)[order] == truth[order])
@@ -77,10 +77,10 @@ def abstention(probabilities: Array, truth: Numbers) -> Abstention:
 def calibration_over_speakers(
     probabilities: Array, truth: Numbers, speakers: Sequence[str], *, bins: int = BINS, seed: int = 0
 ) -> Calibration:
-    """Calibration error and negative log likelihood with intervals over the speakers of the clips.
+    """Calibration error and negative log likelihood, with intervals over speakers.
 
-    A calibration error cannot fall below zero, and the noise of a draw adds to it: its interval lies somewhat high, and
-    does not hold 0 for a model that is perfectly calibrated.
+    A calibration error is never below zero, and the noise of a resample increases it. So its interval is biased upwards
+    and does not include 0, even for a perfectly calibrated model.
 
     Args:
         probabilities: N x K.
@@ -94,9 +94,9 @@ def calibration_over_speakers(
     apart, clips, loss = np.zeros((len(people), bins)), np.bincount(who).astype(np.float64), np.zeros(len(people))
     np.add.at(apart, (who, place), right - sure)
     np.add.at(loss, who, -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], LEAST)))
-    drawn = scores.draws([str(name) for name in people], seed=seed)
-    total = drawn @ clips
-    errors, losses = np.abs(drawn @ apart).sum(1) / total, drawn @ loss / total
+    weights = scores.draws([str(name) for name in people], seed=seed)
+    total = weights @ clips
+    errors, losses = np.abs(weights @ apart).sum(1) / total, weights @ loss / total
     return Calibration(
         float(np.abs(apart.sum(0)).sum() / clips.sum()),
         scores.interval(errors, len(people)),
@@ -106,7 +106,7 @@ def calibration_over_speakers(
 
 
 def _binned(probabilities: Array, truth: Numbers, bins: int) -> tuple[Array, Array, Numbers]:
-    """Of each clip the confidence, whether it is right, and the number of its bin."""
+    """The confidence of each clip, whether its prediction is right (1.0 or 0.0), and the number of its bin."""
     sure = probabilities.max(axis=1)
     right = (probabilities.argmax(axis=1) == truth).astype(np.float64)
     return sure, right, np.minimum((sure * bins).astype(np.int64), bins - 1)

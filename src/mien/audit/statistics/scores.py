@@ -1,16 +1,17 @@
-"""Scores of what is predicted of the main target, with intervals over speakers.
+"""Scores of the predictions of the main target, with intervals over speakers.
 
-A score is a measure (`common.measures`) of a statistic that adds up over clips, one a speaker: of classes a confusion
-matrix (rows: truth, columns: prediction; both in the order of `classes`), of numbers their moments. Those of a
+A score is a measure (`common.measures`) of a statistic of each speaker that adds up over clips: a confusion matrix for
+classes (rows: truth, columns: prediction; both in the order of `classes`), moments for numbers. The statistics of a
 speaker's seeds are averaged first, because seeds share their test clips. UAR (unweighted average recall), WA (weighted
-accuracy: the share of right clips), CCC and RMSE pool the speakers of a split, so a speaker without a class is no
-problem. Intervals are 95 % bootstraps over speakers, corrected for few of them (see `interval`); a class that no clip
-of a draw has is left out of that draw's mean of recalls. With one speaker there is no interval (nan).
+accuracy: the share of right clips), CCC and RMSE are computed from the sum over the speakers of a split, so a speaker
+may lack a class. Intervals are 95 % bootstrap intervals over speakers, corrected for few speakers (see `interval`). A
+class without clips in a resample is left out of its mean of recalls. With one speaker the interval is nan.
 
-`classes` are those of the main target; none where it is a number.
+`classes` are those of the main target; empty if the target is a number.
 
-A clip of several emotions ("anger+sadness") is right when the prediction is one of them, and then counts as a clip of
-that class; when it is wrong it counts in equal shares as a clip of each. Rows without a known truth are not scored.
+A clip of several emotions ("anger+sadness") is right if the prediction is one of them, and then counts as a clip of
+that class. If the prediction is wrong, the clip counts in equal shares for each of its classes. Rows without a known
+truth are not scored.
 """
 
 import zlib
@@ -33,18 +34,18 @@ NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "truth", "predict
 
 
 class BySpeaker(NamedTuple):
-    """What one model's scores on one split are of.
+    """The statistics that the scores of one model on one split are computed from.
 
     Attributes:
         speakers: the S speakers, sorted.
-        counts: (S, K, K) clips of classes, or (S, ...) another statistic of `common.measures`; the mean over seeds.
+        counts: (S, K, K) confusion matrices, or (S, ...) another statistic of `common.measures`; the mean over seeds.
     """
 
     speakers: tuple[str, ...]
     counts: Array
 
 
-COMPARED = {"f1": MEASURES["macro_f1"]}  # of systems with each other, besides `measured`: what they are called there
+COMPARED = {"f1": MEASURES["macro_f1"]}  # the name of a measure in comparisons of systems, besides those of `measured`
 
 
 def measure_of(name: str) -> Measure:
@@ -53,22 +54,23 @@ def measure_of(name: str) -> Measure:
 
 
 def of_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """The measures of a run: of its classes, or of a number where there are none; the first one is *the* score."""
+    """The measures of a run: for classes, or for a number if there are none. The first one is the main score."""
     return ("uar", "wa") if classes else ("ccc", "rmse")
 
 
 def measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]:
-    """Measure -> what it is of, of one model on one split.
+    """The statistics of each measure, of one model on one split.
 
     Args:
         rows: of `predictions.csv`, in which the main target is `truth`; all folds and seeds.
         classes: the K classes in order, or none.
 
     Returns:
-        `of_classes`; and of a distribution, whose given shares are the columns `truth_CLASS`, its `cross_entropy`.
+        Measure -> statistics: the measures `of_classes`; and `cross_entropy` if the truth is a distribution, given as
+        columns `truth_CLASS`.
 
     Raises:
-        RunError: when a row names a class that is none.
+        RunError: a row names an unknown class.
     """
     if not classes:
         return dict.fromkeys(of_classes(classes), _moments(rows))
@@ -80,23 +82,22 @@ def measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]
 
 
 def chance(truth: "pd.Series[Any]", classes: Sequence[str]) -> dict[str, float]:
-    """What the measures of a run are without knowing the clips.
+    """The chance levels of the measures of a run.
 
-    Where some have several classes ("anger+sadness"), any of them is right, and chance is higher: see
-    `common.measures`.
+    If clips have several classes ("anger+sadness"), any of them is right, and chance is higher: see `common.measures`.
 
     Args:
-        truth: one a clip; unknown ones are left out.
-        classes: the K classes that a guess is one of, or none.
+        truth: one per clip; missing ones are left out.
+        classes: the K classes that can be guessed, or none.
 
     Returns:
-        `of_classes` -> the value, nan where nothing is known.
+        Measure of `of_classes` -> its chance level; nan if no truth is known.
     """
     known = truth.dropna()
     if not classes:
         return {name: MEASURES[name].chance(known.to_numpy(float)) for name in of_classes(classes)}
-    told = [str(name).split("+") for name in known]
-    holds = np.array([[name in names for name in classes] for names in told], np.bool_).reshape(-1, len(classes))
+    right = [str(name).split("+") for name in known]
+    holds = np.array([[name in names for name in classes] for names in right], np.bool_).reshape(-1, len(classes))
     return {name: MEASURES[name].chance(holds) for name in of_classes(classes)}
 
 
@@ -108,21 +109,21 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
         classes: the K classes, in the order of rows and columns.
 
     Returns:
-        One matrix a speaker: the mean over the speaker's seeds, the sum over folds.
+        One matrix per speaker: the mean over the speaker's seeds, the sum over folds.
 
     Raises:
-        RunError: when a row names a class that is none.
+        RunError: a row names an unknown class.
     """
     rows = predictions[predictions["truth"].notna()]
     place = {name: number for number, name in enumerate(classes)}
-    told = [str(truth).split("+") for truth in rows["truth"]]
-    named = {name for names in told for name in names} | set(rows["predicted"].astype(str))
+    truths = [str(truth).split("+") for truth in rows["truth"]]
+    named = {name for names in truths for name in names} | set(rows["predicted"].astype(str))
     if strange := sorted(named - set(place)):
         raise RunError(f"predictions: '{strange[0]}' is no class of the run; the classes are {', '.join(classes)}")
     speakers, speaker = np.unique(rows["speaker"].astype(str), return_inverse=True)
     seeds, seed = np.unique(rows["seed"], return_inverse=True)
     counts = np.zeros((len(speakers), max(1, len(seeds)), len(classes), len(classes)))
-    for who, run, true, guess in zip(speaker, seed, told, rows["predicted"].astype(str), strict=True):
+    for who, run, true, guess in zip(speaker, seed, truths, rows["predicted"].astype(str), strict=True):
         true = [guess] if guess in true else true
         for name in true:
             counts[who, run, place[name], place[guess]] += 1 / len(true)
@@ -131,18 +132,18 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
 
 
 def _moments(predictions: pd.DataFrame) -> BySpeaker:
-    """Likewise of numbers, (S, 8), taken from the mean of what is true."""
+    """The moments of predicted numbers, (S, 8), about the mean of the truth."""
     rows = predictions[predictions["truth"].notna()]
-    truth, told = (rows[name].to_numpy(float) for name in ("truth", "predicted"))
+    truth, predicted = (rows[name].to_numpy(float) for name in ("truth", "predicted"))
     origin = float(truth.mean()) if len(truth) else 0.0
-    return _of_parts(rows, lambda part: moments(truth[part], told[part], origin=origin))
+    return _of_parts(rows, lambda part: moments(truth[part], predicted[part], origin=origin))
 
 
 def _losses(predictions: pd.DataFrame, given: Sequence[str], classes: Sequence[str]) -> BySpeaker:
-    """Likewise of a distribution, (S, 2)."""
+    """The losses of predicted distributions, (S, 2)."""
     rows = predictions[predictions["truth"].notna()]
-    truth, told = (rows[list(names)].to_numpy(float) for names in (given, classes))
-    return _of_parts(rows, lambda part: losses(truth[part], told[part]))
+    truth, predicted = (rows[list(names)].to_numpy(float) for names in (given, classes))
+    return _of_parts(rows, lambda part: losses(truth[part], predicted[part]))
 
 
 def _of_parts(rows: pd.DataFrame, statistic: Callable[[Any], Array]) -> BySpeaker:
@@ -155,13 +156,13 @@ def _of_parts(rows: pd.DataFrame, statistic: Callable[[Any], Array]) -> BySpeake
 
 
 def draws(speakers: Sequence[str], *, seed: int, number: int = DRAWS) -> Array:
-    """How often each speaker is in each bootstrap draw, (number, S): the same for the same speakers and seed."""
+    """How often each speaker is in each bootstrap resample, (number, S): the same for the same speakers and seed."""
     return _drawn(tuple(speakers), seed, number)
 
 
 @lru_cache(maxsize=32)
 def _drawn(speakers: tuple[str, ...], seed: int, number: int) -> Array:
-    """Kept, because every model and measure of a run asks for the same ones; nobody may write to them."""
+    """Cached and read-only, because every model and measure of a run uses the same resamples."""
     key, count = zlib.crc32("\n".join(speakers).encode()), len(speakers)
     drawn = np.random.default_rng([seed, key]).multinomial(count, np.full(count, 1 / count), number).astype(np.float64)
     drawn.setflags(write=False)
@@ -169,7 +170,7 @@ def _drawn(speakers: tuple[str, ...], seed: int, number: int) -> Array:
 
 
 def resampled(table: BySpeaker, measure: str, *, seed: int = 0) -> Array:
-    """A measure on each bootstrap draw of speakers, (DRAWS,); all nan with fewer than two speakers."""
+    """A measure on each bootstrap resample of speakers, (DRAWS,); all nan with fewer than two speakers."""
     if len(table.speakers) < 2:
         return np.full(DRAWS, np.nan)
     score = within(measure_of(measure), table.counts.sum(0))
@@ -177,19 +178,20 @@ def resampled(table: BySpeaker, measure: str, *, seed: int = 0) -> Array:
 
 
 def interval(values: Array, clusters: int) -> tuple[float, float]:
-    """The 95 % expanded percentile interval of bootstrap draws of clusters.
+    """The 95 % expanded percentile interval of bootstrap resamples of clusters.
 
-    A plain percentile interval is too narrow when clusters are few: with ten it covers some 91 %. The percentiles are
-    moved outwards to where the interval of a mean of n values is that of Student's t: Phi(-+ sqrt(n / (n - 1)) t), t
+    A plain percentile interval is too narrow if clusters are few: with ten it covers some 91 %. The percentiles are
+    moved outwards so that the interval of a mean of n values is that of Student's t: Phi(-+ sqrt(n / (n - 1)) t), t
     the quantile with n - 1 degrees of freedom (Hesterberg 2015, "What teachers should know about the bootstrap": the
-    expanded percentile interval). It cannot reach beyond the draws, so with fewer than five clusters it is too narrow.
+    expanded percentile interval). It never exceeds the range of the resamples, so with fewer than five clusters it is
+    too narrow.
 
     Args:
-        values: a score on each draw; nan values are left out.
-        clusters: how many clusters (speakers, units of folds, recordings) are drawn from.
+        values: a score on each resample; nan values are left out.
+        clusters: the number of clusters (speakers, units of folds, recordings) that were resampled.
 
     Returns:
-        The lower and upper end, (nan, nan) with fewer than two clusters or where no value is known.
+        The lower and upper end; (nan, nan) with fewer than two clusters or without a known value.
     """
     known = values[np.isfinite(values)]
     if not len(known) or clusters < 2:
@@ -203,13 +205,13 @@ def tables(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str,
     """(model, split) -> `measured`, in the order in which models appear; empty splits are left out.
 
     Raises:
-        RunError: when a column is missing or a row names a class that is none.
+        RunError: a column is missing, or a row names an unknown class.
     """
     return {key: measured(rows, classes) for key, rows in _parts(predictions)}
 
 
 def confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[tuple[str, str], BySpeaker]:
-    """(model, split) -> its confusion matrices, likewise."""
+    """(model, split) -> its confusion matrices, in the order of `tables`."""
     return {key: confusion(rows, classes) for key, rows in _parts(predictions)}
 
 
@@ -224,18 +226,21 @@ def _parts(predictions: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.Data
 
 
 def judged(predictions: pd.DataFrame) -> str:
-    """The split that a run is judged by: test, or validation where no test clip was looked at."""
+    """The split that a run is scored on: test, or validation if there are no predictions of test clips."""
     return "test" if (predictions["split"] == "test").any() else "validation"
 
 
 def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """One row a model and split.
+    """The scores of each model on each split.
 
     Returns:
-        `model, split`; for each measure m (`measured`): `m, m_low, m_high` (95 % over speakers), `m_seeds` (standard
-        deviation of the pooled score over seeds, nan with one seed), `m_chance` (see `chance`); `worst_speaker,
-        worst_wa, worst_uar` (lowest WA, the first by name of equals; its UAR over the classes it has), of numbers
-        `worst_rmse, worst_ccc` (greatest RMSE); `speakers, clips, folds, seeds`.
+        One row per model and split:
+
+        - `model, split`; `speakers, clips, folds, seeds`: their numbers.
+        - for each measure m (see `measured`): `m`; `m_low, m_high`: its 95 % interval over speakers; `m_seeds`: the
+          standard deviation of the pooled score over seeds, nan with one seed; `m_chance`: see `chance`.
+        - `worst_speaker, worst_wa, worst_uar`: the speaker with the lowest WA (the first by name of equals), and its
+          UAR over the classes that it has. For numbers `worst_rmse, worst_ccc`: the greatest RMSE.
     """
     found = []
     for (model, split), rows in _parts(predictions):
@@ -248,7 +253,7 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
             row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed), len(table.speakers))
             each = [float(measure(part[name].counts.sum(0))) for part in seeds]
             row[f"{name}_seeds"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
-        each_clip = rows.drop_duplicates(["fold", "clip"])  # once, however many seeds
+        each_clip = rows.drop_duplicates(["fold", "clip"])  # one row, however many seeds
         row |= {f"{name}_chance": value for name, value in chance(each_clip["truth"], classes).items()}
         if "cross_entropy" in own:
             shares = each_clip[[f"truth_{name}" for name in classes]].to_numpy(float)
@@ -261,7 +266,7 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
 
 
 def _worst(tables: Mapping[str, BySpeaker], names: Sequence[str]) -> dict[str, Any]:
-    """The speaker with the worst score by the last of the measures, and all of them."""
+    """The speaker with the worst score by the last of the measures, and its scores by all of them."""
     table, last = tables[names[-1]], measure_of(names[-1])
     each = last(table.counts)
     worst = int(np.argmin(each) if last.higher_is_better else np.argmax(each))
@@ -270,10 +275,10 @@ def _worst(tables: Mapping[str, BySpeaker], names: Sequence[str]) -> dict[str, A
 
 
 def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> pd.DataFrame:
-    """Test minus validation, one row a model and measure: `model, measure, delta, low, high`.
+    """Test minus validation score, one row per model and measure: `model, measure, delta, low, high`.
 
-    Where the same speakers validate and are tested (leave one speaker out), both sides of a draw hold the same
-    speakers.
+    If validation and test have the same speakers (leave one speaker out), both scores are computed on the same
+    resamples of speakers.
     """
     known = tables(predictions, classes)
     found = []
@@ -288,9 +293,9 @@ def gaps(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) ->
 
 
 def paired(first: BySpeaker, second: BySpeaker, measure: str, name: str, *, seed: int = 0) -> dict[str, Any]:
-    """How far the first is above the second: `name`, and its 95 % interval `low, high`, on the same draws of speakers.
+    """The first score minus the second: `name`, and its 95 % interval `low, high`.
 
-    Paired where both hold the same speakers, in the same order.
+    The interval is paired if both have the same speakers in the same order: then their resamples are the same.
     """
     score = measure_of(measure)
     apart = resampled(first, measure, seed=seed) - resampled(second, measure, seed=seed)
@@ -299,7 +304,7 @@ def paired(first: BySpeaker, second: BySpeaker, measure: str, name: str, *, seed
 
 
 def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test") -> pd.DataFrame:
-    """One row a model and speaker: `model, speaker, clips` (mean over seeds), and the measures of `of_classes`."""
+    """One row per model and speaker: `model, speaker, clips` (mean over seeds), and the measures of `of_classes`."""
     names = of_classes(classes)
     found = []
     for (model, part), known in tables(predictions, classes).items():

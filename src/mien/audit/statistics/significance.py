@@ -1,9 +1,9 @@
-"""Tests of paired results, and their correction for being many.
+"""Tests of paired results, and the correction of their p-values for multiple tests.
 
-All p-values are in [0, 1], and nan where there is nothing to test on. A test is as good as what it takes as independent
-is: speakers, trainings, or clips. Clips of one speaker are alike, and trainings share most of what they learn from, so
-p-values over clips (`stuart_maxwell`, `mcnemar`) and plain ones over trainings (`paired_t` over folds x seeds) tend to
-be too small. Those over speakers stand for other speakers.
+All p-values are in [0, 1], or nan if there is nothing to test. Each test assumes independent units: speakers, training
+runs, or clips. Clips of one speaker are similar, and training runs share most of their training clips. So p-values over
+clips (`stuart_maxwell`, `mcnemar`) and uncorrected ones over training runs (`paired_t` over folds x seeds) tend to be
+too small. A p-value over speakers holds for other speakers.
 """
 
 import warnings
@@ -19,10 +19,10 @@ Alternative = Literal["two-sided", "greater", "less"]
 
 
 def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correct p-values for their number (Holm 1979): each is the lowest level that rejects it among all of them.
+    """Correct p-values for multiple tests (Holm 1979).
 
     Args:
-        p: p-values of any shape; nan is no test and does not count.
+        p: p-values of any shape; nan is not counted as a test.
 
     Returns:
         Corrected p-values of the same shape, at most 1; nan stays nan.
@@ -37,21 +37,21 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def paired_t(differences: ArrayLike, *, alternative: Alternative = "greater") -> float:
-    """The matched-pair t-test of differences, one-tailed unless told (Goncalves & Busso 2022, section 5.1).
+    """The matched-pair t-test of differences, one-tailed by default (Goncalves & Busso 2022, section 5.1).
 
     Args:
-        differences: (n,), first minus second, one a pair; nan is left out.
-        alternative: what the mean is if not zero.
+        differences: (n,), first minus second, one per pair; nan is left out.
+        alternative: the alternative hypothesis about the mean.
 
     Returns:
-        p, nan of fewer than two pairs. Where all differences are zero nothing speaks against zero, p is 1.
+        p; nan with fewer than two pairs, 1 if all differences are zero.
     """
     known = _known(differences)
     if len(known) < 2:
         return float("nan")
     if not known.any():
         return 1.0
-    with warnings.catch_warnings():  # differences that are all alike: t is infinite
+    with warnings.catch_warnings():  # if all differences are equal, t is infinite
         warnings.simplefilter("ignore", RuntimeWarning)
         return float(stats.ttest_1samp(known, 0.0, alternative=alternative).pvalue)
 
@@ -59,15 +59,15 @@ def paired_t(differences: ArrayLike, *, alternative: Alternative = "greater") ->
 def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") -> float:
     """The signed-rank test of differences (Wilcoxon 1945); differences of zero are left out.
 
-    Exact, ties included, of at most `EXACT` differences: the law of the sum of the positive ranks is counted out over
-    all signs. Of more, the normal approximation of scipy.
+    With at most `EXACT` differences the test is exact, also with ties: the distribution of the sum of positive ranks is
+    counted over all signs. With more it is the normal approximation of scipy.
 
     Args:
-        differences: (n,), first minus second, one a pair; nan is left out.
-        alternative: what the centre of the differences is if not zero.
+        differences: (n,), first minus second, one per pair; nan is left out.
+        alternative: the alternative hypothesis about the centre of the differences.
 
     Returns:
-        p, nan of fewer than two pairs; 1 where all differences are zero.
+        p; nan with fewer than two pairs, 1 if all differences are zero.
     """
     known = _known(differences)
     if len(known) < 2:
@@ -75,8 +75,8 @@ def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
     known = known[known != 0]
     if not 0 < len(known) <= EXACT:
         return float(stats.wilcoxon(known, alternative=alternative).pvalue) if len(known) else 1.0
-    twice = np.round(2 * stats.rankdata(np.abs(known))).astype(int)  # ranks of ties are halves
-    law = np.ones(1)  # of twice the sum of the positive ranks
+    twice = np.round(2 * stats.rankdata(np.abs(known))).astype(int)  # ranks of ties are multiples of a half
+    law = np.ones(1)  # the distribution of twice the sum of the positive ranks
     for rank in twice:
         law = (np.pad(law, (0, rank)) + np.pad(law, (rank, 0))) / 2
     place = int(twice[known > 0].sum())
@@ -86,18 +86,18 @@ def wilcoxon(differences: ArrayLike, *, alternative: Alternative = "two-sided") 
 
 
 def corrected_resampled_t(differences: ArrayLike, ratio: float, *, alternative: Alternative = "two-sided") -> float:
-    """The t-test of differences between trainings that share clips (Nadeau & Bengio 2003, section 5.3).
+    """The t-test of differences between training runs that share clips (Nadeau & Bengio 2003, section 5.3).
 
-    Trainings of a cross-validation share most of their training clips, so their scores are not independent and a plain
-    t-test rejects too often. The variance of the mean is taken as (1 / J + ratio) s^2 in place of s^2 / J.
+    The training runs of a cross-validation share most of their training clips. So their scores are not independent, and
+    an uncorrected t-test rejects too often. The variance of the mean is (1 / J + ratio) s^2 instead of s^2 / J.
 
     Args:
-        differences: (J,), first minus second, one a training (fold and seed).
-        ratio: test clips over training clips.
-        alternative: what the mean is if not zero.
+        differences: (J,), first minus second, one per training run (fold and seed).
+        ratio: number of test clips divided by number of training clips.
+        alternative: the alternative hypothesis about the mean.
 
     Returns:
-        p of Student's t with J - 1 degrees of freedom; nan of fewer than two trainings, 1 where all differences are
+        p of Student's t with J - 1 degrees of freedom; nan with fewer than two training runs, 1 if all differences are
         zero.
     """
     known = _known(differences)
@@ -113,18 +113,19 @@ def corrected_resampled_t(differences: ArrayLike, ratio: float, *, alternative: 
 
 
 def stuart_maxwell(table: ArrayLike) -> float:
-    """Whether two systems use the classes alike: marginal homogeneity (Stuart 1955, Maxwell 1970; Peri et al. 2021).
+    """The test of marginal homogeneity: whether two systems predict the classes with equal frequency.
 
-    With d = row sums - column sums and V their covariance, d' V^+ d is chi-square with rank(V) degrees of freedom. V is
-    the Laplacian of the graph whose edges are clips that the two call differently; d lies in its range, so the
-    pseudo-inverse is exact for classes that neither uses, or on which both always agree, and for groups of classes
-    that are never confused. Where all classes hang together it is the usual statistic, one class dropped.
+    Stuart 1955, Maxwell 1970; used by Peri et al. 2021. With d = row sums - column sums and V their covariance,
+    d' V^+ d is chi-square with rank(V) degrees of freedom. V is the Laplacian of the graph whose edges are the clips
+    that the two systems classify differently. d lies in its range, so the pseudo-inverse is exact also for classes that
+    neither system predicts, or on which both always agree, and for groups of classes that are never confused. If the
+    graph is connected, it is the usual statistic with one class dropped.
 
     Args:
-        table: (K, K) counts of clips: the first's class in rows, the second's in columns.
+        table: (K, K) counts of clips: the class of the first system in rows, that of the second in columns.
 
     Returns:
-        p; 1 where both call every clip the same, nan where there is no clip.
+        p; 1 if the systems agree on every clip, nan without clips.
     """
     counts = np.asarray(table, np.float64)
     if not counts.sum():
@@ -140,15 +141,15 @@ def stuart_maxwell(table: ArrayLike) -> float:
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Whether two systems are right on the same share of clips: McNemar's test, exact (Peri et al. 2021).
+    """McNemar's exact test: whether two systems have the same accuracy (used by Peri et al. 2021).
 
     Args:
-        first: (n,), whether the first is right on each clip.
-        second: (n,), of the second, on the same clips.
+        first: (n,), whether the first system is right on each clip.
+        second: (n,), the same of the second system, on the same clips.
 
     Returns:
-        p, two-sided, of the binomial law of the clips on which one alone is right; 1 where there is no such clip, nan
-        where there is no clip.
+        p, two-sided, of the binomial distribution of the clips on which one system alone is right; 1 if there is no
+        such clip, nan without clips.
     """
     if not len(first):
         return float("nan")
@@ -157,6 +158,6 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _known(differences: ArrayLike) -> NDArray[np.float64]:
-    """Differences of fractions without nan, and without the noise of rounding, which would break ties and zeros."""
+    """Differences of fractions without nan, rounded: rounding errors would break ties and zeros."""
     flat = np.asarray(differences, np.float64).ravel()
     return np.round(flat[~np.isnan(flat)], DECIMALS)

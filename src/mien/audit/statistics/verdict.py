@@ -1,10 +1,14 @@
-"""The one verdict of every comparison: are two systems separable."""
+"""The verdict of every comparison: whether two systems are separable.
+
+They are if there are at least `FEWEST` speakers or units, if the interval of the difference excludes zero, and if p,
+corrected for the number of comparisons (Holm), is below `LEVEL`.
+"""
 
 import pandas as pd
 
 from mien.audit.statistics.significance import holm
 
-FEWEST = 6  # speakers that can separate two models: were all five of five on one side, chance would do it 1 time in 16
+FEWEST = 6  # speakers needed to separate two models: all five of five are on one side by chance 1 time in 16
 
 LEVEL = 0.05
 
@@ -14,7 +18,7 @@ def judged(table: pd.DataFrame, *family: str, number: str) -> pd.DataFrame:
 
     Args:
         table: pairs with `low, high, p`.
-        family: columns; p is corrected over the pairs that are alike in them.
+        family: columns; p is corrected over all pairs with equal values in them.
         number: the column that counts speakers or units.
     """
     found = table.copy()
@@ -26,6 +30,6 @@ def judged(table: pd.DataFrame, *family: str, number: str) -> pd.DataFrame:
 def verdict(
     low: "pd.Series[float]", high: "pd.Series[float]", p: "pd.Series[float]", number: "pd.Series[int]"
 ) -> "pd.Series[bool]":
-    """Which pairs are separable, see the module: `p` is corrected, `number` counts speakers or units."""
+    """Whether each pair is separable, see the module. `p` is corrected; `number` counts speakers or units."""
     low, high, p = low.astype(float), high.astype(float), p.astype(float)
     return (number >= FEWEST) & ((low > 0) | (high < 0)) & (p < LEVEL)

@@ -1,11 +1,11 @@
 """Corpora: a folder on disk in, the table of its clips out. The name of a file here is the reader's name.
 
-A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (what kind, in which
-language), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
-function `read(root) -> Corpus`, which raises CorpusError where the folder is not that corpus. It may have `OPTIONS`
-(option -> what it says; `read` takes them by name, as text), and `LABELLED`: scheme -> how many clips of the complete
-corpus have each class, and `all` of them together. Readers decode nothing. Adding one is adding a file.
-Every reader has the options of `COMMON`, which are dealt with here.
+A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (kind and language of the
+speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
+function `read(root) -> Corpus`, which raises CorpusError if the folder is not that corpus. It may have `OPTIONS`
+(option -> its help line; `read` takes them by name, as text), and `LABELLED`: scheme -> how many clips of the complete
+corpus have each class, and how many have any (`all`). Readers decode nothing. To add a reader, add a file.
+Every reader has the options of `COMMON`, which are applied here.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,9 @@ from mien.corpora import schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table
 from mien.errors import ConfigError, CorpusError, unknown
 
-COMMON = MappingProxyType({"leave_out": "names of clips, with commas between them, that are left out and listed"})
+COMMON = MappingProxyType(
+    {"leave_out": "names of clips to leave out, separated by commas; they are listed as problems"}
+)
 
 
 def names() -> tuple[str, ...]:
@@ -35,35 +37,35 @@ def reader(name: str) -> ModuleType:
 
 
 def options(name: str) -> Mapping[str, str]:
-    """The options of a reader -> what they say: its own ones, then those of every reader."""
+    """The options of a reader and their help lines: its own, then those that every reader has."""
     own: Mapping[str, str] = getattr(reader(name), "OPTIONS", {})
     return {**own, **COMMON}
 
 
-def read(name: str, root: Path, told: Mapping[str, str] = MappingProxyType({})) -> Corpus:
+def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({})) -> Corpus:
     """Read a corpus.
 
     Args:
         name: of the reader.
         root: the folder that holds the corpus (for `table` also the CSV file itself).
-        told: options of the reader, or of `COMMON`.
+        given: values of the reader's options, and of those in `COMMON`.
 
     Raises:
-        ConfigError: there is no such reader, it has no such option, or no such clip is there to be left out.
-        CorpusError: the folder is missing, or is not that corpus, or nothing is left of it.
+        ConfigError: there is no such reader, it has no such option, or no clip that `leave_out` names.
+        CorpusError: the folder is missing or is not that corpus, or no clip is left.
     """
-    if strange := [option for option in told if option not in options(name)]:
+    if strange := [option for option in given if option not in options(name)]:
         raise ConfigError(unknown(f"option of reader '{name}'", strange[0], options(name)))
-    own = {option: value for option, value in told.items() if option not in COMMON}
+    own = {option: value for option, value in given.items() if option not in COMMON}
     corpus: Corpus = reader(name).read(root, **own)
-    return _without(corpus, told["leave_out"]) if "leave_out" in told else corpus
+    return _without(corpus, given["leave_out"]) if "leave_out" in given else corpus
 
 
-def _without(corpus: Corpus, told: str) -> Corpus:
+def _without(corpus: Corpus, clips_out: str) -> Corpus:
     """The corpus without the clips that the option `leave_out` names; each of them is a problem."""
-    names = [name.strip() for name in told.split(",") if name.strip()]
+    names = [name.strip() for name in clips_out.split(",") if name.strip()]
     if not names:
-        raise ConfigError("leave_out: names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP")
+        raise ConfigError("leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP")
     table = corpus.table
     clips = set(table["clip"])
     if strange := [name for name in names if name not in clips]:
@@ -76,30 +78,34 @@ def _without(corpus: Corpus, told: str) -> Corpus:
     listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
     shared = table["file"].duplicated(keep=False)
     for clip, file, several in zip(table["clip"][out], table["file"][out], shared[out], strict=True):
-        listed.append(Problem(file, f"{clip}: left out as asked" if several else "left out as asked"))
+        listed.append(
+            Problem(
+                file, f"{clip}: left out by the option leave_out" if several else "left out by the option leave_out"
+            )
+        )
     return replace(corpus, table=table[~out].reset_index(drop=True), problems=problem_table(listed))
 
 
 def miscounts(name: str, table: pd.DataFrame, scheme: str | None = None) -> list[str]:
-    """Sentences on what a corpus has more or fewer clips of than is published of the complete one.
+    """One sentence for each class of which a corpus has more or fewer clips than are published of the complete corpus.
 
     Args:
         name: the reader.
-        table: the usable clips, with `emotion`; what has no sound is not counted where `seconds` are told.
-        scheme: the classes; None takes every scheme of which counts are published.
+        table: the usable clips, with `emotion`; if there is a column `seconds`, clips without sound are not counted.
+        scheme: the scheme of the classes; None is every scheme with published counts.
     """
     published: Mapping[str, Mapping[str, int]] = getattr(reader(name), "LABELLED", {})
-    heard = table[table["seconds"] > 0] if "seconds" in table else table
-    told = []
+    with_sound = table[table["seconds"] > 0] if "seconds" in table else table
+    notes = []
     for known, counts in published.items():
         if scheme not in (None, known):
             continue
-        labels, _ = schemes.apply(schemes.scheme(known), heard["emotion"])
-        found = {"all": int(labels.notna().sum()), **labels.value_counts().to_dict()}
-        told += [
-            f"note: {name}: {found.get(what, 0):,} clips of {'all classes' if what == 'all' else what} "
+        labels, _ = schemes.apply(schemes.scheme(known), with_sound["emotion"])
+        counted = {"all": int(labels.notna().sum()), **labels.value_counts().to_dict()}
+        notes += [
+            f"note: {name}: {counted.get(what, 0):,} clips of {'all classes' if what == 'all' else what} "
             f"under the scheme '{known}', the complete corpus has {count:,}"
             for what, count in counts.items()
-            if found.get(what, 0) != count
+            if counted.get(what, 0) != count
         ]
-    return told
+    return notes

@@ -1,7 +1,7 @@
-"""What a face model says of segments of video, frame by frame, as CSV files of many millions of rows: read in pieces.
+"""Logits of a face model for the frames of video segments, from CSV files of many millions of rows, read in pieces.
 
-A row is a frame, or a segment that somebody has pooled already: speaker, video, segment, the logits of the model by
-the names of `EMOTIONS`, and the partition. What is kept is one row a segment, so memory does not grow with the frames.
+A row is a frame, or a segment pooled already: speaker, video, segment, partition, and the logits of the model in
+columns named as `EMOTIONS`. One row a segment is kept, so memory does not grow with the number of frames.
 """
 
 import re
@@ -20,34 +20,34 @@ from mien.errors import CorpusError
 EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 KEYS = ("speaker", "video", "segment")
 POOLINGS = ("max", "mean")
-PARTITIONS = {  # as the release's code calls them and, in numbers, stores them
+PARTITIONS = {  # the names, and the numbers, of the release's code
     **dict.fromkeys(("train", "1"), "train"),
     **dict.fromkeys(("unheard", "unheardval", "unheardtest", "2"), "unheard"),
     **dict.fromkeys(("heard", "heardval", "heardtest", "3"), "heard"),
 }
 
 ROWS = 250_000  # read at once
-PIECES = 16  # kept until they are brought together
-LISTED = 100  # rows of a file that are listed one by one
+PIECES = 16  # pieces that are kept before they are joined
+LISTED = 100  # damaged rows of a file that are listed one by one; the others are counted
 
 _GROUP = [*KEYS, "partition"]
 
 
 def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """The segments that the CSV files below a folder tell of.
+    """The segments in the CSV files below a folder.
 
     Args:
-        root: the folder; CSV files without these columns are passed over.
+        root: the folder; CSV files without these columns are ignored.
         pooling: how a segment's frames become one distribution: "max", the softmax of the greatest logit of each
             emotion, or "mean", the mean of the frames' softmax.
 
     Returns:
-        One row a segment in the order in which they are met: `KEYS` and partition (text; a value of `PARTITIONS`),
-        frames (int64, how many rows), emotion (the greatest), and the distribution, a float64 column an emotion. And
-        the rows and segments that cannot be used.
+        One row a segment in the order of the files: `KEYS` and partition (text; a value of `PARTITIONS`), frames
+        (int64, how many rows), emotion (the most probable), and the distribution, a float64 column an emotion. And the
+        rows and segments that cannot be used.
 
     Raises:
-        CorpusError: no file has the columns, one of those that have is damaged as a whole, or no row can be used.
+        CorpusError: no file has the columns, a file that has them is not UTF-8 or not a table, or no row can be used.
     """
     tables: list[pd.DataFrame] = []
     problems: list[Problem] = []
@@ -55,12 +55,12 @@ def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
         if not {*_GROUP, *EMOTIONS} <= set(_header(root / path)):
             continue
         table = _segments(root / path, path, pooling, problems)
-        for before, name in ((one, one.attrs["file"]) for one in tables):
+        for before, name in ((known, known.attrs["file"]) for known in tables):
             again = table.index.isin(before.index)
             if again.any():
                 first = "/".join(table.index[again][0])
-                told = f"{int(again.sum()):,} segments are told in {name} already, such as {first}, passed over"
-                problems.append(Problem(path, told))
+                complaint = f"segments that {name} lists already: {int(again.sum()):,}, such as {first}; ignored"
+                problems.append(Problem(path, complaint))
                 table = table[~again]
         table.attrs["file"] = path
         tables.append(table)
@@ -69,15 +69,15 @@ def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
         raise CorpusError(f"{root}: no logits of a face model; no CSV file below it has the columns {columns}")
     for table in tables:
         table.attrs.clear()
-    found = pd.concat(tables).reset_index()
-    if found.empty:
-        first = "; ".join(f"{file}: {problem}" for file, problem in problems[:3]) or "they have a header line alone"
-        raise CorpusError(f"{root}: not one row of its logits can be used ({first})")
-    return found, problems
+    segments = pd.concat(tables).reset_index()
+    if segments.empty:
+        first = "; ".join(f"{file}: {problem}" for file, problem in problems[:3]) or "there are only header lines"
+        raise CorpusError(f"{root}: no row of logits can be used ({first})")
+    return segments, problems
 
 
 def _header(file: Path) -> list[str]:
-    """The columns of a CSV file; none where it is no such file."""
+    """The columns of a CSV file; empty if it is not one."""
     try:
         return [str(name) for name in pd.read_csv(file, nrows=0, encoding="utf-8-sig", encoding_errors="replace")]
     except (OSError, ValueError):
@@ -92,18 +92,18 @@ def _segments(file: Path, path: str, pooling: str, problems: list[Problem]) -> p
         logits = chunk[list(EMOTIONS)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype="float64")
         words = {word: _partition(word) for word in chunk["partition"].unique()}
         complaints = {
-            "no speaker, video or segment is told": chunk[list(KEYS)].isna().any(axis=1).to_numpy(),
+            "speaker, video or segment is missing": chunk[list(KEYS)].isna().any(axis=1).to_numpy(),
             f"the partition is none of {', '.join(dict.fromkeys(PARTITIONS.values()))}": (
                 chunk["partition"].map({word: part is None for word, part in words.items()}).to_numpy(dtype=bool)
             ),
-            "a logit is no number": ~np.isfinite(logits).all(axis=1),
+            "a logit is not a number": ~np.isfinite(logits).all(axis=1),
         }
         bad = np.zeros(len(chunk), bool)
         for what, rows in complaints.items():
             for row in chunk.index[rows & ~bad]:
                 wrong += 1
                 if wrong <= LISTED:
-                    problems.append(Problem(path, f"row {row + 2}: {what}, passed over"))
+                    problems.append(Problem(path, f"row {row + 2}: {what}, ignored"))
             bad |= rows
         values = logits if pooling == "max" else softmax(logits)
         piece = pd.DataFrame(values, columns=list(EMOTIONS), index=chunk.index)
@@ -112,18 +112,18 @@ def _segments(file: Path, path: str, pooling: str, problems: list[Problem]) -> p
         if len(pieces) == PIECES:
             pieces = [_joined(pieces, pooling)]
     if wrong > LISTED:
-        problems.append(Problem(path, f"{wrong - LISTED:,} further rows like the {LISTED} listed, passed over"))
-    found = _joined(pieces, pooling).set_index(list(KEYS)) if pieces else pd.DataFrame(columns=[*EMOTIONS, "frames"])
-    both = found.index.duplicated(keep=False)
-    for key in dict.fromkeys(found.index[both]):
-        parts = " and ".join(found.loc[[key], "partition"])
+        problems.append(Problem(path, f"{wrong - LISTED:,} further rows like the {LISTED} listed, ignored"))
+    table = _joined(pieces, pooling).set_index(list(KEYS)) if pieces else pd.DataFrame(columns=[*EMOTIONS, "frames"])
+    both = table.index.duplicated(keep=False)
+    for key in dict.fromkeys(table.index[both]):
+        parts = " and ".join(table.loc[[key], "partition"])
         problems.append(Problem(path, f"{'/'.join(key)} is in the partitions {parts}, left out"))
-    found = found[~both]
-    values = found[list(EMOTIONS)].to_numpy()
-    values = softmax(values) if pooling == "max" else values / found[["frames"]].to_numpy()
+    table = table[~both]
+    values = table[list(EMOTIONS)].to_numpy()
+    values = softmax(values) if pooling == "max" else values / table[["frames"]].to_numpy()
     greatest = np.array(EMOTIONS)[values.argmax(axis=1)]
-    told = found[["partition", "frames"]].assign(emotion=greatest)
-    return told.assign(**dict(zip(EMOTIONS, values.T, strict=True)))
+    rows = table[["partition", "frames"]].assign(emotion=greatest)
+    return rows.assign(**dict(zip(EMOTIONS, values.T, strict=True)))
 
 
 def _chunks(file: Path) -> Iterator[pd.DataFrame]:
@@ -144,12 +144,12 @@ def _chunks(file: Path) -> Iterator[pd.DataFrame]:
 
 
 def _partition(word: object) -> str | None:
-    """A partition as it is written anywhere (Heard-Val, heardVal, 3), or None where it is none."""
+    """The partition for any of its spellings (Heard-Val, heardVal, 3), or None if it is none."""
     return PARTITIONS.get(re.sub(r"[^a-z0-9]", "", str(word).lower()))
 
 
 def _joined(pieces: list[pd.DataFrame], pooling: str) -> pd.DataFrame:
-    """Pieces as one, a row a segment and partition: the greatest value or the sum of each emotion, and all frames."""
+    """Join pieces to one row for each segment and partition: the maximum or sum of each emotion, and all frames."""
     groups = pd.concat(pieces, ignore_index=True).groupby(_GROUP, sort=False)
     values = groups[list(EMOTIONS)].max() if pooling == "max" else groups[list(EMOTIONS)].sum()
     return values.assign(frames=groups["frames"].sum()).reset_index()

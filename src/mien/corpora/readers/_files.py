@@ -1,7 +1,7 @@
-"""What readers share: the media files below a folder, by path and by stem. Nothing is opened.
+"""Shared by the readers: the media files below a folder, by path and by stem. Nothing is opened.
 
-Paths are relative to the folder, with `/`, sorted. What is no recording is passed over without a word: names that
-begin with a dot (`._*` of macOS among them), `__MACOSX`, and every extension that is not in `MEDIA`.
+Paths are relative to the folder, with `/`, sorted. Other files are ignored and not listed: names that begin with a
+dot (such as `._*` of macOS), `__MACOSX`, and every extension that is not in `MEDIA`.
 """
 
 import os
@@ -11,37 +11,37 @@ from pathlib import Path, PurePosixPath
 from mien.corpora.corpus import Problem
 from mien.errors import CorpusError
 
-# In the order in which one is taken where a stem has several: lossless sound, sound, video.
+# If a stem has several files, the first in this order is taken: lossless sound, other sound, video.
 MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg")
 
 
 def files(root: Path, *suffixes: str) -> list[str]:
-    """All files below a folder that end so (in any case).
+    """All files below a folder with one of these suffixes (in upper or lower case).
 
     Raises:
         CorpusError: the folder is missing.
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder")
-    found = []
+    paths = []
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".") and name != "__MACOSX"]
         place = Path(folder).relative_to(root)
-        found += [
+        paths += [
             (place / name).as_posix()
             for name in names
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes
         ]
-    return sorted(found)
+    return sorted(paths)
 
 
 def media(root: Path) -> list[str]:
-    """All media files below a folder; raises CorpusError where it is missing."""
+    """All media files below a folder; raises CorpusError if it is missing."""
     return files(root, *MEDIA)
 
 
 def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
-    """One file a stem, the first in the order of `MEDIA` and then of paths; a problem for each of the others."""
+    """One file for each stem, the first in the order of `MEDIA`, then of paths; each further file is a problem."""
     kept: dict[str, str] = {}
     problems = []
     for path in sorted(paths, key=lambda path: (MEDIA.index(PurePosixPath(path).suffix.lower()), path)):

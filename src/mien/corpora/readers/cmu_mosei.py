@@ -1,12 +1,12 @@
 """CMU-MOSEI (Zadeh et al. 2018): 23,453 segments of YouTube monologues, six emotions rated 0 to 3.
 
 Ratings: every CSV file below the root with the columns Input.VIDEO_ID, Input.CLIP and Answer.anger, ... (`Labels/` in
-the release, as Amazon Mechanical Turk wrote them, one row a rater). A segment's rating is the mean over its raters; an
-emotion is there if it is above 0, all six at 0 are neutral, and where an unrated one could decide, the emotion is
-missing. Sound: `VIDEO_CLIP.*` (cut segments), else `VIDEO.*` with the times of `VIDEO.txt` (lines
-`VIDEO___CLIP___START___END___words`, `Transcript/Segmented/Combined/`). Of files of one name, sound goes before video.
-Segments without ratings are no clips. The corpus does not publish speakers: a video is taken as one. Columns:
-recording (the video), segment, ratings (how many), anger ... surprise (mean ratings), text where it is told.
+the release, as Amazon Mechanical Turk wrote them, one row a rater). A segment's rating is the mean over its raters. A
+segment has each emotion whose rating is above 0. If all six are 0 it is neutral; if none is above 0 and some are not
+rated, its emotion is missing. Sound: `VIDEO_CLIP.*` (one file a segment), else `VIDEO.*` with the times of `VIDEO.txt`
+(lines `VIDEO___CLIP___START___END___words`, `Transcript/Segmented/Combined/`). Of files of one name, sound goes before
+video. Segments without ratings are not clips. The corpus does not publish speakers, so each video counts as one
+speaker. Columns: recording (the video), segment, ratings (how many), anger ... surprise (mean ratings), text if known.
 """
 
 from collections.abc import Iterator
@@ -32,8 +32,8 @@ ANSWERS = tuple(f"Answer.{emotion}" for emotion in EMOTIONS)
 
 
 def read(root: Path) -> Corpus:
-    """Read CMU-MOSEI; raises CorpusError where `root` has no ratings or no segment with sound."""
-    kept, _ = _files.by_stem(_files.media(root))  # the release holds each video as sound too: no doubled clip
+    """Read CMU-MOSEI; raises CorpusError if `root` has no ratings or no segment with sound."""
+    kept, _ = _files.by_stem(_files.media(root))  # the release has each video as sound too: not a problem
     ratings, problems = _ratings(root)
     spoken = _transcripts(root)
     rows: list[dict[str, Any]] = []
@@ -50,8 +50,8 @@ def read(root: Path) -> Corpus:
             problems.append(Problem(clip, f"no {clip}.wav, and no {video}.wav with times in {video}.txt, left out"))
             continue
         means = rated[list(EMOTIONS)].mean()
-        told = {"clip": clip, "file": file, "start": start, "end": end, "speaker": video, "emotion": _emotion(means)}
-        rows.append({**told, "recording": video, "segment": segment, "ratings": len(rated), **means, "text": text})
+        basics = {"clip": clip, "file": file, "start": start, "end": end, "speaker": video, "emotion": _emotion(means)}
+        rows.append({**basics, "recording": video, "segment": segment, "ratings": len(rated), **means, "text": text})
     if not rows:
         raise CorpusError(f"{root}: no rated segment of CMU-MOSEI has sound; looked for VIDEO_CLIP.wav and VIDEO.wav")
     return check(
@@ -74,7 +74,7 @@ def _emotion(means: "pd.Series[float]") -> str | None:
 
 
 def _ratings(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """One row a rater and segment: video, segment (text), the six ratings; and the rows that are no ratings."""
+    """One row a rater and segment: video, segment (text), the six ratings; and the rows that are not ratings."""
     tables = []
     problems = []
     for path in _files.files(root, ".csv"):

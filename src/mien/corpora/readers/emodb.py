@@ -1,12 +1,12 @@
 """EmoDB, the Berlin Database of Emotional Speech (Burkhardt et al. 2005): 10 actors, 10 sentences, 7 emotions.
 
-A file's stem tells everything: `03a01Fa` is speaker 03, sentence a01, emotion F (Freude, happiness), take a. The files
-may lie anywhere below the root (`wav/` in the release). Columns: sentence (a01 ... b10), take (a, b, ...).
+A file's stem has all labels: `03a01Fa` is speaker 03, sentence a01, emotion F (Freude, happiness), take a. The files
+may be anywhere below the root (`wav/` in the release). Columns: sentence (a01 ... b10), take (a, b, ...).
 
-Where the release's `erkennung.txt` lies at the root or beside the recordings, two more: recognised, the share of its 20
-listeners who named the emotion, and natural, the share who found it natural, both in [0, 1]. The actors recorded some
-800 utterances, of which those that at least 16 of the 20 recognised are published: a published clip without a row is
-missing there, a row without a clip is passed over.
+If the release's `erkennung.txt` is at the root or beside the recordings, there are two more: recognised, the share of
+its 20 listeners who named the emotion, and natural, the share who found it natural, both in [0, 1]. The actors recorded
+some 800 utterances; those that at least 16 of the 20 listeners recognised are published. A clip without a row has no
+values, and a row without a clip is ignored.
 """
 
 import re
@@ -45,15 +45,15 @@ RATES = ("recognised", "natural")
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])")
 
 
-def told(stem: str) -> dict[str, str] | None:
-    """What a name such as 03a01Fa tells: speaker, sentence, emotion; None where it is no name of EmoDB."""
+def parse_name(stem: str) -> dict[str, str] | None:
+    """The speaker, sentence and emotion in a name such as 03a01Fa; None if it is not a name of EmoDB."""
     if _NAME.fullmatch(stem) is None or stem[:2] not in GENDERS:
         return None
     return {"speaker": stem[:2], "sentence": stem[2:5], "emotion": EMOTIONS[stem[5]]}
 
 
 def read(root: Path) -> Corpus:
-    """Read EmoDB; raises CorpusError where not one file below `root` is named like EmoDB's."""
+    """Read EmoDB; raises CorpusError if no file below `root` is named like EmoDB's."""
     problems = []
     named = []
     for path in _files.media(root):
@@ -91,26 +91,26 @@ def read(root: Path) -> Corpus:
 
 
 def _listeners(root: Path, recordings: Iterable[str]) -> tuple[Mapping[str, tuple[float, float]], list[Problem]]:
-    """Clip -> the shares of listeners that recognised it and found it natural; rows that do not tell are problems."""
+    """Clip -> the shares of listeners that recognised it and found it natural; rows without them are problems."""
     places = dict.fromkeys([PurePosixPath("."), *(PurePosixPath(path).parent for path in recordings)])
     there = next((place / LISTENERS for place in places if (root / place / LISTENERS).is_file()), None)
     if there is None:
         return {}, []
-    found: dict[str, tuple[float, float]] = {}
+    rates: dict[str, tuple[float, float]] = {}
     problems = []
     for number, line in enumerate((root / there).read_text(encoding="latin-1").splitlines(), start=1):
         cells = [cell.replace("\N{NO-BREAK SPACE}", " ").strip() for cell in line.split("\t")]
         stem = PurePosixPath(cells[1]).stem if len(cells) == 4 else ""
         if _NAME.fullmatch(stem) is None:
             if number > 1 and any(cells):  # the first line is the header
-                problems.append(Problem(str(there), f"row {number} tells no recording and two rates, passed over"))
+                problems.append(Problem(str(there), f"row {number}: not a recording and two rates, ignored"))
             continue
         try:
             recognised, natural = (float(cell.replace(",", ".")) / 100 for cell in cells[2:])
             if not (0 <= recognised <= 1 and 0 <= natural <= 1):
                 raise ValueError
         except ValueError:
-            problems.append(Problem(str(there), f"row {number}: the rates of {stem} are no percentages, passed over"))
+            problems.append(Problem(str(there), f"row {number}: the rates of {stem} are not percentages, ignored"))
             continue
-        found[stem] = (recognised, natural)
-    return found, problems
+        rates[stem] = (recognised, natural)
+    return rates, problems

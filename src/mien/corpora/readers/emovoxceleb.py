@@ -1,25 +1,26 @@
-"""EmoVoxCeleb (Albanie et al. 2018): what a face model says of the interviews of VoxCeleb1, 1,251 celebrities.
+"""EmoVoxCeleb (Albanie et al. 2018): emotions that a face model predicts for VoxCeleb1, interviews of 1,251 speakers.
 
 The release is a MATLAB file: for each face track (segment) the logits of a SENet-50 trained on FERPlus, a row for every
 0.24 s. Here it is read from CSV files anywhere below the root, one row a frame or a segment: speaker, video, segment,
-partition and the eight logits (`_face_logits`); further columns are passed over. VoxCeleb1's own media lie below
-the same root as `.../SPEAKER/VIDEO/SEGMENT.*` or `.../SPEAKER/VIDEO_SEGMENT.*`, the segment with any number of leading
+partition and the eight logits (`_face_logits`); further columns are ignored. The media of VoxCeleb1 are below the
+same root as `.../SPEAKER/VIDEO/SEGMENT.*` or `.../SPEAKER/VIDEO_SEGMENT.*`, the segment with any number of leading
 zeros, the speaker as in the CSV file or, with `vox1_meta.csv` at the root, as a number (id10001) for a name or the
-other way; this table tells gender and nationality as well.
+other way round; this table gives gender and nationality as well.
 
-A segment's emotion is the most dominant one of its distribution (Peri et al. 2021, section 4.1): the greatest logit of
-each emotion over the frames, as in Albanie et al. (section 4, and their code), or the mean of the frames' softmax. No
-emotion is merged: the scheme `emovoxceleb` does that. Columns: recording (the video), segment, partition (train, heard,
-unheard), split, frames (how many rows), and the distribution, one column an emotion, in [0, 1], together 1.
+A segment's emotion is the most probable of its distribution (Peri et al. 2021, section 4.1): the greatest logit of
+each emotion over the frames, as in Albanie et al. (section 4, and their code), or the mean of the frames' softmax.
+Emotions are merged by the scheme `emovoxceleb`, not here. Columns: recording (the video), segment, partition (train,
+heard, unheard), split, frames (how many rows), and the distribution, one column an emotion, in [0, 1], together 1.
 
-Left out and listed, as in Peri et al.: the speakers in the lowest 5 % by number of segments, of whichever partition and
-with or without a recording. Of N speakers these are the 0.05 N with the fewest, rounded down; who has as many segments
-as the first that stays, stays: never more than 5 % go, and no two of one number part by chance.
+Left out and listed, as in Peri et al.: the speakers in the lowest 5 % by number of segments, of all partitions, with or
+without a recording. Of N speakers these are the 0.05 N (rounded down) with the fewest segments. A speaker with as many
+segments as the first one kept is kept too: at most 5 % are left out, and speakers with equally many are treated alike.
 
-The column `split` follows the paper as well: Train trains, and validation and test are both cut from the heard
-partition. How, the paper does not say. Here a speaker's heard videos, in the order of a hash of their names, go one by
-one to the part with fewer segments so far, the hash deciding between equals: no video is in both, and their sizes
-differ by no more than the longest video. The unheard partition is in no split.
+The column `split` follows the paper as well: the partition train is the training split, and validation and test are
+both taken from the partition heard. The paper does not describe how. Here a speaker's videos of this partition, in the
+order of a hash of their names, go one by one to the part with fewer segments so far, and the hash decides between
+equals: no video is in both parts, and their sizes differ by at most the longest video. The partition unheard is in no
+split.
 """
 
 import math
@@ -43,12 +44,12 @@ SPEECH = "interviews, several languages"
 EXPECTED = 153_352  # the release's code: 153,486 tracks, of which 134 have no frame
 SCHEME = "emovoxceleb"
 OPTIONS = {
-    "pooling": "how a segment's frames become one distribution: max (of the logits, as published) or mean (of softmax)",
-    "drop_share": "share of the speakers, those with the fewest segments, who are left out: 0.05; 0 keeps all",
-    "media": "of a segment in both, take the video (the default) or the sound",
+    "pooling": "how frames become one distribution: max (of the logits, as published; default) or mean (of softmax)",
+    "drop_share": "leave out this share of the speakers, those with the fewest segments (default: 0.05; 0 keeps all)",
+    "media": "which file to take of a segment that has both: video (default) or sound",
 }
 
-META = "vox1_meta.csv"  # VoxCeleb1's own: tabs between VoxCeleb1 ID, VGGFace1 ID, Gender, Nationality, Set
+META = "vox1_meta.csv"  # of VoxCeleb1, with tabs: VoxCeleb1 ID, VGGFace1 ID, Gender, Nationality, Set
 
 _SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 _SHOWN = 5  # names in a sentence
@@ -57,7 +58,7 @@ Key = tuple[str, str, str]  # speaker, video, segment without leading zeros
 
 
 class Meta(NamedTuple):
-    """What `vox1_meta.csv` tells, each by number and by name of a speaker; empty without it."""
+    """The columns of `vox1_meta.csv` by number and by name of a speaker; empty without the file."""
 
     name: Mapping[str, str]
     gender: Mapping[str, str]
@@ -69,13 +70,13 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
 
     Args:
         root: the folder of the CSV files and of VoxCeleb1's media.
-        pooling: see `OPTIONS`, as the others.
+        pooling: see `OPTIONS`.
         drop_share: at least 0, less than 1.
         media: "video" or "sound".
 
     Raises:
         ConfigError: an option is not understood.
-        CorpusError: `root` is missing, has no CSV file with these columns, or no recording of one of its segments.
+        CorpusError: `root` is missing, no CSV file has these columns, or no segment has a recording.
     """
     for option, value, known in (("pooling", pooling, POOLINGS), ("media", media, ("video", "sound"))):
         if value not in known:
@@ -95,7 +96,7 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
     if there.empty:
         example = f"wav/{kept['clip'].iloc[0]}.wav"
         raise CorpusError(
-            f"{root}: no recording of one of {len(kept):,} segments below it, such as {example}; put the media of "
+            f"{root}: none of its {len(kept):,} segments has a recording below it, such as {example}; put the media of "
             "VoxCeleb1 there, or a link to them"
         )
     return check(
@@ -110,13 +111,13 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
     )
 
 
-def _share(told: str) -> float:
+def _share(text: str) -> float:
     try:
-        share = float(told)
+        share = float(text)
     except ValueError:
         share = math.nan
     if not 0 <= share < 1:
-        raise ConfigError(f"option drop_share: '{told}' is no share of speakers, such as 0.05; 0 keeps all")
+        raise ConfigError(f"option drop_share: '{text}' is not a share of speakers such as 0.05; 0 keeps all")
     return share
 
 
@@ -136,53 +137,53 @@ def _meta(root: Path) -> Meta:
     number, name = "VoxCeleb1 ID", "VGGFace1 ID"
     if lacking := [column for column in (number, name, "Gender", "Nationality") if column not in table]:
         raise CorpusError(f"{root / META}: no column '{lacking[0]}'; take the file as VoxCeleb1 has it, with tabs")
-    told = table.dropna(subset=[number, name])
+    listed = table.dropna(subset=[number, name])
     gender, nationality = (
-        {who: what for column in (number, name) for who, what in zip(told[column], told[of], strict=True)}
+        {who: what for column in (number, name) for who, what in zip(listed[column], listed[of], strict=True)}
         for of in ("Gender", "Nationality")
     )
-    return Meta(dict(zip(told[number], told[name], strict=True)), gender, nationality)
+    return Meta(dict(zip(listed[number], listed[name], strict=True)), gender, nationality)
 
 
 def _recordings(
     paths: Collection[str], names: Mapping[str, str], known: Collection[Key], media: str
 ) -> tuple[dict[Key, str], list[Problem]]:
-    """The file of each segment that has one; files that are none of a known segment, or a second of its kind."""
-    found: dict[Key, str] = {}
+    """The file of each segment that has one; files without a segment and second files of one are problems."""
+    files: dict[Key, str] = {}
     problems = []
     unknown: list[str] = []
     for path in sorted(paths, key=lambda path: (_is_sound(path) == (media == "video"), path)):
-        key = next((key for key in _told(path, names) if key in known), None)
+        key = next((key for key in _possible_keys(path, names) if key in known), None)
         if key is None:
             unknown.append(path)
-        elif key not in found:
-            found[key] = path
-        elif _is_sound(path) == _is_sound(found[key]):
-            problems.append(Problem(path, f"a second file of the segment beside {found[key]}, left out"))
+        elif key not in files:
+            files[key] = path
+        elif _is_sound(path) == _is_sound(files[key]):
+            problems.append(Problem(path, f"a second file of the segment beside {files[key]}, left out"))
     for place, some in groupby(sorted(unknown), key=lambda path: PurePosixPath(path).parent.as_posix()):
         problems.append(Problem(place, f"no logits of {_counted(some, 'recording')}, left out"))
-    return found, problems
+    return files, problems
 
 
 def _is_sound(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in _SOUND
 
 
-def _told(path: str, names: Mapping[str, str]) -> list[Key]:
-    """What a path may tell: SPEAKER/VIDEO/SEGMENT, or SPEAKER/VIDEO_SEGMENT as VoxCeleb1 was first named."""
+def _possible_keys(path: str, names: Mapping[str, str]) -> list[Key]:
+    """The segments that a path may be: SPEAKER/VIDEO/SEGMENT, or SPEAKER/VIDEO_SEGMENT as in early VoxCeleb1."""
     *above, stem = PurePosixPath(path).with_suffix("").parts
-    told = []
+    keys = []
     if len(above) > 1:
-        told.append(_key(names.get(above[-2], above[-2]), above[-1], stem))
+        keys.append(_key(names.get(above[-2], above[-2]), above[-1], stem))
     if above and "_" in stem:
-        told.append(_key(names.get(above[-1], above[-1]), *stem.rsplit("_", 1)))
-    return told
+        keys.append(_key(names.get(above[-1], above[-1]), *stem.rsplit("_", 1)))
+    return keys
 
 
 def _splits(table: pd.DataFrame) -> "pd.Series[str]":
-    """The split of each segment, see the module."""
-    heard = table[table["partition"] == "heard"]
-    sizes = Counter(zip(heard["speaker"], heard["video"], strict=True))
+    """The split of each segment, see the head of the module."""
+    halved = table[table["partition"] == "heard"]
+    sizes = Counter(zip(halved["speaker"], halved["video"], strict=True))
     held: Counter[tuple[str, str]] = Counter()
     placed: dict[tuple[str, str], str] = {}
     for speaker, video in sorted(sizes, key=lambda place: _hash(*place)):
@@ -190,11 +191,11 @@ def _splits(table: pd.DataFrame) -> "pd.Series[str]":
         part = min(parts, key=lambda name: held[speaker, name])
         placed[speaker, video] = part
         held[speaker, part] += sizes[speaker, video]
-    told = [
+    splits = [
         "train" if partition == "train" else placed[speaker, video] if partition == "heard" else ""
         for speaker, video, partition in zip(table["speaker"], table["video"], table["partition"], strict=True)
     ]
-    return pd.Series(told, index=table.index, dtype="str")
+    return pd.Series(splits, index=table.index, dtype="str")
 
 
 def _hash(speaker: str, video: str) -> bytes:
@@ -202,7 +203,7 @@ def _hash(speaker: str, video: str) -> bytes:
 
 
 def _without_few(table: pd.DataFrame, share: float) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table without the speakers who have the fewest segments, and who these are."""
+    """The table without the speakers who have the fewest segments, and a problem for each of these speakers."""
     counts = table["speaker"].value_counts().sort_values(kind="stable")
     least = counts.iloc[math.floor(share * len(counts) + 1e-9)]  # 0.05 * 20 is one speaker, whatever the rounding
     few = counts[counts < least]
@@ -214,7 +215,7 @@ def _without_few(table: pd.DataFrame, share: float) -> tuple[pd.DataFrame, list[
 
 
 def _unrecorded(table: pd.DataFrame) -> list[Problem]:
-    """Segments that have no recording, video by video."""
+    """Segments without a recording, one problem a video."""
     places = (table["speaker"] + "/" + table["video"]).rename("place")
     return [
         Problem(str(place), f"no recording of {_counted(segments, 'segment')}, left out")
@@ -223,7 +224,7 @@ def _unrecorded(table: pd.DataFrame) -> list[Problem]:
 
 
 def _counted(names: Iterable[str], what: str) -> str:
-    """How many there are, and what the first are called."""
+    """How many there are, and the first names."""
     several = [PurePosixPath(name).name for name in names]
     more = ", ..." if len(several) > _SHOWN else ""
     return f"{len(several)} {what}{'' if len(several) == 1 else 's'} ({', '.join(several[:_SHOWN])}{more})"

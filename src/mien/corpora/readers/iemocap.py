@@ -1,11 +1,11 @@
 """IEMOCAP (Busso et al. 2008): five sessions of a woman and a man, improvised and scripted, 10,039 turns.
 
 Read from `Session1..5/dialog/EmoEvaluation/*.txt` with `sentences/wav/DIALOG/TURN.wav`; the root is the folder of the
-sessions or the one above. Names that begin with a dot are passed over. The emotion is the majority's; where there is
-none (`xxx`) it is missing and `agreement` says so. Nothing is merged here: excitement stays excitement. Columns:
-session, recording (the dialog), style (improvised, scripted), agreement (majority, none), valence, activation,
+sessions or the one above. Names that begin with a dot are ignored. The emotion is that of the majority; without a
+majority (`xxx`) it is missing and `agreement` is "none". Emotions are not merged: excitement stays excitement.
+Columns: session, recording (the dialog), style (improvised, scripted), agreement (majority, none), valence, activation,
 dominance (means, 1 to 5), raters (`E2:neutral;E4:frustration+neutral`; E the evaluators, F and M the actors),
-dialog_start and dialog_end (seconds in the dialog, of which the file is a cut).
+dialog_start and dialog_end (seconds in the dialog from which the file was taken).
 """
 
 import re
@@ -36,8 +36,8 @@ _NAME = re.compile(r"(Ses0([1-5])[FM]_(impro|script)\w*)_([FM])\w+")
 _RATER = re.compile(r"C-(\w+):\s*([^(]*)\(.*")
 
 
-def told(stem: str) -> dict[str, str] | None:
-    """What a name such as Ses01F_impro01_F000 tells: speaker, session, recording; None where it is no turn."""
+def parse_name(stem: str) -> dict[str, str] | None:
+    """The speaker, session and recording in a name such as Ses01F_impro01_F000; None if it is not a turn."""
     if (name := _NAME.fullmatch(stem)) is None:
         return None
     dialog, session, _, sex = name.groups()
@@ -45,7 +45,7 @@ def told(stem: str) -> dict[str, str] | None:
 
 
 def read(root: Path) -> Corpus:
-    """Read IEMOCAP; raises CorpusError where `root` has no evaluations or no turn that can be used."""
+    """Read IEMOCAP; raises CorpusError if `root` has no evaluations or no turn that can be used."""
     sounds = [path for path in _files.media(root) if "/sentences/" in f"/{path}"]
     texts = [
         path for path in _files.files(root, ".txt") if PurePosixPath(path).parts[-3:-1] == ("dialog", "EmoEvaluation")
@@ -63,10 +63,12 @@ def read(root: Path) -> Corpus:
             else:
                 problems.append(Problem(text, f"{turn['clip']} has no sentences/wav/.../{turn['clip']}.wav, left out"))
     if not rows:
-        raise CorpusError(f"{root}: not one of IEMOCAP's turns has its file Session1/sentences/wav/DIALOG/TURN.wav")
-    told = {row["clip"] for row in rows}
+        raise CorpusError(f"{root}: none of IEMOCAP's turns has its file Session1/sentences/wav/DIALOG/TURN.wav")
+    evaluated = {row["clip"] for row in rows}
     problems += [
-        Problem(path, "no evaluation tells of this turn, left out") for turn, path in kept.items() if turn not in told
+        Problem(path, "no evaluation file lists this turn, left out")
+        for turn, path in kept.items()
+        if turn not in evaluated
     ]
     return check(
         name="iemocap",
@@ -81,7 +83,7 @@ def read(root: Path) -> Corpus:
 
 
 def _turns(root: Path, text: str) -> tuple[list[dict[str, str]], list[Problem]]:
-    """The turns of one evaluation file, each with its raters, and the lines that are none."""
+    """The turns of one evaluation file, each with its raters, and the lines that are damaged."""
     turns: list[dict[str, str]] = []
     problems = []
     for number, line in enumerate((root / text).read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
@@ -100,11 +102,11 @@ def _turns(root: Path, text: str) -> tuple[list[dict[str, str]], list[Problem]]:
 
 
 def _turn(line: str) -> dict[str, str] | str:
-    """The columns that a turn's line tells, or what is wrong with it."""
-    told = _TURN.fullmatch(line)
-    if told is None:
+    """The columns of a turn's line, or a clause on what is wrong with it."""
+    match = _TURN.fullmatch(line)
+    if match is None:
         return "not [START - END] TURN EMOTION [V, A, D]"
-    start, end, clip, code, valence, activation, dominance = told.groups()
+    start, end, clip, code, valence, activation, dominance = match.groups()
     name = _NAME.fullmatch(clip)
     if name is None:
         return f"turn '{clip}' is not a name such as Ses01F_impro01_F000"

@@ -1,8 +1,8 @@
 """LibriSpeech (Panayotov et al. 2015): read English from LibriVox, without emotion.
 
-Layout `SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTTERANCE.flac` beside `SPEAKERS.TXT`, which tells each reader's sex. The
-root is the folder that holds SPEAKERS.TXT, the one above it, or one subset in it. Folders and name must agree on the
-speaker. Columns: recording (SPEAKER-CHAPTER), subset, and text where there are transcripts (`.trans.txt`).
+Layout `SUBSET/SPEAKER/CHAPTER/SPEAKER-CHAPTER-UTTERANCE.flac` beside `SPEAKERS.TXT`, which gives each speaker's sex.
+The root is the folder with SPEAKERS.TXT, the one above it, or one subset in it. Folders and file name must agree on the
+speaker. Columns: recording (SPEAKER-CHAPTER), subset, and text if there are transcripts (`.trans.txt`).
 """
 
 import re
@@ -16,7 +16,7 @@ from mien.errors import CorpusError
 
 SOURCE = "https://www.openslr.org/12 (excerpts: https://www.openslr.org/31)"
 LICENCE = "CC BY 4.0"
-SPEECH = "read aloud, English, no emotion told"
+SPEECH = "read aloud, English, without emotion labels"
 EXPECTED = 292_367  # the seven subsets of the full release
 SCHEME = "none"
 
@@ -35,15 +35,15 @@ COMPLETE = {
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
 
 
-def told(stem: str) -> dict[str, str] | None:
-    """What a name such as 84-121123-0000 tells: speaker, recording; None where it is no utterance."""
+def parse_name(stem: str) -> dict[str, str] | None:
+    """The speaker and recording in a name such as 84-121123-0000; None if it is not an utterance."""
     if (name := _NAME.fullmatch(stem)) is None:
         return None
     return {"speaker": name[1], "recording": f"{name[1]}-{name[2]}"}
 
 
 def read(root: Path) -> Corpus:
-    """Read LibriSpeech, or some of its subsets; `expected` counts the subsets that were found.
+    """Read LibriSpeech, or some of its subsets; `expected` counts the clips of the subsets that are there.
 
     Raises:
         CorpusError: `root` is missing, there is no SPEAKERS.TXT, or no utterance.
@@ -77,7 +77,7 @@ def read(root: Path) -> Corpus:
     table = pd.DataFrame(rows, columns=columns)
     unlisted = sorted(set(table["speaker"]) - set(sexes))
     problems += [
-        Problem("SPEAKERS.TXT", f"speaker {speaker} is not listed, gender taken as not known") for speaker in unlisted
+        Problem("SPEAKERS.TXT", f"speaker {speaker} is not listed, so the gender is missing") for speaker in unlisted
     ]
     subsets = set(table["subset"].dropna())
     return check(
@@ -98,12 +98,12 @@ def _complaint(path: PurePosixPath) -> str | None:
         return "not a name of LibriSpeech such as 84-121123-0000"
     above = path.parts[-3:-1]
     if len(above) == 2 and all(part.isdigit() for part in above) and above != (name[1], name[2]):
-        return f"the folders say {'/'.join(above)}, the name says {name[1]}/{name[2]}"
+        return f"the folders are {'/'.join(above)}, the file name says {name[1]}/{name[2]}"
     return None
 
 
 def _sexes(listing: Path) -> dict[str, str]:
-    """Reader -> "F" or "M", from lines such as `14   | F | train-clean-360  | 25.03 | Kristin LeMoine`."""
+    """Speaker -> "F" or "M", from lines such as `14   | F | train-clean-360  | 25.03 | Kristin LeMoine`."""
     lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
     cells = [[cell.strip() for cell in line.split("|")] for line in lines if not line.startswith(";")]
     return {row[0]: row[1] for row in cells if len(row) > 1}

@@ -1,12 +1,12 @@
 """nEMO (Christop 2024): emotional speech in Polish, 9 actors, 90 sentences, 6 emotions, 4,481 clips.
 
-A file's stem is `SPEAKER_emotion_SENTENCE`, such as `KS0_anger_14`; the files lie anywhere below the root (`samples/`
-in the release). The release's table `data.tsv` (UTF-8, tabs) gives gender, age and text. It lies at the root, below it,
+A file's stem is `SPEAKER_emotion_SENTENCE`, such as `KS0_anger_14`; the files are anywhere below the root (`samples/`
+in the release). The release's table `data.tsv` (UTF-8, tabs) gives gender, age and text. It is at the root, below it,
 or one level above. Its column `file_id` gives a clip's stem, whatever the extension; blanks around cells are ignored.
 
-Name and table must agree on speaker and emotion, else the clip is left out: a wrong speaker is a speaker in two splits.
+Name and table must agree on speaker and emotion, else the clip is left out: a wrong speaker may end up in two splits.
 A recording without a row is left out as well. Rows without a recording are the shortfall. Columns: sentence (1 ... 90),
-and, where the table has them, text (`raw_text`) and age (years).
+and, if the table has them, text (`raw_text`) and age (years).
 """
 
 import re
@@ -35,13 +35,13 @@ EMOTIONS = {
 }
 TABLE = "data.tsv"
 CLIP, SPEAKER, EMOTION = "file_id", "speaker_id", "emotion"
-FURTHER = {"gender": "gender", "age": "age", "raw_text": "text"}  # of the table -> of ours, where it is there
+FURTHER = {"gender": "gender", "age": "age", "raw_text": "text"}  # column of the table, if it has it -> ours
 
 _NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)")
 
 
-def told(stem: str) -> dict[str, str] | None:
-    """What a name such as KS0_anger_14 gives: speaker, sentence, emotion; None where it is no name of nEMO."""
+def parse_name(stem: str) -> dict[str, str] | None:
+    """The speaker, sentence and emotion in a name such as KS0_anger_14; None if it is not a name of nEMO."""
     name = _NAME.fullmatch(stem)
     if name is None or name[2] not in EMOTIONS:
         return None
@@ -52,8 +52,8 @@ def read(root: Path) -> Corpus:
     """Read nEMO, or the part of it that is there.
 
     Raises:
-        CorpusError: `root` is missing, there is no `data.tsv`, it has not the columns file_id, speaker_id and emotion,
-            or there is no recording named like nEMO's.
+        CorpusError: `root` is missing, there is no `data.tsv`, it lacks the column file_id, speaker_id or emotion, or
+            there is no recording named like nEMO's.
     """
     paths = _files.media(root)
     listing = _listing(root)
@@ -71,7 +71,7 @@ def read(root: Path) -> Corpus:
         raise CorpusError(f"{root}: no recording below it that nEMO's {TABLE} lists, such as KS0_anger_14.wav{first}")
     clips = [
         {"clip": stem, "file": path}
-        | (told(stem) or {})
+        | (parse_name(stem) or {})
         | {ours: rows[stem][column] for column, ours in FURTHER.items() if column in rows[stem]}
         for stem, path in kept.items()
     ]
@@ -97,7 +97,7 @@ def _listing(root: Path) -> Path:
 
 
 def _rows(listing: Path) -> tuple[dict[str, dict[str, str]], list[Problem]]:
-    """Stem -> its cells by column ("" is empty); and the rows that name no clip, or one that has a row already."""
+    """Stem -> its cells by column ("" is empty); rows that name no clip, or one with a row already, are problems."""
     table = read_table(listing, separator="\t").rename(columns=str.strip)
     if missing := [column for column in (CLIP, SPEAKER, EMOTION) if column not in table]:
         raise CorpusError(
@@ -121,15 +121,15 @@ def _rows(listing: Path) -> tuple[dict[str, dict[str, str]], list[Problem]]:
 
 
 def _complaint(stem: str, row: Mapping[str, str] | None) -> str | None:
-    """Why a recording cannot be used, as a clause; None where it can."""
+    """Why a recording cannot be used, as a clause; None if it can."""
     name = _NAME.fullmatch(stem)
     if name is None:
         return "not a name of nEMO such as KS0_anger_14"
     if name[2] not in EMOTIONS:
         return f"emotion '{name[2]}' is none of {', '.join(EMOTIONS)}"
     if row is None:
-        return f"{TABLE} has no row of it"
+        return f"{TABLE} has no row for it"
     for what, column, code in (("speaker", SPEAKER, name[1]), ("emotion", EMOTION, name[2])):
         if row[column] != code:
-            return f"{TABLE} says {what} '{row[column]}', the name says '{code}'"
+            return f"{TABLE} gives the {what} '{row[column]}', the file name gives '{code}'"
     return None

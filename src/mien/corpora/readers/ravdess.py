@@ -1,15 +1,15 @@
 """RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song (Livingstone & Russo 2018): 24 actors.
 
-A file's stem is seven codes: modality - channel - emotion - intensity - statement - repetition - actor. The files lie
-under `Actor_XX/` or anywhere else below the root; where a folder tells the actor, the name must say the same, else the
-clip is left out: a wrong actor is a speaker in two splits. The same performance in sound (03-...) and in video
-(01-...) is two clips. Actors of odd number are men, of even number women. Columns: sentence (the words), statement,
-repetition, intensity, modality, channel.
+A file's stem is seven codes: modality - channel - emotion - intensity - statement - repetition - actor. The files are
+under `Actor_XX/` or anywhere else below the root. If a folder names an actor, the file name must agree, else the clip
+is left out: a wrong speaker may end up in two splits. The same performance in sound (03-...) and in video (01-...) is
+two clips. Actors of odd number are men, of even number women. Columns: sentence (the words), statement, repetition,
+intensity, modality, channel.
 
-Where `action_units.csv` lies at the root, its columns come behind these, float64: facial action units of OpenFace
-(Baltrusaitis et al. 2018), means over the frames of a video, `AU01_r` to `AU45_r` intensities from 0 to 5 and `AU01_c`
-to `AU45_c` shares of the frames in which the unit is there. Its column `clip` names the video; every clip of the same
-performance, in sound too, has the row. One vector a clip is no course over time: voice and face are not synchronous.
+If `action_units.csv` is at the root, its columns follow, float64: facial action units of OpenFace (Baltrusaitis et al.
+2018), means over the frames of a video; `AU01_r` to `AU45_r` are intensities from 0 to 5, `AU01_c` to `AU45_c` the
+share of frames in which the unit is active. Its column `clip` names the video; every clip of the same performance gets
+the row, sound included. As one vector a clip it has no course over time, so it is not synchronous with the voice.
 """
 
 import math
@@ -54,8 +54,8 @@ _FOLDER = re.compile(r"actor_(\d\d)", re.IGNORECASE)
 _UNIT = re.compile(r"AU\d\d_[rc]")
 
 
-def told(stem: str) -> dict[str, str] | None:
-    """What a name of seven codes tells: speaker, sentence, emotion; None where it is no name of RAVDESS."""
+def parse_name(stem: str) -> dict[str, str] | None:
+    """The speaker, sentence and emotion in a name of seven codes; None if it is not a name of RAVDESS."""
     if _NAME.fullmatch(stem) is None:
         return None
     row = _row(stem, "")
@@ -63,10 +63,10 @@ def told(stem: str) -> dict[str, str] | None:
 
 
 def read(root: Path) -> Corpus:
-    """Read RAVDESS, or the parts of it that are there; `expected` counts the kinds of clips that were found.
+    """Read RAVDESS, or the parts of it that are there; `expected` counts the modalities and channels that are there.
 
     Raises:
-        CorpusError: `root` is missing, not one file below it is named like RAVDESS's, or its `action_units.csv` is no
+        CorpusError: `root` is missing, no file below it is named like RAVDESS's, or its `action_units.csv` is not a
             table with the column `clip` and action units.
     """
     problems = []
@@ -103,8 +103,8 @@ def _complaint(path: PurePosixPath) -> str | None:
         return "not a name of RAVDESS such as 03-01-05-01-02-01-01"
     actor = path.stem[-2:]
     for part in path.parts[:-1]:
-        if (told := _FOLDER.fullmatch(part)) and told[1] != actor:
-            return f"the folder says actor {told[1]}, the name says actor {actor}"
+        if (folder := _FOLDER.fullmatch(part)) and folder[1] != actor:
+            return f"the folder is of actor {folder[1]}, the file name of actor {actor}"
     return None
 
 
@@ -130,12 +130,12 @@ def _expected(kinds: Iterable[tuple[str, str]]) -> int:
 
 
 def _performance(stem: str) -> str:
-    """What was performed: the codes behind that of the modality."""
+    """The performance of a clip: all codes but the first, the modality."""
     return stem[3:]
 
 
 def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapping[str, float]], list[Problem]]:
-    """Performance -> unit -> value, of those that are in the corpus; rows that tell none are problems."""
+    """Performance -> unit -> value, for performances in the corpus; rows that cannot be used are problems."""
     path = root / ACTION_UNITS
     if not path.is_file():
         return {}, []
@@ -143,11 +143,11 @@ def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapp
     names = [name for name in map(str, table) if _UNIT.fullmatch(name)]
     if "clip" not in table or not names:
         raise CorpusError(
-            f"{path}: no table of action units with the columns clip and AU01_r, ...; "
+            f"{path}: not a table of action units with the columns clip and AU01_r, ...; "
             f"it has: {', '.join(map(str, table))}; "
             "rename its columns, or take it out of the folder"
         )
-    found: dict[str, Mapping[str, float]] = {}
+    units: dict[str, Mapping[str, float]] = {}
     problems = []
     actors = {performance[-2:] for performance in performances}
     for number, row in enumerate(table.to_dict("records"), start=2):
@@ -156,23 +156,23 @@ def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapp
         values = {name: _number(row[name]) for name in names}
         complaint = None
         if not _NAME.fullmatch(stem):
-            complaint = f"'{stem}' is no name of RAVDESS"
-        elif performance in found:
-            complaint = f"the performance of {stem} is told already"
+            complaint = f"'{stem}' is not a name of RAVDESS"
+        elif performance in units:
+            complaint = f"the performance of {stem} has a row already"
         elif lacking := [name for name, value in values.items() if not math.isfinite(value)]:
-            complaint = f"{lacking[0]} of {stem} is no number"
+            complaint = f"{lacking[0]} of {stem} is not a number"
         elif performance not in performances:
             if performance[-2:] in actors:
                 complaint = f"there is no recording of {stem}"
         else:
-            found[performance] = values
+            units[performance] = values
         if complaint:
-            problems.append(Problem(ACTION_UNITS, f"row {number}: {complaint}, passed over"))
-    return found, problems
+            problems.append(Problem(ACTION_UNITS, f"row {number}: {complaint}, ignored"))
+    return units, problems
 
 
 def _number(cell: object) -> float:
-    """A cell as a number, nan where it is none."""
+    """A cell as a number, nan if it is none."""
     try:
         return float(str(cell))
     except ValueError:

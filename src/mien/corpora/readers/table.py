@@ -1,10 +1,11 @@
 """Any corpus, as a CSV file beside its recordings: UTF-8, commas, a header line, one row a clip.
 
-`file` and `speaker` are required; `clip`, `start`, `end` (seconds), `gender`, `emotion`, `split` and any other column
-are used or kept. Empty cells are missing. A clip without a name is called by its file without the extension, behind it
-`:START-END` where these are given. Emotions may be spelt in the usual ways ("happy", "hap", "joy"); several are joined
-by "+". Paths are relative to the CSV file's folder; an absolute path must lie in it (a link in the folder may lead
-anywhere), so that a table from a stranger opens nothing else. The root is the CSV file, or a folder with `corpus.csv`.
+`file` and `speaker` are required; `clip`, `start`, `end` (seconds), `gender`, `emotion` and `split` are used if they
+are there, and any other column is kept. Empty cells are missing. A clip without a name is named after its file without
+the extension, followed by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap",
+"joy"); several are joined by "+". Paths are relative to the CSV file's folder; an absolute path must be inside it
+(links in the folder may lead anywhere), so that a table from someone else cannot open other files. The root is the CSV
+file, or a folder with `corpus.csv`.
 """
 
 import os
@@ -17,8 +18,8 @@ from mien.corpora.schemes import canonical
 from mien.errors import CorpusError
 
 SOURCE = "your own recordings"
-LICENCE = "as the recordings' owner says"
-SPEECH = "as the owner of the recordings says"
+LICENCE = "as stated by the owner of the recordings"
+SPEECH = "as stated by the owner of the recordings"
 EXPECTED = None
 SCHEME = "canonical"
 
@@ -27,7 +28,7 @@ def read(root: Path) -> Corpus:
     """Read a table of clips.
 
     Raises:
-        CorpusError: no such file, no column `file` or `speaker`, or not one row that can be used.
+        CorpusError: no such file, no column `file` or `speaker`, or no row that can be used.
     """
     listing = root / "corpus.csv" if root.is_dir() else root
     if not listing.is_file():
@@ -46,7 +47,7 @@ def read(root: Path) -> Corpus:
     there = table["file"].map(lambda file: (place / file).is_file(), na_action="ignore").ne(False)
     problems = [Problem(str(file), "no such file, left out") for file in table["file"][~there]]
     if not there.any():
-        raise CorpusError(f"{listing}: not one of its {len(table)} files is there; paths are relative to {place}")
+        raise CorpusError(f"{listing}: none of its {len(table)} files is there; paths are relative to {place}")
     return check(
         name="table",
         root=place,
@@ -60,7 +61,7 @@ def read(root: Path) -> Corpus:
 
 
 def _inside(file: str, place: Path) -> str:
-    """An absolute path within the folder as a relative one; any other path, tidied, as it is."""
+    """An absolute path within the folder as a relative one; any other path is only normalised."""
     path = Path(os.path.normpath(file.strip()))
     absolute = place.absolute()
     return path.relative_to(absolute).as_posix() if path.is_relative_to(absolute) else path.as_posix()

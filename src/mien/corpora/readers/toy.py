@@ -1,4 +1,4 @@
-"""The toy corpus of `mien.corpora.toy`: people who do not exist, with every factor known."""
+"""The toy corpus of `mien.corpora.toy`: synthetic people, with every factor known."""
 
 from pathlib import Path
 
@@ -17,16 +17,16 @@ def read(root: Path) -> Corpus:
     """Read a toy corpus; `expected` is the number of clips that were made.
 
     Raises:
-        CorpusError: `root` has no `labels.csv` of a toy corpus, or not one of its files is there.
+        CorpusError: `root` has no `labels.csv` of a toy corpus, or none of its files is there.
     """
     if not (root / LABELS).is_file():
-        raise CorpusError(f"{root}: no toy corpus, it has no {LABELS}; make one with mien.corpora.toy.generate")
+        raise CorpusError(f"{root}: not a toy corpus, it has no {LABELS}; make one with mien.corpora.toy.generate")
     table = read_table(root / LABELS)
     if "file" not in table:
         raise CorpusError(f"{root / LABELS}: not the labels of a toy corpus, it has no column 'file'")
     there = table["file"].map(lambda file: (root / file).is_file(), na_action="ignore").ne(False)
     if not there.any():
-        raise CorpusError(f"{root / LABELS}: not one of its {len(table)} files is there; generate the corpus again")
+        raise CorpusError(f"{root / LABELS}: none of its {len(table)} files is there; generate the corpus again")
     return check(
         name="toy",
         root=root,

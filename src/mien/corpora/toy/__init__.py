@@ -1,13 +1,13 @@
-"""The toy corpus: people who do not exist, with every factor known. The default of `mien demo`, and a bed for tests.
+"""The toy corpus: synthetic people, with every factor known. It serves `mien demo` and the tests.
 
-`generate`, or `python -m mien.corpora.toy OUT people=12 clips=600`, makes it: real files (H.264 + AAC in mp4; wav where
-nobody is seen, mp4 without sound where nobody is heard) and `labels.csv`. The reader `toy` reads it like any other
-corpus. Two dials say how far emotion and person are entangled and how hard emotions are to tell; a share of the clips
-may stand outside of the entanglement (`ToyConfig`). Nothing follows from it for real people.
+`generate`, or `python -m mien.corpora.toy OUT people=12 clips=600`, makes it: real files (H.264 + AAC in mp4; wav for
+clips without a face, mp4 without sound for clips without a voice) and `labels.csv`. The reader `toy` reads it like any
+other corpus. The settings (`ToyConfig`) control how far emotion and person are entangled, how hard the emotions are to
+recognise, and the share of clips that are exempt from the entanglement. Results on it do not carry over to real people.
 
 Columns of `labels.csv` besides the usual ones: modality (voice+face, voice, face), sentence, own (the person's own
-emotion), drawn (entangled or balanced, where the corpus has both), f0 (median, Hz), tract (formants relative to the
-average man's), and the cues of the clip as `Expression` names them.
+emotion), sampling (entangled or balanced, if `balanced` is above 0), f0 (median, Hz), tract (formants relative to the
+average man's), and the cues of the clip, the fields of `Expression`.
 """
 
 import csv
@@ -20,14 +20,14 @@ from mien.common.files import atomic, write_text
 from mien.corpora.toy import face, voice
 from mien.corpora.toy.config import ToyConfig
 from mien.corpora.toy.expression import express
-from mien.corpora.toy.people import draw
+from mien.corpora.toy.people import sample_people
 from mien.corpora.toy.plan import Clip, plan
 from mien.corpora.toy.write import write_mp4, write_wav
 from mien.errors import CorpusError
 
 __all__ = ["LABELS", "VERSION", "ToyConfig", "generate"]
 
-VERSION = 1  # of what `generate` draws: other bytes, another number
+VERSION = 1  # to be raised when `generate` makes other bytes from the same settings
 
 LABELS, _CARD = "labels.csv", "toy.json"
 
@@ -35,16 +35,18 @@ LABELS, _CARD = "labels.csv", "toy.json"
 def generate(out: Path, config: ToyConfig) -> None:
     """Make a toy corpus in the folder `out`. About 9 s for 240 clips on one core.
 
-    A corpus of the same settings that is there already is left as it is; one that was interrupted is made again.
+    A complete corpus with the same settings is left as it is; one that was interrupted is made again.
 
     Raises:
-        CorpusError: `out` is a file, or holds something else, or a toy corpus of other settings.
+        CorpusError: `out` is a file, or a folder with other files, or a toy corpus with other settings.
     """
-    settings = config.model_dump(mode="json", exclude=None if config.balanced else {"balanced"})  # it came later
+    settings = config.model_dump(
+        mode="json", exclude=None if config.balanced else {"balanced"}
+    )  # corpora made before this setting
     card = json.dumps({"version": VERSION, **settings}, indent=2) + "\n"
     if _claim(out, card):
         return
-    people = draw(config.people, np.random.default_rng([config.seed, 0]))
+    people = sample_people(config.people, np.random.default_rng([config.seed, 0]))
     clips = plan(config, people, np.random.default_rng([config.seed, 1]))
     rows = [_make(out, clip, config) for clip in clips]
     with atomic(out / LABELS) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -54,19 +56,19 @@ def generate(out: Path, config: ToyConfig) -> None:
 
 
 def _claim(out: Path, card: str) -> bool:
-    """Whether the corpus of this card is complete already; else the folder is ours to fill."""
+    """Whether the corpus of this card is complete; if not, `out` has the card and can be filled."""
     if out.exists() and not out.is_dir():
-        raise CorpusError(f"{out}: a file is in the way of the toy corpus; choose another folder")
+        raise CorpusError(f"{out}: is a file, and the toy corpus needs a folder; choose another name")
     if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         if not (out / _CARD).is_file() or (out / _CARD).read_bytes() != card.encode():
-            raise CorpusError(f"{out}: holds something else than this toy corpus; choose an empty folder")
+            raise CorpusError(f"{out}: contains other files than this toy corpus; choose an empty folder")
         return (out / LABELS).is_file()
     write_text(out / _CARD, card)
     return False
 
 
 def _make(out: Path, clip: Clip, config: ToyConfig) -> dict[str, str]:
-    """Write a clip's file; its row of `labels.csv`."""
+    """Write the file of a clip, and return its row of `labels.csv`."""
     person = clip.person
     rng = np.random.default_rng([config.seed, 2, clip.number])
     expression = express(clip.emotion, person.expressiveness, config.difficulty, rng)

@@ -1,7 +1,7 @@
 """`python -m mien.corpora.toy OUT key=value ...`: make a toy corpus on disk, with the settings of `ToyConfig`.
 
-Says what was made, and how often an emotion is the person's own, counted. Exit codes as those of `mien`: 0 done, 2
-refused, 130 interrupted (the same command makes it again).
+Prints the number of clips and how often the emotion is the person's own. The exit codes are those of `mien`: 0 done, 2
+refused, 130 interrupted (run the same command again).
 """
 
 import sys
@@ -22,14 +22,14 @@ PROGRAM = "python -m mien.corpora.toy"
 
 
 def main(words: Sequence[str]) -> int:
-    """Make the corpus that the words of a command line ask for, and return the exit code."""
+    """Make the corpus for the words of a command line, and return the exit code."""
     if {"-h", "--help"} & set(words):
         print(usage())
         return 0
     try:
-        out, config = asked(words)
+        out, config = arguments(words)
         generate(out, config)
-        print(told(read(out), config))
+        print(summary(read(out), config))
     except MienError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 2
@@ -37,57 +37,57 @@ def main(words: Sequence[str]) -> int:
         print(f"{PROGRAM}: {error.filename or words[0]}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{PROGRAM}: interrupted; the same command makes the corpus again", file=sys.stderr)
+        print(f"{PROGRAM}: interrupted; run the same command to make the corpus again", file=sys.stderr)
         return 130
     return 0
 
 
 def usage() -> str:
-    """What can be asked, with the defaults."""
+    """The help text: usage, example, and the settings with their defaults."""
     settings = "\n".join(f"  {name}={field.default}" for name, field in ToyConfig.model_fields.items())
     return (
         f"Usage: {PROGRAM} OUT [key=value ...]\n\n"
         f"Example: {PROGRAM} toy people=12 clips=600 entanglement=0.8\n\n"
-        f"Settings, with their defaults (mien.corpora.toy.ToyConfig says what they mean):\n{settings}"
+        f"Settings with their defaults (described in mien.corpora.toy.ToyConfig):\n{settings}"
     )
 
 
-def asked(words: Sequence[str]) -> tuple[Path, ToyConfig]:
-    """The folder and the settings; raises ConfigError, with the nearest key, where they are not understood."""
+def arguments(words: Sequence[str]) -> tuple[Path, ToyConfig]:
+    """The folder and the settings; raises ConfigError, with the nearest key, if they are not understood."""
     folders = [word for word in words if "=" not in word]
     if len(folders) != 1:
-        raise ConfigError(f"{len(folders)} folders are named, and one is needed\n{usage()}")
+        raise ConfigError(f"{len(folders)} folders are given, and one is needed\n{usage()}")
     raw: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
             continue
         if key in raw:
-            raise ConfigError(f"'{key}' is told twice")
+            raise ConfigError(f"'{key}' is given twice")
         try:
             raw[key] = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
         except yaml.YAMLError as error:
-            raise ConfigError(f"'{word}': not a value ({' '.join(str(error).split())})") from error
+            raise ConfigError(f"'{word}' is not a value ({' '.join(str(error).split())})") from error
     config: ToyConfig = parse(ToyConfig, raw, "toy")
     return Path(folders[0]), config
 
 
-def told(corpus: Corpus, config: ToyConfig) -> str:
-    """What is in the corpus, counted."""
+def summary(corpus: Corpus, config: ToyConfig) -> str:
+    """The number of clips and people, and how often each emotion occurs and is the person's own."""
     table = corpus.table
     lines = [
         f"{corpus.root}: {len(table)} clips of {table['speaker'].nunique()} people, {config.size} x {config.size} px"
     ]
-    drawn = table.groupby("sampling") if "sampling" in table else [("entangled", table)]
-    for name, part in drawn:
+    parts = table.groupby("sampling") if "sampling" in table else [("entangled", table)]
+    for name, part in parts:
         own = part["emotion"] == part["own"]
         expected = 1 / len(EMOTIONS) if name == "balanced" else config.entanglement * 5 / 6 + 1 / len(EMOTIONS)
         counts = ", ".join(
             f"{emotion} {count}" for emotion, count in part["emotion"].value_counts().sort_index().items()
         )
         lines.append(
-            f"{name}: {len(part)} clips, {own.mean():.1%} of the person's own emotion (expected {expected:.1%}), "
-            f"{int((~own).sum())} of another one; {counts}"
+            f"{name}: {len(part)} clips, {own.mean():.1%} with the person's own emotion (expected {expected:.1%}), "
+            f"{int((~own).sum())} with another one; {counts}"
         )
     return "\n".join(lines)
 

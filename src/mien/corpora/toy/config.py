@@ -1,4 +1,4 @@
-"""What can be asked of the generator of toy corpora."""
+"""The settings of a toy corpus."""
 
 from pydantic import Field, model_validator
 
@@ -12,20 +12,20 @@ class ToyConfig(Settings):
     """Settings of a toy corpus; the same settings give the same bytes on one machine.
 
     Attributes:
-        people: how many there are; every second one is a man.
-        clips: how many there are; person and sentence take turns, so each person speaks each sentence as often.
-        entanglement: how much of the person's identity tells the emotion, e. Each person has an own emotion, and
-            P(own emotion) = e + (1 - e) / 6: at 0 all six are balanced for each person, at 1 there is only the own.
-        balanced: share of each person's clips that stand outside of the entanglement, the last ones, in whole rounds of
-            the six emotions: a set to test on in which nobody is told by an emotion, nor an emotion by somebody.
-        difficulty: share of an expression that is chance, d: each cue of voice and face is (1 - d) x what the emotion
-            does to it + d x noise of the same size. At 0 all say it alike, at 1 nothing tells the emotion.
-        seconds: length of a clip, about; sentences, rates and pauses differ.
+        people: number of people; every second one is a man.
+        clips: number of clips; people and sentences take turns, so each person speaks each sentence equally often.
+        entanglement: how strongly the person predicts the emotion, e. Each person has an own emotion, and
+            P(own emotion) = e + (1 - e) / 6: at 0 all six are balanced for each person, at 1 each person has only one.
+        balanced: share of each person's clips, the last ones, that are exempt from the entanglement, in whole rounds of
+            the six emotions: a test set in which the person does not predict the emotion, nor the emotion the person.
+        difficulty: share of noise in an expression, d: each cue of voice and face is (1 - d) x effect of the emotion +
+            d x noise of the same size. At 0 all people express it alike, at 1 nothing predicts the emotion.
+        seconds: approximate length of a clip; sentences, rates and pauses differ.
         frame_rate: frames of video a second.
         size: height and width of the video in pixels, even.
-        missing: share of clips that have one modality only, voice and face by turns.
+        missing: share of clips with one modality only, alternately voice and face.
         snr: signal-to-noise ratio of a neutral voice in dB, give or take 3.
-        seed: of everything that is drawn.
+        seed: seed of all random numbers.
     """
 
     people: int = Field(default=10, ge=2, le=999)
@@ -44,11 +44,11 @@ class ToyConfig(Settings):
     def _a_round(self) -> "ToyConfig":
         if self.balanced and not self.spared(self.clips // self.people):
             raise ValueError(
-                f"'balanced' is {self.balanced:g} of {self.clips // self.people} clips a person, which is no round of "
-                f"the {len(EMOTIONS)} emotions; ask for more clips, or a larger share"
+                f"'balanced' is {self.balanced:g} of {self.clips // self.people} clips a person, less than one round "
+                f"of the {len(EMOTIONS)} emotions; take more clips or a larger share"
             )
         return self
 
     def spared(self, count: int) -> int:
-        """How many of so many clips of a person are balanced: whole rounds of all emotions."""
+        """How many of a person's `count` clips are balanced: whole rounds of all emotions."""
         return round(self.balanced * count) // len(EMOTIONS) * len(EMOTIONS)

@@ -1,16 +1,17 @@
-"""What an emotion does to a voice and a face.
+"""The effect of an emotion on a voice and a face.
 
-Voice: the signs and rough sizes that studies of vocal expression agree on (Murray & Arnott 1993, table 1; Banse &
+Voice: signs and rough sizes on which studies of vocal expression agree (Murray & Arnott 1993, table 1; Banse &
 Scherer 1996): anger, fear and happiness raise pitch, widen its range and hasten speech, anger loudest and brightest,
 fear unsteady, happiness with rising ends; sadness and disgust are lower, slower, softer and falling, sadness with the
-narrowest range, disgust with the harshest voice. Sizes are smaller than acted ones, so that one clip tells little.
+narrowest range, disgust with the harshest voice. Effects are smaller than in acted speech, so that a single clip is
+ambiguous.
 
-Face: the muscles that move (Ekman & Friesen 1978): anger lowers and joins the brows and presses the lips, disgust
+Face: the muscles involved (Ekman & Friesen 1978): anger lowers and joins the brows and presses the lips, disgust
 wrinkles the nose and raises the upper lip, fear lifts the brows, opens the eyes and stretches the mouth, happiness
 lifts the corners of the mouth and the cheeks, sadness lifts the inner brows and lowers the corners.
 
-A cue of a clip is (1 - difficulty) x what the emotion does x the person's expressiveness + difficulty x noise with the
-standard deviation that the cue has over the emotions.
+A cue of a clip is (1 - difficulty) x the effect of the emotion x the person's expressiveness + difficulty x noise with
+the standard deviation of the cue over the emotions.
 """
 
 from collections.abc import Mapping
@@ -61,7 +62,7 @@ class Expression(NamedTuple):
     wrinkle: float
 
 
-# What each emotion of `EMOTIONS` does to each cue.
+# The effect of each emotion of `EMOTIONS` on each cue.
 _TABLE = {
     #             anger disgust  fear happiness neutral sadness
     "pitch":     (+2.5,  -2.5,  +4.0,   +3.0,   0.0,   -1.5),
@@ -90,7 +91,7 @@ _SPREAD = np.std(list(EFFECTS.values()), axis=0)
 
 
 def express(emotion: str, expressiveness: float, difficulty: float, rng: Generator) -> Expression:
-    """Draw the cues of a clip."""
-    meant = expressiveness * np.asarray(EFFECTS[emotion])
-    cues = (1 - difficulty) * meant + difficulty * _SPREAD * rng.standard_normal(len(meant))
+    """Sample the cues of a clip."""
+    intended = expressiveness * np.asarray(EFFECTS[emotion])
+    cues = (1 - difficulty) * intended + difficulty * _SPREAD * rng.standard_normal(len(intended))
     return Expression(*cues.tolist())

@@ -1,8 +1,8 @@
 """Faces: a head that speaks, drawn as layers of colour, (T, S, S, 3) uint8.
 
-A shape is a field that is negative inside and measures, near its edge, the distance to it in half-heights of the head;
-a pixel is covered as far as the edge passes through it, so edges are smooth and move by less than a pixel. In a face's
-coordinates the head's middle is (0, 0) and its chin (0, 1); x points to the right of the picture, y down.
+A shape is a field: negative inside and, near its edge, the distance to the edge in half-heights of the head. A pixel at
+the edge is covered in part, so edges are smooth and can move by less than a pixel. In a face's coordinates the head's
+middle is (0, 0) and its chin (0, 1); x points to the right of the picture, y down.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _SCALE = 0.33  # half-height of the head relative to the picture's height
 
 
 class Motion(NamedTuple):
-    """Where a head is and what it does at each frame, (T,) float64.
+    """Position and movement of a head at each frame, (T,) float64.
 
     Attributes:
         x: middle of the head relative to the picture's, in half-heights of the head.
@@ -45,7 +45,7 @@ class Motion(NamedTuple):
 
 
 def move(opening: NDArray[np.float64], frame_rate: float, rng: Generator) -> Motion:
-    """Draw slow movements of the head, glances and blinks for a mouth that opens so, (T,) in 0..1."""
+    """Sample slow movements of the head, glances and blinks, for `opening`, (T,) how far the mouth is open in 0..1."""
     time = np.arange(len(opening)) / frame_rate
 
     def sway(amount: float) -> NDArray[np.float64]:
@@ -59,7 +59,7 @@ def move(opening: NDArray[np.float64], frame_rate: float, rng: Generator) -> Mot
 
 
 def draw(person: Person, expression: Expression, motion: Motion, size: int, rng: Generator) -> NDArray[np.uint8]:
-    """Draw a clip: (T, size, size, 3) uint8. Background, light and distance are drawn from `rng`."""
+    """Draw a clip: (T, size, size, 3) uint8. Background, light and distance are sampled from `rng`."""
     canvas = _Canvas(motion, size, _SCALE * rng.uniform(0.94, 1.06))
     _background(canvas, rng)
     _body(canvas, person)
@@ -78,7 +78,7 @@ def draw(person: Person, expression: Expression, motion: Motion, size: int, rng:
 
 
 class _Canvas:
-    """Frames under construction, (T, S, S, 3) float32, with the face's coordinates of each pixel."""
+    """The frames while they are drawn, (T, S, S, 3) float32, with the face's coordinates of each pixel."""
 
     def __init__(self, motion: Motion, size: int, scale: float) -> None:
         self.pixels = scale * size  # a half-height of the head
@@ -101,7 +101,7 @@ class _Canvas:
 
     @contextmanager
     def window(self, top: float, bottom: float, half: float) -> Iterator[None]:
-        """Work only where any frame shows the part of the face between two heights and `half` to either side."""
+        """Draw only where some frame shows the part of the face between two heights and `half` to either side."""
         whole = (self.x, self.y, self.picture)
         box = _box((self.y > top) & (self.y < bottom) & (np.abs(self.x) < half))
         self.x, self.y, self.picture = (part[box] for part in whole)
@@ -112,7 +112,7 @@ class _Canvas:
 
 
 def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
-    """The smallest rectangle of pixels around what is true in any frame, (T, S, S); an empty one if nothing is."""
+    """The smallest rectangle around all pixels that are true in some frame, (T, S, S); empty if none is."""
     rows, columns = np.flatnonzero(inside.any(axis=(0, 2))), np.flatnonzero(inside.any(axis=(0, 1)))
     if not len(rows):
         return slice(None), slice(0), slice(0)

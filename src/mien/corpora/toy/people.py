@@ -1,7 +1,7 @@
-"""The people of a toy corpus: their voices and faces, spread evenly over what is human.
+"""The people of a toy corpus: their voices and faces, spread evenly over human ranges.
 
-The numbers of each gender form a Latin hypercube: every measure of a person is drawn from another slice of its range
-than anybody else's, so that few people differ as clearly as few people can.
+The measures of each gender form a Latin hypercube: the range of each measure is divided into as many slices as there
+are people, and each person's value is from another slice, so that even few people differ clearly.
 """
 
 from typing import NamedTuple
@@ -25,22 +25,22 @@ PITCHES = {"female": (165.0, 245.0), "male": (90.0, 150.0)}
 TRACTS = {"female": (1.06, 1.26), "male": (0.92, 1.08)}
 
 
-_MEASURES = 23  # numbers drawn for a person
+_MEASURES = 23  # random numbers a person
 
 
 class Person(NamedTuple):
-    """Who somebody is. Lengths of the face are in half-heights of the head, colours red, green, blue in 0..1.
+    """A person. Lengths of the face are in half-heights of the head, colours red, green, blue in 0..1.
 
     Attributes:
         name: p01, p02, ...
         gender: "female" or "male".
-        own: the emotion that entanglement gives them.
+        own: the emotion that entanglement makes more frequent.
         pitch: median fundamental frequency in hertz.
         tract: formant frequencies relative to the average man's, so one over the relative length of the vocal tract.
         tilt: brightness of the voice in dB per octave.
         breath: noise in the voice in dB.
         rate: tempo, 1 on average.
-        expressiveness: factor on what an emotion does to voice and face.
+        expressiveness: factor on the effect of an emotion on voice and face.
         skin: colour.
         hair: colour.
         iris: colour.
@@ -82,8 +82,8 @@ class Person(NamedTuple):
     length: float
 
 
-def draw(count: int, rng: Generator) -> list[Person]:
-    """Draw that many people, women and men by turns; own emotions differ within a pair and fall on both genders."""
+def sample_people(count: int, rng: Generator) -> list[Person]:
+    """Sample people, women and men alternately; own emotions differ within a pair and are spread over both genders."""
     emotions = rng.permutation(EMOTIONS)
     women, men = (_hypercube(size, _MEASURES, rng) for size in ((count + 1) // 2, count // 2))
     people = []

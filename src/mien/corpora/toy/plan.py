@@ -1,4 +1,4 @@
-"""Which clips a toy corpus has: who says what, feeling what, heard or seen."""
+"""The clips of a toy corpus: person, sentence, emotion and modality of each."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from mien.corpora.toy.people import EMOTIONS, Person
 
 
 class Clip(NamedTuple):
-    """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in chance only.
+    """A clip before it is made; `number` counts all clips, the last part of `name` those that differ in noise only.
 
-    `balanced` tells whether it stands outside of the entanglement.
+    `balanced`: whether the clip is exempt from the entanglement.
     """
 
     number: int
@@ -28,9 +28,9 @@ class Clip(NamedTuple):
 def plan(config: ToyConfig, people: list[Person], rng: Generator) -> list[Clip]:
     """Plan all clips.
 
-    A person goes through all emotions with one sentence, then with the next: six clips a round. Then a share e of each
-    person's clips, drawn at random, takes the own emotion instead. With 1/6 of them having it already, this makes
-    P(own emotion) = e + (1 - e) / 6. The last rounds of each person, as many as fit the balanced share, are spared.
+    Each person has all emotions with one sentence, then with the next: six clips a round. Then a share e of each
+    person's clips, sampled at random, gets the own emotion instead. Since 1/6 of them have it already, P(own emotion) =
+    e + (1 - e) / 6. The last rounds of each person, as many as fit into the balanced share, keep their emotions.
     """
     single = rng.permutation(config.clips) < round(config.missing * config.clips)
     modality = np.where(single, np.where(np.cumsum(single) % 2, "voice", "face"), "voice+face")

@@ -23,13 +23,13 @@ _WINDOW = 2 * _HOP
 _FFT = 1024
 _FREQUENCY = np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE)
 _BANDWIDTHS = (70.0, 100.0, 160.0)  # Hz, of the three formants that move
-_GLIDE = 1.0  # states: standard deviation of the passage from one sound to the next, at tempo 1
+_GLIDE = 1.0  # states: standard deviation of the transition from one sound to the next, at tempo 1
 _VOICED = 0.1  # loudness from which a state counts as voiced
 _ACCENTS = (3.0, -1.0, 1.5, -1.5, 2.5, -0.5)  # semitones a syllable, in turn
 
 
 class Sound(NamedTuple):
-    """How something is spoken: seconds, loudness of voice and of hiss, the hiss's centre (Hz), three formants (Hz)."""
+    """A sound of speech: seconds, loudness of voice and of hiss, the hiss's centre (Hz), three formants (Hz)."""
 
     seconds: float
     voice: float
@@ -79,7 +79,7 @@ class Voice(NamedTuple):
     pitch: float
 
     def openings(self, frame_rate: float) -> NDArray[np.float64]:
-        """(T,) the same at the middle of each video frame, as many as the sound takes."""
+        """(T,) `opening` at the middle of each video frame, for as many frames as the sound lasts."""
         count = max(1, round(len(self.samples) / SAMPLE_RATE * frame_rate))
         time = (np.arange(count) + 0.5) / frame_rate * SAMPLE_RATE / _HOP
         return np.interp(time, np.arange(len(self.opening)), self.opening)
@@ -104,11 +104,11 @@ def speak(
 
     Args:
         sentence: words of the sounds in `SOUNDS`.
-        person: who speaks.
-        expression: how.
+        person: the speaker.
+        expression: the cues of the emotion.
         seconds: how long a sentence of twenty sounds lasts with its pauses, at tempo 1.
         snr: ratio of a neutral voice to the noise in the room, dB.
-        rng: of jitter, pauses and noise.
+        rng: generator of jitter, pauses and noise.
     """
     sounds = spell(sentence)
     tempo = person.rate * 2**expression.rate * rng.uniform(0.87, 1.15) * 2.0 / seconds
@@ -123,11 +123,11 @@ def speak(
     voiced = states[:, 1] > _VOICED
     clean *= 10 ** ((LEVEL + expression.energy) / 20) / np.sqrt(np.mean(clean * clean, where=np.repeat(voiced, _HOP)))
     room = rng.standard_normal(len(clean)) * 10 ** ((LEVEL - snr - rng.uniform(-3, 3)) / 20)
-    heard = (clean + room) * 10 ** (rng.uniform(-9, 9) / 20)  # how far away the microphone is
-    heard *= min(1.0, 0.98 / np.abs(heard).max())
+    recorded = (clean + room) * 10 ** (rng.uniform(-9, 9) / 20)  # how far away the microphone is
+    recorded *= min(1.0, 0.98 / np.abs(recorded).max())
     wide = 0.35 + 0.65 * np.clip((states[:, 4] - 250) / 480, 0, 1)  # the first formant rises with the jaw's opening
     opening = np.clip(_smooth(states[:, 1] * wide, 1.5), 0, 1)
-    return Voice(heard.astype(np.float32), opening, float(np.median(pitch[voiced])))
+    return Voice(recorded.astype(np.float32), opening, float(np.median(pitch[voiced])))
 
 
 def _timing(sounds: list[str], tempo: float, silences: NDArray[np.float64]) -> NDArray[np.int64]:

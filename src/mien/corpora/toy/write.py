@@ -1,7 +1,7 @@
 """Media files of a toy corpus: the same bytes each time on one machine.
 
-Sound alone is 16-bit PCM in wav; pictures are H.264 in mp4, with AAC beside them where there is a voice. One thread,
-no time stamps of the wall clock, no names of encoders in the container.
+Sound alone is 16-bit PCM in wav; pictures are H.264 in mp4, with AAC if there is a voice. So that the bytes are equal,
+one thread encodes, and the container has no time of creation and no names of encoders.
 """
 
 import wave

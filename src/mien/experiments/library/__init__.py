@@ -1,8 +1,12 @@
 """Experiments that come with mien: a YAML file each, with its provenance, its cost and the score to expect.
 
 What li2020 assumes where the paper is silent: the weights of the multitask model's two tasks; the factor on the
-reversed gradient, and that it has no schedule; that a copy at another speed has another pitch too. The paper
-normalises neither by speaker nor by clip and does not mention statistics of the training set: nothing is normalised.
+reversed gradient, and that it has no schedule; that a copy at another speed has another pitch too; of the features the
+sample rate, the band edges, pre-emphasis and taper, the range of f0 (its method's other settings are those of
+Ghahremani et al. 2014), and that energy is a logarithm. The paper normalises neither by speaker nor by clip and does
+not mention statistics of the training set: nothing is normalised. li2020 departs in how a clip is brought to 14 s: the
+paper cuts and repeats the utterance and extracts features of that; here frames of the whole utterance are cut and
+repeated, so those near a seam differ.
 """
 
 from importlib import resources

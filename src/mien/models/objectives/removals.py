@@ -15,6 +15,7 @@ from torch import Tensor
 from mien.models.objectives.losses import confusion, cross_entropies, cross_entropy, entropy, mean
 
 Adversary = Callable[[Tensor], Tensor]
+Term = Callable[[Tensor, Tensor, Adversary, float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Removal:
         term: (embedding B x D, labels, adversary, weight) -> what is added to the encoder's loss, a scalar share.
             Labels are as of `losses.cross_entropy`. The gradient that the embedding gets is proportional to the weight.
         source: the paper.
+        unbounded: the same without its bound, where `term` has one.
     """
 
     adversary: Literal["own phase", "main phase", "absent"]
-    term: Callable[[Tensor, Tensor, Adversary, float], Tensor] | None
+    term: Term | None
     source: str
+    unbounded: Term | None = None
 
 
 class _Reverse(torch.autograd.Function):
@@ -57,10 +60,14 @@ def _gradient_reversal(embedding: Tensor, labels: Tensor, adversary: Adversary, 
 
 def _alternating(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
     # An adversary that errs beyond chance knows again (of two classes, by turning its answer round), and without a
-    # bound the term has no minimum: it would outgrow every task. The paper is silent here, so this is `assumed`.
+    # bound the term has no minimum: it would outgrow every task. So a clip counts up to log K, unlike in the paper.
     logits = adversary(embedding)
     values, known = cross_entropies(logits, labels)
     return -weight * mean(values.clamp(max=math.log(logits.shape[1])), known)
+
+
+def _alternating_unbounded(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
+    return -weight * cross_entropy(adversary(embedding), labels)
 
 
 def _confusion(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
@@ -74,7 +81,12 @@ def _max_entropy(embedding: Tensor, labels: Tensor, adversary: Adversary, weight
 REMOVALS: dict[str, Removal] = {
     "none": Removal("absent", None, "no removal: the baseline of a comparison"),
     "gradient_reversal": Removal("main phase", _gradient_reversal, "Ganin et al. 2016; Tu et al. 2019 (DAT)"),
-    "alternating": Removal("own phase", _alternating, "Peri et al. 2021, Eq. 1-2 (ALT); Goodfellow et al. 2014"),
+    "alternating": Removal(
+        "own phase",
+        _alternating,
+        "Peri et al. 2021, Eq. 1-2 (ALT); Goodfellow et al. 2014",
+        unbounded=_alternating_unbounded,
+    ),
     "confusion": Removal("own phase", _confusion, "Tzeng et al. 2015; Peri et al. 2021, section 3.2 (CONF)"),
     "max_entropy": Removal("own phase", _max_entropy, "Li et al. 2020, Eq. 1-5 (MEnAN)"),
 }

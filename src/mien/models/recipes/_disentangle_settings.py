@@ -1,7 +1,7 @@
 """The settings of one model of `disentangle`: its embeddings, what they tell, and what is kept out of them."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 from torch import nn
@@ -14,6 +14,12 @@ from mien.models.recipes._recipe import Branch, RecipeConfig
 
 DISENTANGLEMENT = "disentanglement"
 Sizes = tuple[Annotated[int, Field(ge=1)], ...]
+
+
+def _bound(settings: dict[str, Any]) -> Literal["log_classes"] | None:
+    """What `Remove.bound` is where it is not given."""
+    removal = REMOVALS.get(settings.get("how", ""))
+    return "log_classes" if removal is not None and removal.unbounded is not None else None
 
 
 class Remove(Settings):
@@ -30,6 +36,8 @@ class Remove(Settings):
             lets all go on. An adversary that has followed the encoder for long may be blind to what a fresh one finds.
         warmup: share of training over which the weight rises from 0.
         schedule: "constant", or "ganin" (Ganin et al. 2016, section 5.2.2).
+        bound: of alternating: "log_classes" counts a clip's cross-entropy up to log K, that of a guess among K classes,
+            so that a clip beyond chance gives no gradient; "none" counts it whole, as Eq. 2 of Peri et al. 2021 does.
     """
 
     how: str
@@ -39,11 +47,18 @@ class Remove(Settings):
     restart: int | None = Field(None, ge=1)
     warmup: float = Field(0.0, ge=0, le=1)
     schedule: Literal["constant", "ganin"] = "constant"
+    bound: Literal["log_classes", "none"] | None = Field(default_factory=_bound)
 
     @model_validator(mode="after")
     def _known(self) -> "Remove":
         if self.how not in REMOVALS:
             raise ValueError(unknown("removal", self.how, REMOVALS))
+        if self.bound is None and REMOVALS[self.how].unbounded is not None:
+            raise ValueError(f"'bound' of how: {self.how} is log_classes or none, not null")
+        if self.bound is not None and REMOVALS[self.how].unbounded is None:
+            raise ValueError(
+                f"'bound' ({self.bound}) is a setting of how: alternating; leave it out of how: {self.how}"
+            )
         return self
 
 

@@ -85,13 +85,12 @@ class Disentangle(Recipe):
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)
-                if removal.term is None or weight == 0:
+                term = removal.unbounded if remove.bound == "none" else removal.term
+                if term is None or weight == 0:
                     continue
                 adversaries = self._adversaries(name, factor)
-                parts = [
-                    removal.term(embedding, batch.labels[factor], adversary, weight / len(adversaries))
-                    for adversary in adversaries
-                ]
+                share = weight / len(adversaries)
+                parts = [term(embedding, batch.labels[factor], adversary, share) for adversary in adversaries]
                 loss = torch.stack(parts).sum()
                 objective = objective + loss  # Li et al., Eq. 5; Peri et al., Eq. 1 less Eq. 2
                 if removal.adversary == "main phase":

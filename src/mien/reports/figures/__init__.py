@@ -1,1 +1,1 @@
-"""Figures as inline SVG: what is drawn on a page."""
+"""Figures as inline SVG."""

@@ -14,8 +14,8 @@ class Bar(NamedTuple):
     """One bar; percent, nan = not known.
 
     Attributes:
-        group: where it stands.
-        series: which of its neighbours it is.
+        group: its group on the axis.
+        series: its series, which gives the colour.
         value: its height.
         low: lower end of its interval.
         high: upper end.
@@ -44,14 +44,14 @@ def bars(
     Args:
         rows: at least one.
         groups: from left to right.
-        series: all there may be, in the order of their colours; those without a bar take no room.
-        lines: name -> height of each line, drawn in this order; of more than five the first five.
-        name: unique on the page.
-        description: what the figure shows, for who does not see it.
+        series: all series, in the order of their colours; a series without a bar takes no room.
+        lines: name -> height of each line, drawn in this order; only the first five are drawn.
+        name: salt of the identifiers, unique on the page.
+        description: a text alternative of the figure.
         axis: label of the axis of values.
         below: label of the groups.
     """
-    there = [one for one in series if any(row.series == one for row in rows)]
+    there = [name for name in series if any(row.series == name for row in rows)]
     width = FULL / len(there)
     lines = dict(list(lines.items())[: len(DASHES)])
     entries = len(there) + len(lines)

@@ -1,4 +1,4 @@
-"""What all figures of a page share: one width, one style, colours that are CSS variables, letters that stay letters.
+"""What all figures of a page share: one width, one style, colours as CSS variables, text as text.
 
 A figure is 346 CSS pixels wide at its natural size, text 12. Colours are variables of the page (`--ink`, `--muted`,
 `--rule`, `--paper`, `--fill`, `--c0` to `--c7`), so it follows light and dark. The same values give the same text.
@@ -53,7 +53,7 @@ def figure(height: float) -> Iterator[Figure]:
 
 
 def plain(axes: Axes, grid: str) -> None:
-    """Take away what says nothing, and draw a grid for the axis `x`, `y` or `both`."""
+    """Hide the top and right spines, and draw a grid for the axis `x`, `y` or `both`."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=RULE, linewidth=0.4)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
@@ -61,12 +61,12 @@ def plain(axes: Axes, grid: str) -> None:
 
 
 def entry(name: str) -> str:
-    """A name as a legend takes it: matplotlib hides those that begin with an underscore."""
+    """A name for a legend: matplotlib hides names that begin with an underscore."""
     return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
 
 
 def thin(count: int, most: int = 100) -> NDArray[np.intp]:
-    """At most `most` places from 0 to count - 1, evenly, both ends among them."""
+    """At most `most` evenly spaced indices from 0 to count - 1, with both ends."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
@@ -93,28 +93,28 @@ def svg(drawn: Figure, name: str, description: str) -> str:
 def number_of(models: Iterable[str], model: str) -> int:
     """The number of a model's colour and marker: its place in the experiment.
 
-    Of more models than there are colours, those that are called METHOD_SIZE (`alternating_64`) have the colour of their
-    method and the marker of their size, the largest first, and all others the colours that are left.
+    If there are more models than colours, models named METHOD_SIZE (`alternating_64`) have the colour of their method
+    and the marker of their size, the largest first. The others have the remaining colours.
     """
     names = list(models)
     parts = {name: re.fullmatch(r"(.+)_(\d+)", name) for name in names}
-    methods = list(dict.fromkeys(told[1] for told in parts.values() if told))
+    methods = list(dict.fromkeys(part[1] for part in parts.values() if part))
     if len(names) <= COLOURS or not methods:
         return names.index(model)
-    if told := parts[model]:
-        sizes = sorted({int(one[2]) for one in parts.values() if one}, reverse=True)
-        return _numbered(methods.index(told[1]), sizes.index(int(told[2])))
+    if part := parts[model]:
+        sizes = sorted({int(part[2]) for part in parts.values() if part}, reverse=True)
+        return _numbered(methods.index(part[1]), sizes.index(int(part[2])))
     return len(methods) + [name for name, one in parts.items() if not one].index(model)
 
 
 def by_method(models: Iterable[str]) -> bool:
-    """Whether models share colours and markers by what they are called, see `number_of`."""
+    """Whether models share colours and markers by their names, see `number_of`."""
     names = list(models)
     return len(names) > COLOURS and any(re.fullmatch(r".+_\d+", name) for name in names)
 
 
 def _numbered(colour: int, marker: int) -> int:
-    """The number that `colour_of` and `marker_of` take for these."""
+    """The number of a method and a size, for `colour_of` and `marker_of`."""
     return colour % COLOURS + COLOURS * ((marker - colour) % COLOURS)
 
 
@@ -124,5 +124,5 @@ def colour_of(number: int) -> str:
 
 
 def marker_of(number: int) -> str:
-    """The marker of a series: another one each time that the colours come round again."""
+    """The marker of a series: it changes each time that the colours repeat."""
     return MARKERS[(number + number // COLOURS) % COLOURS]

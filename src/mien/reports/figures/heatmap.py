@@ -1,4 +1,4 @@
-"""The heat map of leakage: embeddings by what is read from them, as a figure, a picture file and a page of its own."""
+"""The heat map of leakage, embeddings by factors: as a figure, as an SVG file and as a page of its own."""
 
 import math
 import re
@@ -25,13 +25,13 @@ class Square(NamedTuple):
     """One score of the map; fractions in [0, 1], nan where not known.
 
     Attributes:
-        row: which embedding.
-        column: what was read from it.
+        row: the embedding.
+        column: the factor that the probe predicts.
         score: UAR of the strongest probe.
         low: lower end of its interval.
         high: upper end.
         chance: of this factor.
-        floor: the best that is known without the embedding, such as from another factor's label; at least chance.
+        floor: the best score without the embedding, such as from the label of another factor; at least chance.
     """
 
     row: str
@@ -67,24 +67,26 @@ def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
 
 
 def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
-    """Points above chance of each score with its interval, and how far the floor lies above chance, as an element.
+    """Each score above chance in points, with its interval and the floor above chance, as an SVG element.
 
-    Squares are the fuller, the further the score has come from chance to certainty.
+    The fuller a square, the nearer the score is to 1, counted from chance.
     """
-    rows, columns = (list(dict.fromkeys(getattr(one, key) for one in found)) for key in ("row", "column"))
+    rows, columns = (list(dict.fromkeys(getattr(square, key) for square in found)) for key in ("row", "column"))
     width = max(3.6, 0.25 + LETTER * max(map(len, rows)) + COLUMN * len(columns))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, 0.65 + ROW * len(rows)), layout="constrained")
         axes = figure.add_subplot()
-        for one in found:
-            x, y = columns.index(one.column), rows.index(one.row)
-            share = min(1.0, max(0.0, (one.score - one.chance) / (1 - one.chance))) if one.chance < 1 else 0.0
+        for square in found:
+            x, y = columns.index(square.column), rows.index(square.row)
+            share = (
+                min(1.0, max(0.0, (square.score - square.chance) / (1 - square.chance))) if square.chance < 1 else 0.0
+            )
             look: Any = {"linewidth": 0.6, "edgecolor": RULE}
             axes.add_patch(Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, facecolor="none", **look))
             axes.add_patch(
                 Rectangle((x - 0.47, y - 0.46), 0.94, 0.92, color=FILL, alpha=round(0.85 * share, 3), linewidth=0)
             )
-            for text, height, style in zip(_words(one), (-0.24, 0.05, 0.29), _STYLES, strict=True):
+            for text, height, style in zip(_words(square), (-0.24, 0.05, 0.29), _STYLES, strict=True):
                 axes.text(x, y + height, text, ha="center", va="center", **style)
         axes.set_xticks(range(len(columns)), [column.replace(", ", ",\n") for column in columns])
         axes.set_yticks(range(len(rows)), rows)
@@ -97,7 +99,7 @@ def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:
 
 
 def picture(element: str) -> str:
-    """A figure as a file of its own, light or dark as the reader likes it."""
+    """A figure as an SVG file, which follows the light or dark mode of the viewer."""
     style = environment().get_template("style.html.jinja").render()
     variables = "".join(
         re.findall(r":root \{.*?\}|@media \(prefers-color-scheme: dark\) \{.*?\}\s*\}", style, flags=re.S)[:2]
@@ -109,7 +111,7 @@ def picture(element: str) -> str:
 
 
 def write(
-    folder: Path, element: str, *, title: str, told: Sequence[str], table: pd.DataFrame, marks: Sequence[str] = ()
+    folder: Path, element: str, *, title: str, sentences: Sequence[str], table: pd.DataFrame, marks: Sequence[str] = ()
 ) -> None:
     """Write `leakage.svg` and `leakage.html`, the map with its figures as a table, each atomically.
 
@@ -117,14 +119,16 @@ def write(
         folder: where to.
         element: of `heatmap`.
         title: of the page.
-        told: sentences on how it was measured.
+        sentences: how it was measured.
         table: rows of `leakage.csv` that stand below, strongest probes and floors.
         marks: sentences on leaks that were accepted.
     """
     write_text(folder / "leakage.svg", picture(element))
     template = environment().get_template("leakage.html.jinja")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    write_text(folder / "leakage.html", template.render(title=title, svg=element, told=told, rows=rows, marks=marks))
+    write_text(
+        folder / "leakage.html", template.render(title=title, svg=element, sentences=sentences, rows=rows, marks=marks)
+    )
 
 
 _STYLES: tuple[dict[str, Any], ...] = (
@@ -134,9 +138,9 @@ _STYLES: tuple[dict[str, Any], ...] = (
 )
 
 
-def _words(one: Square) -> tuple[str, str, str]:
-    points = [100 * (value - one.chance) for value in (one.score, one.low, one.high, one.floor)]
+def _words(square: Square) -> tuple[str, str, str]:
+    points = [100 * (value - square.chance) for value in (square.score, square.low, square.high, square.floor)]
     score, low, high, floor = (f"{round(value) + 0:+d}" if math.isfinite(value) else "" for value in points)
-    told = score, f"{low} to {high}" if low and high else "no interval", f"floor {floor}"
-    first, second, third = (text.replace("-", "\N{MINUS SIGN}") for text in told)
+    lines = score, f"{low} to {high}" if low and high else "no interval", f"floor {floor}"
+    first, second, third = (text.replace("-", "\N{MINUS SIGN}") for text in lines)
     return first, second, third

@@ -1,4 +1,4 @@
-"""Embeddings laid out in the plane: neighbours stay neighbours; distances and axes mean nothing else."""
+"""Maps of embeddings in the plane by t-SNE: near clips have similar embeddings; axes have no meaning."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The accuracy-leakage plane as a figure: emotion upwards, what leaks to the right, all in percent."""
+"""The accuracy-leakage plane as a figure: emotion recognition upwards, leakage to the right, in percent."""
 
 import math
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ BASELINES = {"floor": "v", "ceiling": "^"}
 def plane(
     points: Sequence[Point], *, name: str, description: str, factor: str = "speaker", models: Sequence[str] = ()
 ) -> str:
-    """Methods by their UAR of emotion and their leakage of a factor, with both intervals; high and left is good.
+    """Methods by their UAR of emotion and their leakage of a factor, with both intervals; the top left is best.
 
     A method has one colour and marker; after an eraser it is hollow. Floors and ceilings are grey. Methods on the
-    frontier have a ring and are joined by a dotted line; a vertical line is the chance of the leakage, where all points
-    have the same.
+    Pareto frontier have a ring and are joined by a dotted line. A vertical line is the chance level of leakage, if all
+    points have the same.
 
     Args:
         points: at least one; fractions.
-        name: unique on the page.
-        description: what the figure shows, for who does not see it.
-        factor: what leaks.
-        models: methods in the order of their colours; none takes the order of the points.
+        name: salt of the identifiers, unique on the page.
+        description: a text alternative of the figure.
+        factor: the factor of the leakage.
+        models: methods in the order of their colours; by default the order of the points.
     """
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
     optimal = frontier(points)

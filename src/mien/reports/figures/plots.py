@@ -1,6 +1,6 @@
 """Figures as inline SVG: pure functions from values to text, the same text for the same values.
 
-Series differ by colour and by marker; the eight colours are told apart by colour-blind readers (see `canvas`).
+Series differ by colour and by marker; the eight colours can be distinguished by colour-blind readers (see `canvas`).
 """
 
 import math
@@ -33,7 +33,7 @@ class Interval(NamedTuple):
     """One row of a figure of intervals; all in percent, nan = not known.
 
     Attributes:
-        label: what stands at its left.
+        label: its label, at the left.
         value: the score.
         low: lower end of its interval.
         high: upper end.
@@ -54,7 +54,7 @@ class Interval(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """The training of one cell: epochs (E,), loss (E,), score (E,) in percent, and the epoch that was kept."""
+    """The training run of one cell: epochs (E,), loss (E,), score (E,) in percent, and the epoch that was kept."""
 
     epochs: NDArray[np.float64]
     loss: NDArray[np.float64]
@@ -68,8 +68,8 @@ def intervals(
 
     Args:
         rows: at least one, from the top.
-        name: unique on the page.
-        description: what the figure shows, for who does not see it.
+        name: salt of the identifiers, unique on the page.
+        description: a text alternative of the figure.
         axis: label of the axis.
         low: where the axis begins.
         high: where it ends.
@@ -160,14 +160,14 @@ def curves(
 def scatter(
     points: NDArray[np.floating], groups: Sequence[str], order: Sequence[str], *, name: str, description: str
 ) -> str:
-    """Points (n, 2) in the plane, coloured and marked by their group; the axes mean nothing and are not drawn."""
+    """Points (n, 2) in the plane, coloured and marked by their group; axes have no meaning and are not drawn."""
     legend = len(order) <= 2 * COLOURS
     rows = math.ceil(len(order) / 3) if legend else 0
     with figure(2.6 + 0.19 * rows) as drawn:
         axes = drawn.add_subplot()
-        told = np.asarray(groups)
+        names = np.asarray(groups)
         for number, group in enumerate(order):
-            x, y = points[told == group].T
+            x, y = points[names == group].T
             shape = marker_of(number)
             axes.plot(
                 x,
@@ -187,23 +187,23 @@ def scatter(
     return svg(drawn, name, description)
 
 
-def people(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: str, description: str) -> str:
-    """Scores by person, in percent, best person on top: model -> person -> score; a mark for each model."""
-    names = sorted({person for table in scores.values() for person in table})
-    means = {person: np.mean([table[person] for table in scores.values() if person in table]) for person in names}
-    names.sort(key=lambda person: (-means[person], person))
+def speakers(scores: Mapping[str, Mapping[str, float]], chance: float, *, name: str, description: str) -> str:
+    """Scores by speaker, in percent, best speaker on top: model -> speaker -> score; a mark for each model."""
+    names = sorted({speaker for table in scores.values() for speaker in table})
+    means = {speaker: np.mean([table[speaker] for table in scores.values() if speaker in table]) for speaker in names}
+    names.sort(key=lambda speaker: (-means[speaker], speaker))
     with figure(0.75 + 0.2 * len(names) + 0.18 * math.ceil(len(scores) / 2)) as drawn:
         axes = drawn.add_subplot()
         axes.axvline(chance, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        for place, person in enumerate(names):
-            told = [table[person] for table in scores.values() if person in table]
-            axes.plot([min(told), max(told)], [place] * 2, color=RULE, linewidth=0.8, zorder=1)
+        for place, speaker in enumerate(names):
+            values = [table[speaker] for table in scores.values() if speaker in table]
+            axes.plot([min(values), max(values)], [place] * 2, color=RULE, linewidth=0.8, zorder=1)
         for model, table in scores.items():
             number = number_of(scores, model)
             style: Any = {"color": colour_of(number), "marker": marker_of(number), "markersize": 5}
             axes.plot(
                 list(table.values()),
-                [names.index(person) for person in table],
+                [names.index(speaker) for speaker in table],
                 linestyle="",
                 label=entry(model),
                 **style,

@@ -24,7 +24,7 @@ class Line(NamedTuple):
 
 
 def reliability(before: Reliability, after: Reliability, *, name: str, description: str, series: int) -> str:
-    """What share is right where so much is said, as trained (grey rings) and calibrated; on the diagonal both agree.
+    """Accuracy by predicted probability, as trained (grey rings) and calibrated; the diagonal is perfect calibration.
 
     The area of a mark follows how many clips its bin has.
     """
@@ -38,17 +38,17 @@ def reliability(before: Reliability, after: Reliability, *, name: str, descripti
             for x, y, size in zip(100 * bins.said, 100 * bins.right, sizes, strict=True):
                 axes.plot(x, y, "o", color=colour, fillstyle=style, markersize=size, zorder=3)
             axes.plot([], [], "o", color=colour, fillstyle=style, markersize=5, label=label)
-        _square(axes, "said, %", "right, %")
+        _square(axes, "predicted probability, %", "accuracy, %")
         drawn.legend(loc="outside lower center", ncols=2, handletextpad=0.1, columnspacing=0.9)
     return svg(drawn, name, description)
 
 
 def abstention(models: Mapping[str, Line], *, name: str, description: str) -> str:
-    """The share of right answers over the share of clips that are answered, a line a model."""
+    """Accuracy on the answered clips over the share of clips that are answered, a line for each model."""
     with figure(2.5 + 0.18 * ((len(models) + 1) // 2)) as drawn:
         axes = drawn.add_subplot()
         for model, line in models.items():
-            kept = line.x >= 0.05  # of fewer clips a share says nothing
+            kept = line.x >= 0.05  # fewer clips give no reliable accuracy
             x, y = 100 * line.x[kept], 100 * line.y[kept]
             places = thin(len(x))
             _marked(axes, x[places], y[places], line.series, model)
@@ -62,7 +62,7 @@ def abstention(models: Mapping[str, Line], *, name: str, description: str) -> st
 
 
 def roc(models: Mapping[str, Line], *, name: str, description: str) -> str:
-    """Accepted trials of one speaker over those of two, a line a model; on the diagonal nobody is recognised."""
+    """Accepted pairs of the same speaker over those of different speakers, a line for each model; diagonal: chance."""
     with figure(2.8 + 0.18 * ((len(models) + 1) // 2)) as drawn:
         axes = drawn.add_subplot()
         axes.plot([0, 100], [0, 100], color=MUTED, linewidth=0.8, linestyle=DASHED, zorder=1)
@@ -70,7 +70,7 @@ def roc(models: Mapping[str, Line], *, name: str, description: str) -> str:
         for model, line in models.items():
             places = thin(len(line.x))
             _marked(axes, 100 * line.x[places], 100 * line.y[places], line.series, model)
-        _square(axes, "two people taken for one, %", "one person accepted, %")
+        _square(axes, "different speakers accepted, %", "same speaker accepted, %")
         _legend(drawn)
     return svg(drawn, name, description)
 

@@ -1,1 +1,1 @@
-"""The sections of the page: a module that collects, and a template of the same name that shows."""
+"""The sections of the page: each is a module that collects the values, and a template of the same name."""

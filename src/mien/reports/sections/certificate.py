@@ -1,4 +1,4 @@
-"""The split certificate of a run on its page: what was examined, what was not and why, and what was found."""
+"""The split certificate on the page of a run: kinds of leak that were examined or not, and findings."""
 
 import re
 from collections import Counter
@@ -8,8 +8,8 @@ from typing import Any
 from mien.reports import words
 from mien.runs.run import Run
 
-ROWS = 200  # of one finding that are shown; the certificate has all
-TOLD = (
+ROWS = 200  # of a finding are shown; the certificate has all
+LISTED = (
     "files",
     "notes",
     "left_out",
@@ -24,12 +24,12 @@ TOLD = (
 
 
 def folds(run: Run) -> list[dict[str, Any]]:
-    """Each fold, counted again from `splits.json`: its people and clips, and whether its parts share nobody."""
+    """Each fold of `splits.json`: speakers and numbers of clips of its parts; `disjoint` if no speaker is in two."""
     return [_fold(fold) for fold in run.splits]
 
 
 def shown(run: Run) -> dict[str, Any]:
-    """What the page shows of the certificate.
+    """The values of the section.
 
     Returns:
         `examined`: names; `examined_in_part`: name -> what of it; `not_examined`: name -> why; `findings`: the finding,
@@ -46,49 +46,49 @@ def shown(run: Run) -> dict[str, Any]:
         "sources": list(_sources(certificate)),
         "hashed": len(certificate["files"]),
         "rest": words.flat(
-            {key: value for key, value in certificate.items() if key not in (*TOLD, "licence", "source")}
+            {key: value for key, value in certificate.items() if key not in (*LISTED, "licence", "source")}
         ),
     }
 
 
 def leaks(run: Run) -> list[str]:
-    """The names of the findings across parts of a fold, each once."""
-    found = [one for one in run.certificate["findings"] if isinstance(one, Mapping) and one.get("severity") == "leak"]
-    return list(dict.fromkeys(str(one["finding"]) for one in found))
+    """The names of the findings of severity leak, without duplicates."""
+    found = [row for row in run.certificate["findings"] if isinstance(row, Mapping) and row.get("severity") == "leak"]
+    return list(dict.fromkeys(str(row["finding"]) for row in found))
 
 
 def broken(run: Run) -> list[int]:
-    """The folds of which somebody is in two parts."""
+    """The folds with a speaker in two parts."""
     return [fold["fold"] for fold in folds(run) if not fold["disjoint"]]
 
 
-def heard(run: Run) -> dict[str, tuple[int, int]]:
-    """Of validation and test: how many of its people trained the same fold, and how many people it has."""
+def seen(run: Run) -> dict[str, tuple[int, int]]:
+    """Part -> how many of its speakers are seen in training in the same fold, and its number of speakers."""
     found = {}
     for part in ("validation", "test"):
-        people = {speaker for fold in run.splits for speaker in fold[part]["speakers"]}
+        speakers = {speaker for fold in run.splits for speaker in fold[part]["speakers"]}
         known = {
             speaker for fold in run.splits for speaker in set(fold[part]["speakers"]) & set(fold["train"]["speakers"])
         }
-        found[part] = (len(known), len(people))
+        found[part] = (len(known), len(speakers))
     return found
 
 
 def mark(run: Run) -> str:
-    """The line that stands at a table of a run with accepted leaks, their names; empty where there is none."""
+    """The line above each table of a run with accepted leaks; empty if there are none."""
     names = leaks(run) or ["a leak was accepted"]
     return f"Marked: {', '.join(names)}; see top." if run.marks else ""
 
 
 def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
     parts = {part: fold[part]["speakers"] for part in ("train", "validation", "test")}
-    most = max(Counter(speaker for people in parts.values() for speaker in set(people)).values())
+    most = max(Counter(speaker for speakers in parts.values() for speaker in set(speakers)).values())
     clips = {f"{part}_clips": len(fold[part]["clips"]) for part in parts}
     return {"fold": fold["fold"], **parts, **clips, "disjoint": most == 1}
 
 
 def _finding(found: Any) -> dict[str, Any]:
-    """A finding with its rows as text; one that is a sentence has no rows."""
+    """A finding with its rows as text; a finding that is a sentence has no rows."""
     if not isinstance(found, Mapping):
         return {"finding": "", "severity": "", "text": words.plain(found), "rows": [], "columns": [], "more": 0}
     rows = [row if isinstance(row, Mapping) else {"": row} for row in found.get("rows", [])]
@@ -105,13 +105,13 @@ def _finding(found: Any) -> dict[str, Any]:
 
 
 def _sources(certificate: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    """Where the recordings are from and what may be done with them; nothing where the certificate does not tell."""
+    """Name, licence and source of each corpus whose licence is in the certificate."""
     several = certificate.get("corpora")
     each = several if isinstance(several, Mapping) else {certificate["corpus"]: certificate}
-    for name, told in each.items():
-        if isinstance(told, Mapping) and told.get("licence"):
+    for name, card in each.items():
+        if isinstance(card, Mapping) and card.get("licence"):
             yield {
                 "name": str(name),
-                "licence": str(told["licence"]),
-                "source": re.sub("https?://", "", told.get("source", "")),
+                "licence": str(card["licence"]),
+                "source": re.sub("https?://", "", card.get("source", "")),
             }

@@ -1,4 +1,4 @@
-"""What a paper claims and what the run answers, for the page, from `claims.json` of the run."""
+"""The claims of a paper and the answers of the run, from its `claims.json`."""
 
 import json
 import math
@@ -17,18 +17,18 @@ from mien.runs.tables import reading
 
 MEASURES = {"macro_f1": "macro F", "accuracy": "accuracy", "uar": "UAR"}
 CALLED = {"mlp": "one hidden layer", "strongest": "strongest probe"}
-FEW = 2  # ways that a table shows side by side for every place on the axes; of more a model has one row
+FEW = 2  # with more ways of scoring, a table has one row a model instead of one a value of the first axis
 
 Score = Mapping[str, Any]
 
 
 def shown(run: Run) -> dict[str, Any] | None:
-    """What the section shows; None of a run that answers no claims.
+    """The values of the section; None if the run has no answers to claims.
 
     Returns:
         `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer, contrasts` and
         `figures`; `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on
-        the paper's figures, empty where there are none; `split`: what is judged.
+        the paper's scores, empty if there are none; `split`: the split that is scored.
     """
     path = run.folder / FILE
     if not (run.experiment.claims and path.is_file()):
@@ -40,7 +40,7 @@ def shown(run: Run) -> dict[str, Any] | None:
             "answer": answer(found["claims"]),
             "claims": list(_claims(found["claims"], split)),
             "levels": sorted({claim["alpha"] for claim in found["claims"] if claim["kind"] == DIFFERENT}),
-            "scores": [_table(run, one, split) for one in scores],
+            "scores": [_table(run, score, split) for score in scores],
             "leaks": list(_leaks(run, scores)),
             "papers": _papers(run, found),
             "split": split,
@@ -48,19 +48,19 @@ def shown(run: Run) -> dict[str, Any] | None:
 
 
 def answer(claims: Sequence[Mapping[str, Any]]) -> str:
-    """How many claims got which answer."""
-    asked = [claim for claim in claims if claim["answer"] != UNASKED]
-    if not asked:
+    """How many claims have which answer."""
+    answered = [claim for claim in claims if claim["answer"] != UNASKED]
+    if not answered:
         return "No claim of the paper can be answered by this run."
-    counts = {kind: sum(claim["answer"] == kind for claim in asked) for kind in (YES, NO, OPEN)}
-    told = words.listed(f"{count} {kind}" for kind, count in counts.items() if count)
-    skipped = len(claims) - len(asked)
-    more = f"; {skipped} not asked, for want of models or measurements" if skipped else ""
-    return f"Of {words.counted(len(asked), 'claim')} that this run can answer: {told}{more}."
+    counts = {kind: sum(claim["answer"] == kind for claim in answered) for kind in (YES, NO, OPEN)}
+    each = words.listed(f"{count} {kind}" for kind, count in counts.items() if count)
+    skipped = len(claims) - len(answered)
+    more = f"; {skipped} cannot be answered, because models or measurements are missing" if skipped else ""
+    return f"Of {words.counted(len(answered), 'claim')} that this run can answer: {each}{more}."
 
 
 def _claims(claims: Sequence[Mapping[str, Any]], split: str) -> Iterator[dict[str, Any]]:
-    """The claims; what the paper prints of one stands with the first of its ways."""
+    """The claims; the figures of the paper are with the first row of a claim."""
     named = ""
     for claim in claims:
         figures = _figures(claim) if claim["claim"] != named else []
@@ -74,7 +74,7 @@ def _kind(claim: Mapping[str, Any]) -> str:
 
 
 def _clips(claim: Mapping[str, Any], split: str) -> str:
-    """The clips that a probe was asked of, and which probe."""
+    """The clips that a probe is scored on, and the probe."""
     if claim["probe"] is None:
         return ""
     probe = [CALLED[claim["probe"]]] if claim["probe"] != PROBES[0] else []
@@ -82,26 +82,30 @@ def _clips(claim: Mapping[str, Any], split: str) -> str:
 
 
 def _figures(claim: Mapping[str, Any]) -> list[str]:
-    """What the paper prints of it."""
+    """The figures that the paper reports for a claim."""
     return [f"{name}: {value:g}".replace(": -", ": \N{MINUS SIGN}") for name, value in claim["figures"].items()]
 
 
 def _papers(run: Run, found: Mapping[str, Any]) -> str:
-    """Whose figures stand beside the run's."""
+    """A sentence on where the scores of the paper are from."""
     corpora = [score["corpus"] for score in found["scores"] if score["reference"]]
     figures = any(claim["figures"] for claim in found["claims"])
     if not corpora and not figures:
         return ""
-    every = (tables for told in run.experiment.reference.values() for tables in told.items())
+    every = (tables for tables_of in run.experiment.reference.values() for tables in tables_of.items())
     named = dict.fromkeys([*filter(None, corpora), *(name for name, table in every if isinstance(table, Mapping))])
-    whose = f"“Paper”: figures of {run.experiment.paper}" + (f" on {words.listed(named)}" if named else "")
+    whose = f"“Paper”: scores reported by {run.experiment.paper}" + (f" on {words.listed(named)}" if named else "")
     own = str(run.certificate["corpus"]).casefold()
     elsewhere = not named or own not in (name.casefold() for name in named)
-    return f"{whose}, other people and data; not to be compared with these." if elsewhere else f"{whose}."
+    return (
+        f"{whose}. They are on other data and cannot be compared with the scores of this run."
+        if elsewhere
+        else f"{whose}."
+    )
 
 
 def _ways(score: Score) -> list[Mapping[str, Any]]:
-    """The ways that are shown: of clips that are balanced already not all of them once more."""
+    """The ways of scoring that are shown; if the clips are balanced as they are, all clips are not shown again."""
     both = {(way["probe"], way["clips"]) for way in score["ways"]}
     return [
         way for way in score["ways"] if not (way["even"] and way["clips"] == ALL and (way["probe"], BALANCED) in both)
@@ -109,7 +113,7 @@ def _ways(score: Score) -> list[Mapping[str, Any]]:
 
 
 def _table(run: Run, score: Score, split: str) -> dict[str, Any]:
-    """One score as a table and bars.
+    """A score as a table and bars.
 
     Returns:
         `title`, `pictures`, `note`; `groups`: (name, columns) of the upper row of the head, or none; `heads`: the lower
@@ -132,7 +136,7 @@ def _table(run: Run, score: Score, split: str) -> dict[str, Any]:
 
 
 def _by_model(ways: Sequence[Mapping[str, Any]], models: Sequence[str], called: str, split: str) -> dict[str, Any]:
-    """A row a model, a column a way, and one more for what lies above the identity floor."""
+    """A row for each model; a column for each way of scoring and for the score above the identity floor."""
     columns = [
         (way["probe"], {row["model"]: row for row in way["rows"]}, key)
         for way in ways
@@ -146,7 +150,10 @@ def _by_model(ways: Sequence[Mapping[str, Any]], models: Sequence[str], called: 
         heads += ["above identity floor"] if any("excess" in row for row in way["rows"]) else []
     probes = list(dict.fromkeys(probe for probe, _, _ in columns))
     groups = [
-        (", ".join(filter(None, [CALLED.get(str(probe)), f"{called}, %"])), sum(one == probe for one, _, _ in columns))
+        (
+            ", ".join(filter(None, [CALLED.get(str(probe)), f"{called}, %"])),
+            sum(other == probe for other, _, _ in columns),
+        )
         for probe in probes
     ]
     rows = [(_plain(model), [_cell(by.get(model), key) for _, by, key in columns]) for model in models]
@@ -160,7 +167,7 @@ def _by_place(
     lies: Mapping[str, tuple[str, str] | None],
     called: str,
 ) -> dict[str, Any]:
-    """A row a value of the first axis, a column a value of the others, for each way; who lies on none has a row."""
+    """A row for each value of the first axis, a column for each value of the others; a model on no axis has a row."""
     across = _columns(axes, lies)
     tables = [{row["model"]: row for row in way["rows"]} for way in ways]
     rows: list[tuple[str, list[dict[str, Any]]]] = [
@@ -188,32 +195,32 @@ def _cell(row: Mapping[str, Any] | None, key: str, columns: int = 1) -> dict[str
 
 
 def _lies(axes: Axes, models: Sequence[str]) -> dict[str, tuple[str, str] | None]:
-    """Model -> its value of the first axis and those of the others, as text; None where it lies not on all axes."""
+    """Model -> its value on the first axis and on the others, as text; None for a model that is not on all axes."""
     return {
-        model: (_plain(told[0]), " ".join(map(_plain, told[1:]))) if axes and len(told) == len(axes) else None
+        model: (_plain(values[0]), " ".join(map(_plain, values[1:]))) if axes and len(values) == len(axes) else None
         for model, place in places(axes, models).items()
-        for told in [list(place.values())]
+        for values in [list(place.values())]
     }
 
 
 def _columns(axes: Axes, lies: Mapping[str, tuple[str, str] | None]) -> list[str]:
-    """The values of all axes but the first that some model has, in their order."""
-    there = {place[1] for place in lies.values() if place}
-    values = (" ".join(map(_plain, one)) for one in product(*list(axes.values())[1:]))
-    return [value for value in values if value in there]
+    """The values of all axes but the first, in their order, if some model has them."""
+    present = {place[1] for place in lies.values() if place}
+    values = (" ".join(map(_plain, place)) for place in product(*list(axes.values())[1:]))
+    return [value for value in values if value in present]
 
 
 def _title(score: Score) -> str:
     factor = score["factor"].capitalize()
     if score["embedding"] is None:
-        return f"{factor}, by the models' own heads"
-    return f"{factor}, read from the {score['embedding']} embedding"
+        return f"{factor}, predicted by the models' own heads"
+    return f"{factor}, predicted by a probe on the {score['embedding']} embedding"
 
 
 def _pictures(
     run: Run, score: Score, ways: Sequence[Mapping[str, Any]], lies: Mapping[str, tuple[str, str] | None]
 ) -> Iterator[Picture]:
-    """Bars for every way but the strongest probe's."""
+    """Bars for every way of scoring, except by the strongest probe."""
     axes, called = run.experiment.axes, MEASURES[score["measure"]]
     series = dict.fromkeys(place[0] for place in lies.values() if place)
     columns = _columns(axes, lies)
@@ -230,8 +237,10 @@ def _pictures(
             "chance": way["chance"]["score"],
             **({"identity floor": way["floor"]["score"]} if way["floor"] else {}),
         }
-        title = _title(score) + (", all classes weighted alike" if way["clips"] == BALANCED and not way["even"] else "")
-        drawn = bars.bars(
+        title = _title(score) + (
+            ", all classes with equal weight" if way["clips"] == BALANCED and not way["even"] else ""
+        )
+        svg = bars.bars(
             [_bar(at[model], place) for model, place in lies.items() if place and model in at],
             columns,
             list(series),
@@ -241,16 +250,16 @@ def _pictures(
             axis=f"{called}, %",
             below=below,
         )
-        yield Picture(title, drawn, _caption(score, way, wanted))
+        yield Picture(title, svg, _caption(score, way, wanted))
 
 
 def _caption(score: Score, way: Mapping[str, Any], wanted: bool) -> str:
-    better = "more is better" if wanted or score["embedding"] is None else "less is better"
-    who = "The models' own heads" if way["probe"] is None else f"A probe of {CALLED[way['probe']]}"
-    told = f"{who}; {better}."
+    better = "higher is better" if wanted or score["embedding"] is None else "lower is better"
+    who = "The models' own heads" if way["probe"] is None else f"A probe with {CALLED[way['probe']]}"
+    text = f"{who}; {better}."
     if way["floor"] and way["clips"] == BALANCED:
-        told += " Only what lies above the identity floor (what the true speaker says of it) leaks more than who it is."
-    return f"{told} Bars: 95 % intervals over speakers, seeds averaged."
+        text += " Identity floor: the score from the true speaker alone. Scores above it are leakage beyond identity."
+    return f"{text} Bars: 95 % intervals over speakers, averaged over seeds."
 
 
 def _bar(row: Mapping[str, Any], place: tuple[str, str]) -> bars.Bar:
@@ -259,27 +268,27 @@ def _bar(row: Mapping[str, Any], place: tuple[str, str]) -> bars.Bar:
 
 
 def _note(score: Score, ways: Sequence[Mapping[str, Any]], split: str, columns: Sequence[str]) -> str:
-    """What stands below a table."""
-    told = ["Probes are fitted on training clips." if score["embedding"] else ""]
-    told += [f"Columns: {' and '.join(columns)}." if columns else ""]
-    told += ["Below a score its 95 % interval over speakers."]
+    """The note below a table."""
+    notes = ["Probes are fitted on training clips." if score["embedding"] else ""]
+    notes += [f"Columns: {' and '.join(columns)}." if columns else ""]
+    notes += ["Below each score: its 95 % interval over speakers."]
     if any(way["clips"] == BALANCED for way in ways):
-        even = f"Every class is equally frequent among the {split} clips: they are balanced as they are."
-        told += [even if ways[0]["even"] else "Balanced: all classes weighted alike."]
+        even = f"The {split} clips are balanced as they are: all classes are equally frequent."
+        notes += [even if ways[0]["even"] else "Balanced: all classes have equal weight."]
     first = {way["clips"]: way for way in reversed(ways) if way["probe"] == ways[0]["probe"]}
     first = {clips: first[clips] for clips in (ALL, BALANCED) if clips in first}
-    told += [f"Chance, all called the most frequent class: {_each(first, 'chance')}."]
+    notes += [f"Chance, always predicting the most frequent class: {_each(first, 'chance')}."]
     if all(way["floor"] for way in first.values()):
         last = list(first.values())[-1]["floor"]
         limits = "" if last["low"] is None else f" ({words.span(last['low'], last['high'])})"
-        told += [f"Identity floor, the true speaker alone: {_each(first, 'floor')}{limits}."]
+        notes += [f"Identity floor, the true speaker alone: {_each(first, 'floor')}{limits}."]
     most = max((row for way in ways for row in way["rows"]), key=lambda row: int(row["clips"]))
-    told += [f"{words.counted(most['speakers'], 'speaker')}, {most['clips']:,} clips."]
-    return " ".join(filter(None, told))
+    notes += [f"{words.counted(most['speakers'], 'speaker')}, {most['clips']:,} clips."]
+    return " ".join(filter(None, notes))
 
 
 def _each(ways: Mapping[str, Mapping[str, Any]], level: str) -> str:
-    """A level in every way."""
+    """A level (chance or floor) for every way of scoring."""
     return ", ".join(
         f"{'balanced ' if clips == BALANCED and len(ways) > 1 else ''}{words.percent(way[level]['score'])}"
         for clips, way in ways.items()
@@ -287,9 +296,9 @@ def _each(ways: Mapping[str, Mapping[str, Any]], level: str) -> str:
 
 
 def _leaks(run: Run, scores: Sequence[Score]) -> Iterator[dict[str, Any]]:
-    """What the answer tells of a factor that an embedding is not for: by one hidden layer, balanced.
+    """Leakage of factors that an embedding is not trained to predict, for the answer: one hidden layer, balanced.
 
-    `factor, embedding, measure`, `rows`: `model, score`, and the identity `floor`, None where there is none.
+    `factor, embedding, measure`, `rows`: `model, score`, and the identity `floor`, None if there is none.
     """
     for score in scores:
         wanted = any(score["factor"] in own.get(score["embedding"], ()) for own in tasks(run).values())

@@ -1,6 +1,6 @@
-"""What a paper's tables and figures hold, of this run: scores by fold, another corpus, maps with a number, differences.
+"""Scores by fold, scores on another corpus, maps with silhouettes, differences in leakage, beside the paper's scores.
 
-Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`). The paper's figures stand beside ours.
+Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`).
 """
 
 from collections.abc import Iterator
@@ -22,30 +22,30 @@ from mien.reports.sections.recognition import Picture
 from mien.runs.run import Cell, Run
 
 PARTS = ("validation", "test", "delta")
-SHOWN = 8  # people that a caption names
+SHOWN = 8  # speakers that a cell names
 
 
 class Map(NamedTuple):
-    """One embedding on one fold: its title, and its maps by the main target, where it has classes, and by speaker."""
+    """An embedding on one fold: its title, and its maps by the main target, if it has classes, and by speaker."""
 
     title: str
     pictures: list[Picture]
 
 
 def paper(run: Run, model: str) -> reference.Published | None:
-    """The paper's figures that stand beside the run's own scores."""
+    """The scores that the paper reports for a model, or None."""
     return reference.published(run.experiment, model, reference.RUN, corpus=run.certificate["corpus"])
 
 
 def papers(run: Run, kinds: tuple[str, ...] = reference.RUN, corpus: str = "") -> str:
-    """Whose figures stand beside ours, and on which corpus; empty where there are none."""
+    """Paper and corpus of the reported scores on the page; empty if there are none."""
     found = (reference.published(run.experiment, model, kinds, corpus=corpus) for model in run.experiment.models)
-    sources = dict.fromkeys(one.source for one in found if one)
+    sources = dict.fromkeys(published.source for published in found if published)
     return words.listed(sources) if sources else ""
 
 
 def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Scores by both definitions of a cross-validated score, and each fold's.
+    """Scores by both definitions of a cross-validated score, and the scores of each fold.
 
     Args:
         run: the run.
@@ -54,8 +54,8 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
 
     Returns:
         `rows`: for each model the lines `pooled`, `mean of folds` and, if there is one, `paper`, each a mapping
-        `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction; `folds`: model, fold, the people of either
-        part, and such a mapping.
+        `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction; `folds`: model, fold, the speakers of both
+        parts, and such a mapping.
     """
     table = folds.by_fold(predictions, run.classes)
     means = folds.fold_means(table).set_index(["model", "measure"])
@@ -77,36 +77,38 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
 
 
 def evaluations(run: Run) -> Iterator[dict[str, Any]]:
-    """The metrics of each evaluation, with its name, `papers` and the paper's figures by model.
+    """The metrics of each evaluation, with its name, `papers` and the paper's scores by model.
 
-    `judged`: model -> "n of m" trainings, empty where the evaluation does not tell; `warnings`: sentences.
+    `evaluated`: model -> "n of m" training runs, empty if the evaluation does not record it; `warnings`: sentences.
     """
     for name, metrics in run.evaluations.items():
         covered = coverage(run, name)
-        judged = {model: len(one) for model, one in covered.judged.items()} if covered else {}
+        evaluated = {model: len(cells) for model, cells in covered.scored.items()} if covered else {}
         corpus = str(metrics.get("corpus", name))
-        told = {
+        published = {
             model: reference.published(run.experiment, model, reference.EVALUATION, corpus=corpus)
             for model in metrics["models"]
         }
         yield {
             **metrics,
             "name": name,
-            "judged": {model: f"{count} of {covered.planned}" for model, count in judged.items()} if covered else {},
+            "evaluated": {model: f"{count} of {covered.planned}" for model, count in evaluated.items()}
+            if covered
+            else {},
             "warnings": [words.sentence(warning) for warning in covered.warnings] if covered else [],
             "lost": ", ".join(f"{why} ({count})" for why, count in metrics["values_not_in_the_run"].items()),
             "papers": papers(run, reference.EVALUATION, corpus),
-            "paper": {model: one.figures if one else {} for model, one in told.items()},
+            "paper": {model: scores.figures if scores else {} for model, scores in published.items()},
         }
 
 
 def leakage_pairs(run: Run) -> list[dict[str, Any]]:
-    """One row a pair of models and embedding: their paired difference in leakage, of people heard and not heard.
+    """One row for each pair of models and embedding: their paired difference in leakage, on seen and unseen speakers.
 
     Embeddings after an eraser are left out.
 
-    `model, other, embedding`; `by` = heard or unheard -> its row of `compare.leakage_differences`; `stands`: what
-    either side stands on, in words.
+    `model, other, embedding`; `by` = `seen` or `unseen` -> its row of `compare.leakage_differences`; `stands`: numbers
+    of speakers or units of either side, in words.
     """
     if run.leakage is None or leaks.stale(run):
         return []
@@ -129,13 +131,12 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
 
 
 def _stands(table: pd.DataFrame) -> str:
-    told = table.drop_duplicates(["speakers", "over"]).to_dict("records")
-    who = {"seen": "seen", "unseen": "not heard"}
-    return "; ".join(f"{who[row['speakers']]}: {row['number']} {row['over']}" for row in told)
+    rows = table.drop_duplicates(["speakers", "over"]).to_dict("records")
+    return "; ".join(f"{row['speakers']}: {row['number']} {row['over']}" for row in rows)
 
 
 def silhouettes(run: Run) -> list[dict[str, Any]]:
-    """One row a model and embedding: `name`, and `by` = emotion or speaker -> its row of the summary over folds."""
+    """One row for each model and embedding: `name`, and `by` = target or speaker -> its row of the summary."""
     measured = run.silhouettes
     if measured is None or measured.empty:
         return []
@@ -152,18 +153,18 @@ def silhouettes(run: Run) -> list[dict[str, Any]]:
 
 
 def maps_of(run: Run) -> Iterator[Map]:
-    """Maps of the same two people that were not heard in training, for every model of the experiment.
+    """Maps of the same two unseen speakers for every model of the experiment.
 
-    The first fold and seed that most models have. Where one speaker is tested and one validates, these two; where
-    several are tested, the first two of them by name. The number is that of all people of the fold who were not heard;
-    where everybody was, there is no map.
+    They are of the first fold and seed that most models have. If several speakers are tested, the map shows the first
+    two of them by name, else the test and the validation speaker. The silhouette is over all unseen speakers of the
+    fold. Without unseen speakers there is no map.
     """
     measured = run.silhouettes
     for cell in _same_fold(run):
         clips, found = run.embeddings(cell)
-        unheard = ~clips["speaker"].isin(clips.loc[clips["split"] == "train", "speaker"])
-        people = _two(clips[unheard])
-        places = np.flatnonzero(clips["speaker"].isin(people) & unheard)
+        unseen = ~clips["speaker"].isin(clips.loc[clips["split"] == "train", "speaker"])
+        speakers = _two(clips[unseen])
+        places = np.flatnonzero(clips["speaker"].isin(speakers) & unseen)
         if not len(places):
             continue
         places = places[canvas.thin(len(places), maps.MOST)]
@@ -172,7 +173,7 @@ def maps_of(run: Run) -> Iterator[Map]:
             title = cell.model if len(found) == 1 else f"{cell.model}, {name}"
             numbers = _numbers(measured, cell, name, (run.target, "speaker"))
             points = maps.plane(values[places], seed=0)
-            shown = {"speaker": (table["speaker"].tolist(), people)}
+            shown = {"speaker": (table["speaker"].tolist(), speakers)}
             if run.classes:
                 known = table["label"].fillna("unknown").tolist()
                 shown = {run.target: (known, [*run.classes, *sorted(set(known) - set(run.classes))])} | shown
@@ -190,7 +191,7 @@ def maps_of(run: Run) -> Iterator[Map]:
                 )
                 for by, (groups, order) in shown.items()
             ]
-            where = f"fold {cell.fold}, seed {cell.seed}, {words.listed(people)}"
+            where = f"fold {cell.fold}, seed {cell.seed}, {words.listed(speakers)}"
             yield Map(f"{title}: {where}, {words.counted(len(places), 'clip')}", pictures)
 
 
@@ -205,23 +206,23 @@ def decimal(value: float) -> str:
 
 
 def _folds(run: Run, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Each model's scores on each fold, seeds averaged, and who validated and was tested."""
+    """Scores of each model on each fold, averaged over seeds, with the validation and test speakers."""
     wide = folds.fold_scores(table).reindex(columns=list(PARTS[:2]))
     wide["delta"] = wide["test"] - wide["validation"]
-    people = {fold["fold"]: fold for fold in run.splits}
+    by_number = {fold["fold"]: fold for fold in run.splits}
     for (model, number), part in wide.groupby(level=["model", "fold"], sort=False):
         measures = part.index.get_level_values("measure")
         yield {
             "model": model,
             "fold": number,
-            **{side: _people(people[number][side]["speakers"]) for side in PARTS[:2]},
+            **{side: _names(by_number[number][side]["speakers"]) for side in PARTS[:2]},
             "line": {
                 f"{name} {side}": value for side in PARTS for name, value in zip(measures, part[side], strict=True)
             },
         }
 
 
-def _people(speakers: list[str]) -> str:
+def _names(speakers: list[str]) -> str:
     more = f" and {len(speakers) - SHOWN} more" if len(speakers) > SHOWN else ""
     return ", ".join(speakers[:SHOWN]) + more
 
@@ -241,11 +242,11 @@ def _two(clips: pd.DataFrame) -> list[str]:
 
 
 def _numbers(measured: pd.DataFrame | None, cell: Cell, embedding: str, by: tuple[str, ...]) -> dict[str, str]:
-    """What stands below a map: its silhouette, and that of shuffled groups."""
-    told = dict.fromkeys(by, "")
+    """The line below each map: its silhouette, and that of shuffled groups."""
+    lines = dict.fromkeys(by, "")
     if measured is None:
-        return told
+        return lines
     place = (measured["model"] == cell.model) & (measured["fold"] == cell.fold) & (measured["seed"] == cell.seed)
     for row in measured[place & (measured["embedding"] == embedding)].to_dict("records"):
-        told[row["by"]] = f"Silhouette {decimal(row['score'])}; shuffled {decimal(row['shuffled'])}"
-    return told
+        lines[row["by"]] = f"Silhouette {decimal(row['score'])}; shuffled {decimal(row['shuffled'])}"
+    return lines

@@ -15,31 +15,31 @@ from mien.reports.sections import leaks
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
 
-SEEN = {"seen": "People heard in training", "unseen": "People not heard in training"}
+TITLES = {"seen": "Seen speakers", "unseen": "Unseen speakers"}
 LEAK = ("score", "low", "high", "chance", "shuffled")
 BASELINE = 6  # the grey of the series
 POINTS = 101  # of a curve
 
 
 def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
-    """What the strongest probe reads of the speaker: of people heard in training, and of people not heard.
+    """Speaker leakage by the strongest probe, on seen and on unseen speakers.
 
     Args:
         run: the run.
         found: see `leaks.speaker`.
         baselines: see `leaks.baselines`.
     """
-    for speakers, title in SEEN.items():
+    for speakers, title in TITLES.items():
         part = found[(found["speakers"] == speakers) & found["strongest"].astype(bool)]
         rows = [
             _interval(row, row["name"], number_of(run.experiment.models, row["model"]))
             for row in part.to_dict("records")
         ]
         if rows:
-            below = [one for one in baselines if one["speakers"] in (speakers, "")]
-            rows += [_interval(one, f"{one['label']} ({one['role']})", BASELINE) for one in below]
-            told = f"Speaker leakage: {title}"
-            svg = plots.intervals(rows, name=f"leak {speakers}", description=told, axis="UAR, %")
+            below = [row for row in baselines if row["speakers"] in (speakers, "")]
+            rows += [_interval(row, f"{row['label']} ({row['role']})", BASELINE) for row in below]
+            described = f"Speaker leakage: {title}"
+            svg = plots.intervals(rows, name=f"leak {speakers}", description=described, axis="UAR, %")
             among = " or ".join(sorted(set(part["classes"])))
             yield Picture(
                 title, svg, f"Strongest probe, among {among} speakers; {leaks.split_of(part)}. {words.bars(part)}"
@@ -47,26 +47,26 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
 
 
 def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "speaker") -> Picture | None:
-    """Emotion against what leaks, a point a method; None where no leakage of the factor was measured."""
+    """Emotion recognition against leakage, a point for each model; None if leakage of the factor was not measured."""
     if run.leakage is None:
         return None
     measured = set(run.leakage["model"])
     models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in measured]
-    points, told = tradeoff.points(models, predictions, factor=factor)
+    points, sentences = tradeoff.points(models, predictions, factor=factor)
     if not points:
         return None
-    what = "speaker" if factor == "speaker" else f"{factor} leaked"
+    what = f"{factor} leakage"
     name = "plane" if factor == "speaker" else f"plane of {factor}"
-    description = f"Emotion recognition against what is left of the {factor}, for each method"
+    description = f"Emotion recognition against {factor} leakage, for each model"
     order = run.experiment.models
-    drawn = plane.plane(points, name=name, description=description, factor=factor, models=list(order))
-    return Picture(f"Emotion against {what}", drawn, " ".join(told))
+    svg = plane.plane(points, name=name, description=description, factor=factor, models=list(order))
+    return Picture(f"Emotion recognition against {what}", svg, " ".join(sentences))
 
 
 def roc_of(run: Run) -> Picture | None:
-    """The ROC of trials of people not heard in training, a line a model: the mean over folds, of the first seed.
+    """The ROC of speaker verification on unseen speakers, a line for each model: mean over folds, first seed.
 
-    The curve of an embedding of a model with several is that of the first.
+    If a model has several embeddings, the curve is that of the first.
     """
     grid = np.linspace(0, 1, POINTS)
     lines, folds = {}, 0
@@ -74,15 +74,15 @@ def roc_of(run: Run) -> Picture | None:
         curves = []
         for cell in (cell for cell in run.cells if cell.model == model and cell.seed == run.experiment.seeds[0]):
             clips, values = run.embeddings(cell)
-            unheard = (~clips["speaker"].isin(clips["speaker"][clips["split"] == "train"])).to_numpy()
+            unseen = (~clips["speaker"].isin(clips["speaker"][clips["split"] == "train"])).to_numpy()
             first = next(iter(values.values()))
-            if not unheard.any():
+            if not unseen.any():
                 continue
-            people, centre = (
-                clips["speaker"].to_numpy(str)[unheard],
+            speakers, centre = (
+                clips["speaker"].to_numpy(str)[unseen],
                 first[(clips["split"] == "train").to_numpy()].mean(0),
             )
-            trials = cosine_trials(first[unheard], people, centre=centre)
+            trials = cosine_trials(first[unseen], speakers, centre=centre)
             if trials is not None:
                 matched, missed = roc(trials)
                 order = np.lexsort((1 - missed, matched))
@@ -92,13 +92,13 @@ def roc_of(run: Run) -> Picture | None:
             lines[model] = trends.Line(grid, np.mean(curves, 0), number_of(run.experiment.models, model))
     if not lines:
         return None
-    description = "Pairs of one speaker that are accepted, over pairs of two speakers taken for one"
-    told = (
-        "Pairs of clips of people not heard in training, by the cosine of their embeddings, centred by the training "
-        f"clips; mean over {words.counted(folds, 'fold')}, seed {run.experiment.seeds[0]}. On the dashed line nobody "
-        "is recognised; a curve's EER is where it crosses the thin line."
+    description = "Accepted pairs of the same speaker over accepted pairs of different speakers"
+    caption = (
+        "Pairs of clips of unseen speakers, by the cosine of their embeddings, centred by the training clips; mean "
+        f"over {words.counted(folds, 'fold')}, seed {run.experiment.seeds[0]}. Dashed line: chance. The EER of a curve "
+        "is where it crosses the thin line."
     )
-    return Picture("Strangers told apart", trends.roc(lines, name="roc", description=description), told)
+    return Picture("Verification of unseen speakers", trends.roc(lines, name="roc", description=description), caption)
 
 
 def _interval(row: Mapping[Any, Any], label: str, series: int) -> plots.Interval:

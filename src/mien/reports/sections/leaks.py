@@ -1,4 +1,4 @@
-"""What is left of a person, for the page: `leakage.csv` over folds and seeds, ordered for tables and figures."""
+"""Leakage on the page: `leakage.csv` over folds and seeds, ordered for tables and figures."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,24 +18,24 @@ from mien.runs.run import Run
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
 ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
 SIDES = ("seen", "unseen")
-PIXELS = 432 / 259.2  # of the page for each point of a figure, as its other figures have them
+PIXELS = 432 / 259.2  # of the page for each point of a figure, as for its other figures
 SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
 
 def summed(run: Run) -> pd.DataFrame:
-    """All that was read from the embeddings of the experiment's models, with floors and ceilings, over folds and seeds.
+    """All leakage of the embeddings of the experiment's models, with floors and ceilings, over folds and seeds.
 
     Returns:
-        The rows of `run_leakage.summaries` (`SHOWN`), p corrected over factors. Besides: the `name` of model and, where
-        there are several, embedding; `strongest`, whether the row is *the* leakage; `erased`, whether an eraser was
-        applied. No row where nothing was measured.
+        The rows of `run_leakage.summaries` (`SHOWN`), p corrected over factors, with the `name` of the model and, if it
+        has several, of the embedding; `strongest`, whether the row is of the strongest probe; `erased`, whether an
+        eraser was applied. No row if nothing was measured.
     """
     measured = run.leakage
     if measured is None:
         return pd.DataFrame(columns=list(SHOWN))
     rows = measured.reindex(columns=list(dict.fromkeys([*COLUMNS, *measured.columns])))
-    told = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
-    rows = rows[told & rows["measure"].isin(ON_PAGE)]
+    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
+    rows = rows[wanted & rows["measure"].isin(ON_PAGE)]
     rows = rows.fillna({"factor": "speaker", "role": "measured", "speakers": ""})
     found = summaries(rows, run.units, run.leakage_by_speaker)
     if found.empty:
@@ -54,25 +54,25 @@ def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", ro
 
 
 def speaker(run: Run) -> pd.DataFrame:
-    """What probes read of the speaker, over the folds and seeds of a run; no row where that was not measured."""
+    """Speaker leakage over the folds and seeds of a run; no row if it was not measured."""
     return of(summed(run))
 
 
 def stale(run: Run) -> bool:
-    """Whether a run was measured before a probe was chosen on validation clips: then there is no leakage to show."""
+    """Whether leakage was measured before probes were chosen on validation clips: then none is shown."""
     measured = run.leakage
     return measured is not None and len(measured) > 0 and STRONGEST not in set(measured["probe"])
 
 
-def read(found: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row a name and side: `name, speakers, erased`, `strongest`, and `by` = probe -> its row of `of`."""
+def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """One row a name and `speakers`: `name, speakers, erased, strongest`, and `by` = probe -> its row of `of`."""
     rows = []
     for (name, speakers), part in found.groupby(["name", "speakers"], sort=False):
         by = {row["probe"]: row for row in part.to_dict("records")}
         if STRONGEST not in by:
             continue
-        told = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
-        rows.append(told | {"by": by})
+        row = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
+        rows.append(row | {"by": by})
     return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "seen", row["erased"]))
 
 
@@ -87,13 +87,13 @@ def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[st
         strongest = part[part["strongest"].astype(bool)].to_dict("records")
         for row in strongest:
             kind = "untrained" if str(row["embedding"]).startswith(PROJECTION) else role
-            told = {"role": kind, "label": str(row["embedding"])}
-            found.append({str(key): value for key, value in row.items()} | told)
+            more = {"role": kind, "label": str(row["embedding"])}
+            found.append({str(key): value for key, value in row.items()} | more)
     return found
 
 
 def views(summary: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """What needs no probe: `verification` (eer, linkability) and `dependence` (hsic, cka).
+    """Leakage without a probe: `verification` (eer, linkability) and `dependence` (hsic, cka).
 
     Each is a list of rows with `name`, `speakers`, and `by` = measure -> its row of `summed`.
     """
@@ -104,10 +104,10 @@ def views(summary: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
 
 
 def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """Factors other than the speaker: `factor`, and its `rows`: as `read` has them, with `floors` beside.
+    """Factors other than the speaker: `factor`, its `rows` (see `by_probe`), its `floors`, and how clips were `split`.
 
-    Where embeddings are told apart (see `audit.targets`), what each is trained to tell comes last, as a factor of its
-    own, the speaker too.
+    If models have several embeddings (see `audit.targets`), the own task of each embedding comes last, also if it is
+    the speaker.
     """
     found = []
     for role, more in ((MEASURED, ""), (TARGET, ", own task")):
@@ -115,15 +115,15 @@ def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
             if (factor != "speaker" or role == TARGET) and len(part := of(summary, factor=factor, role=role)):
                 floors = baselines(summary, factor=factor)
                 found.append(
-                    {"factor": f"{factor}{more}", "rows": read(part), "floors": floors, "told": split_of(part)}
+                    {"factor": f"{factor}{more}", "rows": by_probe(part), "floors": floors, "split": split_of(part)}
                 )
     return found
 
 
 def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
-    """The map of embedding by factor: `svg`, and its natural `width` in pixels; None of a single factor.
+    """The heat map of embeddings by factors: `svg` and its natural `width` in pixels; None for a single factor.
 
-    Where embeddings of several names leak, it is a map of models, by factor and embedding.
+    If models have several embeddings, the map is of models by factor and embedding.
     """
     scored = summary[summary["strongest"].astype(bool) & (summary["measure"] == "uar")]
     strongest = scored[scored["role"] == MEASURED]
@@ -134,11 +134,11 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     if len(set(bases)) > 1:
         rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
         found = [
-            one._replace(row=row, column=f"{one.column}, from {base}")
-            for one, row, base in zip(found, rows, bases, strict=True)
+            square._replace(row=row, column=f"{square.column}, from {base}")
+            for square, row, base in zip(found, rows, bases, strict=True)
         ]
-    told = "What the strongest probe reads of each factor from each embedding, above chance"
-    svg = heatmap.heatmap(found, name="heat", description=told)
+    described = "UAR of the strongest probe for each factor on each embedding, above chance"
+    svg = heatmap.heatmap(found, name="heat", description=described)
     points = float(svg.split('viewBox="0 0 ')[1].split()[0])
     return {"svg": svg, "width": round(points * PIXELS)}
 
@@ -149,7 +149,7 @@ def _eraser(embedding: str) -> str:
 
 
 def split_of(found: pd.DataFrame) -> str:
-    """How the clips of probes were divided, in words; of embeddings as they are, where an eraser was applied too."""
+    """How the clips of probes were split, in words; rows after an eraser are left out if there are others."""
     plain = found[~found["erased"].astype(bool)]
     return "; or ".join(sorted(set((plain if len(plain) else found)["split"].astype(str))))
 
@@ -174,7 +174,7 @@ def fine(value: float) -> str:
 
 
 def p_text(value: float | None) -> str:
-    """A p value as a table has it."""
+    """A p-value for a table: three decimals, or `< .001`."""
     if value is None or np.isnan(value):
         return "\N{EN DASH}"
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

@@ -1,4 +1,4 @@
-"""Pairs of models on the page: all of a few; of many those that can be told apart, and the others folded away."""
+"""Pairs of models on the page: all pairs if they are few, else the separable ones, with the others folded away."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,25 +10,25 @@ from mien.audit.statistics.verdict import LEVEL
 from mien.reports import words
 from mien.reports.words import counted, listed
 
-MANY = 15  # pairs, of six models: as many as can be looked through
-SIDES = {"seen": "of people heard", "unseen": "of people not heard"}
-TIGHT = 0.2  # share of the level: where the least p comes this near to it, few verdicts can be anything else
+MANY = 15  # pairs, of six models: a table of so many can still be read
+SIDES = {"seen": "on seen speakers", "unseen": "on unseen speakers"}
+TIGHT = 0.2  # share of the level; above it, the least possible p leaves few pairs that can be separable
 
 
 class Pairs(NamedTuple):
-    """What a table of pairs shows.
+    """The values of a table of pairs.
 
     Attributes:
-        shown: rows of all pairs, or of many those that are separable in anything.
+        shown: rows of all pairs, or, if there are many, those that are separable in any measure.
         folded: rows of the others.
-        pairs: how many there are.
-        told: how many are separable, and what the correction over so many does; empty where all are shown.
+        pairs: the number of pairs.
+        summary: how many are separable, and the effect of the correction; empty if all are shown.
     """
 
     shown: list[dict[str, Any]]
     folded: list[dict[str, Any]]
     pairs: int
-    told: str
+    summary: str
 
 
 def scored(differences: pd.DataFrame) -> Pairs:
@@ -42,12 +42,12 @@ def scored(differences: pd.DataFrame) -> Pairs:
 
 
 def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number: str) -> Pairs:
-    """Fold away what is not separable, where there are many pairs.
+    """Fold away the pairs that are not separable, if there are many.
 
     Args:
-        rows: one a pair, with `by`: side -> its row of a table of `compare`, as far as there is one.
-        sides: side -> what it is called in a sentence.
-        number: the column that says how many speakers (or units) stand behind a pair.
+        rows: one for each pair, with `by`: side -> its row of a table of `compare`, if there is one.
+        sides: side -> its name in a sentence.
+        number: the column with the number of speakers (or units) of a pair.
     """
     table = [dict(row) for row in rows]
     if len(table) <= MANY:
@@ -58,17 +58,20 @@ def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number:
         (apart if any(found["separable"] for found in row["by"].values()) else others).append(row)
     counts = []
     for side, called in sides.items():
-        asked = [row["by"][side] for row in table if side in row["by"]]
-        if asked:
+        compared = [row["by"][side] for row in table if side in row["by"]]
+        if compared:
             counts.append(
-                f"{sum(bool(found['separable']) for found in asked)} of {counted(len(asked), 'pair')} {called}"
+                f"{sum(bool(found['separable']) for found in compared)} of {counted(len(compared), 'pair')} {called}"
             )
     together = max(Counter(str(row.get("embedding", "")) for row in table).values())  # Holm is within an embedding
-    told = f"{listed(counts)} are separable. Holm's correction is over {together} pairs at once, which few outlast."
+    summary = f"{listed(counts)} are separable. p is corrected over {together} pairs (Holm), so that few pairs can be."
     fewest = min(int(found[number]) for row in table for found in row["by"].values())
+    whose = number if number == "speakers" else "speakers or units"
     least = min(1.0, together * 2.0 ** (1 - fewest))
     if least >= LEVEL:
-        told += f" With {fewest} {number} none can: the least p there can be is {least:.2f} after it."
+        summary += f" With {fewest} {whose} none can be: the least possible corrected p is {least:.2f}."
     elif least > TIGHT * LEVEL:
-        told += f" With {fewest} {number} the least p there can be is {least:.3f} after it, where all point one way."
-    return Pairs(apart, others, len(table), told)
+        summary += (
+            f" With {fewest} {whose} the least possible corrected p is {least:.3f}, if all differences have one sign."
+        )
+    return Pairs(apart, others, len(table), summary)

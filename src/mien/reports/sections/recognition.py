@@ -1,4 +1,4 @@
-"""The report's figures: what of a run goes into each plot, and what is said below it.
+"""The figures of the report on recognition: the values of each plot and its caption.
 
 A model has the same colour and marker in all figures (see `canvas.number_of`).
 """
@@ -15,11 +15,11 @@ from mien.reports.sections import tasks
 from mien.reports.words import scale
 from mien.runs.run import Run
 
-MOST_PEOPLE = 40
+MOST_SPEAKERS = 40
 
 
 class Picture(NamedTuple):
-    """A figure of the page: its title, the SVG, and what stands below it."""
+    """A figure of the page: its title, the SVG, and its caption."""
 
     title: str
     svg: str
@@ -27,16 +27,16 @@ class Picture(NamedTuple):
 
 
 def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """The score of each model, on the split that the run is judged by, with its interval and its seeds."""
+    """The score of each model on the split that the run is scored on, with its interval and its seeds."""
     split, name = scores.judged(predictions), scores.of_classes(run.classes)[0]
     measure, times = scores.measure_of(name), 100 if run.classes else 1
     tested = predictions[predictions["split"] == split]
-    rows, reading = [], tasks.readers(run)
+    rows, auxiliary = [], tasks.auxiliary(run)
     for row in summary[summary["split"] == split].to_dict("records"):
         seeds = (part for _, part in tested[tested["model"] == row["model"]].groupby("seed"))
         rows.append(
             plots.Interval(
-                label=f"{row['model']} (read)" if row["model"] in reading else row["model"],
+                label=f"{row['model']} (auxiliary)" if row["model"] in auxiliary else row["model"],
                 value=times * row[name],
                 low=times * row[f"{name}_low"],
                 high=times * row[f"{name}_high"],
@@ -59,18 +59,18 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
 
 
 def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
-    """The confusion matrix of each model, on the split the run is judged by: speakers pooled, mean over seeds."""
-    judged = scores.judged(predictions)
+    """The confusion matrix of each model on the split that the run is scored on: speakers pooled, mean over seeds."""
+    scored = scores.judged(predictions)
     for (model, split), table in scores.confusions(predictions, run.classes).items():
-        if split == judged:
+        if split == scored:
             svg = plots.matrix(
                 table.counts.sum(0), run.classes, name=f"confusion {model}", description=f"Confusion matrix of {model}"
             )
             yield Picture(model, svg)
 
 
-def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
-    """Scores by speaker of the split that the run is judged by, or None when there are none, or of a number."""
+def speakers(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
+    """Scores by speaker on the split that the run is scored on; None without scores, or for a target of numbers."""
     if not run.classes:
         return None
     split = scores.judged(predictions)
@@ -78,15 +78,19 @@ def people(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pictur
     if table.empty:
         return None
     order = table.groupby("speaker")["wa"].mean().sort_values(kind="stable").index
-    shown = table[table["speaker"].isin(order[:MOST_PEOPLE])]
-    told = {
+    shown = table[table["speaker"].isin(order[:MOST_SPEAKERS])]
+    by_model = {
         str(model): dict(zip(part["speaker"], 100 * part["wa"], strict=True))
         for model, part in shown.groupby("model", sort=False)
     }
     chance = 100 * float(summary["wa_chance"][summary["split"] == split].mean())
-    svg = plots.people(told, chance, name="people", description=f"Share of right clips by {split} speaker and model")
-    cut = f" The {MOST_PEOPLE} people with the lowest scores of {len(order)}." if len(order) > MOST_PEOPLE else ""
-    return Picture("", svg, cut)
+    svg = plots.speakers(by_model, chance, name="speakers", description=f"Accuracy by {split} speaker and model")
+    more = (
+        f" Shown: the {MOST_SPEAKERS} of {len(order)} speakers with the lowest scores."
+        if len(order) > MOST_SPEAKERS
+        else ""
+    )
+    return Picture("", svg, more)
 
 
 def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
@@ -102,11 +106,11 @@ def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
                 epochs, losses, values = (history[key].to_numpy(float) for key in ("epoch", loss, f"validation {name}"))
                 cells.append(plots.Curve(epochs, losses, times * values))
         if cells:
-            told = f"Training loss and {label} of {model} by epoch"
+            described = f"Training loss and {label} of {model} by epoch"
             svg = plots.curves(
                 cells,
                 name=f"curves {model}",
-                description=told,
+                description=described,
                 series=number_of(run.experiment.models, model),
                 chance=chance,
                 label=f"{label}{scale(name).unit}",

@@ -1,4 +1,4 @@
-"""The sweep of a run on its page: the points of its grid by group, and what they say in a sentence."""
+"""The sweep of a run on its page: the variants of its grid by group, and a sentence on them."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ NAMED = 4  # variants that a sentence names
 
 
 def shown(run: Run) -> dict[str, Any] | None:
-    """What the page shows of a grid, None where there is none, or nothing of it is trained yet.
+    """The values of the section; None if the run has no grid, or no variant is trained yet.
 
     Returns:
         `groups`: for each group and base model its name and the `rows` of `audit.sweep.sweep`; `varied`: group -> the
-        settings that it varies; `chance`: of the UAR; `stands`: how many speakers or units of folds
-        stand behind a leakage, empty where none was measured; `answer`: sentences.
+        settings that it varies; `chance`: of the UAR; `stands`: the number of speakers or units of folds
+        that leakage is over, empty if it was not measured; `answer`: sentences.
     """
     table = sweep(run) if run.experiment.grid else pd.DataFrame()
     if table.empty:
@@ -29,7 +29,9 @@ def shown(run: Run) -> dict[str, Any] | None:
     ]
     return {
         "groups": groups,
-        "varied": {group: [key for key in told if key != "models"] for group, told in run.experiment.grid.items()},
+        "varied": {
+            group: [key for key in settings if key != "models"] for group, settings in run.experiment.grid.items()
+        },
         "chance": float(table["uar_chance"].mean()),
         "stands": _stands(table.dropna(subset="leakage_number")),
         "answer": _answer(table),
@@ -41,22 +43,23 @@ def _stands(table: pd.DataFrame) -> str:
         return ""
     number = int(table["leakage_number"].min())
     over = "speaker" if set(table["leakage_interval"]) == {"speakers"} else "unit"
-    more = "" if over == "speaker" else " (folds that train on the same people are one)"
+    more = "" if over == "speaker" else " (folds with the same training speakers count as one)"
     return words.counted(number, over) + more
 
 
 def _answer(table: pd.DataFrame) -> list[str]:
-    """How many variants can be told from the models that they vary."""
+    """How many variants are separable from their base models."""
     variants = table[table["model"] != table["base"]]
     if variants.empty:
         return []
     few = int(variants["speakers"].min())
-    opening = f"{words.counted(len(variants), 'variant')} swept: on {words.counted(few, 'validation speaker')}"
+    opening = f"{words.counted(len(variants), 'variant')} trained: on {words.counted(few, 'validation speaker')}"
     apart = variants[variants["separable"].eq(True)]
     if apart.empty:
-        why = "" if few >= FEWEST else ": so few can separate nothing"
-        return [f"{opening} none is separable from the model that it varies{why}."]
+        why = "" if few >= FEWEST else f" ({FEWEST} speakers are needed)"
+        return [f"{opening} none is separable from its base model{why}."]
     named = [f"{row['model']} ({words.signed(row['difference'])})" for row in apart.to_dict("records")]
     more = [f"{len(named) - NAMED} more"] if len(named) > NAMED else []
-    told = words.listed([*named[:NAMED], *more])
-    return [f"{opening} {len(apart)} can be told from the model varied: {told}, in points of UAR."]
+    names = words.listed([*named[:NAMED], *more])
+    are = "is" if len(apart) == 1 else "are"
+    return [f"{opening} {len(apart)} {are} separable from the base model: {names}, in points of UAR."]

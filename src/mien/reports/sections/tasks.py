@@ -1,6 +1,6 @@
-"""Scores of what heads are for besides the UAR of emotion: its macro F, and the other tasks, such as the person.
+"""Further scores of the heads of a model: macro F of the main target, and the other tasks, such as the speaker.
 
-Told of runs that have `tasks.csv`; see `audit.task_scores`.
+They are shown for runs that have `tasks.csv`; see `audit.task_scores`.
 """
 
 from typing import Any
@@ -13,52 +13,52 @@ from mien.reports import words
 from mien.runs.run import Run
 
 
-def readers(run: Run) -> list[str]:
-    """The models whose emotion is only read, by a branch on an embedding that is trained for something else."""
+def auxiliary(run: Run) -> list[str]:
+    """The models that are not trained for the main target: an auxiliary classifier predicts it from an embedding."""
     experiment = run.experiment
     return [model for model in experiment.models if experiment.target not in experiment.model(model).tasks]
 
 
 def of_recognisers(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of models that are trained to recognise emotion; all of them where none is."""
-    kept = table[~table["model"].isin(readers(run))]
+    """The rows of models that are trained for the main target; all rows if no model is."""
+    kept = table[~table["model"].isin(auxiliary(run))]
     return table if kept.empty else kept
 
 
 def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
-    """What the table shows, on the split that the run is judged by; None of a run without other tasks.
+    """The values of the table, on the split that the run is scored on; None if the run has no other tasks.
 
     Args:
         run: the run.
         predictions: its predictions of the experiment's models.
 
     Returns:
-        `scales`: factor -> the scale of its score; `rows`: `model`, `f1` (its row of `macro_f`, None of a model without
-        predictions, or of a number), `read` (whether the main target is only read there), and `by` = factor -> `score,
-        low, high, seeds, chance` of models with that head.
+        `scales`: factor -> the scale of its score; `rows`: `model`, `f1` (row of `macro_f`; None without predictions
+        or for a target of numbers), `auxiliary` (see `auxiliary`), and `by` = factor -> `score, low, high, seeds,
+        chance` of models with that head.
     """
-    told = run.tasks
+    table = run.tasks
     split = scores.judged(predictions)
-    if told is None or (told := told[(told["split"] == split) & told["model"].isin(run.experiment.models)]).empty:
+    if table is None or (table := table[(table["split"] == split) & table["model"].isin(run.experiment.models)]).empty:
         return None
-    felt = macro_f(predictions[predictions["split"] == split], run.classes) if run.classes else pd.DataFrame()
-    by_model = {row["model"]: row for row in felt.to_dict("records")}
+    macro = macro_f(predictions[predictions["split"] == split], run.classes) if run.classes else pd.DataFrame()
+    by_model = {row["model"]: row for row in macro.to_dict("records")}
     found: dict[str, dict[str, Any]] = {}
     scales: dict[str, words.Scale] = {}
-    for row in task_scores(told).to_dict("records"):
+    for row in task_scores(table).to_dict("records"):
         found.setdefault(row["model"], {})[row["factor"]] = row | {"score": row["accuracy"]}
         scales[row["factor"]] = words.scale("wa")
-    for row in number_scores(told).to_dict("records"):
+    for row in number_scores(table).to_dict("records"):
         more = {"score": row["ccc"], "seeds": float("nan"), "chance": 0.0}
         found.setdefault(row["model"], {})[row["factor"]] = row | more
         scales[row["factor"]] = words.scale("ccc")
-    reading = readers(run)
+    without = auxiliary(run)
     return {
-        "scales": {factor: scales[factor] for factor in dict.fromkeys(one for by in found.values() for one in by)},
+        "scales": {factor: scales[factor] for factor in dict.fromkeys(name for by in found.values() for name in by)},
         "rows": [
             {
                 **{"model": model, "f1": by_model.get(model), "by": found.get(model, {})},
-                "read": model in reading,
+                "auxiliary": model in without,
             }
             for model in run.experiment.models
             if model in by_model or model in found

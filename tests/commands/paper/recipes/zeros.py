@@ -1,4 +1,4 @@
-"""A paper that nobody wrote: a linear model that starts at zero, and learns the shares of listeners' votes."""
+"""An invented paper: a linear model that starts at zero, and learns the shares of listeners' votes."""
 
 from collections.abc import Mapping
 

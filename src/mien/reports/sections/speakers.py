@@ -1,4 +1,4 @@
-"""Who is served how well: the best and the worst speaker, groups and their gaps, listeners beside models."""
+"""Scores by speaker and group: the best and the worst speaker, groups and their gaps, listeners beside models."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.recognition import groups
-from mien.audit.recognition.listeners import judged_clips, listeners
+from mien.audit.recognition.listeners import listeners, rated_clips
 from mien.audit.statistics import scores
 from mien.common.measures import uar
 from mien.runs.run import Run
 
-MOST_GAPS = 3  # between three groups: of more, a table holds little else
+MOST_GAPS = 3  # the number between three groups; more would fill the table
 
 
 def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row a model: `model`, and the rows of `scores.by_speaker` of its `best` and its `worst` speaker, `spread`.
+    """One row for each model: `model`, the rows of `scores.by_speaker` of its `best` and `worst` speaker, `spread`.
 
-    Of equals the first by name; without two speakers, and of a number, there is no row.
+    Of equal speakers the first by name counts. There is no row for a single speaker, or for a target of numbers.
     """
     if not run.classes:
         return []
@@ -33,17 +33,17 @@ def extremes(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
-    """Scores by each factor that groups the speakers who were judged.
+    """Scores by each factor that groups the speakers of the split that the run is scored on.
 
     Returns:
-        One mapping a factor: `factor`; `groups`: their names; `sizes`: group -> how many speakers; `rows`: for each
-        model its name, `by`: group -> row of `groups.by_group`, `gaps`: rows of `groups.gaps`, of more than
+        One mapping for each factor: `factor`; `groups`: their names; `sizes`: group -> number of speakers; `rows`: for
+        each model its name, `by`: group -> row of `groups.by_group`, `gaps`: rows of `groups.gaps`, if more than
         `MOST_GAPS` the widest and those that are separable, `bias`.
     """
     split = scores.judged(predictions)
-    judged = run.clips[run.clips["speaker"].isin(predictions.loc[predictions["split"] == split, "speaker"])]
+    clips = run.clips[run.clips["speaker"].isin(predictions.loc[predictions["split"] == split, "speaker"])]
     found = []
-    for factor, group in groups.factors(judged).items():
+    for factor, group in groups.factors(clips).items():
         by = groups.by_group(predictions, run.classes, group, split=split)
         if by.empty:
             continue
@@ -53,7 +53,7 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
             {
                 "model": model,
                 "by": {row["group"]: row for row in part.to_dict("records")},
-                "gaps": _told(apart[apart["model"] == model].to_dict("records")),
+                "gaps": _shown(apart[apart["model"] == model].to_dict("records")),
                 "bias": bias.get(str(model), float("nan")),
             }
             for model, part in by.groupby("model", sort=False)
@@ -63,23 +63,23 @@ def grouped(run: Run, predictions: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def _told(gaps: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+def _shown(gaps: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
     if len(gaps) <= MOST_GAPS:
         return gaps
     widest = max(gaps, key=lambda gap: np.nan_to_num(abs(gap["gap"]), nan=-1.0))
     return [gap for gap in gaps if gap is widest or gap["separable"]]
 
 
-def heard_by_people(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
-    """Listeners beside the models, on the clips of the judged split that listeners were asked about.
+def human(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
+    """Recalls of human listeners and of the models, on those clips of the split that listeners labelled.
 
     Returns:
-        `listeners`: see `audit.listeners`; `models`: model -> `recalls` of classes, `uar, low, high`; `clips` and how
-        many of `all` these are; None where the corpus has no listeners.
+        `listeners`: see `audit.listeners`; `models`: model -> `recalls` of classes, `uar, low, high`; `clips`: their
+        number; `all`: the number of clips of the split. None if the corpus has no listeners.
     """
     rows = predictions[(predictions["split"] == scores.judged(predictions)) & predictions["truth"].notna()]
     tested = set(rows["clip"])
-    clips = judged_clips(run.clips[run.clips["clip"].isin(tested)])
+    clips = rated_clips(run.clips[run.clips["clip"].isin(tested)])
     found = listeners(clips, run.classes)
     if found is None:
         return None
