@@ -6,9 +6,9 @@ axis is called by its name. No two models have the same place.
 A claim compares scores of two sides. A side is a mapping axis -> values. `model` is an axis too (`emotion_only` stands
 for `{model: emotion_only}`), and `others` is every value that the other side does not name. Where a side has several
 models, the axis that `minus` names is compared value by value, each a difference of its own, and over all other axes
-the mean is taken, of both sides over the same places. So `models: {method: others}`
-with `minus: {method: multitask}` is one difference a method, each the mean over the dimensions that both have. `along:
-AXIS` compares the last value of an axis with its first, and each with the one before.
+the mean is taken, of both sides over the same places. So `models: {method: others}` with `minus: {method: multitask}`
+is one difference a method, each the mean over the dimensions that both have. `along: AXIS` compares the last value of
+an axis with its first, and each with the one before.
 
 All models and values that a claim names must exist: a claim that names a model which an `extends` took away is left out
 with it. `others` and `along` take the values that exist.
@@ -200,7 +200,7 @@ class Claimed(Settings):
 
 
 def places(axes: Axes, models: Collection[str]) -> dict[str, dict[str, str]]:
-    """Model -> axis -> value, in the order of the axes; empty of a model that lies on none."""
+    """Model -> axis -> value, in the order of the axes; empty for a model on no axis."""
     return {
         model: {axis: value for axis, values in axes.items() for value, own in values.items() if model in own}
         for model in models

@@ -122,7 +122,7 @@ class Film:
             raise self._too_many(1 / self._step)
         ratio = float(stream.sample_aspect_ratio or 1)
         self._stretch = ratio if STRETCH[0] <= ratio <= STRETCH[1] else 1.0
-        stream.codec_context.thread_count = 1  # who needs more speed reads several files at once
+        stream.codec_context.thread_count = 1  # for more speed, several files are read at once
         stream.codec_context.options = {"max_pixels": str(self._media.bounds.pixels)}
 
     def advance(self) -> list[Picture] | None:
@@ -157,7 +157,7 @@ class Film:
         return Picture(frame, time, seconds=seconds, stretch=self._stretch, matrix=self._turn(frame))
 
     def _turn(self, frame: "av.VideoFrame") -> Matrix:
-        # Who asks a frame for its side data makes a cycle of references, so that its pixels outlive it for long.
+        # Reading a frame's side data makes a cycle of references, so that its pixels outlive it for long.
         if self._matrix is None or frame.rotation != self._rotation:
             self._matrix, self._rotation = _display_matrix(frame), frame.rotation
         return self._matrix

@@ -82,7 +82,7 @@ def test_alternating_is_bounded_where_the_papers_letter_is_not():
         )
 
 
-def test_alternating_without_a_bound_climbs_the_cross_entropy_of_every_clip():
+def test_alternating_without_a_bound_climbs_every_cross_entropy():
     """By finite differences, found and beyond chance; with the bound, clips beyond chance give no gradient."""
     torch.manual_seed(0)
     adversary = torch.nn.Linear(4, 4).double()

@@ -50,9 +50,8 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         self.modality, self.shape = modality, shape
-        self.dropout_name = (
-            "vector" if modality == "audio" else f"{modality} vector"
-        )  # two trunks have dropout of their own
+        # two trunks have dropout of their own
+        self.dropout_name = "vector" if modality == "audio" else f"{modality} vector"
         sizes = (*shape, *config.hidden)
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
         self.dimension = sizes[-1]

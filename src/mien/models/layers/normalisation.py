@@ -116,9 +116,8 @@ class BatchNorm(nn.Module, Pending):
         squares = processes.differentiable_total(deviation.square().sum(axes))
         scale = self.weight * (squares / count + self.epsilon).rsqrt()
         if torch.is_grad_enabled():
-            some = (counted > 0).to(
-                wide.dtype
-            )  # without an entry on any process nothing moves; no transfer to the host
+            # without an entry on any process nothing moves, and nothing is copied to the host
+            some = (counted > 0).to(wide.dtype)
             self._waiting = (mean.detach(), squares.detach() / (count - 1).clamp(min=1), self.momentum * some)
         result: Tensor = deviation * scale.view(shape) + self.bias.view(shape)
         return result.to(values.dtype)
