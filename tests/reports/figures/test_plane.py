@@ -32,7 +32,7 @@ def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
     assert "var(--c0)" not in second
 
 
-def test_one_point_and_other_chances_are_svg() -> None:
+def test_one_point_and_other_chances_are_plotted() -> None:
     alone = plane(POINTS[:1], name="p", description="one")
     assert ">plain</text>" in alone
     mixed = plane([POINTS[0], POINTS[2]._replace(chance=0.5)], name="p", description="two")

@@ -117,7 +117,7 @@ def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
 
 def test_models_share_the_colour_of_a_method_and_the_marker_of_a_size() -> None:
     methods, sizes = ("multitask", "gradient_reversal", "alternating", "confusion"), (2048, 256, 64)
-    names = ["emotion_only", "group_only", *(f"{method}_{size}" for method in methods for size in sizes)]
+    names = ["emotion_only", "speaker_only", *(f"{method}_{size}" for method in methods for size in sizes)]
     look = {
         name: (canvas.colour_of(number), canvas.marker_of(number))
         for name in names
