@@ -123,7 +123,7 @@ def test_the_sweep_is_a_table_in_the_report_and_on_the_terminal(run, done):
     assert list(table["uar"]) == pytest.approx([validation[model] for model in table["model"]])
     page = (run.folder / "report.html").read_text()
     assert 'id="sweep"' in page
-    assert "Test clips were not looked at" in page
+    assert "Test clips were not used. Scores are on validation speakers" in page
     for model in EPOCHS:
         assert model in page
         assert f"{model} " in done.text

@@ -86,9 +86,9 @@ def write_run(
                 for split in ("validation", "test"):
                     predictions += predict(members[split], model, fold["fold"], seed, split, random)
                 everyone = pd.concat(members.values())
-                person = [SPEAKERS.index(speaker) for speaker in everyone["speaker"]]
+                numbers = [SPEAKERS.index(speaker) for speaker in everyone["speaker"]]
                 feeling = np.eye(24)[[CLASSES.index(label) for label in everyone["label"]]]
-                values = random.normal(size=(len(everyone), 24)) + LEAK[model] * directions[person] + 3 * feeling
+                values = random.normal(size=(len(everyone), 24)) + LEAK[model] * directions[numbers] + 3 * feeling
                 parts = [part for part in PARTS for _ in range(len(members[part]))]
                 run.write_embeddings(cell, list(everyone.index), parts, {"main": values.astype(np.float32)})
                 history = "".join(json.dumps(record(epoch, random)) + "\n" for epoch in range(1, epochs + 1))
@@ -122,8 +122,8 @@ def folds_of(table: pd.DataFrame) -> list[dict[str, Any]]:
         others = [speaker for speaker in SPEAKERS if speaker not in (test, validation)]
         sides = {"train": others, "validation": [validation], "test": [test]}
         parts = {
-            part: {"speakers": people, "clips": [clip for speaker in people for clip in members[speaker]]}
-            for part, people in sides.items()
+            part: {"speakers": names, "clips": [clip for speaker in names for clip in members[speaker]]}
+            for part, names in sides.items()
         }
         folds.append({"fold": number, **parts})
     return folds
@@ -217,7 +217,7 @@ def audited(make_run: Callable[..., Run]) -> Run:
     rows = [{"fold": fold, "clip": f"03-{fold} & co", "splits": "train, test"} for fold in range(300)]
     leak = {"finding": "same-sentence", "severity": "leak", "rows": rows, "text": "300 clips are said again."}
     note = {"finding": "missing-class", "severity": "note", "rows": [], "text": "Fold 1 has no disgust."}
-    marks = ["heard: 1 of 1 speakers (fold 0)", "accepted, same-sentence: 300 sentences (fold 0)"]
+    marks = ["seen: 1 of 1 speakers (fold 0)", "accepted, same-sentence: 300 sentences (fold 0)"]
     examined = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": marks}
     source = {"licence": "free for research", "source": "https://example.org (somewhere)"}
     run.write_json("certificate.json", run.certificate | examined | source | {"findings": [leak, note]})

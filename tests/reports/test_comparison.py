@@ -11,7 +11,7 @@ from mien.reports.comparison import probability, render
 from mien.reports.comparison_text import WIDTH, escape, latex, text
 from mien.runs.run import Run
 
-MARK = "Heard: test speakers were heard <in> training."
+MARK = "Seen: test speakers were seen <in> training."
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def test_the_page_is_closed_and_every_table_has_the_mark(found: Comparison) -> N
     page = render(found)
     assert "default-src 'none'" in page
     assert not re.search(r"<script|https?://|<link|@import|url\((?!#)", page.replace("http://www.w3.org", ""))
-    assert page.count("Heard: test speakers were heard &lt;in&gt; training.") == 5
+    assert page.count("Seen: test speakers were seen &lt;in&gt; training.") == 5
     assert page.count("<table") == 3
     assert render(found) == page
 
@@ -48,7 +48,7 @@ def test_bold_is_what_is_separable_and_nothing_else(found: Comparison) -> None:
 def test_text_fits_a_terminal_and_names_the_best_system(found: Comparison) -> None:
     shown = text(found)
     assert max(map(len, shown.splitlines())) <= WIDTH
-    assert shown.startswith("MARK: Heard")
+    assert shown.startswith("MARK: Seen")
     best = found.systems.sort_values("uar").iloc[-1]
     assert f"is {best['system']}'s: {100 * best['uar']:.1f}" in " ".join(shown.split()).replace(
         "\N{NO-BREAK SPACE}", " "

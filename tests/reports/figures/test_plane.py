@@ -14,14 +14,14 @@ POINTS = [
 
 
 def test_marks_names_and_frontier() -> None:
-    drawn = plane(POINTS, name="plane", description="Accuracy & leakage")
+    svg = plane(POINTS, name="plane", description="Accuracy & leakage")
     for point in POINTS:
-        assert f">{point.label}</text>" in drawn
-    assert 'aria-label="Accuracy &amp; leakage"' in drawn
-    assert "nan" not in drawn.lower()
-    assert ">frontier</text>" in drawn
-    assert drawn == plane(POINTS, name="plane", description="Accuracy & leakage")
-    assert len(plane([*POINTS, POINTS[0]._replace(label="again", score=0.9)], name="p", description="")) > len(drawn)
+        assert f">{point.label}</text>" in svg
+    assert 'aria-label="Accuracy &amp; leakage"' in svg
+    assert "nan" not in svg.lower()
+    assert ">frontier</text>" in svg
+    assert svg == plane(POINTS, name="plane", description="Accuracy & leakage")
+    assert len(plane([*POINTS, POINTS[0]._replace(label="again", score=0.9)], name="p", description="")) > len(svg)
 
 
 def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
@@ -32,7 +32,7 @@ def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
     assert "var(--c0)" not in second
 
 
-def test_one_point_and_other_chances_are_drawn() -> None:
+def test_one_point_and_other_chances_are_plotted() -> None:
     alone = plane(POINTS[:1], name="p", description="one")
     assert ">plain</text>" in alone
     mixed = plane([POINTS[0], POINTS[2]._replace(chance=0.5)], name="p", description="two")

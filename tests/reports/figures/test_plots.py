@@ -98,11 +98,11 @@ def test_long_curves_are_thinned_and_keep_both_ends() -> None:
 
 def test_a_map_keeps_neighbours_and_is_deterministic() -> None:
     random = np.random.default_rng(0)
-    person = np.repeat([0, 1], 40)
-    values = random.normal(size=(80, 12)) + 8 * person[:, None]
+    group = np.repeat([0, 1], 40)
+    values = random.normal(size=(80, 12)) + 8 * group[:, None]
     points = maps.plane(values, seed=0)
     nearest = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(80)
-    assert (person[nearest.argmin(1)] == person).mean() > 0.97
+    assert (group[nearest.argmin(1)] == group).mean() > 0.97
     np.testing.assert_array_equal(points, maps.plane(values, seed=0))
 
 
@@ -117,7 +117,7 @@ def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
 
 def test_models_share_the_colour_of_a_method_and_the_marker_of_a_size() -> None:
     methods, sizes = ("multitask", "gradient_reversal", "alternating", "confusion"), (2048, 256, 64)
-    names = ["emotion_only", "person_only", *(f"{method}_{size}" for method in methods for size in sizes)]
+    names = ["emotion_only", "speaker_only", *(f"{method}_{size}" for method in methods for size in sizes)]
     look = {
         name: (canvas.colour_of(number), canvas.marker_of(number))
         for name in names

@@ -55,11 +55,11 @@ def evidence(*, even: bool = False) -> dict:
     contrast |= {"p": 0.001, "p_holm": 0.002, "separable": True, "speakers": 12}
     head = {"section": "5.2", "kind": "below", "factor": "emotion", "measure": "macro_f1", "embedding": "speaker"}
     read = head | {"probe": "mlp", "clips": "balanced", "figures": {"at 4, points": -13.5}}
-    told = [
+    answers = [
         {"claim": "a", "says": "Removal leaks less.", **read, "answer": "yes", "contrasts": [contrast, contrast]},
         {"claim": "a", "says": "Removal leaks less.", **read, "probe": "strongest", "answer": "no", "contrasts": []},
         {"claim": "b", "says": "Smaller <leaks> least.", **read, "answer": "not separable", "contrasts": [contrast]},
-        {"claim": "c", "says": "Nobody asked.", **read, "clips": "all", "answer": "not asked", "contrasts": []},
+        {"claim": "c", "says": "Not measured.", **read, "clips": "all", "answer": "not asked", "contrasts": []},
         {
             **{"claim": "d", "says": "It is kept.", **read, "kind": "kept", "margin": 0.05, "answer": "not separable"},
             **{"probe": None, "figures": {}, "contrasts": [contrast]},
@@ -70,9 +70,9 @@ def evidence(*, even: bool = False) -> dict:
             "contrasts": [{"contrast": "no_leak_4 against plain_4", "p_holm": None, "seeds": [0], "each": [None]}],
         },
     ]
-    people = way(None, "all", **single, **grid)
-    people["chance"] = {"score": 0.1, "low": 0.1, "high": 0.1}
-    for row in people["rows"]:
+    identity = way(None, "all", **single, **grid)
+    identity["chance"] = {"score": 0.1, "low": 0.1, "high": 0.1}
+    for row in identity["rows"]:
         row["paper"] = 0.9262 if row["model"] == "plain_4" else None
     scores = {
         ("emotion", "macro_f1", None): [way(None, "all", **grid)],
@@ -80,19 +80,19 @@ def evidence(*, even: bool = False) -> dict:
             way(probe, clips, even=even, floor=0.45, **single, **grid)
             for probe, clips in product(("mlp", "strongest"), ("all", "balanced"))
         ],
-        ("speaker", "accuracy", None): [people],
+        ("speaker", "accuracy", None): [identity],
         ("speaker", "accuracy", "emotion"): [
             way("mlp", "all", plain_9=0.6, plain_4=0.5),
             way("strongest", "all", plain_9=0.7, plain_4=0.6),
         ],
     }
     return {
-        **{"split": "test", "claims": told},
+        **{"split": "test", "claims": answers},
         "scores": [
             {"factor": factor, "measure": measure, "embedding": embedding, "ways": ways}
             | (
                 {"reference": "accuracy", "corpus": "VoxCeleb"}
-                if ways == [people]
+                if ways == [identity]
                 else {"reference": None, "corpus": None}
             )
             for (factor, measure, embedding), ways in scores.items()
@@ -148,7 +148,7 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
         f"Removal leaks less. section 5.2; below; balanced {paper} yes {row} {row} "
         f"Removal leaks less. section 5.2; below; balanced, strongest probe no {nothing} "
         f"Smaller &lt;leaks&gt; least. section 5.2; below; balanced {paper} not separable {row} "
-        f"Nobody asked. section 5.2; below; all test clips {paper} not asked {nothing} "
+        f"Not measured. section 5.2; below; all test clips {paper} not asked {nothing} "
         f"It is kept. section 5.2; no worse by 5 points not separable {row} "
         f"All differ. Stuart-Maxwell yes no leak 4 against plain 4 {none} {none} {none}"
     )

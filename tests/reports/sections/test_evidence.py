@@ -142,7 +142,7 @@ def test_erased_embeddings_are_not_paired(audited: Run) -> None:
 
 def test_the_two_speakers_are_test_speakers_if_several_are() -> None:
     def clips(**parts: str) -> pd.DataFrame:
-        rows = [(speaker, part) for part, people in parts.items() for speaker in people]
+        rows = [(speaker, part) for part, speakers in parts.items() for speaker in speakers]
         return pd.DataFrame(rows, columns=["speaker", "split"])
 
     assert evidence._two(clips(train="xyz", validation="ab", test="edc")) == ["c", "d"]
