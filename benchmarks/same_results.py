@@ -108,7 +108,7 @@ def run(out: Path, source: Path, data: Path) -> None:
 
 
 def compare(old: Path, new: Path, renamed: dict[str, str]) -> int:
-    """Print what differs and how much was held against each other; 1 where a result differs."""
+    """Print the differences and how many values were compared; return 1 where a result differs."""
     counts: Counter[str] = Counter()
     faults: list[str] = []
     names = {

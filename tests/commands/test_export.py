@@ -160,7 +160,10 @@ def test_the_packaged_model_is_the_default_and_goes_by_its_name(packaged, talk, 
 def test_a_build_without_it_says_so(talk, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(exported, "FOLDER", tmp_path)
     assert main(["predict", str(talk)]) == 2
-    assert "comes without the model 'voice-small'; give --model RUN" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "mien: this build of mien comes without the model 'voice-small'; give --model a folder made by 'mien train' or "
+        "'mien export'\n"
+    )
     assert main(["list", "models"]) == 0
     assert "comes without models" in capsys.readouterr().out
 
