@@ -34,12 +34,12 @@ def test_json_is_one_object_and_nothing_is_written(run: Path, tmp_path: Path, ca
 
 
 def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -> None:
-    for arguments, said in (
+    for arguments, sentence in (
         ([f"{run}/models/MEnAN"], "the only system is MEnAN"),
         ([str(run), "--baseline", "MEnANN"], "Did you mean 'MEnAN'?"),
         ([str(tmp_path)], "not a run folder"),
         ([f"{run}/models/nobody"], "unknown model 'nobody'"),
     ):
         assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 2
-        assert said in capsys.readouterr().err
+        assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -95,8 +95,8 @@ def test_report_and_text_show_the_evaluation_beside_the_papers(run, other, evalu
 def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, evaluated):
     opened = Run.open(run)
     title = "the models were evaluated on different folds or seeds, so their mean, min and max cannot be compared"
-    assert evaluated[0]["planned"] == {"folds": 4, "trainings": 4}
-    assert {found["trainings"] for found in evaluated[0]["models"].values()} == {4}
+    assert evaluated[0]["planned"] == {"folds": 4, "cells": 4}
+    assert {found["cells"] for found in evaluated[0]["models"].values()} == {4}
     whole = mien.evaluate(run, on=other)
     assert title not in whole.text
     assert not outdated(opened)
@@ -111,7 +111,7 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
         part = mien.evaluate(run, on=other)
         assert title in part.text
         assert "not all fold models (fold and seed) were evaluated: emotion_only 4 of 4, MEnAN 3 of 4\n" in part.text
-        assert part.data["models"]["MEnAN"]["trainings"] == 3
+        assert part.data["models"]["MEnAN"]["cells"] == 3
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
         assert not outdated(opened)
     finally:

@@ -205,7 +205,7 @@ def test_nothing_trained_is_refused(make_run: Maker) -> None:
     assert not (run.folder / "report.html").exists()
 
 
-def test_forty_trainings_stay_small(make_run: Maker) -> None:
+def test_forty_cells_stay_small(make_run: Maker) -> None:
     run = make_run(seeds=(0,), clips=14, epochs=60)
     path = page.write(run)
     assert path == run.folder / "report.html"

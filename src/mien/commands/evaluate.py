@@ -181,7 +181,7 @@ def _metrics(
             )
             found[name] = {"mean": float(values.mean()), "min": float(values.min()), "max": float(values.max())}
             found[name] |= {"low": low, "high": high, "chance": chance.get(name)}
-        found["trainings"] = len(rows[["fold", "seed"]].drop_duplicates())
+        found["cells"] = len(rows[["fold", "seed"]].drop_duplicates())
         guesses = rows["predicted"].value_counts(normalize=True)
         models[str(model)] = found | {"predicted": {name: float(guesses.get(name, 0.0)) for name in shared}}
     return {
@@ -195,7 +195,7 @@ def _metrics(
         "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
         "share": {name: float(labels[name]) for name in shared},  # of the clips with the class
-        "planned": {"folds": len(run.splits), "trainings": len(run.splits) * len(run.experiment.seeds)},  # of a model
+        "planned": {"folds": len(run.splits), "cells": len(run.splits) * len(run.experiment.seeds)},  # of a model
         "models": models,
     }
 

@@ -106,13 +106,13 @@ def names(config: Config) -> list[str]:
     narrow = [*(f"cepstrum {number}" for number in range(config.cepstra)), "f0", "nccf", "energy"]
     base = [*narrow, *(f"band {number}" for number in range(config.bands))]
     groups = {"": base, "delta ": base, "delta delta ": narrow, "voiced ": base, "voiced delta ": narrow}
-    told = [
+    names = [
         f"{group}{name}, {statistic}"
         for group, dimensions in groups.items()
         for statistic in STATISTICS
         for name in dimensions
     ]
-    return [*told, *RHYTHM]
+    return [*names, *RHYTHM]
 
 
 def extract(waveforms: Sequence[Array], config: Config) -> list[Array]:
@@ -147,8 +147,8 @@ def summary(values: Array, config: Config) -> Array:
     delta = correlate1d(base, REGRESSION, axis=1, mode="nearest")
     again = correlate1d(delta[:narrow], REGRESSION, axis=1, mode="nearest")
     parts = [(base, active), (delta, active), (again, active), (base, voiced), (delta[:narrow], voiced)]
-    told = [statistics(part[:, where]).ravel() for part, where in parts]
-    return np.concatenate([*told, _rhythm(energies, energy, active, voiced)])[None].astype(np.float32)
+    values = [statistics(part[:, where]).ravel() for part, where in parts]
+    return np.concatenate([*values, _rhythm(energies, energy, active, voiced)])[None].astype(np.float32)
 
 
 def statistics(values: Array) -> Array:

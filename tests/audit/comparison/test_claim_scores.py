@@ -47,7 +47,7 @@ def test_only_heads_with_the_factor_as_a_task_are_scored(two: Run, found: Scores
         own = predictions[predictions["model"] == model]
         assert row["score"] == pytest.approx(f1_score(own["truth"], own["predicted"], average="macro"))
         assert row["low"] < row["score"] < row["high"]
-        assert (row["speakers"], row["trainings"]) == (own["speaker"].nunique(), 1)
+        assert (row["speakers"], row["cells"]) == (own["speaker"].nunique(), 1)
         assert row["clips"] == own["clip"].nunique()
         assert row["seeds"] is None
     most = predictions["truth"].mode()[0]
@@ -132,6 +132,6 @@ def test_seeds_and_factors_of_any_name_are_scored(make_two) -> None:
     each = [recall_score(own["truth"], own["predicted"], average="macro") for _, own in rows.groupby("seed")]
     assert row["score"] == pytest.approx(recall_score(rows["truth"], rows["predicted"], average="macro"))
     assert row["seeds"] == pytest.approx(pd.Series(each).std())
-    assert row["trainings"] == 2
+    assert row["cells"] == 2
     assert claim_scores.outputs_of(run).classes["gender"] == ("female", "male")
     assert list(claim_scores.outputs_of(run).rows) == [Source("gender")]

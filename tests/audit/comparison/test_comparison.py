@@ -76,7 +76,7 @@ def test_scores_and_paired_tests_equal_scikit_learn_and_scipy(run: Run, found, r
                 assert pair["p_wilcoxon"] == pytest.approx(stats.wilcoxon(apart[apart != 0]).pvalue, **EXACT)
             by_fold = [[sklearn_score(part, measure) for _, part in side.groupby("fold")] for side in sides]
             oracle = stats.ttest_rel(*by_fold, alternative="greater").pvalue
-            assert pair["p_paired_t_trainings"] == pytest.approx(oracle, **EXACT)
+            assert pair["p_paired_t_cells"] == pytest.approx(oracle, **EXACT)
             x = np.subtract(*by_fold)
             t = x.mean() / np.sqrt((1 / 8 + 20 / 120) * x.var(ddof=1))  # 8 folds, 20 clips tested, 120 trained on
             assert pair["p_corrected_resampled_t"] == pytest.approx(2 * stats.t.sf(abs(t), 7), **EXACT)
@@ -105,7 +105,7 @@ def test_seeds_are_averaged_for_scores_and_for_predictions(make_compared: Make) 
 
 def test_p_is_corrected_over_the_pairs_of_a_measure(found) -> None:
     for measure, rows in found.pairs.groupby("measure"):
-        for test in {"uar": ("wilcoxon", "paired_t_trainings"), "predictions": ("mcnemar",)}.get(str(measure), ()):
+        for test in {"uar": ("wilcoxon", "paired_t_cells"), "predictions": ("mcnemar",)}.get(str(measure), ()):
             p = rows[f"p_{test}"].dropna()
             if len(p):
                 oracle = multipletests(p, method="holm")[1]
@@ -148,7 +148,7 @@ def test_tests_over_training_runs_are_left_out_if_seeds_differ(run: Run, make_co
     other = make_compared("other", {"good": 0.85}, leaks={"good": 0.6}, clips=20, seeds=(4, 5))
     found = contrast(gather([run.folder / "models/good", other.folder]))
     rows = found.pairs.set_index("measure")
-    left_out = ["p_paired_t_trainings", "p_corrected_resampled_t"]
+    left_out = ["p_paired_t_cells", "p_corrected_resampled_t"]
     assert rows[left_out].isna().all(axis=None)
     assert rows.loc[list(SCORES), ["p_paired_t", "p_wilcoxon", "difference", "low"]].notna().all(axis=None)
     means = [one.leakage.query("model == 'good'")["score"].mean() for one in (run, other)]

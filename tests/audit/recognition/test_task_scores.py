@@ -26,7 +26,7 @@ def test_accuracy_of_a_task_over_speakers() -> None:
     assert found.loc["test", "seeds"] == pytest.approx(np.std(each, ddof=1))
     assert found.loc["test", "low"] < found.loc["test", "accuracy"] < found.loc["test", "high"]
     assert found.loc["test", "chance"] == pytest.approx(1 / 6)
-    assert tuple(found.loc["test", ["speakers", "clips", "trainings"]]) == (6, 60, 2)
+    assert tuple(found.loc["test", ["speakers", "clips", "cells"]]) == (6, 60, 2)
     assert found.loc["validation", "accuracy"] == 0
     assert task_scores(rows.iloc[:0]).empty
 

@@ -31,7 +31,7 @@ CLAIM = {
     "models": "MEnAN",
     "minus": "chance",
 }
-PEOPLE = {"seeds": None, "speakers": 12, "clips": 1200, "trainings": 3}
+PEOPLE = {"seeds": None, "speakers": 12, "clips": 1200, "cells": 3}
 
 
 def way(probe: str | None, clips: str, *, even: bool = False, floor: float | None = None, **scores: float) -> dict:

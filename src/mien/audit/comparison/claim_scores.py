@@ -163,7 +163,7 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
         `ways`: one entry per probe and weighting. Each way has `probe, clips`, `claimed` (whether a claim names it),
         `even` (whether all classes are equally frequent), `chance` and `floor` (the identity floor, None if there is
         none) with `score, low, high` each; and `rows`: `model, score, low, high`, `seeds` (the standard deviation of
-        the pooled score over seeds, None for one seed), `speakers, clips, trainings`, `paper` (the published score),
+        the pooled score over seeds, None for one seed), `speakers, clips, cells`, `paper` (the published score),
         and for balanced clips with a floor `excess, excess_low, excess_high` over the floor.
     """
     claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
@@ -247,7 +247,7 @@ def _beside(outputs: Outputs, source: Source, scored: Score, rows: pd.DataFrame)
         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else None,
         "speakers": rows["speaker"].nunique(),
         "clips": len(rows.drop_duplicates(["fold", "clip"])),
-        "trainings": len(rows[["fold", "seed"]].drop_duplicates()),
+        "cells": len(rows[["fold", "seed"]].drop_duplicates()),
     }
 
 

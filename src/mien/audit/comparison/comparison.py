@@ -4,7 +4,7 @@ All scores are fractions in [0, 1]; differences are first minus second. The verd
 `pairs`, with Holm's correction over all pairs of a measure. The other tests are reported for comparison with papers and
 do not change the verdict.
 
-- `paired_t_trainings`: scores of the same fold and seed, one-tailed, first above second (Goncalves & Busso 2022);
+- `paired_t_cells`: scores of the same fold and seed, one-tailed, first above second (Goncalves & Busso 2022);
   assumes independent training runs.
 - `paired_t`: scores of the same speaker, seeds averaged, one-tailed likewise; assumes independent speakers.
 - `wilcoxon`: the ranks of the same scores (of leakage: recalls of speakers by the strongest probe).
@@ -37,7 +37,7 @@ from mien.errors import RunError, unknown
 Resampled = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each resample of speakers
 Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> its statistics by speaker
 
-TESTS = ("paired_t_trainings", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
+TESTS = ("paired_t_cells", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
 PAIRS = (
     *("model", "other", "measure", "score", "other_score", "difference", "low", "high", "separable", "number", "over"),
     *(f"p_{test}{end}" for test in TESTS for end in ("", "_holm")),
@@ -175,7 +175,7 @@ def _scores(
         row |= {"p_paired_t": significance.paired_t(by_speaker), "p_wilcoxon": significance.wilcoxon(by_speaker)}
         if matched:
             apart = by_cell[first.name][name] - by_cell[second.name][name]
-            row["p_paired_t_trainings"] = significance.paired_t(apart)
+            row["p_paired_t_cells"] = significance.paired_t(apart)
             row["p_corrected_resampled_t"] = significance.corrected_resampled_t(apart, _ratio(together, first))
         rows.append(row)
     return rows

@@ -16,9 +16,9 @@ from mien.audit.statistics.significance import holm, stuart_maxwell
 from mien.common.measures import ccc, macro_f1, rmse, wa
 
 TASKS = ("clip", "speaker", "model", "fold", "seed", "split", "factor", "truth", "predicted", "probability")
-SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "trainings")
+SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "cells")
 
-NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers", "clips", "trainings")
+NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers", "clips", "cells")
 
 
 def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -31,7 +31,7 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     Returns:
         `accuracy`, with its interval `low`, `high` over speakers; `seeds`: the standard deviation of the pooled
         accuracy over seeds, nan for one seed; `chance`: the share of the most frequent class; the numbers of
-        `speakers`, `clips` and `trainings` (folds and seeds).
+        `speakers`, `clips` and `cells` (folds and seeds).
     """
     found: list[dict[str, Any]] = []
     for (model, factor), own in tasks[tasks["probability"].notna()].groupby(["model", "factor"], sort=False):
@@ -48,7 +48,7 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else float("nan"),
                         "chance": float(clips["truth"].value_counts(normalize=True).iloc[0]),
                         **{"speakers": score.speakers, "clips": len(clips)},
-                        "trainings": len(rows[["fold", "seed"]].drop_duplicates()),
+                        "cells": len(rows[["fold", "seed"]].drop_duplicates()),
                     }
                 )
     return pd.DataFrame(found, columns=list(SCORED))
@@ -62,7 +62,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         seed: of the bootstrap.
 
     Returns:
-        `ccc`, with its interval `low`, `high` over speakers; `rmse`; the numbers of `speakers`, `clips` and `trainings`
+        `ccc`, with its interval `low`, `high` over speakers; `rmse`; the numbers of `speakers`, `clips` and `cells`
         (folds and seeds).
     """
     found: list[dict[str, Any]] = []
@@ -77,7 +77,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                 **{"model": str(model), "split": str(split), "factor": str(factor)},
                 **{"ccc": float(ccc(pooled)), "low": low, "high": high, "rmse": float(rmse(pooled))},
                 **{"speakers": len(table.speakers), "clips": rows["clip"].nunique()},
-                "trainings": len(rows[["fold", "seed"]].drop_duplicates()),
+                "cells": len(rows[["fold", "seed"]].drop_duplicates()),
             }
         )
     return pd.DataFrame(found, columns=list(NUMBERS))

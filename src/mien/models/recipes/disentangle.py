@@ -146,7 +146,7 @@ class Disentangle(Recipe):
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Return factor -> logits B x K of every task; the first embedding that has the task tells.
 
-        A factor that is no task of any embedding is told by the first that has it read.
+        A factor that is no task of any embedding is predicted by the first auxiliary classifier of it.
         """
         return self._predict(self.embed(batch))
 
