@@ -147,8 +147,8 @@ def summary(values: Array, config: Config) -> Array:
     delta = correlate1d(base, REGRESSION, axis=1, mode="nearest")
     again = correlate1d(delta[:narrow], REGRESSION, axis=1, mode="nearest")
     parts = [(base, active), (delta, active), (again, active), (base, voiced), (delta[:narrow], voiced)]
-    values = [statistics(part[:, where]).ravel() for part, where in parts]
-    return np.concatenate([*values, _rhythm(energies, energy, active, voiced)])[None].astype(np.float32)
+    vectors = [statistics(part[:, where]).ravel() for part, where in parts]
+    return np.concatenate([*vectors, _rhythm(energies, energy, active, voiced)])[None].astype(np.float32)
 
 
 def statistics(values: Array) -> Array:
