@@ -132,6 +132,7 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
     raw = yaml.safe_load((PAPER / "zeros.yaml").read_text()) | {"target": target, "recipe": "disentangle"}
     raw |= {"encoder": "vector", "models": {"one": model, "two": model}, "training": {"epochs": 25, "batch": 8}}
     raw["training"]["best"] = measure
+    raw["protocol"] = {"name": "leave_one_speaker_out", "folds": [0, 1]}
     raw["optimiser"] = {"lr": {"default": 0.003}}
     raw["data"] = {"audio": {"name": "functionals"}, "normalisation": "train"}
     raw["provenance"] = {}
