@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.statistics.contrasts import Contrast, Score, Term, contrast, right_and_wrong
-from mien.audit.statistics.scores import SPLITS, BySpeaker, confusion, confusions, interval, measured, resampled
+from mien.audit.statistics.scores import SPLITS, BySpeaker, confusions, interval, measured, resampled
 from mien.audit.statistics.significance import holm, stuart_maxwell
 from mien.common.measures import ccc, macro_f1, rmse, wa
 
@@ -145,13 +145,3 @@ def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequ
     corrected = holm(np.array(found))
     least = float(np.nanmin(corrected)) if np.isfinite(corrected).any() else float("nan")
     return {"seeds": [int(number) for number in seeds], "p": found, "p_holm": least}
-
-
-def of_probe(rows: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
-    """The confusion counts of a probe's predictions of the main target, by speaker.
-
-    Args:
-        rows: rows of `run_leakage.probe_predictions` of one model, embedding and probe.
-        classes: the K classes.
-    """
-    return confusion(rows, classes)
