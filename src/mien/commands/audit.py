@@ -153,8 +153,8 @@ def leakage(
     if speakers is not None and speakers not in SEEN:
         raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SEEN)}")
     table = read_labels(labels)
-    found = join(read_embeddings(source), table)
-    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs), table))
+    found = join(read_embeddings(source, tuple(map(str, table))), table)
+    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, tuple(map(str, table))), table))
     wanted = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
     model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
     measured = measure(
@@ -168,7 +168,7 @@ def leakage(
         seen_speakers=seen_speakers,
         seed=seed,
     )
-    notes = [*_how(measured.table, speakers), *measured.notes]
+    notes = [*_how(measured.table, speakers), *found.notes, *measured.notes]
     if out is not None:
         _write(Path(out), measured.table, model, notes)
     text = "\n".join([*_lines(measured.table), *notes, *([f"written: {out}"] if out is not None else [])])

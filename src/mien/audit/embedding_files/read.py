@@ -2,13 +2,16 @@
 
 Embeddings are read from .npy (mapped into memory), .npz, .safetensors or .csv, never by pickle. Each array of a file is
 one embedding, except `clips`, which names the rows: an array of text in .npz, a JSON list in the metadata of
-.safetensors, the column `clip` of a CSV. Labels are text, one column a factor; missing values stay missing. Rows are
-joined by clip where both sides name clips, else by position. Values are checked in blocks, so a mapped file is never
-copied.
+.safetensors, the column `clip` of a CSV, or a column `file` and its like that names each row once on both sides. Labels
+are text, one column a factor; missing values stay missing. Rows are joined by clip where both sides name clips, else by
+position. Columns that are no part of an embedding (see `columns`) are left out of a CSV and listed; an array that has
+them is refused. Values are checked in blocks, so a mapped file is never copied.
 """
 
+import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +22,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from mien.audit.embedding_files import columns
 from mien.errors import AuditError, unknown
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
 BLOCK = 16_384  # rows that are checked together
 SHOWN = 5  # names listed in a message
 GIVEN = "embedding"  # name of an array without one
+SEPARATORS = (",", ";", "\t")
+MISSING = ("", "nan", "NaN", "NA", "N/A", "<NA>")
+NAMES = ("clip", "file", "filename", "file_name", "path", "wav", "audio", "name", "key", "id", "utterance_id")
 
 Matrix = NDArray[Any]
 
@@ -36,11 +43,17 @@ class Embeddings(NamedTuple):
         place: the file they come from, for messages and tables.
         arrays: name -> (n, D), real numbers, finite.
         clips: the clip of each row, or None where the file does not name clips.
+        table: the columns of a CSV that are no numbers of the embedding, and are columns of the labels.
+        columns: the names of the columns of the array of a CSV; None for other formats.
+        notes: sentences on columns that were left out.
     """
 
     place: str
     arrays: dict[str, Matrix]
     clips: tuple[str, ...] | None
+    table: pd.DataFrame | None = None
+    columns: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Labelled(NamedTuple):
@@ -52,6 +65,7 @@ class Labelled(NamedTuple):
         rows: (n,), the rows of the arrays that have labels, or None for all.
         labels: n rows of text, one column a factor, with missing values.
         problems: sentences on labels without an embedding and embeddings without a label.
+        notes: sentences on columns that were left out, or are worth a look.
     """
 
     place: str
@@ -59,10 +73,15 @@ class Labelled(NamedTuple):
     rows: NDArray[np.intp] | None
     labels: pd.DataFrame
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def read_embeddings(source: Path | str | Matrix) -> Embeddings:
+def read_embeddings(source: Path | str | Matrix, labels: Sequence[str] = ()) -> Embeddings:
     """Read the embeddings of a file, or take an array as it is.
+
+    Args:
+        source: the file or the array.
+        labels: the names of the columns of the labels: columns of a CSV that are called so are no embedding.
 
     Raises:
         AuditError: the file does not exist or cannot be read, or its arrays are not (n, D), not numbers, not finite or
@@ -79,8 +98,10 @@ def read_embeddings(source: Path | str | Matrix) -> Embeddings:
         raise AuditError(f"{path}: embeddings are read from {', '.join(SUFFIXES)}, not from '{path.suffix}'")
     if path.stat().st_size == 0:
         raise AuditError(f"{path}: is empty; give a file of embeddings ({', '.join(SUFFIXES)})")
-    reader = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors, ".csv": _csv}[path.suffix.lower()]
+    reader = {".npy": _npy, ".npz": _npz, ".safetensors": _safetensors}.get(path.suffix.lower())
     try:
+        if reader is None:
+            return _checked(_csv(path, labels))
         values, clips = reader(path)
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile, SafetensorError) as error:
         reason = " ".join(str(error).split())
@@ -129,18 +150,21 @@ def join(embeddings: Embeddings, labels: pd.DataFrame) -> Labelled:
     """Join embeddings and labels, by clip where both name clips, else by position.
 
     Raises:
-        AuditError: a clip is named twice, no clip is in both, or clips are not named and the numbers of rows differ.
+        AuditError: a clip is named twice, no clip is in both, clips are not named and the numbers of rows differ, a
+            column of both differs in a row, or an array has columns that are no part of an embedding.
     """
     count = len(next(iter(embeddings.arrays.values())))
-    if embeddings.clips is None or "clip" not in labels:
+    clips, labels, notes = _named_alike(embeddings, labels)
+    if clips is None:
         if len(labels) != count:
             side = "the labels have no column 'clip'" if embeddings.clips else "the embeddings do not name their clips"
             raise AuditError(
                 f"{embeddings.place}: {count} rows, but {len(labels)} labels, and {side}: "
                 "give one label for each row, or name the clips on both sides"
             )
-        return Labelled(embeddings.place, embeddings.arrays, None, labels, ())
-    clips, labelled = pd.Index(embeddings.clips), pd.Index(labels["clip"])
+        _same_order(embeddings, labels)
+        return _without_foreign(embeddings, Labelled(embeddings.place, embeddings.arrays, None, labels, (), notes))
+    labelled = pd.Index(labels["clip"])
     for names, where in ((clips, embeddings.place), (labelled, "labels")):
         if twice := names[names.duplicated()].tolist():
             raise AuditError(f"{where}: the clip '{twice[0]}' has two rows; name each clip once")
@@ -159,7 +183,10 @@ def join(embeddings: Embeddings, labels: pd.DataFrame) -> Labelled:
         if lacking
     ]
     table = labels.set_index("clip", drop=False).loc[clips[rows]].reset_index(drop=True)
-    return Labelled(embeddings.place, embeddings.arrays, None if len(rows) == count else rows, table, tuple(problems))
+    kept = None if len(rows) == count else rows
+    return _without_foreign(
+        embeddings, Labelled(embeddings.place, embeddings.arrays, kept, table, tuple(problems), notes)
+    )
 
 
 def require_factor(labels: pd.DataFrame, factor: str, place: str) -> None:
@@ -213,18 +240,153 @@ def _safetensors(path: Path) -> tuple[dict[str, Matrix], tuple[str, ...] | None]
     return values, tuple(map(str, clips))
 
 
-def _csv(path: Path) -> tuple[dict[str, Matrix], tuple[str, ...] | None]:
-    head = pd.read_csv(path, nrows=0).columns
-    table = pd.read_csv(
-        path, dtype={"clip": str} if "clip" in head else None, keep_default_na=False, na_values=["", "nan"]
-    )
-    names = table.pop("clip") if "clip" in table else None
+def _csv(path: Path, labels: Sequence[str]) -> Embeddings:
+    """A table of embeddings: its columns of numbers, without those that by name are no part of an embedding."""
+    table = _table(path)
+    lowered = _lowered(table)
+    clip = lowered.get("clip")
+    names = None if clip is None else table.pop(clip).astype(object)
     if names is not None and names.isna().any():
         raise ValueError(f"row {int(names.isna().argmax()) + 1}: column 'clip' is empty")
+    foreign = {str(name): why for name in table if (why := columns.by_name(str(name), labels)) is not None}
+    rest = table.drop(columns=list(foreign))
+    if words := [str(name) for name in rest if not pd.api.types.is_numeric_dtype(rest[name])]:
+        raise ValueError(
+            f"column '{words[0]}' holds text; only the column 'clip' and columns that the labels have too may"
+        )
+    if rest.empty:
+        raise ValueError(f"it has no column of an embedding, only {columns.listed([str(name) for name in table])}")
+    shared = table[[name for name in foreign if not columns.nameless(name)]].astype("str")
     clips = None if names is None else tuple(map(str, names))
-    if words := [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]:
-        raise ValueError(f"column '{words[0]}' holds text; only the column 'clip' may")
-    return {path.stem: table.to_numpy(np.float64)}, clips
+    notes = _left_out(path, foreign)
+    return Embeddings(str(path), {path.stem: rest.to_numpy(np.float64)}, clips, shared, tuple(map(str, rest)), notes)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    """A CSV file as pandas, R, Excel or openSMILE write it: separated by commas, semicolons or tabs."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        line = file.readline()
+        separator = max(SEPARATORS, key=line.count)
+        head, first = next(csv.reader([line], delimiter=separator), []), next(csv.reader(file, delimiter=separator), [])
+    if all(map(_number, head)) and head not in ([str(n + k) for n in range(len(head))] for k in (0, 1)):
+        raise ValueError("its first line holds numbers; give every column a name in the first line")
+    if len(first) == len(head) + 1:  # R's write.table names the columns alone; pandas would take the first as its index
+        head = ["", *head]
+    if len(first) > len(head):
+        raise ValueError("its rows have more cells than the first line; give every column a name")
+    if repeated := [name for name, count in Counter(head).items() if count > 1 and name.strip()]:
+        raise ValueError(f"two columns are called '{repeated[0]}'; rename one")
+    names = [name.strip() or (f"Unnamed: {place}" if head.count(name) > 1 else "") for place, name in enumerate(head)]
+
+    def read(decimal: str) -> pd.DataFrame:
+        return pd.read_csv(
+            path,
+            sep=separator,
+            decimal=decimal,
+            encoding="utf-8-sig",
+            header=0,
+            names=names,
+            dtype={name: "str" for name in names if name.lower() == "clip"},
+            keep_default_na=False,
+            na_values=MISSING,
+        )
+
+    table = read(".")
+    if separator == ";" and table.select_dtypes("str").map(_decimal_comma).to_numpy().any():
+        return read(",")
+    return table
+
+
+def _number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _decimal_comma(cell: object) -> bool:
+    return isinstance(cell, str) and cell.count(",") == 1 and _number(cell.replace(",", "."))
+
+
+def _left_out(place: Path | str, foreign: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in foreign.items():
+        reasons.setdefault(why, []).append(name)
+    return tuple(
+        f"{place}: left out of the embedding: column {columns.listed(names)}, which {why}"
+        for why, names in reasons.items()
+    )
+
+
+def _named_alike(
+    embeddings: Embeddings, labels: pd.DataFrame
+) -> tuple["pd.Index[str] | None", pd.DataFrame, tuple[str, ...]]:
+    """The clip of each embedding, the labels with a column `clip`, and which column was taken for it."""
+    if embeddings.clips is not None and "clip" in labels:
+        return pd.Index(embeddings.clips), labels, ()
+    theirs, ours = _lowered(labels), _lowered(embeddings.table)
+    for key in NAMES:
+        if key in theirs and key in ours and embeddings.table is not None:
+            names, others = embeddings.table[ours[key]], labels[theirs[key]]
+            if names.notna().all() and names.is_unique and others.notna().all() and others.is_unique:
+                note = f"{embeddings.place}: rows are matched by the column '{ours[key]}'"
+                return pd.Index(names), labels.assign(clip=others), (note,)
+    return None, labels, ()
+
+
+def _lowered(table: pd.DataFrame | None) -> dict[str, str]:
+    """The names of columns in lower case -> the names."""
+    return {} if table is None else {str(name).strip().lower(): str(name) for name in table}
+
+
+def _same_order(embeddings: Embeddings, labels: pd.DataFrame) -> None:
+    """Raise AuditError where a column that embeddings and labels share differs in a row."""
+    theirs = _lowered(labels)
+    ours = pd.DataFrame() if embeddings.table is None else embeddings.table
+    for key, name in _lowered(ours).items():
+        if key not in theirs:
+            continue
+        mine, given = ours[name], labels[theirs[key]]
+        differ = mine.notna() & given.notna() & (mine != given)
+        differ &= pd.to_numeric(mine, errors="coerce") != pd.to_numeric(given, errors="coerce")
+        if differ.any():
+            row = int(differ.argmax())
+            raise AuditError(
+                f"{embeddings.place}: row {row + 1}, column '{name}': '{mine[row]}', but '{given[row]}' in the labels; "
+                "give both tables in one order, or name each clip in a column 'clip' of both"
+            )
+
+
+def _without_foreign(embeddings: Embeddings, joined: Labelled) -> Labelled:
+    """Leave columns out of a CSV, or refuse an array, that by their values are no part of an embedding."""
+    arrays: dict[str, Matrix] = {}
+    notes = [*embeddings.notes, *joined.notes]
+    for name, values in joined.arrays.items():
+        found = dict(columns.by_value(values, joined.labels, joined.rows))
+        if found and embeddings.columns is None:
+            place, why = next(iter(found.items()))
+            raise AuditError(
+                f"{embeddings.place}: '{name}', column {place}: {why}, so it is no part of an embedding; remove it"
+            )
+        named = embeddings.columns or tuple(map(str, range(values.shape[1])))
+        notes += _left_out(embeddings.place, {named[place]: why for place, why in found.items()})
+        kept = np.delete(np.arange(values.shape[1]), list(found)) if found else None
+        if kept is not None and not len(kept):
+            raise AuditError(f"{embeddings.place}: no column of an embedding is left; {'; '.join(notes)}")
+        arrays[name] = values if kept is None else values[:, kept]
+        notes += _listed(embeddings.place, name, arrays[name], named if kept is None else [named[k] for k in kept])
+    return joined._replace(arrays=arrays, notes=tuple(notes))
+
+
+def _listed(place: str, array: str, values: Matrix, names: Sequence[str]) -> Iterator[str]:
+    """Sentences on columns of one value, and on columns of 0 and 1."""
+    constant, marks = columns.flat(values)
+    for found, what in ((constant, "hold one value each"), (marks, "hold only 0 and 1, as marks of a class do")):
+        if len(found):
+            shown = columns.listed([names[column] for column in found])
+            yield f"{place}: '{array}': {len(found)} of {values.shape[1]} columns {what}: {shown}"
 
 
 def _checked(found: Embeddings) -> Embeddings:
