@@ -59,10 +59,15 @@ def audit_split(
     audio, missing = (None, []) if root is None else _decoded(read.rows, Path(root), workers)
     found, lacking, partly = examine(read.rows, None if audio is None else audio.twins)
     lacking["test-statistics"] = "a manifest does not say how features are normalised"
+    if not read.named:
+        lacking["validation-overlap"] = "clips have no names"
     if audio is None:
         why = "the recordings are not given (--root)"
         lacking["near-duplicate"] = why
-        splits.limit(partly, lacking, splits.BY_NAME, f"names only: {why}")
+        if read.named:
+            splits.limit(partly, lacking, splits.BY_NAME, f"names only: {why}")
+        else:
+            lacking |= dict.fromkeys(splits.BY_NAME, f"clips have no names, and {why}")
     elif missing or audio.problems:
         clips = counted(read.rows["clip"].nunique(), "clip")
         why = f"the audio of {len(audio.hashes):,} of {clips} was compared: {_why(missing, audio)}"

@@ -22,7 +22,8 @@ from mien.errors import ConfigError, LeakError, unknown
 PARTS = ("train", "validation", "test")
 LEAKS = {
     "shared-speaker": "a speaker in two parts of a fold",
-    "shared-recording": "a session or a recording in two parts of a fold",
+    "shared-recording": "a session, a recording or a file of several clips in two parts of a fold",
+    "overlapping-audio": "parts of one file in two parts of a fold that share sound",
     "same-sentence": "a sentence by the same speaker in two parts of a fold",
     "identical-audio": "the same clip, bytes or samples in two parts of a fold",
     "near-duplicate": "one recording in two parts of a fold, changed in level, rate, coding or ends",

@@ -33,7 +33,7 @@ def found(rows, twins=(), **more):
 def test_a_clean_split_has_no_finding():
     findings, lacking = found(split(*CLEAN))
     assert findings == {}
-    assert set(lacking) == {"shared-recording", "speaker-conflict"}
+    assert set(lacking) == {"shared-recording", "overlapping-audio", "speaker-conflict"}
 
 
 PLANTED = {
@@ -232,3 +232,64 @@ def test_every_finding_has_a_sentence_of_bounded_length():
         (finding,) = grouped(name, rows)
         assert len(finding.rows) == 300
         assert len(finding.text) < 250
+
+
+PARTS_OF_FILES = ("fold", "split", "clip", "speaker", "emotion", "file", "start", "end")
+
+
+def test_parts_of_a_file_that_share_sound_are_found():
+    rows = split(
+        ("0", "train", "a", "p", "joy", "f.wav", "0", "3"),
+        ("0", "test", "b", "q", "joy", "f.wav", "1", "4"),
+        ("0", "test", "c", "q", "joy", "f.wav", "2.5", "5"),
+        ("0", "validation", "d", "r", "joy", "f.wav", "4.5", "6"),
+        ("0", "train", "e", "p", "joy", "g.wav", None, None),
+        ("0", "test", "h", "q", "joy", "g.wav", "2", None),
+        columns=PARTS_OF_FILES,
+    )
+    findings, lacking = found(rows)
+    assert "overlapping-audio" not in lacking
+    leak, note = findings["overlapping-audio", "leak"], findings["overlapping-audio", "note"]
+    assert [(row["clips"], row.get("seconds")) for row in leak.rows] == [
+        (["a", "b"], 2.0),
+        (["a", "c"], 0.5),
+        (["e", "h"], None),
+    ]
+    assert (
+        leak.text == "3 pairs of clips that share sound in train and test, 2.0 s in all: a = b, a = c, e = h (fold 0)"
+    )
+    assert [(row["clips"], row["splits"], row["seconds"]) for row in note.rows] == [
+        (["d", "c"], ["validation", "test"], 0.5)
+    ]
+    assert {row["recording"] for row in findings["shared-recording", "leak"].rows} == {"f.wav", "g.wav"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_overlaps_equal_those_of_brute_force(seed):
+    random = np.random.default_rng(seed)
+    clips = [
+        (
+            *("0", str(random.choice(["train", "validation", "test"])), f"c{number}", "p", "joy"),
+            *(str(random.choice(["f.wav", "g.wav"])), *map(str, np.cumsum(random.integers(1, 9, 2)))),
+        )
+        for number in range(40)
+    ]
+    findings, _ = found(split(*clips, columns=PARTS_OF_FILES))
+    pairs = {tuple(sorted(row["clips"])) for row in findings["overlapping-audio", "leak"].rows}
+    assert pairs == {
+        tuple(sorted((one[2], other[2])))
+        for one, other in itertools.combinations(clips, 2)
+        if one[1] != other[1] and one[5] == other[5]
+        if min(int(one[7]), int(other[7])) > max(int(one[6]), int(other[6]))
+    }
+
+
+def test_files_of_one_clip_each_and_parts_that_touch_are_clean():
+    rows = split(
+        ("0", "train", "a", "p", "joy", "a.wav", None, None),
+        ("0", "test", "b", "q", "joy", "b.wav", None, None),
+        ("0", "train", "c", "p", "joy", "c.wav", "0", "1"),
+        ("0", "train", "d", "p", "joy", "c.wav", "0.5", "2"),
+        columns=PARTS_OF_FILES,
+    )
+    assert found(rows)[0] == {}

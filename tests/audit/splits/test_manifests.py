@@ -270,3 +270,47 @@ def test_a_path_that_is_no_manifest_is_refused(tmp_path):
     (tmp_path / "m.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\xff\xfe")
     with pytest.raises(CorpusError, match="not text in UTF-8"):
         manifests.read(tmp_path / "m.csv")
+
+
+def written(folder, **parts):
+    for name, rows in parts.items():
+        pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+    return manifests.read(folder / f"{next(iter(parts))}.csv")
+
+
+def test_a_count_of_rows_in_each_file_names_no_clip(tmp_path):
+    rows = {part: {"id": [0, 1], "path": [f"{part}/a.wav", f"{part}/b.wav"]} for part in ("train", "test")}
+    read = written(tmp_path, **rows)
+    assert read.named
+    assert read.rows["clip"].tolist() == ["test/a", "test/b", "train/a", "train/b"]
+    assert read.notes[-1] == "column 'id' does not name each clip once; clips are named by their files"
+
+
+def test_parts_of_a_file_are_clips_of_their_own(tmp_path):
+    rows = {"file": ["a.wav"] * 2, "start": [0, 2], "end": [2, 4], "split": ["train", "test"]}
+    assert written(tmp_path, all=rows).rows["clip"].tolist() == ["a:0-2", "a:2-4"]
+
+
+def test_names_that_each_file_has_once_are_kept(tmp_path):
+    rows = {part: {"utt_id": [f"{part}1", "both"], "wav": [f"{part}.wav", "both.wav"]} for part in ("train", "test")}
+    assert written(tmp_path, **rows).rows["clip"].tolist() == ["test1", "both", "train1", "both"]
+
+
+def test_without_names_of_clips_rows_are_counted_and_it_is_noted(tmp_path):
+    rows = {part: {"Utterance": ["Yes.", "It rains."], "Speaker": [part, part]} for part in ("train", "test")}
+    read = written(tmp_path, **rows)
+    assert not read.named
+    assert read.rows["clip"].tolist() == ["test.csv:1", "test.csv:2", "train.csv:1", "train.csv:2"]
+    assert read.notes[-1] == (
+        "column 'utterance' does not name each clip once; "
+        "no column names the clips, so a clip that is listed twice is not recognised"
+    )
+
+
+def test_meld_names_clips_by_part_dialogue_and_turn(tmp_path):
+    rows = {
+        part: {"Utterance": ["Yes.", "Yes."], "Speaker": [part, part], "Dialogue_ID": [0, 0], "Utterance_ID": [0, 1]}
+        for part in ("train_sent_emo", "test_sent_emo")
+    }
+    clips = written(tmp_path, **rows).rows["clip"].tolist()
+    assert clips == ["test/dia0_utt0", "test/dia0_utt1", "train/dia0_utt0", "train/dia0_utt1"]

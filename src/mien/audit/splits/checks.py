@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mien.data.protocols import PARTS
 
+OVERLAP = 0.01  # seconds that two clips may share: less is rounding of their limits
 SOURCES = ("listed", "named", "folder")  # columns: the speaker by the table, by the file's name and by its folder
 
 Severity = Literal["leak", "note"]
@@ -28,11 +30,20 @@ class Twins(NamedTuple):
 
 
 def keyed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, with the corpus as a prefix of speakers, sentences, sessions and recordings if there are several."""
+    """The rows as they are compared.
+
+    Speakers, sentences, sessions, recordings and files have the corpus as a prefix if there are several. A clip without
+    a recording is of the recording that its file is, where the file has several clips.
+    """
     keys = rows.copy()
+    if "file" in keys:
+        whose = ["corpus", "file"] if "corpus" in keys else ["file"]
+        shared = keys.groupby(whose, dropna=False)["clip"].transform("nunique") > 1
+        own = keys["recording"] if "recording" in keys else pd.Series(None, index=keys.index, dtype="str")
+        keys["recording"] = own.fillna(keys["file"].where(shared))
     if several(rows):
         prefix = keys["corpus"].fillna("") + "/"
-        for column in {"speaker", "sentence", "session", "recording", *SOURCES} & set(keys):
+        for column in {"speaker", "sentence", "session", "recording", "file", *SOURCES} & set(keys):
             values = keys[column]
             bare = [not str(value).startswith(begin) for value, begin in zip(values, prefix, strict=True)]
             keys[column] = values.mask(pd.Series(bare, index=keys.index) & values.notna(), prefix + values)
@@ -80,6 +91,42 @@ def recordings(rows: pd.DataFrame) -> Iterator[Row]:
             apart = not people[fold, first, value] & people[fold, second, value]
             severity: Severity = "note" if first == "validation" and apart else "leak"
             yield _row(fold, (first, second), severity, what=column, **{column: value})
+
+
+def overlaps(rows: pd.DataFrame) -> Iterator[Row]:
+    """Clips of one file that share more than `OVERLAP` seconds and are in two parts; severity as of `recordings`.
+
+    `file`, `from`, `to` and `seconds` are of the shared sound, in seconds of the file; where two clips are the whole
+    file, whose length is not known, `to` and `seconds` are missing.
+    """
+    limits = {
+        name: pd.to_numeric(rows[name]).fillna(missing) if name in rows else missing
+        for name, missing in (("start", 0.0), ("end", np.inf))
+    }
+    parts = rows[["fold", "split", "clip", "speaker", "file"]].assign(**limits).drop_duplicates()
+    parts = parts.sort_values(["fold", "file", "start", "end", "clip"], kind="stable")
+    for (fold, file), clips in parts.groupby(["fold", "file"], sort=False):
+        if clips["split"].nunique() < 2:
+            continue
+        before: list[Any] = []  # clips that reach to the next one or beyond it
+        each: Any
+        for each in clips.itertuples(index=False):
+            before = [other for other in before if other.end - each.start > OVERLAP]
+            for other in before:
+                end = min(other.end, each.end)
+                if other.split == each.split or other.clip == each.clip or end - each.start <= OVERLAP:
+                    continue
+                first, second = sorted((other, each), key=lambda clip: PARTS.index(clip.split))
+                apart = pd.notna(first.speaker) and pd.notna(second.speaker) and first.speaker != second.speaker
+                known = {"to": round(end, 3), "seconds": round(end - each.start, 3)} if end < np.inf else {}
+                yield _row(
+                    str(fold),
+                    (first.split, second.split),
+                    "note" if first.split == "validation" and apart else "leak",
+                    clips=[first.clip, second.clip],
+                    **{"file": file, "from": round(each.start, 3)} | known,
+                )
+            before.append(each)
 
 
 def sentences(rows: pd.DataFrame) -> Iterator[Row]:

@@ -1,8 +1,9 @@
 """Findings in a split. Each has a fixed name, a severity, a sentence and rows.
 
 A split is a table with one row for each clip in a part of a fold: `fold`, `split` (train, validation, test), `clip`,
-`speaker`, and if known `corpus`, `emotion`, `sentence`, `session`, `recording`, and the speaker according to the table
-(`listed`), the name of the file (`named`) and the `folder`. Missing values are not compared.
+`speaker`, and if known `corpus`, `emotion`, `sentence`, `session`, `recording`, `file` with `start` and `end` (seconds;
+missing: those of the file), and the speaker according to the table (`listed`), the name of the file (`named`) and the
+`folder`. Missing values are not compared.
 A **leak** lies across two parts of one fold. A **note** does not affect a score on unseen speakers.
 This module opens no files.
 """
@@ -62,6 +63,7 @@ def examine(
     checked: dict[str, Callable[[], Iterable[Row]]] = {
         "shared-speaker": lambda: checks.speakers(keyed),
         "shared-recording": lambda: checks.recordings(keyed),
+        "overlapping-audio": lambda: checks.overlaps(keyed),
         "same-sentence": lambda: checks.sentences(keyed),
         "identical-audio": lambda: (*checks.listed_twice(keyed, "train"), *checks.across(keyed, identical)),
         "near-duplicate": lambda: checks.across(keyed, near),
@@ -82,6 +84,7 @@ def _lacking(split: pd.DataFrame) -> dict[str, str]:
     needs = {
         "shared-speaker": ("speaker" in known, "speakers are not known"),
         "shared-recording": (bool({"recording", "session"} & known), "recordings and sessions are not known"),
+        "overlapping-audio": ("file" in known, "files are not known"),
         "same-sentence": ({"speaker", "sentence"} <= known, "sentences or speakers are not known"),
         "speaker-conflict": (_several_sources(split), "speakers are known from one source only"),
         "validation-overlap": ("validation" in parts, "the split has no validation part"),
@@ -147,11 +150,14 @@ def sentence(name: str, rows: Sequence[Row]) -> str:
     subject, things = _SUBJECTS[name], list(dict.fromkeys(map(_thing, rows)))
     parts = sorted({" and ".join(row["splits"]) for row in rows if row["splits"]})
     place = f" in {' or '.join(parts)}" if parts else ""
+    if name == "overlapping-audio" and (seconds := _shared_seconds(rows)):
+        place += f", {seconds:,.1f} s in all"
     return f"{len(things):,} {subject[len(things) > 1]}{place}: {_some(things)}{where}"
 
 
 _SUBJECTS = {
     "shared-recording": ("recording or session", "recordings or sessions"),
+    "overlapping-audio": ("pair of clips that share sound", "pairs of clips that share sound"),
     "same-sentence": ("sentence of one speaker", "sentences of one speaker each"),
     "identical-audio": ("pair of identical clips", "pairs of identical clips"),
     "near-duplicate": ("pair of clips of one recording", "pairs of clips of one recording"),
@@ -172,6 +178,23 @@ def _shared(corpus: str, rows: Sequence[Row]) -> str:
     verb = "is" if len(worst) == 1 else "are"
     text = f"{len(worst)} of {counted(worst[0]['of'], 'speaker')} of {second} {verb} in {first}: {who}{_where(rows)}"
     return f"{corpus}: {text}" if corpus else text
+
+
+def _shared_seconds(rows: Sequence[Row]) -> float:
+    """The seconds of all files that two parts share, each counted once; of the fold with most. Whole files count 0."""
+    folds: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in rows:
+        if "to" in row:
+            folds.setdefault(row["fold"], {}).setdefault(row["file"], []).append((row["from"], row["to"]))
+
+    def union(stretches: list[tuple[float, float]]) -> float:
+        total, reached = 0.0, 0.0
+        for start, end in sorted(stretches):
+            total += max(0.0, end - max(start, reached))
+            reached = max(reached, end)
+        return total
+
+    return max((sum(map(union, files.values())) for files in folds.values()), default=0.0)
 
 
 def _worst(rows: Sequence[Row]) -> list[Row]:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,8 +24,16 @@ SPLITS = {
     **dict.fromkeys(("validation", "validate", "valid", "val", "development", "devel", "dev"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
 }
+NAMES = (
+    "clip",
+    "key",
+    "utt_id",
+    "utterance_id",
+    "id",
+    "name",
+    "utterance",
+)  # columns that may name clips, in this order
 _SPELT = {  # column -> its names in other tables, the most likely first
-    "clip": ("clip", "key", "id", "utt_id", "utterance", "utterance_id", "name"),
     "file": (
         "file",
         "wav",
@@ -48,12 +56,17 @@ _SPELT = {  # column -> its names in other tables, the most likely first
     "recording": ("recording", "recording_id", "dialog", "dialogue", "video", "video_id"),
     "start": ("start", "start_time"),
     "end": ("end", "end_time"),
+    "dialogue": ("dialogue_id",),  # of MELD, which counts dialogues anew in each part
+    "turn": ("utterance_id",),
 }
 _SEPARATORS = (",", "\t", ";")
+NAMED = "named:"  # before the name of a column that may name clips
 
 
 def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataFrame:
-    """The rows of one file, with columns named as in `manifests.COLUMNS`.
+    """The rows of one file, with columns named as in `manifests.COLUMNS`, and `place`, the file and number of each row.
+
+    A column that may name clips is kept as `named:` and its name, see `NAMES`; `manifests` chooses among them.
 
     Args:
         path: the file.
@@ -65,11 +78,11 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
         CorpusError: it is no such table, is empty, or a cell cannot be read.
     """
     if path.suffix.lower() == ".json":
-        return _ours(path)
+        return _ours(path).rename(columns={"clip": f"{NAMED}clip"})
     whole, hint = _whole(path)
     known = _renamed(whole)
     columns = ", ".join(map(str, whole.columns)) + hint
-    if "file" not in known and "clip" not in known:
+    if not _naming(known) and "dialogue" not in known:
         raise CorpusError(f"{path}: no column 'file' or 'clip'; it has: {columns}")
     if "split" not in known and part is None:
         raise CorpusError(f"{path}: no column 'split', and no part such as train in its name; it has: {columns}")
@@ -79,9 +92,10 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
     known["split"] = _splits(path, known["split"]) if "split" in known else part
     for column in ("start", "end"):
         _refuse_words(path, column, known)
-    if "clip" not in known:
-        known["clip"] = known["file"].map(_clip, na_action="ignore")
-    if (lacking := known["clip"].isna()).any():
+    known["place"] = [f"{path.name}:{row + 1}" for row in range(len(known))]
+    if {"dialogue", "turn"} <= set(known):
+        known[f"{NAMED}clip"] = known["split"] + "/dia" + known.pop("dialogue") + "_utt" + known.pop("turn")
+    if (lacking := known[_naming(known)].isna().all(axis=1)).any():
         notes.append(f"{path}: {counted(int(lacking.sum()), 'row')} without the name of a clip, passed over")
     own = known["fold"].fillna("") if "fold" in known else ""
     return known[~lacking].assign(fold=fold + own if fold == "" else fold if isinstance(own, str) else fold + "/" + own)
@@ -192,7 +206,13 @@ def _renamed(whole: pd.DataFrame) -> pd.DataFrame:
     """The known columns, renamed as in `manifests.COLUMNS`."""
     there = {str(column).strip().lower(): column for column in reversed(whole.columns)}
     known = {name: next((there[one] for one in spelt if one in there), None) for name, spelt in _SPELT.items()}
-    return pd.DataFrame({name: whole[column] for name, column in known.items() if column is not None})
+    found = {name: whole[column] for name, column in known.items() if column is not None}
+    return pd.DataFrame(found | {f"{NAMED}{name}": whole[there[name]] for name in NAMES if name in there})
+
+
+def _naming(known: pd.DataFrame) -> list[str]:
+    """The columns that say which clip a row is about."""
+    return [str(name) for name in known if name == "file" or str(name).startswith(NAMED)]
 
 
 def _splits(path: Path, cells: "pd.Series[str]") -> "pd.Series[str]":
@@ -206,10 +226,6 @@ def _splits(path: Path, cells: "pd.Series[str]") -> "pd.Series[str]":
             "test (also dev, val, eval), and an empty cell for a clip that is not used"
         )
     return words.map(SPLITS, na_action="ignore")
-
-
-def _clip(file: str) -> str:
-    return PurePosixPath(file.replace("\\", "/")).with_suffix("").as_posix() if file.strip("./\\ ") else file
 
 
 def _text(path: Path) -> str:

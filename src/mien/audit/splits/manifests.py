@@ -19,6 +19,7 @@ import pandas as pd
 from mien.audit.splits import checks, manifest_tables
 from mien.audit.splits.findings import counted
 from mien.audit.splits.manifest_files import places
+from mien.audit.splits.manifest_tables import NAMED
 from mien.corpora import names
 from mien.errors import CorpusError
 
@@ -35,11 +36,13 @@ class Manifest:
     Attributes:
         rows: `COLUMNS`. `speaker` is that of the table, else that of the file's name, else that of the folder; the
             columns `listed`, `named` and `folder` hold the three.
-        files: the files that it was read from.
+        named: whether a column, or the files, name the clips; if not, a clip listed twice cannot be recognised.
+    files: the files that it was read from.
         notes: sentences on rows and files that were passed over or could not be read.
     """
 
     rows: pd.DataFrame
+    named: bool
     files: tuple[Path, ...]
     notes: tuple[str, ...]
 
@@ -64,7 +67,9 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
     for path, fold, part in places(manifest, notes):
         tables.append(manifest_tables.table(path, fold, part, notes))
         files.append(path)
-    rows = pd.concat(tables, ignore_index=True).reindex(columns=list(COLUMNS)).astype("str")
+    together = pd.concat(tables, ignore_index=True)
+    clips, named = _clips(together, notes)
+    rows = together.assign(clip=clips).reindex(columns=list(COLUMNS)).astype("str")
     if unused := int(rows["split"].isna().sum()):
         notes.append(f"{counted(unused, 'row')} without a split, not examined")
         rows = rows[rows["split"].notna()].reset_index(drop=True)
@@ -80,7 +85,53 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
     if again.any():
         first = rows["clip"][again].iloc[0]
         notes.append(f"{counted(int(again.sum()), 'row')} listed twice, such as {first}; each counts once")
-    return Manifest(rows[~again].reset_index(drop=True), tuple(files), tuple(notes))
+    return Manifest(rows[~again].reset_index(drop=True), named, tuple(files), tuple(notes))
+
+
+def _clips(rows: pd.DataFrame, notes: list[str]) -> tuple["pd.Series[str]", bool]:
+    """The name of each row's clip, and whether the rows name clips at all.
+
+    It is taken from the first column of `manifest_tables.NAMES` that can be one, else from the file and its part, else
+    from the place of the row.
+    """
+    there = [name for name in manifest_tables.NAMES if f"{NAMED}{name}" in rows]
+    for name in there:
+        values = rows[f"{NAMED}{name}"]
+        if name in ("clip", "key") or _names(values, rows):
+            if "file" in rows:
+                values = values.fillna(_by_file(rows))
+            return values.fillna(rows.get("place", "")), True
+    refused = f"column '{there[0]}' does not name each clip once; " if there else ""
+    if "file" in rows and rows["file"].notna().any():
+        if there:
+            notes.append(f"{refused}clips are named by their files")
+        return _by_file(rows).fillna(rows["place"]), True
+    notes.append(f"{refused}no column names the clips, so a clip that is listed twice is not recognised")
+    return rows["place"], False
+
+
+def _names(values: "pd.Series[str]", rows: pd.DataFrame) -> bool:
+    """Whether a column can name clips: each value has one file (or part of it) and each has one value.
+
+    Without files it can where it is neither sentences nor numbers that begin anew in another file of the manifest.
+    """
+    if values.isna().any():
+        return False
+    if "file" in rows and rows["file"].notna().all():
+        pairs = pd.DataFrame({"value": values, "file": _by_file(rows)}).drop_duplicates()
+        return bool(pairs["value"].is_unique and pairs["file"].is_unique)
+    counted_anew = values.str.strip().str.fullmatch(r"\d+").all() and not values.is_unique
+    return not counted_anew and not values.str.strip().str.contains(r"\s").any()
+
+
+def _by_file(rows: pd.DataFrame) -> "pd.Series[str]":
+    """The file without its ending, and where the clip is a part of it, the part's start and end."""
+    stem = rows["file"].str.replace("\\", "/", regex=False).str.replace(r"(?<=[^/.])\.\w{1,5}$", "", regex=True)
+    limits = [
+        rows[column].fillna("") if column in rows else pd.Series("", index=rows.index) for column in ("start", "end")
+    ]
+    part = limits[0] + "-" + limits[1]
+    return stem + (":" + part).where(part != "-", "")
 
 
 def _refuse_foreign(manifest: Path, rows: pd.DataFrame, reader: str) -> None:
