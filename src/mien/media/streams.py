@@ -63,7 +63,7 @@ def stream_media(
         track = None if sound is None else _Sound(packets, sound, part, rate, size)
         show = None if pictures is None else _Show(packets, pictures, part)
         yield from _merged(packets, track, show)
-        reached = max(0.0 if track is None else track.next, 0.0 if show is None else show.film.end)
+        reached = max(0.0 if track is None else track.end, 0.0 if show is None else show.film.end)
         if reached <= part.start or (part.end < math.inf and reached < part.end - TOLERANCE):
             raise media.ends_early(part, reached if reached > part.start else None)
 
@@ -73,11 +73,15 @@ def _on_show(picture: Picture | None, at: float) -> Picture | None:
 
 
 class _Sound:
-    """The pieces of sound of an open file: `next` is where the next one begins, or where the sound ended."""
+    """The pieces of sound of an open file: `next` is where the next one begins, `end` where the last one ended.
+
+    Both are media seconds; `end` is 0 until there is a piece.
+    """
 
     def __init__(self, packets: Packets, stream: "av.AudioStream", part: Part, rate: int, size: int) -> None:
         self._first, self._last = part.samples(rate)
         self.next = self._first / rate
+        self.end = 0.0
         self.open = True
         self.stream = stream
         self._packets = packets
@@ -101,7 +105,7 @@ class _Sound:
             return None
         block = AudioBlock(self.next, samples)
         self._count += len(samples)
-        self.next = (self._first + self._count) / self._rate
+        self.next = self.end = (self._first + self._count) / self._rate
         return block
 
 
