@@ -3,7 +3,7 @@
 from typing import Self
 
 import pytest
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from mien.common.settings import Settings, parse
 from mien.errors import ConfigError
@@ -28,6 +28,17 @@ class Whole(Settings):
     span: Span
 
 
+class Shape(Settings):
+    """A shape by its name."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        raise ValueError(f"unknown shape '{name}'")
+
+
 def sentence(kind: type[Settings], raw: object) -> str:
     with pytest.raises(ConfigError) as error:
         parse(kind, raw, "here")  # type: ignore[arg-type]
@@ -40,6 +51,10 @@ def test_an_error_names_its_key_and_what_was_found() -> None:
         sentence(Whole, {"span": {"low": 3, "high": 2}})
         == 'here: span: low is above high (found {"low": 3, "high": 2})'
     )
+
+
+def test_a_word_that_the_sentence_holds_is_not_repeated() -> None:
+    assert sentence(Shape, {"name": "rond"}) == "here: name: unknown shape 'rond'"
 
 
 def test_an_error_of_all_settings_does_not_repeat_them() -> None:

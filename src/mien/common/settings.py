@@ -47,9 +47,12 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
-    if not key and isinstance(error["input"], Mapping):  # an error of all settings together: no single value to show
+    value = error["input"]
+    if not key and isinstance(value, Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
-    return f"{where}: {key}: {message} (found {json.dumps(error['input'])[:60]})"
+    if isinstance(value, str) and f"'{value}'" in message:
+        return f"{where}: {key}: {message}"
+    return f"{where}: {key}: {message} (found {json.dumps(value)[:60]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:
