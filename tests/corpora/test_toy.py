@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from mien.corpora.readers.toy import read
-from mien.corpora.toy import ToyConfig, generate
+from mien.corpora.toy import VERSION, ToyConfig, generate
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import EFFECTS, express
 from mien.corpora.toy.people import EMOTIONS, PITCHES, sample_people
@@ -257,19 +257,22 @@ def test_an_interrupted_corpus_is_made_again_a_complete_one_is_kept(tmp_path):
 @pytest.mark.parametrize("there", ["labels.csv", "holiday.jpg"])
 def test_a_folder_with_other_files_is_refused(tmp_path, there):
     (tmp_path / there).write_text("x")
-    with pytest.raises(CorpusError, match="contains other files than this toy corpus; choose an empty folder"):
+    with pytest.raises(CorpusError):
         generate(tmp_path, ToyConfig(people=2, clips=2))
     assert [path.name for path in tmp_path.iterdir()] == [there]
 
 
-def test_other_settings_and_a_file_in_the_way_are_refused(tmp_path):
+def test_other_settings_another_version_and_a_file_are_refused(tmp_path):
     generate(tmp_path / "toy", ToyConfig(people=2, clips=2))
-    with pytest.raises(CorpusError, match="empty folder"):
+    card, labels = tmp_path / "toy" / "toy.json", tmp_path / "toy" / "labels.csv"
+    with pytest.raises(CorpusError):
         generate(tmp_path / "toy", ToyConfig(people=2, clips=3))
-    with pytest.raises(
-        CorpusError, match=r"labels\.csv: is a file, and the toy corpus needs a folder; choose another name"
-    ):
-        generate(tmp_path / "toy" / "labels.csv", ToyConfig())
+    with pytest.raises(CorpusError) as error:
+        generate(labels, ToyConfig())
+    assert str(error.value) == f"{labels}: is a file, and the toy corpus needs a folder; choose another name"
+    card.write_text(card.read_text().replace(f'"version": {VERSION}', '"version": 1'))
+    with pytest.raises(CorpusError):
+        generate(tmp_path / "toy", ToyConfig(people=2, clips=2))
 
 
 def test_a_lost_file_is_a_problem_and_a_shortfall(tmp_path):
