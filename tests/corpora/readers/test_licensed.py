@@ -162,7 +162,7 @@ def test_librispeech_lists_unknown_and_misplaced_speakers(corpus):
         ("SPEAKERS.TXT", "speaker 9 is not listed, so the gender is missing"),
         (
             "dev-clean/84/121123/174-121123-0001.flac",
-            "the folders are 84/121123, the file name says 174/121123, left out",
+            "the folders are 84/121123, the file name gives 174/121123, left out",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Corpora: a folder on disk in, the table of its clips out. The name of a file here is the reader's name.
+"""Readers: a folder on disk in, the table of its clips out. The name of a file here is the reader's name.
 
 A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (kind and language of the
 speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
@@ -78,11 +78,8 @@ def _without(corpus: Corpus, clips_out: str) -> Corpus:
     listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
     shared = table["file"].duplicated(keep=False)
     for clip, file, several in zip(table["clip"][out], table["file"][out], shared[out], strict=True):
-        listed.append(
-            Problem(
-                file, f"{clip}: left out by the option leave_out" if several else "left out by the option leave_out"
-            )
-        )
+        text = "left out by the option leave_out"
+        listed.append(Problem(file, f"{clip}: {text}" if several else text))
     return replace(corpus, table=table[~out].reset_index(drop=True), problems=problem_table(listed))
 
 

@@ -94,13 +94,14 @@ def read(root: Path, *, table: str | None = None, emotion: str = "emotion", spea
 def _columns(database: Database, name: str, among: Iterable[str] | None = None) -> list[Values]:
     """The columns of that name in some tables, or in all; if there are none, the columns of the scheme of that name."""
     tables = dict.fromkeys(database.tables if among is None else among)
-    there = [
+    columns = [
         Values(table, column, own.schemes[column], dict(zip(own.keys, values, strict=True)))
         for table in tables
         for own in (database.tables[table],)
         for column, values in own.columns.items()
     ]
-    return [one for one in there if one.column == name] or [one for one in there if one.scheme == name]
+    named = [values for values in columns if values.column == name]
+    return named or [values for values in columns if values.scheme == name]
 
 
 def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:

@@ -98,7 +98,7 @@ def _complaint(path: PurePosixPath) -> str | None:
         return "not a name of LibriSpeech such as 84-121123-0000"
     above = path.parts[-3:-1]
     if len(above) == 2 and all(part.isdigit() for part in above) and above != (name[1], name[2]):
-        return f"the folders are {'/'.join(above)}, the file name says {name[1]}/{name[2]}"
+        return f"the folders are {'/'.join(above)}, the file name gives {name[1]}/{name[2]}"
     return None
 
 
