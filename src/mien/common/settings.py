@@ -97,8 +97,8 @@ def difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | N
     """The first setting that differs: (dotted key, before, now)."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
-            if found := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
-                return found
+            if first := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
+                return first
         return None
     return None if before == now else (key, before, now)
 
