@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.media.audio import SAMPLE_RATE, AudioBlock, part_of, regrouped
+from mien.media.audio import SAMPLE_RATE, AudioBlock, block_size, part_of, regrouped
 from mien.media.containers import ROUNDING, TOLERANCE, Part, open_media
 from mien.media.packets import Packets
 from mien.media.pictures import GAP, Film, Picture, film_stream
@@ -51,9 +51,7 @@ def stream_media(
             the part does; a file that stores its sound and its pictures too far apart to be read in one pass.
         ValueError: a block shorter than one sample.
     """
-    size = round(block * rate)
-    if size < 1:
-        raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
+    size = block_size(block, rate)
     with open_media(file) as media:
         part = media.part(start, end, rate)
         sound, pictures = sound_stream(media), film_stream(media)
