@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mien.errors import ConfigError
+from mien.errors import ConfigError, nearest
 
 
 class Settings(BaseModel):
@@ -40,9 +39,7 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
         known = sorted(_known(kind, place[:-1]))
-        near = get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        return f"{where}: unknown key '{key}'.{hint} Known: {', '.join(known)}"
+        return f"{where}: unknown key '{key}'.{nearest(place[-1], known)} Known: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
