@@ -39,9 +39,9 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(corpus):
-    found = FeatureStore(corpus, "crops", features.parse("crops", SETTINGS))
-    assert found.extract(list(corpus.table["clip"])).empty
-    return found
+    made = FeatureStore(corpus, "crops", features.parse("crops", SETTINGS))
+    assert made.extract(list(corpus.table["clip"])).empty
+    return made
 
 
 def test_pixels_come_back_bit_for_bit_with_their_reasons(corpus, store):

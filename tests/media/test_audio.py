@@ -117,11 +117,11 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_same_sound_at_the_same_time(encoded: dict[str, Path], name: str) -> None:
     *_, rate, delay, least = FORMATS[name]
-    found, truth = read_audio(encoded[name], rate=rate), sound(rate)
-    assert shift(found, truth) == delay
-    assert fidelity(found[delay:], truth) > least
+    decoded, truth = read_audio(encoded[name], rate=rate), sound(rate)
+    assert shift(decoded, truth) == delay
+    assert fidelity(decoded[delay:], truth) > least
     assert len(read_audio(encoded[name])) == pytest.approx(48_000, abs=1600)
-    assert found.dtype == np.float32
+    assert decoded.dtype == np.float32
     assert probe(encoded[name]).seconds == pytest.approx(3, abs=0.1)
     assert probe(encoded[name])[1:] == (True, False)
 
@@ -165,10 +165,10 @@ def test_full_scale_does_not_clip_and_float_beyond_it_is_kept(tmp_path: Path) ->
 @pytest.mark.parametrize("source", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_resampling_keeps_level_and_phase_of_a_tone(tmp_path: Path, source: int) -> None:
     tone = np.sin(2 * np.pi * 1234.5 * np.arange(source * 2) / source)
-    found = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=source))
+    decoded = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=source))
     truth = np.sin(2 * np.pi * 1234.5 * np.arange(32_000) / 16_000)
-    assert len(found) == 32_000
-    assert np.abs(found - truth)[200:-200].max() < 2e-4
+    assert len(decoded) == 32_000
+    assert np.abs(decoded - truth)[200:-200].max() < 2e-4
 
 
 @pytest.mark.parametrize(("hertz", "low", "high"), [(7000, -0.1, 0.1), (8400, -np.inf, -95), (12_000, -np.inf, -95)])
@@ -176,8 +176,8 @@ def test_resampling_passes_what_the_rate_can_hold_and_nothing_folds_back(
     tmp_path: Path, hertz: int, low: float, high: float
 ) -> None:
     tone = np.sin(2 * np.pi * hertz * np.arange(96_000) / 48_000)
-    found = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=48_000), silent="allow")
-    level = 10 * np.log10(2 * np.mean(found[1000:-1000].astype(np.float64) ** 2) + 1e-30)
+    decoded = read_audio(write(tmp_path / "tone.wav", tone, encoder="pcm_f32le", rate=48_000), silent="allow")
+    level = 10 * np.log10(2 * np.mean(decoded[1000:-1000].astype(np.float64) ** 2) + 1e-30)
     assert low <= level <= high
 
 
@@ -248,9 +248,9 @@ def test_sound_that_begins_late_or_has_a_hole_stays_in_media_time(tmp_path: Path
     file = write(tmp_path / f"late.{form}", truth, **how)
     first, second = truth[: 4 * frame], truth[4 * frame :]
     expected = np.concatenate([np.zeros(12_000), first, np.zeros(8000), second])
-    found = read_audio(file)
-    assert len(found) == len(expected)
-    assert np.abs(found - expected).max() < 1e-4
+    decoded = read_audio(file)
+    assert len(decoded) == len(expected)
+    assert np.abs(decoded - expected).max() < 1e-4
     assert probe(file) == (pytest.approx(5.0, abs=0.05), True, True)
 
 

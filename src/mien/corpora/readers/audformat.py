@@ -116,9 +116,12 @@ def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:
             other = felt.get(key)
             if before != whole or (None not in (other, value) and other != value):
                 what = "as a whole and in segments" if before != whole else f"with the emotions '{other}' and '{value}'"
+                first = sources.get(key, where)
+                if first == column.table:
+                    raise CorpusError(f"{root}: {key[0]} is listed {what} in the table '{first}'; keep one of the two")
                 raise CorpusError(
-                    f"{root}: {key[0]} is listed {what} in the tables '{sources.get(key, where)}' and '{column.table}'"
-                    "; choose with --option table=NAME or --option emotion=COLUMN"
+                    f"{root}: {key[0]} is listed {what} in the tables '{first}' and '{column.table}'; choose with "
+                    "--option table=NAME or --option emotion=COLUMN"
                 )
             if other is None:
                 felt[key], sources[key] = value, column.table
