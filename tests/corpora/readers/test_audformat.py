@@ -58,6 +58,7 @@ def refused(root, options=MappingProxyType({})):
 
 
 FILES = ["a.wav", "b.wav"]
+SCHEMES = {"felt": "emotion", "shown": "emotion"}
 
 
 def test_emotion_speaker_gender_age_and_split_are_read(corpus):
@@ -155,6 +156,11 @@ def test_options_choose_between_tables_that_disagree(tmp_path):
     assert refused(tmp_path, {"speaker": "voice"}) == (
         f"{tmp_path}: a.wav is listed with the emotions 'anger' and 'fear' in the tables 'wanted' and 'wanted-more'; "
         "choose with --option table=NAME or --option emotion=COLUMN"
+    )
+    both = Written({"file": FILES, "felt": ["anger"] * 2, "shown": ["fear"] * 2, "speaker": ["ann"] * 2}, SCHEMES)
+    assert refused(write(tmp_path / "both", {"all": both})) == (
+        f"{tmp_path / 'both'}: a.wav is listed with the emotions 'anger' and 'fear' in the table 'all'; choose with "
+        "--option emotion=COLUMN"
     )
     chosen = read("audformat", tmp_path, {"speaker": "voice", "table": "wanted"})
     assert chosen.table["emotion"].tolist() == ["anger", "neutral"]

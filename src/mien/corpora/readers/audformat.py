@@ -117,12 +117,13 @@ def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:
             if before != whole or (None not in (other, value) and other != value):
                 what = "as a whole and in segments" if before != whole else f"with the emotions '{other}' and '{value}'"
                 first = sources.get(key, where)
-                if first == column.table:
-                    raise CorpusError(f"{root}: {key[0]} is listed {what} in the table '{first}'; keep one of the two")
-                raise CorpusError(
-                    f"{root}: {key[0]} is listed {what} in the tables '{first}' and '{column.table}'; choose with "
-                    "--option table=NAME or --option emotion=COLUMN"
-                )
+                if first != column.table:
+                    tables = f"tables '{first}' and '{column.table}'"
+                    way = "choose with --option table=NAME or --option emotion=COLUMN"
+                else:
+                    tables = f"table '{first}'"
+                    way = "keep one of the two" if before != whole else "choose with --option emotion=COLUMN"
+                raise CorpusError(f"{root}: {key[0]} is listed {what} in the {tables}; {way}")
             if other is None:
                 felt[key], sources[key] = value, column.table
     return felt
