@@ -190,7 +190,7 @@ def _correlate(
         sums = np.cumsum(np.square(pieces), axis=1)
         energy = sums[:, grid.window - 1, None]
         energies = sums[:, grid.window + grid.first - 1 :] - sums[:, grid.first - 1 : grid.last]
-        # what rounding leaves of nothing is nothing
+        # what is left by rounding counts as silence
         audible = 1e-12 * (sums[:, -1:] + length * means**2)
         norms = np.where((energies > audible) & (energy > audible), energy * energies, 0)
         ballasted[part] = _ratio(products, norms + ballast)
