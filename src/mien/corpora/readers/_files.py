@@ -5,7 +5,7 @@ dot (such as `._*` of macOS), `__MACOSX`, and every extension that is not in `ME
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -53,6 +53,20 @@ def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
         else:
             kept[stem] = path
     return dict(sorted(kept.items())), problems
+
+
+def usable(
+    paths: Iterable[str], complaint: Callable[[PurePosixPath], str | None]
+) -> tuple[dict[str, str], list[Problem]]:
+    """One file for each stem, as `by_stem`, of the files without a complaint; each other file is a problem.
+
+    Args:
+        paths: as `media` gives them.
+        complaint: a path -> why the file cannot be used, one clause; None if it can.
+    """
+    complaints = {path: complaint(PurePosixPath(path)) for path in paths}
+    kept, doubled = by_stem(path for path, text in complaints.items() if text is None)
+    return kept, [*doubled, *(Problem(path, f"{text}, left out") for path, text in complaints.items() if text)]
 
 
 def existing(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[Problem]]:
