@@ -37,7 +37,7 @@ def test_an_encoder_reads_frames_of_either_modality():
         assert (not torch.equal(out[0], out[1])) == reached
 
 
-def test_a_feature_tells_the_level():
+def test_a_feature_gives_the_level():
     level = module("features/level")
     time = np.arange(16_000) / 16_000
     (levels,) = level.extract([np.sin(2 * np.pi * 100 * time).astype(np.float32)], level.Config())
@@ -49,9 +49,9 @@ def test_a_corpus_is_read(tmp_path):
     corpus = module("corpora/readers/my_corpus")
     for name in ("ann_happy_01.wav", "bob_sad_01.wav", "stray.wav"):
         (tmp_path / name).touch()
-    found = corpus.read(tmp_path)
-    assert list(found.table["speaker"]) == ["ann", "bob"]
-    assert list(found.problems["file"]) == ["stray.wav"]
+    parsed = corpus.read(tmp_path)
+    assert list(parsed.table["speaker"]) == ["ann", "bob"]
+    assert list(parsed.problems["file"]) == ["stray.wav"]
 
 
 def test_a_detector_finds_faces_or_names_its_package(monkeypatch):

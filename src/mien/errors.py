@@ -59,6 +59,10 @@ class TrainingError(MienError):
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The error message for an unknown name: the name, the nearest known name, and all known names."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return f"unknown {kind} '{name}'.{hint} Known: {', '.join(names) or 'none'}."
+    return f"unknown {kind} '{name}'.{nearest(name, names)} Known: {', '.join(names) or 'none'}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question " Did you mean 'NAME'?" with the nearest known name, for an error message; "" if none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -36,8 +36,8 @@ def test_each_measure_has_its_name_and_its_better_direction() -> None:
     for measure in MEASURES.values():
         truth, answers = ratings() if measure.needs == "numbers" else clips()
         perfect = truth if measure.needs == "numbers" else np.eye(5)[truth]
-        right, found, chance = measure.value(truth, perfect), measure.value(truth, answers), measure.chance(truth)
-        assert (right > found > chance) if measure.higher_is_better else (right < found < chance), measure.name
+        right, score, chance = measure.value(truth, perfect), measure.value(truth, answers), measure.chance(truth)
+        assert (right > score > chance) if measure.higher_is_better else (right < score < chance), measure.name
 
 
 def test_measures_of_classes_are_those_of_scikit_learn_and_audmetric() -> None:
@@ -63,13 +63,13 @@ def test_measures_of_classes_are_those_of_scikit_learn_and_audmetric() -> None:
 
 def test_counts_are_scikit_learns_and_tallies_are_their_sums() -> None:
     truth, predicted = clips()
-    found = measures.counts(truth, predicted)
-    np.testing.assert_array_equal(found, metrics.confusion_matrix(truth, predicted.argmax(1)))
+    counts = measures.counts(truth, predicted)
+    np.testing.assert_array_equal(counts, metrics.confusion_matrix(truth, predicted.argmax(1)))
     tally = measures.tally(truth, predicted.argmax(1), 5)
-    for sums, other in zip(tally, (found.sum(1), np.diagonal(found), found.sum(0)), strict=True):
+    for sums, other in zip(tally, (counts.sum(1), np.diagonal(counts), counts.sum(0)), strict=True):
         np.testing.assert_array_equal(sums, other)
     for name in ("uar", "wa", "macro_f1", "micro_f1"):
-        assert MEASURES[name](tally) == pytest.approx(MEASURES[name](found)), name
+        assert MEASURES[name](tally) == pytest.approx(MEASURES[name](counts)), name
     assert measures.counts(truth, predicted.argmax(1), 7).shape == (7, 7)
 
 
@@ -155,8 +155,8 @@ def test_statistics_of_speakers_add_up_to_those_of_their_clips(name: str) -> Non
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=30), st.integers(0, 3))
 def test_chance_of_classes_is_the_best_constant_answer(truth: list[int], kind: int) -> None:
     for name in CLASSES:
-        found = [MEASURES[name].value(truth, np.full(len(truth), answer)) for answer in range(4)]
-        assert MEASURES[name].chance(truth) == pytest.approx(max(found)), name
+        scores = [MEASURES[name].value(truth, np.full(len(truth), answer)) for answer in range(4)]
+        assert MEASURES[name].chance(truth) == pytest.approx(max(scores)), name
     shares = np.bincount(truth, minlength=4) / len(truth)
     best = MEASURES["cross_entropy"].value(truth, np.tile(shares, (len(truth), 1)))
     assert MEASURES["cross_entropy"].chance(truth) == pytest.approx(best, abs=1e-9)
@@ -203,14 +203,14 @@ def test_clips_of_unknown_truth_are_left_out() -> None:
     gaps = np.where(np.arange(200) % 3, values, np.nan)
     for name, measure in MEASURES.items():
         if measure.needs == "numbers":
-            found = measure.value(gaps, answers), measure.chance(gaps)
+            with_gaps = measure.value(gaps, answers), measure.chance(gaps)
             part = values[np.arange(200) % 3 > 0], answers[np.arange(200) % 3 > 0]
         else:
-            found = measure.value(holes, predicted), measure.chance(holes)
+            with_gaps = measure.value(holes, predicted), measure.chance(holes)
             part = truth[np.arange(300) % 3 > 0], predicted[np.arange(300) % 3 > 0]
             if name != "cross_entropy":
-                assert (measure.value(soft, predicted), measure.chance(soft)) == pytest.approx(found), name
-        assert found == pytest.approx((measure.value(*part), measure.chance(part[0]))), name
+                assert (measure.value(soft, predicted), measure.chance(soft)) == pytest.approx(with_gaps), name
+        assert with_gaps == pytest.approx((measure.value(*part), measure.chance(part[0]))), name
         nothing = np.full(3, np.nan) if measure.needs == "numbers" else np.full(3, -1)
         assert np.isnan(measure.value(nothing, answers[:3] if measure.needs == "numbers" else predicted[:3])), name
         assert np.isnan(measure.chance(nothing)) or measure.chance(nothing) == measure.chance(part[0]), name

@@ -3,7 +3,7 @@
 from typing import Self
 
 import pytest
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from mien.common.settings import Settings, parse
 from mien.errors import ConfigError
@@ -28,10 +28,28 @@ class Whole(Settings):
     span: Span
 
 
+class Shape(Settings):
+    """A shape by its name."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        raise ValueError(f"unknown shape '{name}'")
+
+
 def sentence(kind: type[Settings], raw: object) -> str:
     with pytest.raises(ConfigError) as error:
         parse(kind, raw, "here")  # type: ignore[arg-type]
     return str(error.value)
+
+
+def test_an_unknown_key_gets_the_nearest_and_a_missing_one_is_named() -> None:
+    whole = {"low": 1, "high": 2}
+    assert sentence(Span, whole | {"hihg": 3}) == "here: unknown key 'hihg'. Did you mean 'high'? Known: high, low"
+    assert sentence(Whole, {"span": whole | {"xyz": 3}}) == "here: unknown key 'span.xyz'. Known: high, low"
+    assert sentence(Span, {"low": 1}) == "here: 'high' is missing"
 
 
 def test_an_error_names_its_key_and_what_was_found() -> None:
@@ -42,6 +60,10 @@ def test_an_error_names_its_key_and_what_was_found() -> None:
     )
 
 
+def test_a_word_that_the_sentence_holds_is_not_repeated() -> None:
+    assert sentence(Shape, {"name": "rond"}) == "here: name: unknown shape 'rond'"
+
+
 def test_an_error_of_all_settings_does_not_repeat_them() -> None:
     assert sentence(Span, {"low": 3, "high": 2}) == "here: low is above high"
-    assert sentence(Span, 7).endswith("(found 7)"), "a value that is no mapping is shown"
+    assert "found 7" in sentence(Span, 7), "a value that is no mapping is shown"

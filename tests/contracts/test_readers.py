@@ -7,7 +7,7 @@ from pandas.testing import assert_frame_equal
 from mien.corpora.corpus import COLUMNS, read_table, typed
 from mien.corpora.readers import names, read, reader
 from mien.corpora.schemes import EMOTIONS, apply, scheme
-from mien.errors import ConfigError, CorpusError
+from mien.errors import ConfigError, CorpusError, unknown
 
 STRAY = (".DS_Store", "._03a01Fa.wav", "Thumbs.db", "read me.txt", "__MACOSX/x.wav", ".hidden/y.wav", "notes.csv.bak")
 
@@ -29,10 +29,10 @@ def test_every_reader_is_swept(layouts):
 @pytest.mark.parametrize("name", names())
 def test_the_schema_holds(name, corpus):
     root = corpus(name)
-    found = read(name, root)
-    table = found.table
+    parsed = read(name, root)
+    table = parsed.table
     assert len(table) > 1
-    assert found.problems.empty
+    assert parsed.problems.empty
     assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS
     assert table["clip"].is_unique
     assert not table[["clip", "file", "speaker"]].isna().any(axis=None)
@@ -43,8 +43,8 @@ def test_the_schema_holds(name, corpus):
             assert not table[column].isin(["", "nan", "None", "<NA>"]).any(), column
     assert set(table["gender"].dropna()) <= {"female", "male"}
     assert {part for emotion in table["emotion"].dropna() for part in emotion.split("+")} <= set(EMOTIONS)
-    assert all((found.root / file).is_file() for file in table["file"])
-    assert (found.name, found.scheme) == (name, reader(name).SCHEME)
+    assert all((parsed.root / file).is_file() for file in table["file"])
+    assert (parsed.name, parsed.scheme) == (name, reader(name).SCHEME)
 
 
 @pytest.mark.parametrize("name", names())
@@ -75,7 +75,7 @@ def test_a_csv_file_keeps_the_table(name, corpus, tmp_path):
 
 @pytest.mark.parametrize("name", names())
 def test_a_missing_root_is_named(name, tmp_path):
-    with pytest.raises(CorpusError, match="absent") as error:
+    with pytest.raises(CorpusError) as error:
         read(name, tmp_path / "absent")
     assert str(tmp_path / "absent") in str(error.value)
 
@@ -89,40 +89,46 @@ def test_an_empty_folder_is_not_the_corpus(name, tmp_path):
 
 @pytest.mark.parametrize("name", sorted(set(names()) - {"audformat", "table", "toy"}))
 def test_the_shortfall_is_counted(name, corpus):
-    found = read(name, corpus(name))
-    assert found.expected is not None
-    assert found.shortfall == found.expected - len(found.table) > 0
+    parsed = read(name, corpus(name))
+    assert parsed.expected is not None
+    assert parsed.shortfall == parsed.expected - len(parsed.table) > 0
 
 
 @pytest.mark.parametrize("name", sorted(set(names()) - {"toy"}))  # which takes a while to make, and is no other
-def test_a_clip_is_left_out_as_asked_and_listed(name, corpus):
+def test_a_clip_of_the_option_leave_out_is_left_out_and_listed(name, corpus):
     root = corpus(name)
     whole = read(name, root)
     gone = whole.table["clip"].iloc[1]
-    found = read(name, root, {"leave_out": f" {gone},"})
+    parsed = read(name, root, {"leave_out": f" {gone},"})
     rest = whole.table[whole.table["clip"] != gone].reset_index(drop=True)
-    assert_frame_equal(found.table, rest)
-    assert len(found.problems) == 1
-    assert found.problems["file"][0] == whole.table["file"].iloc[1]
-    assert found.problems["problem"][0].endswith("left out by the option leave_out")
+    assert_frame_equal(parsed.table, rest)
+    assert len(parsed.problems) == 1
+    assert parsed.problems["file"][0] == whole.table["file"].iloc[1]
+    assert parsed.problems["problem"][0].endswith("left out by the option leave_out")
     assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
 
 
 def test_clips_that_cannot_be_left_out_are_refused(corpus):
     root = corpus("ravdess")
-    with pytest.raises(ConfigError, match=r"no clip '03-01-05-02-01-01-9'\. Did you mean '03-01-05-02-01-01-01'\?"):
+    every = read("ravdess", root).table["clip"]
+    for option, clips, sentence in (
+        ("leave_out", "x-9", f"leave_out: {root} has no clip 'x-9'."),
+        ("leave_out", " , ", "leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP"),
+        ("leave_out", ",".join(every), f"{root}: leave_out names all of its 3 clips; leave some in"),
+        ("leaveout", "x", unknown("option of reader 'ravdess'", "leaveout", ["leave_out"])),
+    ):
+        with pytest.raises((ConfigError, CorpusError)) as error:
+            read("ravdess", root, {option: clips})
+        assert str(error.value) == sentence
+    with pytest.raises(ConfigError) as error:
         read("ravdess", root, {"leave_out": "03-01-05-02-01-01-9"})
-    with pytest.raises(ConfigError, match="leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP"):
-        read("ravdess", root, {"leave_out": " , "})
-    with pytest.raises(CorpusError, match="all of its 3 clips"):
-        read("ravdess", root, {"leave_out": ",".join(read("ravdess", root).table["clip"])})
-    with pytest.raises(ConfigError, match="Did you mean 'leave_out'"):
-        read("ravdess", root, {"leaveout": "x"})
+    assert str(error.value).endswith("Did you mean '03-01-05-02-01-01-01'?")
 
 
 def test_an_unknown_reader_suggests_the_nearest():
-    with pytest.raises(ConfigError, match="'emodb'"):
+    with pytest.raises(ConfigError) as error:
         reader("emobd")
+    assert str(error.value) == unknown("reader", "emobd", names())
 
 
 def test_labels_of_a_reader_survive_its_scheme(corpus):

@@ -145,20 +145,32 @@ def test_of_two_rows_of_one_clip_the_first_usable_one_stays():
 
 
 def test_a_table_without_a_needed_column_is_refused():
-    with pytest.raises(CorpusError, match=r"root: the table of clips has no column 'speaker'; it has: clip, file$"):
+    with pytest.raises(CorpusError) as error:
         checked(pd.DataFrame({"clip": ["a"], "file": ["a.wav"]}))
+    assert str(error.value) == "root: the table of clips has no column 'speaker'; it has: clip, file"
 
 
 def test_two_columns_of_one_name_are_refused():
     table = rows({"take": "1"})
-    with pytest.raises(CorpusError, match="root: the table of clips has two columns 'take'; rename one of them"):
+    with pytest.raises(CorpusError) as error:
         checked(pd.concat([table, table[["take"]]], axis=1))
+    assert str(error.value) == "root: the table of clips has two columns 'take'; rename one of them"
 
 
-@pytest.mark.parametrize("table", [rows({"speaker": None}), rows({}).iloc[:0]])
-def test_a_corpus_without_one_clip_is_refused(table):
-    with pytest.raises(CorpusError, match=r"^root: none of its [01] clips can be used \("):
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        (
+            rows({"speaker": None}),
+            "root: none of its 1 clips can be used (c0.wav: no speaker is given, left out)",
+        ),
+        (rows({}).iloc[:0], "root: none of its 0 clips can be used (it has no rows)"),
+    ],
+)
+def test_a_corpus_without_one_clip_is_refused(table, sentence):
+    with pytest.raises(CorpusError) as error:
         checked(table)
+    assert str(error.value) == sentence
 
 
 CELLS = {
@@ -212,5 +224,6 @@ def test_a_csv_file_is_read_as_text_with_empty_cells_missing(tmp_path):
 def test_a_file_that_is_not_csv_is_refused_by_name(content, tmp_path):
     file = tmp_path / "table.csv"
     file.write_bytes(content)
-    with pytest.raises(CorpusError, match=r"table\.csv: "):
+    with pytest.raises(CorpusError) as error:
         read_table(file)
+    assert str(error.value).startswith(f"{file}: ")

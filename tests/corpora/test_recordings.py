@@ -8,12 +8,12 @@ pytestmark = pytest.mark.recordings
 
 
 def test_emodb_is_complete(recordings):
-    found = read("emodb", recordings / "emodb")
-    people = found.table.drop_duplicates("speaker")
-    assert (len(found.table), len(people), found.shortfall) == (535, 10, 0)
-    assert found.problems.empty
+    corpus = read("emodb", recordings / "emodb")
+    people = corpus.table.drop_duplicates("speaker")
+    assert (len(corpus.table), len(people), corpus.shortfall) == (535, 10, 0)
+    assert corpus.problems.empty
     assert people["gender"].value_counts().to_dict() == {"female": 5, "male": 5}
-    assert found.table["emotion"].value_counts().to_dict() == {
+    assert corpus.table["emotion"].value_counts().to_dict() == {
         "anger": 127,
         "boredom": 81,
         "neutral": 79,
@@ -22,16 +22,16 @@ def test_emodb_is_complete(recordings):
         "sadness": 62,
         "disgust": 46,
     }
-    clips = found.table.groupby(["speaker", "emotion"]).size()
+    clips = corpus.table.groupby(["speaker", "emotion"]).size()
     assert ("08", "disgust") not in clips
     assert (clips["03", "disgust"], clips["10", "disgust"], clips["09", "fear"]) == (1, 1, 1)
 
 
 def test_ravdess_lacks_six_actors(recordings):
-    found = read("ravdess", recordings / "ravdess")
-    table = found.table
-    assert (len(table), table["speaker"].nunique(), found.expected, found.shortfall) == (1080, 18, 1440, 360)
-    assert found.problems.empty
+    corpus = read("ravdess", recordings / "ravdess")
+    table = corpus.table
+    assert (len(table), table["speaker"].nunique(), corpus.expected, corpus.shortfall) == (1080, 18, 1440, 360)
+    assert corpus.problems.empty
     assert table.groupby("speaker").size().eq(60).all()
     assert table["emotion"].value_counts().to_dict() == {
         "neutral": 72,
@@ -41,17 +41,17 @@ def test_ravdess_lacks_six_actors(recordings):
 
 
 def test_librispeech_has_16_women_and_12_men(recordings):
-    found = read("librispeech", recordings / "librispeech")
-    people = found.table.drop_duplicates("speaker")
-    assert (len(found.table), len(people)) == (336, 28)
+    corpus = read("librispeech", recordings / "librispeech")
+    people = corpus.table.drop_duplicates("speaker")
+    assert (len(corpus.table), len(people)) == (336, 28)
     assert people["gender"].value_counts().to_dict() == {"female": 16, "male": 12}
-    assert found.table["emotion"].isna().all()
-    assert found.problems.empty
+    assert corpus.table["emotion"].isna().all()
+    assert corpus.problems.empty
 
 
 def test_the_misplaced_file_of_a_public_ravdess_is_left_out(recordings):
-    found = read("ravdess", recordings / "ravdess-original")
-    assert len(found.table) == 6
-    assert found.problems.to_numpy().tolist() == [
+    corpus = read("ravdess", recordings / "ravdess-original")
+    assert len(corpus.table) == 6
+    assert corpus.problems.to_numpy().tolist() == [
         ["Actor_05/03-01-05-01-01-01-02.wav", "the folder is of actor 05, the file name of actor 02, left out"]
     ]

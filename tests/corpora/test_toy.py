@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from mien.corpora.readers.toy import read
-from mien.corpora.toy import ToyConfig, generate
+from mien.corpora.toy import VERSION, ToyConfig, generate
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import EFFECTS, express
 from mien.corpora.toy.people import EMOTIONS, PITCHES, sample_people
@@ -60,8 +60,8 @@ def pictures(file, pixels="gray"):
 def test_entanglement_sets_how_often_the_own_emotion_occurs(entanglement):
     table = table_of(ToyConfig(people=12, clips=2400, entanglement=entanglement))
     expected = entanglement + (1 - entanglement) / 6
-    found = (table["emotion"] == table["own"]).mean()
-    assert abs(found - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(table))
+    share = (table["emotion"] == table["own"]).mean()
+    assert abs(share - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(table))
 
 
 def test_without_entanglement_person_emotion_and_sentence_are_balanced():
@@ -208,11 +208,11 @@ def test_the_mouth_opens_with_the_voice(tmp_path):
         edges = np.arange(len(mouth) + 1) * 640
         loud = np.array([np.sqrt(np.mean(sound[a:b] ** 2)) for a, b in pairwise(edges)])
         loud = np.convolve(np.nan_to_num(loud), np.ones(3) / 3, "same")
-        for lag, found in scores.items():
-            found.append(np.corrcoef(np.roll(loud, lag)[6:-6], mouth[6:-6])[0, 1])
+        for lag, correlations in scores.items():
+            correlations.append(np.corrcoef(np.roll(loud, lag)[6:-6], mouth[6:-6])[0, 1])
     together = np.median(scores.pop(0))
     assert together > 0.5
-    assert together > 0.3 + max(np.median(found) for found in scores.values())
+    assert together > 0.3 + max(np.median(correlations) for correlations in scores.values())
 
 
 def test_each_modality_is_a_true_file(tmp_path):
@@ -236,8 +236,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for name, settings in {"one": config, "two": config, "other": config.model_copy(update={"seed": 1})}.items():
         generate(tmp_path / name, settings)
     assert hashes(tmp_path / "one") == hashes(tmp_path / "two")
-    one, other = (set(hashes(tmp_path / name).values()) for name in ("one", "other"))
-    assert not one & other
+    assert not set(hashes(tmp_path / "one").values()) & set(hashes(tmp_path / "other").values())
 
 
 def test_an_interrupted_corpus_is_made_again_a_complete_one_is_kept(tmp_path):
@@ -257,25 +256,28 @@ def test_an_interrupted_corpus_is_made_again_a_complete_one_is_kept(tmp_path):
 @pytest.mark.parametrize("there", ["labels.csv", "holiday.jpg"])
 def test_a_folder_with_other_files_is_refused(tmp_path, there):
     (tmp_path / there).write_text("x")
-    with pytest.raises(CorpusError, match="contains other files than this toy corpus; choose an empty folder"):
+    with pytest.raises(CorpusError):
         generate(tmp_path, ToyConfig(people=2, clips=2))
     assert [path.name for path in tmp_path.iterdir()] == [there]
 
 
-def test_other_settings_and_a_file_in_the_way_are_refused(tmp_path):
+def test_other_settings_another_version_and_a_file_are_refused(tmp_path):
     generate(tmp_path / "toy", ToyConfig(people=2, clips=2))
-    with pytest.raises(CorpusError, match="empty folder"):
+    card, labels = tmp_path / "toy" / "toy.json", tmp_path / "toy" / "labels.csv"
+    with pytest.raises(CorpusError):
         generate(tmp_path / "toy", ToyConfig(people=2, clips=3))
-    with pytest.raises(
-        CorpusError, match=r"labels\.csv: is a file, and the toy corpus needs a folder; choose another name"
-    ):
-        generate(tmp_path / "toy" / "labels.csv", ToyConfig())
+    with pytest.raises(CorpusError) as error:
+        generate(labels, ToyConfig())
+    assert str(error.value) == f"{labels}: is a file, and the toy corpus needs a folder; choose another name"
+    card.write_text(card.read_text().replace(f'"version": {VERSION}', '"version": 1'))
+    with pytest.raises(CorpusError):
+        generate(tmp_path / "toy", ToyConfig(people=2, clips=2))
 
 
 def test_a_lost_file_is_a_problem_and_a_shortfall(tmp_path):
     generate(tmp_path, ToyConfig(people=2, clips=4))
     lost = read(tmp_path).table["file"][1]
     (tmp_path / lost).unlink()
-    found = read(tmp_path)
-    assert (len(found.table), found.expected, found.shortfall) == (3, 4, 1)
-    assert found.problems.to_numpy().tolist() == [[lost, "no such file, left out"]]
+    corpus = read(tmp_path)
+    assert (len(corpus.table), corpus.expected, corpus.shortfall) == (3, 4, 1)
+    assert corpus.problems.to_numpy().tolist() == [[lost, "no such file, left out"]]

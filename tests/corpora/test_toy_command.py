@@ -1,16 +1,16 @@
 """`python -m mien.corpora.toy`: its files, output and refusals; and the clips that are exempt from the entanglement."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from mien.common.settings import parse
 from mien.corpora.readers.toy import read
 from mien.corpora.toy import ToyConfig
-from mien.corpora.toy.__main__ import main
+from mien.corpora.toy.__main__ import PROGRAM, main, usage
 from mien.corpora.toy.people import sample_people
 from mien.corpora.toy.plan import plan
+from mien.errors import ConfigError
 
 SMALL = ["people=2", "clips=12", "seconds=1", "size=32", "frame_rate=5"]
 
@@ -24,9 +24,9 @@ def planned(config):
     return pd.DataFrame(rows, columns=["clip", "speaker", "own", "emotion", "balanced"])
 
 
-@pytest.mark.parametrize(("share", "clips"), [(0.0, 0), (0.25, 12), (0.5, 24), (1.0, 48)])
-def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(share, clips):
-    table = planned(ToyConfig(people=12, clips=600, entanglement=0.8, balanced=share))
+@pytest.mark.parametrize(("balanced", "clips"), [(0.0, 0), (0.25, 12), (0.5, 24), (1.0, 48)])
+def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(balanced, clips):
+    table = planned(ToyConfig(people=12, clips=600, entanglement=0.8, balanced=balanced))
     apart = table[table["balanced"]]
     assert len(apart) == 12 * clips
     if clips:
@@ -34,15 +34,19 @@ def test_balanced_clips_are_whole_rounds_and_the_others_are_entangled(share, cli
     rest = table[~table["balanced"]]
     expected = 0.8 + 0.2 / 6
     if len(rest) > 100:
-        found = (rest["emotion"] == rest["own"]).mean()
-        assert abs(found - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(rest))
+        share = (rest["emotion"] == rest["own"]).mean()
+        assert abs(share - expected) <= 3 * np.sqrt(expected * (1 - expected) / len(rest))
     assert table["clip"].is_unique
 
 
 def test_a_balanced_share_without_a_whole_round_is_refused():
     assert ToyConfig(people=5, clips=70, balanced=0.4).spared(14) == 6
-    with pytest.raises(ValueError, match=r"is 0\.3 of 14 clips a person, less than one round of the 6 emotions"):
-        ToyConfig(people=5, clips=70, balanced=0.3)
+    with pytest.raises(ConfigError) as error:
+        parse(ToyConfig, {"people": 5, "clips": 70, "balanced": 0.3}, "toy")
+    assert str(error.value) == (
+        "toy: 'balanced' is 0.3 of 14 clips a person, less than one round of the 6 emotions; "
+        "take more clips or a larger share"
+    )
 
 
 def test_the_command_makes_the_corpus_and_counts_it(tmp_path, capsys):
@@ -52,12 +56,15 @@ def test_the_command_makes_the_corpus_and_counts_it(tmp_path, capsys):
     table = read(out).table
     assert set(table["sampling"]) == {"balanced"}
     assert lines[0] == f"{out}: 12 clips of 2 people, 32 x 32 px"
-    assert lines[1].startswith(
-        "balanced: 12 clips, 16.7% with the person's own emotion (expected 16.7%), 10 with another one"
+    assert lines[1] == (
+        "balanced: 12 clips, 16.7% with the person's own emotion (expected 16.7%), 10 with another one; "
+        "anger 2, disgust 2, fear 2, happiness 2, neutral 2, sadness 2"
     )
-    assert lines[1].endswith("anger 2, disgust 2, fear 2, happiness 2, neutral 2, sadness 2")
     assert main([str(out), *SMALL, "entanglement=1"]) == 2, "other settings"
-    assert "choose an empty folder" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"{PROGRAM}: {out}: contains other files, or a toy corpus with other settings or of an older "
+        "mien; choose an empty folder\n"
+    )
 
 
 def test_without_a_balanced_share_there_is_no_column_for_it(tmp_path, capsys):
@@ -65,32 +72,35 @@ def test_without_a_balanced_share_there_is_no_column_for_it(tmp_path, capsys):
     assert main([str(tmp_path), "people=2", "clips=4", "seconds=1", "size=32", "frame_rate=5", "entanglement=1"]) == 0
     assert "entangled: 4 clips, 100.0% with the person's own emotion (expected 100.0%)" in capsys.readouterr().out
     assert "sampling" not in read(tmp_path).table
-    assert "balanced" not in json.loads((tmp_path / "toy.json").read_text())
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "0 folders are given, and one is needed"),
-        (["one", "two"], "2 folders are given, and one is needed"),
-        (["toy", "peple=3"], "unknown key 'peple'. Did you mean 'people'?"),
-        (["toy", "people=1"], "people: input should be greater than or equal to 2 (found 1)"),
-        (["toy", "clips=[3"], "'clips=[3' is not a value"),
+        ([], f"0 folders are given, and one is needed\n{usage()}"),
+        (["one", "two"], f"2 folders are given, and one is needed\n{usage()}"),
+        (["toy", "people=1"], "toy: people: input should be greater than or equal to 2 (found 1)"),
         (["toy", "clips=3", "clips=4"], "'clips' is given twice"),
-        (["toy", "size=33"], "size: input should be a multiple of 2"),
+        (["toy", "size=33"], "toy: size: input should be a multiple of 2 (found 33)"),
     ],
 )
 def test_what_is_not_understood_is_refused_and_nothing_is_written(words, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(words) == 2
-    assert sentence in capsys.readouterr().err
+    assert capsys.readouterr().err == f"{PROGRAM}: {sentence}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_is_not_yaml_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["toy", "clips=[3"]) == 2
+    assert capsys.readouterr().err.startswith(f"{PROGRAM}: 'clips=[3' is not a value (")
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     assert main([str(tmp_path / "file" / "toy"), "clips=1"]) == 2
-    assert "not a directory" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"{PROGRAM}: {tmp_path / 'file' / 'toy'}: not a directory\n"
 
 
 def test_help_names_every_setting(capsys):

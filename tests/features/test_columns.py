@@ -10,7 +10,7 @@ from mien.corpora.corpus import typed
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.data.store import ColumnStore, open_store
-from mien.errors import ConfigError
+from mien.errors import ConfigError, unknown
 from mien.features import columns
 
 TABLE = typed(
@@ -42,13 +42,13 @@ def test_a_pattern_is_sorted_and_names_keep_their_order():
 
 
 def test_whole_numbers_are_numbers_too():
-    found = columns.vectors(TABLE, config("AU45_c", "AU01_r", dimension=2), "table")
-    assert found["b"].tolist() == [[1.0, -1.0]]
+    vectors = columns.vectors(TABLE, config("AU45_c", "AU01_r", dimension=2), "table")
+    assert vectors["b"].tolist() == [[1.0, -1.0]]
 
 
 def test_a_clip_of_which_a_value_is_missing_or_endless_has_no_vector():
-    found = columns.vectors(TABLE, config("AU*_r", dimension=2), "table")
-    assert {clip: tuple(vector.shape) for clip, vector in found.items()} == {
+    vectors = columns.vectors(TABLE, config("AU*_r", dimension=2), "table")
+    assert {clip: tuple(vector.shape) for clip, vector in vectors.items()} == {
         "a": (1, 2),
         "b": (1, 2),
         "c": (0, 2),
@@ -59,15 +59,16 @@ def test_a_clip_of_which_a_value_is_missing_or_endless_has_no_vector():
 @pytest.mark.parametrize(
     ("names", "dimension", "message"),
     [
-        (["AU12_x"], 1, r"table: unknown column 'AU12_x'\. Did you mean 'AU12_r'"),
-        (["FAU*"], 1, r"table: unknown column 'FAU\*'"),
-        (["AU01_r", "mood"], 2, "table: the column 'mood' holds words, not numbers"),
-        (["AU*_r"], 35, "dimension: 35, but table has 2 such columns"),
+        (["AU12_x"], 1, f"columns: table: {unknown('column', 'AU12_x', TABLE)}"),
+        (["FAU*"], 1, f"columns: table: {unknown('column', 'FAU*', TABLE)}"),
+        (["AU01_r", "mood"], 2, "columns: table: the column 'mood' holds words, not numbers"),
+        (["AU*_r"], 35, "dimension: 35, but table has 2 such columns; write that number"),
     ],
 )
 def test_what_the_table_has_not_is_refused_by_name(names, dimension, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as error:
         columns.vectors(TABLE, config(*names, dimension=dimension), "table")
+    assert str(error.value) == f"data.video.{message}"
 
 
 def test_the_store_needs_no_extraction(tmp_path):

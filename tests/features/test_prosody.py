@@ -54,7 +54,7 @@ def vowel(hertz: float, seed: int, seconds: float = 0.3) -> NDArray[np.float32]:
 def definition(
     waveform: NDArray[np.float32], min_f0: float, delta: float, window: int, beyond: float
 ) -> NDArray[np.float64]:
-    """f0 and NCCF (T, 2) as Ghahremani et al. 2014 say them, lag by lag and state by state, no thought of speed.
+    """f0 and NCCF (T, 2) by the definition of Ghahremani et al. 2014, lag by lag and state by state; slow.
 
     The window and how far lags are measured beyond the range are in samples at 4 kHz; the range ends at 400 Hz.
     """
@@ -74,13 +74,13 @@ def definition(
         piece = piece - piece[:window].mean()
         plain, held = np.zeros(len(lags)), np.zeros(len(lags))
         for lag in measured:
-            one, other = piece[:window], piece[lag : lag + window]
+            here, there = piece[:window], piece[lag : lag + window]
             apart = np.array(lags) - lag / rate
             near = np.abs(apart) < 5 / rate
             weight = np.where(near, np.sinc(rate * apart) * (0.5 + 0.5 * np.cos(np.pi * apart * rate / 5)), 0)
-            norm = (one @ one) * (other @ other)
-            plain += weight * (one @ other) / np.sqrt(norm)
-            held += weight * (one @ other) / np.sqrt(norm + ballast)
+            norm = (here @ here) * (there @ there)
+            plain += weight * (here @ there) / np.sqrt(norm)
+            held += weight * (here @ there) / np.sqrt(norm + ballast)
         moves = [[total[j] + penalty * (i - j) ** 2 for j in range(len(lags))] for i in range(len(lags))]
         back.append(np.argmin(moves, axis=1))
         total = np.min(moves, axis=1) + 1 - held * (1 - 10 * np.array(lags))
@@ -213,7 +213,7 @@ def test_f0_stays_within_its_bounds() -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 48_000])
-def test_other_rates_hear_the_same(rate: int) -> None:
+def test_other_rates_give_the_same(rate: int) -> None:
     waveform = (0.5 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate)).astype(np.float32)
     (frames,) = prosody(waveform, sample_rate=rate)
     np.testing.assert_allclose(frames[8:-8, 0], 220, rtol=5e-3)
@@ -251,7 +251,7 @@ def test_praat_agrees_on_voiced_speech(emodb: list[Path]) -> None:
     assert np.mean(error > 0.2) < 0.05
     assert np.median(np.concatenate(voiced)) > 0.85
     known = np.concatenate([np.ones(len(error)), np.zeros(sum(map(len, unvoiced)))])
-    assert roc_auc_score(known, np.concatenate([*voiced, *unvoiced])) > 0.9  # the strength tells voiced from unvoiced
+    assert roc_auc_score(known, np.concatenate([*voiced, *unvoiced])) > 0.9  # the NCCF separates voiced from unvoiced
 
 
 @pytest.mark.recordings
@@ -259,28 +259,36 @@ def test_praat_agrees_on_high_voices(recordings: Path) -> None:
     ratios: dict[float, list[NDArray[np.float64]]] = {1.0: [], 1.2: []}
     for file in sorted((recordings / "ravdess").glob("Actor_*/*.flac"))[::25]:
         waveform = read_audio(file)
-        one, other = (praat(waveform, len(waveform) // 160, method) for method in ("ac", "cc"))
-        for speed, found in ratios.items():
+        ac, cc = (praat(waveform, len(waveform) // 160, method) for method in ("ac", "cc"))
+        for speed, parts in ratios.items():
             (frames,) = prosody(waveform, speed=speed)
-            place = ((np.arange(len(frames)) + 0.5) * speed).astype(int).clip(max=len(one) - 1)  # in the original
-            sure = (np.abs(one / other - 1) < 0.05)[place] & (one[place] > 400)
-            found.append(frames[sure, 0] / speed / one[place][sure])
-    for found in ratios.values():
-        error = np.abs(np.concatenate(found) - 1)
+            place = ((np.arange(len(frames)) + 0.5) * speed).astype(int).clip(max=len(ac) - 1)  # in the original
+            sure = (np.abs(ac / cc - 1) < 0.05)[place] & (ac[place] > 400)
+            parts.append(frames[sure, 0] / speed / ac[place][sure])
+    for parts in ratios.values():
+        error = np.abs(np.concatenate(parts) - 1)
         assert len(error) > 200
         assert np.mean(error > 0.2) < 0.15
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "sentence"),
     [
-        ({"min_f0": 300.0, "max_f0": 200.0}, "min_f0 = 300.0"),
-        ({"resample_rate": 32_000}, "sample_rate = 16000"),
-        ({"lowpass": 3_000.0}, "lowpass = 3000.0"),
-        ({"penalty_factor": 0.0}, "penalty_factor"),
-        ({"speed": 4.0}, r"max_f0 = 600.0 Hz, 2400.0 Hz at speed = 4.0, must be at most half of resample_rate = 4000"),
+        ({"min_f0": 300.0, "max_f0": 200.0}, "min_f0 = 300.0 Hz must lie below max_f0 = 200.0 Hz"),
+        (
+            {"resample_rate": 32_000},
+            "resample_rate = 32000 Hz must be at least twice lowpass = 1000.0 Hz and at most sample_rate = 16000 Hz",
+        ),
+        ({"speed": 4.0}, "max_f0 = 600.0 Hz, 2400.0 Hz at speed = 4.0, must be at most half of resample_rate = 4000"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse("prosody", settings)
+    assert str(error.value) == f"feature prosody: {sentence}"
+
+
+@pytest.mark.parametrize("settings", [{"lowpass": 3_000.0}, {"penalty_factor": 0.0}, {"max_f0": 2_000.1}])
+def test_settings_out_of_their_range_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
         parse("prosody", settings)

@@ -1,15 +1,15 @@
-"""A trained detector tells a voice from other sound, which the level alone does not."""
+"""A trained detector separates a voice from other sound, which the level alone does not."""
 
 import numpy as np
 import pytest
 
-from mien.errors import ConfigError
+from mien.errors import ConfigError, unknown
 from mien.media.activity import detector
 from mien.media.audio import SAMPLE_RATE, read_audio
 
 
 @pytest.mark.recordings
-def test_silero_tells_a_voice_from_a_tone(recordings):
+def test_silero_separates_a_voice_from_a_tone(recordings):
     pytest.importorskip("silero_vad", exc_type=ImportError)
     file = next(iter(sorted((recordings / "librispeech" / "train-clean-5").rglob("*.flac"))))
     voice = read_audio(file)[: 8 * SAMPLE_RATE]
@@ -24,5 +24,12 @@ def test_silero_tells_a_voice_from_a_tone(recordings):
 
 
 def test_an_unknown_detector_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="Did you mean 'silero'"):
+    with pytest.raises(ConfigError) as error:
         detector("silro")
+    assert str(error.value) == unknown("voice activity", "silro", ("energy", "silero"))
+
+
+def test_silero_at_another_rate_is_refused():
+    with pytest.raises(ConfigError) as error:
+        detector("silero", rate=8_000)
+    assert str(error.value) == "voice activity 'silero' needs 16,000 Hz, and the model has 8000 Hz: use 'energy'"

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import struct
 import threading
 from pathlib import Path
@@ -28,6 +27,9 @@ FORMATS = {
     "flv": "aac",
     "adts": "aac",
 }
+UNKNOWN = "is no media file of a known format, or is damaged at its head: "  # then the words of libav
+EMPTY = "holds neither sound nor pictures"
+UNDECODED = "holds a sound track that cannot be decoded; it is damaged at its head or no sound"
 CONCAT = "ffconcat version 1.0\nfile secret.wav\n"
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nsecret.ts\n#EXT-X-ENDLIST\n"
 
@@ -83,13 +85,13 @@ def test_a_truncated_file_is_refused_and_a_whole_one_is_read(whole: dict[str, Pa
     for share in (0.3, 0.6, 0.9):
         cut = tmp_path / "cut"
         cut.write_bytes(content[: int(len(content) * share)])
-        assert "truncated: " in refused(cut)
+        assert refused(cut).startswith("truncated: ")
 
 
 def test_a_truncated_mp4_without_its_index_is_refused(tmp_path: Path) -> None:
     content = write(tmp_path / "a.mp4", "mp4", "aac").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
-    assert "damaged at its head" in refused(tmp_path / "cut.mp4")
+    assert refused(tmp_path / "cut.mp4").startswith(UNKNOWN)
 
 
 def test_a_part_before_the_end_of_a_truncated_file_is_read(whole: dict[str, Path], tmp_path: Path) -> None:
@@ -107,7 +109,8 @@ def test_a_wav_file_written_to_a_pipe_is_not_truncated(whole: dict[str, Path], t
     assert np.array_equal(read_audio(tmp_path / "piped.wav"), read_audio(whole["wav"]))
     content[at : at + 4] = struct.pack("<I", 10**9)  # the control: a size that a writer could have meant
     (tmp_path / "piped.wav").write_bytes(content)
-    assert "truncated: holds 3.00 of the 11337.87 seconds" in refused(tmp_path / "piped.wav")
+    cause = "truncated: holds 3.00 of the 11337.87 seconds that its header promises"
+    assert refused(tmp_path / "piped.wav") == cause
 
 
 @pytest.mark.parametrize(("form", "count"), [("flac", 6000), ("flac", 1), ("mp3", 6000), ("mp4", 6000)])
@@ -118,7 +121,7 @@ def test_damage_in_the_middle_is_refused_with_its_time(
     middle = len(content) // 2
     content[middle : middle + count] = bytes(byte ^ 255 for byte in content[middle : middle + count])
     (tmp_path / "hurt").write_bytes(content)
-    assert "is damaged at 1." in refused(tmp_path / "hurt")
+    assert refused(tmp_path / "hurt").startswith("is damaged at 1.")
 
 
 def test_tags_at_the_end_and_a_cover_picture_are_no_damage_and_no_video(tmp_path: Path) -> None:
@@ -147,29 +150,29 @@ def test_a_playlist_in_disguise_does_not_read_its_neighbour(tmp_path: Path, text
     if text == CONCAT or name.endswith("m3u8"):  # the control: without whitelists the neighbour's sound comes out
         with av.open(str(tmp_path / name)) as container:
             assert sum(frame.samples for frame in container.decode(audio=0)) > 100_000
-    assert "no media file of a known format" in refused(tmp_path / name)
+    assert refused(tmp_path / name).startswith(UNKNOWN)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.mp3", "a.mp4", "a.flac", "a.ogg", "a.aac", "a.mpg", "a"])
 @pytest.mark.parametrize("content", [b"Dear reader,\nthis is a letter.\n" * 50, bytes(5000), b"\x8f\x01\xd1'q"])
 def test_what_is_no_media_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    causes = "no media file of a known format|neither sound nor pictures|cannot be decoded"
-    assert re.search(causes, refused(tmp_path / name))
+    assert refused(tmp_path / name).startswith((UNKNOWN, EMPTY, UNDECODED))
 
 
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "empty.wav").touch()
-    assert "is a directory" in refused(tmp_path)
-    assert "No such file" in refused(tmp_path / "missing.wav")
-    assert "is empty (0 bytes)" in refused(tmp_path / "empty.wav")
-    assert "pipe, socket or device" in refused(Path(os.devnull))
+    assert refused(tmp_path) == "is a directory, not a media file"
+    assert refused(tmp_path / "missing.wav") == "cannot be read (No such file or directory); check the path"
+    assert refused(tmp_path / "empty.wav") == "is empty (0 bytes)"
+    pipe = "is a pipe, socket or device, not a media file"
+    assert refused(Path(os.devnull)) == pipe
     causes: list[str] = []
     reader = threading.Thread(target=lambda: causes.append(refused(tmp_path / "pipe.wav")), daemon=True)
     reader.start()
     reader.join(timeout=5)
-    assert causes == ["is a pipe, socket or device, not a media file"]
+    assert causes == [pipe]
 
 
 def test_a_name_is_a_name_and_a_link_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +191,8 @@ def test_one_sample_that_is_no_number_is_refused(tmp_path: Path, value: float, r
     samples = NOISE[:30_000].copy()
     assert len(read_audio(float_wav(tmp_path / "a.wav", samples, rate))) == 30_000 * 16_000 / rate
     samples[20_000] = value
-    assert "non-finite" in refused(float_wav(tmp_path / "a.wav", samples, rate))
+    cause = "holds non-finite samples (not-a-number or infinity)"
+    assert refused(float_wav(tmp_path / "a.wav", samples, rate)) == cause
 
 
 def test_silence_is_refused_unless_allowed(tmp_path: Path) -> None:
@@ -196,19 +200,20 @@ def test_silence_is_refused_unless_allowed(tmp_path: Path) -> None:
         file = float_wav(tmp_path / "a.wav", level * np.sign(NOISE))
         assert len(read_audio(file, silent="allow")) == len(NOISE)
         if silent:
-            with pytest.raises(MediaError, match="silent"):
+            with pytest.raises(MediaError):
                 read_audio(file)
         else:
             assert np.abs(read_audio(file)).max() == level
 
 
 def test_a_sound_track_without_samples_is_refused(tmp_path: Path) -> None:
-    assert "without samples" in refused(float_wav(tmp_path / "a.wav", np.zeros(0)))
+    assert refused(float_wav(tmp_path / "a.wav", np.zeros(0))) == "has a sound track without samples"
 
 
 @pytest.mark.parametrize("rate", [10, 2_000_000])
 def test_an_impossible_sample_rate_is_refused(tmp_path: Path, rate: int) -> None:
-    assert f"sample rate of {rate} Hz" in refused(float_wav(tmp_path / "a.wav", NOISE, rate))
+    cause = f"has a sample rate of {rate} Hz; known are 1000 to 768000"
+    assert refused(float_wav(tmp_path / "a.wav", NOISE, rate)) == cause
 
 
 def test_bounds_are_checked_before_anything_is_decoded(
@@ -222,10 +227,11 @@ def test_bounds_are_checked_before_anything_is_decoded(
     assert probe(tmp_path / "wide.mp4").video
     monkeypatch.setattr(containers, "BOUNDS", Bounds(pixels=640 * 480 - 1, channels=0))
     monkeypatch.setattr(soundtrack.Track, "_mono", None)
-    assert "more than 307,199 pixels" in refused(tmp_path / "wide.mp4")
-    assert "1 channels; at most 0" in refused(whole["wav"])
+    cause = "holds pictures that cannot be read or have more than 307,199 pixels"
+    assert refused(tmp_path / "wide.mp4") == cause
+    assert refused(whole["wav"]) == "has 1 channels; at most 0 are read"
     monkeypatch.setattr(containers, "BOUNDS", Bounds(streams=0))
-    assert "1 streams; at most 0" in refused(whole["wav"])
+    assert refused(whole["wav"]) == "has 1 streams; at most 0 are read"
 
 
 def test_a_lie_about_time_is_bounded(tmp_path: Path) -> None:
@@ -235,7 +241,7 @@ def test_a_lie_about_time_is_bounded(tmp_path: Path) -> None:
             frame = av.AudioFrame.from_ndarray(np.ones((1, 1000), np.int16), format="s16", layout="mono")
             frame.sample_rate, frame.pts = 16_000, time * 16_000
             container.mux(stream.encode(frame))
-    assert "has no sound from 0.1 to 1000000.0 s" in refused(tmp_path / "lie.mkv")
+    assert refused(tmp_path / "lie.mkv") == "has no sound from 0.1 to 1000000.0 s"
 
 
 @pytest.mark.parametrize("form", FORMATS)

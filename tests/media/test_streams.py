@@ -14,9 +14,8 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media import containers
-from mien.media import pictures as film
-from mien.media import streams as video
+from mien.media import containers, streams
+from mien.media import pictures as module
 from mien.media.audio import AudioBlock, read_audio, stream_audio
 from mien.media.containers import Bounds
 from mien.media.faces import Faces, Reason, crops
@@ -136,8 +135,8 @@ def test_the_second_picture_is_not_decoded_before_the_first_is_taken(
     talk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
-    advance = film.Film.advance
-    monkeypatch.setattr(film.Film, "advance", lambda self: (decoded.append(1), advance(self))[1])
+    advance = module.Film.advance
+    monkeypatch.setattr(module.Film, "advance", lambda self: (decoded.append(1), advance(self))[1])
     stream = stream_media(talk)
     taken = [next(stream) for _ in range(5)]  # a block, and four pictures
     assert [moment(item) for item in taken] == pytest.approx([0, 0, 0.1, 0.2, 0.3])
@@ -232,11 +231,11 @@ def test_a_variable_rate_gives_an_even_grid_with_gaps(tmp_path: Path) -> None:
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=5.0)
     sound, pictures = parted(list(stream_media(file)))
     assert [picture.time for picture in pictures] == pytest.approx(when, abs=1e-3)
-    found = one_person(stream_media(file), Faces(faces="whole-frame", size=16, every=0.25, darkest=0), end=5.5)
+    clip = one_person(stream_media(file), Faces(faces="whole-frame", size=16, every=0.25, darkest=0), end=5.5)
     seen = [None, None, 0.5, 0.731, 0.731, 1.2, 1.2, 1.2, 1.2, *[None] * 7, 4.0, 4.0, 4.0, 4.0, 4.0, None]
-    assert len(found.pixels) == len(seen)
+    assert len(clip.pixels) == len(seen)
     shown = dict(zip(when, pictures, strict=True))
-    for pixels, reason, time in zip(found.pixels, found.reasons, seen, strict=True):
+    for pixels, reason, time in zip(clip.pixels, clip.reasons, seen, strict=True):
         assert (reason == Reason.NO_PICTURE) == (time is None)
         assert np.array_equal(
             pixels, np.zeros_like(pixels) if time is None else crops.centre(shown[time].rgb(), size=16)
@@ -249,9 +248,10 @@ def test_a_grid_counts_from_the_start_of_a_part(talk: Path) -> None:
     assert [picture.time for picture in pictures] == pytest.approx([0.55, *[index / 10 for index in range(6, 14)]])
     assert np.array_equal(pictures[0].rgb(), image(5))
     how = Faces(faces="whole-frame", size=16, every=0.24, darkest=0)
-    found = one_person(stream_media(talk, start=0.55, end=1.35), how, start=0.55, end=1.35)
-    shown = [next(one for one in pictures if one.time == pytest.approx(time)) for time in (0.55, 0.7, 1.0, 1.2)]
-    assert np.array_equal(found.pixels, np.stack([crops.centre(one.rgb(), size=16) for one in shown]))
+    clip = one_person(stream_media(talk, start=0.55, end=1.35), how, start=0.55, end=1.35)
+    at = {round(picture.time, 2): picture for picture in pictures}
+    shown = [crops.centre(at[time].rgb(), size=16) for time in (0.55, 0.7, 1.0, 1.2)]
+    assert np.array_equal(clip.pixels, np.stack(shown))
 
 
 @pytest.mark.parametrize("form", ["mov", "matroska"])
@@ -264,7 +264,7 @@ def test_a_part_is_that_part_of_the_whole(tmp_path: Path, form: str, start: floa
     inside = [picture for picture in whole if start - 1e-3 <= picture.time < (end or 9)]
     ours = pictures[len(pictures) - len(inside) :]
     assert [picture.time for picture in ours] == pytest.approx([picture.time for picture in inside])
-    assert all(np.array_equal(one.rgb(), two.rgb()) for one, two in zip(ours, inside, strict=True))
+    assert all(np.array_equal(part.rgb(), same.rgb()) for part, same in zip(ours, inside, strict=True))
     if len(pictures) > len(inside):
         assert pictures[0].time == start
 
@@ -272,8 +272,8 @@ def test_a_part_is_that_part_of_the_whole(tmp_path: Path, form: str, start: floa
 def test_a_part_decodes_its_neighbourhood_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path / "a.mov", [index / 10 for index in range(100)], sound=10.0)
     decoded = []
-    advance = film.Film.advance
-    monkeypatch.setattr(film.Film, "advance", lambda self: (decoded.append(1), advance(self))[1])
+    advance = module.Film.advance
+    monkeypatch.setattr(module.Film, "advance", lambda self: (decoded.append(1), advance(self))[1])
     sound, pictures = parted(list(stream_media(file, start=8.0, end=8.5)))
     assert len(pictures) == 5
     assert np.array_equal(sound, read_audio(file, start=8.0, end=8.5))
@@ -285,7 +285,8 @@ def test_a_part_beyond_the_file_is_refused_beyond_its_sound_not(tmp_path: Path) 
     sound, pictures = parted(list(stream_media(file, start=3.0, end=4.0)))
     assert (len(sound), len(pictures)) == (0, 10)
     assert refused(file, start=3.0, end=5.0) == "ends at 4.00 s, before the part from 3.00 to 5.00 s does"
-    assert refused(file, start=7.0) == "ends before 7.00 s, where the part begins"
+    for start in (7.0, 7.00004):  # the second lies between two samples
+        assert refused(file, start=start) == "ends before 7.00 s, where the part begins"
     none = "has no part from {} to {} seconds; the start must be 0 or more, the end later"
     for start, end in ((2.0, 1.0), (-1.0, 1.0), (1.0, 1.00001), (math.inf, math.inf)):  # the third: less than a sample
         assert refused(file, start=start, end=end) == none.format(start, end)
@@ -324,18 +325,18 @@ def test_one_that_ends_early_does_not_hold_the_other_one_back(
     when = [index / 10 for index in range(150 if sound < 1 else 6)]
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=sound)
     truth = list(stream_media(file))
-    monkeypatch.setattr(video, "PATIENCE", patience)
+    monkeypatch.setattr(streams, "PATIENCE", patience)
     monkeypatch.setattr(containers, "BOUNDS", Bounds(waiting=room))
     items = list(stream_media(file))
     assert [moment(item) for item in items] == [moment(item) for item in truth]
     assert [moment(item) for item in items] == sorted(moment(item) for item in items)
     assert np.array_equal(parted(items)[0], read_audio(file))
-    monkeypatch.setattr(video, "PATIENCE", 10**9)  # the control: without looking ahead the room is not enough
-    assert "MB apart" in refused(file)
+    monkeypatch.setattr(streams, "PATIENCE", 10**9)  # the control: without looking ahead the room is not enough
+    assert refused(file) == "stores its sound and its pictures more than 0 MB apart; write it anew"
 
 
 def test_sound_that_begins_late_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "PATIENCE", 1)
+    monkeypatch.setattr(streams, "PATIENCE", 1)
     file = write(tmp_path / "a.mkv", [index / 10 for index in range(60)], form="matroska", sound=1.0, late=4.0)
     items = list(stream_media(file))
     assert [moment(item) for item in items] == sorted(moment(item) for item in items)
@@ -372,7 +373,7 @@ def test_a_truncated_video_is_refused_with_its_second(tmp_path: Path, encoder: s
     when = [index / 10 for index in range(60)]
     content = write(tmp_path / "a", when, form=form, encoder=encoder, muxing=muxing).read_bytes()
     (tmp_path / "cut").write_bytes(content[: int(len(content) * share)])
-    assert "truncated: " in refused(tmp_path / "cut")
+    assert refused(tmp_path / "cut").startswith("truncated: ")
 
 
 @pytest.mark.parametrize(
@@ -395,21 +396,18 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile secret.mp4\n")
     (tmp_path / "folder.mp4").mkdir()
     (tmp_path / "empty.mp4").touch()
-    assert "no media file" in refused(tmp_path / "text.mp4")
-    assert "no media file" in refused(tmp_path / "list.mp4")
-    assert "is a directory" in refused(tmp_path / "folder.mp4")
-    assert "is empty" in refused(tmp_path / "empty.mp4")
-    assert "cannot be read" in refused(tmp_path / "absent.mp4")
+    for name in ("text", "list", "folder", "empty", "absent"):
+        with pytest.raises(MediaError) as expected, containers.open_media(tmp_path / f"{name}.mp4"):
+            pass
+        assert refused(tmp_path / f"{name}.mp4") == expected.value.cause
 
 
 def test_bounds_hold_before_anything_is_decoded(talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "BOUNDS", Bounds(pictures=5))
-    assert "pictures in a second" in refused(talk)
+    assert refused(talk) == "has 10 pictures in a second or more; at most 5 are read"
     monkeypatch.undo()
     lie = write(tmp_path / "lie.mkv", [0.0, 0.1, 5000.0], form="matroska")
-    assert "has no picture from 0.1 to 5000.0 s" in refused(lie)
-    with pytest.raises(ValueError, match="less than one sample"):
-        next(stream_media(talk, block=1e-6))
+    assert refused(lie) == "has no picture from 0.1 to 5000.0 s"
 
 
 @pytest.mark.parametrize(("encoder", "form"), [("mpeg4", "mov"), ("libx264", "matroska"), ("mpeg1video", "mpeg")])
@@ -439,6 +437,6 @@ def test_every_picture_of_real_recordings_comes_beside_the_same_sound(recordings
         sound, pictures = parted(items)
         with av.open(str(file)) as container:
             assert len(pictures) == sum(1 for _ in container.decode(video=0))
-        assert all(one.time < two.time for one, two in itertools.pairwise(pictures))
+        assert all(before.time < after.time for before, after in itertools.pairwise(pictures))
         assert np.array_equal(sound, read_audio(file))
         assert [moment(item) for item in items] == sorted(moment(item) for item in items)

@@ -38,17 +38,17 @@ def tone(seconds, level=0.1):
 def test_windows_cover_the_recording_without_a_gap(tmp_path_factory, seconds, length, share):
     path = recording(tmp_path_factory.mktemp("sound") / "a.wav", tone(seconds))
     whole = read_audio(path)
-    found = list(windows(path, length=length, hop=share * length, detect=detector("energy")))
-    assert found[0].start == 0
-    assert found[-1].end == pytest.approx(len(whole) / SAMPLE_RATE)
+    parts = list(windows(path, length=length, hop=share * length, detect=detector("energy")))
+    assert parts[0].start == 0
+    assert parts[-1].end == pytest.approx(len(whole) / SAMPLE_RATE)
     hop = round(share * length * SAMPLE_RATE)
-    for number, window in enumerate(found):
+    for number, window in enumerate(parts):
         begin = number * hop
         assert window.start == pytest.approx(begin / SAMPLE_RATE)
         assert np.array_equal(window.samples, whole[begin:][: round(length * SAMPLE_RATE)])
         assert window.end == pytest.approx(window.start + len(window.samples) / SAMPLE_RATE)
         assert window.active == pytest.approx(window.end - window.start, abs=0.064)
-    assert all(one.end >= two.start for one, two in pairwise(found))
+    assert all(before.end >= after.start for before, after in pairwise(parts))
 
 
 def test_silence_between_sounds_is_found_where_it_is(tmp_path):
@@ -126,8 +126,8 @@ def film(file: Path, *, pictures: float, sound: float, late: float = 0.0) -> Pat
 
 
 def watched(file: Path, notes: Notes | None = None, *, length: float = 2.0, hop: float = 0.75) -> list[Window]:
-    found = windows(file, length=length, hop=hop, detect=detector("energy"), look=notes or Notes())
-    return list(found)
+    parts = windows(file, length=length, hop=hop, detect=detector("energy"), look=notes or Notes())
+    return list(parts)
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,16 @@ def watched(file: Path, notes: Notes | None = None, *, length: float = 2.0, hop:
 )
 def test_windows_cover_sound_and_pictures_of_any_length(tmp_path: Path, pictures: float, sound: float) -> None:
     file = film(tmp_path / "a.mov", pictures=pictures, sound=sound)
-    found = watched(file)
+    parts = watched(file)
     length = max(pictures, sound)
-    assert found[0].start == 0
-    assert found[-1].end == pytest.approx(length, abs=1e-3)
-    assert [window.start for window in found] == pytest.approx([0.75 * index for index in range(len(found))])
-    assert len(found) == 1 if length <= 2 else all(two.start < one.end for one, two in pairwise(found))
-    assert all(window.end - window.start == pytest.approx(2) for window in found[:-1])
+    assert parts[0].start == 0
+    assert parts[-1].end == pytest.approx(length, abs=1e-3)
+    assert [window.start for window in parts] == pytest.approx([0.75 * index for index in range(len(parts))])
+    assert len(parts) == 1 if length <= 2 else all(after.start < before.end for before, after in pairwise(parts))
+    assert all(window.end - window.start == pytest.approx(2) for window in parts[:-1])
     whole = read_audio(file)
     grid = [index / 10 for index in range(round(pictures * 10))]
-    for window in found:
+    for window in parts:
         assert np.array_equal(
             window.samples, whole[round(window.start * SAMPLE_RATE) : round(window.end * SAMPLE_RATE)]
         )
@@ -153,10 +153,10 @@ def test_windows_cover_sound_and_pictures_of_any_length(tmp_path: Path, pictures
             [time for time in grid if window.start - 1e-9 <= time < window.end - 1e-9]
         )
         assert window.speaker == round(100 * window.start + window.end)
-    sound, places = joined(found, SAMPLE_RATE)
+    sound, places = joined(parts, SAMPLE_RATE)
     assert np.array_equal(sound[: len(whole)], whole)
     assert not sound[len(whole) :].any()  # windows without sound begin there
-    assert all(np.array_equal(sound[place], window.samples) for place, window in zip(places, found, strict=True))
+    assert all(np.array_equal(sound[place], window.samples) for place, window in zip(places, parts, strict=True))
 
 
 @pytest.mark.parametrize("pictures", [5.04, 4.95, 2.0])
@@ -166,25 +166,25 @@ def test_where_the_sound_lasts_the_windows_are_those_of_the_sound_alone(tmp_path
     together = watched(file)
     assert [window[:2] for window in together] == [window[:2] for window in alone]
     assert [window.active for window in together] == [window.active for window in alone]
-    assert all(np.array_equal(one.samples, two.samples) for one, two in zip(together, alone, strict=True))
+    assert all(np.array_equal(seen.samples, plain.samples) for seen, plain in zip(together, alone, strict=True))
     assert together[0].active == pytest.approx(2, abs=0.04)
     assert together[-1].active == 0
     assert {(window.people, window.speaker) for window in alone} == {((), None)}
 
 
-def test_without_sound_there_is_no_window_unless_somebody_looks(tmp_path: Path) -> None:
+def test_without_sound_there_is_a_window_only_with_a_look(tmp_path: Path) -> None:
     file = film(tmp_path / "a.mov", pictures=2.0, sound=0.0)
     assert list(windows(file, length=2.0, hop=1.0, detect=detector("energy"))) == []
     assert len(watched(file)) == 1
 
 
 def test_pictures_that_begin_late_keep_their_time(tmp_path: Path) -> None:
-    found = watched(film(tmp_path / "a.mov", pictures=2.0, sound=5.0, late=2.5), hop=2.0)
-    assert [len(window.people) for window in found] == [0, 15, 5]
-    assert found[1].people[0] == pytest.approx(2.5)
+    parts = watched(film(tmp_path / "a.mov", pictures=2.0, sound=5.0, late=2.5), hop=2.0)
+    assert [len(window.people) for window in parts] == [0, 15, 5]
+    assert parts[1].people[0] == pytest.approx(2.5)
 
 
-def test_what_has_passed_is_let_go_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_passed_is_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Notes hold a window and a little; decoded frames die at once; the first window comes before the last second."""
     taken: list[float] = []
     feed = Notes.feed
@@ -214,16 +214,16 @@ def test_damage_is_refused_when_it_is_reached(tmp_path: Path) -> None:
     middle = content.index(b"mdat") + 130_000  # sound is 32,000 bytes a second
     content[middle : middle + 20_000] = bytes(20_000)
     file.write_bytes(content)
-    found = []
-    with pytest.raises(MediaError, match="is damaged at"):
-        found.extend(windows(file, length=1.0, hop=1.0, detect=detector("energy"), look=Notes()))
-    assert 2 <= len(found) <= 4
+    before: list[Window] = []
+    with pytest.raises(MediaError):
+        before.extend(windows(file, length=1.0, hop=1.0, detect=detector("energy"), look=Notes()))
+    assert 2 <= len(before) <= 4
 
 
 @pytest.mark.recordings
 def test_real_recordings_are_covered(recordings: Path) -> None:
     for name, seconds in (("face_noface.mov", 6.4), ("single_face.mp4", 2.42), ("grid/bbaf2n.mpg", 2.98)):
-        found = watched(recordings / "clips" / name, length=2.0, hop=1.0)
-        assert found[0].start == 0
-        assert found[-1].end == pytest.approx(seconds, abs=0.03)
-        assert all(window.people for window in found)
+        parts = watched(recordings / "clips" / name, length=2.0, hop=1.0)
+        assert parts[0].start == 0
+        assert parts[-1].end == pytest.approx(seconds, abs=0.03)
+        assert all(window.people for window in parts)

@@ -13,7 +13,7 @@ from mien.common import processes
 from mien.common.files import atomic, write_json
 from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity
-from mien.media.faces import Faces
+from mien.media.faces import Faces, choices
 from mien.runs import timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
@@ -132,8 +132,8 @@ def _rows(file: Path, predicted: Iterable[Prediction], ensemble: Ensemble) -> li
 
 def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
     """How faces are found in the files; None for a model without faces."""
-    if speaker not in (choices := get_args(timeline.Choice)):
-        raise ConfigError(f"--speaker: {unknown('choice', speaker, choices)}")
+    if speaker not in (known := get_args(timeline.Choice)):
+        raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
     if ensemble.faces is None:
         given = {"faces": faces, "speaker": None if speaker == "active" else speaker}
         if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
@@ -144,16 +144,16 @@ def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
                 "give a model of sound or faces"
             )
         return None
-    if faces not in (known := get_args(Faces.model_fields["faces"].annotation)) and faces is not None:
-        raise ConfigError(f"--faces: {unknown('face detector', faces, known)}")
-    found = ensemble.faces if faces is None else ensemble.faces.model_copy(update={"faces": faces})
-    if found.faces == "whole-frame" and speaker != "active":
+    if faces is not None and faces not in choices():
+        raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
+    settings = ensemble.faces if faces is None else ensemble.faces.model_copy(update={"faces": faces})
+    if settings.faces == "whole-frame" and speaker != "active":
         why = "" if faces else f", as {ensemble.name} was trained"
         raise ConfigError(
             f"--speaker {speaker}: a whole frame is one person{why}; leave it out, or give --faces auto, which looks "
             "for faces"
         )
-    return found
+    return settings
 
 
 def _rule(ensemble: Ensemble) -> str:

@@ -32,7 +32,7 @@ def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
     Yields:
         A function that counts units as done.
     """
-    if total == 0 or os.environ.get("RANK", "0") != "0":  # under torchrun the first process speaks
+    if total == 0 or os.environ.get("RANK", "0") != "0":  # under torchrun only the first process prints
         yield _ignore
     elif sys.stderr.isatty():
         with _bar(total, what, unit) as advance:
@@ -104,4 +104,4 @@ class _Lines:
 
 
 def _rate(speed: float, unit: str) -> str:
-    return f"{speed:.1f} {unit} a second" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s for one of the {unit}"
+    return f"{speed:.1f} {unit} a second" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s for each of the {unit}"

@@ -17,7 +17,8 @@ def names(package: str) -> tuple[str, ...]:
     Args:
         package: the dotted name of a package that is imported.
     """
-    return tuple(sorted(one.name for one in iter_modules(sys.modules[package].__path__) if one.name[0] != "_"))
+    entries = (entry.name for entry in iter_modules(sys.modules[package].__path__))
+    return tuple(sorted(name for name in entries if not name.startswith("_")))
 
 
 def module(package: str, name: str, kind: str) -> ModuleType:

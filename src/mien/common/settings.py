@@ -4,13 +4,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from mien.errors import ConfigError
+from mien.errors import ConfigError, nearest
 
 
 class Settings(BaseModel):
@@ -40,16 +39,17 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
         known = sorted(_known(kind, place[:-1]))
-        near = get_close_matches(place[-1], known, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        return f"{where}: unknown key '{key}'.{hint} Known: {', '.join(known)}"
+        return f"{where}: unknown key '{key}'.{nearest(place[-1], known)} Known: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
-    if not key and isinstance(error["input"], Mapping):  # an error of all settings together: no single value to show
+    value = error["input"]
+    if not key and isinstance(value, Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
-    return f"{where}: {key}: {message} (found {json.dumps(error['input'])[:60]})"
+    if isinstance(value, str) and f"'{value}'" in message:
+        return f"{where}: {key}: {message}"
+    return f"{where}: {key}: {message} (found {json.dumps(value)[:60]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:
@@ -94,8 +94,8 @@ def difference(before: Any, now: Any, key: str = "") -> tuple[str, Any, Any] | N
     """The first setting that differs: (dotted key, before, now)."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in {**before, **now}:
-            if found := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
-                return found
+            if first := difference(before.get(name), now.get(name), f"{key}.{name}".removeprefix(".")):
+                return first
         return None
     return None if before == now else (key, before, now)
 

@@ -1,4 +1,4 @@
-"""Work in worker processes that goes on if a worker crashes.
+"""Work in worker processes that continues if a worker crashes.
 
 A decoder can crash its process on a malformed file. The chunks that were being processed are then repeated, each alone.
 If a chunk crashes again, its items are processed one by one, and an item that crashes its worker is `Lost`.
@@ -49,7 +49,7 @@ def spread(
                 sent[number] = chunk
                 yield delayed(_numbered)(function, number, chunk)
 
-        # joblib runs a single job in this process, so one worker is asked for as two, with one job sent at a time.
+        # joblib runs a single job in this process, so one worker is created as two that get one job at a time.
         pool = Parallel(
             max(2, workers),
             return_as="generator_unordered",

@@ -50,7 +50,7 @@ class Corpus:
         name: the reader's name.
         root: the folder that `file` is relative to.
         table: one row a clip.
-        problems: columns file, problem; sorted. Most describe a clip that was left out, and say so.
+        problems: columns file, problem; sorted. Most are of clips that were left out, and end so.
         licence: the corpus's licence, in one line.
         source: where to get the corpus.
         expected: how many clips the complete corpus has; None if it is not known.

@@ -8,7 +8,6 @@ the provenance `ours`, whatever it has in the experiment that is extended, unles
 import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -24,7 +23,7 @@ from mien.data.settings import OWN, Data
 from mien.data.targets import TargetSettings, level_names, measures_of
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
-from mien.errors import ConfigError, unknown
+from mien.errors import ConfigError, nearest, unknown
 from mien.experiments.claims import Axes, Claim, check
 from mien.experiments.grid import Grid, Point, changed, points
 from mien.experiments.library import names as names
@@ -312,9 +311,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
         kept = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
         if strange := [key for key in kept if key not in known]:
-            near = get_close_matches(strange[0], sorted(known), n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            raise ConfigError(f"provenance: '{strange[0]}' is no setting.{hint}")
+            raise ConfigError(f"provenance: '{strange[0]}' is no setting.{nearest(strange[0], known)}")
         if models := [name for name in experiment.reference if name not in experiment.models]:
             raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
         carried = {name: config.carried for name, config in experiment.configs.items()}

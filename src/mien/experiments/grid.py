@@ -11,12 +11,11 @@ import copy
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from difflib import get_close_matches
 from itertools import product
 from typing import Any, NamedTuple
 
 from mien.common.settings import Named
-from mien.errors import ConfigError, unknown
+from mien.errors import ConfigError, nearest, unknown
 from mien.experiments.provenance import assign, merged
 
 Grid = dict[str, dict[str, Any]]
@@ -139,8 +138,7 @@ def _owner(group: str, key: str, models: Collection[str]) -> str | None:
     if why := next((why for name, why in FIXED.items() if f"{key}.".startswith(f"{name}.")), None):
         raise ConfigError(f"{where} may not be varied: {why}")
     if parts[0] not in MAY_VARY:
-        near = get_close_matches(parts[0], MAY_VARY, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = nearest(parts[0], MAY_VARY)
         raise ConfigError(f"{where} is no setting that may be varied.{hint} Known: {', '.join(MAY_VARY)}")
     if len(parts) == 1 and key != "encoder":
         raise ConfigError(f"{where}: name one of its settings, as in '{key}.NAME'")

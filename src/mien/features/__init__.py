@@ -35,7 +35,7 @@ def feature(name: str) -> ModuleType:
 
 
 def modality(name: str) -> str:
-    """The modality of a feature: "audio", or "video" where its module says so."""
+    """The modality of a feature: "audio", or "video" if its module has that `MODALITY`."""
     return str(getattr(feature(name), "MODALITY", "audio"))
 
 
@@ -47,8 +47,8 @@ def parse(name: str, settings: Mapping[str, object]) -> Any:
 def shape(name: str, config: Settings) -> tuple[int, ...]:
     """The shape of a frame: (D,), or (C, S, S) of pixels."""
     module = feature(name)
-    found: tuple[int, ...] = module.shape(config) if modality(name) == "video" else (module.dimension(config),)
-    return found
+    frame: tuple[int, ...] = module.shape(config) if modality(name) == "video" else (module.dimension(config),)
+    return frame
 
 
 def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: FeatureConfig) -> list[NDArray[np.float32]]:
@@ -68,5 +68,5 @@ def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: Feature
     module = feature(name)
     if not isinstance(config, module.Config):
         raise ConfigError(f"feature {name} needs {module.Config.__module__}.Config, not {type(config).__module__}'s")
-    frames: list[NDArray[np.float32]] = module.extract([perturbed(one, config) for one in waveforms], config)
+    frames: list[NDArray[np.float32]] = module.extract([perturbed(waveform, config) for waveform in waveforms], config)
     return frames

@@ -1,4 +1,4 @@
-"""The grid of frames that all features share, so that their frames can be put side by side.
+"""The grid of frames that all features share, so that their frames can be joined.
 
 Frame t is centred on sample `t * shift + shift // 2`. N samples have `(N + shift // 2) // shift` frames (Kaldi's
 `snip_edges=false`): the whole clip is covered, none is lost to the window's length. What a window sees beyond an edge
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mien.features._config import FrameConfig
 
-BLOCK = 256  # frames in work at a time: they stay in the processor's cache, and a long recording in bounded memory
+BLOCK = 256  # frames that are computed at once: they fit into the processor's cache, and bound the memory
 
 
 def count(samples: int, config: FrameConfig) -> int:

@@ -66,11 +66,11 @@ def _local(name: str, waveform: Array, places: Sequence[slice], config: FrameCon
         for edge in both
     ]
     whole, *again = features.extract(name, [waveform, *sounds], config)
-    found, computed = _of_parts(whole, places, config), iter(again)
-    for part, both in zip(found, edges, strict=True):
+    parts, computed = _of_parts(whole, places, config), iter(again)
+    for part, both in zip(parts, edges, strict=True):
         for edge in both:
             part[edge.frames] = next(computed)[edge.frames.start - edge.first :][: edge.frames.stop - edge.frames.start]
-    return found
+    return parts
 
 
 def _pitched(waveform: Array, places: Sequence[slice], config: FrameConfig) -> list[Array]:

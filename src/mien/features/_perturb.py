@@ -1,4 +1,4 @@
-"""Copies of a sound from which a feature is taken instead: faster or slower, noisier.
+"""Perturbed copies of a sound, of which features are taken: faster or slower, or with noise.
 
 Pure functions of the waveform and the settings: the noise's generator is seeded by the waveform's own bytes, so that a
 clip gets the same noise on every machine and in every order, and two clips get different noise.

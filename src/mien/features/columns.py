@@ -24,7 +24,7 @@ class Config(Settings):
     """Which columns.
 
     Attributes:
-        columns: names, in the order of the vector; `*` stands for any letters and takes what matches in sorted order.
+        columns: names, in the order of the vector; a name with `*` (any letters) takes all columns that match, sorted.
         dimension: how many columns these must be.
     """
 
@@ -48,7 +48,7 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
     Args:
         table: one row a clip.
         config: which columns.
-        place: where the table lies, for errors.
+        place: the folder of the table, for errors.
 
     Raises:
         ConfigError: a column is not there, holds words, or their number is not `dimension`.
@@ -56,10 +56,10 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
     names: list[str] = []
     known = [str(name) for name in table.columns]
     for wanted in config.columns:
-        found = sorted(name for name in known if fnmatchcase(name, wanted)) if "*" in wanted else [wanted]
-        if not found or found[0] not in known:
+        matching = sorted(name for name in known if fnmatchcase(name, wanted)) if "*" in wanted else [wanted]
+        if not matching or matching[0] not in known:
             raise ConfigError(f"data.video.columns: {place}: {unknown('column', wanted, known)}")
-        names += found
+        names += matching
     numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in names}  # "0" and "1" stay text in a table
     if words := [name for name in names if (numbers[name].isna() & table[name].notna()).any()]:
         raise ConfigError(f"data.video.columns: {place}: the column '{words[0]}' holds words, not numbers")

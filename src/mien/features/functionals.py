@@ -7,7 +7,7 @@ deltas are regressions over five. A frame is *active* when its energy is less th
 (values, deltas), ten statistics a dimension: mean, standard deviation, skewness, excess kurtosis, slope (the
 regression over the stretch, whose length is 2), and the 5th, 25th, 50th, 75th and 95th percentile. Eight numbers on
 rhythm follow. A statistic over no frame is 0. With `level: false` the vector is the same at any recording level, but
-for what the level did to the samples (rounding, clipping). `names` tells what each value is.
+for what the level did to the samples (rounding, clipping). `names` has the name of each value.
 """
 
 from collections.abc import Sequence
@@ -169,8 +169,8 @@ def statistics(values: Array) -> Array:
     place = np.array(PERCENTILES, np.float32) * (length - 1)
     below = place.astype(np.int64)
     above = np.minimum(below + 1, length - 1)
-    cuts = rising[:, below] + (rising[:, above] - rising[:, below]) * (place - below).astype(np.float32)
-    return np.stack([mean, deviation, skewness, kurtosis, slope, *cuts.T])
+    percentiles = rising[:, below] + (rising[:, above] - rising[:, below]) * (place - below).astype(np.float32)
+    return np.stack([mean, deviation, skewness, kurtosis, slope, *percentiles.T])
 
 
 def _dimensions(config: Config) -> tuple[int, int]:

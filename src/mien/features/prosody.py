@@ -2,8 +2,8 @@
 
 f0 and NCCF are Ghahremani et al. 2014 (Kaldi's pitch extractor): the sound at 4 kHz is correlated with itself at even
 lags, interpolated to lags even in log, and one path through all frames is chosen that is well correlated and moves
-little. So f0 is continuous: there is a value in unvoiced frames too, led by the neighbours, and the NCCF tells how
-much it is worth (about 1 voiced, low in noise, 0 in digital silence). The NCCF given is the plain one; the path is
+little. So f0 is continuous: unvoiced frames have a value too, interpolated by the path, and the NCCF shows how far to
+trust it (about 1 in voiced frames, low in noise, 0 in digital silence). The NCCF given is the plain one; the path is
 chosen with a "ballast" that makes frames count by their energy. The energy is that of the frame without its mean, at
 full scale 1, and at least float32's epsilon. Frames are those of `mien.features._frames`, so log-mel fits beside them.
 
@@ -40,7 +40,7 @@ class Config(FrameConfig):
         window: correlated stretch in seconds. Li et al. 2020, section 5: 40 ms (Kaldi: 25).
         min_f0: lowest f0 of the voice in hertz.
         max_f0: highest f0 of the voice in hertz. Kaldi has 400, which high-pitched anger passes.
-        soft_min_f0: a lower f0 is liked less, the more so below this, in hertz.
+        soft_min_f0: in hertz; the correlation at an f0 counts 1 - soft_min_f0 / f0 times, so a low f0 costs more.
         penalty_factor: cost of a squared change of log f0 from a frame to the next.
         delta_pitch: step between neighbouring f0, as a ratio less 1.
         ballast: how much quiet frames count less for the path.
@@ -104,12 +104,12 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
     The paths of many waveforms are searched at once; one by one would take three times as long.
     """
     order = sorted(range(len(waveforms)), key=lambda clip: -len(waveforms[clip]))
-    found: dict[int, NDArray[np.float32]] = {}
+    frames: dict[int, NDArray[np.float32]] = {}
     while order:
         together = max(1, TOGETHER // max(1, _frames.count(len(waveforms[order[0]]), config)))
         part, order = order[:together], order[together:]
-        found.update(zip(part, _prosody([waveforms[clip] for clip in part], config), strict=True))
-    return [found[clip] for clip in range(len(waveforms))]
+        frames.update(zip(part, _prosody([waveforms[clip] for clip in part], config), strict=True))
+    return [frames[clip] for clip in range(len(waveforms))]
 
 
 def _prosody(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[NDArray[np.float32]]:
@@ -190,7 +190,7 @@ def _correlate(
         sums = np.cumsum(np.square(pieces), axis=1)
         energy = sums[:, grid.window - 1, None]
         energies = sums[:, grid.window + grid.first - 1 :] - sums[:, grid.first - 1 : grid.last]
-        # what rounding leaves of nothing is nothing
+        # what is left by rounding counts as silence
         audible = 1e-12 * (sums[:, -1:] + length * means**2)
         norms = np.where((energies > audible) & (energy > audible), energy * energies, 0)
         ballasted[part] = _ratio(products, norms + ballast)

@@ -96,13 +96,18 @@ def stream_audio(file: Path | str, *, rate: int = SAMPLE_RATE, block: float = 1.
         MediaError: as `read_audio`, once the damage is reached; silence and length are no errors here.
         ValueError: a block shorter than one sample.
     """
+    position = 0
+    for samples in regrouped(_sound(Path(file), rate, None, None), block_size(block, rate)):
+        yield AudioBlock(position / rate, samples)
+        position += len(samples)
+
+
+def block_size(block: float, rate: int) -> int:
+    """Samples in a block of that many seconds; raises ValueError if it is shorter than one sample."""
     size = round(block * rate)
     if size < 1:
         raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
-    position = 0
-    for samples in regrouped(_sound(Path(file), rate, None, None), size):
-        yield AudioBlock(position / rate, samples)
-        position += len(samples)
+    return size
 
 
 def _sound(file: Path, rate: int, start: float | None, end: float | None) -> Iterator[Waveform]:

@@ -1,4 +1,4 @@
-"""The one place where media files are opened, with everything that keeps a hostile or damaged one harmless.
+"""Opening of media files: the only place where it is done, so that hostile and damaged files do no harm.
 
 What holds for a `Media` from `open_media`: it is a regular file (or a link to one) in one of `FORMATS`; it cannot lead
 to another file or to the network (a text file that holds an `ffconcat` list or an HLS playlist under the name of a
@@ -42,7 +42,7 @@ ROUNDING = 1e-3  # s by which containers round time stamps
 
 @dataclass(frozen=True)
 class Bounds:
-    """The bounds on one file, so that a hostile one costs no more than an honest one.
+    """Limits on one file, so that a hostile file cannot use much time or memory.
 
     Attributes:
         streams: in the file.
@@ -162,7 +162,7 @@ def open_media(file: Path | str) -> Iterator[Media]:
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "file",
         "max_pixels": str(BOUNDS.pixels),
-        # libav asks whether PCM is a disguised DTS stream, by default for so long that opening a wav takes 16 ms.
+        # libav tests whether PCM is a disguised DTS stream; with its default, opening a wav takes 16 ms.
         "max_probe_packets": "4",
     }
     with _guarded(file, "is no media file of a known format, or is damaged at its head"):

@@ -30,7 +30,7 @@ _OVERHEAD = 1024  # bytes of a packet beside its content
 _FRAMED = {"flac", "mov"}
 _EXACT_SEEK = {"wav", "w64", "aiff", "caf"} | _FRAMED
 _SAME = 1e-6  # s
-_LEAD = 1.0  # s decoded before a part: a codec's memory after a jump
+_LEAD = 1.0  # s decoded before a part, since frames after a jump depend on those before
 
 
 class Packets:

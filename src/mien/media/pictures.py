@@ -201,13 +201,13 @@ class Film:
 
 def film_stream(media: Media) -> "av.VideoStream | None":
     """The moving pictures that a player would show: the default ones, or else the largest; never a cover picture."""
-    found = [
+    films = [
         stream
         for stream in media.container.streams.video
         if not stream.disposition & _NO_FILM and stream.codec_context is not None and stream.width
     ]
     return max(
-        found,
+        films,
         key=lambda stream: (
             bool(stream.disposition & Disposition.default),
             stream.width * stream.height,

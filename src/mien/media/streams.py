@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.media.audio import SAMPLE_RATE, AudioBlock, part_of, regrouped
+from mien.media.audio import SAMPLE_RATE, AudioBlock, block_size, part_of, regrouped
 from mien.media.containers import ROUNDING, TOLERANCE, Part, open_media
 from mien.media.packets import Packets
 from mien.media.pictures import GAP, Film, Picture, film_stream
@@ -51,9 +51,7 @@ def stream_media(
             the part does; a file that stores its sound and its pictures too far apart to be read in one pass.
         ValueError: a block shorter than one sample.
     """
-    size = round(block * rate)
-    if size < 1:
-        raise ValueError(f"block={block} s is less than one sample at {rate} Hz; give a longer block")
+    size = block_size(block, rate)
     with open_media(file) as media:
         part = media.part(start, end, rate)
         sound, pictures = sound_stream(media), film_stream(media)
@@ -63,7 +61,7 @@ def stream_media(
         track = None if sound is None else _Sound(packets, sound, part, rate, size)
         show = None if pictures is None else _Show(packets, pictures, part)
         yield from _merged(packets, track, show)
-        reached = max(0.0 if track is None else track.next, 0.0 if show is None else show.film.end)
+        reached = max(0.0 if track is None else track.end, 0.0 if show is None else show.film.end)
         if reached <= part.start or (part.end < math.inf and reached < part.end - TOLERANCE):
             raise media.ends_early(part, reached if reached > part.start else None)
 
@@ -73,11 +71,15 @@ def _on_show(picture: Picture | None, at: float) -> Picture | None:
 
 
 class _Sound:
-    """The pieces of sound of an open file: `next` is where the next one begins, or where the sound ended."""
+    """The pieces of sound of an open file: `next` is where the next one begins, `end` where the last one ended.
+
+    Both are media seconds; `end` is 0 until there is a piece.
+    """
 
     def __init__(self, packets: Packets, stream: "av.AudioStream", part: Part, rate: int, size: int) -> None:
         self._first, self._last = part.samples(rate)
         self.next = self._first / rate
+        self.end = 0.0
         self.open = True
         self.stream = stream
         self._packets = packets
@@ -101,7 +103,7 @@ class _Sound:
             return None
         block = AudioBlock(self.next, samples)
         self._count += len(samples)
-        self.next = (self._first + self._count) / self._rate
+        self.next = self.end = (self._first + self._count) / self._rate
         return block
 
 

@@ -1,7 +1,7 @@
 """A recording in overlapping windows, at bounded memory: the sound of each, and the people in its pictures.
 
 Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it. Where
-pictures are decoded too, and outlast the sound by more than `TOLERANCE`, the windows go on to their end. Time is media
+pictures are decoded too, and outlast the sound by more than `TOLERANCE`, the windows reach to their end. Time is media
 time throughout.
 """
 

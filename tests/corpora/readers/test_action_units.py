@@ -16,30 +16,30 @@ def with_units(root, *rows, head=HEAD):
     return read("ravdess", root)
 
 
-def problems(found):
-    return list(found.problems.itertuples(index=False, name=None))
+def problems(parsed):
+    return list(parsed.problems.itertuples(index=False, name=None))
 
 
 def test_every_clip_of_a_performance_gets_its_row(corpus, tmp_path):
     root = corpus("ravdess")
     (root / "Actor_01" / "01-01-05-02-01-01-01.mp4").touch()
     before = read("ravdess", root).table
-    found = with_units(root, "01-01-05-02-01-01-01,0.25,0,110", "02-01-04-01-01-01-02,2,1,98")
-    assert problems(found) == []
-    assert list(found.table) == [*before, "AU01_r", "AU45_c"]
-    assert_frame_equal(found.table[list(before)], before)
-    units = found.table.set_index("clip")[["AU01_r", "AU45_c"]]
+    parsed = with_units(root, "01-01-05-02-01-01-01,0.25,0,110", "02-01-04-01-01-01-02,2,1,98")
+    assert problems(parsed) == []
+    assert list(parsed.table) == [*before, "AU01_r", "AU45_c"]
+    assert_frame_equal(parsed.table[list(before)], before)
+    units = parsed.table.set_index("clip")[["AU01_r", "AU45_c"]]
     assert units.dtypes.eq("float64").all()
     for clip in ("01-01-05-02-01-01-01", "03-01-05-02-01-01-01"):
         assert units.loc[clip].tolist() == [0.25, 0.0]
     assert units.loc["03-01-04-01-01-01-02"].tolist() == [2.0, 1.0]
     assert units.loc["03-01-01-01-02-02-01"].isna().all(), "a clip without a row has no values"
-    found.table.to_csv(tmp_path / "kept.csv", index=False)
-    assert_frame_equal(typed(read_table(tmp_path / "kept.csv")), found.table)
+    parsed.table.to_csv(tmp_path / "kept.csv", index=False)
+    assert_frame_equal(typed(read_table(tmp_path / "kept.csv")), parsed.table)
 
 
 def test_damaged_rows_are_listed_and_ignored(corpus):
-    found = with_units(
+    parsed = with_units(
         corpus("ravdess"),
         "01-01-05-02-01-01-01,0.25,0.5,1",
         "02-01-05-02-01-01-01,0.75,0.5,1",
@@ -49,14 +49,14 @@ def test_damaged_rows_are_listed_and_ignored(corpus):
         "01-01-06-01-01-01-02,1,0.5,1",
         "01-01-06-01-01-01-24,1,0.5,1",
     )
-    assert [problem for _, problem in problems(found)] == [
+    assert [problem for _, problem in problems(parsed)] == [
         "row 3: the performance of 02-01-05-02-01-01-01 has a row already, ignored",
         "row 4: AU01_r of 01-01-01-01-02-02-01 is not a number, ignored",
         "row 5: AU01_r of 01-01-04-01-01-01-02 is not a number, ignored",
         "row 6: '01-01-09-01-01-01-02' is not a name of RAVDESS, ignored",
         "row 7: there is no recording of 01-01-06-01-01-01-02, ignored",
     ], "the last row is of an actor without any clip"
-    assert found.table.set_index("clip")["AU01_r"].dropna().to_dict() == {"03-01-05-02-01-01-01": 0.25}
+    assert parsed.table.set_index("clip")["AU01_r"].dropna().to_dict() == {"03-01-05-02-01-01-01": 0.25}
 
 
 def test_without_a_usable_row_the_table_is_as_without_the_file(corpus):
@@ -67,20 +67,23 @@ def test_without_a_usable_row_the_table_is_as_without_the_file(corpus):
 
 @pytest.mark.parametrize("head", ["name,AU01_r\n", "clip,brows\n"])
 def test_another_table_of_that_name_is_refused(corpus, head):
-    with pytest.raises(
-        CorpusError, match=r"action_units\.csv: not a table of action units with the columns clip and AU01_r, "
-    ):
-        with_units(corpus("ravdess"), "01-01-05-02-01-01-01,0.25", head=head)
+    root = corpus("ravdess")
+    with pytest.raises(CorpusError) as error:
+        with_units(root, "01-01-05-02-01-01-01,0.25", head=head)
+    assert str(error.value) == (
+        f"{root / 'action_units.csv'}: not a table of action units with the columns clip and AU01_r, ...; "
+        f"it has: {head.strip().replace(',', ', ')}; rename its columns, or take it out of the folder"
+    )
 
 
 @pytest.mark.recordings
 def test_the_table_at_hand_has_a_row_for_every_clip(recordings):
-    found = read("ravdess", recordings / "ravdess", {"leave_out": "03-01-03-01-02-02-07"})
+    parsed = read("ravdess", recordings / "ravdess", {"leave_out": "03-01-03-01-02-02-07"})
     raw = pd.read_csv(recordings / "ravdess" / "action_units.csv").set_index("clip")
-    table = found.table.set_index("clip")
+    table = parsed.table.set_index("clip")
     units = [name for name in table if name.startswith("AU")]
     assert len(units) == 35
     assert len(table) == 1079
     expected = raw.loc["01" + table.index.str[2:], units].astype("float64").set_axis(table.index)
     assert_frame_equal(table[units], expected)
-    assert problems(found) == [("Actor_07/03-01-03-01-02-02-07.flac", "left out by the option leave_out")]
+    assert problems(parsed) == [("Actor_07/03-01-03-01-02-02-07.flac", "left out by the option leave_out")]

@@ -2,6 +2,7 @@
 
 import sys
 import wave
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,7 +11,7 @@ import yaml
 
 import mien
 from mien.corpora.readers import read
-from mien.errors import ConfigError, CorpusError
+from mien.errors import ConfigError, CorpusError, unknown
 
 
 class Written(NamedTuple):
@@ -34,7 +35,7 @@ def write(root, tables, *, misc=None, **header):
             entry = {"levels": {"person": "str"}} if kind == "misc_tables" else entry
             columns = [column for column in table.columns if column not in index]
             entry["columns"] = {
-                one: {"scheme_id": table.schemes[one]} if one in table.schemes else {} for one in columns
+                column: {"scheme_id": table.schemes[column]} if column in table.schemes else {} for column in columns
             }
             described.setdefault(kind, {})[name] = entry | ({"split_id": table.split} if table.split else {})
             pd.DataFrame(table.columns).to_csv(root / f"db.{name}.csv", index=False)
@@ -45,17 +46,25 @@ def write(root, tables, *, misc=None, **header):
 def times(*seconds):
     """Times as the package writes them: `0 days 00:00:01.500000`."""
     return [
-        None if one is None else f"0 days {pd.Timestamp(0) + pd.Timedelta(one, 's'):%H:%M:%S.%f}" for one in seconds
+        None if second is None else f"0 days {pd.Timestamp(0) + pd.Timedelta(second, 's'):%H:%M:%S.%f}"
+        for second in seconds
     ]
 
 
+def refused(root, options=MappingProxyType({})):
+    with pytest.raises((ConfigError, CorpusError)) as error:
+        read("audformat", root, options)
+    return str(error.value)
+
+
 FILES = ["a.wav", "b.wav"]
+SCHEMES = {"felt": "emotion", "shown": "emotion"}
 
 
 def test_emotion_speaker_gender_age_and_split_are_read(corpus):
     root = corpus("audformat")
-    found = read("audformat", root)
-    table = found.table.set_index("clip")
+    parsed = read("audformat", root)
+    table = parsed.table.set_index("clip")
     assert table["speaker"].to_dict() == {"wav/03a01Fa": "3", "wav/03a01Nc": "3", "wav/08b10Wb": "8"}
     assert list(table.index) == ["wav/08b10Wb", "wav/03a01Fa", "wav/03a01Nc"], "tables by name, rows as they stand"
     assert table["emotion"].tolist() == ["anger", "happiness", "neutral"]
@@ -63,7 +72,7 @@ def test_emotion_speaker_gender_age_and_split_are_read(corpus):
     assert table["age"].tolist() == ["34", "31", "31"]
     assert table["split"].tolist() == ["test", "train", "train"]
     assert table["emotion.confidence"].tolist() == [1.0, 0.9, 0.85]
-    assert (found.licence, found.source, found.expected) == ("CC0-1.0", "https://example.org", 3)
+    assert (parsed.licence, parsed.source, parsed.expected) == ("CC0-1.0", "https://example.org", 3)
 
 
 def test_segments_have_start_and_end_and_may_take_values_of_their_file(tmp_path):
@@ -78,14 +87,13 @@ def test_segments_have_start_and_end_and_may_take_values_of_their_file(tmp_path)
     people = Written({"file": FILES, "speaker": ["ann", "bob"]})
     tables = {"turns.dev": turns, "files": people, "gender": Written({"file": ["a.wav"], "gender": ["female"]})}
     schemes = {"time": {"dtype": "time"}}
-    with pytest.raises(
-        CorpusError, match=r"b\.wav is listed as a whole and in segments in the tables '.*' and '.*'; choose with"
-    ):
-        read("audformat", write(tmp_path, tables, schemes=schemes))
+    assert refused(write(tmp_path, tables, schemes=schemes)) == (
+        f"{tmp_path}: b.wav is listed as a whole and in segments in the table 'turns.dev'; keep one of the two"
+    )
     tables["turns.dev"] = turns._replace(columns={name: values[:3] for name, values in turns.columns.items()})
-    found = read("audformat", write(tmp_path, tables, schemes=schemes))
-    table = found.table.set_index("clip")
-    assert found.problems.empty
+    parsed = read("audformat", write(tmp_path, tables, schemes=schemes))
+    table = parsed.table.set_index("clip")
+    assert parsed.problems.empty
     assert list(table.index) == ["a:-1.5", "a:1.5-", "b"]
     assert table["start"].fillna(-1).tolist() == [-1, 1.5, -1]
     assert table["end"].fillna(-1).tolist() == [1.5, -1, -1]
@@ -101,10 +109,10 @@ def test_close_segments_late_in_a_recording_are_different_clips(tmp_path):
     turns = Written(
         {"file": ["a.wav"] * 3, "start": start, "end": end, "emotion": ["anger"] * 3, "speaker": ["ann"] * 3}
     )
-    found = read("audformat", write(tmp_path, {"turns": turns}))
-    assert found.problems.empty
-    assert found.table["clip"].tolist() == ["a:12345.61-12345.72", "a:12345.63-12345.74", "a:12345.630001-12345.74"]
-    assert found.table["start"].tolist() == [12345.61, 12345.63, 12345.630001]
+    parsed = read("audformat", write(tmp_path, {"turns": turns}))
+    assert parsed.problems.empty
+    assert parsed.table["clip"].tolist() == ["a:12345.61-12345.72", "a:12345.63-12345.74", "a:12345.630001-12345.74"]
+    assert parsed.table["start"].tolist() == [12345.61, 12345.63, 12345.630001]
 
 
 def test_speakers_in_a_table_of_their_own_keep_leading_zeros(tmp_path):
@@ -125,10 +133,10 @@ def test_what_cannot_be_used_is_listed(tmp_path):
         "x.train": Written({"file": files[1:2]}),
         "x.test": Written({"file": files[1:2]}),
     }
-    found = read("audformat", write(tmp_path, tables))
-    assert found.table["clip"].tolist() == ["b"]
-    assert found.shortfall == 3
-    problems = found.problems.set_index("file")["problem"]
+    parsed = read("audformat", write(tmp_path, tables))
+    assert parsed.table["clip"].tolist() == ["b"]
+    assert parsed.shortfall == 3
+    problems = parsed.problems.set_index("file")["problem"]
     assert problems["a.wav"] == "a has the speakers ann and eve, left out"
     assert problems["b.wav"] == "b is in the splits test and train, so its split is missing"
     assert problems["c.wav"] == "c has no speaker, left out"
@@ -142,65 +150,72 @@ def test_options_choose_between_tables_that_disagree(tmp_path):
         "seen.train": Written({"file": FILES[:1], "emotion": ["fear"], "mood": ["sad"]}),
     }
     write(tmp_path, tables)
-    with pytest.raises(CorpusError, match=r"--option speaker=NAME"):
-        read("audformat", tmp_path)
-    with pytest.raises(CorpusError, match=r"'anger' and 'fear' in the tables 'wanted' and 'wanted-more'; choose with"):
-        read("audformat", tmp_path, {"speaker": "voice"})
+    assert refused(tmp_path) == (
+        f"{tmp_path}: no column and no scheme 'speaker' in its tables; give --option speaker=NAME"
+    )
+    assert refused(tmp_path, {"speaker": "voice"}) == (
+        f"{tmp_path}: a.wav is listed with the emotions 'anger' and 'fear' in the tables 'wanted' and 'wanted-more'; "
+        "choose with --option table=NAME or --option emotion=COLUMN"
+    )
+    both = Written({"file": FILES, "felt": ["anger"] * 2, "shown": ["fear"] * 2, "speaker": ["ann"] * 2}, SCHEMES)
+    assert refused(write(tmp_path / "both", {"all": both})) == (
+        f"{tmp_path / 'both'}: a.wav is listed with the emotions 'anger' and 'fear' in the table 'all'; choose with "
+        "--option emotion=COLUMN"
+    )
     chosen = read("audformat", tmp_path, {"speaker": "voice", "table": "wanted"})
     assert chosen.table["emotion"].tolist() == ["anger", "neutral"]
     other = read("audformat", tmp_path, {"speaker": "voice", "table": "seen", "emotion": "mood"})
     assert other.table[["emotion", "split"]].to_numpy().tolist() == [["sadness", "train"]]
-    with pytest.raises(CorpusError, match="unknown table 'sen'"):
-        read("audformat", tmp_path, {"table": "sen"})
-    with pytest.raises(ConfigError, match=r"unknown option of reader 'audformat' 'tabel'\. Did you mean 'table'"):
-        read("audformat", tmp_path, {"tabel": "x"})
+    assert refused(tmp_path, {"table": "sen"}) == f"{tmp_path}: {unknown('table', 'sen', tables)}"
+    options = ("table", "emotion", "speaker", "leave_out")
+    assert refused(tmp_path, {"tabel": "x"}) == unknown("option of reader 'audformat'", "tabel", options)
 
 
 def test_nothing_is_executed_and_nothing_outside_the_folder_is_read(corpus, tmp_path):
     root = corpus("audformat")
-    found = read("audformat", root)
+    parsed = read("audformat", root)
     for file in root.glob("db.*.csv"):
         file.with_suffix(".pkl").write_bytes(b"cos\nsystem\n(S'touch %s'\ntR." % str(tmp_path / "run").encode())
-    pd.testing.assert_frame_equal(read("audformat", root).table, found.table)
+    pd.testing.assert_frame_equal(read("audformat", root).table, parsed.table)
     (root / "db.files.csv").rename(tmp_path / "db.files.csv")
-    with pytest.raises(CorpusError, match=r"table 'files' has no file.*a pickle is not read"):
-        read("audformat", root)
+    assert refused(root) == (
+        f"{root}: table 'files' has no file db.files.csv or .parquet (a pickle is not read); save the database with "
+        "storage_format='csv'"
+    )
     header = (root / "db.yaml").read_text()
     (root / "db.yaml").write_text(header.replace("  files:", "  /../../db.files:"))
     (root / "db.").mkdir()
-    with pytest.raises(CorpusError, match="would be in another folder; a table's name must not be a path"):
-        read("audformat", root)
+    assert refused(root) == (
+        f"{root}: the table '/../../db.files' would be in another folder; a table's name must not be a path"
+    )
     call = f"!!python/object/apply:os.system ['touch {tmp_path / 'run'}']"
     for wrong in (f"name: {call}\nsource: x\nusage: research\n", "- a list", "tables: {x: {}}", "tables: {x: 3}"):
         (root / "db.yaml").write_text(wrong)
-        with pytest.raises(CorpusError, match="not the header of an audformat database"):
-            read("audformat", root)
+        assert refused(root).startswith(f"{root / 'db.yaml'}: not the header of an audformat database (")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("nothing\n1\n", "no column 'file'"),
-        ("file\na.wav\n", "no column 'speaker'"),
-        ("", "No columns"),
-        ("\xff", "utf-8"),
+        ("nothing\n1\n", "no column 'file')"),
+        ("file\na.wav\n", "no column 'speaker')"),
+        ("", ""),  # then the words of pandas
+        ("\xff", ""),
     ],
 )
 def test_a_table_that_the_header_does_not_describe_is_refused(corpus, text, why):
     root = corpus("audformat")
     (root / "db.files.csv").write_text(text, encoding="latin-1")
-    with pytest.raises(CorpusError, match=rf"db\.files\.csv: not the table that db\.yaml describes \(.*{why}"):
-        read("audformat", root)
+    assert refused(root).startswith(f"{root / 'db.files.csv'}: not the table that db.yaml describes ({why}")
 
 
 def test_an_invalid_time_and_a_row_without_a_file_are_refused(tmp_path):
     columns = {"file": ["a.wav"], "start": ["soon"], "end": [None], "emotion": ["anger"], "speaker": ["ann"]}
-    with pytest.raises(CorpusError, match=r"db\.all\.csv: not the table that db\.yaml describes"):
+    with pytest.raises(CorpusError):
         read("audformat", write(tmp_path, {"all": Written(columns)}))
     nameless = Written({"file": ["a.wav", None], "emotion": ["anger"] * 2, "speaker": ["ann"] * 2})
-    with pytest.raises(CorpusError, match=r"db\.all\.csv: row 2 has no file"):
-        read("audformat", write(tmp_path, {"all": nameless}))
+    assert refused(write(tmp_path, {"all": nameless})) == f"{tmp_path / 'db.all.csv'}: row 2 has no file"
 
 
 def test_options_are_remembered_and_others_need_another_folder(tmp_path):
@@ -209,7 +224,7 @@ def test_options_are_remembered_and_others_need_another_folder(tmp_path):
     done = mien.prepare("audformat", root, out=tmp_path / "p", options={"emotion": "mood"}, features=())
     assert done.data["card"]["options"] == {"emotion": "mood"}
     assert done.data["card"]["emotion"] == {"anger": 1}
-    with pytest.raises(CorpusError, match="read with options"):
+    with pytest.raises(CorpusError):
         mien.prepare("audformat", root, out=tmp_path / "p", options={"emotion": "speaker"}, features=())
 
 
@@ -223,8 +238,10 @@ def test_a_parquet_table_without_the_extra_is_refused_in_one_sentence(corpus, mo
     root = corpus("audformat")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (root / "db.files.csv").rename(root / "db.files.parquet")
-    with pytest.raises(ConfigError, match=r"pip install 'mien\[audformat\]'; or save the database"):
-        read("audformat", root)
+    assert refused(root) == (
+        f"{root / 'db.files.parquet'}: a Parquet table needs an extra: pip install 'mien[audformat]'; or save the "
+        "database with storage_format='csv'"
+    )
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -253,9 +270,9 @@ def test_what_the_package_reads_and_writes_is_the_same(corpus, tmp_path, kind):
         table[name].set(values)
     database.save(str(tmp_path), storage_format=kind)
     (tmp_path / "a.wav").touch()
-    found = read("audformat", tmp_path).table
-    assert found["clip"].tolist() == ["a:-1.5", "a:12345.61-"]
-    assert found["speaker"].tolist() == ["03", "03"]
-    assert found["lag"].fillna(-1).tolist() == [1.5, -1]
-    assert found["n"].fillna("").tolist() == ["", "3"]
-    assert found["b"].fillna("").tolist() == ["", "True"]
+    parsed = read("audformat", tmp_path).table
+    assert parsed["clip"].tolist() == ["a:-1.5", "a:12345.61-"]
+    assert parsed["speaker"].tolist() == ["03", "03"]
+    assert parsed["lag"].fillna(-1).tolist() == [1.5, -1]
+    assert parsed["n"].fillna("").tolist() == ["", "3"]
+    assert parsed["b"].fillna("").tolist() == ["", "True"]

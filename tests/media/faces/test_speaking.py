@@ -34,7 +34,7 @@ def test_the_mouth_that_goes_with_the_sound_speaks(late):
     assert clear >= 32
 
 
-def test_where_nobody_who_is_seen_speaks_nobody_is_named():
+def test_if_none_of_the_people_speaks_none_is_named():
     named = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def test_where_nobody_who_is_seen_speaks_nobody_is_named():
     assert named <= 15
 
 
-def test_level_does_not_matter_and_silence_says_nothing():
+def test_level_does_not_matter_and_silence_gives_no_correlation():
     rng = np.random.default_rng(0)
     power = voice(rng)
     motion = mouth(power, rng)
@@ -60,7 +60,7 @@ def test_level_does_not_matter_and_silence_says_nothing():
     assert clear_speaker({}) is None
 
 
-def test_a_lead_that_is_not_clear_names_nobody():
+def test_a_lead_that_is_not_clear_names_none():
     assert clear_speaker({1: Evidence(0.40, 100), 2: Evidence(0.38, 100)}) is None
     assert clear_speaker({1: Evidence(0.40, 100), 2: Evidence(0.30, 100)}) == 1
     assert clear_speaker({1: Evidence(0.15, 100)}) is None

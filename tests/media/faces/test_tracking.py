@@ -1,4 +1,4 @@
-"""Tracks follow people who cross and vanish for a moment, false faces are nobody, cuts are cuts."""
+"""Tracks follow people who cross and vanish for a moment; false faces are no people; cuts end tracks."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def follow(moments):
     """The person of each face after all moments; `moments` are lists of faces, one a grid time."""
     tracker = Tracker()
     steps = [{at: track for track, at in tracker.step(n * EVERY, faces)} for n, faces in enumerate(moments)]
-    return [[step[one].person for one in faces] for step, faces in zip(steps, moments, strict=True)]
+    return [[step[at].person for at in faces] for step, faces in zip(steps, moments, strict=True)]
 
 
 def test_people_are_numbered_from_left_to_right():
@@ -38,7 +38,7 @@ def test_people_who_cross_keep_their_numbers():
 def test_a_face_behind_another_one_is_found_again_where_it_comes_out():
     moments = [[face(100 + 20 * n), face(300)] if n not in (9, 10) else [face(300)] for n in range(16)]
     people = follow(moments)
-    assert {tuple(one) for one in people} == {(1, 2), (2,)}
+    assert {tuple(numbers) for numbers in people} == {(1, 2), (2,)}
 
 
 @pytest.mark.parametrize(("missing", "number"), [(2, 1), (4, 2)])
@@ -48,7 +48,7 @@ def test_a_short_gap_is_bridged_and_a_long_one_is_not(missing, number):
     assert people == [[1]] * 3 + [[]] * missing + [[number]] * 3
 
 
-def test_two_false_faces_are_nobody_and_three_faces_are_somebody():
+def test_two_false_faces_are_no_person_and_three_faces_are_one():
     false = [[face(400), face(100)], [face(400), face(100)]] + [[face(100)]] * 4
     assert follow(false) == [[0, 1]] * 2 + [[1]] * 4
     true = [[face(400), face(100)]] * 3 + [[face(100)]] * 3
@@ -81,6 +81,6 @@ def test_a_cut_is_no_movement_light_or_pan():
 def test_tiles_are_means():
     picture = np.random.default_rng(1).integers(0, 256, (32, 48), dtype=np.uint8)
     assert np.allclose(tiles(picture, 4, 6), picture.reshape(4, 8, 6, 8).mean((1, 3)))
-    large = np.add.outer(np.arange(640) // 8, np.arange(960) // 8).astype(np.uint8)  # one pixel in 256 is looked at
+    large = np.add.outer(np.arange(640) // 8, np.arange(960) // 8).astype(np.uint8)  # one pixel in 256 is read
     assert np.abs(tiles(large, 4, 6) - large.reshape(4, 160, 6, 160).mean((1, 3))).max() < 3
     assert tiles(picture[:3, :2], 4, 6).shape == (4, 6)

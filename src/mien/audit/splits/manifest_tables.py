@@ -7,7 +7,6 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from mien.audit.splits.findings import counted
 from mien.corpora.corpus import read_table
 from mien.corpora.schemes import EMOTIONS, SYNONYMS
 from mien.data.protocols import PARTS
-from mien.errors import CorpusError
+from mien.errors import CorpusError, nearest
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
@@ -219,8 +218,7 @@ def _splits(path: Path, cells: "pd.Series[str]") -> "pd.Series[str]":
     """The words of the column `split` as train, validation and test."""
     words = cells.str.strip().str.lower()
     if len(strange := cells[words.notna() & ~words.isin(list(SPLITS))]):
-        near = get_close_matches(str(strange.iloc[0]).lower(), SPLITS, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = nearest(str(strange.iloc[0]).lower(), SPLITS)
         raise CorpusError(
             f"{path}: row {strange.index[0] + 1}, column 'split': '{strange.iloc[0]}'.{hint} Known: train, validation, "
             "test (also dev, val, eval), and an empty cell for a clip that is not used"

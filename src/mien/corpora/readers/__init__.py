@@ -1,4 +1,4 @@
-"""Corpora: a folder on disk in, the table of its clips out. The name of a file here is the reader's name.
+"""Readers: a folder on disk in, the table of its clips out. The name of a file here is the reader's name.
 
 A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (kind and language of the
 speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
@@ -10,7 +10,6 @@ Every reader has the options of `COMMON`, which are applied here.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
@@ -19,7 +18,7 @@ import pandas as pd
 from mien.common import registry
 from mien.corpora import schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table
-from mien.errors import ConfigError, CorpusError, unknown
+from mien.errors import ConfigError, CorpusError, nearest, unknown
 
 COMMON = MappingProxyType(
     {"leave_out": "names of clips to leave out, separated by commas; they are listed as problems"}
@@ -69,20 +68,15 @@ def _without(corpus: Corpus, clips_out: str) -> Corpus:
     table = corpus.table
     clips = set(table["clip"])
     if strange := [name for name in names if name not in clips]:
-        near = get_close_matches(strange[0], sorted(clips), n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise ConfigError(f"leave_out: {corpus.root} has no clip '{strange[0]}'.{hint}")
+        raise ConfigError(f"leave_out: {corpus.root} has no clip '{strange[0]}'.{nearest(strange[0], clips)}")
     out = table["clip"].isin(names)
     if out.all():
         raise CorpusError(f"{corpus.root}: leave_out names all of its {len(table)} clips; leave some in")
     listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
     shared = table["file"].duplicated(keep=False)
     for clip, file, several in zip(table["clip"][out], table["file"][out], shared[out], strict=True):
-        listed.append(
-            Problem(
-                file, f"{clip}: left out by the option leave_out" if several else "left out by the option leave_out"
-            )
-        )
+        text = "left out by the option leave_out"
+        listed.append(Problem(file, f"{clip}: {text}" if several else text))
     return replace(corpus, table=table[~out].reset_index(drop=True), problems=problem_table(listed))
 
 

@@ -66,10 +66,10 @@ def read(root: Path) -> Database:
         raise CorpusError(f"{root}: not an audformat database; no db.yaml in it")
     try:
         header = yaml.safe_load(path.read_text(encoding="utf-8"))
-        schemes = {str(name): dict(one or {}) for name, one in (header.get("schemes") or {}).items()}
-        tables = {str(name): _described(one) for name, one in (header.get("tables") or {}).items()}
-        misc = {str(name): _described(one, "levels") for name, one in (header.get("misc_tables") or {}).items()}
-        splits = {str(name): str(one["type"]) for name, one in (header.get("splits") or {}).items()}
+        schemes = {str(name): dict(entry or {}) for name, entry in (header.get("schemes") or {}).items()}
+        tables = {str(name): _described(entry) for name, entry in (header.get("tables") or {}).items()}
+        misc = {str(name): _described(entry, "levels") for name, entry in (header.get("misc_tables") or {}).items()}
+        splits = {str(name): str(entry["type"]) for name, entry in (header.get("splits") or {}).items()}
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise CorpusError(f"{path}: not the header of an audformat database ({_plain(error)})") from error
     loaded = {name: _table(root, name, described, schemes) for name, described in tables.items()}

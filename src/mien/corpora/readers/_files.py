@@ -1,12 +1,14 @@
-"""Shared by the readers: the media files below a folder, by path and by stem. Nothing is opened.
+"""Shared by the readers: the media files below a folder, by path, by stem and by table. Nothing is opened.
 
 Paths are relative to the folder, with `/`, sorted. Other files are ignored and not listed: names that begin with a
 dot (such as `._*` of macOS), `__MACOSX`, and every extension that is not in `MEDIA`.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
+
+import pandas as pd
 
 from mien.corpora.corpus import Problem
 from mien.errors import CorpusError
@@ -51,3 +53,23 @@ def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
         else:
             kept[stem] = path
     return dict(sorted(kept.items())), problems
+
+
+def usable(
+    paths: Iterable[str], complaint: Callable[[PurePosixPath], str | None]
+) -> tuple[dict[str, str], list[Problem]]:
+    """One file for each stem, as `by_stem`, of the files without a complaint; each other file is a problem.
+
+    Args:
+        paths: as `media` gives them.
+        complaint: a path -> why the file cannot be used, one clause; None if it can.
+    """
+    complaints = {path: complaint(PurePosixPath(path)) for path in paths}
+    kept, doubled = by_stem(path for path, text in complaints.items() if text is None)
+    return kept, [*doubled, *(Problem(path, f"{text}, left out") for path, text in complaints.items() if text)]
+
+
+def existing(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """The rows whose `file` exists below a folder or is not given, and a problem for each other row."""
+    there = table["file"].map(lambda file: (root / file).is_file(), na_action="ignore").ne(False)
+    return table[there], [Problem(str(file), "no such file, left out") for file in table["file"][~there]]

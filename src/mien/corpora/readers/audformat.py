@@ -94,13 +94,14 @@ def read(root: Path, *, table: str | None = None, emotion: str = "emotion", spea
 def _columns(database: Database, name: str, among: Iterable[str] | None = None) -> list[Values]:
     """The columns of that name in some tables, or in all; if there are none, the columns of the scheme of that name."""
     tables = dict.fromkeys(database.tables if among is None else among)
-    there = [
+    columns = [
         Values(table, column, own.schemes[column], dict(zip(own.keys, values, strict=True)))
         for table in tables
         for own in (database.tables[table],)
         for column, values in own.columns.items()
     ]
-    return [one for one in there if one.column == name] or [one for one in there if one.scheme == name]
+    named = [values for values in columns if values.column == name]
+    return named or [values for values in columns if values.scheme == name]
 
 
 def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:
@@ -115,10 +116,14 @@ def _joined(root: Path, columns: Sequence[Values]) -> dict[Key, str | None]:
             other = felt.get(key)
             if before != whole or (None not in (other, value) and other != value):
                 what = "as a whole and in segments" if before != whole else f"with the emotions '{other}' and '{value}'"
-                raise CorpusError(
-                    f"{root}: {key[0]} is listed {what} in the tables '{sources.get(key, where)}' and '{column.table}'"
-                    "; choose with --option table=NAME or --option emotion=COLUMN"
-                )
+                first = sources.get(key, where)
+                if first != column.table:
+                    tables = f"tables '{first}' and '{column.table}'"
+                    way = "choose with --option table=NAME or --option emotion=COLUMN"
+                else:
+                    tables = f"table '{first}'"
+                    way = "keep one of the two" if before != whole else "choose with --option emotion=COLUMN"
+                raise CorpusError(f"{root}: {key[0]} is listed {what} in the {tables}; {way}")
             if other is None:
                 felt[key], sources[key] = value, column.table
     return felt

@@ -54,19 +54,7 @@ def parse_name(stem: str) -> dict[str, str] | None:
 
 def read(root: Path) -> Corpus:
     """Read EmoDB; raises CorpusError if no file below `root` is named like EmoDB's."""
-    problems = []
-    named = []
-    for path in _files.media(root):
-        name = _NAME.fullmatch(PurePosixPath(path).stem)
-        if name is None:
-            problems.append(Problem(path, "not a name of EmoDB such as 03a01Fa, left out"))
-        elif name[1] not in GENDERS:
-            problems.append(
-                Problem(path, f"speaker {name[1]} is none of EmoDB's {', '.join(sorted(GENDERS))}, left out")
-            )
-        else:
-            named.append(path)
-    kept, doubled = _files.by_stem(named)
+    kept, problems = _files.usable(_files.media(root), _complaint)
     if not kept:
         raise CorpusError(f"{root}: not EmoDB; no recording named like 03a01Fa.wav below it")
     rows = []
@@ -86,8 +74,17 @@ def read(root: Path) -> Corpus:
         source=SOURCE,
         expected=EXPECTED,
         scheme=SCHEME,
-        problems=problems + doubled + strange,
+        problems=problems + strange,
     )
+
+
+def _complaint(path: PurePosixPath) -> str | None:
+    name = _NAME.fullmatch(path.stem)
+    if name is None:
+        return "not a name of EmoDB such as 03a01Fa"
+    if name[1] not in GENDERS:
+        return f"speaker {name[1]} is none of EmoDB's {', '.join(sorted(GENDERS))}"
+    return None
 
 
 def _listeners(root: Path, recordings: Iterable[str]) -> tuple[Mapping[str, tuple[float, float]], list[Problem]]:

@@ -56,14 +56,7 @@ def read(root: Path) -> Corpus:
             f"{root}: not LibriSpeech; no SPEAKERS.TXT in it, in LibriSpeech/ below it, or one level above"
         )
     sexes = _sexes(listing)
-    problems = []
-    named = []
-    for path in paths:
-        if complaint := _complaint(PurePosixPath(path)):
-            problems.append(Problem(path, f"{complaint}, left out"))
-        else:
-            named.append(path)
-    kept, doubled = _files.by_stem(named)
+    kept, problems = _files.usable(paths, _complaint)
     if not kept:
         raise CorpusError(f"{root}: not LibriSpeech; no utterance such as 84/121123/84-121123-0000.flac below it")
     words = _words(root)
@@ -88,7 +81,7 @@ def read(root: Path) -> Corpus:
         source=SOURCE,
         expected=sum(COMPLETE[subset] for subset in subsets) if subsets and subsets <= COMPLETE.keys() else None,
         scheme=SCHEME,
-        problems=problems + doubled,
+        problems=problems,
     )
 
 
@@ -98,7 +91,7 @@ def _complaint(path: PurePosixPath) -> str | None:
         return "not a name of LibriSpeech such as 84-121123-0000"
     above = path.parts[-3:-1]
     if len(above) == 2 and all(part.isdigit() for part in above) and above != (name[1], name[2]):
-        return f"the folders are {'/'.join(above)}, the file name says {name[1]}/{name[2]}"
+        return f"the folders are {'/'.join(above)}, the file name gives {name[1]}/{name[2]}"
     return None
 
 

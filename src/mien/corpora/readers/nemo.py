@@ -58,17 +58,11 @@ def read(root: Path) -> Corpus:
     paths = _files.media(root)
     listing = _listing(root)
     rows, problems = _rows(listing)
-    named = []
-    for path in paths:
-        stem = PurePosixPath(path).stem
-        if complaint := _complaint(stem, rows.get(stem)):
-            problems.append(Problem(path, f"{complaint}, left out"))
-        else:
-            named.append(path)
-    kept, doubled = _files.by_stem(named)
+    kept, strange = _files.usable(paths, lambda path: _complaint(path.stem, rows.get(path.stem)))
+    problems += strange
     if not kept:
-        first = f" ({problems[-1].file}: {problems[-1].problem})" if problems else ""
-        raise CorpusError(f"{root}: no recording below it that nEMO's {TABLE} lists, such as KS0_anger_14.wav{first}")
+        example = f" ({problems[-1].file}: {problems[-1].problem})" if problems else ""
+        raise CorpusError(f"{root}: no recording below it that nEMO's {TABLE} lists, such as KS0_anger_14.wav{example}")
     clips = [
         {"clip": stem, "file": path}
         | (parse_name(stem) or {})
@@ -83,7 +77,7 @@ def read(root: Path) -> Corpus:
         source=SOURCE,
         expected=EXPECTED,
         scheme=SCHEME,
-        problems=problems + doubled,
+        problems=problems,
     )
 
 

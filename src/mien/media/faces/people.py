@@ -94,23 +94,17 @@ class People:
         from its first picture on. All pictures and sound before `end` must have been given.
         """
         grid = self._grid(start, end)
-        found = [one for one in self._people.values() if one.track.person and not one.looks.keys().isdisjoint(grid)]
-        return [self._seen(one, grid, start, end) for one in sorted(found, key=lambda one: one.track.person)]
+        people = sorted(self._within(grid), key=lambda person: person.track.person)
+        return [self._seen(person, grid, start, end) for person in people]
 
     def active(self, start: float, end: float) -> int | None:
         """The person who speaks from `start` to `end`, None where none clearly does."""
-        grid = self._grid(start, end)
-        return speaking.clear_speaker(
-            {
-                one.track.person: self._evidence(one, start, end)
-                for one in self._people.values()
-                if one.track.person and not one.looks.keys().isdisjoint(grid)
-            }
-        )
+        people = self._within(self._grid(start, end))
+        return speaking.clear_speaker({person.track.person: self._evidence(person, start, end) for person in people})
 
-    def motion(self, person: int, start: float, end: float) -> speaking.Values:
+    def motion(self, number: int, start: float, end: float) -> speaking.Values:
         """(N,) motion of a person's mouth by bins (`faces.speaking`); nan throughout for an unknown number."""
-        known = (one.motion for one in self._people.values() if one.track.person == person)
+        known = (person.motion for person in self._people.values() if person.track.person == number)
         return next(known, speaking.Course()).between(start, end)
 
     def power(self, start: float, end: float) -> speaking.Values:
@@ -126,11 +120,16 @@ class People:
         first = self._number(before)
         self._shown = {number for number in self._shown if number >= first}
         self._power.forget(before)
-        for one in self._people.values():
-            one.motion.forget(before)
-            one.looks = {number: look for number, look in one.looks.items() if number >= first}
+        for person in self._people.values():
+            person.motion.forget(before)
+            person.looks = {number: look for number, look in person.looks.items() if number >= first}
         alive = set(self._tracker.tracks)
-        self._people = {track: one for track, one in self._people.items() if one.looks or track in alive}
+        self._people = {track: person for track, person in self._people.items() if person.looks or track in alive}
+
+    def _within(self, grid: range) -> list[_Person]:
+        """The tracks that are people and have a look at one of these grid numbers."""
+        people = (person for person in self._people.values() if person.track.person)
+        return [person for person in people if not person.looks.keys().isdisjoint(grid)]
 
     def _time(self, number: int) -> float:
         return self._start + number * self._config.every
@@ -158,22 +157,22 @@ class People:
             return
         if self._faces is None:
             rgb, self._looked = picture.rgb(), time
-            found = self._tracker.step(time, self._detect(rgb))
-            self._faces = [(track, self._look(rgb, face)) for track, face in found]
+            tracked = self._tracker.step(time, self._detect(rgb))
+            self._faces = [(track, self._look(rgb, face)) for track, face in tracked]
         for track, look in self._faces:  # a picture that is shown at several grid times is one hit
             track.until = time
             self._people.setdefault(track, _Person(track)).looks[number] = look
         alive = set(self._tracker.tracks)
-        self._people = {track: one for track, one in self._people.items() if track.person or track in alive}
+        self._people = {track: person for track, person in self._people.items() if track.person or track in alive}
 
     def _frame(self, number: int, time: float, picture: Picture) -> None:
         """The whole picture as the face of the one person there is."""
         if not self._people:
             track = Track(time, time, time, _WHOLE, person=1)
             self._people[track] = _Person(track)
-        (one,) = self._people.values()
+        (person,) = self._people.values()
         pixels = crops.centre(picture.rgb(), size=self._config.size)
-        one.looks[number] = self._checked(_WHOLE, min(picture.height, picture.width), pixels)
+        person.looks[number] = self._checked(_WHOLE, min(picture.height, picture.width), pixels)
 
     def _look(self, rgb: NDArray[np.uint8], face: Face) -> _Look:
         height, width = rgb.shape[:2]
@@ -210,19 +209,19 @@ class People:
             if not math.isnan(motion):
                 self._people[track].motion.add(picture.time - seconds / 2, motion)
 
-    def _evidence(self, one: _Person, start: float, end: float) -> speaking.Evidence:
-        return speaking.correlation(one.motion.between(start, end), self.power(start, end))
+    def _evidence(self, person: _Person, start: float, end: float) -> speaking.Evidence:
+        return speaking.correlation(person.motion.between(start, end), self.power(start, end))
 
     def _absence(self, number: int) -> Reason:
         return Reason.NO_FACE if number in self._shown else Reason.NO_PICTURE
 
-    def _seen(self, one: _Person, grid: range, start: float, end: float) -> Seen:
+    def _seen(self, person: _Person, grid: range, start: float, end: float) -> Seen:
         side = self._config.size
         pixels = np.zeros((len(grid), self._config.channels, side, side), np.uint8)
         reasons = np.zeros(len(grid), np.uint8)
         boxes = []
         for place, number in enumerate(grid):
-            look = one.looks.get(number)
+            look = person.looks.get(number)
             reasons[place] = self._absence(number) if look is None else look.reason
             if look is not None:
                 boxes.append(look.box)
@@ -232,8 +231,8 @@ class People:
         left, top, right, bottom = all_boxes.mean(axis=0).tolist()
         area = float(((all_boxes[:, 2] - all_boxes[:, 0]) * (all_boxes[:, 3] - all_boxes[:, 1])).mean())
         times = np.array([self._time(number) for number in grid], dtype=np.float64)
-        speaks = self._evidence(one, start, end).correlation
-        return Seen(one.track.person, pixels, reasons, times, (left, top, right, bottom), area, speaks)
+        speaks = self._evidence(person, start, end).correlation
+        return Seen(person.track.person, pixels, reasons, times, (left, top, right, bottom), area, speaks)
 
 
 def one_person(
@@ -248,15 +247,15 @@ def one_person(
 
     Args:
         media: its sound and pictures in the order of media time (`mien.media.streams.stream_media`).
-        config: how faces are found, and by `speaker` which person it is of several. The largest is the one whose
+        config: how faces are found, and by `speaker` which of several people it is. The largest is the person whose
             boxes cover most, summed over all frames.
         rate: of the sound, in Hz.
         start: media second at which the clip, and so the grid, begins.
         end: where it ends (exclusive); None for the end of the sound or of the last picture, whichever is later.
 
     Returns:
-        One frame for each grid time. Where the person is not found, pixels are zeros and the reason says why; where
-        there is none, in all frames.
+        One frame for each grid time. In a frame without the person pixels are zeros, and the reason says why. If there
+        is no person at all, that holds for all frames.
 
     Raises:
         ConfigError: the detector's package is not installed.
@@ -271,7 +270,7 @@ def one_person(
             look.feed(item)
             reached = max(reached, item.time + max(item.seconds, 2 * ROUNDING))
     end = reached if end is None else end
-    seen = {one.person: one for one in look.people(start, end)}
+    seen = {each.person: each for each in look.people(start, end)}
     if not seen:
         reasons = look.absent(start, end)
         return Crops(
@@ -279,6 +278,6 @@ def one_person(
         )
     active = look.active(start, end) if config.speaker == "active" and len(seen) > 1 else None
     absent = (Reason.NO_FACE, Reason.NO_PICTURE)
-    largest = max(seen.values(), key=lambda one: one.area * int(np.isin(one.reasons, absent, invert=True).sum()))
+    largest = max(seen.values(), key=lambda each: each.area * int(np.isin(each.reasons, absent, invert=True).sum()))
     chosen = seen[active] if active is not None else largest
     return Crops(chosen.pixels, chosen.reasons, config.every)

@@ -10,7 +10,7 @@
 
 Of ten speakers of GRID, three seconds each, with the voice of one, 89 of 90 ordered pairs are right although both speak
 at once (`benchmarks/show_clips.py --pairs`); the amount of motion against the level itself was right in 65. A speaker
-outside the picture cannot be found: `clear_speaker` names nobody unless the best is clear.
+outside the picture cannot be found: `clear_speaker` names none unless the best is clear.
 """
 
 import math
@@ -109,31 +109,32 @@ def correlation(motion: Values, power: Values) -> Evidence:
     """
     motion, sound = _bridged(motion), _rise(power)
     bins = int((np.isfinite(motion) & np.isfinite(sound)).sum())
-    found = [math.nan]
+    scores = [math.nan]
     for lag in range(1 - len(LAGS), len(LAGS)):
         late, early = max(0, lag), max(0, -lag)
         ahead, behind = motion[late : len(motion) - early], sound[early : len(sound) - late]
         known = np.isfinite(ahead) & np.isfinite(behind)
         if known.sum() >= LEAST_BINS:
-            found.append(LAGS[abs(lag)] * _pearson(ahead[known], behind[known]))
-    best = max((value for value in found if not math.isnan(value)), default=math.nan)
+            scores.append(LAGS[abs(lag)] * _pearson(ahead[known], behind[known]))
+    best = max((value for value in scores if not math.isnan(value)), default=math.nan)
     return Evidence(best, bins)
 
 
 def clear_speaker(people: Mapping[int, Evidence]) -> int | None:
-    """Who speaks, if it is clear, by standard errors (1 / sqrt(bins)): 2.5 above 0, half of one above the next.
+    """The number of the person who clearly speaks; None if none does.
 
+    Clear is a correlation of 2.5 standard errors (1 / sqrt(bins)) above 0, and of half of one above the next person's.
     Half is little, but enough: among GRID's pairs no choice beyond it is wrong.
     """
-    known = sorted((one for one in people.items() if not math.isnan(one[1].correlation)), key=lambda one: one[0])
-    ranked = sorted(known, key=lambda one: -one[1].correlation)
-    if not ranked or ranked[0][1].correlation < 2.5 / math.sqrt(ranked[0][1].bins):
+    known = {person: evidence for person, evidence in people.items() if not math.isnan(evidence.correlation)}
+    ranked = sorted(known, key=lambda person: (-known[person].correlation, person))
+    if not ranked or known[ranked[0]].correlation < 2.5 / math.sqrt(known[ranked[0]].bins):
         return None
     if len(ranked) > 1:
-        fewest = min(ranked[0][1].bins, ranked[1][1].bins)
-        if ranked[0][1].correlation - ranked[1][1].correlation < 0.5 / math.sqrt(fewest):
+        best, next_best = (known[person] for person in ranked[:2])
+        if best.correlation - next_best.correlation < 0.5 / math.sqrt(min(best.bins, next_best.bins)):
             return None
-    return ranked[0][0]
+    return ranked[0]
 
 
 def _contrast(grey: NDArray[np.uint8], box: Box, share: Box) -> float:
@@ -164,7 +165,7 @@ def _rise(power: Values) -> Values:
     return rise
 
 
-def _pearson(one: Values, other: Values) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    scale = math.sqrt(float(one @ one) * float(other @ other))
-    return float(one @ other) / scale if scale > 1e-9 else math.nan
+def _pearson(x: Values, y: Values) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    scale = math.sqrt(float(x @ x) * float(y @ y))
+    return float(x @ y) / scale if scale > 1e-9 else math.nan

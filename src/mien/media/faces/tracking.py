@@ -84,8 +84,8 @@ class Tracker:
                 track = Track(time, time, time, face.box)
                 self.tracks.append(track)
                 pairs.append((track, face))
-        found = [track for track in self.tracks if not track.person and track.hits >= HITS]
-        for track in sorted(found, key=lambda track: (track.first, track.box[0])):
+        new = [track for track in self.tracks if not track.person and track.hits >= HITS]
+        for track in sorted(new, key=lambda track: (track.first, track.box[0])):
             self.people += 1
             track.person = self.people
         return pairs

