@@ -163,6 +163,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     if card["shortfall"]:
         lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
     lines += readers.miscounts(card["reader"], done.table)
+    lines += [f"note: {note}" for note in card["notes"]]
     if len(problems):
         lines.append(f"problems: {len(problems)}, listed in {done.folder / 'problems.csv'}")
     return Outcome(

@@ -9,11 +9,12 @@ The table begins with the columns `COLUMNS`, in this order; other columns are ke
 - gender: "female", "male" or missing.
 - emotion: a name in lower case; several are joined by "+" in alphabetical order ("anger+sadness"); missing if unknown.
 
-Every other column is float64 or text. Text has pandas' dtype `str`; a missing value is pandas' own, never "" or "nan".
+Every other column is float64 or text. Text has pandas' dtype `str`; a missing value is pandas' own, never "" or a word
+such as "NA".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
@@ -26,7 +27,8 @@ from mien.errors import CorpusError
 COLUMNS = ("clip", "file", "start", "end", "speaker", "gender", "emotion")
 REQUIRED = ("clip", "file", "speaker")
 
-_MISSING = frozenset({"", "nan", "NaN", "<NA>"})
+# What R, Python, Excel and SQL write where nothing is known.
+MISSING = ("", "NA", "N/A", "nan", "NaN", "NaT", "None", "<NA>", "NULL", "null", "#N/A")
 _DECIMAL = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(\.\d*)?[eE][+-]?\d+|inf)")
 _GENDERS = {
     **dict.fromkeys(("female", "f", "w", "woman", "weiblich"), "female"),
@@ -55,6 +57,7 @@ class Corpus:
         source: where to get the corpus.
         expected: how many clips the complete corpus has; None if it is not known.
         scheme: the name of the emotion classes that the corpus is usually read with, see `schemes`.
+        notes: sentences on how the table was read.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Corpus:
     source: str
     expected: int | None
     scheme: str
+    notes: tuple[str, ...] = ()
 
     @property
     def shortfall(self) -> int:
@@ -82,6 +86,8 @@ def check(
     expected: int | None,
     scheme: str,
     problems: Iterable[Problem] = (),
+    notes: Iterable[str] = (),
+    users: bool = False,
 ) -> Corpus:
     """Normalise a table of clips, leave out the rows that break the schema, and list all problems.
 
@@ -98,6 +104,8 @@ def check(
         expected: how many clips the complete corpus has; None if it is not known.
         scheme: the emotion classes that the corpus is usually read with.
         problems: problems that the reader has listed already.
+        notes: sentences on how the table was read.
+        users: whether the table is a user's own: files may lie anywhere by absolute paths, and columns stay text.
 
     Raises:
         CorpusError: a column is missing or there twice, or no row can be used.
@@ -108,7 +116,7 @@ def check(
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise CorpusError(f"{root}: the table of clips has two columns '{twice[0]}'; rename one of them")
     given = table.set_axis(columns, axis=1).reset_index(drop=True)
-    clean, complaints, broken = _normalised(given)
+    clean, complaints, broken = _normalised(given, users)
     listed = [*problems, *complaints]
     if broken.all():
         shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "it has no rows"
@@ -116,12 +124,13 @@ def check(
     return Corpus(
         name=name,
         root=root,
-        table=typed(clean[~broken].reset_index(drop=True)),
+        table=typed(clean[~broken].reset_index(drop=True), () if users else None),
         problems=problem_table(listed),
         licence=licence,
         source=source,
         expected=expected,
         scheme=scheme,
+        notes=tuple(notes),
     )
 
 
@@ -130,11 +139,16 @@ def problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
     return pd.DataFrame(sorted(set(problems)), columns=list(Problem._fields), dtype="str")
 
 
-def typed(table: pd.DataFrame) -> pd.DataFrame:
+def typed(table: pd.DataFrame, numbers: Collection[str] | None = None) -> pd.DataFrame:
     """The same rows with `COLUMNS` first and every column float64 or text, so that a CSV file keeps all of it.
 
-    `start` and `end` are numbers. A column outside of `COLUMNS` becomes numbers if each of its values is written with a
-    decimal point or an exponent; codes such as 01 stay text.
+    `start` and `end` are numbers, and columns of dtype float64 stay so.
+
+    Args:
+        table: one row a clip.
+        numbers: other columns that become numbers, where they are there. None is every column outside of `COLUMNS` each
+            of whose values is written with a decimal point or an exponent: for tables whose codes are known not to be
+            (a user's sentences 1.1 and 1.10 are two).
     """
     result: dict[str, pd.Series[Any]] = {}
     for column in [*COLUMNS, *(str(column) for column in table if column not in COLUMNS)]:
@@ -143,20 +157,35 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
             result[column] = pd.to_numeric(values, errors="coerce").astype("float64")
         elif column in COLUMNS:
             result[column] = _text(values)
-        else:
+        elif numbers is None:
             result[column] = _number_or_text(values)
+        elif column in numbers:
+            result[column] = pd.to_numeric(values).astype("float64")
+        else:
+            result[column] = values if pd.api.types.is_float_dtype(values.dtype) else _text(values)
     return pd.DataFrame(result, index=table.index)
 
 
+def fractions(values: "pd.Series[Any]") -> bool:
+    """Whether a column holds numbers and nothing else, one at least with a fraction: a measure and no class."""
+    numbers = pd.to_numeric(values.dropna(), errors="coerce")
+    return len(numbers) > 0 and bool(numbers.notna().all() and (numbers % 1 != 0).any())
+
+
 def read_table(
-    file: Path, *, encoding_errors: Literal["strict", "replace"] = "strict", separator: str = ","
+    file: Path,
+    *,
+    encoding_errors: Literal["strict", "replace"] = "strict",
+    separator: str = ",",
+    missing: Sequence[str] = MISSING,
 ) -> pd.DataFrame:
-    """A CSV file (UTF-8, a header line) with every cell as text; empty cells are missing.
+    """A CSV file (UTF-8, a header line) with every cell as text; empty cells and the like are missing.
 
     Args:
         file: the CSV file.
         separator: the character between two columns.
         encoding_errors: refuse ("strict") or replace ("replace") bytes that are not UTF-8.
+        missing: the cells that are missing.
 
     Raises:
         CorpusError: the file is missing, is not UTF-8, or has rows of unequal length.
@@ -167,7 +196,7 @@ def read_table(
             sep=separator,
             dtype="str",
             keep_default_na=False,
-            na_values=[""],
+            na_values=list(missing),
             encoding="utf-8-sig",
             encoding_errors=encoding_errors,
         )
@@ -182,9 +211,9 @@ def read_table(
     return table
 
 
-def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
+def _normalised(given: pd.DataFrame, users: bool) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
     """The normalised rows, their problems, and which of them cannot be used."""
-    clean = typed(given)
+    clean = typed(given, () if users else None)
     row = pd.Series([f"row {number + 1}" for number in range(len(clean))], index=clean.index, dtype="str")
     which = clean["clip"].fillna(row)
     file = clean["file"].fillna(which)
@@ -205,7 +234,8 @@ def _normalised(given: pd.DataFrame) -> tuple[pd.DataFrame, list[Problem], "pd.S
 
     for column in REQUIRED:
         complain(clean[column].isna(), f"no {column} is given")
-    complain(clean["file"].map(_leaves, na_action="ignore").eq(True), "the path {file} leaves the corpus's folder")
+    leaves = clean["file"].map(lambda file: _leaves(file, users), na_action="ignore").eq(True)
+    complain(leaves, "the path {file} leaves the corpus's folder" + "; give it as an absolute path" * users)
     for column in ("start", "end"):
         if column in given:
             unread = clean[column].isna() & _text(given[column]).notna() | np.isinf(clean[column])
@@ -234,7 +264,7 @@ def _text(values: "pd.Series[Any]") -> "pd.Series[str]":
         if isinstance(value, float | np.floating) and float(value).is_integer():
             value = int(value)
         trimmed = str(value).strip()
-        return None if trimmed in _MISSING else trimmed
+        return None if trimmed in MISSING else trimmed
 
     words = [None if pd.isna(value) else word(value) for value in values]
     return pd.Series(words, index=values.index, dtype="str")
@@ -250,9 +280,9 @@ def _number_or_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
     return words
 
 
-def _leaves(file: str) -> bool:
+def _leaves(file: str, users: bool) -> bool:
     path = PurePosixPath(file)
-    return path.is_absolute() or ".." in path.parts
+    return (path.is_absolute() and not users) or ".." in path.parts
 
 
 def _emotions(emotion: str) -> str | None:

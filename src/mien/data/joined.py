@@ -110,7 +110,7 @@ def _table(parts: Mapping[str, Prepared]) -> pd.DataFrame:
         named = {column: f"{name}/" + part.table[column] for column in ("clip", "speaker")}
         tables.append(part.table.assign(**named, corpus=name))
     whole = pd.concat(tables, ignore_index=True)
-    return typed(whole).assign(seconds=whole["seconds"], sha256=whole["sha256"])
+    return typed(whole, ()).assign(seconds=whole["seconds"], sha256=whole["sha256"])
 
 
 def _refuse_same(which: str, one: Prepared, other: Prepared) -> None:

@@ -26,6 +26,7 @@ from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
 
 AGAIN = "prepare it again into a new folder"
+ADDED = ("start", "end", "seconds")  # numbers of every table
 TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
 
 
@@ -67,7 +68,7 @@ class Prepared:
                 f"{path}: was edited after it was prepared; run the same 'mien prepare' again, or keep your labels in "
                 "a table of your own (reader 'table')"
             )
-        return Prepared(folder, typed(raw).assign(seconds=seconds), card)
+        return Prepared(folder, typed(raw, card.get("numbers")).assign(seconds=seconds), card)
 
     @property
     def place(self) -> str:
@@ -140,6 +141,8 @@ def write(
         "gender": _counts(table["gender"]),
         "emotion": _counts(table["emotion"]),
         "problems": len(problems),
+        "notes": list(corpus.notes),
+        "numbers": [name for name in table if name not in ADDED and pd.api.types.is_float_dtype(table[name])],
         "hash": table_hash,
         "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
         "mien": version("mien"),

@@ -25,11 +25,13 @@ from torch import Tensor
 
 from mien.common.measures import MEASURES
 from mien.common.settings import Settings
+from mien.corpora.corpus import fractions
 from mien.corpora.schemes import Scheme, apply
 from mien.errors import ConfigError, unknown
 
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file"}  # columns that are no factor
+CODES = 20  # different numbers that may be codes of classes
 SEVERAL = ("emotion",)  # the columns in which "a+b" is two classes
 
 
@@ -201,7 +203,7 @@ def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: 
     columns = _columns(factor, how, table, "target")
     if how.kind == "classes":
         if scheme is None:
-            classes = _found(how, table[columns[0]], several=columns == SEVERAL)
+            classes = _found(factor, how, table[columns[0]], several=columns == SEVERAL)
             if len(classes) < 2:
                 found = f"one value, '{classes[0]}'" if classes else "no value"
                 raise ConfigError(f"target '{factor}': its clips have {found}; two or more classes are needed")
@@ -237,7 +239,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         return (
             main
             if own
-            else Target(factor, "classes", columns, _found(how, train[columns[0]], several=columns == SEVERAL))
+            else Target(factor, "classes", columns, _found(factor, how, train[columns[0]], several=columns == SEVERAL))
         )
     values = _numeric(train, columns, factor).to_numpy(float)
     known = values[~np.isnan(values).any(axis=1)]
@@ -280,10 +282,21 @@ def _columns(factor: str, how: TargetSettings, table: pd.DataFrame, what: str) -
     return columns
 
 
-def _found(how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False) -> tuple[str, ...]:
-    """The classes of a factor: those of the settings, else the values that there are, sorted."""
+def _found(factor: str, how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False) -> tuple[str, ...]:
+    """The classes of a factor: those of the settings, else the values that there are, sorted.
+
+    Raises:
+        ConfigError: they are numbers with fractions, or more than `CODES` numbers.
+    """
     if how.classes is not None:
         return how.classes
+    numbers = pd.to_numeric(values.dropna(), errors="coerce")
+    if len(numbers) and numbers.notna().all() and (fractions(values) or numbers.nunique() > CODES):
+        what = "numbers with fractions" if fractions(values) else f"{numbers.nunique()} different numbers"
+        raise ConfigError(
+            f"column '{values.name}': holds {what}, which are no classes; write data.targets.{factor}.kind=numbers to "
+            f"predict the number, kind=levels for ranges of it, or name the classes: data.targets.{factor}.classes"
+        )
     names = {name_of(value) for value in values.dropna()}
     return tuple(sorted(name for name in names if not (several and "+" in name)))
 

@@ -59,7 +59,12 @@ def test_emobox_as_file_fold_and_folds(tmp_path):
     one = manifests.read(tmp_path / "fold_1")
     beside = manifests.read(tmp_path / "fold_1" / "emodb_train_fold_1.jsonl")
     pd.testing.assert_frame_equal(one.rows, beside.rows)
-    assert beside.notes == ("emodb_test_fold_1.jsonl beside emodb_train_fold_1.jsonl is read with it",)
+    assert beside.notes == (
+        "emodb_test_fold_1.jsonl beside emodb_train_fold_1.jsonl is read with it",
+        "the column 'wav' is read as 'file'",
+        "the column 'emo' is read as 'emotion'",
+        "the column 'dataset' is read as 'corpus'",
+    )
     assert placed(one) == [("fold_1", "test", "03"), ("fold_1", "train", "03"), ("fold_1", "train", "08")]
     assert list(one.rows["sentence"]) == ["a02", "a01", "a01"]
 
@@ -314,3 +319,16 @@ def test_meld_names_clips_by_part_dialogue_and_turn(tmp_path):
     }
     clips = written(tmp_path, **rows).rows["clip"].tolist()
     assert clips == ["test/dia0_utt0", "test/dia0_utt1", "train/dia0_utt0", "train/dia0_utt1"]
+
+
+def test_a_release_of_msp_podcast_is_read(tmp_path):
+    rows = {
+        "FileName": [f"MSP-PODCAST_{number:04}.wav" for number in range(5)],
+        "EmoClass": list("ANHSH"),
+        "SpkrID": ["101", "Unknown", "102", "Unknown", "101"],
+        "Split_Set": ["Train", "Train", "Development", "Test1", "Test2"],
+    }
+    read = written(tmp_path, labels_consensus=rows)
+    assert read.rows["split"].tolist() == ["train", "train", "validation", "test", "test"]
+    assert read.rows["speaker"].fillna("?").tolist() == ["101", "?", "102", "?", "101"]
+    assert {one.finding for one in examine(read.rows, None)[0] if one.severity == "leak"} == {"shared-speaker"}

@@ -1,5 +1,6 @@
 """Each reader on a tiny corpus in its real layout: the columns of a clip, and how damage is listed."""
 
+import pandas as pd
 import pytest
 
 from mien.corpora.readers import read
@@ -305,7 +306,7 @@ def test_a_table_keeps_its_columns_and_names_its_clips(corpus):
         "emotion": "anger+sadness",
         "split": "test",
     }
-    assert row_of(parsed, "a/one")["rating"] == 2.5
+    assert row_of(parsed, "a/one")["rating"] == "2.5"
     assert (parsed.expected, parsed.shortfall) == (None, 0)
 
 
@@ -315,15 +316,99 @@ def test_a_table_is_given_as_a_file_or_as_its_folder(corpus):
     assert read("table", root / "corpus.csv").root == root
 
 
-def test_a_table_opens_nothing_outside_its_folder(corpus, tmp_path):
+def test_paths_of_a_table_are_absolute_or_below_its_root(corpus, tmp_path):
     root = corpus("table")
-    (tmp_path / "secret.wav").touch()
+    (tmp_path / "other.wav").touch()
     (root / "corpus.csv").write_text(
-        f"file,speaker\n{root / 'a/one.wav'},ann\n{tmp_path / 'secret.wav'},bob\n../secret.wav,bob\na/../talk.mp4,bob\n"
+        f"file,speaker\n{root / 'a/one.wav'},ann\n{tmp_path / 'other.wav'},bob\n../other.wav,bob\na/../talk.mp4,bob\n"
     )
     parsed = read("table", root)
-    assert parsed.table["file"].tolist() == ["a/one.wav", "talk.mp4"]
-    assert [file for file, _ in problems(parsed)] == ["../secret.wav", str(tmp_path / "secret.wav")]
+    assert parsed.table["file"].tolist() == ["a/one.wav", str(tmp_path / "other.wav"), "talk.mp4"]
+    assert problems(parsed) == [
+        ("../other.wav", "the path ../other.wav leaves the corpus's folder; give it as an absolute path, left out")
+    ]
+
+
+def test_the_option_root_says_where_the_files_of_a_table_are(corpus, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("file,speaker\na/one.wav,ann\n")
+    root = corpus("table")
+    parsed = read("table", table, {"root": str(root)})
+    assert (parsed.root, parsed.table["file"].tolist()) == (root, ["a/one.wav"])
+    with pytest.raises(CorpusError, match=r"^--option root=nowhere: no such folder$"):
+        read("table", table, {"root": "nowhere"})
+
+
+def of_table(root, head, *rows):
+    for number in range(len(rows)):
+        (root / f"{number}.wav").touch()
+    (root / "corpus.csv").write_text("\n".join([head, *(f"{number}.wav,{row}" for number, row in enumerate(rows))]))
+    return read("table", root)
+
+
+def test_columns_of_other_names_are_read_and_noted(tmp_path):
+    parsed = of_table(tmp_path, "FileName,SpkrID,Emotion,Split_Set,seconds", "ann,Happy,Test1,3", "bob,sad,Train,4")
+    assert parsed.table[["speaker", "emotion", "split", "seconds_given"]].to_numpy().tolist() == [
+        ["ann", "happiness", "test", "3"],
+        ["bob", "sadness", "train", "4"],
+    ]
+    assert parsed.notes == (
+        *(
+            f"the column '{theirs}' is read as '{ours}'"
+            for theirs, ours in [
+                *(("FileName", "file"), ("Split_Set", "split"), ("SpkrID", "speaker"), ("Emotion", "emotion")),
+            ]
+        ),
+        "the column 'seconds' is kept as 'seconds_given', since mien has a column of that name",
+    )
+
+
+def test_a_label_is_the_emotion_only_where_its_words_are(tmp_path):
+    assert of_table(tmp_path, "file,speaker,label", "ann,angry", "bob,sad").table["emotion"].tolist() == [
+        "anger",
+        "sadness",
+    ]
+    parsed = of_table(tmp_path, "file,speaker,label", "ann,yes", "bob,no")
+    assert parsed.table["emotion"].isna().all()
+    assert parsed.notes[-1] == "no column is read as the emotion; the columns are: file, speaker, label_given"
+
+
+def test_two_columns_that_may_be_meant_are_refused(tmp_path):
+    with pytest.raises(CorpusError) as error:
+        of_table(tmp_path, "file,Speaker,SPEAKER", "ann,bob")
+    assert str(error.value).endswith(
+        "corpus.csv: the columns 'Speaker' and 'SPEAKER' may both be the column 'speaker'; "
+        "call the one that is meant 'speaker'"
+    )
+
+
+def test_words_for_not_known_are_missing_and_counted(tmp_path):
+    parsed = of_table(
+        tmp_path, "file,start,end,speaker,emotion", "NA,NA,ann,anger", ",,Unknown,anger", ",,None,NA", ",,bob,NA"
+    )
+    assert parsed.table["speaker"].tolist() == ["ann", "bob"]
+    assert parsed.table[["start", "end"]].isna().all(axis=None)
+    assert pd.isna(parsed.table["emotion"][1])
+    assert [text for _, text in problems(parsed)] == ["no speaker is given, left out"] * 2
+    assert parsed.notes == (
+        "cells with NA, None are taken as not known: 1 of 'start', 1 of 'end', 1 of 'speaker', 2 of 'emotion'",
+    )
+
+
+def test_codes_with_a_point_stay_text(tmp_path):
+    parsed = of_table(tmp_path, "file,speaker,sentence", "ann,1.1", "ann,1.10", "bob,1.20")
+    assert parsed.table["sentence"].tolist() == ["1.1", "1.10", "1.20"]
+
+
+def test_sessions_counted_for_each_speaker_are_joined_with_the_speaker(tmp_path):
+    parsed = of_table(tmp_path, "file,speaker,session", *(f"{who},{number}" for who in "abcd" for number in (1, 2)))
+    assert parsed.table["session"].tolist() == [f"{who}/{number}" for who in "abcd" for number in (1, 2)]
+    assert parsed.notes[-1] == (
+        "the names in the column 'session' are those of several speakers, as counted anew for each; "
+        "they are joined with the speaker, such as 'a/1'"
+    )
+    pairs = of_table(tmp_path, "file,speaker,session", "a,1", "b,1", "c,2", "d,2")
+    assert pairs.table["session"].tolist() == ["1", "1", "2", "2"]
 
 
 def test_a_table_lists_all_bad_rows_at_once(corpus):
@@ -344,10 +429,14 @@ def test_a_table_lists_all_bad_rows_at_once(corpus):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("path,speaker\na,b\n", "no column 'file'; it has: path, speaker"),
+        ("place,speaker\na,b\n", "no column 'file'; it has: place, speaker"),
         ("file\na.wav\n", "no column 'speaker'; it has: file"),
         ("file,speaker\n", "has a header line and no clips; write one row a clip"),
-        ("file,speaker\nno.wav,ann\n", "none of its 1 files is there; paths are relative to {root}"),
+        (
+            "file,speaker\nno.wav,ann\n",
+            "none of its 1 files is there, such as {root}/no.wav; relative paths are relative to the table's folder, "
+            "or give --option root=FOLDER",
+        ),
     ],
 )
 def test_a_table_without_a_usable_row_is_refused(text, sentence, tmp_path):

@@ -17,6 +17,7 @@ import pandas as pd
 from mien.audit.statistics import scores
 from mien.audit.statistics.scores import BySpeaker
 from mien.common.measures import Array, uar, wa
+from mien.corpora.corpus import fractions
 
 FEWEST = 2  # speakers of a group
 MOST = 8  # groups of a factor; a column with more values is not taken as a grouping of speakers
@@ -58,7 +59,7 @@ def factors(clips: pd.DataFrame) -> dict[str, dict[str, str]]:
             middle = float(ages.median())
             value = ages.map(lambda age, middle=middle: f"{middle:g} or less" if age <= middle else f"over {middle:g}")
         sizes = value.value_counts()
-        if 2 <= len(kept := sizes.index[sizes >= FEWEST]) <= MOST and not pd.api.types.is_float_dtype(value):
+        if 2 <= len(kept := sizes.index[sizes >= FEWEST]) <= MOST and not fractions(value):
             found[str(name)] = {str(who): str(group) for who, group in value.items() if group in set(kept)}
     return found
 

@@ -23,6 +23,7 @@ from mien.audit.leakage.leakage import Asked
 from mien.audit.leakage.words import BALANCED, SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER, Division, divide, given
 from mien.audit.recognition import groups
+from mien.corpora.corpus import fractions
 from mien.errors import AuditError
 from mien.runs.run import Run
 
@@ -177,6 +178,6 @@ def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -
     if factor == target and seen == SEEN:
         other = (SPEAKER, SPEAKER)
     name, column = other
-    has_classes = column in table and not pd.api.types.is_float_dtype(table[column])
+    has_classes = column in table and not fractions(table[column])
     usable = has_classes and len(table[column].dropna().unique()) > 1
     return {name: table[column].to_numpy(object)} if usable else {}

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mien.audit.splits.manifest_tables import SPLITS, has_split
+from mien.audit.splits.manifest_tables import has_split
+from mien.corpora.columns import SPLITS
 from mien.errors import CorpusError
 
 _KINDS = (".csv", ".tsv", ".jsonl")

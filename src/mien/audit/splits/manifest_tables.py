@@ -13,16 +13,12 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.splits.findings import counted
+from mien.corpora import columns
 from mien.corpora.corpus import read_table
 from mien.corpora.schemes import EMOTIONS, SYNONYMS
 from mien.data.protocols import PARTS
 from mien.errors import CorpusError, nearest
 
-SPLITS = {
-    **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
-    **dict.fromkeys(("validation", "validate", "valid", "val", "development", "devel", "dev"), "validation"),
-    **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
-}
 NAMES = (
     "clip",
     "key",
@@ -32,33 +28,7 @@ NAMES = (
     "name",
     "utterance",
 )  # columns that may name clips, in this order
-_SPELT = {  # column -> its names in other tables, the most likely first
-    "file": (
-        "file",
-        "wav",
-        "path",
-        "audio",
-        "filename",
-        "file_name",
-        "filepath",
-        "file_path",
-        "wav_path",
-        "audio_path",
-    ),
-    "split": ("split", "set", "partition", "split_set", "subset"),
-    "fold": ("fold", "fold_id"),
-    "speaker": ("speaker", "speaker_id", "spk", "spk_id", "actor", "actor_id", "speakerid", "subject"),
-    "emotion": ("emotion", "emo", "label", "emotion_label"),
-    "corpus": ("corpus", "dataset", "database"),
-    "sentence": ("sentence", "sentence_id", "statement"),
-    "session": ("session", "session_id"),
-    "recording": ("recording", "recording_id", "dialog", "dialogue", "video", "video_id"),
-    "start": ("start", "start_time"),
-    "end": ("end", "end_time"),
-    "dialogue": ("dialogue_id",),  # of MELD, which counts dialogues anew in each part
-    "turn": ("utterance_id",),
-}
-_SEPARATORS = (",", "\t", ";")
+MELD = ("dialogue_id", "utterance_id")  # it counts dialogues anew in each part
 NAMED = "named:"  # before the name of a column that may name clips
 
 
@@ -79,21 +49,23 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
     if path.suffix.lower() == ".json":
         return _ours(path).rename(columns={"clip": f"{NAMED}clip"})
     whole, hint = _whole(path)
-    known = _renamed(whole)
-    columns = ", ".join(map(str, whole.columns)) + hint
-    if not _naming(known) and "dialogue" not in known:
-        raise CorpusError(f"{path}: no column 'file' or 'clip'; it has: {columns}")
+    known = _renamed(path, whole, notes)
+    there = ", ".join(map(str, whole.columns)) + hint
+    if not _naming(known):
+        raise CorpusError(f"{path}: no column 'file' or 'clip'; it has: {there}")
     if "split" not in known and part is None:
-        raise CorpusError(f"{path}: no column 'split', and no part such as train in its name; it has: {columns}")
+        raise CorpusError(f"{path}: no column 'split', and no part such as train in its name; it has: {there}")
     if known.empty:
         raise CorpusError(f"{path}: has a header but no row; a split manifest has a row for each clip")
     known = known.astype("str").replace("nan", None)
+    if "speaker" in known:
+        known["speaker"] = columns.somebody(known["speaker"])
     known["split"] = _splits(path, known["split"]) if "split" in known else part
     for column in ("start", "end"):
         _refuse_words(path, column, known)
     known["place"] = [f"{path.name}:{row + 1}" for row in range(len(known))]
-    if {"dialogue", "turn"} <= set(known):
-        known[f"{NAMED}clip"] = known["split"] + "/dia" + known.pop("dialogue") + "_utt" + known.pop("turn")
+    if set(MELD) <= set(known):
+        known[f"{NAMED}clip"] = known["split"] + "/dia" + known.pop(MELD[0]) + "_utt" + known.pop(MELD[1])
     if (lacking := known[_naming(known)].isna().all(axis=1)).any():
         notes.append(f"{path}: {counted(int(lacking.sum()), 'row')} without the name of a clip, passed over")
     own = known["fold"].fillna("") if "fold" in known else ""
@@ -110,10 +82,10 @@ def has_split(path: Path) -> bool:
             header = list(first) if isinstance(first, dict) else []
         else:
             first = _first(_lines(path))
-            header = first.split(_separator(first) or ",")
+            header = first.split(columns.separator(first) or ",")
     except (CorpusError, ValueError):
         return False
-    return any(name.strip(' "').lower() in _SPELT["split"] for name in header)
+    return bool(columns.spelt([name.strip(' "') for name in header], "split"))
 
 
 def _whole(path: Path) -> tuple[pd.DataFrame, str]:
@@ -123,19 +95,13 @@ def _whole(path: Path) -> tuple[pd.DataFrame, str]:
     first = _first(lines := _lines(path))
     if _is_list(first):
         return _list(path, lines), ""
-    separator = _separator(first)
+    separator = columns.separator(first)
     hint = "" if separator else " (columns are separated by commas, tabs or semicolons, and named in the first line)"
     return read_table(path, separator=separator or ","), hint
 
 
 def _first(lines: Sequence[str]) -> str:
     return next(line for line in lines if line.strip())
-
-
-def _separator(header: str) -> str | None:
-    """The most likely separator of the columns of a table; None if there is none."""
-    best = max(_SEPARATORS, key=header.count)
-    return best if best in header else None
 
 
 def _is_list(line: str) -> bool:
@@ -201,12 +167,14 @@ def _objects(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _renamed(whole: pd.DataFrame) -> pd.DataFrame:
-    """The known columns, renamed as in `manifests.COLUMNS`."""
-    there = {str(column).strip().lower(): column for column in reversed(whole.columns)}
-    known = {name: next((there[one] for one in spelt if one in there), None) for name, spelt in _SPELT.items()}
-    found = {name: whole[column] for name, column in known.items() if column is not None}
-    return pd.DataFrame(found | {f"{NAMED}{name}": whole[there[name]] for name in NAMES if name in there})
+def _renamed(path: Path, whole: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The known columns, renamed as in `manifests.COLUMNS`; a column that may name clips is kept beside."""
+    there = {columns.plain(name): name for name in reversed(whole.columns)}
+    named, renamed = columns.renamed(whole, list(columns.SPELT), path)
+    notes += renamed
+    found = {name: named[name] for name in columns.SPELT if name in named}
+    found |= {f"{NAMED}{name}": whole[there[name]] for name in NAMES if name in there}
+    return pd.DataFrame(found | ({name: whole[there[name]] for name in MELD} if set(MELD) <= set(there) else {}))
 
 
 def _naming(known: pd.DataFrame) -> list[str]:
@@ -216,14 +184,14 @@ def _naming(known: pd.DataFrame) -> list[str]:
 
 def _splits(path: Path, cells: "pd.Series[str]") -> "pd.Series[str]":
     """The words of the column `split` as train, validation and test."""
-    words = cells.str.strip().str.lower()
-    if len(strange := cells[words.notna() & ~words.isin(list(SPLITS))]):
-        hint = nearest(str(strange.iloc[0]).lower(), SPLITS)
+    words = cells.map(columns.split_of, na_action="ignore")
+    if len(strange := cells[cells.notna() & words.isna()]):
+        hint = nearest(str(strange.iloc[0]).lower(), columns.SPLITS)
         raise CorpusError(
             f"{path}: row {strange.index[0] + 1}, column 'split': '{strange.iloc[0]}'.{hint} Known: train, validation, "
             "test (also dev, val, eval), and an empty cell for a clip that is not used"
         )
-    return words.map(SPLITS, na_action="ignore")
+    return words
 
 
 def _text(path: Path) -> str:

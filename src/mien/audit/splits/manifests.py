@@ -20,7 +20,7 @@ from mien.audit.splits import checks, manifest_tables
 from mien.audit.splits.findings import counted
 from mien.audit.splits.manifest_files import places
 from mien.audit.splits.manifest_tables import NAMED
-from mien.corpora import names
+from mien.corpora import columns, names
 from mien.errors import CorpusError
 
 COLUMNS = (
@@ -80,12 +80,13 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
         )
     if reader is not None:
         _refuse_foreign(manifest, rows, reader)
-    rows = _with_names(rows, rule, notes)
+    rows, joined = columns.within_speaker(_with_names(rows, rule, notes))
+    notes += joined
     again = rows.duplicated(["fold", "split", "clip", "start", "end", "emotion"])
     if again.any():
         first = rows["clip"][again].iloc[0]
         notes.append(f"{counted(int(again.sum()), 'row')} listed twice, such as {first}; each counts once")
-    return Manifest(rows[~again].reset_index(drop=True), named, tuple(files), tuple(notes))
+    return Manifest(rows[~again].reset_index(drop=True), named, tuple(files), tuple(dict.fromkeys(notes)))
 
 
 def _clips(rows: pd.DataFrame, notes: list[str]) -> tuple["pd.Series[str]", bool]:

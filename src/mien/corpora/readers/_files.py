@@ -18,7 +18,9 @@ MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm
 
 
 def files(root: Path, *suffixes: str) -> list[str]:
-    """All files below a folder with one of these suffixes (in upper or lower case).
+    """All files below a folder with one of these suffixes (in upper or lower case). Links to folders are entered.
+
+    A folder is entered once on each way down, so a link to a folder above it is not.
 
     Raises:
         CorpusError: the folder is missing.
@@ -26,8 +28,13 @@ def files(root: Path, *suffixes: str) -> list[str]:
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder")
     paths = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith(".") and name != "__MACOSX"]
+    for folder, below, names in os.walk(root, followlinks=True):
+        above = _above(Path(folder), root)
+        below[:] = [
+            name
+            for name in below
+            if not name.startswith(".") and name != "__MACOSX" and str((Path(folder) / name).resolve()) not in above
+        ]
         place = Path(folder).relative_to(root)
         paths += [
             (place / name).as_posix()
@@ -35,6 +42,12 @@ def files(root: Path, *suffixes: str) -> list[str]:
             if not name.startswith(".") and Path(name).suffix.lower() in suffixes
         ]
     return sorted(paths)
+
+
+def _above(folder: Path, root: Path) -> set[str]:
+    """The true places of a folder and of those above it, up to the root and the folders that hold the root."""
+    ways = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root)), *root.resolve().parents]
+    return {str(way.resolve()) for way in ways}
 
 
 def media(root: Path) -> list[str]:

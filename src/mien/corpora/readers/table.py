@@ -1,10 +1,14 @@
-"""Any corpus, as a CSV file beside its recordings: UTF-8, commas, a header line, one row a clip.
+"""Any corpus, as a CSV file beside its recordings: UTF-8, a header line, one row a clip.
 
-`file` and `speaker` are required; `clip`, `start`, `end` (seconds), `gender`, `emotion` and `split` are used if they
-are there, and any other column is kept. Empty cells are missing. A clip without a name is named after its file without
-the extension, followed by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap",
-"joy"); several are joined by "+". Paths are relative to the CSV file's folder; an absolute path must be inside it
-(links in the folder may lead anywhere), so that a table from someone else cannot open other files. The root is the CSV
+Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end`
+(seconds), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes such
+as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
+`corpora.columns`) are read as these where exactly one column fits, and each is noted. Empty cells are missing, and so
+are NA, None, NaN and their like, and a speaker called unknown. A column with a name that mien gives to its own, such
+as `seconds`, is kept as `seconds_given`. A clip without a name is named after its file without the extension, followed
+by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap", "joy"); several are joined
+by "+". Sessions and recordings that are counted anew for each speaker are joined with the speaker, and it is noted.
+Paths are absolute, or relative to the CSV file's folder, or to the folder of the option `root`. The root is the CSV
 file, or a folder with `corpus.csv`.
 """
 
@@ -13,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mien.corpora import columns
 from mien.corpora.corpus import Corpus, check, read_table
 from mien.corpora.readers import _files
 from mien.corpora.schemes import canonical
@@ -23,41 +28,74 @@ LICENCE = "as stated by the owner of the recordings"
 SPEECH = "as stated by the owner of the recordings"
 EXPECTED = None
 SCHEME = "canonical"
+OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
+READ = ("file", "start", "end", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
+RESERVED = ("seconds", "sha256", "video_seconds", "label", "corpus", "truth", "predicted")  # columns that mien makes
 
 
-def read(root: Path) -> Corpus:
+def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
     """Read a table of clips.
 
+    Args:
+        table_or_folder: the CSV file, or a folder with `corpus.csv`.
+        root: see `OPTIONS`.
+
     Raises:
-        CorpusError: no such file, no column `file` or `speaker`, or no row that can be used.
+        CorpusError: no such file, no column `file` or `speaker`, two columns that may both be one of them, or no row
+            that can be used.
     """
-    listing = root / "corpus.csv" if root.is_dir() else root
+    listing = table_or_folder / "corpus.csv" if table_or_folder.is_dir() else table_or_folder
     if not listing.is_file():
-        raise CorpusError(f"{root}: neither a CSV file nor a folder with corpus.csv")
-    place = listing.parent
-    table = read_table(listing)
+        raise CorpusError(f"{table_or_folder}: neither a CSV file nor a folder with corpus.csv")
+    folder = listing.parent if root is None else Path(root)
+    if not folder.is_dir():
+        raise CorpusError(f"--option root={root}: no such folder")
+    separator = columns.separator_of(listing) or ","
+    table, notes = columns.known(read_table(listing, separator=separator, missing=("",)))
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
+    table, renamed = columns.renamed(table, READ, listing)
+    table = _kept(table, notes)
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
-    table["file"] = table["file"].map(lambda file: _inside(file, place), na_action="ignore").astype("str")
+    if "emotion" not in table:
+        notes.append(f"no column is read as the emotion; the columns are: {', '.join(map(str, table.columns))}")
+    table["speaker"] = columns.somebody(table["speaker"])
+    table["file"] = table["file"].map(lambda file: _inside(file, folder), na_action="ignore").astype("str")
     named = _names(table)
     table["clip"] = table["clip"].fillna(named) if "clip" in table else named
     if "emotion" in table:
         table["emotion"] = table["emotion"].map(canonical, na_action="ignore").astype("str")
-    clips, problems = _files.existing(table, place)
-    if clips.empty:
-        raise CorpusError(f"{listing}: none of its {len(table)} files is there; paths are relative to {place}")
+    if "split" in table:
+        words = table["split"].map(columns.split_of, na_action="ignore")
+        table["split"] = words if words.notna().equals(table["split"].notna()) else table["split"]
+    table, joined = columns.within_speaker(table)
+    there, problems = _files.existing(table, folder)
+    if there.empty:
+        raise CorpusError(
+            f"{listing}: none of its {len(table)} files is there, such as {folder / str(table['file'].iloc[0])}; "
+            "relative paths are relative to the table's folder, or give --option root=FOLDER"
+        )
     return check(
         name="table",
-        root=place,
-        table=clips,
+        root=folder,
+        table=there,
         licence=LICENCE,
         source=SOURCE,
         expected=EXPECTED,
         scheme=SCHEME,
         problems=problems,
+        notes=[*renamed, *notes, *joined],
+        users=True,
     )
+
+
+def _kept(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The table without names of columns that mien gives to its own: these get the ending `_given`."""
+    taken = [name for name in table if str(name) in RESERVED]
+    new = {name: f"{name}_given" for name in taken}
+    notes += [f"the column '{name}' is kept as '{new[name]}', since mien has a column of that name" for name in taken]
+    return table.rename(columns=new)
 
 
 def _inside(file: str, place: Path) -> str:

@@ -1,0 +1,169 @@
+"""Columns of tables that others have written: how they are called, what their words mean, and what is not known.
+
+Names are compared without regard to case, spaces, points and hyphens, so that `Speaker ID` and `speaker_id` are one.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mien.corpora.corpus import MISSING
+from mien.corpora.schemes import EMOTIONS, SYNONYMS
+from mien.errors import CorpusError
+
+SPELT = {  # column -> its names in other tables, the most likely first
+    "file": (
+        "file",
+        "wav",
+        "path",
+        "audio",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "wav_path",
+        "audio_path",
+    ),
+    "start": ("start", "start_time", "starttime"),
+    "end": ("end", "end_time", "endtime"),
+    "split": ("split", "split_set", "partition", "subset", "set"),
+    "fold": ("fold", "fold_id"),
+    "speaker": (
+        *("speaker", "speaker_id", "speakerid", "spkrid", "spkr_id", "spkr", "spk", "spk_id", "spkid"),
+        *("actor", "actor_id", "subject", "subject_id", "participant", "participant_id"),
+    ),
+    "gender": ("gender", "sex"),
+    "emotion": ("emotion", "emo", "emotion_label", "emoclass", "emo_class", "label"),
+    "corpus": ("corpus", "dataset", "database"),
+    "sentence": ("sentence", "sentence_id", "statement"),
+    "session": ("session", "session_id"),
+    "recording": ("recording", "recording_id", "dialog", "dialogue", "video", "video_id"),
+}
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trn", "tr"), "train"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "development", "devel", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
+}
+NOBODY = frozenset({"unknown", "unk", "none", "na", "n/a", "nan", "null", "?", "-", "not known", "unknown speaker"})
+DOUBTFUL = frozenset({"label"})  # names that say emotion only where the words do
+SEPARATORS = (",", "\t", ";")
+
+
+def separator(header: str) -> str | None:
+    """The most likely separator of the columns of a table, by its first line; None if there is none."""
+    best = max(SEPARATORS, key=header.count)
+    return best if best in header else None
+
+
+def separator_of(path: Path) -> str | None:
+    """The separator of the columns of a file; None if it has none, or its first line is no text in UTF-8."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return separator(file.readline())
+    except UnicodeDecodeError:
+        return None
+
+
+def plain(name: object) -> str:
+    """A name as it is compared."""
+    return re.sub(r"[\s.\-]+", "_", str(name).strip().lower())
+
+
+def spelt(names: Iterable[object], column: str) -> list[str]:
+    """The names that may be a column of ours: the one of its own name, else of the first spelling that is there.
+
+    Two are given where two are spelt alike but for case.
+    """
+    listed = [str(name) for name in names]
+    if column in listed:
+        return [column]
+    for spelling in (plain(column), *SPELT.get(column, ())):
+        if same := [name for name in listed if plain(name) == spelling]:
+            return same
+    return []
+
+
+def renamed(table: pd.DataFrame, wanted: Collection[str], place: object) -> tuple[pd.DataFrame, list[str]]:
+    """A table with columns named as here, and a sentence for each column that was read under another name.
+
+    Args:
+        table: cells of text.
+        wanted: the columns that are looked for, of `SPELT`.
+        place: the file, for sentences.
+
+    Raises:
+        CorpusError: two columns may be meant.
+    """
+    names: dict[str, str] = {}
+    notes: list[str] = []
+    for column in wanted:
+        several = _fitting(table, column)
+        if len(several) > 1:
+            raise CorpusError(
+                f"{place}: the columns {' and '.join(map(repr, several))} may both be the column '{column}'; "
+                f"call the one that is meant '{column}'"
+            )
+        if several and several[0] != column and several[0] not in names:
+            names[several[0]] = column
+            notes.append(f"the column '{several[0]}' is read as '{column}'")
+    return table.rename(columns=names), notes
+
+
+def known(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A table whose cells such as NA and None are missing, with one sentence that counts them by column."""
+    words = table.isin([word for word in MISSING if word])
+    if not (counts := words.sum()[words.any()]).any():
+        return table, []
+    such = ", ".join(sorted({str(word) for name in counts.index for word in table[name][words[name]]}))
+    where = ", ".join(f"{int(count)} of '{name}'" for name, count in counts.items())
+    return table.mask(words), [f"cells with {such} are taken as not known: {where}"]
+
+
+def somebody(speakers: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Speakers, missing where the name is a word for an unknown one, such as `Unknown` of MSP-Podcast."""
+    return speakers.mask(speakers.str.strip().str.lower().isin(NOBODY))
+
+
+def split_of(word: str) -> str | None:
+    """train, validation or test, of a word such as `Development` or `Test1`; None for any other."""
+    return SPLITS.get(re.sub(r"[\s_-]*\d+$", "", word.strip().lower()))
+
+
+def own(table: pd.DataFrame, column: str) -> bool:
+    """Whether names of a column such as `session` are counted anew for each speaker.
+
+    They are where one name is of three speakers or more, and of more than half of all: everybody has a session 1.
+    """
+    if column not in table or "speaker" not in table:
+        return False
+    pairs = table[["speaker", column]].dropna().drop_duplicates()
+    most = int(pairs[column].value_counts().max()) if len(pairs) else 0
+    return most >= 3 and 2 * most > pairs["speaker"].nunique()
+
+
+def within_speaker(
+    table: pd.DataFrame, names: Sequence[str] = ("session", "recording")
+) -> tuple[pd.DataFrame, list[str]]:
+    """A table in which sessions and recordings that are counted anew for each speaker have names of their own."""
+    notes = []
+    for column in names:
+        if own(table, column):
+            table = table.assign(**{column: table["speaker"] + "/" + table[column]})
+            notes.append(
+                f"the names in the column '{column}' are those of several speakers, as counted anew for each; "
+                f"they are joined with the speaker, such as '{table[column].dropna().iloc[0]}'"
+            )
+    return table, notes
+
+
+def _fitting(table: pd.DataFrame, column: str) -> list[str]:
+    return [name for name in spelt(table, column) if plain(name) not in DOUBTFUL or _says_emotions(table[name])]
+
+
+def _says_emotions(values: "pd.Series[Any]") -> bool:
+    """Whether most words of a column are names of emotions."""
+    words = values.dropna().str.strip().str.lower().drop_duplicates()
+    return len(words) > 0 and 2 * int(words.isin([*EMOTIONS, *SYNONYMS]).sum()) > len(words)
