@@ -12,10 +12,10 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.audit.leakage import floors, leakage
-from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure
 from mien.audit.statistics import scores
+from mien.common.leakage_tables import LEAKAGE
 from mien.common.settings import parse
 from mien.experiments.claims import without
 from mien.experiments.experiment import Experiment
@@ -137,7 +137,7 @@ def write_compared(
         same = {"embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured", "speakers": "seen"}
         numbers = {"measure": "uar", "chance": 1 / 6, "shuffled": 0.2, "low": 0.1, "high": 0.9, "n": 99, "classes": 6}
         table = pd.DataFrame(probed).assign(**same, **numbers, split="disjoint clips")
-        run.write_table("leakage.csv", table.reindex(columns=list(COLUMNS)))
+        run.write_table("leakage.csv", table.reindex(columns=list(LEAKAGE)))
     return run
 
 

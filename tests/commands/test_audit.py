@@ -11,9 +11,10 @@ import pytest
 import mien
 from mien.audit.embedding_files import measure
 from mien.audit.leakage import floors
-from mien.audit.leakage.leakage import COLUMNS, leakage, predict
+from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as run_leakage
 from mien.cli.main import main
+from mien.common.leakage_tables import LEAKAGE
 from mien.errors import AuditError, ConfigError
 from mien.runs.run import Run
 from mien.runs.tables import read_table
@@ -53,7 +54,7 @@ def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     assert "emotion: disjoint speakers; interval over speakers" in out
     assert "emotion: 1 of 96 clips have no label and are left out" in out
     assert "the encoder has not seen these speakers (--speakers unseen)" in out.splitlines()
-    table = read_table(tmp_path / "a" / "leakage.csv", COLUMNS)
+    table = read_table(tmp_path / "a" / "leakage.csv", LEAKAGE)
     assert set(table["speakers"]) == {"unseen"}
     assert set(table["role"]) == {"measured", "floor", "ceiling"}
     assert set(table["measure"]) >= {"uar", "accuracy", "f1", "eer", "hsic", "cka"}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from mien.audit.leakage.leakage import COLUMNS
+from mien.common.leakage_tables import LEAKAGE
 from mien.common.settings import parse
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
@@ -195,7 +195,7 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
             level = {"speakers": "seen", "probe": "strongest", "role": "floor"}
             rows.append(row(floor, "speaker", 1 / 8, 0.02, **level))
             rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **level | {"role": "ceiling"}))
-    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    return pd.DataFrame(rows).reindex(columns=list(LEAKAGE))
 
 
 @pytest.fixture(scope="session")

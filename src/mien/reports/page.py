@@ -12,11 +12,11 @@ import pandas as pd
 
 from mien.audit.comparison import pairs as compare
 from mien.audit.comparison.tradeoff import BEFORE
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.run_leakage.targets import targets
 from mien.audit.statistics import scores
 from mien.common.files import write_text
+from mien.common.leakage_tables import STRONGEST
 from mien.data.protocols import PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment

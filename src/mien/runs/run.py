@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.common.files import atomic, write_json, write_text
+from mien.common.leakage_tables import LEAKAGE, RECALLS, SILHOUETTES
 from mien.common.settings import difference
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
@@ -43,9 +44,6 @@ WORDS = (
     "axes",
     "claims",
 )  # no effect on training
-SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
-RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
-LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 T = TypeVar("T")
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 

@@ -8,9 +8,9 @@ import pytest
 
 from mien import experiments
 from mien.audit.comparison import pairs
-from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.statistics import scores
 from mien.audit.statistics.verdict import verdict
+from mien.common.leakage_tables import LEAKAGE
 
 CLASSES = ("anger", "happiness", "sadness")
 Predict = Callable[..., pd.DataFrame]
@@ -63,7 +63,7 @@ def measured(probed: dict[str, dict[str, np.ndarray]], *, speakers: str = "seen"
     ]
     same = {"embedding": "main", "factor": "speaker", "role": "measured", "speakers": speakers, "measure": "uar"}
     numbers = {"low": 0.1, "high": 0.9, "chance": 0.125, "shuffled": 0.13, "n": 428, "classes": 8, "p": None}
-    return pd.DataFrame(rows).assign(**same, **numbers, p_corrected=None, split="disjoint clips")[list(COLUMNS)]
+    return pd.DataFrame(rows).assign(**same, **numbers, p_corrected=None, split="disjoint clips")[list(LEAKAGE)]
 
 
 def folds(count: int = 10, seeds: int = 2) -> np.ndarray:

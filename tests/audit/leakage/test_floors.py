@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mien.audit.leakage.floors import floors, one_hot, random_projection
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST
+from mien.common.leakage_tables import LEAKAGE, STRONGEST
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
 QUICK = ("nearest_mean",)
@@ -30,7 +30,7 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
     table = floors(
         SPEAKERS, others=others, inputs=inputs, functionals=inputs[:, :5], dimension=6, probes=QUICK, seen="seen"
     )
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == LEAKAGE
     assert table[["embedding", "role"]].drop_duplicates().to_numpy().tolist() == [
         ["majority", "floor"],
         ["emotion label", "floor"],

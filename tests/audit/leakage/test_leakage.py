@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST, corrected, leakage, predict
+from mien.audit.leakage.leakage import corrected, leakage, predict
 from mien.audit.probes.division import divide, given
 from mien.audit.probes.probes import PROBES
+from mien.common.leakage_tables import LEAKAGE, STRONGEST
 from mien.errors import AuditError
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
@@ -33,7 +34,7 @@ def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
 
 def test_a_planted_leak_is_found_by_every_probe() -> None:
     table = leakage(planted(), SPEAKERS, sentences=SENTENCES, seen="seen")
-    assert tuple(table.columns) == COLUMNS[4:]
+    assert tuple(table.columns) == LEAKAGE[4:]
     assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
     assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
     for probe in (*PROBES, STRONGEST):

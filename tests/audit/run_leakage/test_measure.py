@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from mien.audit.leakage import floors
-from mien.audit.leakage.leakage import COLUMNS, leakage, predict
+from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as module
-from mien.audit.run_leakage import recalls
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.measure import KEPT, run_leakage, summaries
 from mien.audit.run_leakage.views import views
+from mien.common.leakage_tables import LEAKAGE, RECALLS
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
 
@@ -103,7 +103,7 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     noise = np.random.default_rng(1).normal(size=(len(SPEAKER), 6)).astype(np.float32)
     inputs = Inputs({"inputs": {f"c{number}": row for number, row in enumerate(planted().astype(float))}})
     table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == LEAKAGE
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
     read = {"factor": "speaker", "speakers": "seen", "embedding": "main"}
     assert one(strongest, model="leaky", **read)["score"] > 0.9
@@ -126,7 +126,7 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     assert set(table.loc[table["measure"].isin(["hsic", "cka"]), "factor"]) == {"speaker", "emotion", "gender"}
     corrected = strongest["p_corrected"] >= strongest["p"]
     assert corrected.all()
-    assert tuple(by_speaker.columns) == recalls.COLUMNS
+    assert tuple(by_speaker.columns) == RECALLS
     keys = ["model", "embedding", "fold", "seed", "probe", "speakers"]
     uar = by_speaker.groupby(keys)["recall"].mean().rename("mean").reset_index()
     same = table[(table["factor"] == "speaker") & (table["measure"] == "uar")].merge(uar, on=keys)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from mien.audit.leakage.leakage import COLUMNS
+from mien.common.leakage_tables import LEAKAGE
 from mien.reports.figures import heatmap
 
 
@@ -27,7 +27,7 @@ def rows() -> pd.DataFrame:
         {"embedding": "random projection to 8", "score": 0.9},
     ]
     found += [{**found[0], "model": "baseline", "role": "floor", **floor} for floor in floors]
-    return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(COLUMNS))
+    return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(LEAKAGE))
 
 
 def test_squares_hold_the_best_floor_of_their_side() -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 from mien.audit.comparison.pairs import leakage_differences
 from mien.audit.comparison.systems import System, same_folds
 from mien.audit.comparison.tradeoff import ERASED, strongest
+from mien.common.leakage_tables import MEASURED, SEEN
 
 OF_TRAINING = ("fold", "seed")
 
@@ -28,8 +29,8 @@ def leakage_of(system: System) -> Leakage:
     table, recalls = system.run.leakage, system.run.leakage_by_speaker
     if table is None:
         return Leakage(pd.DataFrame(), None)
-    rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == "measured")]
-    rows = strongest(rows[rows["speakers"] == "seen"])
+    rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == MEASURED)]
+    rows = strongest(rows[rows["speakers"] == SEEN])
     rows = rows[~rows["embedding"].str.contains(ERASED, regex=False)].assign(model=system.name)
     own = None if recalls is None else recalls[recalls["model"] == system.model].assign(model=system.name)
     return Leakage(rows, own)

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage import recalls
 from mien.audit.run_leakage.summary import FEWEST_UNITS, fold_units, resampled_means, seen_recalls
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import with_verdicts
+from mien.common.leakage_tables import MEASURED, STRONGEST
 from mien.experiments.experiment import Experiment
 
 DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
@@ -106,7 +106,7 @@ def leakage_differences(
         "units of folds"; `parts` (the difference in each fold) and `folds`. Only embeddings of the same name are
         compared.
     """
-    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
+    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == MEASURED)]
     table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
     among = None if among is None else list(among)
     found = []

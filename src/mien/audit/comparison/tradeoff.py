@@ -16,16 +16,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.leakage.words import SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
-from mien.audit.run_leakage.targets import MEASURED, TARGET, targets
+from mien.audit.run_leakage.targets import targets
 from mien.audit.statistics.scores import confusion, interval, resampled
+from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SEEN, STRONGEST, TARGET, UNSEEN
 from mien.common.measures import uar
 from mien.runs.run import Run
 
-KINDS = ("model", "erased", "floor", "ceiling")
+KINDS = ("model", "erased", FLOOR, CEILING)
 ERASED = "+"  # between an embedding and the eraser in its name
 BEFORE = "measured before the strongest probe was chosen on validation clips; 'mien audit RUN' measures it again"
 
@@ -158,7 +157,7 @@ def figures(
     model: str,
     factor: str,
     speakers: str,
-    role: str = "measured",
+    role: str = MEASURED,
 ) -> dict[str, Figure]:
     """Embedding -> the UAR of the strongest probe of a factor over folds; empty if it was not measured.
 
@@ -200,7 +199,7 @@ def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd
     """The floors and ceilings of each run of which both score and leakage were measured."""
     runs = {str(run.folder): (name.rpartition("/")[0], run) for name, run, _ in systems}
     for prefix, run in runs.values():
-        for kind in ("floor", "ceiling"):
+        for kind in (FLOOR, CEILING):
             table = tables[run.folder]
             leaks = figures(table, run, "baseline", SPEAKER, SEEN, kind)
             scores = _either(table, run, "baseline", kind)

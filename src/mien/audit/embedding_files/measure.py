@@ -17,13 +17,15 @@ from mien.audit.embedding_files.read import Labelled, Matrix, require_factor
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.large import LARGE, leakage_large
-from mien.audit.leakage.leakage import COLUMNS, Asked, corrected, leakage
+from mien.audit.leakage.leakage import Asked, corrected, leakage
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import EMOTION, ERASED, SEEN
+from mien.audit.leakage.words import ERASED
 from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition import groups
+from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, MEASURED, SEEN
 from mien.errors import AuditError
 
+EMOTION = "emotion"  # the column that is measured as utility
 GROUPING = ("recording", "sentence")  # columns that are kept apart where every clip has them
 SAMPLE = 5_000  # clips for verification and dependence, of many
 WIDEST = 50_000_000  # numbers in the one-hot labels of an identity floor
@@ -115,8 +117,8 @@ def measure(
             parts.append(utility)
             notes += utility.notes
     joined = pd.concat([part.table for part in parts], ignore_index=True)
-    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != "measured", model))
-    return Measured(corrected(filled.reindex(columns=list(COLUMNS))), tuple(dict.fromkeys(notes)))
+    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != MEASURED, model))
+    return Measured(corrected(filled.reindex(columns=list(LEAKAGE))), tuple(dict.fromkeys(notes)))
 
 
 def view_of(found: Labelled, factor: str, how: How) -> View:
@@ -246,11 +248,11 @@ def _beside(
         kept = None if vectors is None else vectors[rows]
         yield floors.floors(view.labels, others=others, inputs=kept, dimension=widths, **view.asked)
         return
-    yield _read(None, view).assign(embedding=floors.MAJORITY, model=floors.MODEL, role="floor")
+    yield _read(None, view).assign(embedding=floors.MAJORITY, model=floors.MODEL, role=FLOOR)
     for name, labels in others.items():
         columns = floors.one_hot(labels).astype(np.float32)
         table = _read(columns, view._replace(rows=np.arange(len(columns))))
-        yield table.assign(embedding=floors.IDENTITY.format(name), model=floors.MODEL, role="floor")
+        yield table.assign(embedding=floors.IDENTITY.format(name), model=floors.MODEL, role=FLOOR)
     if vectors is not None:
         table = _read(vectors, view._replace(rows=rows))
-        yield table.assign(embedding=floors.INPUTS, model=floors.MODEL, role="ceiling")
+        yield table.assign(embedding=floors.INPUTS, model=floors.MODEL, role=CEILING)

@@ -18,13 +18,8 @@ from mien.audit.probes.leace import Eraser
 from mien.audit.probes.probes import PROBES
 from mien.audit.statistics.measures import score_rows
 from mien.audit.statistics.significance import holm
+from mien.common.leakage_tables import LEAKAGE, MEASURED, STRONGEST
 from mien.errors import AuditError, unknown
-
-COLUMNS = (
-    *("embedding", "model", "fold", "seed", "factor", "probe", "role", "speakers", "split", "measure", "score"),
-    *("chance", "shuffled", "low", "high", "p", "p_corrected", "n", "classes"),
-)
-STRONGEST = "strongest"
 
 Codes = NDArray[np.int64]
 
@@ -149,13 +144,13 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
         for name, predicted in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
-    place = {"factor": factor, "role": "measured", "speakers": asked.get("seen")}
+    place = {"factor": factor, "role": MEASURED, "speakers": asked.get("seen")}
     rows = [
         {**place, "probe": name, **row, "split": f"{found.description}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()
         for row in table
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS[COLUMNS.index("factor") :]))
+    return pd.DataFrame(rows, columns=list(LEAKAGE[LEAKAGE.index("factor") :]))
 
 
 def predict(

@@ -6,8 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.leakage import floors
-from mien.audit.leakage.leakage import COLUMNS, Asked, predict
-from mien.audit.leakage.words import SEEN
+from mien.audit.leakage.leakage import Asked, predict
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import predictions
 from mien.audit.run_leakage.inputs import Inputs
@@ -15,6 +14,7 @@ from mien.audit.run_leakage.kept import QUICK, SAID, THOROUGH, fresh, key_of_fol
 from mien.audit.run_leakage.targets import Targets
 from mien.audit.run_leakage.views import View, balanced, question, views_of
 from mien.common.files import write_json
+from mien.common.leakage_tables import LEAKAGE, SEEN
 from mien.runs.run import Cell, Run
 
 
@@ -52,7 +52,7 @@ def measure_fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, ca
                     tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
             if (depth == QUICK) == quick and view.main and view.seen == SEEN:
                 texts += [_predicted(name, other, clips, view, seed) for name, other in view.others.items()]
-        kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], COLUMNS)
+        kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], LEAKAGE)
         if texts:
             kept[f"{depth} {SAID}"] = texts
     write_json(path, kept)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
-from mien.audit.leakage.leakage import COLUMNS, corrected, predict, scored
+from mien.audit.leakage.leakage import corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import ERASED, SEEN, UNSEEN
+from mien.audit.leakage.words import ERASED
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage import predictions, recalls
@@ -46,6 +46,7 @@ from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
 from mien.audit.run_leakage.views import View, balanced, question, views_of
 from mien.common.files import write_json
+from mien.common.leakage_tables import LEAKAGE, RECALLS, SEEN, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
@@ -65,8 +66,8 @@ class Measured(NamedTuple):
     """The leakage of a run.
 
     Attributes:
-        table: the columns of `leakage.csv` (`COLUMNS`); p is corrected over factors.
-        by_speaker: the columns of `leakage_by_speaker.csv` (`recalls.COLUMNS`).
+        table: the columns of `leakage.csv` (`LEAKAGE`); p is corrected over factors.
+        by_speaker: the columns of `leakage_by_speaker.csv` (`RECALLS`).
     """
 
     table: pd.DataFrame
@@ -103,14 +104,14 @@ def run_leakage(
         for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
             advance()
     found = [read(place) for place in places]
-    table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(COLUMNS))
+    table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(LEAKAGE))
     table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
     people = [row for kept in found for row in joined(kept, PEOPLE)]
-    return Measured(table, pd.DataFrame(people, columns=list(recalls.COLUMNS)))
+    return Measured(table, pd.DataFrame(people, columns=list(RECALLS)))
 
 
 def probe_predictions(run: Run) -> pd.DataFrame:
-    """The predictions of probes for each clip in every finished cell (`predictions.COLUMNS`).
+    """The predictions of probes for each clip in every finished cell (`PREDICTIONS`).
 
     The rows of model `baseline` are predictions of the floors. Nothing is measured: only kept predictions are read.
     """
@@ -171,8 +172,8 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: i
                 else _quick(name, values, clips, view, seed, beside, carried)
             )
         ]
-        kept[depth] = plain(tables, COLUMNS)
-        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], recalls.COLUMNS)
+        kept[depth] = plain(tables, LEAKAGE)
+        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], RECALLS)
         if beside.predictions:
             kept[f"{depth} {SAID}"] = beside.predictions
     write_json(cell.folder / KEPT, kept)

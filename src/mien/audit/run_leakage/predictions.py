@@ -13,13 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.leakage.leakage import STRONGEST, Predictions
+from mien.audit.leakage.leakage import Predictions
+from mien.common.leakage_tables import PREDICTIONS, STRONGEST
 
 PAPERS = "mlp"  # one hidden layer
-COLUMNS = (
-    *("model", "fold", "seed", "embedding", "factor", "speakers", "probe"),
-    *("clip", "speaker", "truth", "predicted"),
-)
 
 
 def for_json(
@@ -58,15 +55,15 @@ def for_json(
 
 
 def table(kept: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> pd.DataFrame:
-    """One row per clip and probe (`COLUMNS`).
+    """One row per clip and probe (`PREDICTIONS`).
 
     Args:
         kept: pairs of a mapping with model, fold and seed, and a result of `for_json`.
     """
     parts = list(_parts(kept))
     if not parts:
-        return pd.DataFrame(columns=list(COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+        return pd.DataFrame(columns=list(PREDICTIONS))
+    return pd.concat(parts, ignore_index=True)[list(PREDICTIONS)]
 
 
 def _parts(kept: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Iterator[pd.DataFrame]:

@@ -1,6 +1,6 @@
 """The recall of each speaker by a probe. Intervals over speakers and comparisons of systems are computed from it.
 
-A table of recalls (`COLUMNS`) has one row per cell (model, fold, seed), embedding, probe, `speakers` (seen or unseen by
+A table of recalls (`RECALLS`) has one row per cell (model, fold, seed), embedding, probe, `speakers` (seen or unseen by
 the encoder) and `speaker`. `recall` is the share of this speaker's `clips` that the probe classifies correctly. Within
 a cell the mean of the recalls is the UAR of `leakage.csv`.
 """
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mien.audit.leakage.leakage import STRONGEST, Predictions
+from mien.audit.leakage.leakage import Predictions
 from mien.audit.statistics.scores import draws
+from mien.common.leakage_tables import RECALLS, STRONGEST
 
-COLUMNS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall", "clips")
 PLACE = ("model", "embedding", "speakers", "probe")
 
 
@@ -63,11 +63,11 @@ def select(table: pd.DataFrame | None, place: Iterable[object]) -> pd.DataFrame:
     """The rows of a table of recalls at one `place`; no rows if there is no table.
 
     Args:
-        table: of columns `COLUMNS`, or None.
+        table: of columns `RECALLS`, or None.
         place: model, embedding, `speakers` and probe, in this order.
     """
     if table is None:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(RECALLS))
     wanted = np.ones(len(table), bool)
     for column, value in zip(PLACE, place, strict=True):
         wanted &= (table[column] == value).to_numpy()

@@ -13,6 +13,7 @@ from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import recalls
 from mien.audit.statistics.measures import FEWEST_CLUSTERS
 from mien.audit.statistics.scores import DRAWS, interval
+from mien.common.leakage_tables import MEASURED, SEEN, TARGET
 
 SUMMARY = (
     *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "p"),
@@ -28,7 +29,7 @@ def leakage_summary(
     *,
     factor: str = SPEAKER,
     measure: str = "uar",
-    role: str = "measured",
+    role: str = MEASURED,
     seed: int = 0,
 ) -> pd.DataFrame:
     """The leakage of one factor over the folds and seeds of a run.
@@ -71,7 +72,7 @@ def leakage_summary(
         group = fold_units(part.fillna({"seed": 0}).pivot_table("score", "fold", "seed"), units)
         count = int(group.max()) + 1
         row |= {"units": count, "number": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
-        by_people = (factor, measure) == (SPEAKER, "uar") and role in ("measured", "target")
+        by_people = (factor, measure) == (SPEAKER, "uar") and role in (MEASURED, TARGET)
         people = seen_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
@@ -95,7 +96,7 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
         by_speaker: as in `Run.leakage_by_speaker`, or None.
         place: model, embedding, `speakers` and probe.
     """
-    if place[2] != "seen":
+    if place[2] != SEEN:
         return None
     found = recalls.select(by_speaker, place)
     wide = recalls.by_fold(found) if len(found) else pd.DataFrame()

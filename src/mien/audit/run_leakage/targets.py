@@ -11,9 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from mien.common.leakage_tables import MEASURED, TARGET
 from mien.runs.run import Run
-
-TARGET, MEASURED = "target", "measured"
 
 Targets = Mapping[str, Mapping[str, frozenset[str]]]
 

@@ -20,9 +20,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mien.audit.leakage.leakage import Asked
-from mien.audit.leakage.words import BALANCED, SEEN, UNSEEN
+from mien.audit.leakage.words import BALANCED
 from mien.audit.probes.division import SPEAKER, Division, divide, given
 from mien.audit.recognition import groups
+from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.errors import AuditError
 from mien.runs.run import Run
 

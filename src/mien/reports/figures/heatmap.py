@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mien.audit.leakage.floors import PROJECTION
-from mien.audit.leakage.leakage import STRONGEST
 from mien.common.files import write_text
+from mien.common.leakage_tables import STRONGEST
 from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
 from mien.reports.html import environment
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mien.audit.comparison.tradeoff import BEFORE
 from mien.audit.statistics.verdict import FEWEST
+from mien.common.leakage_tables import SIDES
 from mien.data.protocols import LEAKS
 from mien.reports import words
 from mien.reports.sections import certificate as certified
@@ -93,8 +94,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
     if len(leaks) and strongest.empty:
         return f"Speaker leakage was {BEFORE}."
-    sides = ("seen", "unseen")
-    side = next((side for side in sides if len(strongest) and (strongest["speakers"] == side).any()), None)
+    side = next((side for side in SIDES if len(strongest) and (strongest["speakers"] == side).any()), None)
     if side is None:
         return "Speaker leakage was not measured in this run."
     rows = strongest[strongest["speakers"] == side]

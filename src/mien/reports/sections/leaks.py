@@ -8,16 +8,14 @@ import pandas as pd
 
 from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.floors import PROJECTION
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST
 from mien.audit.run_leakage.measure import summaries
 from mien.audit.run_leakage.summary import SUMMARY
-from mien.audit.run_leakage.targets import MEASURED, TARGET
+from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, MEASURED, SEEN, SIDES, STRONGEST, TARGET
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
 ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
-SIDES = ("seen", "unseen")
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as for its other figures
 SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
@@ -33,10 +31,10 @@ def summed(run: Run) -> pd.DataFrame:
     measured = run.leakage
     if measured is None:
         return pd.DataFrame(columns=list(SHOWN))
-    rows = measured.reindex(columns=list(dict.fromkeys([*COLUMNS, *measured.columns])))
-    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
+    rows = measured.reindex(columns=list(dict.fromkeys([*LEAKAGE, *measured.columns])))
+    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin([FLOOR, CEILING])
     rows = rows[wanted & rows["measure"].isin(ON_PAGE)]
-    rows = rows.fillna({"factor": "speaker", "role": "measured", "speakers": ""})
+    rows = rows.fillna({"factor": "speaker", "role": MEASURED, "speakers": ""})
     found = summaries(rows, run.units, run.leakage_by_speaker)
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
@@ -47,7 +45,7 @@ def summed(run: Run) -> pd.DataFrame:
     return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
 
 
-def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", role: str = "measured") -> pd.DataFrame:
+def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", role: str = MEASURED) -> pd.DataFrame:
     """The rows of `summed` of one factor, one measure, and one role: measured, floor or ceiling."""
     kept = (found["factor"] == factor) & (found["measure"] == measure) & (found["role"] == role)
     return found[kept].reset_index(drop=True)
@@ -73,7 +71,7 @@ def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
             continue
         row = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
         rows.append(row | {"by": by})
-    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "seen", row["erased"]))
+    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != SEEN, row["erased"]))
 
 
 def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[str, Any]]:
@@ -82,7 +80,7 @@ def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[st
     A random projection of the inputs is neither: its role is `untrained`.
     """
     found: list[dict[str, Any]] = []
-    for role in ("floor", "ceiling"):
+    for role in (FLOOR, CEILING):
         part = of(summary, factor=factor, role=role)
         strongest = part[part["strongest"].astype(bool)].to_dict("records")
         for row in strongest:
@@ -129,7 +127,7 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     strongest = scored[scored["role"] == MEASURED]
     if strongest["factor"].nunique() < 2:
         return None
-    found = heatmap.squares(strongest, scored[scored["role"] == "floor"])
+    found = heatmap.squares(strongest, scored[scored["role"] == FLOOR])
     bases = strongest["embedding"].str.partition(ERASED)[0]
     if len(set(bases)) > 1:
         rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
