@@ -134,7 +134,14 @@ def write_compared(
             {"model": model, "fold": fold["fold"], "seed": run_seed, "score": leak + random.normal(0, 0.02)}
             for (model, leak), fold, run_seed in product(leaks.items(), folds, seeds)
         ]
-        same = {"embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured", "speakers": "seen"}
+        same = {
+            "embedding": "main",
+            "eraser": "",
+            "factor": "speaker",
+            "probe": "strongest",
+            "role": "measured",
+            "speakers": "seen",
+        }
         numbers = {"measure": "uar", "chance": 1 / 6, "shuffled": 0.2, "low": 0.1, "high": 0.9, "n": 99, "classes": 6}
         table = pd.DataFrame(probed).assign(**same, **numbers, split="disjoint clips")
         run.write_table("leakage.csv", table.reindex(columns=list(LEAKAGE)))

@@ -175,23 +175,29 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
         }
 
     for cell in run.cells:
-        place: dict[str, Any] = {"embedding": "main", "model": cell.model, "fold": cell.fold, "seed": cell.seed}
+        place: dict[str, Any] = {
+            "embedding": "main",
+            "eraser": "",
+            "model": cell.model,
+            "fold": cell.fold,
+            "seed": cell.seed,
+        }
         for speakers, chance in (("seen", 1 / 8), ("unseen", 1 / 2)):
             excess, side = LEAK[cell.model] / 4, {"speakers": speakers}
             rows.append(row(place, "speaker", chance, excess - 0.1, **side, probe="linear"))
             rows.append(row(place, "speaker", chance, excess, **side))
             rows += [rows[-1] | {"probe": "strongest"}] if strongest else []
             if thorough:
-                erased = place | {"embedding": "main+leace"}
+                erased = place | {"eraser": "leace"}
                 rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))
                 rows.append(row(place, "speaker", chance, 0, **side, probe="kernel", measure="hsic"))
         if thorough:
             unseen = {"speakers": "unseen", "probe": "strongest"}
             rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **unseen))
-            rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **unseen))
+            rows.append(row(erased, "emotion", 1 / 7, 0.1, **unseen))
             rows.append(row(place, "gender", 1 / 2, 0.4, **unseen))
             rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unseen", probe="cosine", measure="eer"))
-            floor = {"embedding": "emotion label", "model": "baseline", "fold": cell.fold, "seed": None}
+            floor = {"embedding": "emotion label", "eraser": "", "model": "baseline", "fold": cell.fold, "seed": None}
             level = {"speakers": "seen", "probe": "strongest", "role": "floor"}
             rows.append(row(floor, "speaker", 1 / 8, 0.02, **level))
             rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **level | {"role": "ceiling"}))

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
-from mien.audit.leakage.words import ERASED
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.measure import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
 from mien.common.files import atomic, write_json
-from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST
+from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST, after_eraser
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
@@ -237,13 +236,13 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    return " ".join(dict.fromkeys((row["model"], row["embedding"])))
+    return after_eraser(" ".join(dict.fromkeys((row["model"], row["embedding"]))), row["eraser"])
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
     """Sentences on how the clips were split, and on whether the encoder was trained on the speakers."""
     rows = _strongest(table[table["measure"] == "uar"])
-    rows = rows[~rows["embedding"].str.endswith(f"+{ERASED}")]  # split as the embedding itself
+    rows = rows[rows["eraser"] == ""]  # split as the embedding itself
     notes = [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]

@@ -26,7 +26,7 @@ from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.tables import AGAIN, read_predictions, read_table, reading
+from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
 TARGETS = (
@@ -198,12 +198,12 @@ class Run:
     @property
     def leakage(self) -> pd.DataFrame | None:
         """How much the embeddings reveal about the speaker and other factors, or None where it was not measured."""
-        return self._optional("leakage.csv", LEAKAGE)
+        return self._leakage("leakage.csv", LEAKAGE)
 
     @property
     def leakage_by_speaker(self) -> pd.DataFrame | None:
         """The recall of each speaker by each probe, or None where it was not measured."""
-        return self._optional("leakage_by_speaker.csv", RECALLS)
+        return self._leakage("leakage_by_speaker.csv", RECALLS)
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:
@@ -312,6 +312,10 @@ class Run:
         """A table that not every run has."""
         path = self.folder / name
         return self._table(path, lambda: read_table(path, columns)) if path.exists() else None
+
+    def _leakage(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        path = self.folder / name
+        return self._table(path, lambda: read_leakage(path, columns)) if path.exists() else None
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas

@@ -64,7 +64,7 @@ def test_without_probes_of_emotion_points_have_the_systems_own_score(run: Run) -
 
 def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> None:
     table = run.leakage
-    erased = table.assign(embedding="main+leace", score=table["score"] - 0.2)
+    erased = table.assign(eraser="leace", score=table["score"] - 0.2)
     emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unseen", chance=1 / 3)
     emotion["score"] = emotion["score"].where(emotion["model"] == "a", 0.35)
     base = table[(table["model"] == "a") & (table["seed"] == 0)].assign(model="baseline", embedding="inputs", seed=None)
@@ -72,10 +72,17 @@ def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> N
     run.write_table("leakage.csv", pd.concat([table, erased, emotion, ceiling]))
     found, notes = points([("a", run, "a"), ("b", run, "b")], run.predictions)
     assert [(point.label, point.kind) for point in found] == [
-        *(("a", "model"), ("a + LEACE", "erased"), ("b", "model"), ("b + LEACE", "erased"), ("inputs", "ceiling"))
+        *(
+            ("a", "model"),
+            ("a after LEACE", "erased"),
+            ("b", "model"),
+            ("b after LEACE", "erased"),
+            ("inputs", "ceiling"),
+        )
     ]
+    assert [point.method for point in found] == ["", "a", "", "b", ""]
     place = {point.label: point for point in found}
-    assert place["a"].leak - place["a + LEACE"].leak == pytest.approx(0.2)
+    assert place["a"].leak - place["a after LEACE"].leak == pytest.approx(0.2)
     assert place["b"].score == pytest.approx(0.35)
     assert place["inputs"].score == pytest.approx(0.9)
     assert notes == [

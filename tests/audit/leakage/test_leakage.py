@@ -34,7 +34,7 @@ def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
 
 def test_a_planted_leak_is_found_by_every_probe() -> None:
     table = leakage(planted(), SPEAKERS, sentences=SENTENCES, seen="seen")
-    assert tuple(table.columns) == LEAKAGE[4:]
+    assert tuple(table.columns) == LEAKAGE[LEAKAGE.index("factor") :]
     assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
     assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
     for probe in (*PROBES, STRONGEST):
@@ -183,7 +183,7 @@ def test_the_same_seed_gives_the_same_rows_and_bad_input_is_refused() -> None:
 
 
 def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:
-    place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
+    place = {"embedding": "main", "eraser": "", "model": "m", "fold": None, "seed": None, "role": "measured"}
     rows = [
         {
             **place,
@@ -196,6 +196,8 @@ def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:
         for probe, many in {"linear": (0.01, 0.04, 0.03), "mlp": (0.02, 0.5, 0.2)}.items()
         for factor, p in zip(("speaker", "gender", "age"), many, strict=True)
     ]
-    table = corrected(pd.DataFrame([*rows, {**rows[0], "measure": "f1", "p": np.nan}]))
+    alone = {**rows[0], "eraser": "leace", "p": 0.04}
+    table = corrected(pd.DataFrame([*rows, {**rows[0], "measure": "f1", "p": np.nan}, alone]))
     assert table["p_corrected"].tolist()[:6] == pytest.approx([0.03, 0.06, 0.06, 0.06, 0.5, 0.4])
+    assert table["p_corrected"].iloc[-1] == 0.04
     assert np.isnan(table["p_corrected"].iloc[6])

@@ -105,18 +105,18 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
     assert tuple(table.columns) == LEAKAGE
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
-    read = {"factor": "speaker", "speakers": "seen", "embedding": "main"}
+    read = {"factor": "speaker", "speakers": "seen", "embedding": "main", "eraser": ""}
     assert one(strongest, model="leaky", **read)["score"] > 0.9
     assert one(strongest, model="clean", **read)["low"] < 0.25 < one(strongest, model="clean", **read)["high"]
-    assert one(strongest, model="leaky", **read | {"embedding": "main+leace"})["score"] < 0.6
+    assert one(strongest, model="leaky", **read | {"eraser": "leace"})["score"] < 0.6
     unseen = one(strongest, model="leaky", **read | {"speakers": "unseen"})
     assert (unseen["classes"], unseen["n"]) == (2, 2 * EACH)
-    emotion = one(strongest, model="leaky", factor="emotion", embedding="main")
+    emotion = one(strongest, model="leaky", factor="emotion", embedding="main", eraser="")
     assert (emotion["speakers"], emotion["n"]) == ("unseen", EACH)
     assert emotion["score"] > 0.85
     assert "fitted on training clips, tested on test clips; disjoint speakers" in emotion["split"]
-    assert one(strongest, model="leaky", factor="emotion", embedding="main+leace")["score"] > 0.7
-    eer = {"measure": "eer", "embedding": "main"}
+    assert one(strongest, model="leaky", factor="emotion", embedding="main", eraser="leace")["score"] > 0.7
+    eer = {"measure": "eer", "embedding": "main", "eraser": ""}
     assert one(table, model="leaky", **eer)["score"] < 0.2 < one(table, model="clean", **eer)["score"]
     assert one(strongest, role="ceiling", **read | {"embedding": "inputs"})["score"] > 0.9
     beside = strongest[(strongest["role"] == "floor") & (strongest["factor"] == "speaker")]
@@ -127,7 +127,7 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     corrected = strongest["p_corrected"] >= strongest["p"]
     assert corrected.all()
     assert tuple(by_speaker.columns) == RECALLS
-    keys = ["model", "embedding", "fold", "seed", "probe", "speakers"]
+    keys = ["model", "embedding", "eraser", "fold", "seed", "probe", "speakers"]
     uar = by_speaker.groupby(keys)["recall"].mean().rename("mean").reset_index()
     same = table[(table["factor"] == "speaker") & (table["measure"] == "uar")].merge(uar, on=keys)
     assert len(same) == len(uar) > 0

@@ -34,7 +34,9 @@ def people(folds: int, spread: float) -> pd.DataFrame:
     rows = [
         {"fold": f, "seed": 0, "speaker": f"s{n}", "recall": each[n]} for f in range(folds) for n in range(10) if n != f
     ]
-    return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="seen", clips=9)
+    return pd.DataFrame(rows).assign(
+        model="a", embedding="main", eraser="", probe="strongest", speakers="seen", clips=9
+    )
 
 
 def test_an_interval_over_speakers_is_not_narrowed_by_more_folds() -> None:
@@ -56,7 +58,14 @@ def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:
         for fold in range(8)
         for side in ("seen", "unseen")
     ]
-    named = {"model": "a", "embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured"}
+    named = {
+        "model": "a",
+        "embedding": "main",
+        "eraser": "",
+        "factor": "speaker",
+        "probe": "strongest",
+        "role": "measured",
+    }
     more = {"measure": "uar", "chance": 0.1, "shuffled": 0.1, "p": 0.01, "n": 90, "classes": 9, "split": "clips"}
     table, units = pd.DataFrame(rows).assign(**named, **more), {fold: fold for fold in range(8)}
     summary = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")

@@ -86,13 +86,13 @@ def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, mo
     run: Run = make_two({"one": 1.0}, people=3, each=(8, 5))
     first = run_leakage(run).table
     table = run_leakage(run, thorough=True).table
-    keys = ["model", *ASKED, "probe", "measure"]
+    keys = ["model", *ASKED, "eraser", "probe", "measure"]
     assert not table.duplicated(keys).any()
     assert len(table.merge(first[[*keys, "score"]], on=[*keys, "score"])) == len(first)
     own = table[table["role"] == "target"]
-    read = {tuple(row) for row in own[["embedding", "factor"]].drop_duplicates().to_numpy()}
-    emotion = {(f"emotion{end}", factor) for end in ("", "+leace") for factor in ("emotion", "emotion (balanced)")}
-    assert read == {("speaker", "speaker"), ("speaker+leace", "speaker"), *emotion}
+    read = {tuple(row) for row in own[["embedding", "eraser", "factor"]].drop_duplicates().to_numpy()}
+    emotion = {("emotion", eraser, factor) for eraser in ("", "leace") for factor in ("emotion", "emotion (balanced)")}
+    assert read == {("speaker", "", "speaker"), ("speaker", "leace", "speaker"), *emotion}
     assert summaries(table, {0: 0}).query("role == 'target' and factor == 'speaker'")["score"].max() > 0.7
     pd.testing.assert_frame_equal(run_leakage(run, thorough=True).table, table)
 
@@ -121,7 +121,7 @@ def test_views_of_disjoint_mixed_and_shared_speakers() -> None:
 def test_there_are_targets_only_if_embeddings_have_several_names(run: Run, make_compared) -> None:
     assert tasks(run)["multitask_64"] == {"emotion": frozenset({"emotion"}), "speaker": frozenset({"speaker"})}
     carried = targets(run)
-    assert is_target(carried, "multitask_64", "speaker+leace", "speaker")
+    assert is_target(carried, "multitask_64", "speaker", "speaker")
     assert is_target(carried, "multitask_64", "emotion", "emotion (balanced)")
     assert not is_target(carried, "multitask_64", "speaker", "emotion")
     single: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))

@@ -19,9 +19,9 @@ def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.Data
         for fold, seeds in enumerate(folds)
         for seed, score in enumerate(seeds)
     ]
-    same = {"embedding": "main", "model": "m", "factor": "speaker", "role": "measured", "speakers": "seen"}
+    same = {"embedding": "main", "eraser": "", "model": "m", "factor": "speaker", "role": "measured"}
     numbers = {"chance": 0.125, "shuffled": 0.13, "p": 0.01, "n": 428, "classes": 8}
-    table = pd.DataFrame(rows).assign(**same, **numbers, split="disjoint clips", measure="uar")
+    table = pd.DataFrame(rows).assign(**same, **numbers, speakers="seen", split="disjoint clips", measure="uar")
     return table.reindex(columns=list(LEAKAGE))
 
 

@@ -12,7 +12,14 @@ from mien.reports.figures import heatmap
 
 
 def rows() -> pd.DataFrame:
-    shared = {"measure": "uar", "probe": "strongest", "role": "measured", "split": "disjoint <clips>", "n": 40}
+    shared = {
+        "eraser": "",
+        "measure": "uar",
+        "probe": "strongest",
+        "role": "measured",
+        "split": "disjoint <clips>",
+        "n": 40,
+    }
     numbers = {"low": 0.3, "high": 0.5, "shuffled": 0.1, "p": 0.01, "p_corrected": 0.02, "classes": 10}
     found = [
         {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "seen", "score": 0.4, "chance": 0.1},
@@ -38,6 +45,12 @@ def test_squares_hold_the_best_floor_of_their_side() -> None:
         ("m", "speaker, unseen", 0.5),
         ("n", "speaker, seen", 0.22),
     ]
+
+
+def test_an_eraser_stands_behind_the_name_of_the_embedding() -> None:
+    table = rows().iloc[:1]
+    both = pd.concat([table, table.assign(eraser="leace")])
+    assert [one.row for one in heatmap.squares(both, table[:0])] == ["main", "main after LEACE"]
 
 
 def test_the_map_shows_points_above_chance_and_fills_by_them() -> None:

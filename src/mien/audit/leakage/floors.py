@@ -96,5 +96,5 @@ def random_projection(inputs: NDArray[np.floating], dimension: int, seed: int = 
 
 
 def _named(table: pd.DataFrame, embedding: str, role: str) -> pd.DataFrame:
-    found = table.assign(embedding=embedding, model=MODEL, fold=None, seed=None, role=role)
+    found = table.assign(embedding=embedding, eraser="", model=MODEL, fold=None, seed=None, role=role)
     return found[list(LEAKAGE)]

@@ -223,7 +223,7 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
     Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of seen and unseen
     speakers too; rows without p are not.
     """
-    together = ["embedding", "model", "fold", "seed", "role", "probe", "measure"]
+    together = ["embedding", "eraser", "model", "fold", "seed", "role", "probe", "measure"]
     found = table.copy()
     if table.empty:
         return found

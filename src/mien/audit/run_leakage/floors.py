@@ -68,5 +68,5 @@ def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int
     """The predictions from the true label of another factor, for each clip."""
     found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
     names = clips["clip"].iloc[view.rows].tolist()
-    place = {"embedding": floors.IDENTITY.format(name), "factor": view.factor, "seen": view.seen}
+    place = {"embedding": floors.IDENTITY.format(name), "eraser": "", "factor": view.factor, "seen": view.seen}
     return predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place)

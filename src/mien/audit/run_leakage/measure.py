@@ -23,7 +23,6 @@ from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import ERASED
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage import predictions, recalls
@@ -44,9 +43,9 @@ from mien.audit.run_leakage.kept import (
 )
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
-from mien.audit.run_leakage.views import View, balanced, question, views_of
+from mien.audit.run_leakage.views import Texts, View, balanced, question, views_of
 from mien.common.files import write_json
-from mien.common.leakage_tables import LEAKAGE, RECALLS, SEEN, UNSEEN
+from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
@@ -205,23 +204,25 @@ def _thorough(
     quick = view.factor == SPEAKER or (bool(carried) and view.main)
     if not quick or is_target(carried, model, name, view.factor):
         yield from _leakage(name, values, clips, view, seed, beside, carried)
-    yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, carried, erase=erase)
+    yield from _leakage(name, values, clips, view, seed, beside, carried, erase=erase)
     tested = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[tested]
     found = dependence(values[view.rows[tested]], view.labels[tested], clusters=clusters, factor=view.factor, seed=seed)
-    yield found.assign(embedding=name, speakers=view.seen)
+    yield found.assign(embedding=name, eraser="", speakers=view.seen)
     if view.factor == SPEAKER and view.seen == UNSEEN:
         trained = (clips["split"] == "train").to_numpy()
         eraser = Eraser.fit(values[trained], clips.loc[trained, "speaker"].to_numpy(str))
-        yield _verified(f"{name}+{ERASED}", eraser.apply(values), clips, view, seed)
+        yield _verified(name, eraser.apply(values), clips, view, seed, eraser=LEACE)
 
 
-def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int) -> pd.DataFrame:
+def _verified(
+    name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int, *, eraser: str = ""
+) -> pd.DataFrame:
     """Verification of unseen speakers, centred by the training clips. An eraser was fitted on the training clips."""
     centre = values[(clips["split"] == "train").to_numpy()].mean(0)
     recordings = view.known.get("recordings")
     found = verification(values[view.rows], view.labels, recordings=recordings, centre=centre, seed=seed)
-    return found.assign(embedding=name, speakers=view.seen)
+    return found.assign(embedding=name, eraser=eraser, speakers=view.seen)
 
 
 def _leakage(
@@ -232,19 +233,24 @@ def _leakage(
     seed: int,
     beside: Beside,
     carried: Targets,
-    **more: Any,
+    *,
+    erase: Texts | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """The scores of the probes. Recalls of speakers and predictions for test clips are added to `beside`."""
-    found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
+    """The scores of the probes, after LEACE of the labels `erase` if these are given.
+
+    Recalls of speakers and predictions for test clips are added to `beside`.
+    """
+    found = predict(values[view.rows], view.labels, view.division, erase=erase, seed=seed)
+    source = {"embedding": name, "eraser": "" if erase is None else LEACE}
     if view.factor == SPEAKER:
-        beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.seen))
+        beside.people.append(recalls.recalls(found, view.labels).assign(**source, speakers=view.seen))
     if _kept(view, carried):
         names = clips["clip"].iloc[view.rows].tolist()
-        place = {"embedding": name, "factor": view.factor, "seen": view.seen}
+        place = source | {"factor": view.factor, "seen": view.seen}
         beside.predictions.append(predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place))
-    yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
+    yield scored(found, view.labels, **question(view, seed)).assign(**source)
     if view.main and view.seen == SEEN:
-        yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
+        yield scored(found, view.labels, **balanced(view, seed)).assign(**source)
 
 
 def _kept(view: View, carried: Targets) -> bool:

@@ -26,6 +26,7 @@ def for_json(
     clips: Sequence[str],
     people: NDArray[np.str_],
     embedding: str,
+    eraser: str,
     factor: str,
     seen: str,
 ) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def for_json(
         clips: (n,), names of the clips.
         people: (n,), their speakers.
         embedding: the input of the probes.
+        eraser: what was applied to it; empty if nothing was.
         factor: what the probes predict.
         seen: whether the speakers were seen or unseen by the encoder.
     """
@@ -44,7 +46,7 @@ def for_json(
     best = max(found.predicted, key=lambda name: found.validation[name])
     kept = {name: found.predicted[name] for name in (PAPERS,) if name in found.predicted}
     return {
-        **{"embedding": embedding, "factor": factor, "speakers": seen},
+        **{"embedding": embedding, "eraser": eraser, "factor": factor, "speakers": seen},
         "clip": [str(clips[row]) for row in found.rows],
         "speaker": people[found.rows].tolist(),
         "truth": names[found.truth].tolist(),
@@ -70,5 +72,5 @@ def _parts(kept: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> Itera
     for place, one in kept:
         for probe, predicted in one["predicted"].items():
             rows = {name: one[name] for name in ("clip", "speaker", "truth")} | {"predicted": predicted}
-            same = {name: one[name] for name in ("embedding", "factor", "speakers")}
+            same = {name: one[name] for name in ("embedding", "eraser", "factor", "speakers")}
             yield pd.DataFrame(rows).assign(probe=probe, **same, **place)

@@ -1,8 +1,8 @@
 """The recall of each speaker by a probe. Intervals over speakers and comparisons of systems are computed from it.
 
-A table of recalls (`RECALLS`) has one row per cell (model, fold, seed), embedding, probe, `speakers` (seen or unseen by
-the encoder) and `speaker`. `recall` is the share of this speaker's `clips` that the probe classifies correctly. Within
-a cell the mean of the recalls is the UAR of `leakage.csv`.
+A table of recalls (`RECALLS`) has one row per cell (model, fold, seed), embedding, `eraser`, probe, `speakers` (seen or
+unseen by the encoder) and `speaker`. `recall` is the share of this speaker's `clips` that the probe classifies
+correctly. Within a cell the mean of the recalls is the UAR of `leakage.csv`.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from mien.audit.leakage.leakage import Predictions
 from mien.audit.statistics.scores import draws
 from mien.common.leakage_tables import RECALLS, STRONGEST
 
-PLACE = ("model", "embedding", "speakers", "probe")
+PLACE = ("model", "embedding", "eraser", "speakers", "probe")
 
 
 def recalls(found: Predictions, speakers: ArrayLike) -> pd.DataFrame:
@@ -64,7 +64,7 @@ def select(table: pd.DataFrame | None, place: Iterable[object]) -> pd.DataFrame:
 
     Args:
         table: of columns `RECALLS`, or None.
-        place: model, embedding, `speakers` and probe, in this order.
+        place: values of `PLACE`, in this order.
     """
     if table is None:
         return pd.DataFrame(columns=list(RECALLS))

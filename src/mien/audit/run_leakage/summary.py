@@ -16,7 +16,8 @@ from mien.audit.statistics.scores import DRAWS, interval
 from mien.common.leakage_tables import MEASURED, SEEN, TARGET
 
 SUMMARY = (
-    *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "p"),
+    *recalls.PLACE,
+    *("score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
 FEWEST_UNITS = 5  # for an interval over units of folds: with fewer it would be too narrow
@@ -47,8 +48,8 @@ def leakage_summary(
         seed: of the bootstrap.
 
     Returns:
-        One row per model, embedding, `speakers` and probe. *The* leakage is the row of probe "strongest". The columns
-        (`SUMMARY`) are these four and:
+        One row per model, embedding, `eraser`, `speakers` and probe. *The* leakage is the row of probe "strongest".
+        The columns (`SUMMARY`) are these five and:
 
         - `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold.
         - `low`, `high`: the 95 % bootstrap interval of `score`. `interval` is its kind: "speakers" for the UAR of five
@@ -64,7 +65,7 @@ def leakage_summary(
     table = table.dropna(subset="score")  # such as linkability of too few trials
     table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
     rows: list[dict[str, object]] = []
-    for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):
+    for key, part in table.groupby(list(recalls.PLACE), sort=False):
         means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
         row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
         row |= {str(name): float(mean) for name, mean in means.mean().items()}
@@ -94,9 +95,9 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
 
     Args:
         by_speaker: as in `Run.leakage_by_speaker`, or None.
-        place: model, embedding, `speakers` and probe.
+        place: model, embedding, eraser, `speakers` and probe.
     """
-    if place[2] != SEEN:
+    if place[recalls.PLACE.index("speakers")] != SEEN:
         return None
     found = recalls.select(by_speaker, place)
     wide = recalls.by_fold(found) if len(found) else pd.DataFrame()

@@ -34,10 +34,10 @@ def is_target(carried: Targets, model: str, embedding: str, factor: str) -> bool
     Args:
         carried: see `targets`.
         model: its name.
-        embedding: its name, with or without the name of an eraser (`main+leace`).
+        embedding: its name.
         factor: its name, with or without ` (balanced)`.
     """
-    own = carried.get(model, {}).get(embedding.partition("+")[0], frozenset())
+    own = carried.get(model, {}).get(embedding, frozenset())
     return factor.partition(" (")[0] in own
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.comparison import pairs as compare
-from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.silhouettes import silhouette_summary
 from mien.audit.recognition import folds, reference
 from mien.audit.recognition.coverage import coverage
@@ -112,7 +111,7 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
     """
     if run.leakage is None or leaks.stale(run):
         return []
-    plain = run.leakage[~run.leakage["embedding"].str.contains(ERASED, regex=False)]
+    plain = run.leakage[run.leakage["eraser"] == ""]
     table = compare.leakage_differences(
         plain, run.units, run.leakage_by_speaker, among=combinations(run.experiment.models, 2)
     )

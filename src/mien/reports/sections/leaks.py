@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.floors import PROJECTION
 from mien.audit.run_leakage.measure import summaries
 from mien.audit.run_leakage.summary import SUMMARY
-from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, MEASURED, SEEN, SIDES, STRONGEST, TARGET
+from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, MEASURED, SEEN, SIDES, STRONGEST, TARGET, after_eraser
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
@@ -39,9 +38,12 @@ def summed(run: Run) -> pd.DataFrame:
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
     own = found["role"].isin([MEASURED, TARGET])
-    plain = {name for name in found.loc[own, "embedding"] if ERASED not in name}
-    names = [_name(row["model"], row["embedding"], len(plain) > 1) for row in found.to_dict("records")]
-    erased = [ERASED in name for name in found["embedding"]]
+    erased = found["eraser"] != ""
+    several = len(set(found.loc[own & ~erased, "embedding"])) > 1
+    names = [
+        after_eraser(f"{row['model']}, {row['embedding']}" if several else row["model"], row["eraser"])
+        for row in found.to_dict("records")
+    ]
     return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
 
 
@@ -128,22 +130,17 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     if strongest["factor"].nunique() < 2:
         return None
     found = heatmap.squares(strongest, scored[scored["role"] == FLOOR])
-    bases = strongest["embedding"].str.partition(ERASED)[0]
-    if len(set(bases)) > 1:
-        rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
+    if len(set(strongest["embedding"])) > 1:
         found = [
-            square._replace(row=row, column=f"{square.column}, from {base}")
-            for square, row, base in zip(found, rows, bases, strict=True)
+            square._replace(
+                row=after_eraser(row["model"], row["eraser"]), column=f"{square.column}, from {row['embedding']}"
+            )
+            for square, row in zip(found, strongest.to_dict("records"), strict=True)
         ]
     described = "UAR of the strongest probe for each factor on each embedding, above chance"
     svg = heatmap.heatmap(found, name="heat", description=described)
     points = float(svg.split('viewBox="0 0 ')[1].split()[0])
     return {"svg": svg, "width": round(points * PIXELS)}
-
-
-def _eraser(embedding: str) -> str:
-    _, _, eraser = embedding.partition(ERASED)
-    return f" + {eraser.upper()}" if eraser else ""
 
 
 def split_of(found: pd.DataFrame) -> str:
@@ -159,11 +156,6 @@ def _by_measure(summary: pd.DataFrame, measures: Iterable[str]) -> list[dict[str
             place = found.setdefault((row["name"], row["speakers"]), {"name": row["name"], "speakers": row["speakers"]})
             place.setdefault("by", {})[measure] = row
     return list(found.values())
-
-
-def _name(model: str, embedding: str, several: bool) -> str:
-    base = embedding.partition(ERASED)[0]
-    return (f"{model}, {base}" if several else model) + _eraser(embedding)
 
 
 def fine(value: float) -> str:
