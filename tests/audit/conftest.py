@@ -137,6 +137,7 @@ def write_compared(
         same = {
             "embedding": "main",
             "eraser": "",
+            "balanced": "",
             "factor": "speaker",
             "probe": "strongest",
             "role": "measured",

@@ -168,7 +168,13 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
         score = chance + (1 - chance) * min(1, excess + 0.05 * random.random())
         return {
             **place,
-            **{"factor": factor, "probe": "mlp", "role": "measured", "split": "disjoint clips and sentences"},
+            **{
+                "factor": factor,
+                "balanced": "",
+                "probe": "mlp",
+                "role": "measured",
+                "split": "disjoint clips and sentences",
+            },
             **{"measure": "uar", "score": score, "chance": chance, "shuffled": chance + 0.01, "low": score - 0.05},
             **{"high": min(1, score + 0.05), "n": 424, "classes": round(1 / chance), "p": 0.01, "p_corrected": 0.02},
             **more,

@@ -16,7 +16,7 @@ from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
 from mien.common.files import atomic, write_json
-from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST, after_eraser
+from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
@@ -225,7 +225,12 @@ def _lines(table: pd.DataFrame) -> list[str]:
     lines = [f"{'embedding':{width}} {'factor':15} UAR   95 %        chance floor p"]
     for row in rows.to_dict("records"):
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
-        factor = " ".join([row["factor"], *([row["speakers"]] if isinstance(row["speakers"], str) else [])])
+        factor = " ".join(
+            [
+                factor_name(row["factor"], row["balanced"]),
+                *([row["speakers"]] if isinstance(row["speakers"], str) else []),
+            ]
+        )
         limits = f"{row['score']:.3f} {row['low']:.3f}-{row['high']:.3f}"
         p = row.get("p_corrected", row["p"])
         lines.append(

@@ -62,7 +62,7 @@ def measured(probed: dict[str, dict[str, np.ndarray]], *, speakers: str = "seen"
         for (fold, seed), score in np.ndenumerate(table)
     ]
     same = {"embedding": "main", "eraser": "", "factor": "speaker", "role": "measured", "measure": "uar"}
-    same["speakers"] = speakers
+    same |= {"balanced": "", "speakers": speakers}
     numbers = {"low": 0.1, "high": 0.9, "chance": 0.125, "shuffled": 0.13, "n": 428, "classes": 8, "p": None}
     return pd.DataFrame(rows).assign(**same, **numbers, p_corrected=None, split="disjoint clips")[list(LEAKAGE)]
 

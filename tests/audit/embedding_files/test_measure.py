@@ -97,6 +97,8 @@ def test_on_balanced_test_clips_the_other_label_predicts_nothing() -> None:
         assert scores(plain.table)["speaker", name] > 0.18
         assert scores(even.table)["speaker", name] == pytest.approx(1 / 8, abs=0.04)
     assert "speaker: test clips are balanced over emotion" in even.notes
+    probed = even.table[even.table["measure"] == "uar"].groupby("factor")["balanced"].unique()
+    assert {factor: list(over) for factor, over in probed.items()} == {"speaker": ["emotion"], "emotion": [""]}
     # the utility is that of all clips
     assert scores(plain.table)["emotion", "embedding"] == scores(even.table)["emotion", "embedding"]
 

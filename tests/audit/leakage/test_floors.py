@@ -74,6 +74,7 @@ def test_the_identity_floor_grows_with_entanglement_unless_balanced() -> None:
     emotion = entangled(0.5)
     even = floors(emotion, others={"speaker": SPEAKERS}, balanced=SPEAKERS, **asked)
     assert scores(even)["speaker label"] == pytest.approx(0.5, abs=0.03)
+    assert set(even["balanced"]) == {"another factor"}, "its name is not given"
 
 
 def test_a_missing_label_is_no_class_and_a_projection_keeps_distances() -> None:

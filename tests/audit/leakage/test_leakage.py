@@ -134,12 +134,16 @@ def test_on_balanced_test_clips_the_other_factor_predicts_nothing() -> None:
     emotion = np.where(random.random(240) < 0.6, who % 2, random.integers(0, 2, 240))
     X = 5 * np.eye(8)[who] + 0.1 * random.normal(size=(240, 8))
     asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
-    whole, even = uar(leakage(X, emotion, **asked)), uar(leakage(X, emotion, balanced=SPEAKERS, **asked))
+    whole, even = (
+        uar(leakage(X, emotion, **asked)),
+        uar(leakage(X, emotion, balanced=SPEAKERS, over="speaker", **asked)),
+    )
     assert whole["score"] > 0.7
     assert even["score"] == pytest.approx(0.5, abs=0.02)
     smaller = sum(2 * min(np.bincount(emotion[who == number])) for number in range(8))
     assert even["n"] == smaller
     assert f"{smaller} of 240 test clips, balanced" in even["split"]
+    assert (whole["balanced"], even["balanced"]) == ("", "speaker")
     with pytest.raises(AuditError, match=r"^no class of the other factor has test clips of all classes, so nothing"):
         leakage(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
 

@@ -62,6 +62,7 @@ def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:
         "model": "a",
         "embedding": "main",
         "eraser": "",
+        "balanced": "",
         "factor": "speaker",
         "probe": "strongest",
         "role": "measured",

@@ -21,7 +21,9 @@ def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.Data
     ]
     same = {"embedding": "main", "eraser": "", "model": "m", "factor": "speaker", "role": "measured"}
     numbers = {"chance": 0.125, "shuffled": 0.13, "p": 0.01, "n": 428, "classes": 8}
-    table = pd.DataFrame(rows).assign(**same, **numbers, speakers="seen", split="disjoint clips", measure="uar")
+    table = pd.DataFrame(rows).assign(
+        **same, **numbers, balanced="", speakers="seen", split="disjoint clips", measure="uar"
+    )
     return table.reindex(columns=list(LEAKAGE))
 
 

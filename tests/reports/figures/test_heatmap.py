@@ -14,6 +14,7 @@ from mien.reports.figures import heatmap
 def rows() -> pd.DataFrame:
     shared = {
         "eraser": "",
+        "balanced": "",
         "measure": "uar",
         "probe": "strongest",
         "role": "measured",
@@ -51,6 +52,20 @@ def test_an_eraser_stands_behind_the_name_of_the_embedding() -> None:
     table = rows().iloc[:1]
     both = pd.concat([table, table.assign(eraser="leace")])
     assert [one.row for one in heatmap.squares(both, table[:0])] == ["main", "main after LEACE"]
+
+
+def test_balanced_test_clips_have_a_column_and_floors_of_their_own() -> None:
+    table = rows()
+    floor = table[table["embedding"] == "emotion label"].iloc[:1]
+    measured = table.iloc[:1]
+    own, other = (measured.assign(balanced=over, score=score) for over, score in (("speaker", 0.2), ("emotion", 0.3)))
+    floors = pd.concat([floor, floor.assign(balanced="speaker", score=0.15)])
+    found = heatmap.squares(pd.concat([measured, own, other]), floors)
+    assert [(one.column, one.score, one.floor) for one in found] == [
+        ("speaker", 0.4, 0.22),
+        ("speaker (balanced)", 0.2, 0.15),
+        ("speaker (balanced over emotion)", 0.3, 0.1),
+    ]
 
 
 def test_the_map_shows_points_above_chance_and_fills_by_them() -> None:

@@ -86,7 +86,7 @@ def leakage_rows(
 
 def _over_seeds(side: Leakage) -> Leakage:
     """The leakage with seeds averaged within a fold."""
-    keys = ["embedding", "eraser", "model", "fold", "factor", "probe", "role", "speakers", "measure"]
+    keys = ["embedding", "eraser", "model", "fold", "factor", "balanced", "probe", "role", "speakers", "measure"]
     numbers = ["score", "chance", "shuffled", "low", "high", "n", "classes"]
     table = side.table.groupby(keys, sort=False)[numbers].mean().reset_index().assign(seed=0, split="")
     recalls = side.by_speaker

@@ -107,7 +107,7 @@ def leakage_differences(
         embeddings of the same name and eraser are compared.
     """
     table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == MEASURED)]
-    table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
+    table = table[(table["balanced"] == "") & (table["probe"] == STRONGEST) & (table["measure"] == "uar")]
     among = None if among is None else list(among)
     found = []
     for (embedding, eraser, speakers), rows in table.groupby(["embedding", "eraser", "speakers"], sort=False):

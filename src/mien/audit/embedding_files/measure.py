@@ -152,7 +152,8 @@ def view_of(found: Labelled, factor: str, how: How) -> View:
     speakers = table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None
     asked: Asked = {
         **{"factor": factor, "speakers": speakers, "recordings": known["recording"], "sentences": known["sentence"]},
-        **{"balanced": None if over is None else table[over].to_numpy(str), "seen": how.seen, "seed": how.seed},
+        **{"balanced": None if over is None else table[over].to_numpy(str), "over": over or ""},
+        **{"seen": how.seen, "seed": how.seed},
         "apart": "clips" if how.seen_speakers and factor != SPEAKER else "auto",
     }
     if over is not None:

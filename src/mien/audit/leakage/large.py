@@ -139,7 +139,7 @@ def leakage_large(
             kinds=present,
             seed=seed,
         )
-        shared = {"factor": factor, "probe": probe, "role": MEASURED, "speakers": seen}
+        shared = {"factor": factor, "balanced": "", "probe": probe, "role": MEASURED, "speakers": seen}
         table += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
     return pd.DataFrame(table)
 

@@ -35,6 +35,7 @@ class Asked(TypedDict, total=False):
     apart: str
     probes: Iterable[str]
     balanced: ArrayLike | None
+    over: str
     seen: str | None
     seed: int
 
@@ -87,6 +88,7 @@ def leakage(
             - probes: names in `PROBES`; all by default.
             - balanced: (n,), labels of another factor, such as the speaker where the factor is emotion. Test clips are
               sampled so that all classes are equally frequent within each class of it, so that it predicts nothing.
+            - over: the name of that factor, written as `balanced`; "another factor" by default.
             - seen: what to write as `speakers`: seen or unseen by the encoder.
             - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
@@ -127,8 +129,10 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
     factor, seed = asked.get("factor", SPEAKER), asked.get("seed", 0)
     speakers = labels if factor == SPEAKER else asked.get("speakers")
     blocks = asked.get("recordings") if factor == SPEAKER else speakers
+    over = ""
     if (other := asked.get("balanced")) is not None:
         found = _balanced(found, np.asarray(other).astype(str), seed)
+        over = asked.get("over", "another factor")
     clusters, among = (None if each is None else _codes(each)[found.rows] for each in (speakers, blocks))
     tables = {
         name: score_rows(
@@ -144,7 +148,7 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
         for name, predicted in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
-    place = {"factor": factor, "role": MEASURED, "speakers": asked.get("seen")}
+    place = {"factor": factor, "balanced": over, "role": MEASURED, "speakers": asked.get("seen")}
     rows = [
         {**place, "probe": name, **row, "split": f"{found.description}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()

@@ -114,7 +114,7 @@ def verification(
     limits, grade = _grades(trials)
     between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {"eer": _interval(trials, limits, seed)}
     shuffled, p = _permuted(trials, limits, grade, np.random.default_rng([seed, 7]), permutations)
-    shared = {"factor": "speaker", "probe": "cosine", "role": MEASURED}
+    shared = {"factor": "speaker", "balanced": "", "probe": "cosine", "role": MEASURED}
     rows = [
         {
             **shared,

@@ -7,8 +7,8 @@ and ceilings from the inputs, do not depend on the model: they are measured once
 
 If a run's embeddings have several names (see `targets`), the quick depth measures every leak, that of the main target
 too. What an embedding is trained to carry is measured by the thorough depth, with role `target`. The main target of
-seen speakers is scored twice: on all test clips, and as factor `emotion (balanced)` on equally many test clips of each
-class. The predictions for each clip are kept (see `predictions`).
+seen speakers is scored twice: on all test clips, and `balanced` over itself, on equally many test clips of each class.
+The predictions for each clip are kept (see `predictions`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -132,14 +132,14 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.Data
         by_speaker: as `Run.leakage_by_speaker`.
 
     Returns:
-        `factor, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
+        `factor, balanced, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
     """
-    keys = table[["factor", "role", "measure"]].drop_duplicates()
+    keys = table[["factor", "balanced", "role", "measure"]].drop_duplicates()
     parts = [
-        leakage_summary(table, units, by_speaker, factor=factor, role=role, measure=measure).assign(
-            factor=factor, role=role, measure=measure
+        leakage_summary(table, units, by_speaker, factor=factor, balanced=balanced, role=role, measure=measure).assign(
+            factor=factor, balanced=balanced, role=role, measure=measure
         )
-        for factor, role, measure in keys.itertuples(index=False)
+        for factor, balanced, role, measure in keys.itertuples(index=False)
         if measure in SUMMED
     ]
     if not parts:

@@ -29,6 +29,7 @@ def leakage_summary(
     by_speaker: pd.DataFrame | None = None,
     *,
     factor: str = SPEAKER,
+    balanced: str = "",
     measure: str = "uar",
     role: str = MEASURED,
     seed: int = 0,
@@ -43,6 +44,7 @@ def leakage_summary(
         units: fold -> its unit, as in `Run.units`.
         by_speaker: the recalls of speakers, as in `Run.leakage_by_speaker`, or None.
         factor: selects the rows of this factor,
+        balanced: of test clips that are balanced over this column, or of all test clips,
         measure: of this measure,
         role: and of this role: measured, target, floor or ceiling.
         seed: of the bootstrap.
@@ -61,7 +63,8 @@ def leakage_summary(
         - `number`: how many speakers or units are resampled. `cells`: how many. `n`: the median number of clips.
         - `classes`, `split`: as text.
     """
-    table = table[(table["factor"] == factor) & (table["role"] == role) & (table["measure"] == measure)]
+    table = table[(table["factor"] == factor) & (table["balanced"] == balanced)]
+    table = table[(table["role"] == role) & (table["measure"] == measure)]
     table = table.dropna(subset="score")  # such as linkability of too few trials
     table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
     rows: list[dict[str, object]] = []

@@ -35,10 +35,9 @@ def is_target(carried: Targets, model: str, embedding: str, factor: str) -> bool
         carried: see `targets`.
         model: its name.
         embedding: its name.
-        factor: its name, with or without ` (balanced)`.
+        factor: its name.
     """
-    own = carried.get(model, {}).get(embedding, frozenset())
-    return factor.partition(" (")[0] in own
+    return factor in carried.get(model, {}).get(embedding, frozenset())
 
 
 def with_roles(table: pd.DataFrame, carried: Targets, model: str) -> pd.DataFrame:

@@ -9,14 +9,25 @@ import pandas as pd
 from mien.audit.leakage.floors import PROJECTION
 from mien.audit.run_leakage.measure import summaries
 from mien.audit.run_leakage.summary import SUMMARY
-from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, MEASURED, SEEN, SIDES, STRONGEST, TARGET, after_eraser
+from mien.common.leakage_tables import (
+    CEILING,
+    FLOOR,
+    LEAKAGE,
+    MEASURED,
+    SEEN,
+    SIDES,
+    STRONGEST,
+    TARGET,
+    after_eraser,
+    factor_name,
+)
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
 ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as for its other figures
-SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
+SHOWN = ("factor", "balanced", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
 
 def summed(run: Run) -> pd.DataFrame:
@@ -47,9 +58,21 @@ def summed(run: Run) -> pd.DataFrame:
     return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
 
 
-def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", role: str = MEASURED) -> pd.DataFrame:
-    """The rows of `summed` of one factor, one measure, and one role: measured, floor or ceiling."""
-    kept = (found["factor"] == factor) & (found["measure"] == measure) & (found["role"] == role)
+def of(
+    found: pd.DataFrame,
+    *,
+    factor: str = "speaker",
+    balanced: str = "",
+    measure: str = "uar",
+    role: str = MEASURED,
+) -> pd.DataFrame:
+    """The rows of `summed` of one factor, balanced or not, one measure, and one role."""
+    kept = (
+        (found["factor"] == factor)
+        & (found["balanced"] == balanced)
+        & (found["measure"] == measure)
+        & (found["role"] == role)
+    )
     return found[kept].reset_index(drop=True)
 
 
@@ -76,14 +99,14 @@ def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != SEEN, row["erased"]))
 
 
-def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[str, Any]]:
+def baselines(summary: pd.DataFrame, *, factor: str = "speaker", balanced: str = "") -> list[dict[str, Any]]:
     """The floors and ceilings of a factor: rows of `summed` by their strongest probe, with `label` and `role`.
 
     A random projection of the inputs is neither: its role is `untrained`.
     """
     found: list[dict[str, Any]] = []
     for role in (FLOOR, CEILING):
-        part = of(summary, factor=factor, role=role)
+        part = of(summary, factor=factor, balanced=balanced, role=role)
         strongest = part[part["strongest"].astype(bool)].to_dict("records")
         for row in strongest:
             kind = "untrained" if str(row["embedding"]).startswith(PROJECTION) else role
@@ -111,12 +134,13 @@ def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """
     found = []
     for role, more in ((MEASURED, ""), (TARGET, ", own task")):
-        for factor in dict.fromkeys(summary.loc[summary["role"] == role, "factor"]):
-            if (factor != "speaker" or role == TARGET) and len(part := of(summary, factor=factor, role=role)):
-                floors = baselines(summary, factor=factor)
-                found.append(
-                    {"factor": f"{factor}{more}", "rows": by_probe(part), "floors": floors, "split": split_of(part)}
-                )
+        own = summary.loc[summary["role"] == role, ["factor", "balanced"]].drop_duplicates()
+        for factor, balanced in own.itertuples(index=False):
+            part = of(summary, factor=factor, balanced=balanced, role=role)
+            if len(part) and (factor != "speaker" or role == TARGET):
+                floors = baselines(summary, factor=factor, balanced=balanced)
+                name = f"{factor_name(factor, balanced)}{more}"
+                found.append({"factor": name, "rows": by_probe(part), "floors": floors, "split": split_of(part)})
     return found
 
 
@@ -127,7 +151,7 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     """
     scored = summary[summary["strongest"].astype(bool) & (summary["measure"] == "uar")]
     strongest = scored[scored["role"] == MEASURED]
-    if strongest["factor"].nunique() < 2:
+    if len(strongest[["factor", "balanced"]].drop_duplicates()) < 2:
         return None
     found = heatmap.squares(strongest, scored[scored["role"] == FLOOR])
     if len(set(strongest["embedding"])) > 1:
