@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage import beside
 from mien.audit.run_leakage.summary import FEWEST_UNITS, fold_units, resampled_means, seen_recalls
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
@@ -124,9 +124,9 @@ def leakage_differences(
             low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
             each = np.bincount(group, parts) / np.bincount(group)
             if first is not None and second is not None:
-                samples, count, over = recalls.resampled(first, seed=seed), first.shape[1], "speakers"
+                samples, count, over = beside.resampled_recalls(first, seed=seed), first.shape[1], "speakers"
                 each = (first - second).mean().to_numpy(float)
-                low, high = interval(samples - recalls.resampled(second, seed=seed), count)
+                low, high = interval(samples - beside.resampled_recalls(second, seed=seed), count)
             elif count >= FEWEST_UNITS:
                 low, high = interval(resampled_means(parts, group, seed), count)
             found.append(

@@ -8,7 +8,7 @@ import pandas as pd
 from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import Asked, predict
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage import predictions
+from mien.audit.run_leakage.beside import predictions_for_json
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.kept import QUICK, SAID, THOROUGH, fresh, key_of_fold, place_of_fold, plain
 from mien.audit.run_leakage.targets import Targets
@@ -69,4 +69,4 @@ def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int
     found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
     names = clips["clip"].iloc[view.rows].tolist()
     place = {"embedding": floors.IDENTITY.format(name), "eraser": "", "factor": view.factor, "seen": view.seen}
-    return predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place)
+    return predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place)

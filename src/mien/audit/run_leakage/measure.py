@@ -8,7 +8,7 @@ and ceilings from the inputs, do not depend on the model: they are measured once
 If a run's embeddings have several names (see `targets`), the quick depth measures every leak, that of the main target
 too. What an embedding is trained to carry is measured by the thorough depth, with role `target`. The main target of
 seen speakers is scored twice: on all test clips, and `balanced` over itself, on equally many test clips of each class.
-The predictions for each clip are kept (see `predictions`).
+The predictions for each clip are kept (see `beside`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from mien.audit.leakage.leakage import corrected, predict, scored
 from mien.audit.leakage.verification import verification
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
-from mien.audit.run_leakage import predictions, recalls
+from mien.audit.run_leakage.beside import Beside, prediction_table, predictions_for_json, recalls_of
 from mien.audit.run_leakage.floors import measure_fold
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.kept import KEPT as KEPT
@@ -52,13 +52,6 @@ from mien.runs.run import Cell, Run
 
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
 SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
-
-
-class Beside(NamedTuple):
-    """What is kept of one depth beside the rows: the recalls of speakers, and the predictions for each clip."""
-
-    people: list[pd.DataFrame]
-    predictions: list[dict[str, Any]]
 
 
 class Measured(NamedTuple):
@@ -118,7 +111,7 @@ def probe_predictions(run: Run) -> pd.DataFrame:
     places = [({"model": cell.model, "fold": cell.fold, "seed": cell.seed}, cell.folder / KEPT) for cell in cells]
     numbers = sorted({cell.fold for cell in cells})
     places += [({"model": floors.MODEL, "fold": fold, "seed": 0}, place_of_fold(run, fold)) for fold in numbers]
-    return predictions.table(
+    return prediction_table(
         [(place, one) for place, path in places if path.is_file() for one in joined(read(path), SAID)]
     )
 
@@ -172,7 +165,7 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: i
             )
         ]
         kept[depth] = plain(tables, LEAKAGE)
-        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], RECALLS)
+        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.recalls], RECALLS)
         if beside.predictions:
             kept[f"{depth} {SAID}"] = beside.predictions
     write_json(cell.folder / KEPT, kept)
@@ -243,11 +236,11 @@ def _leakage(
     found = predict(values[view.rows], view.labels, view.division, erase=erase, seed=seed)
     source = {"embedding": name, "eraser": "" if erase is None else LEACE}
     if view.factor == SPEAKER:
-        beside.people.append(recalls.recalls(found, view.labels).assign(**source, speakers=view.seen))
+        beside.recalls.append(recalls_of(found, view.labels).assign(**source, speakers=view.seen))
     if _kept(view, carried):
         names = clips["clip"].iloc[view.rows].tolist()
         place = source | {"factor": view.factor, "seen": view.seen}
-        beside.predictions.append(predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place))
+        beside.predictions.append(predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place))
     yield scored(found, view.labels, **question(view, seed)).assign(**source)
     if view.main and view.seen == SEEN:
         yield scored(found, view.labels, **balanced(view, seed)).assign(**source)

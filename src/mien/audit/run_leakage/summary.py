@@ -1,6 +1,6 @@
 """Leakage over a run: the mean over folds and seeds, with an interval over speakers or over independent folds.
 
-The UAR of seen speakers has an interval over these speakers (see `recalls`); all other scores over units of folds.
+The UAR of seen speakers has an interval over these speakers (see `beside`); all other scores over units of folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage import beside
 from mien.audit.statistics.measures import FEWEST_CLUSTERS
 from mien.audit.statistics.scores import DRAWS, interval
 from mien.common.leakage_tables import MEASURED, SEEN, TARGET
 
 SUMMARY = (
-    *recalls.PLACE,
+    *beside.PLACE,
     *("score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
@@ -68,7 +68,7 @@ def leakage_summary(
     table = table.dropna(subset="score")  # such as linkability of too few trials
     table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
     rows: list[dict[str, object]] = []
-    for key, part in table.groupby(list(recalls.PLACE), sort=False):
+    for key, part in table.groupby(list(beside.PLACE), sort=False):
         means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
         row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
         row |= {str(name): float(mean) for name, mean in means.mean().items()}
@@ -80,7 +80,7 @@ def leakage_summary(
         people = seen_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
-            row["low"], row["high"] = interval(recalls.resampled(people, seed=seed), people.shape[1])
+            row["low"], row["high"] = interval(beside.resampled_recalls(people, seed=seed), people.shape[1])
         elif row["interval"] == "folds":
             row["low"], row["high"] = interval(resampled_means(means["score"].to_numpy(float), group, seed), count)
         fewest, most = part["classes"].min(), part["classes"].max()
@@ -100,10 +100,10 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
         by_speaker: as in `Run.leakage_by_speaker`, or None.
         place: model, embedding, eraser, `speakers` and probe.
     """
-    if place[recalls.PLACE.index("speakers")] != SEEN:
+    if place[beside.PLACE.index("speakers")] != SEEN:
         return None
-    found = recalls.select(by_speaker, place)
-    wide = recalls.by_fold(found) if len(found) else pd.DataFrame()
+    found = beside.recalls_at(by_speaker, place)
+    wide = beside.recalls_by_fold(found) if len(found) else pd.DataFrame()
     return wide if wide.shape[1] >= FEWEST_CLUSTERS else None
 
 
