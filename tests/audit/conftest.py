@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.audit.leakage import floors, leakage
-from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure
 from mien.audit.statistics import scores
 from mien.common.leakage_tables import LEAKAGE
@@ -256,8 +255,7 @@ def two(make_two: Callable[..., Run]) -> Run:
     run = make_two({"person_only": 0.0, "multitask_64": 3.5, "alternating_64": 0.0}, each=(12, 8), own=0.6)
     few = {"probes": ("nearest_mean", "mlp")}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (measure, run_floors):
-            patch.setattr(module, "predict", partial(leakage.predict, **few))
+        patch.setattr(measure, "predict", partial(leakage.predict, **few))
         patch.setattr(floors, "leakage", partial(leakage.leakage, **few))
         run.write_table("leakage.csv", measure.run_leakage(run).table)
     return run

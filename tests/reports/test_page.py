@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 import audmetric
 import pytest
 
-from mien.audit.run_leakage.measure import summaries
-from mien.audit.run_leakage.summary import FEWEST_UNITS
+from mien.audit.run_leakage.summary import FEWEST_UNITS, summaries
 from mien.errors import RunError
 from mien.reports import page, words
 from mien.reports.sections import leaks

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage.measure import summaries
+from mien.audit.run_leakage.summary import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish

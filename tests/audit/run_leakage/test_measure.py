@@ -15,7 +15,8 @@ from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as module
 from mien.audit.run_leakage.inputs import Inputs
-from mien.audit.run_leakage.measure import KEPT, run_leakage, summaries
+from mien.audit.run_leakage.measure import KEPT, run_leakage
+from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.views import views
 from mien.common.leakage_tables import LEAKAGE, RECALLS
 from mien.errors import RunError

@@ -10,10 +10,10 @@ from sklearn.metrics import f1_score
 
 from mien.audit.comparison.tradeoff import points
 from mien.audit.leakage import floors, leakage
-from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure as run_leakage_module
 from mien.audit.run_leakage.kept import KEPT, key_of_cell
-from mien.audit.run_leakage.measure import probe_predictions, run_leakage, summaries
+from mien.audit.run_leakage.measure import probe_predictions, run_leakage
+from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
 from mien.audit.run_leakage.views import views
 from mien.runs.run import Run
@@ -80,8 +80,7 @@ def test_the_kept_predictions_give_the_scores(run: Run, strongest: "pd.Series[fl
 @pytest.mark.slow
 def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, monkeypatch) -> None:
     one = {"probes": ("nearest_mean",)}  # the fastest probe is enough here
-    for module in (run_leakage_module, run_floors):
-        monkeypatch.setattr(module, "predict", partial(leakage.predict, **one))
+    monkeypatch.setattr(run_leakage_module, "predict", partial(leakage.predict, **one))
     monkeypatch.setattr(floors, "leakage", partial(leakage.leakage, **one))
     run: Run = make_two({"one": 1.0}, people=3, each=(8, 5))
     first = run_leakage(run).table

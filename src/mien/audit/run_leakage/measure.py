@@ -11,7 +11,7 @@ seen speakers is scored twice: on all test clips, and `balanced` over itself, on
 The predictions for each clip are kept (see `beside`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
-from mien.audit.leakage.leakage import corrected, predict, scored
+from mien.audit.leakage.leakage import Asked, corrected, predict, scored
 from mien.audit.leakage.verification import verification
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage.beside import Beside, prediction_table, predictions_for_json, recalls_of
-from mien.audit.run_leakage.floors import measure_fold
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.kept import KEPT as KEPT
 from mien.audit.run_leakage.kept import (
@@ -37,11 +36,11 @@ from mien.audit.run_leakage.kept import (
     fresh,
     joined,
     key_of_cell,
+    key_of_fold,
     place_of_fold,
     plain,
     read,
 )
-from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
 from mien.audit.run_leakage.views import Texts, View, balanced, question, views_of
 from mien.common.files import write_json
@@ -51,7 +50,6 @@ from mien.errors import RunError
 from mien.runs.run import Cell, Run
 
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
-SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
 
 
 class Measured(NamedTuple):
@@ -91,7 +89,7 @@ def run_leakage(
     carried = targets(run)
     jobs = [delayed(_cell)(run, cell, depths, carried, seed) for cell in cells]
     given = inputs or Inputs({})
-    jobs += [delayed(measure_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
+    jobs += [delayed(_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
     with progress(len(jobs), "leakage", "cells and folds") as advance:
         for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
             advance()
@@ -114,31 +112,6 @@ def probe_predictions(run: Run) -> pd.DataFrame:
     return prediction_table(
         [(place, one) for place, path in places if path.is_file() for one in joined(read(path), SAID)]
     )
-
-
-def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The means over folds and seeds of all factors, roles and measures, see `summary.leakage_summary`.
-
-    Args:
-        table: `leakage.csv`.
-        units: fold -> its unit, as in `Run.units`.
-        by_speaker: as `Run.leakage_by_speaker`.
-
-    Returns:
-        `factor, balanced, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
-    """
-    keys = table[["factor", "balanced", "role", "measure"]].drop_duplicates()
-    parts = [
-        leakage_summary(table, units, by_speaker, factor=factor, balanced=balanced, role=role, measure=measure).assign(
-            factor=factor, balanced=balanced, role=role, measure=measure
-        )
-        for factor, balanced, role, measure in keys.itertuples(index=False)
-        if measure in SUMMED
-    ]
-    if not parts:
-        return pd.DataFrame()
-    found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
-    return corrected(found).drop(columns=["fold", "seed"])
 
 
 def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: int) -> None:
@@ -241,12 +214,65 @@ def _leakage(
         names = clips["clip"].iloc[view.rows].tolist()
         place = source | {"factor": view.factor, "seen": view.seen}
         beside.predictions.append(predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place))
-    yield scored(found, view.labels, **question(view, seed)).assign(**source)
-    if view.main and view.seen == SEEN:
-        yield scored(found, view.labels, **balanced(view, seed)).assign(**source)
+    for settings in _questions(view, seed):
+        yield scored(found, view.labels, **settings).assign(**source)
 
 
 def _kept(view: View, carried: Targets) -> bool:
     """Whether the predictions for the clips of a view are kept."""
     across = len(view.division.parts) == 1 and (view.main or view.factor == SPEAKER)
     return across and (view.seen == SEEN or (bool(carried) and view.main))
+
+
+def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: Targets, seed: int) -> None:
+    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and write them to a file.
+
+    Args:
+        run: the run; the file lies in its folder.
+        cell: any cell of the fold.
+        depths: the depths to measure; what is there already is not measured again.
+        inputs: for the ceilings.
+        carried: the tasks of embeddings, see `targets`. If not empty, the main target has floors in the quick depth.
+        seed: of divisions and probes.
+    """
+    path = place_of_fold(run, cell.fold)
+    clips, embeddings = run.embeddings(cell)
+    dimension = sorted({values.shape[1] for values in embeddings.values()})
+    labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
+    kept = fresh(path, key_of_fold(run, cell, dimension, labels, carried, seed))
+    if THOROUGH in depths and kept.get("inputs") != inputs.key:
+        kept = {name: value for name, value in kept.items() if name != THOROUGH} | {"inputs": inputs.key}
+    if not (lacking := [depth for depth in depths if depth not in kept]):
+        return
+    for depth in lacking:
+        tables = []
+        predicted: list[dict[str, Any]] = []
+        for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(carried), seed=seed):
+            given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
+            quick = view.factor == SPEAKER or (bool(carried) and view.main)
+            for settings in _questions(view, seed):
+                if depth == QUICK and quick:
+                    tables.append(floors.floors(view.labels, others=view.others, **settings))
+                if depth == THOROUGH:
+                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **settings)
+                    tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
+            if (depth == QUICK) == quick and view.main and view.seen == SEEN:
+                predicted += [_predicted(name, other, clips, view, seed) for name, other in view.others.items()]
+        kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], LEAKAGE)
+        if predicted:
+            kept[f"{depth} {SAID}"] = predicted
+    write_json(path, kept)
+
+
+def _questions(view: View, seed: int) -> list[Asked]:
+    """The settings of the scores of a view. The main target of seen speakers is scored on balanced clips as well."""
+    both = view.main and view.seen == SEEN
+    return [question(view, seed), *([balanced(view, seed)] if both else [])]
+
+
+def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:
+    """The predictions from the true label of another factor, for each clip."""
+    found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
+    names = clips["clip"].iloc[view.rows].tolist()
+    place = {"embedding": floors.IDENTITY.format(name), "eraser": "", "factor": view.factor, "seen": view.seen}
+    return predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place)

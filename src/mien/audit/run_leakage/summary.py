@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.audit.leakage.leakage import corrected
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import beside
 from mien.audit.statistics.measures import FEWEST_CLUSTERS
@@ -20,7 +21,33 @@ SUMMARY = (
     *("score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
+SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")  # measures
 FEWEST_UNITS = 5  # for an interval over units of folds: with fewer it would be too narrow
+
+
+def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The means over folds and seeds of all factors, roles and measures, see `leakage_summary`.
+
+    Args:
+        table: `leakage.csv`.
+        units: fold -> its unit, as in `Run.units`.
+        by_speaker: as `Run.leakage_by_speaker`.
+
+    Returns:
+        `factor, balanced, role, measure`, the columns of `SUMMARY`, and `p_corrected`: Holm over factors.
+    """
+    keys = table[["factor", "balanced", "role", "measure"]].drop_duplicates()
+    parts = [
+        leakage_summary(table, units, by_speaker, factor=factor, balanced=balanced, role=role, measure=measure).assign(
+            factor=factor, balanced=balanced, role=role, measure=measure
+        )
+        for factor, balanced, role, measure in keys.itertuples(index=False)
+        if measure in SUMMED
+    ]
+    if not parts:
+        return pd.DataFrame()
+    found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
+    return corrected(found).drop(columns=["fold", "seed"])
 
 
 def leakage_summary(

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.leakage.floors import PROJECTION
-from mien.audit.run_leakage.measure import summaries
-from mien.audit.run_leakage.summary import SUMMARY
+from mien.audit.run_leakage.summary import SUMMARY, summaries
 from mien.common.leakage_tables import (
     CEILING,
     FLOOR,
