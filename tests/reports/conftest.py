@@ -52,7 +52,6 @@ def write_run(
     clips: int = 53,
     epochs: int = 30,
     leakage: bool = True,
-    strongest: bool = True,
 ) -> Run:
     """Leave one speaker out, the next one validates; speaker 08 has no disgust."""
     random = np.random.default_rng(0)
@@ -97,7 +96,7 @@ def write_run(
                 save_file({}, cell.weights)
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     if leakage:
-        run.write_table("leakage.csv", planted_leakage(run, strongest=strongest))
+        run.write_table("leakage.csv", planted_leakage(run))
     return run
 
 
@@ -153,12 +152,11 @@ def record(epoch: int, random: np.random.Generator) -> dict[str, float]:
     }
 
 
-def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False) -> pd.DataFrame:
+def planted_leakage(run: Run, *, thorough: bool = False) -> pd.DataFrame:
     """Probes whose score above chance follows `LEAK`.
 
     Args:
         run: the run of the cells.
-        strongest: with a row for the mlp as the strongest, which runs of earlier versions have not.
         thorough: with LEACE, other factors, verification, dependence, floors and ceilings.
     """
     random = np.random.default_rng(1)
@@ -192,7 +190,7 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
             excess, side = LEAK[cell.model] / 4, {"speakers": speakers}
             rows.append(row(place, "speaker", chance, excess - 0.1, **side, probe="linear"))
             rows.append(row(place, "speaker", chance, excess, **side))
-            rows += [rows[-1] | {"probe": "strongest"}] if strongest else []
+            rows.append(rows[-1] | {"probe": "strongest"})
             if thorough:
                 erased = place | {"eraser": "leace"}
                 rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))

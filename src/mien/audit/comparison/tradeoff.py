@@ -25,7 +25,6 @@ from mien.common.measures import uar
 from mien.runs.run import Run
 
 KINDS = ("model", "erased", FLOOR, CEILING)
-BEFORE = "measured before the strongest probe was chosen on validation clips; 'mien audit RUN' measures it again"
 
 
 class Point(NamedTuple):
@@ -191,7 +190,7 @@ def figures(
 
 
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `leakage.csv` of the strongest probe by UAR; older runs, measured without it, have none."""
+    """The rows of `leakage.csv` of the strongest probe by UAR."""
     return table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
 
 
@@ -244,15 +243,8 @@ def _sentences(
     systems = [system for system in systems if system[0] not in trained]
     if trained:
         sentences.append(f"Trained to identify the speaker, which is then no leak: {', '.join(trained)}.")
-    older = [
-        name
-        for name, run, model in systems
-        if name not in known and (table := tables[run.folder]) is not None and (table["model"] == model).any()
-    ]
-    if lost := [name for name, _, _ in systems if name not in known and name not in older]:
+    if lost := [name for name, _, _ in systems if name not in known]:
         sentences.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
-    if older:
-        sentences.append(f"Leakage of {', '.join(older)} was {BEFORE}.")
     if leaks:
         what = "a fresh probe on the embedding" if probed else "the system itself"
         sentences.append(

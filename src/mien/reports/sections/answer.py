@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison.tradeoff import BEFORE
 from mien.audit.statistics.verdict import FEWEST
 from mien.common.leakage_tables import SIDES
 from mien.data.protocols import LEAKS
@@ -92,8 +91,6 @@ def leftover(leaks: pd.DataFrame) -> str:
         leaks: rows of `leaks.speaker`: `name, model, embedding, speakers, strongest, erased`, and the scores.
     """
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
-    if len(leaks) and strongest.empty:
-        return f"Speaker leakage was {BEFORE}."
     side = next((side for side in SIDES if len(strongest) and (strongest["speakers"] == side).any()), None)
     if side is None:
         return "Speaker leakage was not measured in this run."

@@ -16,7 +16,6 @@ from mien.audit.recognition import folds, reference
 from mien.audit.recognition.coverage import coverage
 from mien.reports import words
 from mien.reports.figures import canvas, maps, plots
-from mien.reports.sections import leaks
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Cell, Run
 
@@ -109,7 +108,7 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
     `model, other, embedding`; `by` = `seen` or `unseen` -> its row of `compare.leakage_differences`; `stands`: numbers
     of speakers or units of either side, in words.
     """
-    if run.leakage is None or leaks.stale(run):
+    if run.leakage is None:
         return []
     plain = run.leakage[run.leakage["eraser"] == ""]
     table = compare.leakage_differences(

@@ -11,7 +11,6 @@ from mien.audit.run_leakage.summary import SUMMARY, summaries
 from mien.common.leakage_tables import (
     CEILING,
     FLOOR,
-    LEAKAGE,
     MEASURED,
     SEEN,
     SIDES,
@@ -40,11 +39,8 @@ def summed(run: Run) -> pd.DataFrame:
     measured = run.leakage
     if measured is None:
         return pd.DataFrame(columns=list(SHOWN))
-    rows = measured.reindex(columns=list(dict.fromkeys([*LEAKAGE, *measured.columns])))
-    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin([FLOOR, CEILING])
-    rows = rows[wanted & rows["measure"].isin(ON_PAGE)]
-    rows = rows.fillna({"factor": "speaker", "role": MEASURED, "speakers": ""})
-    found = summaries(rows, run.units, run.leakage_by_speaker)
+    wanted = measured["model"].isin(run.experiment.models) | measured["role"].isin([FLOOR, CEILING])
+    found = summaries(measured[wanted & measured["measure"].isin(ON_PAGE)], run.units, run.leakage_by_speaker)
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
     own = found["role"].isin([MEASURED, TARGET])
@@ -78,12 +74,6 @@ def of(
 def speaker(run: Run) -> pd.DataFrame:
     """Speaker leakage over the folds and seeds of a run; no row if it was not measured."""
     return of(summed(run))
-
-
-def stale(run: Run) -> bool:
-    """Whether leakage was measured before probes were chosen on validation clips: then none is shown."""
-    measured = run.leakage
-    return measured is not None and len(measured) > 0 and STRONGEST not in set(measured["probe"])
 
 
 def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
