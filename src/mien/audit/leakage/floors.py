@@ -26,7 +26,7 @@ from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, STRONGEST
 
 MODEL = "baseline"
 MAJORITY, INPUTS = "majority", "inputs"
-PROJECTION = "random projection"  # how its names begin; it has the inputs, so an embedding may score below it
+PROJECTION = "random projection"  # how its names begin
 IDENTITY = "{} label"
 
 
@@ -81,6 +81,11 @@ def majority(labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
     # not crossed: nothing is fitted on the labels of single clips
     found = Predictions(rows, y[rows], by_probe, by_probe, {STRONGEST: 0.0}, kinds, division.description, False)
     return _named(scored(found, labels, **asked), MAJORITY, FLOOR)
+
+
+def projected(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows are of a random projection. It has the inputs, so an embedding may score below it."""
+    return table["embedding"].str.startswith(PROJECTION).astype(bool)
 
 
 def one_hot(labels: ArrayLike) -> NDArray[np.float64]:

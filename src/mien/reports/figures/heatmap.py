@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mien.audit.leakage.floors import PROJECTION
+from mien.audit.leakage.floors import projected
 from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST, after_eraser, factor_name
 from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
@@ -52,14 +52,13 @@ def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
         floors: rows of role floor, with `factor, balanced, speakers, embedding, probe, score`: of the strongest probes,
             the best floor counts; a random projection is none.
     """
-    floors = floors[floors["probe"] == STRONGEST]
+    floors = floors[(floors["probe"] == STRONGEST) & ~projected(floors)]
     models, names = strongest["model"].nunique(), len(strongest[["embedding", "eraser"]].drop_duplicates())
     sides = strongest.groupby(["factor", "balanced"])["speakers"].nunique()
     found = []
     for row in strongest.to_dict("records"):
         key = (row["factor"], row["balanced"])
         own = floors[(floors["factor"] == key[0]) & (floors["balanced"] == key[1])]
-        own = own[~own["embedding"].str.startswith(PROJECTION)]
         own = own[own["speakers"].fillna("") == (row["speakers"] if isinstance(row["speakers"], str) else "")]
         parts = [row["model"]] * (models > 1 or names == 1) + [row["embedding"]] * (names > 1)
         side = f", {row['speakers']}" if sides.get(key, 0) > 1 else ""

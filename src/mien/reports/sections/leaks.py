@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.leakage.floors import PROJECTION
+from mien.audit.leakage.floors import projected
 from mien.audit.run_leakage.summary import SUMMARY, summaries
 from mien.common.leakage_tables import (
     CEILING,
@@ -96,11 +96,10 @@ def baselines(summary: pd.DataFrame, *, factor: str = "speaker", balanced: str =
     found: list[dict[str, Any]] = []
     for role in (FLOOR, CEILING):
         part = of(summary, factor=factor, balanced=balanced, role=role)
-        strongest = part[part["strongest"].astype(bool)].to_dict("records")
-        for row in strongest:
-            kind = "untrained" if str(row["embedding"]).startswith(PROJECTION) else role
-            more = {"role": kind, "label": str(row["embedding"])}
-            found.append({str(key): value for key, value in row.items()} | more)
+        strongest = part[part["strongest"].astype(bool)]
+        strongest = strongest.assign(label=strongest["embedding"])
+        strongest["role"] = strongest["role"].mask(projected(strongest), "untrained")
+        found += [{str(key): value for key, value in row.items()} for row in strongest.to_dict("records")]
     return found
 
 
