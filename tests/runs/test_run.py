@@ -146,8 +146,7 @@ def test_leakage_of_an_older_mien_is_refused(run: Run, name: str, columns: tuple
     with pytest.raises(RunError) as error:
         _ = run.leakage, run.leakage_by_speaker
     assert str(error.value) == (
-        f"{run.folder / name}: was made by an older mien, without the column 'eraser'; "
-        f"'mien audit {run.folder}' writes it again"
+        f"{run.folder / name}: was made by an older mien, without 'eraser'; 'mien audit {run.folder}' writes it again"
     )
     run.write_table(name, table.assign(**{column: "" for column in NAMES if column in columns}))
     found = run.leakage if name == "leakage.csv" else run.leakage_by_speaker

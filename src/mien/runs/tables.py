@@ -58,6 +58,11 @@ def read_table(path: Path, columns: Sequence[str] = (), *, text: Sequence[str] =
         return table
 
 
+def older(path: Path, column: str, run: Path) -> RunError:
+    """The error of a file of leakage without a column that an older mien did not write."""
+    return RunError(f"{path}: was made by an older mien, without '{column}'; 'mien audit {run}' writes it again")
+
+
 def read_leakage(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read `leakage.csv` or `leakage_by_speaker.csv`; an empty `eraser` is "".
 
@@ -71,10 +76,7 @@ def read_leakage(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     named = [column for column in NAMES if column in columns]
     table = read_table(path, [column for column in columns if column not in named], text=named)
     if missing := [column for column in named if column not in table]:
-        raise RunError(
-            f"{path}: was made by an older mien, without the column '{missing[0]}'; 'mien audit {path.parent}' writes "
-            "it again"
-        )
+        raise older(path, missing[0], path.parent)
     return table.fillna(dict.fromkeys(named, ""))
 
 

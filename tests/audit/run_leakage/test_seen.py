@@ -16,6 +16,7 @@ from mien.audit.run_leakage.measure import probe_predictions, run_leakage
 from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
 from mien.audit.run_leakage.views import views
+from mien.errors import RunError
 from mien.runs.run import Run
 
 ASKED = ["embedding", "factor", "balanced", "speakers", "role"]
@@ -75,6 +76,21 @@ def test_the_kept_predictions_give_the_scores(run: Run, strongest: "pd.Series[fl
         score = f1_score(rows["truth"], rows["predicted"], average="macro", labels=sorted(rows["truth"].unique()))
         assert score == pytest.approx(strongest[model, embedding, factor, "", "seen", role, "f1"])
         assert not rows["clip"].duplicated().any()
+
+
+def test_predictions_kept_by_an_older_mien_are_refused(run: Run) -> None:
+    path = run.cells[0].folder / KEPT
+    before = path.read_text()
+    assert '"eraser":' in before
+    path.write_text(before.replace('"eraser":', '"other":'))
+    try:
+        with pytest.raises(RunError) as error:
+            probe_predictions(run)
+    finally:
+        path.write_text(before)
+    assert str(error.value) == (
+        f"{path}: was made by an older mien, without 'eraser'; 'mien audit {run.folder}' writes it again"
+    )
 
 
 @pytest.mark.slow

@@ -48,6 +48,7 @@ from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
+from mien.runs.tables import older
 
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
 
@@ -104,14 +105,21 @@ def probe_predictions(run: Run) -> pd.DataFrame:
     """The predictions of probes for each clip in every finished cell (`PREDICTIONS`).
 
     The rows of model `baseline` are predictions of the floors. Nothing is measured: only kept predictions are read.
+
+    Raises:
+        RunError: a file is damaged, or was made by an older mien.
     """
     cells = run.cells
     places = [({"model": cell.model, "fold": cell.fold, "seed": cell.seed}, cell.folder / KEPT) for cell in cells]
     numbers = sorted({cell.fold for cell in cells})
     places += [({"model": floors.MODEL, "fold": fold, "seed": 0}, place_of_fold(run, fold)) for fold in numbers]
-    return prediction_table(
-        [(place, one) for place, path in places if path.is_file() for one in joined(read(path), SAID)]
-    )
+    found = []
+    for place, path in places:
+        kept = joined(read(path), SAID) if path.is_file() else []
+        if any("eraser" not in one for one in kept):
+            raise older(path, "eraser", run.folder)
+        found += [(place, one) for one in kept]
+    return prediction_table(found)
 
 
 def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: int) -> None:
