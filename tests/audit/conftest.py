@@ -12,10 +12,9 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.audit.leakage import floors, leakage
-from mien.audit.leakage.leakage import COLUMNS
-from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure
 from mien.audit.statistics import scores
+from mien.common.leakage_tables import LEAKAGE
 from mien.common.settings import parse
 from mien.experiments.claims import without
 from mien.experiments.experiment import Experiment
@@ -134,10 +133,18 @@ def write_compared(
             {"model": model, "fold": fold["fold"], "seed": run_seed, "score": leak + random.normal(0, 0.02)}
             for (model, leak), fold, run_seed in product(leaks.items(), folds, seeds)
         ]
-        same = {"embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured", "speakers": "seen"}
+        same = {
+            "embedding": "main",
+            "eraser": "",
+            "balanced": "",
+            "factor": "speaker",
+            "probe": "strongest",
+            "role": "measured",
+            "speakers": "seen",
+        }
         numbers = {"measure": "uar", "chance": 1 / 6, "shuffled": 0.2, "low": 0.1, "high": 0.9, "n": 99, "classes": 6}
         table = pd.DataFrame(probed).assign(**same, **numbers, split="disjoint clips")
-        run.write_table("leakage.csv", table.reindex(columns=list(COLUMNS)))
+        run.write_table("leakage.csv", table.reindex(columns=list(LEAKAGE)))
     return run
 
 
@@ -248,8 +255,7 @@ def two(make_two: Callable[..., Run]) -> Run:
     run = make_two({"person_only": 0.0, "multitask_64": 3.5, "alternating_64": 0.0}, each=(12, 8), own=0.6)
     few = {"probes": ("nearest_mean", "mlp")}
     with pytest.MonkeyPatch.context() as patch:
-        for module in (measure, run_floors):
-            patch.setattr(module, "predict", partial(leakage.predict, **few))
+        patch.setattr(measure, "predict", partial(leakage.predict, **few))
         patch.setattr(floors, "leakage", partial(leakage.leakage, **few))
         run.write_table("leakage.csv", measure.run_leakage(run).table)
     return run

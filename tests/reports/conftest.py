@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import save_file
 
-from mien.audit.leakage.leakage import COLUMNS
+from mien.common.leakage_tables import LEAKAGE
 from mien.common.settings import parse
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
@@ -52,7 +52,6 @@ def write_run(
     clips: int = 53,
     epochs: int = 30,
     leakage: bool = True,
-    strongest: bool = True,
 ) -> Run:
     """Leave one speaker out, the next one validates; speaker 08 has no disgust."""
     random = np.random.default_rng(0)
@@ -97,7 +96,7 @@ def write_run(
                 save_file({}, cell.weights)
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     if leakage:
-        run.write_table("leakage.csv", planted_leakage(run, strongest=strongest))
+        run.write_table("leakage.csv", planted_leakage(run))
     return run
 
 
@@ -153,12 +152,11 @@ def record(epoch: int, random: np.random.Generator) -> dict[str, float]:
     }
 
 
-def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False) -> pd.DataFrame:
+def planted_leakage(run: Run, *, thorough: bool = False) -> pd.DataFrame:
     """Probes whose score above chance follows `LEAK`.
 
     Args:
         run: the run of the cells.
-        strongest: with a row for the mlp as the strongest, which runs of earlier versions have not.
         thorough: with LEACE, other factors, verification, dependence, floors and ceilings.
     """
     random = np.random.default_rng(1)
@@ -168,34 +166,46 @@ def planted_leakage(run: Run, *, strongest: bool = True, thorough: bool = False)
         score = chance + (1 - chance) * min(1, excess + 0.05 * random.random())
         return {
             **place,
-            **{"factor": factor, "probe": "mlp", "role": "measured", "split": "disjoint clips and sentences"},
+            **{
+                "factor": factor,
+                "balanced": "",
+                "probe": "mlp",
+                "role": "measured",
+                "split": "disjoint clips and sentences",
+            },
             **{"measure": "uar", "score": score, "chance": chance, "shuffled": chance + 0.01, "low": score - 0.05},
             **{"high": min(1, score + 0.05), "n": 424, "classes": round(1 / chance), "p": 0.01, "p_corrected": 0.02},
             **more,
         }
 
     for cell in run.cells:
-        place: dict[str, Any] = {"embedding": "main", "model": cell.model, "fold": cell.fold, "seed": cell.seed}
+        place: dict[str, Any] = {
+            "embedding": "main",
+            "eraser": "",
+            "model": cell.model,
+            "fold": cell.fold,
+            "seed": cell.seed,
+        }
         for speakers, chance in (("seen", 1 / 8), ("unseen", 1 / 2)):
             excess, side = LEAK[cell.model] / 4, {"speakers": speakers}
             rows.append(row(place, "speaker", chance, excess - 0.1, **side, probe="linear"))
             rows.append(row(place, "speaker", chance, excess, **side))
-            rows += [rows[-1] | {"probe": "strongest"}] if strongest else []
+            rows.append(rows[-1] | {"probe": "strongest"})
             if thorough:
-                erased = place | {"embedding": "main+leace"}
+                erased = place | {"eraser": "leace"}
                 rows.append(row(erased, "speaker", chance, 0.0, **side, probe="strongest"))
                 rows.append(row(place, "speaker", chance, 0, **side, probe="kernel", measure="hsic"))
         if thorough:
             unseen = {"speakers": "unseen", "probe": "strongest"}
             rows.append(row(place, "emotion", 1 / 7, KNOWN[cell.model], **unseen))
-            rows.append(row(place | {"embedding": "main+leace"}, "emotion", 1 / 7, 0.1, **unseen))
+            rows.append(row(erased, "emotion", 1 / 7, 0.1, **unseen))
             rows.append(row(place, "gender", 1 / 2, 0.4, **unseen))
             rows.append(row(place, "speaker", 1 / 2, -0.3, speakers="unseen", probe="cosine", measure="eer"))
-            floor = {"embedding": "emotion label", "model": "baseline", "fold": cell.fold, "seed": None}
+            floor = {"embedding": "emotion label", "eraser": "", "model": "baseline", "fold": cell.fold, "seed": None}
             level = {"speakers": "seen", "probe": "strongest", "role": "floor"}
             rows.append(row(floor, "speaker", 1 / 8, 0.02, **level))
             rows.append(row(floor | {"embedding": "inputs"}, "speaker", 1 / 8, 0.7, **level | {"role": "ceiling"}))
-    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    return pd.DataFrame(rows).reindex(columns=list(LEAKAGE))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mien import experiments
+from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS
 from mien.errors import ConfigError, RunError
 from mien.runs.run import Run
 from mien.runs.tables import read_table
@@ -136,6 +137,22 @@ def test_a_damaged_file_is_refused_with_the_way_out(run: Run, name: str, content
     assert str(error.value).startswith(f"{folder / name}: damaged (")
     assert "run the same 'mien train' again" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "columns"), [("leakage.csv", LEAKAGE), ("leakage_by_speaker.csv", RECALLS)])
+def test_leakage_of_an_older_mien_is_refused(run: Run, name: str, columns: tuple[str, ...]) -> None:
+    table = pd.DataFrame([dict.fromkeys(columns, 1.0)])
+    run.write_table(name, table.assign(embedding="main+leace").drop(columns=["eraser", "balanced"], errors="ignore"))
+    with pytest.raises(RunError) as error:
+        _ = run.leakage, run.leakage_by_speaker
+    assert str(error.value) == (
+        f"{run.folder / name}: was made by an older mien, without 'eraser'; 'mien audit {run.folder}' writes it again"
+    )
+    run.write_table(name, table.assign(**{column: "" for column in NAMES if column in columns}))
+    found = run.leakage if name == "leakage.csv" else run.leakage_by_speaker
+    assert found is not None
+    assert found["eraser"].tolist() == [""]
+    assert "balanced" not in found or found["balanced"].tolist() == [""]
 
 
 def test_embeddings_of_other_clips_are_refused(run: Run) -> None:

@@ -10,20 +10,18 @@ from numpy.typing import NDArray
 
 from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
-from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.leakage.words import ERASED
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage.measure import summaries
+from mien.audit.run_leakage.summary import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
 from mien.common.files import atomic, write_json
+from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
-SEEN = ("seen", "unseen")
 NAME = 24  # letters of an embedding's name in a table
 
 
@@ -150,8 +148,8 @@ def leakage(
         return _run(Run.open(source), workers, seed)
     if labels is None:
         raise ConfigError("embeddings are audited with labels: give a CSV with a column for each factor")
-    if speakers is not None and speakers not in SEEN:
-        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SEEN)}")
+    if speakers is not None and speakers not in SIDES:
+        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SIDES)}")
     table = read_labels(labels)
     found = join(read_embeddings(source, tuple(map(str, table))), table)
     beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, tuple(map(str, table))), table))
@@ -207,27 +205,32 @@ def _write(out: Path, table: pd.DataFrame, title: str, notes: Sequence[str]) -> 
 
 def _picture(folder: Path, table: pd.DataFrame, title: str, notes: Sequence[str], marks: Sequence[str] = ()) -> None:
     scored = table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
-    strongest, others = _strongest(scored), scored[scored["role"] != "measured"]
-    found = heatmap.squares(strongest, others[others["role"] == "floor"])
+    strongest, others = _strongest(scored), scored[scored["role"] != MEASURED]
+    found = heatmap.squares(strongest, others[others["role"] == FLOOR])
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described)
     heatmap.write(folder, element, title=title, sentences=notes, table=pd.concat([strongest, others]), marks=marks)
 
 
 def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
-    return scored[(scored["role"] == "measured") & (scored["probe"] == STRONGEST)]
+    return scored[(scored["role"] == MEASURED) & (scored["probe"] == STRONGEST)]
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
     """One line per embedding and factor, within 80 columns: score, interval, chance, best floor, corrected p."""
     scored = table[table["measure"] == "uar"]
-    floors = scored[scored["role"] == "floor"]
+    floors = scored[scored["role"] == FLOOR]
     rows = _strongest(scored)
     width = min(NAME, max([9, *(len(_named(row)) for row in rows.to_dict("records"))]))
     lines = [f"{'embedding':{width}} {'factor':15} UAR   95 %        chance floor p"]
     for row in rows.to_dict("records"):
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
-        factor = " ".join([row["factor"], *([row["speakers"]] if isinstance(row["speakers"], str) else [])])
+        factor = " ".join(
+            [
+                factor_name(row["factor"], row["balanced"]),
+                *([row["speakers"]] if isinstance(row["speakers"], str) else []),
+            ]
+        )
         limits = f"{row['score']:.3f} {row['low']:.3f}-{row['high']:.3f}"
         p = row.get("p_corrected", row["p"])
         lines.append(
@@ -238,17 +241,17 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    return " ".join(dict.fromkeys((row["model"], row["embedding"])))
+    return after_eraser(" ".join(dict.fromkeys((row["model"], row["embedding"]))), row["eraser"])
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
     """Sentences on how the clips were split, and on whether the encoder was trained on the speakers."""
     rows = _strongest(table[table["measure"] == "uar"])
-    rows = rows[~rows["embedding"].str.endswith(f"+{ERASED}")]  # split as the embedding itself
+    rows = rows[rows["eraser"] == ""]  # split as the embedding itself
     notes = [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]
-    known = f"the encoder has {'' if speakers == 'seen' else 'not '}seen these speakers (--speakers {speakers})"
+    known = f"the encoder has {'' if speakers == SEEN else 'not '}seen these speakers (--speakers {speakers})"
     return [*notes, known if speakers else "whether the encoder has seen these speakers is not known"]
 
 

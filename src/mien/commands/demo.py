@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.commands import Outcome
 from mien.commands.predict import predict
 from mien.commands.prepare import prepare
 from mien.commands.train import train
+from mien.common.leakage_tables import SEEN, STRONGEST
 from mien.corpora import toy
 from mien.errors import RunError
 from mien.runs.run import Run
@@ -61,7 +61,7 @@ def _leaks(run: Run) -> list[str]:
     if run.leakage is None:
         return []
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
-    seen = table[(table["speakers"] == "seen") & (table["probe"] == STRONGEST)]
+    seen = table[(table["eraser"] == "") & (table["speakers"] == SEEN) & (table["probe"] == STRONGEST)]
     return [
         f"{row.model:20} speaker from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"

@@ -11,12 +11,11 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison import pairs as compare
-from mien.audit.comparison.tradeoff import BEFORE
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.run_leakage.targets import targets
 from mien.audit.statistics import scores
 from mien.common.files import write_text
+from mien.common.leakage_tables import STRONGEST
 from mien.data.protocols import PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
@@ -109,9 +108,7 @@ def render(run: Run) -> str:
 
 
 def _leakage(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
-    """The values of the section on leakage. `rows` is empty if there is nothing to show; `before` then says why."""
-    if leaks.stale(run):
-        return {"rows": [], "before": BEFORE}
+    """The values of the section on leakage. `rows` is empty if leakage was not measured."""
     found = leaks.of(summary)
     baselines = leaks.baselines(summary)
     views = leaks.views(summary)
@@ -121,7 +118,6 @@ def _leakage(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> dict
         "probes": [probe for probe in leaks.PROBES if probe in probes],
         "baselines": baselines,
         "erased": bool(found["erased"].astype(bool).any()),
-        "before": "",
         "pictures": list(leak_figures.pictures(run, found, baselines)),
         "planes": [
             picture

@@ -20,12 +20,13 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.common.files import atomic, write_json, write_text
+from mien.common.leakage_tables import LEAKAGE, RECALLS, SILHOUETTES
 from mien.common.settings import difference
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.tables import AGAIN, read_predictions, read_table, reading
+from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
 TARGETS = (
@@ -43,9 +44,6 @@ WORDS = (
     "axes",
     "claims",
 )  # no effect on training
-SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled")
-RECALLS = ("embedding", "model", "fold", "seed", "probe", "speakers", "speaker", "recall")
-LEAKAGE = ("embedding", "model", "fold", "seed", "probe", "speakers", "measure", "score", "chance", "shuffled")
 T = TypeVar("T")
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
@@ -200,12 +198,12 @@ class Run:
     @property
     def leakage(self) -> pd.DataFrame | None:
         """How much the embeddings reveal about the speaker and other factors, or None where it was not measured."""
-        return self._optional("leakage.csv", LEAKAGE)
+        return self._leakage("leakage.csv", LEAKAGE)
 
     @property
     def leakage_by_speaker(self) -> pd.DataFrame | None:
         """The recall of each speaker by each probe, or None where it was not measured."""
-        return self._optional("leakage_by_speaker.csv", RECALLS)
+        return self._leakage("leakage_by_speaker.csv", RECALLS)
 
     @property
     def silhouettes(self) -> pd.DataFrame | None:
@@ -314,6 +312,10 @@ class Run:
         """A table that not every run has."""
         path = self.folder / name
         return self._table(path, lambda: read_table(path, columns)) if path.exists() else None
+
+    def _leakage(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+        path = self.folder / name
+        return self._table(path, lambda: read_leakage(path, columns)) if path.exists() else None
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from safetensors import SafetensorError
 
+from mien.common.leakage_tables import NAMES
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.models.recipes._recipe import Inference
@@ -55,6 +56,28 @@ def read_table(path: Path, columns: Sequence[str] = (), *, text: Sequence[str] =
         if missing := [column for column in columns if column not in table]:
             raise ValueError(f"no column '{missing[0]}'")
         return table
+
+
+def older(path: Path, column: str, run: Path) -> RunError:
+    """The error of a file of leakage without a column that an older mien did not write."""
+    return RunError(f"{path}: was made by an older mien, without '{column}'; 'mien audit {run}' writes it again")
+
+
+def read_leakage(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read `leakage.csv` or `leakage_by_speaker.csv`; an empty `eraser` is "".
+
+    Args:
+        path: the file.
+        columns: those of the table, see `common.leakage_tables`.
+
+    Raises:
+        RunError: it is missing, damaged, lacks a column, or was made by an older mien, which had no column `eraser`.
+    """
+    named = [column for column in NAMES if column in columns]
+    table = read_table(path, [column for column in columns if column not in named], text=named)
+    if missing := [column for column in named if column not in table]:
+        raise older(path, missing[0], path.parent)
+    return table.fillna(dict.fromkeys(named, ""))
 
 
 def read_predictions(path: Path, target: str, classes: Sequence[str]) -> pd.DataFrame:

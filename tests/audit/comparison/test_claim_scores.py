@@ -57,6 +57,13 @@ def test_only_heads_with_the_factor_as_a_task_are_scored(two: Run, found: Scores
     assert way["floor"] is None
 
 
+def test_probes_after_an_eraser_are_not_scored(two: Run, found: Scores, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = probe_predictions(two)
+    erased = plain.assign(eraser="leace", predicted="neutral")
+    monkeypatch.setattr(claim_scores, "probe_predictions", lambda run: pd.concat([plain, erased]))
+    assert by_way(two) == found
+
+
 def test_probes_are_scored_on_all_and_on_balanced_clips(two: Run, found: Scores) -> None:
     predicted = probe_predictions(two)
     ways = found["emotion", "macro_f1", "speaker"]

@@ -8,9 +8,9 @@ import pytest
 
 from mien import experiments
 from mien.audit.comparison import pairs
-from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.statistics import scores
 from mien.audit.statistics.verdict import verdict
+from mien.common.leakage_tables import LEAKAGE
 
 CLASSES = ("anger", "happiness", "sadness")
 Predict = Callable[..., pd.DataFrame]
@@ -61,9 +61,10 @@ def measured(probed: dict[str, dict[str, np.ndarray]], *, speakers: str = "seen"
         for probe, table in probes.items()
         for (fold, seed), score in np.ndenumerate(table)
     ]
-    same = {"embedding": "main", "factor": "speaker", "role": "measured", "speakers": speakers, "measure": "uar"}
+    same = {"embedding": "main", "eraser": "", "factor": "speaker", "role": "measured", "measure": "uar"}
+    same |= {"balanced": "", "speakers": speakers}
     numbers = {"low": 0.1, "high": 0.9, "chance": 0.125, "shuffled": 0.13, "n": 428, "classes": 8, "p": None}
-    return pd.DataFrame(rows).assign(**same, **numbers, p_corrected=None, split="disjoint clips")[list(COLUMNS)]
+    return pd.DataFrame(rows).assign(**same, **numbers, p_corrected=None, split="disjoint clips")[list(LEAKAGE)]
 
 
 def folds(count: int = 10, seeds: int = 2) -> np.ndarray:
@@ -122,6 +123,17 @@ def test_seen_and_unseen_speakers_are_compared_separately(row: Row) -> None:
     nothing = pairs.leakage_differences(seen[seen["model"] == "a"], APART)
     assert nothing.empty
     assert tuple(nothing.columns) == pairs.LEAKAGE
+
+
+def test_an_embedding_after_leace_is_compared_with_its_like(row: Row) -> None:
+    base = folds()
+    plain = measured({"a": {"strongest": base}, "b": {"strongest": base + 0.1}})
+    erased = measured({"a": {"strongest": base}, "b": {"strongest": base}}).assign(eraser="leace")
+    table = pairs.leakage_differences(pd.concat([plain, erased]), APART)
+    assert set(table["embedding"]) == {"main"}
+    assert row(table, eraser="")["difference"] == pytest.approx(-0.1)
+    assert row(table, eraser="leace")["difference"] == 0
+    assert row(table, eraser="")["p_holm"] == row(table, eraser="")["p"]
 
 
 def test_repeated_folds_do_not_narrow_an_interval(row: Row) -> None:
@@ -186,7 +198,7 @@ def recalled(by_model: dict[str, dict[str, float]], count: int = 3) -> pd.DataFr
         for number, (who, recall) in enumerate(recalls.items())
         if number != fold
     ]
-    return pd.DataFrame(rows).assign(embedding="main", probe="strongest", speakers="seen", clips=10)
+    return pd.DataFrame(rows).assign(embedding="main", eraser="", probe="strongest", speakers="seen", clips=10)
 
 
 def test_ten_seen_speakers_can_be_separable_where_units_of_folds_cannot(row: Row) -> None:

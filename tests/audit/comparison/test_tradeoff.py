@@ -64,7 +64,7 @@ def test_without_probes_of_emotion_points_have_the_systems_own_score(run: Run) -
 
 def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> None:
     table = run.leakage
-    erased = table.assign(embedding="main+leace", score=table["score"] - 0.2)
+    erased = table.assign(eraser="leace", score=table["score"] - 0.2)
     emotion = pd.concat([table, erased]).assign(factor="emotion", speakers="unseen", chance=1 / 3)
     emotion["score"] = emotion["score"].where(emotion["model"] == "a", 0.35)
     base = table[(table["model"] == "a") & (table["seed"] == 0)].assign(model="baseline", embedding="inputs", seed=None)
@@ -72,10 +72,17 @@ def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> N
     run.write_table("leakage.csv", pd.concat([table, erased, emotion, ceiling]))
     found, notes = points([("a", run, "a"), ("b", run, "b")], run.predictions)
     assert [(point.label, point.kind) for point in found] == [
-        *(("a", "model"), ("a + LEACE", "erased"), ("b", "model"), ("b + LEACE", "erased"), ("inputs", "ceiling"))
+        *(
+            ("a", "model"),
+            ("a after LEACE", "erased"),
+            ("b", "model"),
+            ("b after LEACE", "erased"),
+            ("inputs", "ceiling"),
+        )
     ]
+    assert [point.method for point in found] == ["", "a", "", "b", ""]
     place = {point.label: point for point in found}
-    assert place["a"].leak - place["a + LEACE"].leak == pytest.approx(0.2)
+    assert place["a"].leak - place["a after LEACE"].leak == pytest.approx(0.2)
     assert place["b"].score == pytest.approx(0.35)
     assert place["inputs"].score == pytest.approx(0.9)
     assert notes == [
@@ -84,20 +91,18 @@ def test_with_probes_of_emotion_erasers_and_baselines_have_points(run: Run) -> N
     ]
 
 
-def test_notes_say_why_older_runs_have_no_points(run: Run, make_compared: Make) -> None:
+def test_notes_say_why_a_run_has_no_point(run: Run, make_compared: Make) -> None:
     table = run.leakage
-    both = pd.concat([table.assign(probe="linear"), table.assign(probe="mlp", score=table["score"] + 0.05)])
-    assert strongest(both).empty
-    assert strongest(table).equals(table)
-    old = make_compared("old", {"a": 0.8}, clips=6)
-    old.write_table("leakage.csv", both)
+    both = pd.concat([table, table.assign(probe="linear", score=table["score"] - 0.05)])
+    assert strongest(both).equals(table)
+    other = make_compared("other", {"a": 0.8}, clips=6)
+    other.write_table("leakage.csv", both)
     never = make_compared("never", {"a": 0.8}, clips=6)
-    predictions = pd.concat(one.predictions.assign(model=f"{one.folder.name}/a") for one in (run, old, never))
-    systems = [(f"{one.folder.name}/a", one, "a") for one in (run, old, never)]
+    predictions = pd.concat(one.predictions.assign(model=f"{one.folder.name}/a") for one in (run, other, never))
+    systems = [(f"{one.folder.name}/a", one, "a") for one in (run, other, never)]
     found, notes = points(systems, predictions[predictions["split"] == "test"])
-    assert [point.label for point in found] == ["run/a"]
+    assert [point.label for point in found] == ["run/a", "other/a"]
     assert notes[0] == "Leakage was not measured for never/a; 'mien audit RUN' measures it."
-    assert notes[1].startswith("Leakage of old/a was measured before the strongest probe was chosen")
     assert notes[-1] == (
         "The systems were measured with different probes; 'mien audit RUN' measures all of them with the same ones."
     )

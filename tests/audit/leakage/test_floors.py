@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mien.audit.leakage.floors import floors, one_hot, random_projection
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST
+from mien.common.leakage_tables import LEAKAGE, STRONGEST
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
 QUICK = ("nearest_mean",)
@@ -30,7 +30,7 @@ def test_all_floors_and_ceilings_are_rows_of_one_table() -> None:
     table = floors(
         SPEAKERS, others=others, inputs=inputs, functionals=inputs[:, :5], dimension=6, probes=QUICK, seen="seen"
     )
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == LEAKAGE
     assert table[["embedding", "role"]].drop_duplicates().to_numpy().tolist() == [
         ["majority", "floor"],
         ["emotion label", "floor"],
@@ -74,6 +74,7 @@ def test_the_identity_floor_grows_with_entanglement_unless_balanced() -> None:
     emotion = entangled(0.5)
     even = floors(emotion, others={"speaker": SPEAKERS}, balanced=SPEAKERS, **asked)
     assert scores(even)["speaker label"] == pytest.approx(0.5, abs=0.03)
+    assert set(even["balanced"]) == {"another factor"}, "its name is not given"
 
 
 def test_a_missing_label_is_no_class_and_a_projection_keeps_distances() -> None:

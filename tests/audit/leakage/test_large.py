@@ -10,8 +10,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from mien.audit.leakage.large import MODE, divide, leakage_large
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.probes import large_probes
+from mien.common.leakage_tables import STRONGEST
 from mien.errors import AuditError
 
 N, D, K = 2_000, 12, 6

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST, corrected, leakage, predict
+from mien.audit.leakage.leakage import corrected, leakage, predict
 from mien.audit.probes.division import divide, given
 from mien.audit.probes.probes import PROBES
+from mien.common.leakage_tables import LEAKAGE, STRONGEST
 from mien.errors import AuditError
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
@@ -33,7 +34,7 @@ def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
 
 def test_a_planted_leak_is_found_by_every_probe() -> None:
     table = leakage(planted(), SPEAKERS, sentences=SENTENCES, seen="seen")
-    assert tuple(table.columns) == COLUMNS[4:]
+    assert tuple(table.columns) == LEAKAGE[LEAKAGE.index("factor") :]
     assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
     assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
     for probe in (*PROBES, STRONGEST):
@@ -133,12 +134,16 @@ def test_on_balanced_test_clips_the_other_factor_predicts_nothing() -> None:
     emotion = np.where(random.random(240) < 0.6, who % 2, random.integers(0, 2, 240))
     X = 5 * np.eye(8)[who] + 0.1 * random.normal(size=(240, 8))
     asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
-    whole, even = uar(leakage(X, emotion, **asked)), uar(leakage(X, emotion, balanced=SPEAKERS, **asked))
+    whole, even = (
+        uar(leakage(X, emotion, **asked)),
+        uar(leakage(X, emotion, balanced=SPEAKERS, over="speaker", **asked)),
+    )
     assert whole["score"] > 0.7
     assert even["score"] == pytest.approx(0.5, abs=0.02)
     smaller = sum(2 * min(np.bincount(emotion[who == number])) for number in range(8))
     assert even["n"] == smaller
     assert f"{smaller} of 240 test clips, balanced" in even["split"]
+    assert (whole["balanced"], even["balanced"]) == ("", "speaker")
     with pytest.raises(AuditError, match=r"^no class of the other factor has test clips of all classes, so nothing"):
         leakage(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
 
@@ -182,7 +187,7 @@ def test_the_same_seed_gives_the_same_rows_and_bad_input_is_refused() -> None:
 
 
 def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:
-    place = {"embedding": "main", "model": "m", "fold": None, "seed": None, "role": "measured"}
+    place = {"embedding": "main", "eraser": "", "model": "m", "fold": None, "seed": None, "role": "measured"}
     rows = [
         {
             **place,
@@ -195,6 +200,8 @@ def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:
         for probe, many in {"linear": (0.01, 0.04, 0.03), "mlp": (0.02, 0.5, 0.2)}.items()
         for factor, p in zip(("speaker", "gender", "age"), many, strict=True)
     ]
-    table = corrected(pd.DataFrame([*rows, {**rows[0], "measure": "f1", "p": np.nan}]))
+    alone = {**rows[0], "eraser": "leace", "p": 0.04}
+    table = corrected(pd.DataFrame([*rows, {**rows[0], "measure": "f1", "p": np.nan}, alone]))
     assert table["p_corrected"].tolist()[:6] == pytest.approx([0.03, 0.06, 0.06, 0.06, 0.5, 0.4])
+    assert table["p_corrected"].iloc[-1] == 0.04
     assert np.isnan(table["p_corrected"].iloc[6])

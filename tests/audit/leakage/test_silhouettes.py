@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from mien.audit.leakage import silhouettes as module
-from mien.audit.leakage.silhouettes import COLUMNS, SUMMARY, silhouette, silhouette_summary, silhouettes
+from mien.audit.leakage.silhouettes import SUMMARY, silhouette, silhouette_summary, silhouettes
+from mien.common.leakage_tables import SILHOUETTES
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
 
@@ -86,7 +87,7 @@ def test_only_unseen_speakers_are_used() -> None:
     by_emotion, by_speaker = clusters(EMOTION), clusters(SPEAKER)
     by_emotion[120:] = np.random.default_rng(9).normal(size=(60, 8))  # the training clips have no structure
     table = silhouettes(run_of({0: by_emotion, 1: by_speaker}))
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == SILHOUETTES
     scores = table.set_index(["fold", "by"])
     assert scores.loc[(0, "emotion"), "score"] > 0.7
     assert scores.loc[(0, "speaker"), "score"] == pytest.approx(0, abs=0.1)

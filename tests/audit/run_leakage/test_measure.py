@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from mien.audit.leakage import floors
-from mien.audit.leakage.leakage import COLUMNS, leakage, predict
+from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as module
-from mien.audit.run_leakage import recalls
 from mien.audit.run_leakage.inputs import Inputs
-from mien.audit.run_leakage.measure import KEPT, run_leakage, summaries
+from mien.audit.run_leakage.measure import KEPT, run_leakage
+from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.views import views
+from mien.common.leakage_tables import LEAKAGE, RECALLS
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
 
@@ -103,20 +104,20 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     noise = np.random.default_rng(1).normal(size=(len(SPEAKER), 6)).astype(np.float32)
     inputs = Inputs({"inputs": {f"c{number}": row for number, row in enumerate(planted().astype(float))}})
     table, by_speaker = run_leakage(make(leaky=planted(), clean=noise), thorough=True, inputs=inputs)
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == LEAKAGE
     strongest = table[(table["probe"] == "strongest") & (table["measure"] == "uar")]
-    read = {"factor": "speaker", "speakers": "seen", "embedding": "main"}
+    read = {"factor": "speaker", "speakers": "seen", "embedding": "main", "eraser": ""}
     assert one(strongest, model="leaky", **read)["score"] > 0.9
     assert one(strongest, model="clean", **read)["low"] < 0.25 < one(strongest, model="clean", **read)["high"]
-    assert one(strongest, model="leaky", **read | {"embedding": "main+leace"})["score"] < 0.6
+    assert one(strongest, model="leaky", **read | {"eraser": "leace"})["score"] < 0.6
     unseen = one(strongest, model="leaky", **read | {"speakers": "unseen"})
     assert (unseen["classes"], unseen["n"]) == (2, 2 * EACH)
-    emotion = one(strongest, model="leaky", factor="emotion", embedding="main")
+    emotion = one(strongest, model="leaky", factor="emotion", embedding="main", eraser="")
     assert (emotion["speakers"], emotion["n"]) == ("unseen", EACH)
     assert emotion["score"] > 0.85
     assert "fitted on training clips, tested on test clips; disjoint speakers" in emotion["split"]
-    assert one(strongest, model="leaky", factor="emotion", embedding="main+leace")["score"] > 0.7
-    eer = {"measure": "eer", "embedding": "main"}
+    assert one(strongest, model="leaky", factor="emotion", embedding="main", eraser="leace")["score"] > 0.7
+    eer = {"measure": "eer", "embedding": "main", "eraser": ""}
     assert one(table, model="leaky", **eer)["score"] < 0.2 < one(table, model="clean", **eer)["score"]
     assert one(strongest, role="ceiling", **read | {"embedding": "inputs"})["score"] > 0.9
     beside = strongest[(strongest["role"] == "floor") & (strongest["factor"] == "speaker")]
@@ -126,8 +127,8 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     assert set(table.loc[table["measure"].isin(["hsic", "cka"]), "factor"]) == {"speaker", "emotion", "gender"}
     corrected = strongest["p_corrected"] >= strongest["p"]
     assert corrected.all()
-    assert tuple(by_speaker.columns) == recalls.COLUMNS
-    keys = ["model", "embedding", "fold", "seed", "probe", "speakers"]
+    assert tuple(by_speaker.columns) == RECALLS
+    keys = ["model", "embedding", "eraser", "fold", "seed", "probe", "speakers"]
     uar = by_speaker.groupby(keys)["recall"].mean().rename("mean").reset_index()
     same = table[(table["factor"] == "speaker") & (table["measure"] == "uar")].merge(uar, on=keys)
     assert len(same) == len(uar) > 0

@@ -10,15 +10,16 @@ from sklearn.metrics import f1_score
 
 from mien.audit.comparison.tradeoff import points
 from mien.audit.leakage import floors, leakage
-from mien.audit.run_leakage import floors as run_floors
 from mien.audit.run_leakage import measure as run_leakage_module
 from mien.audit.run_leakage.kept import KEPT, key_of_cell
-from mien.audit.run_leakage.measure import probe_predictions, run_leakage, summaries
+from mien.audit.run_leakage.measure import probe_predictions, run_leakage
+from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
 from mien.audit.run_leakage.views import views
+from mien.errors import RunError
 from mien.runs.run import Run
 
-ASKED = ["embedding", "factor", "speakers", "role"]
+ASKED = ["embedding", "factor", "balanced", "speakers", "role"]
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def test_the_quick_depth_measures_both_leaks_and_no_target(run: Run) -> None:
     table = run.leakage
     assert table is not None
     read = {tuple(row) for row in table.loc[table["model"] == "multitask_64", ASKED].drop_duplicates().to_numpy()}
-    emotions = {("speaker", factor, "seen", "measured") for factor in ("emotion", "emotion (balanced)")}
-    assert read == {("emotion", "speaker", "seen", "measured"), *emotions}
+    emotions = {("speaker", "emotion", balanced, "seen", "measured") for balanced in ("", "emotion")}
+    assert read == {("emotion", "speaker", "", "seen", "measured"), *emotions}
     clips = run.clips
     splits = table[table["model"] == "multitask_64"]["split"]
     assert splits.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
@@ -46,21 +47,21 @@ def test_the_quick_depth_measures_both_leaks_and_no_target(run: Run) -> None:
 
 
 def test_leak_and_identity_floor_are_ordered_on_both_sets(strongest: "pd.Series[float]") -> None:
-    for factor in ("emotion", "emotion (balanced)"):
-        leak = strongest["multitask_64", "speaker", factor, "seen", "measured", "f1"]
-        none = strongest["alternating_64", "speaker", factor, "seen", "measured", "f1"]
-        floor = strongest["baseline", "speaker label", factor, "seen", "floor", "f1"]
-        alone = strongest["baseline", "majority", factor, "seen", "floor", "f1"]
+    for balanced in ("", "emotion"):
+        leak = strongest["multitask_64", "speaker", "emotion", balanced, "seen", "measured", "f1"]
+        none = strongest["alternating_64", "speaker", "emotion", balanced, "seen", "measured", "f1"]
+        floor = strongest["baseline", "speaker label", "emotion", balanced, "seen", "floor", "f1"]
+        alone = strongest["baseline", "majority", "emotion", balanced, "seen", "floor", "f1"]
         assert leak > floor + 0.1
         assert floor + 0.1 > none
         assert none > alone + 0.2
-    assert strongest["baseline", "majority", "emotion (balanced)", "seen", "floor", "f1"] == pytest.approx(0.1)
+    assert strongest["baseline", "majority", "emotion", "emotion", "seen", "floor", "f1"] == pytest.approx(0.1)
 
 
 def test_balanced_scores_take_equally_many_clips_of_each_class(run: Run) -> None:
     table = run.leakage
     assert table is not None
-    row = table[(table["factor"] == "emotion (balanced)") & (table["model"] == "multitask_64")].iloc[0]
+    row = table[(table["balanced"] == "emotion") & (table["model"] == "multitask_64")].iloc[0]
     test = run.embeddings(run.cells[0])[0].query("split == 'test'")
     assert row["n"] == 4 * test["label"].value_counts().min()
     assert f"{row['n']} of {len(test)} test clips, balanced" in row["split"]
@@ -73,26 +74,40 @@ def test_the_kept_predictions_give_the_scores(run: Run, strongest: "pd.Series[fl
     for (model, embedding, factor), rows in kept.groupby(["model", "embedding", "factor"]):
         role = "floor" if model == "baseline" else "measured"
         score = f1_score(rows["truth"], rows["predicted"], average="macro", labels=sorted(rows["truth"].unique()))
-        assert score == pytest.approx(strongest[model, embedding, factor, "seen", role, "f1"])
+        assert score == pytest.approx(strongest[model, embedding, factor, "", "seen", role, "f1"])
         assert not rows["clip"].duplicated().any()
+
+
+def test_predictions_kept_by_an_older_mien_are_refused(run: Run) -> None:
+    path = run.cells[0].folder / KEPT
+    before = path.read_text()
+    assert '"eraser":' in before
+    path.write_text(before.replace('"eraser":', '"other":'))
+    try:
+        with pytest.raises(RunError) as error:
+            probe_predictions(run)
+    finally:
+        path.write_text(before)
+    assert str(error.value) == (
+        f"{path}: was made by an older mien, without 'eraser'; 'mien audit {run.folder}' writes it again"
+    )
 
 
 @pytest.mark.slow
 def test_the_thorough_depth_adds_targets_and_measures_nothing_twice(make_two, monkeypatch) -> None:
     one = {"probes": ("nearest_mean",)}  # the fastest probe is enough here
-    for module in (run_leakage_module, run_floors):
-        monkeypatch.setattr(module, "predict", partial(leakage.predict, **one))
+    monkeypatch.setattr(run_leakage_module, "predict", partial(leakage.predict, **one))
     monkeypatch.setattr(floors, "leakage", partial(leakage.leakage, **one))
     run: Run = make_two({"one": 1.0}, people=3, each=(8, 5))
     first = run_leakage(run).table
     table = run_leakage(run, thorough=True).table
-    keys = ["model", *ASKED, "probe", "measure"]
+    keys = ["model", *ASKED, "eraser", "probe", "measure"]
     assert not table.duplicated(keys).any()
     assert len(table.merge(first[[*keys, "score"]], on=[*keys, "score"])) == len(first)
     own = table[table["role"] == "target"]
-    read = {tuple(row) for row in own[["embedding", "factor"]].drop_duplicates().to_numpy()}
-    emotion = {(f"emotion{end}", factor) for end in ("", "+leace") for factor in ("emotion", "emotion (balanced)")}
-    assert read == {("speaker", "speaker"), ("speaker+leace", "speaker"), *emotion}
+    read = {tuple(row) for row in own[["embedding", "eraser", "factor", "balanced"]].drop_duplicates().to_numpy()}
+    emotion = {("emotion", eraser, "emotion", balanced) for eraser in ("", "leace") for balanced in ("", "emotion")}
+    assert read == {("speaker", "", "speaker", ""), ("speaker", "leace", "speaker", ""), *emotion}
     assert summaries(table, {0: 0}).query("role == 'target' and factor == 'speaker'")["score"].max() > 0.7
     pd.testing.assert_frame_equal(run_leakage(run, thorough=True).table, table)
 
@@ -121,8 +136,8 @@ def test_views_of_disjoint_mixed_and_shared_speakers() -> None:
 def test_there_are_targets_only_if_embeddings_have_several_names(run: Run, make_compared) -> None:
     assert tasks(run)["multitask_64"] == {"emotion": frozenset({"emotion"}), "speaker": frozenset({"speaker"})}
     carried = targets(run)
-    assert is_target(carried, "multitask_64", "speaker+leace", "speaker")
-    assert is_target(carried, "multitask_64", "emotion", "emotion (balanced)")
+    assert is_target(carried, "multitask_64", "speaker", "speaker")
+    assert is_target(carried, "multitask_64", "emotion", "emotion")
     assert not is_target(carried, "multitask_64", "speaker", "emotion")
     single: Run = make_compared("run", {"a": 0.8}, clips=4, speakers=3, seeds=(0,))
     assert tasks(single)["a"] == {"main": frozenset({"emotion"})}
@@ -137,7 +152,9 @@ def test_the_tradeoff_has_only_models_trained_for_emotion(run: Run, strongest: "
     predictions = run.predictions[run.predictions["split"] == "test"]
     found, sentences = points(systems, predictions, factor="emotion")
     assert [point.label for point in found] == ["multitask_64"]
-    assert found[0].leak == pytest.approx(strongest["multitask_64", "speaker", "emotion", "seen", "measured", "uar"])
+    assert found[0].leak == pytest.approx(
+        strongest["multitask_64", "speaker", "emotion", "", "seen", "measured", "uar"]
+    )
     assert found[0].chance == pytest.approx(0.25)
     assert sentences == [
         "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "

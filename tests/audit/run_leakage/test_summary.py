@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mien.audit.leakage.leakage import COLUMNS
 from mien.audit.run_leakage.summary import FEWEST_UNITS, SUMMARY, fold_units, leakage_summary
+from mien.common.leakage_tables import LEAKAGE
 
 APART = {fold: fold for fold in range(20)}  # every fold trains on other speakers
 TWINS = {fold: fold - fold % 2 for fold in range(20)}  # two speakers take turns in validation and test
@@ -19,10 +19,12 @@ def measured(scores: dict[str, list[list[float]]], half: float = 0.2) -> pd.Data
         for fold, seeds in enumerate(folds)
         for seed, score in enumerate(seeds)
     ]
-    same = {"embedding": "main", "model": "m", "factor": "speaker", "role": "measured", "speakers": "seen"}
+    same = {"embedding": "main", "eraser": "", "model": "m", "factor": "speaker", "role": "measured"}
     numbers = {"chance": 0.125, "shuffled": 0.13, "p": 0.01, "n": 428, "classes": 8}
-    table = pd.DataFrame(rows).assign(**same, **numbers, split="disjoint clips", measure="uar")
-    return table.reindex(columns=list(COLUMNS))
+    table = pd.DataFrame(rows).assign(
+        **same, **numbers, balanced="", speakers="seen", split="disjoint clips", measure="uar"
+    )
+    return table.reindex(columns=list(LEAKAGE))
 
 
 def test_the_summary_is_the_mean_over_folds_with_its_own_interval() -> None:
@@ -52,7 +54,7 @@ def test_of_fewer_than_five_units_the_interval_is_that_of_a_cell() -> None:
         found = leakage_summary(measured({"mlp": scores}), APART).iloc[0]
         assert found["interval"] == "training"
         assert (found["score"], found["low"], found["high"]) == pytest.approx((0.4, 0.2, 0.6))
-    nothing = leakage_summary(pd.DataFrame(columns=list(COLUMNS)), {})
+    nothing = leakage_summary(pd.DataFrame(columns=list(LEAKAGE)), {})
     assert tuple(nothing.columns) == SUMMARY
     assert nothing.empty
 

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from mien.audit.splits import manifest_files, manifests
+from mien.audit.splits import manifests
 from mien.audit.splits.findings import examine
 from mien.errors import ConfigError, CorpusError
 
@@ -153,7 +153,7 @@ def test_a_shared_speaker_of_one_fold_of_several_is_found(tmp_path):
     ],
 )
 def test_folder_and_name_give_the_fold_together(folder, stem, fold):
-    assert manifest_files.fold(folder, stem) == fold
+    assert manifests.fold(folder, stem) == fold
 
 
 @pytest.mark.parametrize(

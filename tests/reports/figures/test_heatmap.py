@@ -7,12 +7,20 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from mien.audit.leakage.leakage import COLUMNS
+from mien.common.leakage_tables import LEAKAGE
 from mien.reports.figures import heatmap
 
 
 def rows() -> pd.DataFrame:
-    shared = {"measure": "uar", "probe": "strongest", "role": "measured", "split": "disjoint <clips>", "n": 40}
+    shared = {
+        "eraser": "",
+        "balanced": "",
+        "measure": "uar",
+        "probe": "strongest",
+        "role": "measured",
+        "split": "disjoint <clips>",
+        "n": 40,
+    }
     numbers = {"low": 0.3, "high": 0.5, "shuffled": 0.1, "p": 0.01, "p_corrected": 0.02, "classes": 10}
     found = [
         {"model": "m", "embedding": "main", "factor": "speaker", "speakers": "seen", "score": 0.4, "chance": 0.1},
@@ -27,7 +35,7 @@ def rows() -> pd.DataFrame:
         {"embedding": "random projection to 8", "score": 0.9},
     ]
     found += [{**found[0], "model": "baseline", "role": "floor", **floor} for floor in floors]
-    return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(COLUMNS))
+    return pd.DataFrame([{**shared, **numbers, **row} for row in found]).reindex(columns=list(LEAKAGE))
 
 
 def test_squares_hold_the_best_floor_of_their_side() -> None:
@@ -37,6 +45,26 @@ def test_squares_hold_the_best_floor_of_their_side() -> None:
         ("m", "speaker, seen", 0.22),
         ("m", "speaker, unseen", 0.5),
         ("n", "speaker, seen", 0.22),
+    ]
+
+
+def test_an_eraser_stands_behind_the_name_of_the_embedding() -> None:
+    table = rows().iloc[:1]
+    both = pd.concat([table, table.assign(eraser="leace")])
+    assert [one.row for one in heatmap.squares(both, table[:0])] == ["main", "main after LEACE"]
+
+
+def test_balanced_test_clips_have_a_column_and_floors_of_their_own() -> None:
+    table = rows()
+    floor = table[table["embedding"] == "emotion label"].iloc[:1]
+    measured = table.iloc[:1]
+    own, other = (measured.assign(balanced=over, score=score) for over, score in (("speaker", 0.2), ("emotion", 0.3)))
+    floors = pd.concat([floor, floor.assign(balanced="speaker", score=0.15)])
+    found = heatmap.squares(pd.concat([measured, own, other]), floors)
+    assert [(one.column, one.score, one.floor) for one in found] == [
+        ("speaker", 0.4, 0.22),
+        ("speaker (balanced)", 0.2, 0.15),
+        ("speaker (balanced over emotion)", 0.3, 0.1),
     ]
 
 

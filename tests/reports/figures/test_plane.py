@@ -7,7 +7,7 @@ from mien.reports.figures.plane import plane
 
 POINTS = [
     Point("plain", 0.5, 0.4, 0.6, 0.6, 0.55, 0.65, "model", 0.125),
-    Point("plain + LEACE", 0.48, 0.4, 0.6, 0.2, 0.15, 0.25, "erased", 0.125),
+    Point("plain after LEACE", 0.48, 0.4, 0.6, 0.2, 0.15, 0.25, "erased", 0.125, method="plain"),
     Point("worse", 0.4, 0.3, 0.5, 0.7, math.nan, math.nan, "model", 0.125),
     Point("inputs", 0.55, 0.5, 0.6, 0.9, 0.85, 0.95, "ceiling", 0.125),
 ]
@@ -30,6 +30,7 @@ def test_a_method_keeps_its_colour_where_others_are_missing() -> None:
     second = plane(POINTS[:1], **named, models=["worse", "plain"])
     assert "var(--c1)" in second
     assert "var(--c0)" not in second
+    assert "var(--c1)" in plane(POINTS[1:2], **named, models=["worse", "plain"]), "also after an eraser"
 
 
 def test_one_point_and_other_chances_are_plotted() -> None:

@@ -136,7 +136,7 @@ def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run]) -> None:
 
 
 def test_erased_embeddings_are_not_paired(audited: Run) -> None:
-    assert (audited.leakage["embedding"] == "main+leace").any()
+    assert (audited.leakage["eraser"] == "leace").any()
     assert [(row["model"], row["other"]) for row in evidence.leakage_pairs(audited)] == [("emotion_only", "MEnAN")]
 
 

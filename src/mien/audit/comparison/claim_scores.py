@@ -20,6 +20,7 @@ from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Score, Term, balanced, contrast, fixed, right_and_wrong
 from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
+from mien.common.leakage_tables import PREDICTIONS
 from mien.common.measures import MEASURES as TABLE
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run
@@ -121,8 +122,10 @@ def outputs_of(run: Run) -> Outputs:
         if source.embedding is None:
             rows[source] = dict(_heads(run, source.factor, predictions))
     known: dict[tuple[str, str], pd.DataFrame] = {}
-    probed = probe_predictions(run) if any(source.embedding for source in sources) else pd.DataFrame(columns=list(KEYS))
-    for key, own in probed.groupby(list(KEYS)):
+    probed = (
+        probe_predictions(run) if any(source.embedding for source in sources) else pd.DataFrame(columns=PREDICTIONS)
+    )
+    for key, own in probed[probed["eraser"] == ""].groupby(list(KEYS)):
         model, embedding, factor, probe = map(str, key)
         if (source := Source(factor, embedding, probe)) in rows and model in run.experiment.models:
             rows[source][model] = own

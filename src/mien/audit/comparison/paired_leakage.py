@@ -6,7 +6,8 @@ import pandas as pd
 
 from mien.audit.comparison.pairs import leakage_differences
 from mien.audit.comparison.systems import System, same_folds
-from mien.audit.comparison.tradeoff import ERASED, strongest
+from mien.audit.comparison.tradeoff import strongest
+from mien.common.leakage_tables import MEASURED, SEEN
 
 OF_TRAINING = ("fold", "seed")
 
@@ -28,9 +29,9 @@ def leakage_of(system: System) -> Leakage:
     table, recalls = system.run.leakage, system.run.leakage_by_speaker
     if table is None:
         return Leakage(pd.DataFrame(), None)
-    rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == "measured")]
-    rows = strongest(rows[rows["speakers"] == "seen"])
-    rows = rows[~rows["embedding"].str.contains(ERASED, regex=False)].assign(model=system.name)
+    rows = table[(table["model"] == system.model) & (table["factor"] == "speaker") & (table["role"] == MEASURED)]
+    rows = strongest(rows[rows["speakers"] == SEEN])
+    rows = rows[rows["eraser"] == ""].assign(model=system.name)
     own = None if recalls is None else recalls[recalls["model"] == system.model].assign(model=system.name)
     return Leakage(rows, own)
 
@@ -85,11 +86,11 @@ def leakage_rows(
 
 def _over_seeds(side: Leakage) -> Leakage:
     """The leakage with seeds averaged within a fold."""
-    keys = ["embedding", "model", "fold", "factor", "probe", "role", "speakers", "measure"]
+    keys = ["embedding", "eraser", "model", "fold", "factor", "balanced", "probe", "role", "speakers", "measure"]
     numbers = ["score", "chance", "shuffled", "low", "high", "n", "classes"]
     table = side.table.groupby(keys, sort=False)[numbers].mean().reset_index().assign(seed=0, split="")
     recalls = side.by_speaker
     if recalls is not None:
-        kept = ["embedding", "model", "fold", "probe", "speakers", "speaker"]
+        kept = ["embedding", "eraser", "model", "fold", "probe", "speakers", "speaker"]
         recalls = recalls.groupby(kept, sort=False)[["recall", "clips"]].mean().reset_index().assign(seed=0)
     return Leakage(table, recalls)

@@ -16,17 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage import beside
 from mien.audit.run_leakage.summary import FEWEST_UNITS, fold_units, resampled_means, seen_recalls
 from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import with_verdicts
+from mien.common.leakage_tables import MEASURED, STRONGEST
 from mien.experiments.experiment import Experiment
 
 DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
 LEAKAGE = (
-    *("model", "other", "embedding", "speakers", "difference", "low", "high", "p", "p_holm", "separable"),
+    *("model", "other", "embedding", "eraser", "speakers", "difference", "low", "high", "p", "p_holm", "separable"),
     *("number", "over", "parts", "folds"),
 )
 
@@ -99,18 +99,18 @@ def leakage_differences(
         seed: of the bootstrap.
 
     Returns:
-        One row per pair, embedding and `speakers` (seen or unseen by the encoder), in the columns `LEAKAGE`: `model,
-        other, embedding, speakers`; `difference` (model minus other, UAR in [0, 1]; below zero the first leaks less),
-        `low, high` (nan for fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (corrected over the pairs of an
-        embedding and `speakers`), `separable` (see the module), `number` of speakers or units, `over`: "speakers" or
-        "units of folds"; `parts` (the difference in each fold) and `folds`. Only embeddings of the same name are
-        compared.
+        One row per pair, embedding, `eraser` and `speakers` (seen or unseen by the encoder), in the columns `LEAKAGE`:
+        `model, other, embedding, eraser, speakers`; `difference` (model minus other, UAR in [0, 1]; below zero the
+        first leaks less), `low, high` (nan for fewer than `FEWEST_UNITS` units), `p` (Wilcoxon), `p_holm` (corrected
+        over the pairs of an embedding, `eraser` and `speakers`), `separable` (see the module), `number` of speakers or
+        units, `over`: "speakers" or "units of folds"; `parts` (the difference in each fold) and `folds`. Only
+        embeddings of the same name and eraser are compared.
     """
-    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == "measured")]
-    table = table[(table["probe"] == STRONGEST) & (table["measure"] == "uar")]
+    table = leakage[(leakage["factor"] == "speaker") & (leakage["role"] == MEASURED)]
+    table = table[(table["balanced"] == "") & (table["probe"] == STRONGEST) & (table["measure"] == "uar")]
     among = None if among is None else list(among)
     found = []
-    for (embedding, speakers), rows in table.groupby(["embedding", "speakers"], sort=False):
+    for (embedding, eraser, speakers), rows in table.groupby(["embedding", "eraser", "speakers"], sort=False):
         scores = {
             str(model): part.set_index(["fold", "seed"])["score"] for model, part in rows.groupby("model", sort=False)
         }
@@ -118,25 +118,25 @@ def leakage_differences(
             both = pd.concat([scores[model], scores[other]], axis=1, keys=["model", "other"], join="inner")
             if both.empty:
                 continue
-            keys = [(name, embedding, speakers, STRONGEST) for name in (model, other)]
+            keys = [(name, embedding, eraser, speakers, STRONGEST) for name in (model, other)]
             first, second = (_recalls(by_speaker, key, both) for key in keys)
             parts, group = _by_fold(both, units)
             low, high, count, over = float("nan"), float("nan"), int(group.max()) + 1, "units of folds"
             each = np.bincount(group, parts) / np.bincount(group)
             if first is not None and second is not None:
-                samples, count, over = recalls.resampled(first, seed=seed), first.shape[1], "speakers"
+                samples, count, over = beside.resampled_recalls(first, seed=seed), first.shape[1], "speakers"
                 each = (first - second).mean().to_numpy(float)
-                low, high = interval(samples - recalls.resampled(second, seed=seed), count)
+                low, high = interval(samples - beside.resampled_recalls(second, seed=seed), count)
             elif count >= FEWEST_UNITS:
                 low, high = interval(resampled_means(parts, group, seed), count)
             found.append(
                 {
-                    **{"model": model, "other": other, "embedding": embedding, "speakers": speakers},
+                    **{"model": model, "other": other, "embedding": embedding, "eraser": eraser, "speakers": speakers},
                     **{"difference": float(parts.mean()), "low": low, "high": high, "p": wilcoxon(each)},
                     **{"number": count, "over": over, "parts": tuple(parts.tolist()), "folds": len(parts)},
                 }
             )
-    return with_verdicts(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "speakers", number="number")
+    return with_verdicts(pd.DataFrame(found, columns=list(LEAKAGE)), "embedding", "eraser", "speakers", number="number")
 
 
 def _recalls(by_speaker: pd.DataFrame | None, place: tuple[object, ...], both: pd.DataFrame) -> pd.DataFrame | None:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.pairs import differences
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics.scores import summary
+from mien.common.leakage_tables import SEEN, STRONGEST
 from mien.runs.run import Run
 
 SPLIT = "validation"
@@ -87,5 +87,6 @@ def _leaks(run: Run) -> dict[str, dict[str, Any]]:
     if run.leakage is None:
         return {}
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
-    table = table[(table["speakers"] == "seen") & (table["probe"] == STRONGEST)].drop_duplicates("model")
+    table = table[(table["eraser"] == "") & (table["speakers"] == SEEN) & (table["probe"] == STRONGEST)]
+    table = table.drop_duplicates("model")
     return {row["model"]: {f"leakage_{name}": row[name] for name in LEAK} for row in table.to_dict("records")}

@@ -2,8 +2,8 @@
 
 Leakage is the UAR of the strongest probe on seen speakers. If `leakage.csv` has, for the embeddings of all models, the
 UAR of a fresh probe of the main target, this is the score of all points, so that both axes are of the embedding. Then
-erased embeddings (`NAME+leace`), floors and ceilings have points too. Otherwise the score of a point is the UAR of the
-model itself on the clips that it is scored on.
+embeddings after LEACE, floors and ceilings have points too. Otherwise the score of a point is the UAR of the model
+itself on the clips that it is scored on.
 
 If the embeddings of a run have tasks of their own (see `targets`), there is a second plane. It shows the leakage of the
 main target from the embedding that is not trained for it (Peri et al. 2021), against the UAR of the model itself.
@@ -16,18 +16,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mien.audit.leakage.leakage import STRONGEST
-from mien.audit.leakage.words import SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
-from mien.audit.run_leakage.targets import MEASURED, TARGET, targets
+from mien.audit.run_leakage.targets import targets
 from mien.audit.statistics.scores import confusion, interval, resampled
+from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SEEN, STRONGEST, TARGET, UNSEEN, after_eraser
 from mien.common.measures import uar
 from mien.runs.run import Run
 
-KINDS = ("model", "erased", "floor", "ceiling")
-ERASED = "+"  # between an embedding and the eraser in its name
-BEFORE = "measured before the strongest probe was chosen on validation clips; 'mien audit RUN' measures it again"
+KINDS = ("model", "erased", FLOOR, CEILING)
 
 
 class Point(NamedTuple):
@@ -43,6 +40,7 @@ class Point(NamedTuple):
         leak_high: upper end.
         kind: model, erased (after an eraser), floor or ceiling.
         chance: the chance level of `leak`.
+        method: after an eraser, the label of the same method without it; else empty.
     """
 
     label: str
@@ -54,6 +52,7 @@ class Point(NamedTuple):
     leak_high: float
     kind: str = "model"
     chance: float = math.nan
+    method: str = ""
 
 
 class Figure(NamedTuple):
@@ -63,6 +62,16 @@ class Figure(NamedTuple):
     low: float
     high: float
     chance: float
+
+
+class Label(NamedTuple):
+    """The method of a point, and the eraser that its embedding went through; empty without one."""
+
+    method: str
+    eraser: str
+
+
+Figures = dict[tuple[str, str], Figure]  # of an embedding and an eraser
 
 
 def frontier(points: Sequence[Point]) -> list[bool]:
@@ -89,8 +98,8 @@ def points(
     Returns:
         The points, and sentences on the axes and on what is missing.
     """
-    leaks: dict[str, tuple[str, Figure, str]] = {}
-    scores: dict[str, Figure] = {}
+    leaks: dict[Label, tuple[str, Figure]] = {}
+    scores: dict[Label, Figure] = {}
     tables = {run.folder: run.leakage for _, run, _ in systems}
     if any(not run.classes for _, run, _ in systems):
         return [], []
@@ -100,20 +109,20 @@ def points(
         table = tables[run.folder]
         by_embedding = figures(table, run, model, SPEAKER, SEEN)
         useful = _useful(table, run, model)
-        plain = [embedding for embedding in by_embedding if ERASED not in embedding]
-        for embedding, leak in by_embedding.items():
-            base, _, eraser = embedding.partition(ERASED)
-            label = (name if len(plain) < 2 else f"{name}, {base}") + (f" + {eraser.upper()}" if eraser else "")
-            leaks[label] = (name, leak, "erased" if eraser else "model")
-            if embedding in useful:
-                scores[label] = useful[embedding]
-    probed = bool(leaks) and all(label in scores for label, (_, _, kind) in leaks.items() if kind == "model")
+        plain = [embedding for embedding, eraser in by_embedding if not eraser]
+        for (embedding, eraser), leak in by_embedding.items():
+            label = Label(name if len(plain) < 2 else f"{name}, {embedding}", eraser)
+            leaks[label] = (name, leak)
+            if (embedding, eraser) in useful:
+                scores[label] = useful[embedding, eraser]
+    probed = bool(leaks) and all(label in scores for label in leaks if not label.eraser)
     found = []
-    for label, (name, leak, kind) in leaks.items():
-        if not probed and kind == "model":
+    for label, (name, leak) in leaks.items():
+        if not probed and not label.eraser:
             scores[label] = _own(predictions, name, systems)
-        if label in scores and (probed or kind == "model"):
-            found.append(_point(label, scores[label], leak, kind))
+        if label in scores and (probed or not label.eraser):
+            shown, kind = after_eraser(*label), "erased" if label.eraser else "model"
+            found.append(_point(shown, scores[label], leak, kind, method=label.method if label.eraser else ""))
     if probed:
         found += _baselines(systems, tables)
     return found, _sentences(systems, leaks, probed, tables)
@@ -127,11 +136,11 @@ def _of_target(
     for name, run, model in systems:
         own = targets(run).get(model, {})
         leaks = {} if not own else _either(tables[run.folder], run, model, MEASURED)
-        plain = [embedding for embedding in leaks if ERASED not in embedding]
+        plain = [embedding for embedding, eraser in leaks if not eraser]
         if plain and any(run.target in factors for factors in own.values()):
             score = _own(predictions, name, systems)
             found += [
-                _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding], "model")
+                _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding, ""], "model")
                 for embedding in plain
             ]
     axes = (
@@ -141,13 +150,13 @@ def _of_target(
     return found, [axes] if found else []
 
 
-def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> dict[str, Figure]:
+def _either(table: pd.DataFrame | None, run: Run, model: str, role: str) -> Figures:
     """The probe's UAR of the main target on unseen speakers, or on seen speakers if there are no unseen ones."""
     target = run.target
     return figures(table, run, model, target, UNSEEN, role) or figures(table, run, model, target, SEEN, role)
 
 
-def _useful(table: pd.DataFrame | None, run: Run, model: str) -> dict[str, Figure]:
+def _useful(table: pd.DataFrame | None, run: Run, model: str) -> Figures:
     """The probe's UAR of the main target; if embeddings have tasks of their own, of those trained for the target."""
     return _either(table, run, model, TARGET if targets(run) else MEASURED)
 
@@ -158,9 +167,9 @@ def figures(
     model: str,
     factor: str,
     speakers: str,
-    role: str = "measured",
-) -> dict[str, Figure]:
-    """Embedding -> the UAR of the strongest probe of a factor over folds; empty if it was not measured.
+    role: str = MEASURED,
+) -> Figures:
+    """Embedding and eraser -> the UAR of the strongest probe of a factor over folds; empty if it was not measured.
 
     Args:
         table: `leakage.csv`, or None.
@@ -175,13 +184,13 @@ def figures(
     rows = strongest(table[(table["model"] == model) & (table["speakers"] == speakers)])
     rows = rows.assign(seed=rows["seed"].fillna(0))  # floors and ceilings have none
     return {
-        row["embedding"]: Figure(*(float(row[key]) for key in ("score", "low", "high", "chance")))
+        (row["embedding"], row["eraser"]): Figure(*(float(row[key]) for key in ("score", "low", "high", "chance")))
         for row in leakage_summary(rows, run.units, run.leakage_by_speaker, factor=factor, role=role).to_dict("records")
     }
 
 
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `leakage.csv` of the strongest probe by UAR; older runs, measured without it, have none."""
+    """The rows of `leakage.csv` of the strongest probe by UAR."""
     return table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
 
 
@@ -192,22 +201,23 @@ def _own(predictions: pd.DataFrame, name: str, systems: Sequence[tuple[str, Run,
     return Figure(float(uar(table.counts.sum(0))), low, high, math.nan)
 
 
-def _point(label: str, score: Figure, leak: Figure, kind: str) -> Point:
-    return Point(label, score.value, score.low, score.high, leak.value, leak.low, leak.high, kind, leak.chance)
+def _point(label: str, score: Figure, leak: Figure, kind: str, method: str = "") -> Point:
+    ends = (score.value, score.low, score.high, leak.value, leak.low, leak.high)
+    return Point(label, *ends, kind, leak.chance, method)
 
 
 def _baselines(systems: Sequence[tuple[str, Run, str]], tables: Mapping[Path, pd.DataFrame | None]) -> Iterable[Point]:
     """The floors and ceilings of each run of which both score and leakage were measured."""
     runs = {str(run.folder): (name.rpartition("/")[0], run) for name, run, _ in systems}
     for prefix, run in runs.values():
-        for kind in ("floor", "ceiling"):
+        for kind in (FLOOR, CEILING):
             table = tables[run.folder]
             leaks = figures(table, run, "baseline", SPEAKER, SEEN, kind)
             scores = _either(table, run, "baseline", kind)
-            for embedding in leaks:
-                if embedding in scores:
-                    label = f"{prefix}/{embedding}" if prefix and len(runs) > 1 else embedding
-                    yield _point(label, scores[embedding], leaks[embedding], kind)
+            for key in leaks:
+                if key in scores:
+                    label = f"{prefix}/{key[0]}" if prefix and len(runs) > 1 else key[0]
+                    yield _point(label, scores[key], leaks[key], kind)
 
 
 def _identifies(run: Run, model: str) -> bool:
@@ -223,25 +233,18 @@ def _beats(other: Point, point: Point) -> bool:
 
 def _sentences(
     systems: Sequence[tuple[str, Run, str]],
-    leaks: Mapping[str, tuple[str, Figure, str]],
+    leaks: Mapping[Label, tuple[str, Figure]],
     probed: bool,
     tables: Mapping[Path, pd.DataFrame | None],
 ) -> list[str]:
     sentences = []
-    known = {own for own, _, _ in leaks.values()}
+    known = {own for own, _ in leaks.values()}
     trained = [name for name, run, model in systems if name not in known and _identifies(run, model)]
     systems = [system for system in systems if system[0] not in trained]
     if trained:
         sentences.append(f"Trained to identify the speaker, which is then no leak: {', '.join(trained)}.")
-    older = [
-        name
-        for name, run, model in systems
-        if name not in known and (table := tables[run.folder]) is not None and (table["model"] == model).any()
-    ]
-    if lost := [name for name, _, _ in systems if name not in known and name not in older]:
+    if lost := [name for name, _, _ in systems if name not in known]:
         sentences.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
-    if older:
-        sentences.append(f"Leakage of {', '.join(older)} was {BEFORE}.")
     if leaks:
         what = "a fresh probe on the embedding" if probed else "the system itself"
         sentences.append(

@@ -17,13 +17,14 @@ from mien.audit.embedding_files.read import Labelled, Matrix, require_factor
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.large import LARGE, leakage_large
-from mien.audit.leakage.leakage import COLUMNS, Asked, corrected, leakage
+from mien.audit.leakage.leakage import Asked, corrected, leakage
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import EMOTION, ERASED, SEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition import groups
+from mien.common.leakage_tables import CEILING, FLOOR, LEACE, LEAKAGE, MEASURED, SEEN
 from mien.errors import AuditError
 
+EMOTION = "emotion"  # the column that is measured as utility
 GROUPING = ("recording", "sentence")  # columns that are kept apart where every clip has them
 SAMPLE = 5_000  # clips for verification and dependence, of many
 WIDEST = 50_000_000  # numbers in the one-hot labels of an identity floor
@@ -115,8 +116,8 @@ def measure(
             parts.append(utility)
             notes += utility.notes
     joined = pd.concat([part.table for part in parts], ignore_index=True)
-    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != "measured", model))
-    return Measured(corrected(filled.reindex(columns=list(COLUMNS))), tuple(dict.fromkeys(notes)))
+    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != MEASURED, model))
+    return Measured(corrected(filled.reindex(columns=list(LEAKAGE))), tuple(dict.fromkeys(notes)))
 
 
 def view_of(found: Labelled, factor: str, how: How) -> View:
@@ -151,7 +152,8 @@ def view_of(found: Labelled, factor: str, how: How) -> View:
     speakers = table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None
     asked: Asked = {
         **{"factor": factor, "speakers": speakers, "recordings": known["recording"], "sentences": known["sentence"]},
-        **{"balanced": None if over is None else table[over].to_numpy(str), "seen": how.seen, "seed": how.seed},
+        **{"balanced": None if over is None else table[over].to_numpy(str), "over": over or ""},
+        **{"seen": how.seen, "seed": how.seed},
         "apart": "clips" if how.seen_speakers and factor != SPEAKER else "auto",
     }
     if over is not None:
@@ -179,10 +181,10 @@ def _factor(found: Labelled, factor: str, factors: Sequence[str], inputs: Labell
 
 def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
     """The rows of one embedding. For the factor emotion LEACE erases the speaker, else the factor itself."""
-    yield _read(values, view).assign(embedding=name)
+    yield _read(values, view).assign(embedding=name, eraser="")
     erase = view.speakers if view.factor == EMOTION else view.labels
     if not view.scaled and erase is not None:
-        yield _read(values, view, erase).assign(embedding=f"{name}+{ERASED}")
+        yield _read(values, view, erase).assign(embedding=name, eraser=LEACE)
     few, seed = np.arange(len(view.rows)), view.asked["seed"]
     if view.scaled and len(few) > SAMPLE:
         few = np.sort(np.random.default_rng([seed, 14]).choice(len(few), SAMPLE, replace=False))
@@ -191,9 +193,10 @@ def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
         where = view.asked["recordings"]
         pairs = verification(sample, labels, recordings=None if where is None else np.asarray(where)[few], seed=seed)
         if len(pairs):
-            yield pairs.assign(embedding=name, split=pairs["split"] + "; not centred")
+            yield pairs.assign(embedding=name, eraser="", split=pairs["split"] + "; not centred")
     clusters = None if view.speakers is None else view.speakers[few]
-    yield dependence(sample, labels, factor=view.factor, clusters=clusters, seed=seed).assign(embedding=name)
+    found = dependence(sample, labels, factor=view.factor, clusters=clusters, seed=seed)
+    yield found.assign(embedding=name, eraser="")
 
 
 def _read(values: Matrix | None, view: View, erase: ArrayLike | None = None) -> pd.DataFrame:
@@ -246,11 +249,11 @@ def _beside(
         kept = None if vectors is None else vectors[rows]
         yield floors.floors(view.labels, others=others, inputs=kept, dimension=widths, **view.asked)
         return
-    yield _read(None, view).assign(embedding=floors.MAJORITY, model=floors.MODEL, role="floor")
+    yield _read(None, view).assign(embedding=floors.MAJORITY, eraser="", model=floors.MODEL, role=FLOOR)
     for name, labels in others.items():
         columns = floors.one_hot(labels).astype(np.float32)
         table = _read(columns, view._replace(rows=np.arange(len(columns))))
-        yield table.assign(embedding=floors.IDENTITY.format(name), model=floors.MODEL, role="floor")
+        yield table.assign(embedding=floors.IDENTITY.format(name), eraser="", model=floors.MODEL, role=FLOOR)
     if vectors is not None:
         table = _read(vectors, view._replace(rows=rows))
-        yield table.assign(embedding=floors.INPUTS, model=floors.MODEL, role="ceiling")
+        yield table.assign(embedding=floors.INPUTS, eraser="", model=floors.MODEL, role=CEILING)

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from mien.audit.probes.probes import Standard
 from mien.audit.statistics.permutation import constant, traded
+from mien.common.leakage_tables import MEASURED
 from mien.errors import AuditError
 
 Array = NDArray[np.float64]
@@ -84,7 +85,8 @@ def dependence(
         scores = {"hsic": _hsic(_gaussian(X), units, permuted), "cka": _cka(X, units, permuted)}
     rows = [
         {
-            **{"factor": factor, "probe": "kernel", "role": "measured", "split": description, "measure": measure},
+            **{"factor": factor, "balanced": "", "probe": "kernel", "role": MEASURED},
+            **{"split": description, "measure": measure},
             **{"score": values[0], "chance": values[1:].mean(), "shuffled": values[1]},
             **{"low": np.nan, "high": np.nan, "p": _share(values), "p_corrected": np.nan},
             **{"n": len(X), "classes": len(names)},

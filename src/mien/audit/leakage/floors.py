@@ -19,13 +19,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST, Asked, Predictions, divided, leakage, scored
+from mien.audit.leakage.leakage import Asked, Predictions, divided, leakage, scored
 from mien.audit.probes.division import Division
 from mien.audit.probes.probes import Standard
+from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, STRONGEST
 
 MODEL = "baseline"
 MAJORITY, INPUTS = "majority", "inputs"
-PROJECTION = "random projection"  # how its names begin; it has the inputs, so an embedding may score below it
+PROJECTION = "random projection"  # how its names begin
 IDENTITY = "{} label"
 
 
@@ -49,21 +50,21 @@ def floors(
         asked: as for `leakage`: factor, division, probes, seed, ...
 
     Returns:
-        Rows of `leakage.csv` (`COLUMNS`), role floor or ceiling, model `baseline`; fold and seed are empty. The
+        Rows of `leakage.csv` (`LEAKAGE`), role floor or ceiling, model `baseline`; fold and seed are empty. The
         majority is no probe; its rows have the probe "strongest".
     """
     tables = [majority(labels, **asked)]
     for name, other in (others or {}).items():
-        tables.append(_named(leakage(one_hot(other), labels, **asked), IDENTITY.format(name), "floor"))
+        tables.append(_named(leakage(one_hot(other), labels, **asked), IDENTITY.format(name), FLOOR))
     if inputs is not None:
         widths = [] if dimension is None else sorted({dimension} if isinstance(dimension, int) else set(dimension))
         for width in widths:
             projected = random_projection(inputs, width, asked.get("seed", 0))
             name = PROJECTION if len(widths) == 1 else f"{PROJECTION} to {width}"
-            tables.append(_named(leakage(projected, labels, **asked), name, "floor"))
-        tables.append(_named(leakage(inputs, labels, **asked), INPUTS, "ceiling"))
+            tables.append(_named(leakage(projected, labels, **asked), name, FLOOR))
+        tables.append(_named(leakage(inputs, labels, **asked), INPUTS, CEILING))
     if functionals is not None:
-        tables.append(_named(leakage(functionals, labels, **asked), "functionals", "ceiling"))
+        tables.append(_named(leakage(functionals, labels, **asked), "functionals", CEILING))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -79,7 +80,12 @@ def majority(labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
     kinds = len(np.unique(np.concatenate([y[train] for train, _ in division.parts])))
     # not crossed: nothing is fitted on the labels of single clips
     found = Predictions(rows, y[rows], by_probe, by_probe, {STRONGEST: 0.0}, kinds, division.description, False)
-    return _named(scored(found, labels, **asked), MAJORITY, "floor")
+    return _named(scored(found, labels, **asked), MAJORITY, FLOOR)
+
+
+def projected(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows are of a random projection. It has the inputs, so an embedding may score below it."""
+    return table["embedding"].str.startswith(PROJECTION).astype(bool)
 
 
 def one_hot(labels: ArrayLike) -> NDArray[np.float64]:
@@ -95,5 +101,5 @@ def random_projection(inputs: NDArray[np.floating], dimension: int, seed: int = 
 
 
 def _named(table: pd.DataFrame, embedding: str, role: str) -> pd.DataFrame:
-    found = table.assign(embedding=embedding, model=MODEL, fold=None, seed=None, role=role)
-    return found[list(COLUMNS)]
+    found = table.assign(embedding=embedding, eraser="", model=MODEL, fold=None, seed=None, role=role)
+    return found[list(LEAKAGE)]

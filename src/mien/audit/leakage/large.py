@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.audit.leakage.leakage import STRONGEST
 from mien.audit.probes import large_probes
 from mien.audit.probes.division import FEWEST_CLIPS, SPEAKER, TRIES, joined
 from mien.audit.probes.large_probes import Labels, Rows
 from mien.audit.statistics.measures import score_rows
+from mien.common.leakage_tables import MEASURED, STRONGEST
 from mien.errors import AuditError
 
 LARGE = 50_000  # rows above which this mode is used by default
@@ -139,7 +139,7 @@ def leakage_large(
             kinds=present,
             seed=seed,
         )
-        shared = {"factor": factor, "probe": probe, "role": "measured", "speakers": seen}
+        shared = {"factor": factor, "balanced": "", "probe": probe, "role": MEASURED, "speakers": seen}
         table += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
     return pd.DataFrame(table)
 

@@ -18,13 +18,8 @@ from mien.audit.probes.leace import Eraser
 from mien.audit.probes.probes import PROBES
 from mien.audit.statistics.measures import score_rows
 from mien.audit.statistics.significance import holm
+from mien.common.leakage_tables import LEAKAGE, MEASURED, STRONGEST
 from mien.errors import AuditError, unknown
-
-COLUMNS = (
-    *("embedding", "model", "fold", "seed", "factor", "probe", "role", "speakers", "split", "measure", "score"),
-    *("chance", "shuffled", "low", "high", "p", "p_corrected", "n", "classes"),
-)
-STRONGEST = "strongest"
 
 Codes = NDArray[np.int64]
 
@@ -40,6 +35,7 @@ class Asked(TypedDict, total=False):
     apart: str
     probes: Iterable[str]
     balanced: ArrayLike | None
+    over: str
     seen: str | None
     seed: int
 
@@ -92,6 +88,7 @@ def leakage(
             - probes: names in `PROBES`; all by default.
             - balanced: (n,), labels of another factor, such as the speaker where the factor is emotion. Test clips are
               sampled so that all classes are equally frequent within each class of it, so that it predicts nothing.
+            - over: the name of that factor, written as `balanced`; "another factor" by default.
             - seen: what to write as `speakers`: seen or unseen by the encoder.
             - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
@@ -132,8 +129,10 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
     factor, seed = asked.get("factor", SPEAKER), asked.get("seed", 0)
     speakers = labels if factor == SPEAKER else asked.get("speakers")
     blocks = asked.get("recordings") if factor == SPEAKER else speakers
+    over = ""
     if (other := asked.get("balanced")) is not None:
         found = _balanced(found, np.asarray(other).astype(str), seed)
+        over = asked.get("over", "another factor")
     clusters, among = (None if each is None else _codes(each)[found.rows] for each in (speakers, blocks))
     tables = {
         name: score_rows(
@@ -149,13 +148,13 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
         for name, predicted in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
-    place = {"factor": factor, "role": "measured", "speakers": asked.get("seen")}
+    place = {"factor": factor, "balanced": over, "role": MEASURED, "speakers": asked.get("seen")}
     rows = [
         {**place, "probe": name, **row, "split": f"{found.description}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()
         for row in table
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS[COLUMNS.index("factor") :]))
+    return pd.DataFrame(rows, columns=list(LEAKAGE[LEAKAGE.index("factor") :]))
 
 
 def predict(
@@ -228,7 +227,7 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
     Rows of one embedding, model, fold, seed, role, probe and measure are corrected together, those of seen and unseen
     speakers too; rows without p are not.
     """
-    together = ["embedding", "model", "fold", "seed", "role", "probe", "measure"]
+    together = ["embedding", "eraser", "model", "fold", "seed", "role", "probe", "measure"]
     found = table.copy()
     if table.empty:
         return found

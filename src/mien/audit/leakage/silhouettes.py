@@ -15,11 +15,11 @@ from sklearn.metrics import silhouette_score
 from threadpoolctl import threadpool_limits
 
 from mien.audit.probes.probes import Standard
+from mien.common.leakage_tables import SILHOUETTES
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Run
 
-COLUMNS = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", "clips", "groups")
 SUMMARY = ("model", "embedding", "by", "score", "low", "high", "shuffled", "folds", "units")
 MOST = 2_000  # clips: time and memory grow with their square; of more, a random sample is used
 
@@ -55,9 +55,9 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
         seed: of the shuffling.
 
     Returns:
-        The columns of `silhouettes.csv` (`COLUMNS`): a row for each cell, embedding and `by` = emotion or speaker: the
-        `score`, that of `shuffled` groups (the value without structure), `clips` and `groups`. Clips without exactly
-        one known emotion are left out of both. There is no row where there is only one group.
+        `silhouettes.csv` (`SILHOUETTES`): a row for each cell, embedding and `by` = emotion or speaker: the `score`,
+        that of `shuffled` groups (the value without structure), `clips` and `groups`. Clips without exactly one known
+        emotion are left out of both. There is no row where there is only one group.
 
     Raises:
         RunError: when an embedding is not finite.
@@ -78,7 +78,7 @@ def silhouettes(run: Run, *, seed: int = 0) -> pd.DataFrame:
                 groups = {run.target: "label", "speaker": "speaker"} if run.classes else {"speaker": "speaker"}
                 rows += [place | row for row in _measure(values[unseen.to_numpy()], table[unseen], groups, seed)]
             advance()
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(SILHOUETTES))
 
 
 def silhouette_summary(table: pd.DataFrame, units: Mapping[int, int]) -> pd.DataFrame:

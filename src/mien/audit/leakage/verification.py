@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit.statistics.scores import draws, interval
+from mien.common.leakage_tables import MEASURED
 from mien.errors import AuditError
 
 Array = NDArray[np.float64]
@@ -113,7 +114,7 @@ def verification(
     limits, grade = _grades(trials)
     between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {"eer": _interval(trials, limits, seed)}
     shuffled, p = _permuted(trials, limits, grade, np.random.default_rng([seed, 7]), permutations)
-    shared = {"factor": "speaker", "probe": "cosine", "role": "measured"}
+    shared = {"factor": "speaker", "balanced": "", "probe": "cosine", "role": MEASURED}
     rows = [
         {
             **shared,

@@ -15,9 +15,7 @@ from mien.audit.statistics.scores import SPLITS, BySpeaker, confusions, interval
 from mien.audit.statistics.significance import holm, stuart_maxwell
 from mien.common.measures import ccc, macro_f1, rmse, wa
 
-TASKS = ("clip", "speaker", "model", "fold", "seed", "split", "factor", "truth", "predicted", "probability")
 SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "cells")
-
 NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers", "clips", "cells")
 
 

@@ -7,11 +7,11 @@ and ceilings from the inputs, do not depend on the model: they are measured once
 
 If a run's embeddings have several names (see `targets`), the quick depth measures every leak, that of the main target
 too. What an embedding is trained to carry is measured by the thorough depth, with role `target`. The main target of
-seen speakers is scored twice: on all test clips, and as factor `emotion (balanced)` on equally many test clips of each
-class. The predictions for each clip are kept (see `predictions`).
+seen speakers is scored twice: on all test clips, and `balanced` over itself, on equally many test clips of each class.
+The predictions for each clip are kept (see `beside`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +21,11 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
-from mien.audit.leakage.leakage import COLUMNS, corrected, predict, scored
+from mien.audit.leakage.leakage import Asked, corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.leakage.words import ERASED, SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
-from mien.audit.run_leakage import predictions, recalls
-from mien.audit.run_leakage.floors import measure_fold
+from mien.audit.run_leakage.beside import Beside, prediction_table, predictions_for_json, recalls_of
 from mien.audit.run_leakage.inputs import Inputs
 from mien.audit.run_leakage.kept import KEPT as KEPT
 from mien.audit.run_leakage.kept import (
@@ -38,35 +36,29 @@ from mien.audit.run_leakage.kept import (
     fresh,
     joined,
     key_of_cell,
+    key_of_fold,
     place_of_fold,
     plain,
     read,
 )
-from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
-from mien.audit.run_leakage.views import View, balanced, question, views_of
+from mien.audit.run_leakage.views import Texts, View, balanced, question, views_of
 from mien.common.files import write_json
+from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
+from mien.runs.tables import older
 
 NUMBERS = ("score", "chance", "shuffled", "low", "high", "p", "p_corrected")
-SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")
-
-
-class Beside(NamedTuple):
-    """What is kept of one depth beside the rows: the recalls of speakers, and the predictions for each clip."""
-
-    people: list[pd.DataFrame]
-    predictions: list[dict[str, Any]]
 
 
 class Measured(NamedTuple):
     """The leakage of a run.
 
     Attributes:
-        table: the columns of `leakage.csv` (`COLUMNS`); p is corrected over factors.
-        by_speaker: the columns of `leakage_by_speaker.csv` (`recalls.COLUMNS`).
+        table: the columns of `leakage.csv` (`LEAKAGE`); p is corrected over factors.
+        by_speaker: the columns of `leakage_by_speaker.csv` (`RECALLS`).
     """
 
     table: pd.DataFrame
@@ -98,54 +90,36 @@ def run_leakage(
     carried = targets(run)
     jobs = [delayed(_cell)(run, cell, depths, carried, seed) for cell in cells]
     given = inputs or Inputs({})
-    jobs += [delayed(measure_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
+    jobs += [delayed(_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
     with progress(len(jobs), "leakage", "cells and folds") as advance:
         for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
             advance()
     found = [read(place) for place in places]
-    table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(COLUMNS))
+    table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(LEAKAGE))
     table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
     people = [row for kept in found for row in joined(kept, PEOPLE)]
-    return Measured(table, pd.DataFrame(people, columns=list(recalls.COLUMNS)))
+    return Measured(table, pd.DataFrame(people, columns=list(RECALLS)))
 
 
 def probe_predictions(run: Run) -> pd.DataFrame:
-    """The predictions of probes for each clip in every finished cell (`predictions.COLUMNS`).
+    """The predictions of probes for each clip in every finished cell (`PREDICTIONS`).
 
     The rows of model `baseline` are predictions of the floors. Nothing is measured: only kept predictions are read.
+
+    Raises:
+        RunError: a file is damaged, or was made by an older mien.
     """
     cells = run.cells
     places = [({"model": cell.model, "fold": cell.fold, "seed": cell.seed}, cell.folder / KEPT) for cell in cells]
     numbers = sorted({cell.fold for cell in cells})
     places += [({"model": floors.MODEL, "fold": fold, "seed": 0}, place_of_fold(run, fold)) for fold in numbers]
-    return predictions.table(
-        [(place, one) for place, path in places if path.is_file() for one in joined(read(path), SAID)]
-    )
-
-
-def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The means over folds and seeds of all factors, roles and measures, see `summary.leakage_summary`.
-
-    Args:
-        table: `leakage.csv`.
-        units: fold -> its unit, as in `Run.units`.
-        by_speaker: as `Run.leakage_by_speaker`.
-
-    Returns:
-        `factor, role, measure`, the columns of `summary.SUMMARY`, and `p_corrected`: Holm over factors.
-    """
-    keys = table[["factor", "role", "measure"]].drop_duplicates()
-    parts = [
-        leakage_summary(table, units, by_speaker, factor=factor, role=role, measure=measure).assign(
-            factor=factor, role=role, measure=measure
-        )
-        for factor, role, measure in keys.itertuples(index=False)
-        if measure in SUMMED
-    ]
-    if not parts:
-        return pd.DataFrame()
-    found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
-    return corrected(found).drop(columns=["fold", "seed"])
+    found = []
+    for place, path in places:
+        kept = joined(read(path), SAID) if path.is_file() else []
+        if any("eraser" not in one for one in kept):
+            raise older(path, "eraser", run.folder)
+        found += [(place, one) for one in kept]
+    return prediction_table(found)
 
 
 def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: int) -> None:
@@ -171,8 +145,8 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: i
                 else _quick(name, values, clips, view, seed, beside, carried)
             )
         ]
-        kept[depth] = plain(tables, COLUMNS)
-        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.people], recalls.COLUMNS)
+        kept[depth] = plain(tables, LEAKAGE)
+        kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.recalls], RECALLS)
         if beside.predictions:
             kept[f"{depth} {SAID}"] = beside.predictions
     write_json(cell.folder / KEPT, kept)
@@ -204,23 +178,25 @@ def _thorough(
     quick = view.factor == SPEAKER or (bool(carried) and view.main)
     if not quick or is_target(carried, model, name, view.factor):
         yield from _leakage(name, values, clips, view, seed, beside, carried)
-    yield from _leakage(f"{name}+{ERASED}", values, clips, view, seed, beside, carried, erase=erase)
+    yield from _leakage(name, values, clips, view, seed, beside, carried, erase=erase)
     tested = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[tested]
     found = dependence(values[view.rows[tested]], view.labels[tested], clusters=clusters, factor=view.factor, seed=seed)
-    yield found.assign(embedding=name, speakers=view.seen)
+    yield found.assign(embedding=name, eraser="", speakers=view.seen)
     if view.factor == SPEAKER and view.seen == UNSEEN:
         trained = (clips["split"] == "train").to_numpy()
         eraser = Eraser.fit(values[trained], clips.loc[trained, "speaker"].to_numpy(str))
-        yield _verified(f"{name}+{ERASED}", eraser.apply(values), clips, view, seed)
+        yield _verified(name, eraser.apply(values), clips, view, seed, eraser=LEACE)
 
 
-def _verified(name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int) -> pd.DataFrame:
+def _verified(
+    name: str, values: NDArray[Any], clips: pd.DataFrame, view: View, seed: int, *, eraser: str = ""
+) -> pd.DataFrame:
     """Verification of unseen speakers, centred by the training clips. An eraser was fitted on the training clips."""
     centre = values[(clips["split"] == "train").to_numpy()].mean(0)
     recordings = view.known.get("recordings")
     found = verification(values[view.rows], view.labels, recordings=recordings, centre=centre, seed=seed)
-    return found.assign(embedding=name, speakers=view.seen)
+    return found.assign(embedding=name, eraser=eraser, speakers=view.seen)
 
 
 def _leakage(
@@ -231,22 +207,80 @@ def _leakage(
     seed: int,
     beside: Beside,
     carried: Targets,
-    **more: Any,
+    *,
+    erase: Texts | None = None,
 ) -> Iterator[pd.DataFrame]:
-    """The scores of the probes. Recalls of speakers and predictions for test clips are added to `beside`."""
-    found = predict(values[view.rows], view.labels, view.division, seed=seed, **more)
+    """The scores of the probes, after LEACE of the labels `erase` if these are given.
+
+    Recalls of speakers and predictions for test clips are added to `beside`.
+    """
+    found = predict(values[view.rows], view.labels, view.division, erase=erase, seed=seed)
+    source = {"embedding": name, "eraser": "" if erase is None else LEACE}
     if view.factor == SPEAKER:
-        beside.people.append(recalls.recalls(found, view.labels).assign(embedding=name, speakers=view.seen))
+        beside.recalls.append(recalls_of(found, view.labels).assign(**source, speakers=view.seen))
     if _kept(view, carried):
         names = clips["clip"].iloc[view.rows].tolist()
-        place = {"embedding": name, "factor": view.factor, "seen": view.seen}
-        beside.predictions.append(predictions.for_json(found, view.labels, clips=names, people=view.speakers, **place))
-    yield scored(found, view.labels, **question(view, seed)).assign(embedding=name)
-    if view.main and view.seen == SEEN:
-        yield scored(found, view.labels, **balanced(view, seed)).assign(embedding=name)
+        place = source | {"factor": view.factor, "seen": view.seen}
+        beside.predictions.append(predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place))
+    for settings in _questions(view, seed):
+        yield scored(found, view.labels, **settings).assign(**source)
 
 
 def _kept(view: View, carried: Targets) -> bool:
     """Whether the predictions for the clips of a view are kept."""
     across = len(view.division.parts) == 1 and (view.main or view.factor == SPEAKER)
     return across and (view.seen == SEEN or (bool(carried) and view.main))
+
+
+def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: Targets, seed: int) -> None:
+    """Measure the floors and ceilings of a fold, on the clips of one of its cells, and write them to a file.
+
+    Args:
+        run: the run; the file lies in its folder.
+        cell: any cell of the fold.
+        depths: the depths to measure; what is there already is not measured again.
+        inputs: for the ceilings.
+        carried: the tasks of embeddings, see `targets`. If not empty, the main target has floors in the quick depth.
+        seed: of divisions and probes.
+    """
+    path = place_of_fold(run, cell.fold)
+    clips, embeddings = run.embeddings(cell)
+    dimension = sorted({values.shape[1] for values in embeddings.values()})
+    labels = clips[[name for name in clips if name not in ("file", "sha256")]].astype(object).where(clips.notna(), None)
+    kept = fresh(path, key_of_fold(run, cell, dimension, labels, carried, seed))
+    if THOROUGH in depths and kept.get("inputs") != inputs.key:
+        kept = {name: value for name, value in kept.items() if name != THOROUGH} | {"inputs": inputs.key}
+    if not (lacking := [depth for depth in depths if depth not in kept]):
+        return
+    for depth in lacking:
+        tables = []
+        predicted: list[dict[str, Any]] = []
+        for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(carried), seed=seed):
+            given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
+            quick = view.factor == SPEAKER or (bool(carried) and view.main)
+            for settings in _questions(view, seed):
+                if depth == QUICK and quick:
+                    tables.append(floors.floors(view.labels, others=view.others, **settings))
+                if depth == THOROUGH:
+                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **settings)
+                    tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
+            if (depth == QUICK) == quick and view.main and view.seen == SEEN:
+                predicted += [_predicted(name, other, clips, view, seed) for name, other in view.others.items()]
+        kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], LEAKAGE)
+        if predicted:
+            kept[f"{depth} {SAID}"] = predicted
+    write_json(path, kept)
+
+
+def _questions(view: View, seed: int) -> list[Asked]:
+    """The settings of the scores of a view. The main target of seen speakers is scored on balanced clips as well."""
+    both = view.main and view.seen == SEEN
+    return [question(view, seed), *([balanced(view, seed)] if both else [])]
+
+
+def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:
+    """The predictions from the true label of another factor, for each clip."""
+    found = predict(floors.one_hot(other), view.labels, view.division, seed=seed)
+    names = clips["clip"].iloc[view.rows].tolist()
+    place = {"embedding": floors.IDENTITY.format(name), "eraser": "", "factor": view.factor, "seen": view.seen}
+    return predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place)

@@ -1,6 +1,6 @@
 """Leakage over a run: the mean over folds and seeds, with an interval over speakers or over independent folds.
 
-The UAR of seen speakers has an interval over these speakers (see `recalls`); all other scores over units of folds.
+The UAR of seen speakers has an interval over these speakers (see `beside`); all other scores over units of folds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,45 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.audit.leakage.leakage import corrected
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage import beside
 from mien.audit.statistics.measures import FEWEST_CLUSTERS
 from mien.audit.statistics.scores import DRAWS, interval
+from mien.common.leakage_tables import MEASURED, SEEN, TARGET
 
 SUMMARY = (
-    *("model", "embedding", "speakers", "probe", "score", "low", "high", "interval", "chance", "shuffled", "p"),
+    *beside.PLACE,
+    *("score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
+SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")  # measures
 FEWEST_UNITS = 5  # for an interval over units of folds: with fewer it would be too narrow
+
+
+def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The means over folds and seeds of all factors, roles and measures, see `leakage_summary`.
+
+    Args:
+        table: `leakage.csv`.
+        units: fold -> its unit, as in `Run.units`.
+        by_speaker: as `Run.leakage_by_speaker`.
+
+    Returns:
+        `factor, balanced, role, measure`, the columns of `SUMMARY`, and `p_corrected`: Holm over factors.
+    """
+    keys = table[["factor", "balanced", "role", "measure"]].drop_duplicates()
+    parts = [
+        leakage_summary(table, units, by_speaker, factor=factor, balanced=balanced, role=role, measure=measure).assign(
+            factor=factor, balanced=balanced, role=role, measure=measure
+        )
+        for factor, balanced, role, measure in keys.itertuples(index=False)
+        if measure in SUMMED
+    ]
+    if not parts:
+        return pd.DataFrame()
+    found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
+    return corrected(found).drop(columns=["fold", "seed"])
 
 
 def leakage_summary(
@@ -27,8 +56,9 @@ def leakage_summary(
     by_speaker: pd.DataFrame | None = None,
     *,
     factor: str = SPEAKER,
+    balanced: str = "",
     measure: str = "uar",
-    role: str = "measured",
+    role: str = MEASURED,
     seed: int = 0,
 ) -> pd.DataFrame:
     """The leakage of one factor over the folds and seeds of a run.
@@ -41,13 +71,14 @@ def leakage_summary(
         units: fold -> its unit, as in `Run.units`.
         by_speaker: the recalls of speakers, as in `Run.leakage_by_speaker`, or None.
         factor: selects the rows of this factor,
+        balanced: of test clips that are balanced over this column, or of all test clips,
         measure: of this measure,
         role: and of this role: measured, target, floor or ceiling.
         seed: of the bootstrap.
 
     Returns:
-        One row per model, embedding, `speakers` and probe. *The* leakage is the row of probe "strongest". The columns
-        (`SUMMARY`) are these four and:
+        One row per model, embedding, `eraser`, `speakers` and probe. *The* leakage is the row of probe "strongest".
+        The columns (`SUMMARY`) are these five and:
 
         - `score`, `chance`, `shuffled`: the means over folds, seeds averaged within a fold.
         - `low`, `high`: the 95 % bootstrap interval of `score`. `interval` is its kind: "speakers" for the UAR of five
@@ -59,11 +90,12 @@ def leakage_summary(
         - `number`: how many speakers or units are resampled. `cells`: how many. `n`: the median number of clips.
         - `classes`, `split`: as text.
     """
-    table = table[(table["factor"] == factor) & (table["role"] == role) & (table["measure"] == measure)]
+    table = table[(table["factor"] == factor) & (table["balanced"] == balanced)]
+    table = table[(table["role"] == role) & (table["measure"] == measure)]
     table = table.dropna(subset="score")  # such as linkability of too few trials
     table = table.assign(seed=table["seed"].fillna(-1))  # floors and ceilings have none
     rows: list[dict[str, object]] = []
-    for key, part in table.groupby(["model", "embedding", "speakers", "probe"], sort=False):
+    for key, part in table.groupby(list(beside.PLACE), sort=False):
         means = part.groupby("fold")[["score", "low", "high", "chance", "shuffled"]].mean()
         row: dict[str, object] = dict(zip(SUMMARY, map(str, key), strict=False))
         row |= {str(name): float(mean) for name, mean in means.mean().items()}
@@ -71,11 +103,11 @@ def leakage_summary(
         group = fold_units(part.fillna({"seed": 0}).pivot_table("score", "fold", "seed"), units)
         count = int(group.max()) + 1
         row |= {"units": count, "number": count, "interval": "folds" if count >= FEWEST_UNITS else "training"}
-        by_people = (factor, measure) == (SPEAKER, "uar") and role in ("measured", "target")
+        by_people = (factor, measure) == (SPEAKER, "uar") and role in (MEASURED, TARGET)
         people = seen_recalls(by_speaker, key) if by_people else None
         if people is not None:
             row |= {"interval": "speakers", "number": people.shape[1]}
-            row["low"], row["high"] = interval(recalls.resampled(people, seed=seed), people.shape[1])
+            row["low"], row["high"] = interval(beside.resampled_recalls(people, seed=seed), people.shape[1])
         elif row["interval"] == "folds":
             row["low"], row["high"] = interval(resampled_means(means["score"].to_numpy(float), group, seed), count)
         fewest, most = part["classes"].min(), part["classes"].max()
@@ -93,12 +125,12 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
 
     Args:
         by_speaker: as in `Run.leakage_by_speaker`, or None.
-        place: model, embedding, `speakers` and probe.
+        place: model, embedding, eraser, `speakers` and probe.
     """
-    if place[2] != "seen":
+    if place[beside.PLACE.index("speakers")] != SEEN:
         return None
-    found = recalls.select(by_speaker, place)
-    wide = recalls.by_fold(found) if len(found) else pd.DataFrame()
+    found = beside.recalls_at(by_speaker, place)
+    wide = beside.recalls_by_fold(found) if len(found) else pd.DataFrame()
     return wide if wide.shape[1] >= FEWEST_CLUSTERS else None
 
 

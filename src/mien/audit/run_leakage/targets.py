@@ -11,9 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from mien.common.leakage_tables import MEASURED, TARGET
 from mien.runs.run import Run
-
-TARGET, MEASURED = "target", "measured"
 
 Targets = Mapping[str, Mapping[str, frozenset[str]]]
 
@@ -35,11 +34,10 @@ def is_target(carried: Targets, model: str, embedding: str, factor: str) -> bool
     Args:
         carried: see `targets`.
         model: its name.
-        embedding: its name, with or without the name of an eraser (`main+leace`).
-        factor: its name, with or without ` (balanced)`.
+        embedding: its name.
+        factor: its name.
     """
-    own = carried.get(model, {}).get(embedding.partition("+")[0], frozenset())
-    return factor.partition(" (")[0] in own
+    return factor in carried.get(model, {}).get(embedding, frozenset())
 
 
 def with_roles(table: pd.DataFrame, carried: Targets, model: str) -> pd.DataFrame:

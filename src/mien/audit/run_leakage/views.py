@@ -20,9 +20,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mien.audit.leakage.leakage import Asked
-from mien.audit.leakage.words import BALANCED, SEEN, UNSEEN
 from mien.audit.probes.division import SPEAKER, Division, divide, given
 from mien.audit.recognition import groups
+from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.corpora.corpus import fractions
 from mien.errors import AuditError
 from mien.runs.run import Run
@@ -110,7 +110,7 @@ def question(view: View, seed: int) -> Asked:
 
 def balanced(view: View, seed: int) -> Asked:
     """The settings of the scores of a view on equally many test clips of each class, so that frequency is no clue."""
-    return {**question(view, seed), "factor": f"{view.factor}{BALANCED}", "balanced": np.zeros(len(view.rows))}
+    return {**question(view, seed), "balanced": np.zeros(len(view.rows)), "over": view.factor}
 
 
 def _within(

@@ -11,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mien.audit.leakage.floors import PROJECTION
-from mien.audit.leakage.leakage import STRONGEST
+from mien.audit.leakage.floors import projected
 from mien.common.files import write_text
+from mien.common.leakage_tables import STRONGEST, after_eraser, factor_name
 from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
 from mien.reports.html import environment
 
@@ -47,22 +47,25 @@ def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
     """The squares of a map.
 
     Args:
-        strongest: one row a model, embedding, factor and `speakers`, with `score, low, high, chance`.
-        floors: rows of role floor, with `factor, speakers, embedding, probe, score`: of the strongest probes, the best
-            floor counts; a random projection is none.
+        strongest: one row a model, embedding, `eraser`, factor, `balanced` and `speakers`, with `score, low,
+            high, chance`.
+        floors: rows of role floor, with `factor, balanced, speakers, embedding, probe, score`: of the strongest probes,
+            the best floor counts; a random projection is none.
     """
-    floors = floors[floors["probe"] == STRONGEST]
-    models, names = strongest["model"].nunique(), strongest["embedding"].nunique()
-    sides = strongest.groupby("factor")["speakers"].nunique()
+    floors = floors[(floors["probe"] == STRONGEST) & ~projected(floors)]
+    models, names = strongest["model"].nunique(), len(strongest[["embedding", "eraser"]].drop_duplicates())
+    sides = strongest.groupby(["factor", "balanced"])["speakers"].nunique()
     found = []
     for row in strongest.to_dict("records"):
-        own = floors[(floors["factor"] == row["factor"]) & ~floors["embedding"].str.startswith(PROJECTION)]
+        key = (row["factor"], row["balanced"])
+        own = floors[(floors["factor"] == key[0]) & (floors["balanced"] == key[1])]
         own = own[own["speakers"].fillna("") == (row["speakers"] if isinstance(row["speakers"], str) else "")]
         parts = [row["model"]] * (models > 1 or names == 1) + [row["embedding"]] * (names > 1)
-        side = f", {row['speakers']}" if sides.get(row["factor"], 0) > 1 else ""
+        side = f", {row['speakers']}" if sides.get(key, 0) > 1 else ""
         score, low, high, chance = (float(row[key]) for key in ("score", "low", "high", "chance"))
         best = max([chance, *own["score"].dropna().tolist()])
-        found.append(Square(" ".join(map(str, parts)), f"{row['factor']}{side}", score, low, high, chance, best))
+        name = after_eraser(" ".join(map(str, parts)), row["eraser"])
+        found.append(Square(name, f"{factor_name(*key)}{side}", score, low, high, chance, best))
     return found
 
 
@@ -126,6 +129,9 @@ def write(
     write_text(folder / "leakage.svg", picture(element))
     template = environment().get_template("leakage.html.jinja")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    for row in rows:
+        row["source"] = f"{row['model']} {after_eraser(row['embedding'], row['eraser'])}"
+        row["factor"] = factor_name(row["factor"], row["balanced"])
     write_text(
         folder / "leakage.html", template.render(title=title, svg=element, sentences=sentences, rows=rows, marks=marks)
     )

@@ -65,8 +65,8 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
 def _look(point: Point, methods: Sequence[str]) -> dict[str, Any]:
     if point.kind in BASELINES:
         return {"color": MUTED, "marker": BASELINES[point.kind], "fillstyle": "none", "markersize": 5}
-    base = point.label.partition(" + ")[0]
-    number = number_of(methods, base) if base in methods else len(methods)
+    method = point.method or point.label
+    number = number_of(methods, method) if method in methods else len(methods)
     style = "none" if point.kind == "erased" else "full"
     return {
         **{"color": colour_of(number), "marker": marker_of(number)},

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison.tradeoff import BEFORE
 from mien.audit.statistics.verdict import FEWEST
+from mien.common.leakage_tables import SIDES
 from mien.data.protocols import LEAKS
 from mien.reports import words
 from mien.reports.sections import certificate as certified
@@ -88,13 +88,10 @@ def leftover(leaks: pd.DataFrame) -> str:
     """How well the strongest probe identifies seen speakers: the highest and the lowest score, and after LEACE.
 
     Args:
-        leaks: rows of `leaks.speaker`: `name, speakers, strongest, erased`, and the scores.
+        leaks: rows of `leaks.speaker`: `name, model, embedding, speakers, strongest, erased`, and the scores.
     """
     strongest = leaks[leaks["strongest"].astype(bool)] if len(leaks) else leaks
-    if len(leaks) and strongest.empty:
-        return f"Speaker leakage was {BEFORE}."
-    sides = ("seen", "unseen")
-    side = next((side for side in sides if len(strongest) and (strongest["speakers"] == side).any()), None)
+    side = next((side for side in SIDES if len(strongest) and (strongest["speakers"] == side).any()), None)
     if side is None:
         return "Speaker leakage was not measured in this run."
     rows = strongest[strongest["speakers"] == side]
@@ -103,7 +100,7 @@ def leftover(leaks: pd.DataFrame) -> str:
     if rows.empty:
         return "Speaker leakage was measured only on embeddings from which the speaker was erased."
     ends = [rows.iloc[-1]] if len(rows) == 1 else [rows.iloc[-1], rows.iloc[0]]
-    each = [f"{percent(row['score'])}{SPACE}% from {_whence(row['name'])} ({_interval(row)})" for row in ends]
+    each = [f"{percent(row['score'])}{SPACE}% from {_whence(row)} ({_interval(row)})" for row in ends]
     scores = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
     chance = percent(float(rows["chance"].mean()))
     sentence = f"The strongest probe identifies {side} speakers with a UAR of {scores}; chance is {chance}"
@@ -194,10 +191,9 @@ def _some(names: Sequence[str]) -> str:
     return listed([*names[:NAMED], *more])
 
 
-def _whence(name: str) -> str:
-    """A model for a sentence, or one of its embeddings if it has several (see `leaks.summed`)."""
-    model, _, embedding = name.partition(", ")
-    return f"the embedding {embedding} of {model}" if embedding else model
+def _whence(row: Any) -> str:
+    """The model of a row of `leaks.speaker` for a sentence, or one of its embeddings if it has several."""
+    return str(row["model"]) if row["name"] == row["model"] else f"the embedding {row['embedding']} of {row['model']}"
 
 
 def _interval(row: Any) -> str:

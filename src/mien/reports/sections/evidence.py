@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.comparison import pairs as compare
-from mien.audit.comparison.tradeoff import ERASED
 from mien.audit.leakage.silhouettes import silhouette_summary
 from mien.audit.recognition import folds, reference
 from mien.audit.recognition.coverage import coverage
 from mien.reports import words
 from mien.reports.figures import canvas, maps, plots
-from mien.reports.sections import leaks
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Cell, Run
 
@@ -110,9 +108,9 @@ def leakage_pairs(run: Run) -> list[dict[str, Any]]:
     `model, other, embedding`; `by` = `seen` or `unseen` -> its row of `compare.leakage_differences`; `stands`: numbers
     of speakers or units of either side, in words.
     """
-    if run.leakage is None or leaks.stale(run):
+    if run.leakage is None:
         return []
-    plain = run.leakage[~run.leakage["embedding"].str.contains(ERASED, regex=False)]
+    plain = run.leakage[run.leakage["eraser"] == ""]
     table = compare.leakage_differences(
         plain, run.units, run.leakage_by_speaker, among=combinations(run.experiment.models, 2)
     )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mien.audit.comparison import tradeoff
 from mien.audit.leakage.verification import cosine_trials, roc
+from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.reports import words
 from mien.reports.figures import plane, plots, trends
 from mien.reports.figures.canvas import number_of
@@ -15,7 +16,7 @@ from mien.reports.sections import leaks
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
 
-TITLES = {"seen": "Seen speakers", "unseen": "Unseen speakers"}
+TITLES = {SEEN: "Seen speakers", UNSEEN: "Unseen speakers"}
 LEAK = ("score", "low", "high", "chance", "shuffled")
 BASELINE = 6  # the grey of the series
 POINTS = 101  # of a curve

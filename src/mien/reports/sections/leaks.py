@@ -6,20 +6,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.comparison.tradeoff import ERASED
-from mien.audit.leakage.floors import PROJECTION
-from mien.audit.leakage.leakage import COLUMNS, STRONGEST
-from mien.audit.run_leakage.measure import summaries
-from mien.audit.run_leakage.summary import SUMMARY
-from mien.audit.run_leakage.targets import MEASURED, TARGET
+from mien.audit.leakage.floors import projected
+from mien.audit.run_leakage.summary import SUMMARY, summaries
+from mien.common.leakage_tables import (
+    CEILING,
+    FLOOR,
+    MEASURED,
+    SEEN,
+    SIDES,
+    STRONGEST,
+    TARGET,
+    after_eraser,
+    factor_name,
+)
 from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
 ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
-SIDES = ("seen", "unseen")
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as for its other figures
-SHOWN = ("factor", "role", "measure", *SUMMARY, "name", "strongest", "erased")
+SHOWN = ("factor", "balanced", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
 
 def summed(run: Run) -> pd.DataFrame:
@@ -33,35 +39,41 @@ def summed(run: Run) -> pd.DataFrame:
     measured = run.leakage
     if measured is None:
         return pd.DataFrame(columns=list(SHOWN))
-    rows = measured.reindex(columns=list(dict.fromkeys([*COLUMNS, *measured.columns])))
-    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin(["floor", "ceiling"])
-    rows = rows[wanted & rows["measure"].isin(ON_PAGE)]
-    rows = rows.fillna({"factor": "speaker", "role": "measured", "speakers": ""})
-    found = summaries(rows, run.units, run.leakage_by_speaker)
+    wanted = measured["model"].isin(run.experiment.models) | measured["role"].isin([FLOOR, CEILING])
+    found = summaries(measured[wanted & measured["measure"].isin(ON_PAGE)], run.units, run.leakage_by_speaker)
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
     own = found["role"].isin([MEASURED, TARGET])
-    plain = {name for name in found.loc[own, "embedding"] if ERASED not in name}
-    names = [_name(row["model"], row["embedding"], len(plain) > 1) for row in found.to_dict("records")]
-    erased = [ERASED in name for name in found["embedding"]]
+    erased = found["eraser"] != ""
+    several = len(set(found.loc[own & ~erased, "embedding"])) > 1
+    names = [
+        after_eraser(f"{row['model']}, {row['embedding']}" if several else row["model"], row["eraser"])
+        for row in found.to_dict("records")
+    ]
     return found.assign(p=found["p_corrected"], name=names, strongest=found["probe"] == STRONGEST, erased=erased)
 
 
-def of(found: pd.DataFrame, *, factor: str = "speaker", measure: str = "uar", role: str = "measured") -> pd.DataFrame:
-    """The rows of `summed` of one factor, one measure, and one role: measured, floor or ceiling."""
-    kept = (found["factor"] == factor) & (found["measure"] == measure) & (found["role"] == role)
+def of(
+    found: pd.DataFrame,
+    *,
+    factor: str = "speaker",
+    balanced: str = "",
+    measure: str = "uar",
+    role: str = MEASURED,
+) -> pd.DataFrame:
+    """The rows of `summed` of one factor, balanced or not, one measure, and one role."""
+    kept = (
+        (found["factor"] == factor)
+        & (found["balanced"] == balanced)
+        & (found["measure"] == measure)
+        & (found["role"] == role)
+    )
     return found[kept].reset_index(drop=True)
 
 
 def speaker(run: Run) -> pd.DataFrame:
     """Speaker leakage over the folds and seeds of a run; no row if it was not measured."""
     return of(summed(run))
-
-
-def stale(run: Run) -> bool:
-    """Whether leakage was measured before probes were chosen on validation clips: then none is shown."""
-    measured = run.leakage
-    return measured is not None and len(measured) > 0 and STRONGEST not in set(measured["probe"])
 
 
 def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
@@ -73,22 +85,21 @@ def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
             continue
         row = {"name": name, "speakers": speakers, "erased": by[STRONGEST]["erased"], "strongest": by[STRONGEST]}
         rows.append(row | {"by": by})
-    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != "seen", row["erased"]))
+    return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != SEEN, row["erased"]))
 
 
-def baselines(summary: pd.DataFrame, *, factor: str = "speaker") -> list[dict[str, Any]]:
+def baselines(summary: pd.DataFrame, *, factor: str = "speaker", balanced: str = "") -> list[dict[str, Any]]:
     """The floors and ceilings of a factor: rows of `summed` by their strongest probe, with `label` and `role`.
 
     A random projection of the inputs is neither: its role is `untrained`.
     """
     found: list[dict[str, Any]] = []
-    for role in ("floor", "ceiling"):
-        part = of(summary, factor=factor, role=role)
-        strongest = part[part["strongest"].astype(bool)].to_dict("records")
-        for row in strongest:
-            kind = "untrained" if str(row["embedding"]).startswith(PROJECTION) else role
-            more = {"role": kind, "label": str(row["embedding"])}
-            found.append({str(key): value for key, value in row.items()} | more)
+    for role in (FLOOR, CEILING):
+        part = of(summary, factor=factor, balanced=balanced, role=role)
+        strongest = part[part["strongest"].astype(bool)]
+        strongest = strongest.assign(label=strongest["embedding"])
+        strongest["role"] = strongest["role"].mask(projected(strongest), "untrained")
+        found += [{str(key): value for key, value in row.items()} for row in strongest.to_dict("records")]
     return found
 
 
@@ -111,12 +122,13 @@ def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
     """
     found = []
     for role, more in ((MEASURED, ""), (TARGET, ", own task")):
-        for factor in dict.fromkeys(summary.loc[summary["role"] == role, "factor"]):
-            if (factor != "speaker" or role == TARGET) and len(part := of(summary, factor=factor, role=role)):
-                floors = baselines(summary, factor=factor)
-                found.append(
-                    {"factor": f"{factor}{more}", "rows": by_probe(part), "floors": floors, "split": split_of(part)}
-                )
+        own = summary.loc[summary["role"] == role, ["factor", "balanced"]].drop_duplicates()
+        for factor, balanced in own.itertuples(index=False):
+            part = of(summary, factor=factor, balanced=balanced, role=role)
+            if len(part) and (factor != "speaker" or role == TARGET):
+                floors = baselines(summary, factor=factor, balanced=balanced)
+                name = f"{factor_name(factor, balanced)}{more}"
+                found.append({"factor": name, "rows": by_probe(part), "floors": floors, "split": split_of(part)})
     return found
 
 
@@ -127,25 +139,20 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     """
     scored = summary[summary["strongest"].astype(bool) & (summary["measure"] == "uar")]
     strongest = scored[scored["role"] == MEASURED]
-    if strongest["factor"].nunique() < 2:
+    if len(strongest[["factor", "balanced"]].drop_duplicates()) < 2:
         return None
-    found = heatmap.squares(strongest, scored[scored["role"] == "floor"])
-    bases = strongest["embedding"].str.partition(ERASED)[0]
-    if len(set(bases)) > 1:
-        rows = [f"{row['model']}{_eraser(row['embedding'])}" for row in strongest.to_dict("records")]
+    found = heatmap.squares(strongest, scored[scored["role"] == FLOOR])
+    if len(set(strongest["embedding"])) > 1:
         found = [
-            square._replace(row=row, column=f"{square.column}, from {base}")
-            for square, row, base in zip(found, rows, bases, strict=True)
+            square._replace(
+                row=after_eraser(row["model"], row["eraser"]), column=f"{square.column}, from {row['embedding']}"
+            )
+            for square, row in zip(found, strongest.to_dict("records"), strict=True)
         ]
     described = "UAR of the strongest probe for each factor on each embedding, above chance"
     svg = heatmap.heatmap(found, name="heat", description=described)
     points = float(svg.split('viewBox="0 0 ')[1].split()[0])
     return {"svg": svg, "width": round(points * PIXELS)}
-
-
-def _eraser(embedding: str) -> str:
-    _, _, eraser = embedding.partition(ERASED)
-    return f" + {eraser.upper()}" if eraser else ""
 
 
 def split_of(found: pd.DataFrame) -> str:
@@ -161,11 +168,6 @@ def _by_measure(summary: pd.DataFrame, measures: Iterable[str]) -> list[dict[str
             place = found.setdefault((row["name"], row["speakers"]), {"name": row["name"], "speakers": row["speakers"]})
             place.setdefault("by", {})[measure] = row
     return list(found.values())
-
-
-def _name(model: str, embedding: str, several: bool) -> str:
-    base = embedding.partition(ERASED)[0]
-    return (f"{model}, {base}" if several else model) + _eraser(embedding)
 
 
 def fine(value: float) -> str:

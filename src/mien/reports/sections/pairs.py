@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from mien.audit.statistics.verdict import LEVEL
+from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.reports import words
 from mien.reports.words import counted, listed
 
 MANY = 15  # pairs, of six models: a table of so many can still be read
-SIDES = {"seen": "on seen speakers", "unseen": "on unseen speakers"}
+SIDES = {SEEN: "on seen speakers", UNSEEN: "on unseen speakers"}
 TIGHT = 0.2  # share of the level; above it, the least possible p leaves few pairs that can be separable
 
 

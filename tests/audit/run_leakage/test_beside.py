@@ -6,7 +6,7 @@ import pytest
 
 from mien.audit.leakage.leakage import predict, scored
 from mien.audit.probes.division import divide
-from mien.audit.run_leakage import recalls
+from mien.audit.run_leakage import beside
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics.scores import DRAWS
 
@@ -22,7 +22,7 @@ def test_the_mean_recall_is_the_uar_of_every_probe(leak: float) -> None:
     X, who = clips(leak)
     found = predict(X, who, divide(who), probes=("nearest_mean", "linear"))
     table = scored(found, who)
-    means = recalls.recalls(found, who).groupby("probe")["recall"].mean()
+    means = beside.recalls_of(found, who).groupby("probe")["recall"].mean()
     uar = table[table["measure"] == "uar"].set_index("probe")["score"]
     assert means.to_dict() == pytest.approx(uar.to_dict())
     assert (means["strongest"] > 0.8) == (leak > 0)
@@ -34,20 +34,22 @@ def people(folds: int, spread: float) -> pd.DataFrame:
     rows = [
         {"fold": f, "seed": 0, "speaker": f"s{n}", "recall": each[n]} for f in range(folds) for n in range(10) if n != f
     ]
-    return pd.DataFrame(rows).assign(model="a", embedding="main", probe="strongest", speakers="seen", clips=9)
+    return pd.DataFrame(rows).assign(
+        model="a", embedding="main", eraser="", probe="strongest", speakers="seen", clips=9
+    )
 
 
 def test_an_interval_over_speakers_is_not_narrowed_by_more_folds() -> None:
     widths = []
     for folds in (2, 8):
-        wide = recalls.by_fold(people(folds, 0.3))
-        drawn = recalls.resampled(wide)
+        wide = beside.recalls_by_fold(people(folds, 0.3))
+        drawn = beside.resampled_recalls(wide)
         assert drawn.shape == (DRAWS,)
         assert drawn.mean() == pytest.approx(np.nanmean(wide.to_numpy(), 1).mean(), abs=0.01)
         widths.append(drawn.std())
     error = 0.3 * np.linspace(-1, 1, 10).std() / np.sqrt(10)
     assert widths == pytest.approx([error, error], rel=0.15)
-    assert recalls.resampled(recalls.by_fold(people(3, 0.0))).std() == pytest.approx(0)
+    assert beside.resampled_recalls(beside.recalls_by_fold(people(3, 0.0))).std() == pytest.approx(0)
 
 
 def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:
@@ -56,7 +58,15 @@ def test_the_summary_has_intervals_over_seen_speakers_if_known() -> None:
         for fold in range(8)
         for side in ("seen", "unseen")
     ]
-    named = {"model": "a", "embedding": "main", "factor": "speaker", "probe": "strongest", "role": "measured"}
+    named = {
+        "model": "a",
+        "embedding": "main",
+        "eraser": "",
+        "balanced": "",
+        "factor": "speaker",
+        "probe": "strongest",
+        "role": "measured",
+    }
     more = {"measure": "uar", "chance": 0.1, "shuffled": 0.1, "p": 0.01, "n": 90, "classes": 9, "split": "clips"}
     table, units = pd.DataFrame(rows).assign(**named, **more), {fold: fold for fold in range(8)}
     summary = leakage_summary(table, units, people(8, 0.3)).set_index("speakers")
