@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,7 +130,7 @@ def make_batch(make_loader: Callable[..., Loader], make_examples: Callable[..., 
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """A tiny model: any encoder of the audio, or modality -> encoder, the settings of any model of any recipe."""
+    """A tiny model of any recipe and encoder (of the audio, or by modality); `factors` are those that it is given."""
 
     def make(
         settings: dict[str, object],
@@ -139,6 +139,7 @@ def make_recipe() -> Callable[..., Recipe]:
         recipe: str = "disentangle",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
+        factors: Iterable[str] = TARGETS,
     ) -> Recipe:
         names = {"audio": encoder} if isinstance(encoder, str) else encoder
         torch.manual_seed(seed)
@@ -147,7 +148,7 @@ def make_recipe() -> Callable[..., Recipe]:
         config = module.Config.model_validate_json(json.dumps(small | settings))
         made = make_encoders(names) if module.TAKES else {}
         shapes = {modality: SHAPES[modality] for modality in names}
-        return module.build(config, Given(made, shapes, TARGETS)).to(dtype)
+        return module.build(config, Given(made, shapes, {name: TARGETS[name] for name in factors})).to(dtype)
 
     return make
 

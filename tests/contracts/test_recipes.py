@@ -100,6 +100,19 @@ def test_a_model_says_what_it_is(made, batch_for, tiny, encoder):
     assert {name for names in model.heads.values() for name in names} <= {name for name, _ in model.named_modules()}
 
 
+@every_model
+def test_a_part_predicts_its_target_with_no_other_factor(made, batch_for, tiny, encoder):
+    """The part that `mien export` keeps: it is built from its target alone, and takes the weights of the whole."""
+    model, batch = made(tiny, encoder).eval(), batch_for(encoder)
+    config = parse(recipes.recipe(tiny[0]).Config, tiny[1], tiny[0])
+    for target in config.targets:
+        part = config.predictor(target)
+        assert part.factors == part.targets == {target}
+        slim = made((tiny[0], part.model_dump(mode="json")), encoder, seed=1, factors=[target]).eval()
+        slim.load_state_dict({name: value for name, value in model.state_dict().items() if name in slim.state_dict()})
+        assert torch.equal(slim.predict(batch)[target], model.predict(batch)[target])
+
+
 class Recorder:
     """A `minimise` that checks, around every call, that only what is named moves."""
 
