@@ -263,6 +263,11 @@ def build(config: Config, given: Given) -> Disentangle:
 TINY = {
     "emotion only": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 1.0}}}},
     "multitask": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 0.5, "speaker": 0.5}}}},
+    "distribution": {
+        "hidden": [6],
+        "embeddings": {"main": {"tasks": {"votes": 1.0}, "remove": {"emotion": {"how": "confusion", "weight": 0.1}}}},
+    },
+    "number": {"hidden": [6], "embeddings": {"main": {"tasks": {"valence": 1.0}, "auxiliary": ["speaker"]}}},
     "two embeddings": {
         "hidden": [6],
         "embeddings": {
