@@ -146,6 +146,7 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
     folder = tmp_path / "run"
     mien.train(path, [f"data.prepared={prepared}", *more], out=folder)
     assert scored(folder)["one"]["test"][measure] > least
+    assert json.loads((folder / "certificate.json").read_text())["notes"] == [], "no part lacks a class"
     rows = read_table(folder / "predictions.csv", text=(target,))
     assert target in rows
     audited = mien.leakage(folder)
@@ -155,6 +156,10 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
     assert calm[target] != tense[target]
     if measure == "ccc":
         assert calm[target] < 2 < 3 < tense[target], "in the units of the table"
+    if measure != "ccc":
+        mien.export(folder / "models" / "one", out=tmp_path / "exported")
+        again = mien.predict(files, model=tmp_path / "exported", unsure=0.0).data["rows"]
+        assert [row[target] for row in again] == [calm[target], tense[target]]
     mien.compare(folder, out=tmp_path / "compared")
     assert target in (folder / "report.html").read_text()
 
