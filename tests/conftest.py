@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,9 @@ DIMENSION, CLASSES = 5, {"emotion": 4, "speaker": 3}
 TARGETS = {
     name: Target(name, "classes", (name,), tuple(map(str, range(size))), main=name == "emotion")
     for name, size in CLASSES.items()
+} | {
+    "votes": Target("votes", "soft", tuple("abcd"), tuple("abcd")),
+    "valence": Target("valence", "numbers", ("valence",), ("valence",), mean=(0.0,), std=(1.0,)),
 }
 PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
 SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
@@ -77,6 +80,7 @@ class Memory:
 def make_examples() -> Callable[..., Examples]:
     """Examples of random frames whose mean shows the emotion and the speaker; clip lengths differ.
 
+    Votes and valence follow from the emotion: seven of ten votes are for it, and it is a number from -1 to 1.
     With `video` there are uint8 crops as well, whose colour shows both; every fourth frame of a clip is not usable, and
     every fifth clip, from the second, has no video.
     """
@@ -94,11 +98,18 @@ def make_examples() -> Callable[..., Examples]:
             clips=names,
             speakers=tuple(f"s{number}" for number in speaker.tolist()),
             audio=(Memory(frames),) * count,
-            labels={"emotion": emotion, "speaker": speaker},
+            labels={"emotion": emotion, "speaker": speaker, **_votes_and_valence(emotion)},
             video=(_crops(names, emotion, speaker, generator),) * count if video else (),
         )
 
     return make
+
+
+def _votes_and_valence(emotion: Tensor) -> dict[str, Tensor]:
+    """Soft labels, N x 4, and numbers, N x 1, float64."""
+    count = CLASSES["emotion"]
+    votes = 0.1 + 0.6 * torch.eye(count, dtype=torch.float64)[emotion]
+    return {"votes": votes, "valence": (2 * emotion.double() / (count - 1) - 1)[:, None]}
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +141,7 @@ def make_batch(make_loader: Callable[..., Loader], make_examples: Callable[..., 
 
 @pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Recipe]:
-    """A tiny model: any encoder of the audio, or modality -> encoder, the settings of any model of any recipe."""
+    """A tiny model of any recipe and encoder (of the audio, or by modality); `factors` are those that it is given."""
 
     def make(
         settings: dict[str, object],
@@ -139,6 +150,7 @@ def make_recipe() -> Callable[..., Recipe]:
         recipe: str = "disentangle",
         seed: int = 0,
         dtype: torch.dtype = torch.float32,
+        factors: Iterable[str] = TARGETS,
     ) -> Recipe:
         names = {"audio": encoder} if isinstance(encoder, str) else encoder
         torch.manual_seed(seed)
@@ -147,7 +159,7 @@ def make_recipe() -> Callable[..., Recipe]:
         config = module.Config.model_validate_json(json.dumps(small | settings))
         made = make_encoders(names) if module.TAKES else {}
         shapes = {modality: SHAPES[modality] for modality in names}
-        return module.build(config, Given(made, shapes, TARGETS)).to(dtype)
+        return module.build(config, Given(made, shapes, {name: TARGETS[name] for name in factors})).to(dtype)
 
     return make
 
@@ -172,6 +184,12 @@ def make_encoders(
 def make_trunks() -> Callable[..., torch.nn.Module]:
     """The function `make_encoder`, for tests that need no recipe."""
     return make_encoder
+
+
+@pytest.fixture(scope="session")
+def targets() -> dict[str, Target]:
+    """What the labels of `make_examples` are of, by factor: classes, votes and a number."""
+    return TARGETS
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import Self
 
 import pytest
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings, parse
 from mien.errors import ConfigError
@@ -39,6 +39,13 @@ class Shape(Settings):
         raise ValueError(f"unknown shape '{name}'")
 
 
+class Doubled(Settings):
+    """A number and, unless it is given, its double."""
+
+    number: int
+    double: int = Field(default_factory=lambda settings: 2 * int(settings["number"]))
+
+
 def sentence(kind: type[Settings], raw: object) -> str:
     with pytest.raises(ConfigError) as error:
         parse(kind, raw, "here")  # type: ignore[arg-type]
@@ -67,3 +74,8 @@ def test_a_word_that_the_sentence_holds_is_not_repeated() -> None:
 def test_an_error_of_all_settings_does_not_repeat_them() -> None:
     assert sentence(Span, {"low": 3, "high": 2}) == "here: low is above high"
     assert "found 7" in sentence(Span, 7), "a value that is no mapping is shown"
+
+
+def test_a_default_made_from_a_wrong_setting_is_no_error_of_its_own() -> None:
+    assert sentence(Doubled, {"number": "a"}) == 'here: number: input should be a valid integer (found "a")'
+    assert sentence(Doubled, {}) == "here: 'number' is missing"

@@ -137,6 +137,40 @@ def test_a_target_that_cannot_be_read_is_refused(factor, given, sentence):
 
 
 @pytest.mark.parametrize(
+    ("factor", "given", "sentence"),
+    [
+        (
+            "model",
+            {"kind": "numbers", "columns": "valence"},
+            "target 'model': tables of predictions have another column of this name; choose a name for the target and "
+            "give its column: data.targets: {NAME: {columns: model}}",
+        ),
+        (
+            "no",
+            {"columns": "stress"},
+            "target 'no': class 'no': tables of predictions have another column of this name; give the class another "
+            "name, with data.scheme: {classes: [...], merge: {no: NAME}}",
+        ),
+        (
+            "valence",
+            {"kind": "levels", "classes": ["low", "middle", "end"]},
+            "target 'valence': class 'end': tables of predictions have another column of this name; give the class "
+            "another name, with data.targets.valence.classes",
+        ),
+        (
+            "mood",
+            {"kind": "soft", "columns": ["calm", "tense"], "classes": ["calm", "calm+tense"]},
+            "target 'mood': class 'calm+tense': a class has no '+', which joins several",
+        ),
+    ],
+)
+def test_names_that_tables_of_predictions_cannot_hold_are_refused(factor, given, sentence):
+    with pytest.raises(ConfigError) as refused:
+        main(factor, **given)
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.parametrize(
     ("given", "sentence"),
     [
         ({"kind": "soft"}, "a distribution needs its columns, one a class: columns: [NAME, NAME, ...]"),

@@ -10,6 +10,7 @@ from mien import experiments
 from mien.common.settings import Loader
 from mien.errors import ConfigError
 from mien.experiments import library
+from mien.experiments.provenance import SCIENCE
 from mien.models.encoders import MODALITIES
 
 SHIPPED = library.names()
@@ -35,9 +36,7 @@ def test_a_shipped_experiment_round_trips_through_its_resolved_file(name, tmp_pa
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_setting_that_matters_has_a_provenance(name):
     experiment = experiments.load(name)
-    tree = experiment.model_dump(
-        mode="json", include={"recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds"}
-    )
+    tree = experiment.model_dump(mode="json", include=set(SCIENCE))
     tree["data"].pop("prepared")
     known = experiment.provenance
     unknown = [
@@ -310,6 +309,20 @@ def test_what_a_paper_does_not_give_is_not_called_the_papers():
         assert found == {**dict.fromkeys(silent, "assumed"), **dict.fromkeys(given, "paper")}
     assert [_source(li, f"data.length.{key}") for key in ("seconds", "long", "short")] == ["paper", "ours", "ours"]
     assert [_source(one, "protocol.name") for one in (li, emodb, ravdess)] == ["paper", "assumed", "ours"]
+
+
+def test_the_rates_of_peri_2021_depart_from_the_common_number_of_segments():
+    peri, toy = experiments.load("peri2021"), experiments.load("peri2021-toy")
+    for experiment in (peri, toy):
+        assert [_source(experiment, key) for key in ("data.audio.shift", "data.video.every")] == ["ours", "ours"]
+        assert [_source(experiment, key) for key in ("data.audio.window", "data.audio.mels")] == ["assumed", "paper"]
+
+
+def test_a_claim_has_the_section_where_the_paper_makes_it():
+    claims = experiments.load("peri2021").claims
+    own = {name for name, claim in claims.items() if not claim.section}
+    assert own == {name for name, claim in claims.items() if claim.minus == "identity floor"}
+    assert all(claims[name].says.endswith("(ours).") for name in own)
 
 
 def _source(experiment, key):

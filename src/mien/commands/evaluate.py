@@ -230,9 +230,10 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
             lines.append(f"  {'':20} {beside}")
     if covered := coverage(run, name):
         lines += [f"  {warning}" for warning in covered.warnings]
-    for emotion, clips in metrics["values_not_in_the_run"].items():
-        why = "" if emotion in NOTHING.values() else ", no class of the run"
-        lines.append(f"  not scored{why}: {emotion} ({clips} clips)")
+    no_class = {*NOTHING.values(), f"no {run.target} known"}
+    for value, clips in metrics["values_not_in_the_run"].items():
+        why = "" if value in no_class else ", no class of the run"
+        lines.append(f"  not scored{why}: {value} ({clips} clips)")
     lines += [f"  {note}" for note in metrics["notes"]]
     if namesakes := metrics["shared_speakers"]:
         lines.append(f"  speakers with the name of a training speaker, by chance or not: {', '.join(namesakes)}")

@@ -162,7 +162,7 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     Returns:
         Sentences on measures that could not be computed.
     """
-    tables = [read_table(cell.folder / "predictions.csv") for cell in run.cells]
+    tables = [read_table(cell.folder / "predictions.csv", text=(run.target,)) for cell in run.cells]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
     others = [path for cell in run.cells if (path := cell.folder / TASKS).is_file()]  # an older run has none
     if tables := [table for path in others if len(table := read_table(path))]:
@@ -194,7 +194,7 @@ def _certificate(
     certificate = splits.certificate(
         dataset.clips,
         folds,
-        dataset.classes,
+        () if dataset.main.kind == "numbers" else dataset.classes,  # the limits of levels differ from fold to fold
         dataset.prepared.card,
         _left_out(dataset, settings),
         sounds=sounds.of_prepared(dataset.prepared, decoded, workers=workers),

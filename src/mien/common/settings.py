@@ -29,7 +29,9 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in error.errors())) from None
+        # a default that is made from other settings is not made where one of them is wrong, which is listed itself
+        wrong = [dict(e) for e in error.errors() if e["type"] != "default_factory_not_called"]
+        raise ConfigError("; ".join(_sentence(kind, e, where) for e in wrong)) from None
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
 

@@ -75,17 +75,17 @@ class Dataset:
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
         stores = {what: open_store(corpus, *feature) for what, feature in data.features.items()}
-        silent = _lacking(clips, stores)
-        unknown_ = clips[list(main.columns)].isna().any(axis=1)
-        reasons = {NOTHING[frozenset(stores)]: silent, f"no {target} known": unknown_ & ~silent}
+        lacking = _lacking(clips, stores)
+        unlabelled = clips["label" if main.kind == "soft" else main.columns[0]].isna()
+        reasons = {NOTHING[frozenset(stores)]: lacking, f"no {target} known": unlabelled & ~lacking}
         sound = data.features.get("audio", ("", None))[0]
-        lost = main.unmapped(corpus.table)
+        unmapped = main.unmapped(corpus.table)
         return Dataset(
             prepared=corpus,
-            clips=clips[~silent],
+            clips=clips[~lacking],
             main=main,
             settings=data,
-            left_out={**lost, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
+            left_out={**unmapped, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             stores=stores,
             copies={key: open_store(corpus, sound, other) for key, other in data.feature_copies.items()},
         )
@@ -219,14 +219,14 @@ def different(datasets: Iterable[Dataset]) -> list[Dataset]:
 
 def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":
     """Which clips have none of the modalities, as far as the table shows."""
-    there = pd.Series(False, index=clips.index)
+    present = pd.Series(False, index=clips.index)
     if "audio" in stores:
-        there |= clips["seconds"] > 0
-    if isinstance(seen := stores.get("video"), ColumnStore):
-        there |= clips["clip"].map(seen.length) > 0
-    elif seen is not None and "video_seconds" in clips:
-        there |= clips["video_seconds"] > 0
-    return ~there
+        present |= clips["seconds"] > 0
+    if isinstance(video := stores.get("video"), ColumnStore):
+        present |= clips["clip"].map(video.length) > 0
+    elif video is not None and "video_seconds" in clips:
+        present |= clips["video_seconds"] > 0
+    return ~present
 
 
 def _scheme(corpus: Joined, target: str, how: TargetSettings) -> Scheme | None:

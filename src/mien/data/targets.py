@@ -32,6 +32,10 @@ from mien.errors import ConfigError, unknown
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file"}  # columns that are no factor
 CODES = 20  # different numbers that may be codes of classes
+TAKEN = {
+    *("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted", "scheme"),
+    *("file", "start", "end", "person", "modality", "audio_share", "video_share"),
+}  # columns of tables of predictions, beside those that are called after the main target and its classes
 SEVERAL = ("emotion",)  # the columns in which "a+b" is two classes
 
 
@@ -198,8 +202,15 @@ def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: 
         table: all clips.
 
     Raises:
-        ConfigError: a column is missing, or its values cannot be read as this kind.
+        ConfigError: a column is missing, its values cannot be read as this kind, or the target or a class has the name
+            of another column of the tables of predictions.
     """
+    target = _main_target(factor, how, scheme, table)
+    _refuse_names(target, level_names(how) if how.kind == "levels" else target.classes, how.kind)
+    return target
+
+
+def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: pd.DataFrame) -> Target:
     columns = _columns(factor, how, table, "target")
     if how.kind == "classes":
         if scheme is None:
@@ -209,14 +220,33 @@ def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: 
                 raise ConfigError(f"target '{factor}': its clips have {found}; two or more classes are needed")
         else:
             classes = scheme.classes
-        if joined := [name for name in classes if "+" in name]:
-            raise ConfigError(f"target '{factor}': class '{joined[0]}': a class has no '+', which joins several")
         return Target(factor, "classes", columns, classes, scheme.merge if scheme else {}, main=True)
     if how.kind == "soft":
         return Target(factor, "soft", columns, how.classes or columns, main=True)
     if len(columns) > 1:
         raise ConfigError(f"target '{factor}': a main target is one number, and {len(columns)} columns are named")
     return Target(factor, "numbers", columns, columns, main=True)
+
+
+def _refuse_names(target: Target, classes: Sequence[str], kind: str) -> None:
+    """Raise ConfigError for a name of the main target, or of a class, that tables of predictions cannot hold."""
+    factor = target.factor
+    if factor in TAKEN:
+        raise ConfigError(
+            f"target '{factor}': tables of predictions have another column of this name; choose a name for the target "
+            f"and give its column: data.targets: {{NAME: {{columns: {factor}}}}}"
+        )
+    if kind == "numbers":
+        return
+    if joined := [name for name in classes if "+" in name]:
+        raise ConfigError(f"target '{factor}': class '{joined[0]}': a class has no '+', which joins several")
+    if taken := [name for name in classes if name in TAKEN or name == factor]:
+        own = f"data.targets.{factor}.classes"
+        way = f"data.scheme: {{classes: [...], merge: {{{taken[0]}: NAME}}}}" if kind == "classes" else own
+        raise ConfigError(
+            f"target '{factor}': class '{taken[0]}': tables of predictions have another column of this name; give the "
+            f"class another name, with {way}"
+        )
 
 
 def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) -> Target:

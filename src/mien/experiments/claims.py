@@ -77,11 +77,11 @@ class Way(Settings):
 
 
 class Claim(Settings):
-    """One sentence of a paper.
+    """One claim of a paper, or one of the experiment's own.
 
     Attributes:
-        says: the sentence.
-        section: where it stands in the paper.
+        says: the claim in words.
+        section: where it stands in the paper; empty for a claim that the paper does not make.
         kind: "above" or "below": every difference is separable on that side. "kept": the models are no worse by
             `margin` or more. "near": they are above by less than `margin`, or than chance itself where `minus` is
             chance and that is less (twice chance in all). "different": each two models use the classes otherwise by

@@ -34,6 +34,15 @@ def test_cross_entropy_with_soft_labels_is_torchs_over_the_known_rows():
     assert cross_entropy(LOGITS, soft) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_distribution_has_the_weight_of_its_most_probable_class():
+    soft = 0.1 + 0.6 * F.one_hot(LABELS.clamp(min=0), 4).double()
+    soft[LABELS < 0] = torch.nan
+    weight = torch.tensor([0.5, 2.0, 1.0, 3.0], dtype=torch.float64)
+    each = F.cross_entropy(LOGITS, soft.nan_to_num(), reduction="none")
+    expected = np.average(each[LABELS >= 0], weights=weight[LABELS[LABELS >= 0]])
+    assert cross_entropy(LOGITS, soft, weight).item() == pytest.approx(expected, abs=1e-12)
+
+
 def test_junk_where_nothing_is_known_reaches_neither_value_nor_gradient():
     values = torch.tensor([1.0, torch.nan, 3.0], requires_grad=True)
     loss = mean(values, torch.tensor([True, False, True]))

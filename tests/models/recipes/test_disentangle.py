@@ -5,10 +5,11 @@ import json
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
+from mien.common.settings import parse
 from mien.engine.minimise import Optimisation, Optimiser, Schedule
+from mien.errors import ConfigError
 from mien.models.layers.heads import classifier
 from mien.models.objectives.losses import entropy
 from mien.models.objectives.removals import REMOVALS
@@ -262,7 +263,7 @@ def test_a_task_predicts_before_an_auxiliary_classifier(make_recipe, make_batch)
     [peri("alternating", auxiliary=["emotion"], adversaries=2), PERSON],
     ids=["two embeddings", "person only"],
 )
-def test_the_predictor_says_the_same_with_less(make_recipe, make_batch, settings):
+def test_the_predictor_gives_the_same_with_fewer_weights(make_recipe, make_batch, settings):
     recipe, batch = make_recipe({**settings, "adversary_hidden": [5]}), make_batch()
     slim = recipe.config.predictor("emotion")
     small = make_recipe(slim.model_dump(mode="json"), seed=3)
@@ -280,55 +281,93 @@ def main(**settings):
 BOTH = {"emotion": {"tasks": {"emotion": 1.0}, "dim": 2}, "speaker": {"tasks": {"speaker": 1.0}, "dim": 2}}
 
 
+def one(how, **settings):
+    """A removal of the speaker."""
+    return main(remove={"speaker": {"how": how, **settings}})
+
+
+def apart(name, *between, **embeddings):
+    return {
+        "embeddings": embeddings or BOTH,
+        "penalties": {name: {"between": list(between), "weight": 1.0}},
+    }
+
+
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "sentence"),
     [
-        (main(auxiliary=["emotion"]), "'emotion' is a task and is also read from the same embedding"),
-        (main(auxiliary=["speaker"], remove={"speaker": {"how": "none"}}), "'speaker' is removed and is also read"),
-        (main(auxiliary=["speaker", "speaker"]), "'speaker' is read twice"),
-        (main(auxiliary=["home.town"]), "without a dot"),
-        (main(activation="tanh"), "'none' or 'relu'"),
-        (main(remove={"speaker": {"how": "alternate"}}), "unknown removal 'alternate'. Did you mean 'alternating'"),
-        (main(remove={"speaker": {"how": "alternating", "adversaries": 0}}), "greater than or equal to 1"),
-        (main(remove={"speaker": {"how": "alternating", "restart": 0}}), "greater than or equal to 1"),
         (
-            main(remove={"speaker": {"how": "confusion", "bound": "none"}}),
-            "'bound' (none) is a setting of how: alternating; leave it out of how: confusion",
+            main(auxiliary=["emotion"]),
+            "embeddings.main: 'emotion' is a task and is also auxiliary in the same embedding; keep one of the two",
         ),
         (
-            main(remove={"speaker": {"how": "gradient_reversal", "bound": "log_classes"}}),
-            "'bound' (log_classes) is a setting of how: alternating; leave it out of how: gradient_reversal",
+            main(auxiliary=["speaker"], remove={"speaker": {"how": "none"}}),
+            "embeddings.main: 'speaker' is removed and is also auxiliary in the same embedding; keep one of the two",
         ),
         (
-            main(remove={"speaker": {"how": "alternating", "bound": None}}),
-            "'bound' of how: alternating is log_classes or none, not null",
-        ),
-        (main(remove={"speaker": {"how": "alternating", "bound": "log_k"}}), "'log_classes' or 'none'"),
-        (
-            {"embeddings": BOTH, "penalties": {"hsik": {"between": ["emotion", "speaker"], "weight": 1.0}}},
-            "mean 'hsic'",
+            main(auxiliary=["speaker", "speaker"]),
+            "embeddings.main: 'speaker' is auxiliary twice; name it once",
         ),
         (
-            {"embeddings": BOTH, "penalties": {"hsic": {"between": ["emotion", "speakr"], "weight": 1.0}}},
-            "unknown embedding 'speakr'. Did you mean 'speaker'",
+            main(auxiliary=["home.town"]),
+            "embeddings.main: factor 'home.town': a factor is a column of the corpus without a dot; rename the column",
+        ),
+        (main(activation="tanh"), "embeddings.main.activation: input should be 'none' or 'relu'"),
+        (
+            one("alternate"),
+            "embeddings.main.remove.speaker: unknown removal 'alternate'. Did you mean 'alternating'? Known: "
+            "alternating, confusion, gradient_reversal, max_entropy, none.",
         ),
         (
-            {"embeddings": BOTH, "penalties": {"hsic": {"between": ["emotion", "emotion"], "weight": 1.0}}},
-            "are one vector",
+            one("alternating", adversaries=0),
+            "embeddings.main.remove.speaker.adversaries: input should be greater than or equal to 1",
         ),
         (
-            {
-                "embeddings": {name: {"tasks": one["tasks"]} for name, one in BOTH.items()},
-                "penalties": {"hsic": {"between": ["emotion", "speaker"], "weight": 1.0}},
-            },
-            "are one vector",
+            one("alternating", restart=0),
+            "embeddings.main.remove.speaker.restart: input should be greater than or equal to 1",
+        ),
+        (
+            one("confusion", bound="none"),
+            "embeddings.main.remove.speaker: 'bound' (none) is a setting of how: alternating; leave it out of how: "
+            "confusion",
+        ),
+        (
+            one("gradient_reversal", bound="log_classes"),
+            "embeddings.main.remove.speaker: 'bound' (log_classes) is a setting of how: alternating; leave it out of "
+            "how: gradient_reversal",
+        ),
+        (
+            one("alternating", bound=None),
+            "embeddings.main.remove.speaker: 'bound' of how: alternating is log_classes or none, not null",
+        ),
+        (
+            one("alternating", bound="log_k"),
+            "embeddings.main.remove.speaker.bound: input should be 'log_classes' or 'none'",
+        ),
+        (
+            apart("hsik", "emotion", "speaker"),
+            "unknown penalty 'hsik'. Did you mean 'hsic'? Known: hsic, orthogonality.",
+        ),
+        (
+            apart("hsic", "emotion", "speakr"),
+            "penalties.hsic.between: unknown embedding 'speakr'. Did you mean 'speaker'? Known: emotion, speaker.",
+        ),
+        (
+            apart("hsic", "emotion", "emotion"),
+            "penalties.hsic.between: 'emotion' and 'emotion' are one vector, the encoder's; name two embeddings, of "
+            "which one at least has its own 'dim'",
+        ),
+        (
+            apart("hsic", "emotion", "speaker", **{name: {"tasks": own["tasks"]} for name, own in BOTH.items()}),
+            "penalties.hsic.between: 'emotion' and 'speaker' are one vector, the encoder's; name two embeddings, of "
+            "which one at least has its own 'dim'",
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused(settings, message):
-    with pytest.raises(ValidationError) as refused:
-        disentangle.Config.model_validate_json(json.dumps(settings))
-    assert message in str(refused.value)
+def test_settings_that_do_not_fit_are_refused(settings, sentence):
+    with pytest.raises(ConfigError) as refused:
+        parse(disentangle.Config, settings, "models.a")
+    assert str(refused.value).partition(" (found ")[0] == f"models.a: {sentence}"
 
 
 @pytest.mark.parametrize("how", REMOVALS)
@@ -338,7 +377,7 @@ def test_alternating_alone_is_bounded_by_default(how):
     assert disentangle.Config.model_validate_json(config.model_dump_json()) == config
 
 
-def test_factors_are_all_that_a_corpus_must_tell():
+def test_factors_are_all_columns_that_a_model_needs():
     config = disentangle.Config.model_validate_json(json.dumps(peri("alternating", auxiliary=["emotion", "gender"])))
     assert config.factors == {"emotion", "speaker", "gender"}
     assert config.tasks == config.targets - {"gender"} == {"emotion", "speaker"}
@@ -358,7 +397,7 @@ def test_learning_rates_name_the_auxiliary_branches(make_recipe, make_batch):
 
 
 @pytest.mark.parametrize("bound", ["log_classes", "none"])
-def test_the_papers_letter(make_recipe, make_batch, bound):
+def test_a_step_of_alternating_equals_the_equations(make_recipe, make_batch, bound):
     """The alternating step by hand, Eq. 1 and 2 with their weights, the auxiliary loss bounded at chance or not."""
     given = {} if bound == "log_classes" else {"bound": bound}
     settings = peri("alternating", weight=0.3, **given)

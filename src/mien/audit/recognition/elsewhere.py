@@ -57,7 +57,12 @@ def _answered(probabilities: NDArray[np.float64], threshold: float) -> NDArray[n
 
 
 def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: Dataset) -> Score | None:
-    """UAR and WA on the clips of known emotion; the ensemble predicts any of its classes."""
+    """UAR and WA on the clips of a known class, of which the ensemble predicts any.
+
+    None if they have fewer than two classes, or if the classes are levels, whose limits each member has of its own.
+    """
+    if dataset.main.kind == "numbers":
+        return None
     predicted = [classes[number] for number in probabilities.argmax(axis=1)]
     rows = dataset.clips.reset_index(drop=True).assign(predicted=predicted, model="", split="test", fold=0, seed=0)
     rows["truth"] = rows["label"]

@@ -40,14 +40,16 @@ def cross_entropy(logits: Tensor, labels: Tensor, class_weight: Tensor | None = 
     Args:
         logits: B x K, any float dtype; computed in float32 or wider.
         labels: B int64, -1 where not known; or B x K float, the probability of each class, nan where not known.
-        class_weight: K, the weight of a clip by its class; only with int64 labels.
+        class_weight: K, the weight of a clip by its class; of a distribution the most probable, the first of equals.
 
     Returns:
         This process's share, in nats.
     """
     values, known = cross_entropies(logits, labels)
-    weight = None if class_weight is None else class_weight.to(values.dtype)[labels.clamp(min=0)]
-    return mean(values, known, weight)
+    if class_weight is None:
+        return mean(values, known)
+    classes = labels.clamp(min=0) if labels.dim() == 1 else labels.nan_to_num().argmax(dim=1)
+    return mean(values, known, class_weight.to(values.dtype)[classes])
 
 
 def cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Ways of removing a factor (speaker, gender, corpus, ...) from an embedding with an adversary that reads it.
+"""Ways of removing a factor (speaker, gender, corpus, ...) from an embedding with an adversary that predicts it.
 
 A removal is one row of `REMOVALS`: where its adversary learns, and what the encoder's loss gains. Each row ends with
 its source. A new removal is one function and one row.
@@ -59,8 +59,9 @@ def _gradient_reversal(embedding: Tensor, labels: Tensor, adversary: Adversary, 
 
 
 def _alternating(embedding: Tensor, labels: Tensor, adversary: Adversary, weight: float) -> Tensor:
-    # An adversary that errs beyond chance knows again (of two classes, by turning its answer round), and without a
-    # bound the term has no minimum: it would outgrow every task. So a clip counts up to log K, unlike in the paper.
+    # An adversary that is wrong more often than chance is informative again (of two classes, by inverting its answer),
+    # and without a bound the term has no minimum: it would outgrow every task. So a clip counts up to log K, unlike in
+    # the paper.
     logits = adversary(embedding)
     values, known = cross_entropies(logits, labels)
     return -weight * mean(values.clamp(max=math.log(logits.shape[1])), known)

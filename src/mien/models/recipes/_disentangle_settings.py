@@ -1,4 +1,4 @@
-"""The settings of one model of `disentangle`: its embeddings, what they tell, and what is kept out of them."""
+"""The settings of one model of `disentangle`: its embeddings, their tasks, and what is removed from them."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -28,12 +28,12 @@ class Remove(Settings):
     Attributes:
         how: a row of `objectives.removals.REMOVALS`.
         weight: of its term in the encoder's loss; for gradient reversal the factor on the reversed gradient. While it
-            is 0 the adversaries learn, and the encoder does as with "none", bit for bit.
+            is 0, the adversaries learn and the encoder is trained as with "none", bit for bit.
         adversary_steps: steps of the adversaries before each step of the encoder, for removals whose adversaries have
             their own phase.
-        adversaries: how many adversaries, each with its own weights; the encoder meets the mean of their terms.
+        adversaries: how many adversaries, each with its own weights; the encoder's loss has the mean of their terms.
         restart: every so many steps of training one adversary, each in its turn, begins anew with random weights; None
-            lets all go on. An adversary that has followed the encoder for long may be blind to what a fresh one finds.
+            lets all go on. A fresh adversary may find what one that has followed the encoder for long does not.
         warmup: share of training over which the weight rises from 0.
         schedule: "constant", or "ganin" (Ganin et al. 2016, section 5.2.2).
         bound: of alternating: "log_classes" counts a clip's cross-entropy up to log K, that of a guess among K classes,
@@ -70,8 +70,8 @@ class Embedding(Settings):
         activation: of the embedding: "none", or "relu", after the projection where there is one.
         tasks: factor -> weight of its cross-entropy.
         remove: factor -> how.
-        auxiliary: factors that a classifier reads from the embedding without ever moving it: auxiliary branches that
-            assess (Peri et al. 2021, Fig. 2).
+        auxiliary: factors of auxiliary classifiers, which are trained on the embedding and never move it: the branches
+            "used to assess" of Peri et al. 2021, Fig. 2.
     """
 
     dim: int | None = Field(None, ge=1)
@@ -88,22 +88,22 @@ class Embedding(Settings):
             )
         for one, other, kept in (
             (self.tasks, self.remove, "a task and is also removed from"),
-            (self.tasks, self.auxiliary, "a task and is also read from"),
-            (self.remove, self.auxiliary, "removed and is also read from"),
+            (self.tasks, self.auxiliary, "a task and is also auxiliary in"),
+            (self.remove, self.auxiliary, "removed and is also auxiliary in"),
         ):
             if both := sorted(set(one) & set(other)):
                 raise ValueError(f"'{both[0]}' is {kept} the same embedding; keep one of the two")
         if twice := sorted({factor for factor in self.auxiliary if self.auxiliary.count(factor) > 1}):
-            raise ValueError(f"'{twice[0]}' is read twice; name it once")
+            raise ValueError(f"'{twice[0]}' is auxiliary twice; name it once")
         return self
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """Every factor that is a task, is removed or is read."""
+        """Every factor that is a task, is removed or is auxiliary."""
         return (*self.tasks, *self.remove, *self.auxiliary)
 
-    def tells(self, factor: str) -> bool:
-        """Whether predictions of a factor may come from here."""
+    def predicts(self, factor: str) -> bool:
+        """Whether a task or an auxiliary classifier predicts a factor."""
         return factor in self.tasks or factor in self.auxiliary
 
 
@@ -125,7 +125,7 @@ class Config(RecipeConfig):
     Attributes:
         embeddings: by name.
         hidden: hidden layers of every classifier of a task (Li et al. 2020, Table 1).
-        adversary_hidden: those of every adversary and reader; None takes `hidden`.
+        adversary_hidden: those of every adversary and auxiliary classifier; None takes `hidden`.
         penalties: name in `objectives.losses.PENALTIES` -> between which embeddings.
     """
 
@@ -167,17 +167,17 @@ class Config(RecipeConfig):
 
     @property
     def targets(self) -> frozenset[str]:
-        """Every factor that is a task or is read."""
+        """Every factor that is a task or is auxiliary."""
         return frozenset(factor for one in self.embeddings.values() for factor in (*one.tasks, *one.auxiliary))
 
     @property
     def factors(self) -> frozenset[str]:
-        """Every factor that is a task, is removed or is read."""
+        """Every factor that is a task, is removed or is auxiliary."""
         return frozenset(factor for one in self.embeddings.values() for factor in one.factors)
 
     @property
     def classed(self) -> dict[str, str]:
-        """What is removed: an adversary names classes."""
+        """The removed factors: an adversary predicts classes."""
         return {factor: "an adversary" for one in self.embeddings.values() for factor in one.remove}
 
     @property
@@ -187,13 +187,13 @@ class Config(RecipeConfig):
 
     @property
     def widths(self) -> Sizes:
-        """The hidden layers of adversaries and readers."""
+        """The hidden layers of adversaries and auxiliary classifiers."""
         return self.hidden if self.adversary_hidden is None else self.adversary_hidden
 
     def predictor(self, target: str) -> "Config":
-        """One embedding with one task or reader, and no adversary."""
-        tellers = [(name, one) for name, one in self.embeddings.items() if one.tells(target)]
-        name, embedding = next(((name, one) for name, one in tellers if target in one.tasks), tellers[0])
+        """One embedding with one task or auxiliary classifier, and no adversary."""
+        predicting = [(name, one) for name, one in self.embeddings.items() if one.predicts(target)]
+        name, embedding = next(((name, one) for name, one in predicting if target in one.tasks), predicting[0])
         tasks = {target: embedding.tasks[target]} if target in embedding.tasks else {}
         auxiliary = () if tasks else (target,)
         alone = Embedding(dim=embedding.dim, activation=embedding.activation, tasks=tasks, auxiliary=auxiliary)
@@ -201,5 +201,5 @@ class Config(RecipeConfig):
 
 
 def branches_of(embedding: str, factor: str, count: int) -> list[Branch]:
-    """The adversaries of a removal, or the reader of a factor."""
+    """The adversaries of a removal, or the auxiliary classifier of a factor."""
     return [Branch(embedding, factor, number) for number in range(1, count + 1)]

@@ -58,7 +58,11 @@ class RecipeConfig(Settings, ABC):
         return frozenset()
 
     def predictor(self, target: str) -> "RecipeConfig":
-        """The settings of the part that predicts one target; its weights keep their names of the whole model."""
+        """The settings of the part that predicts one target, which `mien export` keeps.
+
+        The target is the only factor of that part, and its weights have the names that they have in the whole model. A
+        model of several factors overrides this.
+        """
         return self
 
 

@@ -1,7 +1,7 @@
 """Embeddings that carry some factors and are rid of others (Li et al. 2020; Peri et al. 2021).
 
-One encoder feeds one or more embeddings. Each has *tasks*, factors that a classifier must read from it, and factors to
-*remove*, each with adversaries that try to read it and a row of `objectives.removals` that acts against them. With
+One encoder feeds one or more embeddings. Each has *tasks*, factors that a classifier predicts from it, and factors to
+*remove*, each with adversaries that try to predict it and a row of `objectives.removals` that acts against them. With
 emotion as task and speaker removed by maximum entropy it is MEnAN; with speaker as a second task, the multitask
 model; with gradient reversal, domain adversarial training; with nothing removed, emotion only. With an embedding of the
 emotion and one of the speaker, each rid of the other's factor, it is Peri et al. A factor may also be *auxiliary*: its
@@ -30,14 +30,14 @@ from mien.models.recipes._disentangle_settings import Remove as Remove
 from mien.models.recipes._recipe import Answer, Branch, Given, Inference, Minimise, Recipe
 
 TAKES = ("vector",)
-LEAK = 0.1  # of what branches read; with a whole one the epoch is one of the first, in which neither is learned yet
+LEAK = 0.1  # weight of the leak; with a weight of 1 the best epoch is one of the first, when neither is learned yet
 SOURCE = "Li et al. 2020, sections 3.1-3.3; Peri et al. 2021, section 3"
 
 
 class Disentangle(Recipe):
     """The recipe; `encoder`, `projections`, `tasks` and `adversaries` are the modules that learning rates may name.
 
-    `tasks` and `adversaries` hold classifiers by the name EMBEDDING-FACTOR; readers are among the adversaries.
+    `tasks` and `adversaries` hold classifiers by the name EMBEDDING-FACTOR; auxiliary classifiers are in `adversaries`.
     """
 
     def __init__(self, config: Config, given: Given) -> None:
@@ -109,7 +109,7 @@ class Disentangle(Recipe):
     def _teach_adversaries(
         self, embeddings: Mapping[str, Tensor], batch: Batch, minimise: Minimise
     ) -> dict[str, Tensor]:
-        """Adversaries and readers learn from embeddings that stay (Li et al. 2020, Eq. 1; Peri et al. 2021, Eq. 2)."""
+        """Train adversaries and auxiliary classifiers on fixed embeddings (Li et al., Eq. 1; Peri et al., Eq. 2)."""
         losses: dict[str, Tensor] = {}
         for name, embedding in embeddings.items():
             settings = self.config.embeddings[name]
@@ -137,14 +137,15 @@ class Disentangle(Recipe):
                 if not branches or remove.restart is None or batch.step == 0 or batch.step % remove.restart:
                     continue
                 branch = branches[(batch.step // remove.restart - 1) % len(branches)]
-                drawn = uniform(batch.seed, batch.step, f"spy {branch}", 1).item()
+                # the name is part of the seed: with another one, trained runs could not be repeated
+                number = uniform(batch.seed, batch.step, f"spy {branch}", 1).item()
                 with torch.random.fork_rng(devices=[]):
-                    torch.manual_seed(int(drawn * 2**53))
+                    torch.manual_seed(int(number * 2**53))
                     self.adversaries[str(branch)].load_state_dict(self._new_adversary(branch).state_dict())
                 minimise.forget(self.adversaries[str(branch)])
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Return factor -> logits B x K of every task; the first embedding that has the task tells.
+        """Return factor -> logits B x K (or numbers) of every task, from the first embedding that has it.
 
         A factor that is no task of any embedding is predicted by the first auxiliary classifier of it.
         """
@@ -159,11 +160,11 @@ class Disentangle(Recipe):
         return embeddings
 
     def branches(self, batch: Batch) -> dict[Branch, Tensor]:
-        """Return the logits B x K of every reader and adversary."""
+        """Return the logits B x K of every adversary and auxiliary classifier."""
         return self._read(self.embed(batch))
 
     def answer(self, batch: Batch) -> Answer:
-        """Return all that is said, from one pass through the encoder."""
+        """Return all outputs, from one pass through the encoder."""
         embeddings = self.embed(batch)
         return Answer(self._predict(embeddings), embeddings, self._read(embeddings))
 
@@ -193,18 +194,18 @@ class Disentangle(Recipe):
     def scores(
         self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
     ) -> dict[str, float]:
-        """`disentanglement`: the mean of the tasks less a tenth of how right the best adversary of each leak is.
+        """`disentanglement`: the mean score of the tasks less a tenth (`LEAK`) of the mean score of the branches.
 
-        Of several for one factor the best counts, for one that has just begun anew knows nothing. Peri et al. 2021,
-        section 4.2, choose by the lowest leak alone, which an embedding that tells nothing at all would win: how tasks
-        are weighed against it is ours.
+        Of several branches for one factor the best counts, since one that was just reset knows nothing. Peri et al.
+        2021, section 4.2, choose by the lowest leak alone, which an embedding that carries nothing would win; the
+        weight of the tasks against it is ours.
         """
         best: dict[tuple[str, str], float] = {}
         for branch, logits in inference.branches.items():
             place = (branch.embedding, branch.factor)
-            read = rightness(targets[branch.factor], logits, labels[branch.factor])
-            if not math.isnan(read):
-                best[place] = max(read, best.get(place, 0.0))
+            score = rightness(targets[branch.factor], logits, labels[branch.factor])
+            if not math.isnan(score):
+                best[place] = max(score, best.get(place, 0.0))
         leak = float(np.mean(list(best.values()))) if best else 0.0
         return {DISENTANGLEMENT: tasks - LEAK * leak}
 
@@ -262,6 +263,11 @@ def build(config: Config, given: Given) -> Disentangle:
 TINY = {
     "emotion only": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 1.0}}}},
     "multitask": {"hidden": [6], "embeddings": {"main": {"tasks": {"emotion": 0.5, "speaker": 0.5}}}},
+    "distribution": {
+        "hidden": [6],
+        "embeddings": {"main": {"tasks": {"votes": 1.0}, "remove": {"emotion": {"how": "confusion", "weight": 0.1}}}},
+    },
+    "number": {"hidden": [6], "embeddings": {"main": {"tasks": {"valence": 1.0}, "auxiliary": ["speaker"]}}},
     "two embeddings": {
         "hidden": [6],
         "embeddings": {
