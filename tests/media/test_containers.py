@@ -160,6 +160,41 @@ def test_what_is_no_media_is_refused(tmp_path: Path, name: str, content: bytes) 
     assert refused(tmp_path / name).startswith((UNKNOWN, EMPTY, UNDECODED))
 
 
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a1" * 32 + b"\nsize 96044\n",
+            "is a Git LFS pointer, not the recording; fetch it: git lfs pull",
+        ),
+        (
+            b"/annex/objects/SHA256E-s96044--" + b"a1" * 32 + b".wav\n",
+            "is a git-annex pointer, not the recording; fetch it: git annex get",
+        ),
+        (
+            b"\0\x05\x16\x07\0\x02\0\0Mac OS X        \0\x02\0\0\0\x09" + bytes(4000),
+            "is what macOS stores beside a recording (AppleDouble), not the recording; delete it",
+        ),
+        (
+            b"\n<!DOCTYPE html>\n<html><body>Please log in</body></html>",
+            "is a web page, not a recording: the server that it came from may want a login; fetch it again",
+        ),
+        (b"PK\x03\x04" + bytes(400), "is a zip archive; unpack it"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.wav", "a.mp3"])
+def test_what_stands_in_for_a_recording_is_named(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert refused(tmp_path / name) == cause
+
+
+def test_a_link_to_absent_content_of_git_annex_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").symlink_to(".git/annex/objects/Xk/3q/SHA256E-s96044--a1.wav/SHA256E-s96044--a1.wav")
+    assert refused(tmp_path / "a.wav") == "is a git-annex link whose content is not here; fetch it: git annex get"
+    (tmp_path / "b.wav").symlink_to("nowhere.wav")
+    assert "No such file" in refused(tmp_path / "b.wav")
+
+
 def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.wav")
     (tmp_path / "empty.wav").touch()

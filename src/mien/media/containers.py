@@ -12,12 +12,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
 
 from mien.errors import MediaError
+from mien.media import headers
+from mien.media.stamps import Stamps, packet_end
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -32,11 +35,12 @@ FORMATS = (
 # Formats whose header gives the length of the sound, independently of how much of the file is there.
 _PROMISE_BY_STREAM = {"wav", "flac", "mov", "mp3", "aiff"}
 PROMISE_BY_CONTAINER = {"matroska", "flv"}
-# Formats whose container duration comes from such a header or from the last time stamp, not from an average bit rate.
-_TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | PROMISE_BY_CONTAINER | {"w64", "ogg", "mpeg", "mpegts", "avi", "caf"}
+# Formats whose duration comes from such a header, holds for all of the file, and counts from its beginning.
+_TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | {"w64", "caf"}
 # What PyAV raises on damaged files.
 _DAMAGE = (av.FFmpegError, AttributeError, IndexError, UnicodeDecodeError, ValueError, MemoryError, OverflowError)
 TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus table says (an encoder's padding)
+_OPUS_RATE = 48_000  # Hz (RFC 7845, section 4)
 ROUNDING = 1e-3  # s by which containers round time stamps
 
 
@@ -106,7 +110,7 @@ class Media:
         self.container = container
         self.bounds = bounds
         self.format = str(container.format.name).split(",")[0]
-        self.origin = (container.start_time or 0) / av.time_base
+        self.origin = _origin(file, container)
 
     def error(self, cause: str) -> MediaError:
         """The error of this file: what is wrong with it, one clause."""
@@ -152,12 +156,29 @@ def open_media(file: Path | str) -> Iterator[Media]:
     try:
         status = file.stat()
     except OSError as error:
-        raise MediaError(file, f"cannot be read ({error.strerror}); check the path") from error
+        cause = headers.absent(file) or f"cannot be read ({error.strerror}); check the path"
+        raise MediaError(file, cause) from error
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
         raise MediaError(file, f"is {kind}, not a media file")
     if status.st_size == 0:
         raise MediaError(file, "is empty (0 bytes)")
+    if (instead := headers.instead_of_media(file)) is not None:
+        raise MediaError(file, instead)
+    with _guarded(file, "is no media file of a known format, or is damaged at its head"):
+        container = _open(file)
+    with container:
+        with _guarded(file, "is damaged at its head"):
+            media = Media(file, container, BOUNDS)
+        _check_bounds(media)
+        if (place := headers.second_file(file, media.format)) is not None:
+            raise media.error(
+                f"holds a second recording from byte {place:,} on, which would be lost; split the file there"
+            )
+        yield media
+
+
+def _open(file: Path) -> "InputContainer":
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "file",
@@ -165,13 +186,37 @@ def open_media(file: Path | str) -> Iterator[Media]:
         # libav tests whether PCM is a disguised DTS stream; with its default, opening a wav takes 16 ms.
         "max_probe_packets": "4",
     }
-    with _guarded(file, "is no media file of a known format, or is damaged at its head"):
-        # An absolute path, because libav reads `data:...` or `http:...` at the beginning of a name as a protocol.
-        container = av.open(str(file.absolute()), options=options, metadata_errors="replace")
-    with container:
-        media = Media(file, container, BOUNDS)
-        _check_bounds(media)
-        yield media
+    # An absolute path, because libav reads `data:...` or `http:...` at the beginning of a name as a protocol.
+    return av.open(str(file.absolute()), options=options, metadata_errors="replace")
+
+
+def _origin(file: Path, container: "InputContainer") -> float:
+    """The time stamp, in seconds, at which the earliest stream begins.
+
+    Of Opus in Matroska, libav counts the samples that a decoder drops first at the rate in the header, and not at
+    Opus's own 48,000 Hz: of sound from 16 kHz, the stream would begin 13 ms late.
+    """
+    streams = [stream for stream in (*container.streams.audio, *container.streams.video) if not _is_cover(stream)]
+    opus = [one for one in streams if one.codec_context is not None and "opus" in one.codec_context.name]
+    if not opus or not container.format.name.startswith("matroska"):
+        return (container.start_time or 0) / av.time_base
+    begins = {one.index: (one.start_time or 0) * (one.time_base or Fraction(0)) for one in streams}
+    first: dict[int, int] = {}
+    with _open(file) as again:
+        for packet in again.demux([again.streams[one.index] for one in opus]):
+            if packet.pts is not None:
+                first.setdefault(packet.stream.index, packet.pts)
+            if len(first) == len(opus):
+                break
+    for one in opus:
+        if one.index in first and one.time_base:
+            dropped = Fraction(one.codec_context.delay, _OPUS_RATE) / one.time_base
+            begins[one.index] = (first[one.index] + math.floor(dropped + Fraction(1, 2))) * one.time_base  # as libav
+    return float(min(begins.values()))
+
+
+def _is_cover(stream: "Stream") -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 @contextmanager
@@ -218,23 +263,16 @@ def probe(file: Path | str) -> MediaInfo:
     """
     with open_media(file) as media:
         container = media.container
-        cover = av.stream.Disposition.attached_pic
-        video = any(not stream.disposition & cover for stream in container.streams.video)
+        shown = [stream for stream in container.streams.video if not _is_cover(stream)]
         seconds = 0.0
-        if container.duration and media.format in _TRUE_DURATION:
+        if container.duration and media.format in _TRUE_DURATION and not headers.is_fragmented(media.file):
             seconds = container.duration / av.time_base
         else:
             with media.guard("is damaged"):
-                for packet in container.demux():
+                stamps = Stamps.of(container)
+                for packet in stamps.run_on(container.demux([container.streams[index] for index in stamps.timed])):
                     seconds = max(seconds, packet_end(packet) - media.origin)
-        return MediaInfo(seconds, bool(container.streams.audio), video)
-
-
-def packet_end(packet: "av.Packet[Stream]") -> float:
-    """The time stamp, in seconds, at which a packet ends; minus infinity where it has none."""
-    if packet.pts is None or packet.time_base is None:
-        return -math.inf
-    return float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        return MediaInfo(seconds, bool(container.streams.audio), bool(shown))
 
 
 class Promise(NamedTuple):
@@ -246,47 +284,25 @@ class Promise(NamedTuple):
 
 def promised(media: Media, stream: "Stream") -> Promise | None:
     """What the header promises; None where the format makes no promise, or where its writer left it open."""
-    name, duration = media.format, media.container.duration
-    if name in PROMISE_BY_CONTAINER and duration:
-        return Promise(duration / av.time_base, of_stream=False)
+    name, whole = media.format, media.container.duration
+    if name in PROMISE_BY_CONTAINER and whole:
+        return Promise(_from_first(whole / av.time_base, media.origin), of_stream=False)
     if not stream.duration or stream.time_base is None or name not in _PROMISE_BY_STREAM:
         return None
     seconds = float(stream.duration * stream.time_base)
     if name == "wav":
-        share = _share_present(media.file)
+        share = headers.share_present(media.file)
         return Promise(seconds / share, of_stream=True) if share else None
-    if name == "mp3" and not _has_frame_count(media.file):
+    if name == "mp3" and not headers.has_frame_count(media.file):
         return None  # libav then guesses from the bit rate
     if name == "mov":  # a track may begin late
-        seconds += float((stream.start_time or 0) * stream.time_base) - media.origin
+        begin = float((stream.start_time or 0) * stream.time_base)
+        if headers.is_fragmented(media.file):
+            seconds = _from_first(seconds, begin)
+        seconds += begin - media.origin
     return Promise(seconds, of_stream=True)
 
 
-def _share_present(file: Path) -> float | None:
-    """The share of the samples promised by a RIFF header that is there; libav shortens the promise silently.
-
-    None if the header promises nothing: its size field is 0, or near 2^31 or 2^32, as writers to a pipe leave it.
-    """
-    with file.open("rb") as wav:
-        if wav.read(12)[:4] != b"RIFF":
-            return None
-        while len(head := wav.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                if size == 0 or any(top - 2**16 <= size < top for top in (2**31, 2**32)):
-                    return None
-                return min(1.0, (file.stat().st_size - wav.tell()) / size) or None
-            wav.seek(size + size % 2, 1)
-    return None
-
-
-def _has_frame_count(file: Path) -> bool:
-    """Whether an mp3 file has the Xing, Info or VBRI header, which counts its frames."""
-    with file.open("rb") as mp3:
-        head = mp3.read(10)
-        if head[:3] == b"ID3":  # its size: four times seven bits
-            mp3.seek(10 + sum(byte << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True)))
-        else:
-            mp3.seek(0)
-        start = mp3.read(4096)
-    return any(mark in start for mark in (b"Xing", b"Info", b"VBRI"))
+def _from_first(seconds: float, begin: float) -> float:
+    """A length that some writers count from the stamp 0 and some from the first stamp, `begin`: the less of both."""
+    return seconds - begin if 0 < begin < seconds else seconds

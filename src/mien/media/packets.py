@@ -6,22 +6,23 @@ where it is the last packet of the stream.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 from av.stream import Discard
 
 from mien.errors import MediaError
+from mien.media import headers
 from mien.media.containers import (
     PROMISE_BY_CONTAINER,
     TOLERANCE,
     Media,
     damaged_at,
     open_media,
-    packet_end,
     promised,
 )
+from mien.media.stamps import RESTARTED, Stamps, packet_end
 
 if TYPE_CHECKING:
     from av.stream import Stream
@@ -31,6 +32,7 @@ _FRAMED = {"flac", "mov"}
 _EXACT_SEEK = {"wav", "w64", "aiff", "caf"} | _FRAMED
 _SAME = 1e-6  # s
 _LEAD = 1.0  # s decoded before a part, since frames after a jump depend on those before
+_OTHER = 1.0  # s of a stream that begins where the one that is read is over
 
 
 class Packets:
@@ -57,12 +59,11 @@ class Packets:
         self._reach = dict.fromkeys(self._queues, 0.0)
         self._over: set[int] = set()
         self._searched: set[int] = set()
-        if media.format not in PROMISE_BY_CONTAINER:  # there, the end of every stream counts
-            for stream in media.container.streams:
-                if stream.index not in self._queues:
-                    stream.discard = Discard.all
         self.jumped = self._jump(streams, start - _LEAD)
-        self._demuxed = media.container.demux()
+        self._demuxed = self._demux(media)
+        self._types = {stream.index: stream.type for stream in media.container.streams}
+        self._others: dict[int, float] = {}  # streams that have begun since the last packet that is read -> stamp
+        self._known = set(self._queues)
 
     def take(self, stream: "Stream") -> "av.Packet[Any] | None":
         """The next packet of a stream; None after the last one. The last ones of all are empty and flush a decoder.
@@ -89,9 +90,11 @@ class Packets:
         if packet is None:
             self.ended = True
             return False
+        index = packet.stream.index
+        if packet.size and self.media.format in RESTARTED:
+            self._check_tracks(packet)
         ends = packet_end(packet) - self.media.origin
         self.end = max(self.end, ends)
-        index = packet.stream.index
         if index in self._queues and index not in self._over:
             self._queues[index].append(packet)
             self._reach[index] = max(self._reach[index], ends)
@@ -125,11 +128,9 @@ class Packets:
             return
         self._searched.add(stream.index)
         with open_media(self.media.file) as again, again.guard(f"is damaged after {self.end:.2f} s"):
-            for other in again.container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            for packet in again.container.demux(again.container.streams[stream.index]):
-                if packet_end(packet) - self.media.origin > self._reach[stream.index] + _SAME:
+            for packet in self._demux(again):
+                late = packet_end(packet) - self.media.origin > self._reach[stream.index] + _SAME
+                if packet.stream.index == stream.index and late:
                     return
         flush: av.Packet[Any] = av.Packet()
         flush.stream = stream
@@ -145,9 +146,39 @@ class Packets:
         """Media seconds at which the last packet of a stream ends that has been read; 0 where there is none."""
         return self._reach[stream.index]
 
+    def _demux(self, media: Media) -> "Iterator[av.Packet[Any]]":
+        """The packets of an open file: of the streams that are read, and of those that it is timed or checked by."""
+        container, kept = media.container, set(self._queues)
+        stamps = Stamps.of(container)
+        if media.format in RESTARTED:
+            kept |= stamps.timed | {stream.index for stream in container.streams.audio or container.streams.video}
+        if media.format not in PROMISE_BY_CONTAINER:  # there, the end of every stream counts
+            for stream in container.streams:
+                if stream.index not in kept:
+                    stream.discard = Discard.all
+        return stamps.run_on(container.demux())
+
+    def _check_tracks(self, packet: "av.Packet[Any]") -> None:
+        """Refuse a recording that is joined to one with other tracks, which libav takes for new streams or mixes up."""
+        stream = packet.stream
+        others = False
+        if stream.index in self._queues:
+            self._known |= self._others.keys()
+            self._others.clear()
+        elif stream.type in {self._types[index] for index in self._queues} and stream.index not in self._known:
+            ends = packet_end(packet)
+            others = self.end > 0 and ends > self._others.setdefault(stream.index, ends) + _OTHER
+        if others or stream.type != self._types.get(stream.index, stream.type):
+            raise self.media.error(
+                f"goes on with other tracks at {self.end:.2f} s, as joined files do; take them apart"
+            )
+
     def _jump(self, streams: "Sequence[Stream]", start: float) -> bool:
         """Go to a time where the format lands on the exact sample; elsewhere decode from the beginning."""
-        if start <= 0 or not all(_lands_exactly(stream, self.media.format) for stream in streams):
+        name = self.media.format
+        if start <= 0 or not all(_lands_exactly(stream, name) for stream in streams):
+            return False
+        if name == "mov" and not headers.has_one_index(self.media.file):
             return False
         leading = max(streams, key=lambda stream: stream.type == "video")  # it begins again at key frames alone
         assert leading.time_base is not None

@@ -2,7 +2,7 @@
 
 Sample n of a track lies n / rate seconds after the earliest stream of the file begins. Where the track begins late or
 its time stamps leave a hole there are zeros; where they overlap, the first count. Time stamps that disagree with
-the count of samples by no more than `SLACK` are taken as inexact.
+the count of samples by no more than `SLACK` are taken as inexact. Those of joined recordings run on (`media.stamps`).
 """
 
 from collections.abc import Iterator
