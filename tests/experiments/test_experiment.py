@@ -333,6 +333,21 @@ def _source(experiment, key):
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "each"),
+    [("peri2021", (1, 1, None)), ("peri2021-toy", (5, 3, 20)), ("peri2021-ravdess", (5, 3, 20))],
+)
+def test_removals_that_are_compared_have_equal_adversaries(name, each):
+    loaded = experiments.load(name)
+    removals = {
+        (remove.how, remove.adversary_steps, remove.adversaries, remove.restart)
+        for model in loaded.models
+        for embedding in loaded.model(model).embeddings.values()
+        for remove in embedding.remove.values()
+    }
+    assert removals == {(how, *each) for how in ("gradient_reversal", "alternating", "confusion")}
+
+
 def test_a_wrong_provenance_in_a_file_is_refused_with_overrides_too(tmp_path):
     (tmp_path / "mine.yaml").write_text("extends: li2020\nprovenance: {training.epoch: ours}\n")
     for overrides in ([], ["training.epochs=3"], ["models.MEnAN=null"]):

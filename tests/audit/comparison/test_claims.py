@@ -202,6 +202,82 @@ def test_leaks_are_scored_by_the_strongest_probe_too() -> None:
     assert answers["single_leaks_more", "strongest", "balanced"] == "yes"
 
 
+CARRIED = {name: dict(PAPER.model(name).carried) for name in MODELS}
+LEAKS = ("removal_leaks_less", "newer_leak_less", "least_at_smallest")
+
+
+def told(
+    persons: Callable[[str], float], *names: str, leak: Callable[[str], float] = papers_leak
+) -> dict[str, tuple[str, list[bool]]]:
+    """Claim -> its answer on all clips, and whether each of its differences can be compared."""
+    what = simulated(lambda _: 0.6, leak)
+    people = {name: right(persons(name), 50 + number, each=400) for number, name in enumerate(MODELS)}
+    claims = {name: PAPER.claims[name].model_copy(update={"also": {}}) for name in names}
+    table = answered(
+        claims, PAPER.axes, MODELS, what._replace(tables=dict(what.tables) | {PERSON: people}), carried=CARRIED
+    )
+    return {claim["claim"]: (claim["answer"], [one["comparable"] for one in claim["contrasts"]]) for claim in table}
+
+
+def test_leaks_of_a_model_that_keeps_its_target_are_compared() -> None:
+    assert told(lambda _: 0.9, *LEAKS) == {
+        "removal_leaks_less": ("yes", [True] * 3),
+        "newer_leak_less": ("yes", [True] * 2),
+        "least_at_smallest": ("yes", [True] * 2),
+    }
+
+
+def test_a_collapsed_model_answers_no_claim_of_leakage() -> None:
+    others = ("single_leaks", "multitask_leaks", "person_kept")
+    answers = told(lambda name: 0.14 if "alternating" in name else 0.9, *LEAKS, *others)
+    answer, comparable = answers["removal_leaks_less"]
+    assert answer.startswith(
+        "not comparable: alternating_2048, alternating_256, alternating_64 tell the speaker no more (accuracy 0.1"
+    )
+    assert answer.endswith(", the best model 0.906)")
+    assert comparable == [True, False, True]
+    assert answers["newer_leak_less"][1] == [False, True]
+    assert answers["least_at_smallest"][0].startswith("not comparable: alternating_64, alternating_2048, alternating_2")
+    assert answers["least_at_smallest"][1] == [False, False]
+    assert [answers[claim][0] for claim in others] == ["yes", "yes", "no"]
+    assert all(all(answers[claim][1]) for claim in others)
+
+
+def test_a_leak_that_falls_with_its_target_is_not_comparable() -> None:
+    one = LEAKS[0]
+    answer, comparable = told(lambda name: 0.8 if "alternating" in name else 0.9, one)[one]
+    begins = "not comparable: what leaks less in alternating minus multitask tells the speaker less, too (accuracy -0.1"
+    assert answer.startswith(begins)
+    assert comparable == [True, False, True]
+    little = told(lambda name: 0.89 if "alternating" in name else 0.9, one)  # less than the margin
+    assert little[one] == ("yes", [True] * 3)
+    more = told(lambda name: 0.8 if "multitask" in name else 0.9, one)  # it leaks less and tells more
+    assert more[one] == ("yes", [True] * 3)
+
+
+def test_another_difference_that_says_no_is_enough() -> None:
+    def more(name: str) -> float:
+        return 0.99 if "gradient" in name else papers_leak(name) - 0.2
+
+    answers = told(lambda name: 0.14 if "alternating" in name else 0.9, LEAKS[0], leak=more)
+    assert answers[LEAKS[0]] == ("no", [True, False, True])
+
+
+def test_the_baseline_must_keep_its_target_where_it_leaks_less() -> None:
+    answers = told(lambda name: 0.8 if "gradient" in name else 0.9, LEAKS[1], leak=lambda name: 1.1 - papers_leak(name))
+    answer, comparable = answers[LEAKS[1]]
+    begins = "not comparable: what leaks less in alternating minus gradient_reversal tells the speaker less, too "
+    assert answer.startswith(begins)
+    assert comparable == [False, False]
+
+
+def test_nearly_no_leak_of_a_collapsed_embedding_is_no_answer() -> None:
+    what = simulated(lambda name: 0.0 if name == "multitask_64" else 0.9, papers_leak)
+    claims = {"person_near_chance": PAPER.claims["person_near_chance"]}
+    (claim,) = answered(claims, PAPER.axes, MODELS, what, carried=CARRIED)
+    assert claim["answer"].startswith("not comparable: multitask_64 tells the emotion no more (UAR 0.2")
+
+
 def test_every_seed_has_to_differ() -> None:
     what = simulated(lambda _: 0.5, lambda _: 0.5)
     for seeds, answer in (((0.001, 0.002), "yes"), ((0.001, 0.2), "not separable")):

@@ -76,6 +76,42 @@ def test_the_strongest_is_chosen_on_validation_clips() -> None:
     assert uar(table, best)["score"] == pytest.approx(balanced_accuracy_score(found.truth, found.predicted[best]))
 
 
+@pytest.mark.parametrize("erase", [False, True])
+def test_the_probe_is_chosen_where_nothing_was_learned_by_heart(erase: bool) -> None:
+    """On training clips alone two signs tell the class, not linearly; a straight line tells it, less, on all clips."""
+    random = np.random.default_rng(0)
+    part, classes = np.repeat(["train", "validation", "test"], (160, 80, 200)), np.tile([0, 1], 220)
+    X = random.normal(0, 0.5, size=(440, 4))
+    X[:, 2] += 0.4 * (2 * classes - 1)
+    X[:, 3] += 5 * (factor := random.integers(0, 2, 440))
+    signs = random.choice([-1, 1], size=(440, 2))
+    train = part == "train"
+    signs[train, 1] = signs[train, 0] * (2 * classes[train] - 1)
+    X[:, :2] += 3 * signs
+    labels, erased = classes.astype(str), factor.astype(str) if erase else None
+    rows = [(train, part == "test")]
+    hidden, found = (
+        leakage(X, labels, factor="emotion", division=given(rows, 440, "", choosing=choosing), erase=erased)
+        for choosing in (None, part == "validation")
+    )
+    assert uar(hidden)["score"] < 0.7
+    assert uar(found)["score"] > 0.75
+    assert uar(found)["n"] == uar(hidden)["n"] == 200
+    few = given(rows, 440, "", choosing=(part == "validation") & (classes == 0))
+    with pytest.raises(AuditError, match=r"that choose a probe have fewer than two of the classes that it is fitted"):
+        leakage(X, labels, factor="emotion", division=few)
+
+
+def test_clips_that_test_choose_nothing() -> None:
+    X, rows = planted(0), np.arange(240) % 4
+    division = given([(rows < 2, rows == 3)], 240, "", choosing=rows == 2)
+    moved = X.copy()
+    moved[rows == 3] = np.random.default_rng(1).normal(size=(60, X.shape[1]))
+    one, other = (predict(each, SPEAKERS, division) for each in (X, moved))
+    assert one.validation == other.validation
+    assert any((one.predicted[name] != other.predicted[name]).any() for name in one.predicted)
+
+
 def test_a_sentence_is_not_mistaken_for_a_speaker() -> None:
     """The embedding encodes the sentence only; each speaker prefers one, so that it predicts the speaker."""
     random = np.random.default_rng(0)

@@ -1,13 +1,14 @@
-"""The EER equals a sweep over all thresholds and audmetric; planted speakers are recognised, noise is at chance."""
+"""The EER is that of scikit-learn's ROC and of audmetric; planted speakers are recognised, noise is at chance."""
 
 import audmetric
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import cosine
+from sklearn.metrics import roc_curve
 
 from mien.audit.leakage import verification as module
-from mien.audit.leakage.verification import Trials, cosine_trials, equal_error_rate, roc, verification
+from mien.audit.leakage.verification import Trials, cosine_trials, equal_error_rate, linkability, roc, verification
 from mien.audit.statistics.scores import draws, interval
 from mien.errors import AuditError
 
@@ -25,21 +26,67 @@ def tried(*arguments: np.ndarray, **options: object) -> Trials:
     return found
 
 
-def swept(same: np.ndarray, score: np.ndarray) -> float:
-    """The lower mean of both rates on either side of their crossing, among every threshold that occurs."""
-    rates = [(np.mean(score[~same] >= limit), np.mean(score[same] < limit)) for limit in np.unique(score)]
-    after = next(place for place, (matched, missed) in enumerate(rates) if matched <= missed)
-    exact = rates[after][0] == rates[after][1]
-    return min(sum(pair) / 2 for pair in rates[after - (0 if exact else 1) : after + 1])
+def interpolated(same: np.ndarray, score: np.ndarray) -> float:
+    """Where scikit-learn's ROC, drawn with straight lines, has equal error rates."""
+    matched, accepted, _ = roc_curve(same, score, drop_intermediate=False)
+    apart = matched - (1 - accepted)  # rises from -1 to 1
+    after = int(np.argmax(apart >= 0))
+    share = -apart[after - 1] / (apart[after] - apart[after - 1])
+    return float(matched[after - 1] + share * (matched[after] - matched[after - 1]))
+
+
+def integrated(same: np.ndarray, score: np.ndarray) -> float:
+    """audmetric's linkability, whose trapezoids leave out half of the first and of the last bin, and these halves."""
+    own, other = score[same], score[~same]
+    edges = np.linspace(score.min(), score.max(), min(len(own) // 10, 100) + 1)
+    one, two = (np.histogram(scores, edges, density=True)[0][[0, -1]] for scores in (own, other))
+    local = np.where(one > two, 2 * one / np.maximum(one + two, 1e-300) - 1, 0)
+    return float(audmetric.linkability(same, score) + (local * one).sum() * (edges[1] - edges[0]) / 2)
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.3, 0.6, 1.0])
-def test_the_error_rate_is_that_of_a_sweep_and_of_audmetric(apart: float) -> None:
+def test_the_measures_are_those_of_scikit_learn_and_audmetric(apart: float) -> None:
     trials = tried(*voices(apart, speakers=4))
-    assert equal_error_rate(trials) == pytest.approx(swept(trials.same, trials.score), abs=1e-10)
     found = verification(*voices(apart, speakers=4), permutations=9).set_index("measure")["score"]
-    assert found["eer"] == pytest.approx(audmetric.equal_error_rate(trials.same, trials.score)[0], abs=1e-10)
-    assert found["linkability"] == pytest.approx(audmetric.linkability(trials.same, trials.score), abs=1e-10)
+    assert found["eer"] == pytest.approx(interpolated(trials.same, trials.score), abs=1e-10)
+    one_trial = 1 / trials.same.sum()  # audmetric tells the lower mean of both rates beside the crossing
+    assert found["eer"] == pytest.approx(audmetric.equal_error_rate(trials.same, trials.score)[0], abs=one_trial)
+    assert found["linkability"] == pytest.approx(integrated(trials.same, trials.score), abs=1e-10)
+    assert found["linkability"] == pytest.approx(audmetric.linkability(trials.same, trials.score), abs=0.02)
+
+
+TIED = {
+    "a unit for two speakers": np.repeat(np.eye(5), 2, axis=0),
+    "a unit a speaker": np.eye(10),
+    "two clusters": np.array([[1.0, 2.0, 3.0], [3.0, -1.0, 0.5]])[np.arange(10) % 2],
+    "a sign": np.where(np.arange(10) < 3, 1.0, -1.0)[:, None],
+}
+
+
+@pytest.mark.parametrize("codes", TIED.values(), ids=TIED)
+def test_tied_scores_cross_on_the_line_between_two_thresholds(codes: np.ndarray) -> None:
+    who = np.repeat(np.arange(10), 30)
+    found = verification(codes[who], np.char.add("s", who.astype(str)), permutations=9).set_index("measure")
+    trials = tried(codes[who], np.char.add("s", who.astype(str)))
+    exact = interpolated(trials.same, np.round(trials.score, 12))
+    assert found.loc["eer", "score"] == pytest.approx(exact, abs=1e-12)
+    assert found.loc["eer", "low"] <= found.loc["eer", "score"] <= found.loc["eer", "high"]
+    matched = (np.round(trials.score, 12) == 1)[~trials.same].mean()
+    assert found.loc["eer", "score"] == pytest.approx(matched / (1 + matched), abs=1e-12), "0 missed, then all"
+    assert found.loc["linkability", "score"] == pytest.approx((1 - matched) / (1 + matched), abs=1e-12)
+
+
+def test_an_offset_that_all_clips_share_hides_no_leak() -> None:
+    X, who = voices(2.0)
+    moved = X.astype(np.float64) + 1e5  # all cosines are within 1e-8 of 1
+    centred = tried(X - X.mean(0), who)
+    hidden = tried(moved, who)
+    assert hidden.score[0] > 1 - 1e-8
+    flat = np.unique(hidden.score.astype(np.float32))
+    assert len(flat) < 5
+    assert equal_error_rate(tried(moved, who, centre=moved.mean(0))) == pytest.approx(equal_error_rate(centred))
+    assert equal_error_rate(hidden) < 0.1
+    assert linkability(hidden) > 0.7
 
 
 def test_all_pairs_are_tried_once_with_their_cosine() -> None:
@@ -93,9 +140,9 @@ def test_a_bootstrap_of_speakers_repeats_their_pairs(monkeypatch: pytest.MonkeyP
     first, second = resamples[:, trials.codes[trials.first]], resamples[:, trials.codes[trials.second]]
     for weights in np.where(trials.same, first, first * second):
         same, score = np.repeat(trials.same, weights), np.repeat(trials.score, weights)
-        values.append(audmetric.equal_error_rate(same, score)[0] if same.any() and not same.all() else np.nan)
+        values.append(interpolated(same, score) if same.any() and not same.all() else np.nan)
     found = verification(X, who, seed=3, permutations=1)
-    low, high = module._interval(trials, module._grades(trials)[0], 3)
+    low, high = module._interval(trials, module._grades(trials)[0], equal_error_rate(trials), 3)
     assert (low, high) == tuple(found[["low", "high"]].iloc[0])
     assert np.array([low, high]) == pytest.approx(np.array(interval(np.array(values), 6)), abs=0.02)
 

@@ -121,6 +121,10 @@ def test_a_given_division_is_used_and_checked() -> None:
     ):
         with pytest.raises(AuditError, match=sentence):
             given(parts, 10, "")  # type: ignore[arg-type]
+    assert given([([0, 1], [2])], 10, "", choosing=[3, 4]).choosing.tolist() == [3, 4]
+    sentence = "^row 2 of the given division chooses and is fitted or tested; put it on one side$"
+    with pytest.raises(AuditError, match=sentence):
+        given([([0, 1], [2])], 10, "", choosing=[2, 3])
 
 
 def test_the_inner_part_is_a_quarter_and_keeps_every_class() -> None:

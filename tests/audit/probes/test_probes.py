@@ -121,7 +121,7 @@ def test_a_given_inner_part_chooses_the_setting() -> None:
     inner = (np.arange(100), np.arange(100, 200))
     assert PROBES["linear"](X, y, 0, inner).validation < 0.7
     assert PROBES["linear"](X, y, 0, (np.arange(50), np.arange(50, 100))).validation > 0.95
-    turned = PROBES["linear"](X, y, 0, inner, X[:, ::-1])  # other features for the last fit
+    turned = PROBES["linear"](X, y, 0, inner, (X[:, ::-1], y))  # other features for the last fit
     again = PROBES["linear"](X, y, 0, inner).again(X[:, ::-1], y)
     assert turned.validation == PROBES["linear"](X, y, 0, inner).validation
     np.testing.assert_array_equal(turned.predict(X), again.predict(X))

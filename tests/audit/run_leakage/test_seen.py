@@ -15,7 +15,7 @@ from mien.audit.run_leakage.kept import KEPT, key_of_cell
 from mien.audit.run_leakage.measure import probe_predictions, run_leakage
 from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
-from mien.audit.run_leakage.views import views
+from mien.audit.run_leakage.views import View, views
 from mien.errors import RunError
 from mien.runs.run import Run
 
@@ -42,7 +42,8 @@ def test_the_quick_depth_measures_both_leaks_and_no_target(run: Run) -> None:
     assert read == {("emotion", "speaker", "", "seen", "measured"), *emotions}
     clips = run.clips
     splits = table[table["model"] == "multitask_64"]["split"]
-    assert splits.str.startswith("fitted on training clips, tested on test clips; the same speakers").all()
+    words = "fitted on training clips, chosen on validation clips, tested on test clips; the same speakers"
+    assert splits.str.startswith(words).all()
     assert clips["speaker"].nunique() == 8
 
 
@@ -131,6 +132,34 @@ def test_views_of_disjoint_mixed_and_shared_speakers() -> None:
         assert set(shared["split"].iloc[view.rows[fitted]]) == {"train"}
         assert set(shared["split"].iloc[view.rows[tested]]) == {"test"}
         assert set(view.speakers[tested]) <= set(view.speakers[fitted])
+
+
+@pytest.mark.parametrize("protocol", ["unseen", "seen"])
+def test_validation_clips_choose_and_no_clip_of_a_tested_person(protocol: str) -> None:
+    people, turn = np.repeat([f"s{number}" for number in range(6)], 8), np.tile(np.arange(8), 6)
+    apart = np.where(people == "s5", "test", np.where(people == "s4", "validation", "train"))
+    within = np.where(turn < 4, "train", np.where(turn < 6, "validation", "test"))
+    clips = pd.DataFrame({"clip": [f"c{n}" for n in range(48)], "speaker": people})
+    clips["split"] = apart if protocol == "unseen" else within
+    clips["label"] = np.tile(["anger", "neutral"], 24)
+
+    def emotion(table: pd.DataFrame) -> View:
+        return next(view for view in views(table, "emotion", thorough=False, always=True) if view.main)
+
+    view = emotion(clips)
+    choosing = view.division.choosing
+    assert choosing is not None
+    assert set(clips["clip"].iloc[view.rows[choosing]]) == set(clips["clip"][clips["split"] == "validation"])
+    words = {"unseen": "disjoint speakers", "seen": "the same speakers"}[protocol]
+    told = f"fitted on training clips, chosen on validation clips, tested on test clips; {words}"
+    assert view.division.description == told
+    held = clips.assign(split=clips["split"].replace("validation", "none").replace("test", "validation"))
+    one_class = clips.assign(label=clips["label"].mask(clips["split"] == "validation", "anger"))
+    both = clips.assign(split=clips["split"].mask((people == "s5") & (turn < 4), "validation"))
+    for table in (held, one_class, *([both[people != "s4"]] if protocol == "unseen" else [])):
+        view = emotion(table)
+        assert view.division.choosing is None
+        assert view.division.description.startswith("fitted on training clips, tested on ")
 
 
 def test_there_are_targets_only_if_embeddings_have_several_names(run: Run, make_compared) -> None:

@@ -125,6 +125,54 @@ def test_adversaries_behind_a_reversal_learn_at_the_full_rate(make_recipe, make_
     assert not torch.equal(one.state_dict()[key], same_adversary[key])
 
 
+@every_fight
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_adversaries_take_as_many_steps_whatever_the_removal(make_recipe, make_batch, how, weight):
+    recipe = make_recipe(peri(how, adversaries=2, adversary_steps=3, weight=weight))
+    minimise, named = Optimisation(recipe, Optimiser()), []
+
+    def watched(loss, *modules):
+        minimise(loss, *modules)
+        named.append(modules)
+
+    watched.progress = 0.0
+    recipe.step(make_batch(), watched)
+    for adversary in recipe.adversaries.values():
+        assert sum(adversary in modules for modules in named) == 3
+    for module in (recipe.encoder, recipe.projections, recipe.tasks):
+        assert sum(module in modules for modules in named) == 1
+
+
+def test_steps_behind_a_reversal_by_hand(make_recipe, make_batch):
+    """Two of three steps move the adversary alone; the third is that of encoder and adversary at once."""
+    recipe = make_recipe(peri("gradient_reversal", adversary_steps=3, weight=0.4), dtype=torch.float64)
+    batch = make_batch().to(torch.device("cpu"), torch.float64)
+    hand = copy.deepcopy(recipe)
+    recipe.step(batch, Optimisation(recipe, Optimiser(name="sgd", lr={"default": 0.1})))
+
+    adversary = hand.adversaries["emotion-speaker"]
+    cross_entropy = nn.functional.cross_entropy
+    for _ in range(2):
+        loss = cross_entropy(adversary(hand.embed(batch)["emotion"].detach()), batch.labels["speaker"])
+        loss.backward()
+        with torch.no_grad():
+            for parameter in adversary.parameters():
+                parameter -= 0.1 * parameter.grad
+        hand.zero_grad()
+    outputs = hand.predict(batch)
+    read = cross_entropy(adversary(hand.embed(batch)["emotion"]), batch.labels["speaker"])
+    tasks = sum(0.5 * cross_entropy(outputs[factor], batch.labels[factor]) for factor in ("emotion", "speaker"))
+    learning = [*adversary.parameters()]
+    moved = [p for module in (hand.encoder, hand.projections, hand.tasks) for p in module.parameters()]
+    gradients = torch.autograd.grad(tasks - 0.4 * read, moved, retain_graph=True, allow_unused=True)
+    gradients += torch.autograd.grad(read, learning)
+    with torch.no_grad():
+        for parameter, gradient in zip(moved + learning, gradients, strict=True):
+            parameter -= 0.0 if gradient is None else 0.1 * gradient
+    for name, value in hand.state_dict().items():
+        torch.testing.assert_close(recipe.state_dict()[name], value, rtol=0, atol=1e-12)
+
+
 class Counted:
     """A `minimise` that moves nothing and records which modules are reset."""
 

@@ -59,6 +59,11 @@ def evidence(*, even: bool = False) -> dict:
         {"claim": "a", "says": "Removal leaks less.", **read, "answer": "yes", "contrasts": [contrast, contrast]},
         {"claim": "a", "says": "Removal leaks less.", **read, "probe": "strongest", "answer": "no", "contrasts": []},
         {"claim": "b", "says": "Smaller <leaks> least.", **read, "answer": "not separable", "contrasts": [contrast]},
+        {
+            **{"claim": "f", "says": "Newer leaks less.", **read, "figures": {}},
+            "answer": "not comparable: no_leak_4 tells the speaker no more (accuracy 0.140, the best model 0.900)",
+            "contrasts": [contrast | {"comparable": False}],
+        },
         {"claim": "c", "says": "Not measured.", **read, "clips": "all", "answer": "not asked", "contrasts": []},
         {
             **{"claim": "d", "says": "It is kept.", **read, "kind": "kept", "margin": 0.05, "answer": "not separable"},
@@ -134,8 +139,8 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
     found = claims.shown(claimed)
     assert found is not None
     assert found["answer"] == (
-        "Of 5 claims that this run can answer: 2 yes, 1 no and 2 not separable; 1 cannot be answered, because models "
-        "or measurements are missing."
+        "Of 6 claims that this run can answer: 2 yes, 1 no, 2 not separable and 1 not comparable; 1 cannot be "
+        "answered, because models or measurements are missing."
     )
     html = page.render(claimed)
     section = html.split('<section id="claims">')[1].split("</section>")[0]
@@ -148,6 +153,8 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
         f"Removal leaks less. section 5.2; below; balanced {paper} yes {row} {row} "
         f"Removal leaks less. section 5.2; below; balanced, strongest probe no {nothing} "
         f"Smaller &lt;leaks&gt; least. section 5.2; below; balanced {paper} not separable {row} "
+        "Newer leaks less. section 5.2; below; balanced not comparable no leak 4 tells the speaker no more (accuracy "
+        f"0.140, the best model 0.900) {row.replace('plain', 'plain not comparable')} "
         f"Not measured. section 5.2; below; all test clips {paper} not asked {nothing} "
         f"It is kept. section 5.2; no worse by 5 points not separable {row} "
         f"All differ. Stuart-Maxwell yes no leak 4 against plain 4 {none} {none} {none}"

@@ -116,6 +116,8 @@ def outputs_of(run: Run) -> Outputs:
         for claim in claims
         for probe in (PROBES if claim.embedding else (None,))
     )
+    kept = (own.get(str(claim.embedding), frozenset()) for claim in claims for own in tasks(run).values())
+    sources |= dict.fromkeys(Source(factor) for factor in sorted(frozenset[str]().union(*kept)))  # what leaks must keep
     rows: dict[Source, dict[str, pd.DataFrame]] = {source: {} for source in sources}
     every: dict[str, list[pd.DataFrame]] = {source.factor: [] for source in sources}
     for source in sources:

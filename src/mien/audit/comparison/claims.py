@@ -1,4 +1,4 @@
-"""The claims of a paper, each answered by a run: yes, no, not separable, or not asked.
+"""The claims of a paper, each answered by a run: yes, no, not separable, not comparable (and why), or not asked.
 
 Claims are part of the experiment file (`mien.experiments.claims`). A claim is about one or several differences of
 scores. Each is between the mean scores of two groups of models that are matched in all other axes, such as size.
@@ -11,6 +11,10 @@ scores. Each is between the mean scores of two groups of models that are matched
   that the score is below twice chance); no if a difference is separable above zero and its interval reaches higher.
 - *different*: yes if all pairs of models differ by Stuart-Maxwell's test at the level of the claim, for every seed.
 
+A claim of leakage counts only where the target that the embedding must keep is kept (`kept_targets`). Otherwise the
+difference is not comparable: it can make no claim true or false, and the answer is "not comparable: " and why, unless
+another difference of the claim says no.
+
 In all other cases the answer is "not separable"; it is "not asked" if the run lacks a score that the claim needs. No
 claim of scores is answered yes with fewer than six speakers. If all classes are equally frequent, weighting them alike
 changes nothing, so a claim about both ways is answered once.
@@ -22,6 +26,8 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.claim_scores import Counts, Source, counts_of, measure, outputs_of, scores
+from mien.audit.comparison.kept_targets import comparable
+from mien.audit.run_leakage.targets import Targets, tasks
 from mien.audit.statistics.contrasts import Term, contrast, verdicts
 from mien.audit.statistics.verdict import FEWEST
 from mien.experiments.claims import (
@@ -44,10 +50,22 @@ from mien.experiments.claims import (
 from mien.runs.run import Run
 
 FILE, TABLE = "claims.json", "claims.csv"
-YES, NO, OPEN, UNASKED = "yes", "no", "not separable", "not asked"
+YES, NO, OPEN, UNASKED, UNLIKE = "yes", "no", "not separable", "not asked", "not comparable"
 EVEN = "balanced as it is"
 HEAD = ("claim", "says", "section", "kind", "factor", "measure", "embedding", "probe", "clips")
-COLUMNS = (*HEAD, "answer", "contrast", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
+COLUMNS = (
+    *HEAD,
+    "answer",
+    "contrast",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "separable",
+    "speakers",
+    "comparable",
+)
 
 
 def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
@@ -70,7 +88,8 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     outputs = outputs_of(run)
     counts = counts_of(outputs)
     split = str(outputs.predictions["split"].iloc[0])
-    claims = answered(experiment.claims, experiment.axes, tuple(experiment.models), counts, seed=seed)
+    models = tuple(experiment.models)
+    claims = answered(experiment.claims, experiment.axes, models, counts, carried=tasks(run), seed=seed)
     made = {"split": split, "claims": claims, "scores": scores(run, outputs, counts, seed=seed)}
     run.write_json(FILE, made)
     run.write_table(TABLE, rows_of(claims))
@@ -78,7 +97,13 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
 
 
 def answered(
-    claims: Mapping[str, Claim], axes: Axes, models: Sequence[str], counts: Counts, *, seed: int = 0
+    claims: Mapping[str, Claim],
+    axes: Axes,
+    models: Sequence[str],
+    counts: Counts,
+    *,
+    carried: Targets | None = None,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Answer every claim, for each of its probes and weightings, in the order of the file.
 
@@ -87,14 +112,15 @@ def answered(
         axes: the axes of the experiment.
         models: the models of the experiment.
         counts: the counts of the run.
+        carried: model -> embedding -> its tasks, as in `targets.tasks`; without it every leak can be compared.
         seed: of the bootstraps.
 
     Returns:
         `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file; `clips`:
         `all`, `balanced` or "balanced as it is"; `margin` or `alpha` for the kinds that have one; `answer`; and
-        `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`; for the kind
-        "different" `contrast, seeds, each` (p of each seed), `p` of the seed that differs least and `p_holm` of the
-        seed that differs most.
+        `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`, and `comparable`,
+        see `kept_targets`; for the kind "different" `contrast, seeds, each` (p of each seed), `p` of the seed that
+        differs least and `p_holm` of the seed that differs most.
     """
     made = []
     for name, claim in claims.items():
@@ -104,7 +130,7 @@ def answered(
         for source, clips in _ways(claim, counts):
             tables = counts.tables.get(source, {})
             compared = differences(claim, axes, [model for model in models if model in tables])
-            made.append(_scored(name, claim, compared, source, clips, counts, seed))
+            made.append(_scored(name, claim, compared, source, clips, counts, carried or {}, seed))
     return made
 
 
@@ -126,7 +152,14 @@ def _ways(claim: Claim, counts: Counts) -> Iterator[tuple[Source, str]]:
 
 
 def _scored(
-    name: str, claim: Claim, compared: Sequence[Difference], source: Source, clips: str, counts: Counts, seed: int
+    name: str,
+    claim: Claim,
+    compared: Sequence[Difference],
+    source: Source,
+    clips: str,
+    counts: Counts,
+    carried: Targets,
+    seed: int,
 ) -> dict[str, Any]:
     """The answer to a claim about a score."""
     margin = {} if claim.kind in (ABOVE, BELOW) else {"margin": MARGIN if claim.margin is None else claim.margin}
@@ -140,10 +173,15 @@ def _scored(
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     for row in rows:
         row |= {"separable": bool(row["separable"]), "speakers": int(row["speakers"])}
+    fine, reason = comparable(claim, compared, [row["difference"] for row in rows], counts, carried, seed=seed)
+    for row, one in zip(rows, fine, strict=True):
+        row["comparable"] = one
     if claim.kind == NEAR and claim.minus == CHANCE:
         level = [own[-1].measure(own[-1].table.counts.sum(0)) for own in terms.values()]
         head["margin"] = min(head["margin"], *map(float, level))
-    answer = _answer(claim.kind, rows, head.get("margin", 0.0))
+    answer = _answer(claim.kind, [row for row in rows if row["comparable"]], head.get("margin", 0.0))
+    if answer != NO and reason:
+        answer = f"{UNLIKE}: {reason}"
     return head | {"answer": answer, "contrasts": [_plain(row) for row in rows]}
 
 

@@ -1,9 +1,9 @@
 """How much of a factor (speaker, gender, emotion, ...) is left in an embedding: new probes on frozen embeddings.
 
 `leakage` is one measurement, on arrays. Scores are in [0, 1]. Every clip is tested once, by probes that were fitted on
-other clips (`division`). *The* leakage is the score of the probe `strongest`, the probe with the best score on inner
-validation parts of the training clips. Compare a score with chance, with the same probe fitted on shuffled labels, with
-p (all in the same row), and with the floors (`floors`).
+other clips (`division`). *The* leakage is the score of the probe `strongest`, the probe with the best score on
+validation clips: those that the division has for it, or else inner parts of the training clips. Compare a score with
+chance, with the same probe fitted on shuffled labels, with p (all in the same row), and with the floors (`floors`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ class Predictions(NamedTuple):
         truth: (m,), their classes, numbers.
         predicted: probe -> (m,).
         shuffled: probe -> (m,), of the same probe fitted on shuffled labels.
-        validation: probe -> UAR on the inner validation parts, the mean over parts.
+        validation: probe -> UAR on the clips that choose, the mean over parts.
         kinds: number of classes that the probes know.
         description: how the clips were divided, for the column `split`.
         crossed: whether there is more than one part, so that clips that test one probe fit another.
@@ -73,7 +73,7 @@ def leakage(
         embedding: (n, D), one row a clip, finite.
         labels: (n,), the factor: the class of each clip.
         erase: (n,), labels that LEACE erases before the probes are fitted. The eraser is fitted on the training rows of
-            each part; while settings and the strongest probe are chosen, without the inner validation rows.
+            each part; while settings and the strongest probe are chosen, without the rows that choose.
         asked: any of these.
 
             - factor: its name. The default "speaker" has the same speakers in training and test clips; any other factor
@@ -190,17 +190,16 @@ def predict(
         kinds |= set(known.tolist())
         if len(known) < 2 or not len(test):
             raise AuditError("a part of the division has one class to fit a probe on; give it clips of another class")
-        inner = inner_part(y[train], seed, None if division.groups is None else division.groups[train])
-        searched = inside = X[train]
-        outside = X[test]
+        search, inner = _choosing(train, y, division, seed)
+        searched, inside, outside = X[search], X[train], X[test]
         if erased is not None:
-            # an eraser fitted on the inner validation clips too would push their scores below chance
-            searched = Eraser.fit(inside[inner[0]], erased[train][inner[0]]).apply(inside)
+            # an eraser fitted on the clips that choose, too, would push their scores below chance
+            searched = Eraser.fit(searched[inner[0]], erased[search][inner[0]]).apply(searched)
             eraser = Eraser.fit(inside, erased[train])
             inside, outside = eraser.apply(inside), eraser.apply(outside)
         mixed = shuffle.permutation(y[train])
         for name in names:
-            fitted = PROBES[name](searched, y[train], seed, inner, inside)
+            fitted = PROBES[name](searched, y[search], seed, inner, (inside, y[train]))
             validation[name].append(fitted.validation)
             predicted[name][test] = fitted.predict(outside)
             shuffled[name][test] = fitted.again(inside, mixed).predict(outside)
@@ -219,6 +218,23 @@ def predict(
         description,
         len(division.parts) > 1,
     )
+
+
+def _choosing(
+    train: NDArray[np.intp], y: Codes, division: Division, seed: int
+) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """The rows that a choice needs, and their places: those that fit while choosing, and those that choose."""
+    if division.choosing is None:
+        groups = None if division.groups is None else division.groups[train]
+        return train, inner_part(y[train], seed, groups)
+    others = division.choosing[np.isin(y[division.choosing], y[train])]
+    if len(np.unique(y[others])) < 2:
+        raise AuditError(
+            "the rows of the division that choose a probe have fewer than two of the classes that it is fitted on; "
+            "give it others, or none"
+        )
+    places = np.arange(len(train) + len(others))
+    return np.concatenate([train, others]), (places[: len(train)], places[len(train) :])
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:

@@ -4,14 +4,18 @@ A trial is a pair of clips; its score is the cosine of their embeddings. Pairs o
 than pairs of two speakers. The equal error rate (EER) is the rate where as many pairs of the same speaker are missed as
 pairs of two speakers are accepted: 0 where speakers can be recognised, .5 where they cannot (private). Linkability is
 the mean over pairs of the same speaker of how much more likely their score is under the same speaker than under two, at
-equal priors (Gomez-Barrero et al. 2017): 0 to 1, 0 is private. Both are computed by audmetric.
+equal priors (Gomez-Barrero et al. 2017): 0 to 1, 0 is private.
+
+Scores may be tied, as those of one-hot or quantised embeddings are. No threshold separates equal scores, so the EER is
+where the straight line between two thresholds has equal rates, as in scikit-learn's ROC. audmetric has none there if
+most pairs of the same speaker share the highest score. A common offset moves all cosines towards 1, where float32 tells
+them no longer apart: they are computed in float64, blocks of rows at a time.
 
 A caller gives the clips of one fold: embeddings of two encoders share no axes and cannot be compared.
 """
 
 from typing import NamedTuple
 
-import audmetric
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,15 +29,18 @@ Places = NDArray[np.intp]
 
 CHANCE = {"eer": 0.5, "linkability": 0.0}  # the value of each where no speaker can be recognised
 MOST = 200_000  # trials
-MOST_CLIPS = 5_000  # of more, a random sample is used: the cosines of all pairs are held at once, in float32
+MOST_CLIPS = 5_000  # of more, a random sample is used: a bin of the cosine of every pair is held
 FEWEST_SPEAKERS = 5  # for an interval over them
-FEWEST_TRIALS = 100  # of the same speaker, for linkability: audmetric takes a bin for every ten, so ten bins
+FEWEST_TRIALS = 100  # of the same speaker, for linkability
+PER_BIN, MOST_BINS = 10, 100  # of linkability: a bin for every ten pairs of the same speaker, as in audmetric
 DRAWS = 2_000  # bootstrap resamples of speakers
 PERMUTATIONS = 500
 RESHUFFLED = 10  # permutations whose mean is the linkability of shuffled speakers
 GRADES = 2_048  # bins of the cosines, where thousands of error rates are computed
 CHUNK = 2**20  # weights in memory at once
 POINTS = 201  # of a curve
+BLOCK = 2**22  # values of float64 in memory at once
+TIED = 1e-14  # scores that differ by less are equal: the cosine of two copies of a vector is 1 but for rounding
 
 
 class Trials(NamedTuple):
@@ -44,7 +51,7 @@ class Trials(NamedTuple):
         second: (T,) the row of the other.
         same: (T,) whether both are of the same speaker.
         score: (T,) cosines.
-        cosine: (n, n) those of all pairs.
+        vectors: (n, D) the embeddings of all clips, of length 1 or 0.
         codes: (n,) the speaker of each clip, 0 to S - 1.
         speakers: the S names, sorted.
         description: which pairs these are, for the column `split`.
@@ -54,7 +61,7 @@ class Trials(NamedTuple):
     second: Places
     same: NDArray[np.bool_]
     score: Array
-    cosine: NDArray[np.float32]
+    vectors: Array
     codes: Places
     speakers: tuple[str, ...]
     description: str
@@ -112,7 +119,9 @@ def verification(
         return pd.DataFrame()
     score = {"eer": equal_error_rate(trials), "linkability": linkability(trials)}
     limits, grade = _grades(trials)
-    between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {"eer": _interval(trials, limits, seed)}
+    between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {
+        "eer": _interval(trials, limits, score["eer"], seed)
+    }
     shuffled, p = _permuted(trials, limits, grade, np.random.default_rng([seed, 7]), permutations)
     shared = {"factor": "speaker", "balanced": "", "probe": "cosine", "role": MEASURED}
     rows = [
@@ -178,44 +187,70 @@ def cosine_trials(
     description += "" if centre is None else "; centred"
     if len(names) < FEWEST_SPEAKERS:
         description += "; too few speakers for an interval"
-    cosine = _cosines(X, centre)
+    vectors = _directions(X, centre)
     first, second = np.divmod(np.concatenate([own, impostors]), len(X))
-    score = cosine[first, second].astype(np.float64)
-    rising = np.argsort(score, kind="stable")
-    first, second, score = first[rising], second[rising], score[rising]
+    rising, score = _rising(vectors, first, second)
+    first, second = first[rising], second[rising]
     same = codes[first] == codes[second]
-    return Trials(first, second, same, score, cosine, codes, tuple(map(str, names)), description)
+    return Trials(first, second, same, score, vectors, codes, tuple(map(str, names)), description)
 
 
-def _cosines(X: NDArray[np.floating], centre: NDArray[np.floating] | None) -> NDArray[np.float32]:
-    """All cosines, (n, n); those with a row of zeros are 0."""
+def _directions(X: NDArray[np.floating], centre: NDArray[np.floating] | None) -> Array:
+    """Rows of length 1, (n, D); a row of zeros stays."""
     values = np.asarray(X, np.float64) - (0 if centre is None else np.asarray(centre, np.float64))
     length = np.linalg.norm(values, axis=1, keepdims=True)
-    values = np.divide(values, length, out=np.zeros_like(values), where=length > 0).astype(np.float32)
-    return np.asarray(values @ values.T, np.float32)
+    return np.asarray(np.divide(values, length, out=np.zeros_like(values), where=length > 0), np.float64)
+
+
+def _rising(vectors: Array, first: Places, second: Places) -> tuple[Places, Array]:
+    """The order of the pairs in which their cosines rise, and the cosines in this order."""
+    rows = max(1, BLOCK // max(1, vectors.shape[1]))
+    parts = [slice(start, start + rows) for start in range(0, len(first), rows)]
+    score = np.concatenate([np.einsum("ij,ij->i", vectors[first[one]], vectors[second[one]]) for one in parts])
+    rising = np.argsort(score, kind="stable")
+    return rising, score[rising]
 
 
 def equal_error_rate(trials: Trials) -> float:
-    """The EER, in [0, 1]; .5 where all scores are equal, so that no threshold separates them."""
-    if trials.score[0] == trials.score[-1]:
-        return 0.5
-    return float(audmetric.equal_error_rate(trials.same, trials.score)[0])
+    """The EER, in [0, 1]: where the straight line between two points of the ROC has equal error rates.
+
+    It is .5 where all scores are equal.
+    """
+    level = np.concatenate([[0], np.cumsum(np.diff(trials.score) > TIED)])  # the same number for equal scores
+    counts = (np.bincount(level[kind], minlength=level[-1] + 1) for kind in (trials.same, ~trials.same))
+    return float(_crossing(*(count[None].astype(np.float64) for count in counts))[0])
 
 
 def linkability(trials: Trials) -> float:
-    """The linkability, in [0, 1]; nan with fewer than `FEWEST_TRIALS` pairs of the same speaker."""
-    if trials.same.sum() < FEWEST_TRIALS:
+    """The linkability, in [0, 1]; nan with fewer than `FEWEST_TRIALS` pairs of the same speaker.
+
+    The bins are audmetric's. It integrates over their centres by the trapezoidal rule, which counts half of the first
+    and the last bin; here each pair counts once, so that it is 1 where all pairs of the same speaker are in the last
+    bin and no other pair is.
+    """
+    own, other = trials.score[trials.same], trials.score[~trials.same]
+    if len(own) < FEWEST_TRIALS:
         return float("nan")
-    if trials.score[0] == trials.score[-1]:
+    low, high = trials.score[0], trials.score[-1]
+    if high - low <= TIED:
         return 0.0
-    return float(audmetric.linkability(trials.same, trials.score))
+    edges = np.linspace(low, high, min(len(own) // PER_BIN, MOST_BINS) + 1)
+    same, two = (np.histogram(scores, edges)[0] / len(scores) for scores in (own, other))
+    there = same > 0
+    # likelihood ratio r = same / two: 2 r / (1 + r) - 1, and 0 where the ratio is below 1
+    local = np.maximum(0.0, same[there] - two[there]) / (same[there] + two[there])
+    return float((same[there] * local).sum())
 
 
 def _grades(trials: Trials) -> tuple[Array, NDArray[np.uint16]]:
     """Quantiles of the scores of both kinds of pairs as limits of bins; the bin of every cosine, (n, n)."""
     shares = np.linspace(0, 1, GRADES // 2)
     limits = np.unique([np.quantile(trials.score[kind], shares) for kind in (trials.same, ~trials.same)])
-    return limits, np.searchsorted(limits, trials.cosine, side="right").astype(np.uint16)
+    limits = limits[np.concatenate([[True], np.diff(limits) > TIED])] - TIED
+    rows = max(1, BLOCK // len(trials.vectors))
+    blocks = (trials.vectors[start : start + rows] for start in range(0, len(trials.vectors), rows))
+    grades = [np.searchsorted(limits, block @ trials.vectors.T, side="right").astype(np.uint16) for block in blocks]
+    return limits, np.concatenate(grades)
 
 
 def _crossing(own: Array, other: Array) -> Array:
@@ -233,8 +268,8 @@ def _crossing(own: Array, other: Array) -> Array:
     return np.asarray(base + (missed[row, after] - base) * low / (low - apart[row, after]))
 
 
-def _interval(trials: Trials, limits: Array, seed: int) -> tuple[float, float]:
-    """A bootstrap interval of the EER over speakers.
+def _interval(trials: Trials, limits: Array, value: float, seed: int) -> tuple[float, float]:
+    """A bootstrap interval of the EER over speakers, extended to include its value.
 
     A pair of the same speaker weighs as often as the speaker is in the resample, a pair of two the product of both.
     """
@@ -254,7 +289,8 @@ def _interval(trials: Trials, limits: Array, seed: int) -> tuple[float, float]:
         weights = part.astype(np.float32)
         other[:, kinds] = np.add.reduceat(weights.take(first, 1) * weights.take(second, 1), starts, axis=1)
         values.append(_crossing(part @ own, other))
-    return interval(np.concatenate(values), count)
+    low, high = interval(np.concatenate(values), count)
+    return min(low, value), max(high, value)
 
 
 def _permuted(
@@ -283,6 +319,5 @@ def _permuted(
 def _moved(trials: Trials, order: Places) -> Trials:
     """The trials with the clips permuted."""
     first, second = order[trials.first], order[trials.second]
-    score = trials.cosine[first, second].astype(np.float64)
-    rising = np.argsort(score, kind="stable")
-    return trials._replace(first=first[rising], second=second[rising], same=trials.same[rising], score=score[rising])
+    rising, score = _rising(trials.vectors, first, second)
+    return trials._replace(first=first[rising], second=second[rising], same=trials.same[rising], score=score)

@@ -42,11 +42,14 @@ class Division:
         description: what was kept apart, for the column `split`.
         groups: (n,), groups of clips that are kept together, also when settings are chosen; None where only clips are
             apart.
+        choosing: rows that settings and the strongest probe are chosen on, and that nothing is fitted or tested on;
+            None where an inner part of the training rows is for that (`inner_part`).
     """
 
     parts: tuple[tuple[Places, Places], ...]
     description: str
     groups: Codes | None = None
+    choosing: Places | None = None
 
 
 def divide(
@@ -115,7 +118,11 @@ def divide(
 
 
 def given(
-    parts: Iterable[tuple[ArrayLike, ArrayLike]], n: int, description: str, groups: ArrayLike | None = None
+    parts: Iterable[tuple[ArrayLike, ArrayLike]],
+    n: int,
+    description: str,
+    groups: ArrayLike | None = None,
+    choosing: ArrayLike | None = None,
 ) -> Division:
     """A division by given training rows and test rows.
 
@@ -124,9 +131,10 @@ def given(
         n: number of clips.
         description: what is kept apart, for the column `split`.
         groups: (n,), groups of clips, such as speakers, that are kept together when settings are chosen.
+        choosing: rows to choose settings and the strongest probe on, likewise; None takes some of the training rows.
 
     Raises:
-        AuditError: a row is on both sides, tested twice or does not exist, or a side is empty.
+        AuditError: a row is on two sides, tested twice or does not exist, or a side is empty.
     """
     found = tuple((_rows(train, n), _rows(test, n)) for train, test in parts)
     tested = np.concatenate([test for _, test in found]) if found else np.empty(0, np.intp)
@@ -139,7 +147,10 @@ def given(
             )
         if len(both := np.intersect1d(train, test)):
             raise AuditError(f"part {number} of the given division fits and tests row {both[0]}; put it on one side")
-    return Division(found, description, None if groups is None else _codes(groups, n, "groups"))
+    chosen = None if choosing is None else _rows(choosing, n)
+    if chosen is not None and len(taken := np.intersect1d(chosen, np.concatenate([*map(np.concatenate, found)]))):
+        raise AuditError(f"row {taken[0]} of the given division chooses and is fitted or tested; put it on one side")
+    return Division(found, description, None if groups is None else _codes(groups, n, "groups"), chosen)
 
 
 def inner_part(y: Codes, seed: int, groups: Codes | None = None) -> tuple[Places, Places]:

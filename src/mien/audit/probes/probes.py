@@ -1,8 +1,9 @@
 """Probes: small classifiers that are trained on frozen embeddings, to measure what can be predicted from them.
 
 A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`. X is (n, D), any floating dtype; y is (n,) of integers,
-at least two classes. All have the same budget: each tries `BUDGET` settings, chooses one by UAR on an inner validation
-part of the training clips (of ties the strongest regularisation) and is fitted again on all training clips.
+at least two classes. All have the same budget: each tries `BUDGET` settings, chooses one by UAR on validation clips (of
+ties the strongest regularisation), which are an inner part of the training clips or others, and is fitted again on all
+training clips.
 Standardisation also uses the training clips only. All probes weigh the classes equally, as UAR does. Everything runs on
 one thread, so the same seed gives the same bits.
 """
@@ -73,7 +74,7 @@ class Fitted:
 
     Attributes:
         setting: the chosen setting.
-        validation: its UAR on the inner validation part.
+        validation: its UAR on the clips that chose it.
         kinds: (K,), the labels that it can predict.
     """
 
@@ -108,7 +109,7 @@ class Fitter(Protocol):
         y: Labels,
         seed: int,
         inner: tuple[Places, Places] | None = None,
-        final: NDArray[np.floating] | None = None,
+        final: tuple[NDArray[np.floating], Labels] | None = None,
     ) -> Fitted:
         """Fit it.
 
@@ -118,8 +119,9 @@ class Fitter(Protocol):
             seed: of the fit.
             inner: the rows that fit and the rows to choose a setting on; None samples a quarter of each class for the
                 latter.
-            final: (n, D), the same clips for the last fit, where they differ from those for the choice: an eraser that
-                was fitted on all rows may be applied to `final`, but not to X. None: X.
+            final: (m, D) and (m,), the clips of the last fit and their labels; None: X and y. They differ from those of
+                the choice where other clips than the training clips choose, or where an eraser was fitted on all
+                training rows: it may be applied to `final`, but not to X.
         """
         ...
 
@@ -237,15 +239,14 @@ def _search(
     y: Labels,
     seed: int,
     inner: tuple[Places, Places] | None = None,
-    final: NDArray[np.floating] | None = None,
+    final: tuple[NDArray[np.floating], Labels] | None = None,
 ) -> Fitted:
     """Try all settings, the strongest regularisation first, and fit again with the best.
 
     The best has the highest UAR, not the lowest loss: the loss rises with overconfidence long before the UAR stops
     rising, so a probe chosen by it would understate the leakage.
     """
-    kinds, codes = np.unique(y, return_inverse=True)
-    codes = codes.astype(np.int64)
+    codes = np.unique(y, return_inverse=True)[1].astype(np.int64)
     train, chosen = inner_part(codes, seed) if inner is None else inner
     with _pools().limit(limits=1):
         standard = Standard.of(X[train])
@@ -254,9 +255,10 @@ def _search(
         models = fit(inside, own.astype(np.int64), settings, seed)
         scores = [uar_of(codes[chosen], known[model.predict(outside)]) if len(chosen) else 0.0 for model in models]
         best = int(np.argmax(scores))
-        last = X if final is None else final
+        last, labels = (X, y) if final is None else final
+        kinds, codes = np.unique(labels, return_inverse=True)
         standard = Standard.of(last)
-        model = next(fit(standard.apply(last), codes, [settings[best]], seed))
+        model = next(fit(standard.apply(last), codes.astype(np.int64), [settings[best]], seed))
     return Fitted(settings[best], scores[best], kinds, standard, model, fit, seed)
 
 

@@ -9,7 +9,12 @@
 If all test speakers were seen in training (Peri et al. 2021), probes of speaker and main target (both "seen") are
 fitted on the training clips and tested on the test clips: other clips of the same speakers.
 
-If a run has no test clips, the validation clips take their place.
+Where probes are fitted on the training clips and tested on the test clips, their settings and the strongest of them are
+chosen on the validation clips. On training clips a removal has hidden the factor, so that a choice among them takes
+probes for strong which are not. Where only training clips are probed, or only clips of unseen speakers, a part of the
+clips that fit a probe chooses.
+
+If a run has no test clips, the validation clips take their place, and a part of the training clips chooses.
 """
 
 from collections.abc import Iterator, Sequence
@@ -155,17 +160,33 @@ def _across(
     *,
     seen: str = UNSEEN,
 ) -> Iterator[View]:
-    """Fitted on the training clips, tested on other clips, either of unseen speakers or of the same speakers."""
-    rows = np.flatnonzero((train | test) & labels.notna()).astype(np.intp)
+    """Fitted on training clips, chosen on validation clips, tested on others, of unseen or the same speakers."""
+    validation = _choosing(clips, labels, train, test, seen)
+    rows = np.flatnonzero((train | test | validation) & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
-    fitted, tested = train.to_numpy()[rows], test.to_numpy()[rows]
+    fitted, tested, choosing = (part.to_numpy()[rows] for part in (train, test, validation))
     people, classes = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
     if not tested.any() or len(np.unique(classes[fitted])) < 2 or not np.isin(classes[tested], classes[fitted]).any():
         return
     apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"
-    words = f"fitted on training clips, tested on {table.loc[tested, 'split'].iloc[0]} clips; {apart}"
-    division = given([(fitted, tested)], len(rows), words, people if seen == UNSEEN else None)
+    chosen = " chosen on validation clips," if choosing.any() else ""
+    words = f"fitted on training clips,{chosen} tested on {table.loc[tested, 'split'].iloc[0]} clips; {apart}"
+    groups = people if seen == UNSEEN else None
+    division = given([(fitted, tested)], len(rows), words, groups, choosing if choosing.any() else None)
     yield View(factor, seen, rows, classes, people, _others(table, factor, target, seen), {}, division)
+
+
+def _choosing(
+    clips: pd.DataFrame, labels: "pd.Series[str]", train: "pd.Series[bool]", test: "pd.Series[bool]", seen: str
+) -> "pd.Series[bool]":
+    """The validation clips, of other speakers than the test clips where these are unseen; none with fewer than two of
+    the classes that are fitted.
+    """
+    validation = (clips["split"] == "validation") & ~test
+    if seen == UNSEEN:
+        validation &= ~clips["speaker"].isin(clips.loc[test, "speaker"])
+    known = labels[validation & labels.isin(labels[train])].dropna()
+    return validation & (len(known.unique()) > 1)
 
 
 def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -> dict[str, ArrayLike]:

@@ -29,8 +29,8 @@ class Remove(Settings):
         how: a row of `objectives.removals.REMOVALS`.
         weight: of its term in the encoder's loss; for gradient reversal the factor on the reversed gradient. While it
             is 0, the adversaries learn and the encoder is trained as with "none", bit for bit.
-        adversary_steps: steps of the adversaries before each step of the encoder, for removals whose adversaries have
-            their own phase.
+        adversary_steps: steps of each adversary for each step of the encoder. Of gradient reversal the last is taken
+            together with the encoder, those before it on the embedding as it is.
         adversaries: how many adversaries, each with its own weights; the encoder's loss has the mean of their terms.
         restart: every so many steps of training one adversary, each in its turn, begins anew with random weights; None
             lets all go on. A fresh adversary may find what one that has followed the encoder for long does not.

@@ -115,15 +115,17 @@ class Disentangle(Recipe):
             settings = self.config.embeddings[name]
             for factor, remove in settings.remove.items():
                 adversaries, where = self._adversaries(name, factor), REMOVALS[remove.how].adversary
+                if where == "absent":
+                    continue
+                off = _weight_now(remove, minimise) == 0
+                with_encoder = where == "main phase" and not off  # its last step is the encoder's own
+                loss = nothing = torch.zeros((), device=embedding.device)
+                for _ in range(remove.adversary_steps - with_encoder):
+                    loss = self._learn(adversaries, embedding, factor, batch, minimise)
                 if where == "own phase":
-                    for _ in range(remove.adversary_steps):
-                        loss = self._learn(adversaries, embedding, factor, batch, minimise)
                     losses[f"{name}: adversary on {factor}"] = loss
-                if where != "absent" and _weight_now(remove, minimise) == 0:
-                    loss = torch.zeros((), device=embedding.device)
-                    if where == "main phase":  # with nothing to reverse it learns by itself
-                        loss = self._learn(adversaries, embedding, factor, batch, minimise)
-                    losses[f"{name}: removal of {factor}"] = loss
+                if off:
+                    losses[f"{name}: removal of {factor}"] = loss if where == "main phase" else nothing
             for factor in settings.auxiliary:
                 loss = self._learn(self._adversaries(name, factor), embedding, factor, batch, minimise)
                 losses[f"{name}: auxiliary classifier of {factor}"] = loss
@@ -177,8 +179,8 @@ class Disentangle(Recipe):
             names = {f"adversaries.{branch}" for branch in branches}
             if remove is not None and REMOVALS[remove.how].adversary == "main phase" and remove.weight > 0:
                 main |= names
-            else:
-                alone |= names
+                names = names if remove.adversary_steps > 1 else set()
+            alone |= names
         return frozenset({frozenset(main), *(frozenset({name}) for name in alone)})
 
     @property

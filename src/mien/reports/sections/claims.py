@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from mien.audit.comparison.claims import FILE, NO, OPEN, UNASKED, YES
+from mien.audit.comparison.claims import FILE, NO, OPEN, UNASKED, UNLIKE, YES
 from mien.audit.run_leakage.targets import tasks
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, PROBES, Axes, places
 from mien.reports import words
@@ -26,9 +26,10 @@ def shown(run: Run) -> dict[str, Any] | None:
     """The values of the section; None if the run has no answers to claims.
 
     Returns:
-        `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer, contrasts` and
-        `figures`; `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on
-        the paper's scores, empty if there are none; `split`: the split that is scored.
+        `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer`, also as
+        `verdict` and `why`, `contrasts` and `figures`; `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`:
+        see `_leaks`; `papers`: a sentence on the paper's scores, empty if there are none; `split`: the split that is
+        scored.
     """
     path = run.folder / FILE
     if not (run.experiment.claims and path.is_file()):
@@ -52,7 +53,8 @@ def answer(claims: Sequence[Mapping[str, Any]]) -> str:
     answered = [claim for claim in claims if claim["answer"] != UNASKED]
     if not answered:
         return "No claim of the paper can be answered by this run."
-    counts = {kind: sum(claim["answer"] == kind for claim in answered) for kind in (YES, NO, OPEN)}
+    verdicts = [_verdict(claim)[0] for claim in answered]
+    counts = {kind: verdicts.count(kind) for kind in (YES, NO, OPEN, UNLIKE)}
     each = words.listed(f"{count} {kind}" for kind, count in counts.items() if count)
     skipped = len(claims) - len(answered)
     more = f"; {skipped} cannot be answered, because models or measurements are missing" if skipped else ""
@@ -64,8 +66,16 @@ def _claims(claims: Sequence[Mapping[str, Any]], split: str) -> Iterator[dict[st
     named = ""
     for claim in claims:
         figures = _figures(claim) if claim["claim"] != named else []
-        yield {**claim, "called": _kind(claim), "clips": _clips(claim, split), "figures": figures}
+        verdict, why = _verdict(claim)
+        shown = {"called": _kind(claim), "clips": _clips(claim, split), "figures": figures}
+        yield {**claim, **shown, "verdict": verdict, "why": why}
         named = claim["claim"]
+
+
+def _verdict(claim: Mapping[str, Any]) -> tuple[str, str]:
+    """The answer without its reason, and the reason, empty if there is none."""
+    verdict, _, why = str(claim["answer"]).partition(": ")
+    return verdict, why
 
 
 def _kind(claim: Mapping[str, Any]) -> str:
