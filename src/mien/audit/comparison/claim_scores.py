@@ -18,13 +18,14 @@ from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition.task_scores import constant, homogeneity
 from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
-from mien.audit.statistics.contrasts import Score, Term, balanced, contrast, fixed, right_and_wrong
+from mien.audit.statistics.contrasts import Score, Term, contrast, fixed, right_and_wrong
 from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
 from mien.common.measures import MEASURES as TABLE
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run
 
 SCORES: Mapping[str, Score] = {name: TABLE["wa" if name == "accuracy" else name] for name in MEASURES}
+EVENLY: Mapping[str, Score] = {"macro_f1": TABLE["balanced_f1"], "uar": TABLE["uar"]}  # all classes weighted alike
 PERCENT = 1.5  # fractions are below it
 KEYS = ("model", "embedding", "factor", "probe")
 
@@ -102,7 +103,7 @@ class Outputs(NamedTuple):
 
 def measure(name: str, clips: str) -> Score:
     """The measure of a claim on all clips, or with all classes weighted alike."""
-    return balanced(SCORES[name]) if clips == BALANCED else SCORES[name]
+    return EVENLY[name] if clips == BALANCED else SCORES[name]
 
 
 def outputs_of(run: Run) -> Outputs:
@@ -171,7 +172,7 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
     for factor, name, embedding in dict.fromkeys((claim.factor, claim.measure, claim.embedding) for claim in claims):
         own = [claim for claim in claims if (claim.factor, claim.measure, claim.embedding) == (factor, name, embedding)]
         named = dict.fromkeys(way for claim in own for way in claim.ways)
-        clips = (ALL, BALANCED) if embedding and name != "accuracy" else (ALL,)
+        clips = (ALL, BALANCED) if embedding and name in EVENLY else (ALL,)
         wanted = dict.fromkeys(
             [*((probe, which) for probe in (PROBES if embedding else (None,)) for which in clips), *named]
         )
