@@ -7,7 +7,7 @@ frequent classes does not help; both the probe of one hidden layer and the stron
 with the identity floor: the score of the same probe if its only input is the true speaker.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,11 +63,9 @@ class Counts(NamedTuple):
     predicted: frozenset[str] = frozenset()
 
     def chance(self, source: Source, table: BySpeaker, measure: Score, weight: float = 1.0) -> Term:
-        """The score of always predicting the most frequent class; of a number, a correlation of 0."""
+        """The score of always predicting the most frequent class; of a number, of always predicting its mean."""
         if source in self.most:
             return Term(weight, table, fixed(self.most[source]))
-        if table.counts.ndim < 3:
-            return Term(weight, table, fixed(0.0, axes=1))
         return Term(weight, constant(table), measure)
 
     def even(self, source: Source) -> bool:
@@ -276,8 +274,10 @@ def _heads(run: Run, factor: str, predictions: pd.DataFrame) -> Iterator[tuple[s
             yield model, own
 
 
-def _classes(tables: Iterable[pd.DataFrame]) -> tuple[str, ...]:
-    """All classes that are true or predicted in any table, sorted."""
+def _classes(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+    """All classes that are true or predicted in any table, sorted; none of numbers, whose rows have no probability."""
+    if tables and all("probability" in rows and rows["probability"].isna().all() for rows in tables):
+        return ()
     return tuple(sorted({str(name) for rows in tables for column in ("truth", "predicted") for name in rows[column]}))
 
 
