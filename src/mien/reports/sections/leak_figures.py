@@ -47,7 +47,7 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
 
 
 def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "speaker") -> Picture | None:
-    """The main target's recognition against leakage of a factor, a point for each model; None if it was not measured."""
+    """Recognition of the main target against leakage, a point a model; None if the leakage was not measured."""
     if run.leakage is None:
         return None
     measured = set(run.leakage["model"])
