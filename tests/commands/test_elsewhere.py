@@ -37,11 +37,11 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     (row,) = description.elsewhere
     corpus, ensemble = Prepared.open(others), Ensemble.open(folder, torch.device("cpu"))
     sounds = [read_audio(corpus.media(clip)) for _, clip in corpus.table.iterrows()]
-    said = ensemble.probabilities(sounds)
-    answered = said.max(axis=1) >= description.unsure.threshold
+    averaged = ensemble.probabilities(sounds)
+    answered = averaged.max(axis=1) >= description.unsure.threshold
     assert (row.corpus, row.clips, row.speakers) == ("table", len(sounds), 3)
     assert row.coverage == pytest.approx(answered.mean(), abs=1e-4)
-    best = said.argmax(axis=1)
+    best = averaged.argmax(axis=1)
     for number, name in enumerate(ensemble.classes):
         assert row.said[name] == pytest.approx((best[answered] == number).mean(), abs=1e-4)
     each = [
