@@ -74,7 +74,7 @@ def test_a_corpus_without_labels_has_no_score(run, others, tmp_path, capsys):
     assert row["score"] is None
     assert row["clips"] == 33
     assert sum(row["said"].values()) == pytest.approx(1, abs=1e-3)
-    assert "with known emotions" not in (tmp_path / "out" / exported.CARD).read_text()
+    assert "with a known emotion, answered or not" not in (tmp_path / "out" / exported.CARD).read_text()
 
 
 def test_what_the_run_knows_is_refused_and_nothing_is_written(run, prepared, tmp_path):
