@@ -88,9 +88,9 @@ def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder)
         losses = [-np.log(softmax(logits / t, axis=1)[np.arange(len(names)), names]).mean() for t in grid]
         best = grid[int(np.argmin(losses))]
         sure = np.sort(softmax(logits / best, axis=1).max(axis=1))[::-1]
-        said = softmax(place / best, axis=1)
-        enough += list(said.max(axis=1) >= sure[int(np.ceil(0.8 * len(sure))) - 1] - 1e-4)
-        after += list(said)
+        calibrated = softmax(place / best, axis=1)
+        enough += list(calibrated.max(axis=1) >= sure[int(np.ceil(0.8 * len(sure))) - 1] - 1e-4)
+        after += list(calibrated)
         truth += list(pd.Categorical(tested["truth"], classes).codes)
     loss = -np.log(np.array(after)[np.arange(len(truth)), truth]).mean()
     lines = {line.split(" | ")[0]: line.removesuffix(" |").split(" | ")[-1] for line in card.splitlines()}

@@ -56,8 +56,11 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     done = mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")
     run = Run.open(tmp_path / "run")
     first, *others = run.marks
-    assert first == "seen: 1 of 2 speakers of test is in train: s0 (fold 0)"
-    assert [mark.split(":")[0] for mark in others] == ["accepted, identical-audio", "accepted, test-statistics"]
+    assert first == "accepted leak, seen speakers: 1 of 2 speakers of test is in train: s0 (fold 0)"
+    assert [mark.split(":")[0] for mark in others] == [
+        "accepted leak, identical-audio",
+        "accepted leak, test-statistics",
+    ]
     certificate = run.certificate
     assert certificate["accepted"] == ["identical-audio", "shared-speaker", "test-statistics"]
     assert {one["finding"] for one in certificate["findings"] if one["severity"] == "leak"} == set(
@@ -71,7 +74,6 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     assert other.text.startswith(first)
     answer = (run.folder / "report.html").read_text().split('<div class="answer">')[1].split("</div>")[0]
     assert "On test speakers (1 of 2 seen in training) " in answer
-    assert "never heard" not in answer
 
 
 def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
@@ -80,7 +82,7 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     run, out = Run.open(tmp_path / "run"), tmp_path / "exported"
     done = mien.export(run.folder, out=out)
     assert "test speakers, 1 of 2 seen in training: UAR" in done.text
-    assert all(f"marked: {mark}" in done.text for mark in run.marks)
+    assert all(mark in done.text for mark in run.marks)
     assert list(exported.describe(out).marks) == run.marks
     card = (out / exported.CARD).read_text()
     assert card.index(run.marks[0]) < card.index("## Training data")
@@ -88,7 +90,7 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     assert "unseen speakers\n" not in card
     sound = leaky.parent / "root" / "s0-anger-0.wav"
     for model in (out, run.folder):
-        assert mien.predict([sound], model=model).text.splitlines()[-1].endswith(f"marked: {'; '.join(run.marks)}")
+        assert mien.predict([sound], model=model).text.splitlines()[-1].endswith("; ".join(run.marks))
 
 
 def test_a_clean_run_has_no_mark(run):

@@ -112,7 +112,7 @@ def test_what_is_missing_of_the_published_counts_is_always_reported(trained, eva
 def test_a_prediction_is_right_where_its_rating_is_positive(evaluated):
     _, metrics, predictions = evaluated
     assert metrics["classes"] == ["anger", "happiness", "neutral", "sadness"]
-    assert metrics["rule"] == "a clip of several emotions counts as correct when the prediction is one of them"
+    assert metrics["rule"] == "a clip of several classes counts as correct when the prediction is one of them"
     assert metrics["values_not_in_the_run"] == {"fear": 2, "surprise": 1}
     for _, rows in predictions.groupby(["model", "fold"]):
         assert dict(zip(rows["clip"], rows["emotion"], strict=True)) == TRUTH

@@ -159,17 +159,17 @@ def test_a_changed_file_is_prepared_anew(root: Path, tmp_path: Path) -> None:
 
 def test_seconds_of_video_are_reported_where_there_are_any(root: Path, tmp_path: Path) -> None:
     generate(tmp_path / "toy", ToyConfig(people=2, clips=4, seconds=1, size=32, frame_rate=5, missing=0.5))
-    said = mien.prepare("toy", tmp_path / "toy", out=tmp_path / "seen", features=())
+    done = mien.prepare("toy", tmp_path / "toy", out=tmp_path / "seen", features=())
     table = Prepared.open(tmp_path / "seen").table.set_index("modality")
-    assert "of video" in said.text
+    assert "of video" in done.text
     assert set(table.index) == {"voice", "face", "voice+face"}
     assert (table.loc["voice", "video_seconds"], table.loc["face", "seconds"]) == (0, 0)
     both = table.loc["voice+face"]
     assert (both["seconds"] - both["video_seconds"]).abs().max() < 0.2 + 0.07, "a picture, and the end of AAC's block"
     assert both["video_seconds"].min() > 0.5
-    said = mien.prepare("emodb", root, out=tmp_path / "heard", features=())
-    assert "video_seconds" not in Prepared.open(tmp_path / "heard").table
-    assert "of video" not in said.text
+    done = mien.prepare("emodb", root, out=tmp_path / "voices", features=())
+    assert "video_seconds" not in Prepared.open(tmp_path / "voices").table
+    assert "of video" not in done.text
 
 
 def test_nothing_usable_leaves_nothing(root: Path, tmp_path: Path) -> None:

@@ -47,10 +47,10 @@ def test_every_clip_is_tested_once_per_model_on_an_unseen_speaker(run):
     for _, rows in test.groupby("model"):
         assert sorted(rows["clip"]) == sorted(labelled["clip"])
     for fold in opened.splits:
-        heard = set(fold["train"]["speakers"]) | set(fold["validation"]["speakers"])
+        seen = set(fold["train"]["speakers"]) | set(fold["validation"]["speakers"])
         tested = set(test[test["fold"] == fold["fold"]]["speaker"])
         assert tested == set(fold["test"]["speakers"])
-        assert not tested & heard
+        assert not tested & seen
 
 
 def test_predictions_are_what_the_saved_weights_say(run, prepared):

@@ -139,6 +139,10 @@ def test_the_own_way_of_a_claim_comes_first() -> None:
             "accuracy with all classes weighted alike is UAR: write measure: uar",
         ),
         (
+            "{models: alone, minus: chance, measure: ccc, clips: balanced}",
+            "'balanced' weights classes alike, and ccc is of numbers; leave it out",
+        ),
+        (
             "{models: alone, minus: chance, factor: speaker}",
             "speakers are counted as named rightly or not: write measure: accuracy",
         ),
@@ -234,6 +238,26 @@ def test_a_claim_names_what_its_experiment_has(text: str, sentence: str) -> None
     with pytest.raises(ConfigError) as caught:
         check(axes, {"one": claim}, CARRIED, ["UA test"])
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("measure", "numbers", "sentence"),
+    [
+        ("uar", ["emotion"], "'emotion' is a number, so 'uar' cannot score it; write ccc or rmse"),
+        (
+            "rmse",
+            [],
+            "'emotion' has classes, so 'rmse' cannot score it; write accuracy, macro_f1, micro_f1 or uar",
+        ),
+    ],
+)
+def test_a_measure_fits_its_factor(measure: str, numbers: list[str], sentence: str) -> None:
+    claim, axes = claimed(f"{{models: alone, minus: chance, measure: {measure}}}")
+    with pytest.raises(ConfigError) as caught:
+        check(axes, {"one": claim}, CARRIED, numbers=numbers)
+    assert str(caught.value) == f"claims.one.measure: {sentence}"
+    other, _ = claimed(f"{{models: alone, minus: chance, measure: {'rmse' if numbers else 'uar'}}}")
+    check(axes, {"one": other}, CARRIED, numbers=numbers)
 
 
 @pytest.mark.parametrize(

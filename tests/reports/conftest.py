@@ -227,7 +227,10 @@ def audited(make_run: Callable[..., Run]) -> Run:
     rows = [{"fold": fold, "clip": f"03-{fold} & co", "splits": "train, test"} for fold in range(300)]
     leak = {"finding": "same-sentence", "severity": "leak", "rows": rows, "text": "300 clips are said again."}
     note = {"finding": "missing-class", "severity": "note", "rows": [], "text": "Fold 1 has no disgust."}
-    marks = ["seen: 1 of 1 speakers (fold 0)", "accepted, same-sentence: 300 sentences (fold 0)"]
+    marks = [
+        "accepted leak, seen speakers: 1 of 1 speakers (fold 0)",
+        "accepted leak, same-sentence: 300 sentences (fold 0)",
+    ]
     examined = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": marks}
     source = {"licence": "free for research", "source": "https://example.org (somewhere)"}
     run.write_json("certificate.json", run.certificate | examined | source | {"findings": [leak, note]})

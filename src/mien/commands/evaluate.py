@@ -83,8 +83,8 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
 
 
 RULES = {
-    False: "a clip counts as correct when the prediction is its emotion",
-    True: "a clip of several emotions counts as correct when the prediction is one of them",
+    False: "a clip counts as correct when the prediction is its class",
+    True: "a clip of several classes counts as correct when the prediction is one of them",
 }
 
 

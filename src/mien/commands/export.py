@@ -289,7 +289,7 @@ def _outcome(out: Path, made: Description, validation: card.Calibrated, counted:
     members = f"{len(made.members)} member" + ("s" if len(made.members) > 1 else "")
     lines = [
         f"{made.name}: {members}, {len(made.classes)} classes, {size / 1e6:.1f} MB, {made.stored}",
-        *(f"marked: {mark}" for mark in made.marks),
+        *made.marks,
         f"{_whom(counted)}: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}",
         f"temperature {made.temperature:.3f}; calibration error on validation {validation.error:.3f}, then "
         f"{validation.error_after:.3f}",

@@ -174,7 +174,7 @@ def _voice_alone(ensemble: Ensemble) -> str:
 
 def _marked(ensemble: Ensemble) -> str:
     """The leaks that its run accepted, to be quoted with every score."""
-    return f"\n{ensemble.name}: marked: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
+    return f"\n{ensemble.name}: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
 
 
 def _check(out: Path) -> None:
@@ -226,7 +226,7 @@ def summary(table: pd.DataFrame, target: str = "emotion") -> str:
             times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
             lines.append(f"  {times} s  {who}{answer:{wide}}  {sure:4}  {_by(part)}".rstrip())
     if "audio_share" in table and table["audio_share"].notna().any():
-        lines.append("face +9%: without the face, the emotion would be less probable by 9 points")
+        lines.append("voice or face +N%: without it, the emotion would be less probable by N points")
     return "\n".join(lines)
 
 

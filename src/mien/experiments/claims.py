@@ -14,7 +14,7 @@ All models and values that a claim names must exist: a claim that names a model 
 with it. `others` and `along` take the values that exist.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -26,7 +26,8 @@ from mien.errors import ConfigError, unknown
 MODEL, OTHERS = "model", "others"
 CHANCE, FLOOR = "chance", "identity floor"
 ABOVE, BELOW, KEPT, NEAR, DIFFERENT = KINDS = ("above", "below", "kept", "near", "different")
-MEASURES = ("accuracy", "macro_f1", "micro_f1", "uar", "ccc", "rmse")
+OF_NUMBERS = ("ccc", "rmse")
+MEASURES = ("accuracy", "macro_f1", "micro_f1", "uar", *OF_NUMBERS)
 ALL, BALANCED = CLIPS = ("all", "balanced")
 PROBES = ("mlp", "strongest")  # whose predictions are kept clip by clip
 SPEAKER = "speaker"
@@ -149,8 +150,10 @@ class Claim(Settings):
                 _one_of("probe", probe, PROBES)
             if probe is not None and self.embedding is None:
                 raise ValueError("a probe reads from an embedding: give 'embedding', or leave 'probe' out")
-            if clips == BALANCED and self.measure == "accuracy":
-                raise ValueError("accuracy with all classes weighted alike is UAR: write measure: uar")
+            if clips == BALANCED and self.measure in ("accuracy", "micro_f1"):
+                raise ValueError(f"{self.measure} with all classes weighted alike is UAR: write measure: uar")
+            if clips == BALANCED and self.measure in OF_NUMBERS:
+                raise ValueError(f"'{BALANCED}' weights classes alike, and {self.measure} is of numbers; leave it out")
         if self.minus == FLOOR and self.embedding is None:
             raise ValueError("the identity floor is that of a probe: give 'embedding', or write minus: chance")
         if self.measure not in (None, "accuracy") and self.factor == SPEAKER:
@@ -240,6 +243,7 @@ def check(
     carried: Mapping[str, Mapping[str, Collection[str]]],
     figures: Collection[str] = (),
     target: str = "emotion",
+    numbers: Collection[str] = (),
 ) -> None:
     """Refuse a claim or an axis that names something which the experiment does not have.
 
@@ -248,10 +252,11 @@ def check(
         claims: of the experiment.
         carried: model -> embedding -> the factors that are its tasks; of a recipe without named embeddings none.
         figures: the names in `reference`.
-        target: the main target, which probes read besides the speaker.
+        target: the main target, which probes predict besides the speaker.
+        numbers: the factors that are numbers; all others have classes.
 
     Raises:
-        ConfigError: with the nearest name.
+        ConfigError: with the nearest name, or with the measures that fit a factor.
     """
     _check_axes(axes, carried)
     for name, claim in claims.items():
@@ -261,6 +266,8 @@ def check(
             raise ConfigError(f"{where}: compares nothing: no model is there that has all that it names")
         if figures and claim.reference not in (None, *figures):
             raise ConfigError(f"{where}.reference: {unknown('figure', str(claim.reference), figures)}")
+        if claim.measure is not None and (claim.factor in numbers) != (claim.measure in OF_NUMBERS):
+            raise ConfigError(f"{where}.measure: {_misfit(str(claim.factor), claim.measure, claim.factor in numbers)}")
         for model in dict.fromkeys(chain.from_iterable((*one.plus, *one.minus) for one in compared)):
             if carried[model]:
                 _check_score(where, claim, model, carried[model], target)
@@ -459,6 +466,15 @@ def _check_score(where: str, claim: Claim, model: str, tasks: Mapping[str, Colle
             raise ConfigError(f"{where}.factor: {unknown('factor that is read', str(claim.factor), read)}")
     elif claim.factor is not None and claim.factor not in (known := set(chain.from_iterable(tasks.values()))):
         raise ConfigError(f"{where}.factor: of model '{model}': {unknown('task', claim.factor, known)}")
+
+
+def _misfit(factor: str, measure: str, number: bool) -> str:
+    fit = OF_NUMBERS if number else [name for name in MEASURES if name not in OF_NUMBERS]
+    return f"'{factor}' {'is a number' if number else 'has classes'}, so '{measure}' cannot score it; write {_or(fit)}"
+
+
+def _or(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _one_of(kind: str, name: str, known: Collection[str]) -> str:

@@ -315,7 +315,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         if models := [name for name in experiment.reference if name not in experiment.models]:
             raise ConfigError(f"reference: {unknown('model', models[0], experiment.models)}")
         carried = {name: config.carried for name, config in experiment.configs.items()}
-        check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target)
+        numbers = [name for name, how in experiment.data.targets.items() if how.kind == "numbers"]
+        check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target, numbers)
         found = experiment.model_copy(update={"provenance": kept})
         found.sweep  # noqa: B018
     except ConfigError as error:

@@ -24,17 +24,16 @@ def render(found: Comparison) -> str:
     made.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
     made.globals |= {"span": span, "scale_of": scale_of}
     names = [system.name for system in found.together.systems]
-    picture = ""
+    systems = [(system.name, system.run, system.model) for system in found.together.systems]
+    target, picture = systems[0][1].target, ""
     if found.points:
         described = f"Accuracy against speaker leakage of {words.listed(names)}"
-        picture = plane.plane(found.points, name="plane", description=described)
-    systems = [(system.name, system.run, system.model) for system in found.together.systems]
-    target = systems[0][1].target
+        picture = plane.plane(found.points, name="plane", description=described, target=target)
     leaked, _ = points(systems, found.together.predictions, factor=target)
     other = ""
     if leaked:
         described = f"Accuracy against leakage of {target}, of {words.listed(names)}"
-        other = plane.plane(leaked, name=f"plane of {target}", description=described, factor=target)
+        other = plane.plane(leaked, name=f"plane of {target}", description=described, factor=target, target=target)
     differences = found.pairs[found.pairs["measure"] != "predictions"]
     return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",

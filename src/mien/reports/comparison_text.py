@@ -22,7 +22,7 @@ SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasc
 def text(found: Comparison) -> str:
     """Systems, and their differences in UAR and leakage, within 80 columns."""
     together = found.together
-    lines = [*(f"MARK: {mark}" for mark in together.marks), *answer(found), ""]
+    lines = [*together.marks, *answer(found), ""]
     wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
     first, *others = found.measures
     heads = "".join(f"{SHORT.get(name, words.scale(name).title):>6}" for name in others)

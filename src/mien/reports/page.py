@@ -143,9 +143,7 @@ def _facts(run: Run) -> dict[str, str]:
         "Paper": experiment.paper,
         "Corpus": words.corpora(run.clips, run.certificate),
         "Target": run.target,
-        "Classes": f"{len(run.classes)}: {', '.join(run.classes)} ({experiment.scheme_name})"
-        if run.classes
-        else "a number",
+        "Classes": f"{len(run.classes)}: {', '.join(run.classes)}{_scheme(experiment)}" if run.classes else "a number",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
         "Models": ", ".join(experiment.models) + _variants(experiment),
         "Seeds": ", ".join(map(str, experiment.seeds)),
@@ -153,6 +151,10 @@ def _facts(run: Run) -> dict[str, str]:
         "Expected": experiment.expected,
         "Cost": experiment.cost,
     }
+
+
+def _scheme(experiment: Experiment) -> str:
+    return f" (scheme {experiment.data.scheme})" if isinstance(experiment.data.scheme, str) else ""
 
 
 def _variants(experiment: Experiment) -> str:

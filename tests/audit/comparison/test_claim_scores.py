@@ -1,5 +1,6 @@
 """The scores of claims equal those of scikit-learn, with chance levels, floors and the published scores."""
 
+import json
 from dataclasses import replace
 
 import pandas as pd
@@ -7,9 +8,10 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mien.audit.comparison import claim_scores
-from mien.audit.comparison.claim_scores import MEASURES, Source, published
+from mien.audit.comparison.claim_scores import SCORES, Source, published
 from mien.audit.comparison.claims import write
 from mien.audit.run_leakage.measure import probe_predictions
+from mien.common.measures import MEASURES
 from mien.common.settings import parse
 from mien.experiments import claims
 from mien.runs.run import Run
@@ -36,7 +38,7 @@ def found(two: Run) -> Scores:
 
 
 def test_there_is_a_function_for_every_measure_of_a_claim() -> None:
-    assert set(MEASURES) == set(claims.MEASURES)
+    assert set(SCORES) == set(claims.MEASURES)
 
 
 def test_only_heads_with_the_factor_as_a_task_are_scored(two: Run, found: Scores) -> None:
@@ -142,3 +144,27 @@ def test_seeds_and_factors_of_any_name_are_scored(make_two) -> None:
     assert row["cells"] == 2
     assert claim_scores.outputs_of(run).classes["gender"] == ("female", "male")
     assert list(claim_scores.outputs_of(run).rows) == [Source("gender")]
+
+
+def test_numbers_of_another_task_are_scored_as_numbers(make_two) -> None:
+    run: Run = make_two({"multitask_64": 0.0}, people=8)
+    table = pd.read_csv(run.folder / "tasks.csv")
+    truth = table["clip"].str.extract(r"(\d+)$")[0].astype(float)
+    predicted = truth + table["speaker"].str[1:].astype(int) % 3
+    run.write_table("tasks.csv", table.assign(factor="arousal", truth=truth, predicted=predicted, probability=None))
+    raw = {"says": "x", "factor": "arousal", "models": "multitask_64", "minus": "chance"}
+    own = {
+        name: parse(claims.Claim, raw | {"kind": kind, "measure": name}, "claim")
+        for name, kind in (("ccc", "above"), ("rmse", "kept"))
+    }
+    update = {"claims": own, "models": {"multitask_64": {"embeddings": {"emotion": {"tasks": {"arousal": 1.0}}}}}}
+    run = replace(run, experiment=run.experiment.model_copy(update=update))
+    test = table["split"] == "test"
+    found = by_way(run)
+    row = found["arousal", "ccc", None][None, "all"]["rows"]["multitask_64"]
+    assert row["score"] == pytest.approx(MEASURES["ccc"].value(truth[test], predicted[test]))
+    way = found["arousal", "rmse", None][None, "all"]
+    assert way["rows"]["multitask_64"]["score"] == pytest.approx(MEASURES["rmse"].value(truth[test], predicted[test]))
+    assert way["chance"]["score"] == pytest.approx(truth[test].std(ddof=0))
+    made = json.loads((run.folder / "claims.json").read_text())
+    assert [claim["answer"] for claim in made["claims"]] == ["yes", "yes"]

@@ -82,6 +82,21 @@ def test_scores_and_paired_tests_equal_scikit_learn_and_scipy(run: Run, found, r
             assert pair["p_corrected_resampled_t"] == pytest.approx(2 * stats.t.sf(abs(t), 7), **EXACT)
 
 
+def test_a_one_tailed_test_asks_for_less_cross_entropy(make_compared: Make) -> None:
+    run = make_compared("soft", {"good": 0.85, "poor": 0.3}, clips=10, seeds=(0,))
+    table = run.predictions
+    given = {f"truth_{name}": (table["truth"] == name).astype(float) for name in run.classes}
+    run.write_predictions(table.assign(**given))
+    pair = contrast(gather([run.folder])).pairs.set_index("measure").loc["cross_entropy"]
+    assert pair["difference"] < 0
+    table = table[table["split"] == "test"]
+    of_truth = np.array([row[row["truth"]] for row in table.to_dict("records")], float)
+    losses = table.assign(loss=-np.log(of_truth)).pivot_table("loss", "speaker", "model")
+    oracle = stats.ttest_rel(losses["good"], losses["poor"], alternative="less").pvalue
+    assert pair["p_paired_t"] == pytest.approx(oracle, rel=1e-6)
+    assert pair["p_paired_t"] < 0.01
+
+
 def test_seeds_are_averaged_for_scores_and_for_predictions(make_compared: Make) -> None:
     run = make_compared("seeds", {"a": 0.6, "b": 0.5}, clips=10, seeds=(0, 1, 2))
     pairs = contrast(gather([run.folder])).pairs.set_index("measure")

@@ -6,7 +6,9 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from statsmodels.stats.contingency_tables import SquareTable
 
-from mien.audit.recognition.task_scores import homogeneity, macro_f, task_scores
+from mien.audit.recognition.task_scores import constant, homogeneity, macro_f, task_scores
+from mien.audit.statistics.scores import measured
+from mien.common.measures import MEASURES
 
 CLASSES = ("anger", "happiness", "sadness")
 
@@ -40,6 +42,18 @@ def test_macro_f_equals_that_of_pooled_clips(predicted) -> None:
     chance = f1_score(rows["truth"], [most] * len(rows), average="macro")
     assert found.loc["test", "f1_chance"] == pytest.approx(chance)
     assert found.loc["test", "f1_low"] < found.loc["test", "f1"] < found.loc["test", "f1_high"]
+
+
+def test_chance_of_numbers_is_that_of_their_mean() -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({"speaker": list("aabbbcccc"), "seed": 0, "truth": random.normal(3, 2, 9), "predicted": 0.0})
+    alone = constant(measured(rows, ())["rmse"])
+    same = measured(rows.assign(predicted=rows["truth"].mean()), ())["rmse"]
+    assert alone.speakers == same.speakers
+    assert alone.counts[:, :7] == pytest.approx(same.counts[:, :7])
+    pooled = alone.counts.sum(0)
+    assert MEASURES["rmse"](pooled) == pytest.approx(MEASURES["rmse"].chance(rows["truth"]))
+    assert MEASURES["ccc"](pooled) == pytest.approx(MEASURES["ccc"].chance(rows["truth"]), abs=1e-12)
 
 
 def test_homogeneity_is_tested_for_each_seed(predicted) -> None:

@@ -182,6 +182,12 @@ def test_a_speaker_with_training_clips_is_unseen_in_no_view() -> None:
                 assert not set(view.speakers[fitted]) & set(view.speakers[tested])
 
 
+def test_the_target_is_no_floor_of_itself() -> None:
+    table = clips().assign(label=clips()["gender"])
+    found = {view.factor: list(view.others) for view in views(table, "gender", thorough=True, own=("gender",))}
+    assert found == {"speaker": ["gender"], "gender": []}
+
+
 def test_an_embedding_that_is_not_finite_is_refused_with_its_cell(make) -> None:
     broken = planted()
     broken[3, 3] = np.nan

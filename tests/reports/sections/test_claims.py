@@ -164,8 +164,8 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
         "scores of this run."
     ) in section
     assert (
-        "Stuart-Maxwell: “yes” if p of each model, corrected over seeds (Holm), is below 0.01; the test assumes "
-        "independent clips."
+        "Stuart-Maxwell: “yes” if p is below 0.01 for each pair of models with every seed; shown is the least p, "
+        "corrected over seeds (Holm). The test assumes independent clips."
     ) in plain(section)
 
 
@@ -230,8 +230,9 @@ def test_bars_stand_by_axes_with_levels_as_lines(claimed: Run) -> None:
 def test_the_answer_has_the_highest_and_the_lowest_leakage(claimed: Run) -> None:
     answers = re.sub(r"\s+", " ", page.render(claimed).split('<div class="answer">')[1].split("</div>")[0])
     assert (
-        "From the speaker embedding, a probe with one hidden layer predicts emotion with at most 60.0 % from plain_9 "
-        "and at least 30.0 % from no_leak_4 (macro F, balanced); with the true speaker alone: 45.0 %."
+        "From the speaker embedding, a probe with one hidden layer predicts emotion with a macro F between 30.0 % "
+        "(from no_leak_4) and 60.0 % (from plain_9), all classes with equal weight; the true speaker alone gives 45.0 "
+        "%."
     ) in answers
 
 
@@ -303,6 +304,40 @@ def test_scores_without_axes_stand_by_model_and_undrawn(claimed: Run) -> None:
     assert [score["head"] for score in found["scores"]] == ["model"] * 4
     assert [name for name, _ in found["scores"][0]["rows"]] == ["plain 9", "plain 4", "no leak 9", "no leak 4"]
     assert not any(score["pictures"] for score in found["scores"])
+
+
+def test_scores_of_numbers_have_no_percent(claimed: Run) -> None:
+    kept = (claimed.folder / "claims.json").read_text()
+    found = evidence()
+    number = {"factor": "valence", "embedding": None}
+    found["claims"] = [found["claims"][4] | number | {"measure": "ccc"}]
+    found["scores"] = [found["scores"][0] | number | {"measure": measure} for measure in ("ccc", "rmse")]
+    claimed.write_json("claims.json", found)
+    shown = claims.shown(claimed)
+    (claimed.folder / "claims.json").write_text(kept)
+    assert shown is not None
+    (claim,) = shown["claims"]
+    minus = "\N{MINUS SIGN}"
+    assert claim["called"] == "no worse by 0.05; CCC"
+    assert claim["rows"] == [
+        {
+            **{"contrast": "no leak minus plain", "p_holm": 0.002},
+            **{"difference": f"{minus}0.200", "limits": f"{minus}0.300 to {minus}0.100"},
+        }
+    ]
+    assert [score["groups"] for score in shown["scores"]] == [[("CCC", 2)], [("RMSE", 2)]]
+    name, cells = shown["scores"][0]["rows"][0]
+    assert name == "plain"
+    assert [(cell["text"], cell["limits"]) for cell in cells] == [
+        ("0.600", "0.550 to 0.650"),
+        ("0.500", "0.450 to 0.550"),
+    ]
+    assert shown["scores"][0]["note"] == (
+        "Columns: size. Below each score: its 95 % interval over speakers. Chance, always predicting the mean: 0.170. "
+        "12 speakers, 1,200 clips."
+    )
+    captions = [picture.caption.partition(".")[0] for score in shown["scores"] for picture in score["pictures"]]
+    assert captions == ["The models' own heads; higher is better", "The models' own heads; lower is better"]
 
 
 def test_a_run_without_claims_has_no_section(claimed: Run, small: Run) -> None:

@@ -21,7 +21,7 @@ EVALUATION: dict[str, Any] = {
     "classes": ["anger", "sadness"],
     "classes_not_in_the_corpus": ["boredom"],
     "values_not_in_the_run": {"surprise": 12},
-    "rule": "a clip is judged rightly when the prediction is its emotion",
+    "rule": "a clip counts as correct when the prediction is its class",
     "shared_speakers": [],
 }
 
@@ -88,7 +88,7 @@ def test_pooled_mean_of_folds_and_paper_stand_below_each_other(planted: Run, htm
 def test_another_corpus_stands_beside_the_papers_other_corpus(html: str) -> None:
     text = text_of(html[html.index('<section id="evaluations">') : html.index('<section id="confusion">')])
     assert "2 shared classes: anger, sadness. The corpus has no clip of boredom" in text
-    assert "Not scored: surprise (12). Rule: a clip is judged rightly when the prediction is its emotion." in text
+    assert "Not scored: surprise (12). Rule: a clip counts as correct when the prediction is its class." in text
     assert "61.2 57.2 66.2 51.2 to 71.2 50.0 64.6 paper 33.2 60.6 69.6 54.6 to 74.6 50.0" in text
     assert "“paper”: scores reported in Li et al. 2020 on CMU-MOSEI, of the same measure on that corpus." in text
     assert "truth 40.0 60.0 MEnAN 71.3 28.7" in text

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from mien import experiments
-from mien.audit.comparison.sweep import COLUMNS, sweep
+from mien.audit.comparison.sweep import columns, sweep
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics import scores
-from mien.reports import page
+from mien.reports import page, words
 from mien.runs.run import Run
 
 NAMES = {  # planted model (see conftest) -> what it is called here
@@ -41,7 +41,7 @@ def run(make_run: Callable[..., Run]) -> Run:
 
 def test_a_row_is_a_point_and_the_base_is_in_every_group(run: Run) -> None:
     table = sweep(run)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(columns(("uar", "wa")))
     assert table[["group", "label", "model"]].to_numpy().tolist() == [
         ["weight", "0.1", "MEnAN-weight-0.1"],
         ["weight", "0.5", "MEnAN"],
@@ -116,3 +116,28 @@ def test_a_run_without_test_says_so_and_shows_validation(run: Run) -> None:
     assert "UAR on validation speakers. Mark" in text
     assert "Worst validation speaker" in text
     assert "test speakers" not in text
+
+
+def test_a_number_is_swept_by_its_own_measures(run: Run) -> None:
+    raw = run.experiment.model_dump(mode="json", exclude={"provenance"})
+    raw["data"] |= {"scheme": None, "targets": {"valence": {"kind": "numbers"}}}
+    raw["models"]["MEnAN"]["embeddings"]["main"]["tasks"] = {"valence": 0.5}
+    raw["training"]["best"] = "ccc"
+    numeric = Run(run.folder, experiments.resolve(raw | {"target": "valence"}, "planted"))
+    predictions = run.predictions
+    place = {name: number for number, name in enumerate(run.classes)}
+    numbers = {name: predictions[name].map(place).astype(float) for name in ("truth", "predicted")}
+    try:
+        numeric.write_predictions(predictions.assign(**numbers))
+        table, text = sweep(numeric), page.render(numeric)
+    finally:
+        run.write_predictions(predictions)
+    assert list(table.columns) == list(columns(("ccc", "rmse")))
+    worse = table.set_index("model").loc["MEnAN-weight-0.1"]
+    assert worse["separable"] is True
+    assert worse["difference"] == pytest.approx(worse["ccc"] - table["ccc"][table["model"] == "MEnAN"].iloc[0])
+    assert list(table["ccc"][table["best"]]) == list(table.groupby("group", sort=False)["ccc"].max())
+    section = text.split('<section id="sweep">')[1].split("</section>")[0]
+    assert "CCC minus the base</th>" in section
+    assert f"MEnAN-weight-0.1 ({words.scale('ccc').signed(worse['difference'])})" in section
+    assert "in CCC." in section

@@ -7,7 +7,7 @@ frequent classes does not help; both the probe of one hidden layer and the stron
 with the identity floor: the score of the same probe if its only input is the true speaker.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition.task_scores import constant, homogeneity
 from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
-from mien.audit.statistics.contrasts import Score, Term, balanced, contrast, fixed, right_and_wrong
+from mien.audit.statistics.contrasts import Score, Term, contrast, fixed, right_and_wrong
 from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
 from mien.common.leakage_tables import PREDICTIONS
 from mien.common.measures import MEASURES as TABLE
@@ -26,6 +26,7 @@ from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run
 
 SCORES: Mapping[str, Score] = {name: TABLE["wa" if name == "accuracy" else name] for name in MEASURES}
+EVENLY: Mapping[str, Score] = {"macro_f1": TABLE["balanced_f1"], "uar": TABLE["uar"]}  # all classes weighted alike
 PERCENT = 1.5  # fractions are below it
 KEYS = ("model", "embedding", "factor", "probe")
 
@@ -63,11 +64,9 @@ class Counts(NamedTuple):
     predicted: frozenset[str] = frozenset()
 
     def chance(self, source: Source, table: BySpeaker, measure: Score, weight: float = 1.0) -> Term:
-        """The score of always predicting the most frequent class; of a number, a correlation of 0."""
+        """The score of always predicting the most frequent class; of a number, of always predicting its mean."""
         if source in self.most:
             return Term(weight, table, fixed(self.most[source]))
-        if table.counts.ndim < 3:
-            return Term(weight, table, fixed(0.0, axes=1))
         return Term(weight, constant(table), measure)
 
     def even(self, source: Source) -> bool:
@@ -103,7 +102,7 @@ class Outputs(NamedTuple):
 
 def measure(name: str, clips: str) -> Score:
     """The measure of a claim on all clips, or with all classes weighted alike."""
-    return balanced(SCORES[name]) if clips == BALANCED else SCORES[name]
+    return EVENLY[name] if clips == BALANCED else SCORES[name]
 
 
 def outputs_of(run: Run) -> Outputs:
@@ -176,7 +175,7 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
     for factor, name, embedding in dict.fromkeys((claim.factor, claim.measure, claim.embedding) for claim in claims):
         own = [claim for claim in claims if (claim.factor, claim.measure, claim.embedding) == (factor, name, embedding)]
         named = dict.fromkeys(way for claim in own for way in claim.ways)
-        clips = (ALL, BALANCED) if embedding and name != "accuracy" else (ALL,)
+        clips = (ALL, BALANCED) if embedding and name in EVENLY else (ALL,)
         wanted = dict.fromkeys(
             [*((probe, which) for probe in (PROBES if embedding else (None,)) for which in clips), *named]
         )
@@ -280,8 +279,10 @@ def _heads(run: Run, factor: str, predictions: pd.DataFrame) -> Iterator[tuple[s
             yield model, own
 
 
-def _classes(tables: Iterable[pd.DataFrame]) -> tuple[str, ...]:
-    """All classes that are true or predicted in any table, sorted."""
+def _classes(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
+    """All classes that are true or predicted in any table, sorted; none of numbers, whose rows have no probability."""
+    if tables and all("probability" in rows and rows["probability"].isna().all() for rows in tables):
+        return ()
     return tuple(sorted({str(name) for rows in tables for column in ("truth", "predicted") for name in rows[column]}))
 
 

@@ -6,7 +6,8 @@ scores. Each is between the mean scores of two groups of models that are matched
 - *above*, *below*: yes if all differences are separable (by the same rule as in `compare`, with Holm's correction over
   the differences of the claim) in the claimed direction; no if one is separable in the opposite direction.
 - *kept*: not worse by the margin or more. Yes if the lower ends of all intervals are above minus the margin; no if a
-  difference is separable below zero and its interval reaches below minus the margin.
+  difference is separable below zero and its interval reaches below minus the margin. For an error (rmse) the upper ends
+  have to be below the margin.
 - *near*: yes if the upper ends of all intervals are below the margin, or below the chance level if that is less (so
   that the score is below twice chance); no if a difference is separable above zero and its interval reaches higher.
 - *different*: yes if all pairs of models differ by Stuart-Maxwell's test at the level of the claim, for every seed.
@@ -179,7 +180,8 @@ def _scored(
     if claim.kind == NEAR and claim.minus == CHANCE:
         level = [own[-1].measure(own[-1].table.counts.sum(0)) for own in terms.values()]
         head["margin"] = min(head["margin"], *map(float, level))
-    answer = _answer(claim.kind, [row for row in rows if row["comparable"]], head.get("margin", 0.0))
+    compared: list[Mapping[str, Any]] = [row for row in rows if row["comparable"]]
+    answer = _answer(claim.kind, compared, head.get("margin", 0.0), errors=claim.measure == "rmse")
     if answer != NO and reason:
         answer = f"{UNLIKE}: {reason}"
     return head | {"answer": answer, "contrasts": [_plain(row) for row in rows]}
@@ -216,15 +218,16 @@ def _head(name: str, claim: Claim) -> dict[str, Any]:
     return head | {"figures": dict(claim.figures)}
 
 
-def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float) -> str:
+def _answer(kind: str, rows: Sequence[Mapping[str, Any]], margin: float, *, errors: bool) -> str:
+    """The answer from the contrasts of a claim; `errors`: the score is an error, of which less is better."""
     enough = all(row["speakers"] >= FEWEST for row in rows)
     if kind in (ABOVE, BELOW):
         sign = 1 if kind == ABOVE else -1
         if any(row["separable"] and sign * row["difference"] < 0 for row in rows):
             return NO
         return YES if all(row["separable"] for row in rows) else OPEN
-    side = 1 if kind == KEPT else -1  # worse is below zero for "kept", and above it for "near"
-    ends = [row["low"] if kind == KEPT else -row["high"] for row in rows]
+    side = 1 if kind == KEPT and not errors else -1  # the side of zero that is not limited by the margin
+    ends = [row["low"] if side > 0 else -row["high"] for row in rows]
     if enough and all(end > -margin for end in ends):
         return YES
     open_ended = [row for row, end in zip(rows, ends, strict=True) if not end > -margin]

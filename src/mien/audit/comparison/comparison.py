@@ -103,7 +103,7 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
         for name, own in tables.items()
         for measure, table in own.items()
     }
-    by_cell, votes = _by_cell(together), _votes(together) if together.classes else None
+    by_cell, votes = _by_cell(together, tables), _votes(together) if together.classes else None
     leaks = {system.name: leakage_of(system) for system in together.systems}
     rows: list[dict[str, Any]] = []
     for first, second in compared:
@@ -133,12 +133,15 @@ def _measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker
     return own | ({"f1": own[of_classes(classes)[0]]} if classes else {})
 
 
-def _by_cell(together: Together) -> dict[str, pd.DataFrame]:
-    """System -> its scores, one row per fold and seed, one column per measure."""
+def _by_cell(together: Together, tables: Tables) -> dict[str, pd.DataFrame]:
+    """System -> its scores, one row per fold and seed, one column per measure; cells are parts, see `within`."""
     by_cell: dict[str, dict[Any, dict[str, float]]] = {system.name: {} for system in together.systems}
     for (name, fold, seed), rows in together.predictions.groupby(["model", "fold", "seed"], sort=True):
         own = _measured(rows, together.classes)
-        by_cell[str(name)][fold, seed] = {key: float(measure_of(key)(one.counts.sum(0))) for key, one in own.items()}
+        whole = {key: table.counts.sum(0) for key, table in tables[str(name)].items()}
+        by_cell[str(name)][fold, seed] = {
+            key: float(within(measure_of(key), whole[key])(table.counts.sum(0))) for key, table in own.items()
+        }
     return {name: pd.DataFrame.from_dict(scores, orient="index") for name, scores in by_cell.items()}
 
 
@@ -172,10 +175,12 @@ def _scores(
         row["difference"] = row["score"] - row["other_score"]
         low, high = interval(samples[first.name, name] - samples[second.name, name], len(one.speakers))
         row |= {"low": low, "high": high, "number": len(one.speakers), "over": "speakers"}
-        row |= {"p_paired_t": significance.paired_t(by_speaker), "p_wilcoxon": significance.wilcoxon(by_speaker)}
+        tail: significance.Alternative = "greater" if measure.higher_is_better else "less"  # that the first is better
+        row["p_paired_t"] = significance.paired_t(by_speaker, alternative=tail)
+        row["p_wilcoxon"] = significance.wilcoxon(by_speaker)
         if matched:
             apart = by_cell[first.name][name] - by_cell[second.name][name]
-            row["p_paired_t_cells"] = significance.paired_t(apart)
+            row["p_paired_t_cells"] = significance.paired_t(apart, alternative=tail)
             row["p_corrected_resampled_t"] = significance.corrected_resampled_t(apart, _ratio(together, first))
         rows.append(row)
     return rows

@@ -3,27 +3,21 @@
 Test clips are not used, even if they were scored: clips that choose a setting cannot evaluate it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from mien.audit.comparison.pairs import differences
 from mien.audit.run_leakage.summary import leakage_summary
-from mien.audit.statistics.scores import summary
+from mien.audit.statistics.scores import of_classes, summary
 from mien.common.leakage_tables import SEEN, STRONGEST
 from mien.runs.run import Run
 
 SPLIT = "validation"
 BASE = "base"  # label of a base model whose settings are not a point of its group
-SCORE = ("uar", "uar_low", "uar_high", "uar_chance", "wa", "wa_low", "wa_high", "wa_chance", "speakers")
 DIFFERENCE = ("difference", "low", "high", "separable")
 LEAK = ("probe", "score", "low", "high", "chance", "interval", "number")
-COLUMNS = (
-    *("group", "label", "model", "base", *SCORE),
-    *("difference", "difference_low", "difference_high", "separable"),
-    *(f"leakage_{name}" for name in LEAK),
-    "best",
-)
 
 
 def sweep(run: Run) -> pd.DataFrame:
@@ -33,17 +27,17 @@ def sweep(run: Run) -> pd.DataFrame:
         run: a run with predictions; it is not changed.
 
     Returns:
-        The columns of `sweep.csv` (`COLUMNS`), all scores fractions in [0, 1]: `group, label, model` (the variant) and
-        its `base`; UAR and WA on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR minus
-        that of the base on the same resamples of speakers (95 %, see `pairs.differences`), empty for the base itself;
+        `columns` of `sweep.csv`: `group, label, model` (the variant) and its `base`; UAR and WA, fractions, or CCC and
+        RMSE on validation speakers, all folds pooled, as in `scores.summary`; `difference`: UAR (or CCC) minus that of
+        the base on the same resamples of speakers (95 %, see `pairs.differences`), empty for the base itself;
         `leakage_...`: how well the strongest probe identifies seen speakers, as in `summary.leakage_summary` (of
         several embeddings the first), with the kind and number of units of its interval, empty if not measured; `best`:
-        whether the row has the highest UAR of its group and base, of equal ones the first.
+        whether the row has the highest UAR (or CCC) of its group and base, of equal ones the first.
 
     Raises:
         RunError: a file of the run is missing or damaged.
     """
-    predictions = run.predictions
+    predictions, measures = run.predictions, of_classes(run.classes)
     validated = predictions[predictions["split"] == SPLIT]
     found = summary(validated, run.classes)
     scored = found.set_index("model").to_dict("index") if len(found) else {}
@@ -51,11 +45,25 @@ def sweep(run: Run) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for place in _places(run):
         if (model := place["model"]) in scored:
-            score = {name: scored[model][name] for name in SCORE}
+            score = {name: scored[model][name] for name in _scores(measures)}
             rows.append(place | score | apart.get(model, {}) | leaks.get(model, {}))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    best = table.sort_values("uar", ascending=False, kind="stable").drop_duplicates(["group", "base"])
+    table = pd.DataFrame(rows, columns=list(columns(measures)))
+    best = table.sort_values(measures[0], ascending=False, kind="stable").drop_duplicates(["group", "base"])
     return table.assign(best=table.index.isin(best.index))
+
+
+def columns(measures: Sequence[str]) -> tuple[str, ...]:
+    """The columns of `sweep.csv` for these measures (`scores.of_classes`)."""
+    return (
+        *("group", "label", "model", "base", *_scores(measures)),
+        *("difference", "difference_low", "difference_high", "separable"),
+        *(f"leakage_{name}" for name in LEAK),
+        "best",
+    )
+
+
+def _scores(measures: Sequence[str]) -> tuple[str, ...]:
+    return (*(f"{name}{end}" for name in measures for end in ("", "_low", "_high", "_chance")), "speakers")
 
 
 def _places(run: Run) -> list[dict[str, str]]:
@@ -72,13 +80,13 @@ def _places(run: Run) -> list[dict[str, str]]:
 
 
 def _differences(run: Run, validated: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Variant -> its UAR minus that of its base."""
+    """Variant -> its first measure minus that of its base."""
     among = [(point.name, point.base) for point in run.experiment.sweep if point.name != point.base]
     table = differences(validated, run.classes, split=SPLIT, among=dict.fromkeys(among))
     names = ("difference", "difference_low", "difference_high", "separable")
     return {
         row["model"]: {name: row[key] for name, key in zip(names, DIFFERENCE, strict=True)}
-        for row in table[table["measure"] == "uar"].to_dict("records")
+        for row in table[table["measure"] == of_classes(run.classes)[0]].to_dict("records")
     }
 
 

@@ -143,9 +143,10 @@ def _of_target(
                 _point(name if len(plain) < 2 else f"{name}, {embedding}", score, leaks[embedding, ""], "model")
                 for embedding in plain
             ]
+    target = systems[0][1].target if systems else ""
     axes = (
-        "UAR of emotion by the system itself, against the UAR of the strongest emotion probe on the embedding that is "
-        "not trained for emotion."
+        f"UAR of {target} by the system itself, against the UAR of the strongest {target} probe on the embedding that "
+        f"is not trained for {target}."
     )
     return found, [axes] if found else []
 
@@ -247,8 +248,9 @@ def _sentences(
         sentences.append(f"Leakage was not measured for {', '.join(lost)}; 'mien audit RUN' measures it.")
     if leaks:
         what = "a fresh probe on the embedding" if probed else "the system itself"
+        target = systems[0][1].target
         sentences.append(
-            f"Accuracy-leakage plane: UAR of emotion by {what}, against the UAR of the strongest probe of speakers "
+            f"Accuracy-leakage plane: UAR of {target} by {what}, against the UAR of the strongest probe of speakers "
             "seen in training."
         )
     probes = {frozenset(table["probe"]) for table in tables.values() if table is not None}

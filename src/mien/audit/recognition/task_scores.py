@@ -106,7 +106,29 @@ def scored(table: BySpeaker, measure: Score, *, seed: int = 0) -> Contrast:
 
 
 def constant(table: BySpeaker) -> BySpeaker:
-    """The same clips, all predicted as the most frequent class; of equally frequent classes the first."""
+    """The same clips, all predicted as the most frequent class, of equally frequent classes the first; or as the mean.
+
+    Args:
+        table: confusion counts, (S, K, K); or moments of numbers (`common.measures.moments`), (S, 8).
+
+    Returns:
+        The same statistic. The mean absolute error of moments is nan, since moments do not determine it.
+    """
+    if table.counts.ndim == 2:
+        clips, truth, _, square = table.counts.T[:4]
+        mean = truth.sum() / clips.sum()
+        error = square - 2 * mean * truth + mean**2 * clips
+        moments = (
+            clips,
+            truth,
+            mean * clips,
+            square,
+            mean**2 * clips,
+            mean * truth,
+            error,
+            np.full(len(clips), np.nan),
+        )
+        return BySpeaker(table.speakers, np.stack(moments, 1))
     total = table.counts.sum(-1)
     counts = np.zeros_like(table.counts)
     counts[:, :, int(total.sum(0).argmax())] = total

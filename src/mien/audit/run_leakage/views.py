@@ -200,5 +200,5 @@ def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -
         other = (SPEAKER, SPEAKER)
     name, column = other
     has_classes = column in table and not fractions(table[column])
-    usable = has_classes and len(table[column].dropna().unique()) > 1
+    usable = has_classes and name != factor and len(table[column].dropna().unique()) > 1
     return {name: table[column].to_numpy(object)} if usable else {}

@@ -153,8 +153,8 @@ def reported(found: Sequence[Finding], lacking: Mapping[str, str], partly: Mappi
 
 def mark(leak: Finding) -> str:
     """The sentence that is printed beside every figure if a leak was accepted."""
-    why = "seen" if leak.finding == "shared-speaker" else f"accepted, {leak.finding}"
-    return f"{why}: {leak.text}"
+    what = "seen speakers" if leak.finding == "shared-speaker" else leak.finding
+    return f"accepted leak, {what}: {leak.text}"
 
 
 def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:

@@ -121,19 +121,6 @@ def verdicts(found: Sequence[Contrast]) -> pd.DataFrame:
     return with_verdicts(table, "family", number="speakers").drop(columns="family")
 
 
-def balanced(score: Score) -> Score:
-    """A score with all classes weighted to the same frequency.
-
-    It estimates the score on a test set with equally many clips of each class, and leaves no clip out.
-    """
-
-    def weighted(counts: Array) -> Array:
-        total = counts.sum(-1, keepdims=True)
-        return score(np.divide(counts, total, out=np.zeros_like(counts), where=total > 0))
-
-    return weighted
-
-
 def fixed(value: float, *, axes: int = 2) -> Score:
     """A score that is the same on every resample, such as a chance level.
 

@@ -1,4 +1,4 @@
-"""The accuracy-leakage plane as a figure: emotion recognition upwards, leakage to the right, in percent."""
+"""The accuracy-leakage plane as a figure: recognition of the main target upwards, leakage to the right, in percent."""
 
 import math
 from collections.abc import Sequence
@@ -15,9 +15,15 @@ BASELINES = {"floor": "v", "ceiling": "^"}
 
 
 def plane(
-    points: Sequence[Point], *, name: str, description: str, factor: str = "speaker", models: Sequence[str] = ()
+    points: Sequence[Point],
+    *,
+    name: str,
+    description: str,
+    factor: str = "speaker",
+    target: str = "emotion",
+    models: Sequence[str] = (),
 ) -> str:
-    """Methods by their UAR of emotion and their leakage of a factor, with both intervals; the top left is best.
+    """Methods by their UAR of the main target and their leakage of a factor, with both intervals; top left is best.
 
     A method has one colour and marker; after an eraser it is hollow. Floors and ceilings are grey. Methods on the
     Pareto frontier have a ring and are joined by a dotted line. A vertical line is the chance level of leakage, if all
@@ -28,6 +34,7 @@ def plane(
         name: salt of the identifiers, unique on the page.
         description: a text alternative of the figure.
         factor: the factor of the leakage.
+        target: the main target.
         models: methods in the order of their colours; by default the order of the points.
     """
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
@@ -49,7 +56,7 @@ def plane(
         axes.set_xlim(*_limits([*chances, *(value for p in points for value in (p.leak, p.leak_low, p.leak_high))]))
         axes.set_ylim(*_limits([value for p in points for value in (p.score, p.low, p.high)]))
         axes.set_xlabel(f"UAR of the strongest {factor} probe, %")
-        axes.set_ylabel("UAR of emotion, %")
+        axes.set_ylabel(f"UAR of {target}, %")
         plain(axes, "both")
         drawn.legend(loc="outside lower center", ncols=columns, handletextpad=0.1, columnspacing=0.9)
     return svg(drawn, name, description)

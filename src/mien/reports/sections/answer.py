@@ -99,11 +99,10 @@ def leftover(leaks: pd.DataFrame) -> str:
     rows = rows[~rows["erased"].astype(bool)].sort_values("score", kind="stable")
     if rows.empty:
         return "Speaker leakage was measured only on embeddings from which the speaker was erased."
-    ends = [rows.iloc[-1]] if len(rows) == 1 else [rows.iloc[-1], rows.iloc[0]]
-    each = [f"{percent(row['score'])}{SPACE}% from {_whence(row)} ({_interval(row)})" for row in ends]
-    scores = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
+    ends = [rows.iloc[0]] if len(rows) == 1 else [rows.iloc[0], rows.iloc[-1]]
+    scores = _range([f"{percent(row['score'])}{SPACE}% (from {_whence(row)}, {_interval(row)})" for row in ends])
     chance = percent(float(rows["chance"].mean()))
-    sentence = f"The strongest probe identifies {side} speakers with a UAR of {scores}; chance is {chance}"
+    sentence = f"The strongest probe identifies {side} speakers with a UAR {scores}; chance is {chance}{SPACE}%"
     if len(erased):
         low, high = percent(float(erased["score"].min())), percent(float(erased["score"].max()))
         after = low if low == high else f"{low} to {high}"
@@ -120,14 +119,18 @@ def leaking(claims: Mapping[str, Any] | None) -> str:
     sentences = []
     for leak in (claims or {}).get("leaks", []):
         rows = sorted(leak["rows"], key=lambda row: float(row["score"]))
-        ends = [rows[-1]] if len(rows) == 1 else [rows[-1], rows[0]]
-        each = [f"{percent(row['score'])}{SPACE}% from {row['model']}" for row in ends]
-        middle = f"at most {each[0]} and at least {each[1]}" if len(each) == 2 else each[0]
+        ends = [rows[0]] if len(rows) == 1 else [rows[0], rows[-1]]
+        scores = _range([f"{percent(row['score'])}{SPACE}% (from {row['model']})" for row in ends])
         floor = leak["floor"]
-        beside = "" if floor is None else f"; with the true speaker alone: {percent(floor)}{SPACE}%"
+        beside = "" if floor is None else f"; the true speaker alone gives {percent(floor)}{SPACE}%"
         whose = f"From the {leak['embedding']} embedding, a probe with one hidden layer predicts {leak['factor']}"
-        sentences.append(f"{whose} with {middle} ({leak['measure']}, balanced){beside}.")
+        sentences.append(f"{whose} with a {leak['measure']} {scores}, all classes with equal weight{beside}.")
     return " ".join(sentences)
+
+
+def _range(scores: Sequence[str]) -> str:
+    """One score, or the lowest and the highest, as a part of a sentence."""
+    return f"between {scores[0]} and {scores[1]}" if len(scores) > 1 else f"of {scores[0]}"
 
 
 def split(run: Run) -> str:

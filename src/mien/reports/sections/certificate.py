@@ -76,8 +76,9 @@ def seen(run: Run) -> dict[str, tuple[int, int]]:
 
 def mark(run: Run) -> str:
     """The line above each table of a run with accepted leaks; empty if there are none."""
-    names = leaks(run) or ["a leak was accepted"]
-    return f"Marked: {', '.join(names)}; see top." if run.marks else ""
+    names = leaks(run)
+    what = f"Accepted leak{'s' if len(names) > 1 else ''}: {', '.join(names)}" if names else "A leak was accepted"
+    return f"{what}; see top." if run.marks else ""
 
 
 def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:

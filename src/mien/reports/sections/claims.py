@@ -8,14 +8,14 @@ from typing import Any
 
 from mien.audit.comparison.claims import FILE, NO, OPEN, UNASKED, UNLIKE, YES
 from mien.audit.run_leakage.targets import tasks
-from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, PROBES, Axes, places
+from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, OF_NUMBERS, PROBES, Axes, places
 from mien.reports import words
 from mien.reports.figures import bars
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import Run
 from mien.runs.tables import reading
 
-MEASURES = {"macro_f1": "macro F", "accuracy": "accuracy", "uar": "UAR"}
+TITLES = {"macro_f1": "macro F", "micro_f1": "micro F", "accuracy": "accuracy"}  # of other measures their own
 CALLED = {"mlp": "one hidden layer", "strongest": "strongest probe"}
 FEW = 2  # with more ways of scoring, a table has one row a model instead of one a value of the first axis
 
@@ -27,25 +27,25 @@ def shown(run: Run) -> dict[str, Any] | None:
 
     Returns:
         `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer`, also as
-        `verdict` and `why`, `contrasts` and `figures`; `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`:
-        see `_leaks`; `papers`: a sentence on the paper's scores, empty if there are none; `split`: the split that is
-        scored.
+        `verdict` and `why`, `rows` (`contrast, difference, limits` as text, `p_holm` and `comparable`) and `figures`;
+        `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on the paper's
+        scores, empty if there are none; `split`: the split that is scored.
     """
     path = run.folder / FILE
     if not (run.experiment.claims and path.is_file()):
         return None
     with reading(path, way="delete it and run 'mien audit RUN'"):
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        split, scores = found["split"], found["scores"]
-        return {
-            "answer": answer(found["claims"]),
-            "claims": list(_claims(found["claims"], split)),
-            "levels": sorted({claim["alpha"] for claim in found["claims"] if claim["kind"] == DIFFERENT}),
-            "scores": [_table(run, score, split) for score in scores],
-            "leaks": list(_leaks(run, scores)),
-            "papers": _papers(run, found),
-            "split": split,
-        }
+        split, scores, claims = found["split"], found["scores"], found["claims"]
+    return {
+        "answer": answer(claims),
+        "claims": list(_claims(claims, split)),
+        "levels": sorted({claim["alpha"] for claim in claims if claim["kind"] == DIFFERENT}),
+        "scores": [_table(run, score, split) for score in scores],
+        "leaks": list(_leaks(run, scores)),
+        "papers": _papers(run, found),
+        "split": split,
+    }
 
 
 def answer(claims: Sequence[Mapping[str, Any]]) -> str:
@@ -67,7 +67,9 @@ def _claims(claims: Sequence[Mapping[str, Any]], split: str) -> Iterator[dict[st
     for claim in claims:
         figures = _figures(claim) if claim["claim"] != named else []
         verdict, why = _verdict(claim)
-        shown = {"called": _kind(claim), "clips": _clips(claim, split), "figures": figures}
+        scale = None if claim["kind"] == DIFFERENT else _scale(claim["measure"])
+        rows = [_row(contrast, scale) for contrast in claim["contrasts"]]
+        shown = {"called": _kind(claim, scale), "clips": _clips(claim, split), "rows": rows, "figures": figures}
         yield {**claim, **shown, "verdict": verdict, "why": why}
         named = claim["claim"]
 
@@ -78,9 +80,30 @@ def _verdict(claim: Mapping[str, Any]) -> tuple[str, str]:
     return verdict, why
 
 
-def _kind(claim: Mapping[str, Any]) -> str:
-    kind, points = str(claim["kind"]), f"{100 * claim.get('margin', 0):.2g} points"
-    return {KEPT: f"no worse by {points}", NEAR: f"within {points}", DIFFERENT: "Stuart-Maxwell"}.get(kind, kind)
+def _scale(measure: str) -> words.Scale:
+    """How the values of a measure of claims are shown."""
+    own = words.scale("wa" if measure == "accuracy" else measure)
+    return own._replace(title=TITLES.get(measure, own.title))
+
+
+def _row(contrast: Mapping[str, Any], scale: words.Scale | None) -> dict[str, Any]:
+    """A contrast; Stuart-Maxwell's test has no difference."""
+    row = {"contrast": _plain(contrast["contrast"]), "p_holm": contrast["p_holm"]}
+    row["comparable"] = contrast.get("comparable", True)
+    if scale is None or contrast["difference"] is None:
+        return row | {"difference": words.UNKNOWN, "limits": words.UNKNOWN}
+    limits = scale.span(contrast["low"], contrast["high"])
+    return row | {"difference": scale.signed(contrast["difference"]), "limits": limits}
+
+
+def _kind(claim: Mapping[str, Any], scale: words.Scale | None) -> str:
+    """The kind of a claim, with its margin; and the measure, if its differences are not in points."""
+    if scale is None:
+        return "Stuart-Maxwell"
+    kind, margin = str(claim["kind"]), claim.get("margin", 0)
+    width = f"{100 * margin:.2g} points" if scale.percent else f"{margin:g}"
+    called = {KEPT: f"no worse by {width}", NEAR: f"within {width}"}.get(kind, kind)
+    return called if scale.percent else f"{called}; {scale.title}"
 
 
 def _clips(claim: Mapping[str, Any], split: str) -> str:
@@ -132,10 +155,10 @@ def _table(run: Run, score: Score, split: str) -> dict[str, Any]:
     axes, ways = run.experiment.axes, _ways(score)
     models = list(dict.fromkeys(row["model"] for way in ways for row in way["rows"]))
     lies = _lies(axes, models)
-    called = MEASURES[score["measure"]]
+    scale = _scale(score["measure"])
     floors = any("excess" in row for way in ways for row in way["rows"])
     wide = len(ways) > FEW or floors or not any(lies.values())
-    made = _by_model(ways, models, called, split) if wide else _by_place(ways, models, axes, lies, called)
+    made = _by_model(ways, models, scale, split) if wide else _by_place(ways, models, axes, lies, scale)
     head = next(iter(axes), "model") if not wide else "model"
     return made | {
         "title": _title(score),
@@ -145,7 +168,9 @@ def _table(run: Run, score: Score, split: str) -> dict[str, Any]:
     }
 
 
-def _by_model(ways: Sequence[Mapping[str, Any]], models: Sequence[str], called: str, split: str) -> dict[str, Any]:
+def _by_model(
+    ways: Sequence[Mapping[str, Any]], models: Sequence[str], scale: words.Scale, split: str
+) -> dict[str, Any]:
     """A row for each model; a column for each way of scoring and for the score above the identity floor."""
     columns = [
         (way["probe"], {row["model"]: row for row in way["rows"]}, key)
@@ -161,12 +186,12 @@ def _by_model(ways: Sequence[Mapping[str, Any]], models: Sequence[str], called: 
     probes = list(dict.fromkeys(probe for probe, _, _ in columns))
     groups = [
         (
-            ", ".join(filter(None, [CALLED.get(str(probe)), f"{called}, %"])),
+            ", ".join(filter(None, [CALLED.get(str(probe)), f"{scale.title}{scale.unit}"])),
             sum(other == probe for other, _, _ in columns),
         )
         for probe in probes
     ]
-    rows = [(_plain(model), [_cell(by.get(model), key) for _, by, key in columns]) for model in models]
+    rows = [(_plain(model), [_cell(by.get(model), key, scale) for _, by, key in columns]) for model in models]
     return {"groups": groups, "heads": heads, "rows": rows}
 
 
@@ -175,33 +200,33 @@ def _by_place(
     models: Sequence[str],
     axes: Axes,
     lies: Mapping[str, tuple[str, str] | None],
-    called: str,
+    scale: words.Scale,
 ) -> dict[str, Any]:
     """A row for each value of the first axis, a column for each value of the others; a model on no axis has a row."""
     across = _columns(axes, lies)
     tables = [{row["model"]: row for row in way["rows"]} for way in ways]
     rows: list[tuple[str, list[dict[str, Any]]]] = [
-        (_plain(model), [_cell(by.get(model), "score", len(across)) for by in tables])
+        (_plain(model), [_cell(by.get(model), "score", scale, len(across)) for by in tables])
         for model in models
         if lies[model] is None
     ]
     for value in dict.fromkeys(place[0] for place in lies.values() if place):
         at = {place[1]: model for model, place in lies.items() if place and place[0] == value}
-        rows.append((value, [_cell(by.get(at.get(column, "")), "score") for by in tables for column in across]))
+        rows.append((value, [_cell(by.get(at.get(column, "")), "score", scale) for by in tables for column in across]))
     names = [CALLED.get(str(way["probe"]), "") for way in ways]
-    groups = [(", ".join(filter(None, [name, f"{called}, %"])), len(across)) for name in names]
-    return {"groups": groups, "heads": [column or called for column in across] * len(ways), "rows": rows}
+    groups = [(", ".join(filter(None, [name, f"{scale.title}{scale.unit}"])), len(across)) for name in names]
+    return {"groups": groups, "heads": [column or scale.title for column in across] * len(ways), "rows": rows}
 
 
-def _cell(row: Mapping[str, Any] | None, key: str, columns: int = 1) -> dict[str, Any]:
+def _cell(row: Mapping[str, Any] | None, key: str, scale: words.Scale, columns: int = 1) -> dict[str, Any]:
     if row is None or row.get(key) is None:
         return {"columns": columns, "text": words.UNKNOWN}
     head = "" if key == "score" else f"{key}_"
-    text = words.percent(row[key]) if key == "score" else words.signed(row[key])
+    text = scale.value(row[key]) if key == "score" else scale.signed(row[key])
     low, high = row[f"{head}low"], row[f"{head}high"]
-    limits = "" if low is None else words.span(low, high)
+    limits = "" if low is None else scale.span(low, high)
     paper = row["paper"] if key == "score" else None
-    return {"columns": columns, "text": text, "limits": limits, "paper": "" if paper is None else words.percent(paper)}
+    return {"columns": columns, "text": text, "limits": limits, "paper": "" if paper is None else scale.value(paper)}
 
 
 def _lies(axes: Axes, models: Sequence[str]) -> dict[str, tuple[str, str] | None]:
@@ -231,7 +256,8 @@ def _pictures(
     run: Run, score: Score, ways: Sequence[Mapping[str, Any]], lies: Mapping[str, tuple[str, str] | None]
 ) -> Iterator[Picture]:
     """Bars for every way of scoring, except by the strongest probe."""
-    axes, called = run.experiment.axes, MEASURES[score["measure"]]
+    axes, scale = run.experiment.axes, _scale(score["measure"])
+    times = 100 if scale.percent else 1
     series = dict.fromkeys(place[0] for place in lies.values() if place)
     columns = _columns(axes, lies)
     if not series:
@@ -251,20 +277,21 @@ def _pictures(
             ", all classes with equal weight" if way["clips"] == BALANCED and not way["even"] else ""
         )
         svg = bars.bars(
-            [_bar(at[model], place) for model, place in lies.items() if place and model in at],
+            [_bar(at[model], place, times) for model, place in lies.items() if place and model in at],
             columns,
             list(series),
-            {name: 100 * value for name, value in lines.items() if value is not None},
+            {name: times * value for name, value in lines.items() if value is not None},
             name=f"claims {score['factor']} {score['measure']} {score['embedding']} {way['probe']} {way['clips']}",
-            description=f"{title}, {called} by {' and '.join(axes)}",
-            axis=f"{called}, %",
+            description=f"{title}, {scale.title} by {' and '.join(axes)}",
+            axis=f"{scale.title}{scale.unit}",
             below=below,
         )
         yield Picture(title, svg, _caption(score, way, wanted))
 
 
 def _caption(score: Score, way: Mapping[str, Any], wanted: bool) -> str:
-    better = "higher is better" if wanted or score["embedding"] is None else "lower is better"
+    useful = wanted or score["embedding"] is None  # else a leak
+    better = "higher is better" if useful == _scale(score["measure"]).higher else "lower is better"
     who = "The models' own heads" if way["probe"] is None else f"A probe with {CALLED[way['probe']]}"
     text = f"{who}; {better}."
     if way["floor"] and way["clips"] == BALANCED:
@@ -272,8 +299,8 @@ def _caption(score: Score, way: Mapping[str, Any], wanted: bool) -> str:
     return f"{text} Bars: 95 % intervals over speakers, averaged over seeds."
 
 
-def _bar(row: Mapping[str, Any], place: tuple[str, str]) -> bars.Bar:
-    value, low, high = (math.nan if row[key] is None else 100 * float(row[key]) for key in ("score", "low", "high"))
+def _bar(row: Mapping[str, Any], place: tuple[str, str], times: int) -> bars.Bar:
+    value, low, high = (math.nan if row[key] is None else times * float(row[key]) for key in ("score", "low", "high"))
     return bars.Bar(place[1], place[0], value, low, high)
 
 
@@ -285,22 +312,24 @@ def _note(score: Score, ways: Sequence[Mapping[str, Any]], split: str, columns: 
     if any(way["clips"] == BALANCED for way in ways):
         even = f"The {split} clips are balanced as they are: all classes are equally frequent."
         notes += [even if ways[0]["even"] else "Balanced: all classes have equal weight."]
+    scale = _scale(score["measure"])
     first = {way["clips"]: way for way in reversed(ways) if way["probe"] == ways[0]["probe"]}
     first = {clips: first[clips] for clips in (ALL, BALANCED) if clips in first}
-    notes += [f"Chance, always predicting the most frequent class: {_each(first, 'chance')}."]
+    always = "the most frequent class" if score["measure"] not in OF_NUMBERS else "the mean"
+    notes += [f"Chance, always predicting {always}: {_each(first, 'chance', scale)}."]
     if all(way["floor"] for way in first.values()):
         last = list(first.values())[-1]["floor"]
-        limits = "" if last["low"] is None else f" ({words.span(last['low'], last['high'])})"
-        notes += [f"Identity floor, the true speaker alone: {_each(first, 'floor')}{limits}."]
+        limits = "" if last["low"] is None else f" ({scale.span(last['low'], last['high'])})"
+        notes += [f"Identity floor, the true speaker alone: {_each(first, 'floor', scale)}{limits}."]
     most = max((row for way in ways for row in way["rows"]), key=lambda row: int(row["clips"]))
     notes += [f"{words.counted(most['speakers'], 'speaker')}, {most['clips']:,} clips."]
     return " ".join(filter(None, notes))
 
 
-def _each(ways: Mapping[str, Mapping[str, Any]], level: str) -> str:
+def _each(ways: Mapping[str, Mapping[str, Any]], level: str, scale: words.Scale) -> str:
     """A level (chance or floor) for every way of scoring."""
     return ", ".join(
-        f"{'balanced ' if clips == BALANCED and len(ways) > 1 else ''}{words.percent(way[level]['score'])}"
+        f"{'balanced ' if clips == BALANCED and len(ways) > 1 else ''}{scale.value(way[level]['score'])}"
         for clips, way in ways.items()
     )
 
@@ -317,7 +346,7 @@ def _leaks(run: Run, scores: Sequence[Score]) -> Iterator[dict[str, Any]]:
                 rows = [{"model": row["model"], "score": row["score"]} for row in way["rows"]]
                 floor = way["floor"]["score"] if way["floor"] else None
                 head = {"factor": score["factor"], "embedding": score["embedding"]}
-                yield head | {"measure": MEASURES[score["measure"]], "rows": rows, "floor": floor}
+                yield head | {"measure": _scale(score["measure"]).title, "rows": rows, "floor": floor}
 
 
 def _plain(name: str) -> str:

@@ -48,7 +48,7 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
 
 
 def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "speaker") -> Picture | None:
-    """Emotion recognition against leakage, a point for each model; None if leakage of the factor was not measured."""
+    """Recognition of the main target against leakage, a point a model; None if the leakage was not measured."""
     if run.leakage is None:
         return None
     measured = set(run.leakage["model"])
@@ -56,12 +56,11 @@ def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "spea
     points, sentences = tradeoff.points(models, predictions, factor=factor)
     if not points:
         return None
-    what = f"{factor} leakage"
+    title = f"{run.target.capitalize()} recognition against {factor} leakage"
     name = "plane" if factor == "speaker" else f"plane of {factor}"
-    description = f"Emotion recognition against {factor} leakage, for each model"
     order = run.experiment.models
-    svg = plane.plane(points, name=name, description=description, factor=factor, models=list(order))
-    return Picture(f"Emotion recognition against {what}", svg, " ".join(sentences))
+    named = {"name": name, "description": f"{title}, for each model", "factor": factor, "target": run.target}
+    return Picture(title, plane.plane(points, **named, models=list(order)), " ".join(sentences))
 
 
 def roc_of(run: Run) -> Picture | None:

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.sweep import sweep
+from mien.audit.statistics import scores
 from mien.audit.statistics.verdict import FEWEST
 from mien.reports import words
 from mien.runs.run import Run
@@ -17,12 +18,14 @@ def shown(run: Run) -> dict[str, Any] | None:
 
     Returns:
         `groups`: for each group and base model its name and the `rows` of `audit.sweep.sweep`; `varied`: group -> the
-        settings that it varies; `chance`: of the UAR; `stands`: the number of speakers or units of folds
-        that leakage is over, empty if it was not measured; `answer`: sentences.
+        settings that it varies; `chance`: of the first measure, as text; `stands`: the number of speakers or units
+        of folds that leakage is over, empty if it was not measured; `answer`: sentences.
     """
     table = sweep(run) if run.experiment.grid else pd.DataFrame()
     if table.empty:
         return None
+    name = scores.of_classes(run.classes)[0]
+    scale = words.scale(name)
     groups = [
         {"group": group, "rows": part.to_dict("records")}
         for (group, _), part in table.groupby(["group", "base"], sort=False)
@@ -32,9 +35,9 @@ def shown(run: Run) -> dict[str, Any] | None:
         "varied": {
             group: [key for key in settings if key != "models"] for group, settings in run.experiment.grid.items()
         },
-        "chance": float(table["uar_chance"].mean()),
+        "chance": scale.value(float(table[f"{name}_chance"].mean())),
         "stands": _stands(table.dropna(subset="leakage_number")),
-        "answer": _answer(table),
+        "answer": _answer(table, scale),
     }
 
 
@@ -47,7 +50,7 @@ def _stands(table: pd.DataFrame) -> str:
     return words.counted(number, over) + more
 
 
-def _answer(table: pd.DataFrame) -> list[str]:
+def _answer(table: pd.DataFrame, scale: words.Scale) -> list[str]:
     """How many variants are separable from their base models."""
     variants = table[table["model"] != table["base"]]
     if variants.empty:
@@ -58,8 +61,9 @@ def _answer(table: pd.DataFrame) -> list[str]:
     if apart.empty:
         why = "" if few >= FEWEST else f" ({FEWEST} speakers are needed)"
         return [f"{opening} none is separable from its base model{why}."]
-    named = [f"{row['model']} ({words.signed(row['difference'])})" for row in apart.to_dict("records")]
+    named = [f"{row['model']} ({scale.signed(row['difference'])})" for row in apart.to_dict("records")]
     more = [f"{len(named) - NAMED} more"] if len(named) > NAMED else []
     names = words.listed([*named[:NAMED], *more])
     are = "is" if len(apart) == 1 else "are"
-    return [f"{opening} {len(apart)} {are} separable from the base model: {names}, in points of UAR."]
+    unit = f"{'points of ' if scale.percent else ''}{scale.title}"
+    return [f"{opening} {len(apart)} {are} separable from the base model: {names}, in {unit}."]
