@@ -180,8 +180,9 @@ def _scored(
     if claim.kind == NEAR and claim.minus == CHANCE:
         level = [own[-1].measure(own[-1].table.counts.sum(0)) for own in terms.values()]
         head["margin"] = min(head["margin"], *map(float, level))
-    compared: list[Mapping[str, Any]] = [row for row in rows if row["comparable"]]
-    answer = _answer(claim.kind, compared, head.get("margin", 0.0), errors=claim.measure == "rmse")
+    answer = _answer(
+        claim.kind, [row for row in rows if row["comparable"]], head.get("margin", 0.0), errors=claim.measure == "rmse"
+    )
     if answer != NO and reason:
         answer = f"{UNLIKE}: {reason}"
     return head | {"answer": answer, "contrasts": [_plain(row) for row in rows]}
