@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import recall_score
 
 import mien
-from mien.audit.recognition.coverage import outdated
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
+from mien.runs.coverage import outdated
 from mien.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("undrawn")

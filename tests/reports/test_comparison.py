@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ MARK = "Seen: test speakers were seen <in> training."
 
 @pytest.fixture(scope="module")
 def found(make_run: Callable[..., Run]) -> Comparison:
-    run = make_run(models=("emotion_only", "MEnAN", "gradient_reversal"), seeds=(0,), clips=20, epochs=2)
+    run = make_run(models=("emotion_only", "MEnAN", "gradient_reversal"), seeds=(0,), clips=20, epochs=2, shown=False)
     run.write_json("certificate.json", {**run.certificate, "marks": [MARK]})
     return contrast(gather([run.folder]))
 
@@ -40,7 +41,7 @@ def test_bold_is_what_is_separable_and_nothing_else(found: Comparison) -> None:
     assert table.count(r"\textbf{") == apart + best
     none = found.pairs.assign(separable=False)
     plain = found.systems.assign(uar_best=False, wa_best=False, f1_best=False)
-    quiet = Comparison(found.together, "", plain, none, found.points, found.notes)
+    quiet = replace(found, systems=plain, pairs=none)
     assert r"\textbf" not in latex(quiet)
     assert "separably" not in " ".join(text(quiet).split("*")[0].split())
 
@@ -59,7 +60,7 @@ def test_text_fits_a_terminal_and_names_the_best_system(found: Comparison) -> No
 def test_hostile_names_stay_names(found: Comparison) -> None:
     name = r"50%_of_{\input{x}}&<b>$#^~"
     systems = found.systems.assign(system=name * 2)
-    strange = Comparison(found.together, "", systems, found.pairs, found.points, found.notes)
+    strange = replace(found, systems=systems)
     page = render(strange)
     assert "<b>" not in page
     assert "&lt;b&gt;" in page

@@ -1,15 +1,15 @@
 """`metrics.json`: the scores of a run as plain values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison.pairs import Pair, differences, leakage_differences
-from mien.audit.recognition.folds import by_fold, fold_means
+from mien.audit.comparison.pairs import Pair, differences, leakage_differences, of_recognisers
+from mien.audit.recognition.folds import by_fold, each_fold, fold_means
 from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
-from mien.audit.statistics.scores import DRAWS, gaps, scored_split, summary
-from mien.common.tables import records
+from mien.audit.statistics.scores import DRAWS, by_seed, confusions, gaps, scored_split, summary
+from mien.common.tables import nested, records
 
 
 def metrics(
@@ -20,8 +20,8 @@ def metrics(
     tasks: pd.DataFrame | None = None,
     *,
     units: Mapping[int, int],
-    among: Iterable[Pair] | None = None,
-    felt: Iterable[Pair] | None = None,
+    families: Sequence[Sequence[Pair]] | None = None,
+    trained: Collection[str] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """All scores of a run as plain values; unknown values are None.
@@ -33,47 +33,70 @@ def metrics(
         by_speaker: `leakage_by_speaker.csv`, likewise.
         tasks: `tasks.csv`, if models have heads for other factors than the main target.
         units: fold -> its unit, as in `Run.units`.
-        among: the pairs of models whose differences are reported; None takes all.
-        felt: the pairs whose differences in the main target are reported, if not all: pairs of models trained for it.
+        families: the pairs of models whose differences are reported, as in `pairs.families`; None takes all pairs.
+        trained: the models that are trained for the main target. Only their differences in it are reported, unless a
+            family has none of them; None stands for all models.
         seed: of the bootstraps.
 
     Returns:
-        `classes`; `models`: model -> split -> the columns of `summary`, speakers pooled; `macro_f`, of classes: model
-        -> split -> the columns of `task_scores.macro_f`; `tasks`: factor -> model -> split -> the columns of
-        `task_scores.task_scores` or, of a number, `number_scores`, if heads predict other factors; `delta`: model ->
-        measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds of validation, test
-        and delta; `differences`: the rows of `pairs.differences`, on the split that the run is scored on
-        (`scores.scored_split`); `leakage_differences`: the rows of `pairs.leakage_differences`, if leakage was
-        measured; `interval`: how the intervals were computed.
+        - `classes`; `interval`: how the intervals were computed; `draws`: the number of bootstrap resamples; `split`:
+          the split that the run is scored on (`scores.scored_split`).
+        - `models`: model -> split -> the columns of `summary`, speakers pooled; `seeds`: the rows of `by_seed`; of
+          classes: `confusion`: model -> split -> K x K, rows the truth, speakers pooled, mean over seeds, and
+          `macro_f`: model -> split -> the columns of `task_scores.macro_f`.
+        - `delta`: model -> measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds
+          of validation, test and delta; `each_fold`: the rows of `folds.each_fold`.
+        - `tasks`: factor -> model -> split -> the columns of `task_scores.task_scores` or, of a number,
+          `number_scores`, if heads predict other factors.
+        - `differences`: the rows of `pairs.differences`, on the scored split; `leakage_differences`: the rows of
+          `pairs.leakage_differences`, if leakage was measured.
     """
-    means = fold_means(by_fold(predictions, classes))
-    among = None if among is None else list(among)
-    apart = differences(
-        predictions, classes, split=scored_split(predictions), among=among if felt is None else felt, seed=seed
-    )
+    table, split = by_fold(predictions, classes), scored_split(predictions)
+    every: Sequence[Sequence[Pair] | None] = [None] if families is None else families
+    apart = [
+        row
+        for pairs in every
+        for row in records(
+            differences(
+                predictions,
+                classes,
+                split=split,
+                among=pairs if pairs is None or trained is None else of_recognisers(pairs, trained),
+                seed=seed,
+            )
+        )
+    ]
     scores = {
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap resamples of speakers (seeds averaged in each), widened for few speakers",
-        "models": _nested(summary(predictions, classes, seed=seed), "model", "split"),
-        **({"macro_f": _nested(macro_f(predictions, classes, seed=seed), "model", "split")} if classes else {}),
-        "delta": _nested(gaps(predictions, classes, seed=seed), "model", "measure"),
-        "folds": _nested(means, "model", "measure"),
-        "differences": records(apart),
+        "draws": DRAWS,
+        "split": split,
+        "models": nested(summary(predictions, classes, seed=seed), "model", "split"),
+        "seeds": records(by_seed(predictions, classes)),
+        **({"confusion": _confusion(predictions, classes)} if classes else {}),
+        **({"macro_f": nested(macro_f(predictions, classes, seed=seed), "model", "split")} if classes else {}),
+        "delta": nested(gaps(predictions, classes, seed=seed), "model", "measure"),
+        "folds": nested(fold_means(table), "model", "measure"),
+        "each_fold": records(each_fold(table).reset_index()),
+        "differences": apart,
     }
     if tasks is not None and len(tasks):
         scores["tasks"] = {
-            str(factor): _nested(rows.drop(columns="factor"), "model", "split")
+            str(factor): nested(rows.drop(columns="factor"), "model", "split")
             for scored in (task_scores(tasks, seed=seed), number_scores(tasks, seed=seed))
             for factor, rows in scored.groupby("factor", sort=False)
         }
     if leakage is not None:
-        scores["leakage_differences"] = records(leakage_differences(leakage, units, by_speaker, among=among, seed=seed))
+        scores["leakage_differences"] = [
+            row
+            for pairs in every
+            for row in records(leakage_differences(leakage, units, by_speaker, among=pairs, seed=seed))
+        ]
     return scores
 
 
-def _nested(table: pd.DataFrame, outer: str, inner: str) -> dict[str, Any]:
-    """The remaining columns of each row, by the values of the columns `outer` and `inner`."""
-    nested: dict[str, Any] = {}
-    for row in records(table):
-        nested.setdefault(row.pop(outer), {})[row.pop(inner)] = row
-    return nested
+def _confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for (model, split), table in confusions(predictions, classes).items():
+        found.setdefault(model, {})[split] = table.counts.sum(0).tolist()
+    return found

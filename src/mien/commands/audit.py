@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
 from mien.audit.probes.division import SPEAKER
-from mien.audit.run_leakage.summary import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
@@ -178,9 +177,8 @@ def _run(run: Run, workers: int, seed: int) -> Outcome:
     """Measure a run, and write its leakage files and its report."""
     run.require_cells()
     notes = finish(run, workers=workers, thorough=True, seed=seed)
-    table = run.leakage
-    assert table is not None
-    found = summaries(table, run.units, run.leakage_by_speaker)
+    found = run.leakage_summary
+    assert found is not None
     _write_run(run, found, notes)
     report = run.folder / "report.html"
     rows = records(found.drop(columns="parts"))

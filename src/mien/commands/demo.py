@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-from mien.audit.run_leakage.summary import leakage_summary
+import pandas as pd
+
 from mien.commands import Outcome
 from mien.commands.predict import predict
 from mien.commands.prepare import prepare
 from mien.commands.train import train
-from mien.common.leakage_tables import SEEN, STRONGEST
+from mien.common.leakage_tables import MEASURED, SEEN, STRONGEST
 from mien.corpora import toy
 from mien.errors import RunError
 from mien.runs.run import Run
@@ -58,10 +59,12 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
 
 def _leaks(run: Run) -> list[str]:
     """One line per model: how well the strongest probe recognises the speaker, on seen speakers."""
-    if run.leakage is None:
+    table = run.leakage_summary
+    if table is None:
         return []
-    table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
-    seen = table[(table["eraser"] == "") & (table["speakers"] == SEEN) & (table["probe"] == STRONGEST)]
+    shown = {"factor": "speaker", "measure": "uar", "role": MEASURED, "eraser": "", "balanced": ""}
+    shown |= {"speakers": SEEN, "probe": STRONGEST}
+    seen = table[(table[list(shown)] == pd.Series(shown)).all(axis=1)]
     return [
         f"{row.model:20} speaker from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.audit.recognition import reference
-from mien.audit.recognition.coverage import coverage
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.audit.statistics import scores
 from mien.commands import Outcome
+from mien.commands.report import write_page
 from mien.common import processes
+from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.joined import NAMED_BY_CHANCE, apart
 from mien.data.normalisation import fit
 from mien.data.store import ColumnStore
 from mien.errors import CorpusError, LeakError
-from mien.reports import page
+from mien.experiments import reference
 from mien.runs.cell import Model
+from mien.runs.coverage import coverage
 from mien.runs.run import Cell, Run
 from mien.runs.tables import prediction_table, reading
 
@@ -77,7 +78,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
     if (opened.folder / "report.html").exists():
-        page.write(opened)
+        write_page(opened)
     text = "\n".join([*opened.marks, _text(metrics, opened, name)])
     return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
 
@@ -218,7 +219,7 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
     for model, found in metrics["models"].items():
         first, *_ = names = [name for name in found if isinstance(found[name], dict) and "mean" in found[name]]
         for measure in names:
-            score, title = found[measure], scores.measure_of(measure).title
+            score, title = found[measure], measure_of(measure).title
             limits = "none" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
             lines.append(
                 f"  {model if measure == first else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "

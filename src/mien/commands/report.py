@@ -2,24 +2,34 @@
 
 from pathlib import Path
 
-from mien.audit.leakage.silhouettes import silhouettes
-from mien.audit.recognition.coverage import outdated
+from mien.audit import results
 from mien.commands import Outcome
 from mien.reports import page
+from mien.runs.coverage import outdated
 from mien.runs.run import Run
 
 
 def report(run: Path | str) -> Outcome:
     """Write RUN/report.html again from the files of the run.
 
-    Silhouettes are measured first where the run has none. An evaluation of an earlier state of the run is reported.
+    Results that the run lacks, or that were computed before its predictions or its leakage changed, are computed first.
+    An evaluation of an earlier state of the run is reported.
 
     Raises:
         RunError: not a run folder, or an unfinished one.
     """
     opened = Run.open(run)
-    if opened.silhouettes is None and opened.cells:
-        opened.write_table("silhouettes.csv", silhouettes(opened))
-    path = page.write(opened)
+    path = write_page(opened)
     text = "\n".join([*outdated(opened), f"report: {path}"])
     return Outcome(data={"report": str(path)}, text=text)
+
+
+def write_page(run: Run) -> Path:
+    """Write `report.html`, after the results that it shows, and return its path.
+
+    Raises:
+        RunError: a file of the run is missing or damaged, or nothing was trained.
+    """
+    if run.cells and not results.current(run):
+        results.write(run)
+    return page.write(run)

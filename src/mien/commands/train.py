@@ -11,20 +11,14 @@ import pandas as pd
 import torch
 
 from mien import experiments
-from mien.audit.comparison import claims, pairs
-from mien.audit.comparison.sweep import sweep
-from mien.audit.leakage.silhouettes import silhouettes
-from mien.audit.metrics import metrics
-from mien.audit.recognition import reference
-from mien.audit.recognition.coverage import outdated
-from mien.audit.recognition.folds import by_fold
+from mien.audit import results
 from mien.audit.run_leakage.inputs import inputs_of
 from mien.audit.run_leakage.measure import run_leakage
 from mien.audit.splits import certificate as splits
 from mien.audit.splits import sounds
-from mien.audit.statistics import scores
 from mien.commands import Outcome
 from mien.common import environment, processes
+from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress
 from mien.common.workers import Lost, spread
 from mien.data.dataset import NOTHING, Dataset, different, open_all
@@ -33,11 +27,13 @@ from mien.data.settings import OwnScheme
 from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, RunError, TrainingError, unknown
+from mien.experiments import reference
 from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
 from mien.runs.cell import check, train_cell
+from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
 from mien.runs.tables import TASKS, read_table
 
@@ -167,20 +163,11 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     others = [path for cell in run.cells if (path := cell.folder / TASKS).is_file()]  # an older run has none
     if tables := [table for path in others if len(table := read_table(path))]:
         run.write_table(TASKS, pd.concat(tables, ignore_index=True))
-    predictions = run.predictions
     inputs = inputs_of(run) if thorough else None
     leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
-    among = pairs.pairs(run.experiment)
-    felt = [pair for pair in among if all(run.target in run.experiment_of(one).model(one).tasks for one in pair)]
-    scored = metrics(predictions, run.classes, leakage, by_speaker, run.tasks, units=run.units, among=among, felt=felt)
-    run.write_json("metrics.json", scored | {"marks": run.marks})
-    run.write_table("folds.csv", by_fold(predictions, run.classes))
     run.write_table("leakage.csv", leakage)
     run.write_table("leakage_by_speaker.csv", by_speaker)
-    run.write_table("silhouettes.csv", silhouettes(run))
-    if run.experiment.grid:
-        run.write_table("sweep.csv", sweep(run))
-    claims.write(run)
+    results.write(run)
     page.write(run)
     return inputs.notes if inputs else ()
 
@@ -303,8 +290,8 @@ def _outcome(run: Run) -> Outcome:
     scored, certificate = run.metrics, run.certificate
     lines = list(run.marks)
     width = max([20, *map(len, scored["models"])])
-    name = scores.of_classes(run.classes)[0]
-    title = scores.measure_of(name).title
+    name = of_classes(run.classes)[0]
+    title = measure_of(name).title
     for model, splits_of in scored["models"].items():
         part = "test" if "test" in splits_of else "validation"
         found = splits_of[part]

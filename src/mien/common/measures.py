@@ -15,7 +15,7 @@ The truth of classes is (n,) class numbers, -1 if unknown; or (n, K) bool, the r
 truth of numbers is (n, ...), nan if unknown.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -348,6 +348,17 @@ _ROWS = (
     Measure("mae", "MAE", "numbers", _about_mean, mae, _chance_of_mae, higher_is_better=False),
 )
 MEASURES: Mapping[str, Measure] = {row.name: row for row in _ROWS}
+COMPARED = {"f1": MEASURES["macro_f1"]}  # the name of a measure in comparisons of systems, besides those of `MEASURES`
+
+
+def measure_of(name: str) -> Measure:
+    """A measure by its key in the files of a run."""
+    return COMPARED.get(name) or MEASURES[name]
+
+
+def of_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """The measures of a run: for classes, or for a number if there are none. The first one is the main score."""
+    return ("uar", "wa") if classes else ("ccc", "rmse")
 
 
 def _total(counted: Counts) -> NDArray[Any]:

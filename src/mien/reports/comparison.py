@@ -9,7 +9,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from mien.audit.comparison.comparison import Comparison
-from mien.audit.comparison.tradeoff import points
 from mien.audit.statistics.verdict import FEWEST, LEVEL
 from mien.common.measures import MEASURES
 from mien.reports import words
@@ -29,11 +28,11 @@ def render(found: Comparison) -> str:
     if found.points:
         described = f"Accuracy against speaker leakage of {words.listed(names)}"
         picture = plane.plane(found.points, name="plane", description=described, target=target)
-    leaked, _ = points(systems, found.together.predictions, factor=target)
     other = ""
-    if leaked:
+    if found.points_of_target:
         described = f"Accuracy against leakage of {target}, of {words.listed(names)}"
-        other = plane.plane(leaked, name=f"plane of {target}", description=described, factor=target, target=target)
+        named = {"name": f"plane of {target}", "description": described, "factor": target, "target": target}
+        other = plane.plane(found.points_of_target, **named)
     differences = found.pairs[found.pairs["measure"] != "predictions"]
     return made.get_template("comparison.html.jinja").render(
         title=f"{len(names)} systems compared" if len(names) > 2 else f"{names[0]} and {names[1]} compared",

@@ -1,21 +1,21 @@
 """`report.html`: a run on one page that opens offline, follows light and dark, and prints.
 
-The page has no script and loads nothing; a policy in its head forbids both. It is written from the files of the run
-only, so it can be written again at any time.
+The page has no script and loads nothing; a policy in its head forbids both. Its numbers are read from the files of the
+run, which `audit.results` writes; the page computes none of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison import pairs as compare
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.run_leakage.targets import targets
-from mien.audit.statistics import scores
 from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST
+from mien.common.measures import of_classes
+from mien.common.tables import numbers, rows_of
 from mien.data.protocols import PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
@@ -46,7 +46,7 @@ def write(run: Run) -> Path:
     """Write `report.html` into the run folder, atomically, and return its path.
 
     Raises:
-        RunError: when the run has no predictions yet.
+        RunError: when the run has no results yet.
     """
     path = run.folder / "report.html"
     write_text(path, render(run))
@@ -55,25 +55,21 @@ def write(run: Run) -> Path:
 
 def render(run: Run) -> str:
     """The page of a run, as text."""
-    predictions, classes = run.predictions, run.classes
-    predictions = predictions[predictions["model"].isin(run.experiment.models)]  # variants have a section of their own
-    if predictions.empty or not run.cells:
-        raise RunError(f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'")
-    summary, gaps = scores.summary(predictions, classes), scores.gaps(predictions, classes)
-    split = scores.scored_split(predictions)
-    differences = compare.differences(tasks.of_recognisers(run, predictions), classes, split=split)
+    found, classes = _results(run), run.classes
+    split, summary = found["split"], _summary(run, found)
+    differences = pairs.compared(run, found["differences"])
     varied = sweep.shown(run)
-    scored = list(_scores(run, summary, gaps))
+    scored = list(_scores(run, summary, found["delta"]))
     leakage, claimed = leaks.summed(run), claims.shown(run)
     made = environment([name for name in map(str, summary) if f"{name}_chance" in summary])
     made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
-    made.globals |= {"span": span, "limits": evidence.limits, "draws": scores.DRAWS}
+    made.globals |= {"span": span, "limits": evidence.limits, "draws": found["draws"]}
     made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
         experiment=run.experiment,
         classes=classes,
-        last=scores.of_classes(classes)[-1],
+        last=of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),
         facts=_facts(run),
         answer=answer(run, summary, differences, leaks.of(leakage), claimed),
@@ -81,33 +77,54 @@ def render(run: Run) -> str:
         sweep=varied,
         claims=claimed,
         scores=scored,
-        others=tasks.shown(run, predictions),
+        others=tasks.shown(run, found),
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
-        by_fold=evidence.by_fold(run, predictions, scored) if len(set(predictions["fold"])) > 1 else None,
+        by_fold=evidence.by_fold(run, found, scored),
         evaluations=list(evidence.evaluations(run)),
         by_method=canvas.by_method(run.experiment.models),
-        overview=recognition.overview(run, predictions, summary),
+        overview=recognition.overview(run, found, summary),
         differences=pairs.scored(differences),
-        confusions=list(recognition.confusions(run, predictions)) if classes else [],
-        by_speaker=recognition.speakers(run, predictions, summary),
-        extremes=speakers.extremes(run, predictions),
-        grouped=speakers.grouped(run, predictions) if classes else [],
-        human=speakers.human(run, predictions) if run.target == "emotion" and classes else [],
-        calibration=calibration.shown(run, predictions) if classes else None,
+        confusions=list(recognition.confusions(run, found)) if classes else [],
+        by_speaker=recognition.speakers(run, split, summary),
+        extremes=found.get("extremes", []),
+        grouped=speakers.grouped(found.get("groups", [])),
+        human=found.get("listeners"),
+        calibration=calibration.shown(run, found),
         curves=list(recognition.curves(run, summary)),
         maps=list(evidence.maps_of(run)),
-        silhouettes=evidence.silhouettes(run),
-        leaks=_leakage(run, predictions, leakage),
-        leakage_pairs=pairs.divided(evidence.leakage_pairs(run), pairs.SIDES, "number"),
+        silhouettes=evidence.silhouettes(run, found.get("silhouettes", [])),
+        leaks=_leakage(run, found["planes"], leakage),
+        leakage_pairs=pairs.divided(
+            evidence.leakage_pairs(run, found.get("leakage_differences", [])), pairs.SIDES, "number"
+        ),
         folds=certificate.folds(run),
         certificate=certificate.shown(run),
-        notes=_notes(run, predictions),
+        notes=_notes(run, found),
         settings=list(_settings(run)),
         environment=words.flat(run.environment),
     )
 
 
-def _leakage(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> dict[str, Any]:
+def _results(run: Run) -> dict[str, Any]:
+    """`metrics.json`, an unknown number as nan."""
+    nothing = f"{run.folder}: no model has been trained yet, so there is nothing to report; run 'mien train'"
+    if not run.cells:
+        raise RunError(nothing)
+    found: dict[str, Any] = numbers(run.metrics)
+    if "computed_from" not in found:
+        raise RunError(f"{run.folder}: its metrics.json was written by an older mien; run 'mien report {run.folder}'")
+    if not set(run.experiment.models) & set(found["models"]):
+        raise RunError(nothing)
+    return found
+
+
+def _summary(run: Run, found: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of `scores.summary` of the experiment's models; variants have a section of their own."""
+    summary = pd.DataFrame(rows_of(found["models"], "model", "split"))
+    return summary[summary["model"].isin(run.experiment.models)].reset_index(drop=True)
+
+
+def _leakage(run: Run, planes: Mapping[str, Any], summary: pd.DataFrame) -> dict[str, Any]:
     """The values of the section on leakage. `rows` is empty if leakage was not measured."""
     found = leaks.of(summary)
     baselines = leaks.baselines(summary)
@@ -121,8 +138,8 @@ def _leakage(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> dict
         "pictures": list(leak_figures.pictures(run, found, baselines)),
         "planes": [
             picture
-            for factor in ("speaker", run.target)
-            if (picture := leak_figures.accuracy_leakage(run, predictions, factor=factor))
+            for factor, plane in planes.items()
+            for picture in [leak_figures.accuracy_leakage(run, plane, factor=factor)]
         ],
         "several": bool(targets(run)),
         **views,
@@ -162,10 +179,9 @@ def _variants(experiment: Experiment) -> str:
     return f"; {counted(varied, 'variant')} in {counted(len(experiment.grid), 'group')}" if varied else ""
 
 
-def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _scores(run: Run, summary: pd.DataFrame, delta: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The table of models: model, whether its scores are `auxiliary`, rows of the summary, gaps, the paper's scores."""
     table = {(row["model"], row["split"]): row for row in summary.to_dict("records")}
-    delta = {(row["model"], row["measure"]): row for row in gaps.to_dict("records")}
     auxiliary, measures = tasks.auxiliary(run), [name for name in map(str, summary) if f"{name}_chance" in summary]
     for model in dict.fromkeys(summary["model"]):
         yield {
@@ -173,12 +189,12 @@ def _scores(run: Run, summary: pd.DataFrame, gaps: pd.DataFrame) -> Iterator[dic
             "auxiliary": model in auxiliary,
             "validation": table.get((model, "validation")),
             "test": table.get((model, "test")),
-            "delta": {measure: delta.get((model, measure)) for measure in measures},
+            "delta": {measure: delta.get(model, {}).get(measure) for measure in measures},
             "paper": published.figures if (published := evidence.paper(run, model)) else {},
         }
 
 
-def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
+def _notes(run: Run, found: Mapping[str, Any]) -> list[str]:
     """Limits of the run and of its data, as sentences."""
     planned = len(run.experiment.trained) * len(run.splits) * len(run.experiment.seeds)
     notes = []
@@ -192,13 +208,10 @@ def _notes(run: Run, predictions: pd.DataFrame) -> list[str]:
         notes.append(
             "Features are normalised by the statistics of each speaker: for test speakers, these use test data."
         )
-    unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
-    if unknown:
+    if unknown := found["scored"]["unknown"]:
         notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
-    split = scores.scored_split(predictions)
-    number = predictions.loc[predictions["split"] == split, "speaker"].nunique()
-    if number < 20:
-        whose = counted(number, f"{split} speaker")
+    if (number := found["scored"]["speakers"]) < 20:
+        whose = counted(number, f"{found['split']} speaker")
         notes.append(
             f"Intervals are over {whose} only. They are widened for the small number, but they are still rough."
         )

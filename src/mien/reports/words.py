@@ -12,7 +12,7 @@ import pandas as pd
 
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
-from mien.audit.statistics.scores import measure_of
+from mien.common.measures import measure_of
 
 UNKNOWN = "\N{EN DASH}"
 

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.common.files import atomic, write_json, write_text
-from mien.common.leakage_tables import LEAKAGE, RECALLS, SILHOUETTES
+from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.settings import difference
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
@@ -33,6 +33,7 @@ TARGETS = (
     "targets"  # in the metadata of the weights: factor -> how its labels are encoded, fitted on the training clips
 )
 ANEW = "train it again in another folder"
+RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
 WORDS = (
     "title",
     "paper",
@@ -44,6 +45,11 @@ WORDS = (
     "axes",
     "claims",
 )  # no effect on training
+SPEAKERS = ("model", "split", "speaker", "clips")
+MAPS = ("model", "embedding", "fold", "seed", "clip", "split", "speaker", "label", "x", "y")
+ROC = ("model", "different", "same", "folds")
+ABSTENTION = ("model", "coverage", "accuracy")
+SWEEP = ("group", "label", "model", "base", "best")
 T = TypeVar("T")
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
@@ -206,6 +212,41 @@ class Run:
         return self._leakage("leakage_by_speaker.csv", RECALLS)
 
     @property
+    def leakage_summary(self) -> pd.DataFrame | None:
+        """The leakage over folds and seeds, `parts` as tuples of numbers, or None where it was not measured."""
+        table = self._leakage("leakage_summary.csv", (*NAMES, "factor", "role", "measure", "probe", "score", "parts"))
+        if table is None:
+            return None
+        with reading(self.folder / "leakage_summary.csv"):
+            parts = [tuple(map(float, str(each).split())) for each in table["parts"]]
+        return table.assign(parts=pd.Series(parts, table.index, object))
+
+    @property
+    def speakers(self) -> pd.DataFrame | None:
+        """The scores of each model by speaker, or None where they were not written."""
+        return self._optional("speakers.csv", SPEAKERS, text=("model",))
+
+    @property
+    def maps(self) -> pd.DataFrame | None:
+        """Embeddings of two unseen speakers in the plane, or None where they were not written."""
+        return self._optional("maps.csv", MAPS, text=("model", "label"))
+
+    @property
+    def roc(self) -> pd.DataFrame | None:
+        """The ROC of speaker verification on unseen speakers, or None where it was not written."""
+        return self._optional("roc.csv", ROC, text=("model",))
+
+    @property
+    def abstention(self) -> pd.DataFrame | None:
+        """The accuracy of each model over the share of clips that it answers, or None where it was not written."""
+        return self._optional("abstention.csv", ABSTENTION, text=("model",))
+
+    @property
+    def sweep(self) -> pd.DataFrame | None:
+        """The scores of the points of the grid, or None where they were not written."""
+        return self._optional("sweep.csv", SWEEP, text=("group", "label", "model", "base"))
+
+    @property
     def silhouettes(self) -> pd.DataFrame | None:
         """Silhouette scores of emotions and speakers in the embeddings, or None where they were not measured."""
         return self._optional("silhouettes.csv", SILHOUETTES)
@@ -229,6 +270,13 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The scores."""
         return self._mapping("metrics.json", "models")
+
+    @property
+    def claims(self) -> dict[str, Any] | None:
+        """The claims of the experiment with their answers, or None where they were not answered."""
+        if not (self.folder / "claims.json").is_file():
+            return None
+        return self._mapping("claims.json", "claims", "scores", "split", way=RESULTS)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -308,10 +356,10 @@ class Run:
             raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
         return path
 
-    def _optional(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
-        """A table that not every run has."""
+    def _optional(self, name: str, columns: Sequence[str], *, text: Sequence[str] = ()) -> pd.DataFrame | None:
+        """A table that not every run has; the columns `text` are read as text."""
         path = self.folder / name
-        return self._table(path, lambda: read_table(path, columns)) if path.exists() else None
+        return self._table(path, lambda: read_table(path, columns, text=text)) if path.exists() else None
 
     def _leakage(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
         path = self.folder / name
@@ -320,10 +368,10 @@ class Run:
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
 
-    def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
+    def _mapping(self, name: str, *keys: str, way: str = f"delete it and {AGAIN}") -> dict[str, Any]:
         """Read a JSON file that must have these keys."""
         path = self._file(name)
-        with reading(path):
+        with reading(path, way=way):
             values: dict[str, Any] = json.loads(self._once((path,), lambda: path.read_text(encoding="utf-8")))
             if not isinstance(values, dict):
                 raise ValueError("not a mapping")

@@ -180,12 +180,13 @@ def test_only_the_given_pairs_are_compared(predicted: Predict) -> None:
 
 def test_an_experiment_compares_its_models_and_each_variant_with_its_base() -> None:
     sweep = experiments.load("li2020-sweep")
-    compared = pairs.pairs(sweep)
+    among, varied = pairs.families(sweep)
     models, variants = len(sweep.models), len(sweep.trained) - len(sweep.models)
-    assert len(compared) == models * (models - 1) // 2 + variants
-    assert {pair for pair in compared if pair[0] not in sweep.models} == {
-        (point.name, point.base) for point in sweep.sweep if point.name != point.base
-    }
+    assert (len(among), len(varied)) == (models * (models - 1) // 2, variants)
+    assert set(varied) == {(point.name, point.base) for point in sweep.sweep if point.name != point.base}
+    assert pairs.of_recognisers([("a", "b"), ("a", "c"), ("b", "c")], {"a", "c", "d"}) == [("a", "c")]
+    assert pairs.of_recognisers([("a", "b"), ("a", "c")], {"a"}) == []
+    assert pairs.of_recognisers([("a", "b")], set()) == [("a", "b")], "no model is trained for the target"
 
 
 def recalled(by_model: dict[str, dict[str, float]], count: int = 3) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import math
 
-from mien.audit.comparison.tradeoff import Point
+from mien.audit.comparison.tradeoff import Point, frontier
 from mien.reports.figures.plane import plane
 
 POINTS = [
@@ -11,6 +11,7 @@ POINTS = [
     Point("worse", 0.4, 0.3, 0.5, 0.7, math.nan, math.nan, "model", 0.125),
     Point("inputs", 0.55, 0.5, 0.6, 0.9, 0.85, 0.95, "ceiling", 0.125),
 ]
+POINTS = [point._replace(optimal=on) for point, on in zip(POINTS, frontier(POINTS), strict=True)]
 
 
 def test_marks_names_and_frontier() -> None:

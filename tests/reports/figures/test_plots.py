@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from mien.audit.statistics.reliability import Reliability
-from mien.reports.figures import canvas, maps, plots, trends
+from mien.common.tables import thin
+from mien.reports.figures import canvas, plots, trends
 
 CELL = plots.Curve(np.arange(1.0, 301), np.geomspace(2, 0.1, 300), np.linspace(15, 60, 300))
 
@@ -31,7 +31,7 @@ def draw(kind: str, name: str = "a") -> str:
             groups = [f"s{number % 20}" for number in range(60)]
             return plots.scatter(random.normal(size=(60, 2)), groups, sorted(set(groups)), name=name, description="map")
         case "reliability":
-            bins = Reliability(np.array([0.3, 0.6]), np.array([0.2, 0.7]), np.array([5.0, 80.0]))
+            bins = trends.Bins(np.array([0.3, 0.6]), np.array([0.2, 0.7]), np.array([5.0, 80.0]))
             return trends.reliability(bins, bins, name=name, description="reliability", series=2)
         case "abstention":
             line = trends.Line(np.linspace(0.001, 1, 500), np.linspace(1, 0.4, 500), 3)
@@ -90,29 +90,10 @@ def test_speakers_are_sorted_and_names_are_kept() -> None:
 
 
 def test_long_curves_are_thinned_and_keep_both_ends() -> None:
-    kept = canvas.thin(300, 100)
+    kept = thin(300, 100)
     assert (len(kept), kept[0], kept[-1]) == (100, 0, 299)
-    np.testing.assert_array_equal(canvas.thin(5, 100), np.arange(5))
+    np.testing.assert_array_equal(thin(5, 100), np.arange(5))
     assert len(draw("curves")) < 40_000
-
-
-def test_a_map_keeps_neighbours_and_is_deterministic() -> None:
-    random = np.random.default_rng(0)
-    group = np.repeat([0, 1], 40)
-    values = random.normal(size=(80, 12)) + 8 * group[:, None]
-    points = maps.plane(values, seed=0)
-    nearest = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(80)
-    assert (group[nearest.argmin(1)] == group).mean() > 0.97
-    np.testing.assert_array_equal(points, maps.plane(values, seed=0))
-
-
-@pytest.mark.parametrize(
-    "values", [np.ones((30, 4)), np.arange(30.0)[:, None] * np.ones(4), np.eye(3), np.ones((1, 4))]
-)
-def test_degenerate_embeddings_have_a_finite_map(values: np.ndarray) -> None:
-    points = maps.plane(values, seed=0)
-    assert points.shape == (len(values), 2)
-    assert np.isfinite(points).all()
 
 
 def test_models_share_the_colour_of_a_method_and_the_marker_of_a_size() -> None:

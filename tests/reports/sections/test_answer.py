@@ -71,7 +71,7 @@ def test_a_model_with_auxiliary_scores_is_not_the_best(small: Run) -> None:
     assert set(tasks.of_recognisers(alone, only)["model"]) == {"MEnAN"}, (
         "if no model is trained for the target, all are kept"
     )
-    svg = recognition.overview(run, run.predictions, scores.summary(run.predictions, run.classes))
+    svg = recognition.overview(run, run.metrics, scores.summary(run.predictions, run.classes))
     assert [name for name in run.experiment.models if f">{name} (auxiliary)<" in svg] == ["MEnAN"]
     assert tasks.auxiliary(small) == []
 
@@ -140,7 +140,7 @@ def test_one_of_several_embeddings_is_named_and_the_other_leaks() -> None:
 
 @pytest.mark.parametrize("broken", [False, True])
 def test_a_split_is_clean_or_the_reason_is_given(make_run: Callable[..., Run], audited: Run, broken: bool) -> None:
-    small = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
+    small = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False, shown=False)
     assert answer.split(audited) == (
         "The split is not clean: the certificate reports same-sentence; this was accepted when it was trained "
         f"(1 kind of leak examined, {len(LEAKS) - 1} not)."

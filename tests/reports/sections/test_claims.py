@@ -114,8 +114,8 @@ def table(section: str, title: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def claimed(make_run: Callable[..., Run]) -> Run:
-    run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2)
+def claimed(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
+    run: Run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, shown=False)
     found = parse(Claimed, {"axes": AXES, "claims": {"one": CLAIM}}, "file")
     reads = {"embeddings": {"main": {"tasks": {"emotion": 1.0}}, "emotion": {"tasks": {"emotion": 1.0}}}}
     update = {"axes": found.axes, "claims": found.claims, "models": {"MEnAN": reads}, "paper": "Doe 2020"}
@@ -125,6 +125,7 @@ def claimed(make_run: Callable[..., Run]) -> Run:
     named = own.assign(factor="speaker", truth=own["speaker"], predicted=own["speaker"], probability=0.9)
     named.loc[named.index[::4], "predicted"] = "17"
     run.write_table("tasks.csv", named)
+    computed(run)
     return run
 
 
@@ -249,7 +250,7 @@ def test_macro_f_and_other_tasks_stand_beside_the_scores(claimed: Run) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_what_is_balanced_as_it_is_stands_once(claimed: Run) -> None:
+def test_what_is_balanced_as_it_is_stands_once(claimed: Run, computed: Callable[[Run], None]) -> None:
     kept = (claimed.folder / "claims.json").read_text()
     found = evidence(even=True)
     found["claims"] = [found["claims"][0] | {"clips": clips} for clips in ("all", "balanced as it is")]
@@ -257,12 +258,15 @@ def test_what_is_balanced_as_it_is_stands_once(claimed: Run) -> None:
     predictions = claimed.predictions
     claimed.write_predictions(predictions[predictions["fold"] == 0])
     reads = {"embeddings": {"main": {"tasks": {"speaker": 1.0}, "auxiliary": ["emotion"]}}}
-    html = page.render(replace(claimed, experiment=claimed.experiment.model_copy(update={"models": {"MEnAN": reads}})))
+    auxiliary = replace(claimed, experiment=claimed.experiment.model_copy(update={"models": {"MEnAN": reads}}))
+    computed(auxiliary)
+    html = page.render(auxiliary)
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (auxiliary)</th>') == 2
     assert html.count("(auxiliary): the model is not trained for emotion;") == 1
     assert re.search(r"from the detached embedding\.\s+Test: 1 speaker,", html)
     claimed.write_predictions(predictions)
+    computed(claimed)
     (claimed.folder / "claims.json").write_text(kept)
     assert "Pooled and by fold" not in html, "of one fold it would be the same again"
     text = plain(section)
@@ -353,7 +357,7 @@ def test_a_damaged_file_is_refused_with_the_way_out(claimed: Run) -> None:
     with pytest.raises(RunError) as caught:
         claims.shown(claimed)
     path.write_text(kept)
-    assert str(caught.value) == f"{path}: damaged (no 'scores'); delete it and run 'mien audit RUN'"
+    assert str(caught.value) == f"{path}: damaged (no key 'scores'); delete it and run 'mien report RUN'"
 
 
 def test_bars_stand_for_their_values_and_lines_across() -> None:

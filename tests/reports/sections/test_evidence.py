@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import recall_score
 
 from mien.audit.comparison.pairs import leakage_differences
-from mien.audit.leakage.silhouettes import silhouettes
 from mien.reports import page, words
 from mien.reports.sections import evidence
 from mien.runs.run import Run
@@ -31,11 +30,11 @@ def scored(mean: float) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def planted(make_run: Callable[..., Run]) -> Run:
+def planted(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
     """Two models, of which the second has not finished fold 0 with seed 0; silhouettes and two evaluations."""
-    run = make_run(models=("emotion_only", "MEnAN"), seeds=(0, 1), clips=14, epochs=2)
+    run = make_run(models=("emotion_only", "MEnAN"), seeds=(0, 1), clips=14, epochs=2, shown=False)
     run.cell("MEnAN", 0, 0).weights.unlink()
-    run.write_table("silhouettes.csv", silhouettes(run))
+    computed(run)
     found = {"clips": 90, "folds": 10, "seeds": 2, "uar": scored(0.6123), "wa": scored(0.6456)}
     share = {"predicted": {"anger": 0.713, "sadness": 0.287}}
     run.write_json(
@@ -111,13 +110,13 @@ def test_maps_show_the_same_two_unseen_speakers(planted: Run) -> None:
                 f"Silhouette {evidence.decimal(row['score'])}; shuffled {evidence.decimal(row['shuffled'])}"
             )
     # a speaker's direction was planted in the first model's embeddings and none in the other's
-    by = {row["name"]: row["by"]["speaker"] for row in evidence.silhouettes(planted)}
+    by = {row["name"]: row["by"]["speaker"] for row in evidence.silhouettes(planted, planted.metrics["silhouettes"])}
     assert by["emotion_only"]["score"] > by["MEnAN"]["score"] + 0.05
     assert by["MEnAN"]["score"] == pytest.approx(by["MEnAN"]["shuffled"], abs=0.05)
 
 
-def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run]) -> None:
-    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
+def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> None:
+    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False, shown=False)
     for cell in run.cells:
         clips, values = run.embeddings(cell)
         swapped = clips["split"].tolist()
@@ -125,36 +124,29 @@ def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run]) -> None:
             swapped[swapped.index(part)] = "train"
         if cell.fold:
             run.write_embeddings(cell, clips["clip"].tolist(), swapped, values)
-    table = silhouettes(run)
-    assert set(table["fold"]) == {0}
-    run.write_table("silhouettes.csv", table[table["fold"] > 0])
+    computed(run)
+    assert run.silhouettes is not None
+    assert set(run.silhouettes["fold"]) == {0}
+    run.write_table("silhouettes.csv", run.silhouettes.iloc[:0])
     assert [one.title.split(":")[0] for one in evidence.maps_of(run)] == ["MEnAN"]
     clips, values = run.embeddings(cell := run.cells[0])
     run.write_embeddings(cell, clips["clip"].tolist(), ["train"] * (len(clips) - 1) + ["test"], values)
+    computed(run)
     assert list(evidence.maps_of(run)) == []
     assert "All speakers of this run are seen in training: there are no unseen speakers to map." in page.render(run)
 
 
 def test_erased_embeddings_are_not_paired(audited: Run) -> None:
     assert (audited.leakage["eraser"] == "leace").any()
-    assert [(row["model"], row["other"]) for row in evidence.leakage_pairs(audited)] == [("emotion_only", "MEnAN")]
-
-
-def test_the_two_speakers_are_test_speakers_if_several_are() -> None:
-    def clips(**parts: str) -> pd.DataFrame:
-        rows = [(speaker, part) for part, speakers in parts.items() for speaker in speakers]
-        return pd.DataFrame(rows, columns=["speaker", "split"])
-
-    assert evidence._two(clips(train="xyz", validation="ab", test="edc")) == ["c", "d"]
-    assert evidence._two(clips(train="xyz", validation="ba", test="e")) == ["a", "e"]
-    assert evidence._two(clips(train="xyz", validation="cba")) == ["a", "b"]
+    rows = evidence.leakage_pairs(audited, audited.metrics["leakage_differences"])
+    assert [(row["model"], row["other"]) for row in rows] == [("emotion_only", "MEnAN")]
 
 
 def test_paired_differences_of_leakage_are_on_the_page(planted: Run, html: str) -> None:
     leakage = planted.leakage
     assert leakage is not None
     table = leakage_differences(leakage, planted.units).set_index("speakers")
-    (pair,) = evidence.leakage_pairs(planted)
+    (pair,) = evidence.leakage_pairs(planted, planted.metrics["leakage_differences"])
     assert (pair["model"], pair["other"]) == ("emotion_only", "MEnAN")
     text = text_of(html[html.index('aria-label="Differences in leakage"') : html.index('<section id="split">')])
     for speakers in ("seen", "unseen"):

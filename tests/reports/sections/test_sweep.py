@@ -25,9 +25,9 @@ GRID = {
 
 
 @pytest.fixture(scope="module")
-def run(make_run: Callable[..., Run]) -> Run:
+def run(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
     """Four planted models as one model and three variants of it."""
-    planted = make_run(seeds=(0,), clips=60, epochs=3)
+    planted = make_run(seeds=(0,), clips=60, epochs=3, shown=False)
     for name in ("predictions.csv", "leakage.csv"):
         table = pd.read_csv(planted.folder / name, dtype={"speaker": str})
         planted.write_table(name, table.assign(model=table["model"].map(NAMES)))
@@ -36,7 +36,9 @@ def run(make_run: Callable[..., Run]) -> Run:
     raw = planted.experiment.model_dump(mode="json", exclude={"reference", "provenance"})
     settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "weight": 0.5}}}
     raw |= {"models": {"MEnAN": {"embeddings": {"main": settings}}}, "grid": GRID}
-    return Run(planted.folder, experiments.resolve(raw, "planted"))
+    swept = Run(planted.folder, experiments.resolve(raw, "planted"))
+    computed(swept)
+    return swept
 
 
 def test_a_row_is_a_point_and_the_base_is_in_every_group(run: Run) -> None:
@@ -103,14 +105,16 @@ def test_variants_are_in_the_section_of_the_sweep_only(run: Run) -> None:
     assert "models.MEnAN.embeddings.main.remove.speaker.adversary_steps" in inside
 
 
-def test_a_run_without_test_says_so_and_shows_validation(run: Run) -> None:
+def test_a_run_without_test_says_so_and_shows_validation(run: Run, computed: Callable[[Run], None]) -> None:
     predictions, raw = run.predictions, run.experiment.model_dump(mode="json") | {"hold_test": True}
     held = Run(run.folder, experiments.resolve(raw, "planted"))
     try:
         run.write_predictions(predictions[predictions["split"] == "validation"])
+        computed(held)
         text = page.render(held)
     finally:
         run.write_predictions(predictions)
+        computed(run)
     assert "no test clip was used" in text
     assert "Test clips were not used. Scores are on validation speakers, on whom the epoch was chosen too." in text
     assert "UAR on validation speakers. Mark" in text

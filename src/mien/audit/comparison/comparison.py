@@ -26,13 +26,13 @@ from numpy.typing import NDArray
 
 from mien.audit.comparison.paired_leakage import leakage_of, leakage_rows
 from mien.audit.comparison.systems import System, Together
-from mien.audit.comparison.tradeoff import Point, frontier, points
-from mien.audit.recognition import reference
+from mien.audit.comparison.tradeoff import Point, points
 from mien.audit.statistics import significance
-from mien.audit.statistics.scores import BySpeaker, interval, measure_of, measured, of_classes, resampled
+from mien.audit.statistics.scores import BySpeaker, interval, measured, resampled
 from mien.audit.statistics.verdict import FEWEST, LEVEL, verdict
-from mien.common.measures import within
+from mien.common.measures import measure_of, of_classes, within
 from mien.errors import RunError, unknown
+from mien.experiments import reference
 
 Resampled = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each resample of speakers
 Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> its statistics by speaker
@@ -63,7 +63,8 @@ class Comparison:
             classes (one per clip, by the mean probability over seeds; its score is the share of right clips); and
             `leakage`. `number` is the number of units that a difference is computed over, `over` their name; p of each
             test, and corrected by Holm over the pairs, nan if the test does not apply.
-        points: the points of the accuracy-leakage plane.
+        points: the points of the accuracy-leakage plane of the speaker.
+        points_of_target: those of the main target, of systems with an embedding of another task.
         notes: sentences on how systems were compared.
     """
 
@@ -72,6 +73,7 @@ class Comparison:
     systems: pd.DataFrame
     pairs: pd.DataFrame
     points: tuple[Point, ...]
+    points_of_target: tuple[Point, ...]
     notes: tuple[str, ...]
 
     @property
@@ -113,9 +115,12 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
     pairs = pd.DataFrame(rows).reindex(columns=list(PAIRS))
     pairs = _with_verdicts(pairs)
     notes = [*together.notes, *_powerless(pairs)]
-    plane, axes = points([(system.name, system.run, system.model) for system in together.systems], together.predictions)
+    placed = [(system.name, system.run, system.model) for system in together.systems]
+    plane, axes = points(placed, together.predictions)
+    of_target, _ = points(placed, together.predictions, factor=together.systems[0].run.target)
     systems = _systems(together, tables, samples, pairs, plane, against.name if against else "")
-    return Comparison(together, against.name if against else "", systems, pairs, tuple(plane), (*notes, *axes))
+    named = against.name if against else ""
+    return Comparison(together, named, systems, pairs, tuple(plane), tuple(of_target), (*notes, *axes))
 
 
 def _named(together: Together, baseline: str) -> System:
@@ -243,7 +248,6 @@ def _systems(
     plane: Sequence[Point],
     baseline: str,
 ) -> pd.DataFrame:
-    optimal = dict(zip((point.label for point in plane), frontier(plane), strict=True))
     leaks = {point.label: point for point in plane if point.kind == "model"}
     rows = []
     for system in together.systems:
@@ -256,7 +260,7 @@ def _systems(
             row[f"{name}_best"] = _best(system.name, own, len(together.systems), baseline, sign)
         if point := leaks.get(system.name):
             row |= {"leakage": point.leak, "leakage_low": point.leak_low, "leakage_high": point.leak_high}
-            row |= {"leakage_chance": point.chance, "optimal": optimal[system.name]}
+            row |= {"leakage_chance": point.chance, "optimal": point.optimal}
         corpus = str(system.run.certificate["corpus"])
         if paper := reference.published(system.run.experiment, system.model, reference.RUN, corpus=corpus):
             row |= {f"paper_{name}": paper.figures.get(f"{name} {together.split}") for name in ("uar", "wa")}

@@ -9,7 +9,7 @@ signed-rank test over them has p < `LEVEL` after Holm's correction over all pair
 separable".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from mien.audit.run_leakage import beside
 from mien.audit.run_leakage.summary import FEWEST_UNITS, fold_units, resampled_means, seen_recalls
-from mien.audit.statistics.scores import BySpeaker, interval, measure_of, of_classes, paired, tables
+from mien.audit.statistics.scores import BySpeaker, interval, paired, tables
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import with_verdicts
 from mien.common.leakage_tables import MEASURED, STRONGEST
+from mien.common.measures import measure_of, of_classes
 from mien.experiments.experiment import Experiment
 
 DIFFERENCES = ("model", "other", "measure", "difference", "low", "high", "p", "p_holm", "separable", "speakers")
@@ -33,10 +34,19 @@ LEAKAGE = (
 Pair = tuple[str, str]  # a model, and the other one that it is compared with
 
 
-def pairs(experiment: Experiment) -> list[Pair]:
-    """The pairs of models that an experiment compares: all pairs of its models, and each variant with its base."""
-    varied = [(point.name, point.base) for point in experiment.sweep if point.name != point.base]
-    return list(dict.fromkeys([*combinations(experiment.models, 2), *varied]))
+def families(experiment: Experiment) -> list[list[Pair]]:
+    """The pairs that an experiment compares, by the families that p is corrected within.
+
+    They are all pairs of its models, and each variant with its base.
+    """
+    varied = dict.fromkeys((point.name, point.base) for point in experiment.sweep if point.name != point.base)
+    return [list(combinations(experiment.models, 2)), list(varied)]
+
+
+def of_recognisers(family: Sequence[Pair], trained: Container[str]) -> list[Pair]:
+    """The pairs of models that are trained for the main target; all pairs if no model is."""
+    recognisers = {model for pair in family for model in pair if model in trained}
+    return [pair for pair in family if recognisers.issuperset(pair)] if recognisers else list(family)
 
 
 def differences(

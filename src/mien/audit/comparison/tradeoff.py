@@ -12,7 +12,7 @@ main target from the embedding that is not trained for it (Peri et al. 2021), ag
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -41,6 +41,7 @@ class Point(NamedTuple):
         kind: model, erased (after an eraser), floor or ceiling.
         chance: the chance level of `leak`.
         method: after an eraser, the label of the same method without it; else empty.
+        optimal: whether it is on the Pareto frontier of the points that it was found with.
     """
 
     label: str
@@ -53,6 +54,7 @@ class Point(NamedTuple):
     kind: str = "model"
     chance: float = math.nan
     method: str = ""
+    optimal: bool = False
 
 
 class Figure(NamedTuple):
@@ -98,6 +100,31 @@ def points(
     Returns:
         The points, and sentences on the axes and on what is missing.
     """
+    found, sentences = _points(systems, predictions, factor)
+    return [point._replace(optimal=on) for point, on in zip(found, frontier(found), strict=True)], sentences
+
+
+def planes(run: Run, predictions: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The planes of a run: those of the speaker and of the main target that have points.
+
+    Args:
+        run: the run.
+        predictions: rows of the clips that the models are scored on.
+
+    Returns:
+        The factor that leaks -> `points` and `sentences`, see `points`.
+    """
+    if run.leakage is None:
+        return {}
+    measured = set(run.leakage["model"])
+    models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in measured]
+    found = {factor: points(models, predictions, factor=factor) for factor in (SPEAKER, run.target)}
+    return {factor: {"points": own, "sentences": said} for factor, (own, said) in found.items() if own}
+
+
+def _points(
+    systems: Sequence[tuple[str, Run, str]], predictions: pd.DataFrame, factor: str
+) -> tuple[list[Point], list[str]]:
     leaks: dict[Label, tuple[str, Figure]] = {}
     scores: dict[Label, Figure] = {}
     tables = {run.folder: run.leakage for _, run, _ in systems}

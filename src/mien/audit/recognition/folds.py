@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mien.audit.statistics.scores import measure_of, measured
+from mien.audit.statistics.scores import measured
+from mien.common.measures import measure_of
 
 COLUMNS = ("model", "fold", "seed", "split", "measure", "score", "speakers", "clips")
 MEANS = ("model", "measure", "validation", "test", "delta", "folds")
@@ -51,6 +52,18 @@ def fold_scores(table: pd.DataFrame) -> pd.DataFrame:
     return table.pivot_table("score", ["model", "measure", "fold"], "split", sort=False)
 
 
+def each_fold(table: pd.DataFrame) -> pd.DataFrame:
+    """The scores of each fold, seeds averaged: index (model, measure, fold), columns `validation, test, delta`.
+
+    `delta` is test minus validation; a score is nan if the fold has none.
+
+    Args:
+        table: what `by_fold` returns.
+    """
+    wide = fold_scores(table).reindex(columns=["validation", "test"])
+    return wide.assign(delta=wide["test"] - wide["validation"])
+
+
 def fold_means(table: pd.DataFrame) -> pd.DataFrame:
     """The mean over folds, seeds averaged within a fold.
 
@@ -61,8 +74,6 @@ def fold_means(table: pd.DataFrame) -> pd.DataFrame:
         One row per model and measure (`MEANS`): the means of `validation`, `test` and `delta` (test minus validation,
         over the folds that have both), nan if no fold has them; and the number of `folds`.
     """
-    wide = fold_scores(table).reindex(columns=["validation", "test"])
-    wide["delta"] = wide["test"] - wide["validation"]
-    groups = wide.groupby(level=["model", "measure"], sort=False)
+    groups = each_fold(table).groupby(level=["model", "measure"], sort=False)
     means = groups.mean().assign(folds=groups.size()).reset_index()
     return means[list(MEANS)]

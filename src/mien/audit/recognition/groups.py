@@ -9,6 +9,7 @@ groups may differ in their clips, in their recordings, or in their similarity to
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import audmetric
 import numpy as np
@@ -141,6 +142,33 @@ def bias(
             for _, one in part.groupby("seed")
         ]
         found[str(model)] = float(np.mean(each))
+    return found
+
+
+def scored_groups(
+    clips: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str], *, split: str, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Scores by each factor that groups the speakers of a split.
+
+    Args:
+        clips: one row per clip of the run, with `speaker`.
+        predictions: `predictions.csv`.
+        classes: the K classes, in order.
+        split: the split that is scored.
+        seed: of the bootstrap.
+
+    Returns:
+        For each factor of `factors` with scored speakers: `factor`; `groups`: the rows of `by_group`; `gaps`: the rows
+        of `gaps`; `bias`: see `bias`.
+    """
+    tested = clips[clips["speaker"].isin(predictions.loc[predictions["split"] == split, "speaker"])]
+    found: list[dict[str, Any]] = []
+    for factor, group in factors(tested).items():
+        table = by_group(predictions, classes, group, split=split, seed=seed)
+        if len(table):
+            apart = gaps(predictions, classes, group, split=split, seed=seed)
+            more = {"gaps": apart, "bias": bias(predictions, classes, group, split=split)}
+            found.append({"factor": factor, "groups": table} | more)
     return found
 
 

@@ -7,7 +7,7 @@ clips, which were often kept because listeners recognised them.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -74,3 +74,34 @@ def listeners(clips: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> 
     recalls = {name: float(share[label == list(classes).index(name)].mean()) for name in present}
     size = {name: int((rows["label"] == name).sum()) for name in present}
     return Listeners(recalls, size, float(uar(counts.sum(0))), low, high, float(share.min()))
+
+
+def beside_models(
+    clips: pd.DataFrame, predictions: pd.DataFrame, classes: Sequence[str], *, split: str, seed: int = 0
+) -> dict[str, Any] | None:
+    """The scores of listeners and of models on those clips of a split that listeners rated.
+
+    Args:
+        clips: one row per clip of the run, as for `listeners`.
+        predictions: `predictions.csv`.
+        classes: the K classes, in order.
+        split: the split that is scored.
+        seed: of the bootstraps.
+
+    Returns:
+        `listeners`: see `Listeners`; `models`: model -> `recalls` (class -> recall), `uar, low, high`; `clips`: the
+        number of rated clips; `all`: the number of clips of the split. None if listeners rated no clip.
+    """
+    rows = predictions[(predictions["split"] == split) & predictions["truth"].notna()]
+    tested = set(rows["clip"])
+    rated = rated_clips(clips[clips["clip"].isin(tested)])
+    found = listeners(rated, classes, seed=seed)
+    if found is None:
+        return None
+    models = {}
+    for (model, _), table in scores.confusions(rows[rows["clip"].isin(set(rated["clip"]))], classes).items():
+        counts = table.counts.sum(0)
+        recalls = {name: counts[at, at] / counts[at].sum() for at, name in enumerate(classes) if counts[at].any()}
+        low, high = scores.interval(scores.resampled(table, "uar", seed=seed), len(table.speakers))
+        models[model] = {"recalls": recalls, "uar": float(uar(counts)), "low": low, "high": high}
+    return {"listeners": found, "models": models, "clips": len(rated), "all": len(tested)}

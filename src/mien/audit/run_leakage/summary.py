@@ -45,7 +45,7 @@ def summaries(table: pd.DataFrame, units: Mapping[int, int], by_speaker: pd.Data
         if measure in SUMMED
     ]
     if not parts:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=[*SUMMARY, "factor", "balanced", "role", "measure", "p_corrected"])
     found = pd.concat(parts, ignore_index=True).assign(fold=np.nan, seed=np.nan)
     return corrected(found).drop(columns=["fold", "seed"])
 

@@ -24,7 +24,7 @@ import pandas as pd
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
-from mien.common.measures import MEASURES, Array, Measure, losses, moments, within
+from mien.common.measures import MEASURES, Array, losses, measure_of, moments, of_classes, within
 from mien.errors import RunError
 
 DRAWS = 5_000
@@ -43,19 +43,6 @@ class BySpeaker(NamedTuple):
 
     speakers: tuple[str, ...]
     counts: Array
-
-
-COMPARED = {"f1": MEASURES["macro_f1"]}  # the name of a measure in comparisons of systems, besides those of `measured`
-
-
-def measure_of(name: str) -> Measure:
-    """A measure by its key in the files of a run."""
-    return COMPARED.get(name) or MEASURES[name]
-
-
-def of_classes(classes: Sequence[str]) -> tuple[str, ...]:
-    """The measures of a run: for classes, or for a number if there are none. The first one is the main score."""
-    return ("uar", "wa") if classes else ("ccc", "rmse")
 
 
 def measured(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, BySpeaker]:
@@ -303,15 +290,28 @@ def paired(first: BySpeaker, second: BySpeaker, measure: str, name: str, *, seed
     return {name: float(score(first.counts.sum(0)) - score(second.counts.sum(0))), "low": low, "high": high}
 
 
-def by_speaker(predictions: pd.DataFrame, classes: Sequence[str], *, split: str = "test") -> pd.DataFrame:
-    """One row per model and speaker: `model, speaker, clips` (mean over seeds), and the measures of `of_classes`."""
+def by_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """One row per model, split and speaker (`speakers.csv`).
+
+    The columns are `model, split, speaker, clips` (mean over seeds), and the measures of `of_classes`.
+    """
     names = of_classes(classes)
     found = []
-    for (model, part), known in tables(predictions, classes).items():
-        if part == split:
-            table = known[names[0]]
-            for speaker, counts in zip(table.speakers, table.counts, strict=True):
-                clips = float(counts.sum()) if classes else float(counts[0])
-                scores = {name: float(measure_of(name)(counts)) for name in reversed(names)}
-                found.append({"model": model, "speaker": speaker, "clips": clips} | scores)
-    return pd.DataFrame(found, columns=["model", "speaker", "clips", *reversed(names)])
+    for (model, split), known in tables(predictions, classes).items():
+        table = known[names[0]]
+        for speaker, counts in zip(table.speakers, table.counts, strict=True):
+            clips = float(counts.sum()) if classes else float(counts[0])
+            scores = {name: float(measure_of(name)(counts)) for name in reversed(names)}
+            found.append({"model": model, "split": split, "speaker": speaker, "clips": clips} | scores)
+    return pd.DataFrame(found, columns=["model", "split", "speaker", "clips", *reversed(names)])
+
+
+def by_seed(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """One row per model, split and seed: `model, split, seed`, and its pooled scores by the measures of `measured`."""
+    found = []
+    for (model, split), rows in _parts(predictions):
+        for seed, part in rows.groupby("seed"):
+            own = measured(part, classes)
+            scores = {name: float(measure_of(name)(table.counts.sum(0))) for name, table in own.items()}
+            found.append({"model": model, "split": split, "seed": seed} | scores)
+    return pd.DataFrame(found)

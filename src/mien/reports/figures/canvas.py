@@ -13,10 +13,8 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 WIDTH = 3.6  # inches
 COLOURS = 8
@@ -63,11 +61,6 @@ def plain(axes: Axes, grid: str) -> None:
 def entry(name: str) -> str:
     """A name for a legend: matplotlib hides names that begin with an underscore."""
     return f"\N{ZERO WIDTH SPACE}{name}" if name.startswith("_") else name
-
-
-def thin(count: int, most: int = 100) -> NDArray[np.intp]:
-    """At most `most` evenly spaced indices from 0 to count - 1, with both ends."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
 def svg(drawn: Figure, name: str, description: str) -> str:

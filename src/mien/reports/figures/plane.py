@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from mien.audit.comparison.tradeoff import Point, frontier
+from mien.audit.comparison.tradeoff import Point
 from mien.reports.figures.canvas import INK, MUTED, colour_of, entry, figure, marker_of, number_of, plain, svg
 
 WIDE = 24  # letters of a name, above which the legend has one column
@@ -38,14 +38,13 @@ def plane(
         models: methods in the order of their colours; by default the order of the points.
     """
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
-    optimal = frontier(points)
     methods = list(models) or [point.label for point in points if point.kind == "model"]
     with figure(2.6 + 0.18 * math.ceil((len(points) + 1) / columns)) as drawn:
         axes = drawn.add_subplot()
         chances = {round(point.chance, 6) for point in points if math.isfinite(point.chance)}
         if len(chances) == 1:
             axes.axvline(100 * min(chances), color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-        best = sorted((point.leak, point.score) for point, on in zip(points, optimal, strict=True) if on)
+        best = sorted((point.leak, point.score) for point in points if point.optimal)
         places = [100 * leak for leak, _ in best], [100 * score for _, score in best]
         axes.plot(*places, color=INK, linewidth=0.9, linestyle=DOTTED, zorder=2)
         for point in points:

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from mien.common.tables import thin
 from mien.reports.figures.canvas import (
     COLOURS,
     FILL,
@@ -25,7 +26,6 @@ from mien.reports.figures.canvas import (
     number_of,
     plain,
     svg,
-    thin,
 )
 
 

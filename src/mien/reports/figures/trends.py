@@ -8,11 +8,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mien.audit.statistics.reliability import Reliability
-from mien.reports.figures.canvas import MUTED, RULE, colour_of, entry, figure, marker_of, plain, svg, thin
+from mien.common.tables import thin
+from mien.reports.figures.canvas import MUTED, RULE, colour_of, entry, figure, marker_of, plain, svg
 
 Array = NDArray[np.float64]
 DASHED = (0, (4, 3))
+
+
+class Bins(NamedTuple):
+    """A reliability diagram of B bins: mean `confidence`, share of `right` clips, and number of `clips`, (B,) each."""
+
+    confidence: Array
+    right: Array
+    clips: Array
 
 
 class Line(NamedTuple):
@@ -23,7 +31,7 @@ class Line(NamedTuple):
     series: int = 0
 
 
-def reliability(before: Reliability, after: Reliability, *, name: str, description: str, series: int) -> str:
+def reliability(before: Bins, after: Bins, *, name: str, description: str, series: int) -> str:
     """Accuracy by predicted probability, as trained (grey rings) and calibrated; the diagonal is perfect calibration.
 
     The area of a mark follows how many clips its bin has.

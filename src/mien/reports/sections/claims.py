@@ -1,6 +1,5 @@
 """The claims of a paper and the answers of the run, from its `claims.json`."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
@@ -12,7 +11,7 @@ from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, OF_NUM
 from mien.reports import words
 from mien.reports.figures import bars
 from mien.reports.sections.recognition import Picture
-from mien.runs.run import Run
+from mien.runs.run import RESULTS, Run
 from mien.runs.tables import reading
 
 TITLES = {"macro_f1": "macro F", "micro_f1": "micro F", "accuracy": "accuracy"}  # of other measures their own
@@ -31,11 +30,10 @@ def shown(run: Run) -> dict[str, Any] | None:
         `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on the paper's
         scores, empty if there are none; `split`: the split that is scored.
     """
-    path = run.folder / FILE
-    if not (run.experiment.claims and path.is_file()):
+    found = run.claims if run.experiment.claims else None
+    if found is None:
         return None
-    with reading(path, way="delete it and run 'mien audit RUN'"):
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with reading(run.folder / FILE, way=RESULTS):
         split, scores, claims = found["split"], found["scores"], found["claims"]
     return {
         "answer": answer(claims),

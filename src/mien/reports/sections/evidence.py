@@ -3,24 +3,22 @@
 Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`).
 """
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mien.audit.comparison import pairs as compare
-from mien.audit.leakage.silhouettes import silhouette_summary
-from mien.audit.recognition import folds, reference
-from mien.audit.recognition.coverage import coverage
+from mien.experiments import reference
 from mien.reports import words
-from mien.reports.figures import canvas, maps, plots
+from mien.reports.figures import plots
 from mien.reports.sections.recognition import Picture
-from mien.runs.run import Cell, Run
+from mien.runs.coverage import coverage
+from mien.runs.run import Run
 
 PARTS = ("validation", "test", "delta")
 SHOWN = 8  # speakers that a cell names
+PLACE = ["model", "embedding", "fold", "seed"]  # of an embedding
 
 
 class Map(NamedTuple):
@@ -42,12 +40,12 @@ def papers(run: Run, kinds: tuple[str, ...] = reference.RUN, corpus: str = "") -
     return words.listed(sources) if sources else ""
 
 
-def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Scores by both definitions of a cross-validated score, and the scores of each fold.
+def by_fold(run: Run, found: Mapping[str, Any], scores: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Scores by both definitions of a cross-validated score, and the scores of each fold; None with a single fold.
 
     Args:
         run: the run.
-        predictions: its predictions.
+        found: its `metrics.json`.
         scores: the rows of the page's table of models, pooled.
 
     Returns:
@@ -55,22 +53,24 @@ def by_fold(run: Run, predictions: pd.DataFrame, scores: list[dict[str, Any]]) -
         `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction; `folds`: model, fold, the speakers of both
         parts, and such a mapping.
     """
-    table = folds.by_fold(predictions, run.classes)
-    means = folds.fold_means(table).set_index(["model", "measure"])
+    table = pd.DataFrame(found["each_fold"])
+    table = table[table["model"].isin(run.experiment.models)]
+    if table["fold"].nunique() < 2:
+        return None
     measures = list(dict.fromkeys(table["measure"]))
     rows = []
     for row in scores:
-        model = row["model"]
+        means = found["folds"][row["model"]]
         pooled = {
             f"{measure} {part}": row[part][measure]
             for measure in measures
             for part in PARTS[:2]
             if row[part] is not None
         }
-        pooled |= {f"{measure} delta": found["delta"] for measure, found in row["delta"].items() if found}
-        each = {f"{measure} {part}": float(means.loc[(model, measure), part]) for measure in measures for part in PARTS}
+        pooled |= {f"{measure} delta": one["delta"] for measure, one in row["delta"].items() if one}
+        each = {f"{measure} {part}": means[measure][part] for measure in measures for part in PARTS}
         lines = {"pooled": pooled, "mean of folds": each} | ({"paper": row["paper"]} if row["paper"] else {})
-        rows.append({"model": model, "lines": lines})
+        rows.append({"model": row["model"], "lines": lines})
     return {"rows": rows, "folds": list(_folds(run, table))}
 
 
@@ -100,20 +100,24 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def leakage_pairs(run: Run) -> list[dict[str, Any]]:
+def leakage_pairs(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """One row for each pair of models and embedding: their paired difference in leakage, on seen and unseen speakers.
 
-    Embeddings after an eraser are left out.
+    Variants, and embeddings after an eraser, are left out.
 
-    `model, other, embedding`; `by` = `seen` or `unseen` -> its row of `compare.leakage_differences`; `stands`: numbers
-    of speakers or units of either side, in words.
+    Args:
+        run: the run.
+        rows: `leakage_differences` of `metrics.json`.
+
+    Returns:
+        `model, other, embedding`; `by` = `seen` or `unseen` -> its row; `stands`: numbers of speakers or units of
+        either side, in words.
     """
-    if run.leakage is None:
+    models = set(run.experiment.models)
+    kept = [row for row in rows if {row["model"], row["other"]} <= models and not row["eraser"]]
+    if not kept:
         return []
-    plain = run.leakage[run.leakage["eraser"] == ""]
-    table = compare.leakage_differences(
-        plain, run.units, run.leakage_by_speaker, among=combinations(run.experiment.models, 2)
-    )
+    table = pd.DataFrame(kept)
     pairs = table.groupby(["model", "other", "embedding"], sort=False)
     several = len(set(table["embedding"])) > 1
     return [
@@ -133,13 +137,16 @@ def _stands(table: pd.DataFrame) -> str:
     return "; ".join(f"{row['speakers']}: {row['number']} {row['over']}" for row in rows)
 
 
-def silhouettes(run: Run) -> list[dict[str, Any]]:
-    """One row for each model and embedding: `name`, and `by` = target or speaker -> its row of the summary."""
-    measured = run.silhouettes
-    if measured is None or measured.empty:
+def silhouettes(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each model and embedding: `name`, and `by` = target or speaker -> its row of `metrics.json`.
+
+    Args:
+        run: the run.
+        rows: `silhouettes` of `metrics.json`.
+    """
+    table = pd.DataFrame([row for row in rows if row["model"] in run.experiment.models])
+    if table.empty:
         return []
-    table = silhouette_summary(measured, run.units)
-    table = table[table["model"].isin(run.experiment.models)]
     several = len(set(table["embedding"])) > 1
     return [
         {
@@ -151,46 +158,39 @@ def silhouettes(run: Run) -> list[dict[str, Any]]:
 
 
 def maps_of(run: Run) -> Iterator[Map]:
-    """Maps of the same two unseen speakers for every model of the experiment.
+    """The maps of `maps.csv`: the same two unseen speakers for every model of the experiment.
 
-    They are of the first fold and seed that most models have. If several speakers are tested, the map shows the first
-    two of them by name, else the test and the validation speaker. The silhouette is over all unseen speakers of the
-    fold. Without unseen speakers there is no map.
+    The silhouette is over all unseen speakers of the fold.
     """
-    measured = run.silhouettes
-    for cell in _same_fold(run):
-        clips, found = run.embeddings(cell)
-        unseen = ~clips["speaker"].isin(clips.loc[clips["split"] == "train", "speaker"])
-        speakers = _two(clips[unseen])
-        places = np.flatnonzero(clips["speaker"].isin(speakers) & unseen)
-        if not len(places):
-            continue
-        places = places[canvas.thin(len(places), maps.MOST)]
-        table = clips.iloc[places]
-        for name, values in found.items():
-            title = cell.model if len(found) == 1 else f"{cell.model}, {name}"
-            numbers = _numbers(measured, cell, name, (run.target, "speaker"))
-            points = maps.plane(values[places], seed=0)
-            shown = {"speaker": (table["speaker"].tolist(), speakers)}
-            if run.classes:
-                known = table["label"].fillna("unknown").tolist()
-                shown = {run.target: (known, [*run.classes, *sorted(set(known) - set(run.classes))])} | shown
-            pictures = [
-                Picture(
-                    f"by {by}",
-                    plots.scatter(
-                        points,
-                        groups,
-                        order,
-                        name=f"{by} {title}",
-                        description=f"Map of the embedding of {title} by {by}",
-                    ),
-                    numbers[by],
-                )
-                for by, (groups, order) in shown.items()
-            ]
-            where = f"fold {cell.fold}, seed {cell.seed}, {words.listed(speakers)}"
-            yield Map(f"{title}: {where}, {words.counted(len(places), 'clip')}", pictures)
+    table, measured = run.maps, run.silhouettes
+    if table is None:
+        return
+    embeddings = table.groupby("model")["embedding"].nunique()
+    for place, clips in table.groupby(PLACE, sort=False):
+        model, embedding, fold, seed = map(str, place)
+        title = model if embeddings[model] == 1 else f"{model}, {embedding}"
+        numbers = _numbers(measured, place, (run.target, "speaker"))
+        speakers = two_speakers(clips)
+        shown = {"speaker": (clips["speaker"].tolist(), speakers)}
+        if run.classes:
+            known = clips["label"].fillna("unknown").tolist()
+            shown = {run.target: (known, [*run.classes, *sorted(set(known) - set(run.classes))])} | shown
+        pictures = [
+            Picture(
+                f"by {by}",
+                plots.scatter(
+                    clips[["x", "y"]].to_numpy(float),
+                    groups,
+                    order,
+                    name=f"{by} {title}",
+                    description=f"Map of the embedding of {title} by {by}",
+                ),
+                numbers[by],
+            )
+            for by, (groups, order) in shown.items()
+        ]
+        where = f"fold {fold}, seed {seed}, {words.listed(speakers)}"
+        yield Map(f"{title}: {where}, {words.counted(len(clips), 'clip')}", pictures)
 
 
 def limits(low: float | None, high: float | None) -> str:
@@ -205,17 +205,16 @@ def decimal(value: float) -> str:
 
 def _folds(run: Run, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Scores of each model on each fold, averaged over seeds, with the validation and test speakers."""
-    wide = folds.fold_scores(table).reindex(columns=list(PARTS[:2]))
-    wide["delta"] = wide["test"] - wide["validation"]
     by_number = {fold["fold"]: fold for fold in run.splits}
-    for (model, number), part in wide.groupby(level=["model", "fold"], sort=False):
-        measures = part.index.get_level_values("measure")
+    for (model, number), part in table.groupby(["model", "fold"], sort=False):
         yield {
             "model": model,
             "fold": number,
             **{side: _names(by_number[number][side]["speakers"]) for side in PARTS[:2]},
             "line": {
-                f"{name} {side}": value for side in PARTS for name, value in zip(measures, part[side], strict=True)
+                f"{name} {side}": value
+                for side in PARTS
+                for name, value in zip(part["measure"], part[side], strict=True)
             },
         }
 
@@ -225,26 +224,18 @@ def _names(speakers: list[str]) -> str:
     return ", ".join(speakers[:SHOWN]) + more
 
 
-def _same_fold(run: Run) -> list[Cell]:
-    """The cells of the first fold and seed that most models of the experiment have."""
-    cells = [cell for cell in run.cells if cell.model in run.experiment.models]
-    places: dict[tuple[int, int], list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (run.experiment.seeds.index(cell.seed), cell.fold)):
-        places.setdefault((cell.seed, cell.fold), []).append(cell)
-    return max(places.values(), key=len, default=[])
+def two_speakers(clips: pd.DataFrame) -> list[str]:
+    """The speakers of a map in the order of its legend: validation before test, then by name."""
+    order = clips[["split", "speaker"]].drop_duplicates().sort_values(["split", "speaker"], ascending=[False, True])
+    return list(dict.fromkeys(order["speaker"]))
 
 
-def _two(clips: pd.DataFrame) -> list[str]:
-    test, validation = (sorted(clips["speaker"][clips["split"] == part].unique()) for part in ("test", "validation"))
-    return test[:2] if len(test) > 1 else [*validation[: 2 - len(test)], *test]
-
-
-def _numbers(measured: pd.DataFrame | None, cell: Cell, embedding: str, by: tuple[str, ...]) -> dict[str, str]:
+def _numbers(measured: pd.DataFrame | None, place: tuple[object, ...], by: tuple[str, ...]) -> dict[str, str]:
     """The line below each map: its silhouette, and that of shuffled groups."""
     lines = dict.fromkeys(by, "")
     if measured is None:
         return lines
-    place = (measured["model"] == cell.model) & (measured["fold"] == cell.fold) & (measured["seed"] == cell.seed)
-    for row in measured[place & (measured["embedding"] == embedding)].to_dict("records"):
+    here = (measured[PLACE] == pd.Series(place, PLACE)).all(axis=1)
+    for row in measured[here].to_dict("records"):
         lines[row["by"]] = f"Silhouette {decimal(row['score'])}; shuffled {decimal(row['shuffled'])}"
     return lines

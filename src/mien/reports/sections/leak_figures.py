@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from mien.audit.comparison import tradeoff
-from mien.audit.leakage.verification import cosine_trials, roc
+from mien.audit.comparison.tradeoff import Point
 from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.reports import words
 from mien.reports.figures import plane, plots, trends
@@ -19,7 +17,6 @@ from mien.runs.run import Run
 TITLES = {SEEN: "Seen speakers", UNSEEN: "Unseen speakers"}
 LEAK = ("score", "low", "high", "chance", "shuffled")
 BASELINE = 6  # the grey of the series
-POINTS = 101  # of a curve
 
 
 def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any]]) -> Iterator[Picture]:
@@ -47,56 +44,34 @@ def pictures(run: Run, found: pd.DataFrame, baselines: Sequence[Mapping[str, Any
             )
 
 
-def accuracy_leakage(run: Run, predictions: pd.DataFrame, *, factor: str = "speaker") -> Picture | None:
-    """Recognition of the main target against leakage, a point a model; None if the leakage was not measured."""
-    if run.leakage is None:
-        return None
-    measured = set(run.leakage["model"])
-    models = [(model, run, model) for model in dict.fromkeys(predictions["model"]) if model in measured]
-    points, sentences = tradeoff.points(models, predictions, factor=factor)
-    if not points:
-        return None
+def accuracy_leakage(run: Run, found: Mapping[str, Any], *, factor: str = "speaker") -> Picture:
+    """Recognition of the main target against leakage, a point a model: one of the `planes` of `metrics.json`."""
+    points = [Point(**point) for point in found["points"]]
     title = f"{run.target.capitalize()} recognition against {factor} leakage"
     name = "plane" if factor == "speaker" else f"plane of {factor}"
     order = run.experiment.models
     named = {"name": name, "description": f"{title}, for each model", "factor": factor, "target": run.target}
-    return Picture(title, plane.plane(points, **named, models=list(order)), " ".join(sentences))
+    return Picture(title, plane.plane(points, **named, models=list(order)), " ".join(found["sentences"]))
 
 
 def roc_of(run: Run) -> Picture | None:
-    """The ROC of speaker verification on unseen speakers, a line for each model: mean over folds, first seed.
-
-    If a model has several embeddings, the curve is that of the first.
-    """
-    grid = np.linspace(0, 1, POINTS)
-    lines, folds = {}, 0
-    for model in run.experiment.models:
-        curves = []
-        for cell in (cell for cell in run.cells if cell.model == model and cell.seed == run.experiment.seeds[0]):
-            clips, values = run.embeddings(cell)
-            unseen = (~clips["speaker"].isin(clips["speaker"][clips["split"] == "train"])).to_numpy()
-            first = next(iter(values.values()))
-            if not unseen.any():
-                continue
-            speakers, centre = (
-                clips["speaker"].to_numpy(str)[unseen],
-                first[(clips["split"] == "train").to_numpy()].mean(0),
-            )
-            trials = cosine_trials(first[unseen], speakers, centre=centre)
-            if trials is not None:
-                matched, missed = roc(trials)
-                order = np.lexsort((1 - missed, matched))
-                curves.append(np.interp(grid, matched[order], 1 - missed[order]))
-        folds = max(folds, len(curves))
-        if curves:
-            lines[model] = trends.Line(grid, np.mean(curves, 0), number_of(run.experiment.models, model))
-    if not lines:
+    """The ROC of speaker verification on unseen speakers, a line for each model (`roc.csv`); None without curves."""
+    table = run.roc
+    if table is None or table.empty:
         return None
+    lines = {
+        str(model): trends.Line(
+            part["different"].to_numpy(float),
+            part["same"].to_numpy(float),
+            number_of(run.experiment.models, str(model)),
+        )
+        for model, part in table.groupby("model", sort=False)
+    }
     description = "Accepted pairs of the same speaker over accepted pairs of different speakers"
     caption = (
         "Pairs of clips of unseen speakers, by the cosine of their embeddings, centred by the training clips; mean "
-        f"over {words.counted(folds, 'fold')}, seed {run.experiment.seeds[0]}. Dashed line: chance. The EER of a curve "
-        "is where it crosses the thin line."
+        f"over {words.counted(int(table['folds'].max()), 'fold')}, seed {run.experiment.seeds[0]}. Dashed line: "
+        "chance. The EER of a curve is where it crosses the thin line."
     )
     return Picture("Verification of unseen speakers", trends.roc(lines, name="roc", description=description), caption)
 

@@ -1,4 +1,4 @@
-"""Leakage on the page: `leakage.csv` over folds and seeds, ordered for tables and figures."""
+"""Leakage on the page: `leakage_summary.csv`, ordered for tables and figures."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.leakage.floors import projected
-from mien.audit.run_leakage.summary import SUMMARY, summaries
+from mien.audit.run_leakage.summary import SUMMARY
 from mien.common.leakage_tables import (
     CEILING,
     FLOOR,
@@ -32,15 +32,15 @@ def summed(run: Run) -> pd.DataFrame:
     """All leakage of the embeddings of the experiment's models, with floors and ceilings, over folds and seeds.
 
     Returns:
-        The rows of `run_leakage.summaries` (`SHOWN`), p corrected over factors, with the `name` of the model and, if it
+        The rows of `leakage_summary.csv` (`SHOWN`), p corrected over factors, with the `name` of the model and, if it
         has several, of the embedding; `strongest`, whether the row is of the strongest probe; `erased`, whether an
         eraser was applied. No row if nothing was measured.
     """
-    measured = run.leakage
-    if measured is None:
+    rows = run.leakage_summary
+    if rows is None:
         return pd.DataFrame(columns=list(SHOWN))
-    wanted = measured["model"].isin(run.experiment.models) | measured["role"].isin([FLOOR, CEILING])
-    found = summaries(measured[wanted & measured["measure"].isin(ON_PAGE)], run.units, run.leakage_by_speaker)
+    wanted = rows["model"].isin(run.experiment.models) | rows["role"].isin([FLOOR, CEILING])
+    found = rows[wanted & rows["measure"].isin(ON_PAGE)].reset_index(drop=True)
     if found.empty:
         return pd.DataFrame(columns=list(SHOWN))
     own = found["role"].isin([MEASURED, TARGET])

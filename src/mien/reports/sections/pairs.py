@@ -10,10 +10,14 @@ from mien.audit.statistics.verdict import LEVEL
 from mien.common.leakage_tables import SEEN, UNSEEN
 from mien.reports import words
 from mien.reports.words import counted, listed
+from mien.runs.run import Run
 
 MANY = 15  # pairs, of six models: a table of so many can still be read
 SIDES = {SEEN: "on seen speakers", UNSEEN: "on unseen speakers"}
 TIGHT = 0.2  # share of the level; above it, the least possible p leaves few pairs that can be separable
+
+
+COLUMNS = ("model", "other", "measure", "difference", "low", "high", "separable", "speakers")
 
 
 class Pairs(NamedTuple):
@@ -32,8 +36,15 @@ class Pairs(NamedTuple):
     summary: str
 
 
+def compared(run: Run, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows of `differences` of `metrics.json` that compare models of the experiment (`COLUMNS`), no variants."""
+    models = set(run.experiment.models)
+    kept = [row for row in rows if {row["model"], row["other"]} <= models]
+    return pd.DataFrame(kept, columns=list(COLUMNS))
+
+
 def scored(differences: pd.DataFrame) -> Pairs:
-    """The rows of `compare.differences` by pair: model, other, and `by` = measure -> its row."""
+    """The rows of `compared` by pair: model, other, and `by` = measure -> its row."""
     rows = [
         {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
         for (model, other), part in differences.groupby(["model", "other"], sort=False)
@@ -46,7 +57,7 @@ def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number:
     """Fold away the pairs that are not separable, if there are many.
 
     Args:
-        rows: one for each pair, with `by`: side -> its row of a table of `compare`, if there is one.
+        rows: one for each pair, with `by`: side -> its row of `metrics.json`, if there is one.
         sides: side -> its name in a sentence.
         number: the column with the number of speakers (or units) of a pair.
     """

@@ -3,12 +3,13 @@
 A model has the same colour and marker in all figures (see `canvas.number_of`).
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from mien.audit.statistics import scores
+from mien.common.measures import measure_of, of_classes
 from mien.reports.figures import plots
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
@@ -26,14 +27,19 @@ class Picture(NamedTuple):
     caption: str = ""
 
 
-def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
-    """The score of each model on the split that the run is scored on, with its interval and its seeds."""
-    split, name = scores.scored_split(predictions), scores.of_classes(run.classes)[0]
-    measure, times = scores.measure_of(name), 100 if run.classes else 1
-    tested = predictions[predictions["split"] == split]
+def overview(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> str:
+    """The score of each model on the split that the run is scored on, with its interval and its seeds.
+
+    Args:
+        run: the run.
+        found: its `metrics.json`.
+        summary: the rows of its models by split.
+    """
+    split, name = found["split"], of_classes(run.classes)[0]
+    title, times = measure_of(name).title, 100 if run.classes else 1
     rows, auxiliary = [], tasks.auxiliary(run)
     for row in summary[summary["split"] == split].to_dict("records"):
-        seeds = (part for _, part in tested[tested["model"] == row["model"]].groupby("seed"))
+        seeds = [seed for seed in found["seeds"] if (seed["model"], seed["split"]) == (row["model"], split)]
         rows.append(
             plots.Interval(
                 label=f"{row['model']} (auxiliary)" if row["model"] in auxiliary else row["model"],
@@ -41,9 +47,7 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
                 low=times * row[f"{name}_low"],
                 high=times * row[f"{name}_high"],
                 chance=times * row[f"{name}_chance"],
-                parts=tuple(
-                    times * float(measure(scores.measured(part, run.classes)[name].counts.sum(0))) for part in seeds
-                ),
+                parts=tuple(times * seed[name] for seed in seeds),
                 series=number_of(run.experiment.models, row["model"]),
             )
         )
@@ -52,29 +56,27 @@ def overview(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> str:
     return plots.intervals(
         rows,
         name="overview",
-        description=f"{measure.title} of each model, {split}",
-        axis=f"{measure.title} on {split} speakers{scale(name).unit}",
+        description=f"{title} of each model, {split}",
+        axis=f"{title} on {split} speakers{scale(name).unit}",
         **({} if run.classes else {"low": min(0.0, *(row.low for row in rows if row.low == row.low)), "high": 1.0}),
     )
 
 
-def confusions(run: Run, predictions: pd.DataFrame) -> Iterator[Picture]:
+def confusions(run: Run, found: Mapping[str, Any]) -> Iterator[Picture]:
     """The confusion matrix of each model on the split that the run is scored on: speakers pooled, mean over seeds."""
-    scored = scores.scored_split(predictions)
-    for (model, split), table in scores.confusions(predictions, run.classes).items():
-        if split == scored:
-            svg = plots.matrix(
-                table.counts.sum(0), run.classes, name=f"confusion {model}", description=f"Confusion matrix of {model}"
-            )
-            yield Picture(model, svg)
+    for model, by_split in found["confusion"].items():
+        if model in run.experiment.models and found["split"] in by_split:
+            counts = np.array(by_split[found["split"]])
+            described = f"Confusion matrix of {model}"
+            yield Picture(model, plots.matrix(counts, run.classes, name=f"confusion {model}", description=described))
 
 
-def speakers(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Picture | None:
+def speakers(run: Run, split: str, summary: pd.DataFrame) -> Picture | None:
     """Scores by speaker on the split that the run is scored on; None without scores, or for a target of numbers."""
-    if not run.classes:
+    table = run.speakers
+    if not run.classes or table is None:
         return None
-    split = scores.scored_split(predictions)
-    table = scores.by_speaker(predictions, run.classes, split=split)
+    table = table[(table["split"] == split) & table["model"].isin(run.experiment.models)]
     if table.empty:
         return None
     order = table.groupby("speaker")["wa"].mean().sort_values(kind="stable").index
@@ -95,7 +97,7 @@ def speakers(run: Run, predictions: pd.DataFrame, summary: pd.DataFrame) -> Pict
 
 def curves(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
     """Training loss and validation score of each model."""
-    name, times = scores.of_classes(run.classes)[0], 100 if run.classes else 1
+    name, times = of_classes(run.classes)[0], 100 if run.classes else 1
     chance = times * float(summary[f"{name}_chance"][summary["split"] == "validation"].mean())
     label = f"validation {scale(name).title}"
     for model in dict.fromkeys(cell.model for cell in run.cells if cell.model in run.experiment.models):

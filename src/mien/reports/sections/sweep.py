@@ -4,9 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison.sweep import sweep
-from mien.audit.statistics import scores
 from mien.audit.statistics.verdict import FEWEST
+from mien.common.measures import of_classes
 from mien.reports import words
 from mien.runs.run import Run
 
@@ -14,17 +13,17 @@ NAMED = 4  # variants that a sentence names
 
 
 def shown(run: Run) -> dict[str, Any] | None:
-    """The values of the section; None if the run has no grid, or no variant is trained yet.
+    """The values of the section, from `sweep.csv`; None if the run has no grid, or no variant is trained yet.
 
     Returns:
-        `groups`: for each group and base model its name and the `rows` of `audit.sweep.sweep`; `varied`: group -> the
-        settings that it varies; `chance`: of the first measure, as text; `stands`: the number of speakers or units
-        of folds that leakage is over, empty if it was not measured; `answer`: sentences.
+        `groups`: for each group and base model its name and the `rows` of the table; `varied`: group -> the settings
+        that it varies; `chance`: of the first measure, as text; `stands`: the number of speakers or units of folds that
+        leakage is over, empty if it was not measured; `answer`: sentences.
     """
-    table = sweep(run) if run.experiment.grid else pd.DataFrame()
-    if table.empty:
+    table = run.sweep
+    if table is None or table.empty:
         return None
-    name = scores.of_classes(run.classes)[0]
+    name = of_classes(run.classes)[0]
     scale = words.scale(name)
     groups = [
         {"group": group, "rows": part.to_dict("records")}

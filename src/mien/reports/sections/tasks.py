@@ -1,14 +1,14 @@
 """Further scores of the heads of a model: macro F of the main target, and the other tasks, such as the speaker.
 
-They are shown for runs that have `tasks.csv`; see `audit.task_scores`.
+They are shown for runs whose heads predict other factors; see `audit.recognition.task_scores`.
 """
 
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import pandas as pd
 
-from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
-from mien.audit.statistics import scores
 from mien.reports import words
 from mien.runs.run import Run
 
@@ -25,36 +25,34 @@ def of_recognisers(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return table if kept.empty else kept
 
 
-def shown(run: Run, predictions: pd.DataFrame) -> dict[str, Any] | None:
+def shown(run: Run, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """The values of the table, on the split that the run is scored on; None if the run has no other tasks.
 
     Args:
         run: the run.
-        predictions: its predictions of the experiment's models.
+        metrics: its `metrics.json`.
 
     Returns:
         `scales`: factor -> the scale of its score; `rows`: `model`, `f1` (row of `macro_f`; None without predictions
         or for a target of numbers), `auxiliary` (see `auxiliary`), and `by` = factor -> `score, low, high, seeds,
         chance` of models with that head.
     """
-    table = run.tasks
-    split = scores.scored_split(predictions)
-    if table is None or (table := table[(table["split"] == split) & table["model"].isin(run.experiment.models)]).empty:
-        return None
-    macro = macro_f(predictions[predictions["split"] == split], run.classes) if run.classes else pd.DataFrame()
-    by_model = {row["model"]: row for row in macro.to_dict("records")}
+    split, heads = metrics["split"], metrics.get("tasks", {})
+    macro = metrics.get("macro_f", {})
+    by_model = {model: macro[model][split] for model in macro if split in macro[model]}
     found: dict[str, dict[str, Any]] = {}
     scales: dict[str, words.Scale] = {}
-    for row in task_scores(table).to_dict("records"):
-        found.setdefault(row["model"], {})[row["factor"]] = row | {"score": row["accuracy"]}
-        scales[row["factor"]] = words.scale("wa")
-    for row in number_scores(table).to_dict("records"):
-        more = {"score": row["ccc"], "seeds": float("nan"), "chance": 0.0}
-        found.setdefault(row["model"], {})[row["factor"]] = row | more
-        scales[row["factor"]] = words.scale("ccc")
+    for model, factor in product(run.experiment.models, heads):
+        if row := heads[factor].get(model, {}).get(split):
+            measure = "accuracy" if "accuracy" in row else "ccc"
+            more = {} if measure == "accuracy" else {"seeds": float("nan"), "chance": 0.0}
+            found.setdefault(model, {})[factor] = row | {"score": row[measure]} | more
+            scales[factor] = words.scale("wa" if measure == "accuracy" else measure)
+    if not found:
+        return None
     without = auxiliary(run)
     return {
-        "scales": {factor: scales[factor] for factor in dict.fromkeys(name for by in found.values() for name in by)},
+        "scales": scales,
         "rows": [
             {
                 **{"model": model, "f1": by_model.get(model), "by": found.get(model, {})},

@@ -3,8 +3,8 @@
 import pytest
 
 from mien import experiments
-from mien.audit.recognition import reference
-from mien.audit.recognition.reference import EVALUATION, RUN, named, published
+from mien.experiments import reference
+from mien.experiments.reference import EVALUATION, RUN, named, published
 
 LI = experiments.load("li2020")
 

@@ -1,0 +1,117 @@
+"""What a run shows: computed here from its predictions, embeddings and leakage, and written to its files.
+
+The page and the commands read these files and compute none of their numbers. They are `metrics.json`, which is written
+last, and the tables `TABLES`; with a grid `sweep.csv`, with claims `claims.json` and `claims.csv`. `metrics.json` holds
+hashes of the files that it was computed from, so that a change of them is noticed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from mien.audit.comparison import claims
+from mien.audit.comparison.pairs import families
+from mien.audit.comparison.sweep import sweep
+from mien.audit.comparison.tradeoff import planes
+from mien.audit.leakage.maps import maps
+from mien.audit.leakage.silhouettes import silhouette_summary, silhouettes
+from mien.audit.metrics import metrics
+from mien.audit.recognition.calibrated import COVERAGE, calibrated
+from mien.audit.recognition.extremes import extremes
+from mien.audit.recognition.folds import by_fold
+from mien.audit.recognition.groups import scored_groups
+from mien.audit.recognition.listeners import beside_models
+from mien.audit.run_leakage.roc import roc_curves
+from mien.audit.run_leakage.summary import summaries
+from mien.audit.statistics.scores import by_speaker, scored_split
+from mien.common.files import sha256
+from mien.common.tables import plain
+from mien.runs.run import Run
+
+SOURCES = ("predictions.csv", "tasks.csv", "leakage.csv", "leakage_by_speaker.csv", "clips.csv", "splits.json")
+TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
+
+
+def write(run: Run) -> None:
+    """Compute and write all results of a run with at least one finished cell.
+
+    Args:
+        run: a run with predictions; leakage is summarised if it was measured.
+
+    Raises:
+        RunError: a file of the run is missing or damaged, or an embedding is not finite.
+    """
+    predictions, classes, leakage = run.predictions, run.classes, run.leakage
+    hashes = _hashes(run)
+    trained = {name for name, own in run.experiment.trained.items() if run.target in own.model(name).tasks}
+    found = metrics(
+        predictions,
+        classes,
+        leakage,
+        run.leakage_by_speaker,
+        run.tasks,
+        units=run.units,
+        families=families(run.experiment),
+        trained=trained,
+    )
+    shown, abstention = _of_models(run, predictions[predictions["model"].isin(run.experiment.models)])
+    measured = silhouettes(run)
+    if len(measured):
+        shown["silhouettes"] = silhouette_summary(measured, run.units)
+    tables = (by_fold(predictions, classes), by_speaker(predictions, classes), abstention, measured)
+    for name, table in zip(TABLES, (*tables, maps(run), roc_curves(run)), strict=True):
+        run.write_table(name, table)
+    if leakage is not None:
+        summary = summaries(leakage, run.units, run.leakage_by_speaker)
+        run.write_table(
+            "leakage_summary.csv", summary.assign(parts=[" ".join(map(repr, one)) for one in summary["parts"]])
+        )
+    if run.experiment.grid:
+        run.write_table("sweep.csv", sweep(run))
+    claims.write(run)
+    run.write_json("metrics.json", found | plain(shown) | {"marks": run.marks, "computed_from": hashes})
+
+
+def current(run: Run) -> bool:
+    """Whether the results are written, and computed from the files that the run has now."""
+    needed = ["metrics.json", *TABLES]
+    needed += ["leakage_summary.csv"] if run.leakage is not None else []
+    needed += ["sweep.csv"] if run.experiment.grid else []
+    needed += [claims.FILE] if run.experiment.claims else []
+    if not all((run.folder / name).is_file() for name in needed):
+        return False
+    return bool(run.metrics.get("computed_from") == _hashes(run))
+
+
+def _hashes(run: Run) -> dict[str, str]:
+    return {name: sha256(path) for name in SOURCES if (path := run.folder / name).is_file()}
+
+
+def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The results of the models of the experiment, without variants.
+
+    Returns:
+        The keys that `metrics.json` has besides those of `metrics`, and `abstention.csv`:
+
+        - `scored`: the numbers of `speakers` of the scored split, and of clips without a known truth (`unknown`).
+        - `planes`: see `tradeoff.planes`.
+        - of classes: `extremes`: see `extremes.extremes`; `groups`: see `groups.scored_groups`; `listeners`: see
+          `listeners.beside_models`, if they rated clips and the target is the emotion; `calibration`: `coverage` of the
+          threshold, and `models`, see `calibrated.calibrated`.
+    """
+    classes, clips, split = run.classes, run.clips, scored_split(predictions)
+    rows = predictions[predictions["split"] == split]
+    unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
+    found: dict[str, Any] = {"scored": {"speakers": rows["speaker"].nunique(), "unknown": unknown}}
+    found["planes"] = planes(run, predictions)
+    if not classes:
+        return found, calibrated(predictions.iloc[:0], classes, {})[1]
+    table = by_speaker(predictions, classes)
+    found["extremes"] = extremes(table[table["split"] == split])
+    found["groups"] = scored_groups(clips, predictions, classes, split=split)
+    beside = beside_models(clips, predictions, classes, split=split) if run.target == "emotion" else None
+    found |= {} if beside is None else {"listeners": beside}
+    speaker: Mapping[str, str] = dict(zip(clips["clip"], clips["speaker"], strict=True))
+    models, abstention = calibrated(predictions, classes, speaker)
+    return found | {"calibration": {"coverage": COVERAGE, "models": models}}, abstention
