@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from mien.audit import model_card
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
@@ -109,7 +110,7 @@ def export(
         scheme=opened.experiment.scheme_name,
         temperature=temperature,
         unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
-        scores=card.scored(tested, nested.probabilities, opened, model),
+        scores=model_card.scored(tested, nested.probabilities, opened, model),
         elsewhere=tuple(scored_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
         marks=tuple(opened.marks),
         stored=stored,
@@ -118,8 +119,8 @@ def export(
         commit=opened.environment.get("commit"),
         experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT),
     )
-    counted = card.members(opened, chosen)
-    before = card.calibrated(validated, calm, rule.threshold, opened.clips)
+    counted = model_card.members(opened, chosen)
+    before = model_card.calibrated(validated, calm, rule.threshold, opened.clips)
     with atomic_folder(out) as folder:
         description = exported.write_weights(folder, description, members)
         text = card.render(
@@ -132,7 +133,7 @@ def export(
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
             validation=before,
-            test=card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
+            test=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
         )
         write_text(folder / CARD, text)
         exported.write_description(folder, description)
@@ -198,7 +199,7 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
     return rows
 
 
-def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.TrainingCorpus]:
+def _corpora(run: Run, cells: Sequence[Cell]) -> list[model_card.TrainingCorpus]:
     """Each training corpus of the run, with the clips that the cells were trained on."""
     folder = run.experiment.data.prepared
     if folder is None:
@@ -210,7 +211,7 @@ def _corpora(run: Run, cells: Sequence[Cell]) -> list[card.TrainingCorpus]:
     trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(trained)]
     return [
-        card.training_corpus(name or part.card["name"], part.card, corpus.rows(name, used))
+        model_card.training_corpus(name or part.card["name"], part.card, corpus.rows(name, used))
         for name, part in corpus.parts.items()
     ]
 
@@ -277,14 +278,14 @@ def _command(model: str, name: str, coverage: float, cells: Sequence[str], other
     return " ".join([*parts, "--elsewhere", *["PREPARED"] * others] if others else parts)
 
 
-def _whom(counted: card.Members) -> str:
+def _whom(counted: model_card.Members) -> str:
     """The speakers that the score was computed on."""
     if not counted.seen:
         return "unseen speakers"
     return f"test speakers, {counted.seen} of {counted.tested} seen in training"
 
 
-def _outcome(out: Path, made: Description, validation: card.Calibrated, counted: card.Members) -> Outcome:
+def _outcome(out: Path, made: Description, validation: model_card.Calibrated, counted: model_card.Members) -> Outcome:
     score, size = made.scores[0], sum((out / name).stat().st_size for name in FILES)
     members = f"{len(made.members)} member" + ("s" if len(made.members) > 1 else "")
     lines = [
