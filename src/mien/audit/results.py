@@ -1,8 +1,9 @@
 """What a run shows: computed here from its predictions, embeddings and leakage, and written to its files.
 
 The page and the commands read these files and compute none of their numbers. They are `metrics.json`, which is written
-last, and the tables `TABLES`; with a grid `sweep.csv`, with claims `claims.json` and `claims.csv`. `metrics.json` holds
-hashes of the files that it was computed from, so that a change of them is noticed.
+last, and the tables `RESULT_TABLES`; where leakage was measured `leakage_summary.csv`, with a grid `sweep.csv`, with
+claims `claims.json` and `claims.csv`. `metrics.json` holds hashes of the files that it was computed from, so that a
+change of them is noticed.
 """
 
 from collections.abc import Mapping
@@ -27,10 +28,9 @@ from mien.audit.run_leakage.summary import summaries
 from mien.audit.statistics.scores import by_speaker, scored_split
 from mien.common.files import sha256
 from mien.common.tables import plain
-from mien.runs.run import Run
+from mien.runs.run import RESULT_TABLES, Run
 
 SOURCES = ("predictions.csv", "tasks.csv", "leakage.csv", "leakage_by_speaker.csv", "clips.csv", "splits.json")
-TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
 
 
 def write(run: Run) -> None:
@@ -60,13 +60,12 @@ def write(run: Run) -> None:
     if len(measured):
         shown["silhouettes"] = silhouette_summary(measured, run.units)
     tables = (by_fold(predictions, classes), by_speaker(predictions, classes), abstention, measured)
-    for name, table in zip(TABLES, (*tables, maps(run), roc_curves(run)), strict=True):
+    for name, table in zip(RESULT_TABLES, (*tables, maps(run), roc_curves(run)), strict=True):
         run.write_table(name, table)
     if leakage is not None:
         summary = summaries(leakage, run.units, run.leakage_by_speaker)
-        run.write_table(
-            "leakage_summary.csv", summary.assign(parts=[" ".join(map(repr, one)) for one in summary["parts"]])
-        )
+        parts = [" ".join(repr(float(score)) for score in each) for each in summary["parts"]]
+        run.write_table("leakage_summary.csv", summary.assign(parts=parts))
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))
     claims.write(run)
@@ -75,11 +74,7 @@ def write(run: Run) -> None:
 
 def current(run: Run) -> bool:
     """Whether the results are written, and computed from the files that the run has now."""
-    needed = ["metrics.json", *TABLES]
-    needed += ["leakage_summary.csv"] if run.leakage is not None else []
-    needed += ["sweep.csv"] if run.experiment.grid else []
-    needed += [claims.FILE] if run.experiment.claims else []
-    if not all((run.folder / name).is_file() for name in needed):
+    if run.lacking or not (run.folder / "metrics.json").is_file():
         return False
     return bool(run.metrics.get("computed_from") == _hashes(run))
 

@@ -68,6 +68,7 @@ def render(run: Run) -> str:
     made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
         experiment=run.experiment,
+        lacks=run.lacking,
         classes=classes,
         last=of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),

@@ -50,6 +50,7 @@ MAPS = ("model", "embedding", "fold", "seed", "clip", "split", "speaker", "label
 ROC = ("model", "different", "same", "folds")
 ABSTENTION = ("model", "coverage", "accuracy")
 SWEEP = ("group", "label", "model", "base", "best")
+RESULT_TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
 T = TypeVar("T")
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
@@ -277,6 +278,15 @@ class Run:
         if not (self.folder / "claims.json").is_file():
             return None
         return self._mapping("claims.json", "claims", "scores", "split", way=RESULTS)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The files of results, beside `metrics.json`, that a run such as this has and this one lacks."""
+        names = [*RESULT_TABLES]
+        names += ["leakage_summary.csv"] if (self.folder / "leakage.csv").exists() else []
+        names += ["sweep.csv"] if self.experiment.grid else []
+        names += ["claims.json"] if self.experiment.claims else []
+        return [name for name in names if not (self.folder / name).is_file()]
 
     @property
     def environment(self) -> dict[str, Any]:
