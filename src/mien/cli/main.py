@@ -234,7 +234,7 @@ def compare(
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
 def report(run: Path, *, output: Output = PLAIN) -> Outcome:
-    """Write RUN/report.html again from the files of the run.
+    """Write RUN/report.html again from the files of the run; results that are missing or outdated are computed first.
 
     Args:
         run: RUN folder.
