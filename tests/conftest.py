@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import torch
@@ -230,6 +231,18 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]
             return list(pool.map(work, range(2)))
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are empty: for tests of what a page says."""
+
+    from matplotlib.figure import Figure  # most tests need none
+
+    def savefig(self: Figure, file: TextIO, **_: object) -> None:
+        file.write('<svg viewBox="0 0 1 1"></svg>')
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
 
 
 @pytest.fixture(scope="session")

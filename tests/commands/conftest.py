@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 import mien
 from mien.runs.tables import read_table
@@ -110,13 +109,3 @@ def unmeasured(run, monkeypatch):
     empty = tuple(read_table(run / name).iloc[:0] for name in ("leakage.csv", "leakage_by_speaker.csv"))
     monkeypatch.setattr(train, "run_leakage", lambda *_, **__: empty)
     monkeypatch.setattr(train.page, "write", lambda run: None)
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Figures are empty: for tests of what a page says."""
-
-    def savefig(self, file, **_):
-        file.write('<svg viewBox="0 0 1 1"></svg>')
-
-    monkeypatch.setattr(Figure, "savefig", savefig)

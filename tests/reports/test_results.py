@@ -88,6 +88,7 @@ def test_curves_rise_from_nothing_to_everything(small: Run) -> None:
     assert {row["model"]: row["all"] for row in rows} == last.to_dict()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_results_are_computed_anew_when_a_source_changed(copied: Run) -> None:
     assert results.current(copied)
     before, html = (copied.folder / "metrics.json").read_bytes(), page.render(copied)
@@ -107,6 +108,7 @@ def test_results_are_computed_anew_when_a_source_changed(copied: Run) -> None:
     assert not results.current(copied)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_page_needs_the_results_alone(copied: Run, small: Run) -> None:
     for name in ("predictions.csv", "leakage.csv"):
         (copied.folder / name).unlink()
