@@ -5,6 +5,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mien
@@ -104,8 +105,10 @@ def run(prepared, experiment, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def unmeasured(run, monkeypatch):
-    """Trainings end without probes and without a page: for what is asked of the training itself."""
+    """Trainings end without probes, maps and a page: for what is asked of the training itself."""
     train = importlib.import_module("mien.commands.train")
     empty = tuple(read_table(run / name).iloc[:0] for name in ("leakage.csv", "leakage_by_speaker.csv"))
     monkeypatch.setattr(train, "run_leakage", lambda *_, **__: empty)
+    for name in ("maps", "roc_curves"):
+        monkeypatch.setattr(train.results, name, lambda run: pd.DataFrame())
     monkeypatch.setattr(train.page, "write", lambda run: None)
