@@ -171,6 +171,19 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_a_page_is_written_before_all_models_are_trained(claimed: Run) -> None:
+    some = evidence()
+    for way_of in some["scores"][0]["ways"]:
+        way_of["rows"] = [row for row in way_of["rows"] if row["model"] != "no_leak_4"]
+    claimed.write_json("claims.json", some)
+    section = page.render(claimed).split('<section id="claims">')[1].split("</section>")[0]
+    claimed.write_json("claims.json", evidence())
+    assert table(section, "Emotion, predicted by the models&#39; own heads") == (
+        f"macro F, % Method 9 4 plain 60.0 55.0 to 65.0 50.0 45.0 to 55.0 no leak 40.0 35.0 to 45.0 {UNKNOWN}"
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_scores_stand_by_place_or_by_model(claimed: Run) -> None:
     section = page.render(claimed).split('<section id="claims">')[1].split("</section>")[0]
     assert table(section, "Emotion, predicted by the models&#39; own heads") == (
@@ -314,7 +327,7 @@ def test_scores_of_numbers_have_no_percent(claimed: Run) -> None:
     kept = (claimed.folder / "claims.json").read_text()
     found = evidence()
     number = {"factor": "valence", "embedding": None}
-    found["claims"] = [found["claims"][4] | number | {"measure": "ccc"}]
+    found["claims"] = [one | number | {"measure": "ccc"} for one in found["claims"] if one["kind"] == "kept"]
     found["scores"] = [found["scores"][0] | number | {"measure": measure} for measure in ("ccc", "rmse")]
     claimed.write_json("claims.json", found)
     shown = claims.shown(claimed)
@@ -325,7 +338,7 @@ def test_scores_of_numbers_have_no_percent(claimed: Run) -> None:
     assert claim["called"] == "no worse by 0.05; CCC"
     assert claim["rows"] == [
         {
-            **{"contrast": "no leak minus plain", "p_holm": 0.002},
+            **{"contrast": "no leak minus plain", "p_holm": 0.002, "comparable": True},
             **{"difference": f"{minus}0.200", "limits": f"{minus}0.300 to {minus}0.100"},
         }
     ]

@@ -218,7 +218,7 @@ def _by_place(
 
 def _cell(row: Mapping[str, Any] | None, key: str, scale: words.Scale, columns: int = 1) -> dict[str, Any]:
     if row is None or row.get(key) is None:
-        return {"columns": columns, "text": words.UNKNOWN}
+        return {"columns": columns, "text": words.UNKNOWN, "limits": "", "paper": ""}
     head = "" if key == "score" else f"{key}_"
     text = scale.value(row[key]) if key == "score" else scale.signed(row[key])
     low, high = row[f"{head}low"], row[f"{head}high"]
