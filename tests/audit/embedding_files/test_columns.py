@@ -69,10 +69,6 @@ def with_a_code_of_the_speaker(path: Path) -> None:
     TABLE.assign(target=pd.factorize(pd.Series(PEOPLE))[0] * 7).to_csv(path, index=False)
 
 
-def with_a_mark_of_one_speaker(path: Path) -> None:
-    TABLE.assign(is_p3=[int(name == "p3") for name in PEOPLE]).to_csv(path, index=False)
-
-
 def with_counts_by_speaker(path: Path) -> None:
     TABLE.assign(take=[number % 4 for number in range(N)]).to_csv(path, index=False)
 
@@ -99,7 +95,6 @@ COUNTS = "which only counts or orders the rows"
             ["column 'file', 'start', which is a column of the labels", "column 'end', which is a time"],
         ),
         (with_a_code_of_the_speaker, ["column 'target', which is a code of the labels' column 'speaker'"]),
-        (with_a_mark_of_one_speaker, ["column 'is_p3', which is a code of the labels' column 'speaker'"]),
         (with_counts_by_speaker, [f"column 'take', {COUNTS}"]),
         (with_growing_seconds, [f"column 'at', {COUNTS}"]),
     ],
@@ -144,6 +139,15 @@ def test_an_array_with_such_a_column_is_refused(column: np.ndarray, why: str) ->
     sentence = f"embedding: 'embedding', column 3: {why}, so it is no part of an embedding; remove it"
     with pytest.raises(AuditError, match=f"^{re.escape(sentence)}$"):
         join(read_embeddings(np.c_[X, column]), read_labels(LABELS))
+
+
+def test_a_one_hot_embedding_is_taken_and_its_marks_are_listed() -> None:
+    marks = pd.get_dummies(pd.Series(PEOPLE)).to_numpy(np.float32)
+    found = join(read_embeddings(marks), read_labels(LABELS))
+    np.testing.assert_array_equal(found.arrays["embedding"], marks)
+    assert found.notes == (
+        "embedding: 'embedding': 6 of 6 columns hold only 0 and 1, as marks of a class do: '0', '1', '2', '3', '4', ...",
+    )
 
 
 def test_rows_are_matched_by_the_files_of_both_sides(tmp_path: Path) -> None:

@@ -122,15 +122,12 @@ def _in_order(column: NDArray[np.float64]) -> bool:
 
 
 def _coded(column: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:
-    """Whether whole numbers say the class one to one, or mark one class by 1 and all others by 0."""
+    """Whether whole numbers say the class one to one. Marks by 0 and 1 do not count: a one-hot embedding has them."""
     known = codes >= 0
     if known.sum() < ORDERED or not (column == np.rint(column)).all():
         return False
     values, labels = column[known], codes[known]
-    pairs = np.unique(np.stack([values, labels]), axis=1)
     kinds = len(np.unique(labels))
-    one_to_one = pairs.shape[1] == kinds == len(np.unique(values))
-    if kinds < 2 or len(np.unique(values)) < 2:
+    if kinds < 2 or kinds != len(np.unique(values)) or set(np.unique(values)) == {0.0, 1.0}:
         return False
-    marked = pairs.shape[1] == kinds and set(np.unique(values)) == {0.0, 1.0} and int(pairs[0].sum()) in (1, kinds - 1)
-    return one_to_one or marked
+    return np.unique(np.stack([values, labels]), axis=1).shape[1] == kinds
