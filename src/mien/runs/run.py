@@ -215,7 +215,8 @@ class Run:
     @property
     def leakage_summary(self) -> pd.DataFrame | None:
         """The leakage over folds and seeds, `parts` as tuples of numbers, or None where it was not measured."""
-        table = self._leakage("leakage_summary.csv", (*NAMES, "factor", "role", "measure", "probe", "score", "parts"))
+        columns = (*NAMES, "factor", "role", "measure", "probe", "score", "p_corrected", "parts")
+        table = self._leakage("leakage_summary.csv", columns, text=("model", "classes"))
         if table is None:
             return None
         with reading(self.folder / "leakage_summary.csv"):
@@ -371,9 +372,9 @@ class Run:
         path = self.folder / name
         return self._table(path, lambda: read_table(path, columns, text=text)) if path.exists() else None
 
-    def _leakage(self, name: str, columns: Sequence[str]) -> pd.DataFrame | None:
+    def _leakage(self, name: str, columns: Sequence[str], *, text: Sequence[str] = ()) -> pd.DataFrame | None:
         path = self.folder / name
-        return self._table(path, lambda: read_leakage(path, columns)) if path.exists() else None
+        return self._table(path, lambda: read_leakage(path, columns, text=text)) if path.exists() else None
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas

@@ -63,18 +63,19 @@ def older(path: Path, column: str, run: Path) -> RunError:
     return RunError(f"{path}: was made by an older mien, without '{column}'; 'mien audit {run}' writes it again")
 
 
-def read_leakage(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read `leakage.csv` or `leakage_by_speaker.csv`; an empty `eraser` is "".
+def read_leakage(path: Path, columns: Sequence[str], *, text: Sequence[str] = ()) -> pd.DataFrame:
+    """Read `leakage.csv`, `leakage_by_speaker.csv` or `leakage_summary.csv`; an empty `eraser` is "".
 
     Args:
         path: the file.
         columns: those of the table, see `common.leakage_tables`.
+        text: columns read as text, as in `read_table`.
 
     Raises:
         RunError: it is missing, damaged, lacks a column, or was made by an older mien, which had no column `eraser`.
     """
     named = [column for column in NAMES if column in columns]
-    table = read_table(path, [column for column in columns if column not in named], text=named)
+    table = read_table(path, [column for column in columns if column not in named], text=(*named, *text))
     if missing := [column for column in named if column not in table]:
         raise older(path, missing[0], path.parent)
     return table.fillna(dict.fromkeys(named, ""))

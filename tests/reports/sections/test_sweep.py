@@ -1,6 +1,8 @@
 """The sweep of a run with planted scores: what is best, what differs, and that test takes no part."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -105,16 +107,14 @@ def test_variants_are_in_the_section_of_the_sweep_only(run: Run) -> None:
     assert "models.MEnAN.embeddings.main.remove.speaker.adversary_steps" in inside
 
 
-def test_a_run_without_test_says_so_and_shows_validation(run: Run, computed: Callable[[Run], None]) -> None:
+def test_a_run_without_test_says_so_and_shows_validation(
+    run: Run, computed: Callable[[Run], None], tmp_path: Path
+) -> None:
     predictions, raw = run.predictions, run.experiment.model_dump(mode="json") | {"hold_test": True}
-    held = Run(run.folder, experiments.resolve(raw, "planted"))
-    try:
-        run.write_predictions(predictions[predictions["split"] == "validation"])
-        computed(held)
-        text = page.render(held)
-    finally:
-        run.write_predictions(predictions)
-        computed(run)
+    held = Run(Path(shutil.copytree(run.folder, tmp_path / "run")), experiments.resolve(raw, "planted"))
+    held.write_predictions(predictions[predictions["split"] == "validation"])
+    computed(held)
+    text = page.render(held)
     assert "no test clip was used" in text
     assert "Test clips were not used. Scores are on validation speakers, on whom the epoch was chosen too." in text
     assert "UAR on validation speakers. Mark" in text
@@ -122,20 +122,19 @@ def test_a_run_without_test_says_so_and_shows_validation(run: Run, computed: Cal
     assert "test speakers" not in text
 
 
-def test_a_number_is_swept_by_its_own_measures(run: Run) -> None:
+def test_a_number_is_swept_by_its_own_measures(run: Run, computed: Callable[[Run], None], tmp_path: Path) -> None:
     raw = run.experiment.model_dump(mode="json", exclude={"provenance"})
     raw["data"] |= {"scheme": None, "targets": {"valence": {"kind": "numbers"}}}
     raw["models"]["MEnAN"]["embeddings"]["main"]["tasks"] = {"valence": 0.5}
     raw["training"]["best"] = "ccc"
-    numeric = Run(run.folder, experiments.resolve(raw | {"target": "valence"}, "planted"))
+    copy = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    numeric = Run(copy, experiments.resolve(raw | {"target": "valence"}, "planted"))
     predictions = run.predictions
     place = {name: number for number, name in enumerate(run.classes)}
     numbers = {name: predictions[name].map(place).astype(float) for name in ("truth", "predicted")}
-    try:
-        numeric.write_predictions(predictions.assign(**numbers))
-        table, text = sweep(numeric), page.render(numeric)
-    finally:
-        run.write_predictions(predictions)
+    numeric.write_predictions(predictions.assign(**numbers))
+    computed(numeric)
+    table, text = sweep(numeric), page.render(numeric)
     assert list(table.columns) == list(columns(("ccc", "rmse")))
     worse = table.set_index("model").loc["MEnAN-weight-0.1"]
     assert worse["separable"] is True

@@ -10,8 +10,9 @@ import pandas as pd
 
 from mien.audit.comparison.pairs import differences
 from mien.audit.run_leakage.summary import leakage_summary
-from mien.audit.statistics.scores import of_classes, summary
+from mien.audit.statistics.scores import summary
 from mien.common.leakage_tables import SEEN, STRONGEST
+from mien.common.measures import of_classes
 from mien.runs.run import Run
 
 SPLIT = "validation"
@@ -53,7 +54,7 @@ def sweep(run: Run) -> pd.DataFrame:
 
 
 def columns(measures: Sequence[str]) -> tuple[str, ...]:
-    """The columns of `sweep.csv` for these measures (`scores.of_classes`)."""
+    """The columns of `sweep.csv` for these measures (`common.measures.of_classes`)."""
     return (
         *("group", "label", "model", "base", *_scores(measures)),
         *("difference", "difference_low", "difference_high", "separable"),
