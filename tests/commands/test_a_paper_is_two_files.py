@@ -140,8 +140,9 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
     raw["optimiser"] = {"lr": {"default": 0.003}}
     raw["data"] = {"audio": {"name": "functionals"}, "normalisation": "train"}
     raw["provenance"] = {}
-    for key in ("axes", "claims", "reference"):
-        del raw[key]
+    claimed = "ccc" if measure == "ccc" else "micro_f1"
+    claim = {"kind": "kept", "factor": target, "measure": claimed, "models": "one", "minus": "two"}
+    raw |= {"axes": {}, "claims": {"alike": {"says": "The two are alike.", **claim}}, "reference": {}}
     path.write_text(yaml.safe_dump(raw))
     folder = tmp_path / "run"
     mien.train(path, [f"data.prepared={prepared}", *more], out=folder)
@@ -161,7 +162,9 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
         again = mien.predict(files, model=tmp_path / "exported", unsure=0.0).data["rows"]
         assert [row[target] for row in again] == [calm[target], tense[target]]
     mien.compare(folder, out=tmp_path / "compared")
-    assert target in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    column = "CCC" if claimed == "ccc" else "micro F, %"
+    assert all(words in page for words in (target, "The two are alike.", column))
 
 
 @pytest.mark.parametrize(
