@@ -29,21 +29,10 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
-TARGETS = (
-    "targets"  # in the metadata of the weights: factor -> how its labels are encoded, fitted on the training clips
-)
+TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
-WORDS = (
-    "title",
-    "paper",
-    "command",
-    "cost",
-    "expected",
-    "provenance",
-    "reference",
-    "axes",
-    "claims",
-)  # no effect on training
+# settings without effect on training
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")
 T = TypeVar("T")
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
@@ -318,7 +307,7 @@ class Run:
         return self._table(path, lambda: read_leakage(path, columns)) if path.exists() else None
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
+        return self._once((path,), read).copy(deep=False)  # pandas copies a column when a caller writes to it
 
     def _mapping(self, name: str, *keys: str) -> dict[str, Any]:
         """Read a JSON file that must have these keys."""
@@ -335,7 +324,7 @@ class Run:
         return self._once(cell.files, lambda: cell.finished)
 
     def _once(self, paths: tuple[Path, ...], read: Callable[[], T]) -> T:
-        """What is read from files, kept until one of them is written again."""
+        """The value of `read`, which is kept until one of the files is written again."""
         states = [_state(path) for path in paths]
         before, value = self._known.get(paths, (None, None))
         if before != states:
