@@ -88,7 +88,7 @@ class Elsewhere(Settings):
         speakers: number of speakers.
         coverage: share of the clips that get an answer.
         coverage_of_a_fold: the same by the members of one fold, averaged over folds, as in the calibration.
-        said: class -> its share of the answers; empty without answers.
+        answers: class -> its share of the answers; empty without answers.
         score: score on the clips with known emotions, answered or not, where these have two or more of the classes.
     """
 
@@ -98,7 +98,7 @@ class Elsewhere(Settings):
     speakers: int
     coverage: float = Share
     coverage_of_a_fold: float = Share
-    said: dict[str, float]
+    answers: dict[str, float]
     score: Score | None
 
 
