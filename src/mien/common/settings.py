@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mien.errors import ConfigError, nearest
 
+LONGEST = 60  # characters of a wrong value that an error shows; a longer mapping is not shown
+
 
 class Settings(BaseModel):
     """A typed, immutable group of settings. An unknown key or a wrong type raises `pydantic.ValidationError`."""
@@ -46,12 +48,12 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
-    value = error["input"]
+    value, text = error["input"], json.dumps(error["input"])
     if not key and isinstance(value, Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
-    if isinstance(value, str) and f"'{value}'" in message:
+    if (isinstance(value, str) and f"'{value}'" in message) or (isinstance(value, Mapping) and len(text) > LONGEST):
         return f"{where}: {key}: {message}"
-    return f"{where}: {key}: {message} (found {json.dumps(value)[:60]})"
+    return f"{where}: {key}: {message} (found {text[:LONGEST]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:

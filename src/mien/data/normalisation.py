@@ -56,8 +56,8 @@ def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
             sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
     if kind == "train" and not sums:
         raise RunError(
-            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or are "
-            "the columns empty?"
+            "normalisation: the training clips have no frame of a feature; see that the corpus has sound, or that its "
+            "columns hold values"
         )
     statistics = {}
     for key, (count, total, squares) in sums.items():

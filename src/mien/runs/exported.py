@@ -188,9 +188,9 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
     description, path = describe(folder), folder / WEIGHTS
     if not path.is_file():
         raise RunError(f"{path}: missing; export or install the model again")
-    if (found := sha256(path)) != description.sha256:
+    if (actual := sha256(path)) != description.sha256:
         raise RunError(
-            f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} has "
+            f"{path}: not the weights that were exported (their SHA-256 is {actual[:12]}..., {DESCRIPTION} has "
             f"{description.sha256[:12]}...); export or install the model again"
         )
     tensors, head = checkpoint.load_weights(path)
