@@ -3,11 +3,12 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from mien.errors import ConfigError, nearest
 
@@ -31,11 +32,17 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        # a default that is made from other settings is not made where one of them is wrong, which is listed itself
-        wrong = [dict(e) for e in error.errors() if e["type"] != "default_factory_not_called"]
-        raise ConfigError("; ".join(_sentence(kind, e, where) for e in wrong)) from None
+        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in _first(error))) from None
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _first(error: ValidationError) -> Iterator[ErrorDetails]:
+    """The errors without those that follow from another one: of a default made from it, and of the list it is in."""
+    for own in error.errors():
+        inside = [other["loc"] for other in error.errors() if other["loc"][:-1] == own["loc"]]
+        if own["type"] != "default_factory_not_called" and not (own["type"] == "too_short" and inside):
+            yield own
 
 
 def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
