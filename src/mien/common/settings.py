@@ -39,8 +39,9 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
 
 def _first(error: ValidationError) -> Iterator[ErrorDetails]:
     """The errors without those that follow from another one: of a default made from it, and of the list it is in."""
+    places = [own["loc"] for own in error.errors()]
     for own in error.errors():
-        inside = [other["loc"] for other in error.errors() if other["loc"][:-1] == own["loc"]]
+        inside = any(place != own["loc"] and place[: len(own["loc"])] == own["loc"] for place in places)
         if own["type"] != "default_factory_not_called" and not (own["type"] == "too_short" and inside):
             yield own
 

@@ -34,6 +34,10 @@ class Normalisation:
         if self.kind == "none":
             return frames
         key = "" if self.kind == "train" else speaker
+        if key not in self.statistics and self.kind == "train":
+            raise RunError(
+                "normalisation: the model has no statistics of its training frames; train or export it again"
+            )
         if key not in self.statistics:
             raise RunError(
                 f"normalisation: the model has no statistics of speaker '{speaker}': "
