@@ -186,7 +186,7 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
         (
             "claims.learning_helps.measure=uarr",
             "claims.learning_helps.measure: unknown measure 'uarr'. Did you mean 'uar'? Known: accuracy, ccc, "
-            "macro_f1, micro_f1, uar.",
+            "macro_f1, micro_f1, rmse, uar.",
         ),
         (
             "training.best=crossentropy",

@@ -125,7 +125,7 @@ def test_the_own_way_of_a_claim_comes_first() -> None:
         ),
         (
             "{models: alone, minus: chance, measure: macro_f}",
-            "unknown measure 'macro_f'. Did you mean 'macro_f1'? Known: accuracy, ccc, macro_f1, micro_f1, uar.",
+            "unknown measure 'macro_f'. Did you mean 'macro_f1'? Known: accuracy, ccc, macro_f1, micro_f1, rmse, uar.",
         ),
         (
             "{models: alone, minus: chance, clips: balancd}",

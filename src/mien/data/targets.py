@@ -269,7 +269,9 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         return (
             main
             if own
-            else Target(factor, "classes", columns, _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL))
+            else Target(
+                factor, "classes", columns, _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL)
+            )
         )
     values = _numeric(train, columns, factor).to_numpy(float)
     known = values[~np.isnan(values).any(axis=1)]
@@ -315,7 +317,9 @@ def _columns(factor: str, how: TargetSettings, table: pd.DataFrame, what: str) -
     return columns
 
 
-def _classes_of(factor: str, how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False) -> tuple[str, ...]:
+def _classes_of(
+    factor: str, how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False
+) -> tuple[str, ...]:
     """The classes of a factor: those of the settings, else the values that there are, sorted.
 
     Raises:
