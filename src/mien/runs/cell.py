@@ -56,7 +56,7 @@ class Model:
         return self.targets[self.experiment.target]
 
     def infer(self, examples: Examples, *, embed: bool = True, branches: bool = False) -> Inference:
-        """The outputs for examples and, where wanted, their embeddings and the outputs of the auxiliary classifiers."""
+        """The outputs for examples and, where wanted, their embeddings and the outputs of classifiers on these."""
         return infer(self.recipe, self.loader(examples), embed=embed, branches=branches)
 
     def loader(self, examples: Examples) -> Loader:
@@ -160,7 +160,7 @@ def train_cell(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The data and settings that a cell is trained on.
+    """The data and settings that a cell is trained with.
 
     Attributes:
         experiment: the settings it is trained under.
