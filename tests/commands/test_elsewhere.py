@@ -43,7 +43,7 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     assert row.coverage == pytest.approx(answered.mean(), abs=1e-4)
     best = averaged.argmax(axis=1)
     for number, name in enumerate(ensemble.classes):
-        assert row.said[name] == pytest.approx((best[answered] == number).mean(), abs=1e-4)
+        assert row.answers[name] == pytest.approx((best[answered] == number).mean(), abs=1e-4)
     each = [
         Ensemble("", "emotion", ensemble.classes, "", (one,), ensemble.temperature) for one in ensemble.models
     ]  # one seed
@@ -73,7 +73,7 @@ def test_a_corpus_without_labels_has_no_score(run, others, tmp_path, capsys):
     (row,) = json.loads(capsys.readouterr().out)["elsewhere"]
     assert row["score"] is None
     assert row["clips"] == 33
-    assert sum(row["said"].values()) == pytest.approx(1, abs=1e-3)
+    assert sum(row["answers"].values()) == pytest.approx(1, abs=1e-3)
     assert "with a known emotion, answered or not" not in (tmp_path / "out" / exported.CARD).read_text()
 
 

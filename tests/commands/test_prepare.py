@@ -271,8 +271,12 @@ def test_a_relabelled_corpus_has_another_hash(tmp_path: Path) -> None:
         ("corpus.csv", lambda text: text.replace(",0.6,", ",x,"), "row 3, column 'seconds': 'x' is no number"),
         ("corpus.csv", lambda text: "", "not a table with commas"),
         ("card.json", lambda text: text[:40], "not JSON"),
-        ("card.json", lambda text: text.replace('"root"', '"rot"'), "has no text 'root'; prepare it again into"),
-        ("card.json", lambda text: text.replace('"hash"', '"hush"'), "has no text 'hash'"),
+        (
+            "card.json",
+            lambda text: text.replace('"root"', '"rot"'),
+            "'root' is missing or no text; prepare it again into a new folder",
+        ),
+        ("card.json", lambda text: text.replace('"hash"', '"hush"'), "'hash' is missing or no text"),
     ],
 )
 def test_a_broken_folder_is_refused_by_file_and_prepare_resumes(

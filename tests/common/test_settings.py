@@ -67,6 +67,11 @@ def test_an_error_names_its_key_and_what_was_found() -> None:
     )
 
 
+def test_a_long_mapping_is_not_shown() -> None:
+    large = {"low": 10**30, "high": -(10**30)}
+    assert sentence(Whole, {"span": large}) == "here: span: low is above high"
+
+
 def test_a_word_that_the_sentence_holds_is_not_repeated() -> None:
     assert sentence(Shape, {"name": "rond"}) == "here: name: unknown shape 'rond'"
 

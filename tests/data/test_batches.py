@@ -175,8 +175,8 @@ def test_pixels_are_pixels_whichever_clip_has_none(make_examples):
         names = tuple(map(str, order))
         examples = Examples(clips=names, speakers=names, audio=(), labels={}, video=tuple(map(White, order)))
         (batch,) = Loader(examples, batch_size=4, length=Length(), video=Stream(0.24, as_it_is)).epoch(0)
-        seen = batch.to(torch.device("cpu")).video
-        assert seen.values[seen.valid].eq(1).all()
+        video = batch.to(torch.device("cpu")).video
+        assert video.values[video.valid].eq(1).all()
 
 
 def test_pixels_travel_as_bytes_and_arrive_between_minus_one_and_one():
@@ -282,5 +282,9 @@ def test_normalisation_by_speaker_refuses_a_speaker_it_never_saw(make_examples):
 
     examples = make_examples(6)
     normalise = fit("speaker", zip(examples.clips, examples.speakers, examples.audio, strict=True))
-    with pytest.raises(RunError, match="'s9'"):
+    with pytest.raises(RunError) as error:
         normalise(torch.zeros(3, 5), "s9")
+    assert str(error.value) == (
+        "normalisation: the model has no statistics of speaker 's9': a model trained with 'normalisation: speaker' "
+        "works on prepared corpora with known speakers only"
+    )

@@ -74,18 +74,31 @@ def test_no_speaker_has_two_names(tmp_path):
     write(tmp_path / "same", "table", ["x"], seed=1)
     write(tmp_path / "people", "emodb", ["03", "08"], seed=2)
     write(tmp_path / "others", "emodb", ["08"], seed=3)
-    with pytest.raises(LeakError, match=r"identical files, such as .*leave one of the two out"):
-        Joined.open({"a": tmp_path / "a", "b": tmp_path / "same"})
-    with pytest.raises(LeakError, match=r"both emodb and share 1 speakers \(03\)"):
-        Joined.open({"a": tmp_path / "a", "b": tmp_path / "people"})
+    for other, sentence in (
+        (
+            "same",
+            "hold 2 identical files, such as 03/0.wav; a speaker would have two names: leave one of the two out",
+        ),
+        (
+            "people",
+            "are both emodb and share 1 speakers (03), who would have two names: prepare the corpus as one",
+        ),
+    ):
+        with pytest.raises(LeakError) as error:
+            Joined.open({"a": tmp_path / "a", "b": tmp_path / other})
+        assert str(error.value) == f"data.prepared: a ({tmp_path / 'a'}) and b ({tmp_path / other}) {sentence}"
     assert len(Joined.open({"a": tmp_path / "a", "b": tmp_path / "others"}).table) == 4
 
 
 def test_a_corpus_with_a_column_corpus_of_its_own_is_refused(tmp_path):
     write(tmp_path / "a", "table", ["x"], seed=1, corpus="mine")
     write(tmp_path / "b", "table", ["x"], seed=2)
-    with pytest.raises(CorpusError, match="has a column 'corpus' of its own"):
+    with pytest.raises(CorpusError) as error:
         Joined.open({"a": tmp_path / "a", "b": tmp_path / "b"})
+    assert str(error.value) == (
+        f"{tmp_path / 'a'}: has a column 'corpus' of its own, which is needed where several corpora are joined; rename "
+        "it in the corpus's table and prepare it again"
+    )
 
 
 def test_one_folder_stays_as_it_is(tmp_path):

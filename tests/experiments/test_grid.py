@@ -127,62 +127,135 @@ def test_labels_are_fit_for_a_folder():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        (f"x={{{REMOVE}.adversary_step: [2]}}", "grid.x: models.MEnAN: unknown key"),
-        (f"x={{{REMOVE}.adversary_step: [2]}}", "Did you mean 'adversary_steps'"),
-        ("x={models.MEnNA.hidden: {a: [3]}}", "unknown model 'MEnNA'. Did you mean 'MEnAN'"),
-        ("x={models: [MEnNA], training.epochs: [3]}", "grid.x: unknown model 'MEnNA'. Did you mean 'MEnAN'"),
-        ("x={models: MEnAN, training.epochs: [3]}", "'models' is a list of names"),
-        (f"x={{models: [MEnAN], {REMOVE}.warmup: [0.5]}}", "its keys name models already"),
-        ("x={traning.epochs: [3]}", "Did you mean 'training'"),
-        ("x={training.epoch: [3]}", "grid.x: unknown key 'training.epoch'. Did you mean 'epochs'"),
-        ("x={data.audio.sped_by: [tempo]}", "Did you mean 'speed_by'"),
-        ("x={training: [3]}", "'training': name one of its settings"),
-        ("x={training.epochs.more: [3]}", "'epochs' is one value and has no keys below it"),
-        ("x={data.prepared: [a, b]}", "may not be varied: all variants are scored on the same clips"),
-        ("x={data.prepared.emodb: [a, b]}", "may not be varied"),
-        ("x={data.scheme: [common]}", "may not be varied: all variants have the same classes"),
-        ("x={data.unlabelled: [train]}", "may not be varied: all variants share one split"),
-        ("x={protocol.folds: {a: [1]}}", "may not be varied: all variants are scored on the same speakers"),
-        ("x={seeds: {a: [1]}}", "may not be varied"),
-        ("x={recipe: [disentangle]}", "may not be varied"),
-        ("x={hold_test: [true]}", "no setting that may be varied"),
-        ("x={provenance.training: [ours]}", "no setting that may be varied"),
-        ("x={training.epochs: 3}", "neither a list of values nor a mapping"),
-        ("x={data.copies: [null]}", "null would take all of it away; name what goes, as in 'none: {speed_080: null}'"),
-        ("x={data.copies: {none: null}}", "'data.copies' is a mapping and null would take all of it away"),
-        ("x={models.MEnAN.embeddings.main.remove: [null]}", "is a mapping and null would take all of it away"),
-        ("x={training.epochs: []}", "no value is given"),
-        ("x={training.epochs: [[3]]}", "a value of a list is plain"),
-        ("x={training.epochs: [3, 3]}", "two values have the label '3'"),
-        ("x={training.epochs: {a b: 3, a_b: 4}}", "two values have the label 'a_b'"),
-        ("x={training.epochs: {'': 3}}", "a label is empty"),
-        ("x={}", "no setting is varied"),
-        ("x={models: [MEnAN]}", "no setting is varied"),
-        ("x y={training.epochs: [3]}", "group 'x y'"),
-        ("x=3", "grid.x"),
+        (
+            f"x={{{REMOVE}.adversary_step: [2]}}",
+            "grid.x: models.MEnAN: unknown key 'embeddings.main.remove.speaker.adversary_step'. Did you mean "
+            "'adversary_steps'? Known: adversaries, adversary_steps, bound, how, restart, schedule, warmup, weight",
+        ),
+        (
+            "x={models.MEnNA.hidden: {a: [3]}}",
+            "grid.x: 'models.MEnNA.hidden': unknown model 'MEnNA'. Did you mean 'MEnAN'? Known: MEnAN, "
+            "emotion_only, gradient_reversal, multitask.",
+        ),
+        (
+            "x={models: [MEnNA], training.epochs: [3]}",
+            "grid.x: unknown model 'MEnNA'. Did you mean 'MEnAN'? Known: MEnAN, emotion_only, gradient_reversal, "
+            "multitask.",
+        ),
+        ("x={models: MEnAN, training.epochs: [3]}", "grid.x: 'models' is a list of names, such as [emotion_only]"),
+        (f"x={{models: [MEnAN], {REMOVE}.warmup: [0.5]}}", "grid.x: its keys name models already; leave 'models' out"),
+        (
+            "x={traning.epochs: [3]}",
+            "grid.x: 'traning.epochs' is no setting that may be varied. Did you mean 'training'? Known: models, "
+            "encoder, data, training, optimiser",
+        ),
+        (
+            "x={training.epoch: [3]}",
+            "grid.x: unknown key 'training.epoch'. Did you mean 'epochs'? Known: batch, best, class_weight, epochs,"
+            " patience, precision, sampling",
+        ),
+        (
+            "x={data.audio.sped_by: [tempo]}",
+            "grid.x: data.audio: unknown key 'sped_by'. Did you mean 'speed_by'? Known: ballast, delta_pitch, high,"
+            " low, lowpass, lowpass_width, max_f0, mels, min_f0, noise_db, penalty_factor, preemphasis, "
+            "resample_rate, sample_rate, shift, soft_min_f0, speed, speed_by, taper, upsample_width, window",
+        ),
+        ("x={training: [3]}", "grid.x: 'training': name one of its settings, as in 'training.NAME'"),
+        (
+            "x={training.epochs.more: [3]}",
+            "grid.x: 'training.epochs.more': 'epochs' is one value and has no keys below it",
+        ),
+        (
+            "x={data.prepared: [a, b]}",
+            "grid.x: 'data.prepared' may not be varied: all variants are scored on the same clips",
+        ),
+        (
+            "x={data.prepared.emodb: [a, b]}",
+            "grid.x: 'data.prepared.emodb' may not be varied: all variants are scored on the same clips",
+        ),
+        ("x={data.scheme: [common]}", "grid.x: 'data.scheme' may not be varied: all variants have the same classes"),
+        ("x={data.unlabelled: [train]}", "grid.x: 'data.unlabelled' may not be varied: all variants share one split"),
+        (
+            "x={protocol.folds: {a: [1]}}",
+            "grid.x: 'protocol.folds' may not be varied: all variants are scored on the same speakers",
+        ),
+        ("x={seeds: {a: [1]}}", "grid.x: 'seeds' may not be varied: every variant is trained with every seed"),
+        ("x={recipe: [disentangle]}", "grid.x: 'recipe' may not be varied: a model is of one recipe"),
+        (
+            "x={hold_test: [true]}",
+            "grid.x: 'hold_test' is no setting that may be varied. Did you mean 'models'? Known: models, encoder, "
+            "data, training, optimiser",
+        ),
+        (
+            "x={provenance.training: [ours]}",
+            "grid.x: 'provenance.training' is no setting that may be varied. Known: models, encoder, data, "
+            "training, optimiser",
+        ),
+        (
+            "x={training.epochs: 3}",
+            "grid.x: 'training.epochs': 3 is neither a list of values nor a mapping from labels to values",
+        ),
+        (
+            "x={data.copies: [null]}",
+            "grid.x: 'data.copies' is a mapping and null would take all of it away; name what goes, as in 'none: "
+            "{speed_080: null}'",
+        ),
+        (
+            "x={data.copies: {none: null}}",
+            "grid.x: 'data.copies' is a mapping and null would take all of it away; name what goes, as in 'none: "
+            "{speed_080: null}'",
+        ),
+        (
+            "x={models.MEnAN.embeddings.main.remove: [null]}",
+            "grid.x: 'models.MEnAN.embeddings.main.remove' is a mapping and null would take all of it away; name "
+            "what goes, as in 'none: {speaker: null}'",
+        ),
+        ("x={training.epochs: []}", "grid.x: 'training.epochs': no value is given"),
+        (
+            "x={training.epochs: [[3]]}",
+            "grid.x: 'training.epochs': a value of a list is plain; write a mapping from labels to such values",
+        ),
+        (
+            "x={training.epochs: [3, 3]}",
+            "grid.x: 'training.epochs': two values have the label '3'; write a mapping from labels to values",
+        ),
+        (
+            "x={training.epochs: {a b: 3, a_b: 4}}",
+            "grid.x: 'training.epochs': two values have the label 'a_b'; write a mapping from labels to values",
+        ),
+        ("x={training.epochs: {'': 3}}", "grid.x: 'training.epochs': a label is empty; it is part of a folder's name"),
+        ("x={}", "grid.x: no setting is varied; name one, or leave the group out"),
+        ("x={models: [MEnAN]}", "grid.x: no setting is varied; name one, or leave the group out"),
+        ("x y={training.epochs: [3]}", "grid: group 'x y': a group's name has letters, digits, '_' and '-' only"),
+        ("x=3", "grid.x: input should be an object (found 3)"),
     ],
 )
 def test_what_may_not_be_varied_is_refused_with_the_way_out(group, message):
     with pytest.raises(ConfigError) as error:
         grid(group)
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
+    assert str(error.value).removeprefix("li2020: ") == message
 
 
 def test_two_variants_of_one_name_are_refused():
-    with pytest.raises(ConfigError, match="the name 'MEnAN-a-b-3' is in group 'a-b' too"):
+    with pytest.raises(ConfigError) as error:
         grid("a-b={training.epochs: [3], models: [MEnAN]}", "a={training.epochs: {b-3: 4}, models: [MEnAN]}")
-    with pytest.raises(ConfigError, match="the name 'MEnAN-a-3' is another model's"):
+    assert str(error.value) == ("li2020: grid.a: the name 'MEnAN-a-b-3' is in group 'a-b' too; choose another label")
+    with pytest.raises(ConfigError) as error:
         experiments.load(
             "li2020",
             ["models.MEnAN-a-3={embeddings: {main: {tasks: {emotion: 1.0}}}}", "grid.a={training.epochs: [3]}"],
         )
+    assert str(error.value) == "li2020: grid.a: the name 'MEnAN-a-3' is another model's; choose another label"
 
 
 def test_overrides_take_groups_away_and_vary_more(tmp_path):
     (tmp_path / "mine.yaml").write_text(f"extends: li2020\ngrid: {{a: {{{REMOVE}.warmup: [0.5]}}, b: {{x.y: [1]}}}}\n")
-    with pytest.raises(ConfigError, match=r"mine\.yaml: grid\.b: 'x\.y' is no setting"):
+    with pytest.raises(ConfigError) as error:
         experiments.load(tmp_path / "mine.yaml")
+    assert str(error.value) == (
+        f"{tmp_path / 'mine.yaml'}: grid.b: 'x.y' is no setting that may be varied. Known: models, encoder, data, "
+        "training, optimiser"
+    )
     found = experiments.load(tmp_path / "mine.yaml", ["grid.b=null", f"grid.a.{REMOVE}.warmup=[0.1, 0.2]"])
     assert [point.name for point in found.sweep] == ["MEnAN-a-0.1", "MEnAN-a-0.2"]
     assert experiments.load(tmp_path / "mine.yaml", ["grid=null"]).sweep == ()
@@ -190,8 +263,11 @@ def test_overrides_take_groups_away_and_vary_more(tmp_path):
 
 def test_a_model_in_a_file_has_no_dot_in_its_name(tmp_path):
     (tmp_path / "mine.yaml").write_text("extends: li2020\nmodels: {a.b: {embeddings: {main: {tasks: {emotion: 1.0}}}}}")
-    with pytest.raises(ConfigError, match=r"model 'a\.b': a model's name has no dot"):
+    with pytest.raises(ConfigError) as error:
         experiments.load(tmp_path / "mine.yaml")
+    assert str(error.value) == (
+        f"{tmp_path / 'mine.yaml'}: models: model 'a.b': a model's name has no dot, which separates keys"
+    )
 
 
 def test_the_shipped_sweep_varies_what_the_paper_leaves_open():

@@ -79,16 +79,16 @@ def write_prepared(folder):
     table.loc[3, "video_seconds"] = 0.0
     corpus = Corpus("table", folder, table, problem_table([]), "none", "none", None, "iemocap")
     write(folder, corpus, table, corpus.problems, place=folder)
-    heard, seen = [], []
+    audio, video = [], []
     for number, clip in enumerate(table["clip"]):
         person, emotion, length = number % PEOPLE, number // PEOPLE % 3, 20 + number % 5
         sound = generator.normal([emotion, person, 0, 0, 0, 7], size=(length, 6))
-        heard.append(Frames(clip, clip, 1.0, sound.astype(np.float32)))
+        audio.append(Frames(clip, clip, 1.0, sound.astype(np.float32)))
         shape = (0 if number == 3 else 3 + number % 3, 3, 8, 8)
         pixels = generator.integers(0, 60, shape) + np.array([60 * emotion, 50 * person, 90])[:, None, None]
         reasons = (np.arange(len(pixels)) == 1).astype(np.uint8)
-        seen.append(Frames(clip, clip, 1.0, pixels.astype(np.uint8), reasons))
-    for name, settings, frames in (("logmel", LOGMEL, heard), ("crops", CROPS, seen)):
+        video.append(Frames(clip, clip, 1.0, pixels.astype(np.uint8), reasons))
+    for name, settings, frames in (("logmel", LOGMEL, audio), ("crops", CROPS, video)):
         own = {key: value for key, value in settings.items() if key != "name"}
         shards.write(target(folder, name, features.parse(name, own)).folder, frames)
     return folder
@@ -133,7 +133,7 @@ def units(prepared, tmp_path_factory):
     return trained(settings, tmp_path_factory.mktemp("units"))
 
 
-def test_what_is_loaded_says_what_was_written(both):
+def test_a_loaded_model_gives_the_predictions_that_were_written(both):
     dataset, fold, cell, model = both
     written = pd.read_csv(cell.folder / "predictions.csv")
     test = written[written["split"] == "test"]
@@ -142,14 +142,14 @@ def test_what_is_loaded_says_what_was_written(both):
     np.testing.assert_allclose(found.probabilities("emotion"), test[list(dataset.classes)], atol=2e-6)
 
 
-def test_both_modalities_are_read_and_what_cannot_be_used_is_not(both):
+def test_both_modalities_are_read_and_unusable_frames_are_not(both):
     dataset, fold, _, model = both
     examples = dataset.examples(list(fold.train), model.targets)
     batch = next(iter(model.loader(examples).epoch(0)))
     assert usable(batch.video).dtype == torch.uint8
     counts = dict(zip(batch.clips, batch.video.valid.sum(dim=1).tolist(), strict=True))
     assert counts == {clip: 0 if clip == "c03" else 2 + int(clip[1:]) % 3 for clip in batch.clips}
-    assert "c03" in counts, "who is not seen is heard"
+    assert "c03" in counts, "a clip without video has sound"
     assert batch.audio.valid.any(dim=1).all()
 
 
@@ -201,8 +201,8 @@ def test_the_disentanglement_score_is_utility_minus_leakage(both, monkeypatch):
     read[Branch("emotion", "home-town")] = logits("home-town", count)
     changed = type(inference)(**{**vars(inference), "outputs": outputs, "branches": read})
     monkeypatch.setattr(Model, "infer", lambda *_, **__: changed)
-    asked = type(model)(**{**vars(model), "experiment": _choosing(model.experiment, "disentanglement")})
-    found = validated(asked, "both", examples)
+    choosing = type(model)(**{**vars(model), "experiment": _choosing(model.experiment, "disentanglement")})
+    found = validated(choosing, "both", examples)
     tasks = (1 + 6 / count + 0) / 3
     assert found["tasks"] == pytest.approx(tasks)
     assert found["disentanglement"] == pytest.approx(tasks - 0.1 * (3 / count + 0 + 1) / 3)
@@ -234,9 +234,9 @@ def test_the_epoch_of_the_best_disentanglement_is_kept(prepared, tmp_path):
 
 
 def test_pixels_stay_as_they_are_and_vectors_are_normalised_by_training(both, units):
-    _, _, _, seen = both
-    assert seen.normalise["audio"].kind == "train"
-    assert seen.normalise["video"].kind == "none"
+    _, _, _, pixels = both
+    assert pixels.normalise["audio"].kind == "train"
+    assert pixels.normalise["video"].kind == "none"
     dataset, fold, _, model = units
     table = dataset.clips.loc[list(fold.train), ["AU01", "AU02"]].dropna()
     mean, std = model.normalise["video"].statistics[""]
@@ -276,21 +276,24 @@ def test_what_is_exported_predicts_the_same_and_keeps_every_normalisation(kind, 
     kept = {name for name in model.tensors if "normalisation.mean" in name and not name.startswith("recipe.")}
     assert kept <= slim.tensors.keys()
     assert kept == {"normalisation.mean."} | ({"video-normalisation.mean."} if kind == "units" else set())
-    assert not [name for name in slim.tensors if "speaker" in name], "nothing of the person is left"
+    assert not [name for name in slim.tensors if "speaker" in name], "no part of the speaker embedding is left"
     assert len(slim.tensors) < len(model.tensors)
 
 
-def test_statistics_that_are_not_there_are_missed(units, tmp_path):
+def test_missing_statistics_of_a_normalisation_are_refused(units, tmp_path):
     dataset, fold, cell, model = units
     tensors, metadata = checkpoint.load_weights(cell.weights)
     less = {name: value for name, value in tensors.items() if not name.startswith("video-normalisation")}
     found = Model.restore(model.experiment, "both", model.targets, less, CPU)
-    with pytest.raises(RunError, match="normalisation"):
+    with pytest.raises(RunError) as error:
         found.infer(dataset.examples(list(fold.test), model.targets))
+    assert str(error.value) == (
+        "normalisation: the model has no statistics of its training frames; train or export it again"
+    )
     assert set(json.loads(metadata["targets"])) == {"emotion", "speaker", "gender", "home-town"}
 
 
-def test_a_model_may_see_alone(prepared, tmp_path):
+def test_a_model_may_read_video_alone(prepared, tmp_path):
     data = {"audio": None, "video": CROPS}
     models = {"both": {"hidden": [], "embeddings": {"main": {"tasks": {"emotion": 1.0}}}}}
     settings = experiment(prepared, data=data, encoder=TINY, models=models, training={"epochs": 12})

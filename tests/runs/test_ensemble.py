@@ -92,28 +92,28 @@ CASES = {
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 2), (2, 1, 0), (0, 0), (4, 3, 2, 1, 0), (3, 4), (4, 3)])
 def test_a_prediction_does_not_depend_on_the_rest_of_the_batch(ensemble, order):
     cases = [list(CASES.values())[number] for number in order]
-    together = ensemble.infer([heard for heard, _ in cases], [seen for _, seen in cases])
-    for row, (heard, seen) in zip(together, cases, strict=True):
-        np.testing.assert_allclose(row, ensemble.infer([heard], [seen])[0], atol=NEAR)
+    together = ensemble.infer([sound for sound, _ in cases], [crops for _, crops in cases])
+    for row, (sound, crops) in zip(together, cases, strict=True):
+        np.testing.assert_allclose(row, ensemble.infer([sound], [crops])[0], atol=NEAR)
     np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-9)
 
 
 def test_every_modality_moves_the_prediction_and_unusable_frames_do_not(ensemble):
-    heard, seen = CASES["both"]
-    both, voiced, faced = ensemble.infer([heard, heard, None], [seen, None, seen])
+    sound, crops = CASES["both"]
+    both, voiced, faced = ensemble.infer([sound, sound, None], [crops, None, crops])
     assert min(np.abs(both - voiced).max(), np.abs(both - faced).max(), np.abs(voiced - faced).max()) > 0.01
-    heard, dark = CASES["a face of which nothing can be used"]
-    np.testing.assert_allclose(*ensemble.infer([heard, heard], [dark, None]), atol=NEAR)
-    np.testing.assert_array_equal(ensemble.infer([heard, heard]), ensemble.infer([heard, heard], [None, None]))
+    sound, dark = CASES["a face of which nothing can be used"]
+    np.testing.assert_allclose(*ensemble.infer([sound, sound], [dark, None]), atol=NEAR)
+    np.testing.assert_array_equal(ensemble.infer([sound, sound]), ensemble.infer([sound, sound], [None, None]))
 
 
 @pytest.mark.parametrize("kinds", [["both", "face", "voice"], ["voice", "both", "face"], ["face", "voice", "both"]])
 def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, kinds):
     def play(file, **settings):
         for number, kind in enumerate(kinds):
-            heard, seen = CASES[kind]
-            people = () if seen is None else (seen,)
-            yield Window(number, number + 1.0, np.zeros(16_000, np.float32), 1.0 * (heard is not None), people, None)
+            sound, crops = CASES[kind]
+            people = () if crops is None else (crops,)
+            yield Window(number, number + 1.0, np.zeros(16_000, np.float32), 1.0 * (sound is not None), people, None)
 
     def frames(self, sound, places):
         return [CASES[kind][0] for kind in kinds if CASES[kind][0] is not None]
@@ -123,15 +123,15 @@ def test_shares_are_what_each_modality_alone_takes_away(ensemble, monkeypatch, k
     settings = {"window": 1.0, "hop": 1.0, "detect": None, "speaker": "active"}
     rows = list(timeline.predictions(Path("a.mp4"), ensemble, Faces(faces="whole-frame"), **settings))
     for kind, row in zip(kinds, rows, strict=True):
-        heard, seen = CASES[kind]
-        expected = ensemble.infer([heard], [seen])[0]
+        sound, crops = CASES[kind]
+        expected = ensemble.infer([sound], [crops])[0]
         np.testing.assert_allclose(row.probabilities, expected, atol=NEAR)
         if kind != "both":
             assert row.audio_share is row.video_share is None
             continue
         best = expected.argmax()
         taken = [
-            expected[best] - ensemble.infer([one], [other])[0][best] for one, other in ((None, seen), (heard, None))
+            expected[best] - ensemble.infer([one], [other])[0][best] for one, other in ((None, crops), (sound, None))
         ]
         assert [row.audio_share, row.video_share] == pytest.approx(taken, abs=NEAR)
         assert max(map(abs, taken)) > 0.01

@@ -73,11 +73,11 @@ def train(
         raise ConfigError(
             "--workers trains several models at once and torchrun spreads one model over processes: use one of the two"
         )
-    datasets = open_all(settings.learns_from, settings.target)
+    datasets = open_all(settings.data_of, settings.target)
     dataset = next(iter(datasets.values()))  # all have the same clips
     if settings.data.scheme is None and dataset.scheme is not None:  # another corpus might have others
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
-        datasets = open_all(settings.learns_from, settings.target)
+        datasets = open_all(settings.data_of, settings.target)
         dataset = next(iter(datasets.values()))
     refuse_classes_of_no_clip(dataset)
     folds = dataset.folds(settings.protocol)
@@ -134,11 +134,9 @@ def refuse_classes_of_no_clip(dataset: Dataset) -> None:
     values = dataset.main.values_of(dataset.prepared.table)
     merged = {name for value, name in scheme.merge.items() if value in values}
     if lost := [value for value in scheme.merge if value not in values]:
-        raise ConfigError(f"data.scheme.merge: no clip has this value: {unknown(dataset.main.factor, lost[0], values)}")
+        raise ConfigError(f"data.scheme.merge: {unknown('value', lost[0], values)} No clip has it.")
     if lost := [name for name in scheme.classes if name not in values | merged]:
-        raise ConfigError(
-            f"data.scheme.classes: no clip has this class: {unknown(dataset.main.factor, lost[0], values)}"
-        )
+        raise ConfigError(f"data.scheme.classes: {unknown('class', lost[0], values)} No clip has it.")
 
 
 def _finds_by_any(settings: Experiment) -> bool:

@@ -3,13 +3,16 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from mien.errors import ConfigError, nearest
+
+LONGEST = 60  # characters of a wrong value that an error shows; a longer mapping is not shown
 
 
 class Settings(BaseModel):
@@ -29,11 +32,18 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        # a default that is made from other settings is not made where one of them is wrong, which is listed itself
-        wrong = [dict(e) for e in error.errors() if e["type"] != "default_factory_not_called"]
-        raise ConfigError("; ".join(_sentence(kind, e, where) for e in wrong)) from None
+        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in _first(error))) from None
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
+
+
+def _first(error: ValidationError) -> Iterator[ErrorDetails]:
+    """The errors without those that follow from another one: of a default made from it, and of the list it is in."""
+    places = [own["loc"] for own in error.errors()]
+    for own in error.errors():
+        inside = any(place != own["loc"] and place[: len(own["loc"])] == own["loc"] for place in places)
+        if own["type"] != "default_factory_not_called" and not (own["type"] == "too_short" and inside):
+            yield own
 
 
 def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
@@ -46,12 +56,12 @@ def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
         return f"{where}: '{key}' is missing"
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
-    value = error["input"]
+    value, text = error["input"], json.dumps(error["input"])
     if not key and isinstance(value, Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
-    if isinstance(value, str) and f"'{value}'" in message:
+    if (isinstance(value, str) and f"'{value}'" in message) or (isinstance(value, Mapping) and len(text) > LONGEST):
         return f"{where}: {key}: {message}"
-    return f"{where}: {key}: {message} (found {json.dumps(value)[:60]})"
+    return f"{where}: {key}: {message} (found {text[:LONGEST]})"
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:

@@ -74,7 +74,7 @@ class Dataset:
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
-        stores = {what: open_store(corpus, *feature) for what, feature in data.features.items()}
+        stores = {modality: open_store(corpus, *feature) for modality, feature in data.features.items()}
         lacking = _lacking(clips, stores)
         unlabelled = clips["label" if main.kind == "soft" else main.columns[0]].isna()
         reasons = {NOTHING[frozenset(stores)]: lacking, f"no {target} known": unlabelled & ~lacking}
@@ -202,19 +202,17 @@ def open_all(data: Mapping[str, Data], target: str, prepared: Path | str | None 
         target: the main target.
         prepared: another corpus than that of the settings.
     """
-    found: dict[str, Dataset] = {}
-    shared: dict[str, Dataset] = {}
+    opened: dict[str, Dataset] = {}
+    keys = {model: digest(own.model_dump(mode="json")) for model, own in data.items()}
     for model, own in data.items():
-        key = digest(own.model_dump(mode="json"))
-        if key not in shared:
-            shared[key] = Dataset.open(own, target, prepared)
-        found[model] = shared[key]
-    return found
+        if keys[model] not in opened:
+            opened[keys[model]] = Dataset.open(own, target, prepared)
+    return {model: opened[key] for model, key in keys.items()}
 
 
 def different(datasets: Iterable[Dataset]) -> list[Dataset]:
     """Each of the datasets once."""
-    return list({id(one): one for one in datasets}.values())
+    return list({id(dataset): dataset for dataset in datasets}.values())
 
 
 def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":

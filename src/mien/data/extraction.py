@@ -60,7 +60,7 @@ class Target(NamedTuple):
     config: Any
 
     @property
-    def seen(self) -> bool:
+    def visual(self) -> bool:
         """Whether it is a feature of the pictures."""
         return features.modality(self.name) == "video"
 
@@ -91,43 +91,49 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
 
 def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Reading]:
     """Read some clips in this process and write one shard for each target that lacks any of them."""
-    rates = {target.config.sample_rate for target in targets if not target.seen} or {SAMPLE_RATE}
+    rates = {target.config.sample_rate for target in targets if not target.visual} or {SAMPLE_RATE}
     hashes: dict[Path, str] = {}
     readings: list[Reading] = []
-    held: list[_Held] = []
+    waiting: list[_Waiting] = []
     written: list[list[shards.Frames]] = [[] for _ in targets]
     for source in sources:
         try:
-            found = hashes[source.file] = hashes.get(source.file) or _hash(source.file)
-            if source.sha256 not in (None, found):
+            digest = hashes[source.file] = hashes.get(source.file) or _hash(source.file)
+            if source.sha256 not in (None, digest):
                 raise MediaError(source.file, "has changed since it was prepared")
-            identity = key(found, source.start, source.end)
+            identity = key(digest, source.start, source.end)
             lacking = [number for number, there in enumerate(source.there) if identity not in there]
-            shown = _shown(source)
+            video_seconds = _video_seconds(source)
             if not lacking and identity in source.known:
-                readings.append(Reading(source.clip, found, source.known[identity], video_seconds=shown))
+                readings.append(Reading(source.clip, digest, source.known[identity], video_seconds=video_seconds))
                 continue
             sound = {rate: read_audio(source.file, start=source.start, end=source.end, rate=rate) for rate in rates}
             seconds = max(len(waveform) / rate for rate, waveform in sound.items())
-            seen = {number: _seen(source, targets[number], shown) for number in lacking if targets[number].seen}
+            crops_of = {
+                number: _crops_of(source, targets[number], video_seconds)
+                for number in lacking
+                if targets[number].visual
+            }
         except MediaError as error:
             readings.append(Reading(source.clip, problem=error.cause))
             continue
-        readings.append(Reading(source.clip, found, seconds, video_seconds=shown))
-        for number, crops in seen.items():
+        readings.append(Reading(source.clip, digest, seconds, video_seconds=video_seconds))
+        for number, crops in crops_of.items():
             written[number].append(shards.Frames(source.clip, identity, seconds, crops.pixels, crops.reasons))
-        held.append(_Held(source.clip, identity, seconds, sound, [number for number in lacking if number not in seen]))
-        if sum(one.seconds for one in held) >= TOGETHER:
-            _extract(held, targets, written)
-            held.clear()
-    _extract(held, targets, written)
+        waiting.append(
+            _Waiting(source.clip, identity, seconds, sound, [number for number in lacking if number not in crops_of])
+        )
+        if sum(clip.seconds for clip in waiting) >= TOGETHER:
+            _extract(waiting, targets, written)
+            waiting.clear()
+    _extract(waiting, targets, written)
     for target, clips in zip(targets, written, strict=True):
         if clips:
             shards.write(target.folder, clips)
     return readings
 
 
-class _Held(NamedTuple):
+class _Waiting(NamedTuple):
     clip: str
     key: str
     seconds: float
@@ -135,20 +141,20 @@ class _Held(NamedTuple):
     lacking: list[int]
 
 
-def _extract(held: Sequence[_Held], targets: Sequence[Target], written: Sequence[list[shards.Frames]]) -> None:
+def _extract(waiting: Sequence[_Waiting], targets: Sequence[Target], written: Sequence[list[shards.Frames]]) -> None:
     for number, target in enumerate(targets):
-        clips = [one for one in held if number in one.lacking]
+        clips = [clip for clip in waiting if number in clip.lacking]
         if not clips:
             continue
-        waveforms = [one.sound[target.config.sample_rate] for one in clips]
+        waveforms = [clip.sound[target.config.sample_rate] for clip in clips]
         with _one_thread():
             frames = features.extract(target.name, waveforms, target.config)
         written[number] += [
-            shards.Frames(one.clip, one.key, one.seconds, values) for one, values in zip(clips, frames, strict=True)
+            shards.Frames(clip.clip, clip.key, clip.seconds, values) for clip, values in zip(clips, frames, strict=True)
         ]
 
 
-def _shown(source: Source) -> float:
+def _video_seconds(source: Source) -> float:
     """Seconds of pictures of a clip; 0 where there are none."""
     media = probe(source.file)
     if not media.video:
@@ -157,9 +163,9 @@ def _shown(source: Source) -> float:
     return max(0.0, min(end, media.seconds) - start)
 
 
-def _seen(source: Source, target: Target, shown: float) -> Crops:
+def _crops_of(source: Source, target: Target, video_seconds: float) -> Crops:
     """The face crops of a clip; none, of the feature's shape, where it has no pictures."""
-    if shown == 0:
+    if video_seconds == 0:
         nothing = np.zeros((0, *features.shape(target.name, target.config)), np.uint8)
         return Crops(nothing, np.zeros(0, np.uint8), target.config.every)
     crops: Crops = features.feature(target.name).extract_file(source.file, source.start, source.end, target.config)

@@ -34,6 +34,10 @@ class Normalisation:
         if self.kind == "none":
             return frames
         key = "" if self.kind == "train" else speaker
+        if key not in self.statistics and self.kind == "train":
+            raise RunError(
+                "normalisation: the model has no statistics of its training frames; train or export it again"
+            )
         if key not in self.statistics:
             raise RunError(
                 f"normalisation: the model has no statistics of speaker '{speaker}': "
@@ -56,8 +60,8 @@ def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
             sums[key] = (count + len(values), total + values.sum(dim=0), squares + values.square().sum(dim=0))
     if kind == "train" and not sums:
         raise RunError(
-            "normalisation: the training clips have not one frame of a feature; is there sound in the corpus, or are "
-            "the columns empty?"
+            "normalisation: the training clips have no frame of a feature; see that the corpus has sound, or that its "
+            "columns hold values"
         )
     statistics = {}
     for key, (count, total, squares) in sums.items():

@@ -54,7 +54,7 @@ class Prepared:
         if card.get("unfinished"):
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
         if lacking := [key for key in TEXTS if not isinstance(card.get(key), str)]:
-            raise CorpusError(f"{folder / 'card.json'}: has no text '{lacking[0]}'; {AGAIN}")
+            raise CorpusError(f"{folder / 'card.json'}: '{lacking[0]}' is missing or no text; {AGAIN}")
         path = folder / "corpus.csv"
         raw = read_table(path)
         if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:

@@ -89,8 +89,8 @@ class Protocol(Settings):
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
         if self.name == "seen_speakers":  # defaults stand in the settings of this protocol and in those of no other
-            dealt = {} if self.by else {"test_share": 0.25}
-            for name, value in ({"validation": 0.2, "seed": 0} | dealt).items():
+            defaults = {"validation": 0.2, "seed": 0} | ({} if self.by else {"test_share": 0.25})
+            for name, value in defaults.items():
                 if getattr(self, name) is None:
                     object.__setattr__(self, name, value)
         return self
@@ -199,11 +199,11 @@ def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
     for names in cells.values():
         order = sorted(names, key=lambda clip: sha256(f"{protocol.seed}:{clip}".encode()).digest())
         if tested is None:
-            count = _dealt(protocol.test_share, len(order), 2)
+            count = _count_of(protocol.test_share, len(order), 2)
             testing, rest = order[:count], order[count:]
         else:
             testing, rest = ([clip for clip in order if tested.get(clip) is chosen] for chosen in (True, False))
-        validating = _dealt(protocol.validation, len(rest), 1)
+        validating = _count_of(protocol.validation, len(rest), 1)
         part |= dict.fromkeys(testing, "test") | dict.fromkeys(rest[:validating], "validation")
         part |= dict.fromkeys(rest[validating:], "train")
     parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
@@ -236,7 +236,7 @@ def _by(clips: pd.DataFrame, protocol: Protocol) -> dict[str, bool] | None:
     return {str(clip): value in protocol.test for clip, value in values.items()}
 
 
-def _dealt(share: float | None, count: int, left: int) -> int:
+def _count_of(share: float | None, count: int, left: int) -> int:
     """How many of `count` clips a part gets: its share, at least 1, where `left` clips remain, or 1 of fewer clips."""
     return min(count - min(left, count - 1), max(1, math.floor((share or 0.0) * count + 0.5))) if count > 1 else 0
 

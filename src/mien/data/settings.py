@@ -120,12 +120,16 @@ class Data(Settings):
     def features(self) -> dict[Modality, tuple[str, Any]]:
         """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
         given: dict[Modality, Named | None] = {"audio": self.audio, "video": self.video}
-        return {what: _feature(settings, f"data.{what}") for what, settings in given.items() if settings is not None}
+        return {
+            modality: _feature(settings, f"data.{modality}")
+            for modality, settings in given.items()
+            if settings is not None
+        }
 
     @property
     def hops(self) -> dict[Modality, float]:
         """Modality -> seconds between its frames; infinite where a clip has one vector."""
-        return {what: features.feature(name).hop(config) for what, (name, config) in self.features.items()}
+        return {modality: features.feature(name).hop(config) for modality, (name, config) in self.features.items()}
 
     @property
     def light(self) -> bool:
@@ -141,10 +145,10 @@ class Data(Settings):
         copies: dict[str, FeatureConfig] = {}
         for name, changes in self.copies.items():
             feature, copies[name] = _feature({**self.audio, **changes}, f"data.copies.{name}")
-            for what, value in _frames(feature, copies[name]).items():
-                if value != whole[what]:
+            for key, value in _frames(feature, copies[name]).items():
+                if value != whole[key]:
                     raise ConfigError(
-                        f"data.copies.{name}: its {what} is {value} and that of data.audio {whole[what]}; a copy may "
+                        f"data.copies.{name}: its {key} is {value} and that of data.audio {whole[key]}; a copy may "
                         "change the sound (speed, noise_db), not the frames"
                     )
             if copies[name].speed != 1 and not math.isinf(self.hops.get("video", math.inf)):
@@ -156,7 +160,7 @@ class Data(Settings):
     def check(self) -> None:
         """Read all features, and raise ConfigError for a length or masks in time where a clip has one vector."""
         hops, _ = self.hops, self.feature_copies
-        sound = {what: hop for what, hop in hops.items() if what == "audio"}
+        sound = {modality: hop for modality, hop in hops.items() if modality == "audio"}
         for key, wanted, present in (
             ("data.length", self.length != Length(), hops),
             ("data.masking.seconds", self.masking.seconds > 0, sound),

@@ -47,19 +47,19 @@ class Frames(NamedTuple):
 
 def write(folder: Path, clips: Sequence[Frames]) -> Path:
     """Write a shard of at least one clip and return its path."""
-    names, identities = [one.clip for one in clips], [one.key for one in clips]
+    names, identities = [clip.clip for clip in clips], [clip.key for clip in clips]
     path = folder / f"shard-{digest([names, identities])}.safetensors"
-    lengths = [0, *(len(one.values) for one in clips)]
+    lengths = [0, *(len(clip.values) for clip in clips)]
     tensors: dict[str, NDArray[Any]] = {
-        "frames": np.concatenate([one.values for one in clips]),
+        "frames": np.concatenate([clip.values for clip in clips]),
         "offsets": np.cumsum(lengths, dtype=np.int64),
     }
     if tensors["frames"].dtype != np.uint8:
         tensors["frames"] = tensors["frames"].astype(np.float32, copy=False)
-    reasons = [one.reasons for one in clips if one.reasons is not None]
+    reasons = [clip.reasons for clip in clips if clip.reasons is not None]
     if reasons:
         tensors["reasons"] = np.concatenate(reasons)
-    metadata = {"clips": names, "keys": identities, "seconds": [one.seconds for one in clips]}
+    metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
     return path
@@ -88,5 +88,5 @@ def frames(path: Path) -> torch.Tensor:
 def reasons(path: Path) -> torch.Tensor | None:
     """Why frames of a shard are not usable, (sum of T,) uint8; None where all are."""
     with safe_open(path, "pt") as shard:
-        found: torch.Tensor | None = shard.get_tensor("reasons") if "reasons" in shard.keys() else None  # noqa: SIM118
-    return found
+        values: torch.Tensor | None = shard.get_tensor("reasons") if "reasons" in shard.keys() else None  # noqa: SIM118
+    return values

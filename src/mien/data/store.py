@@ -60,7 +60,7 @@ class FeatureStore:
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
-        self._look()
+        self._read_index()
         return [clip for clip in clips if clip not in self._entries]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
@@ -83,7 +83,7 @@ class FeatureStore:
         ]
         readings = extraction.extract(sources, [self.target], workers=workers, what=self.name)
         problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
-        self._look()
+        self._read_index()
         return problem_table(problems)
 
     def length(self, clip: str) -> int:
@@ -108,10 +108,10 @@ class FeatureStore:
         entry = self._entry(clip)
         if entry.shard not in self._reasons:
             self._reasons[entry.shard] = shards.reasons(entry.shard)
-        found = self._reasons[entry.shard]
-        if found is None:
+        reasons = self._reasons[entry.shard]
+        if reasons is None:
             return torch.zeros(entry.end - entry.begin, dtype=torch.uint8)
-        return found[entry.begin : entry.end]
+        return reasons[entry.begin : entry.end]
 
     def valid(self, clip: str) -> torch.Tensor:
         """Which frames of a clip are usable, (T,) bool."""
@@ -120,16 +120,16 @@ class FeatureStore:
     def _entry(self, clip: str) -> Entry:
         entry = self._entries.get(clip)
         if entry is None:
-            self._look()  # another process may have extracted it
+            self._read_index()  # another process may have extracted it
             entry = self._entries.get(clip)
         if entry is None:
             raise CorpusError(f"{self.folder}: no {self.name} of the clip '{clip}'; extract it first")
         return entry
 
-    def _look(self) -> None:
+    def _read_index(self) -> None:
         """Read the index of the folder."""
-        found = shards.entries(self.folder)
-        self._entries = {entry.clip: entry for entry in found if self._keys.get(entry.clip) == entry.key}
+        entries = shards.entries(self.folder)
+        self._entries = {entry.clip: entry for entry in entries if self._keys.get(entry.clip) == entry.key}
 
 
 class JoinedStore:
@@ -155,12 +155,11 @@ class JoinedStore:
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
         """Extract what is missing, see `FeatureStore.extract`; files of several corpora are called NAME/FILE."""
-        tables = [
-            found.assign(file=[named(name, file) for file in found["file"]])
-            for name, own in self._divided(clips).items()
-            for found in (self.stores[name].extract(own, workers=workers),)
-        ]
-        return pd.concat(tables, ignore_index=True) if tables else problem_table([])
+        tables = [problem_table([])]
+        for name, own in self._divided(clips).items():
+            problems = self.stores[name].extract(own, workers=workers)
+            tables.append(problems.assign(file=[named(name, file) for file in problems["file"]]))
+        return pd.concat(tables, ignore_index=True)
 
     def length(self, clip: str) -> int:
         """The number of frames T of a clip; raises CorpusError when they were not extracted."""

@@ -30,7 +30,7 @@ from mien.corpora.schemes import Scheme, apply
 from mien.errors import ConfigError, unknown
 
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
-HIDDEN = {"label", "clip", "file"}  # columns that are no factor
+HIDDEN = {"label", "clip", "file", "start", "end", "sha256"}  # columns that are no factor
 CODES = 20  # different numbers that may be codes of classes
 TAKEN = {
     *("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted", "scheme"),
@@ -176,7 +176,7 @@ class Target:
     @staticmethod
     def of_plain(raw: Mapping[str, Any]) -> "Target":
         """What `plain` wrote, read again from JSON."""
-        values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in raw.items()}
+        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
         return Target(**values)
 
     def _shares(self, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -214,10 +214,10 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
     columns = _columns(factor, how, table, "target")
     if how.kind == "classes":
         if scheme is None:
-            classes = _found(factor, how, table[columns[0]], several=columns == SEVERAL)
+            classes = _classes_of(factor, how, table[columns[0]], several=columns == SEVERAL)
             if len(classes) < 2:
-                found = f"one value, '{classes[0]}'" if classes else "no value"
-                raise ConfigError(f"target '{factor}': its clips have {found}; two or more classes are needed")
+                values = f"one value, '{classes[0]}'" if classes else "no value"
+                raise ConfigError(f"target '{factor}': its clips have {values}; two or more classes are needed")
         else:
             classes = scheme.classes
         return Target(factor, "classes", columns, classes, scheme.merge if scheme else {}, main=True)
@@ -269,7 +269,9 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         return (
             main
             if own
-            else Target(factor, "classes", columns, _found(factor, how, train[columns[0]], several=columns == SEVERAL))
+            else Target(
+                factor, "classes", columns, _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL)
+            )
         )
     values = _numeric(train, columns, factor).to_numpy(float)
     known = values[~np.isnan(values).any(axis=1)]
@@ -308,11 +310,16 @@ def level_names(how: TargetSettings) -> tuple[str, ...]:
 def _columns(factor: str, how: TargetSettings, table: pd.DataFrame, what: str) -> tuple[str, ...]:
     columns = how.columns or (factor,)
     if strange := [name for name in columns if name not in table or name in HIDDEN]:
-        raise ConfigError(unknown(what if how.columns is None else "column", strange[0], set(table.columns) - HIDDEN))
+        known = set(table.columns) - HIDDEN
+        if how.columns is None:
+            raise ConfigError(unknown(what, strange[0], known))
+        raise ConfigError(f"data.targets.{factor}.columns: {unknown('column', strange[0], known)}")
     return columns
 
 
-def _found(factor: str, how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False) -> tuple[str, ...]:
+def _classes_of(
+    factor: str, how: TargetSettings, values: "pd.Series[Any]", *, several: bool = False
+) -> tuple[str, ...]:
     """The classes of a factor: those of the settings, else the values that there are, sorted.
 
     Raises:

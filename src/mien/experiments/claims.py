@@ -142,7 +142,7 @@ class Claim(Settings):
             self._predictions_alone()
         elif self.factor is None or self.measure is None:
             lacking = "factor" if self.factor is None else "measure"
-            raise ValueError(f"'{lacking}' is missing: a claim of the kind '{self.kind}' is one of a score")
+            raise ValueError(f"'{lacking}' is missing: a claim of the kind '{self.kind}' is about a score")
         for clips, probe in ((self.clips, self.probe), *((way.clips, way.probe) for way in self.also.values())):
             if clips is not None:
                 _one_of("clips", clips, CLIPS)
@@ -157,7 +157,7 @@ class Claim(Settings):
         if self.minus == FLOOR and self.embedding is None:
             raise ValueError("the identity floor is that of a probe: give 'embedding', or write minus: chance")
         if self.measure not in (None, "accuracy") and self.factor == SPEAKER:
-            raise ValueError("speakers are counted as named rightly or not: write measure: accuracy")
+            raise ValueError("speakers are scored by accuracy alone: write measure: accuracy")
         for name, kinds in (("margin", (KEPT, NEAR)), ("alpha", (DIFFERENT,))):
             if getattr(self, name) is not None and self.kind not in kinds:
                 raise ValueError(f"'{name}' is for {' and '.join(kinds)}, and the kind is '{self.kind}'; leave it out")
@@ -263,7 +263,7 @@ def check(
         where = f"claims.{name}"
         _check_names(where, claim, axes, carried)
         if not (compared := differences(claim, axes, carried)):
-            raise ConfigError(f"{where}: compares nothing: no model is there that has all that it names")
+            raise ConfigError(f"{where}: compares nothing: no model has all the values that it names")
         if figures and claim.reference not in (None, *figures):
             raise ConfigError(f"{where}.reference: {unknown('figure', str(claim.reference), figures)}")
         if claim.measure is not None and (claim.factor in numbers) != (claim.measure in OF_NUMBERS):
@@ -393,7 +393,7 @@ def _check_axes(axes: Axes, models: Collection[str]) -> None:
     for axis, values in axes.items():
         where = f"axes.{axis}"
         if axis == MODEL:
-            raise ConfigError(f"{where}: every model has an axis of this name, which is its own; choose another")
+            raise ConfigError(f"{where}: 'model' is the axis of the models' own names; choose another name")
         if OTHERS in values:
             raise ConfigError(
                 f"{where}.{OTHERS}: claims say '{OTHERS}' for the values that they do not name; rename it"
@@ -448,7 +448,7 @@ def _check_sides(where: str, claim: Claim) -> None:
             )
     if compared in (None, MODEL):
         if claim.along in claim.models:
-            raise ConfigError(f"{where}.models: leave '{claim.along}' out, along which all its values are compared")
+            raise ConfigError(f"{where}.models: leave '{claim.along}' out; 'along' compares all its values")
         return
     if compared not in claim.models:
         raise ConfigError(f"{where}.models: '{compared}', which 'minus' names, is missing; write {compared}: {OTHERS}")
@@ -463,7 +463,7 @@ def _check_score(where: str, claim: Claim, model: str, tasks: Mapping[str, Colle
         if claim.embedding not in tasks:
             raise ConfigError(f"{where}.embedding: of model '{model}': {unknown('embedding', claim.embedding, tasks)}")
         if claim.factor not in (read := (target, SPEAKER)):
-            raise ConfigError(f"{where}.factor: {unknown('factor that is read', str(claim.factor), read)}")
+            raise ConfigError(f"{where}.factor: {unknown('factor of a probe', str(claim.factor), read)}")
     elif claim.factor is not None and claim.factor not in (known := set(chain.from_iterable(tasks.values()))):
         raise ConfigError(f"{where}.factor: of model '{model}': {unknown('task', claim.factor, known)}")
 

@@ -45,7 +45,7 @@ class Experiment(Settings):
         command: the line that runs it.
         cost: what it takes, on which machine.
         expected: the score to expect, with its protocol.
-        target: the main target: a factor, of which all scores are. A column of the corpus's table, read as
+        target: the main target: the factor that is scored. It is a column of the corpus's table, which is read as
             `data.targets` says.
         recipe: a name in `recipes`.
         encoder: a name in `encoders`, with its settings; where there is sound and video, one for each: {audio: ...,
@@ -185,24 +185,24 @@ class Experiment(Settings):
     @property
     def encoders(self) -> dict[Modality, tuple[str, Any]]:
         """Modality -> the name and the `Config` of its encoder; raises ConfigError where they do not fit the data."""
-        seen, takes = self.features, recipes.recipe(self.recipe).TAKES
+        given, takes = self.features, recipes.recipe(self.recipe).TAKES
         if self.encoder is None:
             if takes:
                 raise ConfigError(f"'encoder' is missing: the recipe {self.recipe} needs one; known: {_listed()}")
             return {}
         if not takes:
             raise ConfigError(f"encoder: the recipe {self.recipe} builds its own networks; leave it out")
-        each = self.encoder if set(self.encoder) & set(MODALITIES) else dict.fromkeys(seen, self.encoder)
-        if strange := [what for what in each if what not in seen]:
+        each = self.encoder if set(self.encoder) & set(MODALITIES) else dict.fromkeys(given, self.encoder)
+        if strange := [modality for modality in each if modality not in given]:
             raise ConfigError(f"encoder.{strange[0]}: the data have no {strange[0]}; give data.{strange[0]}, a feature")
-        if lacking := [what for what in seen if what not in each]:
+        if lacking := [modality for modality in given if modality not in each]:
             raise ConfigError(f"encoder: none for {lacking[0]}; write encoder: {{audio: NAME, video: NAME}}")
-        if len(seen) > 1 and each is not self.encoder:
+        if len(given) > 1 and each is not self.encoder:
             raise ConfigError("encoder: the data have audio and video; write encoder: {audio: NAME, video: NAME}")
-        found: dict[Modality, tuple[str, Any]] = {}
-        for what in seen:
-            where = f"encoder.{what}" if each is self.encoder else "encoder"
-            settings = dict(named(each[what])) if isinstance(each[what], str | dict) else {}
+        configs: dict[Modality, tuple[str, Any]] = {}
+        for modality in given:
+            where = f"encoder.{modality}" if each is self.encoder else "encoder"
+            settings = dict(named(each[modality])) if isinstance(each[modality], str | dict) else {}
             name = settings.pop("name", None)
             if not isinstance(name, str):
                 raise ConfigError(f"{where}: 'name' is missing; known: {_listed()}")
@@ -210,9 +210,9 @@ class Experiment(Settings):
                 raise ConfigError(
                     f"{where}: {name} returns a {returns}, and the recipe {self.recipe} takes a {' or '.join(takes)}"
                 )
-            found[what] = name, parse(encoders.encoder(name).Config, settings, where)
-            encoders.check(name, what, features.shape(*seen[what]))
-        return found
+            configs[modality] = name, parse(encoders.encoder(name).Config, settings, where)
+            encoders.check(name, modality, features.shape(*given[modality]))
+        return configs
 
     @property
     def kind(self) -> str:
@@ -242,7 +242,7 @@ class Experiment(Settings):
         return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
 
     @property
-    def learns_from(self) -> dict[str, Data]:
+    def data_of(self) -> dict[str, Data]:
         """Every model that is trained -> its settings of data."""
         return {model: own.data for model, own in self.trained.items()}
 
@@ -283,10 +283,10 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
             raise ConfigError(f"override '{override}': not YAML ({' '.join(str(error).split())})") from error
         assign(raw, key.split(".", FREE.get(key.split(".")[0], -1)), value, f"override '{override}'")
     raw, more = traced(base, raw)
-    found = resolve(raw, str(experiment), loose | more)
-    if dotted := [name for name in found.models if "." in name]:
+    resolved = resolve(raw, str(experiment), loose | more)
+    if dotted := [name for name in resolved.models if "." in name]:
         raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which separates keys")
-    return found
+    return resolved
 
 
 def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
@@ -299,7 +299,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     """
     raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
     if isinstance(raw.get("data"), dict):
-        short = {what: named(raw["data"][what]) for what in MODALITIES if what in raw["data"]}
+        short = {modality: named(raw["data"][modality]) for modality in MODALITIES if modality in raw["data"]}
         raw = {**raw, "data": {**raw["data"], **short}}
     if isinstance(raw.get("encoder"), dict):
         raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
@@ -317,11 +317,11 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         carried = {name: config.carried for name, config in experiment.configs.items()}
         numbers = [name for name, how in experiment.data.targets.items() if how.kind == "numbers"]
         check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target, numbers)
-        found = experiment.model_copy(update={"provenance": kept})
-        found.sweep  # noqa: B018
+        checked = experiment.model_copy(update={"provenance": kept})
+        checked.sweep  # noqa: B018 - checked when it is read
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-    return found
+    return checked
 
 
 def _listed() -> str:
@@ -337,20 +337,19 @@ def _check_targets(experiment: Experiment) -> None:
     how = data.targets.get(experiment.target, TargetSettings())
     if data.scheme is not None and (how.kind != "classes" or how.classes is not None):
         raise ConfigError(
-            f"data.scheme: data.targets.{experiment.target} says what '{experiment.target}' is; leave one of them out"
+            f"data.scheme: data.targets.{experiment.target} gives the classes already; leave one of the two out"
         )
     if isinstance(data.scheme, str) and experiment.target != "emotion":
         raise ConfigError(
             f"data.scheme: '{data.scheme}' is of emotions, and the target is '{experiment.target}'; write its classes, "
             "{classes: [...]}, or leave it out to take those that the column has"
         )
-    numeric = how.kind == "numbers"
     measures = measures_of(how.kind)
     for name, config in configs.items():
         if experiment.target not in config.targets:
             raise ConfigError(
-                f"models.{name}: does not predict the target '{experiment.target}', of which all scores are; it "
-                f"predicts {_names(config.targets)}"
+                f"models.{name}: does not predict the target '{experiment.target}', which is scored; it predicts "
+                f"{_names(config.targets)}"
             )
         for factor, why in config.classed.items():
             if data.targets.get(factor, TargetSettings()).kind == "numbers":
@@ -362,7 +361,7 @@ def _check_targets(experiment: Experiment) -> None:
         if experiment.training.best not in known:
             raise ConfigError(f"training.best: {unknown('score', experiment.training.best, known)}")
     for key in ("class_weight", "sampling"):
-        if numeric and getattr(experiment.training, key) == "balanced":
+        if how.kind == "numbers" and getattr(experiment.training, key) == "balanced":
             raise ConfigError(f"training.{key}: '{experiment.target}' is a number and has no classes to balance")
 
 
@@ -375,13 +374,13 @@ def _variant(base: Experiment, point: Point) -> Variant:
     plain = base.model_dump(mode="json", exclude={"grid", "reference", "axes", "claims"})
     alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
     raw, loose = traced(plain, changed(alone, point))
-    found = resolve(raw, f"grid.{point.group}", loose)
+    own = resolve(raw, f"grid.{point.group}", loose)
     whole, name = _whole(base), point.name
-    if _whole(found) == whole | {"models": {point.model: whole["models"][point.model]}}:
-        return Variant(point.group, point.label, point.model, point.model, found)
+    if _whole(own) == whole | {"models": {point.model: whole["models"][point.model]}}:
+        return Variant(point.group, point.label, point.model, point.model, own)
     old, new = f"models.{point.model}.", f"models.{name}."
-    sources = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in found.provenance.items()}
-    renamed = found.model_copy(update={"models": {name: found.models[point.model]}, "provenance": sources})
+    sources = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in own.provenance.items()}
+    renamed = own.model_copy(update={"models": {name: own.models[point.model]}, "provenance": sources})
     return Variant(point.group, point.label, point.model, name, renamed)
 
 
@@ -394,12 +393,12 @@ def _figures(experiment: Experiment) -> set[str]:
 def _whole(experiment: Experiment) -> Named:
     """All settings that have a provenance, defaults too."""
     whole = experiment.model_dump(mode="json", include=set(SCIENCE))
-    for what, (_, config) in experiment.encoders.items():
-        place = whole["encoder"][what] if what in whole["encoder"] else whole["encoder"]
+    for modality, (_, config) in experiment.encoders.items():
+        place = whole["encoder"][modality] if modality in whole["encoder"] else whole["encoder"]
         place |= config.model_dump(mode="json")
     whole["models"] = {name: config.model_dump(mode="json") for name, config in experiment.configs.items()}
-    for what, (_, config) in experiment.features.items():
-        whole["data"][what] |= config.model_dump(mode="json")
+    for modality, (_, config) in experiment.features.items():
+        whole["data"][modality] |= config.model_dump(mode="json")
     copies = experiment.data.feature_copies
     whole["data"]["copies"] = {name: config.model_dump(mode="json") for name, config in copies.items()}
     return whole

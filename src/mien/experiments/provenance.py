@@ -11,17 +11,8 @@ from mien.common.settings import Named, named
 from mien.errors import ConfigError
 from mien.experiments.claims import without
 
-SCIENCE = (
-    "target",
-    "recipe",
-    "encoder",
-    "models",
-    "data",
-    "protocol",
-    "training",
-    "optimiser",
-    "seeds",
-)  # have a provenance
+# the settings that have a provenance
+SCIENCE = ("target", "recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds")
 NAMED = {"encoder", "encoder.audio", "encoder.video", "data.audio", "data.video"}  # a name may stand for the mapping
 
 

@@ -30,10 +30,8 @@ from mien.runs.run import ANEW, TARGETS, Cell, Run
 from mien.runs.tables import TASKS, prediction_table, task_table
 from mien.runs.validation import mean_rightness, scores
 
-STATISTICS: dict[Modality, str] = {
-    "audio": "normalisation",
-    "video": "video-normalisation",
-}  # modality -> prefix of its tensors
+# modality -> prefix of the tensors of its normalisation
+STATISTICS: dict[Modality, str] = {"audio": "normalisation", "video": "video-normalisation"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Model:
         return self.targets[self.experiment.target]
 
     def infer(self, examples: Examples, *, embed: bool = True, branches: bool = False) -> Inference:
-        """The outputs for examples and, where wanted, their embeddings and the outputs of the auxiliary classifiers."""
+        """The outputs for examples and, where wanted, their embeddings and the outputs of classifiers on these."""
         return infer(self.recipe, self.loader(examples), embed=embed, branches=branches)
 
     def loader(self, examples: Examples) -> Loader:
@@ -76,9 +74,9 @@ class Model:
     def tensors(self) -> dict[str, Tensor]:
         """Weights and statistics by name, as `restore` reads them."""
         tensors = {f"recipe.{name}": value for name, value in self.recipe.state_dict().items()}
-        for what, normalise in self.normalise.items():
+        for modality, normalise in self.normalise.items():
             for key, (mean, std) in normalise.statistics.items():
-                tensors |= {f"{STATISTICS[what]}.mean.{key}": mean, f"{STATISTICS[what]}.std.{key}": std}
+                tensors |= {f"{STATISTICS[modality]}.mean.{key}": mean, f"{STATISTICS[modality]}.std.{key}": std}
         return tensors
 
     def save(self, cell: Cell) -> None:
@@ -111,11 +109,11 @@ class Model:
         weights = {name.removeprefix("recipe."): value for name, value in tensors.items() if name[:7] == "recipe."}
         recipe.load_state_dict(weights)
         normalise: dict[Modality, Normalisation] = {}
-        for what in experiment.features:
-            mean, std = f"{STATISTICS[what]}.mean.", f"{STATISTICS[what]}.std."
+        for modality in experiment.features:
+            mean, std = f"{STATISTICS[modality]}.mean.", f"{STATISTICS[modality]}.std."
             keys = [name.removeprefix(mean) for name in tensors if name.startswith(mean)]
             statistics = {key: (tensors[mean + key], tensors[std + key]) for key in keys}
-            normalise[what] = Normalisation(_normalised(experiment, what), statistics)
+            normalise[modality] = Normalisation(_normalised(experiment, modality), statistics)
         return Model(experiment, recipe.to(device).eval(), normalise, targets)
 
 
@@ -128,7 +126,7 @@ def build(
     class_weight: dict[str, Tensor],
 ) -> Recipe:
     """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched."""
-    shapes = {what: features.shape(*feature) for what, feature in experiment.features.items()}
+    shapes = {modality: features.shape(*feature) for modality, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         given = Given(encoders.build(experiment.encoders, shapes), shapes, targets, class_weight)
@@ -162,7 +160,7 @@ def train_cell(
 
 @dataclass(frozen=True)
 class _Prepared:
-    """The data and settings that a cell is trained on.
+    """The data and settings that a cell is trained with.
 
     Attributes:
         experiment: the settings it is trained under.
@@ -185,7 +183,7 @@ def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
     experiment = run.experiment_of(cell.model)
     targets = _targets(dataset, fold, experiment, cell.model)
     train, validation = dataset.examples(fold.train, targets, copies=True), dataset.examples(fold.validation, targets)
-    normalise = {what: _fitted(dataset, fold, experiment, train, what) for what in experiment.features}
+    normalise = {modality: _fitted(dataset, fold, experiment, train, modality) for modality in experiment.features}
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
     return _Prepared(experiment, targets, train, validation, normalise, balance)
@@ -276,19 +274,21 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     return measured
 
 
-def _fitted(dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, what: Modality) -> Normalisation:
+def _fitted(
+    dataset: Dataset, fold: Fold, experiment: Experiment, examples: Examples, modality: Modality
+) -> Normalisation:
     """The normalisation of a modality, fitted on the training examples or, by speaker, on all clips."""
-    kind = _normalised(experiment, what)
+    kind = _normalised(experiment, modality)
     if kind != "speaker":
-        return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, what), strict=True))
+        return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, modality), strict=True))
     clips = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
-    stores = [dataset.stores[what]] * len(clips)
+    stores = [dataset.stores[modality]] * len(clips)
     return normalisation.fit(kind, zip(clips["clip"], clips["speaker"], stores, strict=True))
 
 
-def _normalised(experiment: Experiment, what: Modality) -> normalisation.Kind:
+def _normalised(experiment: Experiment, modality: Modality) -> normalisation.Kind:
     """How a modality is normalised; pixels lie between -1 and 1 and are not."""
-    return "none" if len(features.shape(*experiment.features[what])) > 1 else experiment.data.normalisation
+    return "none" if len(features.shape(*experiment.features[modality])) > 1 else experiment.data.normalisation
 
 
 @dataclass(frozen=True)

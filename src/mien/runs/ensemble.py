@@ -144,13 +144,13 @@ class Ensemble:
         """
         count = len(voices)
         sources: dict[str, tuple[_Windows, ...]] = {}
-        for what, (name, config) in self.models[0].experiment.features.items():
+        for modality, (name, config) in self.models[0].experiment.features.items():
             given: Sequence[NDArray[np.float32] | Crops | Seen | None] = (
-                voices if what == "audio" else faces or [None] * count
+                voices if modality == "audio" else faces or [None] * count
             )
             shape = features.shape(name, config)
             empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
-            sources[what] = (_Windows.of(given, empty),) * count
+            sources[modality] = (_Windows.of(given, empty),) * count
         examples = Examples(
             tuple(map(str, range(count))),
             ("",) * count,

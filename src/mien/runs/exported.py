@@ -88,7 +88,7 @@ class Elsewhere(Settings):
         speakers: number of speakers.
         coverage: share of the clips that get an answer.
         coverage_of_a_fold: the same by the members of one fold, averaged over folds, as in the calibration.
-        said: class -> its share of the answers; empty without answers.
+        answers: class -> its share of the answers; empty without answers.
         score: score on the clips with known emotions, answered or not, where these have two or more of the classes.
     """
 
@@ -98,7 +98,7 @@ class Elsewhere(Settings):
     speakers: int
     coverage: float = Share
     coverage_of_a_fold: float = Share
-    said: dict[str, float]
+    answers: dict[str, float]
     score: Score | None
 
 
@@ -188,9 +188,9 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
     description, path = describe(folder), folder / WEIGHTS
     if not path.is_file():
         raise RunError(f"{path}: missing; export or install the model again")
-    if (found := sha256(path)) != description.sha256:
+    if (actual := sha256(path)) != description.sha256:
         raise RunError(
-            f"{path}: not the weights that were exported (their SHA-256 is {found[:12]}..., {DESCRIPTION} has "
+            f"{path}: not the weights that were exported (their SHA-256 is {actual[:12]}..., {DESCRIPTION} has "
             f"{description.sha256[:12]}...); export or install the model again"
         )
     tensors, head = checkpoint.load_weights(path)

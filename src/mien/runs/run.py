@@ -29,22 +29,11 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
-TARGETS = (
-    "targets"  # in the metadata of the weights: factor -> how its labels are encoded, fitted on the training clips
-)
+TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
 RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
-WORDS = (
-    "title",
-    "paper",
-    "command",
-    "cost",
-    "expected",
-    "provenance",
-    "reference",
-    "axes",
-    "claims",
-)  # no effect on training
+# settings without effect on training
+WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")
 SPEAKERS = ("model", "split", "speaker", "clips")
 MAPS = ("model", "embedding", "fold", "seed", "clip", "split", "speaker", "label", "x", "y")
 ROC = ("model", "different", "same", "folds")
@@ -377,7 +366,7 @@ class Run:
         return self._table(path, lambda: read_leakage(path, columns, text=text)) if path.exists() else None
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        return self._once((path,), read).copy(deep=False)  # who writes to it has the columns copied by pandas
+        return self._once((path,), read).copy(deep=False)  # pandas copies a column when a caller writes to it
 
     def _mapping(self, name: str, *keys: str, way: str = f"delete it and {AGAIN}") -> dict[str, Any]:
         """Read a JSON file that must have these keys."""
@@ -394,7 +383,7 @@ class Run:
         return self._once(cell.files, lambda: cell.finished)
 
     def _once(self, paths: tuple[Path, ...], read: Callable[[], T]) -> T:
-        """What is read from files, kept until one of them is written again."""
+        """The value of `read`, which is kept until one of the files is written again."""
         states = [_state(path) for path in paths]
         before, value = self._known.get(paths, (None, None))
         if before != states:

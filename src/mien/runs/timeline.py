@@ -90,14 +90,14 @@ def predictions(
         look, most, nameless = People(faces, rate=ensemble.rate), FACES_AT_ONCE, VOICE
         nothing = "has neither sound nor video"
     voiced = "audio" in ensemble.modalities
-    found = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
+    stream = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
     cases = partial(_cases, speaker=speaker, voiced=voiced, nameless=nameless)
-    some = _taken(found, cases, most)
-    if not some:
+    tasks = _next_tasks(stream, cases, most)
+    if not tasks:
         raise MediaError(file, nothing)
-    while some:
-        yield from _predicted(some, ensemble)
-        some = _taken(found, cases, most)
+    while tasks:
+        yield from _predicted(tasks, ensemble)
+        tasks = _next_tasks(stream, cases, most)
     if look is not None and not look.begun and not voiced:
         raise MediaError(file, "has no video, and this model needs video")
 
@@ -122,14 +122,14 @@ class _Task(NamedTuple):
     cases: tuple[_Case, ...]
 
 
-def _taken(found: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int) -> list[_Task]:
+def _next_tasks(stream: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int) -> list[_Task]:
     """The next windows: at most `most`, and as many as memory holds; none at the end."""
-    some: list[_Task] = []
+    tasks: list[_Task] = []
     held = 0
-    while len(some) < most and held < HELD and (window := next(found, None)) is not None:
-        some.append(_Task(window._replace(people=()), cases(window)))
-        held += sum(case.face.pixels.nbytes for case in some[-1].cases if case.face is not None)
-    return some
+    while len(tasks) < most and held < HELD and (window := next(stream, None)) is not None:
+        tasks.append(_Task(window._replace(people=()), cases(window)))
+        held += sum(case.face.pixels.nbytes for case in tasks[-1].cases if case.face is not None)
+    return tasks
 
 
 def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str) -> tuple[_Case, ...]:
@@ -152,17 +152,17 @@ def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str) -> t
     return tuple(_Case(one, voice and one == talker, faces.get(one)) for one in chosen)
 
 
-def _predicted(some: Sequence[_Task], ensemble: Ensemble) -> Iterator[Prediction]:
-    frames = _frames(some, ensemble)
+def _predicted(tasks: Sequence[_Task], ensemble: Ensemble) -> Iterator[Prediction]:
+    frames = _frames(tasks, ensemble)
     inputs: list[tuple[NDArray[np.float32] | None, Seen | None]] = []
-    for number, (_, cases) in enumerate(some):
+    for number, (_, cases) in enumerate(tasks):
         for case in cases:
             voice = frames[number] if case.voice else None
             inputs.append((voice, case.face))
             if case.voice and case.face is not None:
                 inputs += [(None, case.face), (voice, None)]
     probabilities = _probabilities(inputs, ensemble)
-    for window, cases in some:
+    for window, cases in tasks:
         for case in cases:
             place, whole = (window.start, window.end, case.person), next(probabilities)
             if case.voice and case.face is not None:
@@ -177,12 +177,12 @@ def _predicted(some: Sequence[_Task], ensemble: Ensemble) -> Iterator[Prediction
             yield Prediction(window.start, window.end, "", "", None)
 
 
-def _frames(some: Sequence[_Task], ensemble: Ensemble) -> dict[int, NDArray[np.float32]]:
-    """Number of a window in `some` -> the frames of its sound, where its voice is classified."""
-    wanted = [number for number, (_, cases) in enumerate(some) if any(case.voice for case in cases)]
+def _frames(tasks: Sequence[_Task], ensemble: Ensemble) -> dict[int, NDArray[np.float32]]:
+    """Number of a window in `tasks` -> the frames of its sound, where its voice is classified."""
+    wanted = [number for number, (_, cases) in enumerate(tasks) if any(case.voice for case in cases)]
     if not wanted:
         return {}
-    sound, places = joined([window for window, _ in some], ensemble.rate)
+    sound, places = joined([window for window, _ in tasks], ensemble.rate)
     return dict(zip(wanted, ensemble.frames(sound, [places[number] for number in wanted]), strict=True))
 
 

@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import entropy as scipy_entropy
 
-from mien.models.objectives.losses import PENALTIES, confusion, cross_entropy, entropy, hsic, mean, orthogonality
+from mien.models.objectives.losses import (
+    PENALTIES,
+    confusion,
+    cross_entropy,
+    entropy,
+    hsic,
+    mean,
+    orthogonality,
+    squared_error,
+)
 
 generator = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(9, 4, generator=generator, dtype=torch.float64)
@@ -41,6 +50,15 @@ def test_a_distribution_has_the_weight_of_its_most_probable_class():
     each = F.cross_entropy(LOGITS, soft.nan_to_num(), reduction="none")
     expected = np.average(each[LABELS >= 0], weights=weight[LABELS[LABELS >= 0]])
     assert cross_entropy(LOGITS, soft, weight).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_squared_error_is_torchs_over_the_known_numbers():
+    numbers = torch.randn(9, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    numbers[3], numbers[5, 1] = torch.nan, torch.nan
+    known = ~numbers.isnan()
+    assert squared_error(LOGITS, numbers).item() == pytest.approx(F.mse_loss(LOGITS[known], numbers[known]).item())
+    assert squared_error(LOGITS.bfloat16(), numbers).dtype == torch.float32
+    assert not squared_error(LOGITS.clone().requires_grad_(), torch.full((9, 4), torch.nan)).requires_grad
 
 
 def test_junk_where_nothing_is_known_reaches_neither_value_nor_gradient():
@@ -77,7 +95,7 @@ def test_entropy_of_certain_predictions_is_zero_with_a_finite_gradient():
 
 
 def test_mean_refuses_shapes_that_do_not_match():
-    with pytest.raises(ValueError, match="shape"):
+    with pytest.raises(ValueError, match=r"^values of shape \(3,\) but where of shape \(2,\)$"):
         mean(torch.zeros(3), torch.ones(2, dtype=torch.bool))
 
 

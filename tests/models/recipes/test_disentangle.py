@@ -96,13 +96,13 @@ def test_the_encoder_meets_the_mean_of_its_adversaries(make_recipe, make_batch):
     settings["embeddings"]["main"]["remove"]["speaker"] |= {"adversaries": 2, "weight": 0.7}
     batch, recipe = make_batch(), make_recipe(settings, dtype=torch.float64)
     batch = batch.to(torch.device("cpu"), torch.float64)
-    seen = []
+    calls = []
 
     class Watched:
         progress = 0.0
 
         def __call__(self, loss, *modules):
-            seen.append((loss, modules))
+            calls.append((loss, modules))
 
     recipe.step(batch, Watched())
     code = recipe.embed(batch)["main"]
@@ -110,8 +110,8 @@ def test_the_encoder_meets_the_mean_of_its_adversaries(make_recipe, make_batch):
     adversaries = list(recipe.adversaries.values())
     by_hand = 0.5 * nn.functional.cross_entropy(logits, batch.labels["emotion"])
     by_hand = by_hand - 0.7 * (entropy(adversaries[0](code)) + entropy(adversaries[1](code))) / 2
-    assert [modules for _, modules in seen[:2]] == [(adversary,) for adversary in adversaries]
-    torch.testing.assert_close(seen[2][0], by_hand, rtol=1e-12, atol=0)
+    assert [modules for _, modules in calls[:2]] == [(adversary,) for adversary in adversaries]
+    torch.testing.assert_close(calls[2][0], by_hand, rtol=1e-12, atol=0)
 
 
 def test_adversaries_behind_a_reversal_learn_at_the_full_rate(make_recipe, make_batch):

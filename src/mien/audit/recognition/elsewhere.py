@@ -45,7 +45,7 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
         speakers=int(dataset.clips["speaker"].nunique()),
         coverage=round(len(answers) / len(together), 4),
         coverage_of_a_fold=round(float(np.mean([_answered(one, ensemble.unsure).mean() for one in apart])), 4),
-        said={
+        answers={
             name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(answers)
         },
         score=_score(together, ensemble.classes, dataset),
