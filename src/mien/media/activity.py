@@ -1,7 +1,8 @@
-"""Voice activity: one yes or no for each frame of 32 ms of mono sound.
+"""Voice activity: one yes or no for each frame of 32 ms of sound, by the loudest of its channels.
 
-`energy` needs nothing: a frame is active when its level is above -55 dB of full scale. `silero` is a trained voice
-activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and separates voice from other sound.
+`energy` needs nothing: a frame is active when the level of a channel, freed of its constant offset, is above -55 dB of
+full scale, and the mean of the channels, which a model hears, has not lost it because they cancel. `silero` is a
+trained voice activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and separates voice from other sound.
 """
 
 import warnings
@@ -16,6 +17,8 @@ from mien.errors import ConfigError, unknown
 
 THRESHOLD = 10 ** (-55 / 20)  # speech in quiet recordings of EmoDB, RAVDESS and LibriSpeech stays well above it
 
+CANCELLED = 2.0  # a voice in one of C channels is C times weaker in their mean; what is this much weaker has cancelled
+
 Kind = Literal["energy", "silero"]
 Detector = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
 
@@ -26,7 +29,9 @@ def frame_size(rate: int) -> int:
 
 
 def detector(kind: str, rate: int = 16_000) -> Detector:
-    """A function from frames (n, `frame_size(rate)`) float32 of one recording, in the order of time, to n flags.
+    """A function from frames of one recording, in the order of time, to flags (n,).
+
+    Frames are (n, `frame_size(rate)`) float32, or (n, C, `frame_size(rate)`) of C channels.
 
     Raises:
         ConfigError: an unknown kind, its extra is not installed, or it does not work at this rate.
@@ -43,6 +48,8 @@ def detector(kind: str, rate: int = 16_000) -> Detector:
     model.reset_states()  # its memory is of another recording
 
     def by_silero(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
+        if frames.ndim == 3:
+            frames = np.take_along_axis(frames, _levels(frames).argmax(axis=1)[:, None, None], axis=1)[:, 0]
         with torch.no_grad():
             return np.array([model(torch.from_numpy(frame), 16_000).item() > 0.5 for frame in frames], dtype=bool)
 
@@ -61,5 +68,14 @@ def _silero() -> Any:
 
 
 def _by_energy(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
-    level = np.sqrt(np.mean(np.square(frames, dtype=np.float64), axis=1))
-    return np.asarray(level > THRESHOLD, dtype=np.bool_)
+    if frames.ndim == 2:
+        return np.asarray(_levels(frames) > THRESHOLD, dtype=np.bool_)
+    loud = _levels(frames).max(axis=1) > THRESHOLD
+    kept = _levels(frames.mean(axis=1, dtype=np.float64)) > THRESHOLD / (CANCELLED * frames.shape[1])
+    return np.asarray(loud & kept, dtype=np.bool_)
+
+
+def _levels(frames: NDArray[Any]) -> NDArray[np.float64]:
+    """The standard deviation of each frame: its level without what is constant in it."""
+    power = np.mean(np.square(frames, dtype=np.float64), axis=-1) - np.square(frames.mean(axis=-1, dtype=np.float64))
+    return np.asarray(np.sqrt(np.maximum(power, 0.0)))

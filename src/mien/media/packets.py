@@ -175,10 +175,7 @@ class Packets:
 
     def _jump(self, streams: "Sequence[Stream]", start: float) -> bool:
         """Go to a time where the format lands on the exact sample; elsewhere decode from the beginning."""
-        name = self.media.format
-        if start <= 0 or not all(_lands_exactly(stream, name) for stream in streams):
-            return False
-        if name == "mov" and not headers.has_one_index(self.media.file):
+        if start <= 0 or not lands_exactly(self.media, streams):
             return False
         leading = max(streams, key=lambda stream: stream.type == "video")  # it begins again at key frames alone
         assert leading.time_base is not None
@@ -255,7 +252,14 @@ class Decoding:
             raise self._packets.media.error(cause) from self._error
 
 
-def _lands_exactly(stream: "Stream", name: str) -> bool:
+def lands_exactly(media: Media, streams: "Sequence[Stream]") -> bool:
+    """Whether decoding can begin at any time of an open file and give the samples and pictures of the whole."""
+    if media.format == "mov" and not headers.has_one_index(media.file):
+        return False
+    return all(_is_searched(stream, media.format) for stream in streams)
+
+
+def _is_searched(stream: "Stream", name: str) -> bool:
     base = stream.time_base
     if base is None or name not in _EXACT_SEEK:
         return False

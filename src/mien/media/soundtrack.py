@@ -1,4 +1,4 @@
-"""The sound track of an open file: mono samples at the track's own rate, laid out in media time.
+"""The sound track of an open file: samples at the track's own rate, mono and by channel, laid out in media time.
 
 Sample n of a track lies n / rate seconds after the earliest stream of the file begins. Where the track begins late or
 its time stamps leave a hole there are zeros; where they overlap, the first count. Time stamps that disagree with
@@ -17,7 +17,7 @@ from mien.media.packets import Decoding, Packets
 if TYPE_CHECKING:
     import av
 
-Waveform = NDArray[np.float32]
+Waveform = NDArray[np.float32]  # N samples, or rows x N
 
 SLACK = 0.04  # s: more than the rounding of any container's time stamps
 
@@ -42,10 +42,16 @@ class Track:
         rate: samples per second, as decoded.
         end: media seconds at which what has been decoded so far ends.
         empty: whether the file ends before the time at which its packets begin.
+        rows: 1 for the mean of all channels; of a track of several channels, more by their number if these are wanted.
     """
 
-    def __init__(self, packets: Packets, stream: "av.AudioStream") -> None:
+    def __init__(self, packets: Packets, stream: "av.AudioStream", *, channels: bool = False) -> None:
         """Decode the first samples; `packets` are to hold those of the stream.
+
+        Args:
+            packets: of the file.
+            stream: the track.
+            channels: whether each channel of several is wanted beside their mean.
 
         Raises:
             MediaError: the file is damaged or truncated before its first sample, or the track holds none.
@@ -62,9 +68,15 @@ class Track:
             self._decoding.check_promise(self.end)
             raise self.media.error("has a sound track without samples")
         self.rate = int(stream.sample_rate if self._first is None else self._first.sample_rate)
+        count = 1 if self._first is None else len(self._first.layout.channels)
+        self.rows = 1 + count if channels and count > 1 else 1
 
     def samples(self, first: int, until: int | None) -> Iterator[Waveform]:
         """Samples from `first` on in pieces of any length; decoding stops when `until` (None: the end) is reached.
+
+        Yields:
+            (`rows`, N) float32: the mean of the channels, then each of them. Where their number grows in the track,
+            the last row has the loudest of the rest; where it falls, rows are zero.
 
         Raises:
             MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole beyond `Bounds.gap`.
@@ -81,16 +93,16 @@ class Track:
                 raise media.error(f"{damaged_at(self.end)}: a checksum does not fit")
             at = self._place(frame, expected)
             values = self._mono(frame)
-            expected = at + len(values)
+            expected = at + values.shape[1]
             self.end = expected / self.rate
             if at - written > media.bounds.gap * self.rate:
                 raise media.error(f"has no sound from {written / self.rate:.1f} to {at / self.rate:.1f} s")
             while written < at:
                 hole = min(at - written, self.rate)
-                yield np.zeros(hole, np.float32)
+                yield np.zeros((self.rows, hole), np.float32)
                 written += hole
             if expected > written:
-                yield values[written - at :]
+                yield values[:, written - at :]
                 written = expected
             frame = next(self._frames, None)
         if frame is None:
@@ -111,7 +123,7 @@ class Track:
         return expected if expected is not None and abs(at - expected) <= SLACK * self.rate else at
 
     def _mono(self, frame: "av.AudioFrame") -> Waveform:
-        """(N,) float32: the mean of a frame's channels, integers divided by their full scale."""
+        """(`rows`, N) float32: the mean of a frame's channels, and these; integers divided by their full scale."""
         with self.media.guard("holds samples of an unknown kind"):
             values = frame.to_ndarray()
         if not frame.format.is_planar:
@@ -125,8 +137,15 @@ class Track:
             scaled /= 2 ** (8 * kind.itemsize - 1)
         if not np.isfinite(scaled).all():
             raise self.media.error("holds non-finite samples (not-a-number or infinity)")
-        mono: Waveform = scaled[0].copy()
+        rows = np.zeros((self.rows, scaled.shape[1]), np.float32)
+        mono = rows[0]
+        mono[:] = scaled[0]
         for channel in scaled[1:]:  # `mean` is slow over interleaved channels
             mono += channel
         mono /= len(scaled)
-        return mono
+        if (room := self.rows - 1) > 0:
+            rows[1 : 1 + len(scaled)] = scaled[:room]
+            if len(scaled) > room:
+                rest = scaled[room - 1 :]
+                rows[room] = rest[np.argmax(np.square(rest).sum(axis=1))]
+        return rows

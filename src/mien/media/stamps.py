@@ -171,7 +171,7 @@ class Stamps:
 
 def _skipped(packet: "av.Packet[Any]") -> float:
     """Seconds that a decoder drops at the beginning of a packet of sound."""
-    rate = getattr(packet.stream.codec_context, "sample_rate", 0)
-    if not rate or not packet.has_sidedata("skip_samples"):
+    if not packet.has_sidedata("skip_samples"):
         return 0.0
+    rate = getattr(packet.stream.codec_context, "sample_rate", 0) or math.inf
     return int.from_bytes(bytes(packet.get_sidedata("skip_samples"))[:4], "little") / rate

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.media.audio import SAMPLE_RATE, AudioBlock, block_size, part_of, regrouped
+from mien.media.audio import SAMPLE_RATE, AudioBlock, block_size
 from mien.media.containers import ROUNDING, TOLERANCE, Part, open_media
 from mien.media.packets import Packets
 from mien.media.pictures import GAP, Film, Picture, film_stream
+from mien.media.resampling import part_of, regrouped
 from mien.media.soundtrack import Track, Waveform, sound_stream
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def stream_media(
     end: float | None = None,
     rate: int = SAMPLE_RATE,
     block: float = 1.0,
+    channels: bool = False,
 ) -> Iterator[AudioBlock | Picture]:
     """Decode a file's sound and pictures of any length, or the part from `start` to `end`, in one pass.
 
@@ -40,6 +42,7 @@ def stream_media(
         end: last second (exclusive); None or nan for the end of the file. It may lie up to .1 s beyond that end.
         rate: samples per second of the sound.
         block: seconds a piece of sound; the last one may be shorter.
+        channels: whether each channel of several is given beside their mean.
 
     Yields:
         Pieces of sound and pictures by the media time at which they begin, sound first where both begin together. The
@@ -58,7 +61,7 @@ def stream_media(
         if sound is None and pictures is None:
             raise media.error("holds neither sound nor moving pictures that can be decoded")
         packets = Packets(media, [stream for stream in (sound, pictures) if stream is not None], start=part.start)
-        track = None if sound is None else _Sound(packets, sound, part, rate, size)
+        track = None if sound is None else _Sound(packets, sound, part, rate, size, channels)
         show = None if pictures is None else _Show(packets, pictures, part)
         yield from _merged(packets, track, show)
         reached = max(0.0 if track is None else track.end, 0.0 if show is None else show.film.end)
@@ -76,18 +79,21 @@ class _Sound:
     Both are media seconds; `end` is 0 until there is a piece.
     """
 
-    def __init__(self, packets: Packets, stream: "av.AudioStream", part: Part, rate: int, size: int) -> None:
+    def __init__(
+        self, packets: Packets, stream: "av.AudioStream", part: Part, rate: int, size: int, channels: bool
+    ) -> None:
         self._first, self._last = part.samples(rate)
         self.next = self._first / rate
         self.end = 0.0
         self.open = True
         self.stream = stream
         self._packets = packets
-        self._rate, self._size, self._count = rate, size, 0
+        self._rate, self._size, self._channels, self._count = rate, size, channels, 0
         self._pieces = regrouped(self._samples(), size)
 
     def _samples(self) -> Iterator[Waveform]:
-        yield from part_of(Track(self._packets, self.stream), self._rate, self._first, self._last)
+        track = Track(self._packets, self.stream, channels=self._channels)
+        yield from part_of(track, self._rate, self._first, self._last)
 
     def ready(self) -> bool:
         """Whether the next piece can be completed without reading on."""
@@ -96,13 +102,13 @@ class _Sound:
 
     def take(self) -> AudioBlock | None:
         """The next piece; None at the end."""
-        samples = next(self._pieces, None)
-        if samples is None:
+        rows = next(self._pieces, None)
+        if rows is None:
             self.open = False
             self._packets.leave(self.stream)
             return None
-        block = AudioBlock(self.next, samples)
-        self._count += len(samples)
+        block = AudioBlock.of(self.next, rows)
+        self._count += rows.shape[1]
         self.next = self.end = (self._first + self._count) / self._rate
         return block
 

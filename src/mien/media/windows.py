@@ -82,16 +82,16 @@ def windows(
     """
     slicer = _Slicer(length, hop, detect, rate)
     if look is None:
-        for block in stream_audio(file, rate=rate):
-            yield from slicer.hear(block.samples)
+        for block in stream_audio(file, rate=rate, channels=True):
+            yield from slicer.hear(block)
         yield from slicer.close()
         return
     waiting: deque[Window] = deque()
     passed = shown = 0.0
-    for item in stream_media(file, rate=rate):
+    for item in stream_media(file, rate=rate, channels=True):
         if isinstance(item, AudioBlock):
             look.hear(item)
-            waiting.extend(slicer.hear(item.samples))
+            waiting.extend(slicer.hear(item))
             passed = max(passed, item.start)
         else:
             look.feed(item)
@@ -128,6 +128,7 @@ class _Slicer:
         self._size, self._step, self._frame = round(length * rate), round(hop * rate), frame_size(rate)
         self._rate, self._detect = rate, detect
         self._sound, self._flags = np.zeros(0, np.float32), np.zeros(0, np.bool_)
+        self._unheard = np.zeros((1, 0), np.float32)  # channels x samples of a frame that is not complete
         self._first = self._first_flag = 0  # the sample and the frame at which the kept ones begin
         self._begin = self._covered = 0
 
@@ -136,12 +137,15 @@ class _Slicer:
         """Media seconds of sound that have come."""
         return self._total / self._rate
 
-    def hear(self, samples: NDArray[np.float32]) -> list[Window]:
-        """The windows that the next samples complete."""
-        self._sound = np.concatenate([self._sound, samples])
-        ready, known = self._total // self._frame, self._first_flag + len(self._flags)
-        frames = self._sound[known * self._frame - self._first : ready * self._frame - self._first]
-        self._flags = np.concatenate([self._flags, self._detect(frames.reshape(-1, self._frame))])
+    def hear(self, block: AudioBlock) -> list[Window]:
+        """The windows that the next piece completes."""
+        self._sound = np.concatenate([self._sound, block.samples])
+        channels = block.samples[None] if block.channels is None else block.channels
+        waiting = np.concatenate([self._unheard, channels], axis=1) if self._unheard.size else channels
+        count = waiting.shape[1] // self._frame
+        frames = waiting[:, : count * self._frame].reshape(len(waiting), count, self._frame)
+        self._unheard = waiting[:, count * self._frame :].copy()
+        self._flags = np.concatenate([self._flags, self._detect(frames.swapaxes(0, 1))])
         return self._complete(lambda: self._total >= self._begin + self._size)
 
     def reach(self, time: float) -> list[Window]:
@@ -150,11 +154,10 @@ class _Slicer:
 
     def close(self, end: float = 0.0) -> list[Window]:
         """The windows that are left when all sound has come, as far as to `end` where the sound ended earlier."""
-        last, known = max(self._total, round(end * self._rate)), self._first_flag + len(self._flags)
-        rest = self._sound[max(0, known * self._frame - self._first) :]
-        if len(rest) and last > self._covered:
-            frame = np.zeros((1, self._frame), np.float32)
-            frame[0, : len(rest)] = rest
+        last, rest = max(self._total, round(end * self._rate)), self._unheard
+        if rest.size and last > self._covered:
+            frame = np.zeros((1, len(rest), self._frame), np.float32)
+            frame[0, :, : rest.shape[1]] = rest - rest.mean(axis=1, keepdims=True)  # else its end would be a step
             self._flags = np.concatenate([self._flags, self._detect(frame)])
         return self._complete(lambda: last > self._covered, last)
 
