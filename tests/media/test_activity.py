@@ -23,6 +23,44 @@ def test_silero_separates_a_voice_from_a_tone(recordings):
     assert share["tone"]["energy"] == 1
 
 
+RNG = np.random.default_rng(0)
+FRAMES = 20
+
+
+def noise(decibels, channels=1):
+    values = 10 ** (decibels / 20) * RNG.standard_normal((FRAMES, channels, 512))
+    return values.astype(np.float32)
+
+
+def share(frames):
+    return detector("energy")(frames).mean()
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.01, -0.5, 0.99])
+def test_a_constant_offset_is_no_level(offset):
+    constant = np.full((FRAMES, 512), offset, np.float32)
+    assert share(constant) == 0
+    assert share(noise(-60)[:, 0] + np.float32(offset)) == 0
+    assert share(noise(-50)[:, 0] + np.float32(offset)) == 1
+
+
+@pytest.mark.parametrize(("channels", "place"), [(1, 0), (2, 1), (6, 2), (64, 63)])
+def test_the_loudest_channel_counts_each_without_its_offset(channels, place):
+    offsets = np.linspace(-0.3, 0.3, channels, dtype=np.float32)[:, None]
+    quiet = noise(-80, channels) + offsets
+    assert share(quiet) == 0
+    quiet[:, place] += noise(-50)[:, 0]
+    assert share(quiet) == 1
+    assert share(noise(-60, channels) + offsets) == 0
+
+
+def test_channels_that_cancel_are_silence_as_in_their_mean():
+    voice = noise(-20)
+    assert share(np.concatenate([voice, -voice], axis=1)) == 0
+    assert share(np.concatenate([voice, -0.5 * voice], axis=1)) == 1
+    assert share(np.concatenate([voice, voice], axis=1)) == 1
+
+
 def test_an_unknown_detector_is_refused_with_the_nearest():
     with pytest.raises(ConfigError) as error:
         detector("silro")

@@ -77,8 +77,8 @@ def write(
             size = stream.codec_context.frame_size or 1024
             converter = av.AudioResampler(stream.codec_context.format, layout, rate)
             for begin in range(0, values.shape[1], size):
-                piece = np.ascontiguousarray(values[:, begin : begin + size])
-                frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+                piece = values[:, begin : begin + size].T.reshape(1, -1)  # PyAV 18 fails at eight planes
+                frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=layout)
                 jump = hole[1] if hole is not None and begin >= hole[0] * rate else 0.0
                 frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
                 frame.pts = begin + round((late + jump) * rate)
@@ -143,6 +143,74 @@ def test_mono_is_the_mean_of_the_channels(tmp_path: Path) -> None:
     assert np.array_equal(read_audio(same), read_audio(whole))
     assert np.array_equal(read_audio(half), read_audio(whole) / 2)
     assert np.abs(read_audio(six) - noise.mean(axis=0)).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("form", "encoder", "layout", "least"),
+    [
+        ("mp4", "aac", "7.1", 20),
+        ("matroska", "libopus", "7.1", 20),
+        ("wv", "wavpack", "7.1", 30),  # 8 bits, the first kind of sample that this encoder offers
+        ("wv", "wavpack", "hexadecagonal", 30),
+        ("matroska", "pcm_s16le", "hexadecagonal", 70),
+    ],
+)
+def test_eight_channels_and_more_are_read(tmp_path: Path, form: str, encoder: str, layout: str, least: float) -> None:
+    count = av.AudioLayout(layout).nb_channels
+    levels = np.linspace(0.2, 1, count)
+    levels[3] = 0  # that of low frequencies in 7.1
+    values = np.outer(levels, sound(48_000))
+    file = write(tmp_path / "a", values, form=form, encoder=encoder, rate=48_000, layout=layout)
+    found = read_audio(file, rate=48_000)
+    assert fidelity(found, values.mean(axis=0)) > least
+    blocks = list(stream_audio(file, rate=48_000, channels=True))
+    assert np.array_equal(np.concatenate([block.samples for block in blocks]), found)
+    channels = np.concatenate([block.channels for block in blocks], axis=1)
+    assert channels.shape == (count, len(found))
+    assert np.abs(channels.mean(axis=0) - found).max() < 1e-6
+
+
+def test_channels_are_resampled_as_their_mean_is(tmp_path: Path) -> None:
+    for count in (1, 2, 64):
+        values = np.random.default_rng(0).normal(0, 0.1, (count, 44_100)).astype(np.float32)
+        with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+            file.setparams((count, 2, 44_100, 0, "NONE", ""))
+            file.writeframes((2**15 * values.T).astype("<i2").tobytes())
+        blocks = list(stream_audio(tmp_path / "a.wav", channels=True))
+        joined = np.concatenate([block.samples for block in blocks])
+        assert np.array_equal(joined, read_audio(tmp_path / "a.wav"))
+        if count == 1:
+            assert blocks[0].channels is None
+        if count == 2:
+            mean = np.concatenate([block.channels for block in blocks], axis=1).mean(axis=0)
+            assert np.abs(mean - joined).max() < 1e-6
+        if count == 64:
+            assert len(blocks[0].channels) == 63
+
+
+@pytest.mark.parametrize(
+    ("rate", "count", "length"),
+    [
+        (44_100, 1, 1),
+        (44_100, 100, 37),
+        (48_000, 100, 34),
+        (8_000, 1, 2),
+        (8_000, 50, 100),
+        (8_000, 100, 200),
+        (96_000, 721, 121),
+        (16_000, 1, 1),
+    ],
+)
+def test_very_short_sound_keeps_its_length_and_its_level(tmp_path: Path, rate: int, count: int, length: int) -> None:
+    tone = (8000 * np.cos(2 * np.pi * 200 * np.arange(count) / rate)).astype("<i2")
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(tone.tobytes())
+    found = read_audio(tmp_path / "a.wav", silent="allow")
+    assert len(found) == length
+    truth = 8000 / 2**15 * np.cos(2 * np.pi * 200 * np.arange(length) / 16_000)
+    assert np.abs(found - truth).max() < 0.02
+    assert sum(len(block.samples) for block in stream_audio(tmp_path / "a.wav")) == length
 
 
 def test_opposite_channels_cancel_and_are_refused(tmp_path: Path) -> None:

@@ -29,6 +29,16 @@ def recording(path, samples):
     return path
 
 
+def many(path, values, rate):
+    """A file of several channels, values (C, N)."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(values))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((values.T * 32767).round().astype("<i2").tobytes())
+    return path
+
+
 def tone(seconds, level=0.1):
     return level * np.sin(2 * np.pi * 220 * np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE)
 
@@ -55,6 +65,39 @@ def test_silence_between_sounds_is_found_where_it_is(tmp_path):
     path = recording(tmp_path / "a.wav", np.concatenate([tone(3), np.zeros(5 * SAMPLE_RATE), tone(3)]))
     active = {w.start: w.active for w in windows(path, length=1.0, hop=1.0, detect=detector("energy"))}
     assert [second for second, seconds in active.items() if seconds < 0.2] == [3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize("seconds", [0.005, 0.05, 0.3, 3.0])
+def test_a_constant_alone_is_silence(tmp_path, rate, seconds):
+    values = np.stack([np.full(round(seconds * rate), level) for level in (0.01, -0.3)])
+    path = many(tmp_path / "a.wav", values, rate)
+    (window,) = windows(path, length=4.0, hop=1.0, detect=detector("energy"))
+    assert window.active == 0
+    with pytest.raises(MediaError) as error:
+        read_audio(path)
+    assert error.value.cause == "is silent: the mean of its channels is a constant offset of -1.4e-01 of full scale"
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize(("count", "place"), [(1, 0), (2, 0), (2, 1), (6, 2), (8, 7)])
+def test_a_voice_in_one_channel_is_active_as_if_alone(tmp_path, rate, count, place):
+    clock = np.arange(3 * rate) / rate
+    voice = 10 ** (-51 / 20) * np.sin(2 * np.pi * 220 * clock) * np.clip(2 * np.sin(2 * np.pi * clock), 0, 1)
+    values = np.full((count, len(voice)), 0.02)
+    values[place] = voice - 0.02
+    (alone,) = windows(many(tmp_path / "1.wav", voice[None], rate), length=4.0, hop=1.0, detect=detector("energy"))
+    (found,) = windows(many(tmp_path / "2.wav", values, rate), length=4.0, hop=1.0, detect=detector("energy"))
+    assert 0.8 < alone.active < 1.6
+    assert found.active == alone.active
+    assert np.array_equal(found.samples, read_audio(tmp_path / "2.wav"))
+
+
+def test_beside_pictures_a_voice_in_one_channel_is_active_too(tmp_path):
+    file = film(tmp_path / "a.mov", pictures=4.0, sound=4.0, layout="5.1", level=100)
+    (alone,) = windows(file, length=4.0, hop=1.0, detect=detector("energy"))
+    (together,) = watched(file, length=4.0, hop=1.0)
+    assert alone.active == together.active == pytest.approx(2.0, abs=0.04)
 
 
 def test_memory_does_not_grow_with_length(tmp_path):
@@ -99,8 +142,10 @@ class Notes:
         self.times = [time for time in self.times if time >= before]
 
 
-def film(file: Path, *, pictures: float, sound: float, late: float = 0.0) -> Path:
-    """A film at 10 pictures a second that begins at `late`, beside noise that stops for the second half."""
+def film(
+    file: Path, *, pictures: float, sound: float, late: float = 0.0, layout: str = "mono", level: float = 3000
+) -> Path:
+    """A film at 10 pictures a second that begins at `late`, beside noise in one channel that stops halfway."""
     with av.open(str(file), "w", format="mov") as container:
         made = []
         if pictures:
@@ -112,12 +157,13 @@ def film(file: Path, *, pictures: float, sound: float, late: float = 0.0) -> Pat
                 made += stream.encode(frame)
             made += stream.encode(None)
         if sound:
-            track = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
-            noise = np.random.default_rng(0).normal(0, 3000, (1, round(sound * SAMPLE_RATE))).astype(np.int16)
-            noise[:, noise.shape[1] // 2 :] = 0
-            for begin in range(0, noise.shape[1], 1600):
-                piece = noise[:, begin : begin + 1600].copy()
-                piece = av.AudioFrame.from_ndarray(piece, format="s16", layout="mono")
+            track = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout=layout)
+            noise = np.zeros((round(sound * SAMPLE_RATE), len(track.layout.channels)), np.int16)
+            half = len(noise) // 2
+            noise[:half, noise.shape[1] // 2] = np.random.default_rng(0).normal(0, level, half).astype(np.int16)
+            for begin in range(0, len(noise), 1600):
+                piece = noise[begin : begin + 1600].reshape(1, -1)
+                piece = av.AudioFrame.from_ndarray(piece, format="s16", layout=layout)
                 piece.sample_rate, piece.pts, piece.time_base = SAMPLE_RATE, begin, Fraction(1, SAMPLE_RATE)
                 made += track.encode(piece)
         for packet in sorted(made, key=lambda packet: float(packet.dts * packet.time_base)):

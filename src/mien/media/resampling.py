@@ -109,8 +109,8 @@ def _ending(pieces: Iterable[Waveform], failures: list[MediaError]) -> Iterator[
 def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int) -> Iterator[Waveform]:
     """The same sound at another rate: N samples become N * rate / source, rounded up, or one less.
 
-    All pieces but the last are longer than the filter. A sound that is shorter than it is filled up with zeros; of that
-    one, no sample is missing.
+    All pieces but the last are longer than the filter. A sound that is shorter is prolonged by its mirror image, as
+    libswresample does at both ends; of that one, no sample is missing.
     """
     if source == rate:
         yield from pieces
@@ -120,20 +120,21 @@ def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int)
     if first is None:
         return
     short = first.shape[1] < _SHORT * source / min(source, rate)
-    resampler = av.AudioResampler("fltp", _layout(first), rate, options=FILTER)
-    filled = [np.pad(first, ((0, 0), (0, math.ceil(EDGE * source))))] if short else chain([first], pieces)
+    many = len(first) > 1
+    layout = f"{len(first)} channels" if many else "mono"
+    resampler = av.AudioResampler("flt" if many else "fltp", layout, rate, options=FILTER)
+    room = ((0, 0), (0, math.ceil(EDGE * source) if short else 0))
+    filled = [np.pad(first, room, mode="symmetric")] if short else chain([first], pieces)
     left = math.ceil(first.shape[1] * rate / source) if short else None
     for piece in chain(filled, [None]):
         frame = None
         if piece is not None:
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), format="fltp", layout=_layout(piece))
+            values = piece.T.reshape(1, -1) if many else np.ascontiguousarray(piece)  # PyAV 18 fails at many planes
+            frame = av.AudioFrame.from_ndarray(values, format="flt" if many else "fltp", layout=layout)
             frame.sample_rate = source
         with media.guard(f"cannot be resampled from {source} to {rate} Hz"):
-            changed: list[Waveform] = [np.asarray(one.to_ndarray(), np.float32) for one in resampler.resample(frame)]
-        for result in changed:
+            changed = [one.to_ndarray().astype(np.float32, copy=False) for one in resampler.resample(frame)]
+        for one in changed:
+            result = one.reshape(-1, len(first)).T if many else one
             yield result[:, :left]
             left = None if left is None else max(0, left - result.shape[1])
-
-
-def _layout(rows: Waveform) -> str:
-    return "mono" if len(rows) == 1 else f"{len(rows)} channels"

@@ -6,19 +6,19 @@ the count of samples by no more than `SLACK` are taken as inexact. Those of join
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.media.containers import Media, damaged_at
 from mien.media.packets import Decoding, Packets
 
-if TYPE_CHECKING:
-    import av
-
 Waveform = NDArray[np.float32]  # N samples, or rows x N
 
+MOST_ROWS = 64  # of libswresample
+PLANES = 8  # of which, and of more, PyAV 18 reads planes beyond the last one, and the process ends by a signal
 SLACK = 0.04  # s: more than the rounding of any container's time stamps
 
 
@@ -69,14 +69,14 @@ class Track:
             raise self.media.error("has a sound track without samples")
         self.rate = int(stream.sample_rate if self._first is None else self._first.sample_rate)
         count = 1 if self._first is None else len(self._first.layout.channels)
-        self.rows = 1 + count if channels and count > 1 else 1
+        self.rows = min(1 + count, MOST_ROWS) if channels and count > 1 else 1
 
     def samples(self, first: int, until: int | None) -> Iterator[Waveform]:
         """Samples from `first` on in pieces of any length; decoding stops when `until` (None: the end) is reached.
 
         Yields:
-            (`rows`, N) float32: the mean of the channels, then each of them. Where their number grows in the track,
-            the last row has the loudest of the rest; where it falls, rows are zero.
+            (`rows`, N) float32: the mean of the channels, then each of them. Where there are more than rows, the
+            last row has the loudest of the rest; where there are less, rows are zero.
 
         Raises:
             MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole beyond `Bounds.gap`.
@@ -125,6 +125,8 @@ class Track:
     def _mono(self, frame: "av.AudioFrame") -> Waveform:
         """(`rows`, N) float32: the mean of a frame's channels, and these; integers divided by their full scale."""
         with self.media.guard("holds samples of an unknown kind"):
+            if frame.format.is_planar and len(frame.layout.channels) >= PLANES:
+                (frame,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
             values = frame.to_ndarray()
         if not frame.format.is_planar:
             values = values.reshape(frame.samples, -1).T
