@@ -14,7 +14,7 @@ _HEARD = 0.2  # s of activity of a track that is worth a word
 
 
 def heard_instead(file: Path) -> str | None:
-    """What to say of a file whose default sound track is silent, where there is sound in it; one clause, or None.
+    """What to say of a file whose default sound track is silent throughout, where it has sound; one clause, or None.
 
     Raises:
         MediaError: the file cannot be opened.
@@ -22,14 +22,18 @@ def heard_instead(file: Path) -> str | None:
     with open_media(file) as media:
         default = sound_stream(media)
         found = list(media.container.streams.audio)
-    if default is None:
+        several = default is not None and default.channels > 1
+    if default is None or not (several or len(found) > 1):
         return None
     places = {stream.index: place for place, stream in enumerate(found)}
-    if _is_heard(file, places[default.index], apart=True):
+    own = places.pop(default.index)
+    if _is_heard(file, own):
+        return None
+    if several and _is_heard(file, own, apart=True):
         return (
             f"its channels cancel each other: keep one of them, as 'ffmpeg -i {file.name} -af pan=mono|c0=c0 FILE.wav'"
         )
-    for place in (place for index, place in places.items() if index != default.index):
+    for place in places.values():
         if _is_heard(file, place):
             which = f"track {place + 1} of its {len(found)} sound tracks is not"
             return f"{which}: keep that one, as 'ffmpeg -i {file.name} -map 0:a:{place} FILE.wav'"
