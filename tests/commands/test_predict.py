@@ -3,6 +3,7 @@
 import json
 import wave
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from mien.cli.main import main
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, MediaError, RunError
 from mien.media.audio import read_audio
+from mien.runs import exported
 from mien.runs.ensemble import Ensemble, best_model
 from mien.runs.run import Run
 
@@ -129,3 +131,78 @@ def test_a_clip_is_predicted_as_in_training_at_any_sample_rate(prepared, experim
     (row_of_file,) = mien.predict([file], model=tmp_path / "run").data["rows"]
     for name in opened.classes:
         assert row_of_file[name] == pytest.approx(row[name], abs=2e-3)
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.02, 0.04, 0.19])
+def test_sound_too_short_to_tell_is_unsure_and_the_reason_is_noted(run, tmp_path, make_tone, seconds):
+    """The tiny run was trained on parts of .4 s."""
+    file = tmp_path / "short.wav"
+    make_tone(file, 300.0, 1.0, 0, seconds)
+    found = mien.predict([file], model=run)
+    (row,) = found.data["rows"]
+    assert (row["emotion"], row["modality"]) == ("unsure", "audio")
+    assert sum(row[name] for name in Run.open(run).classes) == pytest.approx(1, abs=1e-3)
+    half = f"half of the shortest sound that {row['model']} was trained on"
+    assert found.data["notes"] == [f"{file}: lasts {seconds:.3g} s: below 0.2 s, {half}, the answer is unsure"]
+    assert found.data["notes"][0] in found.text
+    assert mien.predict([file], model=run, unsure=0).data["rows"][0]["emotion"] != "unsure"
+    make_tone(file, 300.0, 1.0, 0, 0.21)
+    assert mien.predict([file], model=run).data["notes"] == []
+
+
+def test_windows_too_short_to_tell_are_counted(run, talk):
+    found = mien.predict([talk], model=run, window=0.15, hop=0.15)
+    rows = [row for row in found.data["rows"] if row["modality"]]
+    assert {row["emotion"] for row in rows} == {"unsure"}
+    (note,) = found.data["notes"]
+    assert note.startswith(f"{talk}: {len(rows)} of its {len(found.data['rows'])} windows are too short: below 0.2 s, ")
+
+
+@pytest.mark.parametrize(("rate", "count"), [(16_000, 80), (16_000, 640), (44_100, 220), (44_100, 1764), (8_000, 40)])
+def test_the_model_that_comes_with_mien_is_unsure_below_a_quarter_of_a_second(tmp_path, rate, count):
+    file = tmp_path / "short.wav"
+    with wave.open(str(file), "wb") as opened:
+        opened.setparams((1, 2, rate, 0, "NONE", ""))
+        opened.writeframes((9000 * np.sin(np.arange(count) * 900 / rate)).astype("<i2").tobytes())
+    found = mien.predict([file])
+    assert [row["emotion"] for row in found.data["rows"]] == ["unsure"]
+    seconds = round(-(-count * 16_000 // rate) / 16_000, 3)
+    assert found.data["notes"] == [f"{file}: lasts {seconds:.3g} s: below 0.25 s the answer is unsure"]
+
+
+def test_an_exported_model_knows_its_shortest_sound(run, tmp_path):
+    mien.export(run / "models" / "MEnAN", out=tmp_path / "tiny")
+    assert exported.describe(tmp_path / "tiny").shortest == 0.4
+    assert Ensemble.open(tmp_path / "tiny", torch.device("cpu")).shortest == 0.4
+    assert "half of the shortest clip that it was trained on" in (tmp_path / "tiny" / "CARD.md").read_text()
+
+
+def test_a_silent_default_track_is_said_where_another_one_is_not(run, tmp_path, make_tone):
+    make_tone(tmp_path / "tone.wav", 200.0, 1.0, 0, 2.0)
+    tone = (read_audio(tmp_path / "tone.wav") * 2**15).astype(np.int16)
+    with av.open(str(tmp_path / "film.mkv"), "w", format="matroska") as container:
+        tracks = [container.add_stream("flac", rate=16_000, layout="mono") for _ in range(2)]
+        for level, track in enumerate(tracks):
+            frame = av.AudioFrame.from_ndarray(level * tone[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, 0
+            parts = av.AudioResampler(track.codec_context.format or "s16", "mono", 16_000, frame_size=1152)
+            for part in parts.resample(frame) + parts.resample(None):
+                container.mux(track.encode(part))
+            container.mux(track.encode(None))
+    found = mien.predict([tmp_path / "film.mkv"], model=run)
+    assert {row["emotion"] for row in found.data["rows"]} == {"silence"}
+    assert found.data["notes"] == [
+        f"{tmp_path / 'film.mkv'}: is silent; track 2 of its 2 sound tracks is not: keep that one, as "
+        "'ffmpeg -i film.mkv -map 0:a:1 FILE.wav'"
+    ]
+    assert mien.predict([tmp_path / "tone.wav"], model=run).data["notes"] == []
+
+
+def test_a_constant_offset_is_no_voice(run, tmp_path):
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(32_000)
+    for name, values in {"noise": noise, "both": noise + 0.01, "offset": np.full(32_000, 0.01)}.items():
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 16_000, 0, "NONE", ""))
+            file.writeframes((values * 32767).round().astype("<i2").tobytes())
+    found = mien.predict(sorted(tmp_path.glob("*.wav")), model=run)
+    assert [row["emotion"] for row in found.data["rows"]] == ["silence"] * 3

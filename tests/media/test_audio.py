@@ -219,7 +219,10 @@ def test_opposite_channels_cancel_and_are_refused(tmp_path: Path) -> None:
     assert np.array_equal(read_audio(file, silent="allow"), np.zeros(48_000, np.float32))
     with pytest.raises(MediaError) as error:
         read_audio(file)
-    assert error.value.cause == "is silent: the mean of its channels stays below 1.5e-05 of full scale"
+    assert error.value.cause == (
+        "is silent: the mean of its channels stays below 1.5e-05 of full scale; its channels cancel each other: keep "
+        "one of them, as 'ffmpeg -i opposite.wav -af pan=mono|c0=c0 FILE.wav'"
+    )
 
 
 def test_full_scale_does_not_clip_and_float_beyond_it_is_kept(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from mien.media.faces.crops import grey
 from mien.reports import card
 from mien.runs import exported
 from mien.runs.cell import Model
-from mien.runs.ensemble import Ensemble, find, planned
+from mien.runs.ensemble import Ensemble, find, planned, shortest_sound
 from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
 from mien.runs.run import Cell, Run
 from mien.runs.tables import AGAIN
@@ -113,6 +113,7 @@ def export(
         scores=model_card.scored(tested, nested.probabilities, opened, model),
         elsewhere=tuple(scored_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
         marks=tuple(opened.marks),
+        shortest=shortest_sound(opened, model, chosen),
         stored=stored,
         sha256="",
         mien=version("mien"),

@@ -1,7 +1,7 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -14,12 +14,14 @@ from mien.common.files import atomic, write_json
 from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity
 from mien.media.faces import Faces, choices
+from mien.media.tracks import heard_instead
 from mien.runs import timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
 from mien.runs.timeline import Prediction
 
 SHORTEST = 0.1  # seconds: the least window and hop
+LEAST_SOUND = 0.25  # seconds of sound that a model answers whose training clips are not known
 
 
 def predict(
@@ -46,8 +48,9 @@ def predict(
         window: length of a window in seconds; a shorter file is one window.
         hop: seconds from the start of one window to the next.
         unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities are kept.
-            None takes the threshold of an exported model, and 0 (never unsure) for a model of a RUN, which is not
-            calibrated.
+            None takes the threshold of an exported model, and none for a model of a RUN, which is not calibrated. So
+            does sound that is shorter than half of the shortest that the model was trained on, or `LEAST_SOUND` where
+            that is not known. 0: never.
         voice_activity: "energy" or "silero": the method that finds silence; see `media.activity`.
         speaker: which of several faces to classify: "active" (who speaks), "largest" or "all"; see
             `mien.runs.timeline`.
@@ -56,10 +59,11 @@ def predict(
         threads: number of torch threads.
 
     Returns:
-        An outcome whose data have `rows`, one per person and window: file, start, end (media seconds), person, modality
-        (audio, video, or audio+video; empty in silence), emotion (or `silence` where there is neither voice nor face,
-        or `unsure`), a probability for each class (empty in silence), scheme, model. Models of faces add audio_share
-        and video_share: how much less probable the likeliest class is without that modality.
+        An outcome whose data have `notes`, sentences on files, and `rows`, one per person and window: file, start, end
+        (media seconds), person, modality (audio, video, or audio+video; empty in silence), emotion (or `silence` where
+        there is neither voice nor face, or `unsure`), a probability for each class (empty in silence), scheme, model.
+        Models of faces add audio_share and video_share: how much less probable the likeliest class is without that
+        modality.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -87,14 +91,21 @@ def predict(
         )
     looked_for = _faces(ensemble, faces, speaker)
     rows: list[dict[str, Any]] = []
+    notes: list[str] = []
     problems: list[MediaError] = []
+    least = 0.0 if unsure == 0 else _least_sound(ensemble)
     for file in map(Path, files):
         try:
             detect = activity.detector(voice_activity, ensemble.rate)
             predicted = timeline.predictions(
                 file, ensemble, looked_for, window=window, hop=hop, detect=detect, speaker=speaker
             )
-            rows += _rows(file, predicted, ensemble)
+            own, short = _rows(file, predicted, ensemble, least)
+            rows += own
+            if short:
+                notes.append(_too_short(file, short, own, least, ensemble))
+            if "audio" in ensemble.modalities and not any("audio" in row["modality"] for row in own):
+                notes += [f"{file}: is silent; {other}" for other in [heard_instead(file)] if other]
         except MediaError as error:
             problems.append(error)
     if not rows:
@@ -104,30 +115,55 @@ def predict(
     if out is not None:
         _write(table, Path(out))
     return Outcome(
-        data={"rows": _plain(table)},
-        text=summary(table, ensemble.target) + _rule(ensemble) + _voice_alone(ensemble) + _marked(ensemble),
+        data={"rows": _plain(table), "notes": notes},
+        text=summary(table, ensemble.target)
+        + "".join(f"\n{note}" for note in notes)
+        + _rule(ensemble)
+        + _voice_alone(ensemble)
+        + _marked(ensemble),
         problems=[str(error) for error in problems],
     )
 
 
-def _rows(file: Path, predicted: Iterable[Prediction], ensemble: Ensemble) -> list[dict[str, Any]]:
+def _least_sound(ensemble: Ensemble) -> float:
+    """Seconds of sound below which an answer by the voice is unsure."""
+    return LEAST_SOUND if ensemble.shortest is None else max(SHORTEST, ensemble.shortest / 2)
+
+
+def _too_short(file: Path, short: int, rows: Sequence[Mapping[str, Any]], least: float, ensemble: Ensemble) -> str:
+    seconds = max(row["end"] for row in rows) - min(row["start"] for row in rows)
+    windows = len({row["start"] for row in rows})
+    what = f"lasts {seconds:.3g} s" if windows == 1 else f"{short} of its {windows} windows are too short"
+    half = f", half of the shortest sound that {ensemble.name} was trained on," if ensemble.shortest else ""
+    answer = "the answer is unsure" if ensemble.classes else f"its {ensemble.target} says little"
+    return f"{file}: {what}: below {least:.3g} s{half} {answer}"
+
+
+def _rows(
+    file: Path, predicted: Iterable[Prediction], ensemble: Ensemble, least: float
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a file, and in how many windows the sound is shorter than the least that is answered."""
     rows: list[dict[str, Any]] = []
+    short: set[float] = set()
     for one in predicted:
         row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
         row |= {"person": one.person, "modality": one.modality}
         probabilities, target = one.probabilities, ensemble.target
+        if brief := "audio" in one.modality and one.end - one.start < least - 1e-6:
+            short.add(one.start)
         row |= {target: "silence" if ensemble.classes else None, **dict.fromkeys(ensemble.classes)}
         if probabilities is not None and not ensemble.classes:
             row[target] = round(float(probabilities[0]), 4)
         elif probabilities is not None:
-            best = ensemble.classes[probabilities.argmax()] if probabilities.max() >= ensemble.unsure else "unsure"
+            sure = probabilities.max() >= ensemble.unsure and not brief
+            best = ensemble.classes[probabilities.argmax()] if sure else "unsure"
             row |= {target: best, **dict(zip(ensemble.classes, probabilities.round(4).tolist(), strict=True))}
         row |= {"scheme": ensemble.scheme, "model": ensemble.name}
         if ensemble.faces is not None:
             shares = {"audio_share": one.audio_share, "video_share": one.video_share}
             row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
         rows.append(row)
-    return rows
+    return rows, len(short)
 
 
 def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:

@@ -1,6 +1,11 @@
-"""From media files to shards: each clip is hashed and decoded once for all the features that lack it."""
+"""From media files to shards: each file is hashed once, and each clip decoded once for all the features that lack it.
+
+The sound of all clips of one file that lie in one chunk is decoded in one pass where the format asks for it
+(`media.parts`).
+"""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +25,12 @@ from mien.common.workers import Lost, spread
 from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import MediaError
-from mien.media.audio import SAMPLE_RATE, read_audio
+from mien.media.audio import SAMPLE_RATE, read_parts
 from mien.media.containers import probe
 from mien.media.faces import Crops
 
 CHUNK = 32  # clips a shard
+SEARCHED = {".wav", ".flac", ".m4a", ".mp4", ".mov", ".aiff", ".aif", ".w64", ".caf"}  # parts are found without a pass
 TOGETHER = 120.0  # seconds of sound in memory at which features are extracted
 
 Waveform = NDArray[np.float32]
@@ -60,7 +66,7 @@ class Target(NamedTuple):
     config: Any
 
     @property
-    def visual(self) -> bool:
+    def seen(self) -> bool:
         """Whether it is a feature of the pictures."""
         return features.modality(self.name) == "video"
 
@@ -78,9 +84,8 @@ class Reading:
 
 def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: int, what: str) -> Iterator[Reading]:
     """Read clips in worker processes, writing the shards that the targets lack; yields in any order."""
-    chunks = [sources[first : first + CHUNK] for first in range(0, len(sources), CHUNK)]
     with progress(len(sources), what) as advance:
-        for chunk, result in spread(partial(work, targets=targets), chunks, workers=workers):
+        for chunk, result in spread(partial(work, targets=targets), chunked(sources), workers=workers):
             if isinstance(result, Lost):
                 by = f" ({result.how})" if result.how else ""
                 yield Reading(result.item.clip, problem=f"ended the process that read it{by}")
@@ -89,51 +94,85 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
             advance(len(chunk))
 
 
+def chunked(sources: Sequence[Source]) -> list[list[Source]]:
+    """Clips that are read together: `CHUNK`, or all of a file that can be read from its beginning only."""
+    chunks: list[list[Source]] = [[]]
+    for file, clips in _by_file(sources).items():
+        step = CHUNK if file.suffix.lower() in SEARCHED else len(clips)
+        for first in range(0, len(clips), step):
+            if len(chunks[-1]) + len(clips[first : first + step]) > CHUNK:
+                chunks.append([])
+            chunks[-1] += clips[first : first + step]
+    return [chunk for chunk in chunks if chunk]
+
+
 def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Reading]:
-    """Read some clips in this process and write one shard for each target that lacks any of them."""
-    rates = {target.config.sample_rate for target in targets if not target.visual} or {SAMPLE_RATE}
-    hashes: dict[Path, str] = {}
+    """Read some clips in this process and write shards for each target that lacks any of them."""
     readings: list[Reading] = []
-    waiting: list[_Waiting] = []
-    written: list[list[shards.Frames]] = [[] for _ in targets]
-    for source in sources:
+    writing = _Writing(targets)
+    for file, clips in _by_file(sources).items():
         try:
-            digest = hashes[source.file] = hashes.get(source.file) or _hash(source.file)
-            if source.sha256 not in (None, digest):
-                raise MediaError(source.file, "has changed since it was prepared")
-            identity = key(digest, source.start, source.end)
-            lacking = [number for number, there in enumerate(source.there) if identity not in there]
-            video_seconds = _video_seconds(source)
-            if not lacking and identity in source.known:
-                readings.append(Reading(source.clip, digest, source.known[identity], video_seconds=video_seconds))
-                continue
-            sound = {rate: read_audio(source.file, start=source.start, end=source.end, rate=rate) for rate in rates}
-            seconds = max(len(waveform) / rate for rate, waveform in sound.items())
-            crops_of = {
-                number: _crops_of(source, targets[number], video_seconds)
-                for number in lacking
-                if targets[number].visual
-            }
+            found, pictures = _hash(file), _pictures(file)
         except MediaError as error:
-            readings.append(Reading(source.clip, problem=error.cause))
+            readings += [Reading(source.clip, problem=error.cause) for source in clips]
             continue
-        readings.append(Reading(source.clip, digest, seconds, video_seconds=video_seconds))
-        for number, crops in crops_of.items():
-            written[number].append(shards.Frames(source.clip, identity, seconds, crops.pixels, crops.reasons))
-        waiting.append(
-            _Waiting(source.clip, identity, seconds, sound, [number for number in lacking if number not in crops_of])
-        )
-        if sum(clip.seconds for clip in waiting) >= TOGETHER:
-            _extract(waiting, targets, written)
-            waiting.clear()
-    _extract(waiting, targets, written)
-    for target, clips in zip(targets, written, strict=True):
-        if clips:
-            shards.write(target.folder, clips)
+        asked: list[_Asked] = []
+        for source in clips:
+            identity, shown = key(found, source.start, source.end), _shown(source, pictures)
+            lacking = [number for number, there in enumerate(source.there) if identity not in there]
+            if source.sha256 not in (None, found):
+                readings.append(Reading(source.clip, problem="has changed since it was prepared"))
+            elif lacking or identity not in source.known:
+                asked.append(_Asked(source, identity, lacking, shown))
+            else:
+                readings.append(Reading(source.clip, found, source.known[identity], video_seconds=shown))
+        readings += [writing.read(one, found, sound) for one, sound in _sounds(file, asked, writing.rates)]
+    writing.close()
     return readings
 
 
-class _Waiting(NamedTuple):
+def _by_file(sources: Sequence[Source]) -> dict[Path, list[Source]]:
+    files: dict[Path, list[Source]] = {}
+    for source in sources:
+        files.setdefault(source.file, []).append(source)
+    return files
+
+
+def _pictures(file: Path) -> float:
+    """Seconds of pictures of a file; 0 where there are none."""
+    media = probe(file)
+    return media.seconds if media.video else 0.0
+
+
+def _shown(source: Source, pictures: float) -> float:
+    """Seconds of pictures of a clip, in a file that has them for some seconds."""
+    start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
+    return max(0.0, min(end, pictures) - start)
+
+
+class _Asked(NamedTuple):
+    """A clip that lacks something: its key, the numbers of the targets, and its seconds of pictures."""
+
+    source: Source
+    key: str
+    lacking: list[int]
+    shown: float
+
+
+def _sounds(
+    file: Path, asked: Sequence[_Asked], rates: Sequence[int]
+) -> Iterator[tuple[_Asked, dict[int, Waveform | MediaError]]]:
+    """Each clip with its sound at all the rates."""
+    parts = [(one.source.start, one.source.end) for one in asked]
+    waiting: dict[int, dict[int, Waveform | MediaError]] = defaultdict(dict)
+    for found in zip(*(read_parts(file, parts, rate=rate) for rate in rates if parts), strict=True):
+        for rate, (number, sound) in zip(rates, found, strict=True):
+            waiting[number][rate] = sound
+            if len(waiting[number]) == len(rates):
+                yield asked[number], waiting.pop(number)
+
+
+class _Held(NamedTuple):
     clip: str
     key: str
     seconds: float
@@ -141,31 +180,65 @@ class _Waiting(NamedTuple):
     lacking: list[int]
 
 
-def _extract(waiting: Sequence[_Waiting], targets: Sequence[Target], written: Sequence[list[shards.Frames]]) -> None:
-    for number, target in enumerate(targets):
-        clips = [clip for clip in waiting if number in clip.lacking]
-        if not clips:
-            continue
-        waveforms = [clip.sound[target.config.sample_rate] for clip in clips]
-        with _one_thread():
-            frames = features.extract(target.name, waveforms, target.config)
-        written[number] += [
-            shards.Frames(clip.clip, clip.key, clip.seconds, values) for clip, values in zip(clips, frames, strict=True)
-        ]
+class _Writing:
+    """The shards that are being made: `CHUNK` clips each; features are extracted of `TOGETHER` seconds at once."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.rates = sorted({target.config.sample_rate for target in targets if not target.seen} or {SAMPLE_RATE})
+        self._targets = targets
+        self._held: list[_Held] = []
+        self._written: list[list[shards.Frames]] = [[] for _ in targets]
+
+    def read(self, one: _Asked, sha256: str, sound: Mapping[int, Waveform | MediaError]) -> Reading:
+        """Take a clip, whose pictures are decoded here."""
+        clip = one.source.clip
+        waveforms = {rate: found for rate, found in sound.items() if not isinstance(found, MediaError)}
+        errors = [found for found in sound.values() if isinstance(found, MediaError)]
+        seconds = max((len(found) / rate for rate, found in waveforms.items()), default=0.0)
+        seen = [number for number in one.lacking if self._targets[number].seen]
+        try:
+            crops = {number: _seen(one.source, self._targets[number], one.shown) for number in seen if not errors}
+        except MediaError as error:
+            errors.append(error)
+        if errors:
+            return Reading(clip, problem=errors[0].cause)
+        for number, found in crops.items():
+            self._written[number].append(shards.Frames(clip, one.key, seconds, found.pixels, found.reasons))
+        heard = [number for number in one.lacking if number not in seen]
+        self._held.append(_Held(clip, one.key, seconds, waveforms, heard))
+        if sum(held.seconds for held in self._held) >= TOGETHER or len(self._held) >= CHUNK:
+            self._extract()
+            self._write(CHUNK)
+        return Reading(clip, sha256, seconds, video_seconds=one.shown)
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._extract()
+        self._write(1)
+
+    def _extract(self) -> None:
+        for number, target in enumerate(self._targets):
+            clips = [one for one in self._held if number in one.lacking]
+            if not clips:
+                continue
+            waveforms = [one.sound[target.config.sample_rate] for one in clips]
+            with _one_thread():
+                frames = features.extract(target.name, waveforms, target.config)
+            self._written[number] += [
+                shards.Frames(one.clip, one.key, one.seconds, values) for one, values in zip(clips, frames, strict=True)
+            ]
+        self._held.clear()
+
+    def _write(self, least: int) -> None:
+        for target, clips in zip(self._targets, self._written, strict=True):
+            if len(clips) >= least:
+                shards.write(target.folder, clips)
+                clips.clear()
 
 
-def _video_seconds(source: Source) -> float:
-    """Seconds of pictures of a clip; 0 where there are none."""
-    media = probe(source.file)
-    if not media.video:
-        return 0.0
-    start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
-    return max(0.0, min(end, media.seconds) - start)
-
-
-def _crops_of(source: Source, target: Target, video_seconds: float) -> Crops:
+def _seen(source: Source, target: Target, shown: float) -> Crops:
     """The face crops of a clip; none, of the feature's shape, where it has no pictures."""
-    if video_seconds == 0:
+    if shown == 0:
         nothing = np.zeros((0, *features.shape(target.name, target.config)), np.uint8)
         return Crops(nothing, np.zeros(0, np.uint8), target.config.every)
     crops: Crops = features.feature(target.name).extract_file(source.file, source.start, source.end, target.config)

@@ -18,12 +18,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mien.errors import MediaError
-from mien.media import parts as decoding
-from mien.media import tracks
 from mien.media.containers import open_media
 from mien.media.packets import Packets
+from mien.media.parts import decode
 from mien.media.resampling import part_of, regrouped
 from mien.media.soundtrack import Track, Waveform, sound_stream
+from mien.media.tracks import heard_instead
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 3600.0  # of one waveform in memory (230 MB at 16 kHz); `stream_audio` has no such bound
@@ -74,7 +74,7 @@ def read_audio(
         MediaError: the file is missing, no regular file, empty, no media, a playlist, damaged, truncated, holds
             not-a-number or infinity, is silent, ends before the part does, or the part is longer than `MAX_SECONDS`.
     """
-    found = read_parts(file, [(start, end)], rate=rate, silent=silent)[0]
+    ((_, found),) = read_parts(file, [(start, end)], rate=rate, silent=silent)
     if isinstance(found, MediaError):
         raise found
     return found
@@ -86,35 +86,35 @@ def read_parts(
     *,
     rate: int = SAMPLE_RATE,
     silent: Literal["refuse", "allow"] = "refuse",
-) -> list[Waveform | MediaError]:
+) -> Iterator[tuple[int, Waveform | MediaError]]:
     """What `read_audio` returns or raises for each of several parts of a file, which is decoded once.
 
     Args:
         file: any media file.
         parts: start and end of each, as for `read_audio`; they may overlap and lie in any order.
         rate: samples per second of the result.
-        silent: whether a part in which nothing reaches `SILENCE` is refused.
+        silent: whether a part that, freed of its constant offset, stays below `SILENCE` is refused.
 
-    Returns:
-        For each part its sound or its error.
+    Yields:
+        The number of each part with its sound or its error, as soon as it is decoded.
     """
     file = Path(file)
-    results: list[Waveform | MediaError] = []
-    for found in decoding.decode(file, parts, rate=rate, longest=MAX_SECONDS):
+    instead: list[str] | None = None
+    for number, found in decode(file, parts, rate=rate, longest=MAX_SECONDS):
         if isinstance(found, MediaError):
-            results.append(found)
+            yield number, found
         elif silent == "refuse" and len(found.samples) and found.swing < SILENCE:
-            results.append(MediaError(file, _silent(file, found.samples)))
+            if instead is None:  # it is looked for once, in all of the file
+                instead = [other for other in [heard_instead(file)] if other]
+            yield number, MediaError(file, "; ".join([_silent(found.samples), *instead]))
         else:
-            results.append(found.samples)
-    return results
+            yield number, found.samples
 
 
-def _silent(file: Path, samples: Waveform) -> str:
+def _silent(samples: Waveform) -> str:
     offset = float(np.median(samples))
     what = f"stays below {SILENCE:.1e}" if abs(offset) < SILENCE else f"is a constant offset of {offset:.1e}"
-    cause = f"is silent: the mean of its channels {what} of full scale"
-    return f"{cause}; {others}" if (others := tracks.heard_instead(file)) else cause
+    return f"is silent: the mean of its channels {what} of full scale"
 
 
 def stream_audio(

@@ -33,8 +33,8 @@ class Sound(NamedTuple):
 
 def decode(
     file: Path, parts: Sequence[tuple[float | None, float | None]], *, rate: int, longest: float
-) -> list[Sound | MediaError]:
-    """The sound of parts, or why a part cannot be read.
+) -> Iterator[tuple[int, Sound | MediaError]]:
+    """The number of each part with its sound, or why it cannot be read; a part that ends first comes first.
 
     Args:
         file: any media file.
@@ -42,21 +42,28 @@ def decode(
         rate: samples per second of the result.
         longest: seconds of a part.
     """
+    left = set(range(len(parts)))
     try:
         with open_media(file) as media:
             stream = sound_stream(media)
-            searched = len(parts) > 1 and stream is not None and lands_exactly(media, [stream])
-            if not searched:
-                return _decoded(media, parts, rate, longest)
+            alone = len(parts) > 1 and stream is not None and lands_exactly(media, [stream])
+            for number, found in () if alone else _decoded(media, parts, rate, round(longest * rate)):
+                left.discard(number)
+                yield number, found
     except MediaError as error:
-        return [error] * len(parts)
-    return [decode(file, [part], rate=rate, longest=longest)[0] for part in parts]
+        for number in sorted(left):
+            yield number, error
+        return
+    for number in sorted(left):
+        for _, found in decode(file, [parts[number]], rate=rate, longest=longest):
+            yield number, found
 
 
 @dataclass
 class _Taken:
-    """What has been taken of a part; `first` and `last` are samples at the result's rate."""
+    """What has been taken of a part, by its number; `first` and `last` are samples at the result's rate."""
 
+    number: int
     part: Part
     first: int
     last: int | None
@@ -66,11 +73,10 @@ class _Taken:
     high: float = -math.inf
     error: MediaError | None = None
 
-    def sound(self, media: Media, rate: int, end: float) -> Sound | MediaError:
-        if self.error is None and (
-            not self.count or (self.last is not None and self.first + self.count < self.last - TOLERANCE * rate)
-        ):
-            self.error = media.ends_early(self.part, end)
+    def sound(self, track: Track, rate: int) -> Sound | MediaError:
+        missing = self.last is not None and self.first + self.count < self.last - TOLERANCE * rate
+        if self.error is None and (missing or not self.count):
+            self.error = track.media.ends_early(self.part, track.end)
         if self.error is not None:
             return self.error
         samples = np.concatenate(self.pieces)
@@ -83,77 +89,96 @@ class _Open:
     """Those of some parts that a pass has come to, by samples at any rate: `share` of them are one of the result."""
 
     def __init__(self, parts: Sequence[_Taken], share: float) -> None:
+        self.now: list[_Taken] = []
         self._share = share
         self._later = sorted(parts, key=lambda one: -one.first)
-        self._now: list[_Taken] = []
 
     def between(self, begin: int, end: int) -> Iterator[tuple[_Taken, slice]]:
         """Each part with samples from `begin` to `end`, and the place of these."""
         while self._later and self._later[-1].first * self._share < end:
-            self._now.append(self._later.pop())
-        self._now = [one for one in self._now if one.last is None or one.last * self._share > begin]
-        for one in self._now:
+            self.now.append(self._later.pop())
+        self.now = [one for one in self.now if one.last is None or one.last * self._share > begin]
+        for one in self.now:
             left = max(0, round(one.first * self._share) - begin)
             yield one, slice(left, None if one.last is None else max(left, round(one.last * self._share) - begin))
 
 
 def _decoded(
-    media: Media, asked: Sequence[tuple[float | None, float | None]], rate: int, longest: float
-) -> list[Sound | MediaError]:
-    taken: list[_Taken | MediaError] = []
-    for start, end in asked:
+    media: Media, asked: Sequence[tuple[float | None, float | None]], rate: int, most: int
+) -> Iterator[tuple[int, Sound | MediaError]]:
+    parts = []
+    for number, (start, end) in enumerate(asked):
         try:
             part = media.part(start, end, rate)
-            taken.append(_Taken(part, *part.samples(rate)))
         except MediaError as error:
-            taken.append(error)
-    parts = [one for one in taken if isinstance(one, _Taken)]
+            yield number, error
+        else:
+            parts.append(_Taken(number, part, *part.samples(rate)))
     stream = sound_stream(media)
     if stream is None:
-        return [Sound(np.zeros(0, np.float32), 0.0) if isinstance(one, _Taken) else one for one in taken]
-    end = 0.0
-    if parts:
-        first = min(one.first for one in parts)
-        track = Track(Packets(media, [stream], start=first / rate), stream)
+        yield from ((one.number, Sound(np.zeros(0, np.float32), 0.0)) for one in parts)
+    elif parts:
+        begin = min(one.first for one in parts) / rate
+        track = Track(Packets(media, [stream], start=begin), stream)
         if track.empty:
-            return [media.ends_early(one.part) if isinstance(one, _Taken) else one for one in taken]
-        _take(track, parts, rate, round(longest * rate))
-        end = track.end
-    return [one.sound(media, rate, end) if isinstance(one, _Taken) else one for one in taken]
+            yield from ((one.number, media.ends_early(one.part)) for one in parts)
+        else:
+            for one in _Pass(track, parts, rate, most).run():
+                yield one.number, one.sound(track, rate)
 
 
-def _take(track: Track, parts: Sequence[_Taken], rate: int, most: int) -> None:
-    """Fill the parts."""
-    ends = [one.last for one in parts if one.last is not None]
-    position = first = min(one.first for one in parts)
-    stretch = Stretch(track, rate, first, max(ends) if len(ends) == len(parts) else None)
-    arrived = _Open(parts, 1.0)
-    for piece in stretch.resampled(_watched(stretch, parts)):
-        for one, place in arrived.between(position, position + piece.shape[1]):
-            if one.error is None:
-                one.pieces.append(piece[0, place])
-                one.count += len(one.pieces[-1])
-            if one.count > most:
-                seconds = most // rate
-                one.error = track.media.error(f"is longer than {seconds} seconds; read a part of it, or stream it")
-                one.pieces.clear()
-        position += piece.shape[1]
-        if all(one.error is not None for one in parts):
-            return
+class _Pass:
+    """One pass through a track that fills parts of it."""
 
+    def __init__(self, track: Track, parts: Sequence[_Taken], rate: int, most: int) -> None:
+        ends = [one.last for one in parts if one.last is not None]
+        self._first = min(one.first for one in parts)
+        self._stretch = Stretch(track, rate, self._first, max(ends) if len(ends) == len(parts) else None)
+        self._parts = {one.number: one for one in parts}
+        self._most = most
+        self._reached = self._stretch.begin  # the sample of the track up to which it is decoded
 
-def _watched(stretch: Stretch, parts: Sequence[_Taken]) -> Iterator[Waveform]:
-    """The decoded samples of a stretch, whose swing is noted; damage ends them, and the parts that it reaches."""
-    position, failures = stretch.begin, list[MediaError]()
-    passed = _Open(parts, stretch.track.rate / stretch.rate)
-    for piece in stretch.decoded(failures):
-        for one, place in passed.between(position, position + piece.shape[1]):
-            inside = piece[0, place]
-            if inside.any():  # holes are zero
-                one.low, one.high = min(one.low, float(inside.min())), max(one.high, float(inside.max()))
-        position += piece.shape[1]
-        yield piece
-    for one in parts if failures else ():
-        until = stretch.until_of(one.last)
-        if until is None or position < until:
-            one.error = failures[0]
+    def run(self) -> Iterator[_Taken]:
+        """The parts, each once it is complete or cannot be."""
+        arrived, position = _Open(list(self._parts.values()), 1.0), self._first
+        begun: dict[int, _Taken] = {}
+        for piece in self._stretch.resampled(self._watched()):
+            for one, place in arrived.between(position, position + piece.shape[1]):
+                if one.number in self._parts:  # not one that was complete before its last sample's piece ended
+                    begun[one.number] = one
+                if one.error is None:
+                    one.pieces.append(piece[0, place])
+                    one.count += len(one.pieces[-1])
+                if one.count > self._most:
+                    seconds = f"{self._most / self._stretch.rate:.0f} seconds"
+                    one.error = self._stretch.track.media.error(
+                        f"is longer than {seconds}; read a part of it, or stream it"
+                    )
+            position += piece.shape[1]
+            for one in [one for one in begun.values() if self._is_over(one, position)]:
+                del begun[one.number]
+                yield self._parts.pop(one.number)
+            if not self._parts:
+                return
+        yield from self._parts.values()
+
+    def _is_over(self, one: _Taken, position: int) -> bool:
+        until = self._stretch.until_of(one.last)
+        whole = one.last is not None and position >= one.last and until is not None and self._reached >= until
+        return whole or one.error is not None
+
+    def _watched(self) -> Iterator[Waveform]:
+        """The decoded samples, whose swing is noted; damage ends them, and the parts that it reaches."""
+        failures: list[MediaError] = []
+        passed = _Open(list(self._parts.values()), self._stretch.track.rate / self._stretch.rate)
+        for piece in self._stretch.decoded(failures):
+            for one, place in passed.between(self._reached, self._reached + piece.shape[1]):
+                inside = piece[0, place]
+                if inside.any():  # holes are zero
+                    one.low, one.high = min(one.low, float(inside.min())), max(one.high, float(inside.max()))
+            self._reached += piece.shape[1]
+            yield piece
+        for one in self._parts.values() if failures else ():
+            until = self._stretch.until_of(one.last)
+            if until is None or self._reached < until:
+                one.error = failures[0]

@@ -1,4 +1,4 @@
-"""The sound tracks of a file that are not read: the default one is, and may be silent where another one is not."""
+"""Sound that is in a file and not in what is read of it, the mean of the channels of its default sound track."""
 
 from pathlib import Path
 
@@ -14,24 +14,37 @@ _HEARD = 0.2  # s of activity of a track that is worth a word
 
 
 def heard_instead(file: Path) -> str | None:
-    """What to say of a file whose default sound track is silent, where another track is not: one clause, or None.
+    """What to say of a file whose default sound track is silent throughout, where it has sound; one clause, or None.
 
     Raises:
         MediaError: the file cannot be opened.
     """
     with open_media(file) as media:
         default = sound_stream(media)
-        found = list(enumerate(media.container.streams.audio))
-    others = [place for place, stream in found if default is not None and stream.index != default.index]
-    heard = [place for place in others if _is_heard(file, place)]
-    if not heard:
+        found = list(media.container.streams.audio)
+        several = default is not None and default.channels > 1
+    if default is None or not (several or len(found) > 1):
         return None
-    which = f"track {heard[0] + 1} of its {len(found)} sound tracks is not"
-    return f"{which}: write a file with that one alone, as 'ffmpeg -i {file.name} -map 0:a:{heard[0]} FILE.wav' does"
+    places = {stream.index: place for place, stream in enumerate(found)}
+    own = places.pop(default.index)
+    if _is_heard(file, own):
+        return None
+    if several and _is_heard(file, own, apart=True):
+        return (
+            f"its channels cancel each other: keep one of them, as 'ffmpeg -i {file.name} -af pan=mono|c0=c0 FILE.wav'"
+        )
+    for place in places.values():
+        if _is_heard(file, place):
+            which = f"track {place + 1} of its {len(found)} sound tracks is not"
+            return f"{which}: keep that one, as 'ffmpeg -i {file.name} -map 0:a:{place} FILE.wav'"
+    return None
 
 
-def _is_heard(file: Path, place: int) -> bool:
-    """Whether a sound track, counted from 0, has activity; not one that cannot be decoded."""
+def _is_heard(file: Path, place: int, *, apart: bool = False) -> bool:
+    """Whether a sound track, counted from 0, has activity; not one that cannot be decoded.
+
+    Where channels are looked at `apart`, it counts also where they cancel each other.
+    """
     size, active = frame_size(_RATE), 0
     detect = detector("energy", _RATE)
     try:
@@ -40,7 +53,8 @@ def _is_heard(file: Path, place: int) -> bool:
             track = Track(Packets(media, [stream]), stream, channels=True)
             for rows in regrouped(part_of(track, _RATE, 0, None), size):
                 if rows.shape[1] == size:
-                    active += int(detect((rows[1:] if len(rows) > 1 else rows)[None])[0])
+                    channels = rows[1:] if len(rows) > 1 else rows
+                    active += int(detect(channels if apart else channels[None]).any())
                 if active * size >= _HEARD * _RATE:
                     return True
     except MediaError:

@@ -4,11 +4,13 @@ It is opened from a run, without calibration, or from an exported folder, calibr
 logits of every member before its softmax (see `mien.audit.statistics.calibration`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -64,6 +66,7 @@ class Ensemble:
         temperature: divides the logits of each member.
         unsure: the answer is unsure where the likeliest class is less probable than this; 0 for never.
         marks: sentences on leaks that its run accepted.
+        shortest: seconds of the shortest sound that it was trained on; None where that is not known.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Ensemble:
     temperature: float = 1.0
     unsure: float = 0.0
     marks: tuple[str, ...] = ()
+    shortest: float | None = None
 
     @staticmethod
     def open(path: Path | str, device: torch.device) -> "Ensemble":
@@ -86,10 +90,13 @@ class Ensemble:
         if exported.is_exported(path):
             model, members = exported.read(path, device)
             rule = (model.temperature, model.unsure.threshold)
-            return Ensemble(model.name, model.target, model.classes, model.scheme, members, *rule, model.marks)
+            known = (model.marks, model.shortest)
+            return Ensemble(model.name, model.target, model.classes, model.scheme, members, *rule, *known)
         run, name, cells = find(path)
         members = tuple(Model.load(run.experiment_of(name), cell, device) for cell in cells)
-        return Ensemble(name, run.target, run.classes, run.experiment.scheme_name, members, marks=tuple(run.marks))
+        rule = (1.0, 0.0)
+        known = (tuple(run.marks), shortest_sound(run, name, cells))
+        return Ensemble(name, run.target, run.classes, run.experiment.scheme_name, members, *rule, *known)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -194,6 +201,21 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
             "file does not give; train it with another normalisation"
         )
     return run, model, cells
+
+
+def shortest_sound(run: Run, model: str, cells: Sequence[Cell]) -> float | None:
+    """Seconds of the shortest sound that some cells were trained on; None where the run does not tell it."""
+    folds = {cell.fold for cell in cells}
+    clips = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
+    table = run.clips
+    if "seconds" not in table:
+        return None
+    seconds = pd.to_numeric(table.loc[table.index.isin(clips), "seconds"], errors="coerce")
+    shortest = float(seconds[seconds > 0].min())
+    length = run.experiment_of(model).data.length
+    if length.seconds is not None and length.long != "whole":
+        shortest = min(shortest, length.seconds)
+    return None if math.isnan(shortest) else round(shortest, 3)
 
 
 def planned(run: Run, model: str) -> list[Cell]:

@@ -118,6 +118,7 @@ class Description(Settings):
         scores: scores on test speakers of the run; the first is that of everybody.
         elsewhere: scores on other corpora.
         marks: sentences on leaks that the run accepted, to be quoted with every score of the model.
+        shortest: seconds of the shortest sound that it was trained on, where known: of much less, it is unsure.
         stored: precision of the weights in the file.
         sha256: hash of the weights' file, which holds a digest of all other fields.
         mien: version of mien that exported it.
@@ -137,6 +138,7 @@ class Description(Settings):
     scores: tuple[Score, ...] = Field(min_length=1)
     elsewhere: tuple[Elsewhere, ...] = ()
     marks: tuple[str, ...] = ()
+    shortest: float | None = Field(default=None, gt=0)
     stored: Literal["float32", "float16"]
     sha256: str
     mien: str
