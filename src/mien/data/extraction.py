@@ -66,7 +66,7 @@ class Target(NamedTuple):
     config: Any
 
     @property
-    def seen(self) -> bool:
+    def visual(self) -> bool:
         """Whether it is a feature of the pictures."""
         return features.modality(self.name) == "video"
 
@@ -184,7 +184,7 @@ class _Writing:
     """The shards that are being made: `CHUNK` clips each; features are extracted of `TOGETHER` seconds at once."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self.rates = sorted({target.config.sample_rate for target in targets if not target.seen} or {SAMPLE_RATE})
+        self.rates = sorted({target.config.sample_rate for target in targets if not target.visual} or {SAMPLE_RATE})
         self._targets = targets
         self._held: list[_Held] = []
         self._written: list[list[shards.Frames]] = [[] for _ in targets]
@@ -195,7 +195,7 @@ class _Writing:
         waveforms = {rate: found for rate, found in sound.items() if not isinstance(found, MediaError)}
         errors = [found for found in sound.values() if isinstance(found, MediaError)]
         seconds = max((len(found) / rate for rate, found in waveforms.items()), default=0.0)
-        seen = [number for number in one.lacking if self._targets[number].seen]
+        seen = [number for number in one.lacking if self._targets[number].visual]
         try:
             crops = {number: _seen(one.source, self._targets[number], one.shown) for number in seen if not errors}
         except MediaError as error:

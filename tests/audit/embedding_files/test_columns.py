@@ -145,8 +145,9 @@ def test_a_one_hot_embedding_is_taken_and_its_marks_are_listed() -> None:
     marks = pd.get_dummies(pd.Series(PEOPLE)).to_numpy(np.float32)
     found = join(read_embeddings(marks), read_labels(LABELS))
     np.testing.assert_array_equal(found.arrays["embedding"], marks)
+    shown = "'0', '1', '2', '3', '4', ..."
     assert found.notes == (
-        "embedding: 'embedding': 6 of 6 columns hold only 0 and 1, as marks of a class do: '0', '1', '2', '3', '4', ...",
+        f"embedding: 'embedding': 6 of 6 columns hold only 0 and 1, as marks of a class do: {shown}",
     )
 
 

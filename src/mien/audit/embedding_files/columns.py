@@ -130,4 +130,4 @@ def _coded(column: NDArray[np.float64], codes: NDArray[np.intp]) -> bool:
     kinds = len(np.unique(labels))
     if kinds < 2 or kinds != len(np.unique(values)) or set(np.unique(values)) == {0.0, 1.0}:
         return False
-    return np.unique(np.stack([values, labels]), axis=1).shape[1] == kinds
+    return bool(np.unique(np.stack([values, labels]), axis=1).shape[1] == kinds)
