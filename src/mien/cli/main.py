@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from mien.cli.options import AtLeastOne, Embedded, Looked, Machine, Manifest, Seed, Share, pairs
+from mien.audit.options import DEFAULT
+from mien.cli.options import AtLeastOne, Embedded, Leakage, Looked, Machine, Manifest, Share, pairs
 from mien.cli.output import Output, defect_sentence, refuse, show, system_sentence
 from mien.commands import Outcome
 from mien.errors import MienError
@@ -118,10 +119,10 @@ def audit(
     run: Path | None = None,
     *,
     embedded: Embedded = NONE,
+    options: Leakage = DEFAULT,
     manifest: Manifest = NO_SPLIT,
     out: Path | None = None,
     workers: AtLeastOne = 1,
-    seed: Seed = 0,
     output: Output = PLAIN,
 ) -> Outcome:
     """Measure how much embeddings reveal about the speaker, or look for leaks in a split.
@@ -131,13 +132,13 @@ def audit(
     Args:
         run: RUN folder: probe its embeddings for every known factor, and write its report again.
         embedded: embeddings made by any program.
+        options: how embeddings are probed.
         manifest: a split made by any program.
         out: with --embeddings or --split: folder to write the results to (default: print them only).
-        workers: number of processes.
-        seed: random seed of the probes.
+        workers: with RUN or --split: number of processes.
         output: how the result is printed.
     """
-    return _call("audit", run, **vars(embedded), **vars(manifest), out=out, workers=workers, seed=seed)
+    return _call("audit", run, **vars(embedded), options=options, **vars(manifest), out=out, workers=workers)
 
 
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
