@@ -47,6 +47,7 @@ def demo(*, out: Path = Path("mien-demo"), output: Output = PLAIN) -> Outcome:
 def prepare(
     reader: str,
     root: Path,
+    /,
     *,
     out: Path,
     option: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -72,6 +73,7 @@ def prepare(
 @app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")
 def train(
     experiment: str,
+    /,
     *overrides: str,
     out: Path,
     workers: AtLeastOne = 1,
@@ -96,6 +98,7 @@ def train(
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
 def evaluate(
     run: Path,
+    /,
     *,
     on: Path,
     workers: AtLeastOne = 1,
@@ -117,6 +120,7 @@ def evaluate(
 @app.command(help_epilogue="Example: mien audit --embeddings E.npy --labels L.csv --factor speaker --out leakage")
 def audit(
     run: Path | None = None,
+    /,
     *,
     embedded: Embedded = NONE,
     options: Leakage = DEFAULT,
@@ -144,6 +148,7 @@ def audit(
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
 def predict(
     file: Path,
+    /,
     *more: Path,
     model: Path | None = None,
     out: Path | None = None,
@@ -179,6 +184,7 @@ def predict(
 @app.command(help_epilogue="Example: mien export runs/mine --out voice-mine")
 def export(
     run: Path,
+    /,
     *,
     out: Path,
     name: str | None = None,
@@ -216,6 +222,7 @@ def export(
 @app.command(help_epilogue="Example: mien compare runs/li2020-emodb runs/mine --out comparison")
 def compare(
     run: Path,
+    /,
     *more: Path,
     baseline: str | None = None,
     out: Path | None = None,
@@ -234,7 +241,7 @@ def compare(
 
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
-def report(run: Path, *, output: Output = PLAIN) -> Outcome:
+def report(run: Path, /, *, output: Output = PLAIN) -> Outcome:
     """Write RUN/report.html again from the files of the run.
 
     Args:
@@ -246,7 +253,10 @@ def report(run: Path, *, output: Output = PLAIN) -> Outcome:
 
 @app.command(name="list", help_epilogue="Example: mien list readers")
 def listing(
-    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"], *, output: Output = PLAIN
+    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"],
+    /,
+    *,
+    output: Output = PLAIN,
 ) -> Outcome:
     """List what mien has: readers, features, encoders, removals of speaker information, experiments or models.
 
