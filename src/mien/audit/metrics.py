@@ -21,7 +21,7 @@ def metrics(
     *,
     units: Mapping[int, int],
     among: Iterable[Pair] | None = None,
-    felt: Iterable[Pair] | None = None,
+    target_pairs: Iterable[Pair] | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """All scores of a run as plain values; unknown values are None.
@@ -34,7 +34,8 @@ def metrics(
         tasks: `tasks.csv`, if models have heads for other factors than the main target.
         units: fold -> its unit, as in `Run.units`.
         among: the pairs of models whose differences are reported; None takes all.
-        felt: the pairs whose differences in the main target are reported, if not all: pairs of models trained for it.
+        target_pairs: the pairs whose differences in the main target are reported, if not all: pairs of models that are
+            trained for it.
         seed: of the bootstraps.
 
     Returns:
@@ -48,9 +49,8 @@ def metrics(
     """
     means = fold_means(by_fold(predictions, classes))
     among = None if among is None else list(among)
-    apart = differences(
-        predictions, classes, split=scored_split(predictions), among=among if felt is None else felt, seed=seed
-    )
+    target_pairs = among if target_pairs is None else target_pairs
+    apart = differences(predictions, classes, split=scored_split(predictions), among=target_pairs, seed=seed)
     scores = {
         "classes": list(classes),
         "interval": f"95 %, {DRAWS} bootstrap resamples of speakers (seeds averaged in each), widened for few speakers",

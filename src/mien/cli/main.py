@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from mien.audit.options import DEFAULT
-from mien.cli.options import AtLeastOne, Embedded, Leakage, Looked, Machine, Manifest, Share, pairs
+from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
 from mien.cli.output import Output, defect_sentence, refuse, show, system_sentence
 from mien.commands import Outcome
 from mien.errors import MienError
@@ -77,7 +77,7 @@ def train(
     *overrides: str,
     out: Path,
     workers: AtLeastOne = 1,
-    tensorboard: Annotated[bool, Parameter(negative="")] = False,
+    tensorboard: Flag = False,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:

@@ -15,7 +15,7 @@ from mien.audit.run_leakage.summary import summaries
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
-from mien.common.files import atomic, write_json
+from mien.common.files import atomic, require_folder, write_json
 from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, STRONGEST, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
@@ -66,6 +66,8 @@ def audit(
     if split is not None:
         return audit_split(split, root=root, reader=reader, out=out, workers=workers)
     if run is not None:
+        if run.is_file():
+            raise ConfigError(f"{run}: is a file, not a RUN folder; give it with --embeddings or with --split")
         return _run(Run.open(run), workers, options.seed)
     assert embeddings is not None
     if labels is None:
@@ -129,6 +131,8 @@ def _embeddings(
     source: Source, labels: Labels, options: LeakageOptions, inputs: Source | None, out: Path | str | None
 ) -> Outcome:
     """Measure embeddings, and write the results to a folder where one is given."""
+    if out is not None:
+        require_folder(Path(out))
     table = read_labels(labels)
     columns = tuple(map(str, table))
     found = join(read_embeddings(source, columns), table)
@@ -164,8 +168,6 @@ def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
 
 
 def _write(out: Path, table: pd.DataFrame, title: str, notes: Sequence[str]) -> None:
-    if out.exists() and not out.is_dir():
-        raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})

@@ -63,7 +63,7 @@ def _leaks(run: Run) -> list[str]:
     table = leakage_summary(run.leakage, run.units, run.leakage_by_speaker)
     seen = table[(table["eraser"] == "") & (table["speakers"] == SEEN) & (table["probe"] == STRONGEST)]
     return [
-        f"{row.model:20} speaker from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
+        f"{row.model:20} speaker predicted from the embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"
         for row in seen.itertuples()
     ]
