@@ -38,8 +38,10 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from mien.audit.leakage.leakage import Asked, divided, predict, scored
-from mien.audit.probes.division import Division, given
+from mien.audit.leakage.leakage import predict, scored
+from mien.audit.options import LeakageOptions
+from mien.audit.probes.division import divide, given
+from mien.audit.probes.task import Division, ProbingTask
 
 NULL = ("emotion", "gender", "speaker", "seen-emotion", "seen-speaker", "unseen-emotion")
 PLANTED = ("linear", "product", "seen-linear", "seen-product", "hidden", "hidden-train")
@@ -128,12 +130,12 @@ def measured(kind: str, clusters: int, seed: int, options: argparse.Namespace) -
     else:
         X, labels, speakers, division = parted(kind, clusters, options, seed)
     factor = {"gender": "gender", "speaker": "speaker", "seen-speaker": "speaker"}.get(kind, "emotion")
-    asked: Asked = {"factor": factor, "speakers": speakers, "division": division, "seed": seed}
-    found = predict(X, labels, divided(labels, **asked), seed=seed)
+    task = ProbingTask(labels, factor, speakers=speakers, division=division, options=LeakageOptions(seed=seed))
+    found = predict(X, labels, division or divide(task), seed=seed)
     if kind in NULL:  # the strongest probe alone: scoring takes as long as fitting
         best = max(found.validation, key=lambda name: found.validation[name])
         found = found._replace(predicted={best: found.predicted[best]})
-    table = scored(found, labels, **asked)
+    table = scored(found, task)
     rows = table[table["measure"] == "uar"].to_dict("records")
     place = {"kind": kind, "clusters": clusters, "repetition": seed}
     return [place | {name: row[name] for name in COLUMNS[3:]} for row in rows]

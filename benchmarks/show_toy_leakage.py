@@ -34,6 +34,8 @@ from sklearn.preprocessing import StandardScaler
 
 from mien.audit.leakage.floors import one_hot
 from mien.audit.leakage.leakage import leakage
+from mien.audit.options import LeakageOptions
+from mien.audit.probes.task import ProbingTask
 from mien.corpora import toy
 from mien.corpora.toy.people import EMOTIONS
 from mien.features import extract, parse
@@ -59,8 +61,9 @@ def voices(folder: Path, config: toy.ToyConfig) -> tuple[pd.DataFrame, Array]:
 
 def read(X: Array, table: pd.DataFrame, factor: str) -> "pd.Series[float]":
     """The UAR row of the strongest probe; the same speakers on either side, other sentences for the speaker."""
+    seen = LeakageOptions(seen_speakers=True)
     groups = {"speakers": table["speaker"], "sentences": table["sentence"]}
-    found = leakage(X, table[factor], factor=factor, apart="auto" if factor == "speaker" else "clips", **groups)
+    found = leakage(X, ProbingTask(table[factor], factor, **groups, options=seen))
     return found[(found["probe"] == "strongest") & (found["measure"] == "uar")].iloc[0]
 
 

@@ -9,6 +9,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mien.commands.audit import leakage
     from mien.commands.audit_split import audit_split
     from mien.commands.compare import compare
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from mien.commands.prepare import prepare
     from mien.commands.report import report
     from mien.commands.train import train
+    from mien.runs.run import Run
 
 __all__ = [
     "audit_split",
@@ -46,8 +49,12 @@ class _Package(ModuleType):
 sys.modules[__name__].__class__ = _Package
 
 
-def load(run: Any) -> Any:
-    """Open a RUN folder: its settings, splits, scores, predictions, embeddings (see `mien.runs.run.Run`)."""
+def load(run: "Path | str") -> "Run":
+    """Open a RUN folder: its settings, splits, scores, predictions, embeddings (see `mien.runs.run.Run`).
+
+    Raises:
+        RunError: not a run folder, or one of an older mien.
+    """
     from mien.runs.run import Run
 
     return Run.open(run)

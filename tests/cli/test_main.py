@@ -118,7 +118,7 @@ def test_a_defect_is_not_dressed_up(report, capsys: pytest.CaptureFixture[str]) 
     ("line", "sentence"),
     [
         ("reprot r", 'Did you mean "report"?'),
-        ("report", "--run requires an argument. See 'mien report --help'."),
+        ("report", "RUN requires an argument. See 'mien report --help'."),
         ("report r --jsn", "Did you mean --json? See 'mien report --help'."),
         ("prepare emodb x --out y --workers 0", "Must be >= 1"),
         ("list reader", 'Did you mean "readers"?'),

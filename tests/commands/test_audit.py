@@ -128,6 +128,10 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
         ("--embeddings E.npz", "--embeddings needs --labels CSV"),
         ("--embeddings E.npz --labels L.csv --reader emodb", "--reader does not go with --embeddings"),
         ("--split S --labels L.csv", "--labels does not go with --split"),
+        ("--split S --seed 1", "--seed does not go with --split"),
+        ("--embeddings E.npz --labels L.csv --workers 2", "--workers does not go with --embeddings"),
+        ("--embeddings E.npz --labels L.csv --speakers sen", 'Did you mean "seen"?'),
+        ("--embeddings E.npz --labels L.csv --seed -1", "seed = -1 is negative; give 0 or more"),
         ("--embeddings E.npz --labels L.csv --factor spaeker", "Did you mean 'speaker'"),
         ("--embeddings X.npy --labels fewer.csv", "96 rows, but 90 labels"),
         ("--embeddings . --labels L.csv", "is a folder"),
@@ -150,9 +154,11 @@ def test_python_refuses_arguments_that_do_not_go_together(folder, run):
         ConfigError, match=r"^embeddings are audited with labels: give a CSV with a column for each factor$"
     ):
         mien.leakage(folder / "X.npy")
-    with pytest.raises(ConfigError, match="neither seen nor unseen"):
-        mien.leakage(folder / "X.npy", folder / "L.csv", speakers="both")
-    with pytest.raises(ConfigError, match=r"'labels' is known from the run itself; leave it out, or give embeddings$"):
+    with pytest.raises(ConfigError, match=r"^workers = 2: embeddings are audited by one process; leave it out"):
+        mien.leakage(folder / "X.npy", folder / "L.csv", workers=2)
+    with pytest.raises(ConfigError, match=r"'large' goes with embeddings, not with a run; leave it out$"):
+        mien.leakage(run, large=True)
+    with pytest.raises(ConfigError, match=r"'labels' goes with embeddings, not with a run; leave it out$"):
         mien.leakage(run, folder / "L.csv")
     with pytest.raises(AuditError, match="holds Python objects"):
         mien.leakage(np.array([[None]], object), {"speaker": ["a"]})

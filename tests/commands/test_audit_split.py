@@ -11,7 +11,7 @@ import mien
 from mien.audit.splits.findings import NAMES
 from mien.cli.main import main
 from mien.corpora import names
-from mien.errors import AuditError, CorpusError
+from mien.errors import ConfigError, CorpusError
 
 SPLITS = {
     "emobox/emodb": (10, 10),
@@ -96,7 +96,7 @@ def test_folds_are_counted_as_a_range_for_each_corpus(folder):
 
 
 def test_a_wrong_out_is_refused_before_anything_is_read(folder, capsys):
-    with pytest.raises(AuditError, match=r"m\.csv: is a file, not a folder"):
+    with pytest.raises(ConfigError, match=r"m\.csv: is a file, not a folder; choose another --out$"):
         mien.audit_split(folder / "none.csv", out=folder / "m.csv")
     assert main(["audit", "--help"]) == 0
     printed = " ".join(capsys.readouterr().out.replace("│", " ").split())

@@ -189,7 +189,7 @@ def test_what_is_refused_touches_nothing(root: Path, tmp_path: Path) -> None:
         mien.prepare("emodb", other, out=out)
     with pytest.raises(CorpusError, match="is not empty and holds no prepared corpus"):
         mien.prepare("emodb", other, out=root)
-    with pytest.raises(CorpusError, match="is a file"):
+    with pytest.raises(ConfigError, match=r"03a01Fa\.wav: is a file, not a folder; choose another --out$"):
         mien.prepare("emodb", other, out=root / "03a01Fa.wav")
     with pytest.raises(CorpusError, match="no such folder"):
         mien.prepare("emodb", tmp_path / "nowhere", out=tmp_path / "new")

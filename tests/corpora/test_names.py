@@ -52,4 +52,4 @@ def test_a_corpus_is_found_however_it_is_spelt():
     assert names.find("msp") is None
     with pytest.raises(ConfigError) as error:
         names.rule("ravdes")
-    assert str(error.value) == unknown("corpus with a rule for its file names", "ravdes", names.RULES)
+    assert str(error.value) == f"--reader: {unknown('corpus', 'ravdes', names.RULES)}"

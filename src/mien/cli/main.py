@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
-from mien.cli.options import AtLeastOne, Embedded, Looked, Machine, Manifest, Seed, Share, pairs
+from mien.audit.options import DEFAULT
+from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
 from mien.cli.output import Output, defect_sentence, refuse, show, system_sentence
 from mien.commands import Outcome
 from mien.errors import MienError
@@ -46,6 +47,7 @@ def demo(*, out: Path = Path("mien-demo"), output: Output = PLAIN) -> Outcome:
 def prepare(
     reader: str,
     root: Path,
+    /,
     *,
     out: Path,
     option: Annotated[list[str] | None, Parameter(negative="")] = None,
@@ -71,10 +73,11 @@ def prepare(
 @app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")
 def train(
     experiment: str,
+    /,
     *overrides: str,
     out: Path,
     workers: AtLeastOne = 1,
-    tensorboard: Annotated[bool, Parameter(negative="")] = False,
+    tensorboard: Flag = False,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -95,6 +98,7 @@ def train(
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
 def evaluate(
     run: Path,
+    /,
     *,
     on: Path,
     workers: AtLeastOne = 1,
@@ -116,12 +120,13 @@ def evaluate(
 @app.command(help_epilogue="Example: mien audit --embeddings E.npy --labels L.csv --factor speaker --out leakage")
 def audit(
     run: Path | None = None,
+    /,
     *,
     embedded: Embedded = NONE,
+    options: Leakage = DEFAULT,
     manifest: Manifest = NO_SPLIT,
     out: Path | None = None,
     workers: AtLeastOne = 1,
-    seed: Seed = 0,
     output: Output = PLAIN,
 ) -> Outcome:
     """Measure how much embeddings reveal about the speaker, or look for leaks in a split.
@@ -131,18 +136,19 @@ def audit(
     Args:
         run: RUN folder: probe its embeddings for every known factor, and write its report again.
         embedded: embeddings made by any program.
+        options: how embeddings are probed.
         manifest: a split made by any program.
         out: with --embeddings or --split: folder to write the results to (default: print them only).
-        workers: number of processes.
-        seed: random seed of the probes.
+        workers: with RUN or --split: number of processes.
         output: how the result is printed.
     """
-    return _call("audit", run, **vars(embedded), **vars(manifest), out=out, workers=workers, seed=seed)
+    return _call("audit", run, **vars(embedded), options=options, **vars(manifest), out=out, workers=workers)
 
 
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
 def predict(
     file: Path,
+    /,
     *more: Path,
     model: Path | None = None,
     out: Path | None = None,
@@ -178,6 +184,7 @@ def predict(
 @app.command(help_epilogue="Example: mien export runs/mine --out voice-mine")
 def export(
     run: Path,
+    /,
     *,
     out: Path,
     name: str | None = None,
@@ -215,6 +222,7 @@ def export(
 @app.command(help_epilogue="Example: mien compare runs/li2020-emodb runs/mine --out comparison")
 def compare(
     run: Path,
+    /,
     *more: Path,
     baseline: str | None = None,
     out: Path | None = None,
@@ -233,7 +241,7 @@ def compare(
 
 
 @app.command(help_epilogue="Example: mien report runs/li2020-emodb")
-def report(run: Path, *, output: Output = PLAIN) -> Outcome:
+def report(run: Path, /, *, output: Output = PLAIN) -> Outcome:
     """Write RUN/report.html again from the files of the run; results that are missing or outdated are computed first.
 
     Args:
@@ -245,7 +253,10 @@ def report(run: Path, *, output: Output = PLAIN) -> Outcome:
 
 @app.command(name="list", help_epilogue="Example: mien list readers")
 def listing(
-    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"], *, output: Output = PLAIN
+    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"],
+    /,
+    *,
+    output: Output = PLAIN,
 ) -> Outcome:
     """List what mien has: readers, features, encoders, removals of speaker information, experiments or models.
 

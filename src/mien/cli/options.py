@@ -8,14 +8,15 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from mien.audit.options import LeakageOptions
 from mien.errors import ConfigError
 
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
-Seed = Annotated[int, Parameter(validator=Number(gte=0))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 Flag = Annotated[bool, Parameter(negative="")]
-Several = Annotated[list[str] | None, Parameter(negative="")]
+WITH_EMBEDDINGS, WITH_SPLIT = "With --embeddings", "With --split"
+Leakage = Annotated[LeakageOptions, Parameter(name="*", negative="", group=WITH_EMBEDDINGS)]
 
 
 @Parameter(name="*")
@@ -32,41 +33,31 @@ class Machine:
     threads: AtLeastOne = 1
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=WITH_EMBEDDINGS)
 @dataclass(frozen=True)
 class Embedded:
-    """Embeddings made by any program, and how they are probed.
+    """Embeddings made by any program.
 
     Attributes:
         embeddings: file of embeddings with one row per clip (.npy, .npz, .safetensors, .csv).
-        labels: with --embeddings: CSV with a column per factor, matched by row or by its column 'clip'.
-        factor: with --embeddings: column of the labels to predict; may be given several times (default: speaker).
-        inputs: with --embeddings: file of the encoder's inputs, one vector per clip, probed as a ceiling.
-        speakers: with --embeddings: whether the encoder was trained on these speakers; only reported.
-        balanced: with --embeddings: balance the test clips over this column, so that it cannot predict the factor.
-        seen_speakers: with --embeddings: test on speakers that the probes were trained on, whatever the factor.
-        large: with --embeddings: use the faster mode for very many clips, however many there are.
+        labels: CSV with a column per factor, matched by row or by its column 'clip'.
+        inputs: file of the encoder's inputs, one vector per clip, probed as a ceiling.
     """
 
     embeddings: Path | None = None
     labels: Path | None = None
-    factor: Several = None
     inputs: Path | None = None
-    speakers: Literal["seen", "unseen"] | None = None
-    balanced: str | None = None
-    seen_speakers: Flag = False
-    large: Flag = False
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=WITH_SPLIT)
 @dataclass(frozen=True)
 class Manifest:
     """A split made by any program.
 
     Attributes:
         split: manifest to check: splits.json, a CSV with a column 'split', EmoBox's folds, or lists of HiCMAE.
-        root: with --split: folder of the media files (default: the audio is not compared).
-        reader: with --split: corpus whose file names give the speaker (default: recognised from the names):
+        root: folder of the media files (default: the audio is not compared).
+        reader: corpus whose file names give the speaker (default: recognised from the names):
             cremad, emodb, enterface, iemocap, librispeech, nemo, ravdess, savee or tess.
     """
 

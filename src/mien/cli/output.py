@@ -8,10 +8,11 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from cyclopts import Parameter
 
+from mien.cli.options import Flag
 from mien.commands import Outcome
 
 SHOWN = 10  # problems printed on standard error
@@ -27,8 +28,8 @@ class Output:
         debug: show the traceback of an error.
     """
 
-    json: Annotated[bool, Parameter(negative="")] = False
-    debug: Annotated[bool, Parameter(negative="")] = False
+    json: Flag = False
+    debug: Flag = False
 
 
 def show(outcome: Outcome, output: Output) -> None:
@@ -69,6 +70,8 @@ def system_sentence(error: OSError) -> str:
         errno.EROFS: "choose another place",
         errno.ENOTDIR: "choose another place",
         errno.EEXIST: "choose another place",
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.ENOENT: "check the path",
     }
     where = f"{error.filename}: " if error.filename else ""
     way = f"; {ways[error.errno]}" if error.errno in ways else ""

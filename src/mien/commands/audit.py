@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
-from mien.audit.probes.division import SPEAKER
+from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
-from mien.common.files import atomic, write_json
-from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, SIDES, STRONGEST, after_eraser, factor_name
+from mien.common.files import atomic, require_folder, write_json
+from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, STRONGEST, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
@@ -24,23 +24,22 @@ from mien.runs.run import Run
 NAME = 24  # letters of an embedding's name in a table
 
 
+Source = Path | str | NDArray[Any]
+Labels = Path | str | pd.DataFrame | Mapping[str, Sequence[object]]
+
+
 def audit(
     run: Path | None = None,
     *,
     embeddings: Path | None = None,
     labels: Path | None = None,
-    factor: Sequence[str] | None = None,
     inputs: Path | None = None,
-    speakers: str | None = None,
-    balanced: str | None = None,
-    seen_speakers: bool = False,
-    large: bool = False,
+    options: LeakageOptions = DEFAULT,
     split: Path | None = None,
     root: Path | None = None,
     reader: str | None = None,
     out: Path | None = None,
     workers: int = 1,
-    seed: int = 0,
 ) -> Outcome:
     """Audit a run or embeddings (see `leakage`), or a split (see `audit_split`); their arguments are explained there.
 
@@ -54,53 +53,38 @@ def audit(
         raise ConfigError(
             f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {given}"
         )
-    of_embeddings = {
-        **{"labels": labels, "factor": factor, "inputs": inputs, "speakers": speakers, "balanced": balanced},
-        **{"seen-speakers": seen_speakers or None, "large": large or None},
-    }
+    of_embeddings = {"labels": labels, "inputs": inputs} | options.changed
     of_split = {"root": root, "reader": reader}
-    foreign: Mapping[str, object] = of_embeddings | of_split | {"out": out}
-    if chosen != ["RUN"]:
-        foreign = of_split if split is None else of_embeddings
-    if wrong := [name for name, value in foreign.items() if value is not None]:
-        raise ConfigError(f"audit: --{wrong[0]} does not go with {chosen[0]}; leave it out")
+    foreign: dict[str, dict[str, object]] = {
+        "RUN": {**of_embeddings, **of_split, "out": out, "seed": None},
+        "--embeddings": {**of_split, "workers": workers if workers > 1 else None},
+        "--split": of_embeddings,
+    }
+    if wrong := [name for name, value in foreign[chosen[0]].items() if value is not None]:
+        raise ConfigError(f"audit: --{wrong[0].replace('_', '-')} does not go with {chosen[0]}; leave it out")
     if split is not None:
         return audit_split(split, root=root, reader=reader, out=out, workers=workers)
-    if embeddings is None:
-        assert run is not None
-        return leakage(Run.open(run).folder, workers=workers, seed=seed)
+    if run is not None:
+        if run.is_file():
+            raise ConfigError(f"{run}: is a file, not a RUN folder; give it with --embeddings or with --split")
+        return _run(Run.open(run), workers, options.seed)
+    assert embeddings is not None
     if labels is None:
         raise ConfigError("audit: --embeddings needs --labels CSV, with a column for each factor")
     if embeddings.is_dir():
         raise ConfigError(f"{embeddings}: is a folder; give a file of embeddings, or RUN without --embeddings")
-    return leakage(
-        embeddings,
-        labels,
-        factor,
-        out=out,
-        inputs=inputs,
-        speakers=speakers,
-        balanced=balanced,
-        seen_speakers=seen_speakers,
-        large=large,
-        workers=workers,
-        seed=seed,
-    )
+    return _embeddings(embeddings, labels, options, inputs, out)
 
 
 def leakage(
-    source: Path | str | NDArray[Any],
-    labels: Path | str | pd.DataFrame | Mapping[str, Sequence[object]] | None = None,
-    factors: Sequence[str] | str | None = None,
+    source: Source,
+    labels: Labels | None = None,
+    factor: str | Sequence[str] | None = None,
     *,
     out: Path | str | None = None,
-    inputs: Path | str | NDArray[Any] | None = None,
-    speakers: str | None = None,
-    balanced: str | None = None,
-    seen_speakers: bool = False,
-    large: bool = False,
+    inputs: Source | None = None,
     workers: int = 1,
-    seed: int = 0,
+    **options: Unpack[LeakageKeywords],
 ) -> Outcome:
     """Measure what probes predict from embeddings, with chance, floors and ceilings.
 
@@ -116,56 +100,45 @@ def leakage(
         labels: with embeddings: a CSV file, a table, or factor -> labels; matched by row, or by `clip` where both name
             clips. The columns speaker, recording and sentence are kept apart between the probes' training and test
             clips, as each factor needs it.
-        factors: with embeddings: columns of the labels to predict; speaker by default.
+        factor: with embeddings: the column of the labels to predict, or several; speaker by default.
         out: with embeddings: folder to write `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html` to.
         inputs: with embeddings: the encoder's inputs, one vector per clip, probed as a ceiling.
-        speakers: with embeddings: whether the encoder was trained on these speakers, "seen" or "unseen"; None where
-            that is not known.
-        balanced: with embeddings: another column of the labels. Test clips are sampled so that all classes of a factor
-            are equally frequent within each class of this column, which then cannot predict the factor.
-        seen_speakers: with embeddings: test on speakers that the probes were trained on, whatever the factor (Peri et
-            al. 2021).
-        large: with embeddings: use the faster mode for many clips, however many there are.
         workers: with a run: number of processes.
-        seed: random seed of splits, probes, bootstraps and permutations.
+        options: with embeddings: `speakers`, `balanced`, `seen_speakers`, `large` and `seed`; with a run: `seed`. They
+            are explained in `mien.audit.options.LeakageOptions`.
 
     Raises:
         AuditError: embeddings or labels cannot be read or do not fit, or a factor is unknown or has one class.
         RunError: not a run, or a run without a finished cell.
-        ConfigError: an option for embeddings is given with a run.
+        ConfigError: an option has a wrong value, is given with a run though it is for embeddings, or the reverse.
     """
+    factors = [factor] if isinstance(factor, str) else factor
+    chosen = LeakageOptions(factor=None if factors is None else tuple(factors), **options)
     if not isinstance(source, np.ndarray) and Path(source).is_dir():
-        given: dict[str, object] = {"labels": labels, "factors": factors, "out": out, "inputs": inputs}
-        given |= {
-            "speakers": speakers,
-            "balanced": balanced,
-            "seen_speakers": seen_speakers or None,
-            "large": large or None,
-        }
+        given = {"labels": labels, "out": out, "inputs": inputs, **chosen.changed, "seed": None}
         if wrong := [name for name, value in given.items() if value is not None]:
-            raise ConfigError(f"{source}: '{wrong[0]}' is known from the run itself; leave it out, or give embeddings")
-        return _run(Run.open(source), workers, seed)
+            raise ConfigError(f"{source}: '{wrong[0]}' goes with embeddings, not with a run; leave it out")
+        return _run(Run.open(source), workers, chosen.seed)
     if labels is None:
         raise ConfigError("embeddings are audited with labels: give a CSV with a column for each factor")
-    if speakers is not None and speakers not in SIDES:
-        raise ConfigError(f"speakers = '{speakers}' is neither {' nor '.join(SIDES)}")
+    if workers > 1:
+        raise ConfigError(f"workers = {workers}: embeddings are audited by one process; leave it out, or give a run")
+    return _embeddings(source, labels, chosen, inputs, out)
+
+
+def _embeddings(
+    source: Source, labels: Labels, options: LeakageOptions, inputs: Source | None, out: Path | str | None
+) -> Outcome:
+    """Measure embeddings, and write the results to a folder where one is given."""
+    if out is not None:
+        require_folder(Path(out))
     table = read_labels(labels)
-    found = join(read_embeddings(source, tuple(map(str, table))), table)
-    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, tuple(map(str, table))), table))
-    wanted = [factors] if isinstance(factors, str) else list(dict.fromkeys(factors or (SPEAKER,)))
+    columns = tuple(map(str, table))
+    found = join(read_embeddings(source, columns), table)
+    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, columns), table))
     model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
-    measured = measure(
-        found,
-        wanted,
-        model=model,
-        inputs=beside,
-        seen=speakers,
-        large=large,
-        balanced=balanced,
-        seen_speakers=seen_speakers,
-        seed=seed,
-    )
-    notes = [*_how(measured.table, speakers), *found.notes, *measured.notes]
+    measured = measure(found, options, model=model, inputs=beside)
+    notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]
     if out is not None:
         _write(Path(out), measured.table, model, notes)
     text = "\n".join([*_lines(measured.table), *notes, *([f"written: {out}"] if out is not None else [])])
@@ -193,8 +166,6 @@ def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
 
 
 def _write(out: Path, table: pd.DataFrame, title: str, notes: Sequence[str]) -> None:
-    if out.exists() and not out.is_dir():
-        raise AuditError(f"{out}: is a file, not a folder; choose another --out")
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})

@@ -14,11 +14,11 @@ from mien.audit.splits.findings import Finding, counted, examine
 from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
-from mien.common.files import atomic, sha256, write_json
+from mien.common.files import atomic, require_folder, sha256, write_json
 from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.data.protocols import PARTS
-from mien.errors import AuditError, CorpusError
+from mien.errors import CorpusError
 
 LEAKY = 2  # exit code where the split leaks, as of every refusal
 COLUMNS = ("finding", "severity", "rows")
@@ -48,13 +48,12 @@ def audit_split(
         unreadable files another; the certificate lists them.
 
     Raises:
-        AuditError: `out` is a file.
-        ConfigError: mien has no rule for file names of a corpus called `reader`.
+        ConfigError: nothing can be written to `out`, or mien has no rule for file names of a corpus called `reader`.
         CorpusError: the manifest is none or damaged, `root` holds none of its recordings, or its file names are not
             those of `reader`.
     """
-    if out is not None and Path(out).is_file():
-        raise AuditError(f"{out}: is a file, not a folder; choose another --out")
+    if out is not None:
+        require_folder(Path(out))
     read = manifests.read(Path(manifest), reader)
     audio, missing = (None, []) if root is None else _decoded(read.rows, Path(root), workers)
     found, lacking, partly = examine(read.rows, None if audio is None else audio.twins)

@@ -5,7 +5,7 @@ from pathlib import Path
 from mien.audit.comparison.comparison import contrast
 from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
-from mien.common.files import atomic, write_text
+from mien.common.files import atomic, require_folder, write_text
 from mien.common.tables import records
 from mien.reports.comparison import render
 from mien.reports.comparison_text import latex, text
@@ -26,14 +26,16 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         written.
 
     Raises:
+        ConfigError: there is no such baseline, or nothing can be written to `out`.
         RunError: a folder is not a run, there is only one model, or the models were not tested on the same clips.
     """
+    if out is not None:
+        require_folder(Path(out))
     found = contrast(gather(runs), baseline=baseline or "", seed=seed)
     together = found.together
     files: list[Path] = []
     if out is not None:
         folder = Path(out)
-        folder.mkdir(parents=True, exist_ok=True)
         marks = "; ".join(together.marks)
         for name, table in (("comparison.csv", found.pairs), ("systems.csv", found.systems)):
             with atomic(folder / name) as temporary:

@@ -66,7 +66,7 @@ def _leaks(run: Run) -> list[str]:
     shown |= {"speakers": SEEN, "probe": STRONGEST}
     seen = table[(table[list(shown)] == pd.Series(shown)).all(axis=1)]
     return [
-        f"{row.model:20} speaker from the emotion embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
+        f"{row.model:20} speaker predicted from the embedding: {row.score:.3f} (chance {row.chance:.3f}, shuffled "
         f"labels {row.shuffled:.3f})"
         for row in seen.itertuples()
     ]

@@ -27,13 +27,18 @@ from mien.runs.coverage import coverage
 from mien.runs.run import Cell, Run
 from mien.runs.tables import prediction_table, reading
 
+RULES = {  # by whether a clip of the corpus has several classes
+    False: "a clip counts as correct when the prediction is its class",
+    True: "a clip of several classes counts as correct when the prediction is one of them",
+}
+
 
 def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
     """Score every finished cell of a run on all clips of another prepared corpus.
 
     The run's scheme maps the corpus's emotions to the run's classes; emotions that it cannot map are listed and not
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
-    emotions counts as correct when the prediction is one of them (Li et al. 2020, section 6). Written to
+    classes counts as correct when the prediction is one of them (Li et al. 2020, section 6). Written to
     RUN/evaluations/NAME: predictions.csv, folds.csv (one row per cell) and metrics.json, with mean, min and max over
     folds; where a fold was trained with several seeds, its score is the mean over them. Of an unfinished run the
     finished cells are scored, and their number is reported. The run's report is written again.
@@ -81,12 +86,6 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
         write_page(opened)
     text = "\n".join([*opened.marks, _text(metrics, opened, name)])
     return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
-
-
-RULES = {
-    False: "a clip counts as correct when the prediction is its class",
-    True: "a clip of several classes counts as correct when the prediction is one of them",
-}
 
 
 def refuse_empty(dataset: Dataset) -> None:

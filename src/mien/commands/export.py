@@ -16,7 +16,7 @@ from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
-from mien.common.files import atomic_folder, write_text
+from mien.common.files import atomic_folder, require_folder, write_text
 from mien.corpora.toy import face
 from mien.corpora.toy.config import SENTENCES
 from mien.corpora.toy.expression import Expression, express
@@ -148,7 +148,8 @@ def _check(out: Path, name: str, coverage: float) -> None:
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
-    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - set(FILES)):
+    require_folder(out)
+    if out.exists() and ({path.name for path in out.iterdir()} - set(FILES)):
         raise RunError(f"{out}: is not an exported model; choose another --out")
 
 

@@ -1,6 +1,5 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,8 @@ import pandas as pd
 
 from mien.commands import Outcome
 from mien.common import processes
-from mien.common.files import atomic, write_json
+from mien.common.files import atomic, require_folder, write_json
+from mien.common.tables import records
 from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity
 from mien.media.faces import Faces, choices
@@ -60,10 +60,10 @@ def predict(
 
     Returns:
         An outcome whose data have `notes`, sentences on files, and `rows`, one per person and window: file, start, end
-        (media seconds), person, modality (audio, video, or audio+video; empty in silence), emotion (or `silence` where
-        there is neither voice nor face, or `unsure`), a probability for each class (empty in silence), scheme, model.
-        Models of faces add audio_share and video_share: how much less probable the likeliest class is without that
-        modality.
+        (media seconds), person, modality (audio, video, or audio+video; empty in silence), emotion or the model's other
+        target (`silence` where there is neither voice nor face, or `unsure`), a probability for each class (empty in
+        silence), scheme, model. Models of faces add audio_share and video_share: how much less probable the likeliest
+        class is without that modality.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -115,7 +115,7 @@ def predict(
     if out is not None:
         _write(table, Path(out))
     return Outcome(
-        data={"rows": _plain(table), "notes": notes},
+        data={"rows": records(table), "notes": notes},
         text=summary(table, ensemble.target)
         + "".join(f"\n{note}" for note in notes)
         + _rule(ensemble)
@@ -214,26 +214,17 @@ def _marked(ensemble: Ensemble) -> str:
 
 
 def _check(out: Path) -> None:
-    """Raise ConfigError where rows cannot be written: better before hours of media than after them."""
+    """Raise ConfigError where rows cannot be written."""
     if out.suffix not in {".csv", ".json"}:
         raise ConfigError(f"--out {out}: the name of the file must end in .csv or .json")
     if out.is_dir():
         raise ConfigError(f"--out {out}: is a folder; give the name of a file")
-    folder = next(place for place in out.absolute().parents if place.exists())  # missing folders below it are made
-    if not folder.is_dir():
-        raise ConfigError(f"--out {out}: {folder} is a file, not a folder; choose another --out")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"--out {out}: {folder} is not writable; choose another --out")
-
-
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
-    known = table.astype(object).where(table.notna(), None)
-    return [{str(key): value for key, value in row.items()} for row in known.to_dict("records")]
+    require_folder(out.parent)
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:
     if out.suffix == ".json":
-        write_json(out, _plain(table))
+        write_json(out, records(table))
     else:
         with atomic(out) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
@@ -262,7 +253,7 @@ def summary(table: pd.DataFrame, target: str = "emotion") -> str:
             times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
             lines.append(f"  {times} s  {who}{answer:{wide}}  {sure:4}  {_by(part)}".rstrip())
     if "audio_share" in table and table["audio_share"].notna().any():
-        lines.append("voice or face +N%: without it, the emotion would be less probable by N points")
+        lines.append(f"voice or face +N%: without it, the {target} would be less probable by N points")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mien import features as known_features
 from mien.commands import Outcome
-from mien.common.files import sha256
+from mien.common.files import require_folder, sha256
 from mien.common.progress import duration
 from mien.corpora import readers
 from mien.corpora.corpus import Corpus, Problem, problem_table
@@ -70,10 +70,9 @@ def prepare(
 
 def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, object] | None:
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
+    require_folder(out)
     card = prepared.read_card(out)
     if card is None:
-        if out.exists() and not out.is_dir():
-            raise CorpusError(f"{out}: is a file; choose a new folder for --out")
         if out.is_dir() and any(out.iterdir()):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
     elif (card["reader"], card["input"]) != (reader, str(root.resolve())):
@@ -157,7 +156,7 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
     lines = [
         f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
         f"{duration(card['seconds'])} of sound{_video(done)}",
-        f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items())}",
+        f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items()) or 'not known'}",
         f"licence: {card['licence']}",
     ]
     if card["shortfall"]:

@@ -63,7 +63,7 @@ def train(
         ConfigError: a setting is wrong, or an extra is not installed.
         CorpusError: a media file is missing or has changed since it was prepared.
         LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
-        RunError: `out` holds something else.
+        RunError: `out` holds another experiment, or something else.
     """
     settings = _pinned(experiment, overrides)
     if tensorboard:
@@ -79,17 +79,18 @@ def train(
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
         datasets = open_all(settings.data_of, settings.target)
         dataset = next(iter(datasets.values()))
-    refuse_classes_of_no_clip(dataset)
+    _refuse_classes_of_no_clip(dataset)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
+            Run.refuse_other(run.folder, settings)
             certificate = _certificate(settings, datasets, folds, workers)
             _refuse_another_corpus(run, certificate, dataset.prepared.place)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
-            run = Run.start(Path(out), settings)
+            run = Run.start(run.folder, settings)
             protocol = settings.protocol.model_dump(mode="json")
             run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
             run.write_json("certificate.json", certificate)
@@ -126,7 +127,7 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
     return settings
 
 
-def refuse_classes_of_no_clip(dataset: Dataset) -> None:
+def _refuse_classes_of_no_clip(dataset: Dataset) -> None:
     """Raise ConfigError for a class or a merged value that no clip has: most likely it is misspelt."""
     scheme = dataset.settings.scheme
     if not isinstance(scheme, OwnScheme):
@@ -196,7 +197,7 @@ def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
     if settings.data.unlabelled == "train":
         return {why: clips for why, clips in dataset.left_out.items() if why in NOTHING.values()}
     several = int(dataset.several.sum())
-    return dataset.left_out | ({"several emotions": several} if several else {})
+    return dataset.left_out | ({"several classes": several} if several else {})
 
 
 def _refuse_another_corpus(run: Run, certificate: dict[str, Any], place: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mien.errors import ConfigError
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -55,6 +57,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_folder(folder: Path) -> None:
+    """Raise ConfigError where `folder` can be neither made nor written to: better before hours of work than after."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())  # the folders below it are made
+    if not there.is_dir():
+        raise ConfigError(f"{there}: is a file, not a folder; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"{there}: is not writable; choose another --out")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,6 +7,8 @@ Two columns name what was done, and are "" in memory, empty in a file, if nothin
   are equally frequent. If it is the factor itself, its classes are equally frequent.
 """
 
+from typing import Final, Literal
+
 LEAKAGE = (  # leakage.csv
     *("embedding", "eraser", "model", "fold", "seed", "factor", "balanced", "probe", "role", "speakers", "split"),
     *("measure", "score", "chance", "shuffled", "low", "high", "p", "p_corrected", "n", "classes"),
@@ -23,7 +25,11 @@ SILHOUETTES = ("model", "embedding", "fold", "seed", "by", "score", "shuffled", 
 
 NAMES = ("eraser", "balanced")
 LEACE = "leace"  # `eraser`
-SEEN, UNSEEN = SIDES = ("seen", "unseen")  # `speakers`: whether the encoder was trained on them
+SPEAKER = "speaker"  # `factor`: whose probes are tested on the speakers that they are fitted on
+Seen = Literal["seen", "unseen"]  # `speakers`: whether the encoder was trained on them
+SEEN: Final = "seen"
+UNSEEN: Final = "unseen"
+SIDES = (SEEN, UNSEEN)
 MEASURED, TARGET, FLOOR, CEILING = ("measured", "target", "floor", "ceiling")  # `role`
 STRONGEST = "strongest"  # `probe`: the one with the best score on validation clips
 

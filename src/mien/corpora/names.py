@@ -87,7 +87,7 @@ RULES = {
 def rule(name: str) -> Rule:
     """The rule of a corpus; raises ConfigError with the nearest name if there is none."""
     if (key := find(name)) is None:
-        raise ConfigError(unknown("corpus with a rule for its file names", name, RULES))
+        raise ConfigError(f"--reader: {unknown('corpus', name, RULES)}")
     return RULES[key]
 
 

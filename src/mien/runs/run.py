@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mien import experiments
-from mien.common.files import atomic, write_json, write_text
+from mien.common.files import atomic, require_folder, write_json, write_text
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.settings import difference
 from mien.data.protocols import PARTS
@@ -88,28 +88,36 @@ class Run:
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
-        """Open a run to write or resume; raises RunError when the folder holds another experiment.
+        """Open a run to write or resume; raises as `refuse_other` does.
 
-        Settings without effect on training (`WORDS`) may differ, and are written again.
+        Settings without effect on training (`WORDS`) are written again where they differ.
         """
-        path = folder / "experiment.yaml"
-        resolved = experiment.model_dump(mode="json")
-        if path.exists():
+        Run.refuse_other(folder, experiment)
+        path, resolved = folder / "experiment.yaml", experiment.model_dump(mode="json")
+        text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write_text(path, text)
+        return Run(folder, experiment)
+
+    @staticmethod
+    def refuse_other(folder: Path, experiment: Experiment) -> None:
+        """Check that a run of an experiment can be written to a folder.
+
+        Raises:
+            ConfigError: nothing can be written there.
+            RunError: the folder holds another experiment, or something else.
+        """
+        require_folder(folder)
+        if (folder / "experiment.yaml").exists():
             there = Run.open(folder).experiment.model_dump(mode="json")
-            words = {name: resolved[name] for name in WORDS}
-            if changed := difference(there | words, resolved):
+            resolved = experiment.model_dump(mode="json")
+            if changed := difference(there | {name: resolved[name] for name in WORDS}, resolved):
                 key, before, now = changed
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
                 )
-            if there == resolved:
-                return Run(folder, experiment)
         elif folder.is_dir() and any(folder.iterdir()):
             raise RunError(f"{folder}: is not empty and is not a run; choose another --out")
-        elif folder.exists() and not folder.is_dir():
-            raise RunError(f"{folder}: is a file, not a folder; choose another --out")
-        write_text(path, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
-        return Run(folder, experiment)
 
     @staticmethod
     def open(folder: Path | str) -> "Run":

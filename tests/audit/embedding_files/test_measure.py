@@ -14,6 +14,7 @@ from mien.audit.leakage import verification as pairs
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import leakage
 from mien.audit.leakage.verification import verification
+from mien.audit.options import LeakageOptions
 from mien.audit.statistics import measures, permutation
 from mien.common.leakage_tables import after_eraser
 from mien.errors import AuditError
@@ -52,7 +53,7 @@ def scores(table: pd.DataFrame) -> dict[tuple[str, str], float]:
 
 
 def test_utility_leace_and_floors_are_measured_by_default() -> None:
-    table, notes = measure(found(), ["speaker"], model="m")
+    table, notes = measure(found(), model="m")
     read = scores(table)
     assert list(read) == [
         *[("speaker", name) for name in ("embedding", "embedding after LEACE", "majority", "emotion label")],
@@ -69,7 +70,7 @@ def test_utility_leace_and_floors_are_measured_by_default() -> None:
 
 
 def test_what_is_constant_for_a_speaker_is_no_floor_of_the_speaker() -> None:
-    table, notes = measure(found(emotion="calm"), ["speaker", "sex"])
+    table, notes = measure(found(emotion="calm"), LeakageOptions(factor=("speaker", "sex")))
     read = scores(table)
     assert {name for factor, name in read if factor == "speaker"} == {"embedding", "embedding after LEACE", "majority"}
     assert notes == (
@@ -79,7 +80,7 @@ def test_what_is_constant_for_a_speaker_is_no_floor_of_the_speaker() -> None:
 
 
 def test_speakers_that_the_encoder_has_seen_are_not_verified() -> None:
-    both = {seen: measure(found(), ["speaker"], seen=seen) for seen in ("seen", None)}
+    both = {seen: measure(found(), LeakageOptions(speakers=seen)) for seen in ("seen", None)}
     eer = {seen: table[table["measure"] == "eer"] for seen, (table, _) in both.items()}
     assert both["seen"].notes == ("speaker: no verification, since the encoder has seen these speakers",)
     assert eer["seen"].empty
@@ -92,7 +93,7 @@ def test_on_balanced_test_clips_the_other_label_predicts_nothing() -> None:
     random = np.random.default_rng(2)
     emotion = np.where(random.random(192) < 0.6, SPEAKER % 3, random.integers(0, 3, 192))
     own = random.normal(size=(192, 8)) + 4 * MEANS[1, emotion]
-    plain, even = (measure(found(own, emotion=emotion), ["speaker"], balanced=over) for over in (None, "emotion"))
+    plain, even = (measure(found(own, emotion=emotion), LeakageOptions(balanced=over)) for over in (None, "emotion"))
     for name in ("embedding", "emotion label"):
         assert scores(plain.table)["speaker", name] > 0.18
         assert scores(even.table)["speaker", name] == pytest.approx(1 / 8, abs=0.04)
@@ -107,7 +108,8 @@ def test_seen_speakers_give_their_sex_away() -> None:
     """The embedding encodes the speaker only, so the sex of seen speakers is predicted, that of unseen ones is not."""
     only = np.random.default_rng(0).normal(size=(192, 8)) + 6 * np.eye(8)[SPEAKER]
     unseen, seen = (
-        measure(found(only), asked, seen_speakers=len(asked) > 1).table for asked in (["sex"], ["sex", "speaker"])
+        measure(found(only), LeakageOptions(factor=factors, seen_speakers=len(factors) > 1)).table
+        for factors in (("sex",), ("sex", "speaker"))
     )
     assert scores(unseen)["sex", "embedding"] < 0.7
     assert scores(seen)["sex", "embedding"] > 0.9
@@ -119,7 +121,7 @@ def test_seen_speakers_give_their_sex_away() -> None:
 
 
 def test_the_mode_for_many_clips_keeps_sentences_apart() -> None:
-    table, notes = measure(found(), ["speaker"], large=True)
+    table, notes = measure(found(), LeakageOptions(large=True))
     assert "speaker: no LEACE and no random projection of the inputs in the mode for many clips" in notes
     assert set(table["eraser"]) == {""}
     split = table.loc[(table["factor"] == "speaker") & (table["probe"] == "strongest"), "split"]
@@ -127,18 +129,18 @@ def test_the_mode_for_many_clips_keeps_sentences_apart() -> None:
     assert scores(table)["emotion", "embedding"] > 0.5
     for asked in ({"balanced": "emotion"}, {"seen_speakers": True}):
         with pytest.raises(AuditError, match="in the mode for many clips"):
-            measure(found(), ["speaker"], large=True, **asked)
+            measure(found(), LeakageOptions(large=True, **asked))
 
 
 def test_a_label_with_too_many_classes_is_no_floor(monkeypatch) -> None:
     monkeypatch.setattr(embeddings, "WIDEST", 500)
-    table, notes = measure(found(), ["speaker"])
+    table, notes = measure(found())
     assert "emotion label" not in set(table["embedding"])
     assert "speaker: no identity floor of emotion, which has too many classes for so many clips" in notes
 
 
 def test_clips_without_a_label_are_left_out_and_counted() -> None:
     some = pd.Series(EMOTION, dtype=object).where(np.arange(192) > 3, None)
-    table, notes = measure(found(emotion=some), ["sex"], balanced="emotion")
+    table, notes = measure(found(emotion=some), LeakageOptions(factor=("sex",), balanced="emotion"))
     assert "sex: 4 of 192 clips have no emotion and are left out" in notes
     assert table.loc[(table["factor"] == "sex") & (table["probe"] == "kernel"), "n"].unique().tolist() == [188]

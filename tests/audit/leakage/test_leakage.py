@@ -1,13 +1,17 @@
 """A planted leak is found, noise is at chance; erasure, balancing and unseen speakers remove what they should."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from mien.audit.leakage.leakage import corrected, leakage, predict
+from mien.audit.options import DEFAULT, LeakageOptions
 from mien.audit.probes.division import divide, given
 from mien.audit.probes.probes import PROBES
+from mien.audit.probes.task import ProbingTask
 from mien.common.leakage_tables import LEAKAGE, STRONGEST
 from mien.errors import AuditError
 
@@ -27,13 +31,19 @@ def planted(seed: int = 0) -> np.ndarray:
     return (noise(seed) + 4 * directions[np.unique(SPEAKERS, return_inverse=True)[1]]).astype(np.float32)
 
 
+def probed(
+    X: np.ndarray, labels: np.ndarray, *, probes=tuple(PROBES), erase=None, options=DEFAULT, **known: Any
+) -> pd.DataFrame:
+    return leakage(X, ProbingTask(labels, **known, options=options), probes=probes, erase=erase)
+
+
 def uar(table: pd.DataFrame, probe: str = STRONGEST) -> pd.Series:
     (found,) = (row for _, row in table[(table["probe"] == probe) & (table["measure"] == "uar")].iterrows())
     return found
 
 
 def test_a_planted_leak_is_found_by_every_probe() -> None:
-    table = leakage(planted(), SPEAKERS, sentences=SENTENCES, seen="seen")
+    table = probed(planted(), SPEAKERS, sentences=SENTENCES, options=LeakageOptions(speakers="seen"))
     assert tuple(table.columns) == LEAKAGE[LEAKAGE.index("factor") :]
     assert table["probe"].unique().tolist() == [*PROBES, STRONGEST]
     assert set(table["split"]) == {"disjoint clips and sentences; interval over speakers"}
@@ -50,10 +60,8 @@ def test_a_planted_leak_is_found_by_every_probe() -> None:
 @pytest.mark.parametrize("factor", ["speaker", "gender"])
 def test_nothing_is_read_from_noise(factor: str) -> None:
     labels = SPEAKERS if factor == "speaker" else GENDER
-    found = [
-        uar(leakage(noise(seed), labels, factor=factor, speakers=SPEAKERS, probes=QUICK, seed=seed))
-        for seed in range(6)
-    ]
+    known = {"factor": factor, "speakers": SPEAKERS, "probes": QUICK}
+    found = [uar(probed(noise(seed), labels, options=LeakageOptions(seed=seed), **known)) for seed in range(6)]
     chance = 1 / len(set(labels))
     assert np.mean([row["score"] for row in found]) == pytest.approx(chance, abs=0.05)
     assert sum(row["low"] <= chance <= row["high"] for row in found) >= 5
@@ -65,8 +73,8 @@ def test_the_strongest_is_chosen_on_validation_clips() -> None:
     X = random.normal(size=(300, 4))
     X[:, :2] += np.sign(X[:, :2])
     speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # not linear
-    table = leakage(X, speaker)
-    found = predict(X, speaker, divide(speaker))
+    table = probed(X, speaker)
+    found = predict(X, speaker, divide(ProbingTask(speaker)))
     best = max(found.validation, key=lambda name: found.validation[name])
     assert best in ("mlp", "neighbours")
     pd.testing.assert_series_equal(uar(table).drop("probe"), uar(table, best).drop("probe"), check_names=False)
@@ -91,7 +99,7 @@ def test_the_probe_is_chosen_where_nothing_was_learned_by_heart(erase: bool) -> 
     labels, erased = classes.astype(str), factor.astype(str) if erase else None
     rows = [(train, part == "test")]
     hidden, found = (
-        leakage(X, labels, factor="emotion", division=given(rows, 440, "", choosing=choosing), erase=erased)
+        probed(X, labels, factor="emotion", division=given(rows, 440, "", choosing=choosing), erase=erased)
         for choosing in (None, part == "validation")
     )
     assert uar(hidden)["score"] < 0.7
@@ -99,7 +107,7 @@ def test_the_probe_is_chosen_where_nothing_was_learned_by_heart(erase: bool) -> 
     assert uar(found)["n"] == uar(hidden)["n"] == 200
     few = given(rows, 440, "", choosing=(part == "validation") & (classes == 0))
     with pytest.raises(AuditError, match=r"that choose a probe have fewer than two of the classes that it is fitted"):
-        leakage(X, labels, factor="emotion", division=few)
+        probed(X, labels, factor="emotion", division=few)
 
 
 def test_clips_that_test_choose_nothing() -> None:
@@ -119,7 +127,7 @@ def test_a_sentence_is_not_mistaken_for_a_speaker() -> None:
     sentence = np.where(random.random(240) < 0.5, own, random.integers(0, 8, 240))
     embedding = 5 * np.eye(8)[sentence] + 0.1 * random.normal(size=(240, 8))
     names = np.char.add("t", sentence.astype(str))
-    apart, mixed = (uar(leakage(embedding, SPEAKERS, sentences=known, probes=QUICK)) for known in (names, None))
+    apart, mixed = (uar(probed(embedding, SPEAKERS, sentences=known, probes=QUICK)) for known in (names, None))
     assert mixed["score"] > 0.4
     assert apart["score"] < 0.2
 
@@ -127,7 +135,9 @@ def test_a_sentence_is_not_mistaken_for_a_speaker() -> None:
 def test_a_speaker_is_not_mistaken_for_a_gender() -> None:
     """Each speaker has a direction, which does not predict the gender of other speakers."""
     asked = {"factor": "gender", "speakers": SPEAKERS, "probes": ("linear",)}
-    apart, seen = uar(leakage(planted(), GENDER, **asked)), uar(leakage(planted(), GENDER, apart="clips", **asked))
+    apart, seen = (
+        uar(probed(planted(), GENDER, options=LeakageOptions(seen_speakers=seen), **asked)) for seen in (False, True)
+    )
     assert apart["split"] == "disjoint speakers; interval over speakers"
     assert seen["split"] == "disjoint clips; speakers on both sides; interval over speakers"
     assert seen["score"] > 0.95
@@ -140,24 +150,25 @@ def test_leace_erases_the_speaker_and_leaves_the_emotion() -> None:
     emotion = random.integers(0, 3, 240)
     X = planted() + 5 * random.normal(size=(3, 16))[emotion]
     speaker, feeling = {"probes": ("linear",)}, {"factor": "emotion", "speakers": SPEAKERS, "probes": ("linear",)}
-    erased = uar(leakage(X, SPEAKERS, erase=SPEAKERS, **speaker))
+    erased = uar(probed(X, SPEAKERS, erase=SPEAKERS, **speaker))
     assert erased["score"] < 0.25
     assert "eraser fitted on training clips" in erased["split"]
-    assert uar(leakage(X, emotion, erase=SPEAKERS, **feeling))["score"] > 0.9
-    assert uar(leakage(X, emotion, erase=emotion, **feeling))["score"] < 0.55
+    assert uar(probed(X, emotion, erase=SPEAKERS, **feeling))["score"] > 0.9
+    assert uar(probed(X, emotion, erase=emotion, **feeling))["score"] < 0.55
 
 
 def test_after_leace_validation_is_at_chance_and_the_strongest_chosen() -> None:
     scores = []
     for seed in range(3):
-        found = predict(planted(seed), SPEAKERS, divide(SPEAKERS), probes=("linear",), erase=SPEAKERS, seed=seed)
+        division = divide(ProbingTask(SPEAKERS))
+        found = predict(planted(seed), SPEAKERS, division, probes=("linear",), erase=SPEAKERS, seed=seed)
         scores.append(found.validation["linear"])
     assert np.mean(scores) == pytest.approx(1 / 8, abs=0.035)
     X = np.random.default_rng(0).normal(size=(240, 6))
     X[:, :2] += 1.5 * np.sign(X[:, :2])
     speaker = np.where(X[:, 0] * X[:, 1] > 0, "one", "two")  # not linear
     X[:, 5] += 3 * (speaker == "one")  # linear, until it is erased
-    after = leakage(X, speaker, erase=speaker, probes=("linear", "mlp"))
+    after = probed(X, speaker, erase=speaker, probes=("linear", "mlp"))
     assert uar(after, "linear")["score"] < 0.65
     assert uar(after, "mlp")["score"] > 0.8
     assert uar(after)["score"] == uar(after, "mlp")["score"]
@@ -169,10 +180,11 @@ def test_on_balanced_test_clips_the_other_factor_predicts_nothing() -> None:
     who = np.arange(240) // 30
     emotion = np.where(random.random(240) < 0.6, who % 2, random.integers(0, 2, 240))
     X = 5 * np.eye(8)[who] + 0.1 * random.normal(size=(240, 8))
-    asked = {"factor": "emotion", "speakers": SPEAKERS, "apart": "clips", "probes": QUICK}
+    seen = LeakageOptions(seen_speakers=True)
+    asked = {"factor": "emotion", "speakers": SPEAKERS, "options": seen, "probes": QUICK}
     whole, even = (
-        uar(leakage(X, emotion, **asked)),
-        uar(leakage(X, emotion, balanced=SPEAKERS, over="speaker", **asked)),
+        uar(probed(X, emotion, **asked)),
+        uar(probed(X, emotion, balanced=SPEAKERS, over="speaker", **asked)),
     )
     assert whole["score"] > 0.7
     assert even["score"] == pytest.approx(0.5, abs=0.02)
@@ -181,7 +193,7 @@ def test_on_balanced_test_clips_the_other_factor_predicts_nothing() -> None:
     assert f"{smaller} of 240 test clips, balanced" in even["split"]
     assert (whole["balanced"], even["balanced"]) == ("", "speaker")
     with pytest.raises(AuditError, match=r"^no class of the other factor has test clips of all classes, so nothing"):
-        leakage(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
+        probed(X, SPEAKERS, balanced=SPEAKERS, probes=QUICK)
 
 
 def test_a_given_division_is_used_and_lost_clips_are_reported() -> None:
@@ -189,19 +201,17 @@ def test_a_given_division_is_used_and_lost_clips_are_reported() -> None:
     emotion[-30:][emotion[-30:] == "joy"] = "disgust"
     X = noise() + 6 * np.eye(16)[np.unique(emotion, return_inverse=True)[1]]
     train = np.arange(240) < 180
-    row = uar(leakage(X, emotion, factor="emotion", speakers=SPEAKERS, division=[(train, ~train)], probes=QUICK))
+    division = given([(train, ~train)], 240, "train and test of fold 0", SPEAKERS)
+    row = uar(probed(X, emotion, factor="emotion", speakers=SPEAKERS, division=division, probes=QUICK))
     assert (row["n"], row["classes"]) == (50, 3)
     assert row["score"] > 0.95
     assert row["split"] == (
-        "division as given; 10 clips of a class without training clips left out; interval over clips"
+        "train and test of fold 0; 10 clips of a class without training clips left out; interval over clips"
     )
-    division = given([(train, ~train)], 240, "train and test of fold 0", SPEAKERS)
-    row = uar(leakage(X, emotion, factor="emotion", division=division, probes=QUICK))
-    assert row["split"].startswith("train and test of fold 0; ")
 
 
 def test_the_same_seed_gives_the_same_rows_and_bad_input_is_refused() -> None:
-    first, again = (leakage(planted(), SPEAKERS, probes=("mlp",), seed=3) for _ in range(2))
+    first, again = (probed(planted(), SPEAKERS, probes=("mlp",), options=LeakageOptions(seed=3)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     broken = noise()
     broken[3, 3] = np.nan
@@ -217,9 +227,9 @@ def test_the_same_seed_gives_the_same_rows_and_bad_input_is_refused() -> None:
         ),
     ):
         with pytest.raises(AuditError, match=sentence):
-            leakage(*asked)
+            probed(*asked)
     with pytest.raises(AuditError, match=r"unknown probe 'liner'\. Did you mean 'linear'"):
-        leakage(noise(), SPEAKERS, probes=["liner"])
+        probed(noise(), SPEAKERS, probes=["liner"])
 
 
 def test_p_is_corrected_over_factors_of_seen_and_unseen_speakers() -> None:

@@ -1,5 +1,7 @@
 """The strongest probe finds a planted factor, linear or not, and nothing in noise."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import leakage
 from mien.audit.leakage.verification import verification
+from mien.audit.options import LeakageOptions
+from mien.audit.probes.task import ProbingTask
 
 SPEAKERS, CLIPS = 10, 8
 WHO = np.repeat(np.arange(SPEAKERS), CLIPS)
@@ -20,8 +24,8 @@ def voices(seed: int, D: int = 6) -> np.ndarray:
     return random.normal(size=(SPEAKERS, D))[WHO] + random.normal(size=(len(WHO), D))
 
 
-def read(X: np.ndarray, labels: np.ndarray, **options: object) -> pd.DataFrame:
-    found = leakage(X, labels, **options)  # type: ignore[arg-type]
+def read(X: np.ndarray, labels: np.ndarray, seed: int = 0, **known: Any) -> pd.DataFrame:
+    found = leakage(X, ProbingTask(labels, **known, options=LeakageOptions(seed=seed)))
     return found[found["measure"] == "uar"].set_index("probe")
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from mien.audit.probes.division import Division, divide, given, inner_part, joined
+from mien.audit.options import LeakageOptions
+from mien.audit.probes.division import divide, given, inner_part, joined
+from mien.audit.probes.task import Division, ProbingTask
 from mien.errors import AuditError
 
 SPEAKERS = np.repeat([f"s{number}" for number in range(8)], 30)
@@ -11,6 +13,11 @@ SENTENCES = np.tile([f"t{number}" for number in range(10)], 24)
 RECORDINGS = np.char.add(np.char.add(SPEAKERS, "-"), np.tile(np.repeat(["a", "b", "c", "d", "e", "f"], 5), 8))
 EMOTIONS = np.random.default_rng(0).choice(["anger", "fear", "joy", "neutral"], 240, p=[0.4, 0.1, 0.2, 0.3])
 GENDER = np.where(np.isin(SPEAKERS, ["s0", "s1", "s2", "s5"]), "female", "male")
+
+
+def divided(labels: np.ndarray, seed: int = 0, seen: bool = False, **known: object) -> Division:
+    options = LeakageOptions(seed=seed, seen_speakers=seen)
+    return divide(ProbingTask(labels, **known, options=options))  # type: ignore[arg-type]
 
 
 def apart(found: Division, values: np.ndarray) -> bool:
@@ -32,7 +39,7 @@ def test_speakers_are_on_both_sides_in_other_recordings_and_sentences() -> None:
         ({"sentences": SENTENCES}, "disjoint clips and sentences"),
         ({"recordings": RECORDINGS}, "disjoint clips and recordings"),
     ):
-        found = divide(SPEAKERS, **known)  # type: ignore[arg-type]
+        found = divided(SPEAKERS, **known)
         assert (found.description, len(found.parts)) == (description, 3)
         sound(found, SPEAKERS)
         assert sorted(np.concatenate([test for _, test in found.parts])) == list(range(240))
@@ -42,51 +49,51 @@ def test_speakers_are_on_both_sides_in_other_recordings_and_sentences() -> None:
 
 def test_recordings_are_kept_apart_and_sentences_where_possible() -> None:
     read = np.char.add("text of recording ", np.tile(np.repeat(list("abcdef"), 5), 8))  # each recording has its text
-    found = divide(SPEAKERS, recordings=RECORDINGS, sentences=read)
+    found = divided(SPEAKERS, recordings=RECORDINGS, sentences=read)
     assert found.description == "disjoint clips, recordings and sentences"
     assert apart(found, RECORDINGS)
     assert apart(found, read)
     sentences = np.arange(240) % 7  # joins all recordings to one
-    mixed = divide(SPEAKERS, recordings=RECORDINGS, sentences=sentences)
+    mixed = divided(SPEAKERS, recordings=RECORDINGS, sentences=sentences)
     assert mixed.description == "disjoint clips and recordings; sentences on both sides"
     assert apart(mixed, RECORDINGS)
     assert not apart(mixed, sentences)
-    own = divide(SPEAKERS, sentences=SPEAKERS)  # each speaker has one sentence of their own
+    own = divided(SPEAKERS, sentences=SPEAKERS)  # each speaker has one sentence of their own
     assert own.description == "disjoint clips; sentences on both sides"
 
 
 def test_speakers_with_one_recording_are_left_out_and_counted() -> None:
     recordings = np.where(SPEAKERS == "s3", "the only one", RECORDINGS)
-    found = divide(SPEAKERS, recordings=recordings)
+    found = divided(SPEAKERS, recordings=recordings)
     assert found.description == "disjoint clips and recordings; 1 class with too few clips or recordings left out"
     assert not any("s3" in SPEAKERS[rows] for part in found.parts for rows in part)
-    rare = divide(SPEAKERS[:62])
+    rare = divided(SPEAKERS[:62])
     assert rare.description == "disjoint clips; 1 class with too few clips left out"
     assert sorted(np.concatenate([test for _, test in rare.parts])) == list(range(60))
     with pytest.raises(AuditError, match="fewer than two of 8 classes have 3 clips of two recordings"):
-        divide(SPEAKERS, recordings=SPEAKERS)
+        divided(SPEAKERS, recordings=SPEAKERS)
 
 
 def test_other_factors_keep_speakers_apart() -> None:
     for factor, labels in (("emotion", EMOTIONS), ("gender", GENDER)):
-        found = divide(labels, factor=factor, speakers=SPEAKERS)
+        found = divided(labels, factor=factor, speakers=SPEAKERS)
         assert found.description == "disjoint speakers"
         assert 2 <= len(found.parts) <= 5
         assert apart(found, SPEAKERS)
         sound(found, labels)
         assert sorted(np.concatenate([test for _, test in found.parts])) == list(range(240))
-    seen = divide(EMOTIONS, factor="emotion", speakers=SPEAKERS, apart="clips")
+    seen = divided(EMOTIONS, factor="emotion", speakers=SPEAKERS, seen=True)
     assert seen.description == "disjoint clips; speakers on both sides"
     assert not apart(seen, SPEAKERS)
-    assert divide(EMOTIONS, factor="emotion").description == "disjoint clips; speakers not known"
-    together = divide(EMOTIONS, factor="emotion", speakers=SPEAKERS, recordings=np.repeat(list("wxyz"), 60))
+    assert divided(EMOTIONS, factor="emotion").description == "disjoint clips; speakers not known"
+    together = divided(EMOTIONS, factor="emotion", speakers=SPEAKERS, recordings=np.repeat(list("wxyz"), 60))
     assert together.description == "disjoint speakers and recordings"
     assert apart(together, np.repeat(list("wxyz"), 60))
 
 
 def test_the_division_depends_on_the_seed_not_on_the_type_of_labels() -> None:
     numbers = np.unique(SPEAKERS, return_inverse=True)[1]
-    first, again, other = divide(SPEAKERS, seed=1), divide(numbers, seed=1), divide(SPEAKERS, seed=2)
+    first, again, other = divided(SPEAKERS, seed=1), divided(numbers, seed=1), divided(SPEAKERS, seed=2)
     for (_, test), (_, same) in zip(first.parts, again.parts, strict=True):
         np.testing.assert_array_equal(test, same)
     assert any(set(test) != set(there) for (_, test), (_, there) in zip(first.parts, other.parts, strict=True))
@@ -100,12 +107,11 @@ def test_the_division_depends_on_the_seed_not_on_the_type_of_labels() -> None:
         (EMOTIONS, {"factor": "emotion", "speakers": np.repeat("s0", 240)}, "all clips are of one speaker"),
         (GENDER[120:180], {"factor": "gender", "speakers": SPEAKERS[120:180]}, "no division of 2 speakers leaves"),
         (SPEAKERS, {"sentences": SENTENCES[:7]}, "^there are 7 sentences for 240 clips; give one for each clip$"),
-        (SPEAKERS, {"apart": "speakers"}, "^apart = 'speakers' is no way to divide clips; give auto or clips$"),
     ],
 )
 def test_what_cannot_be_divided_is_refused(labels: np.ndarray, asked: dict, sentence: str) -> None:
     with pytest.raises(AuditError, match=sentence):
-        divide(labels, **asked)
+        divided(labels, **asked)
 
 
 def test_a_given_division_is_used_and_checked() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from mien.audit.leakage.leakage import predict, scored
 from mien.audit.probes.division import divide
+from mien.audit.probes.task import ProbingTask
 from mien.audit.run_leakage import beside
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics.scores import DRAWS
@@ -20,8 +21,9 @@ def clips(leak: float) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("leak", [0.0, 3.0])
 def test_the_mean_recall_is_the_uar_of_every_probe(leak: float) -> None:
     X, who = clips(leak)
-    found = predict(X, who, divide(who), probes=("nearest_mean", "linear"))
-    table = scored(found, who)
+    task = ProbingTask(who)
+    found = predict(X, who, divide(task), probes=("nearest_mean", "linear"))
+    table = scored(found, task)
     means = beside.recalls_of(found, who).groupby("probe")["recall"].mean()
     uar = table[table["measure"] == "uar"].set_index("probe")["score"]
     assert means.to_dict() == pytest.approx(uar.to_dict())

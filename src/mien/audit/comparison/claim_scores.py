@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 
 from mien.audit.leakage import floors
-from mien.audit.probes.division import SPEAKER
 from mien.audit.recognition.task_scores import constant, homogeneity
 from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Score, Term, contrast, fixed, right_and_wrong
 from mien.audit.statistics.scores import BySpeaker, confusion, measured, scored_split
-from mien.common.leakage_tables import PREDICTIONS
+from mien.common.leakage_tables import PREDICTIONS, SPEAKER
 from mien.common.measures import MEASURES as TABLE
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, MEASURES, PROBES
 from mien.runs.run import Run

@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.run_leakage.targets import targets
 from mien.audit.statistics.scores import confusion, interval, resampled
-from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SEEN, STRONGEST, TARGET, UNSEEN, after_eraser
+from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SEEN, SPEAKER, STRONGEST, TARGET, UNSEEN, after_eraser
 from mien.common.measures import uar
 from mien.runs.run import Run
 

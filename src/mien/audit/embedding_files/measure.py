@@ -6,7 +6,8 @@ for the factor speaker also verification. The emotion is added as utility where 
 measured in the mode of `large`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +18,12 @@ from mien.audit.embedding_files.read import Labelled, Matrix, require_factor
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.large import LARGE, leakage_large
-from mien.audit.leakage.leakage import Asked, corrected, leakage
+from mien.audit.leakage.leakage import corrected, leakage
 from mien.audit.leakage.verification import verification
-from mien.audit.probes.division import SPEAKER
+from mien.audit.options import DEFAULT, LeakageOptions
+from mien.audit.probes.task import ProbingTask
 from mien.audit.recognition import groups
-from mien.common.leakage_tables import CEILING, FLOOR, LEACE, LEAKAGE, MEASURED, SEEN
+from mien.common.leakage_tables import CEILING, FLOOR, LEACE, LEAKAGE, MEASURED, SEEN, SPEAKER
 from mien.errors import AuditError
 
 EMOTION = "emotion"  # the column that is measured as utility
@@ -37,96 +39,68 @@ class Measured(NamedTuple):
     notes: tuple[str, ...]
 
 
-class How(NamedTuple):
-    """How all factors are measured; see `measure`."""
-
-    seen: str | None = None
-    large: bool = False
-    balanced: str | None = None
-    seen_speakers: bool = False
-    seed: int = 0
-
-
 class View(NamedTuple):
     """The clips whose label of a factor is known.
 
     Attributes:
-        factor: its name.
-        labels: (n,), its classes.
+        task: what is probed, the same for all embeddings; its `speakers` are known where they are not the factor.
         places: (n,), rows of the table of labels.
         rows: (n,), rows of the arrays.
-        speakers: (n,), the speaker of each clip, where known and not the factor.
-        asked: arguments of `leakage` that are the same for all embeddings.
         scaled: whether the mode of `large` is used.
         notes: sentences on clips and columns that are left out.
     """
 
-    factor: str
-    labels: NDArray[np.str_]
+    task: ProbingTask
     places: NDArray[np.intp]
     rows: NDArray[np.intp]
-    speakers: NDArray[np.str_] | None
-    asked: Asked
     scaled: bool
     notes: tuple[str, ...]
 
 
 def measure(
-    found: Labelled,
-    factors: Sequence[str],
-    *,
-    model: str = "",
-    inputs: Labelled | None = None,
-    seen: str | None = None,
-    large: bool = False,
-    balanced: str | None = None,
-    seen_speakers: bool = False,
-    seed: int = 0,
+    found: Labelled, options: LeakageOptions = DEFAULT, *, model: str = "", inputs: Labelled | None = None
 ) -> Measured:
     """Measure every embedding for every factor, and for the emotion as utility where the labels have it.
 
+    The utility is that of all clips and of unseen speakers, unless the emotion is one of the given factors.
+
     Args:
         found: embeddings with labels.
-        factors: columns of the labels.
+        options: the factors, and how they are measured. `balanced` does not apply to that factor itself,
+            `seen_speakers` changes nothing for the factor speaker.
         model: what to write as `model`.
         inputs: the inputs of the encoder, one vector for each clip, in the same rows as `found`.
-        seen: whether the encoder had seen these speakers: seen, unseen, or None where unknown.
-        large: whether to use the mode of `large`, however many clips there are.
-        balanced: a column of the labels over which test clips are balanced, see `leakage`; not for that factor itself.
-        seen_speakers: whether probes are tested on speakers that they were fitted on, whatever the factor, as Peri et
-            al. (2021) do; for the factor speaker they always are. The utility only where the emotion is in `factors`.
-        seed: of all random numbers.
 
     Raises:
         AuditError: a factor is unknown, has one class, has a different class in every clip, or cannot be divided;
             `balanced` or `seen_speakers` in the mode for many clips.
     """
-    how = How(seen, large, balanced, seen_speakers, seed)
-    for factor in [*factors, *([] if balanced is None else [balanced])]:
+    factors = options.factors
+    for factor in [*factors, *([] if options.balanced is None else [options.balanced])]:
         require_factor(found.labels, factor, found.place)
-    parts = [_factor(found, factor, factors, inputs, how) for factor in factors]
+    parts = [_factor(found, factor, inputs, options) for factor in factors]
     notes = [sentence for part in parts for sentence in part.notes]
     if EMOTION in found.labels and EMOTION not in factors:
         try:
             require_factor(found.labels, EMOTION, found.place)
-            utility = _factor(found, EMOTION, factors, inputs, how._replace(balanced=None, seen_speakers=False))
+            utility = _factor(found, EMOTION, inputs, replace(options, balanced=None, seen_speakers=False))
         except AuditError as error:
             notes.append(f"the emotion is not measured as utility: {error}")
         else:
             parts.append(utility)
             notes += utility.notes
     joined = pd.concat([part.table for part in parts], ignore_index=True)
-    filled = joined.assign(speakers=seen, model=joined["model"].where(joined["role"] != MEASURED, model))
+    filled = joined.assign(speakers=options.speakers, model=joined["model"].where(joined["role"] != MEASURED, model))
     return Measured(corrected(filled.reindex(columns=list(LEAKAGE))), tuple(dict.fromkeys(notes)))
 
 
-def view_of(found: Labelled, factor: str, how: How) -> View:
+def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
     """The clips whose label of a factor is known, with their other columns."""
     labels, notes = found.labels, []
     kept = labels[factor].notna()
     if missing := int((~kept).sum()):
         notes.append(f"{factor}: {missing} of {len(kept)} clips have no label and are left out")
-    over = how.balanced if how.balanced != factor else None
+    over = options.balanced if options.balanced != factor else None
     needed = dict.fromkeys(name for name in (SPEAKER, over) if name is not None and name in labels)
     for name in needed:
         if lacking := int((kept & labels[name].isna()).sum()):
@@ -143,33 +117,36 @@ def view_of(found: Labelled, factor: str, how: How) -> View:
                 known[name] = table[name].to_numpy(str)
             else:
                 notes.append(f"{factor}: some clips have no {name}, so it is not kept apart")
-    scaled = how.large or len(places) > LARGE
-    if scaled and (over is not None or how.seen_speakers):
+    scaled = options.large or len(places) > LARGE
+    if scaled and (over is not None or options.seen_speakers):
         way = "seen speakers" if over is None else "balanced test clips"
         raise AuditError(
             f"{factor}: no {way} in the mode for many clips (over {LARGE:,}, or --large); leave this option out"
         )
-    speakers = table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None
-    asked: Asked = {
-        **{"factor": factor, "speakers": speakers, "recordings": known["recording"], "sentences": known["sentence"]},
-        **{"balanced": None if over is None else table[over].to_numpy(str), "over": over or ""},
-        **{"seen": how.seen, "seed": how.seed},
-        "apart": "clips" if how.seen_speakers and factor != SPEAKER else "auto",
-    }
+    task = ProbingTask(
+        table[factor].to_numpy(str),
+        factor,
+        speakers=table[SPEAKER].to_numpy(str) if factor != SPEAKER and SPEAKER in table else None,
+        recordings=known["recording"],
+        sentences=known["sentence"],
+        balanced=None if over is None else table[over].to_numpy(str),
+        over=over or "",
+        options=options,
+    )
     if over is not None:
         notes.append(f"{factor}: test clips are balanced over {over}")
-    if factor == SPEAKER and how.seen == SEEN:
+    if factor == SPEAKER and options.speakers == SEEN:
         notes.append(f"{factor}: no verification, since the encoder has seen these speakers")
     if scaled:
         notes.append(f"{factor}: no LEACE and no random projection of the inputs in the mode for many clips")
     rows = places if found.rows is None else found.rows[places]
-    return View(factor, table[factor].to_numpy(str), places, rows, speakers, asked, scaled, tuple(notes))
+    return View(task, places, rows, scaled, tuple(notes))
 
 
-def _factor(found: Labelled, factor: str, factors: Sequence[str], inputs: Labelled | None, how: How) -> Measured:
+def _factor(found: Labelled, factor: str, inputs: Labelled | None, options: LeakageOptions) -> Measured:
     """All rows of one factor."""
-    view = view_of(found, factor, how)
-    others = _others(found, view, factors, how)
+    view = view_of(found, factor, options)
+    others = _others(found, view, options)
     wide = [name for name, labels in others.items() if pd.Series(labels).nunique() * len(labels) > WIDEST]
     notes = [f"{factor}: no identity floor of {name}, which has too many classes for so many clips" for name in wide]
     kept = {name: labels for name, labels in others.items() if name not in wide}
@@ -181,61 +158,52 @@ def _factor(found: Labelled, factor: str, factors: Sequence[str], inputs: Labell
 
 def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
     """The rows of one embedding. For the factor emotion LEACE erases the speaker, else the factor itself."""
+    task = view.task
     yield _read(values, view).assign(embedding=name, eraser="")
-    erase = view.speakers if view.factor == EMOTION else view.labels
+    erase = task.speakers if task.factor == EMOTION else task.labels
     if not view.scaled and erase is not None:
         yield _read(values, view, erase).assign(embedding=name, eraser=LEACE)
-    few, seed = np.arange(len(view.rows)), view.asked["seed"]
+    few, seed = np.arange(len(view.rows)), task.options.seed
     if view.scaled and len(few) > SAMPLE:
         few = np.sort(np.random.default_rng([seed, 14]).choice(len(few), SAMPLE, replace=False))
-    sample, labels = np.asarray(values[view.rows[few]]), view.labels[few]
-    if view.factor == SPEAKER and view.asked["seen"] != SEEN:
-        where = view.asked["recordings"]
-        pairs = verification(sample, labels, recordings=None if where is None else np.asarray(where)[few], seed=seed)
+    sample, labels = np.asarray(values[view.rows[few]]), np.asarray(task.labels)[few]
+    clusters, recordings = (
+        None if known is None else np.asarray(known)[few] for known in (task.speakers, task.recordings)
+    )
+    if task.factor == SPEAKER and task.options.speakers != SEEN:
+        pairs = verification(sample, labels, recordings=recordings, seed=seed)
         if len(pairs):
             yield pairs.assign(embedding=name, eraser="", split=pairs["split"] + "; not centred")
-    clusters = None if view.speakers is None else view.speakers[few]
-    found = dependence(sample, labels, factor=view.factor, clusters=clusters, seed=seed)
+    found = dependence(sample, labels, factor=task.factor, clusters=clusters, seed=seed)
     yield found.assign(embedding=name, eraser="")
 
 
 def _read(values: Matrix | None, view: View, erase: ArrayLike | None = None) -> pd.DataFrame:
     """The scores of the probes, in the mode for many clips or not."""
     if not view.scaled and values is not None:
-        return leakage(values[view.rows], view.labels, erase=erase, **view.asked)
-    recordings, sentences = view.asked["recordings"], view.asked["sentences"]
-    return leakage_large(
-        values,
-        view.labels,
-        rows=view.rows,
-        factor=view.factor,
-        speakers=view.speakers,
-        recordings=None if recordings is None else np.asarray(recordings),
-        sentences=None if sentences is None else np.asarray(sentences),
-        seen=view.asked["seen"],
-        seed=view.asked["seed"],
-    )
+        return leakage(values[view.rows], view.task, erase=erase)
+    return leakage_large(values, view.task, rows=view.rows)
 
 
-def _others(found: Labelled, view: View, factors: Sequence[str], how: How) -> dict[str, NDArray[np.object_]]:
+def _others(found: Labelled, view: View, options: LeakageOptions) -> dict[str, NDArray[np.object_]]:
     """Labels of other factors, for identity floors: the given factors, the emotion, and for it groups of speakers.
 
     A factor that is constant for each speaker, such as gender, is no floor of the factor speaker: it is part of the
     identity. The speaker is a floor where the same speakers fit and test.
     """
-    table = found.labels.iloc[view.places]
-    names = [*factors, EMOTION, *([] if how.balanced is None else [how.balanced])]
-    names = [name for name in dict.fromkeys(names) if name in table and name not in (view.factor, SPEAKER)]
-    if view.factor == SPEAKER:
+    table, factor = found.labels.iloc[view.places], view.task.factor
+    names = [*options.factors, EMOTION, *([] if options.balanced is None else [options.balanced])]
+    names = [name for name in dict.fromkeys(names) if name in table and name not in (factor, SPEAKER)]
+    if factor == SPEAKER:
         names = [name for name in names if table.groupby(SPEAKER)[name].nunique().max() > 1]
     others = {name: table[name].to_numpy(object) for name in names if 1 < table[name].nunique() < len(table)}
-    if view.speakers is not None and view.factor == EMOTION:
-        who = table[SPEAKER].astype(str)
+    if factor == SPEAKER or SPEAKER not in table:
+        return others
+    who = table[SPEAKER].astype(str)
+    if factor == EMOTION:
         for name, group in groups.factors(table.assign(speaker=who)).items():
             others.setdefault(name, who.map(group).to_numpy(object))
-    if view.speakers is not None and how.seen_speakers:
-        others[SPEAKER] = view.speakers.astype(object)
-    return others
+    return others | ({SPEAKER: who.to_numpy(object)} if options.seen_speakers else {})
 
 
 def _beside(
@@ -247,7 +215,7 @@ def _beside(
     if not view.scaled:
         widths = {values.shape[1] for values in found.arrays.values()}
         kept = None if vectors is None else vectors[rows]
-        yield floors.floors(view.labels, others=others, inputs=kept, dimension=widths, **view.asked)
+        yield floors.floors(view.task, others=others, inputs=kept, dimension=widths)
         return
     yield _read(None, view).assign(embedding=floors.MAJORITY, eraser="", model=floors.MODEL, role=FLOOR)
     for name, labels in others.items():

@@ -13,15 +13,15 @@ All use the same probes, settings and division, and are rows of `leakage.csv` wi
 """
 
 from collections.abc import Collection, Mapping
-from typing import Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mien.audit.leakage.leakage import Asked, Predictions, divided, leakage, scored
-from mien.audit.probes.division import Division
+from mien.audit.leakage.leakage import Predictions, leakage, scored
+from mien.audit.probes.division import divide
 from mien.audit.probes.probes import Standard
+from mien.audit.probes.task import ProbingTask
 from mien.common.leakage_tables import CEILING, FLOOR, LEAKAGE, STRONGEST
 
 MODEL = "baseline"
@@ -31,47 +31,45 @@ IDENTITY = "{} label"
 
 
 def floors(
-    labels: ArrayLike,
+    task: ProbingTask,
     *,
     others: Mapping[str, ArrayLike] | None = None,
     inputs: NDArray[np.floating] | None = None,
     functionals: NDArray[np.floating] | None = None,
     dimension: int | Collection[int] | None = None,
-    **asked: Unpack[Asked],
 ) -> pd.DataFrame:
-    """The floors and ceilings of one factor.
+    """The floors and ceilings of the factor of a task.
 
     Args:
-        labels: (n,), the factor.
+        task: the factor and its n clips.
         others: name -> (n,), labels of other factors, missing where unknown; each is an identity floor.
         inputs: (n, P), statistics of the input features of each clip; None leaves out random projection and inputs.
         functionals: (n, F), another description of each clip; a second ceiling.
         dimension: D of the embedding, or several, for one random projection each; None leaves it out.
-        asked: as for `leakage`: factor, division, probes, seed, ...
 
     Returns:
         Rows of `leakage.csv` (`LEAKAGE`), role floor or ceiling, model `baseline`; fold and seed are empty. The
         majority is no probe; its rows have the probe "strongest".
     """
-    tables = [majority(labels, **asked)]
+    tables = [majority(task)]
     for name, other in (others or {}).items():
-        tables.append(_named(leakage(one_hot(other), labels, **asked), IDENTITY.format(name), FLOOR))
+        tables.append(_named(leakage(one_hot(other), task), IDENTITY.format(name), FLOOR))
     if inputs is not None:
         widths = [] if dimension is None else sorted({dimension} if isinstance(dimension, int) else set(dimension))
         for width in widths:
-            projected = random_projection(inputs, width, asked.get("seed", 0))
+            projected = random_projection(inputs, width, task.options.seed)
             name = PROJECTION if len(widths) == 1 else f"{PROJECTION} to {width}"
-            tables.append(_named(leakage(projected, labels, **asked), name, FLOOR))
-        tables.append(_named(leakage(inputs, labels, **asked), INPUTS, CEILING))
+            tables.append(_named(leakage(projected, task), name, FLOOR))
+        tables.append(_named(leakage(inputs, task), INPUTS, CEILING))
     if functionals is not None:
-        tables.append(_named(leakage(functionals, labels, **asked), "functionals", CEILING))
+        tables.append(_named(leakage(functionals, task), "functionals", CEILING))
     return pd.concat(tables, ignore_index=True)
 
 
-def majority(labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
+def majority(task: ProbingTask) -> pd.DataFrame:
     """The rows of always predicting the most frequent class of the training clips; of ties the first by name."""
-    y = np.unique(np.asarray(labels).astype(str), return_inverse=True)[1].astype(np.int64)
-    division: Division = divided(labels, **asked)
+    y = np.unique(np.asarray(task.labels).astype(str), return_inverse=True)[1].astype(np.int64)
+    division = task.division or divide(task)
     predicted = np.full(len(y), -1, np.int64)
     for train, test in division.parts:
         predicted[test] = np.bincount(y[train]).argmax()
@@ -80,7 +78,7 @@ def majority(labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
     kinds = len(np.unique(np.concatenate([y[train] for train, _ in division.parts])))
     # not crossed: nothing is fitted on the labels of single clips
     found = Predictions(rows, y[rows], by_probe, by_probe, {STRONGEST: 0.0}, kinds, division.description, False)
-    return _named(scored(found, labels, **asked), MAJORITY, FLOOR)
+    return _named(scored(found, task), MAJORITY, FLOOR)
 
 
 def projected(table: pd.DataFrame) -> "pd.Series[bool]":

@@ -4,18 +4,18 @@ One division instead of cross-fitting, one setting per probe (`large_probes`), a
 rows to choose the strongest probe on. The column `split` names the mode; otherwise the rows are those of `leakage`.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from mien.audit.probes import large_probes
-from mien.audit.probes.division import FEWEST_CLIPS, SPEAKER, TRIES, joined
+from mien.audit.probes.division import FEWEST_CLIPS, TRIES, joined
 from mien.audit.probes.large_probes import Labels, Rows
+from mien.audit.probes.task import ProbingTask
 from mien.audit.statistics.measures import score_rows
-from mien.common.leakage_tables import MEASURED, STRONGEST
+from mien.common.leakage_tables import MEASURED, SPEAKER, STRONGEST
 from mien.errors import AuditError
 
 LARGE = 50_000  # rows above which this mode is used by default
@@ -65,31 +65,17 @@ def divide(y: Labels, units: NDArray[np.int64] | None, seed: int) -> Parts:
     return Parts(train, chosen, tested)
 
 
-def leakage_large(
-    embedding: NDArray[Any] | None,
-    labels: Sequence[str] | NDArray[np.str_],
-    *,
-    rows: Rows | None = None,
-    factor: str = SPEAKER,
-    speakers: Sequence[str] | NDArray[np.str_] | None = None,
-    recordings: Sequence[str] | NDArray[np.str_] | None = None,
-    sentences: Sequence[str] | NDArray[np.str_] | None = None,
-    seen: str | None = None,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Scores of the four probes that predict a factor from an embedding of very many clips.
+def leakage_large(embedding: NDArray[Any] | None, task: ProbingTask, *, rows: Rows | None = None) -> pd.DataFrame:
+    """Scores of the four probes that predict the factor of a task from an embedding of very many clips.
+
+    Classes with fewer than three units (clips, recordings or speakers) are left out. The factor speaker keeps
+    recordings whole, and sentences too where every class then has rows in all parts (`split` says where not); any other
+    factor keeps speakers whole. `balanced`, `division` and `options.seen_speakers` are not used.
 
     Args:
         embedding: (N, D), finite; may be mapped from a file. None predicts the most frequent class, as a floor.
-        labels: (n,), the class of each clip; classes with fewer than three units are left out.
+        task: the factor and its n clips.
         rows: (n,), the rows of the clips in the embedding; None takes the first n.
-        factor: its name; "speaker" keeps recordings whole, and sentences too where every class then has rows in all
-            parts (`split` says where not); any other factor keeps speakers whole.
-        speakers: (n,), the speaker of each clip; the clusters of intervals.
-        recordings: (n,), the recording of each clip.
-        sentences: (n,), the sentence of each clip.
-        seen: what to write as `speakers`: seen or unseen by the encoder.
-        seed: of all random numbers.
 
     Returns:
         Columns of `leakage.csv` from factor on, role `measured`: for each probe and for `strongest`, chosen on
@@ -98,8 +84,10 @@ def leakage_large(
     Raises:
         AuditError: fewer than two classes have three units, or no unit is left to fit a probe on.
     """
-    everyone = _codes(labels)
-    who, where, texts = (None if some is None else _codes(some) for some in (speakers, recordings, sentences))
+    factor, seed = task.factor, task.options.seed
+    everyone = _codes(task.labels)
+    lists = (task.speakers, task.recordings, task.sentences)
+    who, where, texts = (None if values is None else _codes(values) for values in lists)
     units, apart = (where, "recordings") if factor == SPEAKER else (who, "speakers")
     found, sentences_apart = None, None
     if factor == SPEAKER and texts is not None:
@@ -139,7 +127,7 @@ def leakage_large(
             kinds=present,
             seed=seed,
         )
-        shared = {"factor": factor, "balanced": "", "probe": probe, "role": MEASURED, "speakers": seen}
+        shared = {"factor": factor, "balanced": "", "probe": probe, "role": MEASURED, "speakers": task.options.speakers}
         table += [{**shared, **row, "split": f"{split}; {row['split']}; {MODE}"} for row in scored]
     return pd.DataFrame(table)
 
@@ -186,7 +174,7 @@ def _owners(y: Labels, units: Labels) -> Labels | None:
     return owner if bool((owner[units] == y).all()) else None
 
 
-def _codes(values: Sequence[str] | NDArray[np.str_]) -> Labels:
+def _codes(values: ArrayLike) -> Labels:
     return np.asarray(pd.factorize(np.asarray(values, object))[0], np.int64)
 
 

@@ -6,38 +6,21 @@ validation clips: those that the division has for it, or else inner parts of the
 chance, with the same probe fitted on shuffled labels, with p (all in the same row), and with the floors (`floors`).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypedDict, Unpack
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mien.audit.probes.division import SPEAKER, Division, divide, given, inner_part
+from mien.audit.probes.division import divide, inner_part
 from mien.audit.probes.leace import Eraser
 from mien.audit.probes.probes import PROBES
+from mien.audit.probes.task import Codes, Division, ProbingTask
 from mien.audit.statistics.measures import score_rows
 from mien.audit.statistics.significance import holm
 from mien.common.leakage_tables import LEAKAGE, MEASURED, STRONGEST
 from mien.errors import AuditError, unknown
-
-Codes = NDArray[np.int64]
-
-
-class Asked(TypedDict, total=False):
-    """Arguments that are the same for all embeddings; see `leakage`."""
-
-    factor: str
-    speakers: ArrayLike | None
-    recordings: ArrayLike | None
-    sentences: ArrayLike | None
-    division: Division | Sequence[tuple[ArrayLike, ArrayLike]] | None
-    apart: str
-    probes: Iterable[str]
-    balanced: ArrayLike | None
-    over: str
-    seen: str | None
-    seed: int
 
 
 class Predictions(NamedTuple):
@@ -65,32 +48,20 @@ class Predictions(NamedTuple):
 
 
 def leakage(
-    embedding: NDArray[np.floating], labels: ArrayLike, *, erase: ArrayLike | None = None, **asked: Unpack[Asked]
+    embedding: NDArray[np.floating],
+    task: ProbingTask,
+    *,
+    probes: Iterable[str] = tuple(PROBES),
+    erase: ArrayLike | None = None,
 ) -> pd.DataFrame:
-    """Scores of new probes that predict a factor from an embedding.
+    """Scores of new probes that predict the factor of a task from an embedding.
 
     Args:
         embedding: (n, D), one row a clip, finite.
-        labels: (n,), the factor: the class of each clip.
+        task: the factor and its n clips.
+        probes: names in `PROBES`.
         erase: (n,), labels that LEACE erases before the probes are fitted. The eraser is fitted on the training rows of
             each part; while settings and the strongest probe are chosen, without the rows that choose.
-        asked: any of these.
-
-            - factor: its name. The default "speaker" has the same speakers in training and test clips; any other factor
-              has different speakers there.
-            - speakers: (n,), the speaker of each clip: kept apart for other factors, and the clusters of the intervals.
-              For the factor speaker these are the labels.
-            - recordings: (n,), the recording of each clip; kept whole.
-            - sentences: (n,), the sentence of each clip; kept apart for the factor speaker where that is possible.
-            - division: a division to use instead of that of `divide`: a `Division`, or a pair of (training rows, test
-              rows) for each part.
-            - apart: "clips" tests speakers that the probes have seen, whatever the factor.
-            - probes: names in `PROBES`; all by default.
-            - balanced: (n,), labels of another factor, such as the speaker where the factor is emotion. Test clips are
-              sampled so that all classes are equally frequent within each class of it, so that it predicts nothing.
-            - over: the name of that factor, written as `balanced`; "another factor" by default.
-            - seen: what to write as `speakers`: seen or unseen by the encoder.
-            - seed: of division, probes, shuffling, bootstrap and permutations; 0 by default.
 
     Returns:
         `leakage.csv` from `factor` on: for each probe, and again for the `strongest`, the measures uar, accuracy and f1
@@ -99,41 +70,17 @@ def leakage(
     Raises:
         AuditError: the clips cannot be divided, or an embedding or a list has the wrong shape or values.
     """
-    division = divided(labels, **asked)
-    probes, seed = asked.get("probes", PROBES), asked.get("seed", 0)
-    predictions = predict(embedding, labels, division, probes=probes, erase=erase, seed=seed)
-    return scored(predictions, labels, **asked)
+    division = task.division or divide(task)
+    found = predict(embedding, task.labels, division, probes=probes, erase=erase, seed=task.options.seed)
+    return scored(found, task)
 
 
-def divided(labels: ArrayLike, **asked: Unpack[Asked]) -> Division:
-    """The division that is given, or else the one of `divide`."""
-    factor, division = asked.get("factor", SPEAKER), asked.get("division")
-    speakers = labels if factor == SPEAKER else asked.get("speakers")
-    if division is None:
-        return divide(
-            labels,
-            factor=factor,
-            speakers=speakers,
-            recordings=asked.get("recordings"),
-            sentences=asked.get("sentences"),
-            seed=asked.get("seed", 0),
-            apart=asked.get("apart", "auto"),
-        )
-    if isinstance(division, Division):
-        return division
-    return given(division, len(np.asarray(labels)), "division as given", None if factor == SPEAKER else speakers)
-
-
-def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.DataFrame:
+def scored(found: Predictions, task: ProbingTask) -> pd.DataFrame:
     """The rows of `leakage`, from predictions of probes."""
-    factor, seed = asked.get("factor", SPEAKER), asked.get("seed", 0)
-    speakers = labels if factor == SPEAKER else asked.get("speakers")
-    blocks = asked.get("recordings") if factor == SPEAKER else speakers
-    over = ""
-    if (other := asked.get("balanced")) is not None:
-        found = _balanced(found, np.asarray(other).astype(str), seed)
-        over = asked.get("over", "another factor")
-    clusters, among = (None if each is None else _codes(each)[found.rows] for each in (speakers, blocks))
+    seed = task.options.seed
+    if task.balanced is not None:
+        found = _balanced(found, np.asarray(task.balanced).astype(str), seed)
+    clusters, among = (None if each is None else _codes(each)[found.rows] for each in (task.clusters, task.blocks))
     tables = {
         name: score_rows(
             found.truth,
@@ -148,7 +95,8 @@ def scored(found: Predictions, labels: ArrayLike, **asked: Unpack[Asked]) -> pd.
         for name, predicted in found.predicted.items()
     }
     best = max(tables, key=lambda name: found.validation[name])
-    place = {"factor": factor, "balanced": over, "role": MEASURED, "speakers": asked.get("seen")}
+    over = "" if task.balanced is None else task.over
+    place = {"factor": task.factor, "balanced": over, "role": MEASURED, "speakers": task.options.speakers}
     rows = [
         {**place, "probe": name, **row, "split": f"{found.description}; {row['split']}"}
         for name, table in {**tables, STRONGEST: tables[best]}.items()

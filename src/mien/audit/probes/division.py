@@ -3,15 +3,14 @@
 For the factor *speaker*, the same speakers are in training and test clips, in different recordings and with different
 sentences where these are known and can be divided: otherwise a probe could recognise a speaker by the room or by the
 sentence. For any other factor, each speaker is either in training or in test clips: otherwise a probe could recognise
-the speaker and know the factor from it (Li et al. 2020 and Peri et al. 2021 probe so; `apart="clips"` tests seen
-speakers, as Peri et al. do with gender).
+the speaker and know the factor from it (Li et al. 2020 and Peri et al. 2021 probe so; `seen_speakers` tests speakers
+of the training clips, as Peri et al. do with gender).
 
 Every clip of a class that can be divided is tested once (cross-fitting). `description` says what was kept apart.
 """
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,13 +18,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from mien.audit.probes.task import Codes, Division, Places, ProbingTask
+from mien.common.leakage_tables import SPEAKER
 from mien.errors import AuditError
 
-Places = NDArray[np.intp]
-Codes = NDArray[np.int64]
-
-SPEAKER = "speaker"
-APART = ("auto", "clips")
 FOLDS = 3  # parts of the clips of each speaker; a class needs at least as many clips
 MOST = 5  # parts of the speakers, for any other factor
 FEWEST_CLIPS = 2  # of a class, to fit a probe on
@@ -33,48 +29,12 @@ TRIES = 3  # shuffles, until one leaves every class on both sides
 INNER = 4  # one in four training clips is for choosing a probe's setting
 
 
-@dataclass(frozen=True)
-class Division:
-    """How the clips of one measurement are divided.
+def divide(task: ProbingTask) -> Division:
+    """Divide the clips of a task; the seed, and whether seen speakers are tested, are options of the task.
 
-    Attributes:
-        parts: (training rows, test rows) of each part; no row is tested twice.
-        description: what was kept apart, for the column `split`.
-        groups: (n,), groups of clips that are kept together, also when settings are chosen; None where only clips are
-            apart.
-        choosing: rows that settings and the strongest probe are chosen on, and that nothing is fitted or tested on;
-            None where an inner part of the training rows is for that (`inner_part`).
-    """
-
-    parts: tuple[tuple[Places, Places], ...]
-    description: str
-    groups: Codes | None = None
-    choosing: Places | None = None
-
-
-def divide(
-    labels: ArrayLike,
-    *,
-    factor: str = SPEAKER,
-    speakers: ArrayLike | None = None,
-    recordings: ArrayLike | None = None,
-    sentences: ArrayLike | None = None,
-    seed: int = 0,
-    apart: str = "auto",
-) -> Division:
-    """Divide clips for the probes of a factor.
-
-    Args:
-        labels: (n,), the class of each clip; classes with fewer than three clips are left out and counted in the
-            description.
-        factor: its name; "speaker" is divided by clips, any other factor by speakers.
-        speakers: (n,), the speaker of each clip; not used for the factor speaker.
-        recordings: (n,), the recording of each clip; kept whole where known, or, where speakers are kept apart, where
-            that is possible.
-        sentences: (n,), the sentence of each clip; kept apart for the factor speaker where every speaker stays on both
-            sides.
-        seed: of the division.
-        apart: "auto", or "clips": the same speakers (and sentences) on both sides, whatever the factor.
+    Classes with fewer than three clips are left out and counted in the description. For the factor speaker, sentences
+    are kept apart where every speaker stays on both sides. Recordings are kept whole where known, or, where speakers
+    are kept apart, where that is possible.
 
     Returns:
         Up to three parts for the factor speaker or where speakers are not kept apart, else up to five.
@@ -82,21 +42,17 @@ def divide(
     Raises:
         AuditError: nothing can be divided: one class, or one speaker where speakers are to be kept apart.
     """
-    if apart not in APART:
-        raise AuditError(f"apart = '{apart}' is no way to divide clips; give {' or '.join(APART)}")
-    kinds, y = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    factor, seed = task.factor, task.options.seed
+    kinds, y = np.unique(np.asarray(task.labels).astype(str), return_inverse=True)
     y = y.astype(np.int64)
     if len(kinds) < 2:
         raise AuditError(
             f"{factor}: there is one class, '{''.join(kinds)}'; a probe needs two: give clips of another class"
         )
-    known = {
-        name: _codes(values, len(y), name)
-        for name, values in (("speakers", speakers), ("recordings", recordings), ("sentences", sentences))
-        if values is not None
-    }
-    by_speaker = factor != SPEAKER and apart == "auto" and "speakers" in known
-    choices = _choices(factor, apart, set(known))
+    lists = {"speakers": task.speakers, "recordings": task.recordings, "sentences": task.sentences}
+    known = {name: _codes(values, len(y), name) for name, values in lists.items() if values is not None}
+    by_speaker = factor != SPEAKER and not task.options.seen_speakers and "speakers" in known
+    choices = _choices(factor, by_speaker, set(known))
     found, description = None, ""
     for names in choices:
         groups = joined([known[name] for name in names])
@@ -185,12 +141,12 @@ def joined(codes: Sequence[Codes]) -> Codes | None:
     return np.unique(connected_components(graph, directed=False)[1][:n], return_inverse=True)[1].astype(np.int64)
 
 
-def _choices(factor: str, apart: str, known: set[str]) -> list[tuple[str, ...]]:
+def _choices(factor: str, by_speaker: bool, known: set[str]) -> list[tuple[str, ...]]:
     """What to keep whole, in the order in which it is tried."""
     recordings = ("recordings",) if "recordings" in known else ()
-    if factor != SPEAKER and apart == "auto" and "speakers" in known:
+    if by_speaker:
         return list(dict.fromkeys([("speakers", *recordings), ("speakers",)]))
-    if factor == SPEAKER and apart == "auto" and "sentences" in known:
+    if factor == SPEAKER and "sentences" in known:
         return [(*recordings, "sentences"), recordings]
     return [recordings]
 

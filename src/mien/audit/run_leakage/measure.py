@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
-from mien.audit.leakage.leakage import Asked, corrected, predict, scored
+from mien.audit.leakage.leakage import corrected, predict, scored
 from mien.audit.leakage.verification import verification
-from mien.audit.probes.division import SPEAKER
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage.beside import Beside, prediction_table, predictions_for_json, recalls_of
 from mien.audit.run_leakage.inputs import Inputs
@@ -42,9 +41,9 @@ from mien.audit.run_leakage.kept import (
     read,
 )
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
-from mien.audit.run_leakage.views import Texts, View, balanced, question, views_of
+from mien.audit.run_leakage.views import Texts, View, tasks_of, views_of
 from mien.common.files import write_json
-from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, UNSEEN
+from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, SPEAKER, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
@@ -222,8 +221,8 @@ def _leakage(
         names = clips["clip"].iloc[view.rows].tolist()
         place = source | {"factor": view.factor, "seen": view.seen}
         beside.predictions.append(predictions_for_json(found, view.labels, clips=names, people=view.speakers, **place))
-    for settings in _questions(view, seed):
-        yield scored(found, view.labels, **settings).assign(**source)
+    for task in tasks_of(view, seed):
+        yield scored(found, task).assign(**source)
 
 
 def _kept(view: View, carried: Targets) -> bool:
@@ -258,11 +257,11 @@ def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: 
         for view in views_of(run, clips, thorough=depth == THOROUGH, always=bool(carried), seed=seed):
             given: dict[str, Any] = {"dimension": dimension} | inputs.of(clips["clip"].iloc[view.rows].tolist())
             quick = view.factor == SPEAKER or (bool(carried) and view.main)
-            for settings in _questions(view, seed):
+            for task in tasks_of(view, seed):
                 if depth == QUICK and quick:
-                    tables.append(floors.floors(view.labels, others=view.others, **settings))
+                    tables.append(floors.floors(task, others=view.others))
                 if depth == THOROUGH:
-                    found = floors.floors(view.labels, others={} if quick else view.others, **given, **settings)
+                    found = floors.floors(task, others={} if quick else view.others, **given)
                     tables.append(found[found["embedding"] != floors.MAJORITY] if quick else found)
             if (depth == QUICK) == quick and view.main and view.seen == SEEN:
                 predicted += [_predicted(name, other, clips, view, seed) for name, other in view.others.items()]
@@ -270,12 +269,6 @@ def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: 
         if predicted:
             kept[f"{depth} {SAID}"] = predicted
     write_json(path, kept)
-
-
-def _questions(view: View, seed: int) -> list[Asked]:
-    """The settings of the scores of a view. The main target of seen speakers is scored on balanced clips as well."""
-    both = view.main and view.seen == SEEN
-    return [question(view, seed), *([balanced(view, seed)] if both else [])]
 
 
 def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:

@@ -10,11 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit.leakage.leakage import corrected
-from mien.audit.probes.division import SPEAKER
 from mien.audit.run_leakage import beside
 from mien.audit.statistics.measures import FEWEST_CLUSTERS
 from mien.audit.statistics.scores import DRAWS, interval
-from mien.common.leakage_tables import MEASURED, SEEN, TARGET
+from mien.common.leakage_tables import MEASURED, SEEN, SPEAKER, TARGET
 
 SUMMARY = (
     *beside.PLACE,

@@ -18,16 +18,18 @@ If a run has no test clips, the validation clips take their place, and a part of
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from mien.audit.leakage.leakage import Asked
-from mien.audit.probes.division import SPEAKER, Division, divide, given
+from mien.audit.options import LeakageOptions
+from mien.audit.probes.division import divide, given
+from mien.audit.probes.task import Division, ProbingTask
 from mien.audit.recognition import groups
-from mien.common.leakage_tables import SEEN, UNSEEN
+from mien.common.leakage_tables import SEEN, SPEAKER, UNSEEN, Seen
 from mien.corpora.corpus import fractions
 from mien.errors import AuditError
 from mien.runs.run import Run
@@ -51,7 +53,7 @@ class View(NamedTuple):
     """
 
     factor: str
-    seen: str
+    seen: Seen
     rows: NDArray[np.intp]
     labels: Texts
     speakers: Texts
@@ -87,7 +89,8 @@ def views(
     unseen_test = tested & unseen
     if (thorough or always) and not pd.api.types.is_float_dtype(clips["label"]):
         single = clips["label"].where(~clips["label"].str.contains("+", regex=False, na=False))
-        for test, seen in ((unseen_test, UNSEEN), (seen_test, SEEN)):
+        sides: tuple[tuple[pd.Series[bool], Seen], ...] = ((unseen_test, UNSEEN), (seen_test, SEEN))
+        for test, seen in sides:
             for view in _across(clips, single, target, target, trained, test, seen=seen):
                 yield view._replace(main=True)
     if not thorough:
@@ -105,17 +108,21 @@ def views_of(run: Run, clips: pd.DataFrame, *, thorough: bool, always: bool, see
     return views(clips, run.target, thorough=thorough, always=always, own=own, seed=seed)
 
 
-def question(view: View, seed: int) -> Asked:
-    """The settings of the scores of a view."""
-    return {
-        **{"factor": view.factor, "speakers": None if view.factor == SPEAKER else view.speakers},
-        **{"recordings": view.known.get("recordings"), "division": view.division, "seen": view.seen, "seed": seed},
-    }
-
-
-def balanced(view: View, seed: int) -> Asked:
-    """The settings of the scores of a view on equally many test clips of each class, so that frequency is no clue."""
-    return {**question(view, seed), "balanced": np.zeros(len(view.rows)), "over": view.factor}
+def tasks_of(view: View, seed: int) -> list[ProbingTask]:
+    """The task of a view. The main target of seen speakers has a second one, on equally many test clips of each class,
+    so that frequency is no clue.
+    """
+    task = ProbingTask(
+        view.labels,
+        view.factor,
+        speakers=None if view.factor == SPEAKER else view.speakers,
+        recordings=view.known.get("recordings"),
+        division=view.division,
+        options=LeakageOptions(speakers=view.seen, seed=seed),
+    )
+    if not (view.main and view.seen == SEEN):
+        return [task]
+    return [task, replace(task, balanced=np.zeros(len(view.rows)), over=view.factor)]
 
 
 def _within(
@@ -123,7 +130,7 @@ def _within(
     labels: "pd.Series[str]",
     factor: str,
     target: str,
-    seen: str,
+    seen: Seen,
     inside: "pd.Series[bool]",
     seed: int,
 ) -> Iterator[View]:
@@ -136,15 +143,16 @@ def _within(
         for name in ("recording", "sentence")
         if name in table and len(table) and bool(table[name].notna().all())
     }
+    task = ProbingTask(
+        classes,
+        factor,
+        speakers=people,
+        recordings=known.get("recordings"),
+        sentences=known.get("sentences"),
+        options=LeakageOptions(seed=seed),
+    )
     try:
-        division = divide(
-            classes,
-            factor=factor,
-            speakers=people,
-            recordings=known.get("recordings"),
-            sentences=known.get("sentences"),
-            seed=seed,
-        )
+        division = divide(task)
     except AuditError:  # such as one speaker
         return
     yield View(factor, seen, rows, classes, people, _others(table, factor, target), known, division)
@@ -158,7 +166,7 @@ def _across(
     train: "pd.Series[bool]",
     test: "pd.Series[bool]",
     *,
-    seen: str = UNSEEN,
+    seen: Seen = UNSEEN,
 ) -> Iterator[View]:
     """Fitted on training clips, chosen on validation clips, tested on others, of unseen or the same speakers."""
     validation = _choosing(clips, labels, train, test, seen)
@@ -189,7 +197,7 @@ def _choosing(
     return validation & (len(known.unique()) > 1)
 
 
-def _others(table: pd.DataFrame, factor: str, target: str, seen: str = UNSEEN) -> dict[str, ArrayLike]:
+def _others(table: pd.DataFrame, factor: str, target: str, seen: Seen = UNSEEN) -> dict[str, ArrayLike]:
     """The labels of another factor that may predict this one: the main target, or gender if the factor is the target.
 
     For the main target of seen speakers it is the speaker, which includes gender. Gender is no floor for the speaker:
