@@ -93,12 +93,12 @@ def test_test_clips_are_not_read_predicted_or_embedded(run, arguments):
         assert not held & set(table["clip"])
     assert set(run.leakage["speakers"]) == {"seen"}
     labelled = list(run.clips.index[run.clips["label"].notna()])
-    for store in open_all(experiments.load(*arguments).learns_from, "emotion")["MEnAN-tempo-tempo"].copies.values():
+    for store in open_all(experiments.load(*arguments).data_of, "emotion")["MEnAN-tempo-tempo"].copies.values():
         assert set(store.missing(labelled)) == held
 
 
 def test_models_of_the_same_data_share_one_dataset(arguments):
-    datasets = open_all(experiments.load(*arguments).learns_from, "emotion")
+    datasets = open_all(experiments.load(*arguments).data_of, "emotion")
     assert list(datasets) == list(EPOCHS)
     assert datasets["MEnAN"] is datasets["MEnAN-lambda-0.9"]
     assert len(different(datasets.values())) == 3

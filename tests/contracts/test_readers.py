@@ -70,7 +70,8 @@ def test_stray_files_change_nothing(name, corpus):
 def test_a_csv_file_keeps_the_table(name, corpus, tmp_path):
     table = read(name, corpus(name)).table
     table.to_csv(tmp_path / "kept.csv", index=False)
-    assert_frame_equal(typed(read_table(tmp_path / "kept.csv")), table)
+    numbers = table.select_dtypes("float64").columns
+    assert_frame_equal(typed(read_table(tmp_path / "kept.csv"), numbers), table)
 
 
 @pytest.mark.parametrize("name", names())

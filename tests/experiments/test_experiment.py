@@ -334,7 +334,7 @@ def test_a_file_extends_another_and_a_circle_is_refused(tmp_path):
     (tmp_path / "b.yaml").write_text("extends: a.yaml\n")
     with pytest.raises(ConfigError) as error:
         experiments.load(tmp_path / "a.yaml")
-    assert str(error.value) == f"{tmp_path / 'b.yaml'}: extends itself by way of b.yaml -> a.yaml"
+    assert str(error.value) == f"{tmp_path / 'a.yaml'}: extends itself by way of b.yaml -> a.yaml"
 
 
 def test_unknown_experiments_and_missing_files_name_what_there_is(tmp_path):

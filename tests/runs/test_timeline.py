@@ -195,7 +195,7 @@ def test_the_speaker_of_each_window_is_classified_in_a_stream(monkeypatch):
         def grey(self):
             return np.ascontiguousarray(self.pixels[..., 0])
 
-    def stream(file, *, rate):
+    def stream(file, *, rate, channels):
         for number in range(200):
             if number % 25 == 0:
                 yield AudioBlock(0.04 * number, sound[number * 40 : (number + 25) * 40].astype(np.float32))
