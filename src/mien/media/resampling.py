@@ -129,7 +129,7 @@ def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int)
     for piece in chain(filled, [None]):
         frame = None
         if piece is not None:
-            values = piece.T.reshape(1, -1) if many else np.ascontiguousarray(piece)  # PyAV 18 fails at many planes
+            values = piece.T.reshape(1, -1) if many else np.ascontiguousarray(piece)  # packed, as in `soundtrack`
             frame = av.AudioFrame.from_ndarray(values, format="flt" if many else "fltp", layout=layout)
             frame.sample_rate = source
         with media.guard(f"cannot be resampled from {source} to {rate} Hz"):

@@ -18,7 +18,7 @@ from mien.media.packets import Decoding, Packets
 Waveform = NDArray[np.float32]  # N samples, or rows x N
 
 MOST_ROWS = 64  # of libswresample
-PLANES = 8  # of which, and of more, PyAV 18 reads planes beyond the last one, and the process ends by a signal
+PACKED_FROM = 8  # channels from which planar frames are packed first: PyAV is not relied on to unpack so many planes
 SLACK = 0.04  # s: more than the rounding of any container's time stamps
 
 
@@ -125,7 +125,7 @@ class Track:
     def _mono(self, frame: "av.AudioFrame") -> Waveform:
         """(`rows`, N) float32: the mean of a frame's channels, and these; integers divided by their full scale."""
         with self.media.guard("holds samples of an unknown kind"):
-            if frame.format.is_planar and len(frame.layout.channels) >= PLANES:
+            if frame.format.is_planar and len(frame.layout.channels) >= PACKED_FROM:
                 (frame,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
             values = frame.to_ndarray()
         if not frame.format.is_planar:
