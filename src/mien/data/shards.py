@@ -59,6 +59,7 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
     reasons = [clip.reasons for clip in clips if clip.reasons is not None]
     if reasons:
         tensors["reasons"] = np.concatenate(reasons)
+    tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}  # others are saved scrambled
     metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
     with atomic(path) as temporary:
         temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
