@@ -122,6 +122,20 @@ def known(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table.mask(words), [f"cells with {such} are taken as not known: {where}"]
 
 
+def in_seconds(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose `start` and `end` are text of seconds where they are times of day, such as 00:01:02,500 of MELD."""
+    present = [name for name in ("start", "end") if name in table]
+    return table.assign(**{name: table[name].map(_seconds, na_action="ignore").astype("str") for name in present})
+
+
+def _seconds(cell: str) -> str:
+    """`H:M:S`, with a comma or a point before its fractions, as seconds; any other text as it is."""
+    if (parts := re.fullmatch(r"(\d+):(\d+):(\d+(?:[.,]\d+)?)", cell.strip())) is None:
+        return cell
+    hours, minutes, seconds = parts.groups()
+    return f"{3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(',', '.')):.6f}".rstrip("0").rstrip(".")
+
+
 def somebody(speakers: "pd.Series[Any]") -> "pd.Series[Any]":
     """Speakers, missing where the name is a word for an unknown one, such as `Unknown` of MSP-Podcast."""
     return speakers.mask(speakers.str.strip().str.lower().isin(NOBODY))

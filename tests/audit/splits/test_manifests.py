@@ -315,10 +315,12 @@ def test_without_names_of_clips_rows_are_counted_and_it_is_noted(tmp_path):
 def test_meld_names_clips_by_part_dialogue_and_turn(tmp_path):
     rows = {
         part: {"Utterance": ["Yes.", "Yes."], "Speaker": [part, part], "Dialogue_ID": [0, 0], "Utterance_ID": [0, 1]}
+        | {"StartTime": ["00:00:01,000", "01:01:02,500"], "EndTime": ["00:00:01,900", "01:01:03,000"]}
         for part in ("train_sent_emo", "test_sent_emo")
     }
-    clips = written(tmp_path, **rows).rows["clip"].tolist()
-    assert clips == ["test/dia0_utt0", "test/dia0_utt1", "train/dia0_utt0", "train/dia0_utt1"]
+    read = written(tmp_path, **rows).rows
+    assert read["clip"].tolist() == ["test/dia0_utt0", "test/dia0_utt1", "train/dia0_utt0", "train/dia0_utt1"]
+    assert read["start"].tolist()[:2] == ["1", "3662.5"]
 
 
 def test_a_release_of_msp_podcast_is_read(tmp_path):

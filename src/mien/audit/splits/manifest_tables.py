@@ -61,6 +61,7 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
     if "speaker" in known:
         known["speaker"] = columns.somebody(known["speaker"])
     known["split"] = _splits(path, known["split"]) if "split" in known else part
+    known = columns.in_seconds(known)
     for column in ("start", "end"):
         _refuse_words(path, column, known)
     known["place"] = [f"{path.name}:{row + 1}" for row in range(len(known))]

@@ -55,7 +55,7 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
     table, renamed = columns.renamed(table, READ, listing)
-    table = _kept(table, notes)
+    table = columns.in_seconds(_kept(table, notes))
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
     if "emotion" not in table:
