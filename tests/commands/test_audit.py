@@ -50,7 +50,17 @@ def test_embeddings_give_a_table_a_picture_and_a_page(folder, tmp_path, capsys):
     line += ["--factor", "emotion", "--inputs", f"{folder}/E.npz", "--speakers", "unseen", "--out", f"{tmp_path}/a"]
     assert main(line) == 0
     out = capsys.readouterr().out
-    assert max(map(len, out.splitlines()[:3])) <= 80
+    lines = out.splitlines()[:5]
+    assert max(map(len, lines)) <= 80
+    assert [line[:19].rstrip() for line in lines] == [
+        *(
+            "embedding     facto",
+            "E             speak",
+            "  after LEACE speak",
+            "E             emoti",
+            "  after LEACE emoti",
+        )
+    ]
     assert "emotion: disjoint speakers; interval over speakers" in out
     assert "emotion: 1 of 96 clips have no label and are left out" in out
     assert "the encoder has not seen these speakers (--speakers unseen)" in out.splitlines()

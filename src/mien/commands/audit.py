@@ -22,6 +22,7 @@ from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 NAME = 24  # letters of an embedding's name in a table
+BOTH = 41  # letters of this name and the factor's
 
 
 Source = Path | str | NDArray[Any]
@@ -186,13 +187,20 @@ def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
-    """One line per embedding and factor, within 80 columns: score, interval, chance, best floor, corrected p."""
+    """One line per embedding and factor, within 80 columns: score, interval, chance, best floor, corrected p.
+
+    An eraser stands in the line below that of its embedding.
+    """
     scored = table[table["measure"] == "uar"]
     floors = scored[scored["role"] == FLOOR]
     rows = _strongest(scored)
-    width = min(NAME, max([9, *(len(_named(row)) for row in rows.to_dict("records"))]))
-    lines = [f"{'embedding':{width}} {'factor':15} UAR   95 %        chance floor p"]
+    width = min(NAME, max([13, *(len(_named(row)) for row in rows.to_dict("records"))]))
+    lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} UAR   95 %        chance floor p"]
+    above: tuple[object, ...] = ()
     for row in rows.to_dict("records"):
+        place = tuple(row[key] for key in ("model", "embedding", "factor", "balanced", "speakers"))
+        name = after_eraser(" " if place == above else _named(row), row["eraser"])
+        above = place
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
         factor = " ".join(
             [
@@ -203,14 +211,14 @@ def _lines(table: pd.DataFrame) -> list[str]:
         limits = f"{row['score']:.3f} {row['low']:.3f}-{row['high']:.3f}"
         p = row.get("p_corrected", row["p"])
         lines.append(
-            f"{_named(row)[:width]:{width}} {factor[:15]:15} {limits:17} {row['chance']:.3f}  {own.floor:.3f} "
-            + ("" if pd.isna(p) else f"{p:.4f}")
+            f"{name[:width]:{width}} {factor[: BOTH - width]:{BOTH - width}} {limits:17} "
+            f"{row['chance']:.3f}  {own.floor:.3f} {'' if pd.isna(p) else f'{p:.4f}'}"
         )
     return lines
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    return after_eraser(" ".join(dict.fromkeys((row["model"], row["embedding"]))), row["eraser"])
+    return " ".join(dict.fromkeys((row["model"], row["embedding"])))
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
