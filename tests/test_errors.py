@@ -3,9 +3,10 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mien.errors import MediaError, nearest, unknown
+from mien.errors import MediaError, SoundError, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,5 @@ def test_without_a_known_name_none_is_suggested() -> None:
 def test_a_media_error_survives_a_worker_process() -> None:
     error = pickle.loads(pickle.dumps(MediaError("a.wav", "is empty")))
     assert (error.file, error.cause, str(error)) == (Path("a.wav"), "is empty", "a.wav: is empty")
+    less = pickle.loads(pickle.dumps(SoundError("a.mp4", "is silent", np.ones(2, np.float32))))
+    assert (less.file, less.cause, less.samples.tolist()) == (Path("a.mp4"), "is silent", [1.0, 1.0])

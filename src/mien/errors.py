@@ -7,6 +7,11 @@ traceback and ends with `exit_code`.
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class MienError(Exception):
@@ -30,6 +35,23 @@ class MediaError(MienError):
 
     def __reduce__(self) -> tuple[type["MediaError"], tuple[str, str]]:
         return (type(self), (str(self.file), self.cause))
+
+
+class SoundError(MediaError):
+    """A file, or a part of it, of which sound is missing and nothing is damaged; its pictures may be whole.
+
+    Attributes:
+        samples: (N,) float32, what there is of the sound from the part's start on; None where there is none.
+    """
+
+    def __init__(self, file: Path | str, cause: str, samples: "NDArray[np.float32] | None" = None) -> None:
+        super().__init__(file, cause)
+        self.samples = samples
+
+    def __reduce__(  # type: ignore[override]
+        self,
+    ) -> "tuple[type[SoundError], tuple[str, str, NDArray[np.float32] | None]]":
+        return (type(self), (str(self.file), self.cause, self.samples))
 
 
 class CorpusError(MienError):

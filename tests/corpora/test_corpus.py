@@ -54,7 +54,7 @@ BROKEN = [
     ({"file": "/etc/other.wav"}, "the path /etc/other.wav leaves the corpus's folder"),
     ({"start": "soon"}, "start 'soon' is not a number of seconds"),
     ({"end": np.inf}, "end 'inf' is not a number of seconds"),
-    ({"start": -0.5}, "start -0.5 is negative"),
+    ({"start": -0.6}, "start -0.6 is negative"),
     ({"start": 2.0, "end": 1.5}, "end 1.5 is not after the start"),
     ({"end": 0.0}, "end 0.0 is not after the start"),
     ({"clip": "c0"}, "the clip name c0 is taken already"),

@@ -121,6 +121,7 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
         for file, one in zip(corpus.table["file"], found, strict=True)
         if one.problem
     ]
+    problems += [Problem(file, one.notice) for file, one in zip(corpus.table["file"], found, strict=True) if one.notice]
     table = table[[not one for one in bad]].reset_index(drop=True)
     problems += _identical(corpus, table.drop_duplicates("file"))
     return table, problem_table(problems)

@@ -24,6 +24,7 @@ import pandas as pd
 
 from mien.errors import CorpusError
 
+EARLY = 0.5  # seconds by which a clip may begin before its file, as in transcripts that were aligned by hand or rounded
 COLUMNS = ("clip", "file", "start", "end", "speaker", "gender", "emotion")
 REQUIRED = ("clip", "file", "speaker")
 
@@ -240,6 +241,9 @@ def _normalised(given: pd.DataFrame, users: bool) -> tuple[pd.DataFrame, list[Pr
         if column in given:
             unread = clean[column].isna() & _text(given[column]).notna() | np.isinf(clean[column])
             complain(unread, f"{column} '{{{column}}}' is not a number of seconds")
+    early = (clean["start"] < 0) & (clean["start"] >= -EARLY)
+    complain(early, "start {start} is negative, read from 0, kept", leave_out=False)
+    clean.loc[early, "start"] = 0.0
     complain(clean["start"] < 0, "start {start} is negative")
     complain(clean["end"] <= clean["start"].fillna(0.0), "end {end} is not after the start")
 

@@ -24,14 +24,15 @@ from mien.common.progress import progress
 from mien.common.workers import Lost, spread
 from mien.data import shards
 from mien.data.prepared import key
-from mien.errors import MediaError
+from mien.errors import MediaError, SoundError
 from mien.media.audio import SAMPLE_RATE, read_parts
-from mien.media.containers import probe
+from mien.media.containers import ROUNDING, TOLERANCE, MediaInfo, Part, probe
 from mien.media.faces import Crops
 
 CHUNK = 32  # clips a shard
 SEARCHED = {".wav", ".flac", ".m4a", ".mp4", ".mov", ".aiff", ".aif", ".w64", ".caf"}  # parts are found without a pass
 TOGETHER = 120.0  # seconds of sound in memory at which features are extracted
+BEYOND = 0.5  # seconds by which a clip may end after its file, as in transcripts that were aligned by hand or rounded
 
 Waveform = NDArray[np.float32]
 
@@ -73,13 +74,17 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """The result for a clip: the hash of its file, its seconds of sound and of pictures, or a problem, one clause."""
+    """The result for a clip: the hash of its file, its seconds of sound and of pictures, or a problem, one clause.
+
+    A `notice`, one clause, says what is missing of a clip that can be used all the same.
+    """
 
     clip: str
     sha256: str = ""
     seconds: float = 0.0
     problem: str = ""
     video_seconds: float = 0.0
+    notice: str = ""
 
 
 def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: int, what: str) -> Iterator[Reading]:
@@ -112,20 +117,24 @@ def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Readin
     writing = _Writing(targets)
     for file, clips in _by_file(sources).items():
         try:
-            found, pictures = _hash(file), _pictures(file)
+            found, media = _hash(file), probe(file)
         except MediaError as error:
             readings += [Reading(source.clip, problem=error.cause) for source in clips]
             continue
         asked: list[_Asked] = []
         for source in clips:
-            identity, shown = key(found, source.start, source.end), _shown(source, pictures)
+            identity, part = key(found, source.start, source.end), _part(source, media)
             lacking = [number for number, there in enumerate(source.there) if identity not in there]
             if source.sha256 not in (None, found):
                 readings.append(Reading(source.clip, problem="has changed since it was prepared"))
-            elif lacking or identity not in source.known:
-                asked.append(_Asked(source, identity, lacking, shown))
+            elif part.problem:
+                readings.append(Reading(source.clip, problem=part.problem))
+            elif lacking or source.known.get(identity, -1.0) < part.sound - TOLERANCE:
+                asked.append(_Asked(source, identity, lacking, part))
             else:
-                readings.append(Reading(source.clip, found, source.known[identity], video_seconds=shown))
+                readings.append(
+                    Reading(source.clip, found, source.known[identity], video_seconds=part.pictures, notice=part.notice)
+                )
         readings += [writing.read(one, found, sound) for one, sound in _sounds(file, asked, writing.rates)]
     writing.close()
     return readings
@@ -138,32 +147,48 @@ def _by_file(sources: Sequence[Source]) -> dict[Path, list[Source]]:
     return files
 
 
-def _pictures(file: Path) -> float:
-    """Seconds of pictures of a file; 0 where there are none."""
-    media = probe(file)
-    return media.seconds if media.video else 0.0
+class _Part(NamedTuple):
+    """What there is of a clip in its file: the part to read, and its seconds of sound and of pictures.
+
+    Seconds are 0 without a track. A file that is read to its end may have less sound than pictures.
+    """
+
+    start: float
+    end: float
+    sound: float = 0.0
+    pictures: float = 0.0
+    notice: str = ""
+    problem: str = ""
 
 
-def _shown(source: Source, pictures: float) -> float:
-    """Seconds of pictures of a clip, in a file that has them for some seconds."""
+def _part(source: Source, media: MediaInfo) -> _Part:
+    """The part of a file that a clip is; up to the file's end where the clip ends up to `BEYOND` later."""
     start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
-    return max(0.0, min(end, pictures) - start)
+    late = 0.0 if end == inf else end - media.seconds - ROUNDING
+    here = f"ends at {media.seconds:.2f} s, before the part {Part(start, end)} does"
+    if late > BEYOND or (late > TOLERANCE and start >= media.seconds):
+        return _Part(source.start, source.end, problem=here)
+    shown = max(0.0, min(end, media.seconds) - start)
+    notice = f"{here}; read up to there, kept" if late > TOLERANCE else ""
+    last = math.nan if notice else source.end
+    sound = (shown if end < inf else min(shown, 2 * TOLERANCE)) * media.audio
+    return _Part(source.start, last, sound, shown * media.video, notice)
 
 
 class _Asked(NamedTuple):
-    """A clip that lacks something: its key, the numbers of the targets, and its seconds of pictures."""
+    """A clip that lacks something: its key, the numbers of the targets, and what there is of it."""
 
     source: Source
     key: str
     lacking: list[int]
-    shown: float
+    part: _Part
 
 
 def _sounds(
     file: Path, asked: Sequence[_Asked], rates: Sequence[int]
 ) -> Iterator[tuple[_Asked, dict[int, Waveform | MediaError]]]:
     """Each clip with its sound at all the rates."""
-    parts = [(one.source.start, one.source.end) for one in asked]
+    parts = [(one.part.start, one.part.end) for one in asked]
     waiting: dict[int, dict[int, Waveform | MediaError]] = defaultdict(dict)
     for found in zip(*(read_parts(file, parts, rate=rate) for rate in rates if parts), strict=True):
         for rate, (number, sound) in zip(rates, found, strict=True):
@@ -192,12 +217,16 @@ class _Writing:
     def read(self, one: _Asked, sha256: str, sound: Mapping[int, Waveform | MediaError]) -> Reading:
         """Take a clip, whose pictures are decoded here."""
         clip = one.source.clip
-        waveforms = {rate: found for rate, found in sound.items() if not isinstance(found, MediaError)}
-        errors = [found for found in sound.values() if isinstance(found, MediaError)]
-        seconds = max((len(found) / rate for rate, found in waveforms.items()), default=0.0)
+        waveforms = {rate: _there(found) if one.part.pictures else found for rate, found in sound.items()}
+        errors = [found for found in waveforms.values() if isinstance(found, MediaError)]
+        notices = [
+            f"{found.cause}; kept for its pictures" for found in sound.values() if isinstance(found, SoundError)
+        ][:1]
+        decoded = {rate: found for rate, found in waveforms.items() if not isinstance(found, MediaError)}
+        seconds = max((len(found) / rate for rate, found in decoded.items()), default=0.0)
         seen = [number for number in one.lacking if self._targets[number].visual]
         try:
-            crops = {number: _seen(one.source, self._targets[number], one.shown) for number in seen if not errors}
+            crops = {number: _seen(one, self._targets[number]) for number in seen if not errors}
         except MediaError as error:
             errors.append(error)
         if errors:
@@ -205,11 +234,12 @@ class _Writing:
         for number, found in crops.items():
             self._written[number].append(shards.Frames(clip, one.key, seconds, found.pixels, found.reasons))
         heard = [number for number in one.lacking if number not in seen]
-        self._held.append(_Held(clip, one.key, seconds, waveforms, heard))
+        self._held.append(_Held(clip, one.key, seconds, decoded, heard))
         if sum(held.seconds for held in self._held) >= TOGETHER or len(self._held) >= CHUNK:
             self._extract()
             self._write(CHUNK)
-        return Reading(clip, sha256, seconds, video_seconds=one.shown)
+        notice = "; ".join([*([one.part.notice] if one.part.notice else []), *notices])
+        return Reading(clip, sha256, seconds, video_seconds=one.part.pictures, notice=notice)
 
     def close(self) -> None:
         """Write what is left."""
@@ -236,12 +266,20 @@ class _Writing:
                 clips.clear()
 
 
-def _seen(source: Source, target: Target, shown: float) -> Crops:
+def _there(sound: Waveform | MediaError) -> Waveform | MediaError:
+    """The sound of a clip with pictures: what there is of it, where it is silent or ends early."""
+    if not isinstance(sound, SoundError):
+        return sound
+    return np.zeros(0, np.float32) if sound.samples is None else sound.samples
+
+
+def _seen(one: _Asked, target: Target) -> Crops:
     """The face crops of a clip; none, of the feature's shape, where it has no pictures."""
-    if shown == 0:
+    if one.part.pictures == 0:
         nothing = np.zeros((0, *features.shape(target.name, target.config)), np.uint8)
         return Crops(nothing, np.zeros(0, np.uint8), target.config.every)
-    crops: Crops = features.feature(target.name).extract_file(source.file, source.start, source.end, target.config)
+    extract_file = features.feature(target.name).extract_file
+    crops: Crops = extract_file(one.source.file, one.part.start, one.part.end, target.config)
     return crops
 
 

@@ -17,17 +17,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from mien.errors import MediaError
+from mien.errors import MediaError, SoundError
 from mien.media.containers import open_media
 from mien.media.packets import Packets
-from mien.media.parts import decode
+from mien.media.parts import SILENCE, decode
 from mien.media.resampling import part_of, regrouped
 from mien.media.soundtrack import Track, Waveform, sound_stream
 from mien.media.tracks import heard_instead
 
 SAMPLE_RATE = 16_000
 MAX_SECONDS = 3600.0  # of one waveform in memory (230 MB at 16 kHz); `stream_audio` has no such bound
-SILENCE = 2.0**-16  # half a step of 16-bit sound: sound that stays below it is no recording
 
 
 class AudioBlock(NamedTuple):
@@ -64,7 +63,7 @@ def read_audio(
         start: first second, in media time; None or nan for the beginning.
         end: last second (exclusive); None or nan for the end of the file. It may lie up to .1 s beyond that end.
         rate: samples per second of the result.
-        silent: whether sound that, freed of its constant offset, stays below `SILENCE` is refused.
+        silent: whether sound that, freed of its constant offset, stays below `parts.SILENCE` is refused.
 
     Returns:
         (N,) float32 mono. A part equals that slice of the whole, sample by sample for lossless files.
@@ -72,7 +71,8 @@ def read_audio(
 
     Raises:
         MediaError: the file is missing, no regular file, empty, no media, a playlist, damaged, truncated, holds
-            not-a-number or infinity, is silent, ends before the part does, or the part is longer than `MAX_SECONDS`.
+            not-a-number or infinity, or the part is longer than `MAX_SECONDS`.
+        SoundError: the sound is silent, has no samples, or ends before the part does.
     """
     ((_, found),) = read_parts(file, [(start, end)], rate=rate, silent=silent)
     if isinstance(found, MediaError):
@@ -93,7 +93,7 @@ def read_parts(
         file: any media file.
         parts: start and end of each, as for `read_audio`; they may overlap and lie in any order.
         rate: samples per second of the result.
-        silent: whether a part that, freed of its constant offset, stays below `SILENCE` is refused.
+        silent: whether a part that, freed of its constant offset, stays below `parts.SILENCE` is refused.
 
     Yields:
         The number of each part with its sound or its error, as soon as it is decoded.
@@ -106,7 +106,7 @@ def read_parts(
         elif silent == "refuse" and len(found.samples) and found.swing < SILENCE:
             if instead is None:  # it is looked for once, in all of the file
                 instead = [other for other in [heard_instead(file)] if other]
-            yield number, MediaError(file, "; ".join([_silent(found.samples), *instead]))
+            yield number, SoundError(file, "; ".join([_silent(found.samples), *instead]))
         else:
             yield number, found.samples
 
@@ -147,7 +147,7 @@ def stream_audio(
             yield AudioBlock.of(position / rate, rows)
             position += rows.shape[1]
         if position == 0:
-            raise media.error("has a sound track without samples")
+            raise SoundError(media.file, "has a sound track without samples")
 
 
 def block_size(block: float, rate: int) -> int:

@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.errors import MediaError
+from mien.errors import MediaError, SoundError
 from mien.media.containers import TOLERANCE, Media, Part, open_media
 from mien.media.packets import Packets, lands_exactly
 from mien.media.resampling import Stretch
 from mien.media.soundtrack import Track, Waveform, sound_stream
+
+SILENCE = 2.0**-16  # half a step of 16-bit sound: sound that stays below it is no recording
 
 
 class Sound(NamedTuple):
@@ -76,7 +78,8 @@ class _Taken:
     def sound(self, track: Track, rate: int) -> Sound | MediaError:
         missing = self.last is not None and self.first + self.count < self.last - TOLERANCE * rate
         if self.error is None and (missing or not self.count):
-            self.error = track.media.ends_early(self.part, track.end)
+            there = np.concatenate(self.pieces) if self.high - self.low >= 2 * SILENCE else None
+            self.error = SoundError(track.media.file, track.media.ends_early(self.part, track.end).cause, there)
         if self.error is not None:
             return self.error
         samples = np.concatenate(self.pieces)
@@ -121,7 +124,7 @@ def _decoded(
         begin = min(one.first for one in parts) / rate
         track = Track(Packets(media, [stream], start=begin), stream)
         if track.empty:
-            yield from ((one.number, media.ends_early(one.part)) for one in parts)
+            yield from ((one.number, SoundError(media.file, media.ends_early(one.part).cause)) for one in parts)
         else:
             for one in _Pass(track, parts, rate, most).run():
                 yield one.number, one.sound(track, rate)

@@ -12,6 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.errors import SoundError
 from mien.media.containers import Media, damaged_at
 from mien.media.packets import Decoding, Packets
 
@@ -66,7 +67,7 @@ class Track:
         self.empty = self._first is None
         if self.empty and not packets.jumped:
             self._decoding.check_promise(self.end)
-            raise self.media.error("has a sound track without samples")
+            raise SoundError(self.media.file, "has a sound track without samples")
         self.rate = int(stream.sample_rate if self._first is None else self._first.sample_rate)
         count = 1 if self._first is None else len(self._first.layout.channels)
         self.rows = min(1 + count, MOST_ROWS) if channels and count > 1 else 1
