@@ -15,6 +15,7 @@ import torch
 from mien import features
 from mien.commands.prepare import prepare
 from mien.data import extraction, shards
+from mien.data import store as stores
 from mien.data.prepared import Prepared, key
 from mien.data.store import FeatureStore
 from mien.errors import CorpusError
@@ -191,3 +192,25 @@ store.extract(["c0", "c1", "c2", "c3", "c4", "c5"])
     assert store.missing(CLIPS) == []
     for clip in CLIPS:
         assert np.array_equal(store.frames(clip).numpy(), direct(corpus, clip))
+
+
+def test_what_a_read_only_folder_lacks_goes_to_the_cache(
+    corpus: Prepared, store: FeatureStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.extract(CLIPS[:4])
+    before = sorted(store.folder.iterdir())
+    monkeypatch.setattr(stores, "writable", lambda folder: False)
+    cached = FeatureStore(Prepared(tmp_path, corpus.table, corpus.card, tmp_path / "cache"), "logmel", LOGMEL)
+    assert cached.missing(CLIPS) == CLIPS[4:]
+    assert cached.extract(CLIPS).empty
+    assert sorted(store.folder.iterdir()) == before
+    assert [entry.clip for entry in shards.entries(tmp_path / "cache" / store.folder.name)] == CLIPS[4:]
+    for clip in CLIPS:
+        assert np.array_equal(pickle.loads(pickle.dumps(cached)).frames(clip).numpy(), direct(corpus, clip))
+    assert store.missing(CLIPS) == CLIPS[4:]
+
+
+def test_a_folder_that_can_be_written_to_needs_no_cache(corpus: Prepared, tmp_path: Path) -> None:
+    prepared = Prepared(tmp_path / "prepared", corpus.table, corpus.card, tmp_path / "cache")
+    FeatureStore(prepared, "logmel", LOGMEL).extract(["c0"])
+    assert not (tmp_path / "cache").exists()

@@ -58,7 +58,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     opened = Run.open(run)
     place = processes.device(device)
     processes.use_threads(threads)
-    datasets = open_all(opened.experiment.data_of, opened.target, on)
+    datasets = open_all(opened.experiment.data_of, opened.target, on, opened.cache)
     dataset = next(iter(datasets.values()))
     refuse_empty(dataset)
     refuse_known_files(opened, dataset)

@@ -172,7 +172,7 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
 
 def _unseen(run: Run, model: str, folder: Path | str) -> Dataset:
     """An unseen corpus, with the features of a model; refused where run and corpus share files or speakers."""
-    dataset = Dataset.open(run.experiment_of(model).data, run.target, folder)
+    dataset = Dataset.open(run.experiment_of(model).data, run.target, folder, run.cache)
     refuse_empty(dataset)
     refuse_known_files(run, dataset)
     shared_speakers(run, dataset)

@@ -73,11 +73,12 @@ def train(
         raise ConfigError(
             "--workers trains several models at once and torchrun spreads one model over processes: use one of the two"
         )
-    datasets = open_all(settings.data_of, settings.target)
+    cache = Run(Path(out), settings).cache
+    datasets = open_all(settings.data_of, settings.target, cache=cache)
     dataset = next(iter(datasets.values()))  # all have the same clips
     if settings.data.scheme is None and dataset.scheme is not None:  # another corpus might have others
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
-        datasets = open_all(settings.data_of, settings.target)
+        datasets = open_all(settings.data_of, settings.target, cache=cache)
         dataset = next(iter(datasets.values()))
     _refuse_classes_of_no_clip(dataset)
     folds = dataset.folds(settings.protocol)

@@ -1,5 +1,6 @@
 """Atomic writing of files and folders, and hashes of files."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,8 +8,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mien.errors import ConfigError
+
+REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
 
 
 @contextmanager
@@ -66,6 +70,22 @@ def require_folder(folder: Path) -> None:
         raise ConfigError(f"{there}: is a file, not a folder; choose another --out")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ConfigError(f"{there}: is not writable; choose another --out")
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be written to a folder, which is made if need be.
+
+    It is tried: mode bits say nothing of read-only disks, access lists and root. Raises OSError for any other reason
+    than a refusal, such as a full disk.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        if error.errno in REFUSED:
+            return False
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

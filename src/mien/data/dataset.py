@@ -53,13 +53,16 @@ class Dataset:
     copies: dict[str, Store]
 
     @staticmethod
-    def open(data: Data, target: str = "emotion", prepared: Path | str | None = None) -> "Dataset":
+    def open(
+        data: Data, target: str = "emotion", prepared: Path | str | None = None, cache: Path | None = None
+    ) -> "Dataset":
         """Open the corpus of the settings, or another one under the same classes and features.
 
         Args:
             data: the settings.
             target: the main target.
             prepared: another corpus.
+            cache: a folder for features that a PREPARED folder lacks and cannot take, see `Prepared`.
 
         Raises:
             ConfigError: no corpus is named, or the target is not in its table.
@@ -70,7 +73,7 @@ class Dataset:
                 "data.prepared is not set: prepare a corpus with 'mien prepare READER ROOT --out PREPARED' and give "
                 "data.prepared=PREPARED"
             )
-        corpus = Joined.open(folder)
+        corpus = Joined.open(folder, cache)
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
@@ -194,19 +197,22 @@ class Dataset:
         )
 
 
-def open_all(data: Mapping[str, Data], target: str, prepared: Path | str | None = None) -> dict[str, Dataset]:
+def open_all(
+    data: Mapping[str, Data], target: str, prepared: Path | str | None = None, cache: Path | None = None
+) -> dict[str, Dataset]:
     """Model -> its dataset; models with the same settings of data share one.
 
     Args:
         data: model -> its settings of data.
         target: the main target.
         prepared: another corpus than that of the settings.
+        cache: see `Dataset.open`.
     """
     opened: dict[str, Dataset] = {}
     keys = {model: digest(own.model_dump(mode="json")) for model, own in data.items()}
     for model, own in data.items():
         if keys[model] not in opened:
-            opened[keys[model]] = Dataset.open(own, target, prepared)
+            opened[keys[model]] = Dataset.open(own, target, prepared, cache)
     return {model: opened[key] for model, key in keys.items()}
 
 

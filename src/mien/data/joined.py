@@ -44,16 +44,20 @@ class Joined:
         return Joined({"": prepared}, prepared.table, prepared.card)
 
     @staticmethod
-    def open(folders: Path | str | Mapping[str, Path | str]) -> "Joined":
+    def open(folders: Path | str | Mapping[str, Path | str], cache: Path | None = None) -> "Joined":
         """Open one PREPARED folder, or several by their names.
+
+        Args:
+            folders: the folder, or name -> folder.
+            cache: a folder for features that a PREPARED folder lacks and cannot take, see `Prepared`.
 
         Raises:
             CorpusError: one of them is no PREPARED folder, or has a column `corpus` of its own.
             LeakError: two of them hold the same file or the same speakers, who would have two names.
         """
         if isinstance(folders, (Path, str)):
-            return Joined.of(Prepared.open(folders))
-        parts = {name: Prepared.open(folders[name]) for name in sorted(folders)}
+            return Joined.of(Prepared.open(folders, cache))
+        parts = {name: Prepared.open(folders[name], cache) for name in sorted(folders)}
         for (first, one), (second, other) in combinations(parts.items(), 2):
             _refuse_same(f"{first} ({one.folder}) and {second} ({other.folder})", one, other)
         corpora = {

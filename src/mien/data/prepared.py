@@ -38,15 +38,23 @@ class Prepared:
         folder: the folder itself.
         table: as in `corpus.csv`.
         card: as in `card.json`.
+        cache: a folder for features that the PREPARED folder lacks where it cannot be written to, see
+            `mien.data.store`; None where there is no such folder.
     """
 
     folder: Path
     table: pd.DataFrame
     card: dict[str, Any]
+    cache: Path | None = None
 
     @staticmethod
-    def open(folder: Path | str) -> "Prepared":
-        """Open a PREPARED folder; raises CorpusError when it is none, is unfinished, or its parts do not match."""
+    def open(folder: Path | str, cache: Path | None = None) -> "Prepared":
+        """Open a PREPARED folder; raises CorpusError when it is none, is unfinished, or its parts do not match.
+
+        Args:
+            folder: PREPARED.
+            cache: see the attribute.
+        """
         folder = Path(folder)
         card = read_card(folder)
         if card is None:
@@ -68,7 +76,7 @@ class Prepared:
                 f"{path}: was edited after it was prepared; run the same 'mien prepare' again, or keep your labels in "
                 "a table of your own (reader 'table')"
             )
-        return Prepared(folder, typed(raw, card.get("numbers")).assign(seconds=seconds), card)
+        return Prepared(folder, typed(raw, card.get("numbers")).assign(seconds=seconds), card, cache)
 
     @property
     def place(self) -> str:

@@ -2,6 +2,10 @@
 
 It lives in PREPARED/features/NAME-HASH, where HASH is of the feature's name, settings and code version; a clip is found
 by its name and the identity of its sound (`data.prepared.key`), so frames of an older file are never used.
+
+A PREPARED folder that cannot be written to is read all the same: what it lacks is extracted to `Prepared.cache`, a
+folder of such folders NAME-HASH, and read from both. As clips are known by their sound, one cache serves any number of
+corpora.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +16,7 @@ import pandas as pd
 import torch
 
 from mien import features
+from mien.common.files import writable
 from mien.common.settings import Settings, digest
 from mien.corpora.corpus import Problem, problem_table
 from mien.data import extraction, shards
@@ -55,8 +60,14 @@ class FeatureStore:
 
     @property
     def folder(self) -> Path:
-        """The folder of the shards."""
+        """The folder of the shards in PREPARED."""
         return self.target.folder
+
+    @property
+    def _cached(self) -> Path | None:
+        """The folder of the shards that PREPARED could not take."""
+        cache = self.prepared.cache
+        return None if cache is None else cache / self.folder.name
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
@@ -65,6 +76,8 @@ class FeatureStore:
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
         """Extract what is missing, in worker processes; finished shards stay when it is interrupted.
+
+        They are written to the cache where there is one and the PREPARED folder cannot be written to.
 
         Args:
             clips: names.
@@ -81,7 +94,10 @@ class FeatureStore:
             Source(row["clip"], self.prepared.media(row), row["start"], row["end"], row["sha256"], there=(frozenset(),))
             for row in rows
         ]
-        readings = extraction.extract(sources, [self.target], workers=workers, what=self.name)
+        target = self.target
+        if sources and self._cached is not None and not writable(target.folder):
+            target = target._replace(folder=self._cached)
+        readings = extraction.extract(sources, [target], workers=workers, what=self.name)
         problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
         self._read_index()
         return problem_table(problems)
@@ -127,8 +143,9 @@ class FeatureStore:
         return entry
 
     def _read_index(self) -> None:
-        """Read the index of the folder."""
-        entries = shards.entries(self.folder)
+        """Read the index of the folders."""
+        folders = (self.folder, *([] if self._cached is None else [self._cached]))
+        entries = (entry for folder in folders for entry in shards.entries(folder))
         self._entries = {entry.clip: entry for entry in entries if self._keys.get(entry.clip) == entry.key}
 
 

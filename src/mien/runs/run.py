@@ -29,6 +29,7 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
+FEATURES = "features"  # folder in the run: see `Run.cache`
 TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
 RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
@@ -116,7 +117,7 @@ class Run:
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
                 )
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.is_dir() and any(path.name != FEATURES for path in folder.iterdir()):
             raise RunError(f"{folder}: is not empty and is not a run; choose another --out")
 
     @staticmethod
@@ -130,6 +131,11 @@ class Run:
         if b"\nrecipe:" in written and b"\ntarget:" not in written:
             raise RunError(f"{folder}: was made by an older mien with other names of settings and columns; {ANEW}")
         return Run(folder, experiments.load(path))
+
+    @property
+    def cache(self) -> Path:
+        """The folder of features that are needed here and that a PREPARED folder, which is read only, cannot take."""
+        return self.folder / FEATURES
 
     @property
     def classes(self) -> tuple[str, ...]:

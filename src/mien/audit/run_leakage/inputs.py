@@ -51,7 +51,7 @@ def inputs_of(run: Run) -> Inputs:
     If the prepared folder or its features are missing, there is no ceiling, and `Inputs.notes` says so.
     """
     try:
-        dataset = Dataset.open(run.experiment.data, run.target)
+        dataset = Dataset.open(run.experiment.data, run.target, cache=run.cache)
     except (MienError, OSError) as error:
         return Inputs({}, (f"no ceiling from the inputs: {error}",))
     clips = run.clips["clip"].tolist()

@@ -1,7 +1,7 @@
 """Clips of a split with the same sound: by bytes, by decoded samples, and by fingerprint.
 
-Fingerprints are computed from a stored feature (`fingerprints.FEATURE`). The prepared folder keeps it beside its other
-features, by the hash of each file, so that it is extracted once.
+Fingerprints are computed from a stored feature (`fingerprints.FEATURE`). It is kept beside the other features
+(`mien.data.store`), by the hash of each file, so that it is extracted once.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Mapping
