@@ -121,7 +121,7 @@ def evaluate(
 def audit(
     run: Path | None = None,
     /,
-    *,
+    *overrides: str,
     embedded: Embedded = NONE,
     options: Leakage = DEFAULT,
     manifest: Manifest = NO_SPLIT,
@@ -135,6 +135,7 @@ def audit(
 
     Args:
         run: RUN folder: probe its embeddings for every known factor, and write its report again.
+        overrides: with RUN: data.prepared=PREPARED where its corpus was moved.
         embedded: embeddings made by any program.
         options: how embeddings are probed.
         manifest: a split made by any program.
@@ -142,7 +143,7 @@ def audit(
         workers: with RUN or --split: number of processes.
         output: how the result is printed.
     """
-    return _call("audit", run, **vars(embedded), options=options, **vars(manifest), out=out, workers=workers)
+    return _call("audit", run, overrides, **vars(embedded), options=options, **vars(manifest), out=out, workers=workers)
 
 
 @app.command(help_epilogue="Example: mien predict talk.mp4 interview.wav --out emotions.csv")
@@ -185,7 +186,7 @@ def predict(
 def export(
     run: Path,
     /,
-    *,
+    *overrides: str,
     out: Path,
     name: str | None = None,
     coverage: Share = 0.8,
@@ -199,6 +200,7 @@ def export(
     Args:
         run: RUN, RUN/models/MODEL, or the folder of one cell (one fold and seed of a model).
             Of a RUN, the model with the best validation score is exported.
+        overrides: data.prepared=PREPARED where the run's corpus was moved.
         out: folder to write.
         name: name of the model (default: the folder's name).
         coverage: share of the validation clips that get an answer; the others are reported as unsure.
@@ -210,6 +212,7 @@ def export(
     return _call(
         "export",
         run,
+        overrides,
         out=out,
         name=name,
         coverage=coverage,

@@ -19,6 +19,7 @@ from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, STRONGEST, after_e
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports.figures import heatmap
+from mien.runs.corpus import moved
 from mien.runs.run import Run
 
 NAME = 24  # letters of an embedding's name in a table
@@ -31,6 +32,7 @@ Labels = Path | str | pd.DataFrame | Mapping[str, Sequence[object]]
 
 def audit(
     run: Path | None = None,
+    overrides: Sequence[str] = (),
     *,
     embeddings: Path | None = None,
     labels: Path | None = None,
@@ -56,6 +58,8 @@ def audit(
         )
     of_embeddings = {"labels": labels, "inputs": inputs} | options.changed
     of_split = {"root": root, "reader": reader}
+    if overrides and run is None:
+        raise ConfigError(f"audit: '{overrides[0]}' goes with RUN; leave it out")
     foreign: dict[str, dict[str, object]] = {
         "RUN": {**of_embeddings, **of_split, "out": out, "seed": None},
         "--embeddings": {**of_split, "workers": workers if workers > 1 else None},
@@ -68,7 +72,7 @@ def audit(
     if run is not None:
         if run.is_file():
             raise ConfigError(f"{run}: is a file, not a RUN folder; give it with --embeddings or with --split")
-        return _run(Run.open(run), workers, options.seed)
+        return _run(moved(Run.open(run), overrides), workers, options.seed)
     assert embeddings is not None
     if labels is None:
         raise ConfigError("audit: --embeddings needs --labels CSV, with a column for each factor")
@@ -82,6 +86,7 @@ def leakage(
     labels: Labels | None = None,
     factor: str | Sequence[str] | None = None,
     *,
+    overrides: Sequence[str] = (),
     out: Path | str | None = None,
     inputs: Source | None = None,
     workers: int = 1,
@@ -102,6 +107,7 @@ def leakage(
             clips. The columns speaker, recording and sentence are kept apart between the probes' training and test
             clips, as each factor needs it.
         factor: with embeddings: the column of the labels to predict, or several; speaker by default.
+        overrides: with a run: `data.prepared=PREPARED` where its corpus was moved since it was trained.
         out: with embeddings: folder to write `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html` to.
         inputs: with embeddings: the encoder's inputs, one vector per clip, probed as a ceiling.
         workers: with a run: number of processes.
@@ -119,7 +125,9 @@ def leakage(
         given = {"labels": labels, "out": out, "inputs": inputs, **chosen.changed, "seed": None}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ConfigError(f"{source}: '{wrong[0]}' goes with embeddings, not with a run; leave it out")
-        return _run(Run.open(source), workers, chosen.seed)
+        return _run(moved(Run.open(source), overrides), workers, chosen.seed)
+    if overrides:
+        raise ConfigError(f"'{overrides[0]}' goes with a run, not with embeddings; leave it out")
     if labels is None:
         raise ConfigError("embeddings are audited with labels: give a CSV with a column for each factor")
     if workers > 1:

@@ -23,13 +23,13 @@ from mien.corpora.toy.expression import Expression, express
 from mien.corpora.toy.people import EMOTIONS, Person, sample_people
 from mien.corpora.toy.voice import Voice, speak
 from mien.data.dataset import Dataset
-from mien.data.joined import Joined
 from mien.errors import ConfigError, RunError, unknown
 from mien.media.faces import Crops, Faces
 from mien.media.faces.crops import grey
 from mien.reports import card
 from mien.runs import exported
 from mien.runs.cell import Model
+from mien.runs.corpus import moved, open_corpus
 from mien.runs.ensemble import Ensemble, find, planned, shortest_sound
 from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
 from mien.runs.run import Cell, Run
@@ -42,6 +42,7 @@ AGREE = 1e-3  # the largest change of a probability by half precision that is ac
 
 def export(
     run: Path | str,
+    overrides: Sequence[str] = (),
     *,
     out: Path | str,
     name: str | None = None,
@@ -61,6 +62,7 @@ def export(
     Args:
         run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
             exported alone.
+        overrides: `data.prepared=PREPARED` where the run's corpus was moved since it was trained.
         out: the folder to write; an earlier export there is replaced.
         name: name of the model; by default that of the folder.
         coverage: share of the validation clips that get an answer, above 0 and up to 1.
@@ -71,14 +73,16 @@ def export(
 
     Raises:
         ConfigError: a setting is wrong.
-        CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing.
+        CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing; see `overrides`.
         LeakError: a corpus of `elsewhere` has files or speakers of the run.
-        RunError: the run is unfinished, has no test speakers, or its model cannot classify media files.
+        RunError: the run is unfinished, has no test speakers, was trained on another corpus than lies there, or its
+            model cannot classify media files.
     """
     out = Path(out)
     name = out.absolute().name if name is None else name
     _check(out, name, coverage)
     opened, model, found = find(Path(run))
+    opened = moved(opened, overrides)
     if Path(run).resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
@@ -203,12 +207,7 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
 
 def _corpora(run: Run, cells: Sequence[Cell]) -> list[model_card.TrainingCorpus]:
     """Each training corpus of the run, with the clips that the cells were trained on."""
-    folder = run.experiment.data.prepared
-    if folder is None:
-        raise RunError(f"{run.folder}: its experiment names no PREPARED folder, and the card needs the licence in it")
-    corpus = Joined.open(folder)
-    if corpus.card["hash"] != run.certificate["corpus_hash"]:
-        raise RunError(f"{corpus.place}: holds another corpus than {run.folder} was trained on; prepare that one again")
+    corpus = open_corpus(run)
     folds = {cell.fold for cell in cells}
     trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(trained)]

@@ -16,6 +16,7 @@ from mien.audit.run_leakage.inputs import inputs_of
 from mien.audit.run_leakage.measure import run_leakage
 from mien.audit.splits import certificate as splits
 from mien.audit.splits import sounds
+from mien.audit.splits.resumed import refuse_another_corpus
 from mien.commands import Outcome
 from mien.common import environment, processes
 from mien.common.measures import measure_of, of_classes
@@ -26,7 +27,7 @@ from mien.data.protocols import Fold
 from mien.data.settings import OwnScheme
 from mien.engine import board
 from mien.engine.fit import Record
-from mien.errors import ConfigError, RunError, TrainingError, unknown
+from mien.errors import ConfigError, TrainingError, unknown
 from mien.experiments import reference
 from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
@@ -50,6 +51,8 @@ def train(
 ) -> Outcome:
     """Train all models of an experiment on all its folds and seeds; finished cells are not trained again.
 
+    A run goes on with the same corpus in another PREPARED folder, which its experiment names from then on.
+
     Args:
         experiment: a name from `mien list experiments`, or a YAML file.
         overrides: settings that replace those of the experiment, as `key=value` with dots.
@@ -63,7 +66,7 @@ def train(
         ConfigError: a setting is wrong, or an extra is not installed.
         CorpusError: a media file is missing or has changed since it was prepared.
         LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
-        RunError: `out` holds another experiment, or something else.
+        RunError: `out` holds another experiment, a run of another corpus, or something else.
     """
     settings = _pinned(experiment, overrides)
     if tensorboard:
@@ -87,8 +90,8 @@ def train(
         run = Run(Path(out), settings)
         if processes.rank() == 0:
             Run.refuse_other(run.folder, settings)
+            refuse_another_corpus(run, dataset, folds)
             certificate = _certificate(settings, datasets, folds, workers)
-            _refuse_another_corpus(run, certificate, dataset.prepared.place)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             run = Run.start(run.folder, settings)
@@ -199,19 +202,6 @@ def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
         return {why: clips for why, clips in dataset.left_out.items() if why in NOTHING.values()}
     several = int(dataset.several.sum())
     return dataset.left_out | ({"several classes": several} if several else {})
-
-
-def _refuse_another_corpus(run: Run, certificate: dict[str, Any], place: str) -> None:
-    """Raise RunError when the run was started on other files, labels or speakers than PREPARED holds now."""
-    if not (run.folder / "certificate.json").exists():
-        return
-    before = run.certificate
-    for key in ("corpus_hash", "split", "files"):
-        if before.get(key) != certificate[key]:
-            raise RunError(
-                f"{run.folder}: was started on another corpus or split than {place} holds now "
-                f"({key} differs); choose another --out"
-            )
 
 
 def _read(folds: Sequence[Fold]) -> set[str]:

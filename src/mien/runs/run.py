@@ -91,7 +91,7 @@ class Run:
     def start(folder: Path, experiment: Experiment) -> "Run":
         """Open a run to write or resume; raises as `refuse_other` does.
 
-        Settings without effect on training (`WORDS`) are written again where they differ.
+        Settings without effect on training (`WORDS`) and the PREPARED folder are written again where they differ.
         """
         Run.refuse_other(folder, experiment)
         path, resolved = folder / "experiment.yaml", experiment.model_dump(mode="json")
@@ -104,6 +104,8 @@ class Run:
     def refuse_other(folder: Path, experiment: Experiment) -> None:
         """Check that a run of an experiment can be written to a folder.
 
+        The PREPARED folder may be another one: who goes on compares what lies there, see `mien.audit.splits.resumed`.
+
         Raises:
             ConfigError: nothing can be written there.
             RunError: the folder holds another experiment, or something else.
@@ -112,6 +114,7 @@ class Run:
         if (folder / "experiment.yaml").exists():
             there = Run.open(folder).experiment.model_dump(mode="json")
             resolved = experiment.model_dump(mode="json")
+            there["data"]["prepared"] = resolved["data"]["prepared"]
             if changed := difference(there | {name: resolved[name] for name in WORDS}, resolved):
                 key, before, now = changed
                 raise RunError(

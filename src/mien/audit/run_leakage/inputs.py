@@ -12,6 +12,7 @@ from mien.common.settings import digest
 from mien.data.dataset import Dataset
 from mien.data.store import open_store
 from mien.errors import MienError
+from mien.runs.corpus import open_corpus
 from mien.runs.run import Run
 
 INPUTS, FUNCTIONALS = "inputs", "functionals"
@@ -48,9 +49,11 @@ class Inputs:
 def inputs_of(run: Run) -> Inputs:
     """The input features of the run's clips: mean and standard deviation over time, and the functionals if prepared.
 
-    If the prepared folder or its features are missing, there is no ceiling, and `Inputs.notes` says so.
+    If the prepared folder or its features are missing, or it holds another corpus, there is no ceiling, and
+    `Inputs.notes` says so.
     """
     try:
+        open_corpus(run)
         dataset = Dataset.open(run.experiment.data, run.target, cache=run.cache)
     except (MienError, OSError) as error:
         return Inputs({}, (f"no ceiling from the inputs: {error}",))

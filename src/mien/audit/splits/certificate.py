@@ -73,17 +73,34 @@ def certificate(
         limit(partly, lacking, SOUND, f"not all sound: {why}")
     refuse(found, accepted)
     leaks = [one for one in found if one.severity == "leak"]
+    known = identity(clips, folds, card)
     return {
         "corpus": card["name"],
-        "corpus_hash": card["hash"],
+        "corpus_hash": known["corpus_hash"],
         **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
-        "files": {clip: clips.loc[clip, "sha256"] for clip in sorted(set(rows["clip"]))},
-        "split": digest(describe(clips, folds)),
+        "files": known["files"],
+        "split": known["split"],
         **reported(found, lacking, partly),
         "accepted": sorted(accepted),
         "marks": [mark(one) for one in leaks],
         "left_out": dict(left_out),
         "notes": notes(clips, folds, classes),
+    }
+
+
+def identity(clips: pd.DataFrame, folds: Sequence[Fold], card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run is started on, wherever it lies: `corpus_hash`, `files` (clip -> SHA-256) and `split`, as there.
+
+    Args:
+        clips: indexed by clip, with `speaker` and `sha256`.
+        folds: of the protocol.
+        card: of the prepared corpus, or of several joined.
+    """
+    used = sorted({clip for fold in folds for part in PARTS for clip in getattr(fold, part)})
+    return {
+        "corpus_hash": card["hash"],
+        "files": {clip: clips.loc[clip, "sha256"] for clip in used},
+        "split": digest(describe(clips, folds)),
     }
 
 
