@@ -174,6 +174,19 @@ def test_the_audit_reads_inputs_where_they_are_now(lost, there, tmp_path):
     assert set(found.vectors["inputs"]) == set(opened.clips["clip"])
 
 
+def test_recordings_that_features_need_are_looked_for_where_they_were(experiment, tmp_path, make_corpus):
+    root, out = make_corpus(tmp_path / "root", 3, seed=41), tmp_path / "prepared"
+    mien.prepare("table", root, out=out, features=(), options={"leave_out": "s0-anger-0"})
+    shutil.move(root, tmp_path / "moved")
+    with pytest.raises(CorpusError) as error:
+        mien.train(experiment, [f"data.prepared={out}"], out=tmp_path / "run")
+    assert str(error.value) == (
+        f"{out}: lacks features, and 32 of the recordings are not there, such as {root / 's0-anger-1.wav'}; if they "
+        f"were moved, run 'mien prepare table NEWPLACE --out {out} --option leave_out=s0-anger-0'"
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_each_of_several_corpora_is_named(lost, there, tmp_path):
     several = moved(Run.open(lost), [f"data.prepared={{a: {there}, b: {tmp_path / 'gone'}}}"])
     with pytest.raises(CorpusError, match=r"the same command: data\.prepared\.b=PREPARED$"):

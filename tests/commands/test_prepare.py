@@ -186,7 +186,7 @@ def test_what_is_refused_touches_nothing(root: Path, tmp_path: Path) -> None:
     shutil.copytree(root, other)
     before, theirs = files(out), files(root)
     with pytest.raises(CorpusError, match=r"holds emodb from .*corpus; choose a new folder for --out"):
-        mien.prepare("emodb", other, out=out)
+        mien.prepare("nemo", other, out=out)
     with pytest.raises(CorpusError, match="is not empty and holds no prepared corpus"):
         mien.prepare("emodb", other, out=root)
     with pytest.raises(ConfigError, match=r"03a01Fa\.wav: is a file, not a folder; choose another --out$"):
@@ -340,3 +340,65 @@ def test_real_recordings_that_are_misplaced_or_doubled_are_listed(recordings: Pa
             assert lines.str.startswith(f"byte by byte the same as {there}").sum() == 1
     assert set(table["sha256"].str.len()) == {64}
     assert table["seconds"].between(2, 7).all()
+
+
+def test_recordings_that_were_moved_are_gone_on_with(root: Path, tmp_path: Path) -> None:
+    out, moved = tmp_path / "out", tmp_path / "moved"
+    before = mien.prepare("emodb", root, out=out, features=["logmel"]).data["card"]
+    shards = {name: state for name, state in files(out).items() if name.startswith("features")}
+    root.rename(moved)
+    after = mien.prepare("emodb", moved, out=out, features=["logmel", "mfb43"]).data["card"]
+    assert after == before | {"input": str(moved), "root": str(moved)}
+    now = files(out)
+    assert {name: now[name] for name in shards} == shards
+    store = FeatureStore(Prepared.open(out), "mfb43", features.parse("mfb43", {}))
+    assert store.missing(["03a01Fa", "03a02Fa", "08a01Na"]) == []
+
+
+def test_the_place_of_a_table_s_recordings_may_change(tmp_path: Path) -> None:
+    old, new, table, out = tmp_path / "old", tmp_path / "new", tmp_path / "mine.csv", tmp_path / "out"
+    old.mkdir()
+    write_wav(old / "a.wav")
+    table.write_text("file,speaker\na.wav,ann\n")
+    mien.prepare("table", table, out=out, options={"root": str(old)}, features=())
+    old.rename(new)
+    mien.prepare("table", table, out=out, options={"root": str(new)}, features=("logmel",))
+    assert Prepared.open(out).media({"file": "a.wav"}) == new / "a.wav"
+    with pytest.raises(CorpusError, match=r"read with options .*; choose a new folder for --out$"):
+        mien.prepare("table", table, out=out, options={"root": str(new), "leave_out": "b"})
+
+
+def test_absolute_paths_may_change_where_clips_have_names(tmp_path: Path) -> None:
+    places = [tmp_path / name for name in ("old", "new")]
+    places[0].mkdir()
+    write_wav(places[0] / "a.wav")
+    for number, place in enumerate(places):
+        table = tmp_path / f"table{number}" / "corpus.csv"
+        table.parent.mkdir()
+        table.write_text(f"clip,file,speaker\na,{place / 'a.wav'},ann\n")
+        if number:
+            places[0].rename(place)
+        mien.prepare("table", table, out=tmp_path / "out", features=())
+    assert Prepared.open(tmp_path / "out").media(Prepared.open(tmp_path / "out").table.iloc[0]) == places[1] / "a.wav"
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda root: (root / "08a01Na.wav").unlink(), "has no clip '08a01Na'"),
+        (lambda root: write_wav(root / "10a01Na.wav"), "has the clip '10a01Na' besides"),
+        (lambda root: write_wav(root / "08a01Na.wav", seed=9), "has another recording of the clip '08a01Na'"),
+    ],
+)
+def test_other_recordings_at_another_place_are_refused(
+    root: Path, tmp_path: Path, change: Callable[[Path], object], what: str
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    mien.prepare("emodb", root, out=out, features=())
+    shutil.copytree(root, other)
+    change(other)
+    before = files(out)
+    with pytest.raises(CorpusError) as error:
+        mien.prepare("emodb", other, out=out, features=["logmel"])
+    assert str(error.value) == f"{out}: holds emodb from {root}, and {other} {what}; choose a new folder for --out"
+    assert files(out) == before

@@ -1,19 +1,20 @@
 """`mien prepare`: read a corpus and write a PREPARED folder: a checked table, its problems, and features."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pandas as pd
 
 from mien import features as known_features
 from mien.commands import Outcome
 from mien.common.files import require_folder, sha256
-from mien.common.progress import duration
+from mien.common.progress import duration, progress
 from mien.corpora import readers
-from mien.corpora.corpus import Corpus, Problem, problem_table
+from mien.corpora.corpus import Corpus, Problem, problem_table, read_table
 from mien.data import extraction, prepared, shards, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.prepared import Prepared
@@ -32,12 +33,13 @@ def prepare(
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
 
     A clip that cannot be decoded is reported as a problem and left out. Files that are identical byte by byte are
-    reported and kept.
+    reported and kept. Where a corpus was moved since it was prepared, `out` goes on from its new place if all clips are
+    the same there, byte by byte.
 
     Args:
         reader: a name in `corpora.readers`.
         root: the folder of the corpus; for `table` a CSV file.
-        out: the PREPARED folder: new, or of the same reader, root and options.
+        out: the PREPARED folder: new, or of the same reader, corpus and options.
         options: options of the reader, by name; see its `OPTIONS`.
         features: names of features, extracted with their default settings.
         workers: number of processes.
@@ -55,6 +57,8 @@ def prepare(
     targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
     card = _refuse_other(out, reader, root, options)
     corpus = readers.read(reader, root, options)
+    if card is not None and _moved(card, root, options):
+        _refuse_other_content(out, root, card, corpus)
     if card is None:
         prepared.begin(out, reader, root, options)
     sources = _sources(corpus, out, targets)
@@ -68,18 +72,58 @@ def prepare(
     return _outcome(prepared.write(out, corpus, table, problems, place=root, options=options), problems)
 
 
-def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, object] | None:
+def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
+    places = readers.places(reader)
     require_folder(out)
     card = prepared.read_card(out)
     if card is None:
         if out.is_dir() and any(out.iterdir()):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
-    elif (card["reader"], card["input"]) != (reader, str(root.resolve())):
+    elif card["reader"] != reader or (card.get("unfinished") and _moved(card, root, options)):
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; choose a new folder for --out")
-    elif (before := card.get("options", {})) != dict(options):
+    elif _without(before := card.get("options", {}), places) != _without(options, places):
         raise CorpusError(f"{out}: holds {reader} read with options {before}; choose a new folder for --out")
     return card
+
+
+def _without(options: Mapping[str, str], places: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in options.items() if name not in places}
+
+
+def _moved(card: Mapping[str, Any], root: Path, options: Mapping[str, str]) -> bool:
+    """Whether a corpus was prepared from another place; its other options are the same."""
+    return (card["input"], card.get("options", {})) != (str(root.resolve()), dict(options))
+
+
+def _refuse_other_content(out: Path, root: Path, card: Mapping[str, Any], corpus: Corpus) -> None:
+    """Raise CorpusError, with what differs, where a corpus is not the one that was prepared from another place.
+
+    Each clip that was prepared has to be there, in a file of the same bytes, and no other clip but those that had a
+    problem. Labels may differ, as they may at the same place.
+    """
+    if what := _difference(Prepared.open(out), corpus):
+        raise CorpusError(
+            f"{out}: holds {card['reader']} from {card['input']}, and {root} {what}; choose a new folder for --out"
+        )
+
+
+def _difference(before: Prepared, corpus: Corpus) -> str:
+    """The first clip that differs, one clause; empty for none."""
+    known, rows = prepared.keys(before.table), corpus.table.set_index("clip")
+    if lost := [clip for clip in known if clip not in rows.index]:
+        return f"has no clip '{lost[0]}'"
+    listed = set(read_table(before.folder / "problems.csv")["file"])
+    if more := [clip for clip, file in rows["file"].items() if clip not in known and file not in listed]:
+        return f"has the clip '{more[0]}' besides"
+    with progress(len(known), "comparing") as advance:
+        for file, clips in rows.loc[list(known)].groupby("file", sort=False):
+            found = sha256(corpus.root / str(file))
+            for clip, start, end in zip(clips.index, clips["start"], clips["end"], strict=True):
+                if prepared.key(found, start, end) != known[clip]:
+                    return f"has another recording of the clip '{clip}'"
+            advance(len(clips))
+    return ""
 
 
 def _sources(corpus: Corpus, out: Path, targets: Sequence[Target]) -> list[Source]:

@@ -154,16 +154,27 @@ class Dataset:
             clips: names; None takes all.
 
         Raises:
-            CorpusError: a file has gone bad since `prepare`.
+            CorpusError: a file has gone bad since `prepare`, or the recordings are no longer where they were.
         """
         wanted = [name for name in self.clips["clip"] if clips is None or name in clips]
         for store in (*self.stores.values(), *(self.copies.values() if copies else ())):
             problems = store.extract(wanted, workers=workers)
             if len(problems):
+                self._refuse_moved_recordings(wanted)
                 first = problems.iloc[0]
                 raise CorpusError(
                     f"{first['file']}: {first['problem']} ({len(problems)} such files); "
                     f"it was fine when {self.prepared.place} was prepared: run 'mien prepare' again"
+                )
+
+    def _refuse_moved_recordings(self, clips: Sequence[str]) -> None:
+        """Raise CorpusError, with the way out, for a corpus of which recordings are not where they were."""
+        for corpus, own in self.prepared.divided(clips).items():
+            part = self.prepared.parts[corpus]
+            if missing := part.missing_media(own):
+                raise CorpusError(
+                    f"{part.folder}: lacks features, and {len(missing)} of the recordings are not there, such as "
+                    f"{missing[0]}; if they were moved, run '{part.prepared_from('NEWPLACE')}'"
                 )
 
     def target(self, factor: str, train: Sequence[str]) -> Target:

@@ -7,7 +7,7 @@ the names, so that the same folders give the same table in whatever order they a
 is: its name is "", and it has no column `corpus`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -82,6 +82,13 @@ class Joined:
         if "" in self.parts:
             return "", clip
         return apart(clip)
+
+    def divided(self, clips: Iterable[str]) -> dict[str, list[str]]:
+        """Corpus -> those of the clips that are its own, as they are called there."""
+        divided: dict[str, list[str]] = {}
+        for name, own in map(self.own, clips):
+            divided.setdefault(name, []).append(own)
+        return divided
 
     def rows(self, corpus: str, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of one of the corpora in a table with the columns of `table`."""

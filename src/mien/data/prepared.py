@@ -10,7 +10,7 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from mien.common.files import atomic, sha256, write_json
+from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
 
@@ -82,6 +83,18 @@ class Prepared:
     def place(self) -> str:
         """The folder, for a sentence."""
         return str(self.folder)
+
+    def missing_media(self, clips: Collection[str]) -> list[Path]:
+        """The media files of some clips that are not where they were when this was prepared."""
+        files = self.table["file"][self.table["clip"].isin(clips)].drop_duplicates()
+        return [path for file in files if not (path := self.media({"file": file})).exists()]
+
+    def prepared_from(self, place: str) -> str:
+        """The command that prepares the same corpus from another place, into this folder."""
+        reader = self.card["reader"]
+        given, places = self.card.get("options", {}), readers.places(reader)
+        options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
+        return " ".join([f"mien prepare {reader} {place} --out {self.folder}", *options])
 
     def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
         """The media file of a row of the table."""

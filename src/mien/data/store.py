@@ -166,14 +166,16 @@ class JoinedStore:
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
         lacking = {
-            named(name, clip) for name, own in self._divided(clips).items() for clip in self.stores[name].missing(own)
+            named(name, clip)
+            for name, own in self._joined.divided(clips).items()
+            for clip in self.stores[name].missing(own)
         }
         return [clip for clip in clips if clip in lacking]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
         """Extract what is missing, see `FeatureStore.extract`; files of several corpora are called NAME/FILE."""
         tables = [problem_table([])]
-        for name, own in self._divided(clips).items():
+        for name, own in self._joined.divided(clips).items():
             problems = self.stores[name].extract(own, workers=workers)
             tables.append(problems.assign(file=[named(name, file) for file in problems["file"]]))
         return pd.concat(tables, ignore_index=True)
@@ -192,13 +194,6 @@ class JoinedStore:
         """Which frames of a clip are usable, (T,) bool."""
         name, own = self._joined.own(clip)
         return self.stores[name].valid(own)
-
-    def _divided(self, clips: Sequence[str]) -> dict[str, list[str]]:
-        divided: dict[str, list[str]] = {}
-        for clip in clips:
-            name, own = self._joined.own(clip)
-            divided.setdefault(name, []).append(own)
-        return divided
 
 
 class ColumnStore:

@@ -3,8 +3,9 @@
 A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (kind and language of the
 speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
 function `read(root) -> Corpus`, which raises CorpusError if the folder is not that corpus. It may have `OPTIONS`
-(option -> its help line; `read` takes them by name, as text), and `LABELLED`: scheme -> how many clips of the complete
-corpus have each class, and how many have any (`all`). Readers decode nothing. To add a reader, add a file.
+(option -> its help line; `read` takes them by name, as text), `PLACES` (those of its options that are folders), and
+`LABELLED`: scheme -> how many clips of the complete corpus have each class, and how many have any (`all`). Readers
+decode nothing. To add a reader, add a file.
 Every reader has the options of `COMMON`, which are applied here.
 """
 
@@ -39,6 +40,11 @@ def options(name: str) -> Mapping[str, str]:
     """The options of a reader and their help lines: its own, then those that every reader has."""
     own: Mapping[str, str] = getattr(reader(name), "OPTIONS", {})
     return {**own, **COMMON}
+
+
+def places(name: str) -> frozenset[str]:
+    """The options of a reader that are folders: they say where a corpus lies, and not what is read from it."""
+    return frozenset(getattr(reader(name), "PLACES", ()))
 
 
 def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({})) -> Corpus:

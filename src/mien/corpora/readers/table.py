@@ -29,6 +29,7 @@ SPEECH = "as stated by the owner of the recordings"
 EXPECTED = None
 SCHEME = "canonical"
 OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
+PLACES = ("root",)
 READ = ("file", "start", "end", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
 RESERVED = ("seconds", "sha256", "video_seconds", "label", "corpus", "truth", "predicted")  # columns that mien makes
 
