@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.splits import certificate as splits
-from mien.audit.splits import checks, manifests, sounds
+from mien.audit.splits import manifests, sounds
 from mien.audit.splits.findings import Finding, counted, examine
 from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
@@ -17,6 +17,7 @@ from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, sha256, write_json
 from mien.common.settings import digest
 from mien.corpora.readers import _files
+from mien.corpora.recordings import several
 from mien.data.protocols import PARTS
 from mien.errors import CorpusError
 
@@ -196,8 +197,8 @@ def _by_reason(reasons: Mapping[str, str]) -> list[str]:
 
 def _counts(rows: pd.DataFrame) -> Iterator[str]:
     """A line for each corpus: its folds, and the numbers of clips and speakers in each part."""
-    several = checks.several(rows)
-    for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True) if several else [("", rows)]:
+    apart = several(rows)
+    for corpus, part in rows.fillna({"corpus": ""}).groupby("corpus", sort=True) if apart else [("", rows)]:
         sizes = part.groupby(["fold", "split"])[["clip", "speaker"]].nunique().reset_index()
         sides = []
         for name in PARTS:

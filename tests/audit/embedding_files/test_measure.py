@@ -120,6 +120,21 @@ def test_seen_speakers_give_their_sex_away() -> None:
     assert split["emotion"].startswith("disjoint speakers;")
 
 
+def test_windows_of_one_file_are_one_recording() -> None:
+    """Each file is six windows, which the embedding encodes: a probe that had some would know the speaker of others."""
+    file = np.arange(192) // 6
+    own = np.random.default_rng(0).normal(size=(32, 8))[file]
+    own += np.random.default_rng(1).normal(size=(192, 8)) / 10
+    columns = {"file": [f"{one}.wav" for one in file], "sentence": None}
+    windows, clips = (measure(found(own, **columns | {"recording": given})) for given in (None, range(192)))
+    assert scores(clips.table)["speaker", "embedding"] > 0.45
+    assert scores(windows.table)["speaker", "embedding"] < 0.25
+    split = windows.table.groupby(["factor", "probe"])["split"].first()["speaker"]
+    assert split["strongest"].startswith("disjoint clips and recordings;")
+    assert split["cosine"].endswith("in different recordings; not centred")
+    assert "speaker: clips of one file are taken as one recording" in windows.notes
+
+
 def test_the_mode_for_many_clips_keeps_sentences_apart() -> None:
     table, notes = measure(found(), LeakageOptions(large=True))
     assert "speaker: no LEACE and no random projection of the inputs in the mode for many clips" in notes

@@ -15,6 +15,7 @@ from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as module
 from mien.audit.run_leakage.inputs import Inputs
+from mien.audit.run_leakage.kept import key_of_cell, key_of_fold
 from mien.audit.run_leakage.measure import KEPT, run_leakage
 from mien.audit.run_leakage.summary import summaries
 from mien.audit.run_leakage.views import views
@@ -53,6 +54,10 @@ class Fake:
     tasks: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # model -> embedding -> its tasks
 
     target = "emotion"
+
+    @property
+    def clips(self) -> pd.DataFrame:
+        return self.table
 
     @property
     def splits(self) -> list[dict[str, Any]]:
@@ -180,6 +185,35 @@ def test_a_speaker_with_training_clips_is_unseen_in_no_view() -> None:
             assert not set(fitted) & set(tested)
             if view.factor != "speaker":
                 assert not set(view.speakers[fitted]) & set(view.speakers[tested])
+
+
+WINDOWS = np.array([f"{speaker}/{number % EACH // 4}.wav" for number, speaker in enumerate(SPEAKER)])
+
+
+def test_windows_of_a_file_lie_on_one_side_of_a_division() -> None:
+    for view in views(clips(file=WINDOWS), "emotion", thorough=False):
+        assert view.division.description == "disjoint clips and recordings"
+        assert view.known["recordings"].tolist() == WINDOWS[view.rows].tolist()
+        for fitted, tested in view.division.parts:
+            assert not set(WINDOWS[view.rows[fitted]]) & set(WINDOWS[view.rows[tested]])
+    own = clips(file=clips()["clip"])  # every clip is a file of its own, so nothing is known of recordings
+    for view, plain in zip(*(views(table, "emotion", thorough=False) for table in (own, clips())), strict=True):
+        assert view.known == {}
+        assert view.division.description == plain.division.description == "disjoint clips"
+        np.testing.assert_equal(view.division.parts, plain.division.parts)
+
+
+def test_what_is_kept_is_measured_again_once_files_are_recordings(make) -> None:
+    run = make(one=planted())
+    keys = {
+        key(one, run.cells[0])
+        for one in (run, Fake(run.folder, {}, clips(file=clips()["clip"])), Fake(run.folder, {}, clips(file=WINDOWS)))
+        for key in (
+            lambda run, cell: key_of_cell(run, cell, {}, 0),
+            lambda run, cell: key_of_fold(run, cell, [6], clips(), {}, 0),
+        )
+    }
+    assert len(keys) == 4
 
 
 def test_the_target_is_no_floor_of_itself() -> None:

@@ -24,10 +24,11 @@ from mien.audit.options import DEFAULT, LeakageOptions
 from mien.audit.probes.task import ProbingTask
 from mien.audit.recognition import groups
 from mien.common.leakage_tables import CEILING, FLOOR, LEACE, LEAKAGE, MEASURED, SEEN, SPEAKER
+from mien.corpora.recordings import recording_of_all
 from mien.errors import AuditError
 
 EMOTION = "emotion"  # the column that is measured as utility
-GROUPING = ("recording", "sentence")  # columns that are kept apart where every clip has them
+GROUPING = ("recording", "sentence")  # what is kept apart where every clip has it
 SAMPLE = 5_000  # clips for verification and dependence, of many
 WIDEST = 50_000_000  # numbers in the one-hot labels of an identity floor
 
@@ -112,11 +113,13 @@ def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
         raise AuditError(f"{found.place}: no clip has both a label of '{factor}' and its {' and '.join(needed)}")
     known: dict[str, NDArray[np.str_] | None] = dict.fromkeys(GROUPING)
     for name in GROUPING:
-        if name in table and factor != name:
-            if table[name].notna().all():
-                known[name] = table[name].to_numpy(str)
-            else:
-                notes.append(f"{factor}: some clips have no {name}, so it is not kept apart")
+        if factor == name:
+            continue
+        values = recording_of_all(table) if name == "recording" else table.get(name)
+        if values is not None and values.notna().all():
+            known[name] = values.to_numpy(str)
+        elif name in table:
+            notes.append(f"{factor}: some clips have no {name}, so it is not kept apart")
     scaled = options.large or len(places) > LARGE
     if scaled and (over is not None or options.seen_speakers):
         way = "seen speakers" if over is None else "balanced test clips"
@@ -133,6 +136,8 @@ def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
         over=over or "",
         options=options,
     )
+    if known["recording"] is not None and ("recording" not in table or table["recording"].isna().any()):
+        notes.append(f"{factor}: clips of one file are taken as one recording")
     if over is not None:
         notes.append(f"{factor}: test clips are balanced over {over}")
     if factor == SPEAKER and options.speakers == SEEN:

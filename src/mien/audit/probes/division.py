@@ -221,10 +221,13 @@ def _nothing(factor: str, known: dict[str, Codes], y: Codes, choices: list[tuple
             f"{factor}: no division of {len(np.unique(known['speakers']))} speakers leaves every class with clips to "
             "fit a probe on; give more speakers of each class, or test seen speakers (--seen-speakers)"
         )
-    within = " of two recordings" if "recordings" in choices[-1] else ""
+    within, way = "", ""
+    if "recordings" in choices[-1]:
+        within = " of two recordings"
+        way = ", or a column 'recording' where clips of one file are of several"
     return (
         f"{factor}: fewer than two of {len(np.bincount(y))} classes have {FOLDS} clips{within}; a probe needs clips to "
-        "fit and to test: give more of each class"
+        f"fit and to test: give more of each class{way}"
     )
 
 

@@ -31,6 +31,7 @@ from mien.audit.probes.task import Division, ProbingTask
 from mien.audit.recognition import groups
 from mien.common.leakage_tables import SEEN, SPEAKER, UNSEEN, Seen
 from mien.corpora.corpus import fractions
+from mien.corpora.recordings import recording_of_all
 from mien.errors import AuditError
 from mien.runs.run import Run
 
@@ -47,7 +48,7 @@ class View(NamedTuple):
         labels: (n,), the classes of the factor.
         speakers: (n,).
         others: name -> (n,), labels of other factors, for the identity floor.
-        known: `recordings` and `sentences`, (n,) each, if known for all clips.
+        known: `recordings` (see `corpora.recordings`) and `sentences`, (n,) each, if known for all clips.
         division: which clips fit probes and which test them.
         main: whether the factor is the main target of the run.
     """
@@ -138,11 +139,9 @@ def _within(
     rows = np.flatnonzero(inside & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
     people, classes = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
-    known = {
-        f"{name}s": table[name].to_numpy(str)
-        for name in ("recording", "sentence")
-        if name in table and len(table) and bool(table[name].notna().all())
-    }
+    known = {} if (recordings := recording_of_all(table)) is None else {"recordings": recordings.to_numpy(str)}
+    if "sentence" in table and len(table) and table["sentence"].notna().all():
+        known["sentences"] = table["sentence"].to_numpy(str)
     task = ProbingTask(
         classes,
         factor,

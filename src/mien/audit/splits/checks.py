@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from mien.corpora.recordings import OVERLAP, limits, named, recording_of, several
 from mien.data.protocols import PARTS
 
-OVERLAP = 0.01  # seconds that two clips may share: less is rounding of their limits
 SOURCES = ("listed", "named", "folder")  # columns: the speaker by the table, by the file's name and by its folder
 
 Severity = Literal["leak", "note"]
@@ -35,24 +35,9 @@ def keyed(rows: pd.DataFrame) -> pd.DataFrame:
     Speakers, sentences, sessions, recordings and files have the corpus as a prefix if there are several. A clip without
     a recording is of the recording that its file is, where the file has several clips.
     """
-    keys = rows.copy()
-    if "file" in keys:
-        whose = ["corpus", "file"] if "corpus" in keys else ["file"]
-        shared = keys.groupby(whose, dropna=False)["clip"].transform("nunique") > 1
-        own = keys["recording"] if "recording" in keys else pd.Series(None, index=keys.index, dtype="str")
-        keys["recording"] = own.fillna(keys["file"].where(shared))
-    if several(rows):
-        prefix = keys["corpus"].fillna("") + "/"
-        for column in {"speaker", "sentence", "session", "recording", "file", *SOURCES} & set(keys):
-            values = keys[column]
-            bare = [not str(value).startswith(begin) for value, begin in zip(values, prefix, strict=True)]
-            keys[column] = values.mask(pd.Series(bare, index=keys.index) & values.notna(), prefix + values)
-    return keys
-
-
-def several(rows: pd.DataFrame) -> bool:
-    """Whether a split has clips of several corpora."""
-    return "corpus" in rows and len(set(rows["corpus"].dropna())) > 1
+    keys = rows.assign(recording=recording_of(rows)) if {"file", "recording"} & set(rows) else rows
+    columns = {"speaker", "sentence", "session", "file", *SOURCES} & set(rows)
+    return keys.assign(**{column: named(rows, column) for column in sorted(columns)})
 
 
 def _between(rows: pd.DataFrame, *keys: str) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -99,11 +84,7 @@ def overlaps(rows: pd.DataFrame) -> Iterator[Row]:
     `file`, `from`, `to` and `seconds` are of the shared sound, in seconds of the file; where two clips are the whole
     file, whose length is not known, `to` and `seconds` are missing.
     """
-    limits = {
-        name: pd.to_numeric(rows[name]).fillna(missing) if name in rows else missing
-        for name, missing in (("start", 0.0), ("end", np.inf))
-    }
-    parts = rows[["fold", "split", "clip", "speaker", "file"]].assign(**limits).drop_duplicates()
+    parts = pd.concat([rows[["fold", "split", "clip", "speaker", "file"]], limits(rows)], axis=1).drop_duplicates()
     parts = parts.sort_values(["fold", "file", "start", "end", "clip"], kind="stable")
     for (fold, file), clips in parts.groupby(["fold", "file"], sort=False):
         if clips["split"].nunique() < 2:
