@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mien.audit.splits.certificate import refuse
 from mien.audit.splits.findings import examine
-from mien.common.settings import parse
+from mien.common.settings import digest, parse
 from mien.data.protocols import PARTS, Fold, Protocol, folds, refuse_shared_speakers
 from mien.errors import ConfigError, LeakError
 
@@ -281,6 +281,64 @@ def test_every_tested_speaker_is_in_training():
         "protocol seen_speakers: 1 speakers would be tested and have no clip to train on (03); leave them out, or test "
         "other values of 'repetition' than 02"
     )
+
+
+DEALT = ["cae07664", "29f15e03", "3c970871"]  # digests of the folds that runs were trained on
+
+
+def windows(files=4, each=5, hop=0.5):
+    """Two speakers and two classes, `files` files of each, of which the windows overlap by half."""
+    rows = [
+        (f"{who}/{what}{file}.wav:{n}", f"{who}/{what}{file}.wav", n * hop, n * hop + 2 * hop, who, what)
+        for who in "ab" for what in ("anger", "fear") for file in range(files) for n in range(each)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["clip", "file", "start", "end", "speaker", "emotion"])
+
+
+def leaks(table, fold):
+    placed = [("0", part, clip) for part in PARTS for clip in getattr(fold, part)]
+    rows = pd.DataFrame(placed, columns=["fold", "split", "clip"]).merge(table, on="clip")
+    return {one.finding for one in examine(rows, None)[0] if one.severity == "leak"}
+
+
+def test_windows_of_one_file_are_dealt_as_one():
+    table = windows()
+    (fold,) = folds(table, Protocol(name="seen_speakers"))
+    assert [len(part) for part in fold[1:]] == [2 * 2 * 2 * 5, 2 * 2 * 5, 2 * 2 * 5]
+    assert leaks(table, fold) == {"shared-speaker"}
+    several = windows(files=8).assign(emotion=lambda t: t["clip"].str[-1])  # each file has every class
+    (fold,) = folds(several, Protocol(name="seen_speakers"))
+    assert all(fold[1:])
+    assert leaks(several, fold) == {"shared-speaker"}
+
+
+def test_given_recordings_are_dealt_as_one_and_so_is_shared_sound():
+    apart = windows(each=4, hop=1.0)
+    apart["end"] -= 1  # windows that touch
+    halves = apart.assign(recording=apart["file"] + apart["clip"].str[-1].map({"0": "x", "1": "x", "2": "y", "3": "y"}))
+    (fold,) = folds(halves, Protocol(name="seen_speakers"))
+    assert leaks(halves, fold) == {"shared-speaker"}
+    assert {clip[:-2] for clip in fold.train} & {clip[:-2] for clip in fold.test}, "halves of one file"
+    overlapping = halves.assign(end=halves["end"] + 0.5)
+    (fold,) = folds(overlapping, Protocol(name="seen_speakers"))
+    assert leaks(overlapping, fold) == {"shared-speaker"}
+
+
+def test_one_file_of_each_speaker_is_dealt_by_clip_and_the_audit_names_the_ways():
+    table = windows().assign(file=lambda t: t["speaker"] + ".wav")
+    (fold,) = folds(table, Protocol(name="seen_speakers"))
+    assert all(fold[1:])
+    assert leaks(table, fold) == {"shared-speaker", "shared-recording", "overlapping-audio"}
+
+
+def test_clips_of_their_own_files_are_dealt_as_ever():
+    plain = ravdess()
+    for table in (plain, plain.assign(file=plain["clip"] + ".wav"), plain.assign(recording=plain["clip"])):
+        made = [
+            folds(table, Protocol(name="seen_speakers", **own))[0]
+            for own in ({}, {"seed": 3, "test_share": 0.4}, {"by": "repetition", "test": ("02",)})
+        ]
+        assert [digest(list(fold))[:8] for fold in made] == DEALT
 
 
 @pytest.mark.parametrize(

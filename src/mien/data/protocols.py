@@ -7,16 +7,19 @@ does not accept it. Test is read once, with the weights of the best validation e
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings
+from mien.corpora.recordings import together
 from mien.errors import ConfigError, LeakError, unknown
 
 PARTS = ("train", "validation", "test")
@@ -50,7 +53,9 @@ class Protocol(Settings):
             "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
             measures how well emotions of seen speakers are recognised; the experiment needs `seen_speakers: true`.
             The clips of each speaker and class are ordered by a hash of their names and split: a single clip
-            trains; of two, one trains; of three, each part has one. With `by`, the clips to test are given instead.
+            trains; of two, one trains; of three, each part has one. Clips of one recording (the column `recording`,
+            else a file of several clips) are dealt as one, unless a part would then be empty. With `by`, the clips to
+            test are given instead.
         groups: of group_k_fold.
         folds: the folds that are trained, by number; None trains all.
         by: of seen_speakers: a column of the corpus that says which clips to test, such as `repetition`; a clip without
@@ -191,21 +196,9 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
 
 def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
     tested = _by(clips, protocol)
-    kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
-    cells: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for clip, *cell in clips[["clip", "speaker", kind]].fillna("").itertuples(index=False):
-        cells[cell[0], cell[1]].append(clip)
-    part: dict[str, str] = {}
-    for names in cells.values():
-        order = sorted(names, key=lambda clip: sha256(f"{protocol.seed}:{clip}".encode()).digest())
-        if tested is None:
-            count = _count_of(protocol.test_share, len(order), 2)
-            testing, rest = order[:count], order[count:]
-        else:
-            testing, rest = ([clip for clip in order if tested.get(clip) is chosen] for chosen in (True, False))
-        validating = _count_of(protocol.validation, len(rest), 1)
-        part |= dict.fromkeys(testing, "test") | dict.fromkeys(rest[:validating], "validation")
-        part |= dict.fromkeys(rest[validating:], "train")
+    part = _dealt(clips, protocol, tested, together(clips).to_numpy())
+    if not set(PARTS) <= set(part.values()):  # too few recordings: the split audit names what single clips then share
+        part = _dealt(clips, protocol, tested, np.arange(len(clips)))
     parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
     speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
     unseen = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
@@ -221,6 +214,42 @@ def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
             "clips, or two that are not tested where 'by' chooses the tested ones"
         )
     return Fold(0, **parts)
+
+
+def _dealt(
+    clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None, whole: NDArray[np.int64]
+) -> dict[str, str]:
+    """Clip -> its part, where the clips of each speaker and class are dealt in the order of their hashes.
+
+    Args:
+        clips: the clips.
+        protocol: the shares and the seed.
+        tested: whether each clip is tested; None deals the tested ones, too.
+        whole: (n,) a number for each clip; clips of one number are dealt as one, of which the first name is hashed. If
+            they are of several classes or speakers, they are dealt with others of the same speakers.
+    """
+    kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
+    dealt: dict[int, list[tuple[str, str, str]]] = {}
+    for number, row in zip(whole, clips[["clip", "speaker", kind]].fillna("").itertuples(index=False), strict=True):
+        if tested is None or row[0] in tested:
+            dealt.setdefault(int(number), []).append(tuple(map(str, row)))
+    cells: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+    for rows in dealt.values():
+        names, speakers, kinds = (sorted(set(values)) for values in zip(*rows, strict=True))
+        cells["+".join(speakers), *(kinds if len(kinds) == 1 else ())].append(names)
+    part: dict[str, str] = {}
+    for units in cells.values():
+        order = sorted(units, key=lambda names: sha256(f"{protocol.seed}:{names[0]}".encode()).digest())
+        if tested is None:
+            count = _count_of(protocol.test_share, len(order), 2)
+            testing, rest = order[:count], order[count:]
+        else:
+            testing, rest = ([[c for c in names if tested[c] is chosen] for names in order] for chosen in (True, False))
+            rest = [names for names in rest if names]
+        validating = _count_of(protocol.validation, len(rest), 1)
+        for name, chosen in zip(PARTS, (rest[validating:], rest[:validating], testing), strict=True):
+            part |= dict.fromkeys((clip for names in chosen for clip in names), name)
+    return part
 
 
 def _by(clips: pd.DataFrame, protocol: Protocol) -> dict[str, bool] | None:
