@@ -74,7 +74,7 @@ def write_run(
         "examined": ["shared-speaker"],
         "findings": [],
         "left_out": {"no emotion of the scheme": 3},
-        "notes": ["note: fold 1, test (08): no clip of disgust"],
+        "notes": ["note: disgust: no test clip in fold 1"],
     }
     run.write_json("certificate.json", certificate)
     predictions: list[dict[str, Any]] = []

@@ -151,7 +151,7 @@ def test_sections_and_notes(small_text: str) -> None:
     assert "Leave one speaker out: 10 folds; speakers in a fold: 8 training, 1 validation, 1 test" in text
     assert "In each of the 10 folds the speakers of training, validation and test are disjoint." in text
     assert "The certificate holds the SHA-256 of 140 files." in text
-    assert "Fold 1, test (08): no clip of disgust." in text
+    assert "Disgust: no test clip in fold 1." in text
     assert "3 clips not used: no emotion of the scheme." in text
     assert "paper 59.9" in text
     assert "packages.torch 2.13.0" in re.sub(r"(packages\.torch)", r"\1 ", text)

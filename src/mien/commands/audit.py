@@ -237,7 +237,8 @@ def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]
     known = f"the encoder has {'' if speakers == SEEN else 'not '}seen these speakers (--speakers {speakers})"
-    return [*notes, known if speakers else "whether the encoder has seen these speakers is not known"]
+    unknown = "whether the encoder has seen these speakers is not known; give --speakers seen or --speakers unseen"
+    return [*notes, known if speakers else unknown]
 
 
 def _beside(found: Labelled, inputs: Labelled) -> Labelled:

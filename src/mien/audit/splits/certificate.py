@@ -17,6 +17,7 @@ from mien.data.protocols import PARTS, Fold
 from mien.errors import LeakError
 
 SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # findings that compare sound
+CLIPS = {"train": "training", "validation": "validation", "test": "test"}  # part -> what its clips are called
 BY_NAME = ("identical-audio", "label-conflict")  # those of `SOUND` that also compare the names of clips
 
 
@@ -175,13 +176,25 @@ def mark(leak: Finding) -> str:
 
 
 def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:
-    """Sentences on classes that a part of a fold lacks: a warning in training, a note in validation and test."""
+    """A sentence for each class that some part of a fold lacks: a warning if it is a training part, else a note."""
+    there = {(fold.number, part): set(clips["label"][list(getattr(fold, part))]) for fold in folds for part in PARTS}
     sentences = []
-    for fold in folds:
-        for part in PARTS:
-            part_clips = clips.loc[list(getattr(fold, part))]
-            if lacking := [name for name in classes if name not in set(part_clips["label"])]:
-                people = ", ".join(sorted(set(part_clips["speaker"])))
-                kind, who = ("warning", "") if part == "train" else ("note", f" ({people})")
-                sentences.append(f"{kind}: fold {fold.number}, {part}{who}: no clip of {', '.join(lacking)}")
+    for name in classes:
+        lacking = {part: [fold.number for fold in folds if name not in there[fold.number, part]] for part in PARTS}
+        if all(len(numbers) == len(folds) for numbers in lacking.values()):
+            sentences.append(f"warning: {name}: no clip in any fold")
+        elif places := [
+            f"no {word} clip{_in(lacking[part], len(folds))}" for part, word in CLIPS.items() if lacking[part]
+        ]:
+            sentences.append(f"{'warning' if lacking['train'] else 'note'}: {name}: {'; '.join(places)}")
     return sentences
+
+
+def _in(numbers: Sequence[int], folds: int) -> str:
+    """The folds in words; nothing if there is one fold alone."""
+    if folds == 1:
+        return ""
+    if len(numbers) == folds:
+        return " in any fold"
+    *before, last = map(str, numbers)
+    return f" in folds {', '.join(before)} and {last}" if before else f" in fold {last}"

@@ -1,0 +1,59 @@
+"""The notes of a certificate: one sentence for each class that a part of some fold lacks."""
+
+import pandas as pd
+import pytest
+
+from mien.audit.splits.certificate import notes
+from mien.data.protocols import Fold
+
+SPEAKERS = "abcdef"
+
+
+def sentences(lacking, folds=6, classes=("anger", "disgust")):
+    """The notes of leave-one-speaker-out, where `lacking` maps a class to the speakers without a clip of it."""
+    clips = pd.DataFrame(
+        [(f"{who}-{label}", who, label) for who in SPEAKERS for label in classes if who not in lacking.get(label, "")],
+        columns=["clip", "speaker", "label"],
+    ).set_index("clip", drop=False)
+
+    def of(*who):
+        return tuple(clips["clip"][clips["speaker"].isin(who)])
+
+    made = [
+        Fold(number, of(*set(SPEAKERS) - {tested, SPEAKERS[number - 1]}), of(SPEAKERS[number - 1]), of(tested))
+        for number, tested in enumerate(SPEAKERS)
+    ]
+    return notes(clips, made[:folds], ("anger", "disgust"))
+
+
+@pytest.mark.parametrize(
+    ("lacking", "sentence"),
+    [
+        ({}, []),
+        ({"disgust": "abcdef"}, ["warning: disgust: no clip in any fold"]),
+        ({"disgust": "b"}, ["note: disgust: no validation clip in fold 2; no test clip in fold 1"]),
+        (
+            {"disgust": "bdf", "anger": "a"},
+            [
+                "note: anger: no validation clip in fold 1; no test clip in fold 0",
+                "note: disgust: no validation clip in folds 0, 2 and 4; no test clip in folds 1, 3 and 5",
+            ],
+        ),
+        (
+            {"disgust": "abcde"},
+            [
+                "warning: disgust: no training clip in folds 0 and 5; no validation clip in folds 1, 2, 3, 4 and 5; "
+                "no test clip in folds 0, 1, 2, 3 and 4"
+            ],
+        ),
+    ],
+)
+def test_one_sentence_tells_where_a_class_has_no_clip(lacking, sentence):
+    assert sentences(lacking) == sentence
+
+
+def test_one_fold_alone_and_all_of_several_are_told_apart():
+    assert sentences({"disgust": "af"}, folds=1) == ["note: disgust: no validation clip; no test clip"]
+    assert sentences({"disgust": "abf"}, folds=2) == [
+        "note: disgust: no validation clip in any fold; no test clip in any fold"
+    ]
