@@ -179,6 +179,7 @@ def read_table(
     encoding_errors: Literal["strict", "replace"] = "strict",
     separator: str = ",",
     missing: Sequence[str] = MISSING,
+    blank_lines: bool = False,
 ) -> pd.DataFrame:
     """A CSV file (UTF-8, a header line) with every cell as text; empty cells and the like are missing.
 
@@ -187,6 +188,8 @@ def read_table(
         separator: the character between two columns.
         encoding_errors: refuse ("strict") or replace ("replace") bytes that are not UTF-8.
         missing: the cells that are missing.
+        blank_lines: whether a blank line is a row without cells, so that rows can be counted as in the file; else it is
+            passed over.
 
     Raises:
         CorpusError: the file is missing, is not UTF-8, or has rows of unequal length.
@@ -200,6 +203,7 @@ def read_table(
             na_values=list(missing),
             encoding="utf-8-sig",
             encoding_errors=encoding_errors,
+            skip_blank_lines=not blank_lines,
         )
     except FileNotFoundError as error:
         raise CorpusError(f"{file}: no such table of clips") from error

@@ -44,6 +44,7 @@ def test_damaged_rows_are_listed_and_ignored(corpus):
         "01-01-05-02-01-01-01,0.25,0.5,1",
         "02-01-05-02-01-01-01,0.75,0.5,1",
         "01-01-01-01-02-02-01,much,0.5,1",
+        "",
         "01-01-04-01-01-01-02,,0.5,1",
         "01-01-09-01-01-01-02,1,0.5,1",
         "01-01-06-01-01-01-02,1,0.5,1",
@@ -52,9 +53,9 @@ def test_damaged_rows_are_listed_and_ignored(corpus):
     assert [problem for _, problem in problems(parsed)] == [
         "row 3: the performance of 02-01-05-02-01-01-01 has a row already, ignored",
         "row 4: AU01_r of 01-01-01-01-02-02-01 is not a number, ignored",
-        "row 5: AU01_r of 01-01-04-01-01-01-02 is not a number, ignored",
-        "row 6: '01-01-09-01-01-01-02' is not a name of RAVDESS, ignored",
-        "row 7: there is no recording of 01-01-06-01-01-01-02, ignored",
+        "row 6: AU01_r of 01-01-04-01-01-01-02 is not a number, ignored",
+        "row 7: '01-01-09-01-01-01-02' is not a name of RAVDESS, ignored",
+        "row 8: there is no recording of 01-01-06-01-01-01-02, ignored",
     ], "the last row is of an actor without any clip"
     assert parsed.table.set_index("clip")["AU01_r"].dropna().to_dict() == {"03-01-05-02-01-01-01": 0.25}
 

@@ -109,13 +109,14 @@ def test_recordings_that_the_table_or_nemo_does_not_know_are_listed(corpus):
 def test_rows_of_the_table_that_name_no_clip_are_listed(corpus):
     root = corpus("nemo")
     text = (root / TABLE).read_text(encoding="utf-8")
-    (root / TABLE).write_text(f"{text}KS0_anger_14.wav\tfear\n\tanger\t\t\tKS0\nsome.wav\tanger\t\t\tKS0\n", "utf-8")
+    more = "KS0_anger_14.wav\tfear\n\n\tanger\t\t\tKS0\nsome.wav\tanger\t\t\tKS0\n"  # with a blank line
+    (root / TABLE).write_text(text + more, "utf-8")
     parsed = read("nemo", root)
     assert parsed.table["emotion"].tolist() == ["surprise", "anger"]
     assert problems(parsed) == [
         ("data.tsv", "row 5: KS0_anger_14 has a row already, ignored"),
-        ("data.tsv", "row 6: '' is not a name such as KS0_anger_14.wav, ignored"),
-        ("data.tsv", "row 7: 'some.wav' is not a name such as KS0_anger_14.wav, ignored"),
+        ("data.tsv", "row 7: '' is not a name such as KS0_anger_14.wav, ignored"),
+        ("data.tsv", "row 8: 'some.wav' is not a name such as KS0_anger_14.wav, ignored"),
     ]
 
 

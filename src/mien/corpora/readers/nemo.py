@@ -92,7 +92,7 @@ def _listing(root: Path) -> Path:
 
 def _rows(listing: Path) -> tuple[dict[str, dict[str, str]], list[Problem]]:
     """Stem -> its cells by column ("" is empty); rows that name no clip, or one with a row already, are problems."""
-    table = read_table(listing, separator="\t").rename(columns=str.strip)
+    table = read_table(listing, separator="\t", blank_lines=True).rename(columns=str.strip)
     if missing := [column for column in (CLIP, SPEAKER, EMOTION) if column not in table]:
         raise CorpusError(
             f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table))}; "
@@ -102,6 +102,8 @@ def _rows(listing: Path) -> tuple[dict[str, dict[str, str]], list[Problem]]:
     problems = []
     for number, cells in enumerate(table.fillna("").to_dict("records"), start=2):
         row = {str(column): str(cell).strip() for column, cell in cells.items()}
+        if not any(row.values()):
+            continue
         stem = PurePosixPath(row[CLIP]).stem
         if _NAME.fullmatch(stem) is None:
             problems.append(

@@ -132,7 +132,7 @@ def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapp
     path = root / ACTION_UNITS
     if not path.is_file():
         return {}, []
-    table = read_table(path)
+    table = read_table(path, blank_lines=True)
     names = [name for name in map(str, table) if _UNIT.fullmatch(name)]
     if "clip" not in table or not names:
         raise CorpusError(
@@ -144,6 +144,8 @@ def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapp
     problems = []
     actors = {performance[-2:] for performance in performances}
     for number, row in enumerate(table.to_dict("records"), start=2):
+        if pd.isna(list(row.values())).all():
+            continue
         stem = str(row["clip"])
         performance = _performance(stem)
         values = {name: _number(row[name]) for name in names}
