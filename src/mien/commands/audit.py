@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.audit.embedding_files.labels import read_labels
 from mien.audit.embedding_files.measure import measure
-from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
+from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
@@ -141,10 +142,10 @@ def _embeddings(
     """Measure embeddings, and write the results to a folder where one is given."""
     if out is not None:
         require_folder(Path(out))
-    table = read_labels(labels)
-    columns = tuple(map(str, table))
-    found = join(read_embeddings(source, columns), table)
-    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, columns), table))
+    asked = [*options.factors, *([] if options.balanced is None else [options.balanced])]
+    given = read_labels(labels, asked)
+    found = join(read_embeddings(source, given.columns), given)
+    beside = None if inputs is None else _beside(found, join(read_embeddings(inputs, given.columns), given))
     model = found.place if isinstance(source, np.ndarray) else Path(found.place).stem
     measured = measure(found, options, model=model, inputs=beside)
     notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]

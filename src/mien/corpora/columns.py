@@ -86,13 +86,16 @@ def spelt(names: Iterable[object], column: str) -> list[str]:
     return []
 
 
-def renamed(table: pd.DataFrame, wanted: Collection[str], place: object) -> tuple[pd.DataFrame, list[str]]:
+def renamed(
+    table: pd.DataFrame, wanted: Collection[str], place: object, *, kept: Collection[str] = ()
+) -> tuple[pd.DataFrame, list[str]]:
     """A table with columns named as here, and a sentence for each column that was read under another name.
 
     Args:
         table: cells of text.
         wanted: the columns that are looked for, of `SPELT`.
         place: the file, for sentences.
+        kept: names of columns that are read under no other name.
 
     Raises:
         CorpusError: two columns may be meant.
@@ -100,7 +103,7 @@ def renamed(table: pd.DataFrame, wanted: Collection[str], place: object) -> tupl
     names: dict[str, str] = {}
     notes: list[str] = []
     for column in wanted:
-        several = _fitting(table, column)
+        several = _fitting(table[[name for name in table if name == column or name not in kept]], column)
         if len(several) > 1:
             raise CorpusError(
                 f"{place}: the columns {' and '.join(map(repr, several))} may both be the column '{column}'; "

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from mien.audit.embedding_files.columns import flat
-from mien.audit.embedding_files.read import Labelled, join, read_embeddings, read_labels
+from mien.audit.embedding_files.labels import read_labels
+from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.errors import AuditError
 
 N = 24
@@ -22,8 +23,8 @@ LABELS = {"speaker": PEOPLE, "file": FILES, "start": STARTS}
 
 
 def joined(path: Path, **labels: object) -> Labelled:
-    table = read_labels({**LABELS, **labels})
-    return join(read_embeddings(path, list(table)), table)
+    given = read_labels({**LABELS, **labels})
+    return join(read_embeddings(path, given.columns), given)
 
 
 def of_pandas(path: Path) -> None:

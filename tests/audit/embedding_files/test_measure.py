@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from mien.audit.embedding_files import measure as embeddings
+from mien.audit.embedding_files.labels import read_labels
 from mien.audit.embedding_files.measure import measure
-from mien.audit.embedding_files.read import join, read_embeddings, read_labels
+from mien.audit.embedding_files.read import join, read_embeddings
 from mien.audit.leakage import floors
 from mien.audit.leakage import verification as pairs
 from mien.audit.leakage.dependence import dependence

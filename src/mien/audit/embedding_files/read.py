@@ -1,16 +1,15 @@
-"""Read a user's own embeddings and labels: matrices (n, D), and a table with one row for each of their rows.
+"""Read a user's own embeddings, matrices (n, D), and join them with labels, one row for each of their rows.
 
 Embeddings are read from .npy (mapped into memory), .npz, .safetensors or .csv, never by pickle. Each array of a file is
 one embedding, except `clips`, which names the rows: an array of text in .npz, a JSON list in the metadata of
-.safetensors, the column `clip` of a CSV, or a column `file` and its like that names each row once on both sides. Labels
-are text, one column a factor; missing values stay missing. Rows are joined by clip where both sides name clips, else by
-position. Columns that are no part of an embedding (see `columns`) are left out of a CSV and listed; an array that has
-them is refused. Values are checked in blocks, so a mapped file is never copied.
+.safetensors, the column `clip` of a CSV, or a column `file` and its like that names each row once on both sides. Rows
+are joined by clip where both sides name clips, else by position. Columns that are no part of an embedding (see
+`columns`) are left out of a CSV and listed; an array that has them is refused. Values are checked in blocks, so a
+mapped file is never copied.
 """
 
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from mien.audit.embedding_files import columns
+from mien.audit.embedding_files.labels import Labels
 from mien.errors import AuditError, unknown
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
@@ -113,40 +113,7 @@ def read_embeddings(source: Path | str | Matrix, labels: Sequence[str] = ()) -> 
     return _checked(Embeddings(str(path), values, clips))
 
 
-def read_labels(source: Path | str | pd.DataFrame | Mapping[str, Sequence[object]]) -> pd.DataFrame:
-    """Read labels as a table of text, one column a factor; an empty cell is missing.
-
-    Args:
-        source: a CSV file with a header, a table, or factor -> labels.
-
-    Raises:
-        AuditError: the file is no CSV, columns have different lengths or the same name, or there is no row.
-    """
-    if isinstance(source, pd.DataFrame | Mapping):
-        try:
-            table = pd.DataFrame(source).reset_index(drop=True)
-        except ValueError as error:
-            raise AuditError(f"labels: {error}; give each factor one label for each row") from None
-    else:
-        path = Path(source)
-        if path.is_dir():
-            raise AuditError(f"{path}: is a folder; give a CSV file of labels")
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-        except FileNotFoundError:
-            raise AuditError(f"{path}: no such file; give a CSV file of labels, one row a clip") from None
-        except ValueError as error:  # parser errors, undecodable bytes and empty files are ValueErrors
-            raise AuditError(f"{path}: cannot be read as CSV ({' '.join(str(error).split())})") from None
-    if table.empty:
-        raise AuditError(f"{_name(source)}: has no row of labels; give one row a clip")
-    if repeated := table.columns[table.columns.duplicated()].tolist():
-        raise AuditError(f"{_name(source)}: two columns are called '{repeated[0]}'; rename one")
-    known = table.astype(object).where(table.notna(), None)
-    texts = {str(name): [None if value is None else str(value) for value in column] for name, column in known.items()}
-    return pd.DataFrame(texts, dtype="str")
-
-
-def join(embeddings: Embeddings, labels: pd.DataFrame) -> Labelled:
+def join(embeddings: Embeddings, given: Labels) -> Labelled:
     """Join embeddings and labels, by clip where both name clips, else by position.
 
     Raises:
@@ -154,7 +121,7 @@ def join(embeddings: Embeddings, labels: pd.DataFrame) -> Labelled:
             column of both differs in a row, or an array has columns that are no part of an embedding.
     """
     count = len(next(iter(embeddings.arrays.values())))
-    clips, labels, notes = _named_alike(embeddings, labels)
+    clips, labels, notes = _named_alike(embeddings, given)
     if clips is None:
         if len(labels) != count:
             side = "the labels have no column 'clip'" if embeddings.clips else "the embeddings do not name their clips"
@@ -162,7 +129,7 @@ def join(embeddings: Embeddings, labels: pd.DataFrame) -> Labelled:
                 f"{embeddings.place}: {count} rows, but {len(labels)} labels, and {side}: "
                 "give one label for each row, or name the clips on both sides"
             )
-        _same_order(embeddings, labels)
+        _same_order(embeddings, given)
         return _without_foreign(embeddings, Labelled(embeddings.place, embeddings.arrays, None, labels, (), notes))
     labelled = pd.Index(labels["clip"])
     for names, where in ((clips, embeddings.place), (labelled, "labels")):
@@ -320,20 +287,24 @@ def _left_out(place: Path | str, foreign: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _named_alike(
-    embeddings: Embeddings, labels: pd.DataFrame
-) -> tuple["pd.Index[str] | None", pd.DataFrame, tuple[str, ...]]:
-    """The clip of each embedding, the labels with a column `clip`, and which column was taken for it."""
+def _named_alike(embeddings: Embeddings, given: Labels) -> tuple["pd.Index[str] | None", pd.DataFrame, tuple[str, ...]]:
+    """The clip of each embedding, the labels with a column `clip`, and notes on these and on which is taken for it."""
+    labels = given.table
     if embeddings.clips is not None and "clip" in labels:
-        return pd.Index(embeddings.clips), labels, ()
-    theirs, ours = _lowered(labels), _lowered(embeddings.table)
+        return pd.Index(embeddings.clips), labels, given.notes
+    theirs, ours = _by_any_name(given), _lowered(embeddings.table)
     for key in NAMES:
         if key in theirs and key in ours and embeddings.table is not None:
             names, others = embeddings.table[ours[key]], labels[theirs[key]]
             if names.notna().all() and names.is_unique and others.notna().all() and others.is_unique:
                 note = f"{embeddings.place}: rows are matched by the column '{ours[key]}'"
-                return pd.Index(names), labels.assign(clip=others), (note,)
-    return None, labels, ()
+                return pd.Index(names), labels.assign(clip=others), (*given.notes, note)
+    return None, labels, given.notes
+
+
+def _by_any_name(labels: Labels) -> dict[str, str]:
+    """Names of columns of the labels in lower case, as they are and as they were given -> as they are."""
+    return {old.strip().lower(): new for old, new in labels.names.items()} | _lowered(labels.table)
 
 
 def _lowered(table: pd.DataFrame | None) -> dict[str, str]:
@@ -341,14 +312,14 @@ def _lowered(table: pd.DataFrame | None) -> dict[str, str]:
     return {} if table is None else {str(name).strip().lower(): str(name) for name in table}
 
 
-def _same_order(embeddings: Embeddings, labels: pd.DataFrame) -> None:
+def _same_order(embeddings: Embeddings, labels: Labels) -> None:
     """Raise AuditError where a column that embeddings and labels share differs in a row."""
-    theirs = _lowered(labels)
+    theirs = _by_any_name(labels)
     ours = pd.DataFrame() if embeddings.table is None else embeddings.table
     for key, name in _lowered(ours).items():
         if key not in theirs:
             continue
-        mine, given = ours[name], labels[theirs[key]]
+        mine, given = ours[name], labels.table[theirs[key]]
         differ = mine.notna() & given.notna() & (mine != given)
         differ &= pd.to_numeric(mine, errors="coerce") != pd.to_numeric(given, errors="coerce")
         if differ.any():
@@ -417,7 +388,3 @@ def _checked(found: Embeddings) -> Embeddings:
             "give one for each row"
         )
     return found
-
-
-def _name(source: object) -> str:
-    return os.fspath(source) if isinstance(source, str | Path) else "labels"
