@@ -106,7 +106,7 @@ def leakage(
         source: a RUN folder, a file of embeddings (.npy, .npz, .safetensors, .csv), or an array (n, D).
         labels: with embeddings: a CSV file, a table, or factor -> labels; matched by row, or by `clip` where both name
             clips. The columns speaker, recording and sentence are kept apart between the probes' training and test
-            clips, as each factor needs it.
+            clips, as each factor needs it; clips of one `file` are one recording where none is given.
         factor: with embeddings: the column of the labels to predict, or several; speaker by default.
         overrides: with a run: `data.prepared=PREPARED` where its corpus was moved since it was trained.
         out: with embeddings: folder to write `leakage.csv`, `leakage.json`, `leakage.svg` and `leakage.html` to.

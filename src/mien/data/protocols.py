@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import sha256
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -217,7 +217,7 @@ def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
 
 
 def _dealt(
-    clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None, whole: NDArray[np.int64]
+    clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None, whole: NDArray[np.integer[Any]]
 ) -> dict[str, str]:
     """Clip -> its part, where the clips of each speaker and class are dealt in the order of their hashes.
 
@@ -230,9 +230,10 @@ def _dealt(
     """
     kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
     dealt: dict[int, list[tuple[str, str, str]]] = {}
-    for number, row in zip(whole, clips[["clip", "speaker", kind]].fillna("").itertuples(index=False), strict=True):
-        if tested is None or row[0] in tested:
-            dealt.setdefault(int(number), []).append(tuple(map(str, row)))
+    rows_of = clips[["clip", "speaker", kind]].fillna("").itertuples(index=False)
+    for number, (clip, speaker, what) in zip(whole, rows_of, strict=True):
+        if tested is None or clip in tested:
+            dealt.setdefault(int(number), []).append((str(clip), str(speaker), str(what)))
     cells: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
     for rows in dealt.values():
         names, speakers, kinds = (sorted(set(values)) for values in zip(*rows, strict=True))

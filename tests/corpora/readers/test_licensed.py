@@ -363,6 +363,29 @@ def test_columns_of_other_names_are_read_and_noted(tmp_path):
     )
 
 
+def test_durations_and_decimal_commas_give_the_end_of_a_clip(tmp_path):
+    (tmp_path / "a.wav").touch()
+    table = tmp_path / "corpus.csv"
+    table.write_text("file;speaker;start;Duration\na.wav;ann;0,5;1,25\na.wav;ann;00:00:02;2\na.wav;ann;4;long\n")
+    parsed = read("table", tmp_path)
+    assert parsed.table[["clip", "start", "end"]].to_numpy().tolist() == [
+        ["a:0.5-1.75", 0.5, 1.75],
+        ["a:2-4", 2.0, 4.0],
+    ]
+    assert parsed.notes[:3] == (
+        "the column 'Duration' is read as 'duration'",
+        "decimal commas are read as points: start, duration",
+        "the end of a clip is its start + its duration",
+    )
+    assert problems(parsed) == [("a.wav", "a:4-long: end 'long' is not a number of seconds, left out")]
+    table.write_text("file,speaker,start\na.wav,ann,0\na.wav,ann,2\n")
+    with pytest.raises(CorpusError) as error:
+        read("table", tmp_path)
+    assert str(error.value) == (
+        f"{table}: several clips of a.wav have a start and no end; give a column 'end' or 'duration', in seconds"
+    )
+
+
 def test_a_label_is_the_emotion_only_where_its_words_are(tmp_path):
     assert of_table(tmp_path, "file,speaker,label", "ann,angry", "bob,sad").table["emotion"].tolist() == [
         "anger",

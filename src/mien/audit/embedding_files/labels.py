@@ -66,7 +66,7 @@ def read_labels(
     texts = {str(name): [None if pd.isna(value) else _text(value) for value in table[name]] for name in table}
     known, missing = columns.known(pd.DataFrame(texts, dtype="str"))
     named, renamed = columns.renamed(known, READ, place, kept=asked)
-    names = {old: new for old, new in zip(known, named, strict=True) if old != new}
+    names = {str(old): str(new) for old, new in zip(known, named, strict=True) if old != new}
     notes = [*renamed, *missing]
     if "speaker" in named:
         people = columns.somebody(named["speaker"])

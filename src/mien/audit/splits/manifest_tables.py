@@ -4,7 +4,6 @@ Every value is text; unknown values are missing.
 """
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,13 +56,21 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
         raise CorpusError(f"{path}: no column 'split', and no part such as train in its name; it has: {there}")
     if known.empty:
         raise CorpusError(f"{path}: has a header but no row; a split manifest has a row for each clip")
-    known = known.astype("str").replace("nan", None)
+    known, missing = columns.known(known.astype("str").replace("nan", None).apply(_trimmed))
+    notes += [sentence.replace(NAMED, "") for sentence in missing]
+    known = columns.whole(known)
+    for name in [name for name in known if str(name).startswith(NAMED)]:
+        known[name] = columns.somebody(known[name])  # such as 'unknown' of openSMILE, where no name was given
+    if known[_naming(known)].isna().to_numpy().all():
+        named = " and ".join(f"'{name.removeprefix(NAMED)}'" for name in _naming(known))
+        raise CorpusError(f"{path}: no row names a clip in {named}; give a column 'file' or 'clip' that does")
     if "speaker" in known:
         known["speaker"] = columns.somebody(known["speaker"])
     known["split"] = _splits(path, known["split"]) if "split" in known else part
-    known = columns.in_seconds(known)
-    for column in ("start", "end"):
-        _refuse_words(path, column, known)
+    known, timed = columns.spans(known, path)
+    notes += timed
+    columns.refuse_words(known, ("start", "end"), path)
+    _refuse_reversed(path, known)
     known["place"] = [f"{path.name}:{row + 1}" for row in range(len(known))]
     if set(MELD) <= set(known):
         known[f"{NAMED}clip"] = known["split"] + "/dia" + known.pop(MELD[0]) + "_utt" + known.pop(MELD[1])
@@ -98,7 +105,7 @@ def _whole(path: Path) -> tuple[pd.DataFrame, str]:
         return _list(path, lines), ""
     separator = columns.separator(first)
     hint = "" if separator else " (columns are separated by commas, tabs or semicolons, and named in the first line)"
-    return read_table(path, separator=separator or ","), hint
+    return read_table(path, separator=separator or ",", missing=("",)), hint
 
 
 def _first(lines: Sequence[str]) -> str:
@@ -113,15 +120,22 @@ def _is_list(line: str) -> bool:
     return cells[2].isdecimal() or cells[2].lower() in {*EMOTIONS, *SYNONYMS}
 
 
-def _refuse_words(path: Path, column: str, known: pd.DataFrame) -> None:
-    """Raise CorpusError if a cell is no number of seconds."""
-    for row, cell in known[column].dropna().items() if column in known else ():
-        try:
-            good = float(cell) >= 0 and math.isfinite(float(cell))
-        except ValueError:
-            good = False
-        if not good:
-            raise CorpusError(f"{path}: row {int(str(row)) + 1}, column '{column}': '{cell}' is no number of seconds")
+def _refuse_reversed(path: Path, known: pd.DataFrame) -> None:
+    """Raise CorpusError if a clip ends before it begins."""
+    if not {"start", "end"} <= set(known):
+        return
+    start, end = (pd.to_numeric(known[name]) for name in ("start", "end"))
+    if (wrong := end <= start.fillna(0.0)).any():
+        row = int(wrong.to_numpy().argmax())
+        raise CorpusError(
+            f"{path}: row {row + 1}, column 'end': {known['end'].iloc[row]} is not after the start; give both in "
+            "seconds of the file, or call the column 'duration'"
+        )
+
+
+def _trimmed(cells: "pd.Series[str]") -> "pd.Series[str]":
+    """Cells without blanks and without the single quotes that openSMILE puts around names; empty ones are missing."""
+    return cells.str.strip().str.replace(r"^'(.*)'$", r"\1", regex=True).replace("", None)
 
 
 def _ours(path: Path) -> pd.DataFrame:
@@ -199,7 +213,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except ValueError as error:
-        raise CorpusError(f"{path}: not text in UTF-8, so no split manifest") from error
+        raise CorpusError(
+            f"{path}: not text in UTF-8, so no split manifest; save a table of Excel as CSV UTF-8"
+        ) from error
 
 
 def _lines(path: Path) -> list[str]:

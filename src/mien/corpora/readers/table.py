@@ -1,8 +1,8 @@
 """Any corpus, as a CSV file beside its recordings: UTF-8, a header line, one row a clip.
 
-Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end`
-(seconds), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes such
-as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
+Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end` (seconds,
+or `duration`), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes
+such as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
 `corpora.columns`) are read as these where exactly one column fits, and each is noted. Empty cells are missing, and so
 are NA, None, NaN and their like, and a speaker called unknown. A column with a name that mien gives to its own, such
 as `seconds`, is kept as `seconds_given`. A clip without a name is named after its file without the extension, followed
@@ -30,7 +30,7 @@ EXPECTED = None
 SCHEME = "canonical"
 OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
 PLACES = ("root",)
-READ = ("file", "start", "end", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
+READ = ("file", "start", "end", "duration", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
 RESERVED = ("seconds", "sha256", "video_seconds", "label", "corpus", "truth", "predicted")  # columns that mien makes
 
 
@@ -56,7 +56,8 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
     table, renamed = columns.renamed(table, READ, listing)
-    table = columns.in_seconds(_kept(table, notes))
+    table, timed = columns.spans(_kept(table, notes), listing)
+    notes += timed
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
     if "emotion" not in table:
