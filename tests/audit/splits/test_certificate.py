@@ -52,6 +52,25 @@ def test_one_sentence_tells_where_a_class_has_no_clip(lacking, sentence):
     assert sentences(lacking) == sentence
 
 
+@pytest.mark.parametrize(("files", "noted"), [("one", True), ("two", False), ("each", False)])
+def test_speakers_of_one_recording_each_are_noted(files, noted):
+    names = {
+        "one": lambda who, clip: who,
+        "two": lambda who, clip: f"{who}{clip % 2}",
+        "each": lambda who, clip: f"{who}{clip}",
+    }
+    clips = pd.DataFrame(
+        [(f"{who}{clip}", names[files](who, clip), who, "anger") for who in "abc" for clip in range(4)],
+        columns=["clip", "file", "speaker", "label"],
+    ).set_index("clip", drop=False)
+    fold = Fold(0, tuple(clips["clip"][:4]), tuple(clips["clip"][4:8]), tuple(clips["clip"][8:]))
+    sentence = (
+        "note: no speaker has a second recording, so how much an embedding tells of the speaker across recordings is "
+        "not measured; name the recordings in a column 'recording' if a file holds several"
+    )
+    assert notes(clips, [fold], ("anger",)) == [sentence] * noted
+
+
 def test_one_fold_alone_and_all_of_several_are_told_apart():
     assert sentences({"disgust": "af"}, folds=1) == ["note: disgust: no validation clip; no test clip"]
     assert sentences({"disgust": "abf"}, folds=2) == [

@@ -13,6 +13,7 @@ from mien.audit.splits import checks
 from mien.audit.splits.findings import NAMES, Finding, counted, examine, grouped
 from mien.audit.splits.sounds import Sounds
 from mien.common.settings import digest
+from mien.corpora.recordings import recording_of_all
 from mien.data.protocols import PARTS, Fold
 from mien.errors import LeakError
 
@@ -176,7 +177,10 @@ def mark(leak: Finding) -> str:
 
 
 def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) -> list[str]:
-    """A sentence for each class that some part of a fold lacks: a warning if it is a training part, else a note."""
+    """A sentence for each class that some part of a fold lacks: a warning if it is a training part, else a note.
+
+    And one where no speaker has a second recording: then no probe can predict the speaker across recordings.
+    """
     there = {(fold.number, part): set(clips["label"][list(getattr(fold, part))]) for fold in folds for part in PARTS}
     sentences = []
     for name in classes:
@@ -187,6 +191,12 @@ def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) ->
             f"no {word} clip{_in(lacking[part], len(folds))}" for part, word in CLIPS.items() if lacking[part]
         ]:
             sentences.append(f"{'warning' if lacking['train'] else 'note'}: {name}: {'; '.join(places)}")
+    recordings = recording_of_all(clips)
+    if recordings is not None and recordings.groupby(clips["speaker"]).nunique().max() == 1:
+        sentences.append(
+            "note: no speaker has a second recording, so how much an embedding tells of the speaker across recordings "
+            "is not measured; name the recordings in a column 'recording' if a file holds several"
+        )
     return sentences
 
 
