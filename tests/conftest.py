@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -233,16 +233,18 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]
     return run
 
 
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are empty: for tests of what a page says."""
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Figures are empty: for tests of what a page says; drawing them takes most of a page's time."""
 
     from matplotlib.figure import Figure  # most tests need none
 
     def savefig(self: Figure, file: TextIO, **_: object) -> None:
         file.write('<svg viewBox="0 0 1 1"></svg>')
 
-    monkeypatch.setattr(Figure, "savefig", savefig)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Figure, "savefig", savefig)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,11 @@ def write_corpus(root: Path, speakers: int, *, seed: int, extra: str = "") -> Pa
     return root
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_figures(undrawn):
+    """No test of a command looks at the figures of its page."""
+
+
 @pytest.fixture(scope="session")
 def make_tone():
     """See `write_tone`."""

@@ -22,6 +22,8 @@ from mien.errors import RunError
 from mien.reports import page
 from mien.runs.run import RESULT_TABLES, Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 PURE = {  # functions of the audit that the reports may call: they look up names or make text of them
     "mien.audit.leakage.floors": {"projected"},
     "mien.audit.run_leakage.targets": {"targets", "tasks"},
@@ -89,7 +91,6 @@ def test_curves_rise_from_nothing_to_everything(small: Run) -> None:
     assert {row["model"]: row["all"] for row in rows} == last.to_dict()
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_results_are_computed_anew_when_a_source_changed(copied: Run) -> None:
     assert results.current(copied)
     before, html = (copied.folder / "metrics.json").read_bytes(), page.render(copied)
@@ -109,7 +110,6 @@ def test_results_are_computed_anew_when_a_source_changed(copied: Run) -> None:
     assert not results.current(copied)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_page_needs_the_results_alone(copied: Run, small: Run) -> None:
     for name in ("predictions.csv", "leakage.csv"):
         (copied.folder / name).unlink()
@@ -118,7 +118,6 @@ def test_the_page_needs_the_results_alone(copied: Run, small: Run) -> None:
     assert page.render(copied) == page.render(small)
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_a_missing_result_is_named_with_the_command(copied: Run) -> None:
     for name in (*RESULT_TABLES, "leakage_summary.csv"):
         (copied.folder / name).unlink()

@@ -14,6 +14,8 @@ from mien.reports import page, words
 from mien.reports.sections import evidence
 from mien.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EVALUATION: dict[str, Any] = {
     "corpus": "cmu_mosei",
     "corpus_hash": "h",

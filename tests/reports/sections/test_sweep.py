@@ -14,6 +14,8 @@ from mien.audit.statistics import scores
 from mien.reports import page, words
 from mien.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NAMES = {  # planted model (see conftest) -> what it is called here
     "emotion_only": "MEnAN",
     "gradient_reversal": "MEnAN-weight-0.1",
