@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 import torch
@@ -21,6 +20,7 @@ from mien.data.targets import Target
 from mien.models import encoders, recipes
 from mien.models.encoders._joined import joined
 from mien.models.recipes._recipe import Given, Recipe
+from quick import no_figures
 
 torch.set_num_threads(1)
 
@@ -235,15 +235,8 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[object]
 
 @pytest.fixture(scope="module")
 def undrawn() -> Iterator[None]:
-    """Figures are empty: for tests of what a page says; drawing them takes most of a page's time."""
-
-    from matplotlib.figure import Figure  # most tests need none
-
-    def savefig(self: Figure, file: TextIO, **_: object) -> None:
-        file.write('<svg viewBox="0 0 1 1"></svg>')
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Figure, "savefig", savefig)
+    """See `quick.no_figures`."""
+    with no_figures():
         yield
 
 

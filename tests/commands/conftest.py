@@ -2,6 +2,8 @@
 
 import importlib
 import wave
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,12 @@ import pandas as pd
 import pytest
 
 import mien
+from mien.audit.embedding_files import measure
+from mien.audit.leakage import floors
+from mien.audit.leakage.leakage import leakage, predict
+from mien.audit.run_leakage import measure as run_leakage
 from mien.runs.tables import read_table
+from quick import no_figures
 
 EMOTIONS = {"anger": 300.0, "neutral": 150.0, "sadness": 90.0}
 CLIPS = {"anger": 4, "neutral": 3, "sadness": 2}
@@ -67,9 +74,21 @@ def write_corpus(root: Path, speakers: int, *, seed: int, extra: str = "") -> Pa
     return root
 
 
+@contextmanager
+def quick():
+    """One quick probe stands for all in this process, and no figure is drawn: no test of a command looks at these."""
+    with pytest.MonkeyPatch.context() as patched, no_figures():
+        for place in (measure, floors):
+            patched.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
+        patched.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
-def without_figures(undrawn):
-    """No test of a command looks at the figures of its page."""
+def quickly():
+    """See `quick`."""
+    with quick():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +123,8 @@ def experiment(tmp_path_factory) -> Path:
 def run(prepared, experiment, tmp_path_factory) -> Path:
     """The tiny experiment, trained."""
     out = tmp_path_factory.mktemp("run") / "run"
-    mien.train(experiment, [f"data.prepared={prepared}"], out=out)
+    with quick():  # whichever test is the first to ask for it
+        mien.train(experiment, [f"data.prepared={prepared}"], out=out)
     return out
 
 

@@ -2,30 +2,17 @@
 
 import json
 import shutil
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import mien
-from mien.audit.embedding_files import measure
-from mien.audit.leakage import floors
-from mien.audit.leakage.leakage import leakage, predict
-from mien.audit.run_leakage import measure as run_leakage
 from mien.cli.main import main
 from mien.common.leakage_tables import LEAKAGE
 from mien.errors import AuditError, ConfigError
 from mien.runs.run import Run
 from mien.runs.tables import read_table
-
-
-@pytest.fixture(autouse=True)
-def one_probe(monkeypatch):
-    """One quick probe stands for all."""
-    for place in (measure, floors):
-        monkeypatch.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
-    monkeypatch.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from mien.errors import CorpusError, LeakError
 from mien.runs.coverage import outdated
 from mien.runs.run import Run
 
-pytestmark = pytest.mark.usefixtures("undrawn")
-
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory, make_corpus):
