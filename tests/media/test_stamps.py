@@ -194,6 +194,8 @@ def test_a_stream_that_jumps_alone_is_no_join(tmp_path: Path) -> None:
     ],
 )
 def test_a_second_file_that_libav_passes_over_is_refused(tmp_path: Path, form: str, encoder: str, rate: int) -> None:
+    if encoder not in av.codecs_available:
+        pytest.skip(f"this PyAV writes no {form}: it has no {encoder}")
     one, two = (write(tmp_path / str(n), form, encoder, rate=rate, seconds=n) for n in (1, 2))
     assert len(read_audio(one)) == pytest.approx(16_000, abs=900)
     place = one.stat().st_size

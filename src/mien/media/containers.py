@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import av
 
@@ -40,6 +40,8 @@ _TRUE_DURATION = _PROMISE_BY_STREAM - {"mp3"} | {"w64", "caf"}
 # What PyAV raises on damaged files.
 _DAMAGE = (av.FFmpegError, AttributeError, IndexError, UnicodeDecodeError, ValueError, MemoryError, OverflowError)
 TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus table says (an encoder's padding)
+# PyAV 18 raises on metadata that is no UTF-8 unless it is told not to; 19 replaces it, and knows no such word.
+_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _OPUS_RATE = 48_000  # Hz (RFC 7845, section 4)
 ROUNDING = 1e-3  # s by which containers round time stamps
 
@@ -187,7 +189,7 @@ def _open(file: Path) -> "InputContainer":
         "max_probe_packets": "4",
     }
     # An absolute path, because libav reads `data:...` or `http:...` at the beginning of a name as a protocol.
-    return av.open(str(file.absolute()), options=options, metadata_errors="replace")
+    return cast("InputContainer", av.open(str(file.absolute()), options=options, **_METADATA))
 
 
 def _origin(file: Path, container: "InputContainer") -> float:

@@ -6,11 +6,9 @@ A change of resolution is followed: each picture has its own size. Interlaced pi
 """
 
 from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from numpy.typing import NDArray
 
@@ -218,11 +216,11 @@ def film_stream(media: Media) -> "av.VideoStream | None":
 
 
 def _display_matrix(frame: "av.VideoFrame") -> Matrix:
-    for data in cast("Iterator[SideData]", iter(frame.side_data)):
-        if data.type == Type.DISPLAYMATRIX:
-            values = np.frombuffer(bytes(data), np.int32)
-            return (int(values[0]), int(values[1]), int(values[3]), int(values[4]))
-    return UPRIGHT
+    data = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))  # iteration differs between PyAV 18 and 19
+    if data is None:
+        return UPRIGHT
+    values = np.frombuffer(bytes(data), np.int32)
+    return (int(values[0]), int(values[1]), int(values[3]), int(values[4]))
 
 
 def _lies(matrix: Matrix) -> bool:

@@ -21,12 +21,12 @@ def heard_instead(file: Path) -> str | None:
     """
     with open_media(file) as media:
         default = sound_stream(media)
-        found = list(media.container.streams.audio)
         several = default is not None and default.channels > 1
-    if default is None or not (several or len(found) > 1):
+        places = {stream.index: place for place, stream in enumerate(media.container.streams.audio)}
+        index = None if default is None else default.index
+    if index is None or not (several or len(places) > 1):
         return None
-    places = {stream.index: place for place, stream in enumerate(found)}
-    own = places.pop(default.index)
+    count, own = len(places), places.pop(index)
     if _is_heard(file, own):
         return None
     if several and _is_heard(file, own, apart=True):
@@ -35,7 +35,7 @@ def heard_instead(file: Path) -> str | None:
         )
     for place in places.values():
         if _is_heard(file, place):
-            which = f"track {place + 1} of its {len(found)} sound tracks is not"
+            which = f"track {place + 1} of its {count} sound tracks is not"
             return f"{which}: keep that one, as 'ffmpeg -i {file.name} -map 0:a:{place} FILE.wav'"
     return None
 
