@@ -1,10 +1,12 @@
 # `make demo` and `make test` set up everything they need in .venv.
-# Another build of torch (a GPU's): make demo TORCH="torch --index-url URL_OF_THE_BUILD" CONSTRAINTS=
+# Another build of torch (a GPU's): make demo TORCH="torch --index-url URL_OF_THE_BUILD" CPU= CONSTRAINTS=
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 CONSTRAINTS ?= constraints-cpu.txt
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Without a GPU the CPU build of torch is taken, which this index holds beside PyPI; PyPI's own build brings 4 GB of CUDA.
+CPU ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,--extra-index-url https://download.pytorch.org/whl/cpu --retries 1)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 WORKERS ?= 2
 # The newest Python at hand that is newer than that of $(PYTHON), for test-all.
@@ -16,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 
 $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) $(TORCH)
+	$(INSTALL) $(TORCH) $(CPU)
 	$(INSTALL) --editable '.[faces]'
 	touch $@
 
@@ -32,6 +34,8 @@ test: $(VENV)/.tools
 
 test-all: $(VENV)/.tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov=mien --cov-report=term:skip-covered
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir $(VENV)/wheel .
+	tests/install.sh $(VENV)/wheel/mien-*.whl $(PYTHON) $(NEWER)
 	$(if $(NEWER),$(MAKE) test VENV=.venv-newer PYTHON=$(NEWER),@echo "no newer Python at hand: tested on one")
 
 lint: $(VENV)/.tools
