@@ -96,6 +96,18 @@ def test_a_film_without_all_its_sound_is_kept_for_its_pictures(films: Path, name
     assert sorted(problems(films / "out")) == listed
 
 
+def test_a_whole_film_whose_sound_ends_early_is_listed(tmp_path: Path) -> None:
+    for name, seconds in {"early": 1.0, "near": 2.6, "whole": 3.0}.items():
+        write_film(tmp_path / f"{name}.mkv", 3, noise(seconds))
+    (tmp_path / "corpus.csv").write_text("file,speaker\nearly.mkv,s\nnear.mkv,s\nwhole.mkv,s\n")
+    for _ in range(2):
+        mien.prepare("table", tmp_path, out=tmp_path / "out", features=["logmel"])
+        listed = [
+            ("early.mkv", "its sound ends at 1.00 s, its pictures at 3.00 s; kept for its pictures"),
+        ]
+        assert problems(tmp_path / "out") == listed
+
+
 def test_half_a_sound_is_that_half(films: Path) -> None:
     mien.prepare("table", films, out=films / "out", features=["logmel"])
     config = features.parse("logmel", {})

@@ -44,6 +44,16 @@ def test_a_constant_offset_is_no_level(offset):
     assert share(noise(-50)[:, 0] + np.float32(offset)) == 1
 
 
+@pytest.mark.parametrize("kind", ["ramp", "swing"])
+def test_an_offset_that_drifts_is_no_level(kind):
+    time = np.arange(FRAMES * 512) / 16_000
+    drift = 0.2 * time if kind == "ramp" else 0.3 * np.sin(2 * np.pi * 0.3 * time)
+    drift = drift.reshape(FRAMES, 512).astype(np.float32)
+    assert share(drift) == 0
+    assert share(drift + noise(-60)[:, 0]) == 0
+    assert share(drift + noise(-50)[:, 0]) == 1
+
+
 @pytest.mark.parametrize(("channels", "place"), [(1, 0), (2, 1), (6, 2), (64, 63)])
 def test_the_loudest_channel_counts_each_without_its_offset(channels, place):
     offsets = np.linspace(-0.3, 0.3, channels, dtype=np.float32)[:, None]

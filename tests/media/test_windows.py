@@ -218,6 +218,15 @@ def test_where_the_sound_lasts_the_windows_are_those_of_the_sound_alone(tmp_path
     assert {(window.people, window.speaker) for window in alone} == {((), None)}
 
 
+@pytest.mark.parametrize("sound", [0.4, 3.3])
+def test_pictures_that_are_not_decoded_are_covered_too(tmp_path: Path, sound: float) -> None:
+    file = film(tmp_path / "a.mov", pictures=5.0, sound=sound)
+    alone = list(windows(file, length=2.0, hop=0.75, detect=detector("energy")))
+    assert [window[:2] for window in alone] == [window[:2] for window in watched(file)]
+    assert alone[-1].end == pytest.approx(5.0)
+    assert sum(len(window.samples) for window in alone[-1:]) == max(0, round((sound - alone[-1].start) * SAMPLE_RATE))
+
+
 def test_without_sound_there_is_a_window_only_with_a_look(tmp_path: Path) -> None:
     file = film(tmp_path / "a.mov", pictures=2.0, sound=0.0)
     assert list(windows(file, length=2.0, hop=1.0, detect=detector("energy"))) == []

@@ -132,9 +132,7 @@ def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Readin
             elif lacking or source.known.get(identity, -1.0) < part.sound - TOLERANCE:
                 asked.append(_Asked(source, identity, lacking, part))
             else:
-                readings.append(
-                    Reading(source.clip, found, source.known[identity], video_seconds=part.pictures, notice=part.notice)
-                )
+                readings.append(part.reading(source.clip, found, source.known[identity]))
         readings += [writing.read(one, found, sound) for one, sound in _sounds(file, asked, writing.rates)]
     writing.close()
     return readings
@@ -159,6 +157,13 @@ class _Part(NamedTuple):
     pictures: float = 0.0
     notice: str = ""
     problem: str = ""
+
+    def reading(self, clip: str, sha256: str, seconds: float, missing: str = "") -> Reading:
+        """The result for a clip with so much sound; `missing` says what of it is."""
+        early = 0 < seconds < self.pictures - BEYOND and math.isnan(self.end) and not missing
+        ends = f"its sound ends at {seconds:.2f} s, its pictures at {self.pictures:.2f} s; kept for its pictures"
+        notice = "; ".join(one for one in (self.notice, missing, ends if early else "") if one)
+        return Reading(clip, sha256, seconds, video_seconds=self.pictures, notice=notice)
 
 
 def _part(source: Source, media: MediaInfo) -> _Part:
@@ -219,9 +224,8 @@ class _Writing:
         clip = one.source.clip
         waveforms = {rate: _there(found) if one.part.pictures else found for rate, found in sound.items()}
         errors = [found for found in waveforms.values() if isinstance(found, MediaError)]
-        notices = [
-            f"{found.cause}; kept for its pictures" for found in sound.values() if isinstance(found, SoundError)
-        ][:1]
+        causes = [found.cause for found in sound.values() if isinstance(found, SoundError)]
+        missing = f"{causes[0]}; kept for its pictures" if causes else ""
         decoded = {rate: found for rate, found in waveforms.items() if not isinstance(found, MediaError)}
         seconds = max((len(found) / rate for rate, found in decoded.items()), default=0.0)
         seen = [number for number in one.lacking if self._targets[number].visual]
@@ -238,8 +242,7 @@ class _Writing:
         if sum(held.seconds for held in self._held) >= TOGETHER or len(self._held) >= CHUNK:
             self._extract()
             self._write(CHUNK)
-        notice = "; ".join([*([one.part.notice] if one.part.notice else []), *notices])
-        return Reading(clip, sha256, seconds, video_seconds=one.part.pictures, notice=notice)
+        return one.part.reading(clip, sha256, seconds, missing)
 
     def close(self) -> None:
         """Write what is left."""

@@ -1,8 +1,9 @@
 """Voice activity: one yes or no for each frame of 32 ms of sound, by the loudest of its channels.
 
-`energy` needs nothing: a frame is active when the level of a channel, freed of its constant offset, is above -55 dB of
-full scale, and the mean of the channels, which a model hears, has not lost it because they cancel. `silero` is a
-trained voice activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and separates voice from other sound.
+`energy` needs nothing: a frame is active when the level of a channel, freed of its offset and of the drift of that, is
+above -55 dB of full scale, and the mean of the channels, which a model hears, has not lost it because they cancel.
+`silero` is a trained voice activity detector (Silero Team, silero-vad 6, MIT; the extra `vad`), and separates voice
+from other sound.
 """
 
 import warnings
@@ -76,6 +77,9 @@ def _by_energy(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _levels(frames: NDArray[Any]) -> NDArray[np.float64]:
-    """The standard deviation of each frame: its level without what is constant in it."""
-    power = np.mean(np.square(frames, dtype=np.float64), axis=-1) - np.square(frames.mean(axis=-1, dtype=np.float64))
-    return np.asarray(np.sqrt(np.maximum(power, 0.0)))
+    """The deviation of each frame from a straight line: its level without an offset, constant or drifting."""
+    values = np.asarray(frames, np.float64)
+    time = np.linspace(-1.0, 1.0, values.shape[-1])
+    power = np.mean(np.square(values), axis=-1) - np.square(values.mean(axis=-1))
+    drift = np.square((values * time).mean(axis=-1)) / np.square(time).mean()
+    return np.asarray(np.sqrt(np.maximum(power - drift, 0.0)))

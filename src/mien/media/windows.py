@@ -1,8 +1,8 @@
 """A recording in overlapping windows, at bounded memory: the sound of each, and the people in its pictures.
 
 Windows begin every `hop` seconds from 0; the last one ends where the sound ends, so that they cover all of it. Where
-pictures are decoded too, and outlast the sound by more than `TOLERANCE`, the windows reach to their end. Time is media
-time throughout.
+pictures outlast the sound by more than `TOLERANCE`, decoded or not, the windows reach to their end. Time is media time
+throughout.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.media.activity import Detector, frame_size
 from mien.media.audio import SAMPLE_RATE, AudioBlock, stream_audio
-from mien.media.containers import TOLERANCE
+from mien.media.containers import TOLERANCE, probe
 from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 
@@ -84,7 +84,9 @@ def windows(
     if look is None:
         for block in stream_audio(file, rate=rate, channels=True):
             yield from slicer.hear(block)
-        yield from slicer.close()
+        media = probe(file) if slicer.sound_end else None
+        outlasts = media is not None and media.video and media.seconds > slicer.sound_end + TOLERANCE
+        yield from slicer.close(media.seconds if media is not None and outlasts else 0.0)
         return
     waiting: deque[Window] = deque()
     passed = shown = 0.0
