@@ -174,7 +174,11 @@ def test_the_audit_reads_inputs_where_they_are_now(lost, there, tmp_path):
     assert set(found.vectors["inputs"]) == set(opened.clips["clip"])
 
 
-def test_recordings_that_features_need_are_looked_for_where_they_were(experiment, tmp_path, make_corpus):
+@pytest.mark.parametrize("free", [True, False], ids=["its folder takes more", "its folder is read only"])
+def test_recordings_that_features_need_are_looked_for_where_they_were(
+    experiment, tmp_path, make_corpus, monkeypatch, free
+):
+    monkeypatch.setattr("mien.data.prepared.writable", lambda folder: free)
     root, out = make_corpus(tmp_path / "root", 3, seed=41), tmp_path / "prepared"
     mien.prepare("table", root, out=out, features=(), options={"leave_out": "s0-anger-0"})
     shutil.move(root, tmp_path / "moved")
@@ -182,7 +186,8 @@ def test_recordings_that_features_need_are_looked_for_where_they_were(experiment
         mien.train(experiment, [f"data.prepared={out}"], out=tmp_path / "run")
     assert str(error.value) == (
         f"{out}: lacks features, and 32 of the recordings are not there, such as {root / 's0-anger-1.wav'}; if they "
-        f"were moved, run 'mien prepare table NEWPLACE --out {out} --option leave_out=s0-anger-0'"
+        f"were moved, run 'mien prepare table NEWPLACE --out {out if free else 'NEWPREPARED'} --option "
+        "leave_out=s0-anger-0'" + (" and give data.prepared=NEWPREPARED" if not free else "")
     )
     assert not (tmp_path / "run").exists()
 

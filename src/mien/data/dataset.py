@@ -172,9 +172,11 @@ class Dataset:
         for corpus, own in self.prepared.divided(clips).items():
             part = self.prepared.parts[corpus]
             if missing := part.missing_media(own):
+                command = part.prepared_from("NEWPLACE")
+                anew = " and give data.prepared=NEWPREPARED" if command.count("NEWPREPARED") else ""
                 raise CorpusError(
                     f"{part.folder}: lacks features, and {len(missing)} of the recordings are not there, such as "
-                    f"{missing[0]}; if they were moved, run '{part.prepared_from('NEWPLACE')}'"
+                    f"{missing[0]}; if they were moved, run '{command}'{anew}"
                 )
 
     def target(self, factor: str, train: Sequence[str]) -> Target:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.common.files import atomic, sha256, write_json
+from mien.common.files import atomic, sha256, writable, write_json
 from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
@@ -90,11 +90,12 @@ class Prepared:
         return [path for file in files if not (path := self.media({"file": file})).exists()]
 
     def prepared_from(self, place: str) -> str:
-        """The command that prepares the same corpus from another place, into this folder."""
+        """The command that prepares the same corpus from another place, into this folder or, if that is read only, anew."""
         reader = self.card["reader"]
         given, places = self.card.get("options", {}), readers.places(reader)
         options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
-        return " ".join([f"mien prepare {reader} {place} --out {self.folder}", *options])
+        out = self.folder if writable(self.folder) else "NEWPREPARED"
+        return " ".join([f"mien prepare {reader} {place} --out {out}", *options])
 
     def media(self, clip: "pd.Series[Any] | Mapping[str, Any]") -> Path:
         """The media file of a row of the table."""
