@@ -90,7 +90,7 @@ class Prepared:
         return [path for file in files if not (path := self.media({"file": file})).exists()]
 
     def prepared_from(self, place: str) -> str:
-        """The command that prepares the same corpus from another place, into this folder or, if read only, a new one."""
+        """The command that prepares the same corpus from another place, into this folder, or a new one if read only."""
         reader = self.card["reader"]
         given, places = self.card.get("options", {}), readers.places(reader)
         options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
