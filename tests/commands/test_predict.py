@@ -2,6 +2,7 @@
 
 import json
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
@@ -48,6 +49,17 @@ def test_rows_cover_the_file_and_silence_is_where_it_is(run, talk):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-3)
     assert (probabilities.idxmax(axis=1) == rows["emotion"][~silent]).all()
     assert list(rows.columns) == ["file", "start", "end", "person", "modality", "emotion", *classes, "scheme", "model"]
+
+
+@pytest.mark.parametrize("one", [str, Path])
+def test_one_file_needs_no_list_and_the_outcome_has_a_table(run, talk, one):
+    outcome = mien.predict(one(talk), model=run)
+    assert outcome.data == mien.predict([talk], model=run).data
+    assert outcome.frame.to_dict("records") == pd.DataFrame(outcome.data["rows"]).to_dict("records")
+    assert repr(outcome) == f"Outcome(rows: {len(outcome.frame)}, notes: 0, problems: 0)"
+    with pytest.raises(ConfigError) as error:
+        mien.predict([], model=run)
+    assert str(error.value) == "predict: no file is given; name a sound or a video file"
 
 
 def test_folds_are_averaged_and_the_model_is_the_best_on_validation(run, talk):

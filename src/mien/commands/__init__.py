@@ -5,10 +5,13 @@ A command is a function with its file's name that returns an `Outcome`. Nothing 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """The result of a command.
 
@@ -23,3 +26,22 @@ class Outcome:
     text: Any
     problems: Sequence[str] = ()
     exit_code: int | None = None
+
+    def __repr__(self) -> str:
+        """What there is, and how much: data are often longer than a screen."""
+        parts = [f"{name}: {len(value)}" if isinstance(value, list) else name for name, value in self.data.items()]
+        return f"Outcome({', '.join([*parts, f'problems: {len(self.problems)}'])})"
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """The first list of records in `data` as a table, a row a record: of `predict` and `leakage` the `rows`.
+
+        Raises:
+            ValueError: the command has no such list.
+        """
+        import pandas as pd
+
+        for records in self.data.values():
+            if isinstance(records, list) and records and all(isinstance(one, dict) for one in records):
+                return pd.DataFrame(records)
+        raise ValueError(f"{self!r}: holds no table; its data are a mapping: outcome.data")

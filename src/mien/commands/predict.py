@@ -25,7 +25,7 @@ LEAST_SOUND = 0.25  # seconds of sound that a model answers whose training clips
 
 
 def predict(
-    files: Sequence[Path | str],
+    files: Path | str | Sequence[Path | str],
     *,
     model: Path | str | None = None,
     out: Path | str | None = None,
@@ -41,7 +41,7 @@ def predict(
     """Predict emotion over time in audio and video files.
 
     Args:
-        files: media files; their sound is used, and their faces where the model takes faces.
+        files: a media file, or several; their sound is used, and their faces where the model takes faces.
         model: an exported folder, or the name of a model that comes with mien (default: `runs.exported.DEFAULT`); or
             RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
         out: a .csv or .json file to write the rows to.
@@ -66,10 +66,13 @@ def predict(
         class is without that modality.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or there is no file.
         MediaError: no file could be classified.
         RunError: `model` is not a trained model.
     """
+    files = [files] if isinstance(files, (str, Path)) else files
+    if not len(files):
+        raise ConfigError("predict: no file is given; name a sound or a video file")
     if not SHORTEST <= hop <= window:
         raise ConfigError(
             f"--hop {hop:g} with --window {window:g}: the hop must be {SHORTEST} s or more, and not longer than the "
