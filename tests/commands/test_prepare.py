@@ -69,7 +69,9 @@ def test_the_usable_clips_are_prepared_and_the_others_listed(root: Path, tmp_pat
     assert sorted(problems) == [f"{name}.wav" for name in ("03a01Fa", "03a02Fa", "09a01Na", "09a01Ta", "09a01Wa")]
     assert problems["03a02Fa.wav"] == "byte by byte the same as 03a01Fa.wav, kept"
     assert all(problems[f"09a01{end}a.wav"].endswith(", left out") for end in "WNT")
-    assert outcome.problems == [f"{file}: {problem}" for file, problem in sorted(problems.items())]
+    assert outcome.problems == [f"09a01{end}a.wav: {problems[f'09a01{end}a.wav']}" for end in "NTW"]
+    assert outcome.data["kept"] == [f"{name}: {problems[name]}" for name in ("03a01Fa.wav", "03a02Fa.wav")]
+    assert outcome.text.splitlines()[-1] == f"problems: 3, notes: 2, listed in {out / 'problems.csv'}"
     store = FeatureStore(done, "logmel", features.parse("logmel", {}))
     assert store.missing(list(done.table["clip"])) == []
 

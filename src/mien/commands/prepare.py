@@ -32,9 +32,10 @@ def prepare(
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
 
-    A clip that cannot be decoded is reported as a problem and left out. Files that are identical byte by byte are
-    reported and kept. Where a corpus was moved since it was prepared, `out` goes on from its new place if all clips are
-    the same there, byte by byte.
+    A clip that cannot be decoded is reported as a problem and left out. What is kept all the same (files that are
+    identical byte by byte, films without all their sound), and what the option `leave_out` names, is listed and no
+    problem. Where a corpus was moved since it was prepared, `out` goes on from its new place if all clips are the same
+    there, byte by byte.
 
     Args:
         reader: a name in `corpora.readers`.
@@ -63,13 +64,14 @@ def prepare(
         prepared.begin(out, reader, root, options)
     sources = _sources(corpus, out, targets)
     readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=reader)}
-    table, problems = _checked(corpus, readings)
+    table, problems, kept = _checked(corpus, readings)
     if table.empty:
         if card is None or card.get("unfinished"):
             _take_back(out)
-        examples = "; ".join(f"{row.file}: {row.problem}" for row in problems.head(3).itertuples())
+        examples = "; ".join(f"{one.file}: {one.problem}" for one in problems[:3])
         raise CorpusError(f"{root}: none of its {len(corpus.table)} clips can be used ({examples})")
-    return _outcome(prepared.write(out, corpus, table, problems, place=root, options=options), problems)
+    listed = problem_table([*problems, *kept])
+    return _outcome(prepared.write(out, corpus, table, listed, place=root, options=options), problems, kept)
 
 
 def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
@@ -152,23 +154,28 @@ def _sources(corpus: Corpus, out: Path, targets: Sequence[Target]) -> list[Sourc
     ]
 
 
-def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The usable clips with `seconds` and `sha256`, and all problems."""
+def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame, list[Problem], list[Problem]]:
+    """The usable clips with `seconds` and `sha256`; the problems; and what is no problem and listed beside them.
+
+    The last are clips that are kept as they are, and those that the option `leave_out` names.
+    """
     found = [readings[clip] for clip in corpus.table["clip"]]
     table = corpus.table.assign(seconds=[one.seconds for one in found], sha256=[one.sha256 for one in found])
     if any(one.video_seconds for one in found):
         table["video_seconds"] = [round(one.video_seconds, 3) for one in found]
     bad = [bool(one.problem) for one in found]
-    problems = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
+    given = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
+    kept = [one for one in given if one.problem.endswith(readers.LEFT_OUT)]
+    problems = [one for one in given if not one.problem.endswith(readers.LEFT_OUT)]
     problems += [
         Problem(file, f"{one.problem}, left out")
         for file, one in zip(corpus.table["file"], found, strict=True)
         if one.problem
     ]
-    problems += [Problem(file, one.notice) for file, one in zip(corpus.table["file"], found, strict=True) if one.notice]
+    kept += [Problem(file, one.notice) for file, one in zip(corpus.table["file"], found, strict=True) if one.notice]
     table = table[[not one for one in bad]].reset_index(drop=True)
-    problems += _identical(corpus, table.drop_duplicates("file"))
-    return table, problem_table(problems)
+    kept += _identical(corpus, table.drop_duplicates("file"))
+    return table, sorted(set(problems)), sorted(set(kept))
 
 
 def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
@@ -196,7 +203,7 @@ def _take_back(out: Path) -> None:
         out.rmdir()
 
 
-def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
+def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem]) -> Outcome:
     card = done.card
     lines = [
         f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
@@ -208,12 +215,13 @@ def _outcome(done: Prepared, problems: pd.DataFrame) -> Outcome:
         lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
     lines += readers.miscounts(card["reader"], done.table)
     lines += [f"note: {note}" for note in card["notes"]]
-    if len(problems):
-        lines.append(f"problems: {len(problems)}, listed in {done.folder / 'problems.csv'}")
+    if problems or kept:
+        counts = [*([f"problems: {len(problems)}"] if problems else []), *([f"notes: {len(kept)}"] if kept else [])]
+        lines.append(f"{', '.join(counts)}, listed in {done.folder / 'problems.csv'}")
     return Outcome(
-        data={"prepared": str(done.folder), "card": card},
+        data={"prepared": str(done.folder), "card": card, "kept": [f"{one.file}: {one.problem}" for one in kept]},
         text="\n".join(lines),
-        problems=[f"{file}: {problem}" for file, problem in problems.itertuples(index=False)],
+        problems=[f"{one.file}: {one.problem}" for one in problems],
     )
 
 

@@ -21,9 +21,8 @@ from mien.corpora import schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table
 from mien.errors import ConfigError, CorpusError, nearest, unknown
 
-COMMON = MappingProxyType(
-    {"leave_out": "names of clips to leave out, separated by commas; they are listed as problems"}
-)
+COMMON = MappingProxyType({"leave_out": "names of clips to leave out, separated by commas; they are listed"})
+LEFT_OUT = "left out by the option leave_out"  # how the problem of such a clip ends
 
 
 def names() -> tuple[str, ...]:
@@ -67,7 +66,7 @@ def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({}))
 
 
 def _without(corpus: Corpus, clips_out: str) -> Corpus:
-    """The corpus without the clips that the option `leave_out` names; each of them is a problem."""
+    """The corpus without the clips that the option `leave_out` names; each of them is listed with `LEFT_OUT`."""
     names = [name.strip() for name in clips_out.split(",") if name.strip()]
     if not names:
         raise ConfigError("leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP")
@@ -81,8 +80,7 @@ def _without(corpus: Corpus, clips_out: str) -> Corpus:
     listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
     shared = table["file"].duplicated(keep=False)
     for clip, file, several in zip(table["clip"][out], table["file"][out], shared[out], strict=True):
-        text = "left out by the option leave_out"
-        listed.append(Problem(file, f"{clip}: {text}" if several else text))
+        listed.append(Problem(file, f"{clip}: {LEFT_OUT}" if several else LEFT_OUT))
     return replace(corpus, table=table[~out].reset_index(drop=True), problems=problem_table(listed))
 
 
