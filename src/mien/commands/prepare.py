@@ -13,7 +13,7 @@ from mien import features as known_features
 from mien.commands import Outcome
 from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress
-from mien.corpora import readers
+from mien.corpora import readers, schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table, read_table
 from mien.data import extraction, prepared, shards, store
 from mien.data.extraction import Reading, Source, Target
@@ -221,8 +221,19 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
     return Outcome(
         data={"prepared": str(done.folder), "card": card, "kept": [f"{one.file}: {one.problem}" for one in kept]},
         text="\n".join(lines),
-        problems=[f"{one.file}: {one.problem}" for one in problems],
+        problems=[*(f"{one.file}: {one.problem}" for one in problems), *_strange_words(done)],
     )
+
+
+def _strange_words(done: Prepared) -> Iterator[str]:
+    """A sentence on emotions of a corpus that are none of those that are known."""
+    if words := readers.strange_words(done.table):
+        first = next(iter(words))
+        named = ", ".join(f"{word} ({_count(clips, 'clip')})" for word, clips in words.items())
+        yield (
+            f"emotion: not known: {named}; known are {', '.join(schemes.EMOTIONS)}; say what yours mean by --option "
+            f"emotions={first}:EMOTION,..., or train on them as they are: data.scheme={{classes: [{first}, ...]}}"
+        )
 
 
 def _video(done: Prepared) -> str:

@@ -1,7 +1,7 @@
 """`mien train`: all models, folds and seeds of an experiment, from a prepared corpus to a run with its report."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -20,14 +20,14 @@ from mien.audit.splits.resumed import refuse_another_corpus
 from mien.commands import Outcome
 from mien.common import environment, processes
 from mien.common.measures import measure_of, of_classes
-from mien.common.progress import progress
+from mien.common.progress import progress, say
 from mien.common.workers import Lost, spread
+from mien.data import scheme_fit
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.protocols import Fold
-from mien.data.settings import OwnScheme
 from mien.engine import board
 from mien.engine.fit import Record
-from mien.errors import ConfigError, TrainingError, unknown
+from mien.errors import ConfigError, TrainingError
 from mien.experiments import reference
 from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
@@ -83,7 +83,7 @@ def train(
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
         datasets = open_all(settings.data_of, settings.target, cache=cache)
         dataset = next(iter(datasets.values()))
-    _refuse_classes_of_no_clip(dataset)
+    scheme_fit.refuse_misfit(dataset)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
@@ -101,6 +101,8 @@ def train(
             command = {"command": environment.command(experiment, overrides)}
             run.write_json("environment.json", environment.describe(place) | command)
             run.write_table("clips.csv", dataset.clips)
+            for sentence in _before(dataset, certificate):
+                say(sentence)
         processes.wait()
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
         if processes.rank() == 0:
@@ -131,17 +133,12 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
     return settings
 
 
-def _refuse_classes_of_no_clip(dataset: Dataset) -> None:
-    """Raise ConfigError for a class or a merged value that no clip has: most likely it is misspelt."""
-    scheme = dataset.settings.scheme
-    if not isinstance(scheme, OwnScheme):
-        return
-    values = dataset.main.values_of(dataset.prepared.table)
-    merged = {name for value, name in scheme.merge.items() if value in values}
-    if lost := [value for value in scheme.merge if value not in values]:
-        raise ConfigError(f"data.scheme.merge: {unknown('value', lost[0], values)} No clip has it.")
-    if lost := [name for name in scheme.classes if name not in values | merged]:
-        raise ConfigError(f"data.scheme.classes: {unknown('class', lost[0], values)} No clip has it.")
+def _before(dataset: Dataset, certificate: Mapping[str, Any]) -> Iterator[str]:
+    """What is to be known before hours of training: clips that are not used, and classes without clips."""
+    left_out, every = certificate["left_out"], len(dataset.prepared.table)
+    if left_out:
+        yield f"{sum(left_out.values())} of {every} clips are not used: {scheme_fit.listed(left_out)}"
+    yield from certificate["notes"]
 
 
 def _finds_by_any(settings: Experiment) -> bool:

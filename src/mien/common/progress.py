@@ -43,6 +43,11 @@ def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
         lines.end()
 
 
+def say(sentence: str) -> None:
+    """Print a sentence on standard error while a command goes on."""
+    print(f"mien: {sentence}", file=sys.stderr, flush=True)
+
+
 def duration(seconds: float) -> str:
     """Seconds as minutes or hours: 0:07, 12:30, 3:04:05."""
     minutes, rest = divmod(round(seconds), 60)

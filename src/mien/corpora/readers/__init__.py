@@ -21,7 +21,12 @@ from mien.corpora import schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table
 from mien.errors import ConfigError, CorpusError, nearest, unknown
 
-COMMON = MappingProxyType({"leave_out": "names of clips to leave out, separated by commas; they are listed"})
+COMMON = MappingProxyType(
+    {
+        "leave_out": "names of clips to leave out, separated by commas; they are listed",
+        "emotions": "WORD:EMOTION,...: the emotions that words of one's own mean, such as freude:happiness",
+    }
+)
 LEFT_OUT = "left out by the option leave_out"  # how the problem of such a clip ends
 
 
@@ -55,14 +60,43 @@ def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({}))
         given: values of the reader's options, and of those in `COMMON`.
 
     Raises:
-        ConfigError: there is no such reader, it has no such option, or no clip that `leave_out` names.
+        ConfigError: there is no such reader, it has no such option, or no clip has a name of `leave_out` or a word of
+            `emotions`.
         CorpusError: the folder is missing or is not that corpus, or no clip is left.
     """
     if strange := [option for option in given if option not in options(name)]:
         raise ConfigError(unknown(f"option of reader '{name}'", strange[0], options(name)))
     own = {option: value for option, value in given.items() if option not in COMMON}
     corpus: Corpus = reader(name).read(root, **own)
+    corpus = _renamed(corpus, given["emotions"]) if "emotions" in given else corpus
     return _without(corpus, given["leave_out"]) if "leave_out" in given else corpus
+
+
+def _renamed(corpus: Corpus, pairs: str) -> Corpus:
+    """The corpus with the emotions that the option `emotions` gives for words of its own."""
+    words = dict(corpus.table["emotion"].dropna().str.split("+").explode().value_counts())
+    meant: dict[str, str] = {}
+    for pair in filter(None, (pair.strip() for pair in pairs.split(","))):
+        word, _, emotion = (part.strip().lower() for part in pair.partition(":"))
+        if not word or not emotion:
+            raise ConfigError(f"emotions: '{pair}' is no pair; write WORD:EMOTION, such as freude:happiness")
+        if word not in words:
+            raise ConfigError(f"emotions: {unknown('word', word, words)}")
+        if (meant_by := schemes.canonical(emotion)) not in schemes.EMOTIONS:
+            raise ConfigError(f"emotions: {unknown('emotion', emotion, schemes.EMOTIONS)}")
+        meant[word] = meant_by
+
+    def renamed(emotion: str) -> str:
+        return "+".join(sorted({meant.get(part, part) for part in emotion.split("+")}))
+
+    emotions = corpus.table["emotion"].map(renamed, na_action="ignore").astype("str")
+    return replace(corpus, table=corpus.table.assign(emotion=emotions))
+
+
+def strange_words(table: pd.DataFrame) -> dict[str, int]:
+    """The words of a table's column `emotion` that are none of `schemes.EMOTIONS`, with the number of their clips."""
+    words = table["emotion"].dropna().str.split("+").explode().value_counts().sort_index()
+    return {str(word): int(count) for word, count in words.items() if word not in schemes.EMOTIONS}
 
 
 def _without(corpus: Corpus, clips_out: str) -> Corpus:

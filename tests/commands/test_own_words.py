@@ -1,0 +1,90 @@
+"""Emotions in words of one's own are listed with the way out, can be named, and are never trained on as if known."""
+
+import pandas as pd
+import pytest
+
+import mien
+from mien.corpora.schemes import EMOTIONS
+from mien.data.prepared import Prepared
+from mien.errors import ConfigError
+from mien.runs.run import Run
+
+WORDS = {"Freude": 300.0, "Wut": 200.0, "neutral": 150.0, "joy": 300.0}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, make_tone):
+    """Three speakers; German words beside English ones."""
+    root = tmp_path_factory.mktemp("words")
+    rows = ["file,speaker,emotion"]
+    for who in range(3):
+        for number, (word, pitch) in enumerate([*WORDS.items()] * 2):
+            make_tone(root / f"s{who}-{number}.wav", pitch, 0.6 + 0.3 * who, 100 * who + number, 0.3)
+            rows.append(f"s{who}-{number}.wav,s{who},{word}")
+    (root / "corpus.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_words_that_are_not_known_are_listed_beside_those_that_are(corpus, tmp_path):
+    outcome = mien.prepare("table", corpus, out=tmp_path / "out", features=())
+    assert outcome.problems == [
+        f"emotion: not known: freude (6 clips), wut (6 clips); known are {', '.join(EMOTIONS)}; say what yours mean by "
+        "--option emotions=freude:EMOTION,..., or train on them as they are: data.scheme={classes: [freude, ...]}"
+    ]
+
+
+def test_words_are_named_by_an_option(corpus, tmp_path):
+    outcome = mien.prepare(
+        "table", corpus, out=tmp_path / "out", features=(), options={"emotions": "Freude:happiness, wut:angry"}
+    )
+    assert outcome.problems == []
+    counts = Prepared.open(tmp_path / "out").table["emotion"].value_counts().to_dict()
+    assert counts == {"happiness": 12, "anger": 6, "neutral": 6}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("freude", "emotions: 'freude' is no pair; write WORD:EMOTION, such as freude:happiness"),
+        (
+            "freud:happiness",
+            "emotions: unknown word 'freud'. Did you mean 'freude'? Known: freude, happiness, neutral, wut.",
+        ),
+        (
+            "freude:happines",
+            f"emotions: unknown emotion 'happines'. Did you mean 'happiness'? Known: {', '.join(sorted(EMOTIONS))}.",
+        ),
+    ],
+)
+def test_a_wrong_pair_is_refused_and_nothing_is_written(corpus, tmp_path, given, sentence):
+    with pytest.raises(ConfigError) as error:
+        mien.prepare("table", corpus, out=tmp_path / "out", features=(), options={"emotions": given})
+    assert str(error.value) == sentence
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_one_class_alone_is_not_trained_and_what_is_left_out_is_said_first(corpus, experiment, tmp_path, capsys):
+    out, own = tmp_path / "out", corpus / "german.csv"
+    table = pd.read_csv(corpus / "corpus.csv")
+    table[table["emotion"] != "joy"].to_csv(own, index=False)
+    mien.prepare("table", own, out=tmp_path / "german", features=())
+    given = ["training.epochs=1", "models.MEnAN=null", "protocol.folds=[0]"]
+    with pytest.raises(ConfigError) as error:
+        mien.train(experiment, [*given, f"data.prepared={tmp_path / 'german'}"], out=tmp_path / "run")
+    assert str(error.value) == (
+        f"{tmp_path / 'german'}: of the classes anger, happiness, neutral, sadness its clips have neutral alone; "
+        "without a class: freude (6), wut (6); choose a scheme that fits, data.scheme=NAME or data.scheme={classes: "
+        "[...]}, or say what the words mean when you prepare it: --option emotions=WORD:EMOTION,..."
+    )
+    assert not (tmp_path / "run").exists()
+    mien.prepare("table", corpus, out=out)
+    capsys.readouterr()
+    mien.train(experiment, [*given, f"data.prepared={out}"], out=tmp_path / "run")
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("mien: ")]
+    assert said == [
+        "mien: 12 of 24 clips are not used: freude (6), wut (6)",
+        "mien: warning: anger: no clip in any fold",
+        "mien: warning: sadness: no clip in any fold",
+    ]
+    assert set(Run.open(tmp_path / "run").predictions["truth"]) == {"happiness", "neutral"}
