@@ -11,6 +11,7 @@ import pandas as pd
 from mien.audit.splits import certificate as splits
 from mien.audit.splits import manifests, sounds
 from mien.audit.splits.findings import Finding, counted, examine
+from mien.audit.splits.manifest_clips import without_endings
 from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
@@ -55,7 +56,7 @@ def audit_split(
     """
     if out is not None:
         require_folder(Path(out))
-    read = manifests.read(Path(manifest), reader)
+    read = manifests.read(Path(manifest), reader, None if root is None else Path(root))
     audio, missing = (None, []) if root is None else _decoded(read.rows, Path(root), workers)
     found, lacking, partly = examine(read.rows, None if audio is None else audio.twins)
     lacking["test-statistics"] = "a manifest does not say how features are normalised"
@@ -94,8 +95,9 @@ def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list
     missing = []
     clips = rows.drop_duplicates("clip")
     paths = clips["file"].fillna(clips["clip"])
-    for clip, file, start, end in zip(clips["clip"], paths, clips["start"], clips["end"], strict=True):
-        if (there := _nearest(str(file), media)) is None:
+    stems = without_endings(paths)
+    for clip, file, stem, start, end in zip(clips["clip"], paths, stems, clips["start"], clips["end"], strict=True):
+        if (there := _nearest(str(file), str(stem), media)) is None:
             missing.append(str(file))
         else:
             files[clip] = (root / there, float(start), float(end))
@@ -104,11 +106,11 @@ def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list
     return sounds.of_files(files, workers=workers), missing
 
 
-def _nearest(file: str, media: Mapping[str, Sequence[str]]) -> str | None:
+def _nearest(file: str, stem: str, media: Mapping[str, Sequence[str]]) -> str | None:
     """The path whose name is the same and whose folders agree longest from the end; None where two agree as long."""
     parts = PurePosixPath(file.replace("\\", "/")).parts
     name = PurePosixPath(parts[-1])
-    paths = media.get(name.name) or media.get(name.stem) or ()
+    paths = media.get(name.name) or media.get(PurePosixPath(stem.replace("\\", "/")).name) or ()
 
     def agreeing(path: str) -> tuple[int, bool]:
         pairs = zip(reversed(parts[:-1]), reversed(PurePosixPath(path).parts[:-1]), strict=False)

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from mien.audit.splits import checks, manifest_tables
+from mien.audit.splits import checks, manifest_clips, manifest_tables
 from mien.audit.splits.findings import counted
-from mien.audit.splits.manifest_tables import NAMED, has_split
+from mien.audit.splits.manifest_tables import has_split
 from mien.corpora import columns, names
 from mien.corpora.columns import SPLITS
 from mien.errors import CorpusError
@@ -61,12 +61,13 @@ class Manifest:
     notes: tuple[str, ...]
 
 
-def read(manifest: Path, reader: str | None = None) -> Manifest:
+def read(manifest: Path, reader: str | None = None, root: Path | None = None) -> Manifest:
     """Read a manifest.
 
     Args:
         manifest: a file, or a folder of files.
         reader: the corpus whose rule for file names gives what the table lacks. If None, it is recognised by the names.
+        root: the folder of the recordings, where it is known, see `manifest_clips.spelt`.
 
     Raises:
         ConfigError: no corpus of that name has a rule for file names.
@@ -82,7 +83,9 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
         tables.append(manifest_tables.table(path, fold, part, notes))
         files.append(path)
     together = pd.concat(tables, ignore_index=True)
-    clips, named = _clips(together, notes)
+    if "file" in together:
+        together["file"] = together["file"].map(lambda file: manifest_clips.spelt(file, root), na_action="ignore")
+    clips, named = manifest_clips.clips(together, notes)
     rows = together.assign(clip=clips).reindex(columns=list(COLUMNS)).astype("str")
     if unused := int(rows["split"].isna().sum()):
         notes.append(f"{counted(unused, 'row')} without a split, not examined")
@@ -96,57 +99,15 @@ def read(manifest: Path, reader: str | None = None) -> Manifest:
         _refuse_foreign(manifest, rows, reader)
     rows, joined = columns.within_speaker(_with_names(rows, rule, notes))
     notes += joined
-    again = rows.duplicated(["fold", "split", "clip", "start", "end", "emotion"])
+    again = rows.duplicated(["fold", "split", "clip", "corpus", "file", "start", "end", "speaker", "emotion"])
     if again.any():
         first = rows["clip"][again].iloc[0]
         notes.append(f"{counted(int(again.sum()), 'row')} listed twice, such as {first}; each counts once")
+    people = rows.groupby("clip")["speaker"].nunique()
+    if (several := people.index[people > 1]).size:
+        verb = "is" if len(several) == 1 else "are"
+        notes.append(f"{counted(len(several), 'clip')} {verb} listed with several speakers, such as {several[0]}")
     return Manifest(rows[~again].reset_index(drop=True), named, tuple(files), tuple(dict.fromkeys(notes)))
-
-
-def _clips(rows: pd.DataFrame, notes: list[str]) -> tuple["pd.Series[str]", bool]:
-    """The name of each row's clip, and whether the rows name clips at all.
-
-    It is taken from the first column of `manifest_tables.NAMES` that can be one, else from the file and its part, else
-    from the place of the row.
-    """
-    there = [name for name in manifest_tables.NAMES if f"{NAMED}{name}" in rows]
-    for name in there:
-        values = rows[f"{NAMED}{name}"]
-        if name in ("clip", "key") or _names(values, rows):
-            if "file" in rows:
-                values = values.fillna(_by_file(rows))
-            return values.fillna(rows.get("place", "")), True
-    refused = f"column '{there[0]}' does not name each clip once; " if there else ""
-    if "file" in rows and rows["file"].notna().any():
-        if there:
-            notes.append(f"{refused}clips are named by their files")
-        return _by_file(rows).fillna(rows["place"]), True
-    notes.append(f"{refused}no column names the clips, so a clip that is listed twice is not recognised")
-    return rows["place"], False
-
-
-def _names(values: "pd.Series[str]", rows: pd.DataFrame) -> bool:
-    """Whether a column can name clips: each value has one file (or part of it) and each has one value.
-
-    Without files it can where it is neither sentences nor numbers that begin anew in another file of the manifest.
-    """
-    if values.isna().any():
-        return False
-    if "file" in rows and rows["file"].notna().all():
-        pairs = pd.DataFrame({"value": values, "file": _by_file(rows)}).drop_duplicates()
-        return bool(pairs["value"].is_unique and pairs["file"].is_unique)
-    counted_anew = values.str.strip().str.fullmatch(r"\d+").all() and not values.is_unique
-    return not counted_anew and not values.str.strip().str.contains(r"\s").any()
-
-
-def _by_file(rows: pd.DataFrame) -> "pd.Series[str]":
-    """The file without its ending, and where the clip is a part of it, the part's start and end."""
-    stem = rows["file"].str.replace("\\", "/", regex=False).str.replace(r"(?<=[^/.])\.\w{1,5}$", "", regex=True)
-    limits = [
-        rows[column].fillna("") if column in rows else pd.Series("", index=rows.index) for column in ("start", "end")
-    ]
-    part = limits[0] + "-" + limits[1]
-    return stem + (":" + part).where(part != "-", "")
 
 
 def places(manifest: Path, notes: list[str]) -> list[Place]:
