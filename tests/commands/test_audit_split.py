@@ -146,6 +146,70 @@ def test_one_name_at_two_places_is_taken_for_neither(folder):
     assert len(outcome.problems) == 1
 
 
+def leaks(outcome):
+    found = [one for one in outcome.data["findings"] if one["severity"] == "leak"]
+    return {one["finding"]: [row.get("clips") or row.get("recording") for row in one["rows"]] for one in found}
+
+
+@pytest.mark.parametrize("other", ["linked file", "linked folder", "absolute path", "copy", "way up behind a link"])
+def test_windows_of_one_file_under_two_paths_overlap(tmp_path, other):
+    root = tmp_path / "media"
+    write_babble(root / "d" / "a.wav", 0)
+    write_babble(root / "y" / "b.wav", 1)
+    name = "z.wav"
+    if other == "linked file":
+        (root / name).symlink_to(root / "d" / "a.wav")
+    elif other == "linked folder":
+        (root / "lk").symlink_to(root / "d")
+        name = "lk/a.wav"
+    elif other == "absolute path":
+        name = str(root / "d" / "a.wav")
+    elif other == "copy":
+        (root / name).write_bytes((root / "d" / "a.wav").read_bytes())
+    else:
+        (root / "d" / "e").mkdir()
+        (root / "lk").symlink_to(root / "d" / "e")
+        write_babble(root / "a.wav", 2)
+        name = "lk/../a.wav"
+    rows = f"d/a.wav,0,0.4,p,train\n{name},0.2,0.6,q,test\ny/b.wav,0,0.4,r,test\n"
+    (tmp_path / "m.csv").write_text("file,start,end,speaker,split\n" + rows)
+    found = leaks(mien.audit_split(tmp_path / "m.csv", root=root))
+    assert len(found["overlapping-audio"]) == 1
+    assert len(found["shared-recording"]) == 1
+    apart = rows.replace("0.2,0.6", "0.4,0.6")
+    (tmp_path / "m.csv").write_text("file,start,end,speaker,split\n" + apart)
+    assert leaks(mien.audit_split(tmp_path / "m.csv", root=root)).keys() == {"shared-recording"}
+
+
+def test_a_whole_file_under_two_paths_is_one_finding(folder):
+    (folder / "media" / "s5").symlink_to(folder / "media" / "s1")
+    (folder / "m.csv").write_text("file,speaker,split\ns1/a.wav,x,train\ns5/a.wav,y,test\n")
+    assert leaks(mien.audit_split(folder / "m.csv", root=folder / "media")) == {"identical-audio": [["s1/a", "s5/a"]]}
+    (folder / "media" / "s1" / "a.wav").write_bytes(b"no sound")
+    write_babble(folder / "media" / "s6" / "b.wav", 6)
+    with (folder / "m.csv").open("a") as file:
+        file.write("s6/b.wav,z,test\n")
+    unread = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert leaks(unread) == {"shared-recording": ["s1/a.wav"], "overlapping-audio": [["s1/a", "s5/a"]]}
+
+
+def test_every_file_of_a_clip_name_is_decoded(folder):
+    rows = "1,s0/a.wav,x,train\n1,s1/a.wav,y,train\n2,s4/a.wav,z,test\n2,s2/a.wav,w,test\n"
+    (folder / "m.csv").write_text("clip,file,speaker,split\n" + rows)
+    outcome = mien.audit_split(folder / "m.csv", root=folder / "media")
+    assert sorted(outcome.data["files"]) == ["s0/a", "s1/a", "s2/a", "s4/a"]
+    assert leaks(outcome) == {"near-duplicate": [["s0/a", "s4/a"]]}
+
+
+def test_codes_are_not_taken_for_the_file_that_they_begin_with(folder):
+    write_babble(folder / "codes" / "1.wav", 7)
+    write_babble(folder / "codes" / "1.2.wav", 8)
+    (folder / "m.csv").write_text("file,speaker,split\n1.1,x,train\n1.2,y,test\n")
+    outcome = mien.audit_split(folder / "m.csv", root=folder / "codes")
+    assert outcome.data["missing"] == ["1.1"]
+    assert list(outcome.data["files"]) == ["1.2"]
+
+
 @pytest.mark.recordings
 @pytest.mark.parametrize("name", SPLITS)
 def test_published_splits_share_the_speakers_that_they_share(recordings, name):

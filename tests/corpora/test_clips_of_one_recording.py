@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from mien.corpora.recordings import recording_of, recording_of_all, together
+from mien.corpora.recordings import file_of, recording_of, recording_of_all, together
 
 
 def listed(found):
@@ -44,3 +44,27 @@ def test_clips_are_together_by_recording_by_shared_sound_and_through_others():
     assert together(clips).tolist() == [0, 0, 2, 0, 4, 5]
     assert together(clips.drop(columns="recording")).tolist() == [0, 0, 0, 3, 4, 4]
     assert together(clips[["start"]]).tolist() == list(range(6))
+
+
+def test_parts_of_copies_of_a_file_are_of_one_recording():
+    rows = [
+        ("a", "x.wav", 0, 2, "s"),
+        ("b", "copy.wav", 1, 3, "s"),
+        ("c", "y.wav", 0, 2, "t"),
+        ("d", "z.wav", 0, 2, None),
+    ]
+    clips = pd.DataFrame(rows, columns=["clip", "file", "start", "end", "sha256"])
+    assert file_of(clips).tolist() == ["copy.wav", "copy.wav", "y.wav", "z.wav"]
+    assert listed(recording_of(clips)) == ["copy.wav", "copy.wav", "?", "?"]
+    assert together(clips).tolist() == [0, 0, 2, 3]
+    bare = clips.drop(columns="sha256")
+    assert listed(recording_of(bare)) == ["?"] * 4
+    assert together(bare).tolist() == [0, 1, 2, 3]
+
+
+def test_whole_files_of_one_content_stay_apart():
+    clips = pd.DataFrame({"clip": list("abc"), "file": ["x.wav", "y.wav", "z.wav"], "sha256": ["s", "s", "t"]})
+    assert file_of(clips).tolist() == ["x.wav", "y.wav", "z.wav"]
+    assert recording_of_all(clips) is None
+    same = clips.assign(start=1.0, end=2.0)
+    assert recording_of_all(same) is None

@@ -1,6 +1,7 @@
 """`mien audit --split`: look for leaks in a published split, by its table and, where it is given, its audio."""
 
 import json
+import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -57,8 +58,8 @@ def audit_split(
     if out is not None:
         require_folder(Path(out))
     read = manifests.read(Path(manifest), reader, None if root is None else Path(root))
-    audio, missing = (None, []) if root is None else _decoded(read.rows, Path(root), workers)
-    found, lacking, partly = examine(read.rows, None if audio is None else audio.twins)
+    rows, audio, missing = (read.rows, None, []) if root is None else _decoded(read.rows, Path(root), workers)
+    found, lacking, partly = examine(rows, None if audio is None else audio.twins)
     lacking["test-statistics"] = "a manifest does not say how features are normalised"
     if not read.named:
         lacking["validation-overlap"] = "clips have no names"
@@ -86,8 +87,8 @@ def audit_split(
     )
 
 
-def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list[str]]:
-    """The decoded recordings below a folder, and the files that are missing."""
+def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[pd.DataFrame, Sounds, list[str]]:
+    """The rows with the `sha256` of their files, the decoded recordings below a folder, and the missing files."""
     media: dict[str, list[str]] = {}
     for path in _files.media(root):
         media.setdefault(PurePosixPath(path).stem, []).append(path)
@@ -97,20 +98,37 @@ def _decoded(rows: pd.DataFrame, root: Path, workers: int) -> tuple[Sounds, list
     paths = clips["file"].fillna(clips["clip"])
     stems = without_endings(paths)
     for clip, file, stem, start, end in zip(clips["clip"], paths, stems, clips["start"], clips["end"], strict=True):
-        if (there := _nearest(str(file), str(stem), media)) is None:
+        if (there := _nearest(str(file), str(stem), media, root)) is None:
             missing.append(str(file))
         else:
             files[clip] = (root / there, float(start), float(end))
     if not files:
         raise CorpusError(f"{root}: holds none of the {len(clips):,} clips of the split, such as {missing[0]}")
-    return sounds.of_files(files, workers=workers), missing
+    audio = sounds.of_files(files, workers=workers)
+    places = {clip: os.path.realpath(place) for clip, (place, *_) in files.items()}
+    return _with_contents(rows, places, audio), audio, missing
 
 
-def _nearest(file: str, stem: str, media: Mapping[str, Sequence[str]]) -> str | None:
-    """The path whose name is the same and whose folders agree longest from the end; None where two agree as long."""
+def _with_contents(rows: pd.DataFrame, places: Mapping[str, str], audio: Sounds) -> pd.DataFrame:
+    """The rows with `sha256`; files that were not decoded and are the same by a link have one name."""
+    contents = {places[clip]: found for clip, found in audio.hashes.items()}
+    place = rows["clip"].map(places).astype("str")
+    content = place.map(contents).astype("str")
+    unread = place.notna() & content.isna() & rows["file"].notna()
+    first = rows["file"].groupby(place).transform("min")
+    return rows.assign(sha256=content, file=rows["file"].mask(unread, first))
+
+
+def _nearest(file: str, stem: str, media: Mapping[str, Sequence[str]], root: Path) -> str | None:
+    """The path whose name is the same and whose folders agree longest from the end; None where two files agree as long.
+
+    Two paths of one file, by a link, are one.
+    """
     parts = PurePosixPath(file.replace("\\", "/")).parts
     name = PurePosixPath(parts[-1])
     paths = media.get(name.name) or media.get(PurePosixPath(stem.replace("\\", "/")).name) or ()
+    if file in paths:
+        return file
 
     def agreeing(path: str) -> tuple[int, bool]:
         pairs = zip(reversed(parts[:-1]), reversed(PurePosixPath(path).parts[:-1]), strict=False)
@@ -118,9 +136,8 @@ def _nearest(file: str, stem: str, media: Mapping[str, Sequence[str]]) -> str | 
         return (agree.index(False) if False in agree else len(agree)), PurePosixPath(path).suffix == name.suffix
 
     ranked = sorted(paths, key=agreeing, reverse=True)
-    if len(ranked) > 1 and agreeing(ranked[0]) == agreeing(ranked[1]):
-        return None
-    return ranked[0] if ranked else None
+    first = [path for path in ranked if agreeing(path) == agreeing(ranked[0])]
+    return first[0] if len({os.path.realpath(root / path) for path in first}) == 1 else None
 
 
 def _why(missing: Sequence[str], audio: Sounds) -> str:

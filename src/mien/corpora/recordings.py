@@ -14,10 +14,11 @@ def recording_of(clips: pd.DataFrame) -> "pd.Series[str]":
     """The recording of each row: the given one, else its file where that has several clips; else missing.
 
     Args:
-        clips: `recording`, `file`, `corpus` and `clip` are used where they are. Without `clip` every row is a clip. Of
-            several corpora, names of recordings begin with the corpus, since each has names and files of its own.
+        clips: `recording`, `file`, `corpus` and `clip` are used where they are, and what `file_of` uses. Without `clip`
+            every row is a clip. Of several corpora, names of recordings begin with the corpus, since each has names and
+            files of its own.
     """
-    given, files = named(clips, "recording"), named(clips, "file")
+    given, files = named(clips, "recording"), file_of(clips)
     clip = clips["clip"] if "clip" in clips else _numbers(clips)
     return given.fillna(files.where(clip.groupby(files).transform("nunique") > 1))
 
@@ -30,7 +31,7 @@ def recording_of_all(clips: pd.DataFrame) -> "pd.Series[str] | None":
     """
     found = recording_of(clips)
     if found.notna().any() and ("recording" not in clips or clips["recording"].isna().all()):
-        found = found.fillna(named(clips, "file"))
+        found = found.fillna(file_of(clips))
     return found if len(found) and found.notna().all() else None
 
 
@@ -48,6 +49,26 @@ def together(clips: pd.DataFrame) -> "pd.Series[int]":
         if next_one.equals(joined):
             return joined
         joined = next_one
+
+
+def file_of(clips: pd.DataFrame) -> "pd.Series[str]":
+    """The file of each row, named as by `named`; copies of a file of which there are parts have the name of the first.
+
+    Whole files of one content stay apart: they are clips that are equal, not parts of one recording.
+
+    Args:
+        clips: `file`, and where they are known `sha256` of the file, `start` and `end` in seconds.
+    """
+    files = named(clips, "file")
+    if "sha256" not in clips:
+        return files
+    content = clips["sha256"]
+    copies = files.groupby(content).transform("nunique") > 1
+    if not copies.any():
+        return files
+    spans = limits(clips)
+    parts = spans.groupby(list(spans)).ngroup().groupby(content).transform("nunique") > 1
+    return files.mask(copies & parts, files.groupby(content).transform("min"))
 
 
 def several(clips: pd.DataFrame) -> bool:
@@ -84,7 +105,7 @@ def limits(clips: pd.DataFrame) -> pd.DataFrame:
 
 def _chains(clips: pd.DataFrame) -> "pd.Series[int]":
     """A number for each row, equal for parts of one file that share sound, with each other or with those between."""
-    ordered = limits(clips).assign(file=named(clips, "file")).sort_values(["file", "start", "end"], kind="stable")
+    ordered = limits(clips).assign(file=file_of(clips)).sort_values(["file", "start", "end"], kind="stable")
     reached = ordered.groupby("file")["end"].cummax().groupby(ordered["file"]).shift()
     begins = ~(reached - ordered["start"] > OVERLAP)
     return begins.astype(np.int64).cumsum().reindex(clips.index)

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from mien.audit.splits.certificate import notes
+from mien.audit.splits.certificate import notes, table
+from mien.audit.splits.findings import examine
 from mien.data.protocols import Fold
 
 SPEAKERS = "abcdef"
@@ -76,3 +77,22 @@ def test_one_fold_alone_and_all_of_several_are_told_apart():
     assert sentences({"disgust": "abf"}, folds=2) == [
         "note: disgust: no validation clip in any fold; no test clip in any fold"
     ]
+
+
+def found(clips):
+    table_of = pd.DataFrame(clips, columns=["clip", "file", "start", "end", "sha256", "speaker"]).assign(label="joy")
+    rows = table(table_of.set_index("clip", drop=False), [Fold(0, ("a",), ("v",), ("t",))])
+    return {one.finding: one for one in examine(rows, None)[0] if one.severity == "leak"}
+
+
+def test_parts_of_copies_of_a_file_share_sound_and_recording():
+    own = [("v", "v.wav", 0, 2, "other", "q")]
+    leaks = found([*own, ("a", "x.wav", 0, 2, "same", "p"), ("t", "copy/x.wav", 1.5, 3, "same", "r")])
+    assert {name: one.text for name, one in leaks.items()} == {
+        "shared-recording": "1 recording or session in train and test: copy/x.wav (fold 0)",
+        "overlapping-audio": "1 pair of clips that share sound in train and test, 0.5 s in all: a = t (fold 0)",
+    }
+    apart = found([*own, ("a", "x.wav", 0, 2, "same", "p"), ("t", "copy/x.wav", 2, 3, "same", "r")])
+    assert apart.keys() == {"shared-recording"}
+    whole = found([*own, ("a", "x.wav", None, None, "same", "p"), ("t", "copy/x.wav", None, None, "same", "r")])
+    assert whole == {}  # found by its sound, as identical-audio

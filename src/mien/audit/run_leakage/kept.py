@@ -15,7 +15,7 @@ from mien.audit.run_leakage.targets import Targets
 from mien.common.files import sha256
 from mien.common.settings import digest
 from mien.common.tables import records
-from mien.corpora.recordings import recording_of
+from mien.corpora.recordings import file_of, named, recording_of
 from mien.runs.run import Cell, Run
 from mien.runs.tables import reading
 
@@ -52,14 +52,17 @@ def _views(run: Run, cell: Cell) -> list[str]:
     """A part of the key.
 
     "seen" if all test speakers were seen in training, for other clips are probed then; "files" if recordings are known
-    from files of several clips, which an older mien did not keep whole.
+    from files of several clips, which an older mien did not keep whole; "copies" if parts of copies of one file are of
+    one recording, which it did not know.
     """
     fold = next(fold for fold in run.splits if fold["fold"] == cell.fold)
     trained = set(fold["train"]["speakers"])
     tested = fold["test"]["speakers"] or fold["validation"]["speakers"]
     given = run.clips["recording"].notna().sum() if "recording" in run.clips else 0
     by_file = int(recording_of(run.clips).notna().sum()) > given
-    return [*(["seen"] if trained.issuperset(tested) else []), *(["files"] if by_file else [])]
+    copies = not file_of(run.clips).equals(named(run.clips, "file"))
+    said = {"seen": trained.issuperset(tested), "files": by_file, "copies": copies}
+    return [name for name, there in said.items() if there]
 
 
 def fresh(path: Path, key: str) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def table(clips: pd.DataFrame, folds: Sequence[Fold]) -> pd.DataFrame:
     """The folds as a table for `mien.audit.splits.findings`."""
     placed = [(str(fold.number), part, clip) for fold in folds for part in PARTS for clip in getattr(fold, part)]
     rows = pd.DataFrame(placed, columns=["fold", "split", "clip"])
-    columns = ("corpus", "speaker", "sentence", "session", "recording", "file", "start", "end")
+    columns = ("corpus", "speaker", "sentence", "session", "recording", "file", "start", "end", "sha256")
     known = [name for name in columns if name in clips]
     own = clips.loc[rows["clip"], [*known, "label"]].rename(columns={"label": "emotion"}).reset_index(drop=True)
     if pd.api.types.is_float_dtype(own["emotion"]):

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from mien.corpora.recordings import OVERLAP, limits, named, recording_of, several
+from mien.corpora.recordings import OVERLAP, file_of, limits, named, recording_of, several
 from mien.data.protocols import PARTS
 
 SOURCES = ("listed", "named", "folder")  # columns: the speaker by the table, by the file's name and by its folder
@@ -33,10 +33,11 @@ def keyed(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as they are compared.
 
     Speakers, sentences, sessions, recordings and files have the corpus as a prefix if there are several. A clip without
-    a recording is of the recording that its file is, where the file has several clips.
+    a recording is of the recording that its file is, where the file has several clips. Copies of a file are one file.
     """
     keys = rows.assign(recording=recording_of(rows)) if {"file", "recording"} & set(rows) else rows
-    columns = {"speaker", "sentence", "session", "file", *SOURCES} & set(rows)
+    keys = keys.assign(file=file_of(rows)) if "file" in rows else keys
+    columns = {"speaker", "sentence", "session", *SOURCES} & set(rows)
     return keys.assign(**{column: named(rows, column) for column in sorted(columns)})
 
 

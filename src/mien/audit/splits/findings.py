@@ -2,8 +2,8 @@
 
 A split is a table with one row for each clip in a part of a fold: `fold`, `split` (train, validation, test), `clip`,
 `speaker`, and if known `corpus`, `emotion`, `sentence`, `session`, `recording`, `file` with `start` and `end` (seconds;
-missing: those of the file), and the speaker according to the table (`listed`), the name of the file (`named`) and the
-`folder`. Missing values are not compared.
+missing: those of the file) and its `sha256`, and the speaker according to the table (`listed`), the name of the file
+(`named`) and the `folder`. Missing values are not compared.
 A **leak** lies across two parts of one fold. A **note** does not affect a score on unseen speakers.
 This module opens no files.
 """
