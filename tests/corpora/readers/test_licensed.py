@@ -437,16 +437,35 @@ def test_sessions_counted_for_each_speaker_are_joined_with_the_speaker(tmp_path)
 def test_a_table_lists_all_bad_rows_at_once(corpus):
     root = corpus("table")
     (root / "corpus.csv").write_text(
-        "clip,file,speaker,gender\none,a/one.wav,ann,f\none,talk.mp4,bob,m\nx,gone.wav,cy,\ny,talk.mp4,,\nz,,dee,\n"
+        "clip,file,speaker,gender\none,a/one.wav,ann,f\none,a/one.wav,bob,m\nx,gone.wav,cy,\ny,talk.mp4,,\nz,,dee,\n"
     )
     parsed = read("table", root)
     assert parsed.table["clip"].tolist() == ["one"]
     assert problems(parsed) == [
+        ("a/one.wav", "one: the clip name one is taken already, left out"),
         ("gone.wav", "no such file, left out"),
-        ("talk.mp4", "one: the clip name one is taken already, left out"),
-        ("talk.mp4", "y: no speaker is given, left out"),
+        ("talk.mp4", "no speaker is given, left out"),
         ("z", "no file is given, left out"),
     ]
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_clips_that_are_counted_anew_in_each_file_are_named_by_file_and_part(tmp_path, parts):
+    for name in ("a.wav", "b.wav", "b.mp4"):
+        (tmp_path / name).touch()
+    files = ["a.wav", "a.wav", "b.wav", "b.wav"] if parts else ["a.wav", "b.wav", "b.mp4"]
+    rows = [(number % 2 + 1, file, number, number + 1, "ann") for number, file in enumerate(files)]
+    whole = pd.DataFrame(rows, columns=["clip", "file", "start", "end", "speaker"])
+    whole = whole if parts else whole.drop(columns=["start", "end"])
+    whole.to_csv(tmp_path / "corpus.csv", index=False)
+    parsed = read("table", tmp_path)
+    assert parsed.table["clip"].tolist() == (["a:0-1", "a:1-2", "b:2-3", "b:3-4"] if parts else ["a", "b.wav", "b.mp4"])
+    assert parsed.table["clip_given"].tolist() == ["1", "2", "1", "2"][: len(files)]
+    assert problems(parsed) == []
+    assert parsed.notes[-1] == (
+        "the column 'clip' does not name each file, or part of one, once; clips are named by their files, and the "
+        "column is kept as 'clip_given'"
+    )
 
 
 @pytest.mark.parametrize(

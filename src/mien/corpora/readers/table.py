@@ -64,6 +64,12 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
         notes.append(f"no column is read as the emotion; the columns are: {', '.join(map(str, table.columns))}")
     table["speaker"] = columns.somebody(table["speaker"])
     table["file"] = table["file"].map(lambda file: _inside(file, folder), na_action="ignore").astype("str")
+    if "clip" in table and _counted_anew(table):
+        table = table.rename(columns={"clip": "clip_given"})
+        notes.append(
+            "the column 'clip' does not name each file, or part of one, once; clips are named by their files, and the "
+            "column is kept as 'clip_given'"
+        )
     named = _names(table)
     table["clip"] = table["clip"].fillna(named) if "clip" in table else named
     if "emotion" in table:
@@ -107,8 +113,16 @@ def _inside(file: str, place: Path) -> str:
     return path.relative_to(absolute).as_posix() if path.is_relative_to(absolute) else path.as_posix()
 
 
+def _counted_anew(table: pd.DataFrame) -> bool:
+    """Whether a name in the column `clip` is of several files, or of several parts of one."""
+    parts = table[[name for name in ("clip", "file", "start", "end") if name in table]]
+    return bool(parts[parts[["clip", "file"]].notna().all(axis=1)].drop_duplicates()["clip"].duplicated().any())
+
+
 def _names(table: pd.DataFrame) -> "pd.Series[str]":
-    names = table["file"].map(lambda file: Path(file).with_suffix("").as_posix(), na_action="ignore").astype("str")
+    """The file without its ending, and the part of it. Files that differ in the ending alone keep it."""
+    stems = table["file"].map(lambda file: Path(file).with_suffix("").as_posix(), na_action="ignore").astype("str")
+    names = stems.mask(table["file"].groupby(stems).transform("nunique") > 1, table["file"])
     if not {"start", "end"} & set(table):
         return names
     empty = pd.Series("", index=table.index, dtype="str")
