@@ -329,6 +329,26 @@ def test_paths_of_a_table_are_absolute_or_below_its_root(corpus, tmp_path):
     ]
 
 
+def test_behind_a_link_the_way_up_is_that_of_the_operating_system(tmp_path):
+    root, other = tmp_path / "root", tmp_path / "other"
+    for folder in (root / "b" / "c", root / "d", other / "e"):
+        folder.mkdir(parents=True)
+    for name in (root / "z.wav", root / "b" / "z.wav", other / "z.wav", root / "d" / "y.wav"):
+        name.touch()
+    (root / "in").symlink_to(root / "b" / "c")
+    (root / "out").symlink_to(other / "e")
+    (root / "lk").symlink_to(root / "d")
+    paths = ["in/../z.wav", "out/../z.wav", f"{root}/out/../z.wav", f"{root}/in/../z.wav", "d/../lk/y.wav", "./z.wav"]
+    (root / "corpus.csv").write_text("file,speaker\n" + "".join(f"{path},ann\n" for path in paths[:3] + paths[4:]))
+    parsed = read("table", root)
+    assert parsed.table["file"].tolist() == ["b/z.wav", str(other / "z.wav"), "lk/y.wav", "z.wav"]
+    assert problems(parsed) == [
+        ("out/../z.wav", "the path out/../z.wav leaves the corpus's folder; give it as an absolute path, left out")
+    ]
+    (root / "corpus.csv").write_text(f"file,speaker\n{paths[3]},ann\n")
+    assert read("table", root).table["file"].tolist() == ["b/z.wav"]
+
+
 def test_the_option_root_says_where_the_files_of_a_table_are(corpus, tmp_path):
     table = tmp_path / "mine.csv"
     table.write_text("file,speaker\na/one.wav,ann\n")

@@ -12,7 +12,6 @@ Paths are absolute, or relative to the CSV file's folder, or to the folder of th
 file, or a folder with `corpus.csv`.
 """
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -107,10 +106,21 @@ def _kept(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 
 def _inside(file: str, place: Path) -> str:
-    """An absolute path within the folder as a relative one; any other path is only normalised."""
-    path = Path(os.path.normpath(file.strip()))
-    absolute = place.absolute()
-    return path.relative_to(absolute).as_posix() if path.is_relative_to(absolute) else path.as_posix()
+    """An absolute path within the folder as a relative one; any other path as it is.
+
+    Behind a link `..` leaves the folder that the link leads to, as for the operating system. A relative path that then
+    leaves the folder keeps its `..`, which `corpus.check` refuses.
+    """
+    given = Path(file.strip())
+    path, tops = given, [place.absolute()]
+    if ".." in given.parts:
+        tops.append(place.resolve())
+        last = len(given.parts) - given.parts[::-1].index("..")
+        path = (place / Path(*given.parts[:last])).resolve() / Path(*given.parts[last:])
+    for top in tops:
+        if path.is_relative_to(top):
+            return path.relative_to(top).as_posix()
+    return (path if given.is_absolute() else given).as_posix()
 
 
 def _counted_anew(table: pd.DataFrame) -> bool:
