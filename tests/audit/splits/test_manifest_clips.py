@@ -121,3 +121,9 @@ def test_behind_a_link_the_way_up_leaves_the_folder_that_it_leads_to(tmp_path):
     (tmp_path / "root" / "lk").symlink_to(tmp_path / "root" / "b" / "c")
     assert spelt("lk/../z.wav", tmp_path / "root") == "b/z.wav"
     assert spelt("lk/../z.wav") == "z.wav"
+
+
+def test_a_row_without_a_name_has_that_of_its_file_and_of_no_other(tmp_path):
+    manifest = read(tmp_path, m="clip,file,split\na,b.wav,train\n,a.wav,test\n,b.wav,test\n,c.wav,train\n")
+    assert manifest.rows["clip"].tolist() == ["a", "m.csv:2", "a", "c"]
+    assert leaks(manifest) == {"identical-audio": [["a", "a"]]}

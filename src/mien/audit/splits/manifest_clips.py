@@ -77,7 +77,9 @@ def clips(rows: pd.DataFrame, notes: list[str]) -> tuple["pd.Series[str]", bool]
         values = values.mask(values.str.contains(r"[/\\]", na=False), values.map(spelt, na_action="ignore"))
         if _names(values, rows, name in OWN):
             if "file" in rows:
-                values = values.fillna(by_file(rows))
+                values = values.fillna(values.groupby(_part(rows)).transform("first"))
+                others = by_file(rows)
+                values = values.fillna(others.mask(others.isin(set(values.dropna()))))
             if there[0] in OWN and name != there[0]:
                 notes.append(f"{refused}clips are named by the column '{name}'")
             return values.fillna(rows["place"]), True
@@ -100,10 +102,8 @@ def _names(values: "pd.Series[str]", rows: pd.DataFrame, own: bool) -> bool:
     named = values.notna()
     filed = rows["file"].notna() & named if "file" in rows else ~named & named
     if filed.any():
-        parts = rows[[name for name in ("corpus", "file") if name in rows]].assign(**limits(rows))[filed]
-        place = parts.groupby(list(parts), dropna=False).ngroup()
-        pairs = pd.DataFrame({"value": values[filed], "place": place}).drop_duplicates()
-        if not (pairs["value"].is_unique and pairs["place"].is_unique):
+        pairs = pd.DataFrame({"value": values[filed], "part": _part(rows)[filed]}).drop_duplicates()
+        if not (pairs["value"].is_unique and pairs["part"].is_unique):
             return False
     if not (named & ~filed).any():
         return True
@@ -112,6 +112,12 @@ def _names(values: "pd.Series[str]", rows: pd.DataFrame, own: bool) -> bool:
     if own:
         return not _counted_anew(words, rows[named], numbers)
     return (not numbers or values.is_unique) and not words.str.contains(r"\s").any()
+
+
+def _part(rows: pd.DataFrame) -> "pd.Series[float]":
+    """A number for each row, equal for the same part of the same file; missing where the file is."""
+    parts = rows[[name for name in ("corpus", "file") if name in rows]].assign(**limits(rows))
+    return parts.groupby(list(parts), dropna=False).ngroup().astype("float64").where(rows["file"].notna())
 
 
 def _counted_anew(words: "pd.Series[str]", rows: pd.DataFrame, numbers: bool) -> bool:
