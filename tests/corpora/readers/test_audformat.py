@@ -167,7 +167,7 @@ def test_options_choose_between_tables_that_disagree(tmp_path):
     other = read("audformat", tmp_path, {"speaker": "voice", "table": "seen", "emotion": "mood"})
     assert other.table[["emotion", "split"]].to_numpy().tolist() == [["sadness", "train"]]
     assert refused(tmp_path, {"table": "sen"}) == f"{tmp_path}: {unknown('table', 'sen', tables)}"
-    options = ("table", "emotion", "speaker", "leave_out")
+    options = ("table", "emotion", "speaker", "leave_out", "emotions")
     assert refused(tmp_path, {"tabel": "x"}) == unknown("option of reader 'audformat'", "tabel", options)
 
 
