@@ -3,7 +3,6 @@
 Names are compared without regard to case, spaces, points and hyphens, so that `Speaker ID` and `speaker_id` are one.
 """
 
-import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -30,9 +29,6 @@ SPELT = {  # column -> its names in other tables, the most likely first
         "audio_filepath",
         "audio_file",
     ),
-    "start": ("start", "start_time", "starttime", "begin", "begin_time", "onset", "offset"),  # `offset, duration`
-    "end": ("end", "end_time", "endtime", "stop"),
-    "duration": ("duration", "dur"),
     "split": ("split", "split_set", "partition", "subset", "set"),
     "fold": ("fold", "fold_id"),
     "speaker": (
@@ -54,7 +50,6 @@ SPLITS = {
 NOBODY = frozenset({"unknown", "unk", "none", "na", "n/a", "nan", "null", "?", "-", "not known", "unknown speaker"})
 DOUBTFUL = frozenset({"label"})  # names that say emotion only where the words do
 SEPARATORS = (",", "\t", ";")
-COMMA = r"\d+,\d+"  # a number with a decimal comma
 
 
 def separator(header: str) -> str | None:
@@ -120,6 +115,36 @@ def renamed(
     return table.rename(columns=names), notes
 
 
+def chosen(column: str, cells: pd.DataFrame, place: object) -> tuple[str | None, list[str]]:
+    """The column that is meant of those that may be, and sentences on the others.
+
+    It is the one of the very name, else the one of all that say the same.
+
+    Args:
+        column: what is looked for.
+        cells: the columns that may be meant, the most likely first.
+        place: the file, for sentences.
+
+    Raises:
+        CorpusError: two may be meant, and say different things.
+    """
+    names = [str(name) for name in cells]
+    if len(names) < 2:
+        return (names[0] if names else None), []
+    alike = [name for name in names if plain(name) == column]
+    if column in names or len(alike) == 1:
+        own = column if column in names else alike[0]
+        rest = " and ".join(f"'{name}'" for name in names if name != own)
+        return own, [f"the column '{own}' is taken for the {column}, not {rest}"]
+    texts = [cells[name].astype("str").str.strip() for name in names]
+    if all(texts[0].equals(other) for other in texts[1:]):
+        return names[0], [f"the columns {' and '.join(map(repr, names))} say the same; '{names[0]}' is taken"]
+    raise CorpusError(
+        f"{place}: the columns {' and '.join(map(repr, names))} may both be the column '{column}'; "
+        f"call the one that is meant '{column}'"
+    )
+
+
 def known(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """A table whose cells such as NA and None are missing, with one sentence that counts them by column."""
     words = table.isin([word for word in MISSING if word])
@@ -128,70 +153,6 @@ def known(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     such = ", ".join(sorted({str(word) for name in counts.index for word in table[name][words[name]]}))
     where = ", ".join(f"{int(count)} of '{name}'" for name, count in counts.items())
     return table.mask(words), [f"cells with {such} are taken as not known: {where}"]
-
-
-def spans(table: pd.DataFrame, place: object) -> tuple[pd.DataFrame, list[str]]:
-    """A table with `start` and `end` as text of seconds, and sentences on how they were read.
-
-    Times of day (00:01:02,500 of MELD, 0 days 00:00:01 of pandas) and decimal commas (1,5 of a German or French Excel)
-    become seconds. Where there is a `start` and no `end`, the end is `start` + `duration`.
-
-    Args:
-        table: cells of text.
-        place: the file, for sentences.
-
-    Raises:
-        CorpusError: a file has several clips with a start, and there is no column of ends or durations.
-    """
-    present = [name for name in ("start", "end", "duration") if name in table]
-    seconds = table.assign(**{name: table[name].map(_seconds, na_action="ignore").astype("str") for name in present})
-    commas = [name for name in present if table[name].str.strip().str.fullmatch(COMMA).eq(True).any()]
-    notes = [f"decimal commas are read as points: {', '.join(commas)}"] if commas else []
-    if "start" not in table or "end" in table:
-        return seconds, notes
-    if "duration" not in table:
-        starts = table.groupby("file")["start"].nunique() if "file" in table else pd.Series(dtype="int64")
-        if (starts > 1).any():
-            raise CorpusError(
-                f"{place}: several clips of {starts.idxmax()} have a start and no end; give a column 'end' or "
-                "'duration', in seconds"
-            )
-        return seconds, notes
-    start, duration = (pd.to_numeric(seconds[name], errors="coerce") for name in ("start", "duration"))
-    ends = (start.fillna(0.0) + duration).map(_written, na_action="ignore").astype("str")
-    ends = ends.fillna(seconds["duration"])  # a word that is no number is listed or refused as that of an end
-    return seconds.assign(end=ends), [*notes, "the end of a clip is its start + its duration"]
-
-
-def refuse_words(table: pd.DataFrame, names: Sequence[str], place: object) -> None:
-    """Raise CorpusError if a cell of these columns, which may be missing, is no number of seconds."""
-    for column in [name for name in names if name in table]:
-        for row, cell in enumerate(table[column], 1):
-            if pd.notna(cell) and not _is_seconds(cell):
-                raise CorpusError(
-                    f"{place}: row {row}, column '{column}': '{cell}' is no number of seconds; write 62.5 or 00:01:02.5"
-                )
-
-
-def _is_seconds(cell: str) -> bool:
-    try:
-        return float(cell) >= 0 and math.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
-def _seconds(cell: str) -> str:
-    """`H:M:S`, also after `0 days`, and numbers with a decimal comma as seconds; any other text as it is."""
-    if re.fullmatch(COMMA, cell.strip()):
-        return cell.strip().replace(",", ".")
-    if (parts := re.fullmatch(r"(?:(\d+) days? )?(\d+):(\d+):(\d+(?:[.,]\d+)?)", cell.strip())) is None:
-        return cell
-    days, hours, minutes, seconds = parts.groups()
-    return _written(86_400 * int(days or 0) + 3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", ".")))
-
-
-def _written(seconds: float) -> str:
-    return f"{seconds:.6f}".rstrip("0").rstrip(".")
 
 
 def whole(table: pd.DataFrame) -> pd.DataFrame:

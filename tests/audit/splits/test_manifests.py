@@ -238,7 +238,7 @@ HOSTILE = {
     "file,split\na.wav,train\nb.wav,train\n": "holds clips of train only",
     "file,split\na.wav,\n": "holds no clip of any split",
     "file,split\n": "has a header but no row",
-    "file,split,start\na.wav,train,0\nb.wav,test,0:12\n": "row 2, column 'start': '0:12' is no number of seconds",
+    "file,split,start\na.wav,train,5\nb.wav,test,0:12\n": "row 2, column 'start': '0:12' is no number of seconds",
     "file,split,end\na.wav,train,inf\n": "row 1, column 'end': 'inf' is no number of seconds",
     "file,split\na.wav,train,x,y\n": "more cells than the header",
     "a b c d\n": "no column 'file' or 'clip'; it has: a b c d",

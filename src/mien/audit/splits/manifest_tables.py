@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.splits.findings import counted
-from mien.corpora import columns
+from mien.corpora import columns, times
 from mien.corpora.corpus import read_table
 from mien.corpora.schemes import EMOTIONS, SYNONYMS
 from mien.data.protocols import PARTS
@@ -67,9 +67,9 @@ def table(path: Path, fold: str, part: str | None, notes: list[str]) -> pd.DataF
     if "speaker" in known:
         known["speaker"] = columns.somebody(known["speaker"])
     known["split"] = _splits(path, known["split"]) if "split" in known else part
-    known, timed = columns.spans(known, path)
+    known, timed = times.spans(known, path)
     notes += timed
-    columns.refuse_words(known, ("start", "end"), path)
+    times.refuse_words(known, ("start", "end"), path)
     _refuse_reversed(path, known)
     known["place"] = [f"{path.name}:{row + 1}" for row in range(len(known))]
     if set(MELD) <= set(known):
@@ -186,8 +186,10 @@ def _renamed(path: Path, whole: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """The known columns, renamed as in `manifests.COLUMNS`; a column that may name clips is kept beside."""
     there = {columns.plain(name): name for name in reversed(whole.columns)}
     named, renamed = columns.renamed(whole, list(columns.SPELT), path)
-    notes += renamed
-    found = {name: named[name] for name in columns.SPELT if name in named}
+    named, timed = times.renamed(named, path)
+    times.refuse_missed(named, path)
+    notes += [*renamed, *timed]
+    found = {name: named[name] for name in (*columns.SPELT, *times.TIMES) if name in named}
     found |= {f"{NAMED}{name}": whole[there[name]] for name in NAMES if name in there}
     return pd.DataFrame(found | ({name: whole[there[name]] for name in MELD} if set(MELD) <= set(there) else {}))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mien.corpora import columns
+from mien.corpora import columns, times
 from mien.corpora.corpus import Corpus, check, read_table
 from mien.corpora.readers import _files
 from mien.corpora.schemes import canonical
@@ -29,7 +29,7 @@ EXPECTED = None
 SCHEME = "canonical"
 OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
 PLACES = ("root",)
-READ = ("file", "start", "end", "duration", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
+READ = ("file", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
 RESERVED = ("seconds", "sha256", "video_seconds", "label", "corpus", "truth", "predicted")  # columns that mien makes
 
 
@@ -55,7 +55,9 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
     table, renamed = columns.renamed(table, READ, listing)
-    table, timed = columns.spans(_kept(table, notes), listing)
+    table, moments = times.renamed(table, listing)
+    times.refuse_missed(table, listing)
+    table, timed = times.spans(_kept(table, notes), listing)
     notes += timed
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
@@ -92,7 +94,7 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
         expected=EXPECTED,
         scheme=SCHEME,
         problems=problems,
-        notes=[*renamed, *notes, *joined],
+        notes=[*renamed, *moments, *notes, *joined],
         users=True,
     )
 
