@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.splits.findings import counted
-from mien.corpora import columns, times
+from mien.corpora import columns, time_columns, times
 from mien.corpora.corpus import read_table
 from mien.corpora.schemes import EMOTIONS, SYNONYMS
 from mien.data.protocols import PARTS
@@ -186,8 +186,8 @@ def _renamed(path: Path, whole: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """The known columns, renamed as in `manifests.COLUMNS`; a column that may name clips is kept beside."""
     there = {columns.plain(name): name for name in reversed(whole.columns)}
     named, renamed = columns.renamed(whole, list(columns.SPELT), path)
-    named, timed = times.renamed(named, path)
-    times.refuse_missed(named, path)
+    named, timed = time_columns.renamed(named, path)
+    time_columns.refuse_missed(named, path)
     notes += [*renamed, *timed]
     found = {name: named[name] for name in (*columns.SPELT, *times.TIMES) if name in named}
     found |= {f"{NAMED}{name}": whole[there[name]] for name in NAMES if name in there}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mien.corpora import columns, times
+from mien.corpora import columns, time_columns, times
 from mien.corpora.corpus import Corpus, check, read_table
 from mien.corpora.readers import _files
 from mien.corpora.schemes import canonical
@@ -55,8 +55,8 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
     table, renamed = columns.renamed(table, READ, listing)
-    table, moments = times.renamed(table, listing)
-    times.refuse_missed(table, listing)
+    table, moments = time_columns.renamed(table, listing)
+    time_columns.refuse_missed(table, listing)
     table, timed = times.spans(_kept(table, notes), listing)
     notes += timed
     if missing := [column for column in ("file", "speaker") if column not in table]:
