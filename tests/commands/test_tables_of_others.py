@@ -373,3 +373,21 @@ def test_times_of_pandas_are_seconds(tmp_path: Path) -> None:
     whole.assign(speaker=["x", "y"], split=["train", "test"]).to_csv(tmp_path / "m.csv", index=False)
     overlap = {"clips": ["a:0-2", "a:1.5-3.5"], "file": "a.wav", "from": 1.5, "to": 2.0, "seconds": 0.5}
     assert leaks(tmp_path / "m.csv") == {"shared-recording": [{"recording": "a.wav"}], "overlapping-audio": [overlap]}
+
+
+@pytest.mark.parametrize("column", ["recording", "session"])
+def test_a_meeting_of_four_in_one_file_is_one_recording(tmp_path: Path, column: str) -> None:
+    """Of two meetings one is in training and in test, and found; sessions in files of their own are not."""
+    rows = [(f"meeting{meeting}", who, turn) for meeting in (0, 1) for turn, who in enumerate("abcd")]
+    whole = pd.DataFrame(rows, columns=[column, "speaker", "start"])
+    whole = whole.assign(file=whole[column] + ".wav", end=whole["start"] + 1, speaker=whole[column] + whole["speaker"])
+    whole.loc[4:, "speaker"] = ["meeting0a", "meeting0b", "x", "y"]
+    whole["split"] = ["train", "train", "test", "test", "train", "train", "train", "train"]
+    whole.to_csv(tmp_path / "m.csv", index=False)
+    found = leaks(tmp_path / "m.csv")["shared-recording"]
+    assert {column: "meeting0"} in found
+    sessions = [
+        (f"{who}{number}.wav", who, f"s{number}", PARTS[at]) for at, who in enumerate("abcdef") for number in "12"
+    ]
+    pd.DataFrame(sessions, columns=["file", "speaker", column, "split"]).to_csv(tmp_path / "n.csv", index=False)
+    assert leaks(tmp_path / "n.csv") == {}

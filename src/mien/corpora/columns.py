@@ -49,6 +49,7 @@ SPLITS = {
 }
 NOBODY = frozenset({"unknown", "unk", "none", "na", "n/a", "nan", "null", "?", "-", "not known", "unknown speaker"})
 DOUBTFUL = frozenset({"label"})  # names that say emotion only where the words do
+SHARED = "shared/"  # before the name of a recording or session that several speakers have in common
 SEPARATORS = (",", "\t", ";")
 
 
@@ -181,13 +182,16 @@ def split_of(word: str) -> str | None:
 def own(table: pd.DataFrame, column: str) -> bool:
     """Whether names of a column such as `session` are counted anew for each speaker.
 
-    They are where one name is of three speakers or more, and of more than half of all: everybody has a session 1.
+    They are where one name is of three speakers or more, and of more than half of all: everybody has a session 1. They
+    are not where most speakers of a name share a file with another of them: a meeting is in one file. Names that begin
+    with `SHARED` are left aside.
     """
     if column not in table or "speaker" not in table:
         return False
-    pairs = table[["speaker", column]].dropna().drop_duplicates()
+    rows = table[~_shared(table[column])]
+    pairs = rows[["speaker", column]].dropna().drop_duplicates()
     most = int(pairs[column].value_counts().max()) if len(pairs) else 0
-    return most >= 3 and 2 * most > pairs["speaker"].nunique()
+    return most >= 3 and 2 * most > pairs["speaker"].nunique() and not _together(rows, column)
 
 
 def within_speaker(
@@ -197,12 +201,36 @@ def within_speaker(
     notes = []
     for column in names:
         if own(table, column):
-            table = table.assign(**{column: table["speaker"] + "/" + table[column]})
+            alone = ~_shared(table[column])
+            first = table[column][alone & table["speaker"].notna() & table[column].notna()].iloc[0]
+            table = table.assign(**{column: table[column].where(~alone, table["speaker"] + "/" + table[column])})
+            known = "file" in table and table["file"].notna().any()
+            why = (
+                "in files of their own, as counted anew for each; they are joined"
+                if known
+                else "and no file tells whether they share one; they are taken as counted anew for each, and joined"
+            )
+            joined = table[column][alone].dropna().iloc[0]
             notes.append(
-                f"the names in the column '{column}' are those of several speakers, as counted anew for each; "
-                f"they are joined with the speaker, such as '{table[column].dropna().iloc[0]}'"
+                f"the names in the column '{column}' are those of several speakers, {why} with the speaker, such as "
+                f"'{joined}'; write '{SHARED}{first}' where it is one of several speakers"
             )
     return table, notes
+
+
+def _shared(names: "pd.Series[Any]") -> "pd.Series[bool]":
+    return names.astype("str").str.startswith(SHARED).eq(True)
+
+
+def _together(table: pd.DataFrame, column: str) -> bool:
+    """Whether most of the three speakers or more of one name are in a file with another of them."""
+    if "file" not in table:
+        return False
+    rows = table[["speaker", column, "file"]].dropna().drop_duplicates()
+    shared = rows[rows.duplicated([column, "file"], keep=False)].groupby(column)["speaker"].nunique()
+    everybody = rows.groupby(column)["speaker"].nunique()
+    everybody = everybody[everybody >= 3]
+    return bool((2 * shared.reindex(everybody.index, fill_value=0) > everybody).any())
 
 
 def _fitting(table: pd.DataFrame, column: str) -> list[str]:

@@ -55,9 +55,18 @@ def test_recordings_that_are_counted_anew_for_each_speaker_are_several() -> None
     labels = read_labels({"speaker": list("aabbccdd"), "recording": ["1", "2"] * 4})
     assert cells(labels.table, "recording")[:3] == ["a/1", "a/2", "b/1"]
     assert labels.notes == (
-        "the names in the column 'recording' are those of several speakers, as counted anew for each; they are joined "
-        "with the speaker, such as 'a/1'",
+        "the names in the column 'recording' are those of several speakers, and no file tells whether they share one; "
+        "they are taken as counted anew for each, and joined with the speaker, such as 'a/1'; write 'shared/1' where "
+        "it is one of several speakers",
     )
+
+
+def test_a_recording_of_several_speakers_stays_one_where_they_share_its_file_or_it_is_called_so() -> None:
+    shared = read_labels({"speaker": list("aabbccdd"), "recording": ["shared/1", "2"] * 4})
+    assert cells(shared.table, "recording") == [name for who in "abcd" for name in ("shared/1", f"{who}/2")]
+    meetings = {"speaker": list("abcdabcd"), "recording": list("11112222")}
+    labels = read_labels(meetings | {"file": list("xxxxyyyy")})
+    assert (cells(labels.table, "recording"), labels.notes) == (list("11112222"), ())
 
 
 def test_columns_of_the_embeddings_are_known_by_the_given_names(tmp_path: Path) -> None:
