@@ -4,7 +4,7 @@ Names are compared without regard to case, spaces, points and hyphens, so that `
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mien.corpora.corpus import MISSING
 from mien.corpora.schemes import EMOTIONS, SYNONYMS
 from mien.errors import CorpusError
 
+PARTS_OR_CORPORA = ("dataset", "database")  # the split where their words are train, test and the like
 SPELT = {  # column -> its names in other tables, the most likely first
     "file": (
         "file",
@@ -29,7 +30,7 @@ SPELT = {  # column -> its names in other tables, the most likely first
         "audio_filepath",
         "audio_file",
     ),
-    "split": ("split", "split_set", "partition", "subset", "set"),
+    "split": ("split", "split_set", "partition", "subset", "set", *PARTS_OR_CORPORA),
     "fold": ("fold", "fold_id"),
     "speaker": (
         *("speaker", "speaker_id", "speakerid", "spkrid", "spkr_id", "spkr", "spk", "spk_id", "spkid"),
@@ -48,7 +49,8 @@ SPLITS = {
     **dict.fromkeys(("test", "testing", "tst", "evaluation", "eval"), "test"),
 }
 NOBODY = frozenset({"unknown", "unk", "none", "na", "n/a", "nan", "null", "?", "-", "not known", "unknown speaker"})
-DOUBTFUL = frozenset({"label"})  # names that say emotion only where the words do
+FLAGS = ("video", "audio")  # names of recordings, unless they say whether there is one
+YES_NO = frozenset({"yes", "no", "y", "n", "true", "false"})
 SHARED = "shared/"  # before the name of a recording or session that several speakers have in common
 SEPARATORS = (",", "\t", ";")
 
@@ -73,18 +75,26 @@ def plain(name: object) -> str:
     return re.sub(r"[\s.\-]+", "_", str(name).strip().lower())
 
 
-def spelt(names: Iterable[object], column: str) -> list[str]:
-    """The names that may be a column of ours: the one of its own name, else of the first spelling that is there.
+def fitting(table: pd.DataFrame, column: str) -> list[str]:
+    """The columns that may be a column of ours: that of its own name, and all spellings whose words can mean it."""
+    names = [str(name) for name in table]
+    spellings = [
+        name
+        for spelling in dict.fromkeys((plain(column), *SPELT.get(column, ())))
+        for name in names
+        if plain(name) == spelling and name != column
+    ]
+    own = [column] if column in names else []
+    return own + [name for name in spellings if _means(column, plain(name), table[name])]
 
-    Two are given where two are spelt alike but for case.
-    """
-    listed = [str(name) for name in names]
-    if column in listed:
-        return [column]
-    for spelling in (plain(column), *SPELT.get(column, ())):
-        if same := [name for name in listed if plain(name) == spelling]:
-            return same
-    return []
+
+def _means(column: str, name: str, values: "pd.Series[Any]") -> bool:
+    """Whether the words of a column can be what its name says: `dataset` may be the split or the corpus."""
+    if (column, name) == ("emotion", "label"):
+        return _says_emotions(values)
+    if name in PARTS_OR_CORPORA:
+        return _says_splits(values) == (column == "split")
+    return name not in FLAGS or not _says_yes_or_no(values)
 
 
 def renamed(
@@ -104,15 +114,19 @@ def renamed(
     names: dict[str, str] = {}
     notes: list[str] = []
     for column in wanted:
-        several = _fitting(table[[name for name in table if name == column or name not in kept]], column)
-        if len(several) > 1:
-            raise CorpusError(
-                f"{place}: the columns {' and '.join(map(repr, several))} may both be the column '{column}'; "
-                f"call the one that is meant '{column}'"
-            )
-        if several and several[0] != column and several[0] not in names:
-            names[several[0]] = column
-            notes.append(f"the column '{several[0]}' is read as '{column}'")
+        several = fitting(table[[name for name in table if name == column or name not in kept]], column)
+        if column == "split":
+            several = [name for name in several if name == column or _says_splits(table[name])] or several
+        if column == "file":
+            _refuse_numbers(table[several], place)
+        name, said = chosen(column, table[several], place)
+        notes += said
+        if name is not None and name != column:
+            names[name] = column
+            notes.append(f"the column '{name}' is read as '{column}'")
+    for name in map(str, table):
+        if plain(name) in FLAGS and name not in (*kept, *wanted) and _says_yes_or_no(table[name]):
+            notes.append(f"the column '{name}' says yes or no, and names no recording")
     return table.rename(columns=names), notes
 
 
@@ -233,11 +247,37 @@ def _together(table: pd.DataFrame, column: str) -> bool:
     return bool((2 * shared.reindex(everybody.index, fill_value=0) > everybody).any())
 
 
-def _fitting(table: pd.DataFrame, column: str) -> list[str]:
-    return [name for name in spelt(table, column) if plain(name) not in DOUBTFUL or _says_emotions(table[name])]
+def _words(values: "pd.Series[Any]") -> "pd.Series[str]":
+    """The different words of a column, in small letters, without those for a missing cell."""
+    texts = values.dropna().astype("str").str.strip()
+    return texts[~texts.isin(MISSING)].str.lower().drop_duplicates()
+
+
+def _says_splits(values: "pd.Series[Any]") -> bool:
+    """Whether all words of a column are names of parts of a split."""
+    words = _words(values)
+    return len(words) > 0 and all(split_of(word) is not None for word in words)
+
+
+def _says_yes_or_no(values: "pd.Series[Any]") -> bool:
+    """Whether a column of at most two words answers a question, such as whether there is a video."""
+    words = _words(values)
+    return 0 < len(words) <= 2 and bool(words.isin(YES_NO).all())
+
+
+def _refuse_numbers(files: pd.DataFrame, place: object) -> None:
+    """Raise CorpusError if a column `file` counts files, and another column names them."""
+    texts = {str(name): files[name].dropna().astype("str").str.strip() for name in files}
+    counts = [name for name, cells in texts.items() if len(cells) and cells.str.fullmatch(r"\d+").all()]
+    paths = [name for name, cells in texts.items() if len(cells) and cells.str.contains(r"\.[A-Za-z]\w*$|[/\\]").all()]
+    if counts and paths:
+        raise CorpusError(
+            f"{place}: the columns '{counts[0]}', of numbers, and '{paths[0]}' may both be the column 'file'; rename "
+            f"'{counts[0]}', and call the other 'file'"
+        )
 
 
 def _says_emotions(values: "pd.Series[Any]") -> bool:
     """Whether most words of a column are names of emotions."""
-    words = values.dropna().str.strip().str.lower().drop_duplicates()
+    words = _words(values)
     return len(words) > 0 and 2 * int(words.isin([*EMOTIONS, *SYNONYMS]).sum()) > len(words)

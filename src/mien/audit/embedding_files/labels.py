@@ -1,8 +1,8 @@
 """The labels of a user's own embeddings: a table of text, one column a factor, one row a clip; as others write it.
 
-Columns of other names (`Emotion`, `SpkrID`, `label`) are read as ours where exactly one fits, see `corpora.columns`,
-and each is noted. A column that is asked for by its very name keeps it. Cells such as NA and None are missing, and so
-is a speaker called unknown.
+Columns of other names (`Emotion`, `SpkrID`, `label`) are read as ours, see `corpora.columns`, each is noted, and two
+that differ are refused. A column that is asked for by its very name keeps it. Cells such as NA and None are missing,
+and so is a speaker called unknown.
 """
 
 import os

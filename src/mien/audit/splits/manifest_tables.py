@@ -91,9 +91,10 @@ def has_split(path: Path) -> bool:
         else:
             first = _first(_lines(path))
             header = first.split(columns.separator(first) or ",")
+        named = {columns.plain(name.strip(' "')) for name in header} & set(columns.SPELT["split"])
+        return bool(named and (named - set(columns.PARTS_OR_CORPORA) or columns.fitting(_whole(path)[0], "split")))
     except (CorpusError, ValueError):
         return False
-    return bool(columns.spelt([name.strip(' "') for name in header], "split"))
 
 
 def _whole(path: Path) -> tuple[pd.DataFrame, str]:

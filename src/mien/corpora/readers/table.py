@@ -3,7 +3,7 @@
 Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end` (seconds,
 or `duration`), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes
 such as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
-`corpora.columns`) are read as these where exactly one column fits, and each is noted. Empty cells are missing, and so
+`corpora.columns`) are read as these, each is noted, and two that differ are refused. Empty cells are missing, and so
 are NA, None, NaN and their like, and a speaker called unknown. A column with a name that mien gives to its own, such
 as `seconds`, is kept as `seconds_given`. A clip without a name is named after its file without the extension, followed
 by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap", "joy"); several are joined
