@@ -41,14 +41,18 @@ def spans(table: pd.DataFrame, place: object) -> tuple[pd.DataFrame, list[str]]:
     known = [name for name in present if seconds[name].notna().any()]
     if len(known) == 1:
         _refuse_alone(seconds, known[0], place)
-    if "duration" not in table or ("start" in table) == ("end" in table):
+    if "duration" not in table or not {"start", "end"} & set(table):
         return seconds, notes
     duration = pd.to_numeric(seconds["duration"], errors="coerce")
     if "start" in table:
         start = pd.to_numeric(seconds["start"], errors="coerce")
         ends = (start.fillna(0.0) + duration).map(_written, na_action="ignore").astype("str")
         ends = ends.fillna(seconds["duration"])  # a word that is no number is listed or refused as that of an end
-        return seconds.assign(end=ends), [*notes, "the end of a clip is its start + its duration"]
+        if "end" not in table:
+            return seconds.assign(end=ends), [*notes, "the end of a clip is its start + its duration"]
+        lacks = seconds["end"].isna() & seconds["start"].notna() & ends.notna()
+        said = ["where no end is given, it is start + duration"] if lacks.any() else []
+        return seconds.assign(end=seconds["end"].mask(lacks, ends)), [*notes, *said]
     if (lost := seconds["duration"].notna() & seconds["end"].isna()).any():
         raise CorpusError(
             f"{place}: row {int(lost.to_numpy().argmax()) + 1} has a duration, and neither a start nor an end; give one"
