@@ -52,9 +52,9 @@ def of_excel_in_german(path: Path) -> None:
 
 
 def of_opensmile(path: Path) -> None:
-    TABLE.assign(name="'unknown'", frameTime=STARTS)[["name", "frameTime", "e0", "e1", "e2"]].drop(
-        columns="name"
-    ).to_csv(path, sep=";", index=False)
+    TABLE.assign(name="'unknown'", frameTime=STARTS)[["name", "frameTime", "e0", "e1", "e2"]].to_csv(
+        path, sep=";", index=False
+    )
 
 
 def of_opensmile_in_python(path: Path) -> None:
@@ -79,6 +79,8 @@ def with_growing_seconds(path: Path) -> None:
 
 
 ROWS = "which has no name, as the row numbers of pandas and R"
+NAMES = "which names or numbers the rows by its name"
+ORDER = "rows are matched by their order: the labels' column 'file' names the clips, but nothing does in the embeddings"
 COUNTS = "which only counts or orders the rows"
 
 
@@ -86,11 +88,11 @@ COUNTS = "which only counts or orders the rows"
     ("write", "sentences"),
     [
         (of_pandas, [f"column '', {ROWS}"]),
-        (of_a_shuffled_frame, [f"column 'index', {COUNTS}"]),
+        (of_a_shuffled_frame, [f"column 'index', {NAMES}"]),
         (of_r, [f"column '', {ROWS}"]),
         (of_write_table_of_r, [f"column '', {ROWS}"]),
         (of_excel_in_german, ["column 'Speaker', which is a column of the labels"]),
-        (of_opensmile, ["column 'frameTime', which is a time"]),
+        (of_opensmile, [f"column 'name', {NAMES}", "column 'frameTime', which is a time"]),
         (
             of_opensmile_in_python,
             ["column 'file', 'start', which is a column of the labels", "column 'end', which is a time"],
@@ -113,7 +115,7 @@ def test_a_plain_table_is_taken_whole(tmp_path: Path) -> None:
     TABLE.to_csv(tmp_path / "E.csv", index=False)
     found = joined(tmp_path / "E.csv")
     np.testing.assert_array_equal(found.arrays["E"], X)
-    assert found.notes == ()
+    assert found.notes == (f"{tmp_path / 'E.csv'}: {ORDER}",)
 
 
 def test_flat_columns_and_marks_are_listed_and_kept(tmp_path: Path) -> None:
@@ -123,6 +125,7 @@ def test_flat_columns_and_marks_are_listed_and_kept(tmp_path: Path) -> None:
     assert found.arrays["E"].shape == (N, 5)
     place = tmp_path / "E.csv"
     assert found.notes == (
+        f"{place}: {ORDER}",
         f"{place}: 'E': 1 of 5 columns hold one value each: 'dead'",
         f"{place}: 'E': 1 of 5 columns hold only 0 and 1, as marks of a class do: 'mark'",
     )
@@ -148,6 +151,7 @@ def test_a_one_hot_embedding_is_taken_and_its_marks_are_listed() -> None:
     np.testing.assert_array_equal(found.arrays["embedding"], marks)
     shown = "'0', '1', '2', '3', '4', ..."
     assert found.notes == (
+        f"embedding: {ORDER}",
         f"embedding: 'embedding': 6 of 6 columns hold only 0 and 1, as marks of a class do: {shown}",
     )
 
@@ -182,5 +186,5 @@ def test_tables_without_names_or_embeddings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match=r"\(column 'remark' holds text; only the column 'clip' and columns that the"):
         joined(path)
     TABLE.mask(TABLE.iloc[5, 1] == TABLE).to_csv(path, index=False, na_rep="NA")
-    with pytest.raises(AuditError, match=r"'E', row 5: a value is not finite; leave such clips out$"):
+    with pytest.raises(AuditError, match=r"'E', row 6: a value is not finite; leave such clips out$"):
         joined(path)

@@ -69,8 +69,8 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 4: a value is not finite; leave such clips out"),
-        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 2: a value is not finite; leave such clips out"),
+        (np.where(np.arange(6)[:, None] == 4, np.nan, X), "row 5: a value is not finite; leave such clips out"),
+        (np.where(np.arange(6)[:, None] == 2, np.inf, X), "row 3: a value is not finite; leave such clips out"),
         (X[0], "has 1 dimensions; an embedding has two: one row a clip, (n, D)"),
         (X[None], "has 3 dimensions; an embedding has two: one row a clip, (n, D)"),
         (X[:0], "is empty: 0 rows, 3 columns"),

@@ -6,6 +6,7 @@ by speaker, so such a column makes any embedding look leaky. They are recognised
 by their values.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,21 +14,34 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.audit.embedding_files.matching import nameless, role
+from mien.corpora.columns import SPELT, plain
+
 COUNTED = 5  # rows from which equal steps are no accident
 ORDERED = 12  # rows from which a column in strict order is none: 2 in 12! orders of distinct numbers
 SHOWN = 5  # columns listed in a message
 
-TIMES = frozenset(
-    {"start", "end", "begin", "stop", "time", "onset", "duration", "frame", "frametime"}
-    | {f"{word}_{unit}" for word in ("start", "end") for unit in ("time", "frame")}
-    | {"starttime", "endtime", "start time", "end time", "timestamp", "frameindex"}
+UNITS = frozenset({"s", "ms", "us", "sec", "secs", "second", "seconds", "frame", "frames", "sample", "samples", "t"})
+MOMENTS = frozenset(
+    {"start", "end", "begin", "stop", "time", "times", "onset", "offset", "duration", "dur", "timestamp"}
+    | {"seconds", "secs", "xmin", "xmax", "tmin", "tmax", "frame", "t"}
 )
-
-
-def nameless(column: str) -> bool:
-    """Whether a header cell is empty: pandas calls such a column 'Unnamed: 0'."""
-    word, _, number = column.partition(": ")
-    return not column.strip() or (word == "Unnamed" and number.isdecimal())
+RUN_TOGETHER = (
+    "starttime",
+    "endtime",
+    "begintime",
+    "frametime",
+    "frameindex",
+    "timestart",
+    "timeend",
+    "tstart",
+    "tend",
+)
+LABELS = frozenset(
+    {"age", "age_group", "agegroup", "birth_year", "gender_id", "class", "class_id", "classid"}
+    | {"language", "lang", "native_language", "nationality", "country", "ethnicity", "race", "accent", "dialect"}
+    | {spelling for name, spellings in SPELT.items() if name not in ("file", "start", "end") for spelling in spellings}
+)
 
 
 def by_name(column: str, labels: Sequence[str]) -> str | None:
@@ -41,9 +55,22 @@ def by_name(column: str, labels: Sequence[str]) -> str | None:
         return "has no name, as the row numbers of pandas and R"
     if column.strip().lower() in {name.strip().lower() for name in labels}:
         return "is a column of the labels"
-    if column.strip().lower() in TIMES:
+    if _is_time(column):
         return "is a time"
+    if role(column) is not None:
+        return "names or numbers the rows by its name"
+    if plain(column) in LABELS:
+        return "is a label by its name"
     return None
+
+
+def _is_time(column: str) -> bool:
+    """Whether all words of a name are of times: `start_ms`, `frameTime`, `t_end`, not `loudnessPeaksPerSec`."""
+    spelled = plain(column)
+    if any(spelled in SPELT[name] for name in ("start", "end", "duration")) or spelled in RUN_TOGETHER:
+        return True
+    words = {word for word in plain(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())).split("_") if word}
+    return bool(words & MOMENTS) and words <= MOMENTS | UNITS | {"index"}
 
 
 def by_value(

@@ -2,10 +2,10 @@
 
 Embeddings are read from .npy (mapped into memory), .npz, .safetensors or .csv, never by pickle. Each array of a file is
 one embedding, except `clips`, which names the rows: an array of text in .npz, a JSON list in the metadata of
-.safetensors, the column `clip` of a CSV, or a column `file` and its like that names each row once on both sides. Rows
-are joined by clip where both sides name clips, else by position. Columns that are no part of an embedding (see
-`columns`) are left out of a CSV and listed; an array that has them is refused. Values are checked in blocks, so a
-mapped file is never copied.
+.safetensors, a column `clip`, `id`, `file` and their like of a CSV. Rows are joined by clip where both sides name clips
+(see `matching`), else by position, and a note says so. Columns that are no part of an embedding (see `columns`) are
+left out of a CSV and listed; an array that has them is refused. Values are checked in blocks, so a mapped file is never
+copied.
 """
 
 import csv
@@ -21,8 +21,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from mien.audit.embedding_files import columns
+from mien.audit.embedding_files import columns, matching
 from mien.audit.embedding_files.labels import Labels
+from mien.corpora.columns import SPELT
 from mien.errors import AuditError, unknown
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
@@ -31,7 +32,6 @@ SHOWN = 5  # names listed in a message
 GIVEN = "embedding"  # name of an array without one
 SEPARATORS = (",", ";", "\t")
 MISSING = ("", "nan", "NaN", "NA", "N/A", "<NA>")
-NAMES = ("clip", "file", "filename", "file_name", "path", "wav", "audio", "name", "key", "id", "utterance_id")
 
 Matrix = NDArray[Any]
 
@@ -43,7 +43,7 @@ class Embeddings(NamedTuple):
         place: the file they come from, for messages and tables.
         arrays: name -> (n, D), real numbers, finite.
         clips: the clip of each row, or None where the file does not name clips.
-        table: the columns of a CSV that are no numbers of the embedding, and are columns of the labels.
+        table: the columns of a CSV that by their names are no part of the embedding, as text.
         columns: the names of the columns of the array of a CSV; None for other formats.
         notes: sentences on columns that were left out.
     """
@@ -117,12 +117,14 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
     """Join embeddings and labels, by clip where both name clips, else by position.
 
     Raises:
-        AuditError: a clip is named twice, no clip is in both, clips are not named and the numbers of rows differ, a
-            column of both differs in a row, or an array has columns that are no part of an embedding.
+        AuditError: a clip is named twice, no clip is in both, both sides name their clips but not alike, clips are not
+            named and the numbers of rows differ, a column of both differs in a row, or an array has columns that are no
+            part of an embedding.
     """
     count = len(next(iter(embeddings.arrays.values())))
-    clips, labels, notes = _named_alike(embeddings, given)
-    if clips is None:
+    labels, notes, (ours, theirs) = given.table, given.notes, _naming(embeddings, given)
+    found = matching.match(ours, theirs, embeddings.place)
+    if found is None:
         if len(labels) != count:
             side = "the labels have no column 'clip'" if embeddings.clips else "the embeddings do not name their clips"
             raise AuditError(
@@ -130,8 +132,11 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
                 "give one label for each row, or name the clips on both sides"
             )
         _same_order(embeddings, given)
+        notes = (*notes, matching.by_order(ours, theirs, embeddings.place))
         return _without_foreign(embeddings, Labelled(embeddings.place, embeddings.arrays, None, labels, (), notes))
-    labelled = pd.Index(labels["clip"])
+    notes = notes if found.note is None else (*notes, found.note)
+    labels = labels.assign(clip=found.labels)
+    clips, labelled = pd.Index(found.clips), pd.Index(labels["clip"])
     for names, where in ((clips, embeddings.place), (labelled, "labels")):
         if twice := names[names.duplicated()].tolist():
             raise AuditError(f"{where}: the clip '{twice[0]}' has two rows; name each clip once")
@@ -216,6 +221,8 @@ def _csv(path: Path, labels: Sequence[str]) -> Embeddings:
     if names is not None and names.isna().any():
         raise ValueError(f"row {int(names.isna().argmax()) + 1}: column 'clip' is empty")
     foreign = {str(name): why for name in table if (why := columns.by_name(str(name), labels)) is not None}
+    if sum(len(name) == 1 for name in map(str, table)) > 3:  # then `t` is a letter among others
+        foreign = {name: why for name, why in foreign.items() if name != "t" or name in labels}
     rest = table.drop(columns=list(foreign))
     if words := [str(name) for name in rest if not pd.api.types.is_numeric_dtype(rest[name])]:
         raise ValueError(
@@ -223,7 +230,7 @@ def _csv(path: Path, labels: Sequence[str]) -> Embeddings:
         )
     if rest.empty:
         raise ValueError(f"it has no column of an embedding, only {columns.listed([str(name) for name in table])}")
-    shared = table[[name for name in foreign if not columns.nameless(name)]].astype("str")
+    shared = table[list(foreign)].astype("str")
     clips = None if names is None else tuple(map(str, names))
     notes = _left_out(path, foreign)
     return Embeddings(str(path), {path.stem: rest.to_numpy(np.float64)}, clips, shared, tuple(map(str, rest)), notes)
@@ -253,7 +260,7 @@ def _table(path: Path) -> pd.DataFrame:
             encoding="utf-8-sig",
             header=0,
             names=names,
-            dtype={name: "str" for name in names if name.lower() == "clip"},
+            dtype={name: "str" for name in names if name.lower() == "clip" or matching.role(name)},
             keep_default_na=False,
             na_values=MISSING,
         )
@@ -287,24 +294,27 @@ def _left_out(place: Path | str, foreign: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _named_alike(embeddings: Embeddings, given: Labels) -> tuple["pd.Index[str] | None", pd.DataFrame, tuple[str, ...]]:
-    """The clip of each embedding, the labels with a column `clip`, and notes on these and on which is taken for it."""
-    labels = given.table
-    if embeddings.clips is not None and "clip" in labels:
-        return pd.Index(embeddings.clips), labels, given.notes
-    theirs, ours = _by_any_name(given), _lowered(embeddings.table)
-    for key in NAMES:
-        if key in theirs and key in ours and embeddings.table is not None:
-            names, others = embeddings.table[ours[key]], labels[theirs[key]]
-            if names.notna().all() and names.is_unique and others.notna().all() and others.is_unique:
-                note = f"{embeddings.place}: rows are matched by the column '{ours[key]}'"
-                return pd.Index(names), labels.assign(clip=others), (*given.notes, note)
-    return None, labels, given.notes
+def _naming(embeddings: Embeddings, given: Labels) -> tuple[list[matching.Column], list[matching.Column]]:
+    """The columns of both sides that may name rows."""
+    ours, before = [], {new: old for old, new in given.names.items()}
+    if embeddings.clips is not None:
+        name = "clip" if embeddings.columns is not None else "clips"
+        ours.append(matching.Column(name, "clip", pd.Series(embeddings.clips, dtype="str")))
+    table = pd.DataFrame() if embeddings.table is None else embeddings.table
+    ours += [matching.Column(str(name), kind, table[name]) for name in table if (kind := matching.role(str(name)))]
+    theirs = [
+        matching.Column(before.get(name, name), kind, given.table[name])
+        for name in map(str, given.table)
+        if (kind := matching.role(before.get(name, name)) or matching.role(name))
+    ]
+    return ours, theirs
 
 
 def _by_any_name(labels: Labels) -> dict[str, str]:
     """Names of columns of the labels in lower case, as they are and as they were given -> as they are."""
-    return {old.strip().lower(): new for old, new in labels.names.items()} | _lowered(labels.table)
+    known = {old.strip().lower(): new for old, new in labels.names.items()} | _lowered(labels.table)
+    files = [new for old, new in known.items() if matching.role(old) == "file"]
+    return dict.fromkeys(SPELT["file"], files[0]) | known if files else known
 
 
 def _lowered(table: pd.DataFrame | None) -> dict[str, str]:
@@ -317,11 +327,13 @@ def _same_order(embeddings: Embeddings, labels: Labels) -> None:
     theirs = _by_any_name(labels)
     ours = pd.DataFrame() if embeddings.table is None else embeddings.table
     for key, name in _lowered(ours).items():
-        if key not in theirs:
+        if key not in theirs or matching.nameless(name):
             continue
         mine, given = ours[name], labels.table[theirs[key]]
         differ = mine.notna() & given.notna() & (mine != given)
         differ &= pd.to_numeric(mine, errors="coerce") != pd.to_numeric(given, errors="coerce")
+        if matching.role(name) == "file":
+            differ &= matching.stems(mine) != matching.stems(given)
         if differ.any():
             row = int(differ.argmax())
             raise AuditError(
@@ -375,7 +387,7 @@ def _checked(found: Embeddings) -> Embeddings:
             raise AuditError(f"{which} is empty: {value.shape[0]} rows, {value.shape[1]} columns")
         for number, block in enumerate(blocks(value)):
             if block.dtype.kind == "f" and not (finite := np.isfinite(block)).all():
-                row = number * BLOCK + int(np.argmin(finite.all(1)))
+                row = number * BLOCK + int(np.argmin(finite.all(1))) + 1
                 raise AuditError(f"{which}, row {row}: a value is not finite; leave such clips out")
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in counts.items())
