@@ -127,7 +127,7 @@ def test_flat_columns_and_marks_are_listed_and_kept(tmp_path: Path) -> None:
     assert found.notes == (
         f"{place}: {ORDER}",
         f"{place}: 'E': 1 of 5 columns hold one value each: 'dead'",
-        f"{place}: 'E': 1 of 5 columns hold only 0 and 1, as marks of a class do: 'mark'",
+        f"{place}: 'E': 1 of 5 columns hold only 0 and 1, or -1 and 1, as marks of a class do: 'mark'",
     )
     assert [places.tolist() for places in flat(np.array([[0, 1, 2.0], [0, 0, 2.5]]))] == [[0], [1]]
 
@@ -152,7 +152,7 @@ def test_a_one_hot_embedding_is_taken_and_its_marks_are_listed() -> None:
     shown = "'0', '1', '2', '3', '4', ..."
     assert found.notes == (
         f"embedding: {ORDER}",
-        f"embedding: 'embedding': 6 of 6 columns hold only 0 and 1, as marks of a class do: {shown}",
+        f"embedding: 'embedding': 6 of 6 columns hold only 0 and 1, or -1 and 1, as marks of a class do: {shown}",
     )
 
 

@@ -347,13 +347,19 @@ def _without_foreign(embeddings: Embeddings, joined: Labelled) -> Labelled:
     arrays: dict[str, Matrix] = {}
     notes = [*embeddings.notes, *joined.notes]
     for name, values in joined.arrays.items():
-        found = dict(columns.by_value(values, joined.labels, joined.rows))
+        found, doubtful = columns.by_value(values, joined.labels, joined.rows)
         if found and embeddings.columns is None:
             place, why = next(iter(found.items()))
             raise AuditError(
                 f"{embeddings.place}: '{name}', column {place}: {why}, so it is no part of an embedding; remove it"
             )
         named = embeddings.columns or tuple(map(str, range(values.shape[1])))
+        for why in dict.fromkeys(doubtful.values()):
+            those = [named[column] for column, reason in doubtful.items() if reason == why]
+            notes.append(
+                f"{embeddings.place}: '{name}': {len(those)} of {values.shape[1]} columns are kept though each {why}: "
+                f"{columns.listed(those)}"
+            )
         notes += _left_out(embeddings.place, {named[place]: why for place, why in found.items()})
         kept = np.delete(np.arange(values.shape[1]), list(found)) if found else None
         if kept is not None and not len(kept):
@@ -364,9 +370,12 @@ def _without_foreign(embeddings: Embeddings, joined: Labelled) -> Labelled:
 
 
 def _listed(place: str, array: str, values: Matrix, names: Sequence[str]) -> Iterator[str]:
-    """Sentences on columns of one value, and on columns of 0 and 1."""
+    """Sentences on columns of one value, and on columns of marks."""
     constant, marks = columns.flat(values)
-    for found, what in ((constant, "hold one value each"), (marks, "hold only 0 and 1, as marks of a class do")):
+    for found, what in (
+        (constant, "hold one value each"),
+        (marks, "hold only 0 and 1, or -1 and 1, as marks of a class do"),
+    ):
         if len(found):
             shown = columns.listed([names[column] for column in found])
             yield f"{place}: '{array}': {len(found)} of {values.shape[1]} columns {what}: {shown}"
