@@ -13,6 +13,8 @@ Every other column is float64 or text. Text has pandas' dtype `str`; a missing v
 such as "NA".
 """
 
+import csv
+import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -191,13 +193,17 @@ def read_table(
         blank_lines: whether a blank line is a row without cells, so that rows can be counted as in the file; else it is
             passed over.
 
+    A first line such as `sep=;`, which is meant for Excel, is passed over.
+
     Raises:
-        CorpusError: the file is missing, is not UTF-8, or has rows of unequal length.
+        CorpusError: the file is missing, is not UTF-8, has two columns of one name, or rows of unequal length.
     """
     try:
+        header, skipped = _header(file, separator, encoding_errors)
         table = pd.read_csv(
             file,
             sep=separator,
+            skiprows=skipped,
             dtype="str",
             keep_default_na=False,
             na_values=list(missing),
@@ -211,9 +217,23 @@ def read_table(
         why = " ".join(str(error).split())
         between = {",": "commas", "\t": "tabs"}.get(separator, f"'{separator}'")
         raise CorpusError(f"{file}: not a table with {between} and a header line in UTF-8 ({why})") from error
+    if twice := [name for name in header if name.strip() and header.count(name) > 1]:
+        raise CorpusError(f"{file}: two columns are called '{twice[0]}'; rename one of them")
     if not isinstance(table.index, pd.RangeIndex):
         raise CorpusError(f"{file}: the rows have more cells than the header line; give every column a name")
     return table
+
+
+def _header(file: Path, separator: str, errors: str) -> tuple[list[str], int]:
+    """The names of columns as written, since pandas renames the second of a name, and how many lines precede them."""
+    with file.open(encoding="utf-8-sig", errors=errors, newline="") as lines:
+        first = lines.readline()
+        skipped = int(re.fullmatch(r'"?sep=.?"?', first.rstrip("\r\n")) is not None)
+        try:
+            rows = csv.reader(lines if skipped else itertools.chain([first], lines), delimiter=separator)
+            return next((row for row in rows if row), []), skipped
+        except csv.Error:
+            return [], skipped
 
 
 def _normalised(given: pd.DataFrame, users: bool) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:

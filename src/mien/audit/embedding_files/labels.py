@@ -82,9 +82,20 @@ def _csv(path: Path) -> pd.DataFrame:
         raise AuditError(f"{path}: is a folder; give a CSV file of labels")
     try:
         separator = columns.separator_of(path) if path.is_file() else None
+        if separator is None and path.is_file() and _has_blanks(path):
+            raise AuditError(
+                f"{path}: its columns are separated by blanks, as by R's write.table; write labels with "
+                "write.csv(L, row.names = FALSE)"
+            )
         return read_table(path, separator=separator or ",", missing=("",))
     except CorpusError as error:
         raise AuditError(f"{error}; give a CSV file of labels, one row a clip") from None
+
+
+def _has_blanks(path: Path) -> bool:
+    """Whether cells in quotes have blanks between them."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        return any('" "' in line for line in (file.readline(), file.readline()))
 
 
 def _text(value: object) -> str | None:

@@ -199,12 +199,13 @@ def _note(place: str, mine: Column, other: Column, how: str) -> str:
 
 
 def _as_it_is(names: "pd.Series[str]") -> "pd.Series[str]":
-    return names.str.strip()
+    """Without the quotes of openSMILE."""
+    return names.str.strip(" '")
 
 
 def _below(names: "pd.Series[str]") -> "pd.Series[str]":
     """Paths below the folder that all share."""
-    paths = [name.strip().replace("\\", "/").removeprefix("./").split("/") for name in names]
+    paths = [name.replace("\\", "/").removeprefix("./").split("/") for name in _as_it_is(names)]
     shared = 0
     while all(len(path) > shared + 1 for path in paths) and len({path[shared] for path in paths}) == 1:
         shared += 1
@@ -212,7 +213,7 @@ def _below(names: "pd.Series[str]") -> "pd.Series[str]":
 
 
 def _file(names: "pd.Series[str]") -> "pd.Series[str]":
-    return names.str.strip().str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
+    return _as_it_is(names).str.replace("\\", "/").str.rsplit("/", n=1).str[-1]
 
 
 def stems(names: "pd.Series[str]") -> "pd.Series[str]":

@@ -10,8 +10,10 @@ copied.
 
 import csv
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -23,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 
 from mien.audit.embedding_files import columns, matching
 from mien.audit.embedding_files.labels import Labels
-from mien.corpora.columns import SPELT
+from mien.corpora.columns import SPELT, plain
 from mien.errors import AuditError, unknown
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
@@ -123,13 +125,18 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
     """
     count = len(next(iter(embeddings.arrays.values())))
     labels, notes, (ours, theirs) = given.table, given.notes, _naming(embeddings, given)
+    before = [*given.names, *map(str, labels)]
     found = matching.match(ours, theirs, embeddings.place)
     if found is None:
         if len(labels) != count:
+            _one_row_a_clip(embeddings)
             side = "the labels have no column 'clip'" if embeddings.clips else "the embeddings do not name their clips"
+            header = ""
+            if len(labels) == count - 1:
+                header = f"; if the labels have no header line, give one: '{next(iter(before))}' is read as a name"
             raise AuditError(
                 f"{embeddings.place}: {count} rows, but {len(labels)} labels, and {side}: "
-                "give one label for each row, or name the clips on both sides"
+                f"give one label for each row, or name the clips on both sides{header}"
             )
         _same_order(embeddings, given)
         notes = (*notes, matching.by_order(ours, theirs, embeddings.place))
@@ -139,6 +146,8 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
     clips, labelled = pd.Index(found.clips), pd.Index(labels["clip"])
     for names, where in ((clips, embeddings.place), (labelled, "labels")):
         if twice := names[names.duplicated()].tolist():
+            if where == embeddings.place:
+                _one_row_a_clip(embeddings)
             raise AuditError(f"{where}: the clip '{twice[0]}' has two rows; name each clip once")
     rows = np.flatnonzero(clips.isin(labelled)).astype(np.intp)
     if not len(rows):
@@ -159,6 +168,18 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
     return _without_foreign(
         embeddings, Labelled(embeddings.place, embeddings.arrays, kept, table, tuple(problems), notes)
     )
+
+
+def _one_row_a_clip(embeddings: Embeddings) -> None:
+    """Raise AuditError where a column of times of frames says that a clip has several rows."""
+    table = pd.DataFrame() if embeddings.table is None else embeddings.table
+    for name in table:
+        times = len(table[name].unique())
+        if plain(name).replace("_", "") in ("frametime", "frameindex", "frame") and times > 1:
+            raise AuditError(
+                f"{embeddings.place}: its column '{name}' has {times} values, so it has a row a frame; "
+                "give one row a clip, such as functionals"
+            )
 
 
 def require_factor(labels: pd.DataFrame, factor: str, place: str) -> None:
@@ -237,11 +258,16 @@ def _csv(path: Path, labels: Sequence[str]) -> Embeddings:
 
 
 def _table(path: Path) -> pd.DataFrame:
-    """A CSV file as pandas, R, Excel or openSMILE write it: separated by commas, semicolons or tabs."""
+    """A CSV file as pandas, R, Excel or openSMILE write it: separated by commas, semicolons, tabs or blanks."""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        line = file.readline()
-        separator = max(SEPARATORS, key=line.count)
-        head, first = next(csv.reader([line], delimiter=separator), []), next(csv.reader(file, delimiter=separator), [])
+        line, skipped = file.readline(), 0
+        if re.fullmatch(r'"?sep=.?"?', line.rstrip("\r\n")):  # meant for Excel
+            line, skipped = file.readline(), 1
+        separator, second = max(SEPARATORS, key=line.count), file.readline()
+        if separator not in line and " " in line.strip() and " " in second.strip():  # R's write.table
+            separator = " "
+        rows = csv.reader(chain([line, second], file), delimiter=separator)
+        head, first = next(rows, []), next(rows, [])
     if all(map(_number, head)) and head not in ([str(n + k) for n in range(len(head))] for k in (0, 1)):
         raise ValueError("its first line holds numbers; give every column a name in the first line")
     if len(first) == len(head) + 1:  # R's write.table names the columns alone; pandas would take the first as its index
@@ -259,6 +285,7 @@ def _table(path: Path) -> pd.DataFrame:
             decimal=decimal,
             encoding="utf-8-sig",
             header=0,
+            skiprows=skipped,
             names=names,
             dtype={name: "str" for name in names if name.lower() == "clip" or matching.role(name)},
             keep_default_na=False,
@@ -266,9 +293,17 @@ def _table(path: Path) -> pd.DataFrame:
         )
 
     table = read(".")
-    if separator == ";" and table.select_dtypes("str").map(_decimal_comma).to_numpy().any():
-        return read(",")
-    return table
+    texts: pd.DataFrame = table.select_dtypes("str")
+    words = texts[[name for name in texts if matching.role(str(name)) is None]]
+    commas = words.map(_decimal_comma)
+    if not commas.to_numpy().any():
+        return table
+    cells = words.to_numpy()[commas.to_numpy()]
+    if separator != ";" and all(re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", cell.strip()) for cell in cells):
+        raise ValueError(
+            f"'{cells[0]}' may have a decimal comma, or a comma between thousands; write numbers with decimal points"
+        )
+    return read(",")
 
 
 def _number(cell: str) -> bool:
