@@ -227,3 +227,13 @@ def test_a_file_that_is_not_csv_is_refused_by_name(content, tmp_path):
     with pytest.raises(CorpusError) as error:
         read_table(file)
     assert str(error.value).startswith(f"{file}: ")
+
+
+def test_two_columns_of_one_name_are_refused_before_pandas_renames_one(tmp_path) -> None:
+    file = tmp_path / "table.csv"
+    file.write_text("sep=;\nclip;speaker;speaker\na;b;c\n")
+    with pytest.raises(CorpusError) as error:
+        read_table(file, separator=";")
+    assert str(error.value) == f"{file}: two columns are called 'speaker'; rename one of them"
+    file.write_text("sep=;\nclip;speaker\na;b\n")
+    assert read_table(file, separator=";").to_dict("list") == {"clip": ["a"], "speaker": ["b"]}

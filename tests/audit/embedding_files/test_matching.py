@@ -35,6 +35,7 @@ BY = "rows are matched by its column '{}' and the labels' column '{}'{}"
 PATHS = [f"/data/p{number // 4}/{number % 4}.wav" for number in range(N)]
 BELOW = ", without the folders that all share"
 ENDINGS = ", without folders and endings"
+NUMBERS = f"{ENDINGS}, as numbers"
 OURS = ": its column 'clip' names the clips, but no column of the labels does"
 THEIRS = ": the labels' column 'wav' names the clips, but nothing does in the embeddings"
 
@@ -50,6 +51,8 @@ THEIRS = ": the labels' column 'wav' names the clips, but nothing does in the em
         ("filename", CLIPS + ".wav", "file", CLIPS + ".wav", BY.format("filename", "file", "")),
         ("file", PATHS, "wav", [path[6:] for path in PATHS], BY.format("file", "wav", BELOW)),
         ("id", np.arange(N) + 7, "Clip", np.arange(N) + 7, BY.format("id", "Clip", "")),
+        ("utt", CLIPS, "turn", CLIPS, BY.format("utt", "turn", "")),
+        ("file", [f"{row:03d}.wav" for row in range(N)], "id", range(N), BY.format("file", "id", NUMBERS)),
         ("clip", CLIPS, "clip", CLIPS + ".wav", f"rows are matched by the column 'clip'{ENDINGS}"),
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from mien.errors import AuditError
 
 CLIPS = ("clip", "clips", "clip_id", "clipid", "clip_name", "clipname")
 OTHERS = ("name", "key", "id", "utterance", "utterance_id", "utt", "utt_id", "uttid", "segment", "segment_id", "sample")
+OTHER = "other"  # the role of a column that is called otherwise, and may still hold the names of the other side
 ROW = "row"  # the role of a column of row numbers or row names
 INDICES = ("index", "idx", "row", "row_id", "row_number", "rownames", "row_names")
 
@@ -31,7 +32,7 @@ class Column(NamedTuple):
 
     Attributes:
         name: what it is called in the file.
-        role: clip, file, row, or its own name in lower case.
+        role: clip, file, row, other, or its own name in lower case.
         names: a name for each row, as text; some may be missing.
     """
 
@@ -94,12 +95,14 @@ def match(ours: Sequence[Column], theirs: Sequence[Column], place: str) -> Match
     if (explicit := _clips(ours, theirs, place)) is not None:
         return explicit
     usable = [[column for column in side if column.complete] for side in (ours, theirs)]
-    pairs = sorted(product(*usable), key=lambda pair: pair[0].role != pair[1].role)
+    pairs = sorted(
+        product(*usable), key=lambda pair: (OTHER in (pair[0].role, pair[1].role), pair[0].role != pair[1].role)
+    )
     found = [(mine, other, same) for mine, other in pairs if (same := _pair(mine, other, place)) is not None]
     if found:
         first, *rest = found
         for mine, other, pair in rest:
-            if _order(pair) != _order(first[2]):
+            if OTHER not in (mine.role, other.role) and _order(pair) != _order(first[2]):
                 raise AuditError(
                     f"{place}: the columns '{first[0].name}' and '{mine.name}' match the labels' columns "
                     f"'{first[1].name}' and '{other.name}' in different orders; name each clip in a column 'clip' of "
@@ -107,10 +110,15 @@ def match(ours: Sequence[Column], theirs: Sequence[Column], place: str) -> Match
                 )
         return first[2]
     for mine, other in pairs:
-        if mine.role == other.role != ROW and not mine.numbers and (part := _partly(mine, other, place)) is not None:
+        if (
+            mine.role == other.role not in (ROW, OTHER)
+            and not mine.numbers
+            and (part := _partly(mine, other, place)) is not None
+        ):
             return part
     _rows(usable[0], usable[1], place)
-    named = [[column for column in side if not column.numbers or column.role == "clip"] for side in usable]
+    known = [[column for column in side if column.role != OTHER] for side in usable]
+    named = [[column for column in side if not column.numbers or column.role == "clip"] for side in known]
     if named[0] and named[1]:
         mine, other = named[0][0], named[1][0]
         raise AuditError(
@@ -123,7 +131,8 @@ def match(ours: Sequence[Column], theirs: Sequence[Column], place: str) -> Match
 def by_order(ours: Sequence[Column], theirs: Sequence[Column], place: str) -> str:
     """The sentence on rows that are matched by their order."""
     sentence = f"{place}: rows are matched by their order"
-    mine, other = ([c for c in side if c.complete and (c.role != ROW or not c.numbers)] for side in (ours, theirs))
+    known = [[column for column in side if column.complete and column.role != OTHER] for side in (ours, theirs)]
+    mine, other = ([column for column in side if column.role != ROW or not column.numbers] for side in known)
     if mine and not other:
         sentence += f": its column '{mine[0].name}' names the clips, but no column of the labels does"
     elif other and not mine:
@@ -153,7 +162,7 @@ def _only_clip(columns: Iterable[Column]) -> Column | None:
 
 def _pair(mine: Column, other: Column, place: str) -> Match | None:
     """Two columns that hold the same names."""
-    if len(mine.names) != len(other.names) or (ROW in (mine.role, other.role) and mine.numbers):
+    if len(mine.names) != len(other.names) or (mine.numbers and {ROW, OTHER} & {mine.role, other.role}):
         return None
     for form, how in _FORMS:
         one, two = form(mine.names), form(other.names)
@@ -221,6 +230,11 @@ def stems(names: "pd.Series[str]") -> "pd.Series[str]":
     return _file(names).str.replace(_ENDING, "", regex=True)
 
 
+def _numbers(names: "pd.Series[str]") -> "pd.Series[str]":
+    """Numbers as a reader of tables writes them that takes 007 for 7, or 7.0."""
+    return stems(names).str.replace(r"^0+(?=\d+$)|(?<=\d)\.0*$", "", regex=True)
+
+
 def _below_stem(names: "pd.Series[str]") -> "pd.Series[str]":
     return _below(names).str.replace(_ENDING, "", regex=True)
 
@@ -230,6 +244,7 @@ _FORMS: tuple[tuple[_Form, str], ...] = (
     (_as_it_is, ""),
     (_file, ", without folders"),
     (stems, ", without folders and endings"),
+    (_numbers, ", without folders and endings, as numbers"),
     (_below, ", without the folders that all share"),
     (_below_stem, ", without the folders that all share and without endings"),
     (lambda names: stems(names).str.lower(), ", without folders and endings and without regard to case"),

@@ -336,12 +336,11 @@ def _naming(embeddings: Embeddings, given: Labels) -> tuple[list[matching.Column
         name = "clip" if embeddings.columns is not None else "clips"
         ours.append(matching.Column(name, "clip", pd.Series(embeddings.clips, dtype="str")))
     table = pd.DataFrame() if embeddings.table is None else embeddings.table
-    ours += [matching.Column(str(name), kind, table[name]) for name in table if (kind := matching.role(str(name)))]
-    theirs = [
-        matching.Column(before.get(name, name), kind, given.table[name])
-        for name in map(str, given.table)
-        if (kind := matching.role(before.get(name, name)) or matching.role(name))
-    ]
+    ours += [matching.Column(name, matching.role(name) or matching.OTHER, table[name]) for name in map(str, table)]
+    theirs = []
+    for name in map(str, given.table):
+        role = matching.role(before.get(name, name)) or matching.role(name) or matching.OTHER
+        theirs.append(matching.Column(before.get(name, name), role, given.table[name]))
     return ours, theirs
 
 
