@@ -2,6 +2,7 @@
 
 import json
 import wave
+from importlib import import_module
 from pathlib import Path
 
 import av
@@ -53,6 +54,7 @@ def test_rows_cover_the_file_and_silence_is_where_it_is(run, talk):
 
 @pytest.mark.parametrize("one", [str, Path])
 def test_one_file_needs_no_list_and_the_outcome_has_a_table(run, talk, one):
+    import_module("mien.commands.list")  # which is called as a type is
     outcome = mien.predict(one(talk), model=run)
     assert outcome.data == mien.predict([talk], model=run).data
     assert outcome.frame.to_dict("records") == pd.DataFrame(outcome.data["rows"]).to_dict("records")

@@ -116,7 +116,7 @@ def test_clips_that_cannot_be_left_out_are_refused(corpus):
         ("leave_out", "x-9", f"leave_out: {root} has no clip 'x-9'."),
         ("leave_out", " , ", "leave_out names no clip; write leave_out=CLIP or leave_out=CLIP,CLIP"),
         ("leave_out", ",".join(every), f"{root}: leave_out names all of its 3 clips; leave some in"),
-        ("leaveout", "x", unknown("option of reader 'ravdess'", "leaveout", ["leave_out"])),
+        ("leaveout", "x", unknown("option of reader 'ravdess'", "leaveout", ["leave_out", "emotions"])),
     ):
         with pytest.raises((ConfigError, CorpusError)) as error:
             read("ravdess", root, {option: clips})

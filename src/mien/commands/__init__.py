@@ -29,7 +29,7 @@ class Outcome:
 
     def __repr__(self) -> str:
         """What there is, and how much: data are often longer than a screen."""
-        parts = [f"{name}: {len(value)}" if isinstance(value, list) else name for name, value in self.data.items()]
+        parts = [f"{name}: {len(value)}" if _is_list(value) else name for name, value in self.data.items()]
         return f"Outcome({', '.join([*parts, f'problems: {len(self.problems)}'])})"
 
     @property
@@ -42,6 +42,10 @@ class Outcome:
         import pandas as pd
 
         for records in self.data.values():
-            if isinstance(records, list) and records and all(isinstance(one, dict) for one in records):
+            if _is_list(records) and records and all(isinstance(one, dict) for one in records):
                 return pd.DataFrame(records)
         raise ValueError(f"{self!r}: holds no table; its data are a mapping: outcome.data")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)  # `list` is a command of this package

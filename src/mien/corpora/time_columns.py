@@ -139,6 +139,11 @@ def _found(table: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
+def is_time(name: str) -> bool:
+    """Whether a column's name says that it holds times of clips, such as `start_ms`, `xmin` or `Begin Time (s)`."""
+    return bool(_parts(name)[0])
+
+
 def _parts(name: str) -> tuple[str, str]:
     """What a column's name says of a time, and its unit: s, ms, or empty; both are empty for any other name."""
     parts = _NAME.fullmatch(re.sub(r"[^a-z0-9]", "", plain(name)))

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit.embedding_files.matching import nameless, role
+from mien.corpora import time_columns
 from mien.corpora.columns import SPELT, plain
 
 COUNTED = 5  # rows from which equal steps are no accident
@@ -52,7 +53,7 @@ RUN_TOGETHER = (
 LABELS = frozenset(
     {"age", "age_group", "agegroup", "birth_year", "gender_id", "class", "class_id", "classid"}
     | {"language", "lang", "native_language", "nationality", "country", "ethnicity", "race", "accent", "dialect"}
-    | {spelling for name, spellings in SPELT.items() if name not in ("file", "start", "end") for spelling in spellings}
+    | {spelling for name, spellings in SPELT.items() if name != "file" for spelling in spellings}
 )
 
 
@@ -79,7 +80,7 @@ def by_name(column: str, labels: Sequence[str]) -> str | None:
 def _is_time(column: str) -> bool:
     """Whether all words of a name are of times: `start_ms`, `frameTime`, `t_end`, not `loudnessPeaksPerSec`."""
     spelled = plain(column)
-    if any(spelled in SPELT[name] for name in ("start", "end", "duration")) or spelled in RUN_TOGETHER:
+    if time_columns.is_time(column) or spelled in RUN_TOGETHER:
         return True
     words = {word for word in plain(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column.strip())).split("_") if word}
     return bool(words & MOMENTS) and words <= MOMENTS | UNITS | {"index"}
