@@ -18,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 
 $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) $(TORCH) $(CPU)
+	$(INSTALL) $(if $(CPU),--no-deps $(CPU)) $(TORCH)
 	$(INSTALL) --editable '.[faces]'
 	touch $@
 

@@ -86,7 +86,23 @@ def test_speakers_that_the_encoder_has_seen_are_not_verified() -> None:
     assert both["seen"].notes == ("speaker: no verification, since the encoder has seen these speakers",)
     assert eer["seen"].empty
     assert len(eer[None]) == 1
-    assert eer[None]["split"].str.endswith("; not centred").all()
+    assert eer[None]["split"].str.endswith("; columns standardised").all()
+
+
+def test_verification_does_not_depend_on_the_units_of_columns() -> None:
+    units = 10.0 ** np.random.default_rng(0).uniform(-4, 4, X.shape[1])
+    one, other, raw = (
+        table.loc[table["probe"] == "cosine", "score"].to_numpy()
+        for table in (
+            measure(found(), LeakageOptions())[0],
+            measure(found(units * X + 5 * units), LeakageOptions())[0],
+            verification(units * X, LABELS["speaker"].astype(str), permutations=10).assign(probe="cosine"),
+        )
+    )
+    assert len(one) == 2
+    assert other == pytest.approx(one, abs=0.002)
+    assert one[0] < 0.35, "the speaker was planted"
+    assert raw[0] > one[0] + 0.05, "one column alone counts"
 
 
 def test_on_balanced_test_clips_the_other_label_predicts_nothing() -> None:
@@ -132,7 +148,7 @@ def test_windows_of_one_file_are_one_recording() -> None:
     assert scores(windows.table)["speaker", "embedding"] < 0.25
     split = windows.table.groupby(["factor", "probe"])["split"].first()["speaker"]
     assert split["strongest"].startswith("disjoint clips and recordings;")
-    assert split["cosine"].endswith("in different recordings; not centred")
+    assert split["cosine"].endswith("in different recordings; columns standardised")
     assert "speaker: clips of one file are taken as one recording" in windows.notes
 
 

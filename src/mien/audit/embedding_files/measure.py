@@ -176,11 +176,19 @@ def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
         None if known is None else np.asarray(known)[few] for known in (task.speakers, task.recordings)
     )
     if task.factor == SPEAKER and task.options.speakers != SEEN:
-        pairs = verification(sample, labels, recordings=recordings, seed=seed)
+        pairs = verification(_standardised(sample), labels, recordings=recordings, seed=seed)
         if len(pairs):
-            yield pairs.assign(embedding=name, eraser="", split=pairs["split"] + "; not centred")
+            yield pairs.assign(embedding=name, eraser="", split=pairs["split"] + "; columns standardised")
     found = dependence(sample, labels, factor=task.factor, clusters=clusters, seed=seed)
     yield found.assign(embedding=name, eraser="")
+
+
+def _standardised(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Columns of mean 0 and deviation 1, constant ones 0: else the cosine is that of columns of the largest unit."""
+    columns = np.asarray(values, np.float64)
+    columns = columns - columns.mean(axis=0)
+    deviation = columns.std(axis=0)
+    return np.asarray(np.divide(columns, deviation, out=np.zeros_like(columns), where=deviation > 0))
 
 
 def _read(values: Matrix | None, view: View, erase: ArrayLike | None = None) -> pd.DataFrame:
