@@ -118,7 +118,10 @@ def test_a_defect_is_not_dressed_up(report, capsys: pytest.CaptureFixture[str]) 
     ("line", "sentence"),
     [
         ("reprot r", 'Did you mean "report"?'),
-        ("report", "RUN requires an argument. See 'mien report --help'."),
+        ("report", "mien: report: RUN is missing. See 'mien report --help'.\n"),
+        ("prepare emodb x", "mien: prepare: --out PREPARED is missing. See 'mien prepare --help'.\n"),
+        ("train emodb --out", "mien: train: --out RUN is missing. See 'mien train --help'.\n"),
+        ("predict a.wav --window", "mien: predict: --window SECONDS is missing. See 'mien predict --help'.\n"),
         ("report r --jsn", "Did you mean --json? See 'mien report --help'."),
         ("prepare emodb x --out y --workers 0", "Must be >= 1"),
         ("list reader", 'Did you mean "readers"?'),

@@ -99,8 +99,8 @@ def test_what_is_missing_of_the_published_counts_is_always_reported(trained, eva
     turns = "note: iemocap: 30 clips of all classes under the scheme 'iemocap', the complete corpus has 5,531"
     happy = "note: iemocap: 12 clips of happiness under the scheme 'iemocap', the complete corpus has 1,636"
     segments = "note: cmu_mosei: 5 clips of all classes under the scheme 'iemocap', the complete corpus has 22,323"
-    assert "shortfall: 9997 clips of the 10039" in trained[0].text
-    assert "shortfall: 23447 clips of the 23453" in evaluated[0].text
+    assert "missing of the complete corpus: 9997 clips of 10039" in trained[0].text
+    assert "missing of the complete corpus: 23447 clips of 23453" in evaluated[0].text
     for line in (turns, happy):
         assert line in trained[0].text
         assert line in Run.open(trained[1]).certificate["notes"]

@@ -91,7 +91,7 @@ def test_a_shortfall_alone_is_no_problem(tmp_path: Path) -> None:
     write_wav(tmp_path / "c" / "03a01Fa.wav")
     outcome = mien.prepare("emodb", tmp_path / "c", out=tmp_path / "out", features=())
     assert outcome.problems == []
-    assert "shortfall: 534 clips" in outcome.text
+    assert "missing of the complete corpus: 534 clips of 535" in outcome.text
 
 
 def test_missing_labels_stay_missing_and_unknown_columns_stay(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from mien.audit.options import DEFAULT
 from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
@@ -21,6 +21,17 @@ from mien.commands import Outcome
 from mien.errors import MienError
 
 PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest(), Looked()
+VALUES = {  # (command or all, option) -> what its value is called
+    ("prepare", "--out"): "PREPARED",
+    ("train", "--out"): "RUN",
+    ("evaluate", "--on"): "PREPARED",
+    ("predict", "--out"): "FILE",
+    ("", "--out"): "FOLDER",
+    ("", "--window"): "SECONDS",
+    ("", "--hop"): "SECONDS",
+    ("", "--labels"): "CSV",
+    ("", "--unsure"): "PROBABILITY",
+}
 
 app = App(
     name="mien",
@@ -287,6 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show(outcome, output)
             return outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
         return 0
+    except MissingArgumentError as error:
+        return refuse(missing_sentence(error), 2, output)
     except CycloptsError as error:
         return refuse(f"{error} See '{' '.join(['mien', *(error.command_chain or ())])} --help'.", 2, output)
     except MienError as error:
@@ -300,6 +313,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse("interrupted; run the same command again to resume", 130, output)
     except Exception as error:
         return refuse(defect_sentence(error), 70, output)
+
+
+def missing_sentence(error: MissingArgumentError) -> str:
+    """What is missing of a command line, as it would be written."""
+    command = " ".join(error.command_chain or ())
+    name = error.keyword or (error.argument.name if error.argument is not None else "an argument")
+    value = VALUES.get((command, name)) or VALUES.get(("", name)) or name.removeprefix("--").upper()
+    what = f"{name} {value}" if name.startswith("-") else name
+    return f"{command}: {what} is missing. See 'mien {command} --help'."
 
 
 def _call(command: str, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:

@@ -212,7 +212,7 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
         f"licence: {card['licence']}",
     ]
     if card["shortfall"]:
-        lines.append(f"shortfall: {_count(card['shortfall'], 'clip')} of the {card['expected']} of the complete corpus")
+        lines.append(f"missing of the complete corpus: {_count(card['shortfall'], 'clip')} of {card['expected']}")
     lines += readers.miscounts(card["reader"], done.table)
     lines += [f"note: {note}" for note in card["notes"]]
     if problems or kept:

@@ -109,4 +109,4 @@ class _Lines:
 
 
 def _rate(speed: float, unit: str) -> str:
-    return f"{speed:.1f} {unit} a second" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s for each of the {unit}"
+    return f"{speed:.1f} {unit} a second" if speed >= 1 or speed == 0 else f"{1 / speed:.1f} s each"
