@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.errors import MediaError, SoundError, nearest, unknown
+from mien.errors import ConfigError, LeakError, MediaError, SoundError, nearest, unknown
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,7 @@ def test_a_media_error_survives_a_worker_process() -> None:
     assert (error.file, error.cause, str(error)) == (Path("a.wav"), "is empty", "a.wav: is empty")
     less = pickle.loads(pickle.dumps(SoundError("a.mp4", "is silent", np.ones(2, np.float32))))
     assert (less.file, less.cause, less.samples.tolist()) == (Path("a.mp4"), "is silent", [1.0, 1.0])
+
+
+def test_a_leak_has_an_exit_code_of_its_own() -> None:
+    assert (LeakError("x").exit_code, ConfigError("x").exit_code) == (3, 2)

@@ -69,6 +69,8 @@ class RunError(MienError):
 class LeakError(MienError):
     """A split in which test speakers are also in training."""
 
+    exit_code = 3
+
 
 class AuditError(MienError):
     """Embeddings, labels or a split of clips on which nothing can be measured as they are given."""

@@ -1,7 +1,7 @@
 """The command line: it parses, calls the function of the same name in `commands`, and prints the outcome.
 
-Exit codes. 0: done. 1: done, with inputs that are listed as problems. 2: refused, and nothing is half-written. 70: a
-defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted.
+Exit codes. 0: done. 1: done, with inputs that are listed as problems. 2: refused, and nothing is half-written. 3: the
+split leaks. 70: a defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted.
 Nothing heavy is imported before a command runs.
 """
 

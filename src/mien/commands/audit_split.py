@@ -21,9 +21,8 @@ from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.corpora.recordings import several
 from mien.data.protocols import PARTS
-from mien.errors import CorpusError
+from mien.errors import CorpusError, LeakError
 
-LEAKY = 2  # exit code where the split leaks, as of every refusal
 COLUMNS = ("finding", "severity", "rows")
 
 
@@ -83,7 +82,7 @@ def audit_split(
         data=certificate,
         text=_text(read.rows, certificate, found, out),
         problems=_problems(root, audio, missing),
-        exit_code=LEAKY if leaky else 0,
+        exit_code=LeakError.exit_code if leaky else 0,
     )
 
 
