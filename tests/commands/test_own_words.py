@@ -88,3 +88,16 @@ def test_one_class_alone_is_not_trained_and_what_is_left_out_is_said_first(corpu
         "mien: warning: sadness: no clip in any fold",
     ]
     assert set(Run.open(tmp_path / "run").predictions["truth"]) == {"happiness", "neutral"}
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_the_recipe_for_any_corpus_has_its_classes_and_speakers(corpus, tmp_path):
+    mien.prepare("table", corpus, out=tmp_path / "out", features=())
+    mien.train(
+        "voice",
+        [f"data.prepared={tmp_path / 'out'}", "seeds=[1]", "training.epochs=1", "data.copies={}"],
+        out=tmp_path / "run",
+    )
+    run = Run.open(tmp_path / "run")
+    assert run.classes == ("freude", "happiness", "neutral", "wut")
+    assert [fold["test"]["speakers"] for fold in run.splits] == [["s0"], ["s1"], ["s2"]]

@@ -82,6 +82,22 @@ def test_groups_of_neighbours_are_tested_and_the_next_one_validates():
     assert who(made[5].validation) == who(made[0].test)
 
 
+@pytest.mark.parametrize(("people", "groups"), [(3, 3), (4, 4), (10, 10), (25, 10)])
+def test_fewer_speakers_make_fewer_groups_where_that_is_asked_for(people, groups):
+    table = corpus(dict.fromkeys(f"{number:02d}" for number in range(people)))
+    made = folds(table, Protocol(name="group_k_fold", groups=10, fewer=True))
+    assert len(made) == groups
+    assert sorted(name for fold in made for name in who(fold.test)) == sorted(set(table["speaker"]))
+
+
+def test_too_few_speakers_for_the_groups_are_refused():
+    two = corpus(dict.fromkeys("ab"))
+    for fewer, groups in ((True, 3), (False, 10)):
+        with pytest.raises(ConfigError) as error:
+            folds(two, Protocol(name="group_k_fold", groups=10, fewer=fewer))
+        assert str(error.value) == (f"protocol.groups: {groups} groups need at least as many speakers; there are 2")
+
+
 def test_a_given_split_is_taken_as_it_is():
     table = corpus({"a": None, "b": None, "c": None}, clips=2)
     table["split"] = ["train", "train", "validation", "validation", "test", "test"]

@@ -57,6 +57,7 @@ class Protocol(Settings):
             else a file of several clips) are dealt as one, unless a part would then be empty. With `by`, the clips to
             test are given instead.
         groups: of group_k_fold.
+        fewer: of group_k_fold: whether a corpus of fewer speakers has a group for each of them; else it is refused.
         folds: the folds that are trained, by number; None trains all.
         by: of seen_speakers: a column of the corpus that says which clips to test, such as `repetition`; a clip without
             a value in it is not used. None splits the clips by their hashes.
@@ -68,6 +69,7 @@ class Protocol(Settings):
 
     name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers"]
     groups: int = Field(5, ge=3)
+    fewer: bool = False
     folds: tuple[int, ...] | None = Field(None, min_length=1)
     by: str | None = None
     test: tuple[str, ...] = ()
@@ -138,7 +140,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         if protocol.name == "leave_one_speaker_out":
             turns = _swapped(corpora)
         else:
-            turns = _rotated([sorted(part.index) for part in corpora], protocol.groups)
+            groups = max(3, min(protocol.groups, len(speakers))) if protocol.fewer else protocol.groups
+            turns = _rotated([sorted(part.index) for part in corpora], groups)
         if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
             raise ConfigError(
                 f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
