@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 from statsmodels.stats.multitest import multipletests
 
-from mien.audit.comparison.comparison import LEVEL, PAIRS, SYSTEMS, contrast
+from mien.audit.comparison.comparison import LEVEL, PAIRS, SYSTEMS, contrast, powerless
 from mien.audit.comparison.systems import gather
 from mien.audit.statistics.verdict import FEWEST
 from mien.errors import RunError
@@ -184,3 +184,9 @@ def test_a_baseline_is_a_name_or_a_folder(run: Run) -> None:
     first = contrast(together, baseline="poor").systems.iloc[0]
     assert first["paper_uar"] == pytest.approx(0.575)
     assert np.isnan(first["paper_wa"])
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 unit of folds is"), (2, "2 units of folds are")])
+def test_what_is_too_few_is_counted(number: int, words: str) -> None:
+    row = {"measure": "leakage", "over": "units of folds", "model": "a", "other": "b", "number": number}
+    assert list(powerless(pd.DataFrame([row]))) == [f"Nothing can be separable in leakage: {words} too few."]

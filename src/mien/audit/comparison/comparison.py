@@ -46,6 +46,7 @@ SYSTEMS = (
     *("leakage", "leakage_low", "leakage_high", "leakage_chance", "optimal"),
     *("paper", "paper_uar", "paper_wa", "speakers", "clips", "folds", "seeds"),
 )  # behind `system` and those of each measure
+ONE = {"speakers": "speaker", "units of folds": "unit of folds"}  # what intervals are over, for one of it
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
         rows += leakage_rows(first, second, leaks[first.name], leaks[second.name], seed=seed)
     pairs = pd.DataFrame(rows).reindex(columns=list(PAIRS))
     pairs = _with_verdicts(pairs)
-    notes = [*together.notes, *_powerless(pairs)]
+    notes = [*together.notes, *powerless(pairs)]
     placed = [(system.name, system.run, system.model) for system in together.systems]
     plane, axes = points(placed, together.predictions)
     of_target, _ = points(placed, together.predictions, factor=together.systems[0].run.target)
@@ -226,7 +227,7 @@ def _with_verdicts(pairs: pd.DataFrame) -> pd.DataFrame:
     return pairs.assign(separable=separable.astype(object).where(pairs["measure"] != "predictions", None))
 
 
-def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
+def powerless(pairs: pd.DataFrame) -> Iterator[str]:
     """Sentences if nothing can be separable, since even differences of one sign are too likely by chance."""
     leaks = pairs["measure"].str.startswith("leakage")
     for what, rows in (("scores", pairs[~leaks & (pairs["over"] == "speakers")]), ("leakage", pairs[leaks])):
@@ -235,7 +236,8 @@ def _powerless(pairs: pd.DataFrame) -> Iterator[str]:
         count, number = len(rows[["model", "other"]].drop_duplicates()), int(rows["number"].min())
         over = rows["over"].iloc[0]
         if number < FEWEST:
-            yield f"Nothing can be separable in {what}: {number} {over} are too few."
+            are = "is" if number == 1 else "are"
+            yield f"Nothing can be separable in {what}: {number} {ONE[over] if number == 1 else over} {are} too few."
         elif count * 2.0 ** (1 - number) >= LEVEL:
             yield f"Nothing can be separable in {what}: {number} {over} are too few for {count} pairs; compare fewer."
 
