@@ -78,7 +78,7 @@ def test_json_is_one_object_of_plain_values(report, capsys: pytest.CaptureFixtur
     ("error", "code", "sentence"),
     [
         (ConfigError("x is wrong"), 2, "x is wrong"),
-        (LeakError("s is in two parts"), 2, "s is in two parts"),
+        (LeakError("s is in two parts"), 3, "s is in two parts"),
         (KeyboardInterrupt(), 130, "interrupted; run the same command again to resume"),
         (OSError(errno.ENOSPC, "No space left on device", "/p/x"), 2, "/p/x: no space left on device; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/p/x"), 2, "/p/x: permission denied; change its"),
