@@ -30,7 +30,9 @@ def load(long_side: int) -> Detector:
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
-            detected = network.detect_faces(small)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "numpy.fix is deprecated", DeprecationWarning)  # NumPy 2.5 says so
+                detected = network.detect_faces(small)
         finally:
             cv2.setNumThreads(threads)
         faces = []
