@@ -75,19 +75,19 @@ def write_corpus(root: Path, speakers: int, *, seed: int, extra: str = "") -> Pa
 
 
 @contextmanager
-def quick():
-    """One quick probe stands for all in this process, and no figure is drawn: no test of a command looks at these."""
+def quick(**probes):
+    """No figure is drawn, and the probes in this process are those given, all by default."""
     with pytest.MonkeyPatch.context() as patched, no_figures():
         for place in (measure, floors):
-            patched.setattr(place, "leakage", partial(leakage, probes=("nearest_mean",)))
-        patched.setattr(run_leakage, "predict", partial(predict, probes=("nearest_mean",)))
+            patched.setattr(place, "leakage", partial(leakage, **probes))
+        patched.setattr(run_leakage, "predict", partial(predict, **probes))
         yield
 
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """See `quick`."""
-    with quick():
+    """One quick probe stands for all, and no figure is drawn: most tests of a command look at neither."""
+    with quick(probes=("nearest_mean",)):
         yield
 
 
@@ -123,7 +123,7 @@ def experiment(tmp_path_factory) -> Path:
 def run(prepared, experiment, tmp_path_factory) -> Path:
     """The tiny experiment, trained."""
     out = tmp_path_factory.mktemp("run") / "run"
-    with quick():  # whichever test is the first to ask for it
+    with quick():  # by all probes, whichever test is the first to ask for it
         mien.train(experiment, [f"data.prepared={prepared}"], out=out)
     return out
 

@@ -10,6 +10,7 @@ import torch
 
 import mien
 from mien import experiments
+from mien.audit.probes.probes import PROBES
 from mien.audit.statistics import scores
 from mien.common.measures import uar
 from mien.data.dataset import Dataset
@@ -81,7 +82,7 @@ def test_the_best_epoch_is_the_best_on_validation(run):
 def test_emotions_are_learned_and_the_speaker_probe_is_reported(run):
     opened = Run.open(run)
     assert opened.metrics["models"]["emotion_only"]["test"]["uar"] > 1 / 3 + 0.2
-    assert set(opened.leakage["probe"]) == {"nearest_mean", "strongest", "cosine"}  # of the one that is asked here
+    assert set(opened.leakage["probe"]) == {*PROBES, "strongest", "cosine"}
     assert set(opened.leakage["speakers"]) == {"seen", "unseen"}
 
 

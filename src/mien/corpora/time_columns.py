@@ -140,8 +140,11 @@ def _found(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def is_time(name: str) -> bool:
-    """Whether a column's name says that it holds times of clips, such as `start_ms`, `xmin` or `Begin Time (s)`."""
-    return bool(_parts(name)[0])
+    """Whether a column's name alone says that it holds times of clips, such as `start_ms` or `Begin Time (s)`.
+
+    `t0`, `from` and the like do so only beside `t1` and `to`: they may be dimensions of an embedding.
+    """
+    return _parts(name)[0] in _BASES
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -118,6 +118,13 @@ def test_a_plain_table_is_taken_whole(tmp_path: Path) -> None:
     assert found.notes == (f"{tmp_path / 'E.csv'}: {ORDER}",)
 
 
+def test_dimensions_called_t_and_a_number_are_no_times(tmp_path: Path) -> None:
+    names = [f"t{number}" for number in range(6)]
+    pd.DataFrame(np.random.default_rng(0).normal(size=(24, 6)), columns=names).to_csv(tmp_path / "E.csv", index=False)
+    found = read_embeddings(tmp_path / "E.csv", ("speaker",))
+    assert next(iter(found.arrays.values())).shape == (24, 6)
+
+
 def test_flat_columns_and_marks_are_listed_and_kept(tmp_path: Path) -> None:
     marks = np.random.default_rng(3).integers(0, 2, N)
     TABLE.assign(dead=0.0, mark=marks).to_csv(tmp_path / "E.csv", index=False)
