@@ -66,7 +66,11 @@ def _all_keys(experiment):
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = experiments.load(name).model_dump(mode="json")
     free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.", "axes.")  # names of users
-    names = {"encoder.name", *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES)}
+    names = {
+        "corpus.name",
+        "encoder.name",
+        *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES),
+    }
     checked = 0
     for key in settings(raw):
         if key.startswith(free) or key in {"provenance", "reference", "data.copies", *names} or ".figures." in key:

@@ -25,6 +25,7 @@ VALUES = {  # (command or all, option) -> what its value is called
     ("prepare", "--out"): "PREPARED",
     ("train", "--out"): "RUN",
     ("evaluate", "--on"): "PREPARED",
+    ("prepare", "--for"): "EXPERIMENT",
     ("predict", "--out"): "FILE",
     ("", "--out"): "FOLDER",
     ("", "--window"): "SECONDS",
@@ -54,7 +55,7 @@ def demo(*, out: Path = Path("mien-demo"), output: Output = PLAIN) -> Outcome:
     return _call("demo", out=out)
 
 
-@app.command(help_epilogue="Example: mien prepare emodb ~/EmoDB --out prepared/emodb --workers 2")
+@app.command(help_epilogue="Example: mien prepare emodb ~/EmoDB --for li2020-emodb --out prepared/emodb")
 def prepare(
     reader: str,
     root: Path,
@@ -63,6 +64,7 @@ def prepare(
     out: Path,
     option: Annotated[list[str] | None, Parameter(negative="")] = None,
     features: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--no-features")] = None,
+    experiment: Annotated[str | None, Parameter(name="--for")] = None,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -73,12 +75,22 @@ def prepare(
         root: folder of the corpus; for 'table' a CSV file.
         out: PREPARED folder to write.
         option: option of the reader as key=value, such as table=emotion.gold; may be given several times.
-        features: features to extract: names from 'mien list features' (default: mfb43).
+        features: features to extract: names from 'mien list features' (default: mfb43, unless --for is given).
+        experiment: experiment whose features are extracted, with its settings and copies: a name from
+            'mien list experiments', or a YAML file.
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
-    chosen: dict[str, Any] = {} if features is None else {"features": features}
-    return _call("prepare", reader, root, out=out, options=pairs(option or []), workers=workers, **chosen)
+    return _call(
+        "prepare",
+        reader,
+        root,
+        out=out,
+        options=pairs(option or []),
+        features=features,
+        experiment=experiment,
+        workers=workers,
+    )
 
 
 @app.command(help_epilogue="Example: mien train li2020-emodb data.prepared=prepared/emodb --out runs/li2020-emodb")

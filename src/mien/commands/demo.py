@@ -38,7 +38,7 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
         raise RunError(f"{out}: holds something else; give --out a folder that is new")
     workers = min(2, os.cpu_count() or 1)
     toy.generate(out / "corpus", CORPUS)
-    prepare("toy", out / "corpus", out=out / "prepared", workers=workers)
+    prepare("toy", out / "corpus", out=out / "prepared", experiment="demo", workers=workers)
     trained = train("demo", [f"data.prepared={out / 'prepared'}"], out=out / "run", workers=workers, device="cpu")
     run = Run.open(out / "run")
     tested = run.predictions.query("split == 'test'")["clip"].iloc[0]

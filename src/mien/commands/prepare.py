@@ -9,16 +9,23 @@ from typing import Any
 
 import pandas as pd
 
+from mien import experiments
 from mien import features as known_features
+from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
 from mien.common.files import require_folder, sha256
-from mien.common.progress import duration, progress
+from mien.common.progress import duration, progress, say
 from mien.corpora import readers, schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table, read_table
 from mien.data import extraction, prepared, shards, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
+from mien.experiments.experiment import Experiment
+from mien.media.faces import Faces
+from mien.media.faces.detectors import detector
+
+DEFAULT = ("mfb43",)  # features that are extracted where neither features nor an experiment are named
 
 
 def prepare(
@@ -27,7 +34,8 @@ def prepare(
     *,
     out: Path | str,
     options: Mapping[str, str] = MappingProxyType({}),
-    features: Sequence[str] = ("mfb43",),
+    features: Sequence[str] | None = None,
+    experiment: str | Path | None = None,
     workers: int = 1,
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
@@ -42,20 +50,29 @@ def prepare(
         root: the folder of the corpus; for `table` a CSV file.
         out: the PREPARED folder: new, or of the same reader, corpus and options.
         options: options of the reader, by name; see its `OPTIONS`.
-        features: names of features, extracted with their default settings.
+        features: names of features, extracted with their default settings; without `experiment`, mfb43 by default.
+        experiment: a name from `mien list experiments`, or a YAML file. All that it needs is extracted: its features
+            with its settings, their copies, and the fingerprints by which `train` compares recordings. Options of the
+            reader that it states are taken, where `options` does not have them.
         workers: number of processes.
 
     Raises:
-        ConfigError: an unknown reader, option or feature.
+        ConfigError: an unknown reader, option, feature or experiment, or features and an experiment.
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
     readers.reader(reader)
-    if "columns" in features:
+    if experiment is not None and features is not None:
         raise ConfigError(
-            "--features columns: these are columns of the corpus's own table and need no extraction; leave it out"
+            f"--features and --for: {experiment} says which features it needs; leave --features out, and run the same "
+            "command again with --features for more"
         )
-    targets = [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(features)]
+    settings = None if experiment is None else experiments.load(experiment)
+    if settings is not None and settings.reader == reader:
+        options = {**settings.reader_options, **options}
+    elif settings is not None and settings.reader is not None:
+        say(f"{experiment} is made for the corpus {settings.reader}; its features are extracted from {reader}")
+    targets = _targets(out, DEFAULT if features is None else features) if settings is None else _needed(out, settings)
     card = _refuse_other(out, reader, root, options)
     corpus = readers.read(reader, root, options)
     if card is not None and _moved(card, root, options):
@@ -63,7 +80,8 @@ def prepare(
     if card is None:
         prepared.begin(out, reader, root, options)
     sources = _sources(corpus, out, targets)
-    readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=reader)}
+    what = ": ".join(filter(None, [reader, _titles(targets)]))
+    readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=what)}
     table, problems, kept = _checked(corpus, readings)
     if table.empty:
         if card is None or card.get("unfinished"):
@@ -72,6 +90,40 @@ def prepare(
         raise CorpusError(f"{root}: none of its {len(corpus.table)} clips can be used ({examples})")
     listed = problem_table([*problems, *kept])
     return _outcome(prepared.write(out, corpus, table, listed, place=root, options=options), problems, kept)
+
+
+def _targets(out: Path, names: Sequence[str]) -> list[Target]:
+    """Features with their default settings."""
+    if "columns" in names:
+        raise ConfigError(
+            "--features columns: these are columns of the corpus's own table and need no extraction; leave it out"
+        )
+    return [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(names)]
+
+
+def _needed(out: Path, settings: Experiment) -> list[Target]:
+    """All that the training of an experiment extracts, each once."""
+    named = [feature for own in settings.data_of.values() for feature in own.extracted]
+    for _, config in named:
+        if isinstance(config, Faces) and config.faces != "whole-frame":
+            detector(config.faces)  # refused here where its package is not installed, and not for every clip
+    found = [store.target(out, *feature) for feature in [*named, (fingerprints.FEATURE, fingerprints.CONFIG)]]
+    return list({target.folder: target for target in found}.values())
+
+
+def _titles(targets: Sequence[Target]) -> str:
+    """What is extracted, short enough for a bar: a feature with copies once, with their number."""
+    named: dict[str, list[Any]] = defaultdict(list)
+    for target in targets:
+        fingerprint = (target.name, target.config) == (fingerprints.FEATURE, fingerprints.CONFIG)
+        named[sounds.WORK if fingerprint else target.name].append(target.config)
+    titles = []
+    for name, configs in named.items():
+        several = len(configs) > 1
+        speeds = several and len({config.model_copy(update={"speed": 1.0}) for config in configs}) == 1
+        title = f"{name} {f'at {len(configs)} speeds' if speeds else f'in {len(configs)} versions'}"
+        titles.append(title if several else name if name == sounds.WORK else known_features.title(name, configs[0]))
+    return ", ".join(titles)
 
 
 def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, Any] | None:

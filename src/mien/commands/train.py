@@ -79,11 +79,13 @@ def train(
     cache = Run(Path(out), settings).cache
     datasets = open_all(settings.data_of, settings.target, cache=cache)
     dataset = next(iter(datasets.values()))  # all have the same clips
-    if settings.data.scheme is None and dataset.scheme is not None:  # another corpus might have others
+    own_classes = settings.data.scheme is None
+    if own_classes and dataset.scheme is not None:  # another corpus might have others
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
         datasets = open_all(settings.data_of, settings.target, cache=cache)
         dataset = next(iter(datasets.values()))
     scheme_fit.refuse_misfit(dataset)
+    other = scheme_fit.refuse_other_corpus(dataset, str(experiment), settings.reader, own_classes=own_classes)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
@@ -101,7 +103,7 @@ def train(
             command = {"command": environment.command(experiment, overrides)}
             run.write_json("environment.json", environment.describe(place) | command)
             run.write_table("clips.csv", dataset.clips)
-            for sentence in _before(dataset, certificate):
+            for sentence in filter(None, [other, *_before(dataset, certificate)]):
                 say(sentence)
         processes.wait()
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)

@@ -1,4 +1,4 @@
-"""Whether the clips of a corpus have the classes that an experiment asks for."""
+"""Whether a corpus fits an experiment: whether its clips have the classes that the experiment asks for."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,45 @@ from mien.data.settings import OwnScheme
 from mien.errors import ConfigError, unknown
 
 WORDS = 8  # names that a sentence lists
+MOST = 0.5  # share of the clips with an emotion that have a class; with fewer a corpus does not fit
 
 
 def refuse_misfit(dataset: Dataset) -> None:
     """Raise ConfigError where a class or a merged value has no clip, or fewer than two classes have any."""
     _refuse_classes_of_no_clip(dataset)
     _refuse_fewer_than_two(dataset)
+
+
+def refuse_other_corpus(dataset: Dataset, experiment: str, reader: str | None, *, own_classes: bool = False) -> str:
+    """A note where an experiment is trained on another corpus than that which it is made for; empty on its own.
+
+    Args:
+        dataset: the clips with their classes.
+        experiment: its name.
+        reader: of the corpus that the experiment is made for; None is any.
+        own_classes: whether the classes are those that the corpus itself has, and fit by that.
+
+    Raises:
+        ConfigError: the other corpus lacks a class, or most of its clips have none.
+    """
+    others = sorted({str(part.card["reader"]) for part in dataset.prepared.parts.values()} - {reader})
+    if reader is None or not others:
+        return ""
+    made = f"{experiment} is made for the corpus {reader}, and {dataset.prepared.place} holds {' and '.join(others)}"
+    if dataset.main.kind == "classes" and not own_classes:
+        there = set(dataset.labelled["label"])
+        lost = [name for name in dataset.classes if name not in there]
+        strange = dataset.main.unmapped(dataset.prepared.table)
+        without, every = sum(strange.values()), int(dataset.clips["label"].notna().sum()) + sum(strange.values())
+        if lost or without > (1 - MOST) * every:
+            empty = f"no clip has the class{'es' if len(lost) > 1 else ''} {', '.join(lost)}" if lost else ""
+            left_out = f"{without} of {every} clips have none of the classes: {listed(strange)}" if without else ""
+            raise ConfigError(
+                f"{made}: {' and '.join(filter(None, [empty, left_out]))}; train the experiment voice, which takes the "
+                "classes that a corpus has, or give data.scheme=null for the corpus's own classes, or corpus=null to "
+                "train with these classes all the same"
+            )
+    return f"{made}: the scores that it expects are of {reader}"
 
 
 def _refuse_classes_of_no_clip(dataset: Dataset) -> None:

@@ -157,6 +157,12 @@ class Data(Settings):
                 )
         return copies
 
+    @property
+    def extracted(self) -> list[tuple[str, Settings]]:
+        """The names and settings of all that is extracted: features and copies, without columns of the table."""
+        found = [(name, config) for name, config in self.features.values() if name != "columns"]
+        return found + [(self.features["audio"][0], config) for config in self.feature_copies.values()]
+
     def check(self) -> None:
         """Read all features, and raise ConfigError for a length or masks in time where a clip has one vector."""
         hops, _ = self.hops, self.feature_copies

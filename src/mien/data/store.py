@@ -74,7 +74,7 @@ class FeatureStore:
         self._read_index()
         return [clip for clip in clips if clip not in self._entries]
 
-    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+    def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:
         """Extract what is missing, in worker processes; finished shards stay when it is interrupted.
 
         They are written to the cache where there is one and the PREPARED folder cannot be written to.
@@ -82,6 +82,7 @@ class FeatureStore:
         Args:
             clips: names.
             workers: how many processes.
+            what: the name of this work in its progress; the feature by default.
 
         Returns:
             Problems (columns file, problem): files that have changed since they were prepared, are gone, or end the
@@ -97,7 +98,9 @@ class FeatureStore:
         target = self.target
         if sources and self._cached is not None and not writable(target.folder):
             target = target._replace(folder=self._cached)
-        readings = extraction.extract(sources, [target], workers=workers, what=self.name)
+        readings = extraction.extract(
+            sources, [target], workers=workers, what=what or features.title(self.name, self.config)
+        )
         problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
         self._read_index()
         return problem_table(problems)
@@ -172,11 +175,13 @@ class JoinedStore:
         }
         return [clip for clip in clips if clip in lacking]
 
-    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+    def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:
         """Extract what is missing, see `FeatureStore.extract`; files of several corpora are called NAME/FILE."""
         tables = [problem_table([])]
         for name, own in self._joined.divided(clips).items():
-            problems = self.stores[name].extract(own, workers=workers)
+            store = self.stores[name]
+            title = what or features.title(store.name, store.config)
+            problems = store.extract(own, workers=workers, what=f"{name}: {title}" if name else title)
             tables.append(problems.assign(file=[named(name, file) for file in problems["file"]]))
         return pd.concat(tables, ignore_index=True)
 
@@ -211,7 +216,7 @@ class ColumnStore:
         """Nothing is."""
         return []
 
-    def extract(self, clips: Sequence[str], *, workers: int = 1) -> pd.DataFrame:
+    def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:
         """Nothing to do."""
         return problem_table([])
 

@@ -17,6 +17,7 @@ from pydantic import Field, field_validator, model_validator
 
 from mien import features
 from mien.common.settings import Loader, Named, Settings, named, parse
+from mien.corpora import readers
 from mien.data.batch import Modality
 from mien.data.protocols import LEAKS, Protocol
 from mien.data.settings import OWN, Data
@@ -45,6 +46,8 @@ class Experiment(Settings):
         command: the line that runs it.
         cost: what it takes, on which machine.
         expected: the score to expect, with its protocol.
+        corpus: the reader of the corpus that it is made for, with the options that it needs: {name: READER, OPTION:
+            VALUE}; None where it is made for any.
         target: the main target: the factor that is scored. It is a column of the corpus's table, which is read as
             `data.targets` says.
         recipe: a name in `recipes`.
@@ -73,6 +76,7 @@ class Experiment(Settings):
     command: str
     cost: str
     expected: str
+    corpus: dict[str, str] | None = None
     target: str = "emotion"
     recipe: str
     encoder: Named | None = None
@@ -98,6 +102,20 @@ class Experiment(Settings):
             if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):  # a variant's name may hold a dot
                 raise ValueError(f"model '{name}': a model's name is a folder's: letters, digits, '_' and '-' only")
         return models
+
+    @field_validator("corpus")
+    @classmethod
+    def _of_a_reader(cls, corpus: dict[str, str] | None) -> dict[str, str] | None:
+        if corpus is None:
+            return None
+        if "name" not in corpus:
+            raise ValueError("'name' is missing, the reader of the corpus")
+        if (name := corpus["name"]) not in readers.names():
+            raise ValueError(unknown("reader", name, readers.names()))
+        known = readers.options(name)
+        if strange := [option for option in corpus if option != "name" and option not in known]:
+            raise ValueError(unknown(f"option of reader '{name}'", strange[0], known))
+        return corpus
 
     @field_validator("seeds")
     @classmethod
@@ -242,6 +260,16 @@ class Experiment(Settings):
         return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
 
     @property
+    def reader(self) -> str | None:
+        """The reader of the corpus that it is made for; None where it is made for any."""
+        return self.corpus["name"] if self.corpus else None
+
+    @property
+    def reader_options(self) -> dict[str, str]:
+        """The options of that reader."""
+        return {option: value for option, value in (self.corpus or {}).items() if option != "name"}
+
+    @property
     def data_of(self) -> dict[str, Data]:
         """Every model that is trained -> its settings of data."""
         return {model: own.data for model, own in self.trained.items()}
@@ -297,7 +325,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         where: their name in errors.
         loose: entries of the provenance that are left out where they name no setting.
     """
-    raw = {**raw, "encoder": named(raw.get("encoder"))} if "encoder" in raw else raw
+    raw = {**raw, **{key: named(raw[key]) for key in ("corpus", "encoder") if key in raw}}
     if isinstance(raw.get("data"), dict):
         short = {modality: named(raw["data"][modality]) for modality in MODALITIES if modality in raw["data"]}
         raw = {**raw, "data": {**raw["data"], **short}}

@@ -13,7 +13,14 @@ from mien.experiments.claims import without
 
 # the settings that have a provenance
 SCIENCE = ("target", "recipe", "encoder", "models", "data", "protocol", "training", "optimiser", "seeds")
-NAMED = {"encoder", "encoder.audio", "encoder.video", "data.audio", "data.video"}  # a name may stand for the mapping
+NAMED = {
+    "corpus",
+    "encoder",
+    "encoder.audio",
+    "encoder.video",
+    "data.audio",
+    "data.video",
+}  # a name may stand for the mapping
 
 
 def traced(before: Named, after: Named) -> tuple[Named, set[str]]:

@@ -51,6 +51,17 @@ def shape(name: str, config: Settings) -> tuple[int, ...]:
     return frame
 
 
+def title(name: str, config: Settings) -> str:
+    """A feature in words, with what is changed of the sound: "mfb43 at speed 0.8"."""
+    if not isinstance(config, FeatureConfig):
+        return name
+    speed = (
+        f" at {'speed' if config.speed_by == 'resampling' else 'tempo'} {config.speed:g}" if config.speed != 1 else ""
+    )
+    noise = f" with noise at {config.noise_db:g} dB" if config.noise_db is not None else ""
+    return f"{name}{speed}{noise}"
+
+
 def extract(name: str, waveforms: Sequence[NDArray[np.float32]], config: FeatureConfig) -> list[NDArray[np.float32]]:
     """The feature of each waveform after the perturbation of `config`.
 

@@ -34,7 +34,7 @@ TARGETS = "targets"  # key in the metadata of the weights: factor -> how its lab
 ANEW = "train it again in another folder"
 RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
 # settings without effect on training
-WORDS = ("title", "paper", "command", "cost", "expected", "provenance", "reference", "axes", "claims")
+WORDS = ("title", "paper", "command", "cost", "expected", "corpus", "provenance", "reference", "axes", "claims")
 SPEAKERS = ("model", "split", "speaker", "clips")
 MAPS = ("model", "embedding", "fold", "seed", "clip", "split", "speaker", "label", "x", "y")
 ROC = ("model", "different", "same", "folds")

@@ -24,6 +24,7 @@ from mien.data.store import open_store
 from mien.errors import MediaError
 from mien.media.audio import read_audio
 
+WORK = "fingerprints"  # what progress calls it
 _EQUAL = 1 - 1e-5  # similarity below which samples cannot be the same
 
 
@@ -59,7 +60,8 @@ def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -
     """
     table = prepared.table[prepared.table["clip"].isin(list(clips)) & (prepared.table["seconds"] > 0)]
     store, names = open_store(prepared, FEATURE, CONFIG), list(table["clip"])
-    problems = store.extract(missing, workers=workers) if (missing := store.missing(names)) else pd.DataFrame()
+    missing = store.missing(names)
+    problems = store.extract(missing, workers=workers, what=WORK) if missing else pd.DataFrame()
     unread = [f"{file}: {problem}" for file, problem in problems.itertuples(index=False)] if len(problems) else []
     lacking = set(store.missing(names))
     prints = {clip: fingerprints.fingerprint(store.frames(clip).numpy()) for clip in names if clip not in lacking}
@@ -85,7 +87,7 @@ def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1
     sources = [Source(clip, *place, there=(frozenset(),)) for clip, place in places.items()]
     with TemporaryDirectory() as folder:
         readings = list(
-            extraction.extract(sources, [Target(Path(folder), FEATURE, CONFIG)], workers=workers, what="fingerprints")
+            extraction.extract(sources, [Target(Path(folder), FEATURE, CONFIG)], workers=workers, what=WORK)
         )
         prints = {
             entry.clip: fingerprints.fingerprint(shards.frames(entry.shard)[entry.begin : entry.end].numpy())
