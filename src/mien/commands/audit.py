@@ -1,5 +1,6 @@
 """`mien audit RUN` and `mien audit --embeddings`: how much embeddings reveal about the speaker and other factors."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,15 +17,19 @@ from mien.commands import Outcome
 from mien.commands.audit_split import audit_split
 from mien.commands.train import finish
 from mien.common.files import atomic, require_folder, write_json
-from mien.common.leakage_tables import FLOOR, MEASURED, SEEN, STRONGEST, after_eraser, factor_name
+from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
+from mien.reports import leakage_page, leakage_text, words
 from mien.reports.figures import heatmap
+from mien.reports.words import counted
 from mien.runs.corpus import moved
 from mien.runs.run import Run
 
 NAME = 24  # letters of an embedding's name in a table
 BOTH = 41  # letters of this name and the factor's
+WIDTH = 80  # letters of a line of text
+PAGE = "leakage.html"
 
 
 Source = Path | str | NDArray[Any]
@@ -150,9 +155,11 @@ def _embeddings(
     measured = measure(found, options, model=model, inputs=beside)
     notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]
     if out is not None:
-        _write(Path(out), measured.table, model, notes)
-    text = "\n".join([*_lines(measured.table), *notes, *([f"written: {out}"] if out is not None else [])])
-    data = {"rows": records(measured.table), "notes": notes} | ({} if out is None else {"out": str(out)})
+        _write(Path(out), measured.table, model, _facts(found), notes)
+    answer = leakage_text.answers(measured.table)
+    text = _text(answer, measured.table, notes, [f"page: {Path(out) / PAGE}"] if out is not None else [])
+    data = {"answer": answer, "rows": records(measured.table), "notes": notes}
+    data |= {} if out is None else {"out": str(out)}
     return Outcome(data=data, text=text, problems=found.problems)
 
 
@@ -165,34 +172,50 @@ def _run(run: Run, workers: int, seed: int) -> Outcome:
     _write_run(run, found, notes)
     report = run.folder / "report.html"
     rows = records(found.drop(columns="parts"))
-    data = {"run": str(run.folder), "report": str(report), "rows": rows, "notes": notes, "marks": run.marks}
-    return Outcome(data=data, text="\n".join([*run.marks, *_lines(found), *notes, f"report: {report}"]))
+    answer = leakage_text.answers(found)
+    data = {"run": str(run.folder), "report": str(report), "answer": answer, "rows": rows, "notes": notes}
+    data["marks"] = run.marks
+    pages = [f"page: {run.folder / PAGE}", f"report: {report}"]
+    return Outcome(data=data, text="\n".join([*run.marks, _text(answer, found, notes, pages)]))
 
 
 def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
     rows = records(found.drop(columns="parts"))
     run.write_json("leakage.json", {"rows": rows, "notes": list(notes), "marks": run.marks})
-    _picture(run.folder, found, f"Leakage: {run.experiment.title}", notes, run.marks)
+    facts = {
+        "Embeddings": f"{', '.join(run.experiment.models)}; {counted(len(run.cells), 'training run')}",
+        "Corpus": words.corpora(run.clips, run.certificate),
+        "Protocol": words.protocol(run.experiment.protocol.name, run.splits),
+    }
+    leakage_page.write(
+        run.folder, found, title=f"Leakage: {run.title}", facts=facts, notes=[*_splits(found), *notes], marks=run.marks
+    )
 
 
-def _write(out: Path, table: pd.DataFrame, title: str, notes: Sequence[str]) -> None:
+def _write(out: Path, table: pd.DataFrame, title: str, facts: Mapping[str, str], notes: Sequence[str]) -> None:
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
-    _picture(out, table, f"Leakage of {title}", notes)
+    leakage_page.write(out, table, title=f"Leakage of {title}", facts=facts, notes=notes)
 
 
-def _picture(folder: Path, table: pd.DataFrame, title: str, notes: Sequence[str], marks: Sequence[str] = ()) -> None:
-    scored = table[(table["measure"] == "uar") & (table["probe"] == STRONGEST)]
-    strongest, others = _strongest(scored), scored[scored["role"] != MEASURED]
-    found = heatmap.squares(strongest, others[others["role"] == FLOOR])
-    described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
-    element = heatmap.heatmap(found, name="leakage", description=described)
-    heatmap.write(folder, element, title=title, sentences=notes, table=pd.concat([strongest, others]), marks=marks)
+def _facts(found: Labelled) -> dict[str, str]:
+    """What was measured, for the head of the page."""
+    sizes = ", ".join(f"{name}: {values.shape[1]} dimensions" for name, values in found.arrays.items())
+    facts = {"Embeddings": f"{Path(found.place).name} ({sizes})", "Clips": f"{len(found.labels):,}"}
+    if "speaker" in found.labels:
+        facts["Speakers"] = f"{found.labels['speaker'].nunique():,}"
+    return facts
 
 
-def _strongest(scored: pd.DataFrame) -> pd.DataFrame:
-    return scored[(scored["role"] == MEASURED) & (scored["probe"] == STRONGEST)]
+def _text(answer: Sequence[str], table: pd.DataFrame, notes: Sequence[str], written: Sequence[str]) -> str:
+    """The answer in sentences, the table, what its words mean, and how it was measured."""
+    wrapped = [line for sentence in answer for line in textwrap.wrap(sentence, WIDTH)]
+    meant = {name: text for name, text in leakage_text.words_of(table).items() if name in ("Floor", "LEACE")}
+    legend = [
+        textwrap.fill(f"{name.lower() if name != 'LEACE' else name}: {text}", WIDTH) for name, text in meant.items()
+    ]
+    return "\n".join([*wrapped, "", *_lines(table), "", *legend, *notes, *written])
 
 
 def _lines(table: pd.DataFrame) -> list[str]:
@@ -202,7 +225,7 @@ def _lines(table: pd.DataFrame) -> list[str]:
     """
     scored = table[table["measure"] == "uar"]
     floors = scored[scored["role"] == FLOOR]
-    rows = _strongest(scored)
+    rows = leakage_text.strongest(scored)
     width = min(NAME, max([13, *(len(_named(row)) for row in rows.to_dict("records"))]))
     lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} UAR   95 %        chance floor p"]
     above: tuple[object, ...] = ()
@@ -232,14 +255,18 @@ def _named(row: Mapping[Any, Any]) -> str:
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
     """Sentences on how the clips were split, and on whether the encoder was trained on the speakers."""
-    rows = _strongest(table[table["measure"] == "uar"])
-    rows = rows[rows["eraser"] == ""]  # split as the embedding itself
-    notes = [
-        f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
-    ]
     known = f"the encoder has {'' if speakers == SEEN else 'not '}seen these speakers (--speakers {speakers})"
     unknown = "whether the encoder has seen these speakers is not known; give --speakers seen or --speakers unseen"
-    return [*notes, known if speakers else unknown]
+    return [*_splits(table), known if speakers else unknown]
+
+
+def _splits(table: pd.DataFrame) -> list[str]:
+    """How the clips of each factor were split."""
+    rows = leakage_text.strongest(table[table["measure"] == "uar"])
+    rows = rows[rows["eraser"] == ""]  # split as the embedding itself
+    return [
+        f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
+    ]
 
 
 def _beside(found: Labelled, inputs: Labelled) -> Labelled:

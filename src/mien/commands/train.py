@@ -29,7 +29,7 @@ from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, TrainingError
 from mien.experiments import reference
-from mien.experiments.experiment import Experiment
+from mien.experiments.experiment import Experiment, changed
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
@@ -98,10 +98,12 @@ def train(
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             run = Run.start(run.folder, settings)
             protocol = settings.protocol.model_dump(mode="json")
-            run.write_json("splits.json", {"protocol": protocol, "folds": splits.describe(dataset.clips, folds)})
+            every = len(dataset.folds(settings.protocol.model_copy(update={"folds": None})))
+            described = splits.describe(dataset.clips, folds)
+            run.write_json("splits.json", {"protocol": protocol, "of": every, "folds": described})
             run.write_json("certificate.json", certificate)
-            command = {"command": environment.command(experiment, overrides)}
-            run.write_json("environment.json", environment.describe(place) | command)
+            given = {"command": environment.command(experiment, overrides), "changed": changed(experiment, overrides)}
+            run.write_json("environment.json", environment.describe(place) | given)
             run.write_table("clips.csv", dataset.clips)
             for sentence in filter(None, [other, *_before(dataset, certificate)]):
                 say(sentence)

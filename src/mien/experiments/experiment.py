@@ -26,7 +26,8 @@ from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, nearest, unknown
 from mien.experiments.claims import Axes, Claim, check
-from mien.experiments.grid import Grid, Point, changed, points
+from mien.experiments.grid import Grid, Point, points
+from mien.experiments.grid import changed as at_point
 from mien.experiments.library import names as names
 from mien.experiments.library import read
 from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, traced
@@ -317,6 +318,19 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     return resolved
 
 
+def changed(experiment: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Dotted setting -> its value in the experiment, None where it has none, of those that overrides change.
+
+    Empty for an experiment that is valid with the overrides only.
+    """
+    try:
+        before, after = (load(experiment, own) for own in ([], overrides))
+    except ConfigError:
+        return {}
+    then, now = (dict(leaves(_whole(one))) for one in (before, after))
+    return {key: then.get(key) for key in now if then.get(key) != now[key]}
+
+
 def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
     """Check the settings of an experiment, those of its encoder, features and models too.
 
@@ -401,7 +415,7 @@ def _variant(base: Experiment, point: Point) -> Variant:
     """The experiment of one point of a grid."""
     plain = base.model_dump(mode="json", exclude={"grid", "reference", "axes", "claims"})
     alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
-    raw, loose = traced(plain, changed(alone, point))
+    raw, loose = traced(plain, at_point(alone, point))
     own = resolve(raw, f"grid.{point.group}", loose)
     whole, name = _whole(base), point.name
     if _whole(own) == whole | {"models": {point.model: whole["models"][point.model]}}:

@@ -4,7 +4,7 @@ The page has no script and loads nothing; a policy in its head forbids both. Its
 run, which `audit.results` writes; the page computes none of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,31 +61,35 @@ def render(run: Run) -> str:
     varied = sweep.shown(run)
     scored = list(_scores(run, summary, found["delta"]))
     leakage, claimed = leaks.summed(run), claims.shown(run)
-    made = environment([name for name in map(str, summary) if f"{name}_chance" in summary])
-    made.filters |= {"percent": percent, "signed": signed, "decimal": evidence.decimal, "p": leaks.p_text}
+    measures = [name for name in map(str, summary) if f"{name}_chance" in summary]
+    made = environment(measures)
+    made.filters |= {"percent": percent, "signed": signed, "decimal": words.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
     made.globals |= {"span": span, "limits": evidence.limits, "draws": found["draws"]}
     made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
+        title=run.title,
         experiment=run.experiment,
         lacks=run.lacking,
         classes=classes,
         last=of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),
         facts=_facts(run),
-        answer=answer(run, summary, differences, leaks.of(leakage), claimed),
+        answer=[*answer(run, summary, differences, leaks.of(leakage), claimed), *_partly(run)],
         split=split,
         sweep=varied,
         claims=claimed,
         scores=scored,
+        columns=_columns(scored),
+        chance=_chance(summary, split, list(measures)),
         others=tasks.shown(run, found),
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
-        by_fold=evidence.by_fold(run, found, scored),
+        by_fold=evidence.by_fold(run, found),
         evaluations=list(evidence.evaluations(run)),
         by_method=canvas.by_method(run.experiment.models),
         overview=recognition.overview(run, found, summary),
         differences=pairs.scored(differences),
-        confusions=list(recognition.confusions(run, found)) if classes else [],
+        confusions=list(recognition.confusions(run, found, summary)) if classes else [],
         by_speaker=recognition.speakers(run, split, summary),
         extremes=found.get("extremes", []),
         grouped=speakers.grouped(found.get("groups", [])),
@@ -102,7 +106,8 @@ def render(run: Run) -> str:
         certificate=certificate.shown(run),
         notes=_notes(run, found),
         settings=list(_settings(run)),
-        environment=words.flat(run.environment),
+        changed={key: words.plain(value) for key, value in run.changed.items()},
+        environment=words.flat({name: value for name, value in run.environment.items() if name != "changed"}),
     )
 
 
@@ -155,20 +160,62 @@ def _leakage(run: Run, planes: Mapping[str, Any], summary: pd.DataFrame) -> dict
 
 
 def _facts(run: Run) -> dict[str, str]:
-    """The facts at the top of the page: corpus, target, protocol, models, ...; name -> text."""
+    """The facts at the top of the page: corpus, target, protocol, what was run, ...; name -> text.
+
+    What the experiment costs and which score to expect are left out of a run with other settings or another corpus.
+    """
     experiment = run.experiment
-    return {
-        "Paper": experiment.paper,
+    classes = (
+        f"{len(run.classes)} classes{_scheme(experiment)}: {', '.join(run.classes)}" if run.classes else "a number"
+    )
+    facts = {
         "Corpus": words.corpora(run.clips, run.certificate),
-        "Target": run.target,
-        "Classes": f"{len(run.classes)}: {', '.join(run.classes)}{_scheme(experiment)}" if run.classes else "a number",
+        "Target": f"{run.target}, {classes}",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
-        "Models": ", ".join(experiment.models) + _variants(experiment),
-        "Seeds": ", ".join(map(str, experiment.seeds)),
-        "Command": experiment.command,
-        "Expected": experiment.expected,
-        "Cost": experiment.cost,
+        "Trained": f"{counted(len(experiment.models), 'model')}{_variants(experiment)}, {_extent(run)}",
+        "Paper": experiment.paper,
+        "Command": run.environment.get("command", experiment.command),
     }
+    return facts | ({"Expected": experiment.expected, "Cost": experiment.cost} if run.as_written else {})
+
+
+def _partly(run: Run) -> list[str]:
+    """A sentence on a run of a part of the experiment."""
+    extent = _extent(run)
+    return [f"Only a part of the experiment was run: {extent}. Its scores may differ much."] if " of " in extent else []
+
+
+def _extent(run: Run) -> str:
+    """How much of the experiment was run: folds, epochs, seeds, each with that of the experiment where it is less."""
+    experiment, changed = run.experiment, run.changed
+    seeds, planned = len(experiment.seeds), changed.get("seeds", [])
+    parts = [
+        _of(len(run.splits), run.folds, "fold"),
+        _of(experiment.training.epochs, changed.get("training.epochs"), "epoch"),
+        f"{counted(seeds, 'seed')} ({', '.join(map(str, experiment.seeds))})"
+        if seeds >= len(planned)
+        else _of(seeds, len(planned), "seed"),
+    ]
+    return ", ".join(parts)
+
+
+def _of(number: int, planned: int | None, noun: str) -> str:
+    return (
+        f"{number} of {counted(planned, noun)}" if planned is not None and planned > number else counted(number, noun)
+    )
+
+
+def _columns(scored: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of scores that some model has a value for."""
+    parts = [part for part in PARTS[1:] if any(row[part] for row in scored)]
+    return [*parts, *(["test \N{MINUS SIGN} val."] if len(parts) > 1 else [])]
+
+
+def _chance(summary: pd.DataFrame, split: str, measures: Sequence[str]) -> dict[str, str]:
+    """Measure -> its chance, where that is the same for all models."""
+    rows = summary[summary["split"] == split]
+    shown = {name: {words.scale(name).value(value) for value in rows[f"{name}_chance"]} for name in measures}
+    return {name: values.pop() for name, values in shown.items() if len(values) == 1}
 
 
 def _scheme(experiment: Experiment) -> str:

@@ -22,6 +22,11 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
+def decimal(value: float) -> str:
+    """A number with two decimals."""
+    return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
 def signed(value: float) -> str:
     """A difference of fractions, in points with its sign."""
     return percent(value) if math.isnan(value) or value < 0 else f"+{percent(value)}"

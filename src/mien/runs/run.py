@@ -141,6 +141,34 @@ class Run:
         return self.folder / FEATURES
 
     @property
+    def title(self) -> str:
+        """The experiment's title; it names the corpus, where that is not the one that the experiment is made for."""
+        own, corpus = self.experiment, str(self.certificate["corpus"])
+        if own.reader is None:
+            return own.title if corpus.lower() in own.title.lower() else f"{own.title}, on {corpus}"
+        return own.title if self._made_for_it else f"The experiment of {own.reader} on {corpus}: {own.title}"
+
+    @property
+    def as_written(self) -> bool:
+        """Whether the experiment was run as its file has it, on the corpus that it is made for."""
+        return self._made_for_it and self.environment.get("command", self.experiment.command) == self.experiment.command
+
+    @property
+    def _made_for_it(self) -> bool:
+        return self.experiment.reader in (None, self.certificate["corpus"])
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Dotted setting -> its value in the experiment, of those that overrides have changed."""
+        return dict(self.environment.get("changed", {}))
+
+    @property
+    def folds(self) -> int:
+        """The number of folds that the protocol has; those that are trained are `splits`."""
+        found = self._mapping("splits.json", "folds")
+        return int(found.get("of", len(found["folds"])))
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes of the main target, in order; none where it is a number."""
         return self.experiment.classes

@@ -253,7 +253,7 @@ def test_the_answer_has_the_highest_and_the_lowest_leakage(claimed: Run) -> None
 @pytest.mark.usefixtures("undrawn")
 def test_macro_f_and_other_tasks_stand_beside_the_scores(claimed: Run) -> None:
     html = page.render(claimed)
-    assert "<h3>Pooled and by fold</h3>" in html
+    assert "<h3>Folds</h3>" in html
     tasks = re.sub(r"<[^>]+>", " ", html.split('aria-label="Macro F and other tasks"')[1].split("</table>")[0])
     test = claimed.predictions.query("split == 'test'")
     scored = f1_score(test["truth"], test["predicted"], average="macro")
@@ -277,11 +277,11 @@ def test_what_is_balanced_as_it_is_stands_once(claimed: Run, computed: Callable[
     section = html.split('<section id="claims">')[1].split("</section>")[0]
     assert html.count('<th scope="row">MEnAN (auxiliary)</th>') == 2
     assert html.count("(auxiliary): the model is not trained for emotion;") == 1
-    assert re.search(r"from the detached embedding\.\s+Test: 1 speaker,", html)
+    assert re.search(r"grey line: chance level\.\s+1 test speaker,", html)
     claimed.write_predictions(predictions)
     computed(claimed)
     (claimed.folder / "claims.json").write_text(kept)
-    assert "Pooled and by fold" not in html, "of one fold it would be the same again"
+    assert "<h3>Folds</h3>" not in html, "of one fold it would be the same again"
     text = plain(section)
     assert "section 5.2; below; all test clips" in text
     assert "section 5.2; below; balanced as it is" in text

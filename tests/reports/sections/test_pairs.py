@@ -23,6 +23,7 @@ def table(models: int, speakers: int, separable: set[tuple[str, str]]) -> pd.Dat
 def test_few_are_all_shown() -> None:
     found = pairs.scored(table(6, 12, {("m0", "m1")}))
     assert (len(found.shown), found.folded, found.pairs, found.summary) == (15, [], 15, "")
+    assert found.counted == "1 of 15 pairs by UAR and 0 of 15 pairs by WA are separable."
     assert found.shown[0]["by"]["wa"]["difference"] == 0.1
 
 
@@ -31,18 +32,20 @@ def test_of_many_the_separable_are_shown_and_the_others_folded() -> None:
     found = pairs.scored(table(14, 12, apart))
     assert {(row["model"], row["other"]) for row in found.shown} == apart
     assert len(found.folded) == 91 - 2
+    assert found.counted == "2 of 91 pairs by UAR and 0 of 91 pairs by WA are separable."
     assert found.summary == (
-        "2 of 91 pairs by UAR and 0 of 91 pairs by WA are separable. p is corrected over 91 pairs (Holm), so that few "
-        "pairs can be. With 12 speakers the least possible corrected p is 0.044, if all differences have one sign."
+        "p is corrected over 91 pairs (Holm), so that few pairs can be separable. With 12 speakers the least possible "
+        "corrected p is 0.044, if all differences have one sign."
     )
     few = pairs.scored(table(14, 10, set()))
     assert few.shown == []
-    assert few.summary.endswith("With 10 speakers none can be: the least possible corrected p is 0.18.")
-    assert pairs.scored(table(14, 40, apart)).summary.endswith("so that few pairs can be.")
+    assert few.summary.endswith("With 10 speakers none is: the least possible corrected p is 0.18.")
+    assert pairs.scored(table(14, 40, apart)).summary.endswith("so that few pairs can be separable.")
 
 
 def test_p_is_corrected_within_an_embedding() -> None:
     row = {"seen": {"separable": False, "number": 12}}
     rows = [{"model": "a", "other": "b", "embedding": name, "by": row} for name in ("x", "y") for _ in range(10)]
     found = pairs.divided(rows, pairs.SIDES, "number")
-    assert found.summary.startswith("0 of 20 pairs on seen speakers are separable. p is corrected over 10 pairs (Holm)")
+    assert found.counted == "0 of 20 pairs on seen speakers are separable."
+    assert found.summary.startswith("p is corrected over 10 pairs (Holm)")

@@ -1,9 +1,8 @@
-"""The heat map of leakage, embeddings by factors: as a figure, as an SVG file and as a page of its own."""
+"""The heat map of leakage, embeddings by factors: as a figure, and as an SVG file."""
 
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -12,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mien.audit.leakage.floors import projected
-from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST, after_eraser, factor_name
 from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
 from mien.reports.html import environment
@@ -111,30 +109,6 @@ def picture(element: str) -> str:
     letters = "svg { font-family: system-ui, sans-serif; background: var(--paper); }"
     head = element.replace("<svg ", f'<svg {NAMESPACES} width="{width}" height="{height}" ', 1)
     return head.replace(">", f"><style>{variables} {letters}</style>", 1)
-
-
-def write(
-    folder: Path, element: str, *, title: str, sentences: Sequence[str], table: pd.DataFrame, marks: Sequence[str] = ()
-) -> None:
-    """Write `leakage.svg` and `leakage.html`, the map with its figures as a table, each atomically.
-
-    Args:
-        folder: where to.
-        element: of `heatmap`.
-        title: of the page.
-        sentences: how it was measured.
-        table: rows of `leakage.csv` that stand below, strongest probes and floors.
-        marks: sentences on leaks that were accepted.
-    """
-    write_text(folder / "leakage.svg", picture(element))
-    template = environment().get_template("leakage.html.jinja")
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    for row in rows:
-        row["source"] = f"{row['model']} {after_eraser(row['embedding'], row['eraser'])}"
-        row["factor"] = factor_name(row["factor"], row["balanced"])
-    write_text(
-        folder / "leakage.html", template.render(title=title, svg=element, sentences=sentences, rows=rows, marks=marks)
-    )
 
 
 _STYLES: tuple[dict[str, Any], ...] = (

@@ -6,7 +6,6 @@ Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`)
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from mien.experiments import reference
@@ -40,37 +39,32 @@ def papers(run: Run, kinds: tuple[str, ...] = reference.RUN, corpus: str = "") -
     return words.listed(sources) if sources else ""
 
 
-def by_fold(run: Run, found: Mapping[str, Any], scores: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Scores by both definitions of a cross-validated score, and the scores of each fold; None with a single fold.
+def by_fold(run: Run, found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The scores of each fold, and their means over folds; None with a single fold.
 
     Args:
         run: the run.
         found: its `metrics.json`.
-        scores: the rows of the page's table of models, pooled.
 
     Returns:
-        `rows`: for each model the lines `pooled`, `mean of folds` and, if there is one, `paper`, each a mapping
-        `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction; `folds`: model, fold, the speakers of both
-        parts, and such a mapping.
+        `rows`: for each model its `means`, a mapping `uar validation`, `uar test`, `uar delta`, `wa ...` -> fraction;
+        `folds`: model, fold, the speakers of both parts, and such a mapping, `line`.
     """
     table = pd.DataFrame(found["each_fold"])
     table = table[table["model"].isin(run.experiment.models)]
     if table["fold"].nunique() < 2:
         return None
-    measures = list(dict.fromkeys(table["measure"]))
-    rows = []
-    for row in scores:
-        means = found["folds"][row["model"]]
-        pooled = {
-            f"{measure} {part}": row[part][measure]
-            for measure in measures
-            for part in PARTS[:2]
-            if row[part] is not None
+    rows = [
+        {
+            "model": model,
+            "means": {
+                f"{measure} {part}": found["folds"][model][measure][part]
+                for measure in dict.fromkeys(table["measure"])
+                for part in PARTS
+            },
         }
-        pooled |= {f"{measure} delta": one["delta"] for measure, one in row["delta"].items() if one}
-        each = {f"{measure} {part}": means[measure][part] for measure in measures for part in PARTS}
-        lines = {"pooled": pooled, "mean of folds": each} | ({"paper": row["paper"]} if row["paper"] else {})
-        rows.append({"model": row["model"], "lines": lines})
+        for model in dict.fromkeys(table["model"])
+    ]
     return {"rows": rows, "folds": list(_folds(run, table))}
 
 
@@ -198,11 +192,6 @@ def limits(low: float | None, high: float | None) -> str:
     return words.UNKNOWN if low is None or high is None else words.span(low, high)
 
 
-def decimal(value: float) -> str:
-    """A silhouette, with two decimals."""
-    return words.UNKNOWN if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
-
-
 def _folds(run: Run, table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Scores of each model on each fold, averaged over seeds, with the validation and test speakers."""
     by_number = {fold["fold"]: fold for fold in run.splits}
@@ -237,5 +226,5 @@ def _numbers(measured: pd.DataFrame | None, place: tuple[object, ...], by: tuple
         return lines
     here = (measured[PLACE] == pd.Series(place, PLACE)).all(axis=1)
     for row in measured[here].to_dict("records"):
-        lines[row["by"]] = f"Silhouette {decimal(row['score'])}; shuffled {decimal(row['shuffled'])}"
+        lines[row["by"]] = f"Silhouette {words.decimal(row['score'])}; shuffled {words.decimal(row['shuffled'])}"
     return lines

@@ -27,12 +27,14 @@ class Pairs(NamedTuple):
         shown: rows of all pairs, or, if there are many, those that are separable in any measure.
         folded: rows of the others.
         pairs: the number of pairs.
-        summary: how many are separable, and the effect of the correction; empty if all are shown.
+        counted: how many are separable.
+        summary: the effect of the correction; empty if all are shown.
     """
 
     shown: list[dict[str, Any]]
     folded: list[dict[str, Any]]
     pairs: int
+    counted: str
     summary: str
 
 
@@ -62,12 +64,6 @@ def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number:
         number: the column with the number of speakers (or units) of a pair.
     """
     table = [dict(row) for row in rows]
-    if len(table) <= MANY:
-        return Pairs(table, [], len(table), "")
-    apart: list[dict[str, Any]] = []
-    others: list[dict[str, Any]] = []
-    for row in table:
-        (apart if any(found["separable"] for found in row["by"].values()) else others).append(row)
     counts = []
     for side, called in sides.items():
         compared = [row["by"][side] for row in table if side in row["by"]]
@@ -75,15 +71,22 @@ def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number:
             counts.append(
                 f"{sum(bool(found['separable']) for found in compared)} of {counted(len(compared), 'pair')} {called}"
             )
+    separable = f"{listed(counts)} are separable." if counts else ""
+    if len(table) <= MANY:
+        return Pairs(table, [], len(table), separable, "")
+    apart: list[dict[str, Any]] = []
+    others: list[dict[str, Any]] = []
+    for row in table:
+        (apart if any(found["separable"] for found in row["by"].values()) else others).append(row)
     together = max(Counter(str(row.get("embedding", "")) for row in table).values())  # Holm is within an embedding
-    summary = f"{listed(counts)} are separable. p is corrected over {together} pairs (Holm), so that few pairs can be."
+    summary = f"p is corrected over {together} pairs (Holm), so that few pairs can be separable."
     fewest = min(int(found[number]) for row in table for found in row["by"].values())
     whose = number if number == "speakers" else "speakers or units"
     least = min(1.0, together * 2.0 ** (1 - fewest))
     if least >= LEVEL:
-        summary += f" With {fewest} {whose} none can be: the least possible corrected p is {least:.2f}."
+        summary += f" With {fewest} {whose} none is: the least possible corrected p is {least:.2f}."
     elif least > TIGHT * LEVEL:
         summary += (
             f" With {fewest} {whose} the least possible corrected p is {least:.3f}, if all differences have one sign."
         )
-    return Pairs(apart, others, len(table), summary)
+    return Pairs(apart, others, len(table), separable, summary)

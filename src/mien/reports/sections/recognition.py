@@ -62,13 +62,17 @@ def overview(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> str:
     )
 
 
-def confusions(run: Run, found: Mapping[str, Any]) -> Iterator[Picture]:
-    """The confusion matrix of each model on the split that the run is scored on: speakers pooled, mean over seeds."""
-    for model, by_split in found["confusion"].items():
-        if model in run.experiment.models and found["split"] in by_split:
-            counts = np.array(by_split[found["split"]])
+def confusions(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> Iterator[Picture]:
+    """The confusion matrix of each model on the split that the run is scored on, that with the highest UAR first.
+
+    Speakers are pooled; mean over seeds.
+    """
+    rows = summary[summary["split"] == found["split"]].sort_values("uar", ascending=False, kind="stable")
+    for model in rows["model"]:
+        if counts := found["confusion"].get(model, {}).get(found["split"]):
             described = f"Confusion matrix of {model}"
-            yield Picture(model, plots.matrix(counts, run.classes, name=f"confusion {model}", description=described))
+            drawn = plots.matrix(np.array(counts), run.classes, name=f"confusion {model}", description=described)
+            yield Picture(model, drawn)
 
 
 def speakers(run: Run, split: str, summary: pd.DataFrame) -> Picture | None:

@@ -1,0 +1,92 @@
+"""`leakage.html`: what a table of leakage says, on a page of its own that begins with the answer."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mien.common.files import write_text
+from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, STRONGEST, factor_name
+from mien.reports import leakage_text
+from mien.reports.figures import heatmap
+from mien.reports.html import environment
+from mien.reports.sections import leaks
+from mien.reports.words import decimal, percent, span
+
+
+def write(
+    folder: Path,
+    table: pd.DataFrame,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    notes: Sequence[str],
+    marks: Sequence[str] = (),
+) -> None:
+    """Write `leakage.svg`, the heat map, and `leakage.html`, each atomically.
+
+    Args:
+        folder: where to.
+        table: rows of `leakage.csv` or `leakage_summary.csv`, all roles and measures.
+        title: of the page.
+        facts: what was measured, name -> text: embeddings, clips, speakers.
+        notes: sentences on how it was measured.
+        marks: sentences on leaks that were accepted.
+    """
+    uar = table[table["measure"] == "uar"]
+    strongest, floors = leakage_text.strongest(uar), uar[uar["role"] == FLOOR]
+    found = heatmap.squares(strongest, floors)
+    described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
+    element = heatmap.heatmap(found, name="leakage", description=described)
+    write_text(folder / "leakage.svg", heatmap.picture(element))
+    made = environment()
+    made.filters |= {"percent": percent, "decimal": decimal, "p": leaks.p_text, "fine": leaks.fine}
+    made.globals |= {"span": span}
+    page = made.get_template("leakage.html.jinja").render(
+        title=title,
+        marks=marks,
+        answer=leakage_text.answers(table),
+        facts=facts,
+        svg=element,
+        probes=[probe for probe in leaks.PROBES if (uar["probe"] == probe).any()],
+        rows=_by_probe(uar[uar["role"] == MEASURED], strongest, found),
+        beside=_shown(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)]),
+        verification=_by_measure(table, ("eer", "linkability")),
+        dependence=_by_measure(table, ("hsic", "cka")),
+        words=leakage_text.words_of(table),
+        notes=notes,
+    )
+    write_text(folder / "leakage.html", page)
+
+
+def _by_probe(table: pd.DataFrame, strongest: pd.DataFrame, squares: Sequence[heatmap.Square]) -> list[dict[str, Any]]:
+    """One row an embedding, factor and side: that of the strongest probe, with `floor`, and `by` = probe -> score."""
+    place = ["model", "embedding", "eraser", "factor", "balanced", "speakers"]
+    filled = table.assign(speakers=table["speakers"].fillna(""))
+    scores = {key: dict(zip(part["probe"], part["score"], strict=True)) for key, part in filled.groupby(place)}
+    rows = _shown(strongest)
+    for row, square in zip(rows, squares, strict=True):
+        row["floor"], row["by"] = square.floor, scores[tuple(row[name] for name in place)]
+    return rows
+
+
+def _shown(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows with `name` of the embedding and `of`, the factor as people read it; a missing p is nan."""
+    p = table["p_corrected"].fillna(table["p"]) if "p_corrected" in table else table["p"]
+    filled = table.assign(speakers=table["speakers"].fillna(""), p=p.astype(float))
+    return [
+        {str(key): value for key, value in row.items()}
+        | {"name": leakage_text.name_of(row), "of": factor_name(row["factor"], row["balanced"])}
+        for row in filled.to_dict("records")
+    ]
+
+
+def _by_measure(table: pd.DataFrame, measures: Sequence[str]) -> list[dict[str, Any]]:
+    """One row an embedding, factor and side: `by` = measure -> its row."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in _shown(table[(table["role"] == MEASURED) & table["measure"].isin(measures)]):
+        own = found.setdefault((row["name"], row["of"], row["speakers"]), row | {"by": {}})
+        own["by"][row["measure"]] = {key: np.nan if value is None else value for key, value in row.items()}
+    return list(found.values())

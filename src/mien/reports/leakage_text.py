@@ -1,0 +1,131 @@
+"""What a table of leakage says, as sentences: what a probe reads, after LEACE, and without a probe.
+
+A table has the columns of `leakage.csv` or of `leakage_summary.csv`. Scores are fractions; in the sentences a UAR is a
+number of 100 clips, where all classes have equal weight.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SPEAKER, STRONGEST, after_eraser, factor_name
+from mien.reports.figures import heatmap
+
+WORDS = {
+    "Guessing": "the score of chance: one in the number of classes.",
+    "Floor": "the best score without the embedding: from the most frequent class, or from the true label of another "
+    "factor. Only what exceeds it is leakage.",
+    "Ceiling": "the score of the same probe on the inputs of the encoder.",
+    "Shuffled": "the score of the same probe after the labels were shuffled; near guessing, unless something is wrong.",
+    "LEACE": "erases all linear information on the factor (for emotion, on the speaker) from the embedding (Belrose et "
+    "al. 2023). What a probe reads afterwards is not linear.",
+    "EER": "equal error rate of speaker verification by the cosine of two embeddings: 50 % is private, at 0 % every "
+    "speaker is recognised.",
+    "Linkability": "how far pairs of clips of one speaker stand out by their cosine: 0 is private, 1 is linked.",
+    "HSIC, CKA": "statistical dependence of embedding and factor, without a probe; 0 is independent.",
+}
+
+
+def answers(table: pd.DataFrame) -> list[str]:
+    """Sentences on each factor: what the strongest probe reads, what is left after LEACE, and verification.
+
+    Args:
+        table: rows of all roles and measures; of several embeddings, the lowest and the highest score are given.
+    """
+    uar = table[table["measure"] == "uar"]
+    floors, measured = uar[uar["role"] == FLOOR], strongest(uar)
+    sentences = []
+    for (_, _, side), rows in measured.groupby(["factor", "balanced", "speakers"], sort=False, dropna=False):
+        plain, erased = (rows[(rows["eraser"] != "") == after] for after in (False, True))
+        if plain.empty:
+            continue
+        sentence = _read(plain, floors, side if isinstance(side, str) else "")
+        if len(erased):
+            sentence += f" After LEACE: {_ends(erased)}."
+        sentences.append(sentence)
+    return [*sentences, *_verified(table)]
+
+
+def strongest(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the embeddings themselves by their strongest probe."""
+    return table[(table["role"] == MEASURED) & (table["probe"] == STRONGEST)]
+
+
+def words_of(table: pd.DataFrame) -> dict[str, str]:
+    """The terms that the table has, with their meaning: `WORDS` without those that it does not have."""
+    measures, roles = set(table["measure"]), set(table["role"])
+    absent = {
+        "Floor": FLOOR not in roles,
+        "Ceiling": CEILING not in roles,
+        "LEACE": not (table["eraser"] != "").any(),
+        "EER": "eer" not in measures,
+        "Linkability": "linkability" not in measures,
+        "HSIC, CKA": not measures & {"hsic", "cka"},
+    }
+    return {name: text for name, text in WORDS.items() if not absent.get(name, False)}
+
+
+def name_of(row: Mapping[Any, Any]) -> str:
+    """The name of an embedding: its model, and its own where they differ, after an eraser."""
+    return after_eraser(" ".join(dict.fromkeys((str(row["model"]), str(row["embedding"])))), row["eraser"])
+
+
+def _read(rows: pd.DataFrame, floors: pd.DataFrame, side: str) -> str:
+    """What the strongest probe reads of a factor from one embedding, or from several."""
+    first = rows.iloc[0]
+    whose = f"the {factor_name(first['factor'], first['balanced'])}"
+    if first["factor"] == SPEAKER:
+        numbers = sorted({int(float(number)) for number in rows["classes"].dropna()})
+        whose = f"the {side} speaker".replace("  ", " ") + (f", one of {numbers[0]}," if len(numbers) == 1 else "")
+    guessing = f"guessing: {_hundred(first['chance'])}"
+    if len(rows) > 1:
+        return (
+            f"From the {len(rows)} embeddings a fresh probe names {whose} in {_ends(rows)} of 100 clips ({guessing})."
+        )
+    low, high = float(first["low"]), float(first["high"])
+    inside = guessing if math.isnan(low) else f"{_hundred(low)} to {_hundred(high)}; {guessing}"
+    sentence = (
+        f"From these embeddings a fresh probe names {whose} in {_hundred(first['score'])} of 100 clips ({inside})"
+    )
+    floor = heatmap.squares(rows, floors)[0].floor
+    if math.isnan(low):
+        return f"{sentence}; there are too few speakers or folds for an interval."
+    if low <= first["chance"]:
+        return f"{sentence}; the interval includes guessing: leakage is not shown."
+    if low <= floor:
+        return f"{sentence}; the interval includes the floor, {_hundred(floor)}: leakage is not shown."
+    return f"{sentence}."
+
+
+def _ends(rows: pd.DataFrame) -> str:
+    """The score of one row with its interval, or the lowest and the highest with the names of their embeddings."""
+    ordered = rows.sort_values("score", kind="stable")
+    ends = [ordered.iloc[0]] if len(rows) == 1 else [ordered.iloc[0], ordered.iloc[-1]]
+    texts = []
+    for row in ends:
+        inside = [] if len(rows) == 1 else [name_of({**row, "eraser": ""})]
+        inside += [] if math.isnan(row["low"]) else [f"{_hundred(row['low'])} to {_hundred(row['high'])}"]
+        texts.append(f"{_hundred(row['score'])} ({'; '.join(inside)})" if inside else _hundred(row["score"]))
+    return " to ".join(texts)
+
+
+def _verified(table: pd.DataFrame) -> Iterator[str]:
+    """Sentences on verification, one a side: the EER of one embedding, or the lowest and the highest of several."""
+    own = table[(table["role"] == MEASURED) & (table["eraser"] == "")]
+    own = own.assign(speakers=own["speakers"].fillna(""))
+    rows_of = own[own["measure"] == "eer"]
+    for side in rows_of["speakers"].unique():
+        rows = rows_of[rows_of["speakers"] == side]
+        whose = f"{side} speakers" if side else "speakers"
+        linked = own[(own["measure"] == "linkability") & (own["speakers"] == side)]["score"].dropna()
+        values = list(dict.fromkeys(f"{value:.2f}" for value in (linked.min(), linked.max()))) if len(linked) else []
+        also = f"; linkability: {' to '.join(values)}, private: 0" if values else ""
+        yield f"Verification of {whose} by cosine errs in {_ends(rows)} of 100 pairs (EER; private: 50){also}."
+
+
+def _hundred(share: float) -> str:
+    """A fraction as a number of 100, with one decimal where it is below 1."""
+    value = 100 * float(share)
+    return f"{value:.1f}" if 0 < value < 0.95 else f"{round(value)}"
