@@ -1,6 +1,7 @@
 """The split audit as a command: published splits, sound, and what it writes and returns."""
 
 import json
+import re
 import wave
 
 import numpy as np
@@ -51,10 +52,10 @@ def test_without_sound_the_table_is_examined(folder):
     outcome = mien.audit_split(folder / "m.csv", out=folder / "out")
     assert outcome.exit_code == 0
     assert outcome.data["not_examined"]["near-duplicate"] == "the recordings are not given (--root)"
-    assert "\nno leak in what was examined" in outcome.text
-    assert outcome.text.startswith(
-        "1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2\n    clips of 2 speakers\n"
-    )
+    assert outcome.text.startswith("No leak was found in what was examined (")
+    assert (
+        "\n1 fold: train 2 clips of 2 speakers, validation 1 clip of 1 speaker, test 2\n    clips of 2 speakers\n"
+    ) in outcome.text
     states = [set(outcome.data[key]) for key in ("examined", "examined_in_part", "not_examined")]
     assert set.union(*states) == set(NAMES)
     assert sum(map(len, states)) == len(NAMES)
@@ -75,7 +76,7 @@ def test_a_clip_listed_twice_is_found_by_name_and_examined_in_part(folder):
 def test_a_split_without_speakers_is_not_called_clean(folder):
     (folder / "m.csv").write_text("file,split\nx.wav,train\ny.wav,test\n")
     outcome = mien.audit_split(folder / "m.csv")
-    assert "\nspeakers are not known, so the split may leak; no leak in what was examined\n" in outcome.text
+    assert outcome.text.startswith("No leak was found, but the speakers are not known, so the split may leak (")
     assert "train 1 clip of unknown speakers" in outcome.text
 
 
@@ -85,9 +86,7 @@ def test_folds_are_counted_as_a_range_for_each_corpus(folder):
     ]
     (folder / "m.csv").write_text("\n".join(["file,speaker,split,fold,corpus", *rows]) + "\n")
     text = mien.audit_split(folder / "m.csv").text
-    assert text.startswith(
-        "2 folds: train 1 to 2 clips of 1 to 2 speakers, test 1 to 2 clips of 1 to 2\n    speakers\n"
-    )
+    assert "\n2 folds: train 1 to 2 clips of 1 to 2 speakers, test 1 to 2 clips of 1 to 2\n    speakers\n" in text
     with (folder / "m.csv").open("a") as file:
         file.write("a.wav,p,train,1,y\nb.wav,p,test,1,y\n")
     text = mien.audit_split(folder / "m.csv").text
@@ -114,7 +113,7 @@ def test_sound_is_found_by_the_end_of_its_path(folder, capsys):
     assert outcome.data["examined_in_part"] == {}
     table = pd.read_csv(folder / "out" / "findings.csv")
     assert json.loads(table["rows"][0]) == list(found["rows"])
-    assert max(map(len, outcome.text.splitlines()[:-1])) <= 80
+    assert max(map(len, outcome.text.splitlines()[:-2])) <= 80
     assert main(["audit", "--split", str(folder / "m.csv"), "--root", str(folder / "media")]) == 3
     assert "leak  near-duplicate" in capsys.readouterr().out
 
@@ -252,3 +251,28 @@ def test_leave_one_speaker_out_of_emodb_has_no_leak(emodb, tmp_path):
     assert outcome.exit_code == 0
     assert outcome.data["folds"] == 10
     assert {one["finding"] for one in outcome.data["findings"]} == {"missing-class", "shared-sentence"}
+
+
+def test_the_page_of_a_split_begins_with_the_answer(tmp_path, capsys):
+    rows = [("a1", "ann", "train"), ("a2", "ann", "test"), ("b1", "<bob>", "train"), ("c1", "cy", "validation")]
+    manifest = tmp_path / "split.csv"
+    pd.DataFrame(rows, columns=["clip", "speaker", "split"]).to_csv(manifest, index=False)
+    assert main(["audit", "--split", str(manifest), "--out", str(tmp_path / "leaky")]) == 3
+    assert capsys.readouterr().out.startswith("The split leaks: shared-speaker (")
+    page = (tmp_path / "leaky" / "split.html").read_text()
+    assert page.index("The split leaks: shared-speaker") < page.index(
+        "shared-speaker: 1 of 1 speaker of test is in train: ann"
+    )
+    assert '<th scope="row">shared-speaker</th><td class="text">a speaker in two parts of a fold</td>' in page
+    assert "the recordings are not given (--root)" in page
+    assert not re.search(r'(src|href)="(?!#)|<script', page)
+    clean = pd.DataFrame(rows, columns=["clip", "speaker", "split"]).drop(index=1)
+    clean.loc[len(clean) + 1] = ("d1", "dee", "test")
+    clean.to_csv(manifest, index=False)
+    assert main(["audit", "--split", str(manifest), "--out", str(tmp_path / "clean")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("No leak was found in what was examined (")
+    assert "No leak was found in what was examined" in (tmp_path / "clean" / "split.html").read_text()
+    clean.drop(columns="speaker").to_csv(manifest, index=False)
+    assert main(["audit", "--split", str(manifest)]) == 0
+    assert capsys.readouterr().out.startswith("No leak was found, but the speakers are not known, so the split may")

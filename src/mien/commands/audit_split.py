@@ -22,6 +22,7 @@ from mien.corpora.readers import _files
 from mien.corpora.recordings import several
 from mien.data.protocols import PARTS
 from mien.errors import CorpusError, LeakError
+from mien.reports import split_page
 
 COLUMNS = ("finding", "severity", "rows")
 
@@ -42,11 +43,11 @@ def audit_split(
         root: the folder of the recordings. Without it the audio is not compared.
         reader: the corpus whose file names give the speaker where the manifest does not; by default it is recognised
             from the names.
-        out: a folder for certificate.json (everything) and findings.csv (finding, severity, rows as JSON).
+        out: a folder for certificate.json (everything), findings.csv (finding, severity, rows as JSON) and split.html.
         workers: number of processes that decode.
 
     Returns:
-        `data` is the certificate. The exit code is 2 where a finding is a leak, else 0. Missing files are one problem,
+        `data` is the certificate. The exit code is 3 where a finding is a leak, else 0. Missing files are one problem,
         unreadable files another; the certificate lists them.
 
     Raises:
@@ -75,12 +76,14 @@ def audit_split(
         splits.limit(partly, lacking, splits.SOUND, why)
     certificate = _certificate(Path(manifest), read, audio, missing) | splits.reported(found, lacking, partly)
     certificate |= {"accepted": [], "marks": [], "notes": [*read.notes, *_mute(audio)]}
+    counts = list(_counts(read.rows))
     if out is not None:
         _write(Path(out), certificate, found)
+        split_page.write(Path(out), certificate, counts)
     leaky = any(one.severity == "leak" for one in found)
     return Outcome(
         data=certificate,
-        text=_text(read.rows, certificate, found, out),
+        text=_text(counts, certificate, found, out),
         problems=_problems(root, audio, missing),
         exit_code=LeakError.exit_code if leaky else 0,
     )
@@ -186,19 +189,18 @@ def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) 
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _text(rows: pd.DataFrame, certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | str | None) -> str:
+def _text(
+    counts: Sequence[str], certificate: Mapping[str, Any], found: Sequence[Finding], out: Path | str | None
+) -> str:
     """The findings as text, at most 80 characters a line."""
-    lines = list(_counts(rows))
+    lines = [split_page.answer(certificate)[0], *counts]
     lines += [f"{one.severity}  {one.finding:18} {one.text}" for one in found]
-    if not any(one.severity == "leak" for one in found):
-        unknown = "speakers are not known, so the split may leak; "
-        lines.append(f"{unknown * ('shared-speaker' in certificate['not_examined'])}no leak in what was examined")
     lines.append(f"examined: {', '.join(certificate['examined']) or 'nothing in full'}")
     lines += [f"examined in part: {line}" for line in _by_reason(certificate["examined_in_part"])]
     lines += [f"not examined: {line}" for line in _by_reason(certificate["not_examined"])]
     lines += certificate["notes"]
     if out is not None:
-        lines.append(f"certificate: {Path(out) / 'certificate.json'}")
+        lines += [f"certificate: {Path(out) / 'certificate.json'}", f"page: {Path(out) / split_page.PAGE}"]
     return "\n".join(
         textwrap.fill(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
         for line in lines

@@ -50,6 +50,7 @@ def write(
         answer=leakage_text.answers(table),
         facts=facts,
         svg=element,
+        width=leaks.pixels(element),
         probes=[probe for probe in leaks.PROBES if (uar["probe"] == probe).any()],
         rows=_by_probe(uar[uar["role"] == MEASURED], strongest, found),
         beside=_shown(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)]),

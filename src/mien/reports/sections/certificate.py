@@ -41,7 +41,7 @@ def shown(run: Run) -> dict[str, Any]:
         "examined": list(certificate.get("examined", [])),
         "examined_in_part": dict(certificate.get("examined_in_part", {})),
         "not_examined": dict(certificate.get("not_examined", {})),
-        "findings": [_finding(found) for found in certificate["findings"]],
+        "findings": [finding(found) for found in certificate["findings"]],
         "accepted": list(certificate.get("accepted", [])),
         "sources": list(_sources(certificate)),
         "hashed": len(certificate["files"]),
@@ -88,7 +88,7 @@ def _fold(fold: Mapping[str, Any]) -> dict[str, Any]:
     return {"fold": fold["fold"], **parts, **clips, "disjoint": most == 1}
 
 
-def _finding(found: Any) -> dict[str, Any]:
+def finding(found: Any) -> dict[str, Any]:
     """A finding with its rows as text; a finding that is a sentence has no rows."""
     if not isinstance(found, Mapping):
         return {"finding": "", "severity": "", "text": words.plain(found), "rows": [], "columns": [], "more": 0}

@@ -151,8 +151,12 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
         ]
     described = "UAR of the strongest probe for each factor on each embedding, above chance"
     svg = heatmap.heatmap(found, name="heat", description=described)
-    points = float(svg.split('viewBox="0 0 ')[1].split()[0])
-    return {"svg": svg, "width": round(points * PIXELS)}
+    return {"svg": svg, "width": pixels(svg)}
+
+
+def pixels(svg: str) -> int:
+    """The width in pixels at which the letters of a figure are as large as those of the page's other figures."""
+    return round(PIXELS * float(svg.split('viewBox="0 0 ')[1].split()[0]))
 
 
 def split_of(found: pd.DataFrame) -> str:
