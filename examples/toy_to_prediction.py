@@ -24,10 +24,10 @@ def main(folder: Path) -> None:
     """Make a corpus, prepare it, train on it, and predict one of its recordings."""
     recordings, prepared, run = folder / "recordings", folder / "prepared", folder / "run"
     toy.generate(recordings, toy.ToyConfig(people=6, clips=96, size=32, difficulty=0.0))
-    mien.prepare("toy", recordings, out=prepared)
-
     experiment = folder / "experiment.yaml"
     experiment.write_text(EXPERIMENT, encoding="utf-8")
+    mien.prepare("toy", recordings, out=prepared, experiment=experiment)
+
     done = mien.train(experiment, [f"data.prepared={prepared}"], out=run)
     for model, scores in done.data["models"].items():
         test = scores["test"]
@@ -40,4 +40,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/toy_to_prediction.py FOLDER")
     main(Path(sys.argv[1]))

@@ -34,6 +34,12 @@ def test_the_examples_run_one_after_the_other(tmp_path):
     assert re.findall(r"^(\w+): gender, UAR \d+%", text, re.MULTILINE) == ["emotion_only", "MEnAN"]
 
 
+@pytest.mark.parametrize(("example", "argument"), [("toy_to_prediction.py", "FOLDER"), ("read_a_run.py", "RUN")])
+def test_an_example_without_its_argument_says_which(example, argument):
+    done = subprocess.run([sys.executable, EXAMPLES / example], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"usage: python examples/{example} {argument}\n")
+
+
 def test_every_example_says_how_it_is_run():
     for example in EXAMPLES.glob("*.py"):
         assert f"python examples/{example.name} " in example.read_text(encoding="utf-8")

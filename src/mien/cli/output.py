@@ -16,6 +16,7 @@ from mien.cli.options import Flag
 from mien.commands import Outcome
 
 SHOWN = 10  # problems printed on standard error
+PIPED = 200  # characters a line where there is no terminal
 
 
 @Parameter(name="*")
@@ -47,7 +48,7 @@ def show(outcome: Outcome, output: Output) -> None:
     else:
         from rich.console import Console
 
-        Console(width=None if sys.stdout.isatty() else 200).print(outcome.text)
+        Console(width=None if sys.stdout.isatty() else PIPED).print(outcome.text, crop=False)
 
 
 def refuse(sentence: str, code: int, output: Output) -> int:

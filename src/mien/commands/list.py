@@ -3,13 +3,21 @@
 A list imports only what it shows: `mien list experiments` needs neither torch nor scipy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Column, Table
+from rich.text import Text
 
 from mien.commands import Outcome
 from mien.errors import ConfigError, unknown
+
+WHOLE = {"name", "command"}  # values that stay on one line, to be copied
+PROSE = 24  # characters: a column of sentences that is narrower is hard to read
+GAP = 2  # characters between columns
 
 
 def listing(what: str) -> Outcome:
@@ -23,16 +31,59 @@ def listing(what: str) -> Outcome:
     rows = KINDS[what]()
     if not rows:
         return Outcome(data={what: []}, text=f"this build of mien comes without {what}")
-    table = Table(
-        *rows[0],
-        box=None,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 1 if what in {"experiments", "models"} else 0, 0),
-    )
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    return Outcome(data={what: rows}, text=table)
+    return Outcome(data={what: rows}, text=_List(tuple(rows[0]), [_texts(row) for row in rows]))
+
+
+def _texts(row: dict[str, Any]) -> list[str]:
+    return ["" if value is None else str(value) for value in row.values()]
+
+
+@dataclass(frozen=True)
+class _List:
+    """Rows as a table where it fits, else as one block a row; no word and no command is broken in either."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """The table or the blocks, by the width; outside of a terminal a table has one line a row."""
+        columns = [self.names, *self.rows]
+        longest = [max(map(len, values)) for values in zip(*columns, strict=True)]
+        least = [
+            width if name in WHOLE else max(min(PROSE, width), *map(_longest_word, values))
+            for name, width, values in zip(self.names, longest, zip(*columns, strict=True), strict=True)
+        ]
+        gaps = GAP * (len(longest) - 1)
+        one_line = sum(longest) + gaps <= options.max_width
+        if one_line or (console.is_terminal and sum(least) + gaps <= options.max_width):
+            yield self._table(least, apart=not one_line)
+        else:
+            yield from self._blocks(options.max_width)
+
+    def _table(self, least: Sequence[int], *, apart: bool) -> Table:
+        heads = [
+            Column(name, min_width=width, no_wrap=name in WHOLE) for name, width in zip(self.names, least, strict=True)
+        ]
+        table = Table(*heads, box=None, header_style="bold", pad_edge=False, padding=(0, GAP, int(apart), 0))
+        for row in self.rows:
+            table.add_row(*map(Text, row))
+        return table
+
+    def _blocks(self, width: int) -> Iterator[Text]:
+        indent = GAP + max(map(len, self.names[1:])) + GAP
+        for number, (title, *values) in enumerate(self.rows):
+            lines = []
+            for name, value in zip(self.names[1:], values, strict=True):
+                room = max(width - indent, PROSE)
+                parts = [value] if name in WHOLE else wrap(value, room, break_long_words=False, break_on_hyphens=False)
+                heads = [" " * GAP + name, *[""] * len(parts)]
+                lines += [f"{head:{indent}}{part}" for head, part in zip(heads, parts, strict=False)]
+            text = Text.assemble("\n" if number else "", (title, "bold"), no_wrap=True, overflow="ignore")
+            yield text.append("".join(f"\n{line}" for line in lines))
+
+
+def _longest_word(value: str) -> int:
+    return max(map(len, value.split()), default=0)
 
 
 def _readers() -> list[dict[str, Any]]:
