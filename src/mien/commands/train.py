@@ -105,7 +105,9 @@ def train(
             given = {"command": environment.command(experiment, overrides), "changed": changed(experiment, overrides)}
             run.write_json("environment.json", environment.describe(place) | given)
             run.write_table("clips.csv", dataset.clips)
-            for sentence in filter(None, [other, *_before(dataset, certificate)]):
+            for sentence in filter(
+                None, [*experiments.questions(experiment, overrides), other, *_before(dataset, certificate)]
+            ):
                 say(sentence)
         processes.wait()
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mien.experiments.experiment import Experiment, Variant, load, resolve
+    from mien.experiments.experiment import Experiment, Variant, load, questions, resolve
 
-__all__ = ["Experiment", "Variant", "load", "resolve"]
+__all__ = ["Experiment", "Variant", "load", "questions", "resolve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,12 +25,14 @@ from mien.data.targets import TargetSettings, level_names, measures_of
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, nearest, unknown
+from mien.experiments import library
 from mien.experiments.claims import Axes, Claim, check
 from mien.experiments.grid import Grid, Point, points
 from mien.experiments.grid import changed as at_point
 from mien.experiments.library import names as names
 from mien.experiments.library import read
 from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, traced
+from mien.experiments.spelling import doubts, refuse_nothing
 from mien.models import encoders, recipes
 from mien.models.encoders import MODALITIES
 from mien.models.recipes._recipe import RecipeConfig
@@ -301,21 +303,43 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         ConfigError: naming the file and the key, with the nearest known one.
     """
     base, loose = read(experiment)
-    raw = {**copy.deepcopy(base), "provenance": {}}
+    given, asked = _overridden(experiment, base, overrides)
+    raw, more = traced(base, given)
+    try:
+        resolved = resolve(raw, str(experiment), loose | more)
+    except ConfigError as error:
+        said = str(error)
+        new = [question for key, question in asked.items() if key.rpartition(".")[2] in said]
+        raise ConfigError("; ".join([said, *(new if "Did you mean" not in said else [])])) from None
+    if dotted := [name for name in resolved.models if "." in name]:
+        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which separates keys")
+    return resolved
+
+
+def questions(experiment: str | Path, overrides: Sequence[str] = ()) -> list[str]:
+    """Whether new names of models, copies and the like are misspelt, as they are nearly those of what is changed."""
+    return list(_overridden(experiment, read(experiment)[0], overrides)[1].values())
+
+
+def _overridden(experiment: str | Path, base: Named, overrides: Sequence[str]) -> tuple[Named, dict[str, str]]:
+    """The plain values of an experiment with overrides, and questions on new names, by their dotted keys."""
+    raw, asked = {**copy.deepcopy(base), "provenance": {}}, library.questions(experiment)
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
             raise ConfigError(f"'{override}' is not an override: write key=value, such as training.epochs=5")
+        where = f"override '{override}'"
         try:
             value = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
         except yaml.YAMLError as error:
-            raise ConfigError(f"override '{override}': not YAML ({' '.join(str(error).split())})") from error
-        assign(raw, key.split(".", FREE.get(key.split(".")[0], -1)), value, f"override '{override}'")
-    raw, more = traced(base, raw)
-    resolved = resolve(raw, str(experiment), loose | more)
-    if dotted := [name for name in resolved.models if "." in name]:
-        raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which separates keys")
-    return resolved
+            raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from error
+        place = key.split(".", FREE.get(key.split(".")[0], -1))
+        alone: Named = {}
+        assign(alone, place, value, where)
+        refuse_nothing(raw, alone, where)
+        asked |= doubts(base, alone)
+        assign(raw, place, value, where)
+    return raw, asked
 
 
 def changed(experiment: str | Path, overrides: Sequence[str]) -> dict[str, Any]:

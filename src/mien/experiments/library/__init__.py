@@ -18,6 +18,7 @@ from mien.common.settings import Loader, Named
 from mien.errors import ConfigError, unknown
 from mien.experiments.claims import spelt
 from mien.experiments.provenance import merged, traced
+from mien.experiments.spelling import doubts, refuse_nothing
 
 
 def names() -> list[str]:
@@ -31,6 +32,34 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
     Raises:
         ConfigError: there is none of this name, or it is no mapping in YAML.
     """
+    raw = _own(experiment)
+    base = raw.pop("extends", None)
+    if base is None:
+        return raw, set()
+    if base in above:
+        raise ConfigError(f"{experiment}: extends itself by way of {' -> '.join(above)}")
+    below, loose = read(_beside(experiment, base), (*above, str(base)))
+    refuse_nothing(below, raw, str(experiment))
+    both, more = traced(below, {**merged(below, raw), "provenance": raw.get("provenance", {})})
+    return both, loose | more
+
+
+def questions(experiment: str | Path) -> dict[str, str]:
+    """Dotted key -> a question on a new name that may be misspelt, in a file and the files that it extends."""
+    if str(experiment) in names() or "extends" not in (raw := _own(experiment)):
+        return {}
+    base = _beside(experiment, raw.pop("extends"))
+    return questions(base) | dict(doubts(read(base)[0], raw))
+
+
+def _beside(experiment: str | Path, base: object) -> str | Path:
+    """What an experiment extends: a file beside it, or an experiment that comes with mien."""
+    local = Path(experiment).parent / str(base)
+    return local if local.suffix in {".yaml", ".yml"} else str(base)
+
+
+def _own(experiment: str | Path) -> Named:
+    """The plain values of an experiment as they are written."""
     path = Path(experiment)
     if path.suffix in {".yaml", ".yml"}:
         if not path.is_file():
@@ -46,13 +75,4 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
         raise ConfigError(f"{experiment}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{experiment}: an experiment is a mapping of settings, not {type(raw).__name__}")
-    raw = spelt(raw)
-    base = raw.pop("extends", None)
-    if base is None:
-        return raw, set()
-    if base in above:
-        raise ConfigError(f"{experiment}: extends itself by way of {' -> '.join(above)}")
-    local = path.parent / str(base)
-    below, loose = read(local if local.suffix in {".yaml", ".yml"} else str(base), (*above, str(base)))
-    both, more = traced(below, {**merged(below, raw), "provenance": raw.get("provenance", {})})
-    return both, loose | more
+    return spelt(raw)
