@@ -5,8 +5,9 @@ import pytest
 
 import mien
 from mien.corpora.schemes import EMOTIONS
+from mien.data import extraction
 from mien.data.prepared import Prepared
-from mien.errors import ConfigError
+from mien.errors import ConfigError, CorpusError
 from mien.runs.run import Run
 
 WORDS = {"Freude": 300.0, "Wut": 200.0, "neutral": 150.0, "joy": 300.0}
@@ -40,6 +41,16 @@ def test_words_are_named_by_an_option(corpus, tmp_path):
     assert outcome.problems == []
     counts = Prepared.open(tmp_path / "out").table["emotion"].value_counts().to_dict()
     assert counts == {"happiness": 12, "anger": 6, "neutral": 6}
+
+
+def test_words_may_be_named_afterwards_and_nothing_is_extracted_again(corpus, tmp_path, monkeypatch):
+    mien.prepare("table", corpus, out=tmp_path / "out", features=["logmel"])
+    monkeypatch.setattr(extraction, "read_parts", None)
+    named = {"emotions": "freude:happiness,wut:anger"}
+    assert mien.prepare("table", corpus, out=tmp_path / "out", features=["logmel"], options=named).problems == []
+    assert set(Prepared.open(tmp_path / "out").table["emotion"]) == {"happiness", "anger", "neutral"}
+    with pytest.raises(CorpusError, match=r"holds table read with options \{.*\}; choose a new folder for --out"):
+        mien.prepare("table", corpus, out=tmp_path / "out", options=named | {"leave_out": "s0-0"})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A name of one's own that is nearly that of what is changed is asked about, and one that is not there not taken away."""
+"""A new name that is nearly one of those that are changed is asked about; one that is not there is not taken away."""
 
 import pytest
 

@@ -128,7 +128,7 @@ def _titles(targets: Sequence[Target]) -> str:
 
 def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
-    places = readers.places(reader)
+    free = readers.places(reader) | readers.RELABELS
     require_folder(out)
     card = prepared.read_card(out)
     if card is None:
@@ -136,18 +136,19 @@ def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
     elif card["reader"] != reader or (card.get("unfinished") and _moved(card, root, options)):
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; choose a new folder for --out")
-    elif _without(before := card.get("options", {}), places) != _without(options, places):
+    elif _without(before := card.get("options", {}), free) != _without(options, free):
         raise CorpusError(f"{out}: holds {reader} read with options {before}; choose a new folder for --out")
     return card
 
 
-def _without(options: Mapping[str, str], places: Collection[str]) -> dict[str, str]:
-    return {name: value for name, value in options.items() if name not in places}
+def _without(options: Mapping[str, str], free: Collection[str]) -> dict[str, str]:
+    return {name: value for name, value in options.items() if name not in free}
 
 
 def _moved(card: Mapping[str, Any], root: Path, options: Mapping[str, str]) -> bool:
-    """Whether a corpus was prepared from another place; its other options are the same."""
-    return (card["input"], card.get("options", {})) != (str(root.resolve()), dict(options))
+    """Whether a corpus was prepared from another place; other words for its emotions are labels, which may change."""
+    before = (card["input"], _without(card.get("options", {}), readers.RELABELS))
+    return before != (str(root.resolve()), _without(options, readers.RELABELS))
 
 
 def _refuse_other_content(out: Path, root: Path, card: Mapping[str, Any], corpus: Corpus) -> None:

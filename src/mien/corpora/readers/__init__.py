@@ -27,6 +27,7 @@ COMMON = MappingProxyType(
         "emotions": "WORD:EMOTION,...: the emotions that words of one's own mean, such as freude:happiness",
     }
 )
+RELABELS = frozenset({"emotions"})  # options that change labels alone, and neither the clips nor their files
 LEFT_OUT = "left out by the option leave_out"  # how the problem of such a clip ends
 
 
