@@ -388,7 +388,7 @@ def test_absolute_paths_may_change_where_clips_have_names(tmp_path: Path) -> Non
     ("change", "what"),
     [
         (lambda root: (root / "08a01Na.wav").unlink(), "has no clip '08a01Na'"),
-        (lambda root: write_wav(root / "10a01Na.wav"), "has the clip '10a01Na' besides"),
+        (lambda root: write_wav(root / "10a01Na.wav"), "has another clip, '10a01Na'"),
         (lambda root: write_wav(root / "08a01Na.wav", seed=9), "has another recording of the clip '08a01Na'"),
     ],
 )

@@ -46,7 +46,7 @@ def test_two_columns_that_say_the_same_are_one(tmp_path):
     parsed = read("table", table)
     assert parsed.table["speaker"].tolist() == list(manifests.read(table).rows["speaker"]) == ["ann", "bob"]
     assert parsed.notes[:2] == (
-        "the columns 'spk' and 'actor' say the same; 'spk' is taken",
+        "the columns 'spk' and 'actor' hold the same values; 'spk' is taken",
         "the column 'spk' is read as 'speaker'",
     )
 
@@ -93,7 +93,7 @@ def test_whether_there_is_a_video_is_no_recording(tmp_path):
     table = written(tmp_path, "file,split,speaker,video\na.wav,train,ann,yes\nb.wav,test,bob,no\nc.wav,test,cy,yes\n")
     parsed = manifests.read(table)
     assert parsed.rows["recording"].isna().all()
-    assert parsed.notes == ("the column 'video' says yes or no, and names no recording",)
+    assert parsed.notes == ("the column 'video' holds yes or no, not the names of recordings",)
     assert "recording" not in read("table", table).table
     named = columns.renamed(pd.DataFrame({"video": ["v1", "v2"]}), ("recording",), "m.csv")[0]
     assert list(named) == ["recording"]

@@ -62,8 +62,8 @@ def test_each_choice_is_noted(tmp_path):
     several = "Begin Time - hh:mm:ss.ms,Begin Time - ss.msec,End Time - ss.msec"
     rows = (["0.5", "0.5", "2"], ["2", "2", "3.25"])
     assert read("table", written(tmp_path, several, rows)).notes[0] == (
-        "the columns 'Begin Time - hh:mm:ss.ms' and 'Begin Time - ss.msec' say the same; 'Begin Time - hh:mm:ss.ms' is "
-        "taken"
+        "the columns 'Begin Time - hh:mm:ss.ms' and 'Begin Time - ss.msec' hold the same values; "
+        "'Begin Time - hh:mm:ss.ms' is taken"
     )
 
 
@@ -80,7 +80,7 @@ REFUSED = {
     ),
     "start,end_ms": (
         (["0", "2000"], ["2000", "3250"]),
-        "the column 'end_ms' is in milliseconds, and 'start' does not say; call it 'start_ms' or 'start_s'",
+        "the column 'end_ms' is in milliseconds, and 'start' has no unit; call it 'start_ms' or 'start_s'",
     ),
     "start_s,onset,end": (
         (["0", "1", "2"], ["2", "3", "4"]),

@@ -170,7 +170,7 @@ def _difference(before: Prepared, corpus: Corpus) -> str:
         return f"has no clip '{lost[0]}'"
     listed = set(read_table(before.folder / "problems.csv")["file"])
     if more := [clip for clip, file in rows["file"].items() if clip not in known and file not in listed]:
-        return f"has the clip '{more[0]}' besides"
+        return f"has another clip, '{more[0]}'"
     with progress(len(known), "comparing") as advance:
         for file, clips in rows.loc[list(known)].groupby("file", sort=False):
             found = sha256(corpus.root / str(file))

@@ -126,14 +126,14 @@ def renamed(
             notes.append(f"the column '{name}' is read as '{column}'")
     for name in map(str, table):
         if plain(name) in FLAGS and name not in (*kept, *wanted) and _says_yes_or_no(table[name]):
-            notes.append(f"the column '{name}' says yes or no, and names no recording")
+            notes.append(f"the column '{name}' holds yes or no, not the names of recordings")
     return table.rename(columns=names), notes
 
 
 def chosen(column: str, cells: pd.DataFrame, place: object) -> tuple[str | None, list[str]]:
     """The column that is meant of those that may be, and sentences on the others.
 
-    It is the one of the very name, else the one of all that say the same.
+    It is the one of the very name, else the one of all that hold the same values.
 
     Args:
         column: what is looked for.
@@ -153,7 +153,7 @@ def chosen(column: str, cells: pd.DataFrame, place: object) -> tuple[str | None,
         return own, [f"the column '{own}' is taken for the {column}, not {rest}"]
     texts = [cells[name].astype("str").str.strip() for name in names]
     if all(texts[0].equals(other) for other in texts[1:]):
-        return names[0], [f"the columns {' and '.join(map(repr, names))} say the same; '{names[0]}' is taken"]
+        return names[0], [f"the columns {' and '.join(map(repr, names))} hold the same values; '{names[0]}' is taken"]
     raise CorpusError(
         f"{place}: the columns {' and '.join(map(repr, names))} may both be the column '{column}'; "
         f"call the one that is meant '{column}'"
@@ -220,14 +220,14 @@ def within_speaker(
             table = table.assign(**{column: table[column].where(~alone, table["speaker"] + "/" + table[column])})
             known = "file" in table and table["file"].notna().any()
             why = (
-                "in files of their own, as counted anew for each; they are joined"
+                "in different files, so they are taken as numbered anew for each speaker and joined"
                 if known
-                else "and no file tells whether they share one; they are taken as counted anew for each, and joined"
+                else "and no file shows whether they share one; they are taken as numbered anew for each, and joined"
             )
             joined = table[column][alone].dropna().iloc[0]
             notes.append(
                 f"the names in the column '{column}' are those of several speakers, {why} with the speaker, such as "
-                f"'{joined}'; write '{SHARED}{first}' where it is one of several speakers"
+                f"'{joined}'; where one belongs to several speakers, write '{SHARED}{first}'"
             )
     return table, notes
 

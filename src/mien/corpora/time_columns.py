@@ -74,7 +74,7 @@ def renamed(table: pd.DataFrame, place: object) -> tuple[pd.DataFrame, list[str]
         place: the file, for sentences.
 
     Raises:
-        CorpusError: two columns may be meant, or one is in milliseconds and another does not say.
+        CorpusError: two columns may be meant, or one is in milliseconds and another has no unit.
     """
     named: dict[str, str] = {}
     units: dict[str, str] = {}
@@ -92,7 +92,7 @@ def renamed(table: pd.DataFrame, place: object) -> tuple[pd.DataFrame, list[str]
     if "ms" in units.values() and (unsaid := [name for name, unit in units.items() if not unit]):
         thousandths = next(name for name, unit in units.items() if unit == "ms")
         raise CorpusError(
-            f"{place}: the column '{thousandths}' is in milliseconds, and '{unsaid[0]}' does not say; call it "
+            f"{place}: the column '{thousandths}' is in milliseconds, and '{unsaid[0]}' has no unit; call it "
             f"'{unsaid[0]}_ms' or '{unsaid[0]}_s'"
         )
     return table.rename(columns={name: column for column, name in named.items()}), notes

@@ -55,9 +55,9 @@ def test_recordings_that_are_counted_anew_for_each_speaker_are_several() -> None
     labels = read_labels({"speaker": list("aabbccdd"), "recording": ["1", "2"] * 4})
     assert cells(labels.table, "recording")[:3] == ["a/1", "a/2", "b/1"]
     assert labels.notes == (
-        "the names in the column 'recording' are those of several speakers, and no file tells whether they share one; "
-        "they are taken as counted anew for each, and joined with the speaker, such as 'a/1'; write 'shared/1' where "
-        "it is one of several speakers",
+        "the names in the column 'recording' are those of several speakers, and no file shows whether they share one; "
+        "they are taken as numbered anew for each, and joined with the speaker, such as 'a/1'; where one belongs to "
+        "several speakers, write 'shared/1'",
     )
 
 

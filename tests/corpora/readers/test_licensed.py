@@ -447,8 +447,9 @@ def test_sessions_counted_for_each_speaker_are_joined_with_the_speaker(tmp_path)
     parsed = of_table(tmp_path, "file,speaker,session", *(f"{who},{number}" for who in "abcd" for number in (1, 2)))
     assert parsed.table["session"].tolist() == [f"{who}/{number}" for who in "abcd" for number in (1, 2)]
     assert parsed.notes[-1] == (
-        "the names in the column 'session' are those of several speakers, in files of their own, as counted anew for "
-        "each; they are joined with the speaker, such as 'a/1'; write 'shared/1' where it is one of several speakers"
+        "the names in the column 'session' are those of several speakers, in different files, so they are taken as "
+        "numbered anew for each speaker and joined with the speaker, such as 'a/1'; where one belongs to several "
+        "speakers, write 'shared/1'"
     )
     pairs = of_table(tmp_path, "file,speaker,session", "a,1", "b,1", "c,2", "d,2")
     assert pairs.table["session"].tolist() == ["1", "1", "2", "2"]
