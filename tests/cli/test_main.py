@@ -146,10 +146,15 @@ def test_help_and_import_load_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_command_has_an_example_and_speaks_json(capsys: pytest.CaptureFixture[str], name: str) -> None:
+def test_every_command_has_an_example_and_speaks_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
     assert main.main([name, "--help"]) == 0
     out = capsys.readouterr().out
+    assert out.rstrip().splitlines()[-1] == main.app[name].help_epilogue, "on one line, to be copied"
     assert f"Example: mien {name}" in out
+    assert max(map(len, out.splitlines()[:-2])) <= 40
     assert "--json" in out
     assert "--debug" in out
 

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from mien.audit.options import DEFAULT
 from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
-from mien.cli.output import Output, defect_sentence, refuse, show, system_sentence
+from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
 from mien.commands import Outcome
 from mien.errors import MienError
 
@@ -76,8 +76,7 @@ def prepare(
         out: PREPARED folder to write.
         option: option of the reader as key=value, such as table=emotion.gold; may be given several times.
         features: features to extract: names from 'mien list features' (default: mfb43, unless --for is given).
-        experiment: experiment whose features are extracted, with its settings and copies: a name from
-            'mien list experiments', or a YAML file.
+        experiment: experiment (name or YAML file) whose features are extracted, with its settings and copies.
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
@@ -304,7 +303,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in tokens, "--debug" in tokens)
     try:
-        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        console = help_console() if {"--help", "-h"} & set(tokens) else None
+        command, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
         outcome = command(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome):
             show(outcome, output)

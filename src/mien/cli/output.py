@@ -8,12 +8,15 @@ import sys
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
 from mien.cli.options import Flag
 from mien.commands import Outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SHOWN = 10  # problems printed on standard error
 PIPED = 200  # characters a line where there is no terminal
@@ -49,6 +52,18 @@ def show(outcome: Outcome, output: Output) -> None:
         from rich.console import Console
 
         Console(width=None if sys.stdout.isatty() else PIPED).print(outcome.text, crop=False)
+
+
+def help_console() -> "Console":
+    """The console that help is printed on: the example, a command to be copied, stays on one line at any width."""
+    from rich.console import Console
+
+    class HelpConsole(Console):
+        def print(self, *objects: Any, **settings: Any) -> None:
+            example = any(str(getattr(one, "primary_renderable", "")).startswith("Example: ") for one in objects)
+            super().print(*objects, **settings, soft_wrap=example)
+
+    return HelpConsole()
 
 
 def refuse(sentence: str, code: int, output: Output) -> int:
