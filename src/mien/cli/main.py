@@ -175,21 +175,25 @@ def predict(
     *more: Path,
     model: Path | None = None,
     out: Path | None = None,
+    summary: Flag = False,
     unsure: Share | None = None,
     looked: Looked = LOOKED,
+    workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
     """Predict emotion over time in audio and video files.
 
     Args:
-        file: audio or video file.
-        more: more files.
+        file: audio or video file, or a folder: all audio and video files below it.
+        more: more files and folders.
         model: a name from 'mien list models', an exported folder, RUN, or RUN/models/MODEL (default: voice-small).
             Of a RUN, the model with the best validation score is used.
         out: also write the rows to this .csv or .json file.
+        summary: one row a file: its emotion, and the share of its seconds that each answer has.
         unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).
         looked: windows, voice activity and faces.
+        workers: number of files read at once, each in a process of its own (1: in this process).
         machine: device and threads.
         output: how the result is printed.
     """
@@ -198,8 +202,10 @@ def predict(
         [file, *more],
         model=model,
         out=out,
+        summary=summary,
         unsure=unsure,
         **vars(looked),
+        workers=workers,
         **vars(machine),
     )
 
@@ -322,7 +328,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:
-        return refuse("interrupted; run the same command again to resume", 130, output)
+        resumes = "" if tokens[:1] == ["predict"] else " to resume"  # it keeps nothing of an unfinished call
+        return refuse(f"interrupted; run the same command again{resumes}", 130, output)
     except Exception as error:
         return refuse(defect_sentence(error), 70, output)
 

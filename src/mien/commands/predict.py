@@ -1,27 +1,33 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import NamedTuple, get_args
+from uuid import uuid4
 
 import pandas as pd
 
 from mien.commands import Outcome
 from mien.common import processes
 from mien.common.files import atomic, require_folder, write_json
+from mien.common.progress import progress
 from mien.common.tables import records
+from mien.common.workers import Lost, spread
+from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity
 from mien.media.faces import Faces, choices
+from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
+from mien.reports import timeline_text
 from mien.runs import timeline
+from mien.runs.answers import LEAST, Answers, answers, least_sound
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
-from mien.runs.timeline import Prediction
 
-SHORTEST = 0.1  # seconds: the least window and hop
-LEAST_SOUND = 0.25  # seconds of sound that a model answers whose training clips are not known
+LARGE = 720  # px of a picture's shorter side: crops of one face are smaller, whole scenes are not
 
 
 def predict(
@@ -29,148 +35,203 @@ def predict(
     *,
     model: Path | str | None = None,
     out: Path | str | None = None,
+    summary: bool = False,
     window: float = 4.0,
     hop: float = 1.0,
     unsure: float | None = None,
     voice_activity: activity.Kind = "energy",
     speaker: timeline.Choice = "active",
     faces: str | None = None,
+    workers: int = 1,
     device: str = "auto",
     threads: int = 1,
 ) -> Outcome:
     """Predict emotion over time in audio and video files.
 
     Args:
-        files: a media file, or several; their sound is used, and their faces where the model takes faces.
+        files: a media file or a folder, or several of them; of a folder, all media files below it, by their endings and
+            sorted. A file is read once, however often it is given. Sound is used, and faces where the model takes them.
         model: an exported folder, or the name of a model that comes with mien (default: `runs.exported.DEFAULT`); or
             RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
         out: a .csv or .json file to write the rows to.
+        summary: one row a file in the place of one a window.
         window: length of a window in seconds; a shorter file is one window.
-        hop: seconds from the start of one window to the next.
+        hop: seconds from the start of one window to the next; of the length of a window, rows do not overlap.
         unsure: a window whose likeliest class is less probable gets the emotion `unsure`; its probabilities are kept.
             None takes the threshold of an exported model, and none for a model of a RUN, which is not calibrated. So
-            does sound that is shorter than half of the shortest that the model was trained on, or `LEAST_SOUND` where
-            that is not known. 0: never.
+            does sound that is shorter than half of the shortest that the model was trained on, or
+            `runs.answers.LEAST_SOUND` where that is not known. 0: never.
         voice_activity: "energy" or "silero": the method that finds silence; see `media.activity`.
         speaker: which of several faces to classify: "active" (who speaks), "largest" or "all"; see
             `mien.runs.timeline`.
         faces: the face detector (`mien.media.faces.Faces`); None takes that of the model's training.
+        workers: number of processes, each of which reads one file at a time; 1 is this process. The rows are the same.
+            With two or more, a file whose decoder crashes is listed as a problem, and the others are read.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: number of torch threads.
+        threads: number of torch threads in each process.
 
     Returns:
-        An outcome whose data have `notes`, sentences on files, and `rows`, one per person and window: file, start, end
-        (media seconds), person, modality (audio, video, or audio+video; empty in silence), emotion or the model's other
-        target (`silence` where there is neither voice nor face, or `unsure`), a probability for each class (empty in
-        silence), scheme, model. Models of faces add audio_share and video_share: how much less probable the likeliest
-        class is without that modality.
+        An outcome whose data have `rows` (with `summary`: `files`), `notes`, sentences on files, and `about`, sentences
+        on the model. `rows` are one per person and window: file, start, end (media seconds), person, modality (audio,
+        video, or audio+video; empty in silence), emotion or the model's other target (`silence` where there is neither
+        voice nor face, or `unsure`), a probability for each class (empty in silence), scheme, model. Models of faces
+        add audio_share and video_share: how much less probable the likeliest class is without that modality. `files`
+        are one per file: file, seconds, modality, emotion, the mean probability of each class, CLASS_share,
+        unsure_share and silence_share, scheme, model; see `mien.runs.answers`. `problems` are the files that cannot be
+        read.
 
     Raises:
-        ConfigError: a setting is wrong, or there is no file.
+        ConfigError: a setting is wrong, there is no file, or a folder holds none.
         MediaError: no file could be classified.
         RunError: `model` is not a trained model.
     """
-    files = [files] if isinstance(files, (str, Path)) else files
-    if not len(files):
+    given = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    if not given:
         raise ConfigError("predict: no file is given; name a sound or a video file")
-    if not SHORTEST <= hop <= window:
+    if not LEAST <= hop <= window:
         raise ConfigError(
-            f"--hop {hop:g} with --window {window:g}: the hop must be {SHORTEST} s or more, and not longer than the "
-            "window"
+            f"--hop {hop:g} with --window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
         )
+    if workers < 1:
+        raise ConfigError(f"--workers {workers}: must be 1 or more")
     if out is not None:
         _check(Path(out))
     if unsure is not None and not 0 <= unsure <= 1:
         raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
-    processes.use_threads(threads)
-    ensemble = Ensemble.open(locate(model), processes.device(device))
-    if unsure is not None:
-        if not ensemble.classes:
-            raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
-        ensemble = replace(ensemble, unsure=unsure)
-    if ensemble.longest is not None and window > ensemble.longest:
-        raise ConfigError(
-            f"--window {window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
-        )
-    looked_for = _faces(ensemble, faces, speaker)
-    rows: list[dict[str, Any]] = []
-    notes: list[str] = []
-    problems: list[MediaError] = []
-    least = 0.0 if unsure == 0 else _least_sound(ensemble)
-    for file in map(Path, files):
-        try:
-            detect = activity.detector(voice_activity, ensemble.rate)
-            predicted = timeline.predictions(
-                file, ensemble, looked_for, window=window, hop=hop, detect=detect, speaker=speaker
-            )
-            own, short = _rows(file, predicted, ensemble, least)
-            rows += own
-            if short:
-                notes.append(_too_short(file, short, own, least, ensemble))
-            if "audio" in ensemble.modalities and not any("audio" in row["modality"] for row in own):
-                notes += [f"{file}: is silent; {other}" for other in [heard_instead(file)] if other]
-        except MediaError as error:
-            problems.append(error)
-    if not rows:
+    chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
+    asked = _Asked(locate(model), device, threads, unsure, window, hop, voice_activity, speaker, faces, uuid4().hex)
+    ensemble = _open(asked)
+    found = dict(_answered(chosen, asked, ensemble, workers))
+    problems = [one for file in chosen if isinstance(one := found[file], MediaError)]
+    read = [one for file in chosen if not isinstance(one := found[file], MediaError)]
+    if not read:
         others = f" (and {len(problems) - 1} more files that cannot be read)" if len(problems) > 1 else ""
         raise MediaError(problems[0].file, problems[0].cause + others)
+    notes += [note for one in read for note in one.notes]
+    rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
     table = pd.DataFrame(rows)
     if out is not None:
         _write(table, Path(out))
+    about = [*_rule(ensemble), *_voice_alone(ensemble), *_marked(ensemble)]
+    text = timeline_text.one_line_a_file if summary else timeline_text.stretches
+    overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
-        data={"rows": records(table), "notes": notes},
-        text=summary(table, ensemble.target)
-        + "".join(f"\n{note}" for note in notes)
-        + _rule(ensemble)
-        + _voice_alone(ensemble)
-        + _marked(ensemble),
+        data={"files" if summary else "rows": records(table), "notes": notes, "about": about},
+        text="\n".join([text(table, ensemble.target), *notes, *overlap, *about]),
         problems=[str(error) for error in problems],
     )
 
 
-def _least_sound(ensemble: Ensemble) -> float:
-    """Seconds of sound below which an answer by the voice is unsure."""
-    return LEAST_SOUND if ensemble.shortest is None else max(SHORTEST, ensemble.shortest / 2)
+class _Asked(NamedTuple):
+    """The settings of a call, for the processes that read its files; `call` is another one in each call."""
+
+    model: Path
+    device: str
+    threads: int
+    unsure: float | None
+    window: float
+    hop: float
+    voice_activity: activity.Kind
+    speaker: timeline.Choice
+    faces: str | None
+    call: str
 
 
-def _too_short(file: Path, short: int, rows: Sequence[Mapping[str, Any]], least: float, ensemble: Ensemble) -> str:
-    seconds = max(row["end"] for row in rows) - min(row["start"] for row in rows)
-    windows = len({row["start"] for row in rows})
-    what = f"lasts {seconds:.3g} s" if windows == 1 else f"{short} of its {windows} windows are too short"
+class _Read(NamedTuple):
+    """The answers on a file that could be read, and sentences on it."""
+
+    answers: Answers
+    notes: list[str]
+
+
+def _open(asked: _Asked) -> Ensemble:
+    """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
+    processes.use_threads(asked.threads)
+    ensemble = Ensemble.open(asked.model, processes.device(asked.device))
+    if asked.unsure is not None:
+        if not ensemble.classes:
+            raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
+        ensemble = replace(ensemble, unsure=asked.unsure)
+    if ensemble.longest is not None and asked.window > ensemble.longest:
+        raise ConfigError(
+            f"--window {asked.window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
+        )
+    _faces(ensemble, asked)
+    return ensemble
+
+
+_opened_once = lru_cache(maxsize=1)(_open)  # in a worker; not across calls, between which a model may change
+
+
+def _answered(
+    files: Sequence[Path], asked: _Asked, ensemble: Ensemble, workers: int
+) -> Iterator[tuple[Path, _Read | MediaError]]:
+    """Read the files, in this process or in several; in any order."""
+    with progress(len(files) if len(files) > 1 else 0, "predicting", "files") as advance:
+        if workers == 1 or len(files) == 1:
+            for file in files:
+                yield file, _one(file, asked, ensemble)
+                advance()
+            return
+        work = partial(_in_worker, asked=asked)
+        for (file,), result in spread(work, [[file] for file in files], workers=min(workers, len(files))):
+            if isinstance(result, Lost):
+                how = f" ({result.how})" if result.how else ""
+                yield file, MediaError(file, f"ended the process that read it{how}")
+            else:
+                yield file, result
+            advance()
+
+
+def _in_worker(files: Sequence[Path], *, asked: _Asked) -> _Read | MediaError:
+    """Read the one file of a chunk in a worker process."""
+    (file,) = files
+    return _one(file, asked, _opened_once(asked))
+
+
+def _one(file: Path, asked: _Asked, ensemble: Ensemble) -> _Read | MediaError:
+    """Read a file; the error where that cannot be done."""
+    least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
+    faces = _faces(ensemble, asked)
+    try:
+        detect = activity.detector(asked.voice_activity, ensemble.rate)
+        predicted = timeline.predictions(
+            file, ensemble, faces, window=asked.window, hop=asked.hop, detect=detect, speaker=asked.speaker
+        )
+        found = answers(file, predicted, ensemble, least)
+        return _Read(found, list(_notes(file, found, ensemble, faces, least)))
+    except MediaError as error:
+        return error
+
+
+def _notes(file: Path, found: Answers, ensemble: Ensemble, faces: Faces | None, least: float) -> Iterator[str]:
+    """Sentences on a file: what of it is too short, silent, or taken for a face."""
+    if found.brief:
+        yield _too_short(file, found, least, ensemble)
+    used = found.whole["modality"].split("+")
+    if "audio" in ensemble.modalities and "audio" not in used and (other := heard_instead(file)):
+        yield f"{file}: is silent; {other}"
+    if faces is not None and faces.faces == "whole-frame" and "video" in used:
+        size = picture_size(file)
+        if size is not None and min(size) >= LARGE:
+            yield (
+                f"{file}: each whole picture ({size[0]} x {size[1]}) is taken for one face; where it shows more, "
+                "--faces auto looks for the faces in it"
+            )
+
+
+def _too_short(file: Path, found: Answers, least: float, ensemble: Ensemble) -> str:
+    windows = len({row["start"] for row in found.rows})
+    seconds = found.whole["seconds"]
+    what = f"lasts {seconds:.3g} s" if windows == 1 else f"{found.brief} of its {windows} windows are too short"
     half = f", half of the shortest sound that {ensemble.name} was trained on," if ensemble.shortest else ""
     answer = "the answer is unsure" if ensemble.classes else f"its {ensemble.target} says little"
     return f"{file}: {what}: below {least:.3g} s{half} {answer}"
 
 
-def _rows(
-    file: Path, predicted: Iterable[Prediction], ensemble: Ensemble, least: float
-) -> tuple[list[dict[str, Any]], int]:
-    """The rows of a file, and in how many windows the sound is shorter than the least that is answered."""
-    rows: list[dict[str, Any]] = []
-    short: set[float] = set()
-    for one in predicted:
-        row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
-        row |= {"person": one.person, "modality": one.modality}
-        probabilities, target = one.probabilities, ensemble.target
-        if brief := "audio" in one.modality and one.end - one.start < least - 1e-6:
-            short.add(one.start)
-        row |= {target: "silence" if ensemble.classes else None, **dict.fromkeys(ensemble.classes)}
-        if probabilities is not None and not ensemble.classes:
-            row[target] = round(float(probabilities[0]), 4)
-        elif probabilities is not None:
-            sure = probabilities.max() >= ensemble.unsure and not brief
-            best = ensemble.classes[probabilities.argmax()] if sure else "unsure"
-            row |= {target: best, **dict(zip(ensemble.classes, probabilities.round(4).tolist(), strict=True))}
-        row |= {"scheme": ensemble.scheme, "model": ensemble.name}
-        if ensemble.faces is not None:
-            shares = {"audio_share": one.audio_share, "video_share": one.video_share}
-            row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
-        rows.append(row)
-    return rows, len(short)
-
-
-def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
+def _faces(ensemble: Ensemble, asked: _Asked) -> Faces | None:
     """How faces are found in the files; None for a model without faces."""
+    faces, speaker = asked.faces, asked.speaker
     if speaker not in (known := get_args(timeline.Choice)):
         raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
     if ensemble.faces is None:
@@ -195,25 +256,35 @@ def _faces(ensemble: Ensemble, faces: str | None, speaker: str) -> Faces | None:
     return settings
 
 
-def _rule(ensemble: Ensemble) -> str:
+def _overlap(read: Sequence[_Read], window: float, hop: float) -> list[str]:
+    """How lines and rows differ, where windows overlap."""
+    if hop == window or all(len({row["start"] for row in one.answers.rows}) == 1 for one in read):
+        return []
+    return [
+        f"rows (--out, --json): windows of {window:g} s, one every {hop:g} s; lines: what windows share, by half",
+        f"to each (--hop {window:g}: rows that do not overlap)",
+    ]
+
+
+def _rule(ensemble: Ensemble) -> list[str]:
     """What `unsure` means, where there is a threshold."""
     if ensemble.unsure == 0:
-        return ""
-    return f'\n{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} (--unsure 0: never)'
+        return []
+    return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} (--unsure 0: never)']
 
 
-def _voice_alone(ensemble: Ensemble) -> str:
+def _voice_alone(ensemble: Ensemble) -> list[str]:
     """A note on a model that predicts without its columns of a corpus's table."""
     if "video" not in ensemble.modalities or ensemble.faces is not None:
-        return ""
-    return (
-        f"\n{ensemble.name}: from the voice alone, without its columns of a corpus's table, which a file does not have"
-    )
+        return []
+    return [
+        f"{ensemble.name}: from the voice alone, without its columns of a corpus's table, which a file does not have"
+    ]
 
 
-def _marked(ensemble: Ensemble) -> str:
+def _marked(ensemble: Ensemble) -> list[str]:
     """The leaks that its run accepted, to be quoted with every score."""
-    return f"\n{ensemble.name}: {'; '.join(ensemble.marks)}" if ensemble.marks else ""
+    return [f"{ensemble.name}: {'; '.join(ensemble.marks)}"] if ensemble.marks else []
 
 
 def _check(out: Path) -> None:
@@ -231,53 +302,3 @@ def _write(table: pd.DataFrame, out: Path) -> None:
     else:
         with atomic(out) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
-
-
-def summary(table: pd.DataFrame, target: str = "emotion") -> str:
-    """The rows as text: one line per person and stretch of windows with one class, times in media seconds.
-
-    For a number: one line per stretch with the same modality, and the mean over it.
-    """
-    lines = []
-    numbers = pd.api.types.is_float_dtype(table[target])
-    shown = table[target].notna().map({True: "", False: "silence"}) if numbers else table[target]
-    wide = max(map(len, shown)) if not numbers else max(len("silence"), len(target) + 8)
-    for file, rows in table.groupby("file", sort=False):
-        lines.append(str(file))
-        people = rows["person"][rows["person"] != ""].unique()
-        names = {person: f"person {person}" if person != timeline.VOICE else "a voice" for person in people}
-        room = max(map(len, names.values())) + 2 if len(names) > 1 else 0
-        for part in _stretches(rows.assign(shown=shown[rows.index])):
-            first = part.iloc[0]
-            likely = part[first["shown"]].astype(float).mean() if not numbers and first["shown"] in part else None
-            sure = "" if likely is None else f"{likely:4.0%}"
-            answer = first["shown"] if first["shown"] else f"{target} {part[target].mean():.3g}"
-            who = f"{names.get(first['person'], ''):{room}}" if room else ""
-            times = f"{first['start']:8.1f} - {part['end'].iloc[-1]:8.1f}"
-            lines.append(f"  {times} s  {who}{answer:{wide}}  {sure:4}  {_by(part)}".rstrip())
-    if "audio_share" in table and table["audio_share"].notna().any():
-        lines.append(f"voice or face +N%: without it, the {target} would be less probable by N points")
-    return "\n".join(lines)
-
-
-def _stretches(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The rows of a file in stretches of consecutive windows of one person, class and modality."""
-    window = rows["start"].rank(method="dense")
-    found = []
-    for _, own in rows.groupby("person", sort=False):
-        new = window[own.index].diff() != 1
-        for column in ("shown", "modality"):
-            new |= own[column] != own[column].shift()
-        found += [part for _, part in own.groupby(new.cumsum())]
-    return sorted(found, key=lambda part: (part["start"].iloc[0], part.index[0]))
-
-
-def _by(part: pd.DataFrame) -> str:
-    """The modalities of a stretch, with their shares where both were used; empty for a model without faces."""
-    if "audio_share" not in part:
-        return ""
-    modality = part["modality"].iloc[0]
-    if modality != "audio+video":
-        return {"audio": "voice", "video": "face"}.get(modality, "no face" if modality == "" else modality)
-    voice, face = (round(float(part[name].astype(float).mean()), 2) + 0.0 for name in ("audio_share", "video_share"))
-    return f"voice {voice:+.0%}, face {face:+.0%}"

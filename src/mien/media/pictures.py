@@ -6,6 +6,7 @@ A change of resolution is followed: each picture has its own size. Interlaced pi
 """
 
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media.containers import ROUNDING, Media
+from mien.media.containers import ROUNDING, Media, open_media
 from mien.media.packets import Decoding, Packets
 
 if TYPE_CHECKING:
@@ -213,6 +214,17 @@ def film_stream(media: Media) -> "av.VideoStream | None":
         ),
         default=None,
     )
+
+
+def picture_size(file: Path) -> tuple[int, int] | None:
+    """Width and height, in pixels as they are stored, of a file's moving pictures; None without.
+
+    Raises:
+        MediaError: the file cannot be opened.
+    """
+    with open_media(file) as media:
+        film = film_stream(media)
+        return None if film is None else (film.width, film.height)
 
 
 def _display_matrix(frame: "av.VideoFrame") -> Matrix:

@@ -11,11 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from mien.audit.splits.manifest_tables import NAMED, NAMES
-from mien.corpora.readers._files import MEDIA
+from mien.corpora.media_files import ENDINGS
 from mien.corpora.recordings import limits
 
 OWN = ("clip", "key")  # columns that name clips by what they are called; the others of `NAMES` may say something else
-ENDINGS = (*MEDIA, ".aac", ".aif", ".aiff", ".amr", ".caf", ".m4v", ".mpeg", ".opus", ".sph", ".w64", ".wma", ".wv")
 _ENDING = r"[^/.](\.\w{1,5})$"
 
 

@@ -18,7 +18,9 @@ MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm
 
 
 def files(root: Path, *suffixes: str) -> list[str]:
-    """All files below a folder with one of these suffixes (in upper or lower case). Links to folders are entered.
+    """All files below a folder with one of these suffixes (in upper or lower case); without suffixes, all of them.
+
+    Links to folders are entered.
 
     A folder is entered once on each way down, so a link to a folder above it is not.
 
@@ -39,7 +41,7 @@ def files(root: Path, *suffixes: str) -> list[str]:
         paths += [
             (place / name).as_posix()
             for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes
+            if not name.startswith(".") and (not suffixes or Path(name).suffix.lower() in suffixes)
         ]
     return sorted(paths)
 
