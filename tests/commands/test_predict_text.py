@@ -34,7 +34,7 @@ def test_the_text_has_a_line_per_person_in_the_order_of_time():
         "       4.5 -      5.5 s  a voice    anger       70%  voice",
         "       5.5 -      8.0 s  person 1   happiness   90%  voice +0%, face +0%",
         "voice +16%: without the sound, happiness would be 16 points less probable (line",
-        "at 2.5 s)",
+        "  at 2.5 s)",
     ]
     assert stretches(table).splitlines() == lines
     assert max(map(len, lines)) <= 80
@@ -51,7 +51,7 @@ def test_the_text_has_a_line_per_person_in_the_order_of_time():
 )
 def test_what_a_share_means_is_said_by_a_line_that_is_shown(answer, shares, sentence):
     table = pd.DataFrame([row(3.0, "1", answer, 0.6, shares=shares)]).assign(file="a.mp4")
-    assert " ".join(stretches(table).splitlines()[2:]) == f"{sentence} (line at 3.0 s)"
+    assert " ".join(line.strip() for line in stretches(table).splitlines()[2:]) == f"{sentence} (line at 3.0 s)"
 
 
 def test_shares_of_a_number_are_no_percentages():

@@ -9,7 +9,7 @@ from mien.audit.statistics import calibration, scores
 from mien.audit.statistics.calibration import Array, MemberPredictions
 from mien.common.tables import records
 from mien.corpora import readers
-from mien.runs.exported import Score
+from mien.runs.description import Score
 from mien.runs.run import Cell, Run
 
 

@@ -220,6 +220,8 @@ def export(
     coverage: Share = 0.8,
     cells: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     elsewhere: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    plain: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    plain_limit: Share = 0.1,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -234,6 +236,9 @@ def export(
         coverage: share of the validation clips that get an answer; the others are reported as unsure.
         cells: cells to average, such as fold-0-seed-0 (default: all folds and seeds).
         elsewhere: PREPARED folders of other corpora: the card reports how often the model answers there.
+        plain: PREPARED folders of plain speech, without acted emotion: half of their speakers raise the threshold, the
+            card reports the other half.
+        plain_limit: with --plain: the greatest share of its windows that get an emotion other than neutral.
         workers: number of processes that extract features of the corpora in --elsewhere.
         output: how the result is printed.
     """
@@ -246,6 +251,8 @@ def export(
         coverage=coverage,
         cells=cells or (),
         elsewhere=elsewhere or (),
+        plain=plain or (),
+        plain_limit=plain_limit,
         workers=workers,
     )
 

@@ -2,40 +2,38 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from mien.audit import model_card
+from mien.audit.recognition import plain as plain_speech
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
 from mien.common.files import atomic_folder, require_folder, write_text
-from mien.corpora.toy import face
-from mien.corpora.toy.config import SENTENCES
-from mien.corpora.toy.expression import Expression, express
-from mien.corpora.toy.people import EMOTIONS, Person, sample_people
-from mien.corpora.toy.voice import Voice, speak
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
-from mien.media.faces import Crops, Faces
-from mien.media.faces.crops import grey
+from mien.media.faces import Faces
 from mien.reports import card
 from mien.runs import exported
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
+from mien.runs.description import Description, Trained, Unsure
 from mien.runs.ensemble import Ensemble, find, planned, shortest_sound
-from mien.runs.exported import CARD, FILES, WEIGHTS, Description, Unsure
+from mien.runs.exported import CARD, FILES, WEIGHTS
 from mien.runs.run import Cell, Run
+from mien.runs.synthetic import on_synthetic_speakers
 from mien.runs.tables import AGAIN
 
 COVERAGE = 0.8  # default share of the validation clips that get an answer
+PLAIN_LIMIT = 0.1  # default share of the windows of plain speech that get an emotion other than neutral
 NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims"}  # of an experiment
 AGREE = 1e-3  # the largest change of a probability by half precision that is accepted
 
@@ -49,15 +47,17 @@ def export(
     coverage: float = COVERAGE,
     cells: Sequence[str] = (),
     elsewhere: Sequence[Path | str] = (),
+    plain: Sequence[Path | str] = (),
+    plain_limit: float = PLAIN_LIMIT,
     workers: int = 1,
 ) -> Outcome:
     """Write a folder that predicts without its run: weights, the settings to rebuild the model, and a model card.
 
-    The members (cells) share one temperature and one threshold below which the answer is unsure; both are chosen on
-    the members' validation speakers (see `audit.statistics.calibration`). The card gives the run's scores on its test
-    speakers; their calibration is measured with a temperature and a threshold that were chosen without them. The same
-    run gives the same bytes. Weights are stored in half precision where that changes no probability on synthetic
-    utterances by more than `AGREE`. The folder is written completely or not at all.
+    The members (cells) share one temperature and one threshold below which the answer is unsure. Both are chosen on
+    the members' validation speakers (see `audit.statistics.calibration`); `plain` may raise the threshold. The card
+    gives the run's scores on its test speakers; their calibration is measured with a temperature and a threshold that
+    were chosen without them. The same run gives the same bytes. Weights are stored in half precision where that changes
+    no probability on synthetic utterances by more than `AGREE`. The folder is written completely or not at all.
 
     Args:
         run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
@@ -69,18 +69,23 @@ def export(
         cells: folders of the cells to export, such as fold-0-seed-0; by default all.
         elsewhere: PREPARED folders of corpora that the run was not trained on, with or without labels: the card reports
             how often all members together answer there (see `mien.audit.recognition.elsewhere`).
+        plain: PREPARED folders of plain speech, without acted emotion, that the run was not trained on, with four or
+            more speakers each. Half of them raise the threshold where needed, and the card reports what it gives on the
+            other half (see `mien.audit.recognition.plain`).
+        plain_limit: the greatest share of the windows of plain speech that get an emotion other than neutral, above 0
+            and up to 1.
         workers: number of processes that extract features of `elsewhere`.
 
     Raises:
         ConfigError: a setting is wrong.
         CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing; see `overrides`.
-        LeakError: a corpus of `elsewhere` has files or speakers of the run.
+        LeakError: a corpus of `elsewhere` or `plain` has files or speakers of the run.
         RunError: the run is unfinished, has no test speakers, was trained on another corpus than lies there, or its
             model cannot classify media files.
     """
     out = Path(out)
     name = out.absolute().name if name is None else name
-    _check(out, name, coverage)
+    _check(out, name, coverage, plain_limit)
     opened, model, found = find(Path(run))
     opened = moved(opened, overrides)
     if Path(run).resolve() == found[0].folder.resolve():
@@ -88,6 +93,7 @@ def export(
     chosen = _chosen(opened, model, found, cells)
     _refuse_without_media(opened, model)
     others = [_unseen(opened, model, folder) for folder in elsewhere]
+    read = [_unseen(opened, model, folder) for folder in plain]
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
     corpora = _corpora(opened, chosen)
     if not opened.classes:
@@ -98,11 +104,16 @@ def export(
     validated, tested = (calibration.member_predictions(rows, opened.classes) for rows in (validation, test))
     temperature = round(calibration.temperature(validated), 4)
     calm = validated.probabilities(temperature)
-    rule = calibration.rejection(calm, validated.truth, coverage)
+    by_coverage = calibration.rejection(calm, validated.truth, coverage)
     speaker = dict(zip(opened.clips["clip"], opened.clips["speaker"], strict=True))
     nested = calibration.nested(validated, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
-    ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature, rule.threshold)
+    ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature)
+    shortest = shortest_sound(opened, model, chosen)
+    listened = [plain_speech.listen(replace(ensemble, shortest=shortest), other) for other in read]
+    quiet = [plain_speech.threshold(one, opened.classes, plain_limit) for one in listened]
+    rule = calibration.rejected(calm, validated.truth, max([by_coverage.threshold, *quiet]))
+    ensemble = replace(ensemble, unsure=rule.threshold)
     for other in others:
         other.extract(workers=workers, copies=False)
     description = Description(
@@ -113,11 +124,18 @@ def export(
         classes=opened.classes,
         scheme=opened.experiment.scheme_name,
         temperature=temperature,
-        unsure=Unsure(**{key: round(value, 4) for key, value in rule._asdict().items()}),
+        unsure=_unsure(rule),
+        by_coverage=_unsure(by_coverage) if rule.threshold > by_coverage.threshold else None,
+        trained=tuple(
+            Trained(corpus=one.name, speech=one.speech, clips=one.clips, speakers=one.speakers) for one in corpora
+        ),
+        plain=tuple(
+            plain_speech.plain(one, ensemble, limit=plain_limit, before=by_coverage.threshold) for one in listened
+        ),
         scores=model_card.scored(tested, nested.probabilities, opened, model),
         elsewhere=tuple(scored_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
         marks=tuple(opened.marks),
-        shortest=shortest_sound(opened, model, chosen),
+        shortest=shortest,
         stored=stored,
         sha256="",
         mien=version("mien"),
@@ -126,35 +144,47 @@ def export(
     )
     counted = model_card.members(opened, chosen)
     before = model_card.calibrated(validated, calm, rule.threshold, opened.clips)
+    thresholds = np.maximum(nested.thresholds, max(quiet, default=0.0))
     with atomic_folder(out) as folder:
         description = exported.write_weights(folder, description, members)
         text = card.render(
             description,
             size=(folder / WEIGHTS).stat().st_size,
-            command=_command(model, name, coverage, cells, len(others)),
+            command=_command(model, name, coverage, cells, len(others), len(read), plain_limit),
             training=str(opened.environment.get("command", opened.experiment.command)),
             corpora=corpora,
             members=counted,
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
             validation=before,
-            test=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
+            test=model_card.calibrated(tested, nested.probabilities, thresholds, opened.clips),
+            test_by_coverage=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
         )
         write_text(folder / CARD, text)
         exported.write_description(folder, description)
     return _outcome(out, description, before, counted)
 
 
-def _check(out: Path, name: str, coverage: float) -> None:
+def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
     if not 0 < coverage <= 1:
         raise ConfigError(
             f"--coverage {coverage:g}: must be a share of the clips, above 0 and up to 1, such as {COVERAGE}"
+        )
+    if not 0 < plain_limit <= 1:
+        raise ConfigError(
+            f"--plain-limit {plain_limit:g}: must be a share of the windows, above 0 and up to 1, such as {PLAIN_LIMIT}"
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
     require_folder(out)
     if out.exists() and ({path.name for path in out.iterdir()} - set(FILES)):
         raise RunError(f"{out}: is not an exported model; choose another --out")
+
+
+def _unsure(rule: calibration.Rejection) -> Unsure:
+    """A rule as it is written; without an answer its accuracy is 0."""
+    accuracy = 0.0 if np.isnan(rule.accuracy) else rule.accuracy
+    return Unsure(threshold=round(rule.threshold, 4), coverage=round(rule.coverage, 4), accuracy=round(accuracy, 4))
 
 
 def _refuse_without_media(run: Run, model: str) -> None:
@@ -225,58 +255,21 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
     }
     halved = {name: exported.rounded(member) for name, member in whole.items()}
     one, other = (
-        _probabilities(Ensemble(model, run.target, run.classes, "", tuple(part.values()))) for part in (whole, halved)
+        on_synthetic_speakers(Ensemble(model, run.target, run.classes, "", tuple(part.values())))
+        for part in (whole, halved)
     )
     return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
 
 
-def _probabilities(ensemble: Ensemble) -> NDArray[np.float64]:
-    """The probabilities (n, K) of synthetic utterances by voice, by face, and by both, as the model allows."""
-    spoken, rng = _utterances(), np.random.default_rng(1)
-    nothing = [None] * len(spoken)
-    voices: Sequence[NDArray[np.float32] | None] = nothing
-    faces: Sequence[Crops | None] = nothing
-    if "audio" in ensemble.modalities:
-        voices = ensemble.voices([one.voice.samples for one in spoken])
-    if ensemble.faces is not None:
-        faces = [_face(one, ensemble.faces, rng) for one in spoken]
-    probabilities = [ensemble.infer(voices, faces)]
-    if voices is not nothing and faces is not nothing:
-        probabilities += [ensemble.infer(voices, nothing), ensemble.infer(nothing, faces)]
-    return np.concatenate(probabilities)
-
-
-class _Utterance(NamedTuple):
-    person: Person
-    expression: Expression
-    voice: Voice
-
-
-def _utterances() -> list[_Utterance]:
-    """A dozen sentences of two synthetic speakers, the same on every call."""
-    rng = np.random.default_rng(0)
-    utterances = []
-    for person, sentence in zip(sample_people(2, rng), SENTENCES, strict=False):
-        for emotion in EMOTIONS:
-            shown = express(emotion, 1.0, 0.1, rng)
-            utterances.append(_Utterance(person, shown, speak(sentence, person, shown, seconds=2.0, snr=30.0, rng=rng)))
-    return utterances
-
-
-def _face(one: _Utterance, config: Faces, rng: np.random.Generator) -> Crops:
-    """The face of the speaker, in the size of the model's faces."""
-    rate = 1 / config.every
-    frames = face.draw(one.person, one.expression, face.move(one.voice.openings(rate), rate, rng), config.size, rng)
-    pixels = frames.transpose(0, 3, 1, 2)
-    shown = np.stack([grey(frame) for frame in pixels]) if config.colour == "grey" else pixels
-    return Crops(np.ascontiguousarray(shown), np.zeros(len(shown), np.uint8), config.every)
-
-
-def _command(model: str, name: str, coverage: float, cells: Sequence[str], others: int) -> str:
+def _command(
+    model: str, name: str, coverage: float, cells: Sequence[str], others: int, read: int, plain_limit: float
+) -> str:
     """The command line of this export, without paths."""
     parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
     parts += ["--cells", *cells] if cells else []
-    return " ".join([*parts, "--elsewhere", *["PREPARED"] * others] if others else parts)
+    parts += ["--elsewhere", *["PREPARED"] * others] if others else []
+    parts += ["--plain", *["PREPARED"] * read, f"--plain-limit {plain_limit:g}"] if read else []
+    return " ".join(parts)
 
 
 def _whom(counted: model_card.Members) -> str:
@@ -301,6 +294,11 @@ def _outcome(out: Path, made: Description, validation: model_card.Calibrated, co
             f"{other.corpus}, not trained on: answers {other.coverage:.1%} of {other.clips} clips; the members of one "
             f"fold alone {other.coverage_of_a_fold:.1%}"
             for other in made.elsewhere
+        ),
+        *(
+            f"{one.corpus}, plain speech: an emotion other than neutral in {one.after.emotions:.1%} of the windows of "
+            f"{one.speakers} speakers; {one.before.emotions:.1%} with a threshold of {one.before.threshold:.3f}"
+            for one in made.plain
         ),
         f"written: {out}",
     ]

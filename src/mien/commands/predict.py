@@ -23,7 +23,7 @@ from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
 from mien.reports import timeline_text
 from mien.runs import timeline
-from mien.runs.answers import LEAST, Answers, answers, least_sound
+from mien.runs.answers import HOP, LEAST, WINDOW, Answers, answers, least_sound
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
 
@@ -36,8 +36,8 @@ def predict(
     model: Path | str | None = None,
     out: Path | str | None = None,
     summary: bool = False,
-    window: float = 4.0,
-    hop: float = 1.0,
+    window: float = WINDOW,
+    hop: float = HOP,
     unsure: float | None = None,
     voice_activity: activity.Kind = "energy",
     speaker: timeline.Choice = "active",
@@ -112,12 +112,12 @@ def predict(
     table = pd.DataFrame(rows)
     if out is not None:
         _write(table, Path(out))
-    about = [*_rule(ensemble), *_voice_alone(ensemble), *_marked(ensemble)]
+    about = [*_rule(ensemble), *_limits(ensemble), *_voice_alone(ensemble), *_marked(ensemble)]
     text = timeline_text.one_line_a_file if summary else timeline_text.stretches
     overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
         data={"files" if summary else "rows": records(table), "notes": notes, "about": about},
-        text="\n".join([text(table, ensemble.target), *notes, *overlap, *about]),
+        text="\n".join([text(table, ensemble.target), *notes, *timeline_text.wrapped([*overlap, *about])]),
         problems=[str(error) for error in problems],
     )
 
@@ -261,8 +261,8 @@ def _overlap(read: Sequence[_Read], window: float, hop: float) -> list[str]:
     if hop == window or all(len({row["start"] for row in one.answers.rows}) == 1 for one in read):
         return []
     return [
-        f"rows (--out, --json): windows of {window:g} s, one every {hop:g} s; lines: what windows share, by half",
-        f"to each (--hop {window:g}: rows that do not overlap)",
+        f"rows (--out, --json): windows of {window:g} s, one every {hop:g} s; lines: what windows share, by half to "
+        f"each (--hop {window:g}: rows that do not overlap)"
     ]
 
 
@@ -270,7 +270,15 @@ def _rule(ensemble: Ensemble) -> list[str]:
     """What `unsure` means, where there is a threshold."""
     if ensemble.unsure == 0:
         return []
-    return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} (--unsure 0: never)']
+    other = (
+        "" if ensemble.by_coverage is None else f"--unsure {ensemble.by_coverage:.2g}: for speech like its training; "
+    )
+    return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} ({other}--unsure 0: never)']
+
+
+def _limits(ensemble: Ensemble) -> list[str]:
+    """What it was trained on, and how it answers other speech."""
+    return [f"{ensemble.name}: {sentence}" for sentence in ensemble.limits]
 
 
 def _voice_alone(ensemble: Ensemble) -> list[str]:

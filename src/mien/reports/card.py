@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from mien import experiments
 from mien.audit.model_card import Calibrated, Members, TrainingCorpus
-from mien.runs.exported import Description
+from mien.runs.description import Description
 
 RESEARCH = ("research", "-NC")  # parts of the licence of a corpus that is not free for every use
 OF = {"audio": "a voice", "video": "a face"}
@@ -27,6 +27,7 @@ def render(
     alone: float,
     validation: Calibrated,
     test: Calibrated,
+    test_by_coverage: Calibrated,
 ) -> str:
     """The card, as Markdown.
 
@@ -41,6 +42,7 @@ def render(
         alone: UAR of a single member on test speakers, mean over seeds.
         validation: calibration on validation clips.
         test: calibration on test clips, chosen without their speakers.
+        test_by_coverage: the same with the threshold that the coverage alone gives.
     """
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, made of our own tables
     environment.filters |= {"figure": _figure, "count": _count}
@@ -61,6 +63,7 @@ def render(
         alone=alone,
         validation=validation,
         test=test,
+        test_by_coverage=test_by_coverage,
     )
 
 

@@ -5,6 +5,7 @@ windows share belongs to each by half (`runs.answers.shown`).
 """
 
 import textwrap
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -62,6 +63,13 @@ def one_line_a_file(table: pd.DataFrame, target: str = "emotion") -> str:
     shape = [f"{{:{'<' if head == target else '>'}{width}}}" for head, width in zip(heads, widths, strict=True)]
     texts = ["  ".join(shape).format(*cells) for cells in (heads, *lines)]
     return "\n".join(f"{text}  {file}" for text, file in zip(texts, ["file", *table["file"]], strict=True))
+
+
+def wrapped(sentences: Sequence[str]) -> list[str]:
+    """Sentences in lines of a terminal; what follows the first line of one is indented."""
+    return [
+        line for one in sentences for line in textwrap.wrap(one, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    ]
 
 
 class _Stretch(NamedTuple):
@@ -128,4 +136,4 @@ def _worth(found: list[_Stretch], target: str, numbers: bool) -> list[str]:
         points = f"{size} point{'' if size == '1' else 's'} {'less' if share > 0 else 'more'} probable"
         what = f"{answer} would be {points if share else 'as probable'}"
     sentence = f"{name} {_signed(share, numbers)}: without the {word}, {what} (line at {one.start:.1f} s)"
-    return textwrap.wrap(sentence, WIDTH)
+    return wrapped([sentence])

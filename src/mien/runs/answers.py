@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.runs.ensemble import Ensemble
 from mien.runs.timeline import Prediction
 
+WINDOW, HOP = 4.0, 1.0  # seconds: the default windows of `mien predict`
 LEAST = 0.1  # seconds: the least window and hop
 LEAST_SOUND = 0.25  # seconds of sound that a model answers whose training clips are not known
 SILENCE, UNSURE = "silence", "unsure"

@@ -21,7 +21,7 @@ from mien.errors import RunError, unknown
 from mien.features._parts import extract_parts
 from mien.media.audio import SAMPLE_RATE
 from mien.media.faces import Crops, Faces, Seen
-from mien.runs import exported
+from mien.runs import exported, limits
 from mien.runs.cell import Model
 from mien.runs.run import Cell, Run
 
@@ -67,6 +67,8 @@ class Ensemble:
         unsure: the answer is unsure where the likeliest class is less probable than this; 0 for never.
         marks: sentences on leaks that its run accepted.
         shortest: seconds of the shortest sound that it was trained on; None where that is not known.
+        by_coverage: the threshold for speech as it was trained on, where plain speech raised `unsure`; None elsewhere.
+        limits: sentences on what it was trained on, and on how it answers other speech.
     """
 
     name: str
@@ -78,6 +80,8 @@ class Ensemble:
     unsure: float = 0.0
     marks: tuple[str, ...] = ()
     shortest: float | None = None
+    by_coverage: float | None = None
+    limits: tuple[str, ...] = ()
 
     @staticmethod
     def open(path: Path | str, device: torch.device) -> "Ensemble":
@@ -89,14 +93,32 @@ class Ensemble:
         path = Path(path)
         if exported.is_exported(path):
             model, members = exported.read(path, device)
-            rule = (model.temperature, model.unsure.threshold)
-            known = (model.marks, model.shortest)
-            return Ensemble(model.name, model.target, model.classes, model.scheme, members, *rule, *known)
+            by_coverage = None if model.by_coverage is None else model.by_coverage.threshold
+            return Ensemble(
+                model.name,
+                model.target,
+                model.classes,
+                model.scheme,
+                members,
+                temperature=model.temperature,
+                unsure=model.unsure.threshold,
+                marks=model.marks,
+                shortest=model.shortest,
+                by_coverage=by_coverage,
+                limits=limits.of_exported(model),
+            )
         run, name, cells = find(path)
         members = tuple(Model.load(run.experiment_of(name), cell, device) for cell in cells)
-        rule = (1.0, 0.0)
-        known = (tuple(run.marks), shortest_sound(run, name, cells))
-        return Ensemble(name, run.target, run.classes, run.experiment.scheme_name, members, *rule, *known)
+        return Ensemble(
+            name,
+            run.target,
+            run.classes,
+            run.experiment.scheme_name,
+            members,
+            marks=tuple(run.marks),
+            shortest=shortest_sound(run, name, cells),
+            limits=limits.of_run(run),
+        )
 
     @property
     def modalities(self) -> tuple[str, ...]:

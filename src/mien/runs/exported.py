@@ -9,141 +9,23 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from mien import experiments
 from mien.common.files import sha256, write_json
-from mien.common.settings import Settings, digest, parse
+from mien.common.settings import digest, parse
 from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.errors import RunError, unknown
 from mien.runs.cell import STATISTICS, Model, build
+from mien.runs.description import Description
 
 FOLDER = Path(__file__).parents[1] / "models" / "packaged"
 DEFAULT = "voice-small"
 WEIGHTS, DESCRIPTION, CARD = FILES = ("weights.safetensors", "model.json", "CARD.md")
-
-Share = Field(ge=0, le=1)
-
-
-class Unsure(Settings):
-    """The threshold of unsure answers, and its effect on validation speakers, by the members of one fold.
-
-    Attributes:
-        threshold: the answer is unsure where the likeliest class is less probable.
-        coverage: share of the validation clips that get an answer.
-        accuracy: share of these answers that are correct.
-    """
-
-    threshold: float = Share
-    coverage: float = Share
-    accuracy: float = Share
-
-
-class Score(Settings):
-    """Scores on the test clips of a group of speakers, each clip by the members that it is a test clip of.
-
-    Attributes:
-        who: everybody, a corpus, or a gender.
-        speakers: number of speakers.
-        clips: number of clips.
-        uar: unweighted average recall.
-        uar_low: lower end of its interval over speakers; None with one speaker.
-        uar_high: upper end.
-        uar_chance: chance level of the UAR.
-        wa: share of correct clips (accuracy).
-        wa_chance: that of the best constant answer.
-    """
-
-    who: str
-    speakers: int
-    clips: int
-    uar: float
-    uar_low: float | None
-    uar_high: float | None
-    uar_chance: float
-    wa: float
-    wa_chance: float
-
-    @staticmethod
-    def of(who: str, row: Mapping[str, Any]) -> "Score":
-        """From a row of `mien.audit.statistics.scores.summary`, with four decimals."""
-        values: dict[str, Any] = {
-            key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
-        }
-        return Score(who=who, **{key: values[key] for key in Score.model_fields if key != "who"})
-
-
-class Elsewhere(Settings):
-    """How often all members together answer on a corpus that the run was not trained on; each clip is one window.
-
-    Attributes:
-        corpus: its name.
-        speech: kind of speech.
-        clips: number of clips.
-        speakers: number of speakers.
-        coverage: share of the clips that get an answer.
-        coverage_of_a_fold: the same by the members of one fold, averaged over folds, as in the calibration.
-        answers: class -> its share of the answers; empty without answers.
-        score: score on the clips with known emotions, answered or not, where these have two or more of the classes.
-    """
-
-    corpus: str
-    speech: str
-    clips: int
-    speakers: int
-    coverage: float = Share
-    coverage_of_a_fold: float = Share
-    answers: dict[str, float]
-    score: Score | None
-
-
-class Description(Settings):
-    """`model.json`: the settings to rebuild the model, and its scores.
-
-    Attributes:
-        format: version of the folder's format.
-        name: name of the exported model.
-        model: its name in the run's experiment.
-        members: names of the cells that are averaged.
-        target: the factor that is predicted.
-        classes: its classes in order.
-        scheme: name of the classes.
-        temperature: divides the logits of every member.
-        unsure: the threshold of unsure answers.
-        scores: scores on test speakers of the run; the first is that of everybody.
-        elsewhere: scores on other corpora.
-        marks: sentences on leaks that the run accepted, to be quoted with every score of the model.
-        shortest: seconds of the shortest sound that it was trained on, where known: of much less, it is unsure.
-        stored: precision of the weights in the file.
-        sha256: hash of the weights' file, which holds a digest of all other fields.
-        mien: version of mien that exported it.
-        commit: commit of the code that trained it, where known.
-        experiment: the experiment with this model alone, its adversaries left out; see `mien.experiments.Experiment`.
-    """
-
-    format: Literal[1] = 1
-    name: str
-    model: str
-    members: tuple[str, ...] = Field(min_length=1)
-    target: str = "emotion"
-    classes: tuple[str, ...] = Field(min_length=2)
-    scheme: str
-    temperature: float = Field(gt=0)
-    unsure: Unsure
-    scores: tuple[Score, ...] = Field(min_length=1)
-    elsewhere: tuple[Elsewhere, ...] = ()
-    marks: tuple[str, ...] = ()
-    shortest: float | None = Field(default=None, gt=0)
-    stored: Literal["float32", "float16"]
-    sha256: str
-    mien: str
-    commit: str | None
-    experiment: dict[str, Any]
 
 
 def packaged() -> list[str]:

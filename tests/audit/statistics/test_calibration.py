@@ -13,6 +13,7 @@ from mien.audit.statistics.calibration import (
     member_predictions,
     negative_log_likelihood,
     nested,
+    quiet_threshold,
     rejected,
     rejection,
     temperature,
@@ -185,3 +186,25 @@ def test_a_selection_of_clips_keeps_all_their_members():
     np.testing.assert_allclose(some.probabilities(1.7), predicted.probabilities(1.7)[keep])
     assert some.clips == tuple(str(number) for number in range(0, 50, 3))
     assert (some.truth == predicted.truth[keep]).all()
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.1, 0.25, 1.0])
+def test_the_quiet_threshold_is_the_least_that_keeps_the_limit(limit):
+    probabilities = softmax(2 * np.random.default_rng(0).standard_normal((997, 4)), axis=1)
+    emotional = probabilities.argmax(axis=1) != 1
+
+    def share(threshold):
+        return (emotional & (probabilities.max(axis=1) >= threshold)).mean()
+
+    found = quiet_threshold(probabilities, 1, limit)
+    assert share(found) <= limit
+    assert found == round(found, 4)
+    assert (share(found - 1e-4) > limit) == (limit < 1)
+    assert (found == 0) == (limit == 1)
+
+
+def test_without_a_neutral_class_every_answer_is_an_emotion():
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.6, 0.4]])
+    assert quiet_threshold(probabilities, None, 0.25) == 0.8001
+    assert quiet_threshold(probabilities, 1, 0.25) == 0.7001
+    assert quiet_threshold(probabilities, 0, 0.25) == 0.0

@@ -14,8 +14,8 @@ from mien.audit.statistics import scores
 from mien.common.tables import records
 from mien.corpora import readers
 from mien.data.dataset import Dataset
+from mien.runs.description import Elsewhere, Score
 from mien.runs.ensemble import Ensemble
-from mien.runs.exported import Elsewhere, Score
 
 
 def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Elsewhere:
@@ -37,6 +37,7 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
     apart = [each[np.array(folds) == fold].mean(axis=0) for fold in sorted(set(folds))]
     answers = together.argmax(axis=1)[_answered(together, ensemble.unsure)]
     shares = np.bincount(answers, minlength=len(ensemble.classes)) / max(1, len(answers))
+    score = _score(together, ensemble.classes, dataset)
     card = dataset.prepared.card
     return Elsewhere(
         corpus=card["name"],
@@ -48,12 +49,22 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
         answers={
             name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(answers)
         },
-        score=_score(together, ensemble.classes, dataset),
+        score=score,
+        accuracy=None if score is None else _accuracy(together, ensemble, dataset),
     )
 
 
 def _answered(probabilities: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
     return np.asarray(probabilities.max(axis=1) >= threshold)
+
+
+def _accuracy(probabilities: NDArray[np.float64], ensemble: Ensemble, dataset: Dataset) -> float | None:
+    """The share of the answers on clips of a known class that name it; None without such an answer."""
+    labels = dataset.clips["label"]
+    asked = _answered(probabilities, ensemble.unsure) & labels.notna().to_numpy()
+    best = [ensemble.classes[number] for number in probabilities.argmax(axis=1)]
+    right = [name in str(label).split("+") for name, label, take in zip(best, labels, asked, strict=True) if take]
+    return round(float(np.mean(right)), 4) if right else None
 
 
 def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: Dataset) -> Score | None:

@@ -140,6 +140,22 @@ def rejection(probabilities: Array, truth: Numbers, coverage: float) -> Rejectio
     return rejected(probabilities, truth, float(np.floor(sure[reported - 1] * 1e4) / 1e4))
 
 
+def quiet_threshold(probabilities: Array, neutral: int | None, limit: float) -> float:
+    """The least threshold, to four decimals, with which at most a share `limit` of N windows gets an emotion.
+
+    Args:
+        probabilities: N x K.
+        neutral: the number of the class that is no emotion; None where there is none.
+        limit: above 0 and up to 1.
+    """
+    best = probabilities.argmax(axis=1)
+    emotional = np.sort(probabilities.max(axis=1)[best != neutral])[::-1]
+    allowed = int(np.floor(limit * len(probabilities) + 1e-9))
+    if len(emotional) <= allowed:
+        return 0.0
+    return float(np.round(np.floor(emotional[allowed] * 1e4 + 1e-9) / 1e4 + 1e-4, 4))
+
+
 def rejected(probabilities: Array, truth: Numbers, threshold: float) -> Rejection:
     """The coverage and accuracy of a given threshold on these clips."""
     return Rejection(threshold, *answered(probabilities, truth, threshold))

@@ -1,0 +1,49 @@
+"""What a model was trained on, and how it answers speech that it was not trained on, in sentences."""
+
+from collections.abc import Sequence
+
+from mien.corpora import readers
+from mien.runs.description import Description, Plain
+from mien.runs.run import Run
+
+AS_STATED = "as stated"  # how the kind of speech begins that a reader does not know
+
+
+def of_exported(model: Description) -> tuple[str, ...]:
+    """The sentences of an exported model; none of one that was exported without them."""
+    corpora = [
+        (one.corpus, one.speech, f"{one.speakers} speaker{'s' if one.speakers > 1 else ''}") for one in model.trained
+    ]
+    return (*_trained(corpora), *(_plain(one) for one in model.plain))
+
+
+def of_run(run: Run) -> tuple[str, ...]:
+    """The sentence of a model of a run, which was measured nowhere else."""
+    parts = run.certificate.get("corpora")
+    named = {name: part["reader"] for name, part in parts.items()} if parts else {run.certificate["corpus"]: None}
+    known = readers.names()
+    reads = {name: reader or name for name, reader in named.items()}
+    return _trained(
+        [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
+    )
+
+
+def _trained(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Which speech it was trained on; `corpora` are a name, a kind of speech, and what else is known of each."""
+    if not corpora:
+        return ()
+    each = []
+    for name, *known in corpora:
+        inside = ", ".join(one for one in known if not one.startswith(AS_STATED))
+        each.append(f"{name} ({inside})" if inside else name)
+    return (f"trained on {' and '.join(each)}, and on no other speech",)
+
+
+def _plain(one: Plain) -> str:
+    """How it errs on plain speech."""
+    emotions = {name: share for name, share in one.after.answers.items() if name != "neutral" and share > 0}
+    most = f", most often {max(emotions, key=lambda name: emotions[name])}" if emotions else ""
+    return (
+        f"of {one.corpus} ({one.speech}), on which it was not trained, {one.after.emotions:.0%} of the windows get an "
+        f"emotion other than neutral{most}, and {1 - sum(one.after.answers.values()):.0%} are unsure"
+    )
