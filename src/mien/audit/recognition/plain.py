@@ -17,6 +17,8 @@ from mien.common.progress import progress
 from mien.common.tables import records
 from mien.corpora import readers
 from mien.data.dataset import Dataset
+from mien.data.joined import Joined
+from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
 from mien.media import activity
 from mien.runs import timeline
@@ -55,22 +57,32 @@ def listen(ensemble: Ensemble, dataset: Dataset) -> Listened:
         CorpusError: the corpus has fewer than four speakers, a file of several speakers, or no window with a voice.
         MediaError: a file cannot be read.
     """
-    place = dataset.prepared.place
+    return Listened(dataset, *divided(ensemble, dataset.prepared, dataset.clips))
+
+
+def divided(ensemble: Ensemble, corpus: Prepared | Joined, clips: pd.DataFrame) -> tuple[Windows, Windows]:
+    """The windows of the speakers who choose, and of those who measure; see `listen`.
+
+    Args:
+        ensemble: a model of emotion by voice.
+        corpus: finds the files.
+        clips: those of its table that are taken.
+    """
+    place = corpus.place
     if ensemble.target != "emotion" or "audio" not in ensemble.modalities:
         what = f"predicts '{ensemble.target}'" if ensemble.target != "emotion" else "takes no sound"
         raise ConfigError(
             f"--plain {place}: {ensemble.name} {what}, and plain speech says nothing of that; leave it out"
         )
-    clips = dataset.clips
     several = clips.groupby("file")["speaker"].nunique()
     if (several > 1).any():
         raise CorpusError(f"{place}: {several.idxmax()} holds several speakers; --plain needs one speaker a file")
     first, second = halves(clips)
-    found = _windows(ensemble, dataset)
+    found = _windows(ensemble, corpus, clips)
     for part in (first, second):
         if not np.isin(found.speakers, part).any():
             raise CorpusError(f"{place}: has no voice in the files of {', '.join(part[:5])}; give another --plain")
-    return Listened(dataset, found.of(first), found.of(second))
+    return found.of(first), found.of(second)
 
 
 def halves(clips: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -131,16 +143,16 @@ def _neutral(classes: tuple[str, ...]) -> int | None:
     return classes.index(NEUTRAL) if NEUTRAL in classes else None
 
 
-def _windows(ensemble: Ensemble, dataset: Dataset) -> Windows:
+def _windows(ensemble: Ensemble, corpus: Prepared | Joined, clips: pd.DataFrame) -> Windows:
     """The windows of all files with a voice that is long enough for an answer."""
-    files = dataset.clips.drop_duplicates("file")
+    files = clips.drop_duplicates("file")
     window, least = min(WINDOW, ensemble.longest or WINDOW), least_sound(ensemble)
     probabilities, speakers = [], []
     with progress(len(files), "plain speech", "files") as advance:
         for clip in records(files[["file", "speaker"]]):
             detect = activity.detector("energy", ensemble.rate)
             found = timeline.predictions(
-                dataset.prepared.media(clip), ensemble, ensemble.faces, window=window, hop=HOP, detect=detect
+                corpus.media(clip), ensemble, ensemble.faces, window=window, hop=HOP, detect=detect
             )
             own = [one.probabilities for one in found if "audio" in one.modality and one.end - one.start >= least]
             probabilities += [one for one in own if one is not None]
