@@ -481,3 +481,12 @@ def test_a_file_that_is_no_text_is_refused_in_one_sentence(tmp_path):
         with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8") as error:
             experiments.load(tmp_path / "experiment.yaml")
         assert "\n" not in str(error.value)
+
+
+def test_what_overrides_change_is_known_with_its_value_before():
+    part = ["data.prepared=p", "training.epochs=2", "protocol.folds=[0, 1]", "seeds=[0]"]
+    before = {"training.epochs": 15, "protocol.folds": None, "seeds": [0, 1, 2]}
+    assert experiments.changed("li2020-emodb", part) == before
+    assert experiments.changed("li2020-emodb", ["data.prepared=p", "training.epochs=15"]) == {}
+    gone = experiments.changed("li2020-emodb", ["models.MEnAN=null"])
+    assert gone["models.MEnAN.embeddings.main.remove.speaker.how"] == "max_entropy"

@@ -29,7 +29,7 @@ from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, TrainingError
 from mien.experiments import reference
-from mien.experiments.experiment import Experiment, changed
+from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
@@ -102,7 +102,10 @@ def train(
             described = splits.describe(dataset.clips, folds)
             run.write_json("splits.json", {"protocol": protocol, "of": every, "folds": described})
             run.write_json("certificate.json", certificate)
-            given = {"command": environment.command(experiment, overrides), "changed": changed(experiment, overrides)}
+            given = {
+                "command": environment.command(experiment, overrides),
+                "changed": experiments.changed(experiment, overrides),
+            }
             run.write_json("environment.json", environment.describe(place) | given)
             run.write_table("clips.csv", dataset.clips)
             for sentence in filter(

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mien.experiments.experiment import Experiment, Variant, load, questions, resolve
+    from mien.experiments.experiment import Experiment, Variant, changed, load, questions, resolve
 
-__all__ = ["Experiment", "Variant", "load", "questions", "resolve"]
+__all__ = ["Experiment", "Variant", "changed", "load", "questions", "resolve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -352,7 +352,7 @@ def changed(experiment: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
     except ConfigError:
         return {}
     then, now = (dict(leaves(_whole(one))) for one in (before, after))
-    return {key: then.get(key) for key in now if then.get(key) != now[key]}
+    return {key: then.get(key) for key in {**then, **now} if then.get(key) != now.get(key)}
 
 
 def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment:
