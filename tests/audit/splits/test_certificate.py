@@ -66,7 +66,7 @@ def test_speakers_of_one_recording_each_are_noted(files, noted):
     ).set_index("clip", drop=False)
     fold = Fold(0, tuple(clips["clip"][:4]), tuple(clips["clip"][4:8]), tuple(clips["clip"][8:]))
     sentence = (
-        "note: no speaker has a second recording, so how much an embedding tells of the speaker across recordings is "
+        "note: no speaker has a second recording, so how much an embedding reveals of the speaker across recordings is "
         "not measured; name the recordings in a column 'recording' if a file holds several"
     )
     assert notes(clips, [fold], ("anger",)) == [sentence] * noted

@@ -61,7 +61,7 @@ def evidence(*, even: bool = False) -> dict:
         {"claim": "b", "says": "Smaller <leaks> least.", **read, "answer": "not separable", "contrasts": [contrast]},
         {
             **{"claim": "f", "says": "Newer leaks less.", **read, "figures": {}},
-            "answer": "not comparable: no_leak_4 tells the speaker no more (accuracy 0.140, the best model 0.900)",
+            "answer": "not comparable: no_leak_4 no longer predicts the speaker (accuracy 0.140, the best model 0.900)",
             "contrasts": [contrast | {"comparable": False}],
         },
         {"claim": "c", "says": "Not measured.", **read, "clips": "all", "answer": "not asked", "contrasts": []},
@@ -154,8 +154,8 @@ def test_claims_are_counted_and_tabled(claimed: Run) -> None:
         f"Removal leaks less. section 5.2; below; balanced {paper} yes {row} {row} "
         f"Removal leaks less. section 5.2; below; balanced, strongest probe no {nothing} "
         f"Smaller &lt;leaks&gt; least. section 5.2; below; balanced {paper} not separable {row} "
-        "Newer leaks less. section 5.2; below; balanced not comparable no leak 4 tells the speaker no more (accuracy "
-        f"0.140, the best model 0.900) {row.replace('plain', 'plain not comparable')} "
+        "Newer leaks less. section 5.2; below; balanced not comparable no leak 4 no longer predicts the speaker "
+        f"(accuracy 0.140, the best model 0.900) {row.replace('plain', 'plain not comparable')} "
         f"Not measured. section 5.2; below; all test clips {paper} not asked {nothing} "
         f"It is kept. section 5.2; no worse by 5 points not separable {row} "
         f"All differ. Stuart-Maxwell yes no leak 4 against plain 4 {none} {none} {none}"

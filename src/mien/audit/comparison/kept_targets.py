@@ -25,7 +25,7 @@ from mien.experiments.claims import BELOW, MARGIN, NEAR, SPEAKER, Claim, Differe
 COLLAPSED = 0.5  # of what the best model tells above chance
 
 
-class _Told(NamedTuple):
+class _Predicted(NamedTuple):
     """How well models tell one target.
 
     Attributes:
@@ -82,31 +82,33 @@ def comparable(
     if claim.kind not in (BELOW, NEAR) and not any(one.minus for one in compared):
         return fine, ""  # above a level
     for target in sorted(targets_of(claim, carried)):
-        if (told := _told(target, str(claim.embedding), counts, carried)) is None:
+        if (predicted := _predicted(target, str(claim.embedding), counts, carried)) is None:
             continue
-        known = [place for place, one in enumerate(compared) if {*one.plus, *one.minus} <= set(told.tables)]
+        known = [place for place, one in enumerate(compared) if {*one.plus, *one.minus} <= set(predicted.tables)]
         collapsed: dict[str, float] = {}
         for place in known:
-            found = told.collapsed([*compared[place].plus, *compared[place].minus])
+            found = predicted.collapsed([*compared[place].plus, *compared[place].minus])
             fine[place] &= not found
             collapsed |= found
         if collapsed:
             each = ", ".join(f"{value:.3f}" for value in collapsed.values())
-            verb = "tells" if len(collapsed) == 1 else "tell"
-            beside = f"{told.called} {each}, the best model {told.best:.3f}"
-            reasons.append(f"{', '.join(collapsed)} {verb} the {target} no more ({beside})")
+            verb = "predicts" if len(collapsed) == 1 else "predict"
+            beside = f"{predicted.called} {each}, the best model {predicted.best:.3f}"
+            reasons.append(f"{', '.join(collapsed)} no longer {verb} the {target} ({beside})")
         both = [place for place in known if compared[place].minus]
-        sides = [_side_that_leaks_less(told, compared[place], leaks[place], seed) for place in both]
+        sides = [_side_that_leaks_less(predicted, compared[place], leaks[place], seed) for place in both]
         separable = verdicts(sides)["separable"].tolist() if sides else []
         for place, side, apart in zip(both, sides, separable, strict=True):
             if fine[place] and apart and side.difference < -MARGIN:
                 fine[place] = False
-                words = f"{told.called} {side.difference:+.3f} [{side.low:+.3f}, {side.high:+.3f}]"
-                reasons.append(f"what leaks less in {compared[place].words} tells the {target} less, too ({words})")
+                words = f"{predicted.called} {side.difference:+.3f} [{side.low:+.3f}, {side.high:+.3f}]"
+                reasons.append(
+                    f"what leaks less in {compared[place].words} predicts the {target} less well, too ({words})"
+                )
     return fine, "; ".join(reasons)
 
 
-def _told(target: str, embedding: str, counts: Counts, carried: Targets) -> _Told | None:
+def _predicted(target: str, embedding: str, counts: Counts, carried: Targets) -> _Predicted | None:
     source = Source(target)
     every = counts.tables.get(source, {})
     tables = {model: table for model, table in every.items() if target in carried.get(model, {}).get(embedding, ())}
@@ -115,16 +117,16 @@ def _told(target: str, embedding: str, counts: Counts, carried: Targets) -> _Tol
     first = next(iter(tables.values()))
     name = "accuracy" if target == SPEAKER else "uar" if first.counts.ndim == 3 else "ccc"
     level = counts.chance(source, first, SCORES[name])
-    told = _Told(target, name.upper() if name != "accuracy" else name, SCORES[name], tables, 0.0, 0.0)
+    predicted = _Predicted(target, name.upper() if name != "accuracy" else name, SCORES[name], tables, 0.0, 0.0)
     chance = float(level.measure(level.table.counts.sum(0)))
-    return told._replace(chance=chance, best=max(map(told.value, tables)))
+    return predicted._replace(chance=chance, best=max(map(predicted.value, tables)))
 
 
-def _side_that_leaks_less(told: _Told, one: Difference, leak: float, seed: int) -> Contrast:
-    """How much better the side that leaks less tells the target."""
+def _side_that_leaks_less(predicted: _Predicted, one: Difference, leak: float, seed: int) -> Contrast:
+    """How much better the side that leaks less predicts the target."""
     sides = (one.plus, one.minus) if leak < 0 else (one.minus, one.plus)
     terms = [
-        Term(sign / len(side), told.tables[model], told.measure)
+        Term(sign / len(side), predicted.tables[model], predicted.measure)
         for sign, side in zip((1, -1), sides, strict=True)
         for model in side
     ]

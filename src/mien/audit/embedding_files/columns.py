@@ -58,7 +58,7 @@ LABELS = frozenset(
 
 
 def by_name(column: str, labels: Sequence[str]) -> str | None:
-    """Why a column is no part of an embedding, by its name; None if the name says nothing.
+    """Why a column is no part of an embedding, by its name; None if the name gives none.
 
     Args:
         column: its name.

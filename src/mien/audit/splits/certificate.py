@@ -194,8 +194,8 @@ def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) ->
     recordings = recording_of_all(clips)
     if recordings is not None and recordings.groupby(clips["speaker"]).nunique().max() == 1:
         sentences.append(
-            "note: no speaker has a second recording, so how much an embedding tells of the speaker across recordings "
-            "is not measured; name the recordings in a column 'recording' if a file holds several"
+            "note: no speaker has a second recording, so how much an embedding reveals of the speaker across "
+            "recordings is not measured; name the recordings in a column 'recording' if a file holds several"
         )
     return sentences
 

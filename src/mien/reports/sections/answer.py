@@ -74,7 +74,7 @@ def recognition(
     if math.isnan(low):
         return (
             f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({chance}). One "
-            "speaker gives no interval, so the score says nothing about other speakers."
+            "speaker gives no interval: how other speakers are recognised is not known."
         )
     around = f"95{SPACE}% interval over {best['speakers']} speakers {measure.span(low, high)}, {chance}"
     sentence = f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({around})"
