@@ -1,7 +1,9 @@
 """`evaluate` maps another corpus to the run's classes, lists what it cannot map, and scores folds apart."""
 
 import json
+import re
 import shutil
+import wave
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from sklearn.metrics import recall_score
 
 import mien
+from mien.audit.recognition import constant
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
 from mien.runs.coverage import outdated
@@ -152,3 +155,37 @@ def test_another_corpus_of_the_same_name_does_not_overwrite_the_first(run, other
     mien.evaluate(run, on=other)
     assert len(list((run / "evaluations").iterdir())) == 2
     assert Run.open(run).metrics["models"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "cause"),
+    [
+        (0.02, "the likely cause is the level: its sound is {} dB quieter than that of training; bring the recordings"),
+        (1.0, "its features are like those of training (0.{} standard deviations from their mean, on average over"),
+    ],
+)
+def test_answers_of_one_class_are_said_with_the_likely_cause(run, other, tmp_path, monkeypatch, gain, cause):
+    shutil.copytree(other.parent / "root", tmp_path / "root")
+    for file in (tmp_path / "root").glob("*.wav"):
+        with wave.open(str(file)) as opened:
+            form, sound = opened.getparams(), np.frombuffer(opened.readframes(opened.getnframes()), "<i2")
+        with wave.open(str(file), "wb") as opened:
+            opened.setparams(form)
+            opened.writeframes((sound * gain).astype("<i2").tobytes())
+    mien.prepare("table", tmp_path / "root", out=tmp_path / "prepared")
+    shutil.copytree(run, tmp_path / "run")
+    found = mien.evaluate(tmp_path / "run", on=tmp_path / "prepared")
+    single = [name for name, one in found.data["models"].items() if max(one["predicted"].values()) >= 0.99]
+    assert [note.split(": ")[0] for note in found.data["notes"] if "of the answers" in note] == single
+    monkeypatch.setattr(constant, "ALL", 0.0)
+    found = mien.evaluate(tmp_path / "run", on=tmp_path / "prepared")
+    notes = [note for note in found.data["notes"] if "of the answers" in note]
+    assert [note.split(": ")[0] for note in notes] == list(found.data["models"])
+    for note, (name, one) in zip(notes, found.data["models"].items(), strict=True):
+        best = max(one["predicted"], key=one["predicted"].get)
+        assert note.startswith(f"{name}: {one['predicted'][best]:.0%} of the answers are '{best}', so its scores say ")
+        assert note in found.text
+        assert re.search(re.escape(cause).replace(r"\{\}", r"\d+"), note), note
+    if gain < 1:
+        decibels = float(re.search(r"(\d+) dB", notes[0])[1])
+        assert decibels == pytest.approx(-20 * np.log10(gain), abs=4)  # 16 bit and the floor of silence take some

@@ -182,7 +182,7 @@ def test_the_model_that_comes_with_mien_is_unsure_of_very_short_sound(tmp_path, 
     assert [row["emotion"] for row in found.data["rows"]] == ["unsure"]
     seconds = round(-(-count * 16_000 // rate) / 16_000, 3)
     half = "half of the shortest sound that voice-small was trained on"
-    assert found.data["notes"] == [f"{file}: lasts {seconds:.3g} s: below 0.614 s, {half}, the answer is unsure"]
+    assert found.data["notes"] == [f"{file}: lasts {seconds:.3g} s: below 0.613 s, {half}, the answer is unsure"]
 
 
 def test_an_exported_model_knows_its_shortest_sound(run, tmp_path):

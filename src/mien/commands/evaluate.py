@@ -1,7 +1,7 @@
 """`mien evaluate`: score the models of a run on another corpus, over the classes that both have."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mien.audit.recognition import constant
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.audit.statistics import scores
 from mien.commands import Outcome
@@ -77,7 +78,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     predictions = pd.concat(tables, ignore_index=True)
     folds = by_fold(predictions, shared)
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
-    metrics["notes"] += notes
+    metrics["notes"] += [*notes, *_constant(opened, cells, datasets, metrics, list(clips["clip"]), place)]
     name = _name(opened, dataset)
     opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
@@ -156,6 +157,23 @@ def _predictions(
         inference, main = replace(inference, outputs=outputs), main.only(places)
     table = prediction_table(inference, clips, main, cell.place("evaluation"), run.experiment.scheme_name)
     return table.rename(columns={main.factor: "truth"})
+
+
+def _constant(
+    run: Run,
+    cells: Sequence[Cell],
+    datasets: Mapping[str, Dataset],
+    metrics: Mapping[str, Any],
+    clips: Sequence[str],
+    device: Any,
+) -> list[str]:
+    """Sentences on models whose answers are all one class."""
+    notes = []
+    for name, found in metrics["models"].items():
+        cell = next(cell for cell in cells if cell.model == name)
+        model = Model.load(run.experiment_of(name), cell, device)
+        notes.append(constant.note(name, found["predicted"], model, datasets[name], clips))
+    return [note for note in notes if note]
 
 
 def _metrics(
