@@ -1,6 +1,5 @@
 """`predict` reads folders, several files at once, and gives one row a file."""
 
-import importlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import pytest
 import mien
 from mien.cli.main import main
 from mien.errors import ConfigError, MediaError
+from mien.runs import reading
 from mien.runs.answers import shown
 from mien.runs.run import Run
 
@@ -92,16 +92,16 @@ def test_workers_give_the_same_and_one_that_dies_costs_its_file(run, folder, mon
     assert two.data == one.data
     assert two.text == one.text
     assert list(two.problems) == list(one.problems) != []
-    command, kill = importlib.import_module("mien.commands.predict"), signal.SIGKILL
+    kill = signal.SIGKILL
 
     def deadly(files, *, asked):
-        from importlib import import_module
+        from mien.runs import reading as there
 
         if files[0].name == "b.wav":
             os.kill(os.getpid(), kill)
-        return import_module("mien.commands.predict")._in_worker(files, asked=asked)
+        return there._in_worker(files, asked=asked)
 
-    monkeypatch.setattr(command, "_in_worker", deadly)
+    monkeypatch.setattr(reading, "_in_worker", deadly)
     rest = mien.predict(folder, model=run, hop=0.5, workers=2)
     assert rest.problems == [f"{folder}/b.wav: ended the process that read it (SIGKILL)", *one.problems]
     assert rest.data["rows"] == [row for row in one.data["rows"] if not row["file"].endswith("b.wav")]
@@ -190,6 +190,14 @@ def test_lines_do_not_overlap_and_it_is_said_that_rows_do(run, folder):
     assert apart.frame[["start", "end"]].to_numpy().tolist() == [[0, 2], [2, 4]]
     assert "windows of" not in apart.text
     assert "windows of" not in mien.predict(folder / "a" / "one.wav", model=run).text
+
+
+def test_a_long_file_shows_its_seconds_and_a_short_one_nothing(run, tmp_path, make_tone, capsys):
+    for name, seconds in (("long.wav", 61.0), ("short.wav", 2.0)):
+        make_tone(tmp_path / name, 200.0, 1.0, 0, seconds)
+        assert main(["predict", str(tmp_path / name), "--model", str(run), "--hop", "4"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("predicting: 61 of 61 seconds in 0:0")
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Models of faces: who is classified by which modality, the share of each, and what is refused."""
 
 import sys
-from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, MediaError, RunError
 from mien.media.faces import people
 from mien.media.faces.detectors import Face
-from mien.runs import exported, timeline
+from mien.runs import exported, reading, timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
 from mien.runs.tables import read_table
@@ -175,7 +174,7 @@ def test_without_a_face_the_voice_is_classified_or_there_is_silence(both, sees, 
 
 def test_a_large_picture_that_is_taken_for_one_face_is_noted(both, films, monkeypatch):
     assert predicted_notes(films, both) == []
-    monkeypatch.setattr(import_module("mien.commands.predict"), "LARGE", 32)
+    monkeypatch.setattr(reading, "LARGE", 32)
     film = films["voice+face"]
     assert predicted_notes(films, both)[0] == (
         f"{film}: each whole picture (32 x 32) is taken for one face; where it shows more, --faces auto looks for the "

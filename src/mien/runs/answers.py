@@ -4,6 +4,7 @@ Windows overlap where the hop is shorter than the window. The time that two cons
 half (`shown`), so the seconds of all windows add up to those of the file.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -104,9 +105,9 @@ def _whole(
     brief: Sequence[bool],
     ensemble: Ensemble,
 ) -> dict[str, Any]:
-    windows = sorted({(one.start, one.end) for one in found})
+    people = Counter((one.start, one.end) for one in found)
+    windows = sorted(people)
     own = {window: end - start for window, (start, end) in zip(windows, shown(windows), strict=True)}
-    people = {window: sum((one.start, one.end) == window for one in found) for window in windows}
     seconds = np.array([own[one.start, one.end] / people[one.start, one.end] for one in found])
     total = float(seconds.sum())
     known = np.array([one.probabilities is not None for one in found])

@@ -58,8 +58,8 @@ def _cause(model: Model, dataset: Dataset, clips: Sequence[str]) -> str:
     far = float((apart / std.double().cpu()).abs().mean())
     if far >= FAR:
         return (
-            f"the likely cause is another way of recording (microphone, room, noise): its features lie {far:.1f} standard "
-            "deviations from the mean of training, on average over columns"
+            "the likely cause is another way of recording (microphone, room, noise): its features lie "
+            f"{far:.1f} standard deviations from the mean of training, on average over columns"
         )
     return (
         f"its features are like those of training ({far:.1f} standard deviations from their mean, on average over "

@@ -1,0 +1,205 @@
+"""The answers of a model on media files, which are read in this process or in several."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+from mien.common import processes
+from mien.common.progress import Advance, progress
+from mien.common.workers import Lost, spread
+from mien.errors import ConfigError, MediaError, unknown
+from mien.media import activity
+from mien.media.containers import probe
+from mien.media.faces import Faces, choices
+from mien.media.pictures import picture_size
+from mien.media.tracks import heard_instead
+from mien.runs import timeline
+from mien.runs.answers import Answers, answers, least_sound
+from mien.runs.ensemble import Ensemble
+from mien.runs.timeline import Prediction
+
+LONG = 60  # seconds from which the progress of a single file is shown
+LARGE = 720  # px of a picture's shorter side: crops of one face are smaller, whole scenes are not
+
+
+class Asked(NamedTuple):
+    """The settings of a call of `mien predict`, for the processes that read its files.
+
+    Attributes:
+        model: folder of the model.
+        device: as `commands.predict.predict` takes it, like all that follow.
+        threads: of torch, in each process.
+        unsure: threshold; None for the model's own.
+        window: seconds.
+        hop: seconds.
+        voice_activity: finds silence.
+        speaker: which of several faces is classified.
+        faces: the face detector; None for that of the model's training.
+        call: another text in each call.
+    """
+
+    model: Path
+    device: str
+    threads: int
+    unsure: float | None
+    window: float
+    hop: float
+    voice_activity: activity.Kind
+    speaker: timeline.Choice
+    faces: str | None
+    call: str
+
+
+class Read(NamedTuple):
+    """The answers on a file that could be read, and sentences on it."""
+
+    answers: Answers
+    notes: list[str]
+
+
+def open_model(asked: Asked) -> Ensemble:
+    """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
+    processes.use_threads(asked.threads)
+    ensemble = Ensemble.open(asked.model, processes.device(asked.device))
+    if asked.unsure is not None:
+        if not ensemble.classes:
+            raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
+        ensemble = replace(ensemble, unsure=asked.unsure)
+    if ensemble.longest is not None and asked.window > ensemble.longest:
+        raise ConfigError(
+            f"--window {asked.window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
+        )
+    _faces(ensemble, asked)
+    return ensemble
+
+
+_opened_once = lru_cache(maxsize=1)(open_model)  # in a worker; not across calls, between which a model may change
+
+
+def read_all(
+    files: Sequence[Path], asked: Asked, ensemble: Ensemble, workers: int
+) -> Iterator[tuple[Path, Read | MediaError]]:
+    """Read files, in this process or in several.
+
+    Args:
+        files: each once.
+        asked: the settings.
+        ensemble: the model that they open.
+        workers: number of processes; 1 is this process.
+
+    Yields:
+        A file with its answers, or with the error where it cannot be read or ended its process; in any order.
+    """
+    if len(files) == 1:
+        with progress(_seconds(files[0]), "predicting", "seconds") as advance:
+            yield files[0], _one(files[0], asked, ensemble, advance)
+        return
+    with progress(len(files), "predicting", "files") as advance:
+        if workers == 1:
+            for file in files:
+                yield file, _one(file, asked, ensemble)
+                advance()
+            return
+        work = partial(_in_worker, asked=asked)
+        for (file,), result in spread(work, [[file] for file in files], workers=min(workers, len(files))):
+            if isinstance(result, Lost):
+                how = f" ({result.how})" if result.how else ""
+                yield file, MediaError(file, f"ended the process that read it{how}")
+            else:
+                yield file, result
+            advance()
+
+
+def _in_worker(files: Sequence[Path], *, asked: Asked) -> Read | MediaError:
+    """Read the one file of a chunk in a worker process."""
+    (file,) = files
+    return _one(file, asked, _opened_once(asked))
+
+
+def _seconds(file: Path) -> int:
+    """The length of a file whose progress is shown; 0 for a short one, or one that cannot be read."""
+    try:
+        seconds = int(probe(file).seconds)
+    except MediaError:
+        return 0
+    return seconds if seconds >= LONG else 0
+
+
+def _counted(predicted: Iterable[Prediction], advance: Advance) -> Iterator[Prediction]:
+    """The predictions, whose seconds are counted as done when they come."""
+    done = 0
+    for one in predicted:
+        advance(max(0, int(one.end) - done))
+        done = max(done, int(one.end))
+        yield one
+
+
+def _one(file: Path, asked: Asked, ensemble: Ensemble, advance: Advance | None = None) -> Read | MediaError:
+    """Read a file; the error where that cannot be done."""
+    least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
+    faces = _faces(ensemble, asked)
+    try:
+        detect = activity.detector(asked.voice_activity, ensemble.rate)
+        predicted = timeline.predictions(
+            file, ensemble, faces, window=asked.window, hop=asked.hop, detect=detect, speaker=asked.speaker
+        )
+        if advance is not None:
+            predicted = _counted(predicted, advance)
+        found = answers(file, predicted, ensemble, least)
+        return Read(found, list(_notes(file, found, ensemble, faces, least)))
+    except MediaError as error:
+        return error
+
+
+def _notes(file: Path, found: Answers, ensemble: Ensemble, faces: Faces | None, least: float) -> Iterator[str]:
+    """Sentences on a file: what of it is too short, silent, or taken for a face."""
+    if found.brief:
+        yield _too_short(file, found, least, ensemble)
+    used = found.whole["modality"].split("+")
+    if "audio" in ensemble.modalities and "audio" not in used and (other := heard_instead(file)):
+        yield f"{file}: is silent; {other}"
+    if faces is not None and faces.faces == "whole-frame" and "video" in used:
+        size = picture_size(file)
+        if size is not None and min(size) >= LARGE:
+            yield (
+                f"{file}: each whole picture ({size[0]} x {size[1]}) is taken for one face; where it shows more, "
+                "--faces auto looks for the faces in it"
+            )
+
+
+def _too_short(file: Path, found: Answers, least: float, ensemble: Ensemble) -> str:
+    windows = len({row["start"] for row in found.rows})
+    seconds = found.whole["seconds"]
+    what = f"lasts {seconds:.3g} s" if windows == 1 else f"{found.brief} of its {windows} windows are too short"
+    half = f", half of the shortest sound that {ensemble.name} was trained on," if ensemble.shortest else ""
+    answer = "the answer is unsure" if ensemble.classes else f"its {ensemble.target} says little"
+    return f"{file}: {what}: below {least:.3g} s{half} {answer}"
+
+
+def _faces(ensemble: Ensemble, asked: Asked) -> Faces | None:
+    """How faces are found in the files; None for a model without faces."""
+    faces, speaker = asked.faces, asked.speaker
+    if speaker not in (known := get_args(timeline.Choice)):
+        raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
+    if ensemble.faces is None:
+        given = {"faces": faces, "speaker": None if speaker == "active" else speaker}
+        if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
+            raise ConfigError(f"{wrong[0]}: {ensemble.name} takes no faces; leave it out")
+        if "audio" not in ensemble.modalities:
+            raise ConfigError(
+                f"the inputs of {ensemble.name} are columns of a corpus's table, which a media file does not have; "
+                "give a model of sound or faces"
+            )
+        return None
+    if faces is not None and faces not in choices():
+        raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
+    settings = ensemble.faces if faces is None else ensemble.faces.model_copy(update={"faces": faces})
+    if settings.faces == "whole-frame" and speaker != "active":
+        why = "" if faces else f", as {ensemble.name} was trained"
+        raise ConfigError(
+            f"--speaker {speaker}: a whole frame is one person{why}; leave it out, or give --faces auto, which looks "
+            "for faces"
+        )
+    return settings

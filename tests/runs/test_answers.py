@@ -1,0 +1,59 @@
+"""The row of a whole file: several people in a window share its seconds, and a file of many windows takes no time."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mien.runs.answers import answers
+from mien.runs.timeline import Prediction
+
+MODEL = SimpleNamespace(
+    classes=("anger", "neutral"), target="emotion", unsure=0.6, scheme="basic", name="it", faces=None, shortest=None
+)
+SURE, UNSURE = np.array([0.9, 0.1]), np.array([0.55, 0.45])
+
+
+def test_people_of_one_window_share_its_seconds():
+    found = answers(
+        Path("a.mp4"),
+        [
+            Prediction(0.0, 4.0, "1", "audio+video", SURE),
+            Prediction(0.0, 4.0, "2", "video", UNSURE),
+            Prediction(4.0, 8.0, "1", "video", UNSURE),
+            Prediction(8.0, 10.0, "", "", None),
+        ],
+        MODEL,
+        0.25,
+    )
+    shares = {"anger_share": 0.2, "neutral_share": 0.0, "unsure_share": 0.6, "silence_share": 0.2}
+    assert {name: found.whole[name] for name in shares} == shares
+    assert (found.whole["seconds"], found.whole["modality"]) == (10.0, "audio+video")
+    assert found.whole["anger"] == pytest.approx((2 * 0.9 + 2 * 0.55 + 4 * 0.55) / 8)
+    assert found.whole["emotion"] == "anger"
+    assert len(found.rows) == 4
+
+
+def test_windows_too_brief_count_only_where_there_is_no_other():
+    brief, whole = Prediction(4.0, 4.2, "1", "audio", np.array([0.0, 1.0])), Prediction(0.0, 4.0, "1", "audio", SURE)
+    both = answers(Path("a.wav"), [whole, brief], MODEL, 0.25)
+    assert (both.whole["emotion"], both.whole["anger"], both.brief) == ("anger", 0.9, 1)
+    alone = answers(Path("a.wav"), [brief], MODEL, 0.25)
+    assert (alone.whole["emotion"], alone.whole["neutral"]) == ("unsure", 1.0)
+
+
+def test_a_number_has_its_mean():
+    model = SimpleNamespace(**{**vars(MODEL), "classes": (), "target": "valence", "unsure": 0.0})
+    voiced = [Prediction(4.0 * n, 4.0 * n + 4, "1", "audio", np.array([value])) for n, value in enumerate((0.2, 0.6))]
+    whole = answers(Path("a.wav"), [*voiced, Prediction(8.0, 16.0, "", "", None)], model, 0.25).whole
+    assert (whole["valence"], whole["silence_share"]) == (0.4, 0.5)
+    assert "unsure_share" not in whole
+
+
+def test_ten_hours_are_summed_up_in_a_moment():
+    found = [Prediction(float(n), n + 4.0, "1", "audio", SURE) for n in range(36_000)]
+    begin = time.process_time()
+    answers(Path("a.wav"), found, MODEL, 0.25)
+    assert time.process_time() - begin < 10
