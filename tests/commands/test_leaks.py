@@ -90,7 +90,9 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     assert "unseen speakers\n" not in card
     sound = leaky.parent / "root" / "s0-anger-0.wav"
     for model in (out, run.folder):
-        assert mien.predict([sound], model=model).text.splitlines()[-1].endswith("; ".join(run.marks))
+        predicted = mien.predict([sound], model=model)
+        assert predicted.data["about"][-1].endswith("; ".join(run.marks))
+        assert " ".join(predicted.text.split()).endswith("; ".join(run.marks))
 
 
 def test_a_clean_run_has_no_mark(run):

@@ -58,7 +58,7 @@ def test_one_file_needs_no_list_and_the_outcome_has_a_table(run, talk, one):
     outcome = mien.predict(one(talk), model=run)
     assert outcome.data == mien.predict([talk], model=run).data
     assert outcome.frame.to_dict("records") == pd.DataFrame(outcome.data["rows"]).to_dict("records")
-    assert repr(outcome) == f"Outcome(rows: {len(outcome.frame)}, notes: 0, about: 0, problems: 0)"
+    assert repr(outcome) == f"Outcome(rows: {len(outcome.frame)}, notes: 0, about: 1, problems: 0)"
     with pytest.raises(ConfigError) as error:
         mien.predict([], model=run)
     assert str(error.value) == "predict: no file is given; name a sound or a video file"

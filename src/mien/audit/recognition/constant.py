@@ -18,13 +18,14 @@ from mien.features import functionals
 from mien.runs.cell import Model
 
 ALL = 0.99  # share of the answers from which on they count as one class
+FEW = 10  # clips; of fewer, one answer may be chance
 LOUD = 6.0  # dB by which another level is a likely cause: half or twice the amplitude
 FAR = 1.0  # standard deviations
 DECIBELS = 10 / math.log(10)  # of a natural logarithm of energy
 
 
 def note(name: str, shares: dict[str, float], model: Model, dataset: Dataset, clips: Sequence[str]) -> str | None:
-    """A sentence on a model that gives one answer, with the likely cause; None for a model that does not.
+    """A sentence on a model that gives one answer to `FEW` clips or more, with the likely cause; else None.
 
     Args:
         name: of the model.
@@ -34,7 +35,7 @@ def note(name: str, shares: dict[str, float], model: Model, dataset: Dataset, cl
         clips: those that were answered.
     """
     answer = max(shares, key=lambda one: shares[one], default="")
-    if not answer or shares[answer] < ALL:
+    if len(clips) < FEW or not answer or shares[answer] < ALL:
         return None
     what = f"{name}: {shares[answer]:.0%} of the answers are '{answer}', so its scores say nothing of how well it tells"
     return f"{what} classes apart; {_cause(model, dataset, clips)}"
