@@ -74,6 +74,17 @@ def test_points_of_the_plane_are_on_its_frontier(audited: Run) -> None:
     assert any(point.optimal for point in points)
 
 
+def test_the_plane_has_the_scores_of_the_test_clips(small: Run) -> None:
+    (plane,) = small.metrics["planes"].values()
+    test = {model: parts["test"] for model, parts in small.metrics["models"].items()}
+    assert {point["label"] for point in plane["points"]} == set(test)
+    for point in plane["points"]:
+        own = test[point["label"]]
+        assert (point["score"], point["low"], point["high"]) == pytest.approx(
+            (own["uar"], own["uar_low"], own["uar_high"])
+        )
+
+
 def test_curves_rise_from_nothing_to_everything(small: Run) -> None:
     roc, abstention = small.roc, small.abstention
     assert roc is not None

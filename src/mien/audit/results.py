@@ -99,7 +99,7 @@ def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.
     rows = predictions[predictions["split"] == split]
     unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
     found: dict[str, Any] = {"scored": {"speakers": rows["speaker"].nunique(), "unknown": unknown}}
-    found["planes"] = planes(run, predictions)
+    found["planes"] = planes(run, rows)
     if not classes:
         return found, calibrated(predictions.iloc[:0], classes, {})[1]
     table = by_speaker(predictions, classes)

@@ -40,6 +40,7 @@ def plane(
     columns = 1 if max(len(point.label) for point in points) > WIDE else 2
     methods = list(models) or [point.label for point in points if point.kind == "model"]
     with figure(2.6 + 0.18 * math.ceil((len(points) + 1) / columns)) as drawn:
+        drawn.set_layout_engine("constrained", w_pad=0.12)  # the last number may stand half beside the axis
         axes = drawn.add_subplot()
         chances = {round(point.chance, 6) for point in points if math.isfinite(point.chance)}
         if len(chances) == 1:
