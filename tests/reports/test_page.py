@@ -308,6 +308,10 @@ def test_another_corpus_is_named_and_no_score_is_expected(make_run: Maker) -> No
     assert "Expected" not in html
     mine = Run(run.folder, run.experiment.model_copy(update={"title": "Ours"}))
     assert mine.title == "Ours, on emodb"
+    run.write_json("certificate.json", run.certificate | {"corpus": "table"})
+    own = Run(run.folder, mine.experiment)
+    assert own.corpus == Path(str(own.experiment.data.prepared)).name
+    assert own.title == f"Ours, on {own.corpus}"
 
 
 def test_the_page_opens_with_its_answer_and_details_closed(small_page: str) -> None:

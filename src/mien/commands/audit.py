@@ -184,7 +184,7 @@ def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
     run.write_json("leakage.json", {"rows": rows, "notes": list(notes), "marks": run.marks})
     facts = {
         "Embeddings": f"{', '.join(run.experiment.models)}; {counted(len(run.cells), 'training run')}",
-        "Corpus": words.corpora(run.clips, run.certificate),
+        "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
         "Protocol": words.protocol(run.experiment.protocol.name, run.splits),
     }
     leakage_page.write(

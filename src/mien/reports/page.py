@@ -169,7 +169,7 @@ def _facts(run: Run) -> dict[str, str]:
         f"{len(run.classes)} classes{_scheme(experiment)}: {', '.join(run.classes)}" if run.classes else "a number"
     )
     facts = {
-        "Corpus": words.corpora(run.clips, run.certificate),
+        "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
         "Target": f"{run.target}, {classes}",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
         "Trained": f"{counted(len(experiment.models), 'model')}{_variants(experiment)}, {_extent(run)}",

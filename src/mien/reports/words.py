@@ -93,10 +93,10 @@ def sentence(note: str) -> str:
     return f"{note[0].upper()}{note[1:]}."
 
 
-def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any]) -> str:
-    """Number of clips and speakers of the corpus, or of each of several corpora."""
+def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any], name: str) -> str:
+    """Number of clips and speakers of the corpus, which is called `name`, or of each of several corpora."""
     joined = "corpora" in certificate
-    parts = clips.groupby("corpus", sort=True) if joined else [(certificate["corpus"], clips)]
+    parts = clips.groupby("corpus", sort=True) if joined else [(name, clips)]
     return " + ".join(
         f"{name!s}: {counted(len(part), 'clip')}, {counted(part['speaker'].nunique(), 'speaker')}"
         for name, part in parts

@@ -42,6 +42,7 @@ ABSTENTION = ("model", "coverage", "accuracy")
 SWEEP = ("group", "label", "model", "base", "best")
 RESULT_TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
 T = TypeVar("T")
+OWN = ("audformat", "table")  # readers of anybody's corpora
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
@@ -143,10 +144,17 @@ class Run:
     @property
     def title(self) -> str:
         """The experiment's title; it names the corpus, where that is not the one that the experiment is made for."""
-        own, corpus = self.experiment, str(self.certificate["corpus"])
+        own, corpus = self.experiment, self.corpus
         if own.reader is None:
-            return own.title if corpus.lower() in own.title.lower() else f"{own.title}, on {corpus}"
+            named = all(name in own.title.lower() for name in corpus.lower().split("+"))
+            return own.title if named else f"{own.title}, on {corpus}"
         return own.title if self._made_for_it else f"The experiment of {own.reader} on {corpus}: {own.title}"
+
+    @property
+    def corpus(self) -> str:
+        """The corpus's name; a user's own one, which has none, is called like its PREPARED folder."""
+        name, prepared = str(self.certificate["corpus"]), self.experiment.data.prepared
+        return Path(prepared).name if name in OWN and isinstance(prepared, str) else name
 
     @property
     def as_written(self) -> bool:
