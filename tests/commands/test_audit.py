@@ -9,6 +9,7 @@ import pytest
 
 import mien
 from mien.cli.main import main
+from mien.commands import audit
 from mien.common.leakage_tables import LEAKAGE
 from mien.errors import AuditError, ConfigError
 from mien.runs.run import Run
@@ -116,7 +117,7 @@ def test_clips_without_counterpart_are_problems(folder, capsys):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("", "give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not nothing"),
+        ("", "give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST"),
         ("R --split S", "not RUN and --split"),
         ("R --factor speaker", "--factor does not go with RUN"),
         ("R --out x", "--out does not go with RUN"),
@@ -189,3 +190,39 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     assert "accepted: s0 &amp; s1" in (copy / "leakage.html").read_text()
     monkeypatch.setattr("mien.commands.audit.finish", lambda *_, **__: ())  # all is measured
     assert mien.leakage(copy).text.startswith("accepted: s0 & s1\n")
+
+
+def test_an_eraser_stands_below_its_own_embedding():
+    head = dict.fromkeys(LEAKAGE, None) | {"model": "voice", "embedding": "main", "factor": "speaker", "balanced": ""}
+    head |= {
+        "probe": "strongest",
+        "role": "measured",
+        "measure": "uar",
+        "chance": 0.5,
+        "low": 0.6,
+        "high": 0.8,
+        "p": 0.01,
+    }
+    rows = [
+        head | {"eraser": eraser, "speakers": side, "score": score}
+        for eraser, first in (("", 0.8), ("leace", 0.6))
+        for side, score in (("seen", first), ("unseen", first + 0.05))
+    ]
+    lines = audit._lines(pd.DataFrame(rows))
+    assert [line[:28].split() for line in lines[1:]] == [
+        ["voice", "main", "speaker", "seen"],
+        ["after", "LEACE", "speaker", "seen"],
+        ["voice", "main", "speaker", "unseen"],
+        ["after", "LEACE", "speaker", "unseen"],
+    ]
+
+
+def test_labels_that_are_matched_by_order_are_a_caution_with_the_answer(folder, tmp_path):
+    outcome = mien.leakage(folder / "X.npy", folder / "L.csv", "speaker", out=tmp_path / "a")
+    caution = "In another order the scores would be near guessing."
+    assert outcome.data["answer"][-1].endswith(caution)
+    assert caution in " ".join(outcome.text.split("\n\n")[0].split())
+    page = (tmp_path / "a" / "leakage.html").read_text()
+    assert page.index(caution) < page.index("<table")
+    by_name = mien.leakage(folder / "E.npz", folder / "L.csv", "speaker")
+    assert caution not in by_name.text

@@ -263,7 +263,8 @@ def test_the_page_of_a_split_begins_with_the_answer(tmp_path, capsys):
     assert page.index("The split leaks: shared-speaker") < page.index(
         "shared-speaker: 1 of 1 speaker of test is in train: ann"
     )
-    assert '<th scope="row">shared-speaker</th><td class="text">a speaker in two parts of a fold</td>' in page
+    assert '<th scope="row">shared-speaker</th><td><strong>found</strong></td>' in page
+    assert "the scores on unseen speakers hold" not in page
     assert "the recordings are not given (--root)" in page
     assert not re.search(r'(src|href)="(?!#)|<script', page)
     clean = pd.DataFrame(rows, columns=["clip", "speaker", "split"]).drop(index=1)

@@ -41,13 +41,13 @@ def test_the_answer_is_a_sentence_with_interval_and_guessing() -> None:
         (0.05, "; the interval includes guessing: leakage is not shown."),
         (0.15, "; the interval includes the floor, 20: leakage is not shown."),
         (0.25, " (25 to 40; guessing: 6)."),
-        (float("nan"), "; there are too few speakers or folds for an interval."),
+        (float("nan"), "; there are too few speakers or folds for an interval: leakage is not shown."),
     ],
 )
 def test_what_is_not_above_guessing_and_floor_is_no_leakage(low: float, end: str) -> None:
     (found,) = leakage_text.answers(table(row(score=0.3, low=low, high=0.4 if low == low else low), FLOOR))
     assert found.endswith(end)
-    assert ("not shown" in found) == (low < 0.2)
+    assert ("not shown" in found) == (low != 0.25)
 
 
 def test_of_several_embeddings_the_lowest_and_the_highest_are_named() -> None:
@@ -57,9 +57,39 @@ def test_of_several_embeddings_the_lowest_and_the_highest_are_named() -> None:
     ]
     (found,) = leakage_text.answers(table(*(one | {"speakers": "seen"} for one in rows), FLOOR))
     assert found == (
-        "From the 3 embeddings a fresh probe names the seen speaker, one of 16, in 30 (b E; 20 to 40) to 70 (c E; 60 "
+        "From the 3 embeddings a fresh probe names the seen speaker, one of 16, in 30 (b; 20 to 40) to 70 (c; 60 "
         "to 80) of 100 clips (guessing: 6)."
     )
+
+
+def test_of_several_embeddings_those_without_leakage_are_named() -> None:
+    scores = {"a": 0.9, "b": 0.15}
+    rows = [row(embedding=name, score=score, low=score - 0.1, high=score + 0.1) for name, score in scores.items()]
+    (found,) = leakage_text.answers(table(*rows, FLOOR))
+    assert found.endswith("(guessing: 6); leakage is not shown for b.")
+    assert leakage_text.answers(table(*(one | {"score": 0.1, "low": 0.0} for one in rows)))[0].endswith(
+        "leakage is not shown for any of them."
+    )
+
+
+def test_a_p_above_the_level_is_no_leakage() -> None:
+    (found,) = leakage_text.answers(table(row(p_corrected=0.214), FLOOR))
+    assert found.endswith("; p is 0.21 after Holm's correction: leakage is not shown.")
+
+
+def test_emotion_is_what_an_embedding_is_for() -> None:
+    own = {"factor": "emotion", "classes": 4, "chance": 0.25}
+    rows = [row(**own, score=0.2, low=0.1, high=0.3), LEACE | own]
+    assert leakage_text.answers(table(*rows))[0] == (
+        "From these embeddings a fresh probe names the emotion in 20 of 100 clips (10 to 30; guessing: 25); the "
+        "interval includes guessing: that it can be recognised is not shown. After LEACE on the speaker: 10 (5 to 16)."
+    )
+
+
+def test_ends_that_are_the_same_number_stand_once() -> None:
+    rows = [row(embedding=name, score=score) for name, score in {"a": 0.846, "b": 0.854}.items()]
+    assert " in 85 (b; 81 to 89) of 100 clips" in leakage_text.answers(table(*rows, FLOOR))[0]
+    assert "guessing: 13" in leakage_text.answers(table(row(chance=0.125)))[0], "a half is rounded upwards"
 
 
 def test_verification_is_a_sentence_too() -> None:

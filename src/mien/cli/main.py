@@ -315,14 +315,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name; None takes the process's) and return the exit code."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in tokens, "--debug" in tokens)
+    code = 0
     try:
         console = help_console() if {"--help", "-h"} & set(tokens) else None
         command, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
         outcome = command(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome):
+            code = outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
             show(outcome, output)
-            return outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
-        return 0
+        return code
     except MissingArgumentError as error:
         return refuse(missing_sentence(error), 2, output)
     except CycloptsError as error:
@@ -331,7 +332,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(str(error), error.exit_code, output)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return code
     except OSError as error:
         return refuse(system_sentence(error), 2, output)
     except KeyboardInterrupt:

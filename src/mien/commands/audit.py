@@ -22,6 +22,7 @@ from mien.common.tables import records
 from mien.errors import AuditError, ConfigError
 from mien.reports import leakage_page, leakage_text, words
 from mien.reports.figures import heatmap
+from mien.reports.sections import leaks
 from mien.reports.words import counted
 from mien.runs.corpus import moved
 from mien.runs.run import Run
@@ -58,10 +59,8 @@ def audit(
     ways = {"RUN": run, "--embeddings": embeddings, "--split": split}
     chosen = [way for way, place in ways.items() if place is not None]
     if len(chosen) != 1:
-        given = " and ".join(chosen) or "nothing"
-        raise ConfigError(
-            f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST, not {given}"
-        )
+        given = f", not {' and '.join(chosen)}" if chosen else ""
+        raise ConfigError(f"audit: give one of RUN, --embeddings FILE with --labels CSV, or --split MANIFEST{given}")
     of_embeddings = {"labels": labels, "inputs": inputs} | options.changed
     of_split = {"root": root, "reader": reader}
     if overrides and run is None:
@@ -155,8 +154,8 @@ def _embeddings(
     measured = measure(found, options, model=model, inputs=beside)
     notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]
     if out is not None:
-        _write(Path(out), measured.table, model, _facts(found), notes)
-    answer = leakage_text.answers(measured.table)
+        _write(Path(out), measured.table, model, _facts(found), notes, _cautions(found))
+    answer = [*leakage_text.answers(measured.table), *_cautions(found)]
     text = _text(answer, measured.table, notes, [f"page: {Path(out) / PAGE}"] if out is not None else [])
     data = {"answer": answer, "rows": records(measured.table), "notes": notes}
     data |= {} if out is None else {"out": str(out)}
@@ -192,11 +191,23 @@ def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
     )
 
 
-def _write(out: Path, table: pd.DataFrame, title: str, facts: Mapping[str, str], notes: Sequence[str]) -> None:
+def _cautions(found: Labelled) -> list[str]:
+    """A sentence on labels that are true only if their order is that of the embeddings."""
+    return [f"{found.by_order}. In another order the scores would be near guessing."] if found.by_order else []
+
+
+def _write(
+    out: Path,
+    table: pd.DataFrame,
+    title: str,
+    facts: Mapping[str, str],
+    notes: Sequence[str],
+    cautions: Sequence[str],
+) -> None:
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
-    leakage_page.write(out, table, title=f"Leakage of {title}", facts=facts, notes=notes)
+    leakage_page.write(out, table, title=f"Leakage of {title}", facts=facts, notes=notes, cautions=cautions)
 
 
 def _facts(found: Labelled) -> dict[str, str]:
@@ -228,11 +239,10 @@ def _lines(table: pd.DataFrame) -> list[str]:
     rows = leakage_text.strongest(scored)
     width = min(NAME, max([13, *(len(_named(row)) for row in rows.to_dict("records"))]))
     lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} UAR   95 %        chance floor p"]
-    above: tuple[object, ...] = ()
-    for row in rows.to_dict("records"):
-        place = tuple(row[key] for key in ("model", "embedding", "factor", "balanced", "speakers"))
-        name = after_eraser(" " if place == above else _named(row), row["eraser"])
-        above = place
+    place = ["model", "embedding", "factor", "balanced", "speakers"]
+    groups = [part for _, part in rows.groupby(place, sort=False, dropna=False)]
+    for number, row in ((at, row) for part in groups for at, row in enumerate(part.to_dict("records"))):
+        name = after_eraser(" " if number else _named(row), row["eraser"])
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
         factor = " ".join(
             [
@@ -264,6 +274,8 @@ def _splits(table: pd.DataFrame) -> list[str]:
     """How the clips of each factor were split."""
     rows = leakage_text.strongest(table[table["measure"] == "uar"])
     rows = rows[rows["eraser"] == ""]  # split as the embedding itself
+    if "folds" in table:  # of a run
+        rows = rows.assign(split=rows["split"].map(leaks.apart))
     return [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)
     ]

@@ -20,7 +20,7 @@ from mien.common.files import atomic, require_folder, sha256, write_json
 from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.corpora.recordings import several
-from mien.data.protocols import PARTS
+from mien.data.protocols import LEAKS, PARTS
 from mien.errors import CorpusError, LeakError
 from mien.reports import split_page
 
@@ -195,7 +195,11 @@ def _text(
     """The findings as text, at most 80 characters a line."""
     lines = [split_page.answer(certificate)[0], *counts]
     lines += [f"{one.severity}  {one.finding:18} {one.text}" for one in found]
-    lines.append(f"examined: {', '.join(certificate['examined']) or 'nothing in full'}")
+    for_notes = [name for name in certificate["examined"] if name not in LEAKS]
+    lines.append(
+        f"examined: {', '.join(name for name in certificate['examined'] if name in LEAKS) or 'nothing in full'}"
+    )
+    lines += [f"examined, for notes: {', '.join(for_notes)}"] if for_notes else []
     lines += [f"examined in part: {line}" for line in _by_reason(certificate["examined_in_part"])]
     lines += [f"not examined: {line}" for line in _by_reason(certificate["not_examined"])]
     lines += certificate["notes"]

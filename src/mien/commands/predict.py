@@ -126,8 +126,11 @@ def _rule(ensemble: Ensemble) -> list[str]:
     """What `unsure` means, where there is a threshold."""
     if ensemble.unsure == 0:
         return []
+    known = ensemble.by_coverage
     other = (
-        "" if ensemble.by_coverage is None else f"--unsure {ensemble.by_coverage:.2g}: for speech like its training; "
+        ""
+        if known is None or f"{known:.2g}" == f"{ensemble.unsure:.2g}"
+        else (f"--unsure {known:.2g}: for speech like its training; ")
     )
     return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} ({other}--unsure 0: never)']
 

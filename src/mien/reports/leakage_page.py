@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mien.audit.leakage.floors import projected
 from mien.common.files import write_text
 from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, STRONGEST, factor_name
 from mien.reports import leakage_text
@@ -24,6 +25,7 @@ def write(
     facts: Mapping[str, str],
     notes: Sequence[str],
     marks: Sequence[str] = (),
+    cautions: Sequence[str] = (),
 ) -> None:
     """Write `leakage.svg`, the heat map, and `leakage.html`, each atomically.
 
@@ -34,6 +36,7 @@ def write(
         facts: what was measured, name -> text: embeddings, clips, speakers.
         notes: sentences on how it was measured.
         marks: sentences on leaks that were accepted.
+        cautions: sentences that stand with the answer.
     """
     uar = table[table["measure"] == "uar"]
     strongest, floors = leakage_text.strongest(uar), uar[uar["role"] == FLOOR]
@@ -47,13 +50,14 @@ def write(
     page = made.get_template("leakage.html.jinja").render(
         title=title,
         marks=marks,
-        answer=leakage_text.answers(table),
+        answer=[*leakage_text.answers(table), *cautions],
         facts=facts,
         svg=element,
         width=leaks.pixels(element),
         probes=[probe for probe in leaks.PROBES if (uar["probe"] == probe).any()],
         rows=_by_probe(uar[uar["role"] == MEASURED], strongest, found),
-        beside=_shown(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)]),
+        beside=_shown(_with_untrained(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)])),
+        over_folds="folds" in table,
         verification=_by_measure(table, ("eer", "linkability")),
         dependence=_by_measure(table, ("hsic", "cka")),
         words=leakage_text.words_of(table),
@@ -71,6 +75,11 @@ def _by_probe(table: pd.DataFrame, strongest: pd.DataFrame, squares: Sequence[he
     for row, square in zip(rows, squares, strict=True):
         row["floor"], row["by"] = square.floor, scores[tuple(row[name] for name in place)]
     return rows
+
+
+def _with_untrained(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the role `untrained` of a random projection, which is no floor."""
+    return table.assign(role=table["role"].mask(projected(table), "untrained"))
 
 
 def _shown(table: pd.DataFrame) -> list[dict[str, Any]]:

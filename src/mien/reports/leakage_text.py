@@ -5,22 +5,29 @@ number of 100 clips, where all classes have equal weight.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from mien.audit.leakage.floors import projected
 from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SPEAKER, STRONGEST, after_eraser, factor_name
 from mien.reports.figures import heatmap
+from mien.reports.words import listed
 
+UTILITY = "emotion"  # the factor that an embedding is for: a probe recognises it, and LEACE erases the speaker
+LEVEL = 0.05  # of p
+NAMED = 3  # embeddings that a sentence names
 WORDS = {
     "Guessing": "the score of chance: one in the number of classes.",
-    "Floor": "the best score without the embedding: from the most frequent class, or from the true label of another "
-    "factor. Only what exceeds it is leakage.",
+    "Floor": "the best score without the embedding, from the most frequent class or from the true label of another "
+    "factor, and guessing at least. Only what exceeds it is leakage.",
+    "Untrained": "the score of the same probe on a random projection of the inputs, as wide as the embedding.",
     "Ceiling": "the score of the same probe on the inputs of the encoder.",
     "Shuffled": "the score of the same probe after the labels were shuffled; near guessing, unless something is wrong.",
-    "LEACE": "erases all linear information on the factor (for emotion, on the speaker) from the embedding (Belrose et "
-    "al. 2023). What a probe reads afterwards is not linear.",
+    "LEACE": "erases the linear information on the factor (of emotion: on the speaker) that the training clips of the "
+    "probes hold (Belrose et al. 2023). What is read afterwards is not linear, or differs in clips that LEACE has not "
+    "seen.",
     "EER": "equal error rate of speaker verification by the cosine of two embeddings: 50 % is private, at 0 % every "
     "speaker is recognised.",
     "Linkability": "how far pairs of clips of one speaker stand out by their cosine: 0 is private, 1 is linked.",
@@ -43,7 +50,8 @@ def answers(table: pd.DataFrame) -> list[str]:
             continue
         sentence = _read(plain, floors, side if isinstance(side, str) else "")
         if len(erased):
-            sentence += f" After LEACE: {_ends(erased)}."
+            what = " on the speaker" if plain.iloc[0]["factor"] == UTILITY else ""
+            sentence += f" After LEACE{what}: {_ends(erased)}."
         sentences.append(sentence)
     return [*sentences, *_verified(table)]
 
@@ -58,6 +66,7 @@ def words_of(table: pd.DataFrame) -> dict[str, str]:
     measures, roles = set(table["measure"]), set(table["role"])
     absent = {
         "Floor": FLOOR not in roles,
+        "Untrained": not projected(table).any(),
         "Ceiling": CEILING not in roles,
         "LEACE": not (table["eraser"] != "").any(),
         "EER": "eer" not in measures,
@@ -79,33 +88,67 @@ def _read(rows: pd.DataFrame, floors: pd.DataFrame, side: str) -> str:
     if first["factor"] == SPEAKER:
         numbers = sorted({int(float(number)) for number in rows["classes"].dropna()})
         whose = f"the {side} speaker".replace("  ", " ") + (f", one of {numbers[0]}," if len(numbers) == 1 else "")
+    elif side:
+        whose += f" of {side} speakers"
     guessing = f"guessing: {_hundred(first['chance'])}"
+    why = {
+        name: _not_shown(row, square.floor)
+        for name, row, square in zip(_names(rows), rows.to_dict("records"), heatmap.squares(rows, floors), strict=True)
+    }
+    what = "that it can be recognised" if first["factor"] == UTILITY else "leakage"
     if len(rows) > 1:
-        return (
-            f"From the {len(rows)} embeddings a fresh probe names {whose} in {_ends(rows)} of 100 clips ({guessing})."
+        sentence = (
+            f"From the {len(rows)} embeddings a fresh probe names {whose} in {_ends(rows)} of 100 clips ({guessing})"
         )
+        missing = [name for name, reason in why.items() if reason]
+        if not missing:
+            return f"{sentence}."
+        some = "any of them" if len(missing) == len(rows) else _some(missing)
+        return f"{sentence}; {what} is not shown for {some}."
     low, high = float(first["low"]), float(first["high"])
     inside = guessing if math.isnan(low) else f"{_hundred(low)} to {_hundred(high)}; {guessing}"
     sentence = (
         f"From these embeddings a fresh probe names {whose} in {_hundred(first['score'])} of 100 clips ({inside})"
     )
-    floor = heatmap.squares(rows, floors)[0].floor
+    (reason,) = why.values()
+    return f"{sentence}; {reason}: {what} is not shown." if reason else f"{sentence}."
+
+
+def _not_shown(row: Mapping[Any, Any], floor: float) -> str:
+    """Why a score is not shown to be above guessing and floor; empty if it is."""
+    low, p = float(row["low"]), row.get("p_corrected")
+    p = row["p"] if p is None or p != p else p
     if math.isnan(low):
-        return f"{sentence}; there are too few speakers or folds for an interval."
-    if low <= first["chance"]:
-        return f"{sentence}; the interval includes guessing: leakage is not shown."
+        return "there are too few speakers or folds for an interval"
+    if low <= row["chance"]:
+        return "the interval includes guessing"
     if low <= floor:
-        return f"{sentence}; the interval includes the floor, {_hundred(floor)}: leakage is not shown."
-    return f"{sentence}."
+        return f"the interval includes the floor, {_hundred(floor)}"
+    return f"p is {p:.2g} after Holm's correction" if p is not None and p == p and p >= LEVEL else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return listed([*names[:NAMED], *more])
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    """The names of several embeddings, by what they differ in: model, embedding or both."""
+    models, embeddings = rows["model"].nunique(), rows["embedding"].nunique()
+    if models == 1 or embeddings == 1:
+        return [str(name) for name in rows["embedding" if models == 1 else "model"]]
+    return [name_of({**row, "eraser": ""}) for row in rows.to_dict("records")]
 
 
 def _ends(rows: pd.DataFrame) -> str:
     """The score of one row with its interval, or the lowest and the highest with the names of their embeddings."""
-    ordered = rows.sort_values("score", kind="stable")
-    ends = [ordered.iloc[0]] if len(rows) == 1 else [ordered.iloc[0], ordered.iloc[-1]]
+    ordered = rows.assign(called=_names(rows)).sort_values("score", kind="stable")
+    ends = [ordered.iloc[0], ordered.iloc[-1]]
+    if len(rows) == 1 or _hundred(ends[0]["score"]) == _hundred(ends[1]["score"]):
+        ends = ends[1:]
     texts = []
     for row in ends:
-        inside = [] if len(rows) == 1 else [name_of({**row, "eraser": ""})]
+        inside = [] if len(rows) == 1 else [row["called"]]
         inside += [] if math.isnan(row["low"]) else [f"{_hundred(row['low'])} to {_hundred(row['high'])}"]
         texts.append(f"{_hundred(row['score'])} ({'; '.join(inside)})" if inside else _hundred(row["score"]))
     return " to ".join(texts)
@@ -126,6 +169,6 @@ def _verified(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _hundred(share: float) -> str:
-    """A fraction as a number of 100, with one decimal where it is below 1."""
+    """A fraction as a number of 100, halves upwards; with one decimal where it is below 1."""
     value = 100 * float(share)
-    return f"{value:.1f}" if 0 < value < 0.95 else f"{round(value)}"
+    return f"{value:.1f}" if 0 < value < 0.95 else f"{math.floor(value + 0.5)}"

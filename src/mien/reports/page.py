@@ -16,7 +16,7 @@ from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST
 from mien.common.measures import of_classes
 from mien.common.tables import numbers, rows_of
-from mien.data.protocols import PARTS
+from mien.data.protocols import LEAKS, PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.reports import words
@@ -66,7 +66,7 @@ def render(run: Run) -> str:
     made.filters |= {"percent": percent, "signed": signed, "decimal": words.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
     made.globals |= {"span": span, "limits": evidence.limits, "draws": found["draws"]}
-    made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
+    made.globals |= {"leaks_known": tuple(LEAKS), "marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
         title=run.title,
         experiment=run.experiment,
@@ -182,7 +182,9 @@ def _facts(run: Run) -> dict[str, str]:
 def _partly(run: Run) -> list[str]:
     """A sentence on a run of a part of the experiment."""
     extent = _extent(run)
-    return [f"Only a part of the experiment was run: {extent}. Its scores may differ much."] if " of " in extent else []
+    if " of " not in extent:
+        return []
+    return [f"Only a part of the experiment was run: {extent}. The scores of the whole experiment may differ much."]
 
 
 def _extent(run: Run) -> str:

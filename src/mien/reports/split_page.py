@@ -60,5 +60,5 @@ def _state(name: str, certificate: Mapping[str, Any]) -> tuple[str, str]:
     if any(found["finding"] == name and found["severity"] == "leak" for found in certificate["findings"]):
         return "found", certificate["examined_in_part"].get(name, "")
     if name in certificate["examined_in_part"]:
-        return "not found in a part", certificate["examined_in_part"][name]
+        return "not found; examined in part", certificate["examined_in_part"][name]
     return ("not found", "") if name in certificate["examined"] else ("not examined", certificate["not_examined"][name])

@@ -44,6 +44,7 @@ def _plain(one: Plain) -> str:
     emotions = {name: share for name, share in one.after.answers.items() if name != "neutral" and share > 0}
     most = f", most often {max(emotions, key=lambda name: emotions[name])}" if emotions else ""
     return (
-        f"of {one.corpus} ({one.speech}), on which it was not trained, {one.after.emotions:.0%} of the windows get an "
-        f"emotion other than neutral{most}, and {1 - sum(one.after.answers.values()):.0%} are unsure"
+        f"with its own threshold, {one.after.threshold:.0%}, {one.after.emotions:.0%} of the windows of {one.corpus} "
+        f"({one.speech}), on which it was not trained, get an emotion other than neutral{most}, and "
+        f"{1 - sum(one.after.answers.values()):.0%} are unsure"
     )

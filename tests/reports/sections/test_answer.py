@@ -31,8 +31,8 @@ def test_recognition_has_its_interval_and_chance() -> None:
     )
     alone = spaced(answer.recognition(summary(uar_low=NAN, uar_high=NAN, speakers=1), PAIRS))
     assert alone == (
-        "On unseen speakers m reaches a UAR of 20.0 % (chance 25.0). One speaker gives no interval, so the score says "
-        "nothing about other speakers."
+        "On unseen speakers m reaches a UAR of 20.0 % (chance 25.0). One speaker gives no interval: how other "
+        "speakers are recognised is not known."
     )
     held = spaced(answer.recognition(summary(split="validation"), PAIRS))
     assert held.startswith("On validation speakers (the epoch was chosen on them) m reaches a UAR of 20.0 %")

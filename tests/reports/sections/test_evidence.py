@@ -156,3 +156,9 @@ def test_paired_differences_of_leakage_are_on_the_page(planted: Run, html: str) 
 def test_a_silhouette_has_two_decimals_and_no_minus_zero() -> None:
     decimals = [words.decimal(value) for value in (0.126, -0.126, -0.001, float("nan"))]
     assert decimals == ["0.13", "\N{MINUS SIGN}0.13", "0.00", words.UNKNOWN]
+
+
+def test_one_unit_of_folds_is_one() -> None:
+    assert evidence._number(1, "units of folds") == "1 unit of folds"
+    assert evidence._number(2, "units of folds") == "2 units of folds"
+    assert evidence._number(1, "speakers") == "1 speaker"

@@ -49,3 +49,11 @@ def test_p_is_corrected_within_an_embedding() -> None:
     found = pairs.divided(rows, pairs.SIDES, "number")
     assert found.counted == "0 of 20 pairs on seen speakers are separable."
     assert found.summary.startswith("p is corrected over 10 pairs (Holm)")
+
+
+def test_a_side_without_any_interval_is_known() -> None:
+    by = {
+        "seen": {"separable": False, "number": 8, "low": -0.1, "high": 0.1},
+        "unseen": {"separable": False, "number": 1, "low": float("nan"), "high": float("nan")},
+    }
+    assert pairs.divided([{"model": "a", "other": "b", "by": by}], pairs.SIDES, "number").with_interval == {"seen"}

@@ -68,6 +68,7 @@ class Labelled(NamedTuple):
         labels: n rows of text, one column a factor, with missing values.
         problems: sentences on labels without an embedding and embeddings without a label.
         notes: sentences on columns that were left out, or are worth a look.
+        by_order: the sentence on rows that are matched by their order; empty where they are matched by name.
     """
 
     place: str
@@ -76,6 +77,7 @@ class Labelled(NamedTuple):
     labels: pd.DataFrame
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    by_order: str = ""
 
 
 def read_embeddings(source: Path | str | Matrix, labels: Sequence[str] = ()) -> Embeddings:
@@ -139,8 +141,9 @@ def join(embeddings: Embeddings, given: Labels) -> Labelled:
                 f"give one label for each row, or name the clips on both sides{header}"
             )
         _same_order(embeddings, given)
-        notes = (*notes, matching.by_order(ours, theirs, embeddings.place))
-        return _without_foreign(embeddings, Labelled(embeddings.place, embeddings.arrays, None, labels, (), notes))
+        order = matching.by_order(ours, theirs, embeddings.place)
+        given_so = Labelled(embeddings.place, embeddings.arrays, None, labels, (), (*notes, order), order)
+        return _without_foreign(embeddings, given_so)
     notes = notes if found.note is None else (*notes, found.note)
     labels = labels.assign(clip=found.labels)
     clips, labelled = pd.Index(found.clips), pd.Index(labels["clip"])

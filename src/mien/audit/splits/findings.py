@@ -81,16 +81,17 @@ def _lacking(split: pd.DataFrame) -> dict[str, str]:
     """Findings that cannot be examined in a split -> why."""
     known = {column for column in split if split[column].notna().any()}
     parts = set(split["split"])
+    unsaid = " and ".join(f"{name}s" for name in ("sentence", "speaker") if name not in known) + " are not known"
     needs = {
         "shared-speaker": ("speaker" in known, "speakers are not known"),
         "shared-recording": (bool({"recording", "session"} & known), "recordings and sessions are not known"),
         "overlapping-audio": ("file" in known, "files are not known"),
-        "same-sentence": ({"speaker", "sentence"} <= known, "sentences or speakers are not known"),
+        "same-sentence": ({"speaker", "sentence"} <= known, unsaid),
         "speaker-conflict": (_several_sources(split), "speakers are known from one source only"),
         "validation-overlap": ("validation" in parts, "the split has no validation part"),
         "label-conflict": ("emotion" in known, "emotions are not known"),
         "missing-class": ("emotion" in known and "test" in parts, "emotions are not known, or there is no test part"),
-        "shared-sentence": ({"speaker", "sentence"} <= known, "sentences or speakers are not known"),
+        "shared-sentence": ({"speaker", "sentence"} <= known, unsaid),
     }
     return {name: why for name, (there, why) in needs.items() if not there}
 

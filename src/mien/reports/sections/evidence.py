@@ -3,6 +3,7 @@
 Li et al. 2020: Table 2 (`by_fold`), Table 3 (`evaluations`), Fig. 2 (`maps_of`).
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -128,7 +129,13 @@ def leakage_pairs(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[dict[str,
 
 def _stands(table: pd.DataFrame) -> str:
     rows = table.drop_duplicates(["speakers", "over"]).to_dict("records")
-    return "; ".join(f"{row['speakers']}: {row['number']} {row['over']}" for row in rows)
+    return "; ".join(f"{row['speakers']}: {_number(int(row['number']), str(row['over']))}" for row in rows)
+
+
+def _number(number: int, over: str) -> str:
+    """A number of speakers or of units of folds."""
+    one = re.sub(r"^(speaker|unit)s", r"\1", over)
+    return f"{number} {one if number == 1 else over}"
 
 
 def silhouettes(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Leakage on the page: `leakage_summary.csv`, ordered for tables and figures."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -162,7 +163,12 @@ def pixels(svg: str) -> int:
 def split_of(found: pd.DataFrame) -> str:
     """How the clips of probes were split, in words; rows after an eraser are left out if there are others."""
     plain = found[~found["erased"].astype(bool)]
-    return "; or ".join(sorted(set((plain if len(plain) else found)["split"].astype(str))))
+    return "; or ".join(sorted({apart(split) for split in (plain if len(plain) else found)["split"].astype(str)}))
+
+
+def apart(split: str) -> str:
+    """What was kept apart, without the interval of a single cell, which is not that of a run."""
+    return re.sub(r"; interval over [^;]*", "", split)
 
 
 def _by_measure(summary: pd.DataFrame, measures: Iterable[str]) -> list[dict[str, Any]]:

@@ -37,6 +37,12 @@ class Pairs(NamedTuple):
     counted: str
     summary: str
 
+    @property
+    def with_interval(self) -> frozenset[str]:
+        """The sides on which some pair has an interval."""
+        rows = [*self.shown, *self.folded]
+        return frozenset(side for row in rows for side, found in row["by"].items() if found["low"] == found["low"])
+
 
 def compared(run: Run, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """The rows of `differences` of `metrics.json` that compare models of the experiment (`COLUMNS`), no variants."""
