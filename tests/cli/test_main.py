@@ -193,6 +193,16 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (ended.returncode, ended.stderr) == (0, b"")
 
 
+def test_a_closed_pipe_keeps_the_exit_code_of_a_leak(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_text("clip,speaker,split\na,ann,train\nb,ann,test\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "mien", "audit", "--split", str(tmp_path / "split.csv")]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (3, b"")
+
+
 @pytest.mark.parametrize("what", ["readers", "features", "encoders", "removals", "experiments"])
 def test_list_tells_name_and_source(capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert main.main(["list", what, "--json"]) == 0
