@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from mien.corpora.corpus import Problem
 from mien.corpora.readers import _files
+from mien.corpora.votes import EMOTIONS  # the outputs of models of FERPlus, in their order
 from mien.errors import CorpusError
 
-# The outputs of models of FERPlus (Barsoum et al. 2016), in their order.
-EMOTIONS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 KEYS = ("speaker", "video", "segment")
 POOLINGS = ("max", "mean")
 PARTITIONS = {  # the names, and the numbers, of the release's code
