@@ -1,5 +1,6 @@
 """Tiny corpora in their true layouts. Readers decode nothing, so the recordings are empty files."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,6 +118,31 @@ def emovoxceleb(root: Path) -> None:
     touch(root, "wav/id10309/0b1inHMAr6o/00002.wav")
 
 
+def faces(count: int, seed: int = 0) -> list[str]:
+    """Images of FER2013 as they are written: 48 x 48 grey values with blanks between."""
+    generator = random.Random(seed)
+    return [" ".join(str(generator.randrange(256)) for _ in range(48 * 48)) for _ in range(count)]
+
+
+def ferplus(root: Path) -> None:
+    """Three of Training, two of PublicTest: a majority, a tie, a copy across the parts, and one that is no face."""
+    images = faces(4)
+    images.insert(3, images[0])
+    parts = ["Training"] * 3 + ["PublicTest"] * 2
+    rows = [f"{n % 7},{image},{part}\n" for n, (image, part) in enumerate(zip(images, parts, strict=True))]
+    write(root, "fer2013.csv", "emotion,pixels,Usage\n" + "".join(rows))
+    votes = (
+        "fer0000000.png,4,0,0,1,5,0,0,0,0,0",
+        "fer0000001.png,5,5,0,0,0,0,0,0,0,0",
+        ",0,0,0,0,0,0,0,0,0,10",
+        "fer0000003.png,1,0,1,1,7,0,0,0,0,0",
+        "fer0000004.png,0,0,0,0,2,0,0,8,0,0",
+    )
+    head = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+    body = "".join(f"{part},{row}\n" for part, row in zip(parts, votes, strict=True))
+    write(root, "fer2013new.csv", head + body)
+
+
 def nemo(root: Path) -> None:
     """Blanks before the speakers and .wav in the names as in the release; one clip of the table is not there."""
     write(
@@ -208,6 +234,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "cmu_mosei": cmu_mosei,
     "emodb": emodb,
     "emovoxceleb": emovoxceleb,
+    "ferplus": ferplus,
     "iemocap": iemocap,
     "librispeech": librispeech,
     "nemo": nemo,

@@ -1,10 +1,11 @@
 """What every reader promises, swept over the folder's table."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from mien.corpora.corpus import COLUMNS, read_table, typed
+from mien.corpora.corpus import COLUMNS, REQUIRED, places, read_table, typed
 from mien.corpora.readers import names, read, reader
 from mien.corpora.schemes import EMOTIONS, apply, scheme
 from mien.errors import ConfigError, CorpusError, unknown
@@ -35,7 +36,10 @@ def test_the_schema_holds(name, corpus):
     assert parsed.problems.empty
     assert tuple(table.columns[: len(COLUMNS)]) == COLUMNS
     assert table["clip"].is_unique
-    assert not table[["clip", "file", "speaker"]].isna().any(axis=None)
+    lacks = getattr(reader(name), "LACKS", ())
+    assert parsed.lacks == tuple(lacks)
+    assert not table[[column for column in REQUIRED if column not in lacks]].isna().any(axis=None)
+    assert table[[*lacks]].isna().all(axis=None)
     for column in table:
         expected = "float64" if column in ("start", "end") else ("str", "float64")
         assert table[column].dtype in ([expected] if isinstance(expected, str) else expected), column
@@ -43,7 +47,9 @@ def test_the_schema_holds(name, corpus):
             assert not table[column].isin(["", "nan", "None", "<NA>"]).any(), column
     assert set(table["gender"].dropna()) <= {"female", "male"}
     assert {part for emotion in table["emotion"].dropna() for part in emotion.split("+")} <= set(EMOTIONS)
-    assert all((parsed.root / file).is_file() for file in table["file"])
+    assert all((parsed.root / file).is_file() for file in table["file"].dropna())
+    assert set(parsed.images) == set(table["clip"][table["file"].isna()])
+    assert all((image.ndim, image.dtype) == (3, np.uint8) for image in parsed.images.values())
     assert (parsed.name, parsed.scheme) == (name, reader(name).SCHEME)
 
 
@@ -104,7 +110,7 @@ def test_a_clip_of_the_option_leave_out_is_left_out_and_listed(name, corpus):
     rest = whole.table[whole.table["clip"] != gone].reset_index(drop=True)
     assert_frame_equal(parsed.table, rest)
     assert len(parsed.problems) == 1
-    assert parsed.problems["file"][0] == whole.table["file"].iloc[1]
+    assert parsed.problems["file"][0] == places(whole.table).iloc[1]
     assert parsed.problems["problem"][0].endswith("left out by the option leave_out")
     assert read(name, root, {"leave_out": rest["clip"][0]}).table["clip"][0] == gone
 

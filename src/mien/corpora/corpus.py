@@ -3,9 +3,10 @@
 The table begins with the columns `COLUMNS`, in this order; other columns are kept after them.
 
 - clip: the clip's name, unique in the corpus.
-- file: path of the media file relative to the corpus's root, with `/`.
+- file: path of the media file relative to the corpus's root, with `/`; missing in a corpus whose clips are single
+  images out of a table, see `Corpus.images`.
 - start, end: float64 seconds within the file; nan is the file's beginning or end.
-- speaker: the speaker's name; never missing.
+- speaker: the speaker's name; never missing, but in a corpus that names no speakers, see `Corpus.lacks`.
 - gender: "female", "male" or missing.
 - emotion: a name in lower case; several are joined by "+" in alphabetical order ("anger+sadness"); missing if unknown.
 
@@ -16,13 +17,15 @@ such as "NA".
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mien.errors import CorpusError
 
@@ -61,6 +64,9 @@ class Corpus:
         expected: how many clips the complete corpus has; None if it is not known.
         scheme: the name of the emotion classes that the corpus is usually read with, see `schemes`.
         notes: sentences on how the table was read.
+        lacks: those of `REQUIRED` that no clip of the corpus has, as its reader declares.
+        images: clip -> its pixels, (C, H, W) uint8, of a corpus whose clips are single images without a file of their
+            own; empty for all others.
     """
 
     name: str
@@ -72,6 +78,8 @@ class Corpus:
     expected: int | None
     scheme: str
     notes: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     @property
     def shortfall(self) -> int:
@@ -91,6 +99,8 @@ def check(
     problems: Iterable[Problem] = (),
     notes: Iterable[str] = (),
     users: bool = False,
+    lacks: Collection[str] = (),
+    images: Mapping[str, NDArray[np.uint8]] = MappingProxyType({}),
 ) -> Corpus:
     """Normalise a table of clips, leave out the rows that break the schema, and list all problems.
 
@@ -109,17 +119,19 @@ def check(
         problems: problems that the reader has listed already.
         notes: sentences on how the table was read.
         users: whether the table is a user's own: files may lie anywhere by absolute paths, and columns stay text.
+        lacks: those of `REQUIRED` that the corpus does not have; they are missing in every row.
+        images: see `Corpus.images`.
 
     Raises:
         CorpusError: a column is missing or there twice, or no row can be used.
     """
     columns = [str(column) for column in table.columns]
-    if missing := [column for column in REQUIRED if column not in columns]:
+    if missing := [column for column in REQUIRED if column not in (*columns, *lacks)]:
         raise CorpusError(f"{root}: the table of clips has no column '{missing[0]}'; it has: {', '.join(columns)}")
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise CorpusError(f"{root}: the table of clips has two columns '{twice[0]}'; rename one of them")
     given = table.set_axis(columns, axis=1).reset_index(drop=True)
-    clean, complaints, broken = _normalised(given, users)
+    clean, complaints, broken = _normalised(given.drop(columns=[*lacks], errors="ignore"), users, lacks)
     listed = [*problems, *complaints]
     if broken.all():
         shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "it has no rows"
@@ -134,7 +146,14 @@ def check(
         expected=expected,
         scheme=scheme,
         notes=tuple(notes),
+        lacks=tuple(name for name in REQUIRED if name in lacks),
+        images=images,
     )
+
+
+def places(table: pd.DataFrame) -> "pd.Series[str]":
+    """What problems call each row: its file, or its clip where it has none."""
+    return table["file"].fillna(table["clip"])
 
 
 def problem_table(problems: Iterable[Problem]) -> pd.DataFrame:
@@ -236,7 +255,9 @@ def _header(file: Path, separator: str, errors: str) -> tuple[list[str], int]:
             return [], skipped
 
 
-def _normalised(given: pd.DataFrame, users: bool) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
+def _normalised(
+    given: pd.DataFrame, users: bool, lacks: Collection[str]
+) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
     """The normalised rows, their problems, and which of them cannot be used."""
     clean = typed(given, () if users else None)
     row = pd.Series([f"row {number + 1}" for number in range(len(clean))], index=clean.index, dtype="str")
@@ -257,7 +278,7 @@ def _normalised(given: pd.DataFrame, users: bool) -> tuple[pd.DataFrame, list[Pr
         if leave_out:
             broken[rows] = True
 
-    for column in REQUIRED:
+    for column in (name for name in REQUIRED if name not in lacks):
         complain(clean[column].isna(), f"no {column} is given")
     leaves = clean["file"].map(lambda file: _leaves(file, users), na_action="ignore").eq(True)
     complain(leaves, "the path {file} leaves the corpus's folder" + "; give it as an absolute path" * users)

@@ -91,6 +91,10 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 ("anger", "happiness", "neutral", "sadness", "other"),
                 dict.fromkeys(("contempt", "disgust", "fear", "surprise"), "other"),
             ),
+            Scheme(
+                "ferplus",
+                ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+            ),
             Scheme("toy", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
             # What EmoDB and RAVDESS have in common; calm is no merge of neutral: RAVDESS has both.
             Scheme("shared", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),

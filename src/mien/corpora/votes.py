@@ -45,7 +45,8 @@ def distribution(votes: Votes) -> NDArray[np.float64]:
     """The shares of the eight emotions, N x 8; nan where the rule removes the image."""
     left = without_outliers(votes)[:, : len(EMOTIONS)].astype(np.float64)
     kept = majority(votes).notna().to_numpy()[:, None]
-    return np.divide(left, left.sum(axis=1, keepdims=True), out=np.full_like(left, np.nan), where=kept)
+    whole = left.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(left, whole, out=np.full_like(left, np.nan), where=kept))
 
 
 def steps(votes: Votes) -> dict[str, int]:

@@ -4,8 +4,9 @@ A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE
 speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
 function `read(root) -> Corpus`, which raises CorpusError if the folder is not that corpus. It may have `OPTIONS`
 (option -> its help line; `read` takes them by name, as text), `PLACES` (those of its options that are folders), and
-`LABELLED`: scheme -> how many clips of the complete corpus have each class, and how many have any (`all`). Readers
-decode nothing. To add a reader, add a file.
+`LABELLED`: scheme -> how many clips of the complete corpus have each class, and how many have any (`all`), and `LACKS`:
+the columns of `corpus.REQUIRED` that the corpus does not have. Readers decode nothing; one whose clips are images
+written out in a table gives their pixels (`Corpus.images`). To add a reader, add a file.
 Every reader has the options of `COMMON`, which are applied here.
 """
 
@@ -19,6 +20,7 @@ import pandas as pd
 from mien.common import registry
 from mien.corpora import schemes
 from mien.corpora.corpus import Corpus, Problem, problem_table
+from mien.corpora.corpus import places as corpus_places
 from mien.errors import ConfigError, CorpusError, nearest, unknown
 
 COMMON = MappingProxyType(
@@ -113,8 +115,9 @@ def _without(corpus: Corpus, clips_out: str) -> Corpus:
     if out.all():
         raise CorpusError(f"{corpus.root}: leave_out names all of its {len(table)} clips; leave some in")
     listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
-    shared = table["file"].duplicated(keep=False)
-    for clip, file, several in zip(table["clip"][out], table["file"][out], shared[out], strict=True):
+    files = corpus_places(table)
+    shared = files.duplicated(keep=False)
+    for clip, file, several in zip(table["clip"][out], files[out], shared[out], strict=True):
         listed.append(Problem(file, f"{clip}: {LEFT_OUT}" if several else LEFT_OUT))
     return replace(corpus, table=table[~out].reset_index(drop=True), problems=problem_table(listed))
 
