@@ -16,8 +16,8 @@ from mien.commands import Outcome
 from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
 from mien.corpora import readers, schemes
-from mien.corpora.corpus import Corpus, Problem, problem_table, read_table
-from mien.data import extraction, prepared, shards, store
+from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
+from mien.data import extraction, images, prepared, shards, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
@@ -25,7 +25,9 @@ from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector
 
-DEFAULT = ("mfb43",)  # features that are extracted where neither features nor an experiment are named
+# features that are extracted where neither features nor an experiment are named, of recordings and of images
+DEFAULT, DEFAULT_IMAGES = ("mfb43",), ("images",)
+ALIKE = 5  # equal images that are named of each
 
 
 def prepare(
@@ -50,7 +52,8 @@ def prepare(
         root: the folder of the corpus; for `table` a CSV file.
         out: the PREPARED folder: new, or of the same reader, corpus and options.
         options: options of the reader, by name; see its `OPTIONS`.
-        features: names of features, extracted with their default settings; without `experiment`, mfb43 by default.
+        features: names of features, extracted with their default settings; without `experiment`, mfb43 by default, or
+            images for a corpus of single images.
         experiment: a name from `mien list experiments`, or a YAML file. All that it needs is extracted: its features
             with its settings, their copies, and the fingerprints by which `train` compares recordings. Options of the
             reader that it states are taken, where `options` does not have them.
@@ -72,16 +75,23 @@ def prepare(
         options = {**settings.reader_options, **options}
     elif settings is not None and settings.reader is not None:
         say(f"{experiment} is made for the corpus {settings.reader}; its features are extracted from {reader}")
-    targets = _targets(out, DEFAULT if features is None else features) if settings is None else _needed(out, settings)
+    still = "file" in readers.lacks(reader)
+    if features is None:
+        features = DEFAULT_IMAGES if still else DEFAULT
+    targets = _targets(out, features) if settings is None else _needed(out, settings, still=still)
+    _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
     card = _refuse_other(out, reader, root, options)
     corpus = readers.read(reader, root, options)
     if card is not None and _moved(card, root, options):
         _refuse_other_content(out, root, card, corpus)
     if card is None:
         prepared.begin(out, reader, root, options)
-    sources = _sources(corpus, out, targets)
     what = ": ".join(filter(None, [reader, _titles(targets)]))
-    readings = {reading.clip: reading for reading in extraction.extract(sources, targets, workers=workers, what=what)}
+    if still:
+        found = images.extract(corpus.images, targets, what=what)
+    else:
+        found = extraction.extract(_sources(corpus, out, targets), targets, workers=workers, what=what)
+    readings = {reading.clip: reading for reading in found}
     table, problems, kept = _checked(corpus, readings)
     if table.empty:
         if card is None or card.get("unfinished"):
@@ -101,13 +111,28 @@ def _targets(out: Path, names: Sequence[str]) -> list[Target]:
     return [store.target(out, name, known_features.parse(name, {})) for name in dict.fromkeys(names)]
 
 
-def _needed(out: Path, settings: Experiment) -> list[Target]:
-    """All that the training of an experiment extracts, each once."""
+def _refuse_unfitting(reader: str, targets: Sequence[Target], option: str) -> None:
+    """Raise ConfigError for features of sound and film of a corpus of single images, and the other way round."""
+    still = "file" in readers.lacks(reader)
+    for target in targets:
+        if still != (known_features.source_of(target.name) == "images"):
+            raise ConfigError(
+                f"{option}: {target.name}: the clips of {reader} are single images, without sound or film; their "
+                "feature is images"
+                if still
+                else f"{option}: images: {reader} has files, and no images in its table; the faces of films are the "
+                "feature crops"
+            )
+
+
+def _needed(out: Path, settings: Experiment, *, still: bool) -> list[Target]:
+    """All that the training of an experiment extracts, each once; of single images no fingerprints of sound."""
     named = [feature for own in settings.data_of.values() for feature in own.extracted]
     for _, config in named:
         if isinstance(config, Faces) and config.faces != "whole-frame":
             detector(config.faces)  # refused here where its package is not installed, and not for every clip
-    found = [store.target(out, *feature) for feature in [*named, (fingerprints.FEATURE, fingerprints.CONFIG)]]
+    named += [] if still else [(fingerprints.FEATURE, fingerprints.CONFIG)]
+    found = [store.target(out, *feature) for feature in named]
     return list({target.folder: target for target in found}.values())
 
 
@@ -169,8 +194,11 @@ def _difference(before: Prepared, corpus: Corpus) -> str:
     if lost := [clip for clip in known if clip not in rows.index]:
         return f"has no clip '{lost[0]}'"
     listed = set(read_table(before.folder / "problems.csv")["file"])
-    if more := [clip for clip, file in rows["file"].items() if clip not in known and file not in listed]:
+    files = places(corpus.table).to_list()
+    if more := [clip for clip, file in zip(rows.index, files, strict=True) if clip not in known and file not in listed]:
         return f"has another clip, '{more[0]}'"
+    if other := [clip for clip, image in corpus.images.items() if images.identity(image) != known.get(clip)]:
+        return f"has another image of the clip '{other[0]}'"
     with progress(len(known), "comparing") as advance:
         for file, clips in rows.loc[list(known)].groupby("file", sort=False):
             found = sha256(corpus.root / str(file))
@@ -222,12 +250,12 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
     problems = [one for one in given if not one.problem.endswith(readers.LEFT_OUT)]
     problems += [
         Problem(file, f"{one.problem}, left out")
-        for file, one in zip(corpus.table["file"], found, strict=True)
+        for file, one in zip(places(corpus.table), found, strict=True)
         if one.problem
     ]
-    kept += [Problem(file, one.notice) for file, one in zip(corpus.table["file"], found, strict=True) if one.notice]
+    kept += [Problem(file, one.notice) for file, one in zip(places(corpus.table), found, strict=True) if one.notice]
     table = table[[not one for one in bad]].reset_index(drop=True)
-    kept += _identical(corpus, table.drop_duplicates("file"))
+    kept += _identical_images(table) if corpus.images else _identical(corpus, table.drop_duplicates("file"))
     return table, sorted(set(problems)), sorted(set(kept))
 
 
@@ -249,6 +277,15 @@ def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
                 yield Problem(name, f"byte by byte the same as {alike}, {'kept' if name in kept else 'left out'}")
 
 
+def _identical_images(table: pd.DataFrame) -> Iterator[Problem]:
+    """Images with the same pixels."""
+    for clips in table["clip"].groupby(table["sha256"]).agg(list):
+        for clip in clips if len(clips) > 1 else ():
+            others = [other for other in clips if other != clip]
+            alike = ", ".join([*others[:ALIKE], *(["..."] if len(others) > ALIKE else [])])
+            yield Problem(clip, f"pixel by pixel the same as {alike}, kept")
+
+
 def _take_back(out: Path) -> None:
     """Remove a folder in which nothing could be prepared."""
     (out / "card.json").unlink()
@@ -258,14 +295,20 @@ def _take_back(out: Path) -> None:
 
 def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem]) -> Outcome:
     card = done.card
+    what = (
+        f"{_count(card['clips'], 'image')}; the corpus names no speakers"
+        if done.images
+        else f"{_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
+        f"{duration(card['seconds'])} of sound{_video(done)}"
+    )
     lines = [
-        f"{done.folder}: {_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
-        f"{duration(card['seconds'])} of sound{_video(done)}",
+        f"{done.folder}: {what}",
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items()) or 'not known'}",
         f"licence: {card['licence']}",
     ]
     if card["shortfall"]:
-        lines.append(f"missing of the complete corpus: {_count(card['shortfall'], 'clip')} of {card['expected']}")
+        one = "image" if done.images else "clip"
+        lines.append(f"missing of the complete corpus: {_count(card['shortfall'], one)} of {card['expected']}")
     lines += readers.miscounts(card["reader"], done.table)
     lines += [f"note: {note}" for note in card["notes"]]
     if problems or kept:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mien import features
 from mien.common.settings import digest
 from mien.corpora import readers
 from mien.corpora.schemes import SCHEMES, Scheme
@@ -77,6 +78,7 @@ class Dataset:
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
+        _refuse_unfitting(corpus, data)
         stores = {modality: open_store(corpus, *feature) for modality, feature in data.features.items()}
         lacking = _lacking(clips, stores)
         unlabelled = clips["label" if main.kind == "soft" else main.columns[0]].isna()
@@ -234,6 +236,23 @@ def different(datasets: Iterable[Dataset]) -> list[Dataset]:
     return list({id(dataset): dataset for dataset in datasets}.values())
 
 
+def _refuse_unfitting(corpus: Joined, data: Data) -> None:
+    """Raise ConfigError for a corpus of images without the feature `images`, and for no corpus of images with it."""
+    sources = {features.source_of(name): f"data.{modality}" for modality, (name, _) in data.features.items()}
+    for part in corpus.parts.values() if not {"images", "columns"} & set(sources) else ():
+        if part.images:
+            key = next(iter(sources.values()))
+            raise ConfigError(
+                f"{key}: the clips of {part.folder} are single images, without sound or film; give data.video={{name: "
+                "images}"
+            )
+    if sources.keys() == {"images"} and (without := [part for part in corpus.parts.values() if not part.images]):
+        raise ConfigError(
+            f"data.video: images: {without[0].folder} has files, and no images in its table; the faces of films are "
+            "the feature crops"
+        )
+
+
 def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":
     """Which clips have none of the modalities, as far as the table shows."""
     present = pd.Series(False, index=clips.index)
@@ -241,6 +260,8 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
         present |= clips["seconds"] > 0
     if isinstance(video := stores.get("video"), ColumnStore):
         present |= clips["clip"].map(video.length) > 0
+    elif video is not None and features.source_of(video.name) == "images":
+        present |= clips["file"].isna()
     elif video is not None and "video_seconds" in clips:
         present |= clips["video_seconds"] > 0
     return ~present

@@ -1,8 +1,8 @@
 """The PREPARED folder: a corpus whose files were hashed and decoded once, written by `mien prepare`.
 
 - `corpus.csv`: one row a clip, the columns of `Corpus.table`, then `seconds` (of sound, as decoded; 0 for a video
-  without sound), `sha256` (of the file's bytes, hexadecimal) and, where there are videos, `video_seconds` (of pictures,
-  as the file gives them).
+  without sound), `sha256` (of the file's bytes, or of an image's pixels, hexadecimal) and, where there are videos,
+  `video_seconds` (of pictures, as the file gives them).
 - `problems.csv`: file, problem.
 - `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
   so that a table that was edited or replaced is noticed.
@@ -80,13 +80,18 @@ class Prepared:
         return Prepared(folder, typed(raw, card.get("numbers")).assign(seconds=seconds), card, cache)
 
     @property
+    def images(self) -> bool:
+        """Whether the clips are single images out of a table, without files."""
+        return "file" in self.card.get("lacks", ())
+
+    @property
     def place(self) -> str:
         """The folder, for a sentence."""
         return str(self.folder)
 
     def missing_media(self, clips: Collection[str]) -> list[Path]:
         """The media files of some clips that are not where they were when this was prepared."""
-        files = self.table["file"][self.table["clip"].isin(clips)].drop_duplicates()
+        files = self.table["file"][self.table["clip"].isin(clips)].dropna().drop_duplicates()
         return [path for file in files if not (path := self.media({"file": file})).exists()]
 
     def prepared_from(self, place: str) -> str:
@@ -165,6 +170,7 @@ def write(
         "problems": len(problems),
         "notes": list(corpus.notes),
         "numbers": [name for name in table if name not in ADDED and pd.api.types.is_float_dtype(table[name])],
+        **({"lacks": list(corpus.lacks)} if corpus.lacks else {}),
         "hash": table_hash,
         "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
         "mien": version("mien"),

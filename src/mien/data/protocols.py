@@ -28,7 +28,7 @@ LEAKS = {
     "shared-recording": "a session, a recording or a file of several clips in two parts of a fold",
     "overlapping-audio": "parts of one file in two parts of a fold that share sound",
     "same-sentence": "a sentence by the same speaker in two parts of a fold",
-    "identical-audio": "the same clip, bytes or samples in two parts of a fold",
+    "identical-audio": "the same clip, bytes, samples or pixels in two parts of a fold",
     "near-duplicate": "one recording in two parts of a fold, changed in level, rate, coding or ends",
     "speaker-conflict": "a clip of one part with a speaker of another part",
     "validation-overlap": "a clip in both validation and test",

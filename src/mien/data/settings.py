@@ -56,7 +56,7 @@ class Data(Settings):
         targets: factor -> how its labels are read, see `data.targets.TargetSettings`; one that is not named here is a
             column of its name, with classes.
         audio: the feature of the sound by name, with its settings; None uses no sound.
-        video: the feature of the pictures, `crops` or `columns`, with its settings; None uses no pictures.
+        video: the feature of the pictures, `crops`, `columns` or `images`, with its settings; None uses no pictures.
         copies: name -> changed settings of the audio feature; each copy is one more training example of every clip.
         length: how long clips are made.
         normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). It
@@ -172,8 +172,11 @@ class Data(Settings):
             ("data.masking.seconds", self.masking.seconds > 0, sound),
         ):
             if wanted and present and all(map(math.isinf, present.values())):
-                name = self.features[next(iter(present))][0]
-                raise ConfigError(f"{key}: feature '{name}' has one vector a clip, and no frames in time; leave it out")
+                feature = self.features[next(iter(present))]
+                one = "vector" if len(features.shape(*feature)) == 1 else "image"
+                raise ConfigError(
+                    f"{key}: feature '{feature[0]}' has one {one} a clip, and no frames in time; leave it out"
+                )
         if self.masking.count > 0 and not sound:
             raise ConfigError("data.masking: masks apply to sound, and data.audio is not given; leave it out")
 

@@ -8,7 +8,8 @@ folder of such folders NAME-HASH, and read from both. As clips are known by thei
 corpora.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,8 +19,9 @@ import torch
 from mien import features
 from mien.common.files import writable
 from mien.common.settings import Settings, digest
+from mien.corpora import readers
 from mien.corpora.corpus import Problem, problem_table
-from mien.data import extraction, shards
+from mien.data import extraction, images, shards
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined, named
 from mien.data.prepared import Prepared, keys
@@ -89,6 +91,8 @@ class FeatureStore:
             process that reads them.
         """
         missing = set(self.missing(clips))
+        if self.prepared.images:
+            return self._take(missing, what) if missing else problem_table([])
         rows = [row for _, row in self.prepared.table.iterrows() if row["clip"] in missing]
         files = {str(row["clip"]): str(row["file"]) for row in rows}
         sources = [
@@ -104,6 +108,19 @@ class FeatureStore:
         problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
         self._read_index()
         return problem_table(problems)
+
+    def _take(self, clips: Collection[str], what: str) -> pd.DataFrame:
+        """Write the images of some clips, which are read from the corpus's table again."""
+        card = self.prepared.card
+        corpus = readers.read(card["reader"], Path(card["input"]), card.get("options", {}))
+        there = {clip: image for clip, image in corpus.images.items() if clip in clips}
+        same = {clip: image for clip, image in there.items() if images.identity(image) == self._keys[clip]}
+        target = self.target
+        if self._cached is not None and not writable(target.folder):
+            target = target._replace(folder=self._cached)
+        deque(images.extract(same, [target], what=what or features.title(self.name, self.config)), maxlen=0)
+        self._read_index()
+        return problem_table(Problem(clip, "has changed since it was prepared") for clip in clips if clip not in same)
 
     def length(self, clip: str) -> int:
         """The number of frames T of a clip; raises CorpusError when they were not extracted."""
@@ -163,7 +180,7 @@ class JoinedStore:
             name: of the feature.
             config: its settings.
         """
-        self._joined = joined
+        self._joined, self.name = joined, name
         self.stores = {corpus: FeatureStore(part, name, config) for corpus, part in joined.parts.items()}
 
     def missing(self, clips: Sequence[str]) -> list[str]:

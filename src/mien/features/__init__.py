@@ -6,7 +6,7 @@ other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one fr
 has one vector. Every value is finite, and an empty waveform has no frames. Adding a feature is adding a file.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
-file (`crops`) or the corpus's table (`columns`).
+file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,6 +37,11 @@ def feature(name: str) -> ModuleType:
 def modality(name: str) -> str:
     """The modality of a feature: "audio", or "video" if its module has that `MODALITY`."""
     return str(getattr(feature(name), "MODALITY", "audio"))
+
+
+def source_of(name: str) -> str:
+    """Where a feature comes from: "media", or of the corpus's table its "columns" or "images"."""
+    return str(getattr(feature(name), "FROM", "media"))
 
 
 def parse(name: str, settings: Mapping[str, object]) -> Any:

@@ -18,6 +18,7 @@ from mien.errors import ConfigError, unknown
 SOURCE = "the corpus's table, such as the action units of RAVDESS"
 VERSION = 1
 MODALITY = "video"
+FROM = "columns"
 
 
 class Config(Settings):

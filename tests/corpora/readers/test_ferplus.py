@@ -6,8 +6,8 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from tests.layouts import faces
 
+from layouts import faces
 from mien.corpora.corpus import check
 from mien.corpora.readers import read
 from mien.errors import ConfigError, CorpusError

@@ -30,14 +30,11 @@ def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]
         folds: of the protocol.
     """
     speaker = clips["speaker"]
-    return [
-        {"fold": fold.number}
-        | {
-            part: {"speakers": sorted(set(speaker[list(getattr(fold, part))])), "clips": list(getattr(fold, part))}
-            for part in PARTS
-        }
-        for fold in folds
-    ]
+
+    def part_of(clips: Sequence[str]) -> dict[str, list[str]]:
+        return {"speakers": sorted(set(speaker[list(clips)].dropna())), "clips": list(clips)}
+
+    return [{"fold": fold.number} | {part: part_of(getattr(fold, part)) for part in PARTS} for fold in folds]
 
 
 def certificate(
@@ -71,6 +68,14 @@ def certificate(
     rows = table(clips, folds)
     found, lacking, partly = examine(rows, sounds.twins, classes)
     found += grouped("test-statistics", checks.statistics(by_speaker))
+    if clips["speaker"].isna().all():
+        lacking["shared-speaker"] = "the corpus names no speakers"
+    if "file" in clips and (still := clips["file"].isna()).any():
+        why = "single images are compared by their pixels alone"
+        if still.all():
+            lacking["near-duplicate"] = why
+        else:
+            limit(partly, lacking, ["near-duplicate"], why)
     if why := unread_sound or unread(sounds):
         limit(partly, lacking, SOUND, f"not all sound: {why}")
     refuse(found, accepted)
@@ -192,7 +197,8 @@ def notes(clips: pd.DataFrame, folds: Sequence[Fold], classes: Sequence[str]) ->
         ]:
             sentences.append(f"{'warning' if lacking['train'] else 'note'}: {name}: {'; '.join(places)}")
     recordings = recording_of_all(clips)
-    if recordings is not None and recordings.groupby(clips["speaker"]).nunique().max() == 1:
+    known = clips["speaker"].notna().any()
+    if known and recordings is not None and recordings.groupby(clips["speaker"]).nunique().max() == 1:
         sentences.append(
             "note: no speaker has a second recording, so how much an embedding reveals of the speaker across "
             "recordings is not measured; name the recordings in a column 'recording' if a file holds several"

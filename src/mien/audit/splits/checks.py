@@ -21,11 +21,11 @@ Row = dict[str, Any]
 
 
 class Twins(NamedTuple):
-    """Two clips of one sound: `how` is "bytes" or "samples" if they are identical in these, else "near"."""
+    """Two clips of one sound, or two images: `how` is "bytes", "samples" or "pixels" if they are equal in these."""
 
     first: str
     second: str
-    how: Literal["bytes", "samples", "near"]
+    how: Literal["bytes", "samples", "pixels", "near"]
     similarity: float
 
 

@@ -148,7 +148,8 @@ def sentence(name: str, rows: Sequence[Row]) -> str:
     where = _where(rows)
     if name == "missing-class":
         return f"no clip of {_some(row['emotion'] for row in rows)} in a test part{where}"
-    subject, things = _SUBJECTS[name], list(dict.fromkeys(map(_thing, rows)))
+    images = name == "identical-audio" and all(row.get("how") == "pixels" for row in rows)
+    subject, things = _IMAGES if images else _SUBJECTS[name], list(dict.fromkeys(map(_thing, rows)))
     parts = sorted({" and ".join(row["splits"]) for row in rows if row["splits"]})
     place = f" in {' or '.join(parts)}" if parts else ""
     if name == "overlapping-audio" and (seconds := _shared_seconds(rows)):
@@ -156,6 +157,7 @@ def sentence(name: str, rows: Sequence[Row]) -> str:
     return f"{len(things):,} {subject[len(things) > 1]}{place}: {_some(things)}{where}"
 
 
+_IMAGES = ("pair of identical images", "pairs of identical images")
 _SUBJECTS = {
     "shared-recording": ("recording or session", "recordings or sessions"),
     "overlapping-audio": ("pair of clips that share sound", "pairs of clips that share sound"),

@@ -1,4 +1,4 @@
-"""Clips of a split with the same sound: by bytes, by decoded samples, and by fingerprint.
+"""Clips of a split with the same sound: by bytes, by decoded samples, and by fingerprint. Images: by their pixels.
 
 Fingerprints are computed from a stored feature (`fingerprints.FEATURE`). It is kept beside the other features
 (`mien.data.store`), by the hash of each file, so that it is extracted once.
@@ -32,8 +32,8 @@ class Sounds(NamedTuple):
     """The result of comparing the sound of clips.
 
     Attributes:
-        twins: pairs of clips of one sound.
-        hashes: clip -> the SHA-256 of its file.
+        twins: pairs of clips of one sound, and of equal images.
+        hashes: clip -> the SHA-256 of its file; without images.
         problems: one sentence for each file that could not be read.
         mute: clips without a fingerprint: too short, or without change. They are compared by bytes alone.
     """
@@ -51,14 +51,18 @@ class _Place(NamedTuple):
 
 
 def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
-    """The twins among clips of prepared corpora. Missing fingerprints are extracted.
+    """The twins among clips of prepared corpora. Missing fingerprints are extracted; images need none.
 
     Args:
         prepared: one corpus or several.
         clips: names.
         workers: processes.
     """
-    table = prepared.table[prepared.table["clip"].isin(list(clips)) & (prepared.table["seconds"] > 0)]
+    wanted = prepared.table[prepared.table["clip"].isin(list(clips))]
+    equal = list(_equal_images(wanted[wanted["file"].isna()]))
+    table = wanted[wanted["seconds"] > 0]
+    if table.empty:
+        return Sounds(equal, {}, [], [])
     store, names = open_store(prepared, FEATURE, CONFIG), list(table["clip"])
     missing = store.missing(names)
     problems = store.extract(missing, workers=workers, what=WORK) if missing else pd.DataFrame()
@@ -73,7 +77,9 @@ def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -
         for row in table.to_dict("records")
     }
     hashes = dict(zip(table["clip"], table["sha256"], strict=True))
-    return Sounds(list(_twins(keys, prints)), hashes, unread, sorted(clip for clip in prints if prints[clip] is None))
+    return Sounds(
+        [*equal, *_twins(keys, prints)], hashes, unread, sorted(clip for clip in prints if prints[clip] is None)
+    )
 
 
 def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1) -> Sounds:
@@ -102,6 +108,12 @@ def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1
     problems = sorted(f"{places[one.clip].file}: {one.problem}" for one in readings if one.problem)
     hashes = {clip: good[clip].sha256 for clip in sorted(good)}
     return Sounds(list(_twins(keys, prints)), hashes, problems, sorted(clip for clip in keys if not prints.get(clip)))
+
+
+def _equal_images(images: pd.DataFrame) -> Iterator[Twins]:
+    for clips in images["clip"].groupby(images["sha256"]).agg(sorted):
+        for first, second in combinations(clips, 2):
+            yield Twins(first, second, "pixels", 1.0)
 
 
 def _media(prepared: Joined, row: Mapping[Hashable, Any]) -> Path:

@@ -54,6 +54,11 @@ def places(name: str) -> frozenset[str]:
     return frozenset(getattr(reader(name), "PLACES", ()))
 
 
+def lacks(name: str) -> tuple[str, ...]:
+    """The columns of `corpus.REQUIRED` that a reader's corpus does not have; with `file`, its clips are images."""
+    return tuple(getattr(reader(name), "LACKS", ()))
+
+
 def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({})) -> Corpus:
     """Read a corpus.
 

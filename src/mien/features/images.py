@@ -1,0 +1,32 @@
+"""Images out of the corpus's table, 1 x S x S grey values as uint8, one a clip; nothing is decoded, found or cut."""
+
+from math import inf
+
+from pydantic import Field
+
+from mien.common.settings import Settings
+
+SOURCE = "the corpus's table, such as the faces of FER+"
+VERSION = 1
+MODALITY = "video"
+FROM = "images"
+
+
+class Config(Settings):
+    """How the images are.
+
+    Attributes:
+        size: their side in px, as the corpus has them; they are not resized.
+    """
+
+    size: int = Field(48, ge=8, le=1024)
+
+
+def shape(config: Config) -> tuple[int, int, int]:
+    """Channels, height and width."""
+    return (1, config.size, config.size)
+
+
+def hop(config: Config) -> float:
+    """A clip has one image."""
+    return inf
