@@ -138,9 +138,33 @@ def ferplus(root: Path) -> None:
         "fer0000003.png,1,0,1,1,7,0,0,0,0,0",
         "fer0000004.png,0,0,0,0,2,0,0,8,0,0",
     )
-    head = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF\n"
+    head = f"Usage,Image name,{','.join(FERPLUS_VOTES)}\n"
     body = "".join(f"{part},{row}\n" for part, row in zip(parts, votes, strict=True))
     write(root, "fer2013new.csv", head + body)
+
+
+FERPLUS_VOTES = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"]
+SHADES = {"neutral": 40, "happiness": 200, "anger": 120}  # of the images of a class
+
+
+def write_faces(root: Path, train: int = 24, test: int = 9, *, copies: int = 0, seed: int = 0) -> Path:
+    """FER+ with three classes by shade; the first `copies` of PublicTest are images of Training."""
+    generator = random.Random(seed)
+    pictures, rows, votes = [], ["emotion,pixels,Usage"], [f"Usage,Image name,{','.join(FERPLUS_VOTES)}"]
+    for number in range(train + test):
+        emotion = list(SHADES)[number % len(SHADES)]
+        shade = SHADES[emotion] + generator.randrange(-20, 20)
+        values = " ".join(str(shade + generator.randrange(8)) for _ in range(48 * 48))
+        picture = pictures[number - train] if train <= number < train + copies else values
+        pictures.append(picture)
+        usage = "Training" if number < train else "PublicTest"
+        rows.append(f"0,{picture},{usage}")
+        counts = ",".join("10" if name == emotion else "0" for name in FERPLUS_VOTES)
+        votes.append(f"{usage},fer{number:07d}.png,{counts}")
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "fer2013.csv").write_text("\n".join(rows) + "\n")
+    (root / "fer2013new.csv").write_text("\n".join(votes) + "\n")
+    return root
 
 
 def nemo(root: Path) -> None:

@@ -1,7 +1,6 @@
 """A corpus of single images without files and speakers: what is prepared, refused and found to be equal."""
 
 import json
-import random
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 
 import mien
+from layouts import write_faces
 from mien.audit.splits import sounds
 from mien.audit.splits.certificate import certificate
 from mien.common.settings import parse
@@ -21,29 +21,6 @@ from mien.data.settings import Data
 from mien.data.store import FeatureStore
 from mien.errors import ConfigError, CorpusError, LeakError
 from mien.features import images
-
-VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-SHADES = {"neutral": 40, "happiness": 200, "anger": 120}  # of the images of a class
-
-
-def write_faces(root: Path, train: int = 24, test: int = 9, *, copies: int = 0, seed: int = 0) -> Path:
-    """FER+ with three classes by shade; the first `copies` of PublicTest are images of Training."""
-    generator = random.Random(seed)
-    pictures, rows, votes = [], ["emotion,pixels,Usage"], [f"Usage,Image name,{','.join(VOTES)}"]
-    for number in range(train + test):
-        emotion = list(SHADES)[number % len(SHADES)]
-        shade = SHADES[emotion] + generator.randrange(-20, 20)
-        values = " ".join(str(shade + generator.randrange(8)) for _ in range(48 * 48))
-        picture = pictures[number - train] if train <= number < train + copies else values
-        pictures.append(picture)
-        usage = "Training" if number < train else "PublicTest"
-        rows.append(f"0,{picture},{usage}")
-        counts = ",".join("10" if name == emotion else "0" for name in VOTES)
-        votes.append(f"{usage},fer{number:07d}.png,{counts}")
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "fer2013.csv").write_text("\n".join(rows) + "\n")
-    (root / "fer2013new.csv").write_text("\n".join(votes) + "\n")
-    return root
 
 
 @pytest.fixture

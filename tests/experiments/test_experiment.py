@@ -219,7 +219,10 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
             " '<stream end>' in \"<unicode string>\", line 1, column 2: [ ^)",
         ),
         ("data.audio=null", "data: neither 'audio' nor 'video' is given; name a feature for one of them at least"),
-        ("data.video=crobs", "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, images."),
+        (
+            "data.video=crobs",
+            "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, images.",
+        ),
         ("data.video=logmel", "data.video: unknown feature 'logmel'. Known: columns, crops, images."),
         (
             "data.audio=crops",

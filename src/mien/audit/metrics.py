@@ -10,6 +10,7 @@ from mien.audit.recognition.folds import by_fold, each_fold, fold_means
 from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
 from mien.audit.statistics.scores import DRAWS, by_seed, confusions, gaps, scored_split, summary
 from mien.common.tables import nested, records
+from mien.common.units import noun
 
 
 def metrics(
@@ -66,9 +67,10 @@ def metrics(
             )
         )
     ]
+    over = f"{noun(predictions['speaker'].notna().any())}s"
     scores = {
         "classes": list(classes),
-        "interval": f"95 %, {DRAWS} bootstrap resamples of speakers (seeds averaged in each), widened for few speakers",
+        "interval": f"95 %, {DRAWS} bootstrap resamples of {over} (seeds averaged in each), widened for few {over}",
         "draws": DRAWS,
         "split": split,
         "models": nested(summary(predictions, classes, seed=seed), "model", "split"),

@@ -27,8 +27,10 @@ from mien.audit.run_leakage.roc import roc_curves
 from mien.audit.run_leakage.summary import summaries
 from mien.audit.statistics.scores import by_speaker, scored_split
 from mien.common.files import sha256
+from mien.common.leakage_tables import SILHOUETTES
 from mien.common.tables import plain
-from mien.runs.run import RESULT_TABLES, Run
+from mien.common.units import units
+from mien.runs.run import MAPS, RESULT_TABLES, ROC, Run
 
 SOURCES = ("predictions.csv", "tasks.csv", "leakage.csv", "leakage_by_speaker.csv", "clips.csv", "splits.json")
 
@@ -56,11 +58,15 @@ def write(run: Run) -> None:
         trained=trained,
     )
     shown, abstention = _of_models(run, predictions[predictions["model"].isin(run.experiment.models)])
-    measured = silhouettes(run)
+    measured = silhouettes(run) if run.named else pd.DataFrame(columns=list(SILHOUETTES))
     if len(measured):
         shown["silhouettes"] = silhouette_summary(measured, run.units)
     tables = (by_fold(predictions, classes), by_speaker(predictions, classes), abstention, measured)
-    for name, table in zip(RESULT_TABLES, (*tables, maps(run), roc_curves(run)), strict=True):
+    if run.named:
+        of_speakers = maps(run), roc_curves(run)
+    else:
+        of_speakers = pd.DataFrame(columns=list(MAPS)), pd.DataFrame(columns=list(ROC))
+    for name, table in zip(RESULT_TABLES, (*tables, *of_speakers), strict=True):
         run.write_table(name, table)
     if leakage is not None:
         summary = summaries(leakage, run.units, run.leakage_by_speaker)
@@ -93,7 +99,7 @@ def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.
         - `planes`: see `tradeoff.planes`.
         - of classes: `extremes`: see `extremes.extremes`; `groups`: see `groups.scored_groups`; `listeners`: see
           `listeners.beside_models`, if they rated clips and the target is the emotion; `calibration`: `coverage` of the
-          threshold, and `models`, see `calibrated.calibrated`.
+          threshold, and `models`, see `calibrated.calibrated`. Where no speaker is named, clips take their place.
     """
     classes, clips, split = run.classes, run.clips, scored_split(predictions)
     rows = predictions[predictions["split"] == split]
@@ -107,6 +113,6 @@ def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.
     found["groups"] = scored_groups(clips, predictions, classes, split=split)
     beside = beside_models(clips, predictions, classes, split=split) if run.target == "emotion" else None
     found |= {} if beside is None else {"listeners": beside}
-    speaker: Mapping[str, str] = dict(zip(clips["clip"], clips["speaker"], strict=True))
+    speaker: Mapping[str, str] = dict(zip(clips["clip"], units(clips), strict=True))
     models, abstention = calibrated(predictions, classes, speaker)
     return found | {"calibration": {"coverage": COVERAGE, "models": models}}, abstention

@@ -19,7 +19,7 @@ from mien.commands.train import finish
 from mien.common.files import atomic, require_folder, write_json
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
 from mien.common.tables import records
-from mien.errors import AuditError, ConfigError
+from mien.errors import AuditError, ConfigError, RunError
 from mien.reports import leakage_page, leakage_text, words
 from mien.reports.figures import heatmap
 from mien.reports.sections import leaks
@@ -165,6 +165,11 @@ def _embeddings(
 def _run(run: Run, workers: int, seed: int) -> Outcome:
     """Measure a run, and write its leakage files and its report."""
     run.require_cells()
+    if not run.named:
+        raise RunError(
+            f"{run.folder}: its corpus names no speakers, so what the embeddings give away about them cannot be "
+            "measured; audit a run on a corpus with speakers"
+        )
     notes = finish(run, workers=workers, thorough=True, seed=seed)
     found = run.leakage_summary
     assert found is not None

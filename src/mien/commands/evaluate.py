@@ -17,6 +17,7 @@ from mien.commands.report import write_page
 from mien.common import processes
 from mien.common.measures import measure_of
 from mien.common.progress import progress
+from mien.common.units import noun
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.joined import NAMED_BY_CHANCE, apart
 from mien.data.normalisation import fit
@@ -189,6 +190,7 @@ def _metrics(
     labels = truth.str.get_dummies("+").mean() if shared else pd.Series(dtype=float)
     each = fold_scores(folds)["evaluation"]
     models: dict[str, Any] = {}
+    over = noun(clips["speaker"].notna().any())
     for model, rows in predictions.groupby("model", sort=False):
         found: dict[str, Any] = {name: int(rows[name[:-1]].nunique()) for name in ("clips", "folds", "seeds")}
         for name, table in scores.measured(rows, shared).items():
@@ -210,7 +212,7 @@ def _metrics(
         "values_not_in_the_run": dataset.left_out,
         "notes": dataset.miscounts(),
         "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by the error of its number",
-        "interval": "95 %, bootstrap over the corpus's speakers, folds and seeds averaged",
+        "interval": f"95 %, bootstrap over the corpus's {over}s, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
         "share": {name: float(labels[name]) for name in shared},  # of the clips with the class
         "planned": {"folds": len(run.splits), "cells": len(run.splits) * len(run.experiment.seeds)},  # of a model
@@ -232,6 +234,7 @@ def _name(run: Run, dataset: Dataset) -> str:
 
 def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
     shared = f"{len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"
+    over = noun(metrics["speakers"])
     lines = [f"{metrics['corpus']}: {shared if metrics['classes'] else run.target}"]
     for model, found in metrics["models"].items():
         first, *_ = names = [name for name in found if isinstance(found[name], dict) and "mean" in found[name]]
@@ -240,7 +243,7 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
             limits = "none" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
             lines.append(
                 f"  {model if measure == first else '':20} {title:3} {score['mean']:.3f} (folds {score['min']:.3f} to "
-                f"{score['max']:.3f}; 95 % over speakers {limits}"
+                f"{score['max']:.3f}; 95 % over {over}s {limits}"
                 + (")" if score["chance"] is None else f"; chance {score['chance']:.3f})")
             )
         paper = reference.published(run.experiment, model, reference.EVALUATION, corpus=metrics["corpus"])

@@ -18,8 +18,10 @@ from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
 from mien.common.files import atomic_folder, require_folder, write_text
+from mien.common.units import units
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
+from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
 from mien.runs import exported
@@ -105,7 +107,7 @@ def export(
     temperature = round(calibration.temperature(validated), 4)
     calm = validated.probabilities(temperature)
     by_coverage = calibration.rejection(calm, validated.truth, coverage)
-    speaker = dict(zip(opened.clips["clip"], opened.clips["speaker"], strict=True))
+    speaker = dict(zip(opened.clips["clip"], units(opened.clips), strict=True))
     nested = calibration.nested(validated, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
     ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature)
@@ -190,7 +192,7 @@ def _unsure(rule: calibration.Rejection) -> Unsure:
 def _refuse_without_media(run: Run, model: str) -> None:
     """Raise RunError for a model whose inputs no media file has."""
     inputs = run.experiment_of(model).features
-    if "audio" not in inputs and not isinstance(inputs["video"][1], Faces):
+    if "audio" not in inputs and not isinstance(inputs["video"][1], (Faces, images.Config)):
         raise RunError(
             f"{run.folder}: the inputs of '{model}' are columns of a corpus's table, which a media file does not have; "
             "export a model of sound or faces"
@@ -274,6 +276,8 @@ def _command(
 
 def _whom(counted: model_card.Members) -> str:
     """The speakers that the score was computed on."""
+    if not counted.learned:
+        return "test clips, whose speakers are not named"
     if not counted.seen:
         return "unseen speakers"
     return f"test speakers, {counted.seen} of {counted.tested} seen in training"

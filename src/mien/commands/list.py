@@ -152,7 +152,7 @@ def _models() -> list[dict[str, Any]]:
                 "classes": ", ".join(model.classes),
                 "members": len(model.members),
                 "size": f"{size / 1e6:.1f} MB",
-                "unseen speakers": f"UAR {score.uar:.3f} of {score.speakers}, chance {score.uar_chance:.3f}",
+                "unseen speakers": f"UAR {score.uar:.3f} of {score.speakers or 'clips'}, chance {score.uar_chance:.3f}",
                 "on validation": f"answers {unsure.coverage:.0%}, {unsure.accuracy:.0%} of these correctly",
                 "source": f"{exported.CARD} in {folder}",
             }

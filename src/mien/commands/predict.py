@@ -102,7 +102,7 @@ def predict(
     table = pd.DataFrame(rows)
     if out is not None:
         _write(table, Path(out))
-    about = [*_rule(ensemble), *_limits(ensemble), *_voice_alone(ensemble), *_marked(ensemble)]
+    about = [*_rule(ensemble), *_limits(ensemble), *_voice_alone(ensemble), *_of_images(ensemble), *_marked(ensemble)]
     text = timeline_text.one_line_a_file if summary else timeline_text.stretches
     overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
@@ -146,6 +146,16 @@ def _voice_alone(ensemble: Ensemble) -> list[str]:
         return []
     return [
         f"{ensemble.name}: from the voice alone, without its columns of a corpus's table, which a file does not have"
+    ]
+
+
+def _of_images(ensemble: Ensemble) -> list[str]:
+    """A note on a model of single images, whose faces in a film are cut otherwise."""
+    if not ensemble.of_images:
+        return []
+    return [
+        f"{ensemble.name}: trained on single images; faces of a film are cut otherwise, and how well it recognises "
+        "them was not measured"
     ]
 
 

@@ -158,6 +158,8 @@ def _finds_by_any(settings: Experiment) -> bool:
 def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:
     """Join the predictions of all cells, score them, probe the embeddings, and write the report.
 
+    Nothing is probed where the corpus names no speakers.
+
     Args:
         run: a run with at least one finished cell.
         workers: number of processes that probe.
@@ -173,9 +175,10 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     if tables := [table for path in others if len(table := read_table(path))]:
         run.write_table(TASKS, pd.concat(tables, ignore_index=True))
     inputs = inputs_of(run) if thorough else None
-    leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
-    run.write_table("leakage.csv", leakage)
-    run.write_table("leakage_by_speaker.csv", by_speaker)
+    if run.named:
+        leakage, by_speaker = run_leakage(run, thorough=thorough, inputs=inputs, workers=workers, seed=seed)
+        run.write_table("leakage.csv", leakage)
+        run.write_table("leakage_by_speaker.csv", by_speaker)
     results.write(run)
     page.write(run)
     return inputs.notes if inputs else ()
@@ -288,11 +291,12 @@ def _outcome(run: Run) -> Outcome:
     width = max([20, *map(len, scored["models"])])
     name = of_classes(run.classes)[0]
     title = measure_of(name).title
+    over = "" if run.named else " over clips, whose speakers are not named,"
     for model, splits_of in scored["models"].items():
         part = "test" if "test" in splits_of else "validation"
         found = splits_of[part]
         lines.append(
-            f"{model:{width}} {part} {title} {found[name]:.3f} (95 % {_shown(found[f'{name}_low'])} to "
+            f"{model:{width}} {part} {title} {found[name]:.3f} (95 %{over} {_shown(found[f'{name}_low'])} to "
             f"{_shown(found[f'{name}_high'])}, chance {found[f'{name}_chance']:.3f})"
             + (f", validation {splits_of['validation'][name]:.3f}" if part == "test" else "")
         )

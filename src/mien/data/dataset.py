@@ -135,13 +135,17 @@ class Dataset:
 
         With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold.
         """
+        if self.settings.normalisation == "speaker" and self.clips["speaker"].isna().any():
+            raise ConfigError(
+                f"data.normalisation: speaker, and {self.prepared.place} names no speakers; give train or none"
+            )
         folds = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
         if self.settings.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)
         if protocol.name == "given":
             others = others[others["split"] == "train"]
-        held = [set(self.clips.loc[[*fold.validation, *fold.test], "speaker"]) for fold in folds]
+        held = [set(self.clips.loc[[*fold.validation, *fold.test], "speaker"].dropna()) for fold in folds]
         return [
             fold._replace(train=(*fold.train, *others["clip"][~others["speaker"].isin(people)]))
             for fold, people in zip(folds, held, strict=True)

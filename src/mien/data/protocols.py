@@ -125,10 +125,21 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         The folds that are to be trained.
 
     Raises:
-        ConfigError: when the corpus has too few speakers, lacks the column that the protocol needs, or has other words
-            in it.
+        ConfigError: when the corpus names no speakers and the protocol is not given, has too few speakers, lacks the
+            column that the protocol needs, or has other words in it.
         LeakError: when a speaker is in two parts of a fold; never with the protocols given and seen_speakers.
     """
+    nameless = int(clips["speaker"].isna().sum())
+    if nameless and protocol.name != "given":
+        raise ConfigError(
+            f"protocol {protocol.name}: it divides by speaker, and the corpus names none for {nameless} of its clips; "
+            "give protocol={name: given}, which takes the corpus's own split"
+        )
+    if 0 < nameless < len(clips):
+        raise ConfigError(
+            f"protocol given: the speakers of {nameless} of {len(clips)} clips are not named, and intervals are over "
+            "speakers or over clips; train on corpora with speakers and on those without apart"
+        )
     if protocol.name == "given":
         made = [_given(clips, apart=apart)]
     elif protocol.name == "seen_speakers":

@@ -265,14 +265,15 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
     columns = main.columns if own else _columns(factor, how, train, "factor")
     if how.kind == "soft":
         return main if own else Target(factor, "soft", columns, how.classes or columns)
+    if how.kind == "classes" and own:
+        return main
     if how.kind == "classes":
-        return (
-            main
-            if own
-            else Target(
-                factor, "classes", columns, _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL)
+        classes = _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL)
+        if not classes:
+            raise ConfigError(
+                f"target '{factor}': no training clip has a value of '{columns[0]}'; leave it out of tasks and removals"
             )
-        )
+        return Target(factor, "classes", columns, classes)
     values = _numeric(train, columns, factor).to_numpy(float)
     known = values[~np.isnan(values).any(axis=1)]
     if len(known) < 2 or not (known.std(axis=0) > 0).all():

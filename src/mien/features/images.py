@@ -1,10 +1,15 @@
-"""Images out of the corpus's table, 1 x S x S grey values as uint8, one a clip; nothing is decoded, found or cut."""
+"""Images out of the corpus's table, 1 x S x S grey values as uint8, one a clip; nothing is decoded, found or cut.
+
+A film has no such images. There a model of them takes crops of faces (`in_films`): grey, of the same size, and cut as
+`media.faces` cuts them, which is not how the images of a corpus were cut.
+"""
 
 from math import inf
 
 from pydantic import Field
 
 from mien.common.settings import Settings
+from mien.media.faces import Faces
 
 SOURCE = "the corpus's table, such as the faces of FER+"
 VERSION = 1
@@ -30,3 +35,8 @@ def shape(config: Config) -> tuple[int, int, int]:
 def hop(config: Config) -> float:
     """A clip has one image."""
     return inf
+
+
+def in_films(config: Config) -> Faces:
+    """How faces are found and cropped in a film, for a model of such images."""
+    return Faces(size=config.size, colour="grey")

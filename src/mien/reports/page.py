@@ -16,6 +16,7 @@ from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST
 from mien.common.measures import of_classes
 from mien.common.tables import numbers, rows_of
+from mien.common.units import noun
 from mien.data.protocols import LEAKS, PARTS
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
@@ -66,7 +67,8 @@ def render(run: Run) -> str:
     made.filters |= {"percent": percent, "signed": signed, "decimal": words.decimal, "p": leaks.p_text}
     made.filters |= {"fine": leaks.fine}
     made.globals |= {"span": span, "limits": evidence.limits, "draws": found["draws"]}
-    made.globals |= {"leaks_known": tuple(LEAKS), "marks": run.marks, "marked": certificate.mark(run)}
+    made.globals |= {"named": run.named, "unit": noun(run.named), "leaks_known": tuple(LEAKS)}
+    made.globals |= {"marks": run.marks, "marked": certificate.mark(run)}
     return made.get_template("page.html.jinja").render(
         title=run.title,
         experiment=run.experiment,
@@ -260,7 +262,7 @@ def _notes(run: Run, found: Mapping[str, Any]) -> list[str]:
         )
     if unknown := found["scored"]["unknown"]:
         notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
-    if (number := found["scored"]["speakers"]) < 20:
+    if 0 < (number := found["scored"]["speakers"]) < 20:
         whose = counted(number, f"{found['split']} speaker")
         notes.append(
             f"Intervals are over {whose} only. They are widened for the small number, but they are still rough."
@@ -270,7 +272,8 @@ def _notes(run: Run, found: Mapping[str, Any]) -> list[str]:
         whose = "the scores are those of an auxiliary classifier on the detached embedding"
         notes.append(f"{words.listed(auxiliary)} {are} not trained to recognise {run.target}: {whose}.")
     if run.experiment.hold_test:
-        notes.append("Test clips were not used. Scores are on validation speakers, on whom the epoch was chosen too.")
+        who = "speakers, on whom" if run.named else "clips, on which"
+        notes.append(f"Test clips were not used. Scores are on validation {who} the epoch was chosen too.")
     elif _rotates(run):
         notes.append(
             "The epoch of a fold is chosen on its validation speakers, who are not tested in that fold. But the folds "

@@ -13,6 +13,7 @@ import pandas as pd
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
+from mien.data.protocols import PARTS
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -98,9 +99,12 @@ def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any], name: str) -> s
     joined = "corpora" in certificate
     parts = clips.groupby("corpus", sort=True) if joined else [(name, clips)]
     return " + ".join(
-        f"{name!s}: {counted(len(part), 'clip')}, {counted(part['speaker'].nunique(), 'speaker')}"
-        for name, part in parts
+        f"{name!s}: {counted(len(part), 'clip')}, {_named(part['speaker'].nunique())}" for name, part in parts
     )
+
+
+def _named(speakers: int) -> str:
+    return counted(speakers, "speaker") if speakers else "no speakers named"
 
 
 def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
@@ -110,6 +114,9 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
         sizes = [len(fold[part]["speakers"]) for fold in folds]
         return str(sizes[0]) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
 
+    if not any(fold[part]["speakers"] for fold in folds for part in PARTS):
+        sizes = " / ".join(f"{sum(len(fold[part]['clips']) for fold in folds):,} {part}" for part in PARTS)
+        return f"The split that the corpus gives: {counted(len(folds), 'fold')}; clips: {sizes}; no speakers are named"
     numbers = f"{speakers('train')} training, {speakers('validation')} validation, {speakers('test')} test"
     descriptions = {
         "leave_one_speaker_out": "Leave one speaker out",

@@ -18,6 +18,7 @@ from torch import Tensor
 from mien import features
 from mien.data.batches import Examples
 from mien.errors import RunError, unknown
+from mien.features import images
 from mien.features._parts import extract_parts
 from mien.media.audio import SAMPLE_RATE
 from mien.media.faces import Crops, Faces, Seen
@@ -141,7 +142,14 @@ class Ensemble:
     def faces(self) -> Faces | None:
         """How its face crops are made; None where it takes no faces."""
         video = self.models[0].experiment.features.get("video")
+        if video and isinstance(video[1], images.Config):
+            return images.in_films(video[1])
         return video[1] if video and isinstance(video[1], Faces) else None
+
+    @property
+    def of_images(self) -> bool:
+        """Whether its faces were single images out of a table, which are cut otherwise than those of a film."""
+        return isinstance(self.models[0].experiment.features.get("video", ("", None))[1], images.Config)
 
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""

@@ -12,7 +12,10 @@ AS_STATED = "as stated"  # how the kind of speech begins that a reader does not 
 def of_exported(model: Description) -> tuple[str, ...]:
     """The sentences of an exported model; none of one that was exported without them."""
     corpora = [
-        (one.corpus, one.speech, f"{one.speakers} speaker{'s' if one.speakers > 1 else ''}") for one in model.trained
+        (one.corpus, one.speech, f"{one.speakers} speaker{'s' if one.speakers > 1 else ''}")
+        if one.speakers
+        else (one.corpus, one.speech, "no speakers named")
+        for one in model.trained
     ]
     return (*_trained(corpora), *(_plain(one) for one in model.plain))
 
@@ -36,7 +39,8 @@ def _trained(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     for name, *known in corpora:
         inside = ", ".join(one for one in known if not one.startswith(AS_STATED))
         each.append(f"{name} ({inside})" if inside else name)
-    return (f"trained on {' and '.join(each)}, and on no other speech",)
+    other = "nothing else" if all("no speech" in one for one in each) else "no other speech"
+    return (f"trained on {' and '.join(each)}, and on {other}",)
 
 
 def _plain(one: Plain) -> str:

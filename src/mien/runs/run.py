@@ -234,6 +234,11 @@ class Run:
         return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
 
     @property
+    def named(self) -> bool:
+        """Whether the corpus names speakers; if not, clips take their place in intervals (`common.units`)."""
+        return bool(self.clips["speaker"].notna().any())
+
+    @property
     def predictions(self) -> pd.DataFrame:
         """Validation and test predictions of every finished cell; the main target is the column `truth`."""
         path = self._file("predictions.csv")

@@ -165,3 +165,17 @@ def test_an_unknown_class_and_a_missing_column_are_refused(predicted: Predict) -
     assert str(caught.value) == (
         "predictions: the column 'split' is missing; there are clip, speaker, model, truth, predicted, fold, seed"
     )
+
+
+def test_without_speakers_each_clip_is_a_unit():
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame({"clip": [f"c{number:02d}" for number in range(40)], "truth": generator.choice(["a", "b"], 40)})
+    rows = rows.assign(predicted=generator.choice(["a", "b"], 40), model="m", fold=0, seed=0, split="test")
+    nobody = rows.assign(speaker=pd.Series(None, index=rows.index, dtype="str"))
+    alone = rows.assign(speaker=rows["clip"])
+    (found,), (expected,) = (scores.summary(table, ("a", "b")).to_dict("records") for table in (nobody, alone))
+    assert (found["speakers"], expected["speakers"]) == (0, 40)
+    for name in ("uar", "uar_low", "uar_high", "wa_low", "wa_high"):
+        assert found[name] == expected[name]
+    assert {"worst_speaker", "worst_wa", "worst_uar"} == set(expected) - set(found)
+    assert scores.by_speaker(nobody, ("a", "b")).empty

@@ -37,7 +37,7 @@ def by_fold(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     for key, part in known.groupby(["model", "fold", "seed", "split"], sort=False):
         head = dict(zip(COLUMNS, key, strict=False))
         for name, table in measured(part, classes).items():
-            size = {"speakers": len(table.speakers), "clips": part["clip"].nunique()}
+            size = {"speakers": part["speaker"].nunique(), "clips": part["clip"].nunique()}
             score = float(measure_of(name)(table.counts.sum(0)))
             rows.append({**head, "measure": name, "score": score, **size})
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mien.audit.statistics import scores
 from mien.common.measures import uar
+from mien.common.units import units
 
 COLUMN = "recognised"
 
@@ -62,7 +63,7 @@ def listeners(clips: pd.DataFrame, classes: Sequence[str], *, seed: int = 0) -> 
     rows = rows[rows["label"].isin(classes)]
     if rows.empty:
         return None
-    speakers, who = np.unique(rows["speaker"].to_numpy(str), return_inverse=True)
+    speakers, who = np.unique(units(rows), return_inverse=True)
     label = np.array([list(classes).index(name) for name in rows["label"]])
     counts = np.zeros((len(speakers), len(classes), len(classes)))  # right answers on the diagonal, others beside it
     share = rows[COLUMN].to_numpy(float)

@@ -45,7 +45,7 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                         **{"accuracy": score.difference, "low": score.low, "high": score.high},
                         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else float("nan"),
                         "chance": float(clips["truth"].value_counts(normalize=True).iloc[0]),
-                        **{"speakers": score.speakers, "clips": len(clips)},
+                        **{"speakers": rows["speaker"].nunique(), "clips": len(clips)},
                         "cells": len(rows[["fold", "seed"]].drop_duplicates()),
                     }
                 )
@@ -74,7 +74,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
             {
                 **{"model": str(model), "split": str(split), "factor": str(factor)},
                 **{"ccc": float(ccc(pooled)), "low": low, "high": high, "rmse": float(rmse(pooled))},
-                **{"speakers": len(table.speakers), "clips": rows["clip"].nunique()},
+                **{"speakers": rows["speaker"].nunique(), "clips": rows["clip"].nunique()},
                 "cells": len(rows[["fold", "seed"]].drop_duplicates()),
             }
         )

@@ -31,6 +31,7 @@ from mien.audit.statistics.scores import BySpeaker, draws, interval
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import with_verdicts
 from mien.common.measures import Array, within
+from mien.common.units import units
 
 DECIMALS = 10  # pseudo-values are rounded: S times the rounding error would break ties and zeros
 Score = Callable[[Array], Array]  # (..., K, K) counts, truth in rows -> (...): a `Measure` of classes, or `fixed`
@@ -141,9 +142,7 @@ def right_and_wrong(rows: pd.DataFrame) -> BySpeaker:
         (S, 2, 2): right at [0, 0], wrong at [0, 1], the mean over the speaker's seeds.
     """
     right = rows["truth"].astype(str) == rows["predicted"].astype(str)
-    table = pd.DataFrame(
-        {"speaker": rows["speaker"].astype(str), "seed": rows["seed"], "right": right, "wrong": ~right}
-    )
+    table = pd.DataFrame({"speaker": units(rows), "seed": rows["seed"], "right": right, "wrong": ~right})
     means = table.groupby(["speaker", "seed"]).sum().groupby("speaker").mean()
     counts = np.zeros((len(means), 2, 2))
     counts[:, 0] = means[["right", "wrong"]].to_numpy(float)

@@ -7,6 +7,9 @@ accuracy: the share of right clips), CCC and RMSE are computed from the sum over
 may lack a class. Intervals are 95 % bootstrap intervals over speakers, corrected for few speakers (see `interval`). A
 class without clips in a resample is left out of its mean of recalls. With one speaker the interval is nan.
 
+Where a corpus names no speakers, each clip is a unit of its own (`common.units`): intervals are over clips, the number
+of speakers is 0, and no speaker is the worst.
+
 `classes` are those of the main target; empty if the target is a number.
 
 A clip of several emotions ("anger+sadness") is right if the prediction is one of them, and then counts as a clip of
@@ -25,6 +28,7 @@ from scipy.stats import norm as normal
 from scipy.stats import t as student
 
 from mien.common.measures import MEASURES, Array, losses, measure_of, moments, of_classes, within
+from mien.common.units import units
 from mien.errors import RunError
 
 DRAWS = 5_000
@@ -107,7 +111,7 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
     named = {name for names in truths for name in names} | set(rows["predicted"].astype(str))
     if strange := sorted(named - set(place)):
         raise RunError(f"predictions: '{strange[0]}' is no class of the run; the classes are {', '.join(classes)}")
-    speakers, speaker = np.unique(rows["speaker"].astype(str), return_inverse=True)
+    speakers, speaker = np.unique(units(rows), return_inverse=True)
     seeds, seed = np.unique(rows["seed"], return_inverse=True)
     counts = np.zeros((len(speakers), max(1, len(seeds)), len(classes), len(classes)))
     for who, run, true, guess in zip(speaker, seed, truths, rows["predicted"].astype(str), strict=True):
@@ -137,7 +141,7 @@ def _of_parts(rows: pd.DataFrame, statistic: Callable[[Any], Array]) -> BySpeake
     """A statistic of each speaker's rows, the mean over seeds."""
     found: dict[str, list[Array]] = {}
     place = pd.Series(np.arange(len(rows)), index=rows.index)
-    for (speaker, _), part in place.groupby([rows["speaker"].astype(str), rows["seed"]], sort=True):
+    for (speaker, _), part in place.groupby([units(rows), rows["seed"]], sort=True):
         found.setdefault(str(speaker), []).append(statistic(part.to_numpy()))
     return BySpeaker(tuple(found), np.array([np.mean(each, axis=0) for each in found.values()]))
 
@@ -227,7 +231,8 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
         - for each measure m (see `measured`): `m`; `m_low, m_high`: its 95 % interval over speakers; `m_seeds`: the
           standard deviation of the pooled score over seeds, nan with one seed; `m_chance`: see `chance`.
         - `worst_speaker, worst_wa, worst_uar`: the speaker with the lowest WA (the first by name of equals), and its
-          UAR over the classes that it has. For numbers `worst_rmse, worst_ccc`: the greatest RMSE.
+          UAR over the classes that it has. For numbers `worst_rmse, worst_ccc`: the greatest RMSE. Absent where no
+          speaker is named.
     """
     found = []
     for (model, split), rows in _parts(predictions):
@@ -245,8 +250,9 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
         if "cross_entropy" in own:
             shares = each_clip[[f"truth_{name}" for name in classes]].to_numpy(float)
             row["cross_entropy_chance"] = MEASURES["cross_entropy"].chance(shares)
-        row |= _worst(own, of_classes(classes))
-        row |= {"speakers": len(table.speakers), "clips": rows["clip"].nunique()}
+        named = rows["speaker"].nunique()
+        row |= _worst(own, of_classes(classes)) if named else {}
+        row |= {"speakers": named, "clips": rows["clip"].nunique()}
         row |= {"folds": rows["fold"].nunique(), "seeds": rows["seed"].nunique()}
         found.append(row)
     return pd.DataFrame(found)
@@ -293,9 +299,11 @@ def paired(first: BySpeaker, second: BySpeaker, measure: str, name: str, *, seed
 def by_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """One row per model, split and speaker (`speakers.csv`).
 
-    The columns are `model, split, speaker, clips` (mean over seeds), and the measures of `of_classes`.
+    The columns are `model, split, speaker, clips` (mean over seeds), and the measures of `of_classes`. There are no
+    rows where no speaker is named.
     """
     names = of_classes(classes)
+    predictions = predictions[predictions["speaker"].notna()]
     found = []
     for (model, split), known in tables(predictions, classes).items():
         table = known[names[0]]

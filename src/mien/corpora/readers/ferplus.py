@@ -29,7 +29,7 @@ from mien.errors import ConfigError, CorpusError, unknown
 
 SOURCE = "https://github.com/microsoft/FERPlus (votes), FER2013 of the ICML 2013 challenge (images)"
 LICENCE = "images of FER2013: for research; votes of FER+: MIT"
-SPEECH = "none: photographs of faces"
+SPEECH = "photographs of faces, no speech"
 EXPECTED = 35_887  # 28,709 of Training, 3,589 each of PublicTest and PrivateTest
 SCHEME = "ferplus"
 LACKS = ("file", "speaker")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mien.audit.statistics.verdict import FEWEST
 from mien.common.leakage_tables import SIDES
+from mien.common.units import noun
 from mien.data.protocols import LEAKS
 from mien.reports import words
 from mien.reports.sections import certificate as certified
@@ -20,6 +21,7 @@ from mien.reports.words import counted, listed, percent
 from mien.runs.run import Run
 
 NAMED = 3  # other models that a sentence names
+UNNAMED = "The corpus names no speakers: what embeddings give away about them is not measured."
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -39,7 +41,8 @@ def answer(
         leaks: see `leaks.speaker`.
         claims: see `claims.shown`.
     """
-    leakage = " ".join(sentence for sentence in (leftover(leaks), leaking(claims)) if sentence)
+    speaker = leftover(leaks) if run.named else UNNAMED
+    leakage = " ".join(sentence for sentence in (speaker, leaking(claims)) if sentence)
     summary = tasks.of_recognisers(run, summary)
     return [recognition(summary, differences, certified.seen(run), run.target), leakage, split(run)]
 
@@ -61,9 +64,10 @@ def recognition(
     rows, part = summary[summary["split"] == "test"], "test"
     if rows.empty:
         rows, part = summary[summary["split"] == "validation"], "validation"
-    who = _whom(part, *(seen or {}).get(part, (0, 0)))
     if rows.empty:
         return "No model has been tested yet."
+    named = bool((rows["speakers"] > 0).all())
+    who = _whom(part, *(seen or {}).get(part, (0, 0))) if named else _which(part)
     name = "uar" if "uar" in rows else "ccc"
     measure = words.scale(name)
     best = rows.sort_values(name, ascending=False, kind="stable").iloc[0]
@@ -76,12 +80,14 @@ def recognition(
             f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({chance}). One "
             "speaker gives no interval: how other speakers are recognised is not known."
         )
-    around = f"95{SPACE}% interval over {best['speakers']} speakers {measure.span(low, high)}, {chance}"
+    number = int(best["speakers"] if named else best["clips"])
+    around = f"95{SPACE}% interval over {counted(number, noun(named))} {measure.span(low, high)}, {chance}"
     sentence = f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({around})"
     if low <= best[f"{name}_chance"]:
         sentence += f"; the interval includes chance: {target} is not shown to be recognised better than chance"
     verdicts = _verdicts(differences, str(best["model"]), name)
-    return f"{sentence}{'; it is ' if verdicts else ''}{verdicts}."
+    other = "" if named else " Whose clips these are is not known, nor how other people are recognised."
+    return f"{sentence}{'; it is ' if verdicts else ''}{verdicts}.{other}"
 
 
 def leftover(leaks: pd.DataFrame) -> str:
@@ -154,6 +160,8 @@ def split(run: Run) -> str:
         reasons.append("this was accepted when it was trained" if reasons else "it was accepted with a mark")
     if reasons:
         return f"The split is not clean: {'; '.join(reasons)} ({kinds})."
+    if not run.named:
+        return f"The corpus names no speakers, so one person may be in two splits; no other leak was found ({kinds})."
     where = f"each of the {len(run.splits)} folds" if len(run.splits) > 1 else "the one fold"
     if any(name not in reasoned for name in skipped):
         were = "was" if len(skipped) == 1 else "were"
@@ -168,6 +176,11 @@ def _whom(part: str, seen: int, speakers: int) -> str:
     if part == "test" and not seen:
         return "unseen speakers"
     return f"{part} speakers ({', '.join(notes)})"
+
+
+def _which(part: str) -> str:
+    """The clips of a part for a sentence, where no speakers are named."""
+    return f"{part} clips (the epoch was chosen on them)" if part == "validation" else f"{part} clips"
 
 
 def _verdicts(differences: pd.DataFrame, best: str, measure: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mien.common.measures import measure_of, of_classes
+from mien.common.units import noun
 from mien.reports.figures import plots
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
@@ -57,7 +58,7 @@ def overview(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> str:
         rows,
         name="overview",
         description=f"{title} of each model, {split}",
-        axis=f"{title} on {split} speakers{scale(name).unit}",
+        axis=f"{title} on {split} {noun(run.named)}s{scale(name).unit}",
         **({} if run.classes else {"low": min(0.0, *(row.low for row in rows if row.low == row.low)), "high": 1.0}),
     )
 
@@ -78,7 +79,7 @@ def confusions(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> Ite
 def speakers(run: Run, split: str, summary: pd.DataFrame) -> Picture | None:
     """Scores by speaker on the split that the run is scored on; None without scores, or for a target of numbers."""
     table = run.speakers
-    if not run.classes or table is None:
+    if not run.classes or table is None or not run.named:
         return None
     table = table[(table["split"] == split) & table["model"].isin(run.experiment.models)]
     if table.empty:

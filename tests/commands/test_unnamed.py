@@ -1,0 +1,164 @@
+"""A corpus that names no speakers, from training to the page: clips take their place, and nothing is said of people."""
+
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from layouts import write_faces
+from mien.errors import ConfigError, RunError
+from mien.media.faces import Crops, Faces
+from mien.runs.ensemble import Ensemble
+from mien.runs.exported import locate
+
+EXPERIMENT = """
+title: faces by their shade
+paper: none
+command: none
+cost: seconds
+expected: none
+recipe: disentangle
+encoder: {video: {name: vgg, channels: [4, 8]}}
+data:
+  video: {name: images}
+protocol: {name: given}
+models:
+  emotion_only: {embeddings: {main: {tasks: {emotion: 1.0}}}}
+
+training: {epochs: 2, batch: 16}
+optimiser: {lr: {default: 0.01}}
+accept: [identical-audio]
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared_faces(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("faces")
+    mien.prepare("ferplus", write_faces(folder / "root", train=48, test=12, copies=2), out=folder / "prepared")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("experiment") / "faces.yaml"
+    path.write_text(EXPERIMENT.replace(", hidden: [4]", ""))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(prepared_faces: Path, file: Path, tmp_path_factory):
+    """The run, and what training it says."""
+    out = tmp_path_factory.mktemp("run") / "run"
+    return out, mien.train(file, [f"data.prepared={prepared_faces}"], out=out)
+
+
+def refusal(function, *arguments, **keywords) -> str:
+    with pytest.raises((ConfigError, RunError)) as error:
+        function(*arguments, **keywords)
+    return str(error.value)
+
+
+def words(page: Path) -> str:
+    text = re.sub(r"<style.*?</style>", "", page.read_text(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def test_scores_are_over_clips(trained):
+    out, outcome = trained
+    assert re.search(
+        r"test UAR [\d.]+ \(95 % over clips, whose speakers are not named, [\d.]+ to [\d.]+,", outcome.text
+    )
+    metrics = outcome.data["models"]["emotion_only"]["test"]
+    assert (metrics["speakers"], metrics["clips"]) == (0, 12)
+    assert "worst_speaker" not in metrics
+    assert 0 <= metrics["uar_low"] <= metrics["uar"] <= metrics["uar_high"] <= 1
+    assert pd.read_csv(out / "predictions.csv")["speaker"].isna().all()
+    assert len(pd.read_csv(out / "speakers.csv")) == 0
+    assert len(pd.read_csv(out / "maps.csv")) == len(pd.read_csv(out / "roc.csv")) == 0
+    assert not (out / "leakage.csv").exists()
+
+
+def test_the_page_says_nothing_of_unseen_speakers(trained):
+    out, _ = trained
+    text = words(out / "report.html")
+    for sentence in (
+        "interval over 12 clips",
+        "Whose clips these are is not known, nor how other people are recognised.",
+        "The corpus names no speakers: what embeddings give away about them is not measured.",
+        "The corpus names no speakers: whether one person is in two splits is not known.",
+        "The corpus names no speakers: there are no scores by speaker and by group of speakers.",
+        "one person may have clips in several splits, and for other people the interval is too narrow.",
+        "shared-speaker: the corpus names no speakers",
+        "ferplus: 60 clips, no speakers named",
+    ):
+        assert sentence in text, sentence
+    said = re.sub(r"Embeddings of unseen speakers", "", text)
+    assert "unseen speaker" not in said
+    assert "a speaker is in two splits" not in said
+    assert not re.search(r"\d (test |validation |training )?speakers", said)
+    assert "Worst" not in said
+
+
+def test_what_needs_speakers_is_refused(trained, prepared_faces: Path, file: Path, tmp_path: Path):
+    out, _ = trained
+    given = f"data.prepared={prepared_faces}"
+    for protocol in ("leave_one_speaker_out", "group_k_fold", "seen_speakers"):
+        seen = ["seen_speakers=true"] if protocol == "seen_speakers" else []
+        assert refusal(mien.train, file, [given, f"protocol.name={protocol}", *seen], out=tmp_path / "new") == (
+            f"protocol {protocol}: it divides by speaker, and the corpus names none for 60 of its clips; give "
+            "protocol={name: given}, which takes the corpus's own split"
+        )
+    assert refusal(mien.train, file, [given, "data.normalisation=speaker"], out=tmp_path / "new") == (
+        f"data.normalisation: speaker, and {prepared_faces} names no speakers; give train or none"
+    )
+    task = "models.emotion_only.embeddings.main.tasks.speaker=0.5"
+    assert refusal(mien.train, file, [given, task], out=tmp_path / "new") == (
+        "target 'speaker': no training clip has a value of 'speaker'; leave it out of tasks and removals"
+    )
+    assert not (tmp_path / "new").exists()
+    assert refusal(mien.leakage, out) == (
+        f"{out}: its corpus names no speakers, so what the embeddings give away about them cannot be measured; audit a "
+        "run on a corpus with speakers"
+    )
+
+
+def test_an_export_claims_no_unseen_speakers(trained, tmp_path: Path):
+    out, _ = trained
+    exported = mien.export(out, out=tmp_path / "face-tiny")
+    assert "test clips, whose speakers are not named: UAR" in exported.text
+    card = (tmp_path / "face-tiny" / "CARD.md").read_text()
+    for sentence in (
+        "Faces: trained on single grey images of 48 px out of a table.",
+        "Clips that it was trained on, whose speakers are not named:",
+        "## Scores on test clips\n",
+        "The corpus names no speakers: one person may be in training and in test",
+        "95 % bootstrap intervals over clips.",
+        "| everybody | not named | 12 |",
+        "The scores do not hold for another camera or light, or for people of another age.",
+    ):
+        assert sentence in card, sentence
+    assert "unseen" not in card
+    model = Ensemble.open(locate(str(tmp_path / "face-tiny")), torch.device("cpu"))
+    assert model.faces == Faces(size=48, colour="grey")
+    assert model.limits == (
+        "trained on ferplus (photographs of faces, no speech, no speakers named), and on nothing else",
+    )
+    face = Crops(np.full((3, 1, 48, 48), 200, np.uint8), np.zeros(3, np.uint8), 0.24)
+    assert model.infer([None], [face]).argmax() == model.classes.index("happiness")
+
+
+def test_another_corpus_of_images_is_scored_over_clips(trained, tmp_path: Path):
+    out, _ = trained
+    other = tmp_path / "prepared"
+    mien.prepare("ferplus", write_faces(tmp_path / "root", train=9, test=3, seed=5), out=other)
+    outcome = mien.evaluate(out, on=other)
+    assert "95 % over clips" in outcome.text
+    assert outcome.data["interval"] == "95 %, bootstrap over the corpus's clips, folds and seeds averaged"
+    assert outcome.data["speakers"] == 0
+    text = words(out / "report.html")
+    assert not re.search(r"\d (test |validation |training )?speakers", text)
