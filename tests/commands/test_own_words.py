@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 import mien
+from mien import experiments
 from mien.corpora.schemes import EMOTIONS
 from mien.data import extraction
 from mien.data.prepared import Prepared
@@ -74,6 +75,101 @@ def test_a_wrong_pair_is_refused_and_nothing_is_written(corpus, tmp_path, given,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module", params=["words", "numbers"])
+def label(request, corpus):
+    """The same corpus with a table of semicolons and a column `label`, and the words in it."""
+    table = pd.read_csv(corpus / "corpus.csv").rename(
+        columns={"file": "File", "speaker": "Speaker", "emotion": "label"}
+    )
+    words = {"Freude": "Freude", "Wut": "Wut", "neutral": "Ruhe", "joy": "Freude"}
+    numbers = {"Freude": "0", "Wut": "1", "neutral": "2", "joy": "0"}
+    table["label"] = table["label"].map(words if request.param == "words" else numbers)
+    own = corpus / f"{request.param}.csv"
+    table.to_csv(own, index=False, sep=";")
+    return own, sorted(set(table["label"].str.lower()))
+
+
+def test_a_label_in_words_of_ones_own_is_named_with_the_way_out(label, experiment, tmp_path):
+    own, joy = label[0], label[1][0]
+    calm, anger = sorted(label[1][1:], key=["ruhe", "2", "wut", "1"].index)
+    outcome = mien.prepare("table", own, out=tmp_path / "out", features=())
+    counted = ", ".join(f"{word} ({12 if word == joy else 6} clips)" for word in label[1])
+    assert outcome.problems == [
+        f"emotion: no column is read as it; the words of the column 'label' are not known: {counted}; known are "
+        f"{', '.join(EMOTIONS)}; say what yours mean by --option emotions={joy}:EMOTION,..., or call the column "
+        "'emotion' to train on its words as they are; if it is no emotion, give it another name"
+    ]
+    ways = (
+        f"the words of its column 'label' are not known ({', '.join(label[1])}): say what they mean when you prepare "
+        f"it, --option emotions={joy}:EMOTION,..., or train on them as they are, "
+        "data.targets.emotion.columns=label_given"
+    )
+    for settings, sentence in (
+        (["data.scheme=null"], f"target 'emotion': its clips have no value; {ways}"),
+        (
+            [],
+            f"{tmp_path / 'out'}: of the classes anger, happiness, neutral, sadness its clips have none; without a "
+            f"class: no emotion known (24); {ways} and data.scheme=null",
+        ),
+    ):
+        with pytest.raises(ConfigError) as error:
+            mien.train(experiment, [f"data.prepared={tmp_path / 'out'}", *settings], out=tmp_path / "run")
+        assert str(error.value) == sentence
+    with pytest.raises(ConfigError) as error:
+        mien.prepare("table", own, out=tmp_path / "new", features=(), options={"emotions": "freud:anger"})
+    assert str(error.value).endswith(f"Known: {', '.join(label[1])}.")
+    named = {"emotions": f"{joy}:happiness,{anger}:anger,{calm}:neutral"}
+    assert mien.prepare("table", own, out=tmp_path / "out", features=(), options=named).problems == []
+    table = Prepared.open(tmp_path / "out").table
+    assert table["emotion"].value_counts().to_dict() == {"happiness": 12, "anger": 6, "neutral": 6}
+    assert "label_given" not in table
+
+
+def test_without_any_emotion_the_other_columns_are_named(corpus, experiment, tmp_path):
+    table = pd.read_csv(corpus / "corpus.csv").rename(columns={"emotion": "Stimmung"})
+    table.to_csv(corpus / "mood.csv", index=False)
+    with pytest.raises(ConfigError) as error:
+        mien.prepare("table", corpus / "mood.csv", out=tmp_path / "out", options={"emotions": "freude:happiness"})
+    assert str(error.value) == (
+        "emotions: no column is read as the emotion, so none has the word 'freude'; call the one that holds it "
+        "'emotion'; other columns are: Stimmung"
+    )
+    mien.prepare("table", corpus / "mood.csv", out=tmp_path / "out", features=())
+    with pytest.raises(ConfigError) as error:
+        mien.train("voice", [f"data.prepared={tmp_path / 'out'}"], out=tmp_path / "run")
+    assert str(error.value) == (
+        "target 'emotion': its clips have no value; if another column of your own table holds it, call that 'emotion' "
+        "and prepare it again, or name it, data.targets.emotion.columns=NAME; other columns are: Stimmung"
+    )
+
+
+@pytest.mark.parametrize("made_for", ["li2020-ravdess", "li2020-emodb"])
+def test_an_experiment_of_another_corpus_names_all_ways_out(corpus, made_for, tmp_path):
+    table = pd.read_csv(corpus / "corpus.csv")
+    table[table["emotion"].isin(["Freude", "Wut"])].to_csv(corpus / "two.csv", index=False)
+    mien.prepare("table", corpus / "two.csv", out=tmp_path / "out", features=())
+    classes = ", ".join(experiments.load(made_for).classes)
+    ways = (
+        "train the experiment voice, which takes the classes that a corpus has, or give data.scheme=null for the "
+        "corpus's own classes, or say what the words mean when you prepare it, --option emotions=WORD:EMOTION,..."
+    )
+    for settings, sentence in (
+        (
+            [],
+            f"{made_for} is made for the corpus {made_for[7:]}, and {tmp_path / 'out'} holds table: no clip has the "
+            f"classes {classes} and 12 of 12 clips have none of the classes: freude (6), wut (6); {ways}",
+        ),
+        (
+            ["corpus=null"],
+            f"{tmp_path / 'out'}: of the classes {classes} its clips have none; without a class: freude (6), wut (6); "
+            f"{ways}",
+        ),
+    ):
+        with pytest.raises(ConfigError) as error:
+            mien.train(made_for, [f"data.prepared={tmp_path / 'out'}", *settings], out=tmp_path / "run")
+        assert str(error.value) == sentence
+
+
 @pytest.mark.usefixtures("unmeasured")
 def test_one_class_alone_is_not_trained_and_what_is_left_out_is_said_first(corpus, experiment, tmp_path, capsys):
     out, own = tmp_path / "out", corpus / "german.csv"
@@ -85,8 +181,9 @@ def test_one_class_alone_is_not_trained_and_what_is_left_out_is_said_first(corpu
         mien.train(experiment, [*given, f"data.prepared={tmp_path / 'german'}"], out=tmp_path / "run")
     assert str(error.value) == (
         f"{tmp_path / 'german'}: of the classes anger, happiness, neutral, sadness its clips have neutral alone; "
-        "without a class: freude (6), wut (6); choose a scheme that fits, data.scheme=NAME or data.scheme={classes: "
-        "[...]}, or say what the words mean when you prepare it: --option emotions=WORD:EMOTION,..."
+        "without a class: freude (6), wut (6); train the experiment voice, which takes the classes that a corpus has, "
+        "or give data.scheme=null for the corpus's own classes, or say what the words mean when you prepare it, "
+        "--option emotions=WORD:EMOTION,..."
     )
     assert not (tmp_path / "run").exists()
     mien.prepare("table", corpus, out=out)

@@ -15,7 +15,7 @@ from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
 from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
-from mien.corpora import readers, schemes
+from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
 from mien.data import extraction, images, prepared, shards, store
 from mien.data.extraction import Reading, Source, Target
@@ -28,6 +28,8 @@ from mien.media.faces.detectors import detector
 # features that are extracted where neither features nor an experiment are named, of recordings and of images
 DEFAULT, DEFAULT_IMAGES = ("mfb43",), ("images",)
 ALIKE = 5  # equal images that are named of each
+
+LISTED = 20  # words of a column that a sentence lists
 
 
 def prepare(
@@ -322,14 +324,27 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
 
 
 def _strange_words(done: Prepared) -> Iterator[str]:
-    """A sentence on emotions of a corpus that are none of those that are known."""
+    """Sentences on emotions of a corpus that are none of those that are known."""
+    for name, words in columns.unread_emotions(done.table).items():
+        own, first = columns.as_given(name), next(iter(words))
+        yield (
+            f"emotion: no column is read as it; the words of the column '{own}' are not known: {_words(words)}; known "
+            f"are {', '.join(schemes.EMOTIONS)}; say what yours mean by --option emotions={first}:EMOTION,..., or call "
+            "the column 'emotion' to train on its words as they are; if it is no emotion, give it another name"
+        )
     if words := readers.strange_words(done.table):
         first = next(iter(words))
-        named = ", ".join(f"{word} ({_count(clips, 'clip')})" for word, clips in words.items())
         yield (
-            f"emotion: not known: {named}; known are {', '.join(schemes.EMOTIONS)}; say what yours mean by --option "
-            f"emotions={first}:EMOTION,..., or train on them as they are: data.scheme={{classes: [{first}, ...]}}"
+            f"emotion: not known: {_words(words)}; known are {', '.join(schemes.EMOTIONS)}; say what yours mean by "
+            f"--option emotions={first}:EMOTION,..., or train on them as they are: "
+            f"data.scheme={{classes: [{first}, ...]}}"
         )
+
+
+def _words(counts: Mapping[str, int]) -> str:
+    """The first words, each with the number of its clips, and how many more there are."""
+    named = [f"{word} ({_count(clips, 'clip')})" for word, clips in counts.items()]
+    return ", ".join([*named[:LISTED], *([f"and {len(named) - LISTED} more"] if len(named) > LISTED else [])])
 
 
 def _video(done: Prepared) -> str:

@@ -84,8 +84,7 @@ def train(
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
         datasets = open_all(settings.data_of, settings.target, cache=cache)
         dataset = next(iter(datasets.values()))
-    scheme_fit.refuse_misfit(dataset)
-    other = scheme_fit.refuse_other_corpus(dataset, str(experiment), settings.reader, own_classes=own_classes)
+    other = scheme_fit.refuse_misfit(dataset, str(experiment), settings.reader, own_classes=own_classes)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):

@@ -51,6 +51,7 @@ SPLITS = {
 NOBODY = frozenset({"unknown", "unk", "none", "na", "n/a", "nan", "null", "?", "-", "not known", "unknown speaker"})
 FLAGS = ("video", "audio")  # names of recordings, unless they say whether there is one
 YES_NO = frozenset({"yes", "no", "y", "n", "true", "false"})
+GIVEN = "_given"  # the ending of a user's column that has the name of one of mien's own
 SHARED = "shared/"  # before the name of a recording or session that several speakers have in common
 SEPARATORS = (",", "\t", ";")
 
@@ -75,8 +76,14 @@ def plain(name: object) -> str:
     return re.sub(r"[\s.\-]+", "_", str(name).strip().lower())
 
 
-def fitting(table: pd.DataFrame, column: str) -> list[str]:
-    """The columns that may be a column of ours: that of its own name, and all spellings whose words can mean it."""
+def fitting(table: pd.DataFrame, column: str, emotions: Collection[str] = ()) -> list[str]:
+    """The columns that may be a column of ours: that of its own name, and all spellings whose words can mean it.
+
+    Args:
+        table: cells of text.
+        column: what is looked for.
+        emotions: words in small letters that are known to be emotions, beside the usual ones.
+    """
     names = [str(name) for name in table]
     spellings = [
         name
@@ -85,20 +92,47 @@ def fitting(table: pd.DataFrame, column: str) -> list[str]:
         if plain(name) == spelling and name != column
     ]
     own = [column] if column in names else []
-    return own + [name for name in spellings if _means(column, plain(name), table[name])]
+    return own + [name for name in spellings if _means(column, plain(name), table[name], emotions)]
 
 
-def _means(column: str, name: str, values: "pd.Series[Any]") -> bool:
+def unread_emotions(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Columns that are called like the emotion and hold none -> their words, with the number of clips, sorted.
+
+    Args:
+        table: of a corpus, as its reader gives it. Empty where it has any emotion.
+    """
+    if table["emotion"].notna().any():
+        return {}
+    names = [str(name) for name in table if name != "emotion" and plain(as_given(str(name))) in SPELT["emotion"]]
+    counts = {name: table[name].dropna().astype("str").str.strip().str.lower().value_counts() for name in names}
+    return {
+        name: {str(word): int(clips) for word, clips in own.sort_index().items()}
+        for name, own in counts.items()
+        if len(own)
+    }
+
+
+def as_given(name: str) -> str:
+    """The name that a column of a prepared table has in the user's own."""
+    return name.removesuffix(GIVEN)
+
+
+def _means(column: str, name: str, values: "pd.Series[Any]", emotions: Collection[str]) -> bool:
     """Whether the words of a column can be what its name says: `dataset` may be the split or the corpus."""
     if (column, name) == ("emotion", "label"):
-        return _says_emotions(values)
+        return _says_emotions(values) or bool(_words(values).isin(list(emotions)).any())
     if name in PARTS_OR_CORPORA:
         return _says_splits(values) == (column == "split")
     return name not in FLAGS or not _says_yes_or_no(values)
 
 
 def renamed(
-    table: pd.DataFrame, wanted: Collection[str], place: object, *, kept: Collection[str] = ()
+    table: pd.DataFrame,
+    wanted: Collection[str],
+    place: object,
+    *,
+    kept: Collection[str] = (),
+    emotions: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
     """A table with columns named as here, and a sentence for each column that was read under another name.
 
@@ -107,6 +141,7 @@ def renamed(
         wanted: the columns that are looked for, of `SPELT`.
         place: the file, for sentences.
         kept: names of columns that are read under no other name.
+        emotions: words in small letters that are known to be emotions, beside the usual ones.
 
     Raises:
         CorpusError: two columns may be meant.
@@ -114,7 +149,7 @@ def renamed(
     names: dict[str, str] = {}
     notes: list[str] = []
     for column in wanted:
-        several = fitting(table[[name for name in table if name == column or name not in kept]], column)
+        several = fitting(table[[name for name in table if name == column or name not in kept]], column, emotions)
         if column == "split":
             several = [name for name in several if name == column or _says_splits(table[name])] or several
         if column == "file":

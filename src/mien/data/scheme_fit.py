@@ -2,18 +2,27 @@
 
 from collections.abc import Mapping
 
+from mien.corpora.schemes import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.settings import OwnScheme
+from mien.data.targets import ways_to_emotions
 from mien.errors import ConfigError, unknown
 
 WORDS = 8  # names that a sentence lists
 MOST = 0.5  # share of the clips with an emotion that have a class; with fewer a corpus does not fit
 
 
-def refuse_misfit(dataset: Dataset) -> None:
-    """Raise ConfigError where a class or a merged value has no clip, or fewer than two classes have any."""
+def refuse_misfit(dataset: Dataset, experiment: str, reader: str | None, *, own_classes: bool = False) -> str:
+    """All that is refused here, in the order in which a cause is named best; see `refuse_other_corpus`.
+
+    Raises:
+        ConfigError: a class or a merged value of the settings has no clip, the corpus is another one that does not fit,
+            or fewer than two classes have clips.
+    """
     _refuse_classes_of_no_clip(dataset)
+    note = refuse_other_corpus(dataset, experiment, reader, own_classes=own_classes)
     _refuse_fewer_than_two(dataset)
+    return note
 
 
 def refuse_other_corpus(dataset: Dataset, experiment: str, reader: str | None, *, own_classes: bool = False) -> str:
@@ -40,11 +49,7 @@ def refuse_other_corpus(dataset: Dataset, experiment: str, reader: str | None, *
         if lost or without > (1 - MOST) * every:
             empty = f"no clip has the class{'es' if len(lost) > 1 else ''} {', '.join(lost)}" if lost else ""
             left_out = f"{without} of {every} clips have none of the classes: {listed(strange)}" if without else ""
-            raise ConfigError(
-                f"{made}: {' and '.join(filter(None, [empty, left_out]))}; train the experiment voice, which takes the "
-                "classes that a corpus has, or give data.scheme=null for the corpus's own classes, or corpus=null to "
-                "train with these classes all the same"
-            )
+            raise ConfigError(f"{made}: {' and '.join(filter(None, [empty, left_out]))}; {_ways(dataset, corpus=True)}")
     return f"{made}: the scores that it expects are of {reader}"
 
 
@@ -68,9 +73,30 @@ def _refuse_fewer_than_two(dataset: Dataset) -> None:
     has = f"{there[0]} alone" if len(there) else "none"
     raise ConfigError(
         f"{dataset.prepared.place}: of the classes {', '.join(dataset.classes)} its clips have {has}; without a class: "
-        f"{listed(dataset.left_out)}; choose a scheme that fits, data.scheme=NAME or data.scheme={{classes: [...]}}, "
-        "or say what the words mean when you prepare it: --option emotions=WORD:EMOTION,..."
+        f"{listed(dataset.left_out)}; {_ways(dataset)}"
     )
+
+
+def _ways(dataset: Dataset, *, corpus: bool = False) -> str:
+    """What to do about a corpus that does not fit, of all ways those that lead somewhere, one clause.
+
+    Args:
+        dataset: the clips.
+        corpus: whether corpus=null is a way, where its classes have clips.
+    """
+    table, main, scheme = dataset.prepared.table, dataset.main, dataset.settings.scheme
+    values, emotion = main.values_of(table), main.columns == ("emotion",)
+    if emotion and not values:
+        return ways_to_emotions(table, scheme=True)
+    ways = []
+    if len(values) > 1:
+        ways += ["train the experiment voice, which takes the classes that a corpus has"] * emotion
+        ways.append("give data.scheme=null for the corpus's own classes")
+    if corpus and dataset.labelled["label"].nunique() > 1 and not isinstance(scheme, OwnScheme):
+        ways.append("corpus=null to train with these classes all the same")
+    if emotion and values - set(EMOTIONS):
+        ways.append("say what the words mean when you prepare it, --option emotions=WORD:EMOTION,...")
+    return ", or ".join(ways or ["choose a scheme that fits, data.scheme=NAME or data.scheme={classes: [...]}"])
 
 
 def listed(counts: Mapping[str, int]) -> str:

@@ -25,12 +25,14 @@ from torch import Tensor
 
 from mien.common.measures import MEASURES
 from mien.common.settings import Settings
-from mien.corpora.corpus import fractions
+from mien.corpora.columns import as_given, unread_emotions
+from mien.corpora.corpus import COLUMNS, fractions
 from mien.corpora.schemes import Scheme, apply
 from mien.errors import ConfigError, unknown
 
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file", "start", "end", "sha256"}  # columns that are no factor
+WORDS = 8  # of a column that a sentence lists
 CODES = 20  # different numbers that may be codes of classes
 TAKEN = {
     *("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted", "scheme"),
@@ -215,6 +217,8 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
     if how.kind == "classes":
         if scheme is None:
             classes = _classes_of(factor, how, table[columns[0]], several=columns == SEVERAL)
+            if not classes and factor == "emotion" and columns == SEVERAL:
+                raise ConfigError(f"target 'emotion': its clips have no value; {ways_to_emotions(table)}")
             if len(classes) < 2:
                 values = f"one value, '{classes[0]}'" if classes else "no value"
                 raise ConfigError(f"target '{factor}': its clips have {values}; two or more classes are needed")
@@ -226,6 +230,29 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
     if len(columns) > 1:
         raise ConfigError(f"target '{factor}': a main target is one number, and {len(columns)} columns are named")
     return Target(factor, "numbers", columns, columns, main=True)
+
+
+def ways_to_emotions(table: pd.DataFrame, *, scheme: bool = False) -> str:
+    """What to do about a corpus in which no emotion is known, one clause.
+
+    Args:
+        table: of the corpus.
+        scheme: whether the experiment has a scheme of its own, which other words would not fit.
+    """
+    own = " and data.scheme=null" if scheme else ""
+    if found := unread_emotions(table):
+        name, words = next(iter(found.items()))
+        some = [*list(words)[:WORDS], *(["..."] if len(words) > WORDS else [])]
+        return (
+            f"the words of its column '{as_given(name)}' are not known ({', '.join(some)}): say what they mean when "
+            f"you prepare it, --option emotions={some[0]}:EMOTION,..., or train on them as they are, "
+            f"data.targets.emotion.columns={name}{own}"
+        )
+    others = [str(name) for name in table if name not in {*COLUMNS, *HIDDEN, "seconds", "video_seconds"}]
+    return (
+        "if another column of your own table holds it, call that 'emotion' and prepare it again, or name it, "
+        f"data.targets.emotion.columns=NAME{own}; other columns are: {', '.join(others) or 'none'}"
+    )
 
 
 def _refuse_names(target: Target, classes: Sequence[str], kind: str) -> None:

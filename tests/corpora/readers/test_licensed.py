@@ -413,7 +413,9 @@ def test_a_label_is_the_emotion_only_where_its_words_are(tmp_path):
     ]
     parsed = of_table(tmp_path, "file,speaker,label", "ann,yes", "bob,no")
     assert parsed.table["emotion"].isna().all()
-    assert parsed.notes[-1] == "no column is read as the emotion; the columns are: file, speaker, label_given"
+    assert parsed.notes[-1] == (
+        "no column is read as the emotion; the columns are: file, speaker, label; if one holds it, call it 'emotion'"
+    )
 
 
 def test_two_columns_that_may_be_meant_are_refused(tmp_path):
@@ -489,11 +491,29 @@ def test_clips_that_are_counted_anew_in_each_file_are_named_by_file_and_part(tmp
     )
 
 
+CALL_FILE = (
+    "the one that names the recordings to 'file' (read as it, too: wav, path, audio, filename, file_name, filepath, "
+    "file_path, wav_path, audio_path, audio_filepath, audio_file)"
+)
+CALL_SPEAKER = (
+    "the one that names the people to 'speaker' (read as it, too: speaker_id, speakerid, spkrid, spkr_id, spkr, spk, "
+    "spk_id, spkid, actor, actor_id, subject, subject_id, participant, participant_id)"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("place,speaker\na,b\n", "no column 'file'; it has: place, speaker"),
-        ("file\na.wav\n", "no column 'speaker'; it has: file"),
+        (
+            "place,speaker\na,b\n",
+            f"no column 'file'; it has: place, speaker; rename {CALL_FILE}",
+        ),
+        (
+            "Datei;Sprecher;label\na;b;c\n",
+            "no column 'file' and no column 'speaker'; it has: Datei, Sprecher, label; "
+            f"rename {CALL_FILE}, and rename {CALL_SPEAKER}",
+        ),
+        ("file\na.wav\n", f"no column 'speaker'; it has: file; rename {CALL_SPEAKER}"),
         ("file,speaker\n", "has a header line and no clips; write one row a clip"),
         (
             "file,speaker\nno.wav,ann\n",

@@ -3,10 +3,11 @@
 A reader module has five constants: `SOURCE` (where to get the corpus), `LICENCE`, `SPEECH` (kind and language of the
 speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEME` (a name in `schemes`); and one
 function `read(root) -> Corpus`, which raises CorpusError if the folder is not that corpus. It may have `OPTIONS`
-(option -> its help line; `read` takes them by name, as text), `PLACES` (those of its options that are folders), and
-`LABELLED`: scheme -> how many clips of the complete corpus have each class, and how many have any (`all`), and `LACKS`:
-the columns of `corpus.REQUIRED` that the corpus does not have. Readers decode nothing; one whose clips are images
-written out in a table gives their pixels (`Corpus.images`). To add a reader, add a file.
+(option -> its help line; `read` takes them by name, as text), `PLACES` (those of its options that are folders), `ALSO`
+(those of `COMMON` that its `read` takes, too), `LABELLED`: scheme -> how many clips of the complete corpus have each
+class, and how many have any (`all`), and `LACKS`: the columns of `corpus.REQUIRED` that the corpus does not have.
+Readers decode nothing; one whose clips are images written out in a table gives their pixels (`Corpus.images`). To add a
+reader, add a file.
 Every reader has the options of `COMMON`, which are applied here.
 """
 
@@ -18,8 +19,8 @@ from types import MappingProxyType, ModuleType
 import pandas as pd
 
 from mien.common import registry
-from mien.corpora import schemes
-from mien.corpora.corpus import Corpus, Problem, problem_table
+from mien.corpora import columns, schemes
+from mien.corpora.corpus import COLUMNS, Corpus, Problem, problem_table
 from mien.corpora.corpus import places as corpus_places
 from mien.errors import ConfigError, CorpusError, nearest, unknown
 
@@ -74,7 +75,8 @@ def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({}))
     """
     if strange := [option for option in given if option not in options(name)]:
         raise ConfigError(unknown(f"option of reader '{name}'", strange[0], options(name)))
-    own = {option: value for option, value in given.items() if option not in COMMON}
+    also = getattr(reader(name), "ALSO", ())
+    own = {option: value for option, value in given.items() if option not in COMMON or option in also}
     corpus: Corpus = reader(name).read(root, **own)
     corpus = _renamed(corpus, given["emotions"]) if "emotions" in given else corpus
     return _without(corpus, given["leave_out"]) if "leave_out" in given else corpus
@@ -82,12 +84,19 @@ def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({}))
 
 def _renamed(corpus: Corpus, pairs: str) -> Corpus:
     """The corpus with the emotions that the option `emotions` gives for words of its own."""
-    words = dict(corpus.table["emotion"].dropna().str.split("+").explode().value_counts())
+    words = set(corpus.table["emotion"].dropna().str.split("+").explode())
+    words |= {word for own in columns.unread_emotions(corpus.table).values() for word in own}
     meant: dict[str, str] = {}
     for pair in filter(None, (pair.strip() for pair in pairs.split(","))):
         word, _, emotion = (part.strip().lower() for part in pair.partition(":"))
         if not word or not emotion:
             raise ConfigError(f"emotions: '{pair}' is no pair; write WORD:EMOTION, such as freude:happiness")
+        if not words:
+            others = ", ".join(columns.as_given(str(name)) for name in corpus.table if name not in COLUMNS)
+            raise ConfigError(
+                f"emotions: no column is read as the emotion, so none has the word '{word}'; call the one that holds "
+                f"it 'emotion'; other columns are: {others or 'none'}"
+            )
         if word not in words:
             raise ConfigError(f"emotions: {unknown('word', word, words)}")
         if (meant_by := schemes.canonical(emotion)) not in schemes.EMOTIONS:

@@ -5,13 +5,15 @@ or `duration`), `gender`, `emotion` and `split` are used if they are there, and 
 such as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
 `corpora.columns`) are read as these, each is noted, and two that differ are refused. Empty cells are missing, and so
 are NA, None, NaN and their like, and a speaker called unknown. A column with a name that mien gives to its own, such
-as `seconds`, is kept as `seconds_given`. A clip without a name is named after its file without the extension, followed
+as `seconds`, is kept as `seconds_given`. A column `label` is the emotion where most of its words are emotions, or the
+option `emotions` names one of them. A clip without a name is named after its file without the extension, followed
 by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap", "joy"); several are joined
 by "+". Sessions and recordings that are counted anew for each speaker are joined with the speaker, and it is noted.
 Paths are absolute, or relative to the CSV file's folder, or to the folder of the option `root`. The root is the CSV
 file, or a folder with `corpus.csv`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -30,15 +32,17 @@ SCHEME = "canonical"
 OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
 PLACES = ("root",)
 READ = ("file", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
+ALSO = ("emotions",)
 RESERVED = ("seconds", "sha256", "video_seconds", "label", "corpus", "truth", "predicted")  # columns that mien makes
 
 
-def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
+def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "") -> Corpus:
     """Read a table of clips.
 
     Args:
         table_or_folder: the CSV file, or a folder with `corpus.csv`.
         root: see `OPTIONS`.
+        emotions: the option of every reader; a column `label` that holds one of its words is the emotion.
 
     Raises:
         CorpusError: no such file, no column `file` or `speaker`, two columns that may both be one of them, or no row
@@ -52,21 +56,25 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
         raise CorpusError(f"--option root={root}: no such folder")
     separator = columns.separator_of(listing) or ","
     table, notes = columns.known(read_table(listing, separator=separator, missing=("",)))
+    given = list(map(str, table))
     if table.empty:
         raise CorpusError(f"{listing}: has a header line and no clips; write one row a clip")
-    table, renamed = columns.renamed(table, READ, listing)
+    mapped = {pair.partition(":")[0].strip().lower() for pair in emotions.split(",")}
+    table, renamed = columns.renamed(table, READ, listing, emotions=mapped)
     table, moments = time_columns.renamed(table, listing)
     time_columns.refuse_missed(table, listing)
     table, timed = times.spans(_kept(table, notes), listing)
     notes += timed
     if missing := [column for column in ("file", "speaker") if column not in table]:
-        raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
+        raise CorpusError(f"{listing}: {_ways(missing, given)}")
     if "emotion" not in table:
-        notes.append(f"no column is read as the emotion; the columns are: {', '.join(map(str, table.columns))}")
+        notes.append(
+            f"no column is read as the emotion; the columns are: {', '.join(given)}; if one holds it, call it 'emotion'"
+        )
     table["speaker"] = columns.somebody(table["speaker"])
     table["file"] = table["file"].map(lambda file: _inside(file, folder), na_action="ignore").astype("str")
     if "clip" in table and _counted_anew(table):
-        table = table.rename(columns={"clip": "clip_given"})
+        table = table.rename(columns={"clip": f"clip{columns.GIVEN}"})
         notes.append(
             "the column 'clip' does not name each file, or part of one, once; clips are named by their files, and the "
             "column is kept as 'clip_given'"
@@ -102,9 +110,20 @@ def read(table_or_folder: Path, /, *, root: str | None = None) -> Corpus:
 def _kept(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """The table without names of columns that mien gives to its own: these get the ending `_given`."""
     taken = [name for name in table if str(name) in RESERVED]
-    new = {name: f"{name}_given" for name in taken}
+    new = {name: f"{name}{columns.GIVEN}" for name in taken}
     notes += [f"the column '{name}' is kept as '{new[name]}', since mien has a column of that name" for name in taken]
     return table.rename(columns=new)
+
+
+def _ways(missing: Sequence[str], given: Sequence[str]) -> str:
+    """What lacks, what there is, and how to call it."""
+    lacking = " and ".join(f"no column '{column}'" for column in missing)
+    what = {"file": "the one that names the recordings", "speaker": "the one that names the people"}
+    ways = [
+        f"rename {what[column]} to '{column}' (read as it, too: {', '.join(columns.SPELT[column][1:])})"
+        for column in missing
+    ]
+    return f"{lacking}; it has: {', '.join(given)}; {', and '.join(ways)}"
 
 
 def _inside(file: str, place: Path) -> str:
