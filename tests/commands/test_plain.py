@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from mien.audit.recognition import plain
 from mien.cli.main import main
 from mien.common.files import sha256
 from mien.common.settings import digest
+from mien.corpora import readers
 from mien.data.prepared import Prepared
 from mien.engine import checkpoint
 from mien.errors import ConfigError, CorpusError, LeakError
@@ -141,8 +143,37 @@ def test_what_cannot_choose_a_threshold_is_refused(run, prepared, reading, make_
     assert not out.exists()
 
 
+def test_acted_speech_is_no_plain_speech(run, reading, tmp_path, monkeypatch):
+    monkeypatch.setattr(readers.reader("table"), "SPEECH", "acted, German")
+    with pytest.raises(ConfigError) as error:
+        mien.export(run / "models" / "MEnAN", out=tmp_path / "out", plain=[reading])
+    assert str(error.value) == (
+        f"--plain {reading}: holds table, whose speech is no plain speech (acted, German); give a corpus without acted "
+        "emotion, such as LibriSpeech"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_shares_of_plain_speech_mean_is_said(reading):
+    dataset = SimpleNamespace(prepared=Prepared.open(reading))
+    labels = dataset.prepared.table["emotion"]  # some are not known
+    labelled = (
+        f"{(labels.dropna() != 'neutral').sum()} of {len(labels)} clips of table are labelled with an emotion other than neutral"
+        ", and plain speech has none"
+    )
+    assert plain.doubts([dataset], ("anger", "neutral")) == [labelled]
+    assert plain.doubts([dataset], ("anger", "sadness")) == [
+        "the model has no class 'neutral', so every answer counts as an emotion, and plain speech is right only where "
+        "it is unsure",
+        labelled,
+    ]
+    assert plain.doubts([], ("anger", "sadness")) == []
+
+
 def test_a_quiet_model_keeps_the_threshold_of_its_coverage(run, reading, tmp_path):
-    mien.export(run / "models" / "MEnAN", out=tmp_path / "voice-tiny", plain=[reading], plain_limit=1.0)
+    done = mien.export(run / "models" / "MEnAN", out=tmp_path / "voice-tiny", plain=[reading], plain_limit=1.0)
+    (note,) = done.data["notes"]
+    assert f"\nnote: {note}\n" in done.text
     model = exported.describe(tmp_path / "voice-tiny")
     assert model.by_coverage is None
     assert model.plain[0].before == model.plain[0].after

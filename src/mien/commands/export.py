@@ -79,7 +79,7 @@ def export(
         workers: number of processes that extract features of `elsewhere`.
 
     Raises:
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or a corpus of `plain` is of acted speech.
         CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing; see `overrides`.
         LeakError: a corpus of `elsewhere` or `plain` has files or speakers of the run.
         RunError: the run is unfinished, has no test speakers, was trained on another corpus than lies there, or its
@@ -96,6 +96,8 @@ def export(
     _refuse_without_media(opened, model)
     others = [_unseen(opened, model, folder) for folder in elsewhere]
     read = [_unseen(opened, model, folder) for folder in plain]
+    for other in read:
+        plain_speech.refuse_acted(other)
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
     corpora = _corpora(opened, chosen)
     if not opened.classes:
@@ -164,7 +166,7 @@ def export(
         )
         write_text(folder / CARD, text)
         exported.write_description(folder, description)
-    return _outcome(out, description, before, counted)
+    return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
 
 
 def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
@@ -283,7 +285,13 @@ def _whom(counted: model_card.Members) -> str:
     return f"test speakers, {counted.seen} of {counted.tested} seen in training"
 
 
-def _outcome(out: Path, made: Description, validation: model_card.Calibrated, counted: model_card.Members) -> Outcome:
+def _outcome(
+    out: Path,
+    made: Description,
+    validation: model_card.Calibrated,
+    counted: model_card.Members,
+    notes: Sequence[str],
+) -> Outcome:
     score, size = made.scores[0], sum((out / name).stat().st_size for name in FILES)
     members = f"{len(made.members)} member" + ("s" if len(made.members) > 1 else "")
     lines = [
@@ -304,7 +312,13 @@ def _outcome(out: Path, made: Description, validation: model_card.Calibrated, co
             f"{one.speakers} speakers; {one.before.emotions:.1%} with a threshold of {one.before.threshold:.3f}"
             for one in made.plain
         ),
+        *(f"note: {note}" for note in notes),
         f"written: {out}",
     ]
-    data = {"folder": str(out), "size": size, **made.model_dump(mode="json", exclude={"experiment"})}
+    data = {
+        "folder": str(out),
+        "size": size,
+        "notes": list(notes),
+        **made.model_dump(mode="json", exclude={"experiment"}),
+    }
     return Outcome(data=data, text="\n".join(lines))

@@ -49,6 +49,40 @@ class Listened(NamedTuple):
     measuring: Windows
 
 
+def refuse_acted(dataset: Dataset) -> None:
+    """Raise ConfigError for a corpus whose reader says that its speech is acted."""
+    for part in dataset.prepared.parts.values():
+        name = str(part.card["reader"])
+        if "acted" in (speech := readers.reader(name).SPEECH):
+            raise ConfigError(
+                f"--plain {dataset.prepared.place}: holds {name}, whose speech is no plain speech ({speech}); give a "
+                "corpus without acted emotion, such as LibriSpeech"
+            )
+
+
+def doubts(datasets: Collection[Dataset], classes: Collection[str]) -> list[str]:
+    """Sentences on what makes the shares of plain speech mean something else than they seem to.
+
+    Args:
+        datasets: corpora of plain speech.
+        classes: of the model.
+    """
+    sentences = []
+    if datasets and NEUTRAL not in classes:
+        sentences.append(
+            "the model has no class 'neutral', so every answer counts as an emotion, and plain speech is right only "
+            "where it is unsure"
+        )
+    for dataset in datasets:
+        known = dataset.prepared.table["emotion"].dropna()
+        if emotional := int((known != NEUTRAL).sum()):
+            sentences.append(
+                f"{emotional} of {len(dataset.prepared.table)} clips of {dataset.prepared.card['name']} are labelled "
+                "with an emotion other than neutral, and plain speech has none"
+            )
+    return sentences
+
+
 def listen(ensemble: Ensemble, dataset: Dataset) -> Listened:
     """Classify all windows of a corpus of plain speech, and divide its speakers in two.
 
