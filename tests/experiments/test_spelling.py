@@ -24,11 +24,35 @@ def test_a_part_of_a_misspelt_model_is_refused_with_the_question(own):
     with pytest.raises(ConfigError) as error:
         experiments.load(file)
     assert str(error.value) == (
-        f"{file}: models.MEnAM: 'embeddings.main.tasks' is missing; models.MEnAM: 'embeddings.main.remove.speaker.how' "
-        f"is missing; {ASKED}"
+        f"{file}: {ASKED} If not: models.MEnAM: 'embeddings.main.tasks' is missing; models.MEnAM: "
+        "'embeddings.main.remove.speaker.how' is missing"
     )
-    with pytest.raises(ConfigError, match=r"is missing; models\.MEnAM is new; did you mean 'MEnAN'\?$"):
+    with pytest.raises(
+        ConfigError, match=r"^li2020-emodb: models\.MEnAM is new; did you mean 'MEnAN'\? If not: models"
+    ):
         experiments.load("li2020-emodb", ["models.MEnAM.embeddings.main.remove.speaker.weight=0.3"])
+
+
+def test_the_question_comes_first_where_a_key_is_misspelt_too(own):
+    with pytest.raises(ConfigError) as error:
+        experiments.load(own("models: {MEnAM: {embedings: {main: {tasks: {emotion: 0.5}}}}}"))
+    assert f"own.yaml: {ASKED} If not: models.MEnAM: " in str(error.value)
+    assert "unknown key 'embedings'. Did you mean 'embeddings'?" in str(error.value)
+
+
+def test_a_file_may_extend_and_an_override_may_not(own):
+    with pytest.raises(ConfigError) as error:
+        experiments.load(own("extend: emodb"))
+    assert "unknown key 'extend'. Did you mean 'extends'? Known: accept, axes, " in str(error.value)
+    assert ", expected, extends, grid, " in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        experiments.load("emodb", ["extend=voice"])
+    assert "extends" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        experiments.load("emodb", ["extends=voice"])
+    assert str(error.value) == (
+        "override 'extends=voice': 'extends' stands in an experiment file; name the other experiment itself"
+    )
 
 
 def test_a_whole_model_is_trained_and_asked_about(own):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
 import yaml
@@ -27,12 +27,19 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def parse(kind: Any, raw: Mapping[str, Any], where: str) -> Any:
-    """Settings of a class from plain values, strict about types; the ConfigError suggests the nearest key."""
+def parse(kind: Any, raw: Mapping[str, Any], where: str, also: Collection[str] = ()) -> Any:
+    """Settings of a class from plain values, strict about types; the ConfigError suggests the nearest key.
+
+    Args:
+        kind: the class.
+        raw: plain values.
+        where: their name in errors.
+        also: keys beside those of the class that whoever wrote the values may give.
+    """
     try:
         return kind.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise ConfigError("; ".join(_sentence(kind, dict(e), where) for e in _first(error))) from None
+        raise ConfigError("; ".join(_sentence(kind, dict(e), where, also) for e in _first(error))) from None
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from None
 
@@ -46,11 +53,11 @@ def _first(error: ValidationError) -> Iterator[ErrorDetails]:
             yield own
 
 
-def _sentence(kind: Any, error: dict[str, Any], where: str) -> str:
+def _sentence(kind: Any, error: dict[str, Any], where: str, also: Collection[str]) -> str:
     place = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
-        known = sorted(_known(kind, place[:-1]))
+        known = sorted(_known(kind, place[:-1]).union(() if place[:-1] else also))
         return f"{where}: unknown key '{key}'.{nearest(place[-1], known)} Known: {', '.join(known)}"
     if error["type"] == "missing":
         return f"{where}: '{key}' is missing"

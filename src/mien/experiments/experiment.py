@@ -29,8 +29,8 @@ from mien.experiments import library
 from mien.experiments.claims import Axes, Claim, check
 from mien.experiments.grid import Grid, Point, points
 from mien.experiments.grid import changed as at_point
+from mien.experiments.library import EXTENDS, SUFFIXES, read
 from mien.experiments.library import names as names
-from mien.experiments.library import read
 from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, traced
 from mien.experiments.spelling import doubts, refuse_nothing
 from mien.models import encoders, recipes
@@ -310,7 +310,11 @@ def load(experiment: str | Path, overrides: Sequence[str] = ()) -> Experiment:
     except ConfigError as error:
         said = str(error)
         new = [question for key, question in asked.items() if key.rpartition(".")[2] in said]
-        raise ConfigError("; ".join([said, *(new if "Did you mean" not in said else [])])) from None
+        if new := [
+            question for question in new if f"Did you mean {question.rpartition('did you mean ')[2]}" not in said
+        ]:
+            said = f"{experiment}: {' '.join(new)} If not: {said.removeprefix(f'{experiment}: ')}"
+        raise ConfigError(said) from None
     if dotted := [name for name in resolved.models if "." in name]:
         raise ConfigError(f"{experiment}: models: model '{dotted[0]}': a model's name has no dot, which separates keys")
     return resolved
@@ -333,6 +337,8 @@ def _overridden(experiment: str | Path, base: Named, overrides: Sequence[str]) -
             value = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
         except yaml.YAMLError as error:
             raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})") from error
+        if key.partition(".")[0] == EXTENDS:
+            raise ConfigError(f"{where}: 'extends' stands in an experiment file; name the other experiment itself")
         place = key.split(".", FREE.get(key.split(".")[0], -1))
         alone: Named = {}
         assign(alone, place, value, where)
@@ -369,7 +375,8 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         raw = {**raw, "data": {**raw["data"], **short}}
     if isinstance(raw.get("encoder"), dict):
         raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
-    experiment: Experiment = parse(Experiment, raw, where)
+    also = {EXTENDS} if Path(where).suffix in SUFFIXES else frozenset()
+    experiment: Experiment = parse(Experiment, raw, where, also)
     try:
         experiment.data.check()
         experiment.encoders  # noqa: B018 - checked when it is read

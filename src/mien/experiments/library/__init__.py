@@ -20,6 +20,9 @@ from mien.experiments.claims import spelt
 from mien.experiments.provenance import merged, traced
 from mien.experiments.spelling import doubts, refuse_nothing
 
+EXTENDS = "extends"  # the key of a file that names the experiment whose settings it takes first
+SUFFIXES = frozenset({".yaml", ".yml"})
+
 
 def names() -> list[str]:
     """The experiments that come with mien."""
@@ -33,7 +36,7 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
         ConfigError: there is none of this name, or it is no mapping in YAML.
     """
     raw = _own(experiment)
-    base = raw.pop("extends", None)
+    base = raw.pop(EXTENDS, None)
     if base is None:
         return raw, set()
     if base in above:
@@ -46,22 +49,22 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
 
 def questions(experiment: str | Path) -> dict[str, str]:
     """Dotted key -> a question on a new name that may be misspelt, in a file and the files that it extends."""
-    if str(experiment) in names() or "extends" not in (raw := _own(experiment)):
+    if str(experiment) in names() or EXTENDS not in (raw := _own(experiment)):
         return {}
-    base = _beside(experiment, raw.pop("extends"))
+    base = _beside(experiment, raw.pop(EXTENDS))
     return questions(base) | dict(doubts(read(base)[0], raw))
 
 
 def _beside(experiment: str | Path, base: object) -> str | Path:
     """What an experiment extends: a file beside it, or an experiment that comes with mien."""
     local = Path(experiment).parent / str(base)
-    return local if local.suffix in {".yaml", ".yml"} else str(base)
+    return local if local.suffix in SUFFIXES else str(base)
 
 
 def _own(experiment: str | Path) -> Named:
     """The plain values of an experiment as they are written."""
     path = Path(experiment)
-    if path.suffix in {".yaml", ".yml"}:
+    if path.suffix in SUFFIXES:
         if not path.is_file():
             raise ConfigError(f"{path}: no such experiment file; known names: {', '.join(names())}")
         text = path.read_bytes()
