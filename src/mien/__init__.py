@@ -37,6 +37,12 @@ __all__ = [
 
 _HOMES = {name: f"mien.commands.{name}" for name in __all__ if name != "load"} | {"leakage": "mien.commands.audit"}
 
+_INSTEAD = {
+    "audit": "; the functions of 'mien audit' are mien.leakage, of a run or of embeddings, and mien.audit_split",
+    "demo": "; 'mien demo' is the command line's alone",
+    "list": "; 'mien list' is the command line's alone",
+}
+
 
 class _Package(ModuleType):
     """This package, in which a public name stays the function where a subpackage is called the same (`report`)."""
@@ -62,7 +68,7 @@ def load(run: "Path | str") -> "Run":
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'mien' has no attribute '{name}'")
+        raise AttributeError(f"module 'mien' has no attribute '{name}'{_INSTEAD.get(name, '')}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

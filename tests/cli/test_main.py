@@ -180,8 +180,41 @@ def test_public_names_are_the_functions_whatever_was_imported() -> None:
     for name in mien.__all__:
         assert inspect.isfunction(getattr(mien, name)), name
     assert set(mien.__all__) <= set(dir(mien))
-    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'trian'$"):
         mien.trian  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("audit", "the functions of 'mien audit' are mien.leakage, of a run or of embeddings, and mien.audit_split"),
+        ("demo", "'mien demo' is the command line's alone"),
+        ("list", "'mien list' is the command line's alone"),
+    ],
+)
+def test_a_command_that_is_no_function_says_what_to_call(monkeypatch, name, instead) -> None:
+    monkeypatch.delitem(vars(mien), name, raising=False)  # the package of this name, where something imported it
+    with pytest.raises(AttributeError) as error:
+        getattr(mien, name)
+    assert str(error.value) == f"module 'mien' has no attribute '{name}'; {instead}"
+
+
+def test_an_outcome_shows_values_and_how_many_rows_there_are() -> None:
+    data = {
+        "run": "runs/one",
+        "report": "a" * 60 + "/report.html",
+        "uar": 0.123456,
+        "missing": 3,
+        "root": None,
+        "rows": [{"a": 1}] * 12,
+        "models": {"voice": {"uar": 0.5}, "face": {}},
+        "clips": {"train": 12, "test": 6},
+        "card": {f"a long key number {number}": number for number in range(9)},
+    }
+    assert repr(Outcome(data=data, text="", problems=["x"])) == (
+        f"Outcome(run: runs/one, report: ...{'a' * 36}/report.html, uar: 0.1235, missing: 3, root: None, rows: 12, "
+        "models: {voice, face}, clips: {train: 12, test: 6}, card: {9 entries}, problems: 1)"
+    )
 
 
 def test_a_closed_pipe_is_quiet() -> None:

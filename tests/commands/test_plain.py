@@ -156,10 +156,10 @@ def test_acted_speech_is_no_plain_speech(run, reading, tmp_path, monkeypatch):
 
 def test_what_the_shares_of_plain_speech_mean_is_said(reading):
     dataset = SimpleNamespace(prepared=Prepared.open(reading))
-    labels = dataset.prepared.table["emotion"]  # some are not known
+    emotions = dataset.prepared.table["emotion"]  # some are not known
     labelled = (
-        f"{(labels.dropna() != 'neutral').sum()} of {len(labels)} clips of table are labelled with an emotion other than neutral"
-        ", and plain speech has none"
+        f"{(emotions.dropna() != 'neutral').sum()} of {len(emotions)} clips of table are labelled with an emotion "
+        "other than neutral, and plain speech has none"
     )
     assert plain.doubts([dataset], ("anger", "neutral")) == [labelled]
     assert plain.doubts([dataset], ("anger", "sadness")) == [

@@ -3,12 +3,14 @@
 A command is a function with its file's name that returns an `Outcome`. Nothing heavy is imported here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHORT = 48  # characters of a value that the repr of an outcome shows
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,8 +30,8 @@ class Outcome:
     exit_code: int | None = None
 
     def __repr__(self) -> str:
-        """What there is, and how much: data are often longer than a screen."""
-        parts = [f"{name}: {len(value)}" if _is_list(value) else name for name, value in self.data.items()]
+        """Numbers and short texts as they are, lists by their length: data are often longer than a screen."""
+        parts = [f"{name}: {_short(value)}" for name, value in self.data.items()]
         return f"Outcome({', '.join([*parts, f'problems: {len(self.problems)}'])})"
 
     @property
@@ -45,6 +47,19 @@ class Outcome:
             if _is_list(records) and records and all(isinstance(one, dict) for one in records):
                 return pd.DataFrame(records)
         raise ValueError(f"{self!r}: holds no table; its data are a mapping: outcome.data")
+
+
+def _short(value: object) -> str:
+    """A value in a few letters: a long text by its end, a list by its length, a mapping by its numbers, its keys or their count."""
+    if isinstance(value, str):
+        return value if len(value) <= SHORT else f"...{value[-SHORT:]}"
+    if isinstance(value, Mapping):
+        numbers = all(isinstance(one, int | float) for one in value.values())
+        pairs = ", ".join(f"{key}: {_short(one)}" if numbers else str(key) for key, one in value.items())
+        return f"{{{pairs}}}" if len(pairs) <= SHORT else f"{{{len(value)} entries}}"
+    if isinstance(value, Sized):
+        return str(len(value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _is_list(value: object) -> bool:

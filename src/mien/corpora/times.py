@@ -77,6 +77,12 @@ def _unread(place: object, row: int, column: str, cell: str) -> CorpusError:
     )
 
 
+def of_commas(cells: "pd.Series[str]") -> bool:
+    """Whether the known cells of a column are numbers, one at least with a decimal comma."""
+    known = cells.dropna().str.strip()
+    return bool(known.str.fullmatch(rf"[+-]?(\d+|{_COMMA})").all() and known.str.contains(",").any())
+
+
 def of_thousandths(cell: object) -> object:
     """A number of milliseconds as text of seconds; any other cell as it is."""
     text = str(cell).strip()

@@ -359,10 +359,12 @@ def test_the_option_root_says_where_the_files_of_a_table_are(corpus, tmp_path):
         read("table", table, {"root": "nowhere"})
 
 
-def of_table(root, head, *rows):
+def of_table(root, head, *rows, separator=","):
     for number in range(len(rows)):
         (root / f"{number}.wav").touch()
-    (root / "corpus.csv").write_text("\n".join([head, *(f"{number}.wav,{row}" for number, row in enumerate(rows))]))
+    (root / "corpus.csv").write_text(
+        "\n".join([head, *(f"{number}.wav{separator}{row}" for number, row in enumerate(rows))])
+    )
     return read("table", root)
 
 
@@ -404,6 +406,19 @@ def test_durations_and_decimal_commas_give_the_end_of_a_clip(tmp_path):
     assert str(error.value) == (
         f"{table}: several clips of a.wav have a start and no end; give a column 'end' or 'duration', in seconds"
     )
+
+
+def test_decimal_commas_in_a_table_with_semicolons_are_numbers(tmp_path):
+    rows = ["ann;1,50;-0,5;1,1;1.10", "bob;2;;x;1.1"]
+    parsed = of_table(tmp_path, "file;speaker;Valenz;Erregung;code;other", *rows, separator=";")
+    assert parsed.table["Valenz"].tolist() == [1.5, 2.0]
+    assert parsed.table["Erregung"].tolist()[0] == -0.5
+    assert parsed.table["Erregung"].isna().tolist() == [False, True]
+    assert parsed.table[["code", "other"]].to_numpy().tolist() == [["1,1", "1.10"], ["x", "1.1"]]
+    assert "decimal commas are read as points: Valenz, Erregung" in parsed.notes
+    (tmp_path / "tabs").mkdir()
+    parsed = of_table(tmp_path / "tabs", "file\tspeaker\tValenz", "ann\t1,50", "bob\t2", separator="\t")
+    assert parsed.table["Valenz"].tolist() == ["1,50", "2"]
 
 
 def test_a_label_is_the_emotion_only_where_its_words_are(tmp_path):

@@ -2,15 +2,15 @@
 
 Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end` (seconds,
 or `duration`), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes
-such as 1.10 too. The same names in other case and the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see
-`corpora.columns`) are read as these, each is noted, and two that differ are refused. Empty cells are missing, and so
-are NA, None, NaN and their like, and a speaker called unknown. A column with a name that mien gives to its own, such
-as `seconds`, is kept as `seconds_given`. A column `label` is the emotion where most of its words are emotions, or the
-option `emotions` names one of them. A clip without a name is named after its file without the extension, followed
-by `:START-END` if these are given. Emotions may have the usual spellings ("happy", "hap", "joy"); several are joined
-by "+". Sessions and recordings that are counted anew for each speaker are joined with the speaker, and it is noted.
-Paths are absolute, or relative to the CSV file's folder, or to the folder of the option `root`. The root is the CSV
-file, or a folder with `corpus.csv`.
+such as 1.10 too; in a table with semicolons numbers with decimal commas are numbers. The same names in other case and
+the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see `corpora.columns`) are read as these, each is noted, and two
+that differ are refused. Empty cells are missing, and so are NA, None, NaN and their like, and a speaker called unknown.
+A column with a name that mien gives to its own, such as `seconds`, is kept as `seconds_given`. A column `label` is the
+emotion where most of its words are emotions, or the option `emotions` names one of them. A clip without a name is named
+after its file without the extension, followed by `:START-END` if these are given. Emotions may have the usual spellings
+("happy", "hap", "joy"); several are joined by "+". Sessions and recordings that are counted anew for each speaker are
+joined with the speaker, and it is noted. Paths are absolute, or relative to the CSV file's folder, or to the folder of
+the option `root`. The root is the CSV file, or a folder with `corpus.csv`.
 """
 
 from collections.abc import Sequence
@@ -65,6 +65,8 @@ def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "
     time_columns.refuse_missed(table, listing)
     table, timed = times.spans(_kept(table, notes), listing)
     notes += timed
+    if separator == ";":
+        table = _with_points(table, notes)
     if missing := [column for column in ("file", "speaker") if column not in table]:
         raise CorpusError(f"{listing}: {_ways(missing, given)}")
     if "emotion" not in table:
@@ -113,6 +115,16 @@ def _kept(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     new = {name: f"{name}{columns.GIVEN}" for name in taken}
     notes += [f"the column '{name}' is kept as '{new[name]}', since mien has a column of that name" for name in taken]
     return table.rename(columns=new)
+
+
+def _with_points(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """The table of a program that writes decimal commas: further columns of such numbers alone are numbers."""
+    others = [str(name) for name in table if name not in (*READ, *times.TIMES, "clip")]
+    found = [name for name in others if times.of_commas(table[name])]
+    if found:
+        notes.append(f"decimal commas are read as points: {', '.join(found)}")
+    points = {name: pd.to_numeric(table[name].str.strip().str.replace(",", ".")).astype("float64") for name in found}
+    return table.assign(**points)
 
 
 def _ways(missing: Sequence[str], given: Sequence[str]) -> str:
