@@ -50,7 +50,7 @@ class Outcome:
 
 
 def _short(value: object) -> str:
-    """A value in a few letters: a long text by its end, a list by its length, a mapping by its numbers, its keys or their count."""
+    """A value in a few letters: a long text by its end, a list by its length, a mapping by numbers or keys."""
     if isinstance(value, str):
         return value if len(value) <= SHORT else f"...{value[-SHORT:]}"
     if isinstance(value, Mapping):
