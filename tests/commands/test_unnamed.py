@@ -29,6 +29,7 @@ data:
 protocol: {name: given}
 models:
   emotion_only: {embeddings: {main: {tasks: {emotion: 1.0}}}}
+  halved: {embeddings: {main: {tasks: {emotion: 0.5}}}}
 
 training: {epochs: 2, batch: 16}
 optimiser: {lr: {default: 0.01}}
@@ -121,6 +122,10 @@ def test_what_needs_speakers_is_refused(trained, prepared_faces: Path, file: Pat
         "target 'speaker': no training clip has a value of 'speaker'; leave it out of tasks and removals"
     )
     assert not (tmp_path / "new").exists()
+    assert refusal(mien.compare, out) == (
+        f"{out}: its corpus names no speakers, and systems are compared over speakers; train them as models of one "
+        "experiment, whose page compares its models over clips"
+    )
     assert refusal(mien.leakage, out) == (
         f"{out}: its corpus names no speakers, so what the embeddings give away about them cannot be measured; audit a "
         "run on a corpus with speakers"

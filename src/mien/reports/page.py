@@ -90,7 +90,7 @@ def render(run: Run) -> str:
         evaluations=list(evidence.evaluations(run)),
         by_method=canvas.by_method(run.experiment.models),
         overview=recognition.overview(run, found, summary),
-        differences=pairs.scored(differences),
+        differences=pairs.scored(differences, noun(run.named)),
         confusions=list(recognition.confusions(run, found, summary)) if classes else [],
         by_speaker=recognition.speakers(run, split, summary),
         extremes=found.get("extremes", []),

@@ -83,8 +83,8 @@ def gather(places: Sequence[Path | str]) -> Together:
     """Open the systems at RUN (all models without variants) or RUN/models/MODEL, and check that they are comparable.
 
     Raises:
-        RunError: a path is not a run or model, there are fewer than two systems, or their clips, labels or classes
-            differ.
+        RunError: a path is not a run or model, there are fewer than two systems, their clips, labels or classes
+            differ, or their corpus names no speakers.
     """
     systems = _systems(places)
     tables = {system.of: system.run.predictions for system in systems}
@@ -97,6 +97,11 @@ def gather(places: Sequence[Path | str]) -> Together:
             raise RunError(
                 f"{system.run.folder}: '{system.model}' has no {split} predictions; run the same 'mien train' again to "
                 "go on, or name the models to compare as RUN/models/MODEL"
+            )
+        if rows["speaker"].isna().all():
+            raise RunError(
+                f"{system.run.folder}: its corpus names no speakers, and systems are compared over speakers; train "
+                "them as models of one experiment, whose page compares its models over clips"
             )
         parts.append(rows.assign(model=system.name))
     for system, part in zip(systems[1:], parts[1:], strict=True):

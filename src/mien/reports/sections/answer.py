@@ -85,7 +85,7 @@ def recognition(
     sentence = f"On {who} {best['model']} {verb} {what}{measure.value(best[name])}{unit} ({around})"
     if low <= best[f"{name}_chance"]:
         sentence += f"; the interval includes chance: {target} is not shown to be recognised better than chance"
-    verdicts = _verdicts(differences, str(best["model"]), name)
+    verdicts = _verdicts(differences, str(best["model"]), name, noun(named))
     other = "" if named else " Whose clips these are is not known, nor how other people are recognised."
     return f"{sentence}{'; it is ' if verdicts else ''}{verdicts}.{other}"
 
@@ -183,7 +183,7 @@ def _which(part: str) -> str:
     return f"{part} clips (the epoch was chosen on them)" if part == "validation" else f"{part} clips"
 
 
-def _verdicts(differences: pd.DataFrame, best: str, measure: str) -> str:
+def _verdicts(differences: pd.DataFrame, best: str, measure: str, unit: str) -> str:
     """The models that the best is above, and those it is not separable from, as the end of a sentence."""
     pairs = differences[
         (differences["measure"] == measure) & ((differences["model"] == best) | (differences["other"] == best))
@@ -193,7 +193,7 @@ def _verdicts(differences: pd.DataFrame, best: str, measure: str) -> str:
     for row in pairs.to_dict("records"):
         (apart if row["separable"] else together).append(_other(row, best))
     few = int(pairs["speakers"].min()) if len(pairs) else FEWEST
-    why = f" ({counted(few, 'speaker')}; {FEWEST} are needed)" if few < FEWEST else ""
+    why = f" ({counted(few, unit)}; {FEWEST} are needed)" if few < FEWEST else ""
     parts = [f"above {_some(apart)}"] if apart else []
     return " and ".join(parts + ([f"not separable from {_some(together)}{why}"] if together else []))
 

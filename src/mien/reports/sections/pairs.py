@@ -51,23 +51,26 @@ def compared(run: Run, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(kept, columns=list(COLUMNS))
 
 
-def scored(differences: pd.DataFrame) -> Pairs:
-    """The rows of `compared` by pair: model, other, and `by` = measure -> its row."""
+def scored(differences: pd.DataFrame, unit: str = "speaker") -> Pairs:
+    """The rows of `compared` by pair: model, other, and `by` = measure -> its row; `unit`: what is resampled."""
     rows = [
         {"model": model, "other": other, "by": {row["measure"]: row for row in part.to_dict("records")}}
         for (model, other), part in differences.groupby(["model", "other"], sort=False)
     ]
     sides = {name: f"by {words.scale(name).title}" for name in dict.fromkeys(differences["measure"])}
-    return divided(rows, sides, "speakers")
+    return divided(rows, sides, "speakers", f"{unit}s")
 
 
-def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number: str) -> Pairs:
+def divided(
+    rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number: str, whose: str = "speakers or units"
+) -> Pairs:
     """Fold away the pairs that are not separable, if there are many.
 
     Args:
         rows: one for each pair, with `by`: side -> its row of `metrics.json`, if there is one.
         sides: side -> its name in a sentence.
         number: the column with the number of speakers (or units) of a pair.
+        whose: what these are.
     """
     table = [dict(row) for row in rows]
     counts = []
@@ -87,7 +90,6 @@ def divided(rows: Sequence[Mapping[str, Any]], sides: Mapping[str, str], number:
     together = max(Counter(str(row.get("embedding", "")) for row in table).values())  # Holm is within an embedding
     summary = f"p is corrected over {together} pairs (Holm), so that few pairs can be separable."
     fewest = min(int(found[number]) for row in table for found in row["by"].values())
-    whose = number if number == "speakers" else "speakers or units"
     least = min(1.0, together * 2.0 ** (1 - fewest))
     if least >= LEVEL:
         summary += f" With {fewest} {whose} none is: the least possible corrected p is {least:.2f}."
