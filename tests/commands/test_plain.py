@@ -95,8 +95,8 @@ def test_predict_says_what_the_model_was_trained_on_and_how_it_errs(run, folder,
         f"{model.by_coverage.threshold:.2g}: for speech like its training; --unsure 0: never)",
         "voice-tiny: trained on table (4 speakers), and on no other speech",
         f"voice-tiny: with its own threshold, {one.after.threshold:.0%}, {one.after.emotions:.0%} of the windows of "
-        "table (as stated by the owner of the recordings), on which it was not trained, get an emotion other than neutral, "
-        "most often "
+        "table (as stated by the owner of the recordings), on which it was not trained, get an emotion other than "
+        "neutral, most often "
         f"{max(wrong, key=wrong.get)}, and {1 - sum(one.after.answers.values()):.0%} are unsure",
     ]
     assert " ".join(found.data["about"]) in " ".join(found.text.split())

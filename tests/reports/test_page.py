@@ -299,6 +299,21 @@ def test_a_part_of_an_experiment_says_so(make_run: Maker) -> None:
     assert "60 in the experiment" in text
 
 
+def test_folds_that_the_experiment_itself_leaves_out_are_no_part(make_run: Maker) -> None:
+    run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
+    run.write_json("splits.json", {"protocol": {"name": "leave_one_speaker_out"}, "of": 12, "folds": run.splits})
+    given = "mien train li2020-emodb data.prepared=PREPARED/mine --out RUN"
+    run.write_json("environment.json", run.environment | {"command": given, "changed": {}})
+    text = text_of(Run(run.folder, run.experiment))
+    assert "Trained1 model, 10 of 12 folds, 30 epochs, 1 seed (0)" in text
+    assert "Only a part" not in text
+    assert "Expectedtest UAR .43 to .49" in text
+    run.write_json("environment.json", run.environment | {"command": given.replace("li2020-emodb", "mine.yaml")})
+    assert "Expected" not in text_of(Run(run.folder, run.experiment)), (
+        "what a file of one's own extends has other scores"
+    )
+
+
 def test_another_corpus_is_named_and_no_score_is_expected(make_run: Maker) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, leakage=False)
     other = Run(run.folder, run.experiment.model_copy(update={"corpus": {"name": "ravdess"}}))

@@ -174,7 +174,9 @@ def _facts(run: Run) -> dict[str, str]:
         "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
         "Target": f"{run.target}, {classes}",
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
-        "Trained": f"{counted(len(experiment.models), 'model')}{_variants(experiment)}, {_extent(run)}",
+        "Trained": ", ".join(
+            [counted(len(experiment.models), "model") + _variants(experiment), *_extent(run).values()]
+        ),
         "Paper": experiment.paper,
         "Command": run.environment.get("command", experiment.command),
     }
@@ -182,25 +184,25 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def _partly(run: Run) -> list[str]:
-    """A sentence on a run of a part of the experiment."""
-    extent = _extent(run)
-    if " of " not in extent:
+    """A sentence on a run whose overrides take a part of the experiment."""
+    parts = _extent(run)
+    if not any(" of " in text and setting in run.changed for setting, text in parts.items()):
         return []
+    extent = ", ".join(parts.values())
     return [f"Only a part of the experiment was run: {extent}. The scores of the whole experiment may differ much."]
 
 
-def _extent(run: Run) -> str:
-    """How much of the experiment was run: folds, epochs, seeds, each with that of the experiment where it is less."""
+def _extent(run: Run) -> dict[str, str]:
+    """How much was run of folds, epochs and seeds, each with the number that there are where it is less, by setting."""
     experiment, changed = run.experiment, run.changed
     seeds, planned = len(experiment.seeds), changed.get("seeds", [])
-    parts = [
-        _of(len(run.splits), run.folds, "fold"),
-        _of(experiment.training.epochs, changed.get("training.epochs"), "epoch"),
-        f"{counted(seeds, 'seed')} ({', '.join(map(str, experiment.seeds))})"
+    return {
+        "protocol.folds": _of(len(run.splits), run.folds, "fold"),
+        "training.epochs": _of(experiment.training.epochs, changed.get("training.epochs"), "epoch"),
+        "seeds": f"{counted(seeds, 'seed')} ({', '.join(map(str, experiment.seeds))})"
         if seeds >= len(planned)
         else _of(seeds, len(planned), "seed"),
-    ]
-    return ", ".join(parts)
+    }
 
 
 def _of(number: int, planned: int | None, noun: str) -> str:

@@ -159,7 +159,11 @@ class Run:
     @property
     def as_written(self) -> bool:
         """Whether the experiment was run as its file has it, on the corpus that it is made for."""
-        return self._made_for_it and self.environment.get("command", self.experiment.command) == self.experiment.command
+        command, own = str(self.environment.get("command", self.experiment.command)), self.experiment.command
+        by_name = "changed" in self.environment and bool(
+            set(command.split()[2:3]) & set(own.split())
+        )  # as by `mien demo`
+        return self._made_for_it and not self.changed and (command == own or by_name)
 
     @property
     def _made_for_it(self) -> bool:
