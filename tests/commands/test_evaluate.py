@@ -183,7 +183,9 @@ def test_answers_of_one_class_are_said_with_the_likely_cause(run, other, tmp_pat
     assert [note.split(": ")[0] for note in notes] == list(found.data["models"])
     for note, (name, one) in zip(notes, found.data["models"].items(), strict=True):
         best = max(one["predicted"], key=one["predicted"].get)
-        assert note.startswith(f"{name}: {one['predicted'][best]:.0%} of the answers are '{best}', so its scores say ")
+        assert note.startswith(
+            f"{name}: {one['predicted'][best]:.0%} of the answers are '{best}', so its scores do not measure "
+        )
         assert note in found.text
         assert re.search(re.escape(cause).replace(r"\{\}", r"\d+"), note), note
     if gain < 1:

@@ -59,6 +59,13 @@ def test_the_note_comes_before_the_first_epoch(experiment, prepared, tmp_path, c
     assert noted < next(number for number, line in enumerate(lines) if line.startswith("training: "))
 
 
+@pytest.mark.usefixtures("unmeasured")
+def test_classes_that_were_chosen_for_it_are_trained(experiment, prepared, tmp_path, capsys):
+    quick = ["training.epochs=1", "models.MEnAN=null", "protocol.folds=[0]", "corpus=emodb", "data.scheme=basic"]
+    mien.train(experiment, [*quick, f"data.prepared={prepared}"], out=tmp_path / "run")
+    assert "is made for the corpus emodb" in capsys.readouterr().err
+
+
 def test_the_corpus_is_a_reader_with_its_options():
     assert experiments.load("peri2021-ravdess").reader_options == {"leave_out": "03-01-03-01-02-02-07"}
     assert experiments.load("voice").reader is None

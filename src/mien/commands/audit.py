@@ -242,12 +242,12 @@ def _lines(table: pd.DataFrame) -> list[str]:
     scored = table[table["measure"] == "uar"]
     floors = scored[scored["role"] == FLOOR]
     rows = leakage_text.strongest(scored)
-    width = min(NAME, max([13, *(len(_named(row)) for row in rows.to_dict("records"))]))
+    width = min(NAME, max([13, *(len(leakage_text.name_of({**row, "eraser": ""})) for row in rows.to_dict("records"))]))
     lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} UAR   95 %        chance floor p"]
     place = ["model", "embedding", "factor", "balanced", "speakers"]
     groups = [part for _, part in rows.groupby(place, sort=False, dropna=False)]
     for number, row in ((at, row) for part in groups for at, row in enumerate(part.to_dict("records"))):
-        name = after_eraser(" " if number else _named(row), row["eraser"])
+        name = after_eraser(" " if number else leakage_text.name_of({**row, "eraser": ""}), row["eraser"])
         own = heatmap.squares(pd.DataFrame([row]), floors)[0]
         factor = " ".join(
             [
@@ -262,10 +262,6 @@ def _lines(table: pd.DataFrame) -> list[str]:
             f"{row['chance']:.3f}  {own.floor:.3f} {'' if pd.isna(p) else f'{p:.4f}'}"
         )
     return lines
-
-
-def _named(row: Mapping[Any, Any]) -> str:
-    return " ".join(dict.fromkeys((row["model"], row["embedding"])))
 
 
 def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:

@@ -28,7 +28,6 @@ from mien.media.faces.detectors import detector
 # features that are extracted where neither features nor an experiment are named, of recordings and of images
 DEFAULT, DEFAULT_IMAGES = ("mfb43",), ("images",)
 ALIKE = 5  # equal images that are named of each
-
 LISTED = 20  # words of a column that a sentence lists
 
 

@@ -84,7 +84,9 @@ def train(
         settings = _pinned(experiment, [*overrides, f"data.scheme={dataset.scheme}"])
         datasets = open_all(settings.data_of, settings.target, cache=cache)
         dataset = next(iter(datasets.values()))
-    other = scheme_fit.refuse_misfit(dataset, str(experiment), settings.reader, own_classes=own_classes)
+    keys = [override.partition("=")[0].split(".")[:2] for override in overrides]
+    chosen = own_classes or ["data", "scheme"] in keys  # who names the classes has seen the corpus
+    other = scheme_fit.refuse_misfit(dataset, str(experiment), settings.reader, own_classes=chosen)
     folds = dataset.folds(settings.protocol)
     check(dataset, folds[0], settings)
     with processes.together(place):
@@ -97,7 +99,8 @@ def train(
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             run = Run.start(run.folder, settings)
             protocol = settings.protocol.model_dump(mode="json")
-            every = len(dataset.folds(settings.protocol.model_copy(update={"folds": None})))
+            whole = settings.protocol.model_copy(update={"folds": None})
+            every = len(folds if whole == settings.protocol else dataset.folds(whole))
             described = splits.describe(dataset.clips, folds)
             run.write_json("splits.json", {"protocol": protocol, "of": every, "folds": described})
             run.write_json("certificate.json", certificate)

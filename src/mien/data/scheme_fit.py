@@ -32,7 +32,7 @@ def refuse_other_corpus(dataset: Dataset, experiment: str, reader: str | None, *
         dataset: the clips with their classes.
         experiment: its name.
         reader: of the corpus that the experiment is made for; None is any.
-        own_classes: whether the classes are those that the corpus itself has, and fit by that.
+        own_classes: whether the classes are those that the corpus itself has, or were chosen for this training.
 
     Raises:
         ConfigError: the other corpus lacks a class, or most of its clips have none.

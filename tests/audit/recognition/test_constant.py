@@ -60,7 +60,7 @@ def test_several_answers_need_no_word():
     ],
 )
 def test_the_cause_is_what_the_training_frames_show(shift, cause):
-    begin = "it: 100% of the answers are 'anger', so its scores say nothing of how well it tells classes apart; "
+    begin = "it: 100% of the answers are 'anger', so its scores do not measure how well it separates classes; "
     assert said(shift).startswith(begin + cause)
 
 

@@ -37,8 +37,8 @@ def note(name: str, shares: dict[str, float], model: Model, dataset: Dataset, cl
     answer = max(shares, key=lambda one: shares[one], default="")
     if len(clips) < FEW or not answer or shares[answer] < ALL:
         return None
-    what = f"{name}: {shares[answer]:.0%} of the answers are '{answer}', so its scores say nothing of how well it tells"
-    return f"{what} classes apart; {_cause(model, dataset, clips)}"
+    what = f"{name}: {shares[answer]:.0%} of the answers are '{answer}', so its scores do not measure how well it"
+    return f"{what} separates classes; {_cause(model, dataset, clips)}"
 
 
 def _cause(model: Model, dataset: Dataset, clips: Sequence[str]) -> str:

@@ -106,7 +106,7 @@ def divided(ensemble: Ensemble, corpus: Prepared | Joined, clips: pd.DataFrame) 
     if ensemble.target != "emotion" or "audio" not in ensemble.modalities:
         what = f"predicts '{ensemble.target}'" if ensemble.target != "emotion" else "takes no sound"
         raise ConfigError(
-            f"--plain {place}: {ensemble.name} {what}, and plain speech says nothing of that; leave it out"
+            f"--plain {place}: {ensemble.name} {what}, and plain speech does not measure that; leave it out"
         )
     several = clips.groupby("file")["speaker"].nunique()
     if (several > 1).any():
