@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from mien.data.distortion import distorted
+
 
 @dataclass(frozen=True)
 class Sequence:
@@ -16,10 +18,12 @@ class Sequence:
     Attributes:
         values: B x T x D float; or pixels, B x T x C x S x S, uint8 until `to` makes them -1 to 1.
         valid: B x T bool.
+        transform: B x 2 x 3, of pixels that `to` is going to distort (`data.distortion`); None where nothing is.
     """
 
     values: Tensor
     valid: Tensor
+    transform: Tensor | None = None
 
     @staticmethod
     def absent(clips: int) -> "Sequence":
@@ -28,12 +32,19 @@ class Sequence:
 
     def part(self, rows: Tensor) -> "Sequence":
         """Some clips of the sequence, by row."""
-        return Sequence(self.values[rows], self.valid[rows])
+        return Sequence(self.values[rows], self.valid[rows], None if self.transform is None else self.transform[rows])
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
-        """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1)."""
+        """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1).
+
+        What was to be distorted is, there.
+        """
         values = self.values.to(device).to(dtype)
-        return Sequence(values / 127.5 - 1 if self.values.dtype == torch.uint8 else values, self.valid.to(device))
+        if self.values.dtype == torch.uint8:
+            values = values / 127.5 - 1
+        if self.transform is not None:
+            values = distorted(values, self.transform.to(device))
+        return Sequence(values, self.valid.to(device))
 
 
 @dataclass(frozen=True)

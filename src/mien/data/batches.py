@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from mien.data.batch import Batch, Sequence, uniform
+from mien.data.distortion import NUMBERS, Distortion, transforms
 from mien.data.length import Length, Place
 from mien.data.masking import Masking, masked
+from mien.data.soft import Learn, learning
 
 
 class Frames(Protocol):
@@ -85,6 +87,8 @@ class Loader:
         seed: of all random numbers.
         training: whether random parts are taken, and masks laid on.
         masking: see `Masking`.
+        distortion: of pixels, see `Distortion`.
+        soft: factor -> how its distributions are learned in training, see `data.targets.TargetSettings.learn`.
         weights: one weight an example: an epoch then samples as many examples with replacement, by weight.
         rank: this process's number.
         processes: how many there are.
@@ -101,6 +105,8 @@ class Loader:
         seed: int = 0,
         training: bool = False,
         masking: Masking | None = None,
+        distortion: Distortion | None = None,
+        soft: Mapping[str, Learn] | None = None,
         weights: Tensor | None = None,
         rank: int = 0,
         processes: int = 1,
@@ -113,6 +119,8 @@ class Loader:
         self.seed = seed
         self.training = training
         self.masking = masking if training and masking is not None and masking.count > 0 else None
+        self.distortion = distortion if training and distortion is not None and distortion.some else None
+        self.soft = dict(soft or {}) if training else {}
         self.weights = weights
         self.rank = rank
         self.processes = processes
@@ -150,9 +158,19 @@ class Loader:
             seed=self.seed,
             step=step,
         )
-        if self.masking is None or self.audio is None:
-            return batch
-        return replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
+        return self._changed(batch)
+
+    def _changed(self, batch: Batch) -> Batch:
+        """A batch with what is random in training alone: soft labels, masks, distortions."""
+        if self.soft:
+            learned = {factor: learning(batch, factor, how) for factor, how in self.soft.items()}
+            batch = replace(batch, labels={**batch.labels, **learned})
+        if self.masking is not None and self.audio is not None:
+            batch = replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
+        if self.distortion is not None and batch.video.values.dtype == torch.uint8:
+            transform = transforms(batch.uniform("distortion", NUMBERS), self.distortion)
+            batch = replace(batch, video=replace(batch.video, transform=transform))
+        return batch
 
     def _place(self, index: int, position: float) -> Place:
         """The part that is taken of an example: decided by its sound, else by its pictures."""

@@ -11,6 +11,7 @@ from mien import features
 from mien.common.settings import Named, Settings, parse
 from mien.corpora.schemes import SCHEMES, Scheme
 from mien.data.batch import Modality
+from mien.data.distortion import Distortion
 from mien.data.length import Length
 from mien.data.masking import Masking
 from mien.data.normalisation import Kind
@@ -61,7 +62,8 @@ class Data(Settings):
         length: how long clips are made.
         normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). It
             applies to sound and vectors; pixels are taken as they are.
-        masking: of training batches.
+        masking: of the sound of training batches.
+        distortion: of the pixels of training batches.
         unlabelled: clips without a class of the scheme are left out, or train the parts that need no such label.
     """
 
@@ -74,6 +76,7 @@ class Data(Settings):
     length: Length = Length()
     normalisation: Kind = "none"
     masking: Masking = Masking()
+    distortion: Distortion = Distortion()
     unlabelled: Literal["leave out", "train"] = "leave out"
 
     @model_validator(mode="after")
@@ -179,6 +182,8 @@ class Data(Settings):
                 )
         if self.masking.count > 0 and not sound:
             raise ConfigError("data.masking: masks apply to sound, and data.audio is not given; leave it out")
+        if self.distortion.some and self.light:
+            raise ConfigError("data.distortion: pixels are distorted, and data.video has none; leave it out")
 
 
 def _frames(name: str, config: FeatureConfig) -> Named:

@@ -28,6 +28,7 @@ from mien.common.settings import Settings
 from mien.corpora.columns import as_given, unread_emotions
 from mien.corpora.corpus import COLUMNS, fractions
 from mien.corpora.schemes import Scheme, apply
+from mien.data.soft import Learn
 from mien.errors import ConfigError, unknown
 
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
@@ -51,12 +52,15 @@ class TargetSettings(Settings):
         classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up. None
             takes the names of the columns, or the values that the training clips have.
         levels: how many levels.
+        learn: of a distribution, what a training step learns from, see `data.soft.learning`. Scores are always those
+            of the most probable class.
     """
 
     kind: Literal["classes", "soft", "numbers", "levels"] = "classes"
     columns: tuple[str, ...] | None = Field(None, min_length=1)
     classes: tuple[str, ...] | None = Field(None, min_length=2)
     levels: int = Field(3, ge=2, le=9)
+    learn: Learn = "distribution"
 
     @field_validator("columns", mode="before")
     @classmethod
@@ -69,6 +73,8 @@ class TargetSettings(Settings):
             raise ValueError("a class is named twice; name each once")
         if self.kind == "soft" and (self.columns is None or len(self.columns) < 2):
             raise ValueError("a distribution needs its columns, one a class: columns: [NAME, NAME, ...]")
+        if self.kind != "soft" and self.learn != "distribution":
+            raise ValueError("'learn' is of a distribution; leave it out, or write kind: soft with its columns")
         if self.kind in ("classes", "levels") and self.columns is not None and len(self.columns) > 1:
             raise ValueError(f"{self.kind} are read from one column; name one")
         if self.kind == "numbers" and self.classes is not None:

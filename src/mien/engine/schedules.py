@@ -17,11 +17,14 @@ class Schedule(Settings):
             not say how often: an epoch is assumed.
         power: of "polynomial".
         gamma: of "exponential", an epoch.
+        warmup: share of training over which the factor rises linearly from 0 (Goyal et al. 2017); the schedule goes on
+            beneath it.
     """
 
     name: Literal["constant", "polynomial", "cosine", "exponential"] = "constant"
     power: float = Field(1.0, gt=0)
     gamma: float = Field(0.9, gt=0, le=1)
+    warmup: float = Field(0.0, ge=0, lt=1)
 
     def factor(self, progress: float, epoch: int) -> float:
         """The factor at a point of training.
@@ -30,12 +33,13 @@ class Schedule(Settings):
             progress: 0 to 1.
             epoch: how many epochs are over; 0 in the first.
         """
+        rise = 1.0 if progress >= self.warmup else progress / self.warmup
         match self.name:
             case "polynomial":
-                return float((1.0 - progress) ** self.power)
+                return rise * float((1.0 - progress) ** self.power)
             case "cosine":
-                return 0.5 * (1.0 + math.cos(math.pi * progress))
+                return rise * 0.5 * (1.0 + math.cos(math.pi * progress))
             case "exponential":
-                return float(self.gamma**epoch)
+                return rise * float(self.gamma**epoch)
             case _:
-                return 1.0
+                return rise

@@ -211,6 +211,8 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         seed=cell.seed,
         training=True,
         masking=experiment.data.masking,
+        distortion=experiment.data.distortion,
+        soft={factor: how.learn for factor, how in experiment.data.targets.items() if how.learn != "distribution"},
         weights=weights,
         rank=processes.rank(),
         processes=processes.count(),

@@ -1,5 +1,8 @@
-"""The input of an encoder: one modality of a batch, in the shape that the encoder was built for."""
+"""What encoders share: one modality of a batch in the shape that an encoder was built for, its images, its pooling."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
 from mien.data.batch import Batch, Modality, Sequence
@@ -21,3 +24,23 @@ def read(batch: Batch, modality: Modality, shape: tuple[int, ...]) -> tuple[Tens
         raise ValueError(f"{modality} of frames {tuple(values.shape[2:])}, where the encoder reads {shape}")
     frames = max(1, values.shape[1])
     return values.new_zeros(len(values), frames, *shape), valid.new_zeros(len(values), frames)
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same images, N x C x H x W, with channels innermost: faster to convolve, and to pick what is valid from."""
+    if images.shape[1] == 1:  # torch takes one channel for either layout, and would go on with the slower one
+        return images[:, 0].contiguous()[..., None].movedim(-1, 1)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def pooled(values: Tensor, valid: Tensor, pool: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Vectors of the valid frames alone, N x D, pooled over each clip: B x D, or as `pool` returns it.
+
+    Args:
+        values: in the order of `valid`'s true entries.
+        valid: B x T bool, with N true entries.
+        pool: as in `layers.pooling`.
+    """
+    rows, size = valid.reshape(-1).nonzero()[:, 0], values.shape[1]
+    frames = values.new_zeros(valid.numel(), size).index_copy(0, rows, values).view(*valid.shape, size)
+    return pool(frames, valid)

@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from mien.common.settings import Settings
 from mien.data.batch import Batch, Modality
-from mien.models.encoders._inputs import read
+from mien.models.encoders._inputs import channels_last, pooled, read
 from mien.models.layers.normalisation import BatchNorm
 from mien.models.layers.pooling import POOLINGS
 
@@ -190,21 +190,10 @@ class Encoder(nn.Module):
             values = values.mean(dim=3).transpose(1, 2)[valid]
         for layer in self.linear:
             values = layer(values)
-        rows = valid.reshape(-1).nonzero()[:, 0]
-        size = values.shape[1]
-        frames = values.new_zeros(valid.numel(), size).index_copy(0, rows, values).view(*valid.shape, size)
-        pooled: Tensor = self.pooling.pool(frames, valid)
-        return pooled
+        return pooled(values, valid, self.pooling.pool)
 
     def _convolved(self, values: Tensor, valid: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        values = _channels_last(values)
+        values = channels_last(values)
         for convolution in self.convolutions:
             values, valid = convolution(values, valid)
         return values, valid
-
-
-def _channels_last(values: Tensor) -> Tensor:
-    """The same images with channels innermost: faster to convolve, and to pick what is valid from."""
-    if values.shape[1] == 1:  # torch takes one channel for either layout, and would go on with the slower one
-        return values[:, 0].contiguous()[..., None].movedim(-1, 1)
-    return values.contiguous(memory_format=torch.channels_last)
