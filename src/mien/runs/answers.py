@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.runs.ensemble import Ensemble
+from mien.runs.predictor import Predictor
 from mien.runs.timeline import Prediction
 
 WINDOW, HOP = 4.0, 1.0  # seconds: the default windows of `mien predict`
@@ -36,18 +36,19 @@ class Answers(NamedTuple):
     brief: int
 
 
-def least_sound(ensemble: Ensemble) -> float:
+def least_sound(ensemble: Predictor) -> float:
     """Seconds of sound below which an answer by the voice is unsure."""
     return LEAST_SOUND if ensemble.shortest is None else max(LEAST, ensemble.shortest / 2)
 
 
-def answers(file: Path, predicted: Iterable[Prediction], ensemble: Ensemble, least: float) -> Answers:
+def answers(file: Path, predicted: Iterable[Prediction], ensemble: Predictor, least: float) -> Answers:
     """The rows of a file.
 
     The row of the whole file has the mean probability of each class over all windows that have probabilities, weighted
     by their own seconds (`shown`); windows that are too brief count only where there is no other. The likeliest class
-    is its emotion, by the threshold of a window. `CLASS_share`, `unsure_share` and `silence_share` are shares of the
-    file's seconds; the people of one window share its seconds equally. A model of a number has the mean number.
+    is its emotion, by the threshold of a window of the same modalities. `CLASS_share`, `unsure_share` and
+    `silence_share` are shares of the file's seconds; the people of one window share its seconds equally. A model of a
+    number has the mean number.
 
     Args:
         file: named in the rows.
@@ -75,27 +76,39 @@ def _is_brief(one: Prediction, least: float) -> bool:
     return "audio" in one.modality and one.end - one.start < least - 1e-6
 
 
-def _row(file: Path, one: Prediction, ensemble: Ensemble, brief: bool) -> dict[str, Any]:
+def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
     row |= {"person": one.person, "modality": one.modality}
-    row |= _answer(one.probabilities, ensemble, brief)
-    row |= {"scheme": ensemble.scheme, "model": ensemble.name}
+    row |= _answer(one.probabilities, ensemble, one.modality, brief)
+    row |= _model(ensemble, one.modality)
     if ensemble.faces is not None:
         shares = {"audio_share": one.audio_share, "video_share": one.video_share}
         row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
     return row
 
 
-def _answer(probabilities: NDArray[np.float64] | None, ensemble: Ensemble, brief: bool) -> dict[str, Any]:
-    """The target and the probabilities of the classes; for a number the target alone."""
+def _answer(
+    probabilities: NDArray[np.float64] | None, ensemble: Predictor, modality: str, brief: bool
+) -> dict[str, Any]:
+    """The target and the probabilities of the classes, empty where the modality's model does not know one.
+
+    For a number it is the target alone.
+    """
     classes, target = ensemble.classes, ensemble.target
     if probabilities is None:
         return {target: SILENCE if classes else None, **dict.fromkeys(classes)}
     if not classes:
         return {target: round(float(probabilities[0]), 4)}
-    sure = probabilities.max() >= ensemble.unsure and not brief
+    answering = ensemble.part(modality)
+    sure = probabilities.max() >= answering.unsure and not brief
     best = classes[probabilities.argmax()] if sure else UNSURE
-    return {target: best, **dict(zip(classes, probabilities.round(4).tolist(), strict=True))}
+    each = dict(zip(classes, probabilities.round(4).tolist(), strict=True))
+    return {target: best, **{name: value if name in answering.classes else None for name, value in each.items()}}
+
+
+def _model(ensemble: Predictor, modality: str) -> dict[str, str]:
+    answering = ensemble.part(modality)
+    return {"scheme": answering.scheme, "model": answering.name}
 
 
 def _whole(
@@ -103,7 +116,7 @@ def _whole(
     found: Sequence[Prediction],
     rows: Sequence[Mapping[str, Any]],
     brief: Sequence[bool],
-    ensemble: Ensemble,
+    ensemble: Predictor,
 ) -> dict[str, Any]:
     people = Counter((one.start, one.end) for one in found)
     windows = sorted(people)
@@ -122,12 +135,12 @@ def _whole(
     used = {what for one in found for what in one.modality.split("+") if what}
     row: dict[str, Any] = {"file": str(file), "seconds": round(max(one.end for one in found), 3)}
     row |= {"modality": "+".join(sorted(used))}
-    row |= _answer(mean, ensemble, too_brief)
+    row |= _answer(mean, ensemble, row["modality"], too_brief)
     labels = [one[ensemble.target] if ensemble.classes else None for one in rows]
     for name in (*ensemble.classes, *((UNSURE,) if ensemble.classes else ())):
         row[f"{name}_share"] = _share(seconds, [label == name for label in labels], total)
     row[f"{SILENCE}_share"] = _share(seconds, list(~known), total)
-    return row | {"scheme": ensemble.scheme, "model": ensemble.name}
+    return row | _model(ensemble, row["modality"])
 
 
 def _share(seconds: NDArray[np.float64], where: Sequence[bool], total: float) -> float:

@@ -6,7 +6,7 @@ logits of every member before its softmax (see `mien.audit.statistics.calibratio
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +122,19 @@ class Ensemble:
         )
 
     @property
+    def parts(self) -> "tuple[Ensemble, ...]":
+        """The models that answer: itself; see `runs.late_fusion`."""
+        return (self,)
+
+    def part(self, modality: str) -> "Ensemble":
+        """What answers a window of a modality: itself; see `runs.late_fusion`."""
+        return self
+
+    def with_threshold(self, unsure: float) -> "Ensemble":
+        """The same, unsure below a probability."""
+        return replace(self, unsure=unsure)
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities of its inputs: "audio", "video" or both."""
         return tuple(self.models[0].experiment.features)
@@ -148,7 +161,7 @@ class Ensemble:
 
     @property
     def of_images(self) -> bool:
-        """Whether its faces were single images out of a table, which are cut otherwise than those of a film."""
+        """Whether its faces were single images out of a table, and none of a film."""
         return isinstance(self.models[0].experiment.features.get("video", ("", None))[1], images.Config)
 
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:

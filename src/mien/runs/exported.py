@@ -24,7 +24,7 @@ from mien.runs.cell import STATISTICS, Model, build
 from mien.runs.description import Description
 
 FOLDER = Path(__file__).parents[1] / "models" / "packaged"
-DEFAULT = "voice-small"
+DEFAULT, FACES = "voice-small", "face-small"  # answer where no model is named; the second where there are pictures
 WEIGHTS, DESCRIPTION, CARD = FILES = ("weights.safetensors", "model.json", "CARD.md")
 
 
@@ -50,6 +50,11 @@ def locate(model: Path | str | None) -> Path:
             "'mien export'"
         )
     raise RunError(f"{unknown('model', name, known)} There is no folder of that name either.")
+
+
+def faces() -> Path | None:
+    """The folder of the model of faces that answers beside `DEFAULT`; None in a build without it."""
+    return FOLDER / FACES if FACES in packaged() else None
 
 
 def is_exported(folder: Path) -> bool:

@@ -1,7 +1,6 @@
 """The answers of a model on media files, which are read in this process or in several."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -18,6 +17,8 @@ from mien.media.tracks import heard_instead
 from mien.runs import timeline
 from mien.runs.answers import Answers, answers, least_sound
 from mien.runs.ensemble import Ensemble
+from mien.runs.late_fusion import LateFusion
+from mien.runs.predictor import Predictor
 from mien.runs.timeline import Prediction
 
 LONG = 60  # seconds from which the progress of a single file is shown
@@ -28,7 +29,7 @@ class Asked(NamedTuple):
     """The settings of a call of `mien predict`, for the processes that read its files.
 
     Attributes:
-        model: folder of the model.
+        models: folder of the model; or of a model of voices and one of faces, for films that have both.
         device: as `commands.predict.predict` takes it, like all that follow.
         threads: of torch, in each process.
         unsure: threshold; None for the model's own.
@@ -40,7 +41,7 @@ class Asked(NamedTuple):
         call: another text in each call.
     """
 
-    model: Path
+    models: tuple[Path, ...]
     device: str
     threads: int
     unsure: float | None
@@ -59,14 +60,16 @@ class Read(NamedTuple):
     notes: list[str]
 
 
-def open_model(asked: Asked) -> Ensemble:
+def open_model(asked: Asked) -> Predictor:
     """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
     processes.use_threads(asked.threads)
-    ensemble = Ensemble.open(asked.model, processes.device(asked.device))
+    device = processes.device(asked.device)
+    opened = [Ensemble.open(folder, device) for folder in asked.models]
+    ensemble: Predictor = opened[0] if len(opened) == 1 else LateFusion(*opened)
     if asked.unsure is not None:
         if not ensemble.classes:
             raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
-        ensemble = replace(ensemble, unsure=asked.unsure)
+        ensemble = ensemble.with_threshold(asked.unsure)
     if ensemble.longest is not None and asked.window > ensemble.longest:
         raise ConfigError(
             f"--window {asked.window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
@@ -79,7 +82,7 @@ _opened_once = lru_cache(maxsize=1)(open_model)  # in a worker; not across calls
 
 
 def read_all(
-    files: Sequence[Path], asked: Asked, ensemble: Ensemble, workers: int
+    files: Sequence[Path], asked: Asked, ensemble: Predictor, workers: int
 ) -> Iterator[tuple[Path, Read | MediaError]]:
     """Read files, in this process or in several.
 
@@ -136,11 +139,13 @@ def _counted(predicted: Iterable[Prediction], advance: Advance) -> Iterator[Pred
         yield one
 
 
-def _one(file: Path, asked: Asked, ensemble: Ensemble, advance: Advance | None = None) -> Read | MediaError:
+def _one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None = None) -> Read | MediaError:
     """Read a file; the error where that cannot be done."""
     least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
     faces = _faces(ensemble, asked)
     try:
+        if isinstance(ensemble, LateFusion) and picture_size(file) is None:
+            ensemble, faces = ensemble.voice, None
         detect = activity.detector(asked.voice_activity, ensemble.rate)
         predicted = timeline.predictions(
             file, ensemble, faces, window=asked.window, hop=asked.hop, detect=detect, speaker=asked.speaker
@@ -153,7 +158,7 @@ def _one(file: Path, asked: Asked, ensemble: Ensemble, advance: Advance | None =
         return error
 
 
-def _notes(file: Path, found: Answers, ensemble: Ensemble, faces: Faces | None, least: float) -> Iterator[str]:
+def _notes(file: Path, found: Answers, ensemble: Predictor, faces: Faces | None, least: float) -> Iterator[str]:
     """Sentences on a file: what of it is too short, silent, or taken for a face."""
     if found.brief:
         yield _too_short(file, found, least, ensemble)
@@ -169,7 +174,7 @@ def _notes(file: Path, found: Answers, ensemble: Ensemble, faces: Faces | None, 
             )
 
 
-def _too_short(file: Path, found: Answers, least: float, ensemble: Ensemble) -> str:
+def _too_short(file: Path, found: Answers, least: float, ensemble: Predictor) -> str:
     windows = len({row["start"] for row in found.rows})
     seconds = found.whole["seconds"]
     what = f"lasts {seconds:.3g} s" if windows == 1 else f"{found.brief} of its {windows} windows are too short"
@@ -178,7 +183,7 @@ def _too_short(file: Path, found: Answers, least: float, ensemble: Ensemble) -> 
     return f"{file}: {what}: below {least:.3g} s{half} {answer}"
 
 
-def _faces(ensemble: Ensemble, asked: Asked) -> Faces | None:
+def _faces(ensemble: Predictor, asked: Asked) -> Faces | None:
     """How faces are found in the files; None for a model without faces."""
     faces, speaker = asked.faces, asked.speaker
     if speaker not in (known := get_args(timeline.Choice)):

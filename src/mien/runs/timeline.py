@@ -24,7 +24,7 @@ from mien.media.activity import Detector
 from mien.media.faces import Faces, Reason, Seen
 from mien.media.faces.people import People
 from mien.media.windows import Window, joined, windows
-from mien.runs.ensemble import Ensemble
+from mien.runs.predictor import Predictor
 
 Choice = Literal["active", "largest", "all"]
 
@@ -60,7 +60,7 @@ class Prediction(NamedTuple):
 
 def predictions(
     file: Path,
-    ensemble: Ensemble,
+    ensemble: Predictor,
     faces: Faces | None,
     *,
     window: float,
@@ -152,7 +152,7 @@ def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str) -> t
     return tuple(_Case(one, voice and one == talker, faces.get(one)) for one in chosen)
 
 
-def _predicted(tasks: Sequence[_Task], ensemble: Ensemble) -> Iterator[Prediction]:
+def _predicted(tasks: Sequence[_Task], ensemble: Predictor) -> Iterator[Prediction]:
     frames = _frames(tasks, ensemble)
     inputs: list[tuple[NDArray[np.float32] | None, Seen | None]] = []
     for number, (_, cases) in enumerate(tasks):
@@ -177,7 +177,7 @@ def _predicted(tasks: Sequence[_Task], ensemble: Ensemble) -> Iterator[Predictio
             yield Prediction(window.start, window.end, "", "", None)
 
 
-def _frames(tasks: Sequence[_Task], ensemble: Ensemble) -> dict[int, NDArray[np.float32]]:
+def _frames(tasks: Sequence[_Task], ensemble: Predictor) -> dict[int, NDArray[np.float32]]:
     """Number of a window in `tasks` -> the frames of its sound, where its voice is classified."""
     wanted = [number for number, (_, cases) in enumerate(tasks) if any(case.voice for case in cases)]
     if not wanted:
@@ -187,7 +187,7 @@ def _frames(tasks: Sequence[_Task], ensemble: Ensemble) -> dict[int, NDArray[np.
 
 
 def _probabilities(
-    inputs: Sequence[tuple[NDArray[np.float32] | None, Seen | None]], ensemble: Ensemble
+    inputs: Sequence[tuple[NDArray[np.float32] | None, Seen | None]], ensemble: Predictor
 ) -> Iterator[NDArray[np.float64]]:
     """The probabilities (K,) of each pair of voice and face, in batches that fit in memory."""
     largest = max((face.pixels.size for _, face in inputs if face is not None), default=1)

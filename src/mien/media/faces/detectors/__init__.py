@@ -74,6 +74,16 @@ def detector(name: str, *, long_side: int = 320) -> Detector:
     return loaded
 
 
+def installed(name: str) -> bool:
+    """Whether a detector, or `auto`, can be loaded; raises ConfigError for an unknown name."""
+    name = resolve(name)
+    try:
+        detector(name)
+    except ConfigError:
+        return False
+    return True
+
+
 def missing(package: str) -> ConfigError:
     """The error for a detector whose package is not installed."""
     return ConfigError(f"the face detector '{package}' needs an extra: pip install 'mien[faces]'")

@@ -1,0 +1,170 @@
+"""Two models that answer together, one of the voice and one of the face: `Ensemble`s whose probabilities are joined.
+
+Where a window has both, the classes that both models know share what both models give to them, in proportion to the
+geometric mean of their two probabilities there: the mean of log-probabilities. A class that one model alone knows keeps
+that model's probability. Where a window has one of the two, that model answers alone, with its own classes and its own
+threshold. The rule is `assumed`: no film with known emotions was at hand to choose a better one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.media.faces import Crops, Faces, Seen
+from mien.runs.ensemble import Ensemble
+
+LEAST = 1e-12  # a probability below it counts as it, so that its logarithm is finite
+
+
+@dataclass(frozen=True)
+class LateFusion:
+    """A model of voices and a model of faces.
+
+    Attributes:
+        voice: calibrated, of sound alone; its target is the face's.
+        face: calibrated, of faces alone.
+    """
+
+    voice: Ensemble
+    face: Ensemble
+
+    @property
+    def parts(self) -> tuple[Ensemble, ...]:
+        """The models, each of which answers alone where the other's modality is missing."""
+        return (self.voice, self.face)
+
+    def part(self, modality: str) -> "Ensemble | LateFusion":
+        """What answers a window of a modality, as in `timeline.Prediction`."""
+        return {"audio": self.voice, "video": self.face}.get(modality, self)
+
+    def with_threshold(self, unsure: float) -> "LateFusion":
+        """The same, unsure below a probability in every window."""
+        return LateFusion(self.voice.with_threshold(unsure), self.face.with_threshold(unsure))
+
+    @property
+    def name(self) -> str:
+        """Both names."""
+        return f"{self.voice.name}+{self.face.name}"
+
+    @property
+    def target(self) -> str:
+        """The factor that both predict."""
+        return self.voice.target
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that either knows, sorted."""
+        return tuple(sorted({*self.voice.classes, *self.face.classes}))
+
+    @property
+    def scheme(self) -> str:
+        """The names of both schemes."""
+        return f"{self.voice.scheme}+{self.face.scheme}"
+
+    @property
+    def unsure(self) -> float:
+        """The geometric mean of both thresholds: two answers for one class at their thresholds are at this, joined."""
+        return math.sqrt(self.voice.unsure * self.face.unsure)
+
+    @property
+    def shortest(self) -> float | None:
+        """Seconds of the shortest sound that the model of voices was trained on."""
+        return self.voice.shortest
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of its inputs."""
+        return ("audio", "video")
+
+    @property
+    def rate(self) -> int:
+        """Sample rate of its waveforms, in Hz."""
+        return self.voice.rate
+
+    @property
+    def longest(self) -> float | None:
+        """The longest window, in seconds, that both use in full; None where there is no limit."""
+        return min((one.longest for one in self.parts if one.longest is not None), default=None)
+
+    @property
+    def faces(self) -> Faces | None:
+        """How its face crops are made."""
+        return self.face.faces
+
+    def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
+        """See `Ensemble.frames`."""
+        return self.voice.frames(sound, places)
+
+    def infer(
+        self, voices: Sequence[NDArray[np.float32] | None], faces: Sequence[Crops | Seen | None] | None = None
+    ) -> NDArray[np.float64]:
+        """The probability of each class, n x K; 0 for classes that the models of a window do not know.
+
+        Args:
+            voices: see `Ensemble.infer`.
+            faces: likewise.
+        """
+        seen: Sequence[Crops | Seen | None] = faces or [None] * len(voices)
+        heard = _each(self.voice, [voice is not None for voice in voices], list(voices), [None] * len(voices))
+        shown = _each(self.face, [face is not None for face in seen], [None] * len(seen), list(seen))
+        return fused(heard, shown, self.voice.classes, self.face.classes, self.classes)
+
+
+def fused(
+    voice: NDArray[np.float64],
+    face: NDArray[np.float64],
+    voice_classes: Sequence[str],
+    face_classes: Sequence[str],
+    classes: Sequence[str],
+) -> NDArray[np.float64]:
+    """The joined probabilities of windows, as the head of this module says.
+
+    Args:
+        voice: n x V, rows sum to 1, or are nan where there is no voice.
+        face: n x F, likewise.
+        voice_classes: V names.
+        face_classes: F names.
+        classes: K names, of all.
+
+    Returns:
+        n x K; rows sum to 1. Nan where there is neither.
+    """
+    one, other = _spread(voice, voice_classes, classes), _spread(face, face_classes, classes)
+    common = np.array([name in voice_classes and name in face_classes for name in classes])
+    logs = 0.5 * (np.log(np.maximum(one, LEAST)) + np.log(np.maximum(other, LEAST)))
+    shared = np.where(common, np.exp(logs), 0.0)
+    share = (one * common).sum(axis=1) * (other * common).sum(axis=1) / shared.sum(axis=1)
+    both = np.where(common, shared * share[:, None], one + other)  # of a class that one does not know, the other is 0
+    both = both / both.sum(axis=1, keepdims=True)
+    heard, seen = (~np.isnan(part).any(axis=1, keepdims=True) for part in (one, other))
+    return np.where(heard & seen, both, np.where(heard, one, other))
+
+
+def _each(
+    ensemble: Ensemble,
+    which: Sequence[bool],
+    voices: Sequence[NDArray[np.float32] | None],
+    faces: Sequence[Crops | Seen | None],
+) -> NDArray[np.float64]:
+    """What a model answers the windows that it can, n x its classes; nan in the others. An input is answered once."""
+    result = np.full((len(which), len(ensemble.classes)), np.nan)
+    given = {row: id(voices[row]) if faces[row] is None else id(faces[row]) for row, has in enumerate(which) if has}
+    first = {key: row for row, key in reversed(given.items())}
+    if first:
+        rows = list(first.values())
+        found = ensemble.infer([voices[row] for row in rows], [faces[row] for row in rows])
+        known = dict(zip(first, found, strict=True))
+        for row, key in given.items():
+            result[row] = known[key]
+    return result
+
+
+def _spread(probabilities: NDArray[np.float64], known: Sequence[str], classes: Sequence[str]) -> NDArray[np.float64]:
+    """Probabilities in the columns of all classes: 0 of those that are not known; nan rows stay nan."""
+    wide = np.zeros((len(probabilities), len(classes)))
+    wide[:, [list(classes).index(name) for name in known]] = probabilities
+    wide[np.isnan(probabilities).any(axis=1)] = np.nan
+    return wide
