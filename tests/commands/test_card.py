@@ -61,7 +61,7 @@ def test_the_card_counts_only_the_clips_its_members_trained_on(run, folder, tmp_
     whole = (folder / exported.CARD).read_text()
     assert "Every one of these speakers is in the training data of some member" in whole
     assert "of 4 speakers" in whole
-    assert "| table | 36 | 18 | 18 | 4 |" in whole
+    assert "| prepared | 36 | 18 | 18 | 4 |" in whole
     assert "boredom (4 clips)" in whole
     assert "4 validation speakers are tested in another fold" in " ".join(whole.split())
     for unknown in ("research", "acted", "quiet"):  # the kind of speech is not given, or for what it may be used
@@ -69,11 +69,11 @@ def test_the_card_counts_only_the_clips_its_members_trained_on(run, folder, tmp_
     mien.export(run / "models" / "MEnAN" / "fold-2-seed-0", out=tmp_path / "one")
     alone = (tmp_path / "one" / exported.CARD).read_text()
     assert "These are all its members, so the scores are those of this model.\n" in alone
-    assert "| table | 18 | 9 | 9 | 2 |" in alone
+    assert "| prepared | 18 | 9 | 9 | 2 |" in alone
     mien.export(run / "models" / "MEnAN", out=tmp_path / "two", cells=["fold-0-seed-0", "fold-1-seed-0"])
     some = (tmp_path / "two" / exported.CARD).read_text()  # the two swap roles: neither is learned from
     assert "The ensemble of all members was not scored.\n" in some
-    assert "| table | 18 | 9 | 9 | 2 |" in some
+    assert "| prepared | 18 | 9 | 9 | 2 |" in some
 
 
 def test_calibration_on_test_is_chosen_without_those_who_are_tested(run, folder):

@@ -39,7 +39,7 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     sounds = [read_audio(corpus.media(clip)) for _, clip in corpus.table.iterrows()]
     averaged = ensemble.probabilities(sounds)
     answered = averaged.max(axis=1) >= description.unsure.threshold
-    assert (row.corpus, row.clips, row.speakers) == ("table", len(sounds), 3)
+    assert (row.corpus, row.clips, row.speakers) == ("prepared", len(sounds), 3)
     assert row.coverage == pytest.approx(answered.mean(), abs=1e-4)
     best = averaged.argmax(axis=1)
     for number, name in enumerate(ensemble.classes):

@@ -93,16 +93,16 @@ def test_predict_says_what_the_model_was_trained_on_and_how_it_errs(run, folder,
     assert found.data["about"] == [
         f'voice-tiny: "unsure" below a probability of {model.unsure.threshold:.0%} (--unsure '
         f"{model.by_coverage.threshold:.2g}: for speech like its training; --unsure 0: never)",
-        "voice-tiny: trained on table (4 speakers), and on no other speech",
+        "voice-tiny: trained on prepared (4 speakers), and on no other speech",
         f"voice-tiny: with its own threshold, {one.after.threshold:.0%}, {one.after.emotions:.0%} of the windows of "
-        "table (as stated by the owner of the recordings), on which it was not trained, get an emotion other than "
+        "prepared (as stated by the owner of the recordings), on which it was not trained, get an emotion other than "
         "neutral, most often "
         f"{max(wrong, key=wrong.get)}, and {1 - sum(one.after.answers.values()):.0%} are unsure",
     ]
     assert " ".join(found.data["about"]) in " ".join(found.text.split())
     assert max(map(len, found.text.splitlines()[1:])) <= 80
     plainly = mien.predict(tmp_path / "a.wav", model=run / "models" / "MEnAN")
-    assert plainly.data["about"] == ["MEnAN: trained on table, and on no other speech"]
+    assert plainly.data["about"] == ["MEnAN: trained on prepared, and on no other speech"]
 
 
 def test_an_older_export_says_nothing_of_its_training(run, tmp_path, make_tone):
@@ -110,7 +110,7 @@ def test_an_older_export_says_nothing_of_its_training(run, tmp_path, make_tone):
     older = tmp_path / "voice-tiny"
     mien.export(run / "models" / "MEnAN", out=older)
     raw = json.loads((older / exported.DESCRIPTION).read_text())
-    assert [one["corpus"] for one in raw["trained"]] == ["table"]
+    assert [one["corpus"] for one in raw["trained"]] == ["prepared"]
     raw = {key: value for key, value in raw.items() if key not in {"trained", "plain", "by_coverage", "sha256"}}
     tensors, _ = checkpoint.load_weights(older / exported.WEIGHTS)
     checkpoint.save_weights(older / exported.WEIGHTS, tensors, {"description": digest(raw)})

@@ -149,7 +149,7 @@ def test_an_export_claims_no_unseen_speakers(trained, tmp_path: Path):
         assert sentence in card, sentence
     assert "unseen" not in card
     model = Ensemble.open(locate(str(tmp_path / "face-tiny")), torch.device("cpu"))
-    assert model.faces == Faces(size=48, colour="grey")
+    assert model.faces == Faces(size=48, colour="grey", margin=0.0)
     assert model.limits == (
         "trained on ferplus (photographs of faces, no speech, no speakers named), and on nothing else",
     )

@@ -246,7 +246,7 @@ def _corpora(run: Run, cells: Sequence[Cell]) -> list[model_card.TrainingCorpus]
     trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
     used = run.clips[run.clips["clip"].isin(trained)]
     return [
-        model_card.training_corpus(name or part.card["name"], part.card, corpus.rows(name, used))
+        model_card.training_corpus(name or part.called, part.card, corpus.rows(name, used))
         for name, part in corpus.parts.items()
     ]
 

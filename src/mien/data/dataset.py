@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
 from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target
 from mien.errors import ConfigError, CorpusError
+from mien.features import images
 
 OF_ANY_CORPUS = "canonical"  # the scheme of a reader that has no classes of its own, such as `table`
 NOTHING = {
@@ -59,6 +61,9 @@ class Dataset:
     ) -> "Dataset":
         """Open the corpus of the settings, or another one under the same classes and features.
 
+        Of another corpus, a model of single images reads the faces of films (`features.images.in_films`), and a target
+        with a distribution is read from one column of its name where the columns of the shares are missing.
+
         Args:
             data: the settings.
             target: the main target.
@@ -75,6 +80,7 @@ class Dataset:
                 "data.prepared=PREPARED"
             )
         corpus = Joined.open(folder, cache)
+        data = data if prepared is None else _for_another(data, target, corpus)
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
@@ -238,6 +244,23 @@ def open_all(
 def different(datasets: Iterable[Dataset]) -> list[Dataset]:
     """Each of the datasets once."""
     return list({id(dataset): dataset for dataset in datasets}.values())
+
+
+def _for_another(data: Data, target: str, corpus: Joined) -> Data:
+    """The settings by which another corpus is read than that of the training.
+
+    A model of images reads the faces of films, as crops. Where the columns of a distribution are missing and there is
+    one of the target's name, that has the classes.
+    """
+    changes: dict[str, Any] = {}
+    config = data.features.get("video", ("", None))[1]
+    if isinstance(config, images.Config) and not any(part.images for part in corpus.parts.values()):
+        changes["video"] = {"name": "crops", **images.in_films(config).model_dump()}
+    how = data.targets.get(target, TargetSettings())
+    if how.kind == "soft" and not {*(how.columns or ())} <= {*corpus.table} and target in corpus.table:
+        hard = TargetSettings(classes=how.classes or how.columns)
+        changes["targets"] = {**data.targets, target: hard}
+    return data.model_copy(update=changes)
 
 
 def _refuse_unfitting(corpus: Joined, data: Data) -> None:

@@ -73,6 +73,11 @@ class Joined:
         return Joined(parts, _table(parts), card)
 
     @property
+    def called(self) -> str:
+        """What the corpus is called: see `Prepared.called`, of several their names."""
+        return self.parts[""].called if "" in self.parts else str(self.card["name"])
+
+    @property
     def place(self) -> str:
         """The folders, for a sentence."""
         return ", ".join(part.place for part in self.parts.values())

@@ -28,6 +28,7 @@ from mien.errors import CorpusError
 
 AGAIN = "prepare it again into a new folder"
 ADDED = ("start", "end", "seconds")  # numbers of every table
+OF_ANYBODY = ("audformat", "table")  # readers of anybody's corpora, which have no names
 TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
 
 
@@ -83,6 +84,12 @@ class Prepared:
     def images(self) -> bool:
         """Whether the clips are single images out of a table, without files."""
         return "file" in self.card.get("lacks", ())
+
+    @property
+    def called(self) -> str:
+        """The corpus's name; a user's own one, which has none, is called like this folder."""
+        name = str(self.card["name"])
+        return self.folder.absolute().name if name in OF_ANYBODY else name
 
     @property
     def place(self) -> str:

@@ -23,9 +23,9 @@ def of_exported(model: Description) -> tuple[str, ...]:
 def of_run(run: Run) -> tuple[str, ...]:
     """The sentence of a model of a run, which was measured nowhere else."""
     parts = run.certificate.get("corpora")
-    named = {name: part["reader"] for name, part in parts.items()} if parts else {run.certificate["corpus"]: None}
+    one = {run.corpus: run.certificate["corpus"]}
+    reads = {name: part["reader"] for name, part in parts.items()} if parts else one
     known = readers.names()
-    reads = {name: reader or name for name, reader in named.items()}
     return _trained(
         [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
     )

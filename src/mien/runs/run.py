@@ -22,6 +22,7 @@ from mien import experiments
 from mien.common.files import atomic, require_folder, write_json, write_text
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.settings import difference
+from mien.data.prepared import OF_ANYBODY
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
@@ -42,7 +43,6 @@ ABSTENTION = ("model", "coverage", "accuracy")
 SWEEP = ("group", "label", "model", "base", "best")
 RESULT_TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
 T = TypeVar("T")
-OWN = ("audformat", "table")  # readers of anybody's corpora
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
@@ -154,7 +154,7 @@ class Run:
     def corpus(self) -> str:
         """The corpus's name; a user's own one, which has none, is called like its PREPARED folder."""
         name, prepared = str(self.certificate["corpus"]), self.experiment.data.prepared
-        return Path(prepared).name if name in OWN and isinstance(prepared, str) else name
+        return Path(prepared).name if name in OF_ANYBODY and isinstance(prepared, str) else name
 
     @property
     def as_written(self) -> bool:

@@ -40,7 +40,7 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
     score = _score(together, ensemble.classes, dataset)
     card = dataset.prepared.card
     return Elsewhere(
-        corpus=card["name"],
+        corpus=dataset.prepared.called,
         speech=readers.reader(card["name"]).SPEECH,
         clips=len(together),
         speakers=int(dataset.clips["speaker"].nunique()),
@@ -81,4 +81,4 @@ def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: 
     if len({name for label in known["label"] for name in label.split("+")}) < 2:
         return None
     (row,) = records(scores.summary(known, classes))
-    return Score.of(dataset.prepared.card["name"], row)
+    return Score.of(dataset.prepared.called, row)

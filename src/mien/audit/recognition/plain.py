@@ -141,10 +141,10 @@ def threshold(listened: Listened, classes: tuple[str, ...], limit: float) -> flo
 
 def plain(listened: Listened, ensemble: Ensemble, *, limit: float, before: float) -> Plain:
     """What the threshold of an ensemble gives on the measuring speakers, beside another threshold, `before`."""
-    card, measuring = listened.dataset.prepared.card, listened.measuring
+    corpus, measuring = listened.dataset.prepared, listened.measuring
     return Plain(
-        corpus=card["name"],
-        speech=readers.reader(card["name"]).SPEECH,
+        corpus=corpus.called,
+        speech=readers.reader(corpus.card["name"]).SPEECH,
         limit=limit,
         choosing=len(np.unique(listened.choosing.speakers)),
         threshold=threshold(listened, ensemble.classes, limit),

@@ -42,5 +42,5 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the shape of `values`."""
-        gates = self.up(F.relu(self.down(values.mean(dim=(2, 3), keepdim=True)))).sigmoid()
+        gates: Tensor = self.up(F.relu(self.down(values.mean(dim=(2, 3), keepdim=True)))).sigmoid()
         return values * gates
