@@ -36,6 +36,7 @@ PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
 SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
 TINY = {  # settings that make an encoder small; without a line it is tested as it comes
     "cnn_gru": {"channels": 6},
+    "senet": {"layers": [1, 2], "channels": [4, 6], "reduction": 4, "size": 16},
     "vgg": {"channels": [6, 8], "dimension": 8},
 }
 

@@ -16,9 +16,15 @@ from mien.common import environment
         ("data.prepared.emodb=/home/me/p", ["data.prepared.emodb=PREPARED"]),
         ("data.prepared={b: /home/me/p, a: /home/me/q}", ["data.prepared.a=PREPARED", "data.prepared.b=PREPARED"]),
         ("protocol={name: given}", ["protocol={name: given}"]),
+        ("encoder.video.weights=/home/me/w.safetensors", ["encoder.video.weights=WEIGHTS"]),
+        ("encoder.video.weights=null", ["encoder.video.weights=null"]),
+        (
+            "encoder={video: {name: senet, weights: /home/me/w.safetensors}}",
+            ['encoder={"video": {"name": "senet", "weights": "WEIGHTS"}}'],
+        ),
     ],
 )
-def test_only_folders_are_left_out_of_the_command_line(override, words):
+def test_only_places_are_left_out_of_the_command_line(override, words):
     line = environment.command("li2020-emodb", [override])
     assert shlex.split(line) == ["mien", "train", "li2020-emodb", *words, "--out", "RUN"]
 

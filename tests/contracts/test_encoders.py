@@ -22,7 +22,7 @@ TOGETHER = [
     ({"audio": "cnn_gru", "video": "vector"}, {"video": (4,)}),
 ]
 every_input = pytest.mark.parametrize(("names", "shapes"), ALONE + TOGETHER, ids=lambda value: str(value))
-PIXELS = [case for case in ALONE + TOGETHER if any(name == "vgg" for name in case[0].values())]
+PIXELS = [case for case in ALONE + TOGETHER if {"senet", "vgg"} & set(case[0].values())]
 
 
 def made(make_trunks, names, shapes, dtype=torch.float64):

@@ -41,7 +41,7 @@ def commit() -> str | None:
 
 
 def command(experiment: str | Path, overrides: Sequence[str]) -> str:
-    """The command line of `mien train` with these arguments, with PREPARED and RUN in place of local paths.
+    """The command line of `mien train` with these arguments, with PREPARED, WEIGHTS and RUN in place of local paths.
 
     Args:
         experiment: a name, or the path of a YAML file, of which only the file name is kept.
@@ -52,7 +52,7 @@ def command(experiment: str | Path, overrides: Sequence[str]) -> str:
 
 
 def _placeless(override: str) -> Iterator[str]:
-    """An override, with PREPARED in place of the folder or folders that it names."""
+    """An override, with PREPARED in place of the folder or folders that it names, and WEIGHTS of an encoder's file."""
     key, _, text = override.partition("=")
     value: Any = yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
     if key == "data.prepared" and isinstance(value, dict):
@@ -62,8 +62,17 @@ def _placeless(override: str) -> Iterator[str]:
     elif key == "data" and isinstance(value, dict) and "prepared" in value:
         yield f"data={json.dumps({name: inner for name, inner in value.items() if name != 'prepared'})}"
         yield from _placeless(f"data.prepared={json.dumps(value['prepared'])}")
+    elif key.partition(".")[0] == "encoder" and (hidden := _weightless(value, key.rpartition(".")[2])) != value:
+        yield f"{key}={hidden if isinstance(hidden, str) else json.dumps(hidden)}"
     else:
         yield override
+
+
+def _weightless(value: Any, key: str) -> Any:
+    """The settings of an encoder under a key, with WEIGHTS in place of a file."""
+    if isinstance(value, dict):
+        return {name: _weightless(inner, name) for name, inner in value.items()}
+    return "WEIGHTS" if key == "weights" and value is not None else value
 
 
 def _git(folder: Path, *words: str) -> str:

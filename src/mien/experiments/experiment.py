@@ -35,6 +35,7 @@ from mien.experiments.provenance import SCIENCE, assign, leaves, prefixes, trace
 from mien.experiments.spelling import doubts, refuse_nothing
 from mien.models import encoders, recipes
 from mien.models.encoders import MODALITIES
+from mien.models.encoders._pretrained import Pretrained
 from mien.models.recipes._recipe import RecipeConfig
 
 FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
@@ -236,6 +237,16 @@ class Experiment(Settings):
         return configs
 
     @property
+    def began(self) -> dict[Modality, tuple[str, str]]:
+        """Modality -> name and SHA-256 of the file of weights that its encoder began with, of those that did."""
+        found = {modality: config for modality, (_, config) in self.encoders.items() if isinstance(config, Pretrained)}
+        return {
+            modality: (Path(config.weights).name, str(config.sha256))
+            for modality, config in found.items()
+            if config.weights is not None
+        }
+
+    @property
     def kind(self) -> str:
         """The kind of the main target, as its settings have it."""
         return self.data.targets.get(self.target, TargetSettings()).kind
@@ -379,7 +390,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     experiment: Experiment = parse(Experiment, raw, where, also)
     try:
         experiment.data.check()
-        experiment.encoders  # noqa: B018 - checked when it is read
+        experiment = _pinned(experiment)
         _check_targets(experiment)
         known = prefixes(key for key, _ in leaves(_whole(experiment)))
         kept = {key: source for key, source in experiment.provenance.items() if key in known or key not in loose}
@@ -395,6 +406,16 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return checked
+
+
+def _pinned(experiment: Experiment) -> Experiment:
+    """The same with the files that encoders begin with written out: their absolute paths and hashes."""
+    encoder = copy.deepcopy(experiment.encoder)
+    for modality, (_, config) in experiment.encoders.items():
+        if isinstance(config, Pretrained) and config.weights is not None and encoder is not None:
+            place = encoder.get(modality, encoder)
+            place |= {"weights": config.weights, "sha256": config.sha256}
+    return experiment.model_copy(update={"encoder": encoder})
 
 
 def _listed() -> str:

@@ -124,12 +124,26 @@ def build(
     *,
     seed: int,
     class_weight: dict[str, Tensor],
+    new: bool = False,
 ) -> Recipe:
-    """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched."""
+    """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched.
+
+    Args:
+        experiment: the settings.
+        model: a name in them.
+        targets: factor -> how its labels are encoded.
+        seed: of the initial weights.
+        class_weight: factor -> weight of each class in its loss.
+        new: whether it is to be trained: encoders then begin with the weights of the files that their settings name,
+            and ConfigError is raised where such a file does not fit.
+    """
     shapes = {modality: features.shape(*feature) for modality, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        given = Given(encoders.build(experiment.encoders, shapes), shapes, targets, class_weight)
+        trunks = encoders.build(experiment.encoders, shapes)
+        if new:
+            encoders.begin(trunks, experiment.encoders)
+        given = Given(trunks, shapes, targets, class_weight)
         recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), given)
     return recipe
 
@@ -194,7 +208,8 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
     if training.class_weight == "balanced" and prepared.balance is not None:
         weights = {prepared.experiment.target: prepared.balance.float()}
     targets = prepared.targets
-    return build(prepared.experiment, cell.model, targets, seed=cell.seed, class_weight=weights).to(device)
+    recipe = build(prepared.experiment, cell.model, targets, seed=cell.seed, class_weight=weights, new=True)
+    return recipe.to(device)
 
 
 def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record], None]) -> None:
@@ -252,11 +267,12 @@ def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
     """Build every model once, before anything is written.
 
     Raises:
-        ConfigError: the corpus lacks a factor, a learning rate names no module, or a module cannot be trained.
+        ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, or an
+            encoder cannot begin with the file of weights that its settings name.
     """
     for model, own in experiment.trained.items():
         targets = _targets(dataset, fold, own, model)
-        Optimisation(build(own, model, targets, seed=0, class_weight={}), own.optimiser)
+        Optimisation(build(own, model, targets, seed=0, class_weight={}, new=True), own.optimiser)
 
 
 def _targets(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, Target]:

@@ -6,6 +6,9 @@ modality of it. It returns a "vector", B x `dimension`; a "sequence", B x T x `d
 valid; or a "map", B x C x H x W. `shape` is that of one frame: (D,) for vectors, (C, S, S) for pixels. It accepts
 batches without clips or valid frames, an absent modality, and clips shorter than its receptive field, with finite
 values and gradients. The values of invalid frames change nothing. Adding an encoder is adding a file.
+
+An encoder that can begin with weights out of a file has a `Config` of the class `_pretrained.Pretrained` and a function
+`begin(encoder, config)`, which is called once, where a training starts.
 """
 
 from collections.abc import Mapping
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from mien.common import registry
 from mien.errors import ConfigError, unknown
+from mien.models.encoders._pretrained import Pretrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +45,8 @@ def check(name: str, modality: "Modality", shape: tuple[int, ...]) -> None:
         raise ConfigError(unknown("modality", modality, MODALITIES))
     if not module.reads(modality, shape):
         others = [other for other in names() if encoder(other).reads(modality, shape)]
-        way_out = f"; take {' or '.join(others)}, or other features" if others else "; take other features"
+        listed = " or ".join(filter(None, [", ".join(others[:-1]), *others[-1:]]))
+        way_out = f"; take {listed}, or other features" if others else "; take other features"
         frames = " x ".join(map(str, shape))
         raise ConfigError(f"encoder: {name} reads {module.READS}, but a frame of {modality} is {frames} here{way_out}")
 
@@ -66,3 +71,14 @@ def build(
         check(name, modality, shapes[modality])
         trunks[modality] = cast("nn.Module", encoder(name).Encoder(config, modality, shapes[modality]))
     return trunks
+
+
+def begin(trunks: "Mapping[Modality, nn.Module]", configs: "Mapping[Modality, tuple[str, Settings]]") -> None:
+    """Put the weights that a training begins with into new encoders, where their settings name a file.
+
+    Raises:
+        ConfigError: the file is missing, another one than the settings say, or not of this network.
+    """
+    for modality, (name, config) in configs.items():
+        if isinstance(config, Pretrained) and config.weights is not None:
+            encoder(name).begin(trunks[modality], config)
