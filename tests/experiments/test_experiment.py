@@ -113,7 +113,10 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
             "models.MEnAN: embeddings.main: 'speaker' is a task and is also removed from the same embedding; keep "
             "one of the two",
         ),
-        ("encoder=cnn_gro", "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, vector, vgg."),
+        (
+            "encoder=cnn_gro",
+            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, senet, senet_small, vector, vgg.",
+        ),
         (
             "data.audio=mfb34",
             "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: functionals, logmel, mfb43, prosody,"
@@ -231,7 +234,10 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
-        ("encoder={audio: {channels: 4}}", "encoder.audio: 'name' is missing; known: cnn_gru, vector, vgg"),
+        (
+            "encoder={audio: {channels: 4}}",
+            "encoder.audio: 'name' is missing; known: cnn_gru, senet, senet_small, vector, vgg",
+        ),
         (
             "encoder={audio: {name: cnn_gru, channel: 4}}",
             "encoder.audio: unknown key 'channel'. Did you mean 'channels'? Known: channels, kernels, strides",
@@ -260,8 +266,8 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
         ),
         (
             [*SEEN, "encoder={audio: vgg, video: cnn_gru}"],
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take vgg, or other "
-            "features",
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take senet, "
+            "senet_small or vgg, or other features",
         ),
         (
             [*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"],

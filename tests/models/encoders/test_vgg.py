@@ -205,17 +205,23 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "vector",
             "video",
             (3, 48, 48),
-            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take vgg, or other features",
+            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take senet, senet_small or "
+            "vgg, or other features",
         ),
         (
             "cnn_gru",
             "video",
             (1, 48, 48),
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take vgg, or other "
-            "features",
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take senet, "
+            "senet_small or vgg, or other features",
         ),
         ("vector", "vidoe", (3,), "unknown modality 'vidoe'. Did you mean 'video'? Known: audio, video."),
-        ("vgh", "video", (3, 48, 48), "unknown encoder 'vgh'. Did you mean 'vgg'? Known: cnn_gru, vector, vgg."),
+        (
+            "vgh",
+            "video",
+            (3, 48, 48),
+            "unknown encoder 'vgh'. Did you mean 'vgg'? Known: cnn_gru, senet, senet_small, vector, vgg.",
+        ),
     ],
 )
 def test_an_encoder_for_other_frames_is_refused_with_one_that_fits(name, modality, shape, sentence):
