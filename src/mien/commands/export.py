@@ -27,7 +27,7 @@ from mien.reports import card
 from mien.runs import exported
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
-from mien.runs.description import Description, Trained, Unsure
+from mien.runs.description import Began, Description, Trained, Unsure
 from mien.runs.ensemble import Ensemble, find, planned, shortest_sound
 from mien.runs.exported import CARD, FILES, WEIGHTS
 from mien.runs.run import Cell, Run
@@ -132,6 +132,10 @@ def export(
         by_coverage=_unsure(by_coverage) if rule.threshold > by_coverage.threshold else None,
         trained=tuple(
             Trained(corpus=one.name, speech=one.speech, clips=one.clips, speakers=one.speakers) for one in corpora
+        ),
+        began=tuple(
+            Began(encoder=modality, file=file, sha256=digest)
+            for modality, (file, digest) in opened.experiment_of(model).began.items()
         ),
         plain=tuple(
             plain_speech.plain(one, ensemble, limit=plain_limit, before=by_coverage.threshold) for one in listened

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mien.common.settings import Settings
+from mien.data.batch import Modality
 
 Share = Field(ge=0, le=1)
 
@@ -56,6 +57,20 @@ class Score(Settings):
             key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()
         }
         return Score(who=who, **{key: values[key] for key in Score.model_fields if key != "who"})
+
+
+class Began(Settings):
+    """The file of weights that an encoder began with.
+
+    Attributes:
+        encoder: its modality.
+        file: name of the file.
+        sha256: of the file.
+    """
+
+    encoder: Modality
+    file: str
+    sha256: str
 
 
 class Elsewhere(Settings):
@@ -155,6 +170,7 @@ class Description(Settings):
         unsure: the threshold of unsure answers.
         by_coverage: the threshold that the coverage of the validation clips alone gives, where plain speech raised it.
         trained: the corpora that it was trained on.
+        began: the files of weights that its encoders began with; none where they began with random ones.
         plain: answers on plain speech that chose the threshold.
         scores: scores on test speakers of the run; the first is that of everybody.
         elsewhere: scores on other corpora.
@@ -178,6 +194,7 @@ class Description(Settings):
     unsure: Unsure
     by_coverage: Unsure | None = None
     trained: tuple[Trained, ...] = ()
+    began: tuple[Began, ...] = ()
     plain: tuple[Plain, ...] = ()
     scores: tuple[Score, ...] = Field(min_length=1)
     elsewhere: tuple[Elsewhere, ...] = ()

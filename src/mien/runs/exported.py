@@ -20,6 +20,7 @@ from mien.common.settings import digest, parse
 from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.errors import RunError, unknown
+from mien.models.encoders._pretrained import forgotten
 from mien.runs.cell import STATISTICS, Model, build
 from mien.runs.description import Description
 
@@ -103,13 +104,13 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
 
 
 def predictor(model: Model, name: str) -> Model:
-    """The same model with only the parts that predict the main target; its experiment has this model and no folders."""
+    """The same model with only the parts that predict the main target; its experiment has this model and no paths."""
     experiment, main = model.experiment, model.main
     slim = experiment.model(name).predictor(main.factor)
     raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "axes", "claims"})
     kept = {key: how for key, how in raw["data"]["targets"].items() if key == main.factor}
     data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept}
-    raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data}
+    raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data, "encoder": forgotten(raw["encoder"])}
     weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
     alone = experiments.resolve(raw, name)
     targets = {main.factor: main}
