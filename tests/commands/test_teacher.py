@@ -28,7 +28,8 @@ SHORT = ["training.batch=8", "seeds=[0]"]
 @pytest.fixture(scope="module")
 def still(tmp_path_factory):
     folder = tmp_path_factory.mktemp("faces")
-    mien.prepare("ferplus", write_faces(folder / "root", train=48, test=12, copies=2), out=folder / "prepared")
+    root, name = write_faces(folder / "root", train=48, test=12, copies=2), "albanie2018-teacher"
+    mien.prepare("ferplus", root, out=folder / "prepared", experiment=name)
     return folder / "prepared"
 
 
