@@ -209,8 +209,9 @@ def _of_images(ensemble: Ensemble) -> list[str]:
 
 
 def _marked(ensemble: Ensemble) -> list[str]:
-    """The leaks that its run accepted, to be quoted with every score."""
-    return [f"{ensemble.name}: {'; '.join(ensemble.marks)}"] if ensemble.marks else []
+    """The leaks that its run accepted, which concern its scores; the clips are named on its card."""
+    without_clips = [": ".join(mark.split(": ")[:2]) for mark in ensemble.marks]
+    return [f"{ensemble.name}: {'; '.join(without_clips)}"] if without_clips else []
 
 
 def _check(out: Path) -> None:
