@@ -3,10 +3,11 @@
 import math
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from mien.engine.fit import Training, fit
-from mien.engine.minimise import Optimiser
+from mien.engine.minimise import Optimisation, Optimiser
 from mien.engine.schedules import Schedule
 
 
@@ -24,7 +25,57 @@ def test_the_factor_in_closed_form(settings, expected):
     assert Schedule(**settings).factor(0.3, 4) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("settings", [{"name": "exponential", "gamma": 1.1}, {"gamma": 0.0}, {"name": "linear"}])
+@pytest.mark.parametrize("name", ["constant", "polynomial", "cosine", "exponential"])
+def test_a_warmup_rises_linearly_and_the_schedule_goes_on_beneath(name):
+    plain, warm = Schedule(name=name), Schedule(name=name, warmup=0.2)
+    assert warm.factor(0.0, 0) == 0
+    for progress, share in ((0.05, 0.25), (0.1, 0.5), (0.15, 0.75), (0.2, 1), (0.21, 1), (0.7, 1)):
+        assert warm.factor(progress, 3) == pytest.approx(share * plain.factor(progress, 3))
+    assert plain.factor(0.0, 0) == 1, "without a warmup the first step has the whole rate"
+
+
+def test_the_steps_of_a_warmup_have_its_rates(make_recipe, make_loader, tmp_path):
+    """Plain descent moves a bias by rate x gradient: the first step not at all, the second by a quarter of the rate."""
+    settings = {"embeddings": {"main": {"tasks": {"emotion": 1.0}}}}
+    schedule = Schedule(warmup=0.5)  # 8 steps, of which 4 rise
+    optimiser = Optimiser(name="sgd", lr={"default": 0.5}, schedule=schedule)
+
+    def weights(steps, optimiser):
+        recipe = make_recipe(settings, encoder="vector")
+        loader = make_loader(batch_size=24)
+        minimise = Optimisation(recipe, optimiser)
+        for step in range(steps):
+            minimise.progress = step / 8
+            (batch,) = loader.epoch(step)
+            recipe.step(batch, minimise)
+        return recipe.state_dict()
+
+    start = make_recipe(settings, encoder="vector").state_dict()
+    assert all(torch.equal(value, start[name]) for name, value in weights(1, optimiser).items())
+    quarter = Optimiser(name="sgd", lr={"default": 0.125})
+    recipe, loader = make_recipe(settings, encoder="vector"), make_loader(batch_size=24)
+    (batch,) = loader.epoch(1)
+    recipe.step(batch, Optimisation(recipe, quarter))
+    second = weights(2, optimiser)
+    for name, value in recipe.state_dict().items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=0)
+    assert any(not torch.equal(value, start[name]) for name, value in second.items())
+    training = Training(epochs=8, batch=24, best="last")
+    history = fit(
+        make_recipe(settings, encoder="vector"),
+        make_loader(batch_size=24),
+        dict,
+        training=training,
+        optimiser=optimiser,
+        folder=tmp_path,
+    )
+    assert [row["lr"] for row in history] == [0, 0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"name": "exponential", "gamma": 1.1}, {"gamma": 0.0}, {"name": "linear"}, {"warmup": 1.0}, {"warmup": -0.1}],
+)
 def test_what_is_no_decay_is_refused(settings):
     with pytest.raises(ValidationError):
         Schedule(**settings)
