@@ -74,6 +74,14 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     assert other.text.startswith(first)
     answer = (run.folder / "report.html").read_text().split('<div class="answer">')[1].split("</div>")[0]
     assert "On test speakers (1 of 2 seen in training) " in answer
+    without = run.metrics["without_copies"]
+    assert (without["split"], without["clips"], without["copies_in"]) == ("test", 1, ["train"])
+    tested = run.predictions[lambda rows: rows["split"] == "test"]
+    for model, scores in without["models"].items():
+        rows = tested[(tested["model"] == model) & (tested["clip"] != "s3-neutral-0")]
+        assert scores["wa"] == pytest.approx((rows["predicted"] == rows["truth"]).mean())
+        assert scores["clips"] == run.metrics["models"][model]["test"]["clips"] - 1
+    assert done.text.count("without the 1 test clip that has a copy in training: ") == len(without["models"])
 
 
 def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
@@ -101,6 +109,8 @@ def test_a_clean_run_has_no_mark(run):
     assert opened.certificate["accepted"] == []
     assert set(opened.certificate["not_examined"]) == {"shared-recording", "speaker-conflict"}
     assert not [one for one in opened.certificate["findings"] if one["severity"] == "leak"]
+    assert "without_copies" not in opened.metrics
+    assert "Without copies" not in (opened.folder / "report.html").read_text()
 
 
 def test_one_finding_is_accepted_without_brackets(prepared, experiment):

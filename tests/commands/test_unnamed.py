@@ -1,7 +1,9 @@
 """A corpus that names no speakers, from training to the page: clips take their place, and nothing is said of people."""
 
 import html
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from mien.errors import ConfigError, RunError
 from mien.media.faces import Crops, Faces
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
+from mien.runs.run import Run
 
 EXPERIMENT = """
 title: faces by their shade
@@ -82,6 +85,51 @@ def test_scores_are_over_clips(trained):
     assert len(pd.read_csv(out / "speakers.csv")) == 0
     assert len(pd.read_csv(out / "maps.csv")) == len(pd.read_csv(out / "roc.csv")) == 0
     assert not (out / "leakage.csv").exists()
+
+
+def test_scores_are_given_without_copies_too(trained):
+    """The images of the first two test clips are those of the first two training clips."""
+    out, outcome = trained
+    copies = {"fer0000048", "fer0000049"}
+    metrics = Run.open(out).metrics
+    found = metrics["without_copies"]
+    assert {name: found[name] for name in ("split", "clips", "of")} == {"split": "test", "clips": 2, "of": 12}
+    assert set(found["models"]) == {"emotion_only", "halved"}
+    rows = pd.read_csv(out / "predictions.csv")
+    rows = rows[rows["split"] == "test"]
+    for model, scores in found["models"].items():
+        for left, measured in ((rows, metrics["models"][model]["test"]), (rows[~rows["clip"].isin(copies)], scores)):
+            own = left[left["model"] == model]
+            right = own["predicted"] == own["emotion"]
+            assert measured["clips"] == len(own)
+            assert measured["wa"] == pytest.approx(right.mean())
+            assert measured["uar"] == pytest.approx(right.groupby(own["emotion"]).mean().mean())
+        assert scores["uar_low"] <= scores["uar"] <= scores["uar_high"]
+        line = next(line for line in outcome.text.splitlines() if line.startswith(f"{model} "))
+        below = outcome.text.splitlines()[outcome.text.splitlines().index(line) + 1].strip()
+        places = " and ".join({"train": "training"}.get(part, part) for part in found["copies_in"])
+        assert below.startswith(
+            f"without the 2 test clips that have a copy in {places}: {scores['uar']:.3f} (95 % {scores['uar_low']:.3f}"
+        )
+        assert outcome.data["without_copies"] == found
+    text = words(out / "report.html")
+    assert f"Without: on 10 clips, without the 2 test clips that have a copy in {places}: a file of equal" in text
+    uar, shown = found["models"]["halved"]["uar"], metrics["models"]["halved"]["test"]["uar"]
+    table = text.split("Without copies Accepted leak: identical-audio; see top.")[1].split("All: the scores")[0]
+    assert re.search(rf"halved {100 * shown:.1f} [\d.]+ to [\d.]+ {100 * uar:.1f} ", table)
+
+
+def test_a_run_of_an_older_mien_gets_its_scores_without_copies(trained, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(trained[0], out)
+    metrics = json.loads((out / "metrics.json").read_text())
+    del metrics["without_copies"]
+    del metrics["computed_from"]["certificate.json"]
+    (out / "metrics.json").write_text(json.dumps(metrics))
+    (out / "report.html").unlink()
+    mien.report(out)
+    assert "that have a copy in" in words(out / "report.html")
+    assert Run.open(out).metrics == Run.open(trained[0]).metrics
 
 
 def test_the_page_says_nothing_of_unseen_speakers(trained):

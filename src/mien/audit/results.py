@@ -19,6 +19,7 @@ from mien.audit.leakage.maps import maps
 from mien.audit.leakage.silhouettes import silhouette_summary, silhouettes
 from mien.audit.metrics import metrics
 from mien.audit.recognition.calibrated import COVERAGE, calibrated
+from mien.audit.recognition.copies import without_copies
 from mien.audit.recognition.extremes import extremes
 from mien.audit.recognition.folds import by_fold
 from mien.audit.recognition.groups import scored_groups
@@ -32,7 +33,15 @@ from mien.common.tables import plain
 from mien.common.units import units
 from mien.runs.run import MAPS, RESULT_TABLES, ROC, Run
 
-SOURCES = ("predictions.csv", "tasks.csv", "leakage.csv", "leakage_by_speaker.csv", "clips.csv", "splits.json")
+SOURCES = (
+    "predictions.csv",
+    "tasks.csv",
+    "leakage.csv",
+    "leakage_by_speaker.csv",
+    "clips.csv",
+    "splits.json",
+    "certificate.json",
+)
 
 
 def write(run: Run) -> None:
@@ -57,6 +66,8 @@ def write(run: Run) -> None:
         families=families(run.experiment),
         trained=trained,
     )
+    if copies := without_copies(predictions, classes, run.certificate, run.splits):
+        found["without_copies"] = copies
     shown, abstention = _of_models(run, predictions[predictions["model"].isin(run.experiment.models)])
     measured = silhouettes(run) if run.named else pd.DataFrame(columns=list(SILHOUETTES))
     if len(measured):

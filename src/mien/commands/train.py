@@ -33,6 +33,7 @@ from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
+from mien.reports.sections import copies
 from mien.runs.cell import check, train_cell
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
@@ -294,6 +295,7 @@ def _outcome(run: Run) -> Outcome:
     name = of_classes(run.classes)[0]
     title = measure_of(name).title
     over = "" if run.named else " over clips, whose speakers are not named,"
+    without = scored.get("without_copies")
     for model, splits_of in scored["models"].items():
         part = "test" if "test" in splits_of else "validation"
         found = splits_of[part]
@@ -302,6 +304,9 @@ def _outcome(run: Run) -> Outcome:
             f"{_shown(found[f'{name}_high'])}, chance {found[f'{name}_chance']:.3f})"
             + (f", validation {splits_of['validation'][name]:.3f}" if part == "test" else "")
         )
+        if without and (left := without["models"].get(model)):
+            low, high = _shown(left[f"{name}_low"]), _shown(left[f"{name}_high"])
+            lines.append(f"{'':{width}} {copies.phrase(without)}: {left[name]:.3f} (95 % {low} to {high})")
         paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
         if beside := reference.sentence(paper, (name,), ("test", "validation")):
             lines.append(f"{'':{width}} {beside}")
@@ -309,7 +314,7 @@ def _outcome(run: Run) -> Outcome:
     lines += [*certificate["notes"], *outdated(run)]
     report = run.folder / "report.html"
     data = {"run": str(run.folder), "report": str(report), "models": scored["models"], "notes": certificate["notes"]}
-    data["marks"] = run.marks
+    data |= {"marks": run.marks} | ({"without_copies": without} if without else {})
     return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))
 
 
