@@ -168,6 +168,95 @@ def test_tables_that_do_not_belong_together_are_refused(corpus, tmp_path):
     assert refusal(root).startswith(f"{root / 'fer2013.csv.bz2'}: cannot be read (")
 
 
+def test_a_table_of_images_without_its_columns_is_refused(tmp_path):
+    rows = [("Training", f"fer{n:07d}.png", SURE, image) for n, image in enumerate(faces(3))]
+    root = release(tmp_path / "columns", rows)
+    file, lines = root / "fer2013.csv", (root / "fer2013.csv").read_text().splitlines()
+    file.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines))
+    assert refusal(root) == f"{file}: no column 'Usage'; it has: emotion, pixels"
+    file.write_text("\n".join(line.split(",", 1)[1] for line in lines))
+    assert refusal(root) == f"{file}: no column 'emotion'; it has: pixels, Usage"
+    file.write_text("\n".join(lines[1:]))
+    assert refusal(root) == f"{file}: no column 'emotion'; it has: 3, {lines[1][2:42]}..., Training"
+    file.write_text("")
+    assert refusal(root) == f"{file}: no column 'emotion'; it has: nothing"
+    file.write_text("\n".join([*lines[:2], lines[2].rsplit(",", 1)[0], lines[3]]))
+    assert refusal(root) == f"{file}: row 2 has 2 cells and the header line 3"
+
+
+def test_images_of_another_size_are_refused(tmp_path):
+    rows = [("Training", f"{n}.png", SURE, " ".join(image.split()[: 47 * 47])) for n, image in enumerate(faces(3))]
+    root = release(tmp_path / "small", rows)
+    assert refusal(root) == (
+        f"{root}: none of its 3 images can be used, such as row 1 of fer2013.csv: the image has 2209 pixels, not "
+        "48 x 48"
+    )
+
+
+def test_votes_of_another_length_are_refused(tmp_path):
+    rows = [("Training", f"fer{n:07d}.png", SURE, image) for n, image in enumerate(faces(3))]
+    root = release(tmp_path / "votes", rows)
+    listing, votes = root / "fer2013new.csv", (root / "fer2013new.csv").read_text()
+    listing.write_text(votes + votes.splitlines()[-1] + "\n")
+    assert refusal(root) == (
+        f"{listing}: has 4 rows, and fer2013.csv 3; the two tables belong together row for row, so take them from one "
+        "release"
+    )
+    listing.write_text(votes.splitlines()[0] + "\n")
+    assert refusal(root) == f"{listing}: has no rows; the votes of FER+ are at https://github.com/microsoft/FERPlus"
+    listing.write_text("\n".join(line.rsplit(",", 1)[0] for line in votes.splitlines()))
+    assert refusal(root).startswith(f"{listing}: no column 'NF'; it has: Usage, Image name, neutral, ")
+    listing.write_text(votes.replace(",0\n", "\n", 1))
+    assert read("ferplus", root).problems.to_numpy().tolist() == [
+        ["fer0000000", "row 1, votes of fer2013new.csv: NF has no count, left out"]
+    ]
+
+
+def test_endless_numbers_are_no_numbers(tmp_path):
+    good, *_ = faces(1)
+    nines = "9" * 5_000
+    rows = [
+        ("Training", "a.png", SURE, good),
+        ("Training", "b.png", SURE, " ".join([nines, *good.split()[1:]])),
+        ("Training", "c.png", SURE.replace("10", nines), good),
+        ("Training", "d.png", SURE.replace("10", "9" * 25), good),
+        ("Training", "e.png", SURE, good),
+    ]
+    root = release(tmp_path / "endless", rows)
+    lines = (root / "fer2013.csv").read_text().splitlines()
+    lines[-1] = nines + lines[-1].removeprefix("3")
+    (root / "fer2013.csv").write_text("\n".join(lines))
+    parsed = read("ferplus", root)
+    assert parsed.table["clip"].tolist() == ["a", "e"]
+    assert parsed.table["fer2013"].fillna("?").tolist() == ["happiness", "?"]
+    assert dict(parsed.problems.to_numpy().tolist()) == {
+        "b": f"row 2 of fer2013.csv: the pixel '{'9' * 40}...' is no whole number from 0 to 255, left out",
+        "c": f"row 3, votes of fer2013new.csv: '{'9' * 40}...' of neutral is no count, left out",
+        "d": f"row 4, votes of fer2013new.csv: '{'9' * 25}' of neutral is no count, left out",
+    }
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv.gz", "fer2013.csv.bz2"])
+def test_a_damaged_packing_is_refused(name, tmp_path):
+    rows = [("Training", f"fer{n:07d}.png", SURE, image) for n, image in enumerate(faces(6))]
+    root = release(tmp_path / "packed", rows, name=name)
+    file, whole = root / name, (root / name).read_bytes()
+    for share in (0.1, 0.5, 0.99):
+        file.write_bytes(whole[: int(share * len(whole))])
+        assert refusal(root) == (
+            f"{file}: cannot be read (Compressed file ended before the end-of-stream marker was reached); take it from "
+            "the release again"
+        )
+    file.write_bytes(b"emotion,pixels,Usage\n")
+    assert refusal(root).startswith(f"{file}: cannot be read (")
+    generator = np.random.default_rng(0)
+    for place in generator.integers(10, len(whole) - 10, 40).tolist():
+        file.write_bytes(whole[:place] + generator.bytes(8) + whole[place + 8 :])
+        sentence = refusal(root)
+        assert sentence.startswith(f"{root}/fer2013")
+        assert len(sentence) < len(str(root)) + 300
+
+
 def test_options_that_are_not_understood_are_refused(corpus):
     root = corpus("ferplus")
     assert refusal(root, validation="2") == "option validation: '2' is no share of Training, such as 0.1"

@@ -7,6 +7,7 @@ import bz2
 import csv
 import gzip
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -23,6 +24,8 @@ COLUMNS = ("emotion", "pixels", "Usage")
 
 _OPEN = {".csv": Path.open, ".gz": gzip.open, ".bz2": bz2.open}
 _LINE = 65_536  # characters: more than any image has, and no more than fits into memory
+_SHOWN = 40  # characters of a cell that a sentence shows
+_DIGITS = 9  # of a count: more are no count of anything, and Python refuses to read thousands
 
 
 class Row(NamedTuple):
@@ -52,14 +55,25 @@ def rows(file: Path) -> Iterator[Row]:
             table = csv.reader(_bounded(lines, file))
             header = [name.strip() for name in next(table, [])]
             if missing := [name for name in COLUMNS if name not in header]:
-                raise CorpusError(f"{file}: no column '{missing[0]}'; it has: {', '.join(header) or 'nothing'}")
+                have = ", ".join(map(cut, header[: len(COLUMNS) + 1])) or "nothing"
+                raise CorpusError(f"{file}: no column '{missing[0]}'; it has: {have}")
             emotion, pixels, usage = (header.index(name) for name in COLUMNS)
             for number, cells in enumerate(table, start=1):
                 if len(cells) != len(header):
                     raise CorpusError(f"{file}: row {number} has {len(cells)} cells and the header line {len(header)}")
                 yield _row(cells[emotion].strip(), cells[pixels], cells[usage].strip())
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise CorpusError(f"{file}: cannot be read ({error}); take it from the release again") from error
+
+
+def is_count(text: str) -> bool:
+    """Whether a text is a whole number from 0 on, of digits alone."""
+    return text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+
+
+def cut(text: str) -> str:
+    """A cell for a sentence: the beginning of a long one."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _bounded(lines: IO[str], file: Path) -> Iterator[str]:
@@ -72,15 +86,15 @@ def _bounded(lines: IO[str], file: Path) -> Iterator[str]:
 
 
 def _row(emotion: str, pixels: str, usage: str) -> Row:
-    name = EMOTIONS[int(emotion)] if emotion.isdecimal() and int(emotion) < len(EMOTIONS) else None
+    name = EMOTIONS[int(emotion)] if is_count(emotion) and int(emotion) < len(EMOTIONS) else None
     values = _numbers(pixels)
     if len(values) == SIDE * SIDE and pixels.count(" ") == SIDE * SIDE - 1 and 0 <= values.min() <= values.max() <= 255:
         return Row(name, usage, values.astype(np.uint8).reshape(1, SIDE, SIDE))
     words = pixels.split()
     if len(words) != SIDE * SIDE:
         return Row(name, usage, None, f"the image has {len(words)} pixels, not {SIDE} x {SIDE}")
-    if strange := [word for word in words if not (word.isascii() and word.isdecimal() and int(word) < 256)]:
-        return Row(name, usage, None, f"the pixel '{strange[0]}' is no whole number from 0 to 255")
+    if strange := [word for word in words if not (is_count(word) and int(word) < 256)]:
+        return Row(name, usage, None, f"the pixel '{cut(strange[0])}' is no whole number from 0 to 255")
     return Row(name, usage, np.array(list(map(int, words)), np.uint8).reshape(1, SIDE, SIDE))
 
 

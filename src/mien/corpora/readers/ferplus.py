@@ -56,7 +56,8 @@ def read(root: Path, *, votes: str = TABLE, test: str | None = None, validation:
 
     Raises:
         ConfigError: an option is not understood, or has no effect.
-        CorpusError: `root` is missing, a table is missing or damaged, or the two do not belong together.
+        CorpusError: `root` is missing, a table is missing or damaged, the two do not belong together, or no image can
+            be used.
     """
     if votes not in RELEASES:
         raise ConfigError(f"option votes: {unknown('release', votes, RELEASES)}")
@@ -70,6 +71,9 @@ def read(root: Path, *, votes: str = TABLE, test: str | None = None, validation:
     known, problems = _known(table["clip"], counts, votes)
     emotions, images, unusable = _images(file, listing, table)
     kept = known & table["clip"].isin(images)
+    if not kept.any():
+        why = [*problems, *unusable][0].problem.removesuffix(", left out")
+        raise CorpusError(f"{root}: none of its {len(table):,} images can be used, such as {why}")
     rows, whole = table[kept].reset_index(drop=True), counts[kept].astype(np.int64).to_numpy()
     hashes = [sha256(images[clip].tobytes()).hexdigest() for clip in rows["clip"]]
     columns = {
@@ -115,6 +119,8 @@ def _listing(listing: Path) -> pd.DataFrame:
     table = read_table(listing)
     if missing := [name for name in ("Usage", *VOTES) if name not in table]:
         raise CorpusError(f"{listing}: no column '{missing[0]}'; it has: {', '.join(map(str, table.columns))}")
+    if table.empty:
+        raise CorpusError(f"{listing}: has no rows; the votes of FER+ are at {SOURCE.split()[0]}")
     if strange := sorted(set(table["Usage"].fillna("nothing")) - {*USAGES}):
         raise CorpusError(f"{listing}: Usage is '{strange[0]}' in some row; known are {', '.join(USAGES)}")
     nothing = pd.Series(None, index=table.index, dtype="str")
@@ -145,12 +151,12 @@ def _labels(root: Path, table: pd.DataFrame) -> pd.DataFrame | None:
 
 def _known(clips: "pd.Series[str]", counts: pd.DataFrame, votes: str) -> tuple["pd.Series[bool]", list[Problem]]:
     """Which rows have ten counts of votes, and a problem for each other row."""
-    whole = counts.map(lambda count: isinstance(count, str) and count.isascii() and count.isdecimal()).astype(bool)
+    whole = counts.map(lambda count: isinstance(count, str) and _fer2013.is_count(count)).astype(bool)
     known = whole.all(axis=1)
     problems = []
     for at in clips.index[~known]:
         name, given = next((name, given) for name, given in counts.loc[at].items() if not whole.loc[at, [name]].all())
-        what = f"'{given}' of {name} is no count" if isinstance(given, str) else f"{name} has no count"
+        what = f"'{_fer2013.cut(given)}' of {name} is no count" if isinstance(given, str) else f"{name} has no count"
         problems.append(Problem(clips[at], f"row {at + 1}, votes of {votes}: {what}, left out"))
     return known, problems
 
@@ -168,9 +174,10 @@ def _images(
             continue
         clip, usage = clips[number - 1], usages[number - 1]
         if row.usage != usage:
+            there = _fer2013.cut(row.usage)
             raise CorpusError(
-                f"{listing}: row {number} is of {usage}, and in {file.name} of {row.usage}; the two tables belong "
-                "together row for row, so take them from one release"
+                f"{listing}: row {number} is of {usage}, and in {file.name} of {there}; the two tables belong together "
+                "row for row, so take them from one release"
             )
         emotions.append(row.emotion)
         if row.image is None:
