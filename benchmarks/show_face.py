@@ -26,8 +26,12 @@ def main() -> None:
     run, table = Run.open(given.run), Prepared.open(given.prepared).table.set_index("clip")
     rows = run.predictions.query("split == 'test'")
     for model, own in rows.groupby("model"):
-        print(f"\n## {model}\n\n| images | count | " + " | ".join(f"seed {seed}" for seed in run.experiment.seeds), end="")
-        print(" | mean | 95 % over images | recall, mean over classes |\n|" + " --- |" * (len(run.experiment.seeds) + 5))
+        print(
+            f"\n## {model}\n\n| images | count | " + " | ".join(f"seed {seed}" for seed in run.experiment.seeds), end=""
+        )
+        print(
+            " | mean | 95 % over images | recall, mean over classes |\n|" + " --- |" * (len(run.experiment.seeds) + 5)
+        )
         hashes = table["sha256"].reindex(own["clip"]).to_numpy()
         parts = {part: set(table["sha256"][table["split"] == part]) for part in ("train", "validation")}
         copied = {name: np.isin(hashes, list(known)) for name, known in _known(parts).items()}
