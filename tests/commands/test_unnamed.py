@@ -13,7 +13,14 @@ import torch
 
 import mien
 from layouts import write_faces
+from mien.common.settings import parse
+from mien.corpora.toy import ToyConfig, generate
+from mien.corpora.votes import EMOTIONS as FERPLUS
+from mien.data.dataset import Dataset
+from mien.data.prepared import Prepared
+from mien.data.settings import Data
 from mien.errors import ConfigError, RunError
+from mien.features import crops
 from mien.media.faces import Crops, Faces
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
@@ -215,3 +222,40 @@ def test_another_corpus_of_images_is_scored_over_clips(trained, tmp_path: Path):
     assert outcome.data["speakers"] == 0
     text = words(out / "report.html")
     assert not re.search(r"\d (test |validation |training )?speakers", text)
+
+
+def test_faces_of_films_are_scored_as_predict_answers_them(trained, tmp_path: Path):
+    generate(tmp_path / "toy", ToyConfig(people=4, clips=12, seconds=1, size=48, frame_rate=5, missing=0.3))
+    mien.prepare("toy", tmp_path / "toy", out=tmp_path / "films", features=[])
+    films = Prepared.open(tmp_path / "films")
+    outcome = mien.evaluate(trained[0], on=tmp_path / "films")
+    assert outcome.data["speakers"] == 4
+    found = pd.read_csv(trained[0] / "evaluations" / "toy" / "predictions.csv").query("model == 'halved'")
+    shown = films.table[films.table["modality"] != "voice"].set_index("clip")
+    assert 0 < len(shown) < 12
+    assert set(found["clip"]) == set(shown.index)
+    rows = mien.predict([films.media(row) for _, row in shown.iterrows()], model=trained[0] / "models" / "halved").frame
+    expected = found.set_index("clip").loc[shown.index]
+    classes = [name for name in Run.open(trained[0]).classes if name in expected]
+    assert len(classes) >= 3
+    seen = (rows["emotion"] != "silence").to_numpy()
+    assert seen.sum() >= 3, "the detector finds no drawn face"
+    answers = rows.loc[seen, classes].to_numpy(float)
+    answers = answers / answers.sum(axis=1, keepdims=True)  # of the classes that the corpus has
+    np.testing.assert_allclose(answers, expected.loc[seen, classes], atol=5e-3)
+
+
+def test_shares_of_votes_are_classes_where_a_corpus_has_none(prepared_faces: Path, tmp_path: Path):
+    target = {"kind": "soft", "columns": list(FERPLUS)}
+    data = parse(
+        Data, {"prepared": str(prepared_faces), "video": {"name": "images"}, "targets": {"emotion": target}}, ""
+    )
+    assert Dataset.open(data).main.kind == "soft"
+    generate(tmp_path / "toy", ToyConfig(people=4, clips=8, seconds=1, size=48, frame_rate=5))
+    mien.prepare("toy", tmp_path / "toy", out=tmp_path / "films", features=[])
+    films = Dataset.open(data, prepared=tmp_path / "films")
+    assert (films.main.kind, films.main.classes) == ("classes", FERPLUS)
+    assert films.settings.features["video"] == ("crops", crops.Config(size=48, colour="grey", margin=0.0))
+    assert films.clips["label"].tolist() == films.prepared.table["emotion"].tolist()
+    with pytest.raises(ConfigError, match=r"^data.video: images: .* has files, and no images in its table"):
+        Dataset.open(data.model_copy(update={"prepared": str(tmp_path / "films")}))
