@@ -352,7 +352,11 @@ def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged,
     best = joined.argmax()
     assert rows.loc[2, "audio_share"] == pytest.approx(joined[best] - shown[1][best], abs=2e-3)
     assert rows.loc[2, "video_share"] == pytest.approx(joined[best] - heard[1][best], abs=2e-3)
-    assert "the mean of their log-probabilities" in " ".join(found.text.split())
+    (joined_rule,) = [one for one in found.data["about"] if one.startswith("it+it")]
+    assert "the mean of their log-probabilities" in joined_rule
+    for kind in ("voice", "face"):
+        about = mien.predict([films[kind]], faces="whole-frame").data["about"]
+        assert not [one for one in about if one.startswith("it+it")], kind
 
 
 def test_without_a_model_sound_alone_is_answered_as_by_the_model_of_voices(packaged, films, tmp_path, make_tone):
@@ -366,8 +370,16 @@ def test_without_a_model_sound_alone_is_answered_as_by_the_model_of_voices(packa
         mien.predict([tmp_path / "tone.wav", films["face"]], faces="whole-frame", summary=True).data["files"]
     )
     assert whole["modality"].tolist() == ["audio", "video"]
+    asked = mien.predict([tmp_path / "tone.wav"], faces="auto", speaker="all").data
+    assert asked["notes"] == [
+        "--faces auto: no file has pictures, so there are no faces",
+        "--speaker all: no file has pictures, so there are no faces",
+    ]
+    assert asked["rows"] == alone.data["rows"]
+    with pytest.raises(ConfigError, match=r"^--faces: unknown face detector 'haar'"):
+        mien.predict([tmp_path / "tone.wav"], faces="haar")
     with pytest.raises(ConfigError, match=r"--faces auto: .* takes no faces; leave it out$"):
-        mien.predict([tmp_path / "tone.wav"], faces="auto")
+        mien.predict([tmp_path / "tone.wav"], model=packaged[0], faces="auto")
 
 
 def test_a_film_without_a_face_is_answered_by_its_voice(packaged, films, monkeypatch):

@@ -1,6 +1,7 @@
 """The row of a whole file: several people in a window share its seconds, and a file of many windows takes no time."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,10 +9,14 @@ import numpy as np
 import pytest
 
 from mien.runs.answers import answers
+from mien.runs.ensemble import Ensemble
+from mien.runs.late_fusion import LateFusion
 from mien.runs.timeline import Prediction
 
 
 class Model(SimpleNamespace):
+    parts = ("itself",)
+
     def part(self, modality):
         return self
 
@@ -63,3 +68,46 @@ def test_ten_hours_are_summed_up_in_a_moment():
     begin = time.process_time()
     answers(Path("a.wav"), found, MODEL, 0.25)
     assert time.process_time() - begin < 10
+
+
+VOICE, FACE = ("anger", "neutral"), ("anger", "neutral", "surprise")
+
+
+@pytest.fixture
+def both():
+    """A model of voices, sure from .8 on, and one of faces, sure from .45 on; both together from .6 on."""
+    voice = Ensemble("v", "emotion", VOICE, "one", (), unsure=0.8)
+    together = LateFusion(voice, replace(voice, name="f", classes=FACE, scheme="two", unsure=0.45))
+    shown = SimpleNamespace(parts=together.parts, part=together.part, faces="some", shortest=None)
+    for name in ("classes", "target", "unsure", "scheme", "name"):
+        setattr(shown, name, getattr(together, name))
+    shown.part = lambda modality: shown if modality == "audio+video" else together.part(modality)
+    return shown
+
+
+def one(start, modality, *probabilities):
+    return Prediction(start, start + 4.0, "1", modality, np.array(probabilities))
+
+
+def test_each_row_has_the_threshold_and_the_classes_of_what_answered_it(both):
+    windows = [("audio", 0.7, 0.3, 0.0), ("video", 0.2, 0.7, 0.1), ("audio+video", 0.7, 0.1, 0.2)]
+    found = answers(Path("a"), [one(4.0 * n, *window) for n, window in enumerate(windows)], both, 0.25).rows
+    assert [row["emotion"] for row in found] == ["unsure", "neutral", "anger"]
+    assert [row["surprise"] for row in found] == [None, 0.1, 0.2]
+    assert [row["model"] for row in found] == ["v", "f", "v+f"]
+    assert [row["scheme"] for row in found] == ["one", "two", "one+two"]
+
+
+def test_a_file_of_windows_by_voice_and_windows_by_face_was_not_joined(both):
+    heard, shown = one(0.0, "audio", 0.5, 0.5, 0.0), one(4.0, "video", 0.3, 0.3, 0.4)
+    whole = answers(Path("a"), [heard, shown], both, 0.25).whole
+    assert (whole["model"], whole["scheme"], whole["modality"]) == ("v, f", "one, two", "audio+video")
+    expected = np.array([0.4, 0.4, 0.4]) / 1.2  # a voice says nothing of surprise
+    assert [whole[name] for name in FACE] == pytest.approx(expected, abs=1e-4)
+    sure = [one(0.0, "audio", 0.7, 0.3, 0.0), one(4.0, "video", 0.9, 0.05, 0.05)]
+    whole = answers(Path("a"), sure, both, 0.25).whole
+    assert (whole["emotion"], whole["unsure_share"]) == ("unsure", 0.5), "the voice's threshold holds"
+    alone = answers(Path("a"), sure[:1], both, 0.25).whole
+    assert (alone["model"], alone["surprise"]) == ("v", None)
+    joined = answers(Path("a"), [*sure, one(8.0, "audio+video", 0.9, 0.05, 0.05)], both, 0.25).whole
+    assert joined["model"] == "v+f"

@@ -96,7 +96,7 @@ def test_what_answers_depends_on_the_modality(both):
     assert [one.unsure for one in (*asked.parts, asked)] == pytest.approx([0.3] * 3)
 
 
-def test_two_answers_at_their_thresholds_are_joined_at_the_joined_threshold(both):
+def test_two_answers_at_their_thresholds_are_not_below_the_joined_one(both):
     """By the inequality of Cauchy and Schwarz, where both know the same classes."""
     assert both.unsure == pytest.approx(0.6)
     for seed in range(30):
@@ -104,5 +104,7 @@ def test_two_answers_at_their_thresholds_are_joined_at_the_joined_threshold(both
         voice, face = np.array([[0.8, *(0.2 * rest[0])]]), np.array([[0.45, *(0.55 * rest[1])]])
         joined = fused(voice, face, VOICE, VOICE, VOICE)
         assert joined[0, 0] >= both.unsure - 1e-12
+    never = LateFusion(both.voice.with_threshold(0), both.face)
+    assert (never.unsure, never.with_threshold(0).unsure) == (0.45, 0)
     same = np.array([[0.7, 0.2, 0.1]])
     assert fused(same, same, VOICE, VOICE, VOICE)[0, 0] == pytest.approx(0.7)

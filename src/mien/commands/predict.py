@@ -1,6 +1,6 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from mien.common.tables import records
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
-from mien.media.faces.detectors import installed, names
+from mien.media.faces.detectors import installed
 from mien.media.pictures import picture_size
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
@@ -21,7 +21,7 @@ from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
 from mien.runs.late_fusion import LateFusion
 from mien.runs.predictor import Predictor
-from mien.runs.reading import Asked, Read, open_model, read_all
+from mien.runs.reading import Asked, Read, check_looked, open_model, read_all
 
 
 def predict(
@@ -95,8 +95,9 @@ def predict(
     if unsure is not None and not 0 <= unsure <= 1:
         raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
-    folders, lacking = _models(model, chosen, faces)
-    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, speaker, faces, uuid4().hex)
+    folders, lacking = _models(model, chosen, faces, speaker)
+    looked = (speaker, faces) if model is not None or len(folders) > 1 else ("active", None)
+    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, *looked, uuid4().hex)
     ensemble = open_model(asked)
     found = dict(read_all(chosen, asked, ensemble, workers))
     problems = [one for file in chosen if isinstance(one := found[file], MediaError)]
@@ -111,12 +112,7 @@ def predict(
     )  # a film has columns that sound alone has not
     if out is not None:
         _write(table, Path(out))
-    about = [
-        sentence
-        for one in ensemble.parts
-        for sentence in (*_rule(one), *_limits(one), *_voice_alone(one), *_of_images(one), *_marked(one))
-    ]
-    about += _joined(ensemble)
+    about = _about(ensemble, unsure, {row["modality"] for one in read for row in one.answers.rows})
     text = timeline_text.one_line_a_file if summary else timeline_text.stretches
     overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
@@ -126,16 +122,22 @@ def predict(
     )
 
 
-def _models(model: Path | str | None, files: Sequence[Path], faces: str | None) -> tuple[tuple[Path, ...], list[str]]:
-    """The folders of the models that answer, and a sentence where the one of faces cannot."""
+def _models(
+    model: Path | str | None, files: Sequence[Path], faces: str | None, speaker: str
+) -> tuple[tuple[Path, ...], list[str]]:
+    """The folders of the models that answer, and a sentence on faces where they are not looked for."""
     voice, seen = locate(model), exported.faces()
-    if model is not None or seen is None or not any(map(_has_pictures, files)):
+    if model is not None:
         return (voice,), []
+    check_looked(faces, speaker)
+    if seen is None or not any(map(_has_pictures, files)):
+        given = {"--faces": faces, "--speaker": None if speaker == "active" else speaker}
+        unused = [f"{option} {value}" for option, value in given.items() if value is not None]
+        return (voice,), [f"{one}: no file has pictures, so there are no faces" for one in unused]
     named = "auto" if faces is None else faces
-    if named in ("auto", *names()) and not installed(named):  # other values are a matter of `read_all`
-        return (voice,), [
-            f"faces are not looked for, which needs an extra: pip install 'mien[faces]'; {voice.name} answers"
-        ]
+    if named != "whole-frame" and not installed(named):
+        lacking = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
+        return (voice,), [f"{lacking}; {voice.name} answers"]
     return (voice, seen), []
 
 
@@ -146,18 +148,35 @@ def _has_pictures(file: Path) -> bool:
         return False
 
 
-def _joined(ensemble: Predictor) -> list[str]:
-    """How two models are joined."""
+def _about(ensemble: Predictor, asked: float | None, modalities: Collection[str]) -> list[str]:
+    """Sentences on the models that answered some row; `asked` is the threshold that was asked for."""
     if not isinstance(ensemble, LateFusion):
-        return []
-    rule = (
-        f'"unsure" below {ensemble.unsure:.0%}, the geometric mean of both thresholds'
-        if ensemble.unsure
-        else "never unsure"
-    )
+        return _on(ensemble, alone=True)
+    both = "audio+video" in modalities
+    answered = [one for one, own in zip(ensemble.parts, ("audio", "video"), strict=True) if both or own in modalities]
+    sentences = [sentence for one in answered or ensemble.parts for sentence in _on(one, alone=len(answered) < 2)]
+    return sentences + (_joined(ensemble, asked) if both else [])
+
+
+def _on(ensemble: Ensemble, *, alone: bool) -> list[str]:
     return [
-        f"{ensemble.name}: of classes that both know, the mean of their log-probabilities; of others, that of the one "
-        f"that knows it; {rule}. No film with known emotions was at hand to measure it; --model NAME: one alone"
+        *_rule(ensemble, alone=alone),
+        *_limits(ensemble),
+        *_voice_alone(ensemble),
+        *_of_images(ensemble),
+        *_marked(ensemble),
+    ]
+
+
+def _joined(ensemble: LateFusion, asked: float | None) -> list[str]:
+    """How two models are joined."""
+    rule = f'"unsure" below {ensemble.unsure:.0%}' if ensemble.unsure else "never unsure"
+    if asked is None and ensemble.unsure:
+        rule += ", the geometric mean of both thresholds"
+    return [
+        f"{ensemble.name}, where a voice and a face are there: of classes that both know, the mean of their "
+        f"log-probabilities; of others, the probability of the one that knows it; {rule}. How well films are answered "
+        "so was not measured (--model NAME: one of the two alone)"
     ]
 
 
@@ -171,14 +190,14 @@ def _overlap(read: Sequence[Read], window: float, hop: float) -> list[str]:
     ]
 
 
-def _rule(ensemble: Ensemble) -> list[str]:
-    """What `unsure` means, where there is a threshold."""
+def _rule(ensemble: Ensemble, *, alone: bool) -> list[str]:
+    """What `unsure` means, where there is a threshold; another one is named where that would be of this model alone."""
     if ensemble.unsure == 0:
         return []
     known = ensemble.by_coverage
     other = (
         ""
-        if known is None or f"{known:.2g}" == f"{ensemble.unsure:.2g}"
+        if not alone or known is None or f"{known:.2g}" == f"{ensemble.unsure:.2g}"
         else (f"--unsure {known:.2g}: for speech like its training; ")
     )
     return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} ({other}--unsure 0: never)']
@@ -202,14 +221,14 @@ def _of_images(ensemble: Ensemble) -> list[str]:
     """A note on a model of single images, which knows nothing of films."""
     if not ensemble.of_images:
         return []
+    where = f"measured on {' and '.join(ensemble.elsewhere)} alone" if ensemble.elsewhere else "not measured"
     return [
-        f"{ensemble.name}: trained on single images; how well it recognises the emotions of a face in a film was not "
-        "measured, and speaking moves a face too"
+        f"{ensemble.name}: trained on single images; how it answers films was {where}, and speaking moves a face too"
     ]
 
 
 def _marked(ensemble: Ensemble) -> list[str]:
-    """The leaks that its run accepted, which concern its scores; the clips are named on its card."""
+    """The leaks that its run accepted, which concern its scores; some of the clips are named on its card."""
     without_clips = [": ".join(mark.split(": ")[:2]) for mark in ensemble.marks]
     return [f"{ensemble.name}: {'; '.join(without_clips)}"] if without_clips else []
 

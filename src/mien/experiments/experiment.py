@@ -18,6 +18,7 @@ from pydantic import Field, field_validator, model_validator
 from mien import features
 from mien.common.settings import Loader, Named, Settings, named, parse
 from mien.corpora import readers
+from mien.corpora.schemes import SCHEMES
 from mien.data.batch import Modality
 from mien.data.protocols import LEAKS, Protocol
 from mien.data.settings import OWN, Data
@@ -258,8 +259,15 @@ class Experiment(Settings):
 
     @property
     def scheme_name(self) -> str:
-        """The name of the classes in tables: a scheme's name, "own", or the kind of the target."""
+        """The name of the classes in tables: a scheme's name, "own", or the kind of the target.
+
+        A distribution over exactly the classes of a scheme's own has its name, where one scheme alone has them.
+        """
         how = self.data.targets.get(self.target, TargetSettings())
+        if how.kind == "soft" and self.data.scheme is None:
+            classes = set(how.classes or how.columns or ())
+            found = [name for name, scheme in SCHEMES.items() if set(scheme.classes) == classes]
+            return found[0] if len(found) == 1 and self.target == "emotion" else how.kind
         return self.data.scheme if isinstance(self.data.scheme, str) else OWN if how.kind == "classes" else how.kind
 
     @cached_property

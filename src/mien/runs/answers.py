@@ -45,10 +45,10 @@ def answers(file: Path, predicted: Iterable[Prediction], ensemble: Predictor, le
     """The rows of a file.
 
     The row of the whole file has the mean probability of each class over all windows that have probabilities, weighted
-    by their own seconds (`shown`); windows that are too brief count only where there is no other. The likeliest class
-    is its emotion, by the threshold of a window of the same modalities. `CLASS_share`, `unsure_share` and
-    `silence_share` are shares of the file's seconds; the people of one window share its seconds equally. A model of a
-    number has the mean number.
+    by their own seconds (`shown`); windows that are too brief count only where there is no other, and windows whose
+    model does not know a class do not count for it. The likeliest class is its emotion, by the greatest threshold of
+    the models that answered. `CLASS_share`, `unsure_share` and `silence_share` are shares of the file's seconds; the
+    people of one window share its seconds equally. A model of a number has the mean number.
 
     Args:
         file: named in the rows.
@@ -79,8 +79,9 @@ def _is_brief(one: Prediction, least: float) -> bool:
 def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
     row |= {"person": one.person, "modality": one.modality}
-    row |= _answer(one.probabilities, ensemble, one.modality, brief)
-    row |= _model(ensemble, one.modality)
+    answering = [ensemble.part(one.modality)]
+    row |= _answer(one.probabilities, ensemble, answering, brief)
+    row |= _models(answering)
     if ensemble.faces is not None:
         shares = {"audio_share": one.audio_share, "video_share": one.video_share}
         row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
@@ -88,27 +89,40 @@ def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool) -> dict[
 
 
 def _answer(
-    probabilities: NDArray[np.float64] | None, ensemble: Predictor, modality: str, brief: bool
+    probabilities: NDArray[np.float64] | None, ensemble: Predictor, answering: Sequence[Predictor], brief: bool
 ) -> dict[str, Any]:
-    """The target and the probabilities of the classes, empty where the modality's model does not know one.
+    """The target and the probabilities of the classes, empty where none of the answering models knows one.
 
-    For a number it is the target alone.
+    It is unsure below the greatest of their thresholds. For a number it is the target alone.
     """
     classes, target = ensemble.classes, ensemble.target
     if probabilities is None:
         return {target: SILENCE if classes else None, **dict.fromkeys(classes)}
     if not classes:
         return {target: round(float(probabilities[0]), 4)}
-    answering = ensemble.part(modality)
-    sure = probabilities.max() >= answering.unsure and not brief
+    sure = probabilities.max() >= max(one.unsure for one in answering) and not brief
     best = classes[probabilities.argmax()] if sure else UNSURE
+    known = {name for one in answering for name in one.classes}
     each = dict(zip(classes, probabilities.round(4).tolist(), strict=True))
-    return {target: best, **{name: value if name in answering.classes else None for name, value in each.items()}}
+    return {target: best, **{name: value if name in known else None for name, value in each.items()}}
 
 
-def _model(ensemble: Predictor, modality: str) -> dict[str, str]:
-    answering = ensemble.part(modality)
-    return {"scheme": answering.scheme, "model": answering.name}
+def _models(answering: Sequence[Predictor]) -> dict[str, str]:
+    """The names of the models that answered and of their schemes; a joined answer has both names already."""
+    named = [one for one in answering if len(one.parts) > 1] or answering
+    return {"scheme": ", ".join(one.scheme for one in named), "model": ", ".join(one.name for one in named)}
+
+
+def _mean(predictions: Sequence[Prediction], seconds: NDArray[np.float64], ensemble: Predictor) -> NDArray[np.float64]:
+    """The mean probability of each class (K,), weighted by seconds, over the windows whose model knows it."""
+    each = np.stack([one.probabilities for one in predictions if one.probabilities is not None])
+    answered = [ensemble.part(one.modality).classes for one in predictions]
+    known = np.array([[name in classes for name in ensemble.classes] for classes in answered], bool)
+    if known.all():  # of a number as well, which has no classes
+        return np.asarray(np.average(each, axis=0, weights=seconds))
+    weights = known * seconds[:, None]
+    mean = (each * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), np.finfo(float).tiny)
+    return np.asarray(mean / mean.sum())
 
 
 def _whole(
@@ -127,20 +141,19 @@ def _whole(
     counted = known & ~np.array(brief)
     too_brief = bool(known.any() and not counted.any())
     counted = known if too_brief else counted
-    mean = None
-    if counted.any():
-        probabilities = [one.probabilities for one, take in zip(found, counted, strict=True) if take]
-        each = np.stack([one for one in probabilities if one is not None])
-        mean = np.average(each, axis=0, weights=seconds[counted])
+    taken = [one for one, take in zip(found, counted, strict=True) if take]
+    mean = _mean(taken, seconds[counted], ensemble) if taken else None
+    kinds = {one.modality for one in taken} or {""}
+    answering = [ensemble.part(kind) for kind in sorted(kinds)]
     used = {what for one in found for what in one.modality.split("+") if what}
     row: dict[str, Any] = {"file": str(file), "seconds": round(max(one.end for one in found), 3)}
     row |= {"modality": "+".join(sorted(used))}
-    row |= _answer(mean, ensemble, row["modality"], too_brief)
+    row |= _answer(mean, ensemble, answering, too_brief)
     labels = [one[ensemble.target] if ensemble.classes else None for one in rows]
     for name in (*ensemble.classes, *((UNSURE,) if ensemble.classes else ())):
         row[f"{name}_share"] = _share(seconds, [label == name for label in labels], total)
     row[f"{SILENCE}_share"] = _share(seconds, list(~known), total)
-    return row | _model(ensemble, row["modality"])
+    return row | _models(answering[:1] if len(ensemble.parts) == 1 else answering)
 
 
 def _share(seconds: NDArray[np.float64], where: Sequence[bool], total: float) -> float:

@@ -70,6 +70,7 @@ class Ensemble:
         shortest: seconds of the shortest sound that it was trained on; None where that is not known.
         by_coverage: the threshold for speech as it was trained on, where plain speech raised `unsure`; None elsewhere.
         limits: sentences on what it was trained on, and on how it answers other speech.
+        elsewhere: the corpora, besides its own, on which it was measured when it was exported.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Ensemble:
     shortest: float | None = None
     by_coverage: float | None = None
     limits: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @staticmethod
     def open(path: Path | str, device: torch.device) -> "Ensemble":
@@ -107,6 +109,7 @@ class Ensemble:
                 shortest=model.shortest,
                 by_coverage=by_coverage,
                 limits=limits.of_exported(model),
+                elsewhere=tuple(one.corpus for one in model.elsewhere),
             )
         run, name, cells = find(path)
         members = tuple(Model.load(run.experiment_of(name), cell, device) for cell in cells)

@@ -66,8 +66,13 @@ class LateFusion:
 
     @property
     def unsure(self) -> float:
-        """The geometric mean of both thresholds: two answers for one class at their thresholds are at this, joined."""
-        return math.sqrt(self.voice.unsure * self.face.unsure)
+        """The geometric mean of both thresholds; that of one where the other is never unsure.
+
+        Two answers for one class at their thresholds are, joined, at this or above, if both models know the same
+        classes. What the face gives to classes of its own is missing there, so such a window is sooner unsure.
+        """
+        thresholds = [one.unsure for one in self.parts if one.unsure > 0]
+        return math.prod(thresholds) ** (1 / len(thresholds)) if thresholds else 0.0
 
     @property
     def shortest(self) -> float | None:

@@ -81,6 +81,14 @@ def open_model(asked: Asked) -> Predictor:
 _opened_once = lru_cache(maxsize=1)(open_model)  # in a worker; not across calls, between which a model may change
 
 
+def check_looked(faces: str | None, speaker: str) -> None:
+    """Raise ConfigError for a face detector, or a choice among several faces, that there is not."""
+    if speaker not in (known := get_args(timeline.Choice)):
+        raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
+    if faces is not None and faces not in choices():
+        raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
+
+
 def read_all(
     files: Sequence[Path], asked: Asked, ensemble: Predictor, workers: int
 ) -> Iterator[tuple[Path, Read | MediaError]]:
@@ -186,8 +194,7 @@ def _too_short(file: Path, found: Answers, least: float, ensemble: Predictor) ->
 def _faces(ensemble: Predictor, asked: Asked) -> Faces | None:
     """How faces are found in the files; None for a model without faces."""
     faces, speaker = asked.faces, asked.speaker
-    if speaker not in (known := get_args(timeline.Choice)):
-        raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
+    check_looked(faces, speaker)
     if ensemble.faces is None:
         given = {"faces": faces, "speaker": None if speaker == "active" else speaker}
         if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
@@ -198,8 +205,6 @@ def _faces(ensemble: Predictor, asked: Asked) -> Faces | None:
                 "give a model of sound or faces"
             )
         return None
-    if faces is not None and faces not in choices():
-        raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
     settings = ensemble.faces if faces is None else ensemble.faces.model_copy(update={"faces": faces})
     if settings.faces == "whole-frame" and speaker != "active":
         why = "" if faces else f", as {ensemble.name} was trained"
