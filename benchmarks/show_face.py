@@ -35,9 +35,9 @@ def main() -> None:
         hashes = table["sha256"].reindex(own["clip"]).to_numpy()
         parts = {part: set(table["sha256"][table["split"] == part]) for part in ("train", "validation")}
         copied = {name: np.isin(hashes, list(known)) for name, known in _known(parts).items()}
-        for name, keep in {"all of the test part": np.ones(len(own), bool)}.items() | {
-            f"without copies in {name}": ~copy for name, copy in copied.items()
-        }.items():
+        kept = {"all of the test part": np.ones(len(own), bool)}
+        kept |= {f"without copies in {name}": ~copy for name, copy in copied.items()}
+        for name, keep in kept.items():
             print(_line(name, own[keep], run.experiment.seeds))
         print("\n| class | images | recall | 95 % over images | " + "most often taken for |\n|" + " --- |" * 5)
         for emotion in run.classes:

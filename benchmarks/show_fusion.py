@@ -2,8 +2,8 @@
 
     python benchmarks/show_fusion.py RUN --logits action_unit_bilstm_logits.csv [--model voice]
 
-RUN is of `voice-small`; its test predictions are those of members that never heard the actor. The logits are of a model
-of faces (action units of the films of the same performances), each actor by a model that never saw that actor. Both are
+RUN is of `voice-small`; its test predictions are those of members to which the actor is unseen. The logits are of a model
+of faces (action units of the films of the same performances), each actor by a model to which that actor is unseen. Both are
 calibrated by one temperature, fitted for each fold on the clips of the actors that this fold does not test. Intervals
 are over actors. Rules: `runs.late_fusion` (mean of log-probabilities over the common classes); the mean of
 probabilities; the sum of log-probabilities (a product). `calm` and `neutral` of the faces count as neutral; clips of
@@ -38,7 +38,7 @@ def main() -> None:
     logits, faces = _faces(given.logits)
     clips = voices.index.intersection(logits.index)
     voices, logits = voices.loc[clips], logits.loc[clips]
-    truth, actor, fold = voices["emotion"], voices["speaker"], voices["fold"]
+    truth, actor, fold = voices["truth"], voices["speaker"], voices["fold"]
     classes = run.classes
     voice = _calibrated(np.log(voices[list(classes)].clip(lower=1e-9).to_numpy()), truth, fold, classes)
     face = _calibrated(logits.to_numpy(), truth, fold, faces)
@@ -68,7 +68,7 @@ def main() -> None:
                 "seed": 0,
             }
         )
-        found = scores.summary(rows, classes).iloc[0]
+        found = scores.summary(rows, every).iloc[0]
         sure = answers[name].max(axis=1)
         right = (rows["predicted"] == rows["truth"]).to_numpy()
         known = answers[name][np.arange(len(clips)), [every.index(one) for one in truth]]
@@ -85,7 +85,7 @@ def _voices(run: Run, model: str) -> pd.DataFrame:
     rows = rows[rows["clip"].str.contains("03-01-")]
     rows = rows.assign(clip=rows["clip"].str.extract(r"(\d\d(?:-\d\d){6})$")[0].str[3:])
     numbers = rows.groupby("clip")[list(run.classes)].mean()
-    return rows.groupby("clip")[["emotion", "speaker", "fold"]].first().join(numbers)
+    return rows.groupby("clip")[["truth", "speaker", "fold"]].first().join(numbers)
 
 
 def _faces(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:

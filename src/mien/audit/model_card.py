@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from mien.audit.recognition.copies import copied
 from mien.audit.statistics import calibration, scores
 from mien.audit.statistics.calibration import Array, MemberPredictions
 from mien.common.tables import records
 from mien.corpora import readers
 from mien.runs.description import Score
 from mien.runs.run import Cell, Run
+
+WITHOUT_COPIES = "without copies"  # the group of test clips that have no exact copy in an earlier part
 
 
 class Calibrated(NamedTuple):
@@ -59,6 +63,14 @@ class Members(NamedTuple):
     both: int
     rotating: int
     seen: int
+
+
+class Recall(NamedTuple):
+    """The share of a class's test clips that are recognised, and how many these are."""
+
+    name: str
+    clips: int
+    recall: float
 
 
 class TrainingCorpus(NamedTuple):
@@ -142,6 +154,8 @@ def calibrated(members: MemberPredictions, after: Array, threshold: float | Arra
 def scored(members: MemberPredictions, after: Array, run: Run, model: str) -> tuple[Score, ...]:
     """Scores of test predictions: of all speakers, then of each corpus if there are several, and of each gender.
 
+    Where the run accepted identical clips in two parts, all without those that have a copy in an earlier part as well.
+
     The members of the test fold of a clip are averaged, as `mien predict` averages all members: `after` holds their
     calibrated probabilities.
     """
@@ -151,10 +165,25 @@ def scored(members: MemberPredictions, after: Array, run: Run, model: str) -> tu
     rows["truth"] = [run.classes[number] for number in members.truth]
     rows["predicted"] = [run.classes[number] for number in predicted]
     parts = {"everybody": rows}
+    known = copied(run.certificate, run.splits, "test")
+    leaking = np.array([place in known for place in zip(members.folds, members.clips, strict=True)], bool)
+    if leaking.any() and not leaking.all():
+        parts[WITHOUT_COPIES] = rows[~leaking]
     for column in ("corpus", "gender"):
         if column in rows and len(rows[column].dropna().unique()) > 1:
             parts |= {str(who): part for who, part in rows.groupby(column)}
     return tuple(_score(who, part, run.classes) for who, part in parts.items())
+
+
+def recalls(members: MemberPredictions, after: Array, classes: Sequence[str]) -> tuple[Recall, ...]:
+    """The recall of each class that has test clips, by the same probabilities as in `scored`."""
+    predicted = after.argmax(axis=1)
+    found = []
+    for number, name in enumerate(classes):
+        own = members.truth == number
+        if own.any():
+            found.append(Recall(name, int(own.sum()), float((predicted[own] == number).mean())))
+    return tuple(found)
 
 
 def _score(who: str, rows: pd.DataFrame, classes: Sequence[str]) -> Score:

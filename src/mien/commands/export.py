@@ -162,6 +162,7 @@ def export(
             training=str(opened.environment.get("command", opened.experiment.command)),
             corpora=corpora,
             members=counted,
+            recalls=model_card.recalls(tested, nested.probabilities, opened.classes),
             left_out=opened.certificate["left_out"],
             alone=float(scores.summary(test, opened.classes)["uar"].iloc[0]),
             validation=before,

@@ -8,7 +8,7 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from mien import experiments
-from mien.audit.model_card import Calibrated, Members, TrainingCorpus
+from mien.audit.model_card import Calibrated, Members, Recall, TrainingCorpus
 from mien.runs.description import Description
 
 RESEARCH = ("research", "-NC")  # parts of the licence of a corpus that is not free for every use
@@ -23,6 +23,7 @@ def render(
     training: str,
     corpora: Sequence[TrainingCorpus],
     members: Members,
+    recalls: Sequence[Recall],
     left_out: Mapping[str, int],
     alone: float,
     validation: Calibrated,
@@ -38,6 +39,7 @@ def render(
         training: the command that trained it.
         corpora: the training data, by corpus.
         members: see `model_card.members`.
+        recalls: see `model_card.recalls`.
         left_out: why clips of the corpora were not used -> number of clips.
         alone: UAR of a single member on test speakers, mean over seeds.
         validation: calibration on validation clips.
@@ -54,6 +56,7 @@ def render(
         experiment=description.experiment,
         corpora=corpora,
         members=members,
+        recalls=recalls,
         left_out=left_out,
         research=any(word in card.licence for card in corpora for word in RESEARCH),
         acted=any("acted" in card.speech for card in corpora),
