@@ -232,3 +232,12 @@ def test_a_distortion_without_pixels_is_refused(features):
 def test_a_range_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ConfigError, match=rf"data\.distortion\.{next(iter(wrong))}"):
         experiments.load("face-small", [f"data.distortion.{key}={value}" for key, value in wrong.items()])
+
+
+def test_mixed_precision_does_not_round_where_pixels_are_taken_from():
+    values = torch.rand(3, 1, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    numbers = torch.rand(3, NUMBERS, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    transform = transforms(numbers, Distortion(rotation=20, scale=0.15, shear=0.1, shift=0.1, flip=0.5))
+    expected = distorted(values, transform)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(distorted(values, transform), expected)

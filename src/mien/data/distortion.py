@@ -77,6 +77,7 @@ def distorted(values: Tensor, transform: Tensor) -> Tensor:
     if not clips or not frames:
         return values
     each = transform.to(values).repeat_interleave(frames, dim=0)
-    grid = F.affine_grid(each, [clips * frames, *shape], align_corners=False)
-    images = F.grid_sample(values.flatten(0, 1), grid, padding_mode="border", align_corners=False)
+    with torch.autocast(values.device.type, enabled=False):  # its places would be rounded, by half a pixel and more
+        grid = F.affine_grid(each, [clips * frames, *shape], align_corners=False)
+        images = F.grid_sample(values.flatten(0, 1), grid, padding_mode="border", align_corners=False)
     return images.view(values.shape)
