@@ -81,10 +81,10 @@ class Dataset:
             )
         corpus = Joined.open(folder, cache)
         data = data if prepared is None else _for_another(data, target, corpus)
+        _refuse_unfitting(corpus, data)
         how = data.targets.get(target, TargetSettings())
         main = main_target(target, how, data.classes or _scheme(corpus, target, how), corpus.table)
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
-        _refuse_unfitting(corpus, data)
         stores = {modality: open_store(corpus, *feature) for modality, feature in data.features.items()}
         lacking = _lacking(clips, stores)
         unlabelled = clips["label" if main.kind == "soft" else main.columns[0]].isna()
