@@ -248,6 +248,66 @@ def test_faces_of_films_are_scored_as_predict_answers_them(trained, tmp_path: Pa
     np.testing.assert_allclose(answers, expected.loc[seen, classes], atol=5e-3)
 
 
+@pytest.fixture(scope="module")
+def trained_on_votes(prepared_faces: Path, file: Path, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("votes") / "run"
+    target = f"data.targets.emotion={{kind: soft, columns: [{', '.join(FERPLUS)}]}}"
+    mien.train(file, [f"data.prepared={prepared_faces}", target], out=out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Prepared:
+    """Drawn people who speak, some of them unseen, with one emotion each and no votes."""
+    folder = tmp_path_factory.mktemp("films")
+    generate(folder / "toy", ToyConfig(people=4, clips=12, seconds=1, size=48, frame_rate=5, missing=0.3))
+    mien.prepare("toy", folder / "toy", out=folder / "films", features=[])
+    return Prepared.open(folder / "films")
+
+
+def test_a_model_of_votes_is_scored_on_films_with_classes(trained_on_votes: Path, films: Prepared):
+    shown = films.table[films.table["modality"] != "voice"].set_index("clip")
+    outcome = mien.evaluate(trained_on_votes, on=films.folder)
+    shared = outcome.data["classes"]
+    assert len(shared) >= 3
+    assert set(shared) == set(shown["emotion"]) & set(FERPLUS)
+    found = pd.read_csv(trained_on_votes / "evaluations" / "toy" / "predictions.csv").query("model == 'halved'")
+    assert dict(zip(found["clip"], found["emotion"], strict=True)) == shown["emotion"].to_dict()
+    assert not [name for name in found if name.startswith("truth_")]
+    np.testing.assert_allclose(found[shared].sum(axis=1), 1, atol=1e-5)
+    assert found["predicted"].tolist() == found[shared].idxmax(axis=1).tolist()
+    right = found["predicted"] == found["emotion"]
+    assert outcome.data["models"]["halved"]["wa"]["mean"] == pytest.approx(right.mean())
+    assert "cross_entropy" not in outcome.data["models"]["halved"]
+    rows = mien.predict([films.media(row) for _, row in shown.iterrows()], model=f"{trained_on_votes}/models/halved")
+    seen = (rows.frame["emotion"] != "silence").to_numpy()
+    assert seen.sum() >= 3, "the detector finds no drawn face"
+    answers = rows.frame.loc[seen, shared].to_numpy(float)
+    answers = answers / answers.sum(axis=1, keepdims=True)  # of the classes that the corpus has
+    np.testing.assert_allclose(answers, found.set_index("clip").loc[shown.index[seen], shared], atol=2e-2)
+    assert "toy" in words(trained_on_votes / "report.html")
+
+
+def test_an_export_of_a_model_of_votes_is_scored_on_films_with_classes(
+    trained_on_votes: Path, films: Prepared, tmp_path: Path
+):
+    out = tmp_path / "face-tiny"
+    (there,) = mien.export(f"{trained_on_votes}/models/halved", out=out, elsewhere=[films.folder]).data["elsewhere"]
+    scores = mien.evaluate(trained_on_votes, on=films.folder).data["models"]["halved"]
+    assert (there["corpus"], there["clips"]) == ("toy", scores["clips"])
+    assert 0 <= there["score"]["wa"] <= 1
+
+
+def test_a_model_of_votes_is_scored_on_votes_where_there_are_some(trained_on_votes: Path, tmp_path: Path):
+    mien.prepare("ferplus", write_faces(tmp_path / "root", train=9, test=3, seed=5), out=tmp_path / "prepared")
+    outcome = mien.evaluate(trained_on_votes, on=tmp_path / "prepared")
+    found = pd.read_csv(trained_on_votes / "evaluations" / "ferplus" / "predictions.csv").query("model == 'halved'")
+    given = [f"truth_{name}" for name in outcome.data["classes"]]
+    assert (found[given].sum(axis=1) == 1).all()
+    losses = -np.log(found[outcome.data["classes"]].to_numpy()[found[given].to_numpy() == 1])
+    assert outcome.data["models"]["halved"]["cross_entropy"]["mean"] == pytest.approx(losses.mean(), abs=1e-4)
+
+
 def test_shares_of_votes_are_classes_where_a_corpus_has_none(prepared_faces: Path, tmp_path: Path):
     target = {"kind": "soft", "columns": list(FERPLUS)}
     data = parse(

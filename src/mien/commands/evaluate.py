@@ -151,7 +151,7 @@ def _predictions(
     }
     model = replace(model, normalise=model.normalise | own)
     inference = model.infer(dataset.examples(list(clips["clip"]), {}), embed=False)
-    main = model.main
+    main = dataset.main if model.main.kind == "soft" else model.main  # the corpus may have classes and no shares
     if shared:  # the models choose among the classes that both have
         places = [main.classes.index(name) for name in shared]
         outputs = {main.factor: inference.outputs[main.factor][:, places]}
@@ -267,7 +267,8 @@ def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> 
     Raises:
         CorpusError: it shares fewer than two classes, or has no clip with a known number.
     """
-    values = dataset.clips[dataset.main.columns[0]].dropna()
+    soft = dataset.main.kind == "soft"
+    values = dataset.clips["label" if soft else dataset.main.columns[0]].dropna()
     if dataset.main.kind == "numbers":
         if clips.empty:
             raise CorpusError(f"{on}: none of its clips has a known '{run.target}'")

@@ -72,7 +72,8 @@ def by_fold(run: Run, found: Mapping[str, Any]) -> dict[str, Any] | None:
 def evaluations(run: Run) -> Iterator[dict[str, Any]]:
     """The metrics of each evaluation, with its name, `papers` and the paper's scores by model.
 
-    `evaluated`: model -> "n of m" training runs, empty if the evaluation does not record it; `warnings`: sentences.
+    `evaluated`: model -> "n of m" training runs, empty if the evaluation does not record it; `warnings`: sentences;
+    `measured`: what the models have a score of: no cross-entropy of votes where the corpus has classes.
     """
     for name, metrics in run.evaluations.items():
         covered = coverage(run, name)
@@ -85,6 +86,7 @@ def evaluations(run: Run) -> Iterator[dict[str, Any]]:
         yield {
             **metrics,
             "name": name,
+            "measured": {key for found in metrics["models"].values() for key in found},
             "evaluated": {model: f"{count} of {covered.planned}" for model, count in evaluated.items()}
             if covered
             else {},
