@@ -109,8 +109,37 @@ def test_the_other_release_of_the_votes_is_found_by_name(corpus):
         "fer0000004": "contempt",
     }
     assert other.problems.to_numpy().tolist() == [[":3", "row 3, votes of label.csv: neutral has no count, left out"]]
-    (root / "FER2013Train/label.csv").write_text("fer0000001.png,1,9\n")
-    assert refusal(root) == f"{root / 'FER2013Train/label.csv'}: has 3 columns, not a name, a box and 10 votes"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "not a table with commas in UTF-8 (No columns to parse from file)"),
+        (
+            b"fer0000001.png,1,9\nfer0000000.png,1,9,1\n",
+            "not a table with commas in UTF-8 (Error tokenizing data. C error: Expected 3 fields in line 2, saw 4)",
+        ),
+        (
+            b"fer\xff.png,1,9\n",
+            "not a table with commas in UTF-8 ('utf-8' codec can't decode byte 0xff in position 3: invalid start byte)",
+        ),
+        (b"fer0000001.png,1,9\n", "has 3 columns, not a name, a box and 10 votes"),
+    ],
+    ids=["empty", "ragged", "no text", "columns"],
+)
+def test_a_damaged_other_release_is_refused_only_where_it_is_asked_for(content, why, corpus):
+    root = corpus("ferplus")
+    whole = read("ferplus", root)
+    for folder in ("FER2013Train", "FER2013Valid"):
+        (root / folder).mkdir()
+        (root / folder / "label.csv").write_bytes(content)
+    file = root / "FER2013Train/label.csv"
+    assert refusal(root, votes="label.csv") == (
+        f"{file}: {why}; take it from the release again, or take votes=fer2013new.csv"
+    )
+    parsed = read("ferplus", root)
+    assert parsed.notes == (*whole.notes, f"{file}: {why}; the two releases of the votes are not compared")
+    pd.testing.assert_frame_equal(parsed.table, whole.table)
 
 
 def test_a_name_that_stands_twice_is_told_apart_by_its_row(tmp_path):

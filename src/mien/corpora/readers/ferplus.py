@@ -64,7 +64,13 @@ def read(root: Path, *, votes: str = TABLE, test: str | None = None, validation:
     file, listing = _files(root)
     table = _listing(listing)
     tested, share = _tested(table["usage"], test, validation)
-    beside = _labels(root, table)
+    beside, damage = None, ""
+    try:
+        beside = _labels(root, table)
+    except CorpusError as error:
+        if votes == LABEL:
+            raise CorpusError(f"{error}; take it from the release again, or take votes={TABLE}") from error
+        damage = f"{error}; the two releases of the votes are not compared"
     if votes == LABEL and beside is None:
         raise CorpusError(f"{root}: no {LABEL} of each part, such as {FOLDERS['Training']}/{LABEL}; take votes={TABLE}")
     counts = table[[*VOTES]] if votes == TABLE or beside is None else beside
@@ -94,7 +100,10 @@ def read(root: Path, *, votes: str = TABLE, test: str | None = None, validation:
         expected=EXPECTED,
         scheme=SCHEME,
         problems=[*problems, *unusable],
-        notes=_notes(table, beside, votes, columns["split"], columns["emotion"], tested, hashes),
+        notes=[
+            *_notes(table, beside, votes, columns["split"], columns["emotion"], tested, hashes),
+            *([damage] if damage else []),
+        ],
         lacks=LACKS,
         images={clip: images[clip] for clip in rows["clip"]},
     )
@@ -135,17 +144,25 @@ def _listing(listing: Path) -> pd.DataFrame:
 
 
 def _labels(root: Path, table: pd.DataFrame) -> pd.DataFrame | None:
-    """The votes of the other release for each row, found by name; None without it. Missing where it has not one row."""
+    """The votes of the other release for each row, found by name; None without it. Missing where it has not one row.
+
+    Raises:
+        CorpusError: one of its tables cannot be read.
+    """
     files = [root / FOLDERS[usage] / LABEL for usage in USAGES if (table["usage"] == usage).any()]
     if not all(file.is_file() for file in files):
         return None
     found = []
     for file in files:
-        own = pd.read_csv(file, header=None, dtype="str")
+        try:
+            own = pd.read_csv(file, header=None, dtype="str")
+        except (OSError, ValueError) as error:
+            why = " ".join(str(error).split())
+            raise CorpusError(f"{file}: not a table with commas in UTF-8 ({why})") from error
         if own.shape[1] != len(VOTES) + 2:
             raise CorpusError(f"{file}: has {own.shape[1]} columns, not a name, a box and {len(VOTES)} votes")
         found.append(own.set_axis(["name", "box", *VOTES], axis=1))
-    others = pd.concat(found).drop_duplicates("name", keep=False).set_index("name")[[*VOTES]]
+    others = pd.concat(found).dropna(subset="name").drop_duplicates("name", keep=False).set_index("name")[[*VOTES]]
     return others.reindex(table["name"].where(~table["name"].duplicated(keep=False))).set_axis(table.index)
 
 
