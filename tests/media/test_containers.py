@@ -1,6 +1,7 @@
 """Hostile, damaged and odd files: each is refused with its name and its cause, and nothing else is touched."""
 
 import contextlib
+import io
 import os
 import struct
 import threading
@@ -186,6 +187,62 @@ def test_what_is_no_media_is_refused(tmp_path: Path, name: str, content: bytes) 
 def test_what_stands_in_for_a_recording_is_named(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert refused(tmp_path / name) == cause
+
+
+def picture(encoder: str, pixels: str, form: str) -> bytes:
+    """A grey picture of 16 x 16 px."""
+    with io.BytesIO() as file:
+        with av.open(file, "w", format=form) as container:
+            stream = container.add_stream(encoder, rate=1)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, pixels
+            frame = av.VideoFrame.from_ndarray(np.full((16, 16, 3), 128, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=pixels)))
+            container.mux(stream.encode(None))
+        return file.getvalue()
+
+
+PICTURES = {
+    "JPEG": ("mjpeg", "yuvj420p", "image2pipe"),
+    "PNG": ("png", "rgb24", "image2pipe"),
+    "GIF": ("gif", "rgb8", "gif"),
+    "WebP": ("libwebp", "yuv420p", "image2pipe"),
+    "BMP": ("bmp", "bgr24", "image2pipe"),
+    "TIFF": ("tiff", "rgb24", "image2pipe"),
+    "HEIF": ("libsvtav1", "yuv420p", "avif"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_named_with_the_way_to_a_film(tmp_path: Path, name: str) -> None:
+    if PICTURES[name][0] not in av.codecs_available:
+        pytest.skip(f"this PyAV cannot write {name}")
+    content = picture(*PICTURES[name])
+    ways = {
+        "GIF": ("", "-stream_loop -1", "my face.png"),
+        "HEIF": ("save it as JPEG, and ", "-loop 1", "my face.jpg"),
+    }
+    before, repeated, own = ways.get(name, ("", "-loop 1", "my face.png"))
+    (tmp_path / "my face.png").write_bytes(content)  # the bytes decide, not the ending
+    assert refused(tmp_path / "my face.png") == (
+        f"is a picture ({name}), and mien reads sound and films; {before}make a film of it: ffmpeg {repeated} -i "
+        f"'{tmp_path}/{own}' -t 2 -vf scale=1280:-2 -pix_fmt yuv420p '{tmp_path}/{own}.mp4'"
+    )
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"avif"])
+def test_a_picture_of_a_phone_is_named_by_its_brand(tmp_path: Path, brand: bytes) -> None:
+    (tmp_path / "face.mov").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(4000))
+    assert refused(tmp_path / "face.mov").startswith("is a picture (HEIF), and mien reads sound and films; ")
+
+
+def test_what_begins_like_a_picture_by_chance_is_none(tmp_path: Path) -> None:
+    for content in (
+        b"BM and other letters.\n" * 50,
+        b"RIFF\0\0\0\0WAVE" + bytes(400),
+        b"\0\0\0\x18ftypisom" + bytes(400),
+    ):
+        (tmp_path / "a").write_bytes(content)
+        assert "picture (" not in refused(tmp_path / "a")
 
 
 def test_a_link_to_absent_content_of_git_annex_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 Each function opens the file by itself and reads little of it: headers, and of formats in chunks their sizes.
 """
 
+import re
+import shlex
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,15 @@ _POINTERS = {
     b"7z\xbc\xaf\x27\x1c": "is a 7z archive; unpack it",
     b"Rar!\x1a\x07": "is a rar archive; unpack it",
 }
+_PICTURES = {  # what the first bytes of a file match, of formats that hold one picture, and how ffmpeg repeats it
+    "JPEG": (rb"\xff\xd8\xff", "-loop 1"),
+    "PNG": (rb"\x89PNG\r\n\x1a\n", "-loop 1"),
+    "GIF": (rb"GIF8[79]a", "-stream_loop -1"),
+    "WebP": (rb"RIFF....WEBP", "-loop 1"),
+    "BMP": (rb"BM....\0\0\0\0..\0\0[\x0c\x28\x34\x38\x6c\x7c]\0\0\0", "-loop 1"),
+    "TIFF": (rb"II\*\0|MM\0\*", "-loop 1"),
+    "HEIF": (rb"....ftyp(hei[cxms]|mif1|avif)", None),  # of the several pictures in it, ffmpeg may take a part of one
+}
 _PAGES = (b"<!doctype html", b"<html", b"<?xml")
 _W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 
@@ -28,9 +39,21 @@ def instead_of_media(file: Path) -> str | None:
     for mark, cause in _POINTERS.items():
         if head.startswith(mark):
             return cause
+    for name, (mark, repeated) in _PICTURES.items():
+        if re.match(mark, head, re.DOTALL):
+            return _instead_of_film(file, name, repeated)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PAGES):
         return "is a web page, not a recording: the server that it came from may want a login; fetch it again"
     return None
+
+
+def _instead_of_film(file: Path, name: str, repeated: str | None) -> str:
+    """What a picture is, and how it becomes a film in which its faces are found."""
+    way = "" if repeated else "save it as JPEG, and "
+    given = file if repeated else file.with_suffix(".jpg")
+    own, film = (shlex.quote(str(place)) for place in (given, f"{given}.mp4"))
+    command = f"ffmpeg {repeated or '-loop 1'} -i {own} -t 2 -vf scale=1280:-2 -pix_fmt yuv420p {film}"
+    return f"is a picture ({name}), and mien reads sound and films; {way}make a film of it: {command}"
 
 
 def absent(file: Path) -> str | None:
