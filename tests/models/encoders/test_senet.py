@@ -212,6 +212,21 @@ def test_crops_are_brought_to_the_size():
     assert made((1, 48, 48), size=7).pixels(torch.full((2, 1, 48, 48), -1.0)).shape == (2, 3, 7, 7)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [5, 13])
+def test_half_precise_crops_are_resized_as_precise_ones(size, dtype):
+    """What is read differs by the rounding of the result alone, and the network takes it."""
+    encoder = made((3, 8, 8), size=size)
+    images = (2 * torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 1).to(dtype)
+    precise = encoder.pixels(images.double())
+    step = torch.finfo(dtype).eps
+    read = encoder.to(dtype).pixels(images)
+    assert read.dtype == dtype
+    torch.testing.assert_close(read.double(), precise, atol=128 * step, rtol=step)  # the mean is rounded, too
+    assert torch.isfinite(encoder(batch(images[:, None], dtype=dtype))).all()
+    assert encoder.float().pixels(images).dtype == torch.float32
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_the_smallest_crops_are_read(size):
     encoder = made((1, size, size)).train()

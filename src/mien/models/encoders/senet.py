@@ -137,11 +137,16 @@ class Encoder(nn.Module):
         return pooled(maps.mean(dim=(2, 3)), valid, mean)
 
     def pixels(self, images: Tensor) -> Tensor:
-        """Images N x C x S x S from -1 to 1 as the network reads them: N x 3 x `size` x `size`, the mean subtracted."""
+        """Images N x C x S x S from -1 to 1 as the network reads them: N x 3 x `size` x `size`, the mean subtracted.
+
+        Computed in float32 or wider, which resizing needs; returned in the wider of the types of images and mean.
+        """
+        returned = torch.promote_types(images.dtype, self.mean.dtype)
+        images = images.to(torch.promote_types(images.dtype, torch.float32))
         if self.size is not None and images.shape[-1] != self.size:
             # where a crop is made smaller, every pixel of it counts, as in the release's script
             images = F.interpolate(images, size=(self.size, self.size), mode="bilinear", antialias=True)
-        coloured = 127.5 * (images + 1) - self.mean
+        coloured = (127.5 * (images + 1) - self.mean).to(returned)
         return channels_last(coloured.flip(1) if self.flipped else coloured)
 
     @property
