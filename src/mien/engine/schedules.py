@@ -17,8 +17,7 @@ class Schedule(Settings):
             not say how often: an epoch is assumed.
         power: of "polynomial".
         gamma: of "exponential", an epoch.
-        warmup: share of training over which the factor rises linearly from 0 (Goyal et al. 2017); the schedule goes on
-            beneath it.
+        warmup: share of training over which the factor is multiplied by a linear rise from 0 to 1.
     """
 
     name: Literal["constant", "polynomial", "cosine", "exponential"] = "constant"
