@@ -1,8 +1,8 @@
-"""Scores without the clips that are exact copies of clips which the model was trained on, or whose epoch they chose.
+"""Scores without the clips that have an exact copy in training, or in validation, where the epoch is chosen.
 
 The split audit finds pairs of identical clips: files of equal bytes or samples, images of equal pixels, one clip in two
-parts. Where an experiment accepts such pairs across the parts of a fold (`identical-audio`), a model may know their
-labels by heart. So the scores of the part that the run is scored on are also given without these clips.
+parts. An experiment may accept such pairs across the parts of a fold (`identical-audio`). The model may then have
+learned the label of a clip that it is scored on. So the scores are also given without these clips.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """A small squeeze-and-excitation ResNet for face crops of 48 to 64 px: two blocks at each of three resolutions.
 
 Not from a paper: the blocks are the basic ones of He et al. 2016 (two convolutions of 3 x 3) with the gates of Hu et
-al. 2018, few enough to judge a face in about a millisecond on one core of a CPU.
+al. 2018, few enough to encode a face in about a millisecond on one core of a CPU.
 
     1 x S x S                              channels    size at S = 48
     convolution 3 x 3                      24          48 x 48

@@ -9,14 +9,18 @@ from mien.runs.run import Run
 
 
 def phrase(found: Mapping[str, Any]) -> str:
-    """What is left out, for a sentence: "without the 279 test clips that have a copy in training".
+    """How the other clips are scored, for a sentence: "without the 279 test clips that have a copy in training".
 
     Args:
         found: `without_copies` of `metrics.json`.
     """
+    return f"without {_left_out(found)}"
+
+
+def _left_out(found: Mapping[str, Any]) -> str:
     clips = counted(found["clips"], f"{found['split']} clip")
     places = listed(CLIPS[part] for part in found["copies_in"])
-    return f"without the {clips} that {'has' if found['clips'] == 1 else 'have'} a copy in {places}"
+    return f"the {clips} that {'has' if found['clips'] == 1 else 'have'} a copy in {places}"
 
 
 def shown(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,8 +31,8 @@ def shown(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
         found: its `metrics.json`.
 
     Returns:
-        `phrase`; `of`: the number of clips; `rows`: `model`, the scores of `all` clips, and those `without`, None where
-        no other clip is left.
+        `left_out`: the clips with a copy, in words; `of`: the number of clips; `left`: of the others; `rows`: `model`,
+        the scores of `all` clips, and those `without`, None where no other clip is left.
     """
     if (without := found.get("without_copies")) is None:
         return {}
@@ -38,4 +42,5 @@ def shown(run: Run, found: Mapping[str, Any]) -> dict[str, Any]:
         for model, scores in scored.items()
         if scores
     ]
-    return {"phrase": phrase(without), "of": without["of"], "left": without["of"] - without["clips"], "rows": rows}
+    left = without["of"] - without["clips"]
+    return {"left_out": _left_out(without), "of": without["of"], "left": left, "rows": rows}
