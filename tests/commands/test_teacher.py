@@ -153,6 +153,18 @@ def test_the_paper_is_quoted_on_the_images_that_it_was_scored_on():
     assert teacher.figures["wa test"] == 0.888
 
 
+def test_what_the_paper_leaves_open_is_assumed():
+    settings = experiments.load("albanie2018-teacher")
+    given = {key: settings.provenance[key] for key in ("target", "encoder", "recipe", "protocol", "optimiser")}
+    assert given == {
+        "target": "paper",
+        "encoder": "paper",
+        "recipe": "assumed",
+        "protocol": "assumed",  # without PrivateTest, another one than the paper's
+        "optimiser": "assumed",
+    }
+
+
 @pytest.mark.parametrize("form", ["encoder=senet", "encoder.video=senet"])
 def test_the_hash_is_written_however_the_encoder_is_given(weights, form):
     key = form.partition("=")[0]
