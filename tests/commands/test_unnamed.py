@@ -19,7 +19,7 @@ from mien.corpora.votes import EMOTIONS as FERPLUS
 from mien.data.dataset import Dataset
 from mien.data.prepared import Prepared
 from mien.data.settings import Data
-from mien.errors import ConfigError, RunError
+from mien.errors import ConfigError, CorpusError, RunError
 from mien.features import crops
 from mien.media.faces import Crops, Faces
 from mien.runs.ensemble import Ensemble
@@ -310,6 +310,16 @@ def test_a_model_of_votes_is_scored_on_votes_where_there_are_some(trained_on_vot
     assert (found[given].sum(axis=1) == 1).all()
     losses = -np.log(found[outcome.data["classes"]].to_numpy()[found[given].to_numpy() == 1])
     assert outcome.data["models"]["halved"]["cross_entropy"]["mean"] == pytest.approx(losses.mean(), abs=1e-4)
+
+
+def test_a_corpus_of_votes_with_one_class_is_refused_by_its_name(trained_on_votes: Path, tmp_path: Path):
+    mien.prepare("ferplus", write_faces(tmp_path / "root", train=1, test=0, seed=5), out=tmp_path / "prepared")
+    (only,) = Prepared.open(tmp_path / "prepared").table["emotion"]
+    with pytest.raises(CorpusError) as error:
+        mien.evaluate(trained_on_votes, on=tmp_path / "prepared")
+    assert str(error.value).startswith(
+        f"{tmp_path / 'prepared'}: shares 1 classes with the run; it has emotion: {only}; the run "
+    )
 
 
 def test_shares_of_votes_are_classes_where_a_corpus_has_none(prepared_faces: Path, tmp_path: Path):
