@@ -101,7 +101,7 @@ def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
         predicted = mien.predict([sound], model=model)
         without_clips = "; ".join(": ".join(mark.split(": ")[:2]) for mark in run.marks)
         assert "identical-audio: " in without_clips
-        assert "shared-speaker: " in without_clips
+        assert "seen speakers: " in without_clips
         assert predicted.data["about"][-1].endswith(without_clips)
         assert " ".join(predicted.text.split()).endswith(without_clips)
 
