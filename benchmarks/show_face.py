@@ -41,7 +41,7 @@ def main() -> None:
             print(_line(name, own[keep], run.experiment.seeds))
         print("\n| class | images | recall | 95 % over images | " + "most often taken for |\n|" + " --- |" * 5)
         for emotion in run.classes:
-            print(_recall(emotion, own[own["emotion"] == emotion]))
+            print(_recall(emotion, own[own["truth"] == emotion]))
         for seed, seeded in own.groupby("seed"):
             members = calibration.member_predictions(seeded, run.classes)
             error = calibration.expected_calibration_error(members.probabilities(1.0), members.truth)
@@ -53,15 +53,15 @@ def _known(parts: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def _line(name: str, rows: pd.DataFrame, seeds: tuple[int, ...]) -> str:
-    right = rows["predicted"] == rows["emotion"]
+    right = rows["predicted"] == rows["truth"]
     each = [f"{right[rows['seed'] == seed].mean():.4f}" for seed in seeds]
     clips = right.groupby(rows["clip"]).mean()
-    recall = right.groupby(rows["emotion"]).mean().mean()
+    recall = right.groupby(rows["truth"]).mean().mean()
     return f"| {name} | {len(clips)} | {' | '.join(each)} | {right.mean():.4f} | {_interval(clips)} | {recall:.3f} |"
 
 
 def _recall(emotion: str, rows: pd.DataFrame) -> str:
-    right = (rows["predicted"] == rows["emotion"]).groupby(rows["clip"]).mean()
+    right = (rows["predicted"] == rows["truth"]).groupby(rows["clip"]).mean()
     wrong = rows["predicted"][rows["predicted"] != emotion].value_counts()
     other = f"{wrong.index[0]} ({wrong.iloc[0] / len(rows):.3f})" if len(wrong) else ""
     return f"| {emotion} | {len(right)} | {right.mean():.3f} | {_interval(right)} | {other} |"

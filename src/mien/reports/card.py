@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from mien import experiments
 from mien.audit.model_card import Calibrated, Members, Recall, TrainingCorpus
+from mien.data.dataset import NOTHING
 from mien.runs.description import Description
 
 RESEARCH = ("research", "-NC")  # parts of the licence of a corpus that is not free for every use
@@ -58,6 +59,7 @@ def render(
         members=members,
         recalls=recalls,
         left_out=left_out,
+        classless=[why for why in left_out if why not in {*NOTHING.values(), f"no {description.target} known"}],
         research=any(word in card.licence for card in corpora for word in RESEARCH),
         acted=any("acted" in card.speech for card in corpora),
         size=f"{size / 1e6:.1f} MB",
