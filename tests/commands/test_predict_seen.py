@@ -396,3 +396,24 @@ def test_without_a_detector_faces_are_not_looked_for_and_that_is_said(packaged, 
         f"faces are not looked for, which needs an extra: pip install 'mien[faces]'; {packaged[0].name} answers"
     ]
     assert [row["modality"] for row in found.data["rows"]] == ["audio"]
+
+
+def test_the_packaged_models_answer_real_films(recordings):
+    """Ten people who read commands neutrally, one who smiles and leaves, and a film without a face."""
+    clips = recordings / "clips"
+    grid = sorted((clips / "grid").iterdir())
+    faces = mien.predict(grid, model="face-small").frame
+    assert faces["emotion"].tolist() == ["neutral"] * 10
+    rows = mien.predict([*grid, clips / "face_noface.mov", clips / "no_face.mp4"]).frame
+    both = rows[rows["modality"] == "audio+video"]
+    assert set(both["model"]) == {"voice-small+face-small"}
+    assert set(both["emotion"]) <= {"neutral", "unsure", "happiness"}
+    smile = rows[rows["file"].str.endswith("face_noface.mov")]
+    assert smile["emotion"].iloc[0] == "happiness"
+    assert set(rows["modality"][rows["file"].str.endswith("no_face.mp4")]) == {"audio"}
+    heard = rows[rows["modality"] == "audio"]
+    assert set(heard["model"]) == {"voice-small"}
+    assert heard["surprise"].isna().all()
+    assert both["surprise"].notna().all()
+    known = ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise", "contempt"]
+    np.testing.assert_allclose(both[known].astype(float).sum(axis=1), 1, atol=1e-3)
