@@ -146,13 +146,14 @@ def _models() -> list[dict[str, Any]]:
         folder = exported.FOLDER / name
         model, size = exported.describe(folder), sum(path.stat().st_size for path in folder.iterdir())
         score, unsure = model.scores[0], model.unsure
+        who = f"{score.speakers} speakers" if score.speakers else f"{score.clips:,} clips, speakers not named"
         rows.append(
             {
                 "name": name,
                 "classes": ", ".join(model.classes),
                 "members": len(model.members),
                 "size": f"{size / 1e6:.1f} MB",
-                "unseen speakers": f"UAR {score.uar:.3f} of {score.speakers or 'clips'}, chance {score.uar_chance:.3f}",
+                "on test": f"UAR {score.uar:.3f}, chance {score.uar_chance:.3f}, {who}",
                 "on validation": f"answers {unsure.coverage:.0%}, {unsure.accuracy:.0%} of these correctly",
                 "source": f"{exported.CARD} in {folder}",
             }
