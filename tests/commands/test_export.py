@@ -153,7 +153,7 @@ def test_the_packaged_model_is_the_default_and_goes_by_its_name(packaged, talk, 
     (row,) = json.loads(capsys.readouterr().out)["models"]
     assert row["name"] == exported.DEFAULT
     description = exported.describe(packaged)
-    assert f"UAR {description.scores[0].uar:.3f}" in row["unseen speakers"]
+    assert f"UAR {description.scores[0].uar:.3f}" in row["on test"]
     assert f"{description.unsure.accuracy:.0%} of these correctly" in row["on validation"]
 
 
