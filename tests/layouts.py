@@ -180,6 +180,33 @@ def nemo(root: Path) -> None:
     touch(root, "samples/KS0_anger_14.flac", "samples/EB0_surprised_1.wav")
 
 
+IMPROV_EVALUATIONS = """\
+UTD-IMPROV-S01A-F01-P-FM01.avi; H; A:2.833333; V:3.166667; D:3.000000 ; N:3.833333;
+10078-p1; Happy; Happy,Excited; A:3.000000; V:4.000000; D:3.000000; N:4.000000;
+11234-p2; Neutral; Neutral; A:2.000000; V:3.000000; D:NaN; N:4.000000;
+10078-p1; Happy; Happy,Excited; A:3.000000; V:4.000000; D:3.000000; N:4.000000;
+
+UTD-IMPROV-S01A-M01-T-FM02.avi; A; A:4.200000; V:1.800000; D:3.600000 ; N:NaN;
+10078-p1; Angry; Angry; A:4.000000; V:2.000000; D:4.000000; N:NaN;
+
+UTD-IMPROV-S20S-F06-R-FF01.avi; X; A:2.000000; V:2.000000; D:NaN ; N:2.500000;
+10078-p1; Sad; Sad; A:2.000000; V:2.000000; D:NaN; N:2.000000;
+11234-p2; Other; (tired; bored); A:2.000000; V:2.000000; D:NaN; N:3.000000;
+
+UTD-IMPROV-S20S-M06-S-MF03.avi; O; A:3.000000; V:2.000000; D:2.000000 ; N:4.000000;
+"""
+
+
+def msp_improv(root: Path) -> None:
+    """The release's own spelling of the text; a turn as sound and film, one as film alone."""
+    write(root, "Evalution.txt", IMPROV_EVALUATIONS)
+    touch(root, "Audio/session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav")
+    touch(root, "Audio/session1/S01A/T/MSP-IMPROV-S01A-M01-T-FM02.wav")
+    touch(root, "Audio/session6/S20S/R/MSP-IMPROV-S20S-F06-R-FF01.wav")
+    touch(root, "Video/session1/S01A/P/UTD-IMPROV-S01A-F01-P-FM01.avi")
+    touch(root, "Video/session6/S20S/S/UTD-IMPROV-S20S-M06-S-MF03.avi")
+
+
 def table(root: Path) -> None:
     write(
         root,
@@ -261,6 +288,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "ferplus": ferplus,
     "iemocap": iemocap,
     "librispeech": librispeech,
+    "msp_improv": msp_improv,
     "nemo": nemo,
     "ravdess": ravdess,
     "table": table,
