@@ -207,6 +207,26 @@ def msp_improv(root: Path) -> None:
     touch(root, "Video/session6/S20S/S/UTD-IMPROV-S20S-M06-S-MF03.avi")
 
 
+PODCAST_LABELS = """\
+FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set
+MSP-PODCAST_0001_0008.wav,N,2.2,4.0,2.6,127,Male,Test1
+MSP-PODCAST_0001_0019.wav,U,5.4,4.2,4.8,127,Male,Test1
+MSP-PODCAST_0023_0049.wav,C,4,2.8,4.6,24,Female,Development
+MSP-PODCAST_0153_0001.wav,X,3.4,3.6,3.8,8,Unknown,Train
+MSP-PODCAST_0200_0007.wav,O,6.2,5.8,6,911,Female,Test2
+"""
+
+
+def msp_podcast(root: Path) -> None:
+    """With the labels and a recording of an older release, which are not read."""
+    write(root, "Labels/labels_consensus.csv", PODCAST_LABELS)
+    names = [line.split(",")[0] for line in PODCAST_LABELS.splitlines()[1:]]
+    touch(root, *(f"Audios/{name}" for name in names))
+    old = "Previous_releases_information"
+    write(root, f"{old}/previous_releases_info/labels_consensus.csv", PODCAST_LABELS.replace(",N,", ",A,"))
+    touch(root, f"{old}/files_removed/Audios/MSP-PODCAST_0001_0008.wav")
+
+
 def table(root: Path) -> None:
     write(
         root,
@@ -289,6 +309,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "iemocap": iemocap,
     "librispeech": librispeech,
     "msp_improv": msp_improv,
+    "msp_podcast": msp_podcast,
     "nemo": nemo,
     "ravdess": ravdess,
     "table": table,

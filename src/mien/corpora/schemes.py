@@ -95,6 +95,10 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 "ferplus",
                 ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
             ),
+            Scheme(
+                "msp_podcast",
+                ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"),
+            ),
             Scheme("toy", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
             # What EmoDB and RAVDESS have in common; calm is no merge of neutral: RAVDESS has both.
             Scheme("shared", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
