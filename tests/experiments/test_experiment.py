@@ -8,6 +8,7 @@ import yaml
 
 from mien import experiments
 from mien.common.settings import Loader
+from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
 from mien.experiments import library
 from mien.experiments.provenance import SCIENCE
@@ -499,3 +500,12 @@ def test_what_overrides_change_is_known_with_its_value_before():
     assert experiments.changed("li2020-emodb", ["data.prepared=p", "training.epochs=15"]) == {}
     gone = experiments.changed("li2020-emodb", ["models.MEnAN=null"])
     assert gone["models.MEnAN.embeddings.main.remove.speaker.how"] == "max_entropy"
+
+
+def test_a_distribution_over_the_classes_of_the_own_corpus_has_its_scheme():
+    """Another scheme with the same classes (that of MSP-Podcast) makes no difference."""
+    own = experiments.load("face-small")
+    assert own.scheme_name == "ferplus"
+    assert own.model_copy(update={"corpus": None}).scheme_name == "soft"
+    fewer = {"emotion": TargetSettings(kind="soft", columns=("neutral", "happiness"))}
+    assert own.model_copy(update={"data": own.data.model_copy(update={"targets": fewer})}).scheme_name == "soft"

@@ -261,13 +261,12 @@ class Experiment(Settings):
     def scheme_name(self) -> str:
         """The name of the classes in tables: a scheme's name, "own", or the kind of the target.
 
-        A distribution over exactly the classes of a scheme's own has its name, where one scheme alone has them.
+        A distribution over exactly the classes of the scheme of the experiment's own corpus has that scheme's name.
         """
         how = self.data.targets.get(self.target, TargetSettings())
-        if how.kind == "soft" and self.data.scheme is None:
-            classes = set(how.classes or how.columns or ())
-            found = [name for name, scheme in SCHEMES.items() if set(scheme.classes) == classes]
-            return found[0] if len(found) == 1 and self.target == "emotion" else how.kind
+        if how.kind == "soft" and self.target == "emotion" and self.reader is not None:
+            own = SCHEMES[readers.reader(self.reader).SCHEME]
+            return own.name if set(own.classes) == set(how.classes or how.columns or ()) else how.kind
         return self.data.scheme if isinstance(self.data.scheme, str) else OWN if how.kind == "classes" else how.kind
 
     @cached_property
