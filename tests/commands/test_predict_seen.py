@@ -347,13 +347,13 @@ def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged,
     shown = predicted([films["face"], films["voice+face"]], model=face)[classes].to_numpy(float)
     np.testing.assert_allclose(rows.loc[0, classes].to_numpy(float), heard[0], atol=1e-4)
     np.testing.assert_allclose(rows.loc[1, classes].to_numpy(float), shown[0], atol=1e-4)
-    joined = softmax((np.log(heard[1]) + np.log(shown[1])) / 2)
+    joined = softmax(np.log(heard[1]) + np.log(shown[1]))
     np.testing.assert_allclose(rows.loc[2, classes].to_numpy(float), joined, atol=2e-3)
     best = joined.argmax()
     assert rows.loc[2, "audio_share"] == pytest.approx(joined[best] - shown[1][best], abs=2e-3)
     assert rows.loc[2, "video_share"] == pytest.approx(joined[best] - heard[1][best], abs=2e-3)
     (joined_rule,) = [one for one in found.data["about"] if one.startswith("it+it")]
-    assert "the mean of their log-probabilities" in joined_rule
+    assert "the product of their probabilities" in joined_rule
     for kind in ("voice", "face"):
         about = mien.predict([films[kind]], faces="whole-frame").data["about"]
         assert not [one for one in about if one.startswith("it+it")], kind

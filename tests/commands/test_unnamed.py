@@ -19,7 +19,7 @@ from mien.corpora.votes import EMOTIONS as FERPLUS
 from mien.data.dataset import Dataset
 from mien.data.prepared import Prepared
 from mien.data.settings import Data
-from mien.errors import ConfigError, CorpusError, RunError
+from mien.errors import ConfigError, CorpusError, LeakError, RunError
 from mien.features import crops
 from mien.media.faces import Crops, Faces
 from mien.runs.ensemble import Ensemble
@@ -217,6 +217,11 @@ def test_an_export_claims_no_unseen_speakers(trained, tmp_path: Path):
     )
     face = Crops(np.full((3, 1, 48, 48), 200, np.uint8), np.zeros(3, np.uint8), 0.24)
     assert model.infer([None], [face]).argmax() == model.classes.index("happiness")
+
+
+def test_images_of_the_run_are_no_other_corpus(trained, prepared_faces: Path):
+    with pytest.raises(LeakError, match=r"60 of its 60 clips are images of this run's own corpus, such as fer0000000;"):
+        mien.evaluate(trained[0], on=prepared_faces)
 
 
 def test_another_corpus_of_images_is_scored_over_clips(trained, tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from mien.runs.ensemble import Ensemble
-from mien.runs.late_fusion import LateFusion, fused
+from mien.runs.late_fusion import LEAST, LateFusion, fused
 
 VOICE, FACE = ("anger", "fear", "neutral"), ("neutral", "surprise", "fear", "anger")
 ALL = ("anger", "fear", "neutral", "surprise")
@@ -20,21 +20,41 @@ def some(rows, classes, seed=0):
 
 def by_hand(voice, face):
     voice, face = dict(zip(VOICE, voice, strict=True)), dict(zip(FACE, face, strict=True))
-    means = {name: math.exp((math.log(voice[name]) + math.log(face[name])) / 2) for name in VOICE}
-    left = 1 - face["surprise"]
-    return [*(left * means[name] / sum(means.values()) for name in ALL[:3]), face["surprise"]]
+    guess = {"surprise": 1 / len(VOICE)}
+    products = [max((voice | guess)[name], LEAST) * max(face[name], LEAST) for name in ALL]
+    return [one / sum(products) for one in products]
 
 
-def test_common_classes_have_the_mean_of_log_probabilities():
+def test_every_class_has_the_product_of_its_probabilities():
     voice, face = some(50, VOICE), some(50, FACE, 1)
     found = fused(voice, face, VOICE, FACE, ALL)
     np.testing.assert_allclose(found, [by_hand(*pair) for pair in zip(voice, face, strict=True)], atol=1e-12)
     np.testing.assert_allclose(found.sum(axis=1), 1)
 
 
-def test_equal_answers_are_kept_and_the_order_does_not_matter():
-    voice, face = some(20, VOICE), some(20, VOICE, 1)
-    np.testing.assert_allclose(fused(voice, voice, VOICE, VOICE, VOICE), voice, atol=1e-12)
+def test_an_answer_without_information_changes_nothing():
+    """Also where the other knows a class that it does not."""
+    face = 0.9 * some(50, FACE, 1) + 0.1 / 4
+    found = fused(np.full((50, 3), 1 / 3), face, VOICE, FACE, ALL)
+    np.testing.assert_allclose(found, face[:, [3, 2, 0, 1]], atol=1e-12)
+    voice = 0.9 * some(50, VOICE) + 0.1 / 3
+    found = fused(voice, np.full((50, 4), 0.25), VOICE, FACE, ALL)
+    np.testing.assert_allclose(found[:, :3] / found[:, :3].sum(axis=1, keepdims=True), voice, atol=1e-12)
+
+
+def test_a_model_that_is_unsure_cannot_rule_out_what_the_other_is_sure_of():
+    """A voice that is between two classes, and 0 in all others, beside a face that is sure of a third one."""
+    voice, face = np.array([[0.0, 0.51, 0.49]]), np.array([[0.02, 0.0, 0.01, 0.97]])
+    found = fused(voice, face, VOICE, FACE, ALL)
+    assert found.max() < 0.5
+    assert fused(np.array([[0.2, 0.4, 0.4]]), face, VOICE, FACE, ALL).argmax() == 0
+
+
+def test_answers_that_agree_are_surer_together_and_the_order_does_not_matter():
+    voice, face = (0.9 * some(20, VOICE, seed) + 0.1 / 3 for seed in (0, 1))
+    twice = fused(voice, voice, VOICE, VOICE, VOICE)
+    assert (twice.max(axis=1) >= voice.max(axis=1)).all()
+    np.testing.assert_array_equal(twice.argsort(axis=1), voice.argsort(axis=1))
     np.testing.assert_allclose(
         fused(voice, face, VOICE, VOICE, VOICE), fused(face, voice, VOICE, VOICE, VOICE), atol=1e-12
     )
@@ -42,8 +62,8 @@ def test_equal_answers_are_kept_and_the_order_does_not_matter():
 
 def test_each_may_know_a_class_of_its_own():
     found = fused(np.array([[0.5, 0.5]]), np.array([[0.8, 0.2]]), ("a", "b"), ("a", "c"), ("a", "b", "c"))
-    common, voice, face = 0.5 * 0.8, 0.5, 0.2
-    np.testing.assert_allclose(found, [np.array([common, voice, face]) / (common + voice + face)])
+    products = np.array([0.5 * 0.8, 0.5 * 0.5, 0.5 * 0.2])
+    np.testing.assert_allclose(found, [products / products.sum()])
 
 
 def test_where_one_is_missing_the_other_answers_alone():
@@ -96,15 +116,21 @@ def test_what_answers_depends_on_the_modality(both):
     assert [one.unsure for one in (*asked.parts, asked)] == pytest.approx([0.3] * 3)
 
 
-def test_two_answers_at_their_thresholds_are_not_below_the_joined_one(both):
-    """By the inequality of Cauchy and Schwarz, where both know the same classes."""
+def test_models_without_a_common_class_are_no_pair(both):
+    with pytest.raises(ValueError, match="no class of one target in common"):
+        LateFusion(both.voice, replace(both.face, classes=("calm", "bored")))
+    with pytest.raises(ValueError, match="no class of one target in common"):
+        LateFusion(both.voice, replace(both.face, target="stress"))
+
+
+def test_two_answers_at_their_thresholds_are_surer_than_the_joined_one(both):
+    """From thresholds of .5 on, where both know the same classes."""
     assert both.unsure == pytest.approx(0.6)
-    for seed in range(30):
-        rest = [softmax(np.random.default_rng(seed + where).standard_normal(2)) for where in (0, 100)]
-        voice, face = np.array([[0.8, *(0.2 * rest[0])]]), np.array([[0.45, *(0.55 * rest[1])]])
-        joined = fused(voice, face, VOICE, VOICE, VOICE)
-        assert joined[0, 0] >= both.unsure - 1e-12
+    for first, second in ((0.8, 0.74), (0.5, 0.5), (0.9, 0.5)):
+        for seed in range(30):
+            rest = [softmax(np.random.default_rng(seed + where).standard_normal(2)) for where in (0, 100)]
+            rest = [0.2 + 0.6 * one for one in rest]  # no class below a percent
+            voice, face = np.array([[first, *((1 - first) * rest[0])]]), np.array([[second, *((1 - second) * rest[1])]])
+            assert fused(voice, face, VOICE, VOICE, VOICE)[0, 0] >= math.sqrt(first * second) - 1e-12
     never = LateFusion(both.voice.with_threshold(0), both.face)
     assert (never.unsure, never.with_threshold(0).unsure) == (0.45, 0)
-    same = np.array([[0.7, 0.2, 0.1]])
-    assert fused(same, same, VOICE, VOICE, VOICE)[0, 0] == pytest.approx(0.7)

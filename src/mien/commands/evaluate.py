@@ -116,9 +116,10 @@ def refuse_known_files(run: Run, dataset: Dataset) -> None:
     known = set(run.certificate["files"].values())
     same = dataset.clips[dataset.clips["sha256"].isin(known)]
     if len(same):
+        what = "images" if same["file"].isna().all() else "files"
         raise LeakError(
-            f"{dataset.prepared.place}: {len(same)} of its {len(dataset.clips)} clips are files of this run's "
-            f"own corpus, such as {same['file'].iloc[0]}; evaluate on another corpus"
+            f"{dataset.prepared.place}: {len(same)} of its {len(dataset.clips)} clips are {what} of this run's "
+            f"own corpus, such as {same['file'].fillna(same['clip']).iloc[0]}; evaluate on another corpus"
         )
 
 

@@ -174,9 +174,8 @@ def _joined(ensemble: LateFusion, asked: float | None) -> list[str]:
     if asked is None and ensemble.unsure:
         rule += ", the geometric mean of both thresholds"
     return [
-        f"{ensemble.name}, where a voice and a face are there: of classes that both know, the mean of their "
-        f"log-probabilities; of others, the probability of the one that knows it; {rule}. How well films are answered "
-        "so was not measured (--model NAME: one of the two alone)"
+        f"{ensemble.name}, where a voice and a face are there: the product of their probabilities; {rule}. How well "
+        "films are answered so was not measured (--model NAME: one of the two alone)"
     ]
 
 
@@ -221,7 +220,9 @@ def _of_images(ensemble: Ensemble) -> list[str]:
     """A note on a model of single images, which knows nothing of films."""
     if not ensemble.of_images:
         return []
-    where = f"measured on {' and '.join(ensemble.elsewhere)} alone" if ensemble.elsewhere else "not measured"
+    where = (
+        f"tried on {' and '.join(ensemble.elsewhere)} alone (see its card)" if ensemble.elsewhere else "not measured"
+    )
     return [
         f"{ensemble.name}: trained on single images; how it answers films was {where}, and speaking moves a face too"
     ]

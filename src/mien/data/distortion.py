@@ -31,7 +31,7 @@ class Distortion(Settings):
 
     rotation: float = Field(0.0, ge=0, le=180)
     scale: float = Field(0.0, ge=0, le=4)
-    shear: float = Field(0.0, ge=0, le=1)
+    shear: float = Field(0.0, ge=0, le=0.5)  # with both at 1 an image would become a line
     shift: float = Field(0.0, ge=0, lt=1)
     flip: float = Field(0.0, ge=0, le=1)
 
@@ -77,7 +77,7 @@ def distorted(values: Tensor, transform: Tensor) -> Tensor:
     if not clips or not frames:
         return values
     each = transform.to(values).repeat_interleave(frames, dim=0)
-    with torch.autocast(values.device.type, enabled=False):  # its places would be rounded, by half a pixel and more
+    with torch.autocast(values.device.type, enabled=False):  # it would round places, by .1 px at 48 px and .7 at 224
         grid = F.affine_grid(each, [clips * frames, *shape], align_corners=False)
         images = F.grid_sample(values.flatten(0, 1), grid, padding_mode="border", align_corners=False)
     return images.view(values.shape)

@@ -156,7 +156,14 @@ def _one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None 
             ensemble, faces = ensemble.voice, None
         detect = activity.detector(asked.voice_activity, ensemble.rate)
         predicted = timeline.predictions(
-            file, ensemble, faces, window=asked.window, hop=asked.hop, detect=detect, speaker=asked.speaker
+            file,
+            ensemble,
+            faces,
+            window=asked.window,
+            hop=asked.hop,
+            detect=detect,
+            speaker=asked.speaker,
+            least=least if isinstance(ensemble, LateFusion) else 0.0,
         )
         if advance is not None:
             predicted = _counted(predicted, advance)
@@ -173,6 +180,8 @@ def _notes(file: Path, found: Answers, ensemble: Predictor, faces: Faces | None,
     used = found.whole["modality"].split("+")
     if "audio" in ensemble.modalities and "audio" not in used and (other := heard_instead(file)):
         yield f"{file}: is silent; {other}"
+    if isinstance(ensemble, LateFusion) and "video" not in used:
+        yield f"{file}: no face was found in it; {ensemble.voice.name} answers"
     if faces is not None and faces.faces == "whole-frame" and "video" in used:
         size = picture_size(file)
         if size is not None and min(size) >= LARGE:
@@ -186,7 +195,8 @@ def _too_short(file: Path, found: Answers, least: float, ensemble: Predictor) ->
     windows = len({row["start"] for row in found.rows})
     seconds = found.whole["seconds"]
     what = f"lasts {seconds:.3g} s" if windows == 1 else f"{found.brief} of its {windows} windows are too short"
-    half = f", half of the shortest sound that {ensemble.name} was trained on," if ensemble.shortest else ""
+    name = ensemble.part("audio").name
+    half = f", half of the shortest sound that {name} was trained on," if ensemble.shortest else ""
     answer = "the answer is unsure" if ensemble.classes else f"its {ensemble.target} says little"
     return f"{file}: {what}: below {least:.3g} s{half} {answer}"
 

@@ -67,6 +67,7 @@ def predictions(
     hop: float,
     detect: Detector,
     speaker: Choice = "active",
+    least: float = 0.0,
 ) -> Iterator[Prediction]:
     """The predictions of a model for a file, in the order of time.
 
@@ -78,6 +79,7 @@ def predictions(
         hop: seconds from the start of one window to the next.
         detect: voice activity detector, see `media.activity.detector`.
         speaker: which of several faces to classify.
+        least: seconds; in a shorter window, who has a face is classified by the face alone.
 
     Raises:
         ConfigError: the face detector is not installed.
@@ -91,7 +93,7 @@ def predictions(
         nothing = "has neither sound nor video"
     voiced = "audio" in ensemble.modalities
     stream = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
-    cases = partial(_cases, speaker=speaker, voiced=voiced, nameless=nameless)
+    cases = partial(_cases, speaker=speaker, voiced=voiced, nameless=nameless, least=least)
     tasks = _next_tasks(stream, cases, most)
     if not tasks:
         raise MediaError(file, nothing)
@@ -132,7 +134,7 @@ def _next_tasks(stream: Iterator[Window], cases: Callable[[Window], tuple[_Case,
     return tasks
 
 
-def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str) -> tuple[_Case, ...]:
+def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str, least: float = 0.0) -> tuple[_Case, ...]:
     """The people to classify in a window, in the order of their numbers; none without voice and face.
 
     `nameless` is the person of the voice where no face can be used.
@@ -149,7 +151,9 @@ def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str) -> t
         chosen = [talker]
     else:
         chosen = [] if shown is None else [shown]
-    return tuple(_Case(one, voice and one == talker, faces.get(one)) for one in chosen)
+    brief = window.end - window.start < least - 1e-6
+    heard = {one: voice and one == talker and not (brief and one in faces) for one in chosen}
+    return tuple(_Case(one, heard[one], faces.get(one)) for one in chosen)
 
 
 def _predicted(tasks: Sequence[_Task], ensemble: Predictor) -> Iterator[Prediction]:

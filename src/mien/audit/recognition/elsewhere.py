@@ -50,7 +50,7 @@ def elsewhere(ensemble: Ensemble, folds: Sequence[int], dataset: Dataset) -> Els
             name: round(float(share), 4) for name, share in zip(ensemble.classes, shares, strict=True) if len(answers)
         },
         score=score,
-        accuracy=None if score is None else _accuracy(together, ensemble, dataset),
+        accuracy=None if dataset.main.kind == "numbers" else _accuracy(together, ensemble, dataset),
     )
 
 
