@@ -210,3 +210,12 @@ def test_the_speaker_of_each_window_is_classified_in_a_stream(monkeypatch):
         by = [row.modality for row in rows]
         assert by == (["audio+video"] * 2 if speaker == "active" else ["audio+video", "video", "video", "audio+video"])
         assert [(row.start, row.end) for row in rows] == [(4.0 * n, 4.0 * n + 4) for n in range(2) for _ in by[::2]]
+
+
+@pytest.mark.parametrize(("least", "heard"), [(2.0, True), (2.5, False)])
+def test_a_voice_that_is_too_brief_is_left_out_where_there_is_a_face(least, heard):
+    settings = {"speaker": "active", "voiced": True, "nameless": timeline.VOICE, "least": least}
+    (case,) = timeline._cases(window(face(1), speaker=1), **settings)
+    assert (case.voice, case.face is not None) == (heard, True)
+    (case,) = timeline._cases(window(), **settings)
+    assert (case.person, case.voice) == (timeline.VOICE, True)
