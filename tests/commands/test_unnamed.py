@@ -233,6 +233,7 @@ def test_another_corpus_of_images_is_scored_over_clips(trained, tmp_path: Path):
     assert outcome.data["interval"] == "95 %, bootstrap over the corpus's clips, folds and seeds averaged"
     assert outcome.data["speakers"] == 0
     text = words(out / "report.html")
+    assert "Interval: over the clips of the corpus, folds and seeds pooled." in text
     assert not re.search(r"\d (test |validation |training )?speakers", text)
 
 
