@@ -33,7 +33,7 @@ from mien.corpora.readers import _files
 from mien.errors import ConfigError, CorpusError, unknown
 
 SOURCE = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html (signed licence)"
-LICENCE = "MSP-Podcast licence of UT Dallas, research only; the podcasts have Creative Commons licences"
+LICENCE = "MSP-Podcast licence of UT Dallas, research only"
 SPEECH = "podcasts, spontaneous, English"
 EXPECTED = 149_307  # release 1.11 with labels: 84,030 train, 19,815 development, 30,647 Test1, 14,815 Test2
 SCHEME = "msp_podcast"
