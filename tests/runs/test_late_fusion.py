@@ -50,7 +50,7 @@ def test_a_model_that_is_unsure_cannot_rule_out_what_the_other_is_sure_of():
     assert fused(np.array([[0.2, 0.4, 0.4]]), face, VOICE, FACE, ALL).argmax() == 0
 
 
-def test_answers_that_agree_are_surer_together_and_the_order_does_not_matter():
+def test_answers_that_agree_are_surer_together_in_either_order():
     voice, face = (0.9 * some(20, VOICE, seed) + 0.1 / 3 for seed in (0, 1))
     twice = fused(voice, voice, VOICE, VOICE, VOICE)
     assert (twice.max(axis=1) >= voice.max(axis=1)).all()

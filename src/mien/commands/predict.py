@@ -107,9 +107,8 @@ def predict(
         raise MediaError(problems[0].file, problems[0].cause + others)
     notes += [*lacking, *(note for one in read for note in one.notes)]
     rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
-    table = pd.DataFrame(
-        rows, columns=max((list(row) for row in rows), key=len)
-    )  # a film has columns that sound alone has not
+    columns = max((list(row) for row in rows), key=len)  # a film has columns that sound alone has not
+    table = pd.DataFrame(rows, columns=columns)
     if out is not None:
         _write(table, Path(out))
     about = _about(ensemble, unsure, {row["modality"] for one in read for row in one.answers.rows})
@@ -134,8 +133,7 @@ def _models(
         given = {"--faces": faces, "--speaker": None if speaker == "active" else speaker}
         unused = [f"{option} {value}" for option, value in given.items() if value is not None]
         return (voice,), [f"{one}: no file has pictures, so there are no faces" for one in unused]
-    named = "auto" if faces is None else faces
-    if named != "whole-frame" and not installed(named):
+    if faces is None and not installed("auto"):  # a detector that was asked for is refused where it is missing
         lacking = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
         return (voice,), [f"{lacking}; {voice.name} answers"]
     return (voice, seen), []

@@ -37,7 +37,7 @@ class Sequence:
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
         """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1).
 
-        What was to be distorted is, there.
+        Where there is a `transform`, they are distorted by it.
         """
         values = self.values.to(device).to(dtype)
         if self.values.dtype == torch.uint8:

@@ -88,7 +88,8 @@ class Loader:
         training: whether random parts are taken, and masks laid on.
         masking: see `Masking`.
         distortion: of pixels, see `Distortion`.
-        soft: factor -> how its distributions are learned in training, see `data.targets.TargetSettings.learn`.
+        soft: factor -> how its distributions are learned in training, see `data.targets.TargetSettings.learn`; one
+            that is not here, or is "distribution", is learned as it is.
         weights: one weight an example: an epoch then samples as many examples with replacement, by weight.
         rank: this process's number.
         processes: how many there are.
@@ -120,7 +121,8 @@ class Loader:
         self.training = training
         self.masking = masking if training and masking is not None and masking.count > 0 else None
         self.distortion = distortion if training and distortion is not None and distortion.some else None
-        self.soft = dict(soft or {}) if training else {}
+        learned = {factor: how for factor, how in (soft or {}).items() if how != "distribution"}
+        self.soft = learned if training else {}
         self.weights = weights
         self.rank = rank
         self.processes = processes

@@ -227,7 +227,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         training=True,
         masking=experiment.data.masking,
         distortion=experiment.data.distortion,
-        soft={factor: how.learn for factor, how in experiment.data.targets.items() if how.learn != "distribution"},
+        soft={factor: how.learn for factor, how in experiment.data.targets.items() if factor in prepared.targets},
         weights=weights,
         rank=processes.rank(),
         processes=processes.count(),

@@ -50,7 +50,7 @@ def test_a_turn_has_what_its_row_says(corpus):
     )
 
 
-def test_the_eight_emotions_are_the_classes_and_other_and_none_are_missing(tmp_path):
+def test_eight_emotions_are_classes_and_other_and_none_are_missing(tmp_path):
     rows = [f"MSP-PODCAST_0001_{n:04}.wav,{letter},4,4,4,7,Male,Train" for n, letter in enumerate("ASHUFDCNOX")]
     table = read("msp_podcast", podcast(tmp_path, *rows)).table
     known = ["anger", "sadness", "happiness", "surprise", "fear", "disgust", "contempt", "neutral"]

@@ -5,7 +5,7 @@ dot (such as `._*` of macOS), `__MACOSX`, and every extension that is not in `ME
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -55,6 +55,21 @@ def _above(folder: Path, root: Path) -> set[str]:
 def media(root: Path) -> list[str]:
     """All media files below a folder; raises CorpusError if it is missing."""
     return files(root, *MEDIA)
+
+
+def nearest(paths: Iterable[str], names: Sequence[str]) -> tuple[str, list[str]]:
+    """The path with the fewest folders above it, of equals the first by the order of `names`; and the other paths.
+
+    Args:
+        paths: one at least.
+        names: file names in small letters; every path has one of them.
+    """
+
+    def distance(path: str) -> tuple[int, int]:
+        return path.count("/"), names.index(PurePosixPath(path).name.lower())
+
+    first, *others = sorted(paths, key=distance)
+    return first, others
 
 
 def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:

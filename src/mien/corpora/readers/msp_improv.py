@@ -33,7 +33,7 @@ from typing import Any
 import pandas as pd
 
 from mien.corpora.corpus import Corpus, Problem, check
-from mien.corpora.readers import _files
+from mien.corpora.readers import _files, _msp
 from mien.errors import ConfigError, CorpusError
 
 SOURCE = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html (signed licence)"
@@ -160,11 +160,7 @@ def _evaluations(root: Path) -> tuple[str, list[Problem]]:
     texts = [path for path in _files.files(root, ".txt") if PurePosixPath(path).name.lower() in EVALUATIONS]
     if not texts:
         raise CorpusError(f"{root}: not MSP-IMPROV; no Evalution.txt (so the release spells it) in it or below it")
-
-    def nearness(path: str) -> tuple[int, int]:
-        return path.count("/"), EVALUATIONS.index(PurePosixPath(path).name.lower())
-
-    first, *others = sorted(texts, key=nearness)
+    first, others = _files.nearest(texts, EVALUATIONS)
     return first, [Problem(path, f"a second file of evaluations beside {first}, ignored") for path in others]
 
 
@@ -227,13 +223,7 @@ def _number(text: str) -> float | None:
 
 def _notes(table: pd.DataFrame) -> Iterator[str]:
     """Sentences on the turns without an emotion, and on the direction of activation."""
-    counts = table["consensus"].value_counts()
-    none, other = int(counts.get("none", 0)), int(counts.get("other", 0))
-    if none + other:
-        yield (
-            f"{none + other:,} turns have no emotion: {none:,} without agreement, {other:,} of another emotion; the "
-            "column 'consensus' keeps which"
-        )
+    yield from _msp.without_emotion(table["consensus"])
     means = table.groupby("consensus")["activation"].mean()
     if (anger := means.get("anger", math.nan)) < (sadness := means.get("sadness", math.nan)):
         yield (

@@ -29,7 +29,7 @@ import pandas as pd
 
 from mien.corpora.columns import NOBODY, split_of
 from mien.corpora.corpus import Corpus, Problem, check, read_table
-from mien.corpora.readers import _files
+from mien.corpora.readers import _files, _msp
 from mien.errors import ConfigError, CorpusError, unknown
 
 SOURCE = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html (signed licence)"
@@ -122,11 +122,7 @@ def _labels(root: Path) -> tuple[str, list[Problem]]:
     ]
     if not found:
         raise CorpusError(f"{root}: not MSP-Podcast; no {LABELS[0]} in it or below it, such as Labels/{LABELS[0]}")
-
-    def nearness(path: str) -> tuple[int, int]:
-        return path.count("/"), LABELS.index(PurePosixPath(path).name.lower())
-
-    first, *others = sorted(found, key=nearness)
+    first, others = _files.nearest(found, LABELS)
     return first, [Problem(path, f"a second file of labels beside {first}, ignored") for path in others]
 
 
@@ -189,10 +185,4 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
     """Sentences on the turns without a speaker, and on those without an emotion."""
     if nobody := int((table["speaker"] == "").sum()):
         yield f"{nobody:,} turns of unknown speakers are left out, since they may be of a speaker in another part"
-    counts = table["consensus"][table["speaker"] != ""].value_counts()
-    none, other = int(counts.get("none", 0)), int(counts.get("other", 0))
-    if none + other:
-        yield (
-            f"{none + other:,} turns have no emotion: {none:,} without agreement, {other:,} of another emotion; the "
-            "column 'consensus' keeps which"
-        )
+    yield from _msp.without_emotion(table["consensus"][table["speaker"] != ""])
