@@ -36,6 +36,7 @@ PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
 SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
 TINY = {  # settings that make an encoder small; without a line it is tested as it comes
     "cnn_gru": {"channels": 6},
+    "convolutional": {"channels": [6, 8], "pool": [[2, 2], [3, 1]]},
     "senet": {"layers": [1, 2], "channels": [4, 6], "reduction": 4, "size": 16},
     "senet_small": {"stem": 4, "channels": [6, 8], "reduction": 2},
     "vgg": {"channels": [6, 8], "dimension": 8},
@@ -158,7 +159,7 @@ def make_recipe() -> Callable[..., Recipe]:
         names = {"audio": encoder} if isinstance(encoder, str) else encoder
         torch.manual_seed(seed)
         module = recipes.recipe(recipe)
-        small = {"hidden": [6]} if "hidden" in module.Config.model_fields else {}
+        small = {"hidden": [6]} if recipe == "disentangle" else {}
         config = module.Config.model_validate_json(json.dumps(small | settings))
         made = make_encoders(names) if module.TAKES else {}
         shapes = {modality: SHAPES[modality] for modality in names}

@@ -29,20 +29,24 @@ SOUND = {name for name in encoder_names() if encoders.encoder(name).reads("audio
 TRUNKS = {name: {"audio" if name in SOUND else "video": name} for name in encoder_names()} | {"both modalities": BOTH}
 
 
+MAPS = [name for name in encoder_names() if encoders.encoder(name).RETURNS == "map"]
 RICH = "disentangle: two embeddings"  # the model that every encoder is held to
 
 
 def trunks(recipe):
     """What a recipe is built on: every encoder that it takes; where it takes none, the frames of the audio."""
     takes = recipes.recipe(recipe).TAKES
-    return {name: one for name, one in TRUNKS.items() if one is BOTH or encoders.encoder(name).RETURNS in takes} or {
-        "no encoder": {"audio": QUICK}
-    }
+    return {
+        name: one
+        for name, one in TRUNKS.items()
+        if {encoders.encoder(part).RETURNS for part in one.values()} <= set(takes)
+    } or {"no encoder": {"audio": QUICK}}
 
 
 def pairs(*quick):
     """The product of models and encoders, of which all but QUICK's and those of `quick` are slow."""
-    fast = {(model, name) for model in MODELS for name in (QUICK, "no encoder")} | {(RICH, name) for name in quick}
+    fast = {(model, name) for model in MODELS for name in (QUICK, *MAPS, "no encoder")}
+    fast |= {(RICH, name) for name in quick}
     return pytest.mark.parametrize(
         ("tiny", "encoder"),
         [
@@ -123,10 +127,10 @@ class Recorder:
         self.named, self.forgotten = [], []
         self.last = copy.deepcopy(recipe.state_dict())
 
-    def __call__(self, loss, *modules, phase=""):
+    def __call__(self, loss, *modules, **how):
         names = {id(module): name for name, module in self.recipe.named_modules()}
         self._nothing_but(())
-        self.minimise(loss, *modules, phase=phase)
+        self.minimise(loss, *modules, **how)
         self._nothing_but(modules)
         self.named.append(frozenset(names[id(module)] for module in modules))
 

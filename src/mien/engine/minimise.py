@@ -84,7 +84,7 @@ class Optimisation:
         self._optimisers: dict[str, torch.optim.Optimizer] = {}
         self._named: dict[tuple[int, ...], _Named] = {}
 
-    def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "") -> None:
+    def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "", rate: float = 1.0) -> None:
         """See `models.recipes._recipe.Minimise`."""
         parameters, pending = self._of(modules)
         gradients: list[Tensor | None] = [None] * len(parameters)
@@ -107,7 +107,7 @@ class Optimisation:
         optimiser = self._optimiser(phase)
         factor = self.settings.schedule.factor(self.progress, self.epoch)
         for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+            group["lr"] = group["initial_lr"] * factor * rate
         optimiser.step()
         for parameter in parameters:
             parameter.grad = None

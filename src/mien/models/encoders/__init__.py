@@ -3,9 +3,10 @@
 An encoder module has a `SOURCE`, a `Config`, a sentence `READS`, a function `reads(modality, shape)`, what it
 `RETURNS`, and a class `Encoder(config, modality, shape)`: an `nn.Module` whose forward takes a `Batch` and reads one
 modality of it. It returns a "vector", B x `dimension`; a "sequence", B x T x `dimension` with B x T bool, which are
-valid; or a "map", B x C x H x W. `shape` is that of one frame: (D,) for vectors, (C, S, S) for pixels. It accepts
-batches without clips or valid frames, an absent modality, and clips shorter than its receptive field, with finite
-values and gradients. The values of invalid frames change nothing. Adding an encoder is adding a file.
+valid; or a "map", B x C x T' x D' with B x T' bool, where `dimension` is C x D'. `shape` is that of one frame: (D,) for
+vectors, (C, S, S) for pixels. It accepts batches without clips or valid frames, an absent modality, and clips shorter
+than its receptive field, with finite values and gradients. The values of invalid frames change nothing. Adding an
+encoder is adding a file.
 
 An encoder that can begin with weights out of a file has a `Config` of the class `_pretrained.Pretrained` and a function
 `begin(encoder, config)`, which is called once, where a training starts.

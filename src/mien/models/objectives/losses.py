@@ -82,6 +82,55 @@ def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
     return mean((wide - targets).square().flatten(), known.flatten())
 
 
+def reconstruction(outputs: Tensor, frames: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared error of decoded frames over the valid ones: d of Rana et al. 2019, Eq. 5 (`assumed`).
+
+    Args:
+        outputs: B x T x D, any float dtype; computed in float32 or wider.
+        frames: B x T x D, what was encoded; of frames that are not valid they may be anything, also nan.
+        valid: B x T bool.
+
+    Returns:
+        This process's share, in squared units of the frames.
+    """
+    wide = _wide(outputs)
+    frames = torch.where(valid[:, :, None], frames, 0.0).to(wide.dtype)
+    return mean((wide - frames).square().mean(dim=2).flatten(), valid.flatten())
+
+
+def discrimination(real: Tensor, fake: Tensor, where: Tensor) -> Tensor:
+    """What a discriminator minimises: the negative of Rana et al. 2019, Eq. 4, which is its cross-entropy.
+
+    The paper prints D(z-hat), the code, in the expectation over the prior; the prior's sample z is meant, as its text
+    says and as in Makhzani et al. 2015.
+
+    Args:
+        real: B, logits of the prior's samples, any float dtype; computed in float32 or wider.
+        fake: B, logits of the codes.
+        where: B bool, which clips count.
+
+    Returns:
+        This process's share, in nats: 2 log(2) where nothing can be told apart.
+    """
+    return mean(F.softplus(-_wide(real)), where) + mean(F.softplus(_wide(fake)), where)
+
+
+def deception(fake: Tensor, where: Tensor, *, saturating: bool = True) -> Tensor:
+    """What an encoder minimises to deceive a discriminator.
+
+    Args:
+        fake: B, logits of the codes, any float dtype; computed in float32 or wider.
+        where: B bool, which clips count.
+        saturating: E[log(1 - D)], the first term of Rana et al. 2019, Eq. 5, whose slope vanishes where the
+            discriminator is sure; else -E[log D] (Goodfellow et al. 2014, section 3), whose slope does not.
+
+    Returns:
+        This process's share, in nats.
+    """
+    fake = _wide(fake)
+    return mean(-F.softplus(fake) if saturating else F.softplus(-fake), where)
+
+
 def entropy(logits: Tensor) -> Tensor:
     """Mean entropy of the predicted distributions (Li et al. 2020, Eq. 2), over all clips of the global batch.
 

@@ -92,13 +92,14 @@ class Minimise(Protocol):
 
     progress: float
 
-    def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "") -> None:
+    def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "", rate: float = 1.0) -> None:
         """Move the parameters of `modules` one step down the gradient of `loss`, and nothing else.
 
         Args:
             loss: this process's share, a scalar; its graph is consumed.
             modules: modules of the recipe; all others stay as they are.
             phase: calls of one phase share the optimiser's state of a module; each phase has its own.
+            rate: times the learning rates of the modules.
         """
 
     def forget(self, *modules: nn.Module) -> None:
