@@ -1,6 +1,7 @@
 """What the semi-supervised recipes share: a main task and auxiliary ones on the map of one encoder."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from mien.data.batch import Batch
 from mien.data.targets import Target
+from mien.models.encoders.convolutional import Encoder
 from mien.models.layers.maps import MapClassifier
 from mien.models.objectives.losses import cross_entropy, squared_error
 from mien.models.recipes._recipe import Given, RecipeConfig
@@ -90,17 +92,27 @@ class Classifiers(nn.Module):
             self.register_buffer(f"class_weight_{task}", weight, persistent=False)
         self._class_weight = {task: f"class_weight_{task}" for task in given.class_weight}
 
-    def forward(self, code: Tensor, valid: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return task -> B x K logits, or numbers as their labels have them."""
-        return {task: head(code, valid, batch, f"dropout {task}") for task, head in self.heads.items()}
+    def forward(self, code: Tensor, valid: Tensor, batch: Batch, view: str = "") -> dict[str, Tensor]:
+        """Return task -> B x K logits, or numbers as their labels have them; each `view` has a dropout of its own."""
+        return {task: head(code, valid, batch, f"{view}dropout {task}") for task, head in self.heads.items()}
 
-    def loss(self, code: Tensor, valid: Tensor, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(
+        self, code: Tensor, valid: Tensor, batch: Batch, given: Mapping[str, Tensor] = MappingProxyType({})
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """This process's share of the weighted sum of the tasks' losses (Rana et al. 2019, Eq. 3), and each of them.
 
         A classifier gets the clips alone whose label of its task is known: others would move its statistics.
+
+        Args:
+            code: see `MapClassifier`.
+            valid: likewise.
+            batch: its labels.
+            given: task -> outputs for all clips, of tasks whose classifier has had them already.
         """
-        losses = {}
+        losses = {task: self._loss(task, outputs, batch.labels[task]) for task, outputs in given.items()}
         for task, head in self.heads.items():
+            if task in given:
+                continue
             rows = known(batch.labels[task]).nonzero()[:, 0]
             own = batch.part(rows)
             losses[task] = self._loss(task, head(code[rows], valid[rows], own, f"dropout {task}"), own.labels[task])
@@ -112,6 +124,13 @@ class Classifiers(nn.Module):
             return squared_error(outputs, labels)
         name = self._class_weight.get(task)
         return cross_entropy(outputs, labels, None if name is None else self.get_buffer(name))
+
+
+def encoder_of(given: Given, config: Tasks) -> Encoder:
+    """The encoder of the sound, as short as the settings say."""
+    encoder = given.encoders["audio"]
+    assert isinstance(encoder, Encoder)
+    return encoder if config.convolutions is None else encoder.shortened(config.convolutions)
 
 
 def known(labels: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from mien.common.settings import Settings
 from mien.data.batch import Batch
-from mien.models.encoders.convolutional import Decoder, Encoder
+from mien.models.encoders.convolutional import Decoder
 from mien.models.layers.maps import MapClassifier, over_time
 from mien.models.objectives.losses import deception, discrimination, reconstruction
 from mien.models.recipes._recipe import Answer, Given, Minimise, Recipe
-from mien.models.recipes._semi_supervised import CODE, Classifiers, Tasks, labelled
+from mien.models.recipes._semi_supervised import CODE, Classifiers, Tasks, encoder_of, labelled
 
 TAKES = ("map",)
 SOURCE = "Rana et al. 2019, section III"
@@ -78,8 +78,7 @@ class Autoencode(Recipe):
     def __init__(self, config: Config, given: Given) -> None:
         super().__init__()
         self.config = config
-        encoder = _of_sound(given)
-        self.encoder = encoder if config.convolutions is None else encoder.shortened(config.convolutions)
+        self.encoder = encoder_of(given, config)
         channels, rows = self.encoder.channels, self.encoder.rows
         self.classifiers = Classifiers(config, given, channels, rows)
         self.decoder: Decoder | None = self.encoder.decoder() if config.reconstruction else None
@@ -186,12 +185,6 @@ class Autoencode(Recipe):
     def heads(self) -> Mapping[str, frozenset[str]]:
         """The classifier of each task."""
         return {task: frozenset({f"classifiers.heads.{task}"}) for task in self.config.tasks}
-
-
-def _of_sound(given: Given) -> Encoder:
-    encoder = given.encoders["audio"]
-    assert isinstance(encoder, Encoder)
-    return encoder
 
 
 def build(config: Config, given: Given) -> Autoencode:
