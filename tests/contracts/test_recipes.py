@@ -4,6 +4,7 @@ Every model on one encoder, and every encoder under one model; the rest of the p
 """
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -252,6 +253,42 @@ def test_evaluation_is_deterministic_and_survives_saving(made, batch_for, tiny, 
         for name, values in getattr(first, kind).items():
             assert torch.equal(values, getattr(second, kind)[name])
             assert torch.equal(values, getattr(third, kind)[name])
+
+
+@every_model
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(7, id="one is empty", marks=pytest.mark.slow),
+        pytest.param(5, id="uneven"),
+        pytest.param(1, id="one clip", marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_equal_one(made, batch_for, two_processes, tiny, encoder, share):
+    """Three steps in float64, with clips of which a label is not known; the first holds `share` of seven."""
+    start = made(tiny, encoder, dtype=torch.float64)
+
+    def train(part):
+        recipe = copy.deepcopy(start)
+        minimise = Optimisation(recipe, Optimiser(name="sgd", lr={"default": 0.05}))
+        for step in range(3):
+            batch = batch_for(encoder, step=step).to(torch.device("cpu"), torch.float64)
+            batch = replace(batch, labels={name: _partly(values) for name, values in batch.labels.items()})
+            minimise.progress = step / 3
+            recipe.step(batch.part(part), minimise)
+        return recipe.state_dict()
+
+    one = train(torch.arange(7))
+    for state in two_processes(lambda rank: train(torch.arange(share) if rank == 0 else torch.arange(share, 7))):
+        for name, value in one.items():
+            torch.testing.assert_close(state[name], value, rtol=0, atol=1e-9, msg=lambda text, name=name: name + text)
+
+
+def _partly(labels):
+    """The labels, of every third clip not known."""
+    some = labels.clone()
+    some[1::3] = -1 if labels.dim() == 1 else torch.nan
+    return some
 
 
 @every_pair

@@ -13,10 +13,13 @@ from mien.models.objectives.losses import (
     PENALTIES,
     confusion,
     cross_entropy,
+    deception,
+    discrimination,
     entropy,
     hsic,
     mean,
     orthogonality,
+    reconstruction,
     squared_error,
 )
 
@@ -50,6 +53,38 @@ def test_a_distribution_has_the_weight_of_its_most_probable_class():
     each = F.cross_entropy(LOGITS, soft.nan_to_num(), reduction="none")
     expected = np.average(each[LABELS >= 0], weights=weight[LABELS[LABELS >= 0]])
     assert cross_entropy(LOGITS, soft, weight).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_reconstruction_is_the_squared_error_of_the_valid_frames():
+    frames, outputs = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    valid = torch.tensor([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 0, 0]]).bool()
+    frames[~valid] = torch.nan
+    outputs.requires_grad_()
+    loss = reconstruction(outputs, frames, valid)
+    assert loss.item() == pytest.approx(F.mse_loss(outputs[valid], frames[valid]).item(), abs=1e-12)
+    (slope,) = torch.autograd.grad(loss, outputs)
+    assert slope.isfinite().all()
+    assert not slope[~valid].any()
+
+
+def test_a_discriminator_and_its_opponent_have_torchs_cross_entropies():
+    real, fake = torch.randn(2, 6, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    where = torch.tensor([True, True, False, True, True, True])
+    one, zero = torch.ones(5).double(), torch.zeros(5).double()
+    bce = F.binary_cross_entropy_with_logits
+    expected = bce(real[where], one) + bce(fake[where], zero)
+    assert discrimination(real, fake, where).item() == pytest.approx(expected.item(), abs=1e-12)
+    assert discrimination(0 * real, 0 * fake, where).item() == pytest.approx(2 * math.log(2), abs=1e-12)
+    assert deception(fake, where).item() == pytest.approx(-bce(fake[where], zero).item(), abs=1e-12)
+    other = deception(fake, where, saturating=False)
+    assert other.item() == pytest.approx(bce(fake[where], one).item(), abs=1e-12)
+
+
+def test_a_sure_discriminator_leaves_the_saturating_opponent_no_slope():
+    fake, where = torch.tensor([-30.0], requires_grad=True), torch.tensor([True])
+    slopes = [torch.autograd.grad(deception(fake, where, saturating=way), fake)[0].item() for way in (True, False)]
+    assert abs(slopes[0]) < 1e-12
+    assert slopes[1] == pytest.approx(-1.0)
 
 
 def test_squared_error_is_torchs_over_the_known_numbers():
