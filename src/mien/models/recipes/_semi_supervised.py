@@ -113,9 +113,11 @@ class Classifiers(nn.Module):
         for task, head in self.heads.items():
             if task in given:
                 continue
-            rows = known(batch.labels[task]).nonzero()[:, 0]
-            own = batch.part(rows)
-            losses[task] = self._loss(task, head(code[rows], valid[rows], own, f"dropout {task}"), own.labels[task])
+            own, part = batch, (code, valid)
+            if not bool((some := known(batch.labels[task])).all()):
+                rows = some.nonzero()[:, 0]
+                own, part = batch.part(rows), (code[rows], valid[rows])
+            losses[task] = self._loss(task, head(*part, own, f"dropout {task}"), own.labels[task])
         whole = torch.stack([self.weights[task] * loss for task, loss in losses.items()]).sum()
         return whole, {task: loss.detach() for task, loss in losses.items()}
 
