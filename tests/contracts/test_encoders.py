@@ -9,7 +9,6 @@ from torch import nn
 from mien.data.batch import Batch, Sequence
 from mien.engine.minimise import Optimisation, Optimiser
 from mien.models.encoders import MODALITIES, encoder, names
-from mien.models.layers.maps import over_time
 
 INPUTS = {("audio", (5,)), ("video", (4,)), ("video", (3, 8, 8)), ("video", (1, 9, 9))}
 ALONE = [
@@ -21,26 +20,15 @@ ALONE = [
 TOGETHER = [
     ({"audio": "vgg", "video": "vgg"}, {"video": (3, 8, 8)}),
     ({"audio": "cnn_gru", "video": "vector"}, {"video": (4,)}),
+    ({"audio": "convolutional", "video": "vector"}, {"video": (4,)}),
 ]
 every_input = pytest.mark.parametrize(("names", "shapes"), ALONE + TOGETHER, ids=lambda value: str(value))
 NORMALISED = [case for case in ALONE + TOGETHER if {"convolutional", "senet", "vgg"} & set(case[0].values())]
 
 
-class AsVector(nn.Module):
-    """An encoder that returns a map, as one that returns a vector: the mean over valid times."""
-
-    def __init__(self, encoder):
-        super().__init__()
-        self.encoder, self.dimension = encoder, encoder.dimension
-
-    def forward(self, batch):
-        return over_time(*self.encoder(batch))
-
-
 def made(make_trunks, names, shapes, dtype=torch.float64):
     torch.manual_seed(0)
-    module = make_trunks(names, shapes).to(dtype)
-    return AsVector(module) if {encoder(name).RETURNS for name in names.values()} == {"map"} else module
+    return make_trunks(names, shapes).to(dtype)
 
 
 def frames(shapes, clips=6, longest=23, dtype=torch.float64, step=0):

@@ -3,9 +3,23 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mien.data.batch import Batch, Modality, Sequence
+
+
+class MapEncoder(nn.Module):
+    """An encoder that returns a map, B x C x T' x D', zero where not valid, and B x T' bool.
+
+    Attributes:
+        channels: C.
+        rows: D'.
+        dimension: C x D'.
+    """
+
+    channels: int
+    rows: int
+    dimension: int
 
 
 def read(batch: Batch, modality: Modality, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Two modalities, each with its own trunk; their pooled vectors are concatenated (Peri et al. 2021, Fig. 1)."""
+"""One vector of a batch: of one modality, or of two with a trunk each, concatenated (Peri et al. 2021, Fig. 1)."""
 
 from collections.abc import Mapping
 
@@ -7,11 +7,26 @@ from torch import Tensor, nn
 
 from mien.common import processes
 from mien.data.batch import Batch, Modality
+from mien.models.encoders._inputs import MapEncoder
+from mien.models.layers.maps import over_time
 
 
 def joined(encoders: Mapping[Modality, nn.Module]) -> nn.Module:
-    """One encoder that returns a vector, B x `dimension`: of one modality itself, of two `Joined`."""
-    return next(iter(encoders.values())) if len(encoders) == 1 else Joined(encoders)
+    """One encoder that returns a vector, B x `dimension`: of one modality, or of two `Joined`; maps are averaged."""
+    trunks = {name: OverTime(one) if isinstance(one, MapEncoder) else one for name, one in encoders.items()}
+    return next(iter(trunks.values())) if len(trunks) == 1 else Joined(trunks)
+
+
+class OverTime(nn.Module):
+    """The mean of an encoder's map over valid times, B x `dimension`."""
+
+    def __init__(self, encoder: MapEncoder) -> None:
+        super().__init__()
+        self.encoder, self.dimension = encoder, encoder.dimension
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the vectors, B x `dimension`; zeros for a clip without a valid frame."""
+        return over_time(*self.encoder(batch))
 
 
 class Joined(nn.Module):

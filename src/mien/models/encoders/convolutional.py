@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from mien.common.settings import Settings
 from mien.data.batch import Batch, Modality
-from mien.models.encoders._inputs import channels_last, read
+from mien.models.encoders._inputs import MapEncoder, channels_last, read
 from mien.models.layers.normalisation import BatchNorm
 
 SOURCE = "Rana et al. 2019, section IV-C: three convolutions with pooling; a decoder belongs to it"
@@ -100,13 +100,8 @@ class Block(nn.Module):
         return F.relu(values), valid
 
 
-class Encoder(nn.Module):
-    """B x T x D to B x C x T' x D'; C x D' is its `dimension` at one time.
-
-    Attributes:
-        channels: C.
-        rows: D'.
-    """
+class Encoder(MapEncoder):
+    """B x T x D to B x C x T' x D'."""
 
     def __init__(self, config: Config, modality: Modality, shape: tuple[int, ...]) -> None:
         super().__init__()
