@@ -200,9 +200,10 @@ def test_random_parts_reach_both_ends_and_evaluation_takes_all(make_loader, make
     assert torch.equal(first.values[0][first.valid[0]], frames)
 
 
-@pytest.mark.parametrize("count", [2, 3, 9])
-def test_the_parts_of_processes_make_up_the_global_batch(make_loader, count):
+@pytest.mark.parametrize(("count", "steps"), [(2, None), (3, None), (9, None), (2, 5)])
+def test_the_parts_of_processes_make_up_the_global_batch(make_loader, count, steps):
     settings = {"length": Length(seconds=0.2, long="random"), "masking": Masking(count=2, seconds=0.1, bands=2)}
+    settings |= {"steps": steps}
     parts = [list(make_loader(**settings, rank=rank, processes=count).epoch(3)) for rank in range(count)]
     for number, whole in enumerate(make_loader(**settings).epoch(3)):
         pieces = [part[number] for part in parts]
@@ -238,6 +239,53 @@ def test_balanced_sampling_is_by_weight(make_loader, make_examples):
     ]
     assert len(sampled) == 2400
     assert sampled.count("clip05") / 2400 == pytest.approx(0.5, abs=0.04)
+
+
+def clips_of(loader, epochs):
+    return [clip for epoch in epochs for batch in loader.epoch(epoch) for clip in batch.clips]
+
+
+def test_steps_go_on_through_the_same_passes_from_epoch_to_epoch(make_loader):
+    names = make_loader().examples.clips
+    stream = clips_of(make_loader(steps=5, seed=3), range(7))
+    passes = [uniform(3, number, "order", 24).argsort(stable=True).tolist() for number in range(11)]
+    assert stream == [names[place] for order in passes for place in order][: 7 * 5 * 7]
+    assert all(sorted(stream[begin : begin + 24]) == sorted(names) for begin in range(0, 240, 24))
+    assert [len(batch.clips) for batch in make_loader(steps=9).epoch(2)] == [7] * 9
+    assert len(make_loader(steps=9)) == 9
+    assert clips_of(make_loader(steps=5, seed=3), [4]) == stream[4 * 35 : 5 * 35], "a resumed run goes on there"
+
+
+def test_as_many_steps_as_a_pass_has_are_that_pass(make_loader):
+    settings = {"batch_size": 8, "length": Length(seconds=0.1, long="random")}
+    for epoch in (0, 1, 4):
+        plain, streamed = (list(make_loader(**settings, **own).epoch(epoch)) for own in ({}, {"steps": 3}))
+        for one, other in zip(plain, streamed, strict=True):
+            assert (one.clips, one.step) == (other.clips, other.step)
+            assert torch.equal(one.audio.values, other.audio.values)
+
+
+def test_fewer_examples_than_a_batch_fill_it_again_and_again(make_loader, make_examples):
+    loader = make_loader(make_examples(5), steps=2, batch_size=12)
+    stream = clips_of(loader, [0, 1])
+    assert [stream[begin : begin + 5] != sorted(stream[:5]) for begin in (0, 5, 10)] == [True] * 3
+    assert {stream.count(clip) for clip in loader.examples.clips} == {9, 10}
+
+
+def test_steps_are_of_training_alone(make_loader):
+    loader = make_loader(steps=2, training=False)
+    assert clips_of(loader, [0]) == list(loader.examples.clips)
+    assert len(loader) == 4
+
+
+def test_balanced_sampling_fills_as_many_steps_as_are_asked(make_loader, make_examples):
+    weights = torch.where(torch.arange(24) == 5, 23.0, 1.0)
+    loader = make_loader(make_examples(24), weights=weights, steps=50)
+    sampled = clips_of(loader, range(8))
+    assert len(sampled) == 8 * 50 * 7
+    assert sampled.count("clip05") / len(sampled) == pytest.approx(0.5, abs=0.04)
+    assert clips_of(loader, [3]) == sampled[3 * 350 : 4 * 350]
+    assert sampled[:350] != sampled[350:700]
 
 
 def test_masks_hide_no_more_than_promised_behind_the_clips_mean(make_loader):

@@ -1,6 +1,7 @@
 """Which epoch is kept, by which score, and what inference brings back."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -69,6 +70,31 @@ def test_a_score_that_is_no_number_chooses_nothing(make_recipe, make_loader, tmp
     _, history = run(make_recipe, make_loader, tmp_path, [{"uar": 0.1, "tasks": float("nan")}], "uar")
     assert "validation tasks" not in history[0]
     assert json.loads((tmp_path / "history.jsonl").read_text())["validation uar"] == 0.1
+
+
+def test_a_run_of_given_steps_is_resumed_with_the_same_bits(make_recipe, make_loader, tmp_path):
+    training = Training(epochs=3, batch=7, steps=5, best="last")
+    optimiser, progress, weights = Optimiser(schedule={"name": "polynomial"}), [], []
+    for name, kills in (("whole", []), ("killed", [1, 2])):
+        for kill in [*kills, None]:
+            recipe = make_recipe(SETTINGS, encoder="vector")
+            step = recipe.step
+
+            def noted(batch, minimise, step=step):
+                progress.append(minimise.progress)
+                return step(batch, minimise)
+
+            def watch(record, kill=kill):
+                if record["epoch"] == kill:
+                    raise KeyboardInterrupt
+
+            recipe.step = noted
+            places = {"training": training, "optimiser": optimiser, "folder": tmp_path / name, "watch": watch}
+            with nullcontext() if kill is None else pytest.raises(KeyboardInterrupt):
+                fit(recipe, make_loader(steps=5), lambda: {"uar": 0.5}, **places)
+        weights.append(recipe.state_dict())
+    assert progress == [number / 15 for number in range(15)] * 2
+    assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
 
 
 def test_inference_gives_what_is_wanted(make_recipe, make_loader):

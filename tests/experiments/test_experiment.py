@@ -94,7 +94,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "training.epoch=5",
             "unknown key 'training.epoch'. Did you mean 'epochs'? Known: batch, best, class_weight, epochs, "
-            "patience, precision, sampling",
+            "patience, precision, sampling, steps",
         ),
         ("training.epochs=five", 'training.epochs: input should be a valid integer (found "five")'),
         ("training.epochs=1.5", "training.epochs: input should be a valid integer (found 1.5)"),

@@ -18,6 +18,7 @@ from mien.data.batch import Batch, Sequence, uniform
 from mien.data.distortion import NUMBERS, Distortion, transforms
 from mien.data.length import Length, Place
 from mien.data.masking import Masking, masked
+from mien.data.mix import Pool, steps_of
 from mien.data.soft import Learn, learning
 
 
@@ -91,6 +92,9 @@ class Loader:
         soft: factor -> how its distributions are learned in training, see `data.targets.TargetSettings.learn`; one
             that is not here, or is "distribution", is learned as it is.
         weights: one weight an example: an epoch then samples as many examples with replacement, by weight.
+        steps: of an epoch in training, with full batches from a stream of examples that goes on from epoch to epoch, or
+            sampled by weight; None is one pass.
+        pools: in training, what each batch holds, see `data.mix`; none takes all examples alike.
         rank: this process's number.
         processes: how many there are.
     """
@@ -109,6 +113,8 @@ class Loader:
         distortion: Distortion | None = None,
         soft: Mapping[str, Learn] | None = None,
         weights: Tensor | None = None,
+        steps: int | None = None,
+        pools: Many[Pool] = (),
         rank: int = 0,
         processes: int = 1,
     ) -> None:
@@ -124,25 +130,48 @@ class Loader:
         learned = {factor: how for factor, how in (soft or {}).items() if how != "distribution"}
         self.soft = learned if training else {}
         self.weights = weights
+        self.steps = steps if training else None
+        self.pools = tuple(pools) if training else ()
         self.rank = rank
         self.processes = processes
 
     def __len__(self) -> int:
         """Steps in an epoch."""
-        return -(-len(self.examples) // self.batch_size)
+        if self.steps is not None:
+            return self.steps
+        return steps_of(self.pools) if self.pools else -(-len(self.examples) // self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise."""
-        count = len(self.examples)
-        order = torch.arange(count)
+        """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise.
+
+        With `steps` or `pools` they are taken from streams, by (seed, step).
+        """
+        first, streamed = epoch * len(self), self.pools or self.steps is not None
+        chosen = map(self._streamed, range(first, first + len(self))) if streamed else self._passed(epoch)
+        for step, examples in enumerate(chosen, first):
+            yield self.batch(examples.tolist(), step=step)
+
+    def _passed(self, epoch: int) -> tuple[Tensor, ...]:
+        """The examples of each batch of an epoch that is one pass."""
+        order = torch.arange(len(self.examples))
         if self.training and self.weights is not None:
-            limits = self.weights.double().cumsum(0)
-            sampled = uniform(self.seed, epoch, "sampling", count) * limits[-1]
-            order = torch.searchsorted(limits, sampled, right=True).clamp(max=count - 1)
+            order = self._sampled(self.weights, epoch, len(order))
         elif self.training:
-            order = uniform(self.seed, epoch, "order", count).argsort(stable=True)
-        for index, chosen in enumerate(torch.split(order, self.batch_size)):
-            yield self.batch(chosen.tolist(), step=epoch * len(self) + index)
+            order = uniform(self.seed, epoch, "order", len(order)).argsort(stable=True)
+        return torch.split(order, self.batch_size)
+
+    def _streamed(self, step: int) -> Tensor:
+        """The examples of the batch of a step, counted over all epochs."""
+        if self.weights is not None:
+            return self._sampled(self.weights, step, self.batch_size)
+        pools = self.pools or (Pool("", torch.arange(len(self.examples)), self.batch_size),)
+        return torch.cat([pool.chosen(self.seed, step) for pool in pools])
+
+    def _sampled(self, weights: Tensor, number: int, count: int) -> Tensor:
+        """Some examples with replacement, by weight, for an epoch or a step of this number."""
+        limits = weights.double().cumsum(0)
+        sampled = uniform(self.seed, number, "sampling", count) * limits[-1]
+        return torch.searchsorted(limits, sampled, right=True).clamp(max=len(weights) - 1)
 
     def batch(self, chosen: Many[int], *, step: int) -> Batch:
         """This process's part of the global batch of the chosen examples."""

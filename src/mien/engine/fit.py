@@ -31,8 +31,11 @@ class Training(Settings):
     """How long, in which batches, and which epoch is kept.
 
     Attributes:
-        epochs: passes over the training examples.
+        epochs: passes over the training examples, or over the labelled ones where there is a `data.mix`; with `steps`,
+            how often so many steps are made.
         batch: clips in a batch, over all processes.
+        steps: of an epoch, whose batches are taken from a shuffled stream of examples that goes on from epoch to epoch;
+            None is one pass. Trainings with as many steps compare numbers of clips, not lengths of training.
         patience: epochs without a better validation score after which training stops; None never stops early.
         best: the validation score that chooses the epoch (the earliest of equals); "last" keeps the last epoch. It is a
             measure of the main target (`data.targets.measures_of`), "tasks" (the mean of the scores of all tasks), or a
@@ -45,6 +48,7 @@ class Training(Settings):
 
     epochs: int = Field(ge=1)
     batch: int = Field(16, ge=1)
+    steps: int | None = Field(None, ge=1)
     patience: int | None = Field(None, ge=1)
     best: str = "uar"
     class_weight: Literal["none", "balanced"] = "none"

@@ -229,6 +229,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         distortion=experiment.data.distortion,
         soft={factor: how.learn for factor, how in experiment.data.targets.items() if factor in prepared.targets},
         weights=weights,
+        steps=training.steps,
         rank=processes.rank(),
         processes=processes.count(),
     )
