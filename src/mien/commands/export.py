@@ -247,8 +247,7 @@ def _rows(run: Run, model: str, cells: Sequence[Cell], split: str) -> pd.DataFra
 def _corpora(run: Run, cells: Sequence[Cell]) -> list[model_card.TrainingCorpus]:
     """Each training corpus of the run, with the clips that the cells were trained on."""
     corpus = open_corpus(run)
-    folds = {cell.fold for cell in cells}
-    trained = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
+    trained = {clip for cell in cells for clip in run.trained_on(cell)}
     used = run.clips[run.clips["clip"].isin(trained)]
     return [
         model_card.training_corpus(name or part.called, part.card, corpus.rows(name, used))

@@ -34,6 +34,7 @@ from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
 from mien.reports.sections import copies
+from mien.runs import labels
 from mien.runs.cell import check, train_cell
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
@@ -89,13 +90,15 @@ def train(
     chosen = own_classes or ["data", "scheme"] in keys  # who names the classes has seen the corpus
     other = scheme_fit.refuse_misfit(dataset, str(experiment), settings.reader, own_classes=chosen)
     folds = dataset.folds(settings.protocol)
-    check(dataset, folds[0], settings)
+    check(datasets, folds, settings)
     with processes.together(place):
         run = Run(Path(out), settings)
         if processes.rank() == 0:
             Run.refuse_other(run.folder, settings)
             refuse_another_corpus(run, dataset, folds)
             certificate = _certificate(settings, datasets, folds, workers)
+            kept = [labels.kept(datasets, fold, settings.seeds) for fold in folds]
+            certificate["notes"] += labels.notes(settings, datasets, folds, kept)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             run = Run.start(run.folder, settings)
@@ -103,6 +106,8 @@ def train(
             whole = settings.protocol.model_copy(update={"folds": None})
             every = len(folds if whole == settings.protocol else dataset.folds(whole))
             described = splits.describe(dataset.clips, folds)
+            for one, of in zip(described, kept, strict=True):
+                one |= {"labelled": of} if of else {}
             run.write_json("splits.json", {"protocol": protocol, "of": every, "folds": described})
             run.write_json("certificate.json", certificate)
             given = {

@@ -1,18 +1,21 @@
 """The data of an experiment: the clips of a prepared corpus with the labels of its scheme, and their features."""
 
 import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+import torch
+from torch import Tensor
 
 from mien import features
 from mien.common.settings import digest
 from mien.corpora import readers
 from mien.corpora.schemes import SCHEMES, Scheme
-from mien.data import protocols
+from mien.data import labelled, protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
@@ -29,6 +32,19 @@ NOTHING = {
     frozenset({"video"}): "no video",
     frozenset({"audio", "video"}): "neither sound nor video",
 }
+SAMPLED = {"labelled"}  # settings that change neither clips nor features
+
+
+class TrainingPart(NamedTuple):
+    """The training clips of a fold and a seed.
+
+    Attributes:
+        clips: those that are training examples.
+        withheld: of these, the ones whose label of the main target is not known in training.
+    """
+
+    clips: tuple[str, ...]
+    withheld: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -191,28 +207,82 @@ class Dataset:
                     f"{missing[0]}; if they were moved, run '{command}'{anew}"
                 )
 
-    def target(self, factor: str, train: Sequence[str]) -> Target:
+    def kept(self, fold: Fold, seed: int) -> tuple[str, ...]:
+        """The labelled training clips of a fold whose label is known in training: the share `data.labelled` of them.
+
+        Raises:
+            ConfigError: there are fewer than classes.
+        """
+        share, known = self.settings.labelled, set(self.labelled["clip"])
+        clips = [clip for clip in fold.train if clip in known]
+        if share == 1:
+            return tuple(clips)
+        table, levels = self.clips.loc[clips], len(self.classes)
+        one_class = self.main.kind == "numbers"  # the limits of levels are not known before the share is
+        kinds = [""] * len(table) if one_class else list(table["label"])
+        number, classes = labelled.count(share, len(clips)), levels if one_class else len(set(kinds))
+        if number < classes:
+            least = min(1.0, math.ceil(1000 * classes / len(clips)) / 1000)
+            raise ConfigError(
+                f"data.labelled: {share:g} of the {len(clips)} labelled training clips of fold {fold.number} are "
+                f"{number}, fewer than the {classes} classes; give {least:g} or more"
+            )
+        chosen = set(labelled.in_order(clips, list(table["speaker"]), kinds, seed)[:number])
+        return tuple(clip for clip in clips if clip in chosen)
+
+    def training(self, fold: Fold, seed: int) -> TrainingPart:
+        """The training clips of a fold and a seed; raises as `kept` does."""
+        if self.settings.labelled == 1:
+            return TrainingPart(fold.train)
+        withheld = frozenset(fold.train) & set(self.labelled["clip"]) - set(self.kept(fold, seed))
+        if self.settings.unlabelled == "train":
+            return TrainingPart(fold.train, withheld)
+        return TrainingPart(tuple(clip for clip in fold.train if clip not in withheld))
+
+    def target(self, factor: str, train: Sequence[str], withheld: Collection[str] = ()) -> Target:
         """A factor of these clips, main target or not, fitted on the training clips.
+
+        Args:
+            factor: its name.
+            train: the training clips.
+            withheld: those of them whose label of the main target is not known in training.
 
         Raises:
             ConfigError: the table has no such column, or no training clip has a label that can be used.
         """
         how = self.settings.targets.get(factor, TargetSettings())
-        return fitted(factor, how, self.main, self.clips.loc[list(train)])
+        hidden = withheld if self._shows_main(how.columns or (factor,)) else ()
+        return fitted(factor, how, self.main, self.clips.loc[[clip for clip in train if clip not in hidden]])
 
-    def examples(self, clips: Sequence[str], targets: Mapping[str, Target], *, copies: bool = False) -> Examples:
+    def _shows_main(self, columns: Collection[str]) -> bool:
+        """Whether the main target is read from some of the columns; another factor may be, such as levels of it."""
+        return bool({*columns} & {*self.main.columns})
+
+    def examples(
+        self,
+        clips: Sequence[str],
+        targets: Mapping[str, Target],
+        *,
+        copies: bool = False,
+        withheld: Collection[str] = (),
+    ) -> Examples:
         """Examples of some clips.
 
         Args:
             clips: their names.
             targets: factor -> how its labels are read; a value that is none of its classes is not known.
             copies: whether every changed copy is an example too.
+            withheld: clips whose label of the main target is not known, nor of a factor that is read from its columns.
         """
         table = self.clips.loc[list(clips)]
         turns = 1 + (len(self.copies) if copies else 0)
         audio = [self.stores["audio"], *self.copies.values()][:turns] if "audio" in self.stores else []
         video = [self.stores["video"]] * turns if "video" in self.stores else []
         labels = {factor: target.labels(table) for factor, target in targets.items()}
+        if withheld:
+            hidden = torch.tensor([clip in withheld for clip in table["clip"]])
+            shown = {factor for factor, target in targets.items() if not self._shows_main(target.columns)}
+            labels = {f: values if f in shown else _without(values, hidden) for f, values in labels.items()}
         return Examples(
             clips=tuple(table["clip"]) * turns,
             speakers=tuple(table["speaker"]) * turns,
@@ -234,11 +304,24 @@ def open_all(
         cache: see `Dataset.open`.
     """
     opened: dict[str, Dataset] = {}
-    keys = {model: digest(own.model_dump(mode="json")) for model, own in data.items()}
+    made: dict[str, Dataset] = {}
+    found: dict[str, Dataset] = {}
     for model, own in data.items():
-        if keys[model] not in opened:
-            opened[keys[model]] = Dataset.open(own, target, prepared, cache)
-    return {model: opened[key] for model, key in keys.items()}
+        key, whole = (digest(own.model_dump(mode="json", exclude=out)) for out in (SAMPLED, None))
+        if key not in opened:
+            opened[key] = Dataset.open(own, target, prepared, cache)
+        if whole not in made:
+            changes = {name: getattr(own, name) for name in SAMPLED}
+            made[whole] = replace(opened[key], settings=opened[key].settings.model_copy(update=changes))
+        found[model] = made[whole]
+    return found
+
+
+def _without(labels: Tensor, hidden: Tensor) -> Tensor:
+    """Labels as in `Batch`, not known where `hidden` (N bool)."""
+    if labels.dim() == 1:
+        return labels.masked_fill(hidden, -1)
+    return labels.masked_fill(hidden[:, None], torch.nan)
 
 
 def different(datasets: Iterable[Dataset]) -> list[Dataset]:

@@ -65,6 +65,9 @@ class Data(Settings):
         masking: of the sound of training batches.
         distortion: of the pixels of training batches.
         unlabelled: clips without a class of the scheme are left out, or train the parts that need no such label.
+        labelled: the share of the labelled training clips whose label of the main target is known in training, sampled
+            by speaker and class, the same clips for all models of a seed (`data.labelled`). The others are treated as
+            `unlabelled` says. Validation and test keep their labels.
     """
 
     prepared: str | dict[str, str] | None = None
@@ -78,6 +81,7 @@ class Data(Settings):
     masking: Masking = Masking()
     distortion: Distortion = Distortion()
     unlabelled: Literal["leave out", "train"] = "leave out"
+    labelled: float = Field(1.0, gt=0, le=1)
 
     @model_validator(mode="after")
     def _something(self) -> "Data":

@@ -1,7 +1,7 @@
 """One cell of an experiment: one model, one fold, one seed, from features to weights, predictions and embeddings."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from mien.common import processes
 from mien.data import normalisation
 from mien.data.batch import Modality
 from mien.data.batches import Examples, Loader, Stream
-from mien.data.dataset import Dataset
+from mien.data.dataset import Dataset, TrainingPart
 from mien.data.normalisation import Normalisation
 from mien.data.protocols import PARTS, Fold
 from mien.data.targets import Target
@@ -195,8 +195,10 @@ class _Prepared:
 
 def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
     experiment = run.experiment_of(cell.model)
-    targets = _targets(dataset, fold, experiment, cell.model)
-    train, validation = dataset.examples(fold.train, targets, copies=True), dataset.examples(fold.validation, targets)
+    part = dataset.training(fold, cell.seed)
+    targets = _targets(dataset, part, experiment, cell.model)
+    train = dataset.examples(part.clips, targets, copies=True, withheld=part.withheld)
+    validation = dataset.examples(fold.validation, targets)
     normalise = {modality: _fitted(dataset, fold, experiment, train, modality) for modality in experiment.features}
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
@@ -264,21 +266,29 @@ def balanced(labels: Tensor, classes: int) -> Tensor:
     return len(known) / (int((counts > 0).sum()) * counts.clamp(min=1).double())
 
 
-def check(dataset: Dataset, fold: Fold, experiment: Experiment) -> None:
-    """Build every model once, before anything is written.
+def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Experiment) -> None:
+    """Build every model once, before anything is written, and see what each fold and seed gives it to train on.
+
+    Args:
+        datasets: model -> its dataset.
+        folds: all that are trained.
+        experiment: with all its models.
 
     Raises:
-        ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, or an
-            encoder cannot begin with the file of weights that its settings name.
+        ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, an encoder
+            cannot begin with the file of weights that its settings name, or too few clips keep their label.
     """
     for model, own in experiment.trained.items():
-        targets = _targets(dataset, fold, own, model)
-        Optimisation(build(own, model, targets, seed=0, class_weight={}, new=True), own.optimiser)
+        dataset = datasets[model]
+        parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
+        sampled = own.data.labelled < 1
+        targets = [_targets(dataset, part, own, model) for part in (parts if sampled else parts[:1])]
+        Optimisation(build(own, model, targets[0], seed=0, class_weight={}, new=True), own.optimiser)
 
 
-def _targets(dataset: Dataset, fold: Fold, experiment: Experiment, model: str) -> dict[str, Target]:
+def _targets(dataset: Dataset, part: TrainingPart, experiment: Experiment, model: str) -> dict[str, Target]:
     names = sorted({experiment.target, *experiment.model(model).factors})
-    return {factor: dataset.target(factor, fold.train) for factor in names}
+    return {factor: dataset.target(factor, part.clips, part.withheld) for factor in names}
 
 
 def validated(model: Model, name: str, examples: Examples) -> Record:

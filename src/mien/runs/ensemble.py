@@ -251,8 +251,7 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
 
 def shortest_sound(run: Run, model: str, cells: Sequence[Cell]) -> float | None:
     """Seconds of the shortest sound that some cells were trained on; None where the run does not tell it."""
-    folds = {cell.fold for cell in cells}
-    clips = {clip for fold in run.splits if fold["fold"] in folds for clip in fold["train"]["clips"]}
+    clips = {clip for cell in cells for clip in run.trained_on(cell)}
     table = run.clips
     if "seconds" not in table:
         return None

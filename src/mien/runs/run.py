@@ -224,6 +224,14 @@ class Run:
                 _ = (fold["fold"], *((fold[part]["speakers"], fold[part]["clips"]) for part in PARTS))
             return folds
 
+    def trained_on(self, cell: Cell) -> list[str]:
+        """The clips of its fold that a cell was trained on: those that `data.labelled` takes away are none of them."""
+        data, seed = self.experiment_of(cell.model).data, str(cell.seed)
+        with reading(self.folder / "splits.json"):
+            (fold,) = [fold for fold in self.splits if fold["fold"] == cell.fold]
+            left = data.labelled < 1 and data.unlabelled == "leave out"
+            return list(fold["labelled"][str(data.labelled)][seed] if left else fold["train"]["clips"])
+
     @cached_property
     def units(self) -> dict[int, int]:
         """Fold -> its unit, the first fold with the same training speakers; units are resampled as independent."""
