@@ -66,7 +66,7 @@ def _all_keys(experiment):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = experiments.load(name).model_dump(mode="json")
-    free = ("provenance.", "reference.", "models.", "data.copies.", "optimiser.lr.", "grid.", "axes.")  # names of users
+    by_users = ("provenance.", "reference.", "models.", "data.copies.", "data.mix.", "optimiser.lr.", "grid.", "axes.")
     names = {
         "corpus.name",
         "encoder.name",
@@ -74,7 +74,11 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     }
     checked = 0
     for key in settings(raw):
-        if key.startswith(free) or key in {"provenance", "reference", "data.copies", *names} or ".figures." in key:
+        if (
+            key.startswith(by_users)
+            or key in {"provenance", "reference", "data.copies", "data.mix", *names}
+            or ".figures." in key
+        ):
             continue
         broken = copy.deepcopy(raw)
         *place, last = key.split(".")

@@ -19,6 +19,7 @@ from mien.data import labelled, protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
+from mien.data.mix import Pool, mixed
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
@@ -32,7 +33,7 @@ NOTHING = {
     frozenset({"video"}): "no video",
     frozenset({"audio", "video"}): "neither sound nor video",
 }
-SAMPLED = {"labelled"}  # settings that change neither clips nor features
+SAMPLED = {"labelled", "mix"}  # settings that change neither clips nor features
 
 
 class TrainingPart(NamedTuple):
@@ -238,6 +239,23 @@ class Dataset:
         if self.settings.unlabelled == "train":
             return TrainingPart(fold.train, withheld)
         return TrainingPart(tuple(clip for clip in fold.train if clip not in withheld))
+
+    def pools(self, clips: Sequence[str], withheld: Collection[str], batch: int) -> tuple[Pool, ...]:
+        """The pools of training examples by `data.mix`; none without it.
+
+        Args:
+            clips: of each example; one may come several times, as changed copies.
+            withheld: those whose label of the main target is not known in training.
+            batch: clips in a batch.
+
+        Raises:
+            ConfigError: an example is in no pool, or there are more pools than clips in a batch.
+        """
+        if not self.settings.mix:
+            return ()
+        known = set(self.labelled["clip"]).difference(withheld)
+        corpora = [self.prepared.own(clip)[0] for clip in clips]
+        return mixed(self.settings.mix, [clip in known for clip in clips], corpora, batch)
 
     def target(self, factor: str, train: Sequence[str], withheld: Collection[str] = ()) -> Target:
         """A factor of these clips, main target or not, fitted on the training clips.

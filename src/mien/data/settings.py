@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,11 +15,13 @@ from mien.data.batch import Modality
 from mien.data.distortion import Distortion
 from mien.data.length import Length
 from mien.data.masking import Masking
+from mien.data.mix import LABELLED, UNLABELLED
 from mien.data.normalisation import Kind
 from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
 from mien.features._config import FeatureConfig
 
+Share = Annotated[float, Field(gt=0)]
 OWN = "own"  # the name in tables of a scheme that is written in the experiment file
 
 
@@ -68,6 +71,10 @@ class Data(Settings):
         labelled: the share of the labelled training clips whose label of the main target is known in training, sampled
             by speaker and class, the same clips for all models of a seed (`data.labelled`). The others are treated as
             `unlabelled` says. Validation and test keep their labels.
+        mix: pool -> its share of each training batch, relative to their sum: `labelled` and `unlabelled` are the
+            training examples with and without a label of the main target, and the name of one of several corpora is all
+            of its examples that these two do not take. Every example is in one pool; a pool without examples gives its
+            share to the others. An epoch passes the labelled examples once. Without a mix all examples are one pool.
     """
 
     prepared: str | dict[str, str] | None = None
@@ -82,6 +89,7 @@ class Data(Settings):
     distortion: Distortion = Distortion()
     unlabelled: Literal["leave out", "train"] = "leave out"
     labelled: float = Field(1.0, gt=0, le=1)
+    mix: dict[str, Share] = Field({})
 
     @model_validator(mode="after")
     def _something(self) -> "Data":
@@ -122,6 +130,11 @@ class Data(Settings):
             if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
                 raise ValueError(f"corpus '{name}': a corpus's name is a letter, then letters, digits, '_' and '-'")
         return {name: str(Path(prepared[name]).absolute()) for name in sorted(prepared)}
+
+    @field_validator("mix")
+    @classmethod
+    def _in_order(cls, mix: dict[str, float]) -> dict[str, float]:
+        return {name: mix[name] for name in sorted(mix)}
 
     @property
     def features(self) -> dict[Modality, tuple[str, Any]]:
@@ -171,7 +184,11 @@ class Data(Settings):
         return found + [(self.features["audio"][0], config) for config in self.feature_copies.values()]
 
     def check(self) -> None:
-        """Read all features, and raise ConfigError for a length or masks in time where a clip has one vector."""
+        """Read all features.
+
+        Raises:
+            ConfigError: a length or masks in time where a clip has one vector, or a mix of what there is not.
+        """
         hops, _ = self.hops, self.feature_copies
         sound = {modality: hop for modality, hop in hops.items() if modality == "audio"}
         for key, wanted, present in (
@@ -188,6 +205,17 @@ class Data(Settings):
             raise ConfigError("data.masking: masks apply to sound, and data.audio is not given; leave it out")
         if self.distortion.some and self.light:
             raise ConfigError("data.distortion: pixels are distorted, and data.video has none; leave it out")
+        if self.mix and self.prepared is not None:
+            self._check_mix(self.prepared if isinstance(self.prepared, dict) else ())
+
+    def _check_mix(self, corpora: Collection[str]) -> None:
+        own = (LABELLED, UNLABELLED)
+        if taken := [name for name in own if name in corpora]:
+            raise ConfigError(
+                f"data.prepared: a corpus is called '{taken[0]}', which is another pool of data.mix; call it otherwise"
+            )
+        if strange := [name for name in self.mix if name not in (*own, *corpora)]:
+            raise ConfigError(f"data.mix: {unknown('pool', strange[0], (*own, *corpora))}")
 
 
 def _frames(name: str, config: FeatureConfig) -> Named:

@@ -464,6 +464,10 @@ def _check_targets(experiment: Experiment) -> None:
     for key in ("class_weight", "sampling"):
         if how.kind == "numbers" and getattr(experiment.training, key) == "balanced":
             raise ConfigError(f"training.{key}: '{experiment.target}' is a number and has no classes to balance")
+    if experiment.training.sampling == "balanced" and data.mix:
+        raise ConfigError(
+            "training.sampling: balanced samples by class, and data.mix shares out a batch; leave one of the two out"
+        )
 
 
 def _names(values: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from mien.data import normalisation
 from mien.data.batch import Modality
 from mien.data.batches import Examples, Loader, Stream
 from mien.data.dataset import Dataset, TrainingPart
+from mien.data.mix import Pool
 from mien.data.normalisation import Normalisation
 from mien.data.protocols import PARTS, Fold
 from mien.data.targets import Target
@@ -183,6 +184,7 @@ class _Prepared:
         validation: the validation examples.
         normalise: modality -> the normalisation fitted on the training clips.
         balance: weight of each class of the main target, K; None where it is a number.
+        pools: of the training examples, where batches are mixed.
     """
 
     experiment: Experiment
@@ -191,6 +193,7 @@ class _Prepared:
     validation: Examples
     normalise: dict[Modality, Normalisation]
     balance: Tensor | None
+    pools: tuple[Pool, ...]
 
 
 def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
@@ -202,7 +205,8 @@ def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
     normalise = {modality: _fitted(dataset, fold, experiment, train, modality) for modality in experiment.features}
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
-    return _Prepared(experiment, targets, train, validation, normalise, balance)
+    pools = dataset.pools(train.clips, part.withheld, experiment.training.batch)
+    return _Prepared(experiment, targets, train, validation, normalise, balance, pools)
 
 
 def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
@@ -232,6 +236,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         soft={factor: how.learn for factor, how in experiment.data.targets.items() if factor in prepared.targets},
         weights=weights,
         steps=training.steps,
+        pools=prepared.pools,
         rank=processes.rank(),
         processes=processes.count(),
     )
@@ -276,11 +281,14 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
 
     Raises:
         ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, an encoder
-            cannot begin with the file of weights that its settings name, or too few clips keep their label.
+            cannot begin with the file of weights that its settings name, too few clips keep their label, or training
+            clips are in no pool of `data.mix`.
     """
     for model, own in experiment.trained.items():
         dataset = datasets[model]
         parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
+        for part in parts:
+            dataset.pools(part.clips, part.withheld, own.training.batch)
         sampled = own.data.labelled < 1
         targets = [_targets(dataset, part, own, model) for part in (parts if sampled else parts[:1])]
         Optimisation(build(own, model, targets[0], seed=0, class_weight={}, new=True), own.optimiser)
