@@ -120,7 +120,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         (
             "encoder=cnn_gro",
-            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, senet, senet_small, vector, vgg.",
+            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, senet, senet_small, vector, vgg.",
         ),
         (
             "data.audio=mfb34",
@@ -241,7 +241,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         (
             "encoder={audio: {channels: 4}}",
-            "encoder.audio: 'name' is missing; known: cnn_gru, senet, senet_small, vector, vgg",
+            "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, senet, senet_small, vector, vgg",
         ),
         (
             "encoder={audio: {name: cnn_gru, channel: 4}}",
