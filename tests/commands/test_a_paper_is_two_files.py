@@ -127,8 +127,9 @@ def test_it_is_audited_reported_and_compared(run):
         ("code", (), "uar", 0.9),
         ("arousal", ("data.targets={arousal: {kind: numbers}}",), "ccc", 0.6),
         ("arousal", ("data.targets={arousal: {kind: levels, levels: 2}}",), "uar", 0.9),
+        ("arousal", ("data.targets={arousal: {kind: levels, limits: [2.5], scale: [0, 5]}}",), "uar", 0.9),
     ],
-    ids=["a column of codes", "a number", "levels of a number"],
+    ids=["a column of codes", "a number", "levels of a number", "levels by limits"],
 )
 def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least):
     """The recipes that there are train, score, predict, audit, report, evaluate and compare it as they do emotions."""
@@ -166,6 +167,37 @@ def test_any_column_is_a_target(prepared, tmp_path, target, more, measure, least
     page = (folder / "report.html").read_text()
     column = "CCC" if claimed == "ccc" else "micro F, %"
     assert all(words in page for words in (target, "The two are alike.", column))
+
+
+def test_a_value_outside_the_scale_of_any_target_writes_nothing(prepared, tmp_path):
+    table = read_table(prepared / "corpus.csv")
+    clip, value = next(row for row in table[["clip", "arousal"]].itertuples(index=False) if not 1 <= row[1] <= 4)
+    for target in ("code", "arousal"):
+        assert _refused(prepared, tmp_path, target, {"kind": "numbers", "scale": [1, 4]}) == (
+            f"target 'arousal': clip {clip} has {value:g} in column 'arousal', and the scale goes from 1 to 4; mend "
+            "the table, or give the scale that it has, data.targets.arousal.scale"
+        )
+
+
+def test_levels_of_which_clips_have_one_alone_are_refused(prepared, tmp_path):
+    assert _refused(prepared, tmp_path, "arousal", {"kind": "levels", "limits": [9, 10]}) == (
+        f"{prepared}: of the levels low, medium, high of 'arousal' its clips have low alone; give other limits, "
+        "data.targets.arousal.limits"
+    )
+
+
+def _refused(prepared, tmp_path, target, arousal):
+    """The sentence by which a model of `code` and of arousal is refused; nothing is written."""
+    model = {"hidden": [], "embeddings": {"main": {"tasks": {"code": 1.0, "arousal": 0.1}}}}
+    raw = yaml.safe_load((PAPER / "zeros.yaml").read_text()) | {"recipe": "disentangle", "encoder": "vector"}
+    raw |= {"target": target, "models": {"one": model}, "training": {"epochs": 1, "batch": 8, "best": "last"}}
+    raw |= {"axes": {}, "claims": {}, "reference": {}, "provenance": {}}
+    raw["data"] = {"audio": {"name": "functionals"}, "targets": {"arousal": arousal}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(ConfigError) as refused:
+        mien.train(tmp_path / "own.yaml", [f"data.prepared={prepared}"], out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    return str(refused.value)
 
 
 @pytest.mark.parametrize(

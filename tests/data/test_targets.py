@@ -80,9 +80,52 @@ def test_levels_are_equal_shares_of_the_training_clips(values):
     assert target.truth(table).tolist() == [target.classes[label] for label in labels]
 
 
+def test_a_value_on_a_given_limit_is_of_the_lower_level():
+    """Table I of Rana et al. 2019, for MSP-IMPROV: [1, 2.5], (2.5, 3.5], (3.5, 5]."""
+    values = [1, 2.5, 2.51, 3.5, 3.51, 5, np.nan]
+    table = pd.DataFrame({"clip": list("abcdefg"), "valence": values})
+    how = settings(kind="levels", limits=[2.5, 3.5], scale=[1, 5])
+    target = main_target("valence", how, None, table)
+    assert target.labels(table).tolist() == [0, 0, 1, 1, 2, 2, -1]
+    assert target.classes == ("low", "medium", "high")
+    assert fitted("valence", how, target, table.iloc[:2]) == target, "nothing is fitted"
+    other = fitted("valence", how, main("emotion", SCHEMES["iemocap"]), table.iloc[:2])
+    assert other.labels(table).tolist() == [0, 0, 1, 1, 2, 2, -1]
+
+
+def test_a_value_on_a_quantile_is_of_the_upper_level():
+    table = pd.DataFrame({"clip": list("abcd"), "valence": [1.0, 2.0, 2.0, 4.0]})
+    how = settings(kind="levels", levels=2)
+    target = fitted("valence", how, main_target("valence", how, None, table), table)
+    assert target.edges == (2.0,)
+    assert target.labels(table).tolist() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("given", [{"limits": [2, 3, 4]}, {"levels": 4}, {}])
+def test_the_number_of_levels_follows_from_limits_and_survives_a_run(given):
+    how = settings(kind="levels", **given)
+    assert how.levels == (4 if given else 3)
+    assert settings(**how.model_dump(mode="json")) == how
+
+
+@pytest.mark.parametrize("given", [{"kind": "levels"}, {"kind": "levels", "limits": [3]}, {"kind": "numbers"}])
+@pytest.mark.parametrize(("scale", "clip", "found"), [([2, 5], "a", "1"), ([1, 4], "e", "5")])
+def test_a_value_outside_the_scale_is_refused(given, scale, clip, found):
+    how = settings(scale=scale, **given)
+    sentence = (
+        f"target 'valence': clip {clip} has {found} in column 'valence', and the scale goes from {scale[0]} to "
+        f"{scale[1]}; mend the table, or give the scale that it has, data.targets.valence.scale"
+    )
+    with pytest.raises(ConfigError) as refused:
+        main_target("valence", how, None, TABLE)
+    assert str(refused.value) == sentence
+    assert main_target("valence", settings(scale=[1, 5], **given), None, TABLE).main
+
+
 def test_what_is_fitted_survives_json():
     how = settings(kind="levels", levels=2, columns="valence")
     for target in (
+        main("valence", kind="levels", limits=[2, 4]),
         main("emotion", SCHEMES["iemocap"]),
         fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE),
         fitted("height", how, main("emotion", SCHEMES["iemocap"]), TABLE),
@@ -183,6 +226,21 @@ def test_names_that_tables_of_predictions_cannot_hold_are_refused(factor, given,
         ),
         ({"classes": ["a", "a"]}, "a class is named twice; name each once"),
         ({"columns": ["calm", "tense"]}, "classes are read from one column; name one"),
+        (
+            {"kind": "levels", "limits": [2, 3], "levels": 4},
+            "2 limits make 3 levels, and 'levels' is 4; leave 'levels' out",
+        ),
+        ({"kind": "levels", "limits": [3.5, 2]}, "'limits' are 3.5, 2; give them from the lowest up, each once"),
+        ({"kind": "levels", "limits": [2, 2]}, "'limits' are 2, 2; give them from the lowest up, each once"),
+        (
+            {"kind": "levels", "limits": [2, 5], "scale": [1, 5]},
+            "'limits' are 2, 5, and the scale goes from 1 to 5, so that a level would have no value; give limits "
+            "inside it",
+        ),
+        ({"kind": "levels", "scale": [5, 1]}, "'scale' is 5, 1; give the lowest value, then the highest"),
+        ({"kind": "numbers", "limits": [2]}, "'limits' is of levels; leave it out, or write kind: levels"),
+        ({"levels": 4}, "'levels' is of levels; leave it out, or write kind: levels"),
+        ({"scale": [1, 5]}, "'scale' is of numbers and levels; leave it out, or write kind: numbers"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(given, sentence):

@@ -215,7 +215,7 @@ def _metrics(
         "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by the error of its number",
         "interval": f"95 %, bootstrap over the corpus's {over}s, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),
-        "share": {name: float(labels[name]) for name in shared},  # of the clips with the class
+        "share": {name: float(labels.get(name, 0.0)) for name in shared},  # of the clips with the class
         "planned": {"folds": len(run.splits), "cells": len(run.splits) * len(run.experiment.seeds)},  # of a model
         "models": models,
     }
@@ -263,14 +263,14 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
 
 
 def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> list[str]:
-    """The classes that a corpus shares with the run, none where the target is a number.
+    """The classes that a corpus shares with the run: all levels, and none where the target is a number.
 
     Raises:
         CorpusError: it shares fewer than two classes, or has no clip with a known number.
     """
     soft = dataset.main.kind == "soft"
     values = dataset.clips["label" if soft else dataset.main.columns[0]].dropna()
-    if dataset.main.kind == "numbers":
+    if dataset.main.kind == "numbers" or dataset.main.edges:
         if clips.empty:
             raise CorpusError(f"{on}: none of its clips has a known '{run.target}'")
         return list(run.classes)

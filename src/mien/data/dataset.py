@@ -23,7 +23,7 @@ from mien.data.mix import Pool, mixed
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
-from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target
+from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target, refuse_outside
 from mien.errors import ConfigError, CorpusError
 from mien.features import images
 
@@ -88,7 +88,7 @@ class Dataset:
             cache: a folder for features that a PREPARED folder lacks and cannot take, see `Prepared`.
 
         Raises:
-            ConfigError: no corpus is named, or the target is not in its table.
+            ConfigError: no corpus is named, the target is not in its table, or a value of it is outside its scale.
         """
         folder = data.prepared if prepared is None else prepared
         if folder is None:
@@ -266,11 +266,14 @@ class Dataset:
             withheld: those of them whose label of the main target is not known in training.
 
         Raises:
-            ConfigError: the table has no such column, or no training clip has a label that can be used.
+            ConfigError: the table has no such column, no training clip has a label that can be used, or a clip has a
+                value outside the scale.
         """
         how = self.settings.targets.get(factor, TargetSettings())
         hidden = withheld if self._shows_main(how.columns or (factor,)) else ()
-        return fitted(factor, how, self.main, self.clips.loc[[clip for clip in train if clip not in hidden]])
+        target = fitted(factor, how, self.main, self.clips.loc[[clip for clip in train if clip not in hidden]])
+        refuse_outside(factor, how, self.prepared.table)
+        return target
 
     def _shows_main(self, columns: Collection[str]) -> bool:
         """Whether the main target is read from some of the columns; another factor may be, such as levels of it."""

@@ -71,6 +71,12 @@ def _refuse_fewer_than_two(dataset: Dataset) -> None:
     if dataset.main.kind != "classes" or len(there := dataset.labelled["label"].unique()) > 1:
         return
     has = f"{there[0]} alone" if len(there) else "none"
+    if dataset.main.edges:
+        factor, levels = dataset.main.factor, ", ".join(dataset.classes)
+        raise ConfigError(
+            f"{dataset.prepared.place}: of the levels {levels} of '{factor}' its clips have {has}; give other limits, "
+            f"data.targets.{factor}.limits"
+        )
     raise ConfigError(
         f"{dataset.prepared.place}: of the classes {', '.join(dataset.classes)} its clips have {has}; without a class: "
         f"{listed(dataset.left_out)}; {_ways(dataset)}"

@@ -8,12 +8,17 @@ A target is a factor of one of three kinds:
 - *numbers*: K numbers, such as valence; a label is K floats in units of the training clips' standard deviation from
   their mean, nan where it is not known.
 
-*Levels* are classes that are derived from a number: equal shares of the training clips, by their quantiles. What is
-fitted on training clips (the classes of a factor, mean and deviation, the limits of levels) is kept with the weights.
+*Levels* are classes that are derived from a number: equal shares of the training clips, by their quantiles, or by given
+limits. A value on a quantile is of the upper level; a value on a given limit is of the lower one, as in Table I of Rana
+et al. 2019: [1, 2], (2, 3.5], (3.5, 5].
+
+What is fitted on training clips (the classes of a factor, mean and deviation, the quantiles of levels) is kept with the
+weights.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +36,7 @@ from mien.corpora.schemes import Scheme, apply
 from mien.data.soft import Learn
 from mien.errors import ConfigError, unknown
 
+MEASURED = ("numbers", "levels")  # kinds that are read from columns of numbers
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file", "start", "end", "sha256"}  # columns that are no factor
 WORDS = 8  # of a column that a sentence lists
@@ -51,7 +57,11 @@ class TargetSettings(Settings):
             for several numbers.
         classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up. None
             takes the names of the columns, or the values that the training clips have.
-        levels: how many levels.
+        levels: how many levels; by default 3, or one more than there are `limits`.
+        limits: between levels, ascending; a value on one is of the lower level. None takes the quantiles of the
+            training clips, and a value on one is of the upper level.
+        scale: the lowest and the highest value that the columns of numbers or levels may hold; a corpus with another
+            value is refused. None is any.
         learn: of a distribution, what a training step learns from, see `data.soft.learning`. Scores are always those
             of the most probable class.
     """
@@ -59,7 +69,9 @@ class TargetSettings(Settings):
     kind: Literal["classes", "soft", "numbers", "levels"] = "classes"
     columns: tuple[str, ...] | None = Field(None, min_length=1)
     classes: tuple[str, ...] | None = Field(None, min_length=2)
-    levels: int = Field(3, ge=2, le=9)
+    limits: tuple[float, ...] | None = Field(None, min_length=1)
+    scale: tuple[float, float] | None = None
+    levels: int = Field(default_factory=lambda given: _count(given.get("limits")), ge=2, le=9)
     learn: Learn = "distribution"
 
     @field_validator("columns", mode="before")
@@ -79,10 +91,49 @@ class TargetSettings(Settings):
             raise ValueError(f"{self.kind} are read from one column; name one")
         if self.kind == "numbers" and self.classes is not None:
             raise ValueError("numbers have no classes; leave 'classes' out, or write kind: levels")
+        self._check_limits()
         count = {"soft": len(self.columns or ()), "levels": self.levels}.get(self.kind)
         if self.classes is not None and count is not None and len(self.classes) != count:
             raise ValueError(f"{len(self.classes)} classes are named for {count}; name one for each")
         return self
+
+    @property
+    def by_fold(self) -> bool:
+        """Whether the class of a clip depends on the training clips of a fold."""
+        return self.kind == "levels" and self.limits is None
+
+    def _check_limits(self) -> None:
+        """Raise ValueError for limits and a scale that this kind does not have, or that contradict each other."""
+        if self.kind not in MEASURED and self.scale is not None:
+            raise ValueError("'scale' is of numbers and levels; leave it out, or write kind: numbers")
+        if self.scale is not None and self.scale[0] >= self.scale[1]:
+            raise ValueError(f"'scale' is {_listed(self.scale)}; give the lowest value, then the highest")
+        if self.kind != "levels" and (self.limits is not None or self.levels != _count(None)):
+            key = "levels" if self.limits is None else "limits"
+            raise ValueError(f"'{key}' is of levels; leave it out, or write kind: levels")
+        if self.limits is None:
+            return
+        if any(upper <= lower for lower, upper in pairwise(self.limits)):
+            raise ValueError(f"'limits' are {_listed(self.limits)}; give them from the lowest up, each once")
+        if self.levels != _count(self.limits):
+            raise ValueError(
+                f"{len(self.limits)} limits make {_count(self.limits)} levels, and 'levels' is {self.levels}; leave "
+                "'levels' out"
+            )
+        if self.scale is not None and not self.scale[0] <= self.limits[0] <= self.limits[-1] < self.scale[1]:
+            raise ValueError(
+                f"'limits' are {_listed(self.limits)}, and the scale goes from {self.scale[0]:g} to "
+                f"{self.scale[1]:g}, so that a level would have no value; give limits inside it"
+            )
+
+
+def _count(limits: Sequence[float] | None) -> int:
+    """How many levels there are, where the settings do not say it."""
+    return 3 if limits is None else len(limits) + 1
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 @dataclass(frozen=True)
@@ -95,7 +146,8 @@ class Target:
         columns: of the table.
         classes: the K classes in order, or the names of the numbers.
         merge: value -> class, of values that count as one of the classes.
-        edges: of levels: the K - 1 limits between them; a value on a limit is of the upper one.
+        edges: of levels: the K - 1 limits between them.
+        given: whether the settings give these limits: a value on one is then of the lower level, else of the upper one.
         mean: of each number over the training clips.
         std: likewise, the standard deviation.
         main: whether it is the main target of the experiment.
@@ -107,6 +159,7 @@ class Target:
     classes: tuple[str, ...]
     merge: Mapping[str, str] = field(default_factory=dict)
     edges: tuple[float, ...] = ()
+    given: bool = False
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     main: bool = False
@@ -148,7 +201,8 @@ class Target:
             return _numeric(table, self.columns, self.factor)[self.columns[0]].rename("label")
         if self.edges:
             values = _numeric(table, self.columns, self.factor)[self.columns[0]]
-            level = np.searchsorted(np.asarray(self.edges), values.to_numpy(float), side="right")
+            side: Literal["left", "right"] = "left" if self.given else "right"
+            level = np.searchsorted(np.asarray(self.edges), values.to_numpy(float), side=side)
             names = pd.Series(np.asarray(self.classes, object)[level], index=table.index, dtype="str")
             return names.where(values.notna()).rename("label")
         if self.kind == "soft":
@@ -233,6 +287,9 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
         return Target(factor, "classes", columns, classes, scheme.merge if scheme else {}, main=True)
     if how.kind == "soft":
         return Target(factor, "soft", columns, how.classes or columns, main=True)
+    refuse_outside(factor, how, table)
+    if how.limits is not None:
+        return _by_limits(factor, how, columns, main=True)
     if len(columns) > 1:
         raise ConfigError(f"target '{factor}': a main target is one number, and {len(columns)} columns are named")
     return Target(factor, "numbers", columns, columns, main=True)
@@ -298,7 +355,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
     columns = main.columns if own else _columns(factor, how, train, "factor")
     if how.kind == "soft":
         return main if own else Target(factor, "soft", columns, how.classes or columns)
-    if how.kind == "classes" and own:
+    if own and main.kind == "classes":  # levels by given limits, too
         return main
     if how.kind == "classes":
         classes = _classes_of(factor, how, train[columns[0]], several=columns == SEVERAL)
@@ -309,6 +366,8 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         return Target(factor, "classes", columns, classes)
     values = _numeric(train, columns, factor).to_numpy(float)
     known = values[~np.isnan(values).any(axis=1)]
+    if how.limits is not None and len(known):
+        return _by_limits(factor, how, columns)
     if len(known) < 2 or not (known.std(axis=0) > 0).all():
         raise ConfigError(
             f"target '{factor}': its training clips have no two different numbers; nothing can be learned"
@@ -323,6 +382,34 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
             f"fewer, with data.targets.{factor}.levels"
         )
     return Target(factor, "classes", columns, level_names(how), edges=tuple(edges.tolist()), main=own)
+
+
+def refuse_outside(factor: str, how: TargetSettings, table: pd.DataFrame) -> None:
+    """Raise ConfigError for a value outside the scale of a target.
+
+    Args:
+        factor: its name.
+        how: its settings.
+        table: all clips of the corpus, with the target's columns.
+    """
+    if how.scale is None:
+        return
+    low, high = how.scale
+    columns = how.columns or (factor,)
+    for column, values in _numeric(table, columns, factor).items():
+        outside = (values < low) | (values > high)
+        if outside.any():
+            where = int(outside.to_numpy().argmax())
+            raise ConfigError(
+                f"target '{factor}': clip {table['clip'].iloc[where]} has {values.iloc[where]:g} in column "
+                f"'{column}', and the scale goes from {low:g} to {high:g}; mend the table, or give the scale that it "
+                f"has, data.targets.{factor}.scale"
+            )
+
+
+def _by_limits(factor: str, how: TargetSettings, columns: tuple[str, ...], *, main: bool = False) -> Target:
+    """Levels by the limits of the settings; nothing is fitted."""
+    return Target(factor, "classes", columns, level_names(how), edges=how.limits or (), given=True, main=main)
 
 
 def name_of(value: object) -> str:

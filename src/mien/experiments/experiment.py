@@ -253,6 +253,11 @@ class Experiment(Settings):
         return self.data.targets.get(self.target, TargetSettings()).kind
 
     @property
+    def by_fold(self) -> bool:
+        """Whether the class of a clip depends on the training clips of a fold."""
+        return self.data.targets.get(self.target, TargetSettings()).by_fold
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the corpus's table that the main target is read from."""
         return self.data.targets.get(self.target, TargetSettings()).columns or (self.target,)

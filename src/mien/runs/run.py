@@ -242,7 +242,8 @@ class Run:
     @cached_property
     def clips(self) -> pd.DataFrame:
         """The clips used, indexed by clip: the corpus's columns and `label`; for levels the number they derive from."""
-        text = ("label",) if self.experiment.kind in ("classes", "soft") else ()
+        own = self.experiment
+        text = () if own.kind == "numbers" or own.by_fold else ("label",)
         return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
 
     @property
@@ -389,8 +390,8 @@ class Run:
             return self._levelled(cell, table), values
 
     def _levelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
-        """The clips of a cell with its own labels: the bounds of levels are fitted on its training clips."""
-        if self.experiment.kind != "levels":
+        """The clips of a cell with its own labels, where they are fitted on its training clips."""
+        if not self.experiment.by_fold:
             return table
         with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
             raw = json.loads((file.metadata() or {})[TARGETS])[self.target]
