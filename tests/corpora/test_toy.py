@@ -5,12 +5,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import audmetric
 import av
 import numpy as np
 import pandas as pd
 import parselmouth
 import pytest
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics import recall_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
@@ -22,7 +23,7 @@ from sklearn.svm import LinearSVC
 from mien.corpora.readers.toy import read
 from mien.corpora.toy import VERSION, ToyConfig, generate
 from mien.corpora.toy.config import SENTENCES
-from mien.corpora.toy.expression import EFFECTS, express
+from mien.corpora.toy.expression import EFFECTS, express, ratings
 from mien.corpora.toy.people import EMOTIONS, PITCHES, sample_people
 from mien.corpora.toy.plan import plan
 from mien.corpora.toy.voice import SOUNDS, spell
@@ -119,6 +120,29 @@ def test_noise_is_as_large_as_the_differences_of_emotions():
     np.testing.assert_allclose(samples.mean(axis=0), 0, atol=0.1 * emotions.std(axis=0).max())
 
 
+def test_ratings_lie_where_their_emotions_do():
+    """The quadrants of Russell's circumplex: pleasant or not, active or calm."""
+    at = {emotion: (rated["valence"] - 3, rated["arousal"] - 3) for emotion, rated in _rated(1.0).items()}
+    signs = {emotion: tuple(np.sign(np.round(place, 9)).astype(int)) for emotion, place in at.items()}
+    assert signs == {
+        **{"anger": (-1, 1), "fear": (-1, 1), "happiness": (1, 1)},
+        **{"disgust": (-1, -1), "sadness": (-1, -1), "neutral": (0, 0)},
+    }
+
+
+def test_ratings_grow_with_expressiveness_and_stay_on_the_scale():
+    for emotion, mild in _rated(0.5).items():
+        strong, extreme = _rated(1.0)[emotion], _rated(100.0)[emotion]
+        for name, value in mild.items():
+            assert 2 * (value - 3) == pytest.approx(strong[name] - 3)
+            assert extreme[name] in (1, 3, 5)
+
+
+def _rated(expressiveness):
+    random = np.random.default_rng(0)
+    return {emotion: ratings(express(emotion, expressiveness, 0.0, random)) for emotion in EMOTIONS}
+
+
 class Decoded(NamedTuple):
     table: pd.DataFrame
     waveforms: list[np.ndarray]
@@ -178,6 +202,16 @@ def test_emotion_is_learnt_for_the_voices_of_unseen_speakers(decoded):
     assert recall(model, values, decoded.table["emotion"], decoded.table["speaker"]) > CHANCE + 0.1
     shuffled = decoded.table["emotion"].sample(frac=1, random_state=0).to_numpy()
     assert abs(recall(model, values, shuffled, decoded.table["speaker"]) - CHANCE) < 0.1, "the control"
+
+
+@pytest.mark.parametrize(("rating", "least"), [("arousal", 0.6), ("valence", 0.2)])
+def test_ratings_are_learnt_for_the_voices_of_unseen_speakers(decoded, rating, least):
+    values, truth = np.hstack([decoded.means, decoded.spreads]), decoded.table[rating].to_numpy(float)
+    parts = {"groups": decoded.table["speaker"], "cv": GroupKFold(5)}
+    model = make_pipeline(StandardScaler(), Ridge(100))
+    assert audmetric.concordance_cc(truth, cross_val_predict(model, values, truth, **parts)) > least
+    shuffled = np.random.default_rng(0).permutation(truth)
+    assert audmetric.concordance_cc(shuffled, cross_val_predict(model, values, shuffled, **parts)) < 0.1, "the control"
 
 
 def test_voice_and_face_predict_the_person_in_any_sentence(decoded):

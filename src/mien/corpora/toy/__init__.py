@@ -7,7 +7,8 @@ recognise, and the share of clips that are exempt from the entanglement. Results
 
 Columns of `labels.csv` besides the usual ones: modality (voice+face, voice, face), sentence, own (the person's own
 emotion), sampling (entangled or balanced, if `balanced` is above 0), f0 (median, Hz), tract (formants relative to the
-average man's), and the cues of the clip, the fields of `Expression`.
+average man's), valence and arousal (1 to 5, see `expression.ratings`), and the cues of the clip, the fields of
+`Expression`.
 """
 
 import csv
@@ -19,7 +20,7 @@ import numpy as np
 from mien.common.files import atomic, write_text
 from mien.corpora.toy import face, voice
 from mien.corpora.toy.config import ToyConfig
-from mien.corpora.toy.expression import express
+from mien.corpora.toy.expression import express, ratings
 from mien.corpora.toy.people import sample_people
 from mien.corpora.toy.plan import Clip, plan
 from mien.corpora.toy.write import write_mp4, write_wav
@@ -27,7 +28,7 @@ from mien.errors import CorpusError
 
 __all__ = ["LABELS", "VERSION", "ToyConfig", "generate"]
 
-VERSION = 2  # to be raised when `generate` makes other bytes from the same settings
+VERSION = 3  # to be raised when `generate` makes other bytes from the same settings
 
 LABELS, _CARD = "labels.csv", "toy.json"
 
@@ -82,7 +83,7 @@ def _make(out: Path, clip: Clip, config: ToyConfig) -> dict[str, str]:
         motion = face.move(spoken.openings(config.frame_rate), config.frame_rate, rng)
         frames = face.draw(person, expression, motion, config.size, rng)
         write_mp4(out / file, frames, config.frame_rate, spoken.samples if "voice" in clip.modality else None)
-    factors = {"f0": spoken.pitch, "tract": person.tract, **expression._asdict()}
+    factors = {"f0": spoken.pitch, "tract": person.tract, **ratings(expression), **expression._asdict()}
     return {
         "clip": clip.name,
         "file": file.as_posix(),

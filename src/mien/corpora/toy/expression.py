@@ -10,6 +10,8 @@ Face: the muscles involved (Ekman & Friesen 1978): anger lowers and joins the br
 wrinkles the nose and raises the upper lip, fear lifts the brows, opens the eyes and stretches the mouth, happiness
 lifts the corners of the mouth and the cheeks, sadness lifts the inner brows and lowers the corners.
 
+Valence and arousal are ratings of a clip, numbers from 1 to 5, which follow from its cues alone (`ratings`).
+
 A cue of a clip is (1 - difficulty) x the effect of the emotion x the person's expressiveness + difficulty x noise with
 the standard deviation of the cue over the emotions.
 """
@@ -89,9 +91,25 @@ EFFECTS: Mapping[str, Expression] = MappingProxyType(
 )
 _SPREAD = np.std(list(EFFECTS.values()), axis=0)
 
+# The cues of which a rating is the mean, each in standard deviations over the emotions, with their signs: arousal
+# raises pitch, tempo, level and brightness (Banse & Scherer 1996); valence is ours, two cues of the voice, one of the
+# face.
+VALENCE: Mapping[str, int] = MappingProxyType({"slope": 1, "tremor": -1, "corners": 1})
+AROUSAL: Mapping[str, int] = MappingProxyType({"pitch": 1, "rate": 1, "energy": 1, "tilt": 1})
+MIDDLE, SCALE = 3.0, (1.0, 5.0)  # of the ratings; a clip without any expression has the middle
+
 
 def express(emotion: str, expressiveness: float, difficulty: float, rng: Generator) -> Expression:
     """Sample the cues of a clip."""
     intended = expressiveness * np.asarray(EFFECTS[emotion])
     cues = (1 - difficulty) * intended + difficulty * _SPREAD * rng.standard_normal(len(intended))
     return Expression(*cues.tolist())
+
+
+def ratings(cues: Expression) -> dict[str, float]:
+    """Valence and arousal of a clip, on `SCALE`: `MIDDLE` and the mean of their standardised cues."""
+    standard = dict(zip(Expression._fields, np.asarray(cues) / _SPREAD, strict=True))
+    return {
+        name: float(np.clip(MIDDLE + np.mean([sign * standard[cue] for cue, sign in signs.items()]), *SCALE))
+        for name, signs in {"valence": VALENCE, "arousal": AROUSAL}.items()
+    }
