@@ -1,6 +1,7 @@
 """Targets: how columns become labels, and what is refused in one sentence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
 from scipy.stats import zscore
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
 
 from mien.common.settings import parse
 from mien.corpora.schemes import SCHEMES
@@ -122,13 +126,97 @@ def test_a_value_outside_the_scale_is_refused(given, scale, clip, found):
     assert main_target("valence", settings(scale=[1, 5], **given), None, TABLE).main
 
 
+def ratings(seed=0):
+    """Clips of three groups of ratings, apart; the fourth column tells the group."""
+    random = np.random.default_rng(seed)
+    group = np.arange(60) % 3
+    points = np.array([[4.0, 4.0], [1.5, 2.0], [4.0, 1.5]])[group] + random.normal(0, 0.3, (60, 2))
+    columns = {"valence": points[:, 0], "activation": points[:, 1], "group": group}
+    return pd.DataFrame({"clip": [f"c{number:02d}" for number in range(60)], **columns})
+
+
+CLUSTERS = {"kind": "clusters", "columns": ["valence", "activation"]}
+
+
+def clustered(train, *, main=True, **given):
+    how = settings(**CLUSTERS, **given)
+    other = Target("stress", "classes", ("stress",), ("no", "yes"))
+    return fitted("mood", how, main_target("mood", how, None, train) if main else other, train)
+
+
+def test_clusters_are_those_of_kmeans_in_a_stable_order():
+    table = ratings()
+    target = clustered(table)
+    points = table[["valence", "activation"]].to_numpy()
+    found = KMeans(3, n_init=10, random_state=1).fit(points)
+    centres = np.array(sorted(found.cluster_centers_.tolist()))
+    np.testing.assert_allclose(target.midpoints, centres)
+    assert target.classes == ("cluster 1", "cluster 2", "cluster 3")
+    distances = cdist(points, centres)
+    assert target.labels(table).tolist() == distances.argmin(axis=1).tolist()
+    assert target.truth(table).tolist() == [f"cluster {number + 1}" for number in distances.argmin(axis=1)]
+    assert adjusted_rand_score(table["group"], target.labels(table)) > 0.9
+    assert clustered(table.sample(frac=1, random_state=0)) == target, "the order of clips plays no role"
+    assert clustered(table, main=False) == replace(target, main=False)
+
+
+def test_clusters_have_given_names_and_equal_columns_yield_to_the_next():
+    table = pd.DataFrame({"clip": list("abcd"), "valence": [2.0, 2.0, 1.0, 2.0], "activation": [4.0, 1.0, 3.0, 1.0]})
+    target = clustered(table, classes=["dull", "calm", "keen"])
+    assert target.midpoints == ((1, 3), (2, 1), (2, 4))
+    assert target.truth(table).tolist() == ["keen", "calm", "dull", "calm"]
+
+
+@pytest.mark.parametrize("given", [CLUSTERS, {"kind": "levels", "columns": "valence"}])
+@pytest.mark.parametrize("main", [True, False])
+def test_only_known_training_clips_decide_on_clusters_and_levels(given, main):
+    """Outliers in validation and test, and training clips whose label is withheld, change nothing."""
+    table = ratings()
+    train, held = table.iloc[:40].copy(), table.iloc[40:].copy()
+    train.loc[train.index[:5], "valence"] = np.nan
+    how, other = settings(**given), Target("stress", "classes", ("stress",), ("no", "yes"))
+    alone = train.iloc[5:]
+    expected = fitted("mood", how, main_target("mood", how, None, alone) if main else other, alone)
+    for far in (1e3, -1e3):
+        for place in (0, 19):  # of validation, of test
+            held.iloc[place, held.columns.get_loc("valence")] = far
+        whole = pd.concat([train, held])
+        found = fitted("mood", how, main_target("mood", how, None, whole) if main else other, train)
+        assert found == expected
+        assert found.labels(whole)[:5].tolist() == [-1] * 5
+        assert (found.labels(held) >= 0).all(), "an outlier is of the nearest"
+    moved = train.assign(valence=train["valence"].where(train.index != 20, 1e3))
+    assert fitted("mood", how, other, moved) != expected, "the control: in training it counts"
+
+
+def test_a_clip_of_which_a_column_is_missing_is_of_no_cluster():
+    table = ratings()
+    table.loc[3, "activation"] = np.nan
+    how = settings(**CLUSTERS)
+    target = main_target("mood", how, None, table)
+    assert target.truth(table).isna().tolist() == [row == 3 for row in range(60)]
+    assert clustered(table).labels(table)[3] == -1
+
+
+def test_too_few_different_points_for_the_clusters_are_refused():
+    table = ratings().assign(valence=[1.0, 2.0] * 30, activation=1.0)
+    with pytest.raises(ConfigError) as refused:
+        clustered(table)
+    assert str(refused.value) == (
+        "target 'mood': its training clips have 2 different points of valence and activation, too few for 3 clusters; "
+        "give fewer, with data.targets.mood.clusters"
+    )
+
+
 def test_what_is_fitted_survives_json():
     how = settings(kind="levels", levels=2, columns="valence")
+    clusters = settings(kind="clusters", columns=["valence", "calm"], clusters=2)
     for target in (
         main("valence", kind="levels", limits=[2, 4]),
         main("emotion", SCHEMES["iemocap"]),
         fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE),
         fitted("height", how, main("emotion", SCHEMES["iemocap"]), TABLE),
+        fitted("mood", clusters, main("emotion", SCHEMES["iemocap"]), TABLE),
     ):
         again = Target.of_plain(json.loads(json.dumps(target.plain())))
         assert again == target
@@ -240,7 +328,13 @@ def test_names_that_tables_of_predictions_cannot_hold_are_refused(factor, given,
         ({"kind": "levels", "scale": [5, 1]}, "'scale' is 5, 1; give the lowest value, then the highest"),
         ({"kind": "numbers", "limits": [2]}, "'limits' is of levels; leave it out, or write kind: levels"),
         ({"levels": 4}, "'levels' is of levels; leave it out, or write kind: levels"),
-        ({"scale": [1, 5]}, "'scale' is of numbers and levels; leave it out, or write kind: numbers"),
+        ({"scale": [1, 5]}, "'scale' is of numbers, levels and clusters; leave it out, or write kind: numbers"),
+        (
+            {"kind": "clusters", "columns": "valence"},
+            "clusters are of two or more columns of numbers: columns: [NAME, NAME]",
+        ),
+        ({**CLUSTERS, "clusters": 4, "classes": ["a", "b"]}, "2 classes are named for 4; name one for each"),
+        ({"clusters": 4}, "'clusters' is of clusters; leave it out, or write kind: clusters with its columns"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(given, sentence):

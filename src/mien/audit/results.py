@@ -20,6 +20,7 @@ from mien.audit.leakage.silhouettes import silhouette_summary, silhouettes
 from mien.audit.metrics import metrics
 from mien.audit.recognition.calibrated import COVERAGE, calibrated
 from mien.audit.recognition.copies import without_copies
+from mien.audit.recognition.derived import derived
 from mien.audit.recognition.extremes import extremes
 from mien.audit.recognition.folds import by_fold
 from mien.audit.recognition.groups import scored_groups
@@ -106,6 +107,7 @@ def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.
     Returns:
         The keys that `metrics.json` has besides those of `metrics`, and `abstention.csv`:
 
+        - `derived`: see `derived.derived`, if classes of a factor are derived from numbers.
         - `scored`: the numbers of `speakers` of the scored split, and of clips without a known truth (`unknown`).
         - `planes`: see `tradeoff.planes`.
         - of classes: `extremes`: see `extremes.extremes`; `groups`: see `groups.scored_groups`; `listeners`: see
@@ -117,6 +119,8 @@ def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.
     unknown = predictions.loc[predictions["truth"].isna(), "clip"].nunique()
     found: dict[str, Any] = {"scored": {"speakers": rows["speaker"].nunique(), "unknown": unknown}}
     found["planes"] = planes(run, rows)
+    if meaning := derived(run, [cell for cell in run.cells if cell.model in run.experiment.models]):
+        found["derived"] = meaning
     if not classes:
         return found, calibrated(predictions.iloc[:0], classes, {})[1]
     table = by_speaker(predictions, classes)

@@ -263,14 +263,14 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
 
 
 def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> list[str]:
-    """The classes that a corpus shares with the run: all levels, and none where the target is a number.
+    """The classes that a corpus shares with the run: all levels or clusters, and none where the target is a number.
 
     Raises:
         CorpusError: it shares fewer than two classes, or has no clip with a known number.
     """
     soft = dataset.main.kind == "soft"
     values = dataset.clips["label" if soft else dataset.main.columns[0]].dropna()
-    if dataset.main.kind == "numbers" or dataset.main.edges:
+    if dataset.main.kind == "numbers" or dataset.main.derived:
         if clips.empty:
             raise CorpusError(f"{on}: none of its clips has a known '{run.target}'")
         return list(run.classes)

@@ -13,6 +13,7 @@ import torch
 
 from mien.audit import model_card
 from mien.audit.recognition import plain as plain_speech
+from mien.audit.recognition.derived import derived
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
@@ -24,6 +25,7 @@ from mien.errors import ConfigError, RunError, unknown
 from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
+from mien.reports.sections.derived import meaning
 from mien.runs import exported
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
@@ -127,6 +129,7 @@ def export(
         target=opened.target,
         classes=opened.classes,
         scheme=opened.experiment.scheme_name,
+        derived=_meaning(opened, chosen),
         temperature=temperature,
         unsure=_unsure(rule),
         by_coverage=_unsure(by_coverage) if rule.threshold > by_coverage.threshold else None,
@@ -267,6 +270,12 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
         for part in (whole, halved)
     )
     return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
+
+
+def _meaning(run: Run, cells: Sequence[Cell]) -> str | None:
+    """What the classes are derived from, in words; None where they are not derived from numbers."""
+    found = derived(run, cells).get(run.target)
+    return None if found is None else meaning(found)
 
 
 def _command(

@@ -23,7 +23,7 @@ from mien.data.mix import Pool, mixed
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
 from mien.data.store import ColumnStore, Store, open_store
-from mien.data.targets import Target, TargetSettings, fitted, level_names, main_target, refuse_outside
+from mien.data.targets import Target, TargetSettings, fitted, main_target, refuse_outside
 from mien.errors import ConfigError, CorpusError
 from mien.features import images
 
@@ -104,7 +104,7 @@ class Dataset:
         clips = corpus.table.assign(label=main.truth(corpus.table)).set_index("clip", drop=False)
         stores = {modality: open_store(corpus, *feature) for modality, feature in data.features.items()}
         lacking = _lacking(clips, stores)
-        unlabelled = clips["label" if main.kind == "soft" else main.columns[0]].isna()
+        unlabelled = clips[main.columns[0] if main.kind == "classes" else "label"].isna()
         reasons = {NOTHING[frozenset(stores)]: lacking, f"no {target} known": unlabelled & ~lacking}
         sound = data.features.get("audio", ("", None))[0]
         unmapped = main.unmapped(corpus.table)
@@ -122,7 +122,7 @@ class Dataset:
     def classes(self) -> tuple[str, ...]:
         """The classes of the main target, in order; none where it is a number."""
         how = self.settings.targets.get(self.main.factor, TargetSettings())
-        return level_names(how) if how.kind == "levels" else () if self.main.kind == "numbers" else self.main.classes
+        return how.derived or (() if self.main.kind == "numbers" else self.main.classes)
 
     @property
     def scheme(self) -> str | None:

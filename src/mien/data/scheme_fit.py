@@ -71,7 +71,7 @@ def _refuse_fewer_than_two(dataset: Dataset) -> None:
     if dataset.main.kind != "classes" or len(there := dataset.labelled["label"].unique()) > 1:
         return
     has = f"{there[0]} alone" if len(there) else "none"
-    if dataset.main.edges:
+    if dataset.main.derived:
         factor, levels = dataset.main.factor, ", ".join(dataset.classes)
         raise ConfigError(
             f"{dataset.prepared.place}: of the levels {levels} of '{factor}' its clips have {has}; give other limits, "

@@ -12,8 +12,12 @@ A target is a factor of one of three kinds:
 limits. A value on a quantile is of the upper level; a value on a given limit is of the lower one, as in Table I of Rana
 et al. 2019: [1, 2], (2, 3.5], (3.5, 5].
 
-What is fitted on training clips (the classes of a factor, mean and deviation, the quantiles of levels) is kept with the
-weights.
+*Clusters* are classes that are derived from several numbers: k-means of the training clips, and each clip is of the
+cluster with the nearest midpoint (`data.clusters`). Clusters are numbered by the first column of their midpoints, of
+equal ones by the next.
+
+What is fitted on training clips (the classes of a factor, mean and deviation, the quantiles of levels, the midpoints of
+clusters) is kept with the weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +37,12 @@ from mien.common.settings import Settings
 from mien.corpora.columns import as_given, unread_emotions
 from mien.corpora.corpus import COLUMNS, fractions
 from mien.corpora.schemes import Scheme, apply
+from mien.data.clusters import Midpoints, different, midpoints, nearest
 from mien.data.soft import Learn
 from mien.errors import ConfigError, unknown
 
-MEASURED = ("numbers", "levels")  # kinds that are read from columns of numbers
+CLUSTERS = 3  # how many there are, where the settings do not say it
+MEASURED = ("numbers", "levels", "clusters")  # kinds that are read from columns of numbers
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file", "start", "end", "sha256"}  # columns that are no factor
 WORDS = 8  # of a column that a sentence lists
@@ -52,26 +58,30 @@ class TargetSettings(Settings):
     """How the labels of a factor are read from the corpus's table.
 
     Attributes:
-        kind: "classes", "soft" (a distribution), "numbers", or "levels": classes that are ranges of a number.
-        columns: of the table; None is the one of the factor's name. Several for a distribution, a column a class, or
-            for several numbers.
-        classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up. None
-            takes the names of the columns, or the values that the training clips have.
+        kind: "classes", "soft" (a distribution), "numbers", "levels": classes that are ranges of a number, or
+            "clusters": classes that are parts of the plane or space of several numbers.
+        columns: of the table; None is the one of the factor's name. Several for a distribution, a column a class, for
+            several numbers, or for clusters.
+        classes: names of the classes, in order: of a distribution one a column, of levels from the lowest up, of
+            clusters by the first column of their midpoints. None takes the names of the columns, the values that the
+            training clips have, low to high, or cluster 1, cluster 2, ...
         levels: how many levels; by default 3, or one more than there are `limits`.
         limits: between levels, ascending; a value on one is of the lower level. None takes the quantiles of the
             training clips, and a value on one is of the upper level.
-        scale: the lowest and the highest value that the columns of numbers or levels may hold; a corpus with another
-            value is refused. None is any.
+        scale: the lowest and the highest value that the columns of numbers, levels or clusters may hold; a corpus with
+            another value is refused. None is any.
+        clusters: how many clusters.
         learn: of a distribution, what a training step learns from, see `data.soft.learning`. Scores are always those
             of the most probable class.
     """
 
-    kind: Literal["classes", "soft", "numbers", "levels"] = "classes"
+    kind: Literal["classes", "soft", "numbers", "levels", "clusters"] = "classes"
     columns: tuple[str, ...] | None = Field(None, min_length=1)
     classes: tuple[str, ...] | None = Field(None, min_length=2)
     limits: tuple[float, ...] | None = Field(None, min_length=1)
     scale: tuple[float, float] | None = None
     levels: int = Field(default_factory=lambda given: _count(given.get("limits")), ge=2, le=9)
+    clusters: int = Field(CLUSTERS, ge=2, le=9)
     learn: Learn = "distribution"
 
     @field_validator("columns", mode="before")
@@ -92,7 +102,12 @@ class TargetSettings(Settings):
         if self.kind == "numbers" and self.classes is not None:
             raise ValueError("numbers have no classes; leave 'classes' out, or write kind: levels")
         self._check_limits()
-        count = {"soft": len(self.columns or ()), "levels": self.levels}.get(self.kind)
+        if self.kind == "clusters" and (self.columns is None or len(self.columns) < 2):
+            raise ValueError("clusters are of two or more columns of numbers: columns: [NAME, NAME]")
+        if self.kind != "clusters" and self.clusters != CLUSTERS:
+            raise ValueError("'clusters' is of clusters; leave it out, or write kind: clusters with its columns")
+        sizes = {"soft": len(self.columns or ()), "levels": self.levels, "clusters": self.clusters}
+        count = sizes.get(self.kind)
         if self.classes is not None and count is not None and len(self.classes) != count:
             raise ValueError(f"{len(self.classes)} classes are named for {count}; name one for each")
         return self
@@ -100,12 +115,22 @@ class TargetSettings(Settings):
     @property
     def by_fold(self) -> bool:
         """Whether the class of a clip depends on the training clips of a fold."""
-        return self.kind == "levels" and self.limits is None
+        return self.kind == "clusters" or (self.kind == "levels" and self.limits is None)
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The classes that are derived from numbers, in order: levels or clusters; none of other kinds."""
+        if self.kind == "levels":
+            numbered = tuple(f"level {number}" for number in range(1, self.levels + 1))
+            return self.classes or LEVELS.get(self.levels, numbered)
+        if self.kind == "clusters":
+            return self.classes or tuple(f"cluster {number}" for number in range(1, self.clusters + 1))
+        return ()
 
     def _check_limits(self) -> None:
         """Raise ValueError for limits and a scale that this kind does not have, or that contradict each other."""
         if self.kind not in MEASURED and self.scale is not None:
-            raise ValueError("'scale' is of numbers and levels; leave it out, or write kind: numbers")
+            raise ValueError("'scale' is of numbers, levels and clusters; leave it out, or write kind: numbers")
         if self.scale is not None and self.scale[0] >= self.scale[1]:
             raise ValueError(f"'scale' is {_listed(self.scale)}; give the lowest value, then the highest")
         if self.kind != "levels" and (self.limits is not None or self.levels != _count(None)):
@@ -148,6 +173,7 @@ class Target:
         merge: value -> class, of values that count as one of the classes.
         edges: of levels: the K - 1 limits between them.
         given: whether the settings give these limits: a value on one is then of the lower level, else of the upper one.
+        midpoints: of clusters: K, with a value for each column.
         mean: of each number over the training clips.
         std: likewise, the standard deviation.
         main: whether it is the main target of the experiment.
@@ -160,13 +186,14 @@ class Target:
     merge: Mapping[str, str] = field(default_factory=dict)
     edges: tuple[float, ...] = ()
     given: bool = False
+    midpoints: Midpoints = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     main: bool = False
 
     def unmapped(self, table: pd.DataFrame) -> dict[str, int]:
         """The values that are no class, sorted, with the number of clips that have them."""
-        if self.kind != "classes" or self.edges:
+        if self.kind != "classes" or self.derived:
             return {}
         values = table[self.columns[0]]
         if self.columns == SEVERAL:
@@ -184,7 +211,12 @@ class Target:
         kept = tuple(self.classes[place] for place in places)
         merge = {value: name for value, name in self.merge.items() if name in kept}
         columns = tuple(self.columns[place] for place in places) if self.kind == "soft" else self.columns
-        return replace(self, classes=kept, merge=merge, columns=columns) if not self.edges else self
+        return replace(self, classes=kept, merge=merge, columns=columns) if not self.derived else self
+
+    @property
+    def derived(self) -> bool:
+        """Whether its classes are levels or clusters."""
+        return bool(self.edges or self.midpoints)
 
     @property
     def size(self) -> int:
@@ -195,10 +227,16 @@ class Target:
         """The true class or number of each clip, with the index of `table`; missing where it is not known.
 
         Several classes are joined by "+". Of a distribution it is the most probable class, the first of equals; of
-        several numbers the first.
+        several numbers the first, where all are known.
         """
         if self.kind == "numbers":
-            return _numeric(table, self.columns, self.factor)[self.columns[0]].rename("label")
+            numbers = _numeric(table, self.columns, self.factor)
+            return numbers[self.columns[0]].where(numbers.notna().all(axis=1)).rename("label")
+        if self.midpoints:
+            points = _numeric(table, self.columns, self.factor)
+            cluster = nearest(points.fillna(0).to_numpy(float), self.midpoints)
+            names = pd.Series(np.asarray(self.classes, object)[cluster], index=table.index, dtype="str")
+            return names.where(points.notna().all(axis=1)).rename("label")
         if self.edges:
             values = _numeric(table, self.columns, self.factor)[self.columns[0]]
             side: Literal["left", "right"] = "left" if self.given else "right"
@@ -239,6 +277,7 @@ class Target:
     def of_plain(raw: Mapping[str, Any]) -> "Target":
         """What `plain` wrote, read again from JSON."""
         values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+        values["midpoints"] = tuple(map(tuple, values.get("midpoints", ())))
         return Target(**values)
 
     def _shares(self, table: pd.DataFrame) -> NDArray[np.float64]:
@@ -268,7 +307,7 @@ def main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table: 
             of another column of the tables of predictions.
     """
     target = _main_target(factor, how, scheme, table)
-    _refuse_names(target, level_names(how) if how.kind == "levels" else target.classes, how.kind)
+    _refuse_names(target, how.derived or target.classes, how.kind)
     return target
 
 
@@ -290,7 +329,7 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
     refuse_outside(factor, how, table)
     if how.limits is not None:
         return _by_limits(factor, how, columns, main=True)
-    if len(columns) > 1:
+    if len(columns) > 1 and how.kind != "clusters":
         raise ConfigError(f"target '{factor}': a main target is one number, and {len(columns)} columns are named")
     return Target(factor, "numbers", columns, columns, main=True)
 
@@ -368,6 +407,13 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
     known = values[~np.isnan(values).any(axis=1)]
     if how.limits is not None and len(known):
         return _by_limits(factor, how, columns)
+    if how.kind == "clusters":
+        if (there := different(known)) < how.clusters:
+            raise ConfigError(
+                f"target '{factor}': its training clips have {there} different points of {' and '.join(columns)}, too "
+                f"few for {how.clusters} clusters; give fewer, with data.targets.{factor}.clusters"
+            )
+        return Target(factor, "classes", columns, how.derived, midpoints=midpoints(known, how.clusters), main=own)
     if len(known) < 2 or not (known.std(axis=0) > 0).all():
         raise ConfigError(
             f"target '{factor}': its training clips have no two different numbers; nothing can be learned"
@@ -381,7 +427,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
             f"target '{factor}': its training clips have too few different numbers for {how.levels} levels; give "
             f"fewer, with data.targets.{factor}.levels"
         )
-    return Target(factor, "classes", columns, level_names(how), edges=tuple(edges.tolist()), main=own)
+    return Target(factor, "classes", columns, how.derived, edges=tuple(edges.tolist()), main=own)
 
 
 def refuse_outside(factor: str, how: TargetSettings, table: pd.DataFrame) -> None:
@@ -409,7 +455,7 @@ def refuse_outside(factor: str, how: TargetSettings, table: pd.DataFrame) -> Non
 
 def _by_limits(factor: str, how: TargetSettings, columns: tuple[str, ...], *, main: bool = False) -> Target:
     """Levels by the limits of the settings; nothing is fitted."""
-    return Target(factor, "classes", columns, level_names(how), edges=how.limits or (), given=True, main=main)
+    return Target(factor, "classes", columns, how.derived, edges=how.limits or (), given=True, main=main)
 
 
 def name_of(value: object) -> str:
@@ -420,12 +466,6 @@ def name_of(value: object) -> str:
 def measures_of(kind: str) -> tuple[str, ...]:
     """The names in `common.measures.MEASURES` that validation gives of a main target of a kind (of the settings)."""
     return ("ccc", "rmse") if kind == "numbers" else ("uar", "wa", "cross_entropy")
-
-
-def level_names(how: TargetSettings) -> tuple[str, ...]:
-    """The names of the levels, from the lowest up."""
-    numbered = tuple(f"level {number}" for number in range(1, how.levels + 1))
-    return how.classes or LEVELS.get(how.levels, numbered)
 
 
 def _columns(factor: str, how: TargetSettings, table: pd.DataFrame, what: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from mien.corpora.schemes import SCHEMES
 from mien.data.batch import Modality
 from mien.data.protocols import LEAKS, Protocol
 from mien.data.settings import OWN, Data
-from mien.data.targets import TargetSettings, level_names, measures_of
+from mien.data.targets import TargetSettings, measures_of
 from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, nearest, unknown
@@ -195,8 +195,8 @@ class Experiment(Settings):
             ConfigError: they are those of the corpus, which has not been opened.
         """
         how = self.data.targets.get(self.target, TargetSettings())
-        if how.kind == "levels":
-            return level_names(how)
+        if how.derived:
+            return how.derived
         if how.kind == "numbers":
             return ()
         if how.kind == "soft":

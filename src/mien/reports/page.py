@@ -28,6 +28,7 @@ from mien.reports.sections import (
     certificate,
     claims,
     copies,
+    derived,
     evidence,
     leak_figures,
     leaks,
@@ -77,7 +78,7 @@ def render(run: Run) -> str:
         classes=classes,
         last=of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),
-        facts=_facts(run),
+        facts=_facts(run, found.get("derived", {})),
         answer=[*answer(run, summary, differences, leaks.of(leakage), claimed), *_partly(run)],
         split=split,
         sweep=varied,
@@ -163,10 +164,14 @@ def _leakage(run: Run, planes: Mapping[str, Any], summary: pd.DataFrame) -> dict
     }
 
 
-def _facts(run: Run) -> dict[str, str]:
+def _facts(run: Run, means: Mapping[str, Any]) -> dict[str, str]:
     """The facts at the top of the page: corpus, target, protocol, what was run, ...; name -> text.
 
     What the experiment costs and which score to expect are left out of a run with other settings or another corpus.
+
+    Args:
+        run: the run.
+        means: `derived` of its `metrics.json`.
     """
     experiment = run.experiment
     classes = (
@@ -175,6 +180,7 @@ def _facts(run: Run) -> dict[str, str]:
     facts = {
         "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
         "Target": f"{run.target}, {classes}",
+        **{f"Classes of {factor}": derived.meaning(one) for factor, one in means.items()},
         "Protocol": words.protocol(experiment.protocol.name, run.splits),
         "Trained": ", ".join(
             [counted(len(experiment.models), "model") + _variants(experiment), *_extent(run).values()]

@@ -166,6 +166,7 @@ class Description(Settings):
         target: the factor that is predicted.
         classes: its classes in order.
         scheme: name of the classes.
+        derived: what the classes mean, in words, where they are levels or clusters of numbers.
         temperature: divides the logits of every member.
         unsure: the threshold of unsure answers.
         by_coverage: the threshold that the coverage of the validation clips alone gives, where plain speech raised it.
@@ -190,6 +191,7 @@ class Description(Settings):
     target: str = "emotion"
     classes: tuple[str, ...] = Field(min_length=2)
     scheme: str
+    derived: str | None = None
     temperature: float = Field(gt=0)
     unsure: Unsure
     by_coverage: Unsure | None = None

@@ -241,7 +241,7 @@ class Run:
 
     @cached_property
     def clips(self) -> pd.DataFrame:
-        """The clips used, indexed by clip: the corpus's columns and `label`; for levels the number they derive from."""
+        """The clips used, indexed by clip: the corpus's columns and `label`; where that differs by fold, a number."""
         own = self.experiment
         text = () if own.kind == "numbers" or own.by_fold else ("label",)
         return read_table(self._file("clips.csv"), CLIPS, text=text).set_index("clip", drop=False)
@@ -387,15 +387,19 @@ class Run:
                 raise ValueError(f"'{wrong[0]}' has {len(values[wrong[0]])} rows for {len(names)} clips")
             table = clips.loc[names].drop(columns="split", errors="ignore").reset_index(drop=True)
             table.insert(1, "split", json.loads(head["splits"]))
-            return self._levelled(cell, table), values
+            return self._labelled(cell, table), values
 
-    def _levelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
+    def targets_of(self, cell: Cell) -> dict[str, Target]:
+        """Factor -> how the labels of a finished cell are encoded, as fitted on its training clips."""
+        with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
+            raw = json.loads((file.metadata() or {})[TARGETS])
+            return {factor: Target.of_plain(one) for factor, one in raw.items()}
+
+    def _labelled(self, cell: Cell, table: pd.DataFrame) -> pd.DataFrame:
         """The clips of a cell with its own labels, where they are fitted on its training clips."""
         if not self.experiment.by_fold:
             return table
-        with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
-            raw = json.loads((file.metadata() or {})[TARGETS])[self.target]
-        return table.assign(label=Target.of_plain(raw).truth(table))
+        return table.assign(label=self.targets_of(cell)[self.target].truth(table))
 
     def write_embeddings(
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]

@@ -70,7 +70,7 @@ def _accuracy(probabilities: NDArray[np.float64], ensemble: Ensemble, dataset: D
 def _score(probabilities: NDArray[np.float64], classes: Sequence[str], dataset: Dataset) -> Score | None:
     """UAR and WA on the clips of a known class, of which the ensemble predicts any.
 
-    None if they have fewer than two classes, or if each member has limits of levels of its own.
+    None if they have fewer than two classes, or if each member has limits of levels, or clusters, of its own.
     """
     if dataset.main.kind == "numbers":
         return None
