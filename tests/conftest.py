@@ -25,13 +25,17 @@ from quick import no_figures
 torch.set_num_threads(1)
 
 DIMENSION, CLASSES = 5, {"emotion": 4, "speaker": 3}
-TARGETS = {
-    name: Target(name, "classes", (name,), tuple(map(str, range(size))), main=name == "emotion")
-    for name, size in CLASSES.items()
-} | {
-    "votes": Target("votes", "soft", tuple("abcd"), tuple("abcd")),
-    "valence": Target("valence", "numbers", ("valence",), ("valence",), mean=(0.0,), std=(1.0,)),
-}
+TARGETS = (
+    {
+        name: Target(name, "classes", (name,), tuple(map(str, range(size))), main=name == "emotion")
+        for name, size in CLASSES.items()
+    }
+    | {"votes": Target("votes", "soft", tuple("abcd"), tuple("abcd"))}
+    | {
+        name: Target(name, "numbers", (name,), (name,), mean=(0.0,), std=(1.0,), loss=loss)
+        for name, loss in {"valence": "squared_error", "arousal": "concordance"}.items()
+    }
+)
 PIXELS = (3, 8, 8)  # colour crops of 8 x 8: what `vgg` reads of video here
 SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
 TINY = {  # settings that make an encoder small; without a line it is tested as it comes
@@ -84,7 +88,7 @@ class Memory:
 def make_examples() -> Callable[..., Examples]:
     """Examples of random frames whose mean shows the emotion and the speaker; clip lengths differ.
 
-    Votes and valence follow from the emotion: seven of ten votes are for it, and it is a number from -1 to 1.
+    Votes and ratings follow from the emotion: seven of ten votes are for it, and it is a number from -1 to 1.
     With `video` there are uint8 crops as well, whose colour shows both; every fourth frame of a clip is not usable, and
     every fifth clip, from the second, has no video.
     """
@@ -102,18 +106,19 @@ def make_examples() -> Callable[..., Examples]:
             clips=names,
             speakers=tuple(f"s{number}" for number in speaker.tolist()),
             audio=(Memory(frames),) * count,
-            labels={"emotion": emotion, "speaker": speaker, **_votes_and_valence(emotion)},
+            labels={"emotion": emotion, "speaker": speaker, **_votes_and_ratings(emotion)},
             video=(_crops(names, emotion, speaker, generator),) * count if video else (),
         )
 
     return make
 
 
-def _votes_and_valence(emotion: Tensor) -> dict[str, Tensor]:
+def _votes_and_ratings(emotion: Tensor) -> dict[str, Tensor]:
     """Soft labels, N x 4, and numbers, N x 1, float64."""
     count = CLASSES["emotion"]
     votes = 0.1 + 0.6 * torch.eye(count, dtype=torch.float64)[emotion]
-    return {"votes": votes, "valence": (2 * emotion.double() / (count - 1) - 1)[:, None]}
+    rating = (2 * emotion.double() / (count - 1) - 1)[:, None]
+    return {"votes": votes, "valence": rating, "arousal": -rating}
 
 
 @pytest.fixture(scope="session")

@@ -213,6 +213,7 @@ def test_what_is_fitted_survives_json():
     clusters = settings(kind="clusters", columns=["valence", "calm"], clusters=2)
     for target in (
         main("valence", kind="levels", limits=[2, 4]),
+        fitted("calm", settings(kind="numbers", loss="concordance"), main("emotion", SCHEMES["iemocap"]), TABLE),
         main("emotion", SCHEMES["iemocap"]),
         fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE),
         fitted("height", how, main("emotion", SCHEMES["iemocap"]), TABLE),
@@ -324,6 +325,10 @@ def test_names_that_tables_of_predictions_cannot_hold_are_refused(factor, given,
             {"kind": "levels", "limits": [2, 5], "scale": [1, 5]},
             "'limits' are 2, 5, and the scale goes from 1 to 5, so that a level would have no value; give limits "
             "inside it",
+        ),
+        (
+            {"kind": "levels", "loss": "concordance"},
+            "'loss' is of numbers; leave it out, or write kind: numbers",
         ),
         ({"kind": "levels", "scale": [5, 1]}, "'scale' is 5, 1; give the lowest value, then the highest"),
         ({"kind": "numbers", "limits": [2]}, "'limits' is of levels; leave it out, or write kind: levels"),

@@ -53,6 +53,7 @@ ADVERSARIES = {  # all in one recipe: an embedding each, and what stands between
             for how in REMOVALS
         },
         "auxiliary": {"dim": 3, "activation": "relu", "tasks": {"speaker": 0.2}, "auxiliary": ["emotion"]},
+        "rating": {"dim": 2, "tasks": {"arousal": 0.2}, "auxiliary": ["valence"]},
     },
     "penalties": {
         "hsic": {"between": ["none", "auxiliary"], "weight": 0.5},

@@ -42,6 +42,7 @@ from mien.data.soft import Learn
 from mien.errors import ConfigError, unknown
 
 CLUSTERS = 3  # how many there are, where the settings do not say it
+Loss = Literal["squared_error", "concordance"]
 MEASURED = ("numbers", "levels", "clusters")  # kinds that are read from columns of numbers
 LEVELS = {2: ("low", "high"), 3: ("low", "medium", "high")}  # names of levels, where the settings give none
 HIDDEN = {"label", "clip", "file", "start", "end", "sha256"}  # columns that are no factor
@@ -71,6 +72,8 @@ class TargetSettings(Settings):
         scale: the lowest and the highest value that the columns of numbers, levels or clusters may hold; a corpus with
             another value is refused. None is any.
         clusters: how many clusters.
+        loss: of numbers, what a training step minimises: the mean squared error, or 1 - the concordance correlation
+            (`models.objectives.losses.concordance`), which is estimated over a batch and wants large ones.
         learn: of a distribution, what a training step learns from, see `data.soft.learning`. Scores are always those
             of the most probable class.
     """
@@ -82,6 +85,7 @@ class TargetSettings(Settings):
     scale: tuple[float, float] | None = None
     levels: int = Field(default_factory=lambda given: _count(given.get("limits")), ge=2, le=9)
     clusters: int = Field(CLUSTERS, ge=2, le=9)
+    loss: Loss = "squared_error"
     learn: Learn = "distribution"
 
     @field_validator("columns", mode="before")
@@ -97,6 +101,8 @@ class TargetSettings(Settings):
             raise ValueError("a distribution needs its columns, one a class: columns: [NAME, NAME, ...]")
         if self.kind != "soft" and self.learn != "distribution":
             raise ValueError("'learn' is of a distribution; leave it out, or write kind: soft with its columns")
+        if self.kind != "numbers" and self.loss != "squared_error":
+            raise ValueError("'loss' is of numbers; leave it out, or write kind: numbers")
         if self.kind in ("classes", "levels") and self.columns is not None and len(self.columns) > 1:
             raise ValueError(f"{self.kind} are read from one column; name one")
         if self.kind == "numbers" and self.classes is not None:
@@ -177,6 +183,7 @@ class Target:
         mean: of each number over the training clips.
         std: likewise, the standard deviation.
         main: whether it is the main target of the experiment.
+        loss: of numbers: what a training step minimises.
     """
 
     factor: str
@@ -190,6 +197,7 @@ class Target:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     main: bool = False
+    loss: Loss = "squared_error"
 
     def unmapped(self, table: pd.DataFrame) -> dict[str, int]:
         """The values that are no class, sorted, with the number of clips that have them."""
@@ -420,7 +428,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
         )
     if how.kind == "numbers":
         mean, std = known.mean(axis=0).tolist(), known.std(axis=0).tolist()
-        return Target(factor, "numbers", columns, columns, mean=tuple(mean), std=tuple(std), main=own)
+        return Target(factor, "numbers", columns, columns, mean=tuple(mean), std=tuple(std), main=own, loss=how.loss)
     edges = np.quantile(known[:, 0], np.arange(1, how.levels) / how.levels)
     if (np.diff(edges) <= 0).any() or edges[0] <= known[:, 0].min():
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 import math
 
+import audmetric
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from mien.models.objectives.losses import (
     PENALTIES,
+    concordance,
     confusion,
     cross_entropy,
     deception,
@@ -94,6 +96,90 @@ def test_squared_error_is_torchs_over_the_known_numbers():
     assert squared_error(LOGITS, numbers).item() == pytest.approx(F.mse_loss(LOGITS[known], numbers[known]).item())
     assert squared_error(LOGITS.bfloat16(), numbers).dtype == torch.float32
     assert not squared_error(LOGITS.clone().requires_grad_(), torch.full((9, 4), torch.nan)).requires_grad
+
+
+def ratings(count=12, seed=3):
+    """Outputs and labels, count x 3 in float64: of the second two labels are not known, of the third all but one."""
+    generator = torch.Generator().manual_seed(seed)
+    outputs, labels = torch.randn(2, count, 3, generator=generator, dtype=torch.float64)
+    labels = labels * torch.tensor([1.0, 0.2, 1.0]) + outputs + torch.tensor([0.0, 2.0, 0.0])
+    labels[[1, 5], 1], labels[1:, 2] = torch.nan, torch.nan
+    return outputs, labels
+
+
+def lin(outputs, labels):
+    """1 - CCC of the first two columns, as audmetric has it."""
+    known = [~labels[:, column].isnan() for column in range(2)]
+    pairs = [(labels[rows, column], outputs[rows, column]) for column, rows in enumerate(known)]
+    return 1 - np.mean([audmetric.concordance_cc(truth.numpy(), guess.numpy()) for truth, guess in pairs])
+
+
+def test_concordance_is_audmetrics_over_the_known_numbers():
+    outputs, labels = ratings()
+    assert concordance(outputs, labels).item() == pytest.approx(lin(outputs, labels), abs=1e-12)
+    assert concordance(outputs + 1e3, labels + 1e3).item() == pytest.approx(lin(outputs, labels), abs=1e-9)
+    assert concordance(labels.nan_to_num(9), labels).item() == pytest.approx(0, abs=1e-12)
+    assert concordance(-labels[:, :1], labels[:, :1]).item() > 1
+    assert concordance(outputs.bfloat16(), labels).dtype == torch.float32
+
+
+def test_the_gradient_of_concordance_is_that_of_finite_differences():
+    outputs, labels = ratings()
+    outputs[1, 1] = torch.nan  # junk where nothing is known
+    outputs.requires_grad_()
+    (gradient,) = torch.autograd.grad(concordance(outputs, labels), outputs)
+    for row, column in np.ndindex(12, 3):
+        step = torch.zeros_like(outputs)
+        step[row, column] = 1e-6
+        slope = (concordance(outputs.detach() + step, labels) - concordance(outputs.detach() - step, labels)) / 2e-6
+        assert gradient[row, column].item() == pytest.approx(slope.item(), abs=1e-8)
+    assert (gradient[:, 0] != 0).all()
+    assert (gradient[:, 2] == 0).all(), "known of one clip alone"
+
+
+@pytest.mark.parametrize("share", [0, 1, 7, 11])
+def test_two_processes_have_shares_of_one_concordance(two_processes, share):
+    outputs, labels = ratings()
+    outputs.requires_grad_()
+    whole_loss = concordance(outputs, labels)
+    (whole_gradient,) = torch.autograd.grad(whole_loss, outputs)
+    parts = [slice(0, share), slice(share, 12)]
+
+    def work(rank):
+        own = outputs.detach()[parts[rank]].requires_grad_()
+        loss = concordance(own, labels[parts[rank]])
+        return loss.detach(), torch.autograd.grad(loss, own)[0]
+
+    both = two_processes(work)
+    assert sum(loss for loss, _ in both).item() == pytest.approx(whole_loss.item(), abs=1e-12)
+    torch.testing.assert_close(torch.cat([gradient for _, gradient in both]), whole_gradient, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("case", ["nothing known", "one known", "all the same", "no clips"])
+def test_concordance_of_what_does_not_differ_is_a_constant(two_processes, case):
+    outputs, labels = ratings()
+    if case == "no clips":
+        outputs, labels = outputs[:0], labels[:0]
+    elif case == "all the same":
+        labels = torch.full_like(labels, 0.1).float()
+    else:
+        labels = torch.full_like(labels, torch.nan)
+        labels[0] = 1.0 if case == "one known" else torch.nan
+    for loss in (
+        concordance(outputs.requires_grad_(), labels),
+        *two_processes(lambda rank: concordance(outputs[rank::2], labels[rank::2])),
+    ):
+        assert loss == 0
+        assert not loss.requires_grad
+
+
+def test_a_constant_output_is_moved_by_concordance():
+    labels = torch.arange(6.0)[:, None]
+    outputs = torch.full((6, 1), 3.0, requires_grad=True)
+    loss = concordance(outputs, labels)
+    loss.backward()
+    assert loss == 1
+    assert outputs.grad[0] > 0 > outputs.grad[5], "down where the label is low, up where it is high"
 
 
 def test_junk_where_nothing_is_known_reaches_neither_value_nor_gradient():

@@ -131,6 +131,37 @@ def deception(fake: Tensor, where: Tensor, *, saturating: bool = True) -> Tensor
     return mean(-F.softplus(fake) if saturating else F.softplus(-fake), where)
 
 
+def concordance(outputs: Tensor, labels: Tensor) -> Tensor:
+    """1 - the concordance correlation coefficient (Lin 1989), the mean over the K numbers of a clip.
+
+    1 - 2 cov / (var + var + (mean - mean)^2) of each number by itself, over the clips of the global batch of which it
+    is known, with variances over n: 0 where outputs equal labels, 1 where they have nothing in common, 2 at the most. A
+    number that is known of fewer than two clips, or is the same for all of them, is left out.
+
+    Args:
+        outputs: B x K, any float dtype; computed in float32 or wider.
+        labels: B x K float, nan where not known.
+
+    Returns:
+        This process's share, a scalar. Where no number is left it is zero without a graph, so that nothing moves.
+    """
+    wide, known = _wide(outputs), ~labels.isnan()
+    truth = torch.where(known, labels, 0.0).to(wide.dtype)
+    values = torch.where(known, wide, 0.0)
+    count, *sums = processes.total(torch.stack([known.to(wide.dtype).sum(dim=0), values.sum(dim=0), truth.sum(dim=0)]))
+    middle, true_mean = (total / count.clamp(min=1) for total in sums)
+    x, y = (torch.where(known, one, 0.0) for one in (wide - middle, truth - true_mean))
+    parts = torch.stack([part.sum(dim=0) for part in (x, x * x, x * y, y * y)])
+    # `middle` has no gradient: in variances its gradient is zero, and in the mean `off` brings it back
+    off, variance, covariance, true_variance = processes.differentiable_total(parts) / count.clamp(min=1)
+    differ = (count > 1) & (true_variance > EPSILON * (1 + true_mean.square()))
+    if not differ.any():
+        return wide.new_zeros(())
+    apart = (middle + off - true_mean).square()
+    coefficients: Tensor = 2 * covariance / torch.where(differ, variance + true_variance + apart, 1.0)
+    return (1 - coefficients[differ]).mean() / processes.count()
+
+
 def entropy(logits: Tensor) -> Tensor:
     """Mean entropy of the predicted distributions (Li et al. 2020, Eq. 2), over all clips of the global batch.
 

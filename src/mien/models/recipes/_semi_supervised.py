@@ -12,7 +12,7 @@ from mien.data.batch import Batch
 from mien.data.targets import Target
 from mien.models.encoders.convolutional import Encoder
 from mien.models.layers.maps import MapClassifier
-from mien.models.objectives.losses import cross_entropy, squared_error
+from mien.models.objectives.task_losses import task_loss
 from mien.models.recipes._recipe import Given, RecipeConfig
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -122,10 +122,8 @@ class Classifiers(nn.Module):
         return whole, {task: loss.detach() for task, loss in losses.items()}
 
     def _loss(self, task: str, outputs: Tensor, labels: Tensor) -> Tensor:
-        if self.targets[task].kind == "numbers":
-            return squared_error(outputs, labels)
         name = self._class_weight.get(task)
-        return cross_entropy(outputs, labels, None if name is None else self.get_buffer(name))
+        return task_loss(self.targets[task], outputs, labels, None if name is None else self.get_buffer(name))
 
 
 def encoder_of(given: Given, config: Tasks) -> Encoder:

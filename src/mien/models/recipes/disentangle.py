@@ -20,8 +20,9 @@ from mien.data.batch import Batch, uniform
 from mien.data.targets import Target, rightness
 from mien.models.encoders._joined import joined
 from mien.models.layers.heads import classifier
-from mien.models.objectives.losses import PENALTIES, cross_entropy, squared_error
+from mien.models.objectives.losses import PENALTIES
 from mien.models.objectives.removals import REMOVALS, strength
+from mien.models.objectives.task_losses import task_loss
 from mien.models.recipes._disentangle_settings import DISENTANGLEMENT, branches_of
 from mien.models.recipes._disentangle_settings import Config as Config
 from mien.models.recipes._disentangle_settings import Embedding as Embedding
@@ -80,7 +81,8 @@ class Disentangle(Recipe):
         for name, embedding in embeddings.items():
             for factor, weight in self.config.embeddings[name].tasks.items():
                 logits = self.tasks[f"{name}-{factor}"](embedding)
-                loss = self._loss(factor, logits, batch)  # Li et al., Eq. 4
+                weights = self._weight(factor)
+                loss = task_loss(self.targets[factor], logits, batch.labels[factor], weights)  # Li et al., Eq. 4
                 objective = objective + weight * loss
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
@@ -230,20 +232,13 @@ class Disentangle(Recipe):
         dimension, classes = self._branch_sizes[branch]
         return classifier(dimension, self.config.widths, classes)
 
-    def _loss(self, factor: str, outputs: Tensor, batch: Batch) -> Tensor:
-        """The loss of a task: cross-entropy of classes and distributions, the squared error of numbers."""
-        if self.targets[factor].kind == "numbers":
-            return squared_error(outputs, batch.labels[factor])
-        return cross_entropy(outputs, batch.labels[factor], self._weight(factor))
-
     def _learn(
         self, adversaries: Sequence[nn.Module], embedding: Tensor, factor: str, batch: Batch, minimise: Minimise
     ) -> Tensor:
         """One step of each adversary on an embedding that does not move; return the mean of their losses before it."""
-        loss_of = squared_error if self.targets[factor].kind == "numbers" else cross_entropy
         losses = []
         for adversary in adversaries:
-            loss = loss_of(adversary(embedding.detach()), batch.labels[factor])
+            loss = task_loss(self.targets[factor], adversary(embedding.detach()), batch.labels[factor])
             minimise(loss, adversary)
             losses.append(loss.detach())
         return torch.stack(losses).mean()
@@ -270,6 +265,7 @@ TINY = {
         "embeddings": {"main": {"tasks": {"votes": 1.0}, "remove": {"emotion": {"how": "confusion", "weight": 0.1}}}},
     },
     "number": {"hidden": [6], "embeddings": {"main": {"tasks": {"valence": 1.0}, "auxiliary": ["speaker"]}}},
+    "concordance": {"hidden": [6], "embeddings": {"main": {"tasks": {"arousal": 1.0}, "auxiliary": ["valence"]}}},
     "two embeddings": {
         "hidden": [6],
         "embeddings": {
