@@ -42,8 +42,9 @@ def notes(
         some = [len(clips) for of in kept_of for clips in of[share].values()]
         all_of = [sum(clip in known for clip in fold.train) for fold in folds]
         yield (
-            f"note: data.labelled {share}: {_span(some)} of the {_span(all_of)} labelled training clips of a fold keep "
-            f"their label, sampled by speaker and class; the others {'train without it' if train else 'do not train'}"
+            f"note: {_span(some)} of the {_span(all_of)} labelled training clips of a fold keep their label "
+            f"(data.labelled {share}), sampled by speaker and class; the others "
+            f"{'train without it' if train else 'do not train'}"
         )
         lost = [
             len(set(speaker[list(fold.train)].dropna()) - set(speaker[clips]))
@@ -52,8 +53,8 @@ def notes(
         ]
         if any(lost) and not train:
             yield (
-                f"warning: data.labelled {share}: {_span(lost)} training speakers of a fold keep no clip, and tables "
-                "of leakage count them as seen"
+                f"warning: with data.labelled {share} some training speakers keep no clip ({_span(lost)} of a fold), "
+                "and tables of leakage count them as seen"
             )
 
 
