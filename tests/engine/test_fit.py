@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mien.engine.fit import Training, fit
+from mien.engine.fit import Training, best_record, fit
 from mien.engine.inference import infer
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, TrainingError
@@ -47,6 +47,7 @@ def test_the_named_score_chooses_the_epoch(make_recipe, make_loader, tmp_path, b
     scores = [dict(zip(names, row, strict=True)) for row in rows]
     kept, history = run(make_recipe, make_loader, tmp_path, scores, best)
     assert kept == epoch
+    assert best == "last" or best_record(history, best)["epoch"] == epoch
     assert [row["validation tasks"] for row in history] == [0.2, 0.9, 0.9, 0.1]
 
 

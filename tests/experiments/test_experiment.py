@@ -120,7 +120,8 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         (
             "encoder=cnn_gro",
-            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, senet, senet_small, vector, vgg.",
+            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, senet, senet_small, "
+            "vector, vgg.",
         ),
         (
             "data.audio=mfb34",

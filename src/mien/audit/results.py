@@ -87,6 +87,8 @@ def write(run: Run) -> None:
     if run.experiment.grid:
         run.write_table("sweep.csv", sweep(run))
     claims.write(run)
+    if run.experiment.choose:
+        found["chosen"] = run.chosen
     run.write_json("metrics.json", found | plain(shown) | {"marks": run.marks, "computed_from": hashes})
 
 

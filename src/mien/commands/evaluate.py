@@ -68,18 +68,19 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     clips = dataset.clips[dataset.clips["label"].notna()]
     shared = _shared(opened, dataset, clips, on)
     cells = opened.require_cells()
-    for each in different(datasets[cell.model] for cell in cells):
+    own = {cell: datasets[opened.attempt(cell)] for cell in cells}
+    for each in different(own.values()):
         each.extract(workers=workers, copies=False)
-    notes = dict.fromkeys(note for cell in cells for note in lacking(datasets[cell.model], list(clips["clip"])))
+    notes = dict.fromkeys(note for cell in cells for note in lacking(own[cell], list(clips["clip"])))
     with progress(len(cells), "evaluating", "models") as advance:
         tables: list[pd.DataFrame] = []
         for cell in cells:
-            tables.append(_predictions(opened, cell, datasets[cell.model], clips, shared, place))
+            tables.append(_predictions(opened, cell, own[cell], clips, shared, place))
             advance()
     predictions = pd.concat(tables, ignore_index=True)
     folds = by_fold(predictions, shared)
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
-    metrics["notes"] += [*notes, *_constant(opened, cells, datasets, metrics, list(clips["clip"]), place)]
+    metrics["notes"] += [*notes, *_constant(opened, own, metrics, list(clips["clip"]), place)]
     name = _name(opened, dataset)
     opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
@@ -144,7 +145,7 @@ def shared_speakers(run: Run, dataset: Dataset) -> list[str]:
 def _predictions(
     run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
 ) -> pd.DataFrame:
-    model = Model.load(run.experiment_of(cell.model), cell, device)
+    model = Model.load(run.experiment_at(cell), cell, device)
     own = {
         what: fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.stores[what]] * len(clips), strict=True))
         for what, normalise in model.normalise.items()
@@ -163,8 +164,7 @@ def _predictions(
 
 def _constant(
     run: Run,
-    cells: Sequence[Cell],
-    datasets: Mapping[str, Dataset],
+    datasets: Mapping[Cell, Dataset],
     metrics: Mapping[str, Any],
     clips: Sequence[str],
     device: Any,
@@ -172,9 +172,9 @@ def _constant(
     """Sentences on models whose answers are all one class."""
     notes = []
     for name, found in metrics["models"].items():
-        cell = next(cell for cell in cells if cell.model == name)
-        model = Model.load(run.experiment_of(name), cell, device)
-        notes.append(constant.note(name, found["predicted"], model, datasets[name], clips))
+        cell = next(cell for cell in datasets if cell.model == name)
+        model = Model.load(run.experiment_at(cell), cell, device)
+        notes.append(constant.note(name, found["predicted"], model, datasets[cell], clips))
     return [note for note in notes if note]
 
 

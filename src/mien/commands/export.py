@@ -22,6 +22,7 @@ from mien.common.files import atomic_folder, require_folder, write_text
 from mien.common.units import units
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
+from mien.experiments.experiment import Experiment
 from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
@@ -30,7 +31,7 @@ from mien.runs import exported
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.description import Began, Description, Trained, Unsure
-from mien.runs.ensemble import Ensemble, find, planned, shortest_sound
+from mien.runs.ensemble import Ensemble, find, planned, refuse_other_inputs, shortest_sound
 from mien.runs.exported import CARD, FILES, WEIGHTS
 from mien.runs.run import Cell, Run
 from mien.runs.synthetic import on_synthetic_speakers
@@ -38,7 +39,7 @@ from mien.runs.tables import AGAIN
 
 COVERAGE = 0.8  # default share of the validation clips that get an answer
 PLAIN_LIMIT = 0.1  # default share of the windows of plain speech that get an emotion other than neutral
-NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims"}  # of an experiment
+NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims", "choose"}  # of an experiment
 AGREE = 1e-3  # the largest change of a probability by half precision that is accepted
 
 
@@ -95,9 +96,11 @@ def export(
     if Path(run).resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
-    _refuse_without_media(opened, model)
-    others = [_unseen(opened, model, folder) for folder in elsewhere]
-    read = [_unseen(opened, model, folder) for folder in plain]
+    refuse_other_inputs(opened, chosen)
+    trained = opened.experiment_at(chosen[0])
+    _refuse_without_media(opened, model, trained)
+    others = [_unseen(opened, trained, folder) for folder in elsewhere]
+    read = [_unseen(opened, trained, folder) for folder in plain]
     for other in read:
         plain_speech.refuse_acted(other)
     validation, test = (_rows(opened, model, chosen, split) for split in ("validation", "test"))
@@ -115,13 +118,16 @@ def export(
     nested = calibration.nested(validated, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
     ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature)
-    shortest = shortest_sound(opened, model, chosen)
+    shortest = shortest_sound(opened, chosen)
     listened = [plain_speech.listen(replace(ensemble, shortest=shortest), other) for other in read]
     quiet = [plain_speech.threshold(one, opened.classes, plain_limit) for one in listened]
     rule = calibration.rejected(calm, validated.truth, max([by_coverage.threshold, *quiet]))
     ensemble = replace(ensemble, unsure=rule.threshold)
     for other in others:
         other.extract(workers=workers, copies=False)
+    settings = {
+        member: one.experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT) for member, one in members.items()
+    }
     description = Description(
         name=name,
         model=model,
@@ -137,8 +143,7 @@ def export(
             Trained(corpus=one.name, speech=one.speech, clips=one.clips, speakers=one.speakers) for one in corpora
         ),
         began=tuple(
-            Began(encoder=modality, file=file, sha256=digest)
-            for modality, (file, digest) in opened.experiment_of(model).began.items()
+            Began(encoder=modality, file=file, sha256=digest) for modality, (file, digest) in trained.began.items()
         ),
         plain=tuple(
             plain_speech.plain(one, ensemble, limit=plain_limit, before=by_coverage.threshold) for one in listened
@@ -151,7 +156,8 @@ def export(
         sha256="",
         mien=version("mien"),
         commit=opened.environment.get("commit"),
-        experiment=next(iter(members.values())).experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT),
+        experiment=settings[chosen[0].folder.name],
+        experiments={name: own for name, own in settings.items() if own != settings[chosen[0].folder.name]},
     )
     counted = model_card.members(opened, chosen)
     before = model_card.calibrated(validated, calm, rule.threshold, opened.clips)
@@ -199,9 +205,9 @@ def _unsure(rule: calibration.Rejection) -> Unsure:
     return Unsure(threshold=round(rule.threshold, 4), coverage=round(rule.coverage, 4), accuracy=round(accuracy, 4))
 
 
-def _refuse_without_media(run: Run, model: str) -> None:
+def _refuse_without_media(run: Run, model: str, experiment: Experiment) -> None:
     """Raise RunError for a model whose inputs no media file has."""
-    inputs = run.experiment_of(model).features
+    inputs = experiment.features
     if "audio" not in inputs and not isinstance(inputs["video"][1], (Faces, images.Config)):
         raise RunError(
             f"{run.folder}: the inputs of '{model}' are columns of a corpus's table, which a media file does not have; "
@@ -216,9 +222,9 @@ def _alone(cell: Cell, names: Sequence[str]) -> list[str]:
     return [cell.folder.name]
 
 
-def _unseen(run: Run, model: str, folder: Path | str) -> Dataset:
+def _unseen(run: Run, experiment: Experiment, folder: Path | str) -> Dataset:
     """An unseen corpus, with the features of a model; refused where run and corpus share files or speakers."""
-    dataset = Dataset.open(run.experiment_of(model).data, run.target, folder, run.cache)
+    dataset = Dataset.open(experiment.data, run.target, folder, run.cache)
     refuse_empty(dataset)
     refuse_known_files(run, dataset)
     shared_speakers(run, dataset)
@@ -262,7 +268,7 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
     """The models by the names of their cells, and the precision in which they are stored."""
     cpu = torch.device("cpu")
     whole = {
-        cell.folder.name: exported.predictor(Model.load(run.experiment_of(model), cell, cpu), model) for cell in cells
+        cell.folder.name: exported.predictor(Model.load(run.experiment_at(cell), cell, cpu), model) for cell in cells
     }
     halved = {name: exported.rounded(member) for name, member in whole.items()}
     one, other = (
@@ -332,6 +338,6 @@ def _outcome(
         "folder": str(out),
         "size": size,
         "notes": list(notes),
-        **made.model_dump(mode="json", exclude={"experiment"}),
+        **made.model_dump(mode="json", exclude={"experiment", "experiments"}),
     }
     return Outcome(data=data, text="\n".join(lines))

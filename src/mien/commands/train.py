@@ -36,6 +36,7 @@ from mien.reports import page
 from mien.reports.sections import copies
 from mien.runs import labels
 from mien.runs.cell import check, train_cell
+from mien.runs.choice import tidy, train_best
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
 from mien.runs.tables import TASKS, read_table
@@ -142,10 +143,9 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
         except ConfigError as error:
             raise ConfigError(f"data.video.faces: auto, and no face detector is installed: {error}") from None
         settings = experiments.load(experiment, [*overrides, f"data.video.faces={name}"])
-    if variants := [name for name, own in settings.trained.items() if _finds_by_any(own)]:
+    if variants := [name for name, (_, own) in settings.attempts.items() if _finds_by_any(own)]:
         raise ConfigError(
-            f"grid: '{variants[0]}' has faces: auto, which differs between machines; name one of "
-            f"{', '.join(names())} there"
+            f"'{variants[0]}' has faces: auto, which differs between machines; name one of {', '.join(names())} there"
         )
     return settings
 
@@ -206,7 +206,7 @@ def _certificate(
         _left_out(dataset, settings),
         sounds=sounds.of_prepared(dataset.prepared, decoded, workers=workers),
         unread_sound="the test clips are held out (hold_test) and not read" if settings.hold_test else "",
-        by_speaker=[name for name, own in settings.trained.items() if own.data.normalisation == "speaker"],
+        by_speaker=[name for name, (_, own) in settings.attempts.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,
     )
     certificate["notes"] += dataset.miscounts()
@@ -235,8 +235,15 @@ def _train_cells(
     threads: int,
     events: bool,
 ) -> None:
+    needed: dict[str, dict[str, Dataset]] = {model: {} for model in run.experiment.trained}
+    epochs = dict.fromkeys(needed, 0)
+    for name, (model, own) in run.experiment.attempts.items():
+        needed[model][name] = datasets[name]
+        epochs[model] += own.training.epochs
+    for cell in run.cells if processes.rank() == 0 else ():
+        tidy(cell)  # likewise of a run that was killed
     todo = [
-        (datasets[model], fold, cell)
+        (needed[model], fold, cell)
         for seed in run.experiment.seeds
         for fold in folds
         for model in run.experiment.trained
@@ -245,10 +252,9 @@ def _train_cells(
     for cell in run.cells if events and processes.rank() == 0 else ():  # finished cells are shown, too
         with _events(run, cell, lambda record: None):
             pass
-    epochs = {model: own.training.epochs for model, own in run.experiment.trained.items()}
     with progress(sum(epochs[cell.model] for _, _, cell in todo), "training", "epochs") as advance:
         if workers == 1:
-            for dataset, fold, cell in todo:
+            for own_data, fold, cell in todo:
                 begun = 0
 
                 def watch(record: dict[str, float]) -> None:
@@ -257,7 +263,7 @@ def _train_cells(
                     begun = int(record["epoch"])
 
                 with _events(run, cell, watch) if events else nullcontext(watch) as follow:
-                    train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=follow)
+                    _train_cell(run, own_data, fold, cell, device=device, threads=threads, watch=follow)
                 advance(epochs[cell.model] - begun)
             return
         job = partial(_job, run, device, threads, events)
@@ -276,14 +282,22 @@ def _job(
     device: torch.device,
     threads: int,
     events: bool,
-    chunk: Sequence[tuple[Dataset, Fold, Cell]],
+    chunk: Sequence[tuple[Mapping[str, Dataset], Fold, Cell]],
 ) -> None:
     def watch(record: dict[str, float]) -> None:
         pass
 
-    for dataset, fold, cell in chunk:
+    for datasets, fold, cell in chunk:
         with _events(run, cell, watch) if events else nullcontext(watch) as follow:
-            train_cell(run, dataset, fold, cell, device=device, threads=threads, watch=follow)
+            _train_cell(run, datasets, fold, cell, device=device, threads=threads, watch=follow)
+
+
+def _train_cell(run: Run, datasets: Mapping[str, Dataset], fold: Fold, cell: Cell, **how: Any) -> None:
+    """Train a cell, or its candidates; `datasets` are those of the attempts of its model."""
+    if cell.model in run.experiment.candidates:
+        train_best(run, datasets, fold, cell, **how)
+    else:
+        train_cell(run, datasets[cell.model], fold, cell, **how)
 
 
 def _events(run: Run, cell: Cell, watch: Callable[[Record], None]) -> AbstractContextManager[Callable[[Record], None]]:

@@ -34,7 +34,8 @@ def following(
         watch: called after each epoch, too.
 
     Yields:
-        The function that `engine.fit` is to call after each epoch; with several processes, process 0 writes.
+        The function that `engine.fit` is to call after each epoch; of a cell with candidates, the history of the one
+        that was chosen is written at the end. With several processes, process 0 writes.
     """
     if processes.rank():
         yield watch
@@ -49,6 +50,7 @@ def following(
             watch(record)
 
         yield follow
+        _write(writer, cell, written)  # a chosen cell has its history only now
 
 
 def _write(writer: Any, cell: Path, written: int) -> int:

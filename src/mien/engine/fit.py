@@ -7,7 +7,7 @@ all: a killed training run that is started again ends with the same weights, bit
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from mien.errors import ConfigError, TrainingError
 from mien.models.recipes._recipe import Recipe
 
 Record = dict[str, float]
+VALIDATION = "validation "  # begins the keys of a record that are validation scores
 
 
 class Training(Settings):
@@ -64,6 +65,7 @@ def fit(
     training: Training,
     optimiser: Optimiser,
     folder: Path,
+    name: str = "",
     watch: Callable[[Record], None] = lambda record: None,
 ) -> list[Record]:
     """Train a recipe in place; afterwards it holds the weights of the best epoch.
@@ -76,6 +78,7 @@ def fit(
         training: see `Training`.
         optimiser: see `Optimiser`.
         folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is continued.
+        name: of the training run in errors; by default the names of the folder and the one above.
         watch: called after each epoch with its record.
 
     Returns:
@@ -113,15 +116,16 @@ def fit(
                 try:
                     losses = recipe.step(batch.to(parameter.device, parameter.dtype), minimise)
                 except TrainingError as error:
-                    raise TrainingError(f"{folder.parent.name}, {folder.name}, step {batch.step}: {error}") from None
-            for name, loss in losses.items():
-                sums[name] = sums[name] + loss if name in sums else loss
+                    where = name or f"{folder.parent.name}, {folder.name}"
+                    raise TrainingError(f"{where}, step {batch.step}: {error}") from None
+            for key, loss in losses.items():
+                sums[key] = sums[key] + loss if key in sums else loss
         record: Record = {"epoch": epoch + 1, "lr": _rate(optimiser, minimise.progress, epoch)}
         record |= {name: value / len(train) for name, value in _over_processes(sums).items()}
         scores = torch.tensor(list((validated := dict(validate())).values()), dtype=torch.float64)
         processes.agree(scores)
         validated = dict(zip(validated, scores.tolist(), strict=True))
-        record |= {f"validation {name}": value for name, value in validated.items() if math.isfinite(value)}
+        record |= {f"{VALIDATION}{name}": value for name, value in validated.items() if math.isfinite(value)}
         record["seconds"] = round(time.monotonic() - began, 3)
         score = _score(training, epoch, validated)
         if state["best"] is None or score > state["best"]["score"]:
@@ -165,7 +169,27 @@ def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> fl
             f"training.best: the validation score '{name}' of epoch {epoch + 1} is {validated[name]}; choose another, "
             "or see that clips of the validation part have the labels that it needs"
         )
-    return validated[name] if name not in MEASURES or MEASURES[name].higher_is_better else -validated[name]
+    return validated[name] if _higher_is_better(name) else -validated[name]
+
+
+def best_record(history: Sequence[Record], best: str) -> Record:
+    """The record of the epoch that was kept: the best score, the earliest of equals.
+
+    Args:
+        history: as `fit` returns it.
+        best: `Training.best`, other than "last".
+    """
+    return max(history, key=lambda record: goodness(record, best))
+
+
+def goodness(record: Record, best: str) -> float:
+    """The score `training.best` of a record, negative where less is better, so that the greatest is the best."""
+    score = record[f"{VALIDATION}{best}"]
+    return score if _higher_is_better(best) else -score
+
+
+def _higher_is_better(name: str) -> bool:
+    return name not in MEASURES or MEASURES[name].higher_is_better
 
 
 def _patience_is_over(state: Mapping[str, Any], training: Training, epoch: int) -> bool:

@@ -7,7 +7,7 @@ the provenance `ours`, whatever it has in the experiment that is extended, unles
 
 import copy
 import re
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -27,6 +27,7 @@ from mien.engine.fit import Training
 from mien.engine.minimise import Optimiser
 from mien.errors import ConfigError, nearest, unknown
 from mien.experiments import library
+from mien.experiments.choose import Choices, Tried, of_model, refuse_varied, tried
 from mien.experiments.claims import Axes, Claim, check
 from mien.experiments.grid import Grid, Point, points
 from mien.experiments.grid import changed as at_point
@@ -39,7 +40,11 @@ from mien.models.encoders import MODALITIES
 from mien.models.encoders._pretrained import Pretrained
 from mien.models.recipes._recipe import RecipeConfig
 
-FREE = {"provenance": 1, "grid": 2}  # mappings whose keys hold dots -> how many dots of an override part keys there
+FREE = {
+    "provenance": 1,
+    "grid": 2,
+    "choose": 1,
+}  # mappings whose keys hold dots -> how many dots of an override part keys there
 
 
 class Experiment(Settings):
@@ -70,6 +75,8 @@ class Experiment(Settings):
         axes: the axes that models lie on, see `mien.experiments.claims`.
         claims: the claims of the paper, which a run answers; see there.
         grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
+        choose: what is chosen on the validation clips of each fold: dotted key -> {on: validation, of: values}, see
+            `mien.experiments.choose`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
         seen_speakers: whether a given split, or the protocol seen_speakers, may test speakers that are in training;
             the results are marked so.
@@ -96,6 +103,7 @@ class Experiment(Settings):
     axes: Axes = Field({})
     claims: dict[str, Claim] = Field({})
     grid: Grid = Field({})
+    choose: Choices = Field({})
     hold_test: bool = False
     seen_speakers: bool = False
     accept: tuple[str, ...] = ()
@@ -173,7 +181,7 @@ class Experiment(Settings):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Experiment":
         """A copy without the cached properties, which pydantic's own would keep."""
         copied = super().model_copy(update=update, deep=deep)
-        for name in ("configs", "sweep"):
+        for name in ("configs", "sweep", "candidates"):
             copied.__dict__.pop(name, None)
         return copied
 
@@ -285,6 +293,27 @@ class Experiment(Settings):
         own: dict[str, Experiment] = dict.fromkeys(self.models, self)
         return own | {point.name: point.experiment for point in self.sweep if point.name != point.base}
 
+    @cached_property
+    def candidates(self) -> dict[str, tuple["Candidate", ...]]:
+        """Model that is trained -> its candidates, of the models that something is chosen for."""
+        refuse_varied(self.choose, self.grid)
+        found = {
+            model: tuple(_candidate(own, model, one) for one in _tried(own, model))
+            for model, own in self.trained.items()
+        }
+        return {model: candidates for model, candidates in found.items() if candidates}
+
+    @property
+    def attempts(self) -> dict[str, tuple[str, "Experiment"]]:
+        """All that is trained on a fold: MODEL, or MODEL/LABEL of a candidate -> the model and its experiment."""
+        return {
+            name: (model, experiment)
+            for model, own in self.trained.items()
+            for name, experiment in (
+                [(f"{model}/{one.label}", one.experiment) for one in self.candidates.get(model, ())] or [(model, own)]
+            )
+        }
+
     @property
     def reader(self) -> str | None:
         """The reader of the corpus that it is made for; None where it is made for any."""
@@ -297,8 +326,9 @@ class Experiment(Settings):
 
     @property
     def data_of(self) -> dict[str, Data]:
-        """Every model that is trained -> its settings of data."""
-        return {model: own.data for model, own in self.trained.items()}
+        """Every model that is trained, and every attempt -> its settings of data."""
+        models = {model: own.data for model, own in self.trained.items()}
+        return models | {name: own.data for name, (_, own) in self.attempts.items()}
 
 
 class Variant(NamedTuple):
@@ -316,6 +346,20 @@ class Variant(NamedTuple):
     label: str
     base: str
     name: str
+    experiment: Experiment
+
+
+class Candidate(NamedTuple):
+    """One candidate of a model, of which the best becomes the cell.
+
+    Attributes:
+        label: fit for a folder's name.
+        changes: dotted key -> value.
+        experiment: with this model alone, without a grid or a choice.
+    """
+
+    label: str
+    changes: dict[str, Any]
     experiment: Experiment
 
 
@@ -414,7 +458,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
         numbers = [name for name, how in experiment.data.targets.items() if how.kind == "numbers"]
         check(experiment.axes, experiment.claims, carried, _figures(experiment), experiment.target, numbers)
         checked = experiment.model_copy(update={"provenance": kept})
-        checked.sweep  # noqa: B018 - checked when it is read
+        checked.candidates  # noqa: B018 - checked when they are read, and so is the grid
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     return checked
@@ -481,17 +525,38 @@ def _names(values: Iterable[str]) -> str:
 
 def _variant(base: Experiment, point: Point) -> Variant:
     """The experiment of one point of a grid."""
-    plain = base.model_dump(mode="json", exclude={"grid", "reference", "axes", "claims"})
-    alone = plain | {"models": {point.model: plain["models"][point.model]}, "provenance": {}}
-    raw, loose = traced(plain, at_point(alone, point))
-    own = resolve(raw, f"grid.{point.group}", loose)
+    own = _alone(base, point.model, point.changes, f"grid.{point.group}")
     whole, name = _whole(base), point.name
     if _whole(own) == whole | {"models": {point.model: whole["models"][point.model]}}:
         return Variant(point.group, point.label, point.model, point.model, own)
     old, new = f"models.{point.model}.", f"models.{name}."
     sources = {f"{key}.".replace(old, new, 1).rstrip("."): why for key, why in own.provenance.items()}
-    renamed = own.model_copy(update={"models": {name: own.models[point.model]}, "provenance": sources})
+    renamed = own.model_copy(
+        update={
+            "models": {name: own.models[point.model]},
+            "provenance": sources,
+            "choose": of_model(base.choose, point.model, name, base.models),
+        }
+    )
     return Variant(point.group, point.label, point.model, name, renamed)
+
+
+def _candidate(base: Experiment, model: str, one: Tried) -> Candidate:
+    """The experiment of one candidate of a model."""
+    return Candidate(one.label, one.changes, _alone(base, model, one.changes, "choose"))
+
+
+def _tried(own: Experiment, model: str) -> Iterator[Tried]:
+    """The candidates of a model of an experiment, or of the one variant that an experiment is of."""
+    return tried(own.choose, model, own.models, own.training.best)
+
+
+def _alone(base: Experiment, model: str, changes: Named, where: str) -> Experiment:
+    """The experiment with one model and with changes of it, without a grid and choices."""
+    plain = base.model_dump(mode="json", exclude={"grid", "choose", "reference", "axes", "claims"})
+    alone = plain | {"models": {model: plain["models"][model]}, "provenance": {}}
+    raw, loose = traced(plain, at_point(alone, changes, where))
+    return resolve(raw, where, loose)
 
 
 def _figures(experiment: Experiment) -> set[str]:

@@ -68,10 +68,10 @@ def points(grid: Grid, models: Collection[str]) -> Iterator[Point]:
     for group, settings in grid.items():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", group):
             raise ConfigError(f"grid: group '{group}': a group's name has letters, digits, '_' and '-' only")
-        keys = {key: _values(group, key, values) for key, values in settings.items() if key != "models"}
+        keys = {key: values_of(f"grid.{group}: '{key}'", own) for key, own in settings.items() if key != "models"}
         if not keys:
             raise ConfigError(f"grid.{group}: no setting is varied; name one, or leave the group out")
-        owners = {key: _owner(group, key, models) for key in keys}
+        owners = {key: owner(f"grid.{group}: '{key}'", key, models) for key in keys}
         for model in _models(group, settings, owners, models):
             own = {key: values for key, values in keys.items() if owners[key] in (None, model)}
             for labels in product(*own.values()):
@@ -84,30 +84,38 @@ def points(grid: Grid, models: Collection[str]) -> Iterator[Point]:
                 yield point
 
 
-def changed(raw: Named, point: Point) -> Named:
-    """Settings, as plain values, with the changes of a point; a mapping is merged into the setting.
+def changed(raw: Named, changes: Mapping[str, Any], where: str) -> Named:
+    """Settings, as plain values, with changes by their dotted keys; a mapping is merged into the setting.
 
     Raises:
-        ConfigError: a key leads below a single value, or a mapping would be taken away as a whole.
+        ConfigError: beginning with `where`: a key leads below a single value, or a mapping would be taken away as a
+            whole.
     """
     raw = copy.deepcopy(raw)
-    for key, value in point.changes.items():
-        place, there = key.split("."), raw
+    for key, value in changes.items():
+        place, there = place_of(key, raw.get("models", ())), raw
         for part in place:
             there = there.get(part) if isinstance(there, dict) else None  # type: ignore[assignment]
         if value is None and isinstance(there, dict):
             raise ConfigError(
-                f"grid.{point.group}: '{key}' is a mapping and null would take all of it away; name what goes, as in "
+                f"{where}: '{key}' is a mapping and null would take all of it away; name what goes, as in "
                 f"'none: {{{next(iter(there), 'NAME')}: null}}'"
             )
         both = isinstance(value, Mapping) and isinstance(there, dict)
-        assign(raw, place, merged(there, value, key) if both else copy.deepcopy(value), f"grid.{point.group}: '{key}'")
+        assign(raw, place, merged(there, value, key) if both else copy.deepcopy(value), f"{where}: '{key}'")
     return raw
 
 
-def _values(group: str, key: str, given: Any) -> Named:
-    """The values of a key by their labels."""
-    where = f"grid.{group}: '{key}'"
+def place_of(key: str, models: Collection[str]) -> list[str]:
+    """The parts of a dotted key; the name of a model is one part, though that of a variant may hold dots."""
+    for name in sorted(models, key=len, reverse=True):
+        if key.startswith(f"models.{name}."):
+            return ["models", name, *key.removeprefix(f"models.{name}.").split(".")]
+    return key.split(".")
+
+
+def values_of(where: str, given: Any) -> Named:
+    """The values of a key by their labels; a ConfigError begins with `where`."""
     if isinstance(given, list):
         if any(isinstance(value, list | dict) for value in given):
             raise ConfigError(f"{where}: a value of a list is plain; write a mapping from labels to such values")
@@ -132,9 +140,13 @@ def _label(value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text)
 
 
-def _owner(group: str, key: str, models: Collection[str]) -> str | None:
-    """The model that a key is a setting of; None for a setting of all models."""
-    where, parts = f"grid.{group}: '{key}'", key.split(".")
+def owner(where: str, key: str, models: Collection[str]) -> str | None:
+    """The model that a key is a setting of; None for a setting of all models.
+
+    Raises:
+        ConfigError: beginning with `where`: the key may not be varied, or its model is unknown.
+    """
+    parts = place_of(key, models)
     if why := next((why for name, why in FIXED.items() if f"{key}.".startswith(f"{name}.")), None):
         raise ConfigError(f"{where} may not be varied: {why}")
     if parts[0] not in MAY_VARY:

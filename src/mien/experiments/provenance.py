@@ -27,7 +27,7 @@ def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
     """`after` with the provenance of `before`, and for changed settings its own, or else `ours`.
 
     Also returns the entries whose setting `after` takes away; it may have a default or be gone. The reference
-    figures of a model that was taken away go with it, and so do the claims that name it.
+    figures and the choices of a model that was taken away go with it, and so do the claims that name it.
     """
     below, given = before.get("provenance", {}), after.get("provenance", {})
     if not isinstance(below, dict) or not isinstance(given, dict):
@@ -46,6 +46,9 @@ def traced(before: Named, after: Named) -> tuple[Named, set[str]]:
     models = before.get("models")
     if taken := [name for name in models if f"models.{name}" in gone] if isinstance(models, dict) else []:
         after = without(after, taken)
+        if isinstance(chosen := after.get("choose"), dict):
+            of_taken = tuple(f"models.{name}." for name in taken)
+            after["choose"] = {key: one for key, one in chosen.items() if not str(key).startswith(of_taken)}
     return after, {key for key in provenance if key not in given and prefixes([key]) & gone}
 
 

@@ -26,6 +26,7 @@ from mien.reports.html import environment
 from mien.reports.sections import (
     calibration,
     certificate,
+    chosen,
     claims,
     copies,
     derived,
@@ -82,6 +83,7 @@ def render(run: Run) -> str:
         answer=[*answer(run, summary, differences, leaks.of(leakage), claimed), *_partly(run)],
         split=split,
         sweep=varied,
+        chosen=chosen.shown(run, found),
         claims=claimed,
         scores=scored,
         columns=_columns(scored),

@@ -161,16 +161,30 @@ def train_cell(
 ) -> None:
     """Train a cell, or resume it, and write its folder; a finished cell is left as it is."""
     if cell.finished:
-        (cell.folder / "state.pt").unlink(missing_ok=True)  # a kill may have come between the weights and this
+        cell.state.unlink(missing_ok=True)  # a kill may have come between the weights and this
         return
     processes.use_threads(threads)
-    prepared = _prepare(run, dataset, fold, cell)
-    recipe = _build(prepared, cell, device)
-    model = Model(prepared.experiment, recipe, prepared.normalise, prepared.targets)
-    _fit(model, prepared, cell, watch)
+    model = fitted(run.experiment_of(cell.model), dataset, fold, cell, device=device, watch=watch)
     if processes.rank() == 0:
         write(run, cell, model, predict(model, dataset, fold, run.experiment.hold_test))
     processes.wait()
+
+
+def fitted(
+    experiment: Experiment,
+    dataset: Dataset,
+    fold: Fold,
+    cell: Cell,
+    *,
+    device: torch.device,
+    watch: Callable[[Record], None] = lambda record: None,
+) -> Model:
+    """Train a cell under an experiment's settings, or go on with it from its folder; test clips are not touched."""
+    prepared = _prepare(experiment, dataset, fold, cell)
+    recipe = _build(prepared, cell, device)
+    model = Model(experiment, recipe, prepared.normalise, prepared.targets)
+    _fit(model, prepared, cell, watch)
+    return model
 
 
 @dataclass(frozen=True)
@@ -196,8 +210,7 @@ class _Prepared:
     pools: tuple[Pool, ...]
 
 
-def _prepare(run: Run, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
-    experiment = run.experiment_of(cell.model)
+def _prepare(experiment: Experiment, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
     part = dataset.training(fold, cell.seed)
     targets = _targets(dataset, part, experiment, cell.model)
     train = dataset.examples(part.clips, targets, copies=True, withheld=part.withheld)
@@ -247,6 +260,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,
+        name=cell.name,
         watch=watch,
     )
 
@@ -275,7 +289,7 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
     """Build every model once, before anything is written, and see what each fold and seed gives it to train on.
 
     Args:
-        datasets: model -> its dataset.
+        datasets: name of an attempt (`Experiment.attempts`) -> its dataset.
         folds: all that are trained.
         experiment: with all its models.
 
@@ -284,8 +298,8 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
             cannot begin with the file of weights that its settings name, too few clips keep their label, or training
             clips are in no pool of `data.mix`.
     """
-    for model, own in experiment.trained.items():
-        dataset = datasets[model]
+    for name, (model, own) in experiment.attempts.items():
+        dataset = datasets[name]
         parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
         for part in parts:
             dataset.pools(part.clips, part.withheld, own.training.batch)
@@ -370,4 +384,4 @@ def write(run: Run, cell: Cell, model: Model, predicted: Predicted) -> None:
         },
     )
     model.save(cell)
-    (cell.folder / "state.pt").unlink(missing_ok=True)
+    cell.state.unlink(missing_ok=True)

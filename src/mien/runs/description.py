@@ -182,6 +182,7 @@ class Description(Settings):
         mien: version of mien that exported it.
         commit: commit of the code that trained it, where known.
         experiment: the experiment with this model alone, its adversaries left out; see `mien.experiments.Experiment`.
+        experiments: member -> the same, of members for which other settings were chosen (`mien.experiments.choose`).
     """
 
     format: Literal[1] = 1
@@ -207,3 +208,4 @@ class Description(Settings):
     mien: str
     commit: str | None
     experiment: dict[str, Any]
+    experiments: dict[str, dict[str, Any]] = Field({})

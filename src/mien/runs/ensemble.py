@@ -112,7 +112,8 @@ class Ensemble:
                 elsewhere=tuple(one.corpus for one in model.elsewhere),
             )
         run, name, cells = find(path)
-        members = tuple(Model.load(run.experiment_of(name), cell, device) for cell in cells)
+        refuse_other_inputs(run, cells)
+        members = tuple(Model.load(run.experiment_at(cell), cell, device) for cell in cells)
         return Ensemble(
             name,
             run.target,
@@ -120,7 +121,7 @@ class Ensemble:
             run.experiment.scheme_name,
             members,
             marks=tuple(run.marks),
-            shortest=shortest_sound(run, name, cells),
+            shortest=shortest_sound(run, cells),
             limits=limits.of_run(run),
         )
 
@@ -151,8 +152,9 @@ class Ensemble:
     @property
     def longest(self) -> float | None:
         """The longest window, in seconds, that it uses in full; None where there is no limit."""
-        length = self.models[0].experiment.data.length
-        return length.seconds if length.long == "middle" else None
+        lengths = [model.experiment.data.length for model in self.models]
+        limits = [length.seconds for length in lengths if length.long == "middle" and length.seconds is not None]
+        return min(limits, default=None)
 
     @property
     def faces(self) -> Faces | None:
@@ -241,7 +243,7 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
     cells = [cell for cell in planned(run, model) if cell.finished and cell.folder.name in (below[2:] or names)]
     if not cells:
         raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to resume")
-    if run.experiment_of(model).data.normalisation == "speaker":
+    if any(run.experiment_at(cell).data.normalisation == "speaker" for cell in cells):
         raise RunError(
             f"{path}: a model trained with 'normalisation: speaker' needs statistics of the speaker, which a media "
             "file does not give; train it with another normalisation"
@@ -249,7 +251,18 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
     return run, model, cells
 
 
-def shortest_sound(run: Run, model: str, cells: Sequence[Cell]) -> float | None:
+def refuse_other_inputs(run: Run, cells: Sequence[Cell]) -> None:
+    """Raise RunError where cells of one model take other features than the first, as these were chosen for each."""
+    first = run.experiment_at(cells[0]).features
+    for cell in cells[1:]:
+        if run.experiment_at(cell).features != first:
+            raise RunError(
+                f"{cell.folder}: other features were chosen for it than for {cells[0].folder.name}, so the two cannot "
+                "answer together; give the folder of one cell"
+            )
+
+
+def shortest_sound(run: Run, cells: Sequence[Cell]) -> float | None:
     """Seconds of the shortest sound that some cells were trained on; None where the run does not tell it."""
     clips = {clip for cell in cells for clip in run.trained_on(cell)}
     table = run.clips
@@ -257,9 +270,9 @@ def shortest_sound(run: Run, model: str, cells: Sequence[Cell]) -> float | None:
         return None
     seconds = pd.to_numeric(table.loc[table.index.isin(clips), "seconds"], errors="coerce")
     shortest = float(seconds[seconds > 0].min())
-    length = run.experiment_of(model).data.length
-    if length.seconds is not None and length.long != "whole":
-        shortest = min(shortest, length.seconds)
+    lengths = [run.experiment_at(cell).data.length for cell in cells]
+    cropped = [length.seconds for length in lengths if length.seconds is not None and length.long != "whole"]
+    shortest = min([shortest, *cropped])
     return None if math.isnan(shortest) else round(shortest, 3)
 
 

@@ -89,7 +89,9 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
             f"{folder / DESCRIPTION}: was changed after it was exported, or belongs to other weights; export or "
             "install the model again"
         )
-    experiment = experiments.resolve(description.experiment, str(folder / DESCRIPTION))
+    where = str(folder / DESCRIPTION)
+    experiment = experiments.resolve(description.experiment, where)
+    chosen = {member: experiments.resolve(own, where) for member, own in description.experiments.items()}
     targets = {
         description.target: Target(description.target, "classes", (description.target,), description.classes, main=True)
     }
@@ -97,7 +99,7 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
     for member in description.members:
         own = {key.removeprefix(f"{member}/"): _single(tensors[key]) for key in tensors if key.startswith(f"{member}/")}
         try:
-            members.append(Model.restore(experiment, description.model, targets, own, device))
+            members.append(Model.restore(chosen.get(member, experiment), description.model, targets, own, device))
         except (RuntimeError, KeyError) as error:
             raise RunError(f"{path}: the weights of {member} do not fit the model in {DESCRIPTION}") from error
     return description, tuple(members)
@@ -107,7 +109,7 @@ def predictor(model: Model, name: str) -> Model:
     """The same model with only the parts that predict the main target; its experiment has this model and no paths."""
     experiment, main = model.experiment, model.main
     slim = experiment.model(name).predictor(main.factor)
-    raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "axes", "claims"})
+    raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "choose", "axes", "claims"})
     kept = {key: how for key, how in raw["data"]["targets"].items() if key == main.factor}
     data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept}
     raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data, "encoder": forgotten(raw["encoder"])}

@@ -30,6 +30,7 @@ from mien.experiments.experiment import Experiment
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
+CANDIDATES = "candidates"  # folder in that of a cell
 FEATURES = "features"  # folder in the run: see `Run.cache`
 TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
@@ -54,6 +55,12 @@ class Cell(NamedTuple):
     seed: int
     folder: Path
 
+    @property
+    def name(self) -> str:
+        """Its name in errors: the model, fold and seed, and the label of a candidate."""
+        cell = f"{self.model}, fold-{self.fold}-seed-{self.seed}"
+        return f"{cell}, {self.folder.name}" if self.folder.parent.name == CANDIDATES else cell
+
     def place(self, split: str) -> dict[str, object]:
         """The columns `model, fold, seed, split` of a row, for a part of its fold."""
         return {"model": self.model, "fold": self.fold, "seed": self.seed, "split": split}
@@ -64,6 +71,34 @@ class Cell(NamedTuple):
         return self.folder / "weights.safetensors"
 
     @property
+    def state(self) -> Path:
+        """The state of an unfinished training."""
+        return self.folder / "state.pt"
+
+    @property
+    def history(self) -> Path:
+        """One line an epoch, in JSON."""
+        return self.folder / "history.jsonl"
+
+    @property
+    def choice(self) -> Path:
+        """What was chosen for it, see `runs.choice`."""
+        return self.folder / "chosen.json"
+
+    def candidate(self, label: str) -> "Cell":
+        """One of its candidates, which are trained below it and have no predictions of their own."""
+        return self._replace(folder=self.folder / CANDIDATES / label)
+
+    @property
+    def saved(self) -> bool:
+        """Whether its weights are there and can be read."""
+        try:
+            with safe_open(self.weights, "numpy"):
+                return True
+        except (OSError, SafetensorError):
+            return False
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """The files of a finished cell."""
         return self.weights, self.folder / "predictions.csv", self.folder / "embeddings.safetensors"
@@ -71,13 +106,7 @@ class Cell(NamedTuple):
     @property
     def finished(self) -> bool:
         """Whether the cell is trained: predictions and embeddings exist, and the weights can be read."""
-        if not all(path.is_file() for path in self.files):
-            return False
-        try:
-            with safe_open(self.weights, "numpy"):
-                return True
-        except (OSError, SafetensorError):
-            return False
+        return all(path.is_file() for path in self.files) and self.saved
 
 
 @dataclass(frozen=True)
@@ -193,6 +222,36 @@ class Run:
     def experiment_of(self, model: str) -> Experiment:
         """The experiment that a model is trained under: the run's own, or that of a variant."""
         return self.experiment.trained[model]
+
+    def attempt(self, cell: Cell) -> str:
+        """The name of what became a finished cell in `Experiment.attempts`: its model, or MODEL/LABEL of a candidate.
+
+        Raises:
+            RunError: there is no record of what was chosen for it, or the record is of another choice.
+        """
+        if cell.model not in self.experiment.candidates:
+            return cell.model
+        label = str(self.choice(cell)["chosen"])
+        if (name := f"{cell.model}/{label}") not in self.experiment.attempts:
+            raise RunError(
+                f"{cell.choice}: '{label}' is no candidate of {cell.model}; delete {cell.folder} and {AGAIN}"
+            )
+        return name
+
+    @property
+    def chosen(self) -> list[dict[str, Any]]:
+        """What was chosen: `model, fold, seed` of each finished cell with candidates, and the keys of `choice`."""
+        cells = [cell for cell in self.cells if cell.model in self.experiment.candidates]
+        return [{"model": cell.model, "fold": cell.fold, "seed": cell.seed} | self.choice(cell) for cell in cells]
+
+    def experiment_at(self, cell: Cell) -> Experiment:
+        """The experiment that a finished cell is trained under: that of its model, with what was chosen for it."""
+        return self.experiment.attempts[self.attempt(cell)][1]
+
+    def choice(self, cell: Cell) -> dict[str, Any]:
+        """What was chosen for a finished cell of a model with candidates, as `runs.choice` writes it."""
+        name = str(cell.choice.relative_to(self.folder))
+        return self._mapping(name, "measure", "chosen", "candidates", way=f"delete {cell.folder} and {AGAIN}")
 
     def cell(self, model: str, fold: int, seed: int) -> Cell:
         """The cell of a model, a fold and a seed, finished or not."""
@@ -368,7 +427,7 @@ class Run:
 
     def history(self, cell: Cell) -> pd.DataFrame:
         """The training history, one row per epoch."""
-        path = cell.folder / "history.jsonl"
+        path = cell.history
         with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
             history = pd.read_json(path, lines=True)
             if "epoch" not in history:
