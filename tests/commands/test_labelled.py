@@ -112,7 +112,7 @@ def test_clips_that_are_left_out_have_no_part_in_a_training(load, tmp_path):
     settings = load("data.labelled=0.5", "data.copies.slow=null")
     dataset, run = Dataset.open(settings.data), Run(tmp_path, settings)
     fold = dataset.folds(settings.protocol)[0]
-    prepared = cells._prepare(run, dataset, fold, run.cell("MEnAN", 0, 0))
+    prepared = cells._prepare(run.experiment_of("MEnAN"), dataset, fold, run.cell("MEnAN", 0, 0))
     assert prepared.train.clips == dataset.kept(fold, 0)
     frames = torch.cat([dataset.stores["audio"].frames(clip) for clip in dataset.kept(fold, 0)]).double()
     mean, _ = prepared.normalise["audio"].statistics[""]
