@@ -17,13 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mien.common.settings import parse
 from mien.data.batch import Batch
 from mien.data.batches import Examples, Loader, Stream
 from mien.data.length import Length
+from mien.data.targets import Target
 from mien.engine.fit import Training, fit
 from mien.engine.minimise import Optimisation, Optimiser
 from mien.models.encoders.cnn_gru import Config, Encoder
 from mien.models.recipes import disentangle
+from mien.models.recipes._recipe import Given
 
 CLIPS, DIMENSION, CLASSES = 320, 43, {"emotion": 7, "speaker": 8}
 MODELS = {
@@ -47,11 +50,16 @@ class Memory:
     def frames(self, clip: str) -> Tensor:
         return self.clips[clip]
 
+    def valid(self, clip: str) -> Tensor:
+        return torch.ones(len(self.clips[clip]), dtype=torch.bool)
+
 
 def build(settings: dict[str, object]) -> disentangle.Disentangle:
     torch.manual_seed(0)
-    config = disentangle.Config.model_validate({"embeddings": {"main": settings}})
-    return disentangle.build(config, Encoder(Config(), DIMENSION), CLASSES, {})
+    config = parse(disentangle.Config, {"embeddings": {"main": settings}}, "models")
+    encoder = Encoder(Config(), "audio", (DIMENSION,))
+    targets = {name: Target(name, "classes", (name,), tuple(map(str, range(size)))) for name, size in CLASSES.items()}
+    return disentangle.build(config, Given({"audio": encoder}, {"audio": (DIMENSION,)}, targets))
 
 
 class Bare:
