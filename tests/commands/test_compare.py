@@ -1,11 +1,14 @@
 """`mien compare` from the command line: tables on disk, one JSON object, refusals."""
 
+import html
 import json
 from pathlib import Path
 
 import pandas as pd
 
+import mien
 from mien.cli.main import main
+from mien.runs.run import Run
 
 
 def test_the_models_of_a_run_are_compared_and_written(run: Path, tmp_path: Path, capsys) -> None:
@@ -31,6 +34,26 @@ def test_json_is_one_object_and_nothing_is_written(run: Path, tmp_path: Path, ca
     assert [row["system"] for row in printed["systems"]] == ["emotion_only", "MEnAN"]
     assert (printed["split"], printed["files"], printed["baseline"]) == ("test", [], "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_readings_of_a_protocol_are_compared(run: Path, prepared: Path, experiment: Path, tmp_path: Path) -> None:
+    given = [f"data.prepared={prepared}", "models.MEnAN=null", "training.epochs=2", "seen_speakers=true"]
+    reading = "protocol={name: group_k_fold, groups: 3, speakers: seen}"
+    mien.train(experiment, [*given, "accept=[same-sentence]", reading], out=tmp_path / "seen")
+    seen = Run.open(tmp_path / "seen")
+    for fold in seen.splits:
+        assert fold["test"]["speakers"] == fold["train"]["speakers"] == ["s0", "s1", "s2", "s3"]
+    assert set(seen.predictions.query("split == 'test'").groupby("clip").size()) == {1}
+    page = (tmp_path / "seen" / "report.html").read_text()
+    assert "Groups of clips of every speaker, left out in turn; all speakers are seen in training: 3 folds" in page
+    assert html.escape(seen.marks[0], quote=False) in page
+    found = mien.compare(run / "models" / "emotion_only", seen.folder)
+    (row,) = [pair for pair in found.data["pairs"] if pair["measure"] == "uar"]
+    assert row["number"] == 4
+    figure = f"{abs(100 * row['difference']):.1f} points of UAR"
+    assert "emotion_only: testing speakers that were seen in training gives" in " ".join(found.text.split())
+    assert figure in found.text.replace("\n", " ")
+    assert found.data["marks"] == [f"seen: {mark}" for mark in seen.marks]
 
 
 def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -> None:

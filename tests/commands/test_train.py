@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -238,6 +239,23 @@ def test_balance_counts_known_labels_of_classes_that_are_there():
     assert weights[known].mean().item() == pytest.approx(1)
     sums = [weights[known][known == number].sum().item() for number in (0, 2, 3)]
     assert sums == pytest.approx([6, 6, 6])
+
+
+def test_clips_without_a_label_train_beside_seen_speakers_but_of_no_held_out_recording(experiment, prepared):
+    protocol = ["protocol={name: group_k_fold, groups: 3, speakers: seen}", "seen_speakers=true"]
+    settings = experiments.load(experiment, [f"data.prepared={prepared}", *protocol, "data.unlabelled=train"])
+    dataset = Dataset.open(settings.data)
+    unlabelled = set(dataset.clips["clip"]) - set(dataset.labelled["clip"])
+    for fold in dataset.folds(settings.protocol):
+        assert unlabelled <= set(fold.train)
+        assert len(unlabelled) == 8
+    names = dataset.clips["clip"].where(~dataset.clips["clip"].isin(unlabelled), "s0-boredom-0.wav")
+    first = next(iter(dataset.labelled["clip"]))
+    recordings = dataset.clips.assign(recording=names.replace({"s0-boredom-0.wav": first}))
+    joined = replace(dataset, clips=recordings)
+    for fold in joined.folds(settings.protocol):
+        assert bool(unlabelled & set(fold.train)) is (first in fold.train)
+        assert unlabelled.isdisjoint({*fold.validation, *fold.test})
 
 
 def test_clips_without_a_label_are_in_the_split_where_they_train(experiment, prepared, tmp_path):

@@ -248,6 +248,96 @@ def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, t
     assert [set(part) for part in folds(shuffled, protocol)[0][1:]] == [set(part) for part in fold[1:]]
 
 
+@given(CELLS, st.integers(3, 5), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_clips_of_seen_speakers_are_dealt_to_groups_in_turn(cells, groups, seed):
+    table = celled({**dict.fromkeys([("a", "anger"), ("b", "anger"), ("c", "fear")], groups), **cells})
+    table = table[table.groupby("speaker")["clip"].transform("size") >= groups]
+    protocol = Protocol(name="group_k_fold", speakers="seen", groups=groups, seed=seed)
+    made = folds(table, protocol)
+    tested = [set(fold.test) for fold in made]
+    assert sorted(clip for fold in made for clip in fold.test) == sorted(table["clip"])
+    assert [set(fold.validation) for fold in made] == [*tested[1:], tested[0]]
+    for fold in made:
+        assert sorted([*fold.train, *fold.validation, *fold.test]) == sorted(table["clip"])
+        assert {clip[0] for clip in fold.test} == {clip[0] for clip in fold.train} == set(table["speaker"])
+    for kind in ("speaker", ["speaker", "label"]):
+        sizes = pd.concat([table[table["clip"].isin(test)].groupby(kind).size() for test in tested], axis=1).fillna(0)
+        assert (sizes.max(axis=1) - sizes.min(axis=1)).max() <= 1
+    shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+    assert [set(fold.test) for fold in folds(shuffled, protocol)] == tested
+
+
+def test_the_seed_deals_the_groups_and_is_theirs_alone():
+    table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
+    made = [
+        folds(table, Protocol(name="group_k_fold", groups=4, speakers="seen", **own))
+        for own in ({}, {"seed": 0}, {"seed": 1})
+    ]
+    assert made[0] == made[1] != made[2]
+    assert all(list(fold.train) == sorted(fold.train, key=table["clip"].tolist().index) for fold in made[2])
+    unseen, seen = Protocol(name="group_k_fold"), Protocol(name="group_k_fold", speakers="seen")
+    assert (unseen.seen, unseen.seed) == (False, None)
+    assert (seen.seen, seen.seed, seen.validation) == (True, 0, None)
+    assert parse(Protocol, seen.model_dump(mode="json"), "protocol") == seen
+
+
+def test_groups_of_seen_speakers_are_even_in_classes_too():
+    kinds = {"anger": 4, "neutral": 3, "sadness": 2}  # of every speaker: two groups of three have a clip of sadness
+    table = celled({(who, what): count for who in "abcdef" for what, count in kinds.items()})
+    for fold in folds(table, Protocol(name="group_k_fold", groups=3, speakers="seen")):
+        sizes = table[table["clip"].isin(fold.test)].groupby("label").size()
+        assert dict(sizes) == {"anger": 8, "neutral": 6, "sadness": 4}
+
+
+def test_both_readings_of_a_small_corpus_have_as_many_folds():
+    table = celled({(who, what): 6 for who in "abcd" for what in ("anger", "fear")})
+    for own in ({"speakers": "seen"}, {"speakers": "unseen"}):
+        assert len(folds(table, Protocol(name="group_k_fold", groups=10, fewer=True, **own))) == 4
+    whole = folds(table, Protocol(name="group_k_fold", groups=10, speakers="seen"))
+    assert len(whole) == 10
+    some = folds(table, Protocol(name="group_k_fold", groups=10, speakers="seen", folds=(7, 2)))
+    assert some == [whole[7], whole[2]]
+
+
+@pytest.mark.parametrize(
+    ("cells", "own", "sentence"),
+    [
+        (
+            {("a", "anger"): 2, ("b", "fear"): 2},
+            {},
+            "protocol.groups: 5 groups need at least as many clips; there are 4; give fewer groups",
+        ),
+        (
+            {("a", "anger"): 9, ("b", "fear"): 2, ("c", "fear"): 1},
+            {},
+            "protocol group_k_fold with speakers: seen: 2 speakers would be tested and have no clip to train on (b, "
+            "c); each needs three clips: leave them out, or give speakers: unseen",
+        ),
+        (
+            {("a", "anger"): 9},
+            {"name": "leave_one_speaker_out"},
+            "protocol: 'speakers' is a setting of the protocol group_k_fold and not of leave_one_speaker_out; leave it "
+            "out",
+        ),
+        (
+            {("a", "anger"): 9},
+            {"validation": 0.3},
+            "protocol: 'validation' is a setting of the protocol seen_speakers and not of group_k_fold; leave it out",
+        ),
+        (
+            {("a", "anger"): 9},
+            {"speakers": "sene"},
+            "protocol: speakers: input should be 'unseen' or 'seen' (found \"sene\")",
+        ),
+    ],
+)
+def test_groups_of_seen_speakers_that_cannot_be_are_refused(cells, own, sentence):
+    with pytest.raises(ConfigError) as error:
+        folds(celled(cells), parse(Protocol, {"name": "group_k_fold", "speakers": "seen", **own}, "protocol"))
+    assert str(error.value) == sentence
+
+
 def test_another_seed_splits_otherwise_and_keeps_the_corpus_order():
     table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
     first, second = (folds(table, Protocol(name="seen_speakers", seed=seed))[0] for seed in (0, 1))
@@ -326,6 +416,16 @@ def test_windows_of_one_file_are_dealt_as_one():
     (fold,) = folds(several, Protocol(name="seen_speakers"))
     assert all(fold[1:])
     assert leaks(several, fold) == {"shared-speaker"}
+
+
+def test_groups_of_seen_speakers_keep_recordings_whole_as_far_as_they_reach():
+    protocol = Protocol(name="group_k_fold", speakers="seen", groups=4)
+    for fold in folds(windows(), protocol):
+        assert leaks(windows(), fold) == {"shared-speaker"}
+    few = windows(files=1)  # two files of each speaker
+    assert [leaks(few, fold) for fold in folds(few, protocol)] == [
+        {"shared-speaker", "shared-recording", "overlapping-audio"}
+    ] * 4
 
 
 def test_given_recordings_are_dealt_as_one_and_so_is_shared_sound():

@@ -297,6 +297,11 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
             "is marked so",
         ),
         (
+            ["protocol={name: group_k_fold, speakers: seen}"],
+            "the protocol group_k_fold with speakers: seen tests speakers that are in training: give "
+            "seen_speakers=true, and every table is marked so",
+        ),
+        (
             ["protocol={name: seen_speakers}", "seen_speakers=true", "data.unlabelled=train"],
             "data.unlabelled: train adds clips of speakers who are neither validated nor tested, and the protocol "
             "seen_speakers has none; leave it out",

@@ -189,7 +189,7 @@ def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
     facts = {
         "Embeddings": f"{', '.join(run.experiment.models)}; {counted(len(run.cells), 'training run')}",
         "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
-        "Protocol": words.protocol(run.experiment.protocol.name, run.splits),
+        "Protocol": words.protocol(run.experiment.protocol, run.splits),
     }
     leakage_page.write(
         run.folder, found, title=f"Leakage: {run.title}", facts=facts, notes=[*_splits(found), *notes], marks=run.marks

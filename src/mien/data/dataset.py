@@ -14,6 +14,7 @@ from torch import Tensor
 from mien import features
 from mien.common.settings import digest
 from mien.corpora import readers
+from mien.corpora.recordings import together
 from mien.corpora.schemes import SCHEMES, Scheme
 from mien.data import labelled, protocols
 from mien.data.batch import Modality
@@ -156,7 +157,8 @@ class Dataset:
     def folds(self, protocol: Protocol) -> list[Fold]:
         """The folds of a protocol over labelled clips.
 
-        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold.
+        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold;
+        where a protocol shares speakers, those of all speakers, but none of a recording that is validated or tested.
         """
         if self.settings.normalisation == "speaker" and self.clips["speaker"].isna().any():
             raise ConfigError(
@@ -168,11 +170,12 @@ class Dataset:
         others = self.clips.drop(self.labelled.index)
         if protocol.name == "given":
             others = others[others["split"] == "train"]
+        if protocol.seen:
+            recording = together(self.clips)
+            held = [set(recording[[*fold.validation, *fold.test]]) for fold in folds]
+            return _with_others(folds, others["clip"], recording[others.index], held)
         held = [set(self.clips.loc[[*fold.validation, *fold.test], "speaker"].dropna()) for fold in folds]
-        return [
-            fold._replace(train=(*fold.train, *others["clip"][~others["speaker"].isin(people)]))
-            for fold, people in zip(folds, held, strict=True)
-        ]
+        return _with_others(folds, others["clip"], others["speaker"], held)
 
     def extract(self, *, workers: int, copies: bool = True, clips: Collection[str] | None = None) -> None:
         """Extract the features that the store lacks.
@@ -311,6 +314,15 @@ class Dataset:
             labels={factor: values.repeat(turns, *[1] * (values.dim() - 1)) for factor, values in labels.items()},
             video=tuple(store for store in video for _ in range(len(table))),
         )
+
+
+def _with_others(
+    folds: Sequence[Fold], clips: "pd.Series[str]", of: "pd.Series[Any]", held: Sequence[Collection[Any]]
+) -> list[Fold]:
+    """Folds that train on more clips, but on none whose value `of` is held out in the fold."""
+    return [
+        fold._replace(train=(*fold.train, *clips[~of.isin(list(out))])) for fold, out in zip(folds, held, strict=True)
+    ]
 
 
 def open_all(

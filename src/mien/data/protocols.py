@@ -1,15 +1,13 @@
 """Protocols: the speakers of training, validation and test. A protocol maps the clips of a corpus to folds.
 
-No speaker is in two parts of a fold, with two exceptions: a given split is taken as it is, and `seen_speakers` puts
-every speaker into training. The split audit (`audit.splits`) lists all that leaks and refuses it where the experiment
-does not accept it. Test is read once, with the weights of the best validation epoch.
+No speaker is in two parts of a fold, with two exceptions: a given split is taken as it is, and the protocols of `seen`
+speakers put every speaker into training. The split audit (`audit.splits`) lists all that leaks and refuses it where
+the experiment does not accept it. Test is read once, with the weights of the best validation epoch.
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from hashlib import sha256
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -19,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings
-from mien.corpora.recordings import together
+from mien.data import dealing
 from mien.errors import ConfigError, LeakError, unknown
 
 PARTS = ("train", "validation", "test")
@@ -47,7 +45,9 @@ class Protocol(Settings):
             validation and test (Li et al. 2020, section 5); in a corpus without sessions speakers are paired in sorted
             order, a woman with a man as long as there are both, and with an odd number the last three form a ring.
             "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
-            one validates. "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
+            one validates. "Ten folds stratified on speaker id" (Rana et al. 2019, section V) can mean this, or the
+            same with `speakers: seen`.
+            "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
             Of several corpora together, speakers are paired within their corpus, every group holds neighbours of each
             corpus, as evenly as the numbers allow, and every corpus must give a split.
             "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
@@ -57,18 +57,24 @@ class Protocol(Settings):
             else a file of several clips) are dealt as one, unless a part would then be empty. With `by`, the clips to
             test are given instead.
         groups: of group_k_fold.
-        fewer: of group_k_fold: whether a corpus of fewer speakers has a group for each of them; else it is refused.
+        speakers: of group_k_fold. "unseen": groups of speakers. "seen": the clips of each speaker and class, in the
+            order of a hash of their names, are dealt to the groups in turn, so that every clip is tested once, and
+            every tested speaker is in training; the experiment needs `seen_speakers: true`. Clips of one recording are
+            dealt as one, as in the protocol seen_speakers.
+        fewer: of group_k_fold: whether a corpus of fewer speakers has as many groups as speakers, also where these are
+            seen; else it is refused where they are unseen.
         folds: the folds that are trained, by number; None trains all.
         by: of seen_speakers: a column of the corpus that says which clips to test, such as `repetition`; a clip without
             a value in it is not used. None splits the clips by their hashes.
         test: of seen_speakers: the values of `by` that are tested.
         test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
         validation: of seen_speakers: the share of the clips which are not tested that validates; 0.2.
-        seed: of seen_speakers: of the split; 0.
+        seed: of seen_speakers, and of group_k_fold with seen speakers: of the split; 0.
     """
 
     name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers"]
     groups: int = Field(5, ge=3)
+    speakers: Literal["unseen", "seen"] = "unseen"
     fewer: bool = False
     folds: tuple[int, ...] | None = Field(None, min_length=1)
     by: str | None = None
@@ -86,7 +92,14 @@ class Protocol(Settings):
 
     @model_validator(mode="after")
     def _of_seen_speakers(self) -> "Protocol":
+        if self.speakers == "seen" and self.name != "group_k_fold":
+            raise ValueError(
+                f"'speakers' is a setting of the protocol group_k_fold and not of {self.name}; leave it out"
+            )
         given = [name for name in SEEN if getattr(self, name) not in (None, ())]
+        if self.speakers == "seen":
+            given = [name for name in given if name != "seed"]
+            object.__setattr__(self, "seed", self.seed or 0)
         if self.name != "seen_speakers" and given:
             raise ValueError(
                 f"'{given[0]}' is a setting of the protocol seen_speakers and not of {self.name}; leave it out"
@@ -101,6 +114,16 @@ class Protocol(Settings):
                 if getattr(self, name) is None:
                     object.__setattr__(self, name, value)
         return self
+
+    @property
+    def seen(self) -> bool:
+        """Whether every tested speaker is in training."""
+        return self.name == "seen_speakers" or self.speakers == "seen"
+
+    @property
+    def title(self) -> str:
+        """Its name in errors, with what makes it one of seen speakers."""
+        return f"{self.name} with speakers: seen" if self.speakers == "seen" else self.name
 
 
 class Fold(NamedTuple):
@@ -127,7 +150,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     Raises:
         ConfigError: when the corpus names no speakers and the protocol is not given, has too few speakers, lacks the
             column that the protocol needs, or has other words in it.
-        LeakError: when a speaker is in two parts of a fold; never with the protocols given and seen_speakers.
+        LeakError: when a speaker is in two parts of a fold; never with the protocol given and those of seen speakers.
     """
     nameless = int(clips["speaker"].isna().sum())
     if nameless and protocol.name != "given":
@@ -144,6 +167,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         made = [_given(clips, apart=apart)]
     elif protocol.name == "seen_speakers":
         made = [_seen_speakers(clips, protocol)]
+    elif protocol.seen:
+        made = _seen_groups(clips, protocol)
     else:
         people = clips.groupby("speaker", sort=True).first()
         corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
@@ -151,26 +176,56 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         if protocol.name == "leave_one_speaker_out":
             turns = _swapped(corpora)
         else:
-            groups = max(3, min(protocol.groups, len(speakers))) if protocol.fewer else protocol.groups
-            turns = _rotated([sorted(part.index) for part in corpora], groups)
+            turns = _rotated([sorted(part.index) for part in corpora], _groups(protocol, len(speakers)))
         if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
             raise ConfigError(
                 f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
                 "validation and test"
             )
-        made = []
-        for number, (validation, test) in enumerate(turns):
-            part = clips["speaker"].map(
-                lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train"
-            )
-            made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
-    for fold in made if protocol.name not in ("given", "seen_speakers") else ():
+        made = _folds(clips, clips["speaker"], turns)
+    for fold in made if protocol.name != "given" and not protocol.seen else ():
         refuse_shared_speakers(clips, fold)
     if protocol.folds is None:
         return made
     if missing := [number for number in protocol.folds if not 0 <= number < len(made)]:
         raise ConfigError(f"protocol.folds: there is no fold {missing[0]}; the folds are 0 to {len(made) - 1}")
     return [made[number] for number in protocol.folds]
+
+
+def _folds(clips: pd.DataFrame, of: "pd.Series[str]", turns: Sequence[tuple[set[str], set[str]]]) -> list[Fold]:
+    """Folds from turns (validation, test) of values that each clip has one `of`; all others train."""
+    made = []
+    for number, (validation, test) in enumerate(turns):
+        part = of.map(lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train")
+        made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
+    return made
+
+
+def _groups(protocol: Protocol, speakers: int) -> int:
+    """The number of groups for a number of speakers."""
+    return max(3, min(protocol.groups, speakers)) if protocol.fewer else protocol.groups
+
+
+def _seen_groups(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
+    """Folds in which the clips of every speaker are divided into groups."""
+    speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
+    count = _groups(protocol, len(set(speaker.values())))
+    for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
+        groups = dealing.groups(dealing.ordered(clips, whole, protocol.seed), count)
+        turns = [(groups[(number + 1) % count], groups[number]) for number in range(count)]
+        unseen = dealing.speakers_without_training(turns, speaker)
+        if all(groups) and not unseen:
+            return _folds(clips, clips["clip"], turns)
+    if not all(groups):
+        raise ConfigError(
+            f"protocol.groups: {count} groups need at least as many clips; there are {len(clips)}; give fewer groups"
+        )
+    lonely = sorted({who for speakers in unseen.values() for who in speakers})
+    raise ConfigError(
+        f"protocol {protocol.title}: {len(lonely)} speakers would be tested and have no clip to train on ("
+        f"{', '.join(lonely[:5])}{', ...' if len(lonely) > 5 else ''}); each needs three clips: leave them out, or "
+        "give speakers: unseen"
+    )
 
 
 def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
@@ -210,9 +265,10 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
 
 def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
     tested = _by(clips, protocol)
-    part = _dealt(clips, protocol, tested, together(clips).to_numpy())
-    if not set(PARTS) <= set(part.values()):  # too few recordings: the split audit names what single clips then share
-        part = _dealt(clips, protocol, tested, np.arange(len(clips)))
+    for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
+        part = _dealt(clips, protocol, tested, whole)
+        if set(PARTS) <= set(part.values()):
+            break
     parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
     speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
     unseen = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
@@ -239,22 +295,10 @@ def _dealt(
         clips: the clips.
         protocol: the shares and the seed.
         tested: whether each clip is tested; None deals the tested ones, too.
-        whole: (n,) a number for each clip; clips of one number are dealt as one, of which the first name is hashed. If
-            they are of several classes or speakers, they are dealt with others of the same speakers.
+        whole: see `dealing.ordered`.
     """
-    kind = next((name for name in ("label", "emotion") if name in clips), "speaker")
-    dealt: dict[int, list[tuple[str, str, str]]] = {}
-    rows_of = clips[["clip", "speaker", kind]].fillna("").itertuples(index=False)
-    for number, (clip, speaker, what) in zip(whole, rows_of, strict=True):
-        if tested is None or clip in tested:
-            dealt.setdefault(int(number), []).append((str(clip), str(speaker), str(what)))
-    cells: defaultdict[tuple[str, ...], list[list[str]]] = defaultdict(list)
-    for rows in dealt.values():
-        names, speakers, kinds = (sorted(set(values)) for values in zip(*rows, strict=True))
-        cells["+".join(speakers), *(kinds if len(kinds) == 1 else ())].append(names)
     part: dict[str, str] = {}
-    for units in cells.values():
-        order = sorted(units, key=lambda names: sha256(f"{protocol.seed}:{names[0]}".encode()).digest())
+    for order in dealing.ordered(clips, whole, protocol.seed, tested).values():
         if tested is None:
             count = _count_of(protocol.test_share, len(order), 2)
             testing, rest = order[:count], order[count:]

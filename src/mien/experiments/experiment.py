@@ -78,7 +78,7 @@ class Experiment(Settings):
         choose: what is chosen on the validation clips of each fold: dotted key -> {on: validation, of: values}, see
             `mien.experiments.choose`.
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
-        seen_speakers: whether a given split, or the protocol seen_speakers, may test speakers that are in training;
+        seen_speakers: whether a given split, or a protocol of seen speakers, may test speakers that are in training;
             the results are marked so.
         accept: further findings of the split audit (`protocols.LEAKS`) that do not stop the training, but mark it.
     """
@@ -151,10 +151,10 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _seen_is_accepted(self) -> "Experiment":
-        if self.protocol.name == "seen_speakers" and not self.seen_speakers:
+        if self.protocol.seen and not self.seen_speakers:
             raise ValueError(
-                "the protocol seen_speakers tests speakers that are in training: give seen_speakers=true, and every "
-                "table is marked so"
+                f"the protocol {self.protocol.title} tests speakers that are in training: give seen_speakers=true, and "
+                "every table is marked so"
             )
         if self.protocol.name == "seen_speakers" and self.data.unlabelled == "train":
             raise ValueError(

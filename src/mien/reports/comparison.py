@@ -53,7 +53,7 @@ def render(found: Comparison) -> str:
 
 
 def answer(found: Comparison) -> list[str]:
-    """Sentences: the best system, the systems that it is separable from, and the least and most speaker leakage."""
+    """Sentences: the best system, the systems that it is separable from, the worth of seen speakers, the leakage."""
     systems = found.systems
     name = found.measures[0]
     scale = words.scale(name)
@@ -74,6 +74,13 @@ def answer(found: Comparison) -> list[str]:
         sentences.append(f"It is separably above {words.listed(apart)}.")
     if together:
         sentences.append(f"It is not separable from {words.listed(together)}.")
+    for one in found.worths:
+        unit = f"{'points of ' if scale.percent else ''}{scale.title}"
+        verdict = "separable" if one.separable else "not separable"
+        sentences.append(
+            f"{one.model}: testing speakers that were seen in training gives {scale.signed(one.difference)} {unit} "
+            f"(95 % interval {scale.span(one.low, one.high)}, {verdict})."
+        )
     leaks = systems.dropna(subset="leakage").sort_values("leakage", kind="stable")
     if len(leaks) > 1:
         least, most = leaks.iloc[0], leaks.iloc[-1]

@@ -183,7 +183,7 @@ def _facts(run: Run, means: Mapping[str, Any]) -> dict[str, str]:
         "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
         "Target": f"{run.target}, {classes}",
         **{f"Classes of {factor}": derived.meaning(one) for factor, one in means.items()},
-        "Protocol": words.protocol(experiment.protocol.name, run.splits),
+        "Protocol": words.protocol(experiment.protocol, run.splits),
         "Trained": ", ".join(
             [counted(len(experiment.models), "model") + _variants(experiment), *_extent(run).values()]
         ),

@@ -13,7 +13,7 @@ import pandas as pd
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
-from mien.data.protocols import PARTS
+from mien.data.protocols import PARTS, Protocol
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -107,7 +107,7 @@ def _named(speakers: int) -> str:
     return counted(speakers, "speaker") if speakers else "no speakers named"
 
 
-def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
+def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
     """The protocol in words, with its number of folds and of speakers in a fold."""
 
     def speakers(part: str) -> str:
@@ -118,13 +118,16 @@ def protocol(name: str, folds: Sequence[dict[str, Any]]) -> str:
         sizes = " / ".join(f"{sum(len(fold[part]['clips']) for fold in folds):,} {part}" for part in PARTS)
         return f"The split that the corpus gives: {counted(len(folds), 'fold')}; clips: {sizes}; no speakers are named"
     numbers = f"{speakers('train')} training, {speakers('validation')} validation, {speakers('test')} test"
+    if own.speakers == "seen":
+        groups = "Groups of clips of every speaker, left out in turn; all speakers are seen in training"
+        return f"{groups}: {counted(len(folds), 'fold')}"
     descriptions = {
         "leave_one_speaker_out": "Leave one speaker out",
         "group_k_fold": "Groups of speakers, left out in turn",
         "given": "The split that the corpus gives",
         "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
     }
-    return f"{descriptions.get(name, name)}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
+    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
 
 
 def bars(leaks: pd.DataFrame) -> str:

@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mien.audit.comparison.paired_leakage import leakage_of, leakage_rows
+from mien.audit.comparison.readings import Worth, worths
 from mien.audit.comparison.systems import System, Together
 from mien.audit.comparison.tradeoff import Point, points
 from mien.audit.statistics import significance
@@ -76,6 +77,12 @@ class Comparison:
     points: tuple[Point, ...]
     points_of_target: tuple[Point, ...]
     notes: tuple[str, ...]
+
+    @property
+    def worths(self) -> list[Worth]:
+        """What it is worth to test seen speakers, by the main score, where runs of both kinds are compared."""
+        places = {one.name: (one.model, self.together.seen[one.of]) for one in self.together.systems}
+        return list(worths(self.pairs[self.pairs["measure"] == self.measures[0]], places))
 
     @property
     def measures(self) -> list[str]:

@@ -1,17 +1,19 @@
 """Systems to compare: trained models of one or several runs, tested on the same clips.
 
 The name of a system is its model, or RUN/MODEL if several runs are compared. Systems that differ in their test clips,
-speakers, labels or classes are refused, since a difference in score could then come from the test.
+speakers, labels or classes are refused, since a difference in score could then come from the test. Only where one run
+tests speakers that were seen in training, and another does not, are they compared on the clips that all of them test.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from mien.audit.comparison.readings import shared, tests_seen
 from mien.audit.statistics.scores import scored_split
 from mien.data.protocols import PARTS
 from mien.errors import RunError, unknown
@@ -48,6 +50,7 @@ class Together:
         predictions: the rows of `predictions.csv` of that part with a known truth; `model` is the name of the system.
         marks: sentences that every table must show, for example that test speakers were seen in training.
         notes: sentences on how systems were paired.
+        seen: name of a run -> whether it tests speakers that were seen in training.
     """
 
     systems: tuple[System, ...]
@@ -56,6 +59,7 @@ class Together:
     predictions: pd.DataFrame
     marks: tuple[str, ...]
     notes: tuple[str, ...]
+    seen: Mapping[str, bool]
 
     @cached_property
     def cells(self) -> dict[str, frozenset[tuple[int, int]]]:
@@ -104,12 +108,19 @@ def gather(places: Sequence[Path | str]) -> Together:
                 "them as models of one experiment, whose page compares its models over clips"
             )
         parts.append(rows.assign(model=system.name))
+    runs = {system.of: system.run for system in systems}
+    seen = {name: tests_seen(run, split) for name, run in runs.items()}
+    tested = [part["clip"].nunique() for part in parts]
+    if len(set(seen.values())) > 1:
+        parts = shared(parts)
     for system, part in zip(systems[1:], parts[1:], strict=True):
         _refuse_other_clips(systems[0], parts[0], system, part)
-    runs = {system.of: system.run for system in systems}
     marks = tuple(f"{name}: {mark}" if len(runs) > 1 else mark for name, run in runs.items() for mark in run.marks)
-    together = Together(tuple(systems), split, systems[0].run.classes, pd.concat(parts, ignore_index=True), marks, ())
-    return Together(**{**vars(together), "notes": tuple(_notes(together, runs, tables))})
+    together = Together(
+        tuple(systems), split, systems[0].run.classes, pd.concat(parts, ignore_index=True), marks, (), seen
+    )
+    notes = (*_notes(together, runs, tables), *_readings(together, tested))
+    return replace(together, notes=notes)
 
 
 def same_folds(first: Run, second: Run) -> bool:
@@ -220,6 +231,23 @@ def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFr
                 f"{name_of_first} ({_some(changed)})."
             )
     return notes
+
+
+def _readings(together: Together, tested: Sequence[int]) -> Iterator[str]:
+    """Sentences if some runs test seen speakers and others unseen ones; `tested` is each system's number of clips."""
+    if len(set(together.seen.values())) < 2:
+        return
+    seen, unseen = ([name for name, own in together.seen.items() if own is kind] for kind in (True, False))
+    yield (
+        f"Tested on speakers that were seen in training: {', '.join(seen)}; on unseen speakers: {', '.join(unseen)}. "
+        "The scores of the first say nothing of other people."
+    )
+    clips = together.predictions["clip"].nunique()
+    if max(tested) > clips:
+        numbers = ", ".join(
+            f"{count} in {name}" for name, count in zip([one.name for one in together.systems], tested, strict=True)
+        )
+        yield f"Compared on the {clips} clips that all systems test; tested are {numbers}."
 
 
 def _hashes(run: Run) -> dict[str, Any]:
