@@ -1,5 +1,6 @@
-"""Ratings of the toy corpus as targets, from table to page: clusters of the plane of valence and arousal."""
+"""Ratings of the toy corpus as targets, from table to page: clusters of their plane, and numbers by concordance."""
 
+import audmetric
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from sklearn.metrics import recall_score
 import mien
 from mien.corpora.toy import ToyConfig, generate
 from mien.errors import CorpusError
+from mien.reports import words
 from mien.runs.run import Run
 from mien.runs.tables import read_table
 
@@ -141,3 +143,41 @@ def test_clusters_are_predicted_exported_and_audited(clustered, toys, tmp_path):
     mien.leakage(clustered)
     measured = Run.open(clustered).leakage
     assert set(measured.loc[measured["factor"] == "mood", "classes"]) == {3}
+
+
+@pytest.fixture(scope="module")
+def numeric(toys, tmp_path_factory):
+    """A run of arousal, and of valence as a further task."""
+    numbers = {"kind": "numbers", "loss": "concordance", "scale": [1, 5]}
+    given = {"best": "ccc", "batch": 24, "epochs": 40}
+    out = tmp_path_factory.mktemp("numeric") / "own"
+    return train(toys, out, "arousal", dict.fromkeys(PLANE[::-1], numbers), {"arousal": 1.0, "valence": 0.5}, **given)
+
+
+def test_numbers_learned_by_concordance_are_scored_with_intervals(numeric):
+    run = Run.open(numeric)
+    test = run.predictions.query("split == 'test'")
+    row = run.metrics["models"]["one"]["test"]
+    assert row["ccc"] == pytest.approx(audmetric.concordance_cc(test["truth"].to_numpy(), test["predicted"].to_numpy()))
+    assert row["ccc"] > 0.4
+    assert row["rmse_low"] < row["rmse"] < row["rmse_high"]
+    assert row["rmse"] < row["rmse_chance"]
+    assert row["ccc_low"] < row["ccc"] < row["ccc_high"]
+    assert {target.loss for cell in run.cells for target in run.targets_of(cell).values()} == {"concordance"}
+    losses = [run.history(cell)["main: arousal"] for cell in run.cells]
+    assert all(0 <= loss.iloc[-1] < loss.iloc[0] < 2 for loss in losses)
+
+
+def test_the_page_shows_true_and_predicted_numbers_of_test_clips(numeric):
+    run = Run.open(numeric)
+    page = (numeric / "report.html").read_text()
+    section = page.split('<section id="agreement">')[1].split("</section>")[0]
+    test = run.predictions.query("split == 'test'")
+    assert 'aria-label="Predicted against true arousal of the test clips, one"' in section
+    assert f"{test['clip'].nunique()} test clips." in section
+    found = run.metrics["tasks"]["valence"]["one"]["test"]
+    tasks = page.split("<h3>Macro F and other tasks</h3>")[1].split("</table>")[0]
+    for measure, title in (("ccc", "Valence, CCC"), ("rmse", "Valence, RMSE")):
+        assert title in tasks
+        assert f"{found[measure]:.3f}".replace("-", "\N{MINUS SIGN}") in tasks
+        assert words.scale(measure).span(found[f"{measure}_low"], found[f"{measure}_high"]) in tasks

@@ -97,6 +97,7 @@ def render(run: Run) -> str:
         overview=recognition.overview(run, found, summary),
         differences=pairs.scored(differences, noun(run.named)),
         confusions=list(recognition.confusions(run, found, summary)) if classes else [],
+        agreements=[] if classes else list(recognition.agreements(run, summary)),
         by_speaker=recognition.speakers(run, split, summary),
         extremes=found.get("extremes", []),
         grouped=speakers.grouped(found.get("groups", [])),

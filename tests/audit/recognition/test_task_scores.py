@@ -1,12 +1,13 @@
 """Task scores equal those of scikit-learn on pooled clips; homogeneity equals statsmodels' test for each seed."""
 
+import audmetric
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, root_mean_squared_error
 from statsmodels.stats.contingency_tables import SquareTable
 
-from mien.audit.recognition.task_scores import constant, homogeneity, macro_f, task_scores
+from mien.audit.recognition.task_scores import constant, homogeneity, macro_f, number_scores, task_scores
 from mien.audit.statistics.scores import measured
 from mien.common.measures import MEASURES
 
@@ -31,6 +32,25 @@ def test_accuracy_of_a_task_over_speakers() -> None:
     assert tuple(found.loc["test", ["speakers", "clips", "cells"]]) == (6, 60, 2)
     assert found.loc["validation", "accuracy"] == 0
     assert task_scores(rows.iloc[:0]).empty
+
+
+def test_scores_of_a_number_are_audmetrics_with_intervals_over_speakers() -> None:
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({"speaker": np.repeat([f"s{n}" for n in range(6)], 10), "clip": [f"c{n}" for n in range(60)]})
+    truth = random.normal(3, 1, 60)
+    rows = rows.assign(model="a", fold=0, seed=0, split="test", factor="arousal", truth=truth, probability=np.nan)
+    rows["predicted"] = truth + random.normal(0, 0.5, 60)
+    classes = rows.assign(factor="speaker", truth="s1", predicted="s1", probability=0.5)
+    (found,) = number_scores(pd.concat([rows, classes])).to_dict("records")
+    oracle = {
+        "ccc": audmetric.concordance_cc(truth, rows["predicted"].to_numpy()),
+        "rmse": root_mean_squared_error(truth, rows["predicted"]),
+    }
+    assert {name: found[name] for name in oracle} == pytest.approx(oracle)
+    for name, value in oracle.items():
+        assert found[f"{name}_low"] < value < found[f"{name}_high"]
+    assert (found["ccc_chance"], found["rmse_chance"]) == (0, pytest.approx(truth.std()))
+    assert (found["factor"], found["speakers"], found["clips"], found["cells"]) == ("arousal", 6, 60, 1)
 
 
 def test_macro_f_equals_that_of_pooled_clips(predicted) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from mien.common.tables import thin
 from mien.reports.figures import canvas, plots, trends
+from mien.reports.figures.agreement import CELLS, MOST, agreement
 
 CELL = plots.Curve(np.arange(1.0, 301), np.geomspace(2, 0.1, 300), np.linspace(15, 60, 300))
 
@@ -36,6 +37,10 @@ def draw(kind: str, name: str = "a") -> str:
         case "abstention":
             line = trends.Line(np.linspace(0.001, 1, 500), np.linspace(1, 0.4, 500), 3)
             return trends.abstention({"_a": line, "b": line}, name=name, description="abstention")
+        case "agreement" | "cells":
+            truth = random.normal(3, 1, 40 if kind == "agreement" else 2000)
+            given = {"target": "arousal", "name": name, "description": kind, "series": 1}
+            return agreement(truth, truth + random.normal(0, 0.5, len(truth)), **given)
         case "roc":
             line = trends.Line(np.linspace(0, 1, 50), np.linspace(0, 1, 50) ** 0.5, 3)
             return trends.roc({"a": line}, name=name, description="roc")
@@ -44,7 +49,10 @@ def draw(kind: str, name: str = "a") -> str:
             return plots.speakers(table, 20.0, name=name, description="speakers")
 
 
-KINDS = ("intervals", "matrix", "curves", "scatter", "speakers", "reliability", "abstention", "roc")
+KINDS = (
+    *("intervals", "matrix", "curves", "scatter", "speakers", "reliability", "abstention", "roc"),
+    *("agreement", "cells"),
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -116,3 +124,34 @@ def test_models_share_the_colour_of_a_method_and_the_marker_of_a_size() -> None:
     assert not canvas.by_method(few)
     plain = [f"model {letter}" for letter in "abcdefghij"]
     assert len({(canvas.colour_of(n), canvas.marker_of(n)) for n in map(plain.index, plain)}) == 10
+
+
+def marks(text: str, kind: str) -> list[tuple[float, float]]:
+    """Where the marks of a figure are."""
+    uses = re.findall(r"<use [^>]*>", text)
+    places = [re.search(r'x="([-\d.]+)" y="([-\d.]+)"', use) for use in uses if kind in use]
+    return [(float(place[1]), float(place[2])) for place in places if place]
+
+
+def test_agreement_has_a_mark_a_clip_and_the_same_ticks_on_both_axes() -> None:
+    truth = np.array([1.0, 2.0, 3.0, 4.5])
+    text = agreement(truth, truth, target="arousal", name="a", description="a", series=0)
+    places = np.array(marks(text, "fill: var(--c0)"))
+    assert len(places) == 4
+    assert np.allclose(np.diff(places[:, 0]), -np.diff(places[:, 1]), atol=0.02), "equal numbers lie on the diagonal"
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    assert {words.count(tick) for tick in words if tick[0].isdigit()} == {2}
+    assert {"arousal, true", "arousal, predicted"} < set(words)
+
+
+def test_agreement_of_many_clips_is_drawn_by_cells_and_says_the_most() -> None:
+    truth = np.concatenate([np.linspace(0, 1, MOST), np.full(250, 0.5)])
+    text = agreement(truth, truth, target="arousal", name="a", description="a", series=0)
+    (most,) = re.findall(r"most in a cell: (\d+) clips", text)
+    assert 250 <= int(most) <= 250 + 2 * MOST / CELLS
+    assert text.count("fill: var(--c0)") < 3 * CELLS
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_agreement_of_equal_numbers_is_drawn(count: int) -> None:
+    assert "<svg" in agreement(*np.full((2, count), 2.0), target="x", name="a", description="a", series=0)

@@ -13,10 +13,13 @@ import pandas as pd
 from mien.audit.statistics.contrasts import Contrast, Score, Term, contrast, right_and_wrong
 from mien.audit.statistics.scores import SPLITS, BySpeaker, confusions, interval, measured, resampled
 from mien.audit.statistics.significance import holm, stuart_maxwell
-from mien.common.measures import ccc, macro_f1, rmse, wa
+from mien.common.measures import MEASURES, macro_f1, wa
 
 SCORED = ("model", "split", "factor", "accuracy", "low", "high", "seeds", "chance", "speakers", "clips", "cells")
-NUMBERS = ("model", "split", "factor", "ccc", "low", "high", "rmse", "speakers", "clips", "cells")
+NUMBERS = (
+    *("model", "split", "factor", "ccc", "ccc_low", "ccc_high", "ccc_chance"),
+    *("rmse", "rmse_low", "rmse_high", "rmse_chance", "speakers", "clips", "cells"),
+)
 
 
 def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -60,24 +63,21 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         seed: of the bootstrap.
 
     Returns:
-        `ccc`, with its interval `low`, `high` over speakers; `rmse`; the numbers of `speakers`, `clips` and `cells`
-        (folds and seeds).
+        `ccc` and `rmse`, each with its interval over speakers and its chance level, that of predicting the mean of the
+        clips; the numbers of `speakers`, `clips` and `cells` (folds and seeds).
     """
     found: list[dict[str, Any]] = []
     numbers = tasks[tasks["probability"].isna()]
     numbers = numbers.astype({"truth": float, "predicted": float})
     for (model, factor, split), rows in numbers.groupby(["model", "factor", "split"], sort=False):
-        table = measured(rows, ())["ccc"]
-        low, high = interval(resampled(table, "ccc", seed=seed), len(table.speakers))
-        pooled = table.counts.sum(0)
-        found.append(
-            {
-                **{"model": str(model), "split": str(split), "factor": str(factor)},
-                **{"ccc": float(ccc(pooled)), "low": low, "high": high, "rmse": float(rmse(pooled))},
-                **{"speakers": rows["speaker"].nunique(), "clips": rows["clip"].nunique()},
-                "cells": len(rows[["fold", "seed"]].drop_duplicates()),
-            }
-        )
+        row: dict[str, Any] = {"model": str(model), "split": str(split), "factor": str(factor)}
+        truth = rows.drop_duplicates(["fold", "clip"])["truth"]
+        for name, table in measured(rows, ()).items():
+            low, high = interval(resampled(table, name, seed=seed), len(table.speakers))
+            score, chance = float(MEASURES[name](table.counts.sum(0))), MEASURES[name].chance(truth)
+            row |= {name: score, f"{name}_low": low, f"{name}_high": high, f"{name}_chance": chance}
+        sizes = {"speakers": rows["speaker"].nunique(), "clips": rows["clip"].nunique()}
+        found.append(row | sizes | {"cells": len(rows[["fold", "seed"]].drop_duplicates())})
     return pd.DataFrame(found, columns=list(NUMBERS))
 
 

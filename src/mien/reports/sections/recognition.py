@@ -12,9 +12,10 @@ import pandas as pd
 from mien.common.measures import measure_of, of_classes
 from mien.common.units import noun
 from mien.reports.figures import plots
+from mien.reports.figures.agreement import agreement
 from mien.reports.figures.canvas import number_of
 from mien.reports.sections import tasks
-from mien.reports.words import scale
+from mien.reports.words import counted, scale
 from mien.runs.run import Run
 
 MOST_SPEAKERS = 40
@@ -74,6 +75,22 @@ def confusions(run: Run, found: Mapping[str, Any], summary: pd.DataFrame) -> Ite
             described = f"Confusion matrix of {model}"
             drawn = plots.matrix(np.array(counts), run.classes, name=f"confusion {model}", description=described)
             yield Picture(model, drawn)
+
+
+def agreements(run: Run, summary: pd.DataFrame) -> Iterator[Picture]:
+    """Predicted against true numbers of each model's test clips, that with the highest CCC first.
+
+    A clip is one point: its mean prediction over seeds, and over folds if several test it.
+    """
+    rows = summary[summary["split"] == "test"].sort_values("ccc", ascending=False, kind="stable")
+    table = run.predictions
+    table = table[(table["split"] == "test") & table["truth"].notna()]
+    for model in rows["model"]:
+        clips = table[table["model"] == model].groupby("clip")[["truth", "predicted"]].mean().to_numpy(float)
+        described = f"Predicted against true {run.target} of the test clips, {model}"
+        number = number_of(run.experiment.models, model)
+        names: dict[str, Any] = {"target": run.target, "name": f"agreement {model}", "description": described}
+        yield Picture(model, agreement(*clips.T, **names, series=number), f"{counted(len(clips), 'test clip')}.")
 
 
 def speakers(run: Run, split: str, summary: pd.DataFrame) -> Picture | None:

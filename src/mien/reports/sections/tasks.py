@@ -33,21 +33,20 @@ def shown(run: Run, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         metrics: its `metrics.json`.
 
     Returns:
-        `scales`: factor -> the scale of its score; `rows`: `model`, `f1` (row of `macro_f`; None without predictions
-        or for a target of numbers), `auxiliary` (see `auxiliary`), and `by` = factor -> `score, low, high, seeds,
-        chance` of models with that head.
+        `scales`: (factor, measure) -> the scale of its score; `rows`: `model`, `f1` (row of `macro_f`; None without
+        predictions or for a target of numbers), `auxiliary` (see `auxiliary`), and `by` = (factor, measure) -> `score,
+        low, high, seeds, chance` of models with that head.
     """
     split, heads = metrics["split"], metrics.get("tasks", {})
     macro = metrics.get("macro_f", {})
     by_model = {model: macro[model][split] for model in macro if split in macro[model]}
-    found: dict[str, dict[str, Any]] = {}
-    scales: dict[str, words.Scale] = {}
+    found: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
+    scales: dict[tuple[str, str], words.Scale] = {}
     for model, factor in product(run.experiment.models, heads):
         if row := heads[factor].get(model, {}).get(split):
-            measure = "accuracy" if "accuracy" in row else "ccc"
-            more = {} if measure == "accuracy" else {"seeds": float("nan"), "chance": 0.0}
-            found.setdefault(model, {})[factor] = row | {"score": row[measure]} | more
-            scales[factor] = words.scale("wa" if measure == "accuracy" else measure)
+            for measure, score in _scores(row).items():
+                found.setdefault(model, {})[factor, measure] = score
+                scales[factor, measure] = words.scale(measure)
     if not found:
         return None
     without = auxiliary(run)
@@ -61,4 +60,15 @@ def shown(run: Run, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
             for model in run.experiment.models
             if model in by_model or model in found
         ],
+    }
+
+
+def _scores(row: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Measure -> `score, low, high, seeds, chance` of a head: the accuracy of classes, or CCC and RMSE of a number."""
+    if "accuracy" in row:
+        return {"wa": {"score": row["accuracy"], **{key: row[key] for key in ("low", "high", "seeds", "chance")}}}
+    ends = ("low", "high", "chance")
+    return {
+        name: {"score": row[name], "seeds": float("nan"), **{end: row[f"{name}_{end}"] for end in ends}}
+        for name in ("ccc", "rmse")
     }
