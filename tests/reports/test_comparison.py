@@ -8,8 +8,9 @@ import pytest
 
 from mien.audit.comparison.comparison import Comparison, contrast
 from mien.audit.comparison.systems import gather
-from mien.reports.comparison import probability, render
+from mien.reports.comparison import render
 from mien.reports.comparison_text import WIDTH, escape, latex, text
+from mien.reports.words import probability
 from mien.runs.run import Run
 
 MARK = "Seen: test speakers were seen <in> training."

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mien.audit.comparison.comparison import contrast
+from mien.audit.comparison.learning_curves import learning_curves
 from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_text
@@ -17,13 +18,13 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
     Args:
         runs: RUN (all its models) or RUN/models/MODEL; one RUN alone compares its own models.
         baseline: RUN/MODEL that all others are compared with; by default all pairs are compared.
-        out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs) and `systems.csv`; by default
-            nothing is written.
+        out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs), `systems.csv` and, if a
+            model is trained with several shares of the labels, `curves.csv`; by default nothing is written.
         seed: random seed of the bootstraps.
 
     Returns:
-        In `data`: `systems` and `pairs`, the rows of the tables; `baseline`, `split`, `marks`, `notes`, and the `files`
-        written.
+        In `data`: `systems` and `pairs`, the rows of the tables, and `curves`, the learning curves; `baseline`,
+        `split`, `marks`, `notes`, and the `files` written.
 
     Raises:
         ConfigError: there is no such baseline, or nothing can be written to `out`.
@@ -33,21 +34,25 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         require_folder(Path(out))
     found = contrast(gather(runs), baseline=baseline or "", seed=seed)
     together = found.together
+    curves = learning_curves(together, baseline=found.baseline, seed=seed)
     files: list[Path] = []
     if out is not None:
         folder = Path(out)
         marks = "; ".join(together.marks)
-        for name, table in (("comparison.csv", found.pairs), ("systems.csv", found.systems)):
+        tables = {"comparison.csv": found.pairs, "systems.csv": found.systems}
+        tables |= {} if curves is None else {"curves.csv": curves.table}
+        for name, table in tables.items():
             with atomic(folder / name) as temporary:
                 table.assign(marks=marks).to_csv(temporary, index=False, lineterminator="\n")
         write_text(folder / "comparison.tex", latex(found))
-        write_text(folder / "comparison.html", render(found))
-        files = [folder / name for name in ("comparison.html", "comparison.tex", "comparison.csv", "systems.csv")]
+        write_text(folder / "comparison.html", render(found, curves))
+        files = [folder / name for name in ("comparison.html", "comparison.tex", *tables)]
     last = f"comparison: {files[0]}" if files else "All measures and tests as HTML, LaTeX and CSV: --out DIR"
     return Outcome(
         data={
             **{"systems": records(found.systems), "pairs": records(found.pairs), "baseline": found.baseline},
             **{"split": together.split, "marks": list(together.marks), "notes": list(found.notes), "files": files},
+            "curves": [] if curves is None else records(curves.table),
         },
-        text=f"{text(found)}\n\n{last}",
+        text=f"{text(found, curves)}\n\n{last}",
     )

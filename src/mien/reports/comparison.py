@@ -9,18 +9,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from mien.audit.comparison.comparison import Comparison
+from mien.audit.comparison.learning_curves import Curves
 from mien.audit.statistics.verdict import FEWEST, LEVEL
 from mien.common.measures import MEASURES
-from mien.reports import words
+from mien.reports import learning_curves, words
 from mien.reports.figures import plane
 from mien.reports.html import environment
-from mien.reports.words import UNKNOWN, percent, signed, span
+from mien.reports.words import percent, probability, signed, span, whole
 
 
-def render(found: Comparison) -> str:
-    """The page of a comparison, as text."""
+def render(found: Comparison, curves: Curves | None = None) -> str:
+    """The page of a comparison, as text; with its learning curves, if it has some."""
     made = environment(found.measures)
-    made.filters |= {"percent": percent, "signed": signed, "probability": probability, "breakable": breakable}
+    made.filters |= {"percent": percent, "signed": signed, "probability": probability}
+    made.filters |= {"breakable": breakable, "whole": whole}
     made.globals |= {"span": span, "scale_of": scale_of}
     names = [system.name for system in found.together.systems]
     systems = [(system.name, system.run, system.model) for system in found.together.systems]
@@ -41,6 +43,7 @@ def render(found: Comparison) -> str:
         marks=found.together.marks,
         systems=found.systems.to_dict("records"),
         caption=caption(found),
+        curves=None if curves is None else learning_curves.section(curves),
         differences=list(_headed(differences)),
         rule=rule(found),
         plane=picture,
@@ -123,15 +126,6 @@ def rule(found: Comparison) -> str:
         f"has p < {level}; this p is shown. Leakage is the recall of each speaker by the strongest probe, or, where "
         "that is not known, the score of each unit of folds."
     )
-
-
-def probability(p: float | None) -> str:
-    """A p-value with three decimals below .1, else two, without the leading zero."""
-    if p is None or math.isnan(p):
-        return UNKNOWN
-    if p < 0.001:
-        return "< .001"
-    return f"{p:.{3 if p < 0.1 else 2}f}".removeprefix("0")
 
 
 def breakable(name: str) -> Markup:

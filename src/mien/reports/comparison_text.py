@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.comparison import Comparison
-from mien.reports import words
-from mien.reports.comparison import answer, caption, measure, probability, rule, scale_of
-from mien.reports.words import percent
+from mien.audit.comparison.learning_curves import Curves
+from mien.reports import learning_curves, words
+from mien.reports.comparison import answer, caption, measure, rule, scale_of
+from mien.reports.words import percent, probability
 
 WIDTH = 80
 SHORT = {"f1": "F1", "cross_entropy": "nats"}  # heads of narrow columns
@@ -19,8 +20,8 @@ NAME = 30  # letters; a longer name has a line of its own
 SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 
 
-def text(found: Comparison) -> str:
-    """Systems, and their differences in UAR and leakage, within 80 columns."""
+def text(found: Comparison, curves: Curves | None = None) -> str:
+    """Systems, their learning curves if they have some, and differences in UAR and leakage, within 80 columns."""
     together = found.together
     lines = [*together.marks, *answer(found), ""]
     wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
@@ -31,6 +32,8 @@ def text(found: Comparison) -> str:
         wrapped += _system(number, row, found.measures)
     legend = f"* separably better than {found.baseline or 'every other'}, o on the frontier of accuracy and leakage"
     wrapped += ["", *textwrap.wrap(legend, WIDTH)]
+    if curves is not None:
+        wrapped += ["", *learning_curves.text(curves)]
     order = {system.name: number for number, system in enumerate(together.systems, 1)}
     for name in dict.fromkeys(found.pairs["measure"]):
         if name == first or name.startswith("leakage"):

@@ -23,6 +23,11 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
+def whole(value: float) -> str:
+    """A mean of counts as a whole number."""
+    return UNKNOWN if math.isnan(value) else f"{value:,.0f}"
+
+
 def decimal(value: float) -> str:
     """A number with two decimals."""
     return UNKNOWN if math.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
@@ -36,6 +41,15 @@ def signed(value: float) -> str:
 def span(low: float, high: float) -> str:
     """An interval of fractions, in percent."""
     return UNKNOWN if math.isnan(low) or math.isnan(high) else f"{percent(low)} to {percent(high)}"
+
+
+def probability(p: float | None) -> str:
+    """A p-value with three decimals below .1, else two, without the leading zero."""
+    if p is None or math.isnan(p):
+        return UNKNOWN
+    if p < 0.001:
+        return "< .001"
+    return f"{p:.{3 if p < 0.1 else 2}f}".removeprefix("0")
 
 
 class Scale(NamedTuple):

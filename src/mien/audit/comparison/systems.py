@@ -17,6 +17,7 @@ from mien.audit.comparison.readings import shared, tests_seen
 from mien.audit.statistics.scores import scored_split
 from mien.data.protocols import PARTS
 from mien.errors import RunError, unknown
+from mien.experiments.shares import by_share
 from mien.runs.run import Run
 
 SHOWN = 3  # clips that a sentence names
@@ -209,7 +210,9 @@ def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFr
         )
     for name, run in runs.items():
         chosen = {system.model for system in together.systems if system.of == name}
-        if (left := len(set(run.experiment.trained) - chosen)) and chosen == set(run.experiment.models):
+        curves = {variant for model in run.experiment.models for variant in by_share(run.experiment, model).values()}
+        left = len(set(run.experiment.trained) - chosen - curves)
+        if left and chosen == set(run.experiment.models):
             notes.append(f"{left} variants of {name} are not compared; name them as RUN/models/VARIANT.")
     reasons: dict[str, str] = {}
     for second in together.systems[1:]:

@@ -181,6 +181,17 @@ class Config(RecipeConfig):
         return {factor: "an adversary" for one in self.embeddings.values() for factor in one.remove}
 
     @property
+    def removed(self) -> frozenset[str]:
+        """The factors whose removal has a weight."""
+        removals = [item for one in self.embeddings.values() for item in one.remove.items()]
+        return frozenset(name for name, one in removals if one.weight > 0 and REMOVALS[one.how].term is not None)
+
+    @property
+    def label_free(self) -> bool:
+        """With a penalty that has a weight."""
+        return any(penalty.weight > 0 for penalty in self.penalties.values())
+
+    @property
     def scores(self) -> frozenset[str]:
         """See `disentangle.Disentangle.scores`."""
         return frozenset({DISENTANGLEMENT})

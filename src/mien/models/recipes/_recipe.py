@@ -53,6 +53,24 @@ class RecipeConfig(Settings, ABC):
         return {}
 
     @property
+    def removed(self) -> frozenset[str]:
+        """The factors that are removed from an embedding."""
+        return frozenset()
+
+    @property
+    def label_free(self) -> bool:
+        """Whether a loss that is no removal needs no label, such as a reconstruction: unlabelled clips count in it."""
+        return False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether labels of one factor alone move the encoder.
+
+        A clip without that label then adds nothing, but to the statistics of batch normalisation in some recipes.
+        """
+        return len(self.tasks) == 1 and not self.removed and not self.label_free
+
+    @property
     def scores(self) -> frozenset[str]:
         """The names of the validation scores that the recipe adds (`Recipe.scores`); `training.best` may be one."""
         return frozenset()

@@ -67,6 +67,11 @@ class Config(Tasks):
     joint: bool = False
     rates: Rates = Rates()
 
+    @property
+    def label_free(self) -> bool:
+        """With a decoder or a discriminator."""
+        return self.reconstruction or self.regularisation
+
     def predictor(self, target: str) -> "Config":
         """The encoder and one classifier."""
         return self.model_copy(update={**self.alone(target), "reconstruction": False, "regularisation": False})

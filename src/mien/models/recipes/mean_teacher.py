@@ -51,6 +51,11 @@ class Config(Tasks):
     masks: int = Field(1, ge=0)
     mask_share: Share = 0.2
 
+    @property
+    def label_free(self) -> bool:
+        """Unless the consistency has no weight."""
+        return self.consistency > 0
+
     def predictor(self, target: str) -> "Config":
         """The networks with one classifier."""
         return self.model_copy(update=self.alone(target))
