@@ -2,11 +2,15 @@
 
 import html
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import mien
+from learners import write
+from mien.audit.comparison.learning_curves import COLUMNS
 from mien.cli.main import main
 from mien.runs.run import Run
 
@@ -33,6 +37,7 @@ def test_json_is_one_object_and_nothing_is_written(run: Path, tmp_path: Path, ca
     printed = json.loads(capsys.readouterr().out)
     assert [row["system"] for row in printed["systems"]] == ["emotion_only", "MEnAN"]
     assert (printed["split"], printed["files"], printed["baseline"]) == ("test", [], "")
+    assert printed["curves"] == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -66,3 +71,29 @@ def test_what_cannot_be_compared_is_refused(run: Path, tmp_path: Path, capsys) -
         assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 2
         assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_learning_curves_are_written_where_labels_are_withheld(tmp_path: Path, capsys) -> None:
+    two = {0.1: 0.2, 1.0: 0.8}
+    accuracy = {"CNN": two, "AAE": {0.1: 0.9, 1.0: 0.8}}
+    run, out = write(tmp_path / "rana", accuracy, speakers=8, clips=12), tmp_path / "out"
+    run.write_json("certificate.json", {**run.certificate, "marks": ["Speakers were seen."]})
+    assert main(["compare", str(run.folder), "--out", str(out)]) == 0
+    shown = " ".join(capsys.readouterr().out.split()).replace("\N{NO-BREAK SPACE}", " ")
+    shown_at = r"\.\d\d \[\.\d\d, \.\d\d\] at 10 % of the labels, nothing that can be shown at 100 %\."
+    sentence = re.search(f"AAE: the unlabelled speech adds {shown_at}", shown)
+    assert sentence
+    table = pd.read_csv(out / "curves.csv")
+    assert list(table.columns) == [*COLUMNS, "marks"]
+    assert list(table["variant"]) == ["CNN-labelled-0.1", "CNN", "AAE-labelled-0.1", "AAE"]
+    assert set(table["marks"]) == {"Speakers were seen."}
+    page = (out / "comparison.html").read_text(encoding="utf-8")
+    assert sentence[0] in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert page.split('<section id="curves">')[1].split("</section>")[0].count("Speakers were seen.") == 1
+    assert main(["compare", str(run.folder), "--json", "--baseline", f"{run.folder}/AAE"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    rows = {(row["system"], row["labelled"]): row for row in printed["curves"]}
+    first = table[(table["system"] == "AAE") & (table["labelled"] == 0.1)].iloc[0]
+    assert rows["CNN", 0.1]["difference"] == pytest.approx(-first["difference"])
+    assert rows["CNN", 0.1]["difference_low"] == pytest.approx(-first["difference_high"])
+    assert rows["AAE", 0.1]["difference"] is None

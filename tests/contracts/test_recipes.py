@@ -190,6 +190,22 @@ def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(made,
                 assert torch.equal(value, before[name]), f"{name} moved without a label"
 
 
+@every_pair
+def test_clips_without_labels_move_the_encoder_where_the_settings_say(made, batch_for, tiny, encoder):
+    config = parse(recipes.recipe(tiny[0]).Config, tiny[1], tiny[0])
+    labels = batch_for(encoder).labels
+    unknown = {name: torch.full_like(own, torch.nan if own.dim() > 1 else -1) for name, own in labels.items()}
+    main = min(config.tasks)
+    cases = [({main: unknown[main]}, not config.supervised)]
+    cases += [] if config.removed else [(unknown, config.label_free)]  # some removals need no label, others do
+    for given, moves in cases:
+        recipe = made(tiny, encoder)
+        before = copy.deepcopy(dict(recipe.encoder.named_parameters()))
+        recipe.step(batch_for(encoder, **given), Optimisation(recipe, Optimiser(name="sgd", lr={"default": 1.0})))
+        moved = any(not torch.equal(value, before[name]) for name, value in recipe.encoder.named_parameters())
+        assert moved == moves
+
+
 @every_model
 def test_junk_in_invalid_frames_changes_nothing(made, batch_for, tiny, encoder):
     batch = batch_for(encoder)

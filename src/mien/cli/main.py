@@ -271,7 +271,8 @@ def compare(
     Args:
         run: RUN (all its models) or RUN/models/MODEL; one RUN alone compares its own models.
         more: more of them.
-        baseline: RUN/MODEL that all others are compared with (default: compare all pairs).
+        baseline: RUN/MODEL that all others are compared with (default: compare all pairs; in learning curves each
+            model with the supervised one).
         out: folder to write the tables to, as HTML, LaTeX and CSV (default: print a summary only).
         output: how the result is printed.
     """

@@ -17,7 +17,8 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
 
     Args:
         runs: RUN (all its models) or RUN/models/MODEL; one RUN alone compares its own models.
-        baseline: RUN/MODEL that all others are compared with; by default all pairs are compared.
+        baseline: RUN/MODEL that all others are compared with; by default all pairs are compared, and in learning
+            curves each model with the supervised one.
         out: the folder for `comparison.html`, `comparison.tex`, `comparison.csv` (pairs), `systems.csv` and, if a
             model is trained with several shares of the labels, `curves.csv`; by default nothing is written.
         seed: random seed of the bootstraps.

@@ -187,8 +187,8 @@ def _effects(rows: Sequence[Row], unlabelled: bool) -> Iterator[tuple[tuple[str,
     for effect, part in groupby(rows, key=_effect):
         none = " (no clip is unlabelled)" if unlabelled else ""
         shares = [_share(row["labelled"]) + (none if row["unlabelled_clips"] == 0 else "") for row in part]
-        first, *more = shares
-        yield effect, words.listed([first.replace(PERCENT, PERCENT + of, 1), *more])
+        *more, last = shares
+        yield effect, words.listed([*more, last.replace(PERCENT, PERCENT + of, 1)])
         of = ""
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from learners import write
 from mien import experiments
 from mien.audit.comparison.sweep import columns, sweep
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics import scores
 from mien.reports import page, words
+from mien.reports.sections.sweep import shown
 from mien.runs.run import Run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -105,6 +107,7 @@ def test_variants_are_in_the_section_of_the_sweep_only(run: Run) -> None:
         assert f"<td>{variant}</td>" in inside
         assert f"<td>{variant}</td>" not in before + after
     assert "no test clip was used" not in text
+    assert "learning curves" not in text
     assert "3 variants trained: on 10 validation speakers" in inside
     assert "models.MEnAN.embeddings.main.remove.speaker.adversary_steps" in inside
 
@@ -146,3 +149,13 @@ def test_a_number_is_swept_by_its_own_measures(run: Run, computed: Callable[[Run
     assert "CCC minus the base</th>" in section
     assert f"MEnAN-weight-0.1 ({words.scale('ccc').signed(worse['difference'])})" in section
     assert "in CCC." in section
+
+
+def test_shares_of_the_labels_lead_to_the_learning_curves(tmp_path: Path) -> None:
+    for models, curves in ((("CNN", "AAE"), True), (("AAE",), False)):
+        accuracy = {model: {0.5: 0.5, 1.0: 0.6} for model in models}
+        run = write(tmp_path / "-".join(models), accuracy, speakers=3, clips=4)
+        run.write_table("sweep.csv", sweep(run))
+        section = shown(run)
+        assert section is not None
+        assert section["curves"] == curves

@@ -237,7 +237,9 @@ def _clips(point: Point) -> tuple[float, float]:
 def _known(run: Run, clips: Sequence[str]) -> int:
     """How many of some clips have exactly one label."""
     labels = run.clips["label"].reindex(list(clips)).dropna()
-    return len(labels) if run.experiment.kind == "numbers" else int((~labels.str.contains("+", regex=False)).sum())
+    if pd.api.types.is_numeric_dtype(labels):
+        return len(labels)
+    return int((~labels.str.contains("+", regex=False)).sum())
 
 
 def _config(system: System) -> Any:
@@ -261,8 +263,8 @@ def _else(systems: Sequence[System], against: Mapping[str, System]) -> Iterator[
         if base := against.get(system.name):
             one, two = (dict(leaves(_settings(each))) for each in (system, base))
             keys = [key for key in {**two, **one} if one.get(key) != two.get(key)]
-            if "recipe" in keys:
-                keys = [key for key in keys if not key.startswith("models.")]
+            if "recipe" in keys:  # settings that only one of the two recipes has say nothing more
+                keys = [key for key in keys if key in one and key in two]
             names = ", ".join(key.removeprefix("models.") for key in keys)
             yield f"{system.name} differs from {base.name} in {names or 'nothing'}."
 

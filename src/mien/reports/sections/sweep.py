@@ -18,25 +18,26 @@ def shown(run: Run) -> dict[str, Any] | None:
     Returns:
         `groups`: for each group and base model its name and the `rows` of the table; `varied`: group -> the settings
         that it varies; `chance`: of the first measure, as text; `stands`: the number of speakers or units of folds that
-        leakage is over, empty if it was not measured; `answer`: sentences.
+        leakage is over, empty if it was not measured; `answer`: sentences; `curves`: whether `mien compare` of the run
+        shows learning curves.
     """
     table = run.sweep
     if table is None or table.empty:
         return None
     name = of_classes(run.classes)[0]
     scale = words.scale(name)
+    varied = {group: [key for key in settings if key != "models"] for group, settings in run.experiment.grid.items()}
     groups = [
         {"group": group, "rows": part.to_dict("records")}
         for (group, _), part in table.groupby(["group", "base"], sort=False)
     ]
     return {
         "groups": groups,
-        "varied": {
-            group: [key for key in settings if key != "models"] for group, settings in run.experiment.grid.items()
-        },
+        "varied": varied,
         "chance": scale.value(float(table[f"{name}_chance"].mean())),
         "stands": _stands(table.dropna(subset="leakage_number")),
         "answer": _answer(table, scale),
+        "curves": len(run.experiment.models) > 1 and any("data.labelled" in keys for keys in varied.values()),
     }
 
 
