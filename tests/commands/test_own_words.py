@@ -139,7 +139,9 @@ def test_without_any_emotion_the_other_columns_are_named(corpus, experiment, tmp
         mien.train("voice", [f"data.prepared={tmp_path / 'out'}"], out=tmp_path / "run")
     assert str(error.value) == (
         "target 'emotion': its clips have no value; if another column of your own table holds it, call that 'emotion' "
-        "and prepare it again, or name it, data.targets.emotion.columns=NAME; other columns are: Stimmung"
+        "and prepare it again, or name it, data.targets.emotion.columns=NAME; other columns are: Stimmung; "
+        "without emotions it trains beside a corpus with them, data.prepared.NAME=PREPARED for each and "
+        "data.unlabelled=train"
     )
 
 

@@ -170,8 +170,9 @@ def test_what_needs_speakers_is_refused(trained, prepared_faces: Path, file: Pat
     for protocol in ("leave_one_speaker_out", "group_k_fold", "seen_speakers"):
         seen = ["seen_speakers=true"] if protocol == "seen_speakers" else []
         assert refusal(mien.train, file, [given, f"protocol.name={protocol}", *seen], out=tmp_path / "new") == (
-            f"protocol {protocol}: it divides by speaker, and the corpus names none for 60 of its clips; give "
-            "protocol={name: given}, which takes the corpus's own split"
+            f"protocol {protocol}: it divides by speaker, and the corpus names none for 60 of its clips; if a column "
+            "of your own table names them, call it 'speaker' and prepare it again, or give protocol={name: given}, "
+            "which takes the corpus's own split"
         )
     assert refusal(mien.train, file, [given, "data.normalisation=speaker"], out=tmp_path / "new") == (
         f"data.normalisation: speaker, and {prepared_faces} names no speakers; give train or none"

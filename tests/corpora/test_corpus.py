@@ -144,6 +144,17 @@ def test_of_two_rows_of_one_clip_the_first_usable_one_stays():
     assert corpus.table["file"].tolist() == ["c1.wav"]
 
 
+def test_speakers_may_be_missing_where_the_reader_says_so():
+    table = rows({"gender": "f"}, {"speaker": None, "gender": "f"}, {"speaker": " ", "gender": "m"})
+    corpus = checked(table, may_lack=("speaker",))
+    assert corpus.table["speaker"].isna().tolist() == [False, True, True]
+    assert corpus.table["gender"].tolist() == ["female", "female", "male"], "two unknown speakers are not one"
+    assert (problems(corpus), corpus.lacks) == ([], ())
+    for nobody in (table.iloc[1:], table.iloc[1:].drop(columns="speaker")):
+        assert checked(nobody, may_lack=("speaker",)).lacks == ("speaker",)
+    assert [text for _, text in problems(checked(table))] == ["no speaker is given, left out"] * 2
+
+
 def test_a_table_without_a_needed_column_is_refused():
     with pytest.raises(CorpusError) as error:
         checked(pd.DataFrame({"clip": ["a"], "file": ["a.wav"]}))

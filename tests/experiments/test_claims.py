@@ -365,9 +365,9 @@ def test_shipped_claims_fit_their_models(name: str) -> None:
         found = differences(claim, experiment.axes, tuple(experiment.models))
         assert found
         for model in {model for one in found for model in (*one.plus, *one.minus)}:
-            embeddings = experiment.models[model]["embeddings"]
-            tasks = {factor for embedding in embeddings.values() for factor in embedding["tasks"]}
-            assert claim.embedding in embeddings if claim.embedding else claim.factor in {*tasks, None}
+            carried = experiment.model(model).carried
+            tasks = {factor for factors in carried.values() for factor in factors}
+            assert claim.embedding in carried if claim.embedding else claim.factor in {*tasks, None}
 
 
 def test_shipped_experiments_without_some_sizes_compare_the_rest() -> None:

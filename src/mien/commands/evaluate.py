@@ -65,7 +65,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     refuse_empty(dataset)
     refuse_known_files(opened, dataset)
     namesakes = shared_speakers(opened, dataset)
-    clips = dataset.clips[dataset.clips["label"].notna()]
+    clips = dataset.clips[dataset.clips["label"].notna() & ~dataset.nameless]
     shared = _shared(opened, dataset, clips, on)
     cells = opened.require_cells()
     own = {cell: datasets[opened.attempt(cell)] for cell in cells}
@@ -133,7 +133,7 @@ def shared_speakers(run: Run, dataset: Dataset) -> list[str]:
         trained = {own for name, own in named if joined[name]["reader"] == card["name"]}
     else:
         trained = trained if run.certificate["corpus"] == card["name"] else set()
-    shared = sorted(trained & set(dataset.clips["speaker"]))
+    shared = sorted(trained & set(dataset.clips["speaker"].dropna()))
     if shared and card["name"] not in NAMED_BY_CHANCE:
         raise LeakError(
             f"{dataset.prepared.place}: {len(shared)} of its speakers are training speakers of this run "

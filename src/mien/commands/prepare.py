@@ -299,8 +299,7 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
     what = (
         f"{_count(card['clips'], 'image')}; the corpus names no speakers"
         if done.images
-        else f"{_count(card['clips'], 'clip')} of {_count(card['speakers'], 'speaker')}, "
-        f"{duration(card['seconds'])} of sound{_video(done)}"
+        else f"{_count(card['clips'], 'clip')} of {_speakers(done)}, {duration(card['seconds'])} of sound{_video(done)}"
     )
     lines = [
         f"{done.folder}: {what}",
@@ -351,6 +350,13 @@ def _video(done: Prepared) -> str:
     if "video_seconds" not in done.table:
         return ""
     return f", {duration(float(done.table['video_seconds'].sum()))} of video"
+
+
+def _speakers(done: Prepared) -> str:
+    unknown = int(done.table["speaker"].isna().sum())
+    if unknown == len(done.table):
+        return "unknown speakers"
+    return _count(done.card["speakers"], "speaker") + (f" and {unknown} of unknown ones" if unknown else "")
 
 
 def _count(number: int, what: str) -> str:

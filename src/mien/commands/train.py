@@ -209,7 +209,7 @@ def _certificate(
         by_speaker=[name for name, (_, own) in settings.attempts.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,
     )
-    certificate["notes"] += dataset.miscounts()
+    certificate["notes"] += [*dataset.miscounts(), *_unnamed(dataset)]
     return certificate
 
 
@@ -217,8 +217,16 @@ def _left_out(dataset: Dataset, settings: Experiment) -> dict[str, int]:
     """Reason why clips are in no fold -> number of clips."""
     if settings.data.unlabelled == "train":
         return {why: clips for why, clips in dataset.left_out.items() if why in NOTHING.values()}
-    several = int(dataset.several.sum())
+    several = int((dataset.several & ~dataset.nameless).sum())
     return dataset.left_out | ({"several classes": several} if several else {})
+
+
+def _unnamed(dataset: Dataset) -> Iterator[str]:
+    if dataset.settings.unlabelled == "train" and (count := int(dataset.nameless.sum())):
+        yield (
+            f"note: {count} clips have a label and no speaker, who may be one of the test part: they train without the "
+            "label, and are never scored"
+        )
 
 
 def _read(folds: Sequence[Fold]) -> set[str]:

@@ -1,4 +1,4 @@
-"""What intervals resample: speakers; or, of a corpus that names no speakers, single clips.
+"""What intervals resample: speakers; or single clips, where a corpus does not name them.
 
 Clips of a person are alike, so a score that is meant for other people has an interval over speakers. Where nobody is
 named it is not known which clips are of one person. Then every clip is a unit of its own, the interval is too narrow
@@ -9,10 +9,10 @@ import pandas as pd
 
 
 def units(rows: pd.DataFrame) -> "pd.Series[str]":
-    """The unit of each row: its speaker, or its clip where no speaker is named.
+    """The unit of each row: its speaker, or its clip where that is missing; who is not known is no one person.
 
     Args:
-        rows: with `speaker`, and with `clip` where speakers are missing: in all rows or in none.
+        rows: with `speaker`, and with `clip` where speakers are missing.
     """
     speakers = rows["speaker"].astype("str")
     return speakers.fillna(rows["clip"].astype("str")) if speakers.isna().any() else speakers

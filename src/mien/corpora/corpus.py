@@ -6,7 +6,8 @@ The table begins with the columns `COLUMNS`, in this order; other columns are ke
 - file: path of the media file relative to the corpus's root, with `/`; missing in a corpus whose clips are single
   images out of a table, see `Corpus.images`.
 - start, end: float64 seconds within the file; nan is the file's beginning or end.
-- speaker: the speaker's name; never missing, but in a corpus that names no speakers, see `Corpus.lacks`.
+- speaker: the speaker's name; missing alone in a corpus that names no speakers, see `Corpus.lacks`, or whose reader
+  allows it for single clips. A missing speaker may be anybody, and two of them are not known to be one person.
 - gender: "female", "male" or missing.
 - emotion: a name in lower case; several are joined by "+" in alphabetical order ("anger+sadness"); missing if unknown.
 
@@ -64,7 +65,7 @@ class Corpus:
         expected: how many clips the complete corpus has; None if it is not known.
         scheme: the name of the emotion classes that the corpus is usually read with, see `schemes`.
         notes: sentences on how the table was read.
-        lacks: those of `REQUIRED` that no clip of the corpus has, as its reader declares.
+        lacks: those of `REQUIRED` that no clip of the corpus has.
         images: clip -> its pixels, (C, H, W) uint8, of a corpus whose clips are single images without a file of their
             own; empty for all others.
     """
@@ -100,6 +101,7 @@ def check(
     notes: Iterable[str] = (),
     users: bool = False,
     lacks: Collection[str] = (),
+    may_lack: Collection[str] = (),
     images: Mapping[str, NDArray[np.uint8]] = MappingProxyType({}),
 ) -> Corpus:
     """Normalise a table of clips, leave out the rows that break the schema, and list all problems.
@@ -111,7 +113,7 @@ def check(
     Args:
         name: the reader's name.
         root: the folder that the column `file` is relative to.
-        table: at least the columns `REQUIRED`, one row a clip.
+        table: at least the columns `REQUIRED` without `lacks` and `may_lack`, one row a clip.
         licence: the corpus's licence.
         source: where to get the corpus.
         expected: how many clips the complete corpus has; None if it is not known.
@@ -120,33 +122,36 @@ def check(
         notes: sentences on how the table was read.
         users: whether the table is a user's own: files may lie anywhere by absolute paths, and columns stay text.
         lacks: those of `REQUIRED` that the corpus does not have; they are missing in every row.
+        may_lack: those of `REQUIRED` that may be missing, in single rows or in all.
         images: see `Corpus.images`.
 
     Raises:
         CorpusError: a column is missing or there twice, or no row can be used.
     """
     columns = [str(column) for column in table.columns]
-    if missing := [column for column in REQUIRED if column not in (*columns, *lacks)]:
+    if missing := [column for column in REQUIRED if column not in (*columns, *lacks, *may_lack)]:
         raise CorpusError(f"{root}: the table of clips has no column '{missing[0]}'; it has: {', '.join(columns)}")
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise CorpusError(f"{root}: the table of clips has two columns '{twice[0]}'; rename one of them")
     given = table.set_axis(columns, axis=1).reset_index(drop=True)
-    clean, complaints, broken = _normalised(given.drop(columns=[*lacks], errors="ignore"), users, lacks)
+    given = given.drop(columns=[*lacks], errors="ignore")
+    clean, complaints, broken = _normalised(given, users, {*lacks, *may_lack})
     listed = [*problems, *complaints]
     if broken.all():
         shown = "; ".join(f"{file}: {problem}" for file, problem in listed[:3]) or "it has no rows"
         raise CorpusError(f"{root}: none of its {len(clean)} clips can be used ({shown})")
+    usable = typed(clean[~broken].reset_index(drop=True), () if users else None)
     return Corpus(
         name=name,
         root=root,
-        table=typed(clean[~broken].reset_index(drop=True), () if users else None),
+        table=usable,
         problems=problem_table(listed),
         licence=licence,
         source=source,
         expected=expected,
         scheme=scheme,
         notes=tuple(notes),
-        lacks=tuple(name for name in REQUIRED if name in lacks),
+        lacks=tuple(name for name in REQUIRED if usable[name].isna().all()),
         images=images,
     )
 
@@ -256,7 +261,7 @@ def _header(file: Path, separator: str, errors: str) -> tuple[list[str], int]:
 
 
 def _normalised(
-    given: pd.DataFrame, users: bool, lacks: Collection[str]
+    given: pd.DataFrame, users: bool, optional: Collection[str]
 ) -> tuple[pd.DataFrame, list[Problem], "pd.Series[bool]"]:
     """The normalised rows, their problems, and which of them cannot be used."""
     clean = typed(given, () if users else None)
@@ -278,7 +283,7 @@ def _normalised(
         if leave_out:
             broken[rows] = True
 
-    for column in (name for name in REQUIRED if name not in lacks):
+    for column in (name for name in REQUIRED if name not in optional):
         complain(clean[column].isna(), f"no {column} is given")
     leaves = clean["file"].map(lambda file: _leaves(file, users), na_action="ignore").eq(True)
     complain(leaves, "the path {file} leaves the corpus's folder" + "; give it as an absolute path" * users)

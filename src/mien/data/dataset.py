@@ -34,6 +34,7 @@ NOTHING = {
     frozenset({"video"}): "no video",
     frozenset({"audio", "video"}): "neither sound nor video",
 }
+NOBODY = "no speaker known"
 SAMPLED = {"labelled", "mix"}  # settings that change neither clips nor features
 
 
@@ -59,8 +60,8 @@ class Dataset:
             main target (missing: not known, or not of the scheme).
         main: the main target, as far as it does not depend on the fold.
         settings: the experiment's settings of data.
-        left_out: reason why clips have no label -> how many: a value that is no class, "no emotion known", or a missing
-            modality, such as "no sound" (such clips are not among `clips`).
+        left_out: reason why clips are not labelled ones -> how many: a value that is no class, "no emotion known",
+            `NOBODY`, or a missing modality, such as "no sound" (such clips are not among `clips`).
         stores: modality ("audio", "video") -> the store of its feature.
         copies: name -> store of a changed copy of the sound.
     """
@@ -106,7 +107,8 @@ class Dataset:
         stores = {modality: open_store(corpus, *feature) for modality, feature in data.features.items()}
         lacking = _lacking(clips, stores)
         unlabelled = clips[main.columns[0] if main.kind == "classes" else "label"].isna()
-        reasons = {NOTHING[frozenset(stores)]: lacking, f"no {target} known": unlabelled & ~lacking}
+        nameless = without_speaker(clips[~lacking])
+        reasons = {NOTHING[frozenset(stores)]: lacking, f"no {target} known": unlabelled & ~lacking, NOBODY: nameless}
         sound = data.features.get("audio", ("", None))[0]
         unmapped = main.unmapped(corpus.table)
         return Dataset(
@@ -136,8 +138,13 @@ class Dataset:
 
     @property
     def labelled(self) -> pd.DataFrame:
-        """The clips with exactly one label of the main target."""
-        return self.clips[self.clips["label"].notna() & ~self.several]
+        """The clips with exactly one label of the main target that are not `nameless`."""
+        return self.clips[self.clips["label"].notna() & ~self.several & ~self.nameless]
+
+    @property
+    def nameless(self) -> "pd.Series[bool]":
+        """Which clips train without their label, if at all, see `without_speaker`."""
+        return without_speaker(self.clips)
 
     def miscounts(self) -> list[str]:
         """Sentences on classes with more or fewer clips than the published corpus has."""
@@ -157,12 +164,15 @@ class Dataset:
     def folds(self, protocol: Protocol) -> list[Fold]:
         """The folds of a protocol over labelled clips.
 
-        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold;
-        where a protocol shares speakers, those of all speakers, but none of a recording that is validated or tested.
+        With `unlabelled: train`, the other clips of speakers who are neither validated nor tested train in each fold,
+        and those of unknown speakers; where a protocol shares speakers, those of all speakers, but none of a recording
+        that is validated or tested.
         """
-        if self.settings.normalisation == "speaker" and self.clips["speaker"].isna().any():
+        used = self.clips if self.settings.unlabelled == "train" else self.labelled
+        if self.settings.normalisation == "speaker" and (unnamed := int(used["speaker"].isna().sum())):
+            which = "" if unnamed == len(used) else f" for {unnamed} of {len(used)} clips"
             raise ConfigError(
-                f"data.normalisation: speaker, and {self.prepared.place} names no speakers; give train or none"
+                f"data.normalisation: speaker, and {self.prepared.place} names no speakers{which}; give train or none"
             )
         folds = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
         if self.settings.unlabelled == "leave out":
@@ -236,11 +246,12 @@ class Dataset:
 
     def training(self, fold: Fold, seed: int) -> TrainingPart:
         """The training clips of a fold and a seed; raises as `kept` does."""
-        if self.settings.labelled == 1:
-            return TrainingPart(fold.train)
-        withheld = frozenset(fold.train) & set(self.labelled["clip"]) - set(self.kept(fold, seed))
+        hidden = set(self.clips["clip"][self.nameless])
+        if self.settings.labelled < 1:
+            hidden |= set(self.labelled["clip"]) - set(self.kept(fold, seed))
+        withheld = hidden.intersection(fold.train)
         if self.settings.unlabelled == "train":
-            return TrainingPart(fold.train, withheld)
+            return TrainingPart(fold.train, frozenset(withheld))
         return TrainingPart(tuple(clip for clip in fold.train if clip not in withheld))
 
     def pools(self, clips: Sequence[str], withheld: Collection[str], batch: int) -> tuple[Pool, ...]:
@@ -277,6 +288,12 @@ class Dataset:
         target = fitted(factor, how, self.main, self.clips.loc[[clip for clip in train if clip not in hidden]])
         refuse_outside(factor, how, self.prepared.table)
         return target
+
+    def knows(self, factor: str, clips: Sequence[str]) -> bool:
+        """Whether one of these clips has a value in a column of a factor, or the table has no such column."""
+        columns = self.settings.targets.get(factor, TargetSettings()).columns or (factor,)
+        there = self.clips.loc[list(clips), [name for name in columns if name in self.clips]]
+        return there.empty or bool(there.notna().any(axis=None))
 
     def _shows_main(self, columns: Collection[str]) -> bool:
         """Whether the main target is read from some of the columns; another factor may be, such as levels of it."""
@@ -357,6 +374,15 @@ def _without(labels: Tensor, hidden: Tensor) -> Tensor:
     return labels.masked_fill(hidden[:, None], torch.nan)
 
 
+def without_speaker(clips: pd.DataFrame) -> "pd.Series[bool]":
+    """Which clips have a `label` and no `speaker`, where others have both; none where nobody is named.
+
+    The speaker may be one of another part of a fold, so such a clip is never scored, and its label is not learned.
+    """
+    labelled, unknown = clips["label"].notna(), clips["speaker"].isna()
+    return labelled & unknown & bool((labelled & ~unknown).any())
+
+
 def different(datasets: Iterable[Dataset]) -> list[Dataset]:
     """Each of the datasets once."""
     return list({id(dataset): dataset for dataset in datasets}.values())
@@ -411,10 +437,14 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
 
 
 def _scheme(corpus: Joined, target: str, how: TargetSettings) -> Scheme | None:
-    """The corpus's own scheme of emotions; None for other targets, and where the column's values are the classes."""
+    """The corpora's own scheme of emotions, of those that know any.
+
+    None for other targets, and where the column's values are the classes.
+    """
     if target != "emotion" or how.kind != "classes" or how.classes is not None:
         return None
-    names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in corpus.parts.values()}
+    knowing = [part for part in corpus.parts.values() if part.table["emotion"].notna().any()]
+    names = {str(part.card.get("scheme", OF_ANY_CORPUS)) for part in knowing} or {OF_ANY_CORPUS}
     if len(names) > 1:
         known = ", ".join(sorted(names))
         raise ConfigError(f"data.scheme is not set, and the corpora have different ones ({known}); name one")

@@ -137,7 +137,7 @@ def _refuse_same(which: str, one: Prepared, other: Prepared) -> None:
             f"{files['file'].iloc[0]}; a speaker would have two names: leave one of the two out"
         )
     name = one.card["name"]
-    people = sorted(set(one.table["speaker"]) & set(other.table["speaker"]))
+    people = sorted(set(one.table["speaker"].dropna()) & set(other.table["speaker"]))
     if people and name == other.card["name"] and name not in NAMED_BY_CHANCE:
         raise LeakError(
             f"data.prepared: {which} are both {name} and share {len(people)} speakers ({', '.join(people[:5])}"

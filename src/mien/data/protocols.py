@@ -139,8 +139,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     """Divide clips into folds.
 
     Args:
-        clips: one row a clip, with `clip` and `speaker`; `session`, `gender`, `split`, the column `protocol.by`, and
-            `label` (else `emotion`) are used where they are.
+        clips: one row a clip, with `clip` and `speaker`, known of all clips or of none; `session`, `gender`, `split`,
+            the column `protocol.by`, and `label` (else `emotion`) are used where they are.
         protocol: how.
         apart: whether each corpus (column `corpus`) is divided by itself.
 
@@ -156,12 +156,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     if nameless and protocol.name != "given":
         raise ConfigError(
             f"protocol {protocol.name}: it divides by speaker, and the corpus names none for {nameless} of its clips; "
-            "give protocol={name: given}, which takes the corpus's own split"
-        )
-    if 0 < nameless < len(clips):
-        raise ConfigError(
-            f"protocol given: the speakers of {nameless} of {len(clips)} clips are not named, and intervals are over "
-            "speakers or over clips; train on corpora with speakers and on those without apart"
+            "if a column of your own table names them, call it 'speaker' and prepare it again, or give protocol={name: "
+            "given}, which takes the corpus's own split"
         )
     if protocol.name == "given":
         made = [_given(clips, apart=apart)]

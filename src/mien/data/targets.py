@@ -361,7 +361,8 @@ def ways_to_emotions(table: pd.DataFrame, *, scheme: bool = False) -> str:
     others = [str(name) for name in table if name not in {*COLUMNS, *HIDDEN, "seconds", "video_seconds"}]
     return (
         "if another column of your own table holds it, call that 'emotion' and prepare it again, or name it, "
-        f"data.targets.emotion.columns=NAME{own}; other columns are: {', '.join(others) or 'none'}"
+        f"data.targets.emotion.columns=NAME{own}; other columns are: {', '.join(others) or 'none'}; without emotions "
+        "it trains beside a corpus with them, data.prepared.NAME=PREPARED for each and data.unlabelled=train"
     )
 
 

@@ -128,7 +128,7 @@ def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
         sizes = [len(fold[part]["speakers"]) for fold in folds]
         return str(sizes[0]) if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
 
-    if not any(fold[part]["speakers"] for fold in folds for part in PARTS):
+    if not any(fold[part]["speakers"] for fold in folds for part in PARTS if part != "train"):
         sizes = " / ".join(f"{sum(len(fold[part]['clips']) for fold in folds):,} {part}" for part in PARTS)
         return f"The split that the corpus gives: {counted(len(folds), 'fold')}; clips: {sizes}; no speakers are named"
     numbers = f"{speakers('train')} training, {speakers('validation')} validation, {speakers('test')} test"

@@ -23,7 +23,7 @@ from mien.engine import checkpoint
 from mien.engine.fit import Record, fit
 from mien.engine.inference import infer
 from mien.engine.minimise import Optimisation
-from mien.errors import RunError
+from mien.errors import ConfigError, RunError
 from mien.experiments.experiment import Experiment
 from mien.models import encoders, recipes
 from mien.models.recipes._recipe import Given, Inference, Recipe
@@ -298,6 +298,7 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
             cannot begin with the file of weights that its settings name, too few clips keep their label, or training
             clips are in no pool of `data.mix`.
     """
+    _refuse_unknown_tasks(next(iter(datasets.values())), folds, experiment)
     for name, (model, own) in experiment.attempts.items():
         dataset = datasets[name]
         parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
@@ -306,6 +307,19 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
         sampled = own.data.labelled < 1
         targets = [_targets(dataset, part, own, model) for part in (parts if sampled else parts[:1])]
         Optimisation(build(own, model, targets[0], seed=0, class_weight={}, new=True), own.optimiser)
+
+
+def _refuse_unknown_tasks(dataset: Dataset, folds: Sequence[Fold], experiment: Experiment) -> None:
+    """Raise ConfigError, with the settings that leave them out, for tasks of which no training clip has a value."""
+    configs = {model: experiment.model(model) for model in experiment.models}
+    clips = sorted({clip for fold in folds for clip in fold.train})
+    factors = {factor for config in configs.values() for factor in config.factors} - {experiment.target}
+    lost = frozenset(factor for factor in factors if not dataset.knows(factor, clips))
+    asked = {model: (one, own) for model, one in configs.items() if (own := lost & one.factors)}
+    ways = [f"models.{model}.{way}" for model, (one, own) in asked.items() if (way := one.without(own))]
+    if ways:
+        names = " and ".join(f"'{factor}'" for factor in sorted(lost))
+        raise ConfigError(f"tasks: no training clip has a value of {names}; to train without: {' '.join(ways)}")
 
 
 def _targets(dataset: Dataset, part: TrainingPart, experiment: Experiment, model: str) -> dict[str, Target]:
@@ -333,6 +347,7 @@ def _fitted(
     if kind != "speaker":
         return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, modality), strict=True))
     clips = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
+    clips = clips[clips["speaker"].notna()]
     stores = [dataset.stores[modality]] * len(clips)
     return normalisation.fit(kind, zip(clips["clip"], clips["speaker"], stores, strict=True))
 

@@ -307,8 +307,8 @@ class Run:
 
     @property
     def named(self) -> bool:
-        """Whether the corpus names speakers; if not, clips take their place in intervals (`common.units`)."""
-        return bool(self.clips["speaker"].notna().any())
+        """Whether labelled clips have speakers; if not, clips take their place in intervals (`common.units`)."""
+        return bool(self.clips["speaker"][self.clips["label"].notna()].notna().any())
 
     @property
     def predictions(self) -> pd.DataFrame:

@@ -187,6 +187,21 @@ def test_a_speaker_with_training_clips_is_unseen_in_no_view() -> None:
                 assert not set(view.speakers[fitted]) & set(view.speakers[tested])
 
 
+def test_unknown_speakers_are_not_one_person() -> None:
+    unknown = np.arange(len(SPEAKER)) % 10 < 3
+    table = clips(speaker=pd.Series(SPEAKER).mask(unknown & (SPLIT == "train")))
+    seen = set()
+    for view in views(table, "emotion", thorough=True):
+        seen.add(view.factor)
+        nameless = table["speaker"].isna().to_numpy()[view.rows]
+        if view.factor != "emotion":
+            assert not nameless.any()
+        else:
+            assert nameless.sum() == 24
+            assert view.speakers[nameless].tolist() == table["clip"].to_numpy()[view.rows][nameless].tolist()
+    assert seen == {"speaker", "emotion", "gender"}
+
+
 WINDOWS = np.array([f"{speaker}/{number % EACH // 4}.wav" for number, speaker in enumerate(SPEAKER)])
 
 

@@ -133,6 +133,14 @@ def test_a_dialogue_may_validate_and_test_but_not_train(column):
     assert ("shared-recording", "leak") in found(split(*same, columns=RECORDED))[0]
 
 
+def test_an_unknown_speaker_may_be_anybody():
+    rows = [("0", "validation", "a", "p", "x", "1"), ("0", "test", "b", None, "x", "1")]
+    assert set(found(split(*rows, columns=RECORDED))[0]) == {("shared-recording", "leak")}
+    rows = [*CLEAN, ("0", "train", "f", None, "joy", "s4"), ("0", "train", "g", None, "joy", "s9")]
+    rows += [("0", "test", "h", None, "joy", "s9")]
+    assert found(split(*rows))[0] == {}, "neither a shared speaker nor different ones"
+
+
 NAMED = ("fold", "split", "clip", "speaker", "listed", "named", "folder")
 
 

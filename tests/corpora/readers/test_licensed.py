@@ -446,12 +446,28 @@ def test_words_for_not_known_are_missing_and_counted(tmp_path):
     parsed = of_table(
         tmp_path, "file,start,end,speaker,emotion", "NA,NA,ann,anger", ",,Unknown,anger", ",,None,NA", ",,bob,NA"
     )
-    assert parsed.table["speaker"].tolist() == ["ann", "bob"]
+    assert parsed.table["speaker"].fillna("").tolist() == ["ann", "", "", "bob"]
     assert parsed.table[["start", "end"]].isna().all(axis=None)
-    assert pd.isna(parsed.table["emotion"][1])
-    assert [text for _, text in problems(parsed)] == ["no speaker is given, left out"] * 2
+    assert parsed.table["emotion"].fillna("").tolist() == ["anger", "anger", "", ""]
+    assert problems(parsed) == []
     assert parsed.notes == (
         "cells with NA, None are taken as not known: 1 of 'start', 1 of 'end', 1 of 'speaker', 2 of 'emotion'",
+        "the speakers of 2 of 4 clips are not known: such clips are never scored, and may train as clips without a "
+        "label do",
+    )
+
+
+def test_a_table_of_files_alone_is_a_corpus(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "corpus.csv").write_text("file\na.wav\nb.wav\n")
+    parsed = read("table", tmp_path)
+    assert parsed.table["clip"].tolist() == ["a", "b"]
+    assert parsed.table[["speaker", "gender", "emotion"]].isna().all(axis=None)
+    assert (parsed.lacks, problems(parsed)) == (("speaker",), [])
+    assert parsed.notes == (
+        "no column is read as the speaker; the columns are: file; if one names the people, call it 'speaker'",
+        "no column is read as the emotion; the columns are: file; if one holds it, call it 'emotion'",
     )
 
 
@@ -478,11 +494,10 @@ def test_a_table_lists_all_bad_rows_at_once(corpus):
         "clip,file,speaker,gender\none,a/one.wav,ann,f\none,a/one.wav,bob,m\nx,gone.wav,cy,\ny,talk.mp4,,\nz,,dee,\n"
     )
     parsed = read("table", root)
-    assert parsed.table["clip"].tolist() == ["one"]
+    assert parsed.table["clip"].tolist() == ["one", "y"]
     assert problems(parsed) == [
         ("a/one.wav", "one: the clip name one is taken already, left out"),
         ("gone.wav", "no such file, left out"),
-        ("talk.mp4", "no speaker is given, left out"),
         ("z", "no file is given, left out"),
     ]
 
@@ -510,10 +525,6 @@ CALL_FILE = (
     "the one that names the recordings to 'file' (read as it, too: wav, path, audio, filename, file_name, filepath, "
     "file_path, wav_path, audio_path, audio_filepath, audio_file)"
 )
-CALL_SPEAKER = (
-    "the one that names the people to 'speaker' (read as it, too: speaker_id, speakerid, spkrid, spkr_id, spkr, spk, "
-    "spk_id, spkid, actor, actor_id, subject, subject_id, participant, participant_id)"
-)
 
 
 @pytest.mark.parametrize(
@@ -525,10 +536,8 @@ CALL_SPEAKER = (
         ),
         (
             "Datei;Sprecher;label\na;b;c\n",
-            "no column 'file' and no column 'speaker'; it has: Datei, Sprecher, label; "
-            f"rename {CALL_FILE}, and rename {CALL_SPEAKER}",
+            f"no column 'file'; it has: Datei, Sprecher, label; rename {CALL_FILE}",
         ),
-        ("file\na.wav\n", f"no column 'speaker'; it has: file; rename {CALL_SPEAKER}"),
         ("file,speaker\n", "has a header line and no clips; write one row a clip"),
         (
             "file,speaker\nno.wav,ann\n",

@@ -76,7 +76,7 @@ def test_a_part_that_is_no_test_part_is_refused(corpus):
     assert str(error.value).startswith("option test: unknown part 'Test4'")
 
 
-def test_turns_of_unknown_speakers_are_left_out_listed_and_counted(tmp_path):
+def test_turns_of_unknown_speakers_have_none_and_are_counted(tmp_path):
     rows = [
         f"MSP-PODCAST_0001_{n:04}.wav,H,4,4,4,{speaker},{gender},Train"
         for n, (speaker, gender) in enumerate(
@@ -84,11 +84,13 @@ def test_turns_of_unknown_speakers_are_left_out_listed_and_counted(tmp_path):
         )
     ]
     parsed = read("msp_podcast", podcast(tmp_path, *rows))
-    assert parsed.table["clip"].tolist() == ["MSP-PODCAST_0001_0000"]
-    assert problems(parsed) == [
-        (f"Audios/MSP-PODCAST_0001_000{n}.wav", "no speaker is given, left out") for n in (1, 2, 3)
-    ]
-    assert parsed.notes == ("3 turns of unknown speakers are left out, since they may be of a speaker in another part",)
+    assert parsed.table["speaker"].fillna("").tolist() == ["9", "", "", ""]
+    assert parsed.table["gender"].fillna("").tolist() == ["male", "", "", "female"]
+    assert parsed.table["emotion"].tolist() == ["happiness"] * 4
+    assert problems(parsed) == []
+    assert parsed.notes == (
+        "3 turns are of unknown speakers, who may be speakers of another part, and are never scored",
+    )
 
 
 def test_damaged_rows_are_listed(tmp_path):

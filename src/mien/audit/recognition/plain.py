@@ -178,8 +178,8 @@ def _neutral(classes: tuple[str, ...]) -> int | None:
 
 
 def _windows(ensemble: Ensemble, corpus: Prepared | Joined, clips: pd.DataFrame) -> Windows:
-    """The windows of all files with a voice that is long enough for an answer."""
-    files = clips.drop_duplicates("file")
+    """The windows of all files of known speakers with a voice that is long enough for an answer."""
+    files = clips[clips["speaker"].notna()].drop_duplicates("file")
     window, least = min(WINDOW, ensemble.longest or WINDOW), least_sound(ensemble)
     probabilities, speakers = [], []
     with progress(len(files), "plain speech", "files") as advance:

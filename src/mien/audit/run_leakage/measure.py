@@ -183,7 +183,7 @@ def _thorough(
     found = dependence(values[view.rows[tested]], view.labels[tested], clusters=clusters, factor=view.factor, seed=seed)
     yield found.assign(embedding=name, eraser="", speakers=view.seen)
     if view.factor == SPEAKER and view.seen == UNSEEN:
-        trained = (clips["split"] == "train").to_numpy()
+        trained = ((clips["split"] == "train") & clips["speaker"].notna()).to_numpy()
         eraser = Eraser.fit(values[trained], clips.loc[trained, "speaker"].to_numpy(str))
         yield _verified(name, eraser.apply(values), clips, view, seed, eraser=LEACE)
 

@@ -30,6 +30,7 @@ from mien.audit.probes.division import divide, given
 from mien.audit.probes.task import Division, ProbingTask
 from mien.audit.recognition import groups
 from mien.common.leakage_tables import SEEN, SPEAKER, UNSEEN, Seen
+from mien.common.units import units
 from mien.corpora.corpus import fractions
 from mien.corpora.recordings import recording_of_all
 from mien.errors import AuditError
@@ -172,7 +173,7 @@ def _across(
     rows = np.flatnonzero((train | test | validation) & labels.notna()).astype(np.intp)
     table = clips.iloc[rows]
     fitted, tested, choosing = (part.to_numpy()[rows] for part in (train, test, validation))
-    people, classes = table["speaker"].to_numpy(str), labels.iloc[rows].to_numpy(str)
+    people, classes = units(table).to_numpy(str), labels.iloc[rows].to_numpy(str)
     if not tested.any() or len(np.unique(classes[fitted])) < 2 or not np.isin(classes[tested], classes[fitted]).any():
         return
     apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"

@@ -67,14 +67,16 @@ def speakers(rows: pd.DataFrame) -> Iterator[Row]:
 def recordings(rows: pd.DataFrame) -> Iterator[Row]:
     """Recordings and sessions in two parts: a note if different speakers share one in validation and test, else a leak.
 
-    In dialogues one speaker of a session may be in validation and the other in test: no clip of it is trained on.
+    An unknown speaker may be any of them. In dialogues one speaker of a session may be in validation and the other in
+    test: no clip of it is trained on.
     """
     for column in ("recording", "session"):
         if column not in rows:
             continue
-        people = rows.groupby(["fold", "split", column])["speaker"].agg(set)
+        people = rows.groupby(["fold", "split", column])["speaker"].agg(_all_named)
         for fold, first, second, (value,) in _between(rows, column):
-            apart = not people[fold, first, value] & people[fold, second, value]
+            one, other = people[fold, first, value], people[fold, second, value]
+            apart = bool(one and other) and not one & other
             severity: Severity = "note" if first == "validation" and apart else "leak"
             yield _row(fold, (first, second), severity, what=column, **{column: value})
 
@@ -119,8 +121,9 @@ def sentences(rows: pd.DataFrame) -> Iterator[Row]:
 
 def shared_sentences(rows: pd.DataFrame) -> Iterator[Row]:
     """Sentences in both train and test that some speaker speaks in one part only."""
-    people = rows.groupby(["fold", "split", "sentence"])["speaker"].agg(set)
-    for fold, first, second, (sentence,) in _between(rows, "sentence"):
+    known = rows[rows["speaker"].notna()]
+    people = known.groupby(["fold", "split", "sentence"])["speaker"].agg(set)
+    for fold, first, second, (sentence,) in _between(known, "sentence"):
         if (first, second) == ("train", "test") and people[fold, first, sentence] ^ people[fold, second, sentence]:
             yield _row(fold, (first, second), "note", sentence=sentence)
 
@@ -213,6 +216,11 @@ def statistics(models: Iterable[str]) -> Iterator[Row]:
     """Models whose features are normalised with statistics of validation and test clips."""
     for model in models:
         yield _row("", ("validation", "test"), model=model)
+
+
+def _all_named(speakers: "pd.Series[str]") -> set[str]:
+    """The speakers of some clips; none where one of them is not known."""
+    return set() if speakers.isna().any() else set(speakers)
 
 
 def _places(rows: pd.DataFrame) -> dict[str, dict[str, list[str]]]:

@@ -5,7 +5,8 @@ speech), `EXPECTED` (how many clips the complete corpus has, or None) and `SCHEM
 function `read(root) -> Corpus`, which raises CorpusError if the folder is not that corpus. It may have `OPTIONS`
 (option -> its help line; `read` takes them by name, as text), `PLACES` (those of its options that are folders), `ALSO`
 (those of `COMMON` that its `read` takes, too), `LABELLED`: scheme -> how many clips of the complete corpus have each
-class, and how many have any (`all`), and `LACKS`: the columns of `corpus.REQUIRED` that the corpus does not have.
+class, and how many have any (`all`), `LACKS`: the columns of `corpus.REQUIRED` that the corpus does not have, and
+`MAY_LACK`: those that may be missing, of single clips or of all.
 Readers decode nothing; one whose clips are images written out in a table gives their pixels (`Corpus.images`). To add a
 reader, add a file.
 Every reader has the options of `COMMON`, which are applied here.

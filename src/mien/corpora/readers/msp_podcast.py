@@ -12,11 +12,11 @@ Sources: the readme of a release (scales, letters, files), the page of the corpu
 programs that read the file (the older spellings). The labels of Test3 are not published, so its recordings have no row
 and are listed.
 
-A turn whose speaker is unknown is left out and listed, as by any reader: the person may also speak in another part, and
-nobody knows. Such turns are in the part Train, and a note counts them. `split` is train, validation or test; of the
-test parts, which may share speakers, the option `test` takes one, and the turns of the others are in no split. Without
-one of the eight emotions the emotion is missing: `consensus` keeps `other` and `none`. Columns: recording (the
-podcast), consensus, activation, valence, dominance, partition (Split_Set as it is written), split.
+A turn whose speaker is unknown has a missing speaker, and a note counts these: the person may also speak in another
+part, and nobody knows, so that such a turn is never scored. They are in the part Train. `split` is train, validation or
+test; of the test parts, which may share speakers, the option `test` takes one, and the turns of the others are in no
+split. Without one of the eight emotions the emotion is missing: `consensus` keeps `other` and `none`. Columns:
+recording (the podcast), consensus, activation, valence, dominance, partition (Split_Set as it is written), split.
 """
 
 import math
@@ -37,6 +37,7 @@ LICENCE = "MSP-Podcast licence of UT Dallas, research only"
 SPEECH = "podcasts, spontaneous, English"
 EXPECTED = 149_307  # release 1.11 with labels: 84,030 train, 19,815 development, 30,647 Test1, 14,815 Test2
 SCHEME = "msp_podcast"
+MAY_LACK = ("speaker",)
 TESTS = ("Test1", "Test2", "Test3")
 OPTIONS = {"test": "which part is tested: Test1 (default), Test2 or Test3; turns of the others are in no split"}
 
@@ -106,6 +107,7 @@ def read(root: Path, *, test: str = "Test1") -> Corpus:
         scheme=SCHEME,
         problems=problems,
         notes=_notes(table),
+        may_lack=MAY_LACK,
     )
 
 
@@ -184,5 +186,5 @@ def _number(text: str) -> float:
 def _notes(table: pd.DataFrame) -> Iterator[str]:
     """Sentences on the turns without a speaker, and on those without an emotion."""
     if nobody := int((table["speaker"] == "").sum()):
-        yield f"{nobody:,} turns of unknown speakers are left out, since they may be of a speaker in another part"
-    yield from _msp.without_emotion(table["consensus"][table["speaker"] != ""])
+        yield f"{nobody:,} turns are of unknown speakers, who may be speakers of another part, and are never scored"
+    yield from _msp.without_emotion(table["consensus"])

@@ -1,7 +1,7 @@
 """Any corpus, as a CSV file beside its recordings: UTF-8, a header line, one row a clip.
 
-Columns are separated by commas, semicolons or tabs. `file` and `speaker` are required; `clip`, `start`, `end` (seconds,
-or `duration`), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes
+Columns are separated by commas, semicolons or tabs. `file` is required; `speaker`, `clip`, `start`, `end` (seconds, or
+`duration`), `gender`, `emotion` and `split` are used if they are there, and any other column is kept as text, codes
 such as 1.10 too; in a table with semicolons numbers with decimal commas are numbers. The same names in other case and
 the usual other ones (`Emotion`, `SpkrID`, `Split_Set`, see `corpora.columns`) are read as these, each is noted, and two
 that differ are refused. Empty cells are missing, and so are NA, None, NaN and their like, and a speaker called unknown.
@@ -13,7 +13,6 @@ joined with the speaker, and it is noted. Paths are absolute, or relative to the
 the option `root`. The root is the CSV file, or a folder with `corpus.csv`.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -29,6 +28,7 @@ LICENCE = "as stated by the owner of the recordings"
 SPEECH = "as stated by the owner of the recordings"
 EXPECTED = None
 SCHEME = "canonical"
+MAY_LACK = ("speaker",)
 OPTIONS = {"root": "the folder that relative paths are relative to (default: the folder of the CSV file)"}
 PLACES = ("root",)
 READ = ("file", "split", "speaker", "gender", "emotion", "sentence", "session", "recording")
@@ -45,8 +45,8 @@ def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "
         emotions: the option of every reader; a column `label` that holds one of its words is the emotion.
 
     Raises:
-        CorpusError: no such file, no column `file` or `speaker`, two columns that may both be one of them, or no row
-            that can be used.
+        CorpusError: no such file, no column `file`, two columns that may both be one of ours, or no row that can be
+            used.
     """
     listing = table_or_folder / "corpus.csv" if table_or_folder.is_dir() else table_or_folder
     if not listing.is_file():
@@ -67,13 +67,17 @@ def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "
     notes += timed
     if separator == ";":
         table = _with_points(table, notes)
-    if missing := [column for column in ("file", "speaker") if column not in table]:
-        raise CorpusError(f"{listing}: {_ways(missing, given)}")
-    if "emotion" not in table:
-        notes.append(
-            f"no column is read as the emotion; the columns are: {', '.join(given)}; if one holds it, call it 'emotion'"
+    if "file" not in table:
+        raise CorpusError(
+            f"{listing}: no column 'file'; it has: {', '.join(given)}; rename the one that names the recordings to "
+            f"'file' (read as it, too: {', '.join(columns.SPELT['file'][1:])})"
         )
-    table["speaker"] = columns.somebody(table["speaker"])
+    notes += [
+        f"no column is read as the {column}; the columns are: {', '.join(given)}; if one {what}, call it '{column}'"
+        for column, what in (("speaker", "names the people"), ("emotion", "holds it"))
+        if column not in table
+    ]
+    table["speaker"] = columns.somebody(table["speaker"]) if "speaker" in table else None
     table["file"] = table["file"].map(lambda file: _inside(file, folder), na_action="ignore").astype("str")
     if "clip" in table and _counted_anew(table):
         table = table.rename(columns={"clip": f"clip{columns.GIVEN}"})
@@ -95,6 +99,11 @@ def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "
             f"{listing}: none of its {len(table)} files is there, such as {folder / str(table['file'].iloc[0])}; "
             "relative paths are relative to the table's folder, or give --option root=FOLDER"
         )
+    if 0 < (unknown := int(there["speaker"].isna().sum())) < len(there):
+        notes.append(
+            f"the speakers of {unknown} of {len(there)} clips are not known: such clips are never scored, and may "
+            "train as clips without a label do"
+        )
     return check(
         name="table",
         root=folder,
@@ -106,6 +115,7 @@ def read(table_or_folder: Path, /, *, root: str | None = None, emotions: str = "
         problems=problems,
         notes=[*renamed, *moments, *notes, *joined],
         users=True,
+        may_lack=MAY_LACK,
     )
 
 
@@ -125,17 +135,6 @@ def _with_points(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         notes.append(f"decimal commas are read as points: {', '.join(found)}")
     points = {name: pd.to_numeric(table[name].str.strip().str.replace(",", ".")).astype("float64") for name in found}
     return table.assign(**points)
-
-
-def _ways(missing: Sequence[str], given: Sequence[str]) -> str:
-    """What lacks, what there is, and how to call it."""
-    lacking = " and ".join(f"no column '{column}'" for column in missing)
-    what = {"file": "the one that names the recordings", "speaker": "the one that names the people"}
-    ways = [
-        f"rename {what[column]} to '{column}' (read as it, too: {', '.join(columns.SPELT[column][1:])})"
-        for column in missing
-    ]
-    return f"{lacking}; it has: {', '.join(given)}; {', and '.join(ways)}"
 
 
 def _inside(file: str, place: Path) -> str:

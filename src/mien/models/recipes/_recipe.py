@@ -47,6 +47,10 @@ class RecipeConfig(Settings, ABC):
         """Every factor whose labels a step uses."""
         return self.targets
 
+    def without(self, factors: frozenset[str]) -> str:
+        """The setting that leaves these factors out of the model, `key=value`; empty where it is more than one."""
+        return ""
+
     @property
     def classed(self) -> Mapping[str, str]:
         """Factor that has to have classes -> what needs them, such as an adversary."""

@@ -56,6 +56,11 @@ class Tasks(RecipeConfig):
         """The code carries all tasks."""
         return {CODE: frozenset((self.main, *self.auxiliary))}
 
+    def without(self, factors: frozenset[str]) -> str:
+        """The other auxiliary tasks; empty where one of these factors is the main task."""
+        left = [task for task in self.auxiliary if task not in factors]
+        return "" if self.main in factors else f"auxiliary=[{', '.join(left)}]"
+
     @property
     def weights(self) -> Mapping[str, float]:
         """Task -> its weight in the loss of the classifiers (Rana et al. 2019, Eq. 3)."""

@@ -163,6 +163,7 @@ def split(run: Run) -> str:
     if not run.named:
         return f"The corpus names no speakers, so one person may be in two splits; no other leak was found ({kinds})."
     where = f"each of the {len(run.splits)} folds" if len(run.splits) > 1 else "the one fold"
+    where += f", as far as is known ({partly['shared-speaker']})," if "shared-speaker" in partly else ""
     if any(name not in reasoned for name in skipped):
         were = "was" if len(skipped) == 1 else "were"
         return f"In {where} no speaker is in two splits; {counted(len(skipped), 'kind')} of leak {were} not examined."
