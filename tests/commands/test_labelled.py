@@ -175,7 +175,7 @@ def test_a_run_says_which_clips_kept_their_label(run):
     test = run.predictions.query("split == 'test' and model == 'MEnAN-share-0.3' and seed == 0")
     assert len(test) == 18
     assert test["truth"].notna().all()
-    assert shortest_sound(run, "MEnAN-share-0.3", run.cells) is not None
+    assert shortest_sound(run, run.cells) is not None
 
 
 def test_a_damaged_record_of_the_labels_is_named(run, tmp_path):
