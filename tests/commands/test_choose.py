@@ -10,7 +10,7 @@ import torch
 
 import mien
 from mien import experiments
-from mien.data.dataset import Dataset, open_all
+from mien.data.dataset import Dataset, different, open_all
 from mien.data.prepared import Prepared
 from mien.engine import checkpoint
 from mien.errors import RunError
@@ -82,6 +82,8 @@ def one(prepared, experiment, tmp_path):
         plain = [f"data.prepared={prepared}", "training.epochs=3", "protocol.folds=[0]", "models.emotion_only=null"]
         settings = experiments.load(experiment, [*plain, *(overrides or [rate])])
         made, datasets = Run.start(tmp_path / name, settings), open_all(settings.data_of, "emotion")
+        for each in different(datasets.values()):
+            each.extract(workers=1)
         (fold,) = next(iter(datasets.values())).folds(settings.protocol)
         return made, datasets, fold, made.cell("MEnAN", 0, 0)
 
