@@ -35,7 +35,7 @@ NOTHING = {
     frozenset({"audio", "video"}): "neither sound nor video",
 }
 NOBODY = "no speaker known"
-SAMPLED = {"labelled", "mix"}  # settings that change neither clips nor features
+SAMPLED = {"labelled", "unlabelled_speakers", "mix"}  # settings that change neither clips nor features
 
 
 class TrainingPart(NamedTuple):
@@ -251,8 +251,30 @@ class Dataset:
             hidden |= set(self.labelled["clip"]) - set(self.kept(fold, seed))
         withheld = hidden.intersection(fold.train)
         if self.settings.unlabelled == "train":
-            return TrainingPart(fold.train, frozenset(withheld))
+            return TrainingPart(self._of_some_speakers(fold, seed), frozenset(withheld))
         return TrainingPart(tuple(clip for clip in fold.train if clip not in withheld))
+
+    def speakers_without_label(self, fold: Fold, seed: int) -> list[str]:
+        """The speakers of training clips of whom no clip of the corpus has a label, in the order they are sampled in.
+
+        Raises:
+            ConfigError: there are fewer than `data.unlabelled_speakers`.
+        """
+        speaker = self.clips["speaker"]
+        found = set(speaker[list(fold.train)].dropna()) - set(self.labelled["speaker"])
+        if (wanted := self.settings.unlabelled_speakers) is not None and wanted > len(found):
+            raise ConfigError(
+                f"data.unlabelled_speakers: {wanted}, and fold {fold.number} trains on {len(found)} speakers without a "
+                f"label; give {f'{len(found)} or fewer, or ' if found else ''}null to take all"
+            )
+        return labelled.hashed(found, seed)
+
+    def _of_some_speakers(self, fold: Fold, seed: int) -> tuple[str, ...]:
+        """The training clips but those of speakers without a label that are not sampled."""
+        if (wanted := self.settings.unlabelled_speakers) is None:
+            return fold.train
+        gone = self.clips["speaker"].isin(self.speakers_without_label(fold, seed)[wanted:])
+        return tuple(clip for clip in fold.train if not gone[clip])
 
     def pools(self, clips: Sequence[str], withheld: Collection[str], batch: int) -> tuple[Pool, ...]:
         """The pools of training examples by `data.mix`; none without it.

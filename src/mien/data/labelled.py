@@ -7,7 +7,7 @@ seed.
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from hashlib import sha256
 
 
@@ -40,6 +40,11 @@ def in_order(clips: Sequence[str], speakers: Sequence[Hashable], classes: Sequen
     kinds = dict(zip(clips, classes, strict=True))
     first = set({kinds[clip]: clip for clip in reversed(order)}.values())
     return sorted(order, key=lambda clip: clip not in first)
+
+
+def hashed(speakers: Collection[str], seed: int) -> list[str]:
+    """Speakers in the order in which a growing number of them is sampled, by a hash of the seed and their names."""
+    return sorted(speakers, key=lambda name: _hash(seed, "speaker", name))
 
 
 def _hash(seed: int, *words: str) -> bytes:

@@ -71,6 +71,8 @@ class Data(Settings):
         labelled: the share of the labelled training clips whose label of the main target is known in training, sampled
             by speaker and class, the same clips for all models of a seed (`data.labelled`). The others are treated as
             `unlabelled` says. Validation and test keep their labels.
+        unlabelled_speakers: how many of the speakers without any label train, sampled by the seed, fewer ones among
+            more (Rana et al. 2019, Fig. 3); None takes all. Clips of unknown speakers train either way.
         mix: pool -> its share of each training batch, relative to their sum: `labelled` and `unlabelled` are the
             training examples with and without a label of the main target, and the name of one of several corpora is all
             of its examples that these two do not take. Every example is in one pool; a pool without examples gives its
@@ -89,6 +91,7 @@ class Data(Settings):
     distortion: Distortion = Distortion()
     unlabelled: Literal["leave out", "train"] = "leave out"
     labelled: float = Field(1.0, gt=0, le=1)
+    unlabelled_speakers: int | None = Field(None, ge=1)
     mix: dict[str, Share] = Field({})
 
     @model_validator(mode="after")
@@ -97,6 +100,8 @@ class Data(Settings):
             raise ValueError("neither 'audio' nor 'video' is given; name a feature for one of them at least")
         if self.copies and self.audio is None:
             raise ValueError("'copies' are of sound, and 'audio' is not given")
+        if self.unlabelled_speakers is not None and self.unlabelled == "leave out":
+            raise ValueError("'unlabelled_speakers' samples clips that 'unlabelled: leave out' leaves out; write train")
         return self
 
     @field_validator("scheme", mode="before")

@@ -27,7 +27,7 @@ def kept(datasets: Mapping[str, Dataset], fold: Fold, seeds: Sequence[int]) -> K
 def notes(
     experiment: Experiment, datasets: Mapping[str, Dataset], folds: Sequence[Fold], kept_of: Sequence[Kept]
 ) -> Iterator[str]:
-    """A sentence for each share: how many clips kept their label, and what became of the others.
+    """A sentence for each share of labels, and for each number of speakers without one: what trains, and with what.
 
     Args:
         experiment: with all its models.
@@ -35,6 +35,7 @@ def notes(
         folds: of the protocol.
         kept_of: of each fold, see `kept`.
     """
+    yield from _speaker_notes(datasets, folds)
     dataset = next(iter(datasets.values()))
     known, speaker = set(dataset.labelled["clip"]), dataset.clips["speaker"]
     train = experiment.data.unlabelled == "train"
@@ -56,6 +57,17 @@ def notes(
                 f"warning: with data.labelled {share} some training speakers keep no clip ({_span(lost)} of a fold), "
                 "and tables of leakage count them as seen"
             )
+
+
+def _speaker_notes(datasets: Mapping[str, Dataset], folds: Sequence[Fold]) -> Iterator[str]:
+    """A sentence for each number of speakers without a label."""
+    sampled = {one.settings.unlabelled_speakers: one for one in datasets.values()}
+    for number, dataset in sorted((number, one) for number, one in sampled.items() if number is not None):
+        of = [len(dataset.speakers_without_label(fold, 0)) for fold in folds]
+        yield (
+            f"note: {number} of the {_span(of)} training speakers without a label train "
+            f"(data.unlabelled_speakers {number}); tables of leakage count all of them as seen"
+        )
 
 
 def _span(numbers: Sequence[int]) -> str:
