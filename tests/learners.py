@@ -81,9 +81,10 @@ def write(
         folds.append({"fold": number, **sides, "labelled": kept})
     run.write_json("splits.json", {"folds": folds})
     truth = table.set_index("clip")["label"]
+    variants = {model: by_share(run.experiment, model) for model in accuracy}
     predictions = []
     for (model, own), fold, one in product(accuracy.items(), folds, run.experiment.seeds):
-        for share, variant in by_share(run.experiment, model).items():
+        for share, variant in variants[model].items():
             for part in ("validation", "test"):
                 for clip in fold[part]["clips"] if share in own else ():
                     guess = truth[clip] if random.random() < own[share] else CLASSES[random.integers(3)]

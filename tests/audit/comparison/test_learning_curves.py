@@ -1,6 +1,7 @@
 """Learning curves equal the comparison of each pair at each share; the supervised model is found from the settings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,19 @@ def test_a_point_equals_scikit_learn_and_a_bootstrap_over_speakers(run: Run, fou
     assert low - 0.1 < row["difference_low"] < low < high < row["difference_high"] < high + 0.1
 
 
+def test_only_the_clips_that_all_systems_test_are_scored(run: Run) -> None:
+    together = gather([run.folder])
+    known = together.predictions
+    fewer = replace(together, predictions=known[~known["clip"].isin(["s0c0", "s1c1"])])
+    systems = contrast(fewer).systems.set_index("system")
+    found = learning_curves(fewer)
+    assert found is not None
+    assert set(found.table["clips"]) == {78}
+    assert list(found.table["labelled"]) == [0.1, 1.0, 0.1, 1.0, 0.1, 0.5, 1.0]
+    for system in ("CNN", "AAE"):
+        assert at(found, system, 1.0)["score"] == pytest.approx(systems.loc[system, "uar"], rel=1e-12)
+
+
 def test_a_planted_gain_is_found_at_its_share_alone(found: Curves) -> None:
     assert tuple(found.table.columns) == COLUMNS
     assert at(found, "AAE", 0.1)["separable"]
@@ -129,9 +143,7 @@ def test_runs_without_shares_have_no_curves(tmp_path: Path) -> None:
 
 
 def test_the_supervised_model_of_another_run_is_found(run: Run, tmp_path: Path) -> None:
-    accuracy = {"teacher": {0.1: 0.5, 1.0: 0.7}, "careless": {0.1: 0.5}}
-    models = {"teacher": {}, "careless": {"consistency": 0.5}}
-    other = write(tmp_path / "teacher", {"teacher": accuracy["teacher"]}, models=models, recipe="mean_teacher", **SMALL)
+    other = write(tmp_path / "teacher", {"teacher": {0.1: 0.5, 1.0: 0.7}}, recipe="mean_teacher", **SMALL)
     found = curves_of(run.folder, other.folder)
     assert list(at(found, "teacher/teacher", 0.1)[["baseline", "model", "run"]]) == ["rana/CNN", "teacher", "teacher"]
     assert "teacher/teacher differs from rana/CNN in recipe." in found.notes
@@ -172,20 +184,23 @@ def test_without_one_supervised_model_there_are_no_differences(tmp_path: Path) -
     assert "CNN differs from small in convolutions." in named.notes
 
 
-def test_models_of_other_data_or_folds_get_no_differences(run: Run, tmp_path: Path) -> None:
-    more = {"data": {"normalisation": "train"}}
-    other = write(tmp_path / "other", {"AAE": {0.1: 0.5, 1.0: 0.7}}, **SMALL, **more)
-    found = curves_of(run.folder, other.folder)
-    assert at(found, "other/AAE", 0.1)["baseline"] == ""
-    assert at(found, "rana/AAE", 0.1)["baseline"] == "rana/CNN"
-    assert (
-        "No differences between learning curves of other and rana: data.normalisation is train and none." in found.notes
-    )
-    moved = write(tmp_path / "moved", {"AAE": {0.1: 0.5, 1.0: 0.7}}, **SMALL, data={"prepared": "elsewhere"})
-    assert at(curves_of(run.folder, moved.folder), "moved/AAE", 0.1)["baseline"] == "rana/CNN"
-    fewer = write(tmp_path / "fewer", {"AAE": {0.1: 0.5, 1.0: 0.7}}, more=0, **SMALL)
-    notes = curves_of(run.folder, fewer.folder).notes
-    assert "No differences between learning curves of fewer and rana: their folds differ." in notes
+def test_models_of_other_data_or_folds_get_no_differences(tmp_path: Path) -> None:
+    size = {"speakers": 6, "clips": 6, "seeds": [0]}
+    two = {0.1: 0.3, 1.0: 0.6}
+    runs = [
+        write(tmp_path / "rana", {"CNN": two, "AAE": two}, **size),
+        write(tmp_path / "other", {"AAE": two}, **size, data={"normalisation": "train"}),
+        write(tmp_path / "moved", {"AAE": two}, **size, data={"prepared": "elsewhere"}),
+        write(tmp_path / "fewer", {"AAE": two}, **size, more=0),
+    ]
+    found = curves_of(*(run.folder for run in runs))
+    bases = {name: at(found, f"{name}/AAE", 0.1)["baseline"] for name in ("rana", "other", "moved", "fewer")}
+    assert bases == {"rana": "rana/CNN", "moved": "rana/CNN", "other": "", "fewer": ""}
+    for sentence in (
+        "No differences between learning curves of other and rana: data.normalisation is train and none.",
+        "No differences between learning curves of fewer and rana: their folds differ.",
+    ):
+        assert sentence in found.notes
 
 
 def test_a_point_that_is_not_trained_in_all_cells_is_left_out(tmp_path: Path) -> None:

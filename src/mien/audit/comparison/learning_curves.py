@@ -140,7 +140,7 @@ def _trained(together: Together, planned: Sequence[Point]) -> tuple[list[Point],
     clips, points, parts, lost = set(together.predictions["clip"]), [], [], []
     for point in planned:
         table = point.system.run.predictions
-        table = table[(table["split"] == together.split) & table["truth"].notna()]
+        table = table[(table["split"] == together.split) & table["truth"].notna() & table["clip"].isin(clips)]
         own = table[table["model"] == point.variant]
         if set(own["clip"]) == clips and len(_cells(own)) == len(_cells(table)):
             points.append(point)
