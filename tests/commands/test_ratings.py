@@ -181,3 +181,34 @@ def test_the_page_shows_true_and_predicted_numbers_of_test_clips(numeric):
         assert title in tasks
         assert f"{found[measure]:.3f}".replace("-", "\N{MINUS SIGN}") in tasks
         assert words.scale(measure).span(found[f"{measure}_low"], found[f"{measure}_high"]) in tasks
+
+
+def test_numbers_are_probed_in_the_embeddings_of_a_run(numeric):
+    outcome = mien.leakage(numeric)
+    rows = pd.DataFrame(outcome.data["rows"]).query("measure == 'ccc' and probe == 'strongest' and role == 'measured'")
+    scores = rows.set_index(["factor", "eraser"])["score"]
+    assert set(scores.index) == {(name, eraser) for name in PLANE for eraser in ("", "leace")}
+    assert scores["arousal", ""] > 0.3
+    assert any(
+        "a fresh probe predicts the arousal of unseen speakers with a CCC of" in one for one in outcome.data["answer"]
+    )
+    assert "arousal unseen" in outcome.text
+    page = (numeric / "report.html").read_text()
+    section = page.split("<h3>Numbers</h3>")[1].split("</table>")[0]
+    assert words.decimal(scores["arousal", ""]) in section
+    assert words.decimal(scores["valence", "leace"]) in section
+    alone = (numeric / "leakage.html").read_text()
+    assert (
+        words.decimal(scores["arousal", ""]) in alone.split("Scores of the probes of numbers")[1].split("</table>")[0]
+    )
+
+
+def test_numbers_alone_are_audited_without_a_map(toys, tmp_path):
+    table = pd.read_csv(toys / "media0" / "labels.csv")
+    values = table[["pitch", "energy", "rate", "tilt"]].to_numpy()
+    labels = {"speaker": table["speaker"].tolist(), "arousal": table["arousal"].tolist()}
+    outcome = mien.leakage(values, labels, "arousal", out=tmp_path / "out")
+    (sentence, _) = outcome.data["answer"]
+    assert sentence.startswith("From these embeddings a fresh probe predicts the arousal with a CCC of 1.00")
+    assert (tmp_path / "out" / "leakage.html").is_file()
+    assert not (tmp_path / "out" / "leakage.svg").exists()

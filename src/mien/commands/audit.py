@@ -31,6 +31,7 @@ NAME = 24  # letters of an embedding's name in a table
 BOTH = 41  # letters of this name and the factor's
 WIDTH = 80  # letters of a line of text
 PAGE = "leakage.html"
+PROBED = ("uar", "ccc")  # measures of classes and of numbers
 
 
 Source = Path | str | NDArray[Any]
@@ -239,11 +240,15 @@ def _lines(table: pd.DataFrame) -> list[str]:
 
     An eraser stands in the line below that of its embedding.
     """
-    scored = table[table["measure"] == "uar"]
+    return [line for measure in PROBED if (table["measure"] == measure).any() for line in _lines_of(table, measure)]
+
+
+def _lines_of(table: pd.DataFrame, measure: str) -> list[str]:
+    scored = table[table["measure"] == measure]
     floors = scored[scored["role"] == FLOOR]
     rows = leakage_text.strongest(scored)
     width = min(NAME, max([13, *(len(leakage_text.name_of({**row, "eraser": ""})) for row in rows.to_dict("records"))]))
-    lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} UAR   95 %        chance floor p"]
+    lines = [f"{'embedding':{width}} {'factor':{BOTH - width}} {measure.upper()}   95 %        chance floor p"]
     place = ["model", "embedding", "factor", "balanced", "speakers"]
     groups = [part for _, part in rows.groupby(place, sort=False, dropna=False)]
     for number, row in ((at, row) for part in groups for at, row in enumerate(part.to_dict("records"))):
@@ -273,7 +278,7 @@ def _how(table: pd.DataFrame, speakers: str | None) -> list[str]:
 
 def _splits(table: pd.DataFrame) -> list[str]:
     """How the clips of each factor were split."""
-    rows = leakage_text.strongest(table[table["measure"] == "uar"])
+    rows = leakage_text.strongest(table[table["measure"].isin(PROBED)])
     rows = rows[rows["eraser"] == ""]  # split as the embedding itself
     if "folds" in table:  # of a run
         rows = rows.assign(split=rows["split"].map(leaks.apart))

@@ -271,6 +271,12 @@ class Experiment(Settings):
         return self.data.targets.get(self.target, TargetSettings()).columns or (self.target,)
 
     @property
+    def numbers(self) -> dict[str, str]:
+        """Factor -> its column, of targets that are one number."""
+        found = {factor: how.columns or (factor,) for factor, how in self.data.targets.items() if how.kind == "numbers"}
+        return {factor: columns[0] for factor, columns in found.items() if len(columns) == 1}
+
+    @property
     def scheme_name(self) -> str:
         """The name of the classes in tables: a scheme's name, "own", or the kind of the target.
 

@@ -27,7 +27,7 @@ def write(
     marks: Sequence[str] = (),
     cautions: Sequence[str] = (),
 ) -> None:
-    """Write `leakage.svg`, the heat map, and `leakage.html`, each atomically.
+    """Write `leakage.svg`, the heat map of classes, and `leakage.html`, each atomically; no map of numbers alone.
 
     Args:
         folder: where to.
@@ -42,8 +42,11 @@ def write(
     strongest, floors = leakage_text.strongest(uar), uar[uar["role"] == FLOOR]
     found = heatmap.squares(strongest, floors)
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
-    element = heatmap.heatmap(found, name="leakage", description=described)
-    write_text(folder / "leakage.svg", heatmap.picture(element))
+    element = heatmap.heatmap(found, name="leakage", description=described) if found else ""
+    if element:
+        write_text(folder / "leakage.svg", heatmap.picture(element))
+    ccc = table[table["measure"] == "ccc"]
+    numbers, without = leakage_text.strongest(ccc), ccc[ccc["role"] == FLOOR]
     made = environment()
     made.filters |= {"percent": percent, "decimal": decimal, "p": leaks.p_text, "fine": leaks.fine}
     made.globals |= {"span": span}
@@ -53,9 +56,11 @@ def write(
         answer=[*leakage_text.answers(table), *cautions],
         facts=facts,
         svg=element,
-        width=leaks.pixels(element),
+        width=leaks.pixels(element) if element else 0,
         probes=[probe for probe in leaks.PROBES if (uar["probe"] == probe).any()],
         rows=_by_probe(uar[uar["role"] == MEASURED], strongest, found),
+        number_probes=[probe for probe in leaks.PROBES if (ccc["probe"] == probe).any()],
+        numbers=_by_probe(ccc[ccc["role"] == MEASURED], numbers, heatmap.squares(numbers, without)),
         beside=_shown(_with_untrained(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)])),
         over_folds="folds" in table,
         verification=_by_measure(table, ("eer", "linkability")),

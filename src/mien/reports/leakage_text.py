@@ -5,7 +5,7 @@ number of 100 clips, where all classes have equal weight.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,6 +28,8 @@ WORDS = {
     "LEACE": "erases the linear information on the factor (of emotion: on the speaker) that the training clips of the "
     "probes hold (Belrose et al. 2023). What is read afterwards is not linear, or differs in clips that LEACE has not "
     "seen.",
+    "CCC": "concordance correlation coefficient of a number that a probe predicts (Lin 1989): 0 is guessing, at 1 both "
+    "are equal.",
     "EER": "equal error rate of speaker verification by the cosine of two embeddings: 50 % is private, at 0 % every "
     "speaker is recognised.",
     "Linkability": "how far pairs of clips of one speaker stand out by their cosine: 0 is private, 1 is linked.",
@@ -53,7 +55,7 @@ def answers(table: pd.DataFrame) -> list[str]:
             what = " on the speaker" if plain.iloc[0]["factor"] == UTILITY else ""
             sentence += f" After LEACE{what}: {_ends(erased)}."
         sentences.append(sentence)
-    return [*sentences, *_verified(table)]
+    return [*sentences, *_of_numbers(table), *_verified(table)]
 
 
 def strongest(table: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +71,7 @@ def words_of(table: pd.DataFrame) -> dict[str, str]:
         "Untrained": not projected(table).any(),
         "Ceiling": CEILING not in roles,
         "LEACE": not (table["eraser"] != "").any(),
+        "CCC": "ccc" not in measures,
         "EER": "eer" not in measures,
         "Linkability": "linkability" not in measures,
         "HSIC, CKA": not measures & {"hsic", "cka"},
@@ -114,7 +117,25 @@ def _read(rows: pd.DataFrame, floors: pd.DataFrame, side: str) -> str:
     return f"{sentence}; {reason}: {what} is not shown." if reason else f"{sentence}."
 
 
-def _not_shown(row: Mapping[Any, Any], floor: float) -> str:
+def _of_numbers(table: pd.DataFrame) -> Iterator[str]:
+    """Sentences on factors that are numbers, one a side: what the strongest probe predicts, and after LEACE."""
+    ccc = table[table["measure"] == "ccc"]
+    floors = ccc[ccc["role"] == FLOOR]
+    for (factor, side), rows in strongest(ccc).groupby(["factor", "speakers"], sort=False, dropna=False):
+        plain, erased = (rows[(rows["eraser"] != "") == after] for after in (False, True))
+        whose = f"the {factor} of {side} speakers" if isinstance(side, str) and side else f"the {factor}"
+        source = "these embeddings" if len(plain) == 1 else f"the {len(plain)} embeddings"
+        squares = heatmap.squares(plain, floors)
+        why = [_not_shown(row, own.floor, _plain) for row, own in zip(plain.to_dict("records"), squares, strict=True)]
+        missing = [name for name, reason in zip(_names(plain), why, strict=True) if reason]
+        said = f"; {why[0]}: leakage is not shown" if len(plain) == 1 and missing else ""
+        if len(plain) > 1 and missing:
+            said = f"; leakage is not shown for {'any of them' if len(missing) == len(plain) else _some(missing)}"
+        after = f" After LEACE on the speaker: {_ends(erased, _plain)}." if len(erased) else ""
+        yield f"From {source} a fresh probe predicts {whose} with a CCC of {_ends(plain, _plain)}{said}.{after}"
+
+
+def _not_shown(row: Mapping[Any, Any], floor: float, shown: Callable[[float], str] | None = None) -> str:
     """Why a score is not shown to be above guessing and floor; empty if it is."""
     low, p = float(row["low"]), row.get("p_corrected")
     p = row["p"] if p is None or p != p else p
@@ -123,7 +144,7 @@ def _not_shown(row: Mapping[Any, Any], floor: float) -> str:
     if low <= row["chance"]:
         return "the interval includes guessing"
     if low <= floor:
-        return f"the interval includes the floor, {_hundred(floor)}"
+        return f"the interval includes the floor, {(shown or _hundred)(floor)}"
     return f"p is {p:.2g} after Holm's correction" if p is not None and p == p and p >= LEVEL else ""
 
 
@@ -140,17 +161,17 @@ def _names(rows: pd.DataFrame) -> list[str]:
     return [name_of({**row, "eraser": ""}) for row in rows.to_dict("records")]
 
 
-def _ends(rows: pd.DataFrame) -> str:
+def _ends(rows: pd.DataFrame, shown: Callable[[float], str] | None = None) -> str:
     """The score of one row with its interval, or the lowest and the highest with the names of their embeddings."""
     ordered = rows.assign(called=_names(rows)).sort_values("score", kind="stable")
-    ends = [ordered.iloc[0], ordered.iloc[-1]]
-    if len(rows) == 1 or _hundred(ends[0]["score"]) == _hundred(ends[1]["score"]):
+    ends, text = [ordered.iloc[0], ordered.iloc[-1]], shown or _hundred
+    if len(rows) == 1 or text(ends[0]["score"]) == text(ends[1]["score"]):
         ends = ends[1:]
     texts = []
     for row in ends:
         inside = [] if len(rows) == 1 else [row["called"]]
-        inside += [] if math.isnan(row["low"]) else [f"{_hundred(row['low'])} to {_hundred(row['high'])}"]
-        texts.append(f"{_hundred(row['score'])} ({'; '.join(inside)})" if inside else _hundred(row["score"]))
+        inside += [] if math.isnan(row["low"]) else [f"{text(row['low'])} to {text(row['high'])}"]
+        texts.append(f"{text(row['score'])} ({'; '.join(inside)})" if inside else text(row["score"]))
     return " to ".join(texts)
 
 
@@ -166,6 +187,11 @@ def _verified(table: pd.DataFrame) -> Iterator[str]:
         values = list(dict.fromkeys(f"{value:.2f}" for value in (linked.min(), linked.max()))) if len(linked) else []
         also = f"; linkability: {' to '.join(values)}, private: 0" if values else ""
         yield f"Verification of {whose} by cosine errs in {_ends(rows)} of 100 pairs (EER; private: 50){also}."
+
+
+def _plain(score: float) -> str:
+    """A correlation with two decimals."""
+    return f"{round(float(score), 2) + 0.0:.2f}"
 
 
 def _hundred(share: float) -> str:

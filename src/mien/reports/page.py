@@ -163,6 +163,7 @@ def _leakage(run: Run, planes: Mapping[str, Any], summary: pd.DataFrame) -> dict
         ),
         "roc": leak_figures.roc_of(run) if views["verification"] else None,
         "others": leaks.others(summary),
+        "numbers": leaks.others(summary, measure="ccc"),
         "heat": leaks.heat(summary),
     }
 

@@ -19,6 +19,7 @@ from mien.audit.options import LeakageOptions
 from mien.audit.statistics import measures, permutation
 from mien.common.leakage_tables import after_eraser
 from mien.errors import AuditError
+from mien.reports import leakage_text
 
 SPEAKER, EMOTION = np.repeat(np.arange(8), 24), np.tile(np.arange(3), 64)
 LABELS = {
@@ -176,3 +177,42 @@ def test_clips_without_a_label_are_left_out_and_counted() -> None:
     table, notes = measure(found(emotion=some), LeakageOptions(factor=("sex",), balanced="emotion"))
     assert "sex: 4 of 192 clips have no emotion and are left out" in notes
     assert table.loc[(table["factor"] == "sex") & (table["probe"] == "kernel"), "n"].unique().tolist() == [188]
+
+
+VALENCE = np.round(X[:, 0] + np.random.default_rng(7).normal(0, 1.5, len(X)), 3)
+
+
+def test_a_column_with_fractions_is_a_number_that_probes_predict() -> None:
+    table, notes = measure(found(valence=VALENCE), LeakageOptions(factor=("valence", "sex")))
+    number = table[table["factor"] == "valence"]
+    assert set(number["measure"]) == {"ccc"}
+    read = number[(number["probe"] == "strongest") & (number["role"] == "measured")]
+    assert len(read) == 1
+    assert read["score"].iloc[0] > 0.7
+    assert set(number["embedding"]) == {"embedding", "emotion label", "sex label"}
+    assert "valence: numbers, which probes predict (CCC); no LEACE and no dependence" in notes
+    assert "valence label" not in set(table["embedding"]), "a number has no one-hot labels"
+    assert leakage_text.answers(table)[-1].startswith(
+        "From these embeddings a fresh probe predicts the valence with a CCC of 0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"large": True},
+            "valence: its numbers are not probed in the mode for many clips; give classes, such as age groups instead "
+            "of years",
+        ),
+        (
+            {"balanced": "sex"},
+            "valence: its numbers have no classes that could be balanced; give classes, such as age groups instead of "
+            "years",
+        ),
+    ],
+)
+def test_a_number_is_refused_where_only_classes_can_be_measured(changed, sentence) -> None:
+    with pytest.raises(AuditError) as refused:
+        measure(found(valence=VALENCE), LeakageOptions(factor=("valence",), **changed))
+    assert str(refused.value) == sentence

@@ -52,6 +52,7 @@ class Fake:
     values: dict[str, Any]
     table: pd.DataFrame = field(default_factory=clips)
     tasks: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # model -> embedding -> its tasks
+    numbers: dict[str, str] = field(default_factory=dict)  # factor -> its column
 
     target = "emotion"
 
@@ -70,7 +71,9 @@ class Fake:
             return SimpleNamespace(carried={one: frozenset(own) for one, own in self.tasks[name].items()})
 
         return SimpleNamespace(
-            trained={name: SimpleNamespace(model=model) for name in self.tasks}, columns=("emotion",)
+            trained={name: SimpleNamespace(model=model) for name in self.tasks},
+            columns=("emotion",),
+            numbers=self.numbers,
         )
 
     @property
@@ -245,3 +248,34 @@ def test_an_embedding_that_is_not_finite_is_refused_with_its_cell(make) -> None:
         run_leakage(run)
     place = run.folder / "broken"
     assert str(caught.value) == f"{place}: the embedding 'main' is not finite; train this cell again"
+
+
+def test_a_number_is_probed_on_test_clips_before_and_after_the_speaker_is_erased(make) -> None:
+    random = np.random.default_rng(5)
+    rating = pd.Series(random.normal(3, 1, len(SPEAKER))).where(np.arange(len(SPEAKER)) % 17 != 0)
+    X = planted()
+    X[:, 4] = rating.fillna(3) + random.normal(0, 0.3, len(SPEAKER))
+    run = make(leaky=X)
+    numeric = cast(Run, Fake(run.folder, {"leaky": X}, clips(own=rating.to_numpy()), numbers={"arousal": "own"}))
+    table = run_leakage(numeric, thorough=True).table.query("factor == 'arousal'")
+    assert set(table["measure"]) == {"ccc"}
+    strongest = table[table["probe"] == "strongest"]
+    before, after = (one(strongest, embedding="main", eraser=eraser) for eraser in ("", "leace"))
+    assert before["score"] > 0.7
+    assert before["low"] > 0
+    assert after["score"] > 0.5, "the speaker is not the rating"
+    tested = (SPLIT == "test") & rating.notna().to_numpy()
+    assert before["n"] == after["n"] == tested.sum()
+    words = "fitted on training clips, chosen on validation clips, tested on test clips; disjoint speakers"
+    assert words in before["split"]
+    assert before["speakers"] == "unseen"
+    assert abs(one(strongest, embedding="emotion label")["score"]) < 0.3, "a floor: the rating is not the emotion"
+    summed = summaries(table, {0: 0})
+    assert set(summed["classes"]) == {""}
+
+
+def test_an_audit_from_before_numbers_were_probed_is_done_again(make) -> None:
+    run = make(leaky=planted())
+    numeric = cast(Run, Fake(run.folder, {"leaky": planted()}, numbers={"arousal": "own"}))
+    (cell,) = run.cells
+    assert key_of_cell(run, cell, {}, 0) != key_of_cell(numeric, cell, {}, 0)

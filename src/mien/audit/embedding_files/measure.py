@@ -24,6 +24,7 @@ from mien.audit.options import DEFAULT, LeakageOptions
 from mien.audit.probes.task import ProbingTask
 from mien.audit.recognition import groups
 from mien.common.leakage_tables import CEILING, FLOOR, LEACE, LEAKAGE, MEASURED, SEEN, SPEAKER
+from mien.corpora.corpus import fractions
 from mien.corpora.recordings import recording_of_all
 from mien.errors import AuditError
 
@@ -90,9 +91,9 @@ def measure(
         else:
             parts.append(utility)
             notes += utility.notes
-    joined = pd.concat([part.table for part in parts], ignore_index=True)
+    joined = pd.concat([part.table for part in parts], ignore_index=True).reindex(columns=list(LEAKAGE))
     filled = joined.assign(speakers=options.speakers, model=joined["model"].where(joined["role"] != MEASURED, model))
-    return Measured(corrected(filled.reindex(columns=list(LEAKAGE))), tuple(dict.fromkeys(notes)))
+    return Measured(corrected(filled), tuple(dict.fromkeys(notes)))
 
 
 def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
@@ -126,6 +127,12 @@ def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
         raise AuditError(
             f"{factor}: no {way} in the mode for many clips (over {LARGE:,}, or --large); leave this option out"
         )
+    numbers = pd.to_numeric(table[factor]).to_numpy(float) if is_number(table, factor) else None
+    if numbers is not None:
+        if scaled or over is not None:
+            way = "are not probed in the mode for many clips" if scaled else "have no classes that could be balanced"
+            raise AuditError(f"{factor}: its numbers {way}; give classes, such as age groups instead of years")
+        notes.append(f"{factor}: numbers, which probes predict (CCC); no LEACE and no dependence")
     task = ProbingTask(
         table[factor].to_numpy(str),
         factor,
@@ -134,6 +141,7 @@ def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
         sentences=known["sentence"],
         balanced=None if over is None else table[over].to_numpy(str),
         over=over or "",
+        numbers=numbers,
         options=options,
     )
     if known["recording"] is not None and ("recording" not in table or table["recording"].isna().any()):
@@ -146,6 +154,11 @@ def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:
         notes.append(f"{factor}: no LEACE and no random projection of the inputs in the mode for many clips")
     rows = places if found.rows is None else found.rows[places]
     return View(task, places, rows, scaled, tuple(notes))
+
+
+def is_number(labels: pd.DataFrame, factor: str) -> bool:
+    """Whether a factor is a number and no class: its column holds numbers with fractions. A speaker is a class."""
+    return factor != SPEAKER and fractions(labels[factor])
 
 
 def _factor(found: Labelled, factor: str, inputs: Labelled | None, options: LeakageOptions) -> Measured:
@@ -165,6 +178,8 @@ def _measured(name: str, values: Matrix, view: View) -> Iterator[pd.DataFrame]:
     """The rows of one embedding. For the factor emotion LEACE erases the speaker, else the factor itself."""
     task = view.task
     yield _read(values, view).assign(embedding=name, eraser="")
+    if task.numbers is not None:
+        return
     erase = task.speakers if task.factor == EMOTION else task.labels
     if not view.scaled and erase is not None:
         yield _read(values, view, erase).assign(embedding=name, eraser=LEACE)
@@ -207,6 +222,7 @@ def _others(found: Labelled, view: View, options: LeakageOptions) -> dict[str, N
     table, factor = found.labels.iloc[view.places], view.task.factor
     names = [*options.factors, EMOTION, *([] if options.balanced is None else [options.balanced])]
     names = [name for name in dict.fromkeys(names) if name in table and name not in (factor, SPEAKER)]
+    names = [name for name in names if not is_number(table, name)]
     if factor == SPEAKER:
         names = [name for name in names if table.groupby(SPEAKER)[name].nunique().max() > 1]
     others = {name: table[name].to_numpy(object) for name in names if 1 < table[name].nunique() < len(table)}

@@ -26,6 +26,7 @@ from safetensors import SafetensorError, safe_open
 from mien.audit.embedding_files import columns, matching
 from mien.audit.embedding_files.labels import Labels
 from mien.corpora.columns import SPELT, plain
+from mien.corpora.corpus import fractions
 from mien.errors import AuditError, unknown
 
 SUFFIXES = (".npy", ".npz", ".safetensors", ".csv")
@@ -186,7 +187,10 @@ def _one_row_a_clip(embeddings: Embeddings) -> None:
 
 
 def require_factor(labels: pd.DataFrame, factor: str, place: str) -> None:
-    """Raise AuditError where a factor is unknown, has fewer than two classes, or a different class in every row."""
+    """Raise AuditError where a factor is unknown, has fewer than two classes, or a different class in every row.
+
+    A column of numbers with fractions is a number, of which every row may have another one.
+    """
     if factor not in labels or factor == "clip":
         raise AuditError(f"{place}: {unknown('factor', factor, [str(name) for name in labels if name != 'clip'])}")
     known = labels[factor].dropna()
@@ -194,7 +198,7 @@ def require_factor(labels: pd.DataFrame, factor: str, place: str) -> None:
     if kinds < 2:
         what = f"one class, '{known.iloc[0]}'" if kinds else "no label"
         raise AuditError(f"{place}: factor '{factor}' has {what}; at least two classes are needed")
-    if kinds == len(known):
+    if kinds == len(known) and not fractions(known):
         raise AuditError(
             f"{place}: factor '{factor}' has a different class in each of its {kinds} rows, so no probe can learn it; "
             "give classes, such as age groups instead of years"

@@ -51,7 +51,7 @@ def floors(
         Rows of `leakage.csv` (`LEAKAGE`), role floor or ceiling, model `baseline`; fold and seed are empty. The
         majority is no probe; its rows have the probe "strongest".
     """
-    tables = [majority(task)]
+    tables = [majority(task)] if task.numbers is None else []  # a constant has no CCC: the chance of a number
     for name, other in (others or {}).items():
         tables.append(_named(leakage(one_hot(other), task), IDENTITY.format(name), FLOOR))
     if inputs is not None:
@@ -63,7 +63,7 @@ def floors(
         tables.append(_named(leakage(inputs, task), INPUTS, CEILING))
     if functionals is not None:
         tables.append(_named(leakage(functionals, task), "functionals", CEILING))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(LEAKAGE))
 
 
 def majority(task: ProbingTask) -> pd.DataFrame:

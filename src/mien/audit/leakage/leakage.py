@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from mien.audit.leakage.numbers import number_leakage
 from mien.audit.probes.division import divide, inner_part
 from mien.audit.probes.leace import Eraser
 from mien.audit.probes.probes import PROBES
@@ -59,17 +60,19 @@ def leakage(
     Args:
         embedding: (n, D), one row a clip, finite.
         task: the factor and its n clips.
-        probes: names in `PROBES`.
+        probes: names in `PROBES`; a number has probes of its own, see `numbers`.
         erase: (n,), labels that LEACE erases before the probes are fitted. The eraser is fitted on the training rows of
             each part; while settings and the strongest probe are chosen, without the rows that choose.
 
     Returns:
         `leakage.csv` from `factor` on: for each probe, and again for the `strongest`, the measures uar, accuracy and f1
-        with role "measured". p_corrected is empty: see `corrected`.
+        (of a number ccc) with role "measured". p_corrected is empty: see `corrected`.
 
     Raises:
         AuditError: the clips cannot be divided, or an embedding or a list has the wrong shape or values.
     """
+    if task.numbers is not None:
+        return number_leakage(embedding, task, erase=erase)
     division = task.division or divide(task)
     found = predict(embedding, task.labels, division, probes=probes, erase=erase, seed=task.options.seed)
     return scored(found, task)

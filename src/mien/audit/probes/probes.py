@@ -180,7 +180,7 @@ class Neighbours:
         predicted = []
         for start in range(0, len(X), rows):
             queries = np.asarray(X[start : start + rows], np.float64)
-            queries = _directions(queries) if self.metric == "cosine" else queries
+            queries = directions(queries) if self.metric == "cosine" else queries
             near = np.argpartition(lengths - 2 * queries @ self.X.T, votes - 1, axis=1)[:, :votes]
             predicted.append(weight[near].sum(1).argmax(1))
         return np.concatenate(predicted) if predicted else np.empty(0, np.int64)
@@ -223,7 +223,7 @@ def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator
 def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:
     """A setting is the number of neighbours and the metric."""
     for votes, metric in settings:
-        yield Neighbours(_directions(X) if metric == "cosine" else X, y, votes, metric)
+        yield Neighbours(directions(X) if metric == "cosine" else X, y, votes, metric)
 
 
 @cache
@@ -270,7 +270,7 @@ PROBES: dict[str, Fitter] = {
 }
 
 
-def _directions(X: Array) -> Array:
-    """Rows of length 1; a row of zeros stays."""
+def directions(X: Array) -> Array:
+    """Rows of length 1, (n, D) -> (n, D); a row of zeros stays."""
     lengths = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(lengths > 0, lengths, 1.0)

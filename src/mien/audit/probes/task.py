@@ -37,7 +37,7 @@ class ProbingTask:
     """A factor that probes predict, and what is known of each of its n clips.
 
     Attributes:
-        labels: (n,), the class of each clip.
+        labels: (n,), the class of each clip; not used where the factor is a number.
         factor: its name. For "speaker" the same speakers are in training and test clips; for any other factor different
             ones, unless `options.seen_speakers`.
         speakers: (n,), the speaker of each clip: kept apart for other factors, and the clusters of the intervals. For
@@ -48,6 +48,7 @@ class ProbingTask:
             sampled so that all classes are equally frequent within each class of it, so that it predicts nothing.
         over: the name of that factor, written as `balanced`.
         division: how the clips are divided; None leaves it to `divide`.
+        numbers: (n,), the number of each clip, where the factor is one; see `leakage.numbers`.
         options: `seed`, `seen_speakers` and `speakers` (written to the column of that name); the others choose tasks.
 
     Raises:
@@ -62,11 +63,12 @@ class ProbingTask:
     balanced: ArrayLike | None = None
     over: str = "another factor"
     division: Division | None = None
+    numbers: ArrayLike | None = None
     options: LeakageOptions = DEFAULT
 
     def __post_init__(self) -> None:
         n = len(np.asarray(self.labels))
-        for name in ("speakers", "recordings", "sentences", "balanced"):
+        for name in ("speakers", "recordings", "sentences", "balanced", "numbers"):
             values = getattr(self, name)
             if values is not None and (found := len(np.asarray(values))) != n:
                 raise AuditError(f"there are {found} {name} for {n} clips; give one for each clip")

@@ -53,7 +53,7 @@ def _views(run: Run, cell: Cell) -> list[str]:
 
     "seen" if all test speakers were seen in training, for other clips are probed then; "files" if recordings are known
     from files of several clips, which an older mien did not keep whole; "copies" if parts of copies of one file are of
-    one recording, which it did not know.
+    one recording, which it did not know; "numbers" if targets are numbers, which an older mien did not probe.
     """
     fold = next(fold for fold in run.splits if fold["fold"] == cell.fold)
     trained = set(fold["train"]["speakers"])
@@ -62,6 +62,7 @@ def _views(run: Run, cell: Cell) -> list[str]:
     by_file = int(recording_of(run.clips).notna().sum()) > given
     copies = not file_of(run.clips).equals(named(run.clips, "file"))
     said = {"seen": trained.issuperset(tested), "files": by_file, "copies": copies}
+    said |= {"numbers": bool(run.experiment.numbers)}
     return [name for name, there in said.items() if there]
 
 

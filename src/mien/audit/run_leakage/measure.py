@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mien.audit.leakage import floors
 from mien.audit.leakage.dependence import dependence
 from mien.audit.leakage.leakage import corrected, predict, scored
+from mien.audit.leakage.numbers import number_leakage
 from mien.audit.leakage.verification import verification
 from mien.audit.probes.leace import Eraser
 from mien.audit.run_leakage.beside import Beside, prediction_table, predictions_for_json, recalls_of
@@ -173,11 +174,14 @@ def _thorough(
     model: str,
 ) -> Iterator[pd.DataFrame]:
     """The thorough depth: what the quick one has not measured, every factor after LEACE, and dependence."""
-    erase = view.speakers if view.main else view.labels
+    carries = view.main or view.numbers is not None
+    erase = view.speakers if carries else view.labels
     quick = view.factor == SPEAKER or (bool(carried) and view.main)
     if not quick or is_target(carried, model, name, view.factor):
         yield from _leakage(name, values, clips, view, seed, beside, carried)
     yield from _leakage(name, values, clips, view, seed, beside, carried, erase=erase)
+    if view.numbers is not None:
+        return
     tested = np.unique(np.concatenate([test for _, test in view.division.parts]))
     clusters = None if view.factor == SPEAKER else view.speakers[tested]
     found = dependence(values[view.rows[tested]], view.labels[tested], clusters=clusters, factor=view.factor, seed=seed)
@@ -213,8 +217,12 @@ def _leakage(
 
     Recalls of speakers and predictions for test clips are added to `beside`.
     """
-    found = predict(values[view.rows], view.labels, view.division, erase=erase, seed=seed)
     source = {"embedding": name, "eraser": "" if erase is None else LEACE}
+    if view.numbers is not None:
+        for task in tasks_of(view, seed):
+            yield number_leakage(values[view.rows], task, erase=erase).assign(**source)
+        return
+    found = predict(values[view.rows], view.labels, view.division, erase=erase, seed=seed)
     if view.factor == SPEAKER:
         beside.recalls.append(recalls_of(found, view.labels).assign(**source, speakers=view.seen))
     if _kept(view, carried):

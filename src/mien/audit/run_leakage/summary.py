@@ -20,7 +20,7 @@ SUMMARY = (
     *("score", "low", "high", "interval", "chance", "shuffled", "p"),
     *("parts", "folds", "units", "number", "cells", "n", "classes", "split"),
 )
-SUMMED = ("uar", "accuracy", "f1", "eer", "linkability", "hsic", "cka")  # measures
+SUMMED = ("uar", "accuracy", "f1", "ccc", "eer", "linkability", "hsic", "cka")  # measures
 FEWEST_UNITS = 5  # for an interval over units of folds: with fewer it would be too narrow
 
 
@@ -111,7 +111,8 @@ def leakage_summary(
             row["low"], row["high"] = interval(resampled_means(means["score"].to_numpy(float), group, seed), count)
         fewest, most = part["classes"].min(), part["classes"].max()
         row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
-        row |= {"classes": f"{fewest}" if fewest == most else f"{fewest} to {most}"}
+        numeric = bool(np.isnan(float(fewest)))  # a number has no classes
+        row |= {"classes": "" if numeric else f"{fewest}" if fewest == most else f"{fewest} to {most}"}
         rows.append(row | {"split": "; or ".join(sorted(set(part["split"])))})
     return pd.DataFrame(rows, columns=list(SUMMARY))
 

@@ -1,8 +1,8 @@
 """The views of a cell: which clips are probed for each factor, for seen and for unseen speakers.
 
 - speaker, seen: the training clips. speaker, unseen: the validation and test clips of speakers without training clips.
-- main target, unseen: probes are fitted on the training clips and tested on the test clips, as the model itself was. A
-  target that is a number has no view.
+- main target, unseen: probes are fitted on the training clips and tested on the test clips, as the model itself was.
+- a target that is a number, of the main target and of other tasks alike: as the main target.
 - a factor that groups speakers (gender, age, corpus, ...), seen: across the training speakers; unseen: fitted on the
   training clips, tested on the test clips if these have two classes or more.
 
@@ -17,8 +17,9 @@ clips that fit a probe chooses.
 If a run has no test clips, the validation clips take their place, and a part of the training clips chooses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,8 @@ class View(NamedTuple):
         others: name -> (n,), labels of other factors, for the identity floor.
         known: `recordings` (see `corpora.recordings`) and `sentences`, (n,) each, if known for all clips.
         division: which clips fit probes and which test them.
-        main: whether the factor is the main target of the run.
+        main: whether the factor is the main target of the run, and has classes.
+        numbers: (n,), where the factor is a number; the labels are then the same as text.
     """
 
     factor: str
@@ -63,10 +65,18 @@ class View(NamedTuple):
     known: dict[str, Texts]
     division: Division
     main: bool = False
+    numbers: NDArray[np.float64] | None = None
 
 
 def views(
-    clips: pd.DataFrame, target: str, *, thorough: bool, always: bool = False, own: Sequence[str] = (), seed: int = 0
+    clips: pd.DataFrame,
+    target: str,
+    *,
+    thorough: bool,
+    always: bool = False,
+    own: Sequence[str] = (),
+    numbers: Mapping[str, str] = MappingProxyType({}),
+    seed: int = 0,
 ) -> Iterator[View]:
     """The views of a cell. Clips that cannot be divided have no view.
 
@@ -76,6 +86,7 @@ def views(
         thorough: yield views of all factors, not of the speaker alone.
         always: yield views of the main target even if not `thorough`.
         own: the columns that the main target is derived from; none of them is a factor of its own.
+        numbers: factor -> column, of those that are numbers.
         seed: of the divisions.
     """
     trained = clips["split"] == "train"
@@ -97,6 +108,9 @@ def views(
                 yield view._replace(main=True)
     if not thorough:
         return
+    for factor, column in numbers.items():
+        for test, seen in ((unseen_test, UNSEEN), (seen_test, SEEN)):
+            yield from _of_number(clips, column, factor, target, trained, test, seen)
     for factor, group in groups.factors(clips.drop(columns=[*own], errors="ignore")).items():
         labels = clips["speaker"].astype(str).map(group)
         yield from _within(clips, labels, factor, target, SEEN, trained, seed)
@@ -107,7 +121,8 @@ def views(
 def views_of(run: Run, clips: pd.DataFrame, *, thorough: bool, always: bool, seed: int) -> Iterator[View]:
     """The `views` of a cell of a run."""
     own = run.experiment.columns
-    return views(clips, run.target, thorough=thorough, always=always, own=own, seed=seed)
+    numbers = run.experiment.numbers
+    return views(clips, run.target, thorough=thorough, always=always, own=own, numbers=numbers, seed=seed)
 
 
 def tasks_of(view: View, seed: int) -> list[ProbingTask]:
@@ -120,6 +135,7 @@ def tasks_of(view: View, seed: int) -> list[ProbingTask]:
         speakers=None if view.factor == SPEAKER else view.speakers,
         recordings=view.known.get("recordings"),
         division=view.division,
+        numbers=view.numbers,
         options=LeakageOptions(speakers=view.seen, seed=seed),
     )
     if not (view.main and view.seen == SEEN):
@@ -176,12 +192,44 @@ def _across(
     people, classes = units(table).to_numpy(str), labels.iloc[rows].to_numpy(str)
     if not tested.any() or len(np.unique(classes[fitted])) < 2 or not np.isin(classes[tested], classes[fitted]).any():
         return
-    apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"
-    chosen = " chosen on validation clips," if choosing.any() else ""
-    words = f"fitted on training clips,{chosen} tested on {table.loc[tested, 'split'].iloc[0]} clips; {apart}"
+    words = _fitted_and_tested(table, tested, bool(choosing.any()), seen)
     groups = people if seen == UNSEEN else None
     division = given([(fitted, tested)], len(rows), words, groups, choosing if choosing.any() else None)
     yield View(factor, seen, rows, classes, people, _others(table, factor, target, seen), {}, division)
+
+
+def _of_number(
+    clips: pd.DataFrame,
+    column: str,
+    factor: str,
+    target: str,
+    train: "pd.Series[bool]",
+    test: "pd.Series[bool]",
+    seen: Seen,
+) -> Iterator[View]:
+    """As `_across`, of a number."""
+    values = pd.to_numeric(clips[column], errors="coerce")
+    validation = (clips["split"] == "validation") & ~test
+    if seen == UNSEEN:
+        validation &= ~clips["speaker"].isin(clips.loc[test, "speaker"])
+    rows = np.flatnonzero((train | test | validation) & values.notna()).astype(np.intp)
+    table, numbers = clips.iloc[rows], values.to_numpy(float)[rows]
+    fitted, tested, choosing = (part.to_numpy()[rows] for part in (train, test, validation))
+    if tested.sum() < 2 or len(np.unique(numbers[fitted])) < 2:
+        return
+    chosen = choosing if choosing.sum() > 1 else None
+    people = table["speaker"].to_numpy(str)
+    words = _fitted_and_tested(table, tested, chosen is not None, seen)
+    division = given([(fitted, tested)], len(rows), words, people if seen == UNSEEN else None, chosen)
+    others = _others(table, factor, target, seen)
+    yield View(factor, seen, rows, numbers.astype(str), people, others, {}, division, numbers=numbers)
+
+
+def _fitted_and_tested(table: pd.DataFrame, tested: NDArray[np.bool_], chosen: bool, seen: Seen) -> str:
+    """What was kept apart, in words."""
+    apart = "disjoint speakers" if seen == UNSEEN else "the same speakers"
+    by = " chosen on validation clips," if chosen else ""
+    return f"fitted on training clips,{by} tested on {table.loc[tested, 'split'].iloc[0]} clips; {apart}"
 
 
 def _choosing(

@@ -24,7 +24,7 @@ from mien.reports.figures import heatmap
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
-ON_PAGE = ("uar", "eer", "linkability", "hsic", "cka")  # measures
+ON_PAGE = ("uar", "ccc", "eer", "linkability", "hsic", "cka")  # measures
 PIXELS = 432 / 259.2  # of the page for each point of a figure, as for its other figures
 SHOWN = ("factor", "balanced", "role", "measure", *SUMMARY, "name", "strongest", "erased")
 
@@ -89,14 +89,16 @@ def by_probe(found: pd.DataFrame) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["speakers"] not in SIDES, row["speakers"] != SEEN, row["erased"]))
 
 
-def baselines(summary: pd.DataFrame, *, factor: str = "speaker", balanced: str = "") -> list[dict[str, Any]]:
+def baselines(
+    summary: pd.DataFrame, *, factor: str = "speaker", balanced: str = "", measure: str = "uar"
+) -> list[dict[str, Any]]:
     """The floors and ceilings of a factor: rows of `summed` by their strongest probe, with `label` and `role`.
 
     A random projection of the inputs is neither: its role is `untrained`.
     """
     found: list[dict[str, Any]] = []
     for role in (FLOOR, CEILING):
-        part = of(summary, factor=factor, balanced=balanced, role=role)
+        part = of(summary, factor=factor, balanced=balanced, measure=measure, role=role)
         strongest = part[part["strongest"].astype(bool)]
         strongest = strongest.assign(label=strongest["embedding"])
         strongest["role"] = strongest["role"].mask(projected(strongest), "untrained")
@@ -115,19 +117,23 @@ def views(summary: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def others(summary: pd.DataFrame) -> list[dict[str, Any]]:
+def others(summary: pd.DataFrame, *, measure: str = "uar") -> list[dict[str, Any]]:
     """Factors other than the speaker: `factor`, its `rows` (see `by_probe`), its `floors`, and how clips were `split`.
 
     If models have several embeddings (see `audit.targets`), the own task of each embedding comes last, also if it is
     the speaker.
+
+    Args:
+        summary: see `summed`.
+        measure: "uar" for factors with classes, "ccc" for those that are numbers.
     """
     found = []
     for role, more in ((MEASURED, ""), (TARGET, ", own task")):
         own = summary.loc[summary["role"] == role, ["factor", "balanced"]].drop_duplicates()
         for factor, balanced in own.itertuples(index=False):
-            part = of(summary, factor=factor, balanced=balanced, role=role)
+            part = of(summary, factor=factor, balanced=balanced, measure=measure, role=role)
             if len(part) and (factor != "speaker" or role == TARGET):
-                floors = baselines(summary, factor=factor, balanced=balanced)
+                floors = baselines(summary, factor=factor, balanced=balanced, measure=measure)
                 name = f"{factor_name(factor, balanced)}{more}"
                 found.append({"factor": name, "rows": by_probe(part), "floors": floors, "split": split_of(part)})
     return found
