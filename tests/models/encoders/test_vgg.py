@@ -220,7 +220,8 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "vgh",
             "video",
             (3, 48, 48),
-            "unknown encoder 'vgh'. Did you mean 'vgg'? Known: cnn_gru, senet, senet_small, vector, vgg.",
+            "unknown encoder 'vgh'. Did you mean 'vgg'? "
+            "Known: cnn_gru, convolutional, senet, senet_small, vector, vgg.",
         ),
     ],
 )
