@@ -87,9 +87,11 @@ def answers(found: Curves) -> list[str]:
 def rule(found: Curves) -> str:
     """How differences are computed and called separable."""
     count = int((found.table["baseline"] != "").sum())
+    both = " What is said of unlabelled clips includes the losses that need no label, on labelled clips too."
     return (
         "Differences are paired by speaker, seeds averaged within a speaker first. Separable: the rule of the section "
         f"Differences, p corrected by Holm over {words.counted(count, 'difference')}."
+        f"{both if any(one.label_free for one in found.learners.values()) else ''}"
     )
 
 

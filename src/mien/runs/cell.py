@@ -301,7 +301,12 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
     _refuse_unknown_tasks(next(iter(datasets.values())), folds, experiment)
     for name, (model, own) in experiment.attempts.items():
         dataset = datasets[name]
-        parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
+        try:
+            parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
+        except ConfigError as error:
+            if name in experiment.models:
+                raise
+            raise ConfigError(f"{name}, of grid or choose: {error}; change it there, or leave it out") from None
         for part in parts:
             dataset.pools(part.clips, part.withheld, own.training.batch)
         sampled = own.data.labelled < 1

@@ -13,7 +13,7 @@ class Average(nn.Module, Pending):
     """A copy of modules whose parameters and statistics follow theirs, once in every step that names it.
 
     It has no gradient. `minimise` moves it (`commit`) after the modules of the same call, so name it with them. In step
-    t, from 1, the average keeps min(1 - 1 / t, `decay`) of itself (section 3: an average over all steps at first).
+    t, from 1, the average keeps min(1 - 1 / t, `decay`) of itself: at first it is the mean of all steps.
 
     Args:
         modules: by name, of the recipe; they are copied.

@@ -1,9 +1,10 @@
 """Mean teacher: a network learns to agree with the average of its own past (Tarvainen and Valpola 2017).
 
 The student gets one noisy view of each clip, the teacher another; the teacher's weights are the moving average of the
-student's (section 2). The loss is that of the tasks where a label is known, plus, for all clips, how far the student's
-answer to the main task is from the teacher's. The teacher predicts. A view is the clip with noise of a normal
-distribution and with masks over time and rows, where the paper shifts and flips images (`ours`).
+student's. The loss is that of the tasks where a label is known, plus, for all clips, how far the student's answer to
+the main task is from the teacher's. The teacher predicts. A view is the clip with noise of a normal distribution and
+with masks over time and rows, where the paper shifts and flips images (`ours`), and the average has one decay where the
+paper raises it from .99 to .999 after the ramp.
 
 It has the encoder, classifiers and settings of tasks of `autoencode`: a rival for the same question.
 """
@@ -26,7 +27,7 @@ from mien.models.recipes._recipe import Answer, Given, Minimise, Recipe
 from mien.models.recipes._semi_supervised import CODE, Classifiers, Tasks, encoder_of
 
 TAKES = ("map",)
-SOURCE = "Tarvainen and Valpola 2017, section 2, on the networks of Rana et al. 2019"
+SOURCE = "Tarvainen and Valpola 2017, on the networks of Rana et al. 2019"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -37,7 +38,7 @@ class Config(Tasks):
     Attributes:
         consistency: weight of the distance between student and teacher, the mean over classes of the squared
             difference of their probabilities (of numbers, of the numbers); at most, see `ramp`.
-        ramp: the share of training over which that weight rises, as exp(-5 (1 - t)^2) (section 3.1).
+        ramp: the share of training over which that weight rises, as exp(-5 (1 - t)^2).
         decay: of the average, see `layers.average.Average`.
         noise: standard deviation of the noise, in units of the frames.
         masks: over time, and over rows, in each view.
@@ -73,7 +74,7 @@ class MeanTeacher(Recipe):
         self.teacher = Average(student, decay=config.decay)
 
     def step(self, batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
-        """The tasks' losses and the consistency in one sum, then the average (section 2)."""
+        """The tasks' losses and the consistency in one sum, then the average."""
         config, main = self.config, self.config.main
         with torch.no_grad():
             wanted = self._answers(batch, "teacher")[main]
