@@ -65,6 +65,7 @@ def prepare(
     option: Annotated[list[str] | None, Parameter(negative="")] = None,
     features: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--no-features")] = None,
     experiment: Annotated[str | None, Parameter(name="--for")] = None,
+    cut_silence: Flag = False,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -77,6 +78,8 @@ def prepare(
         option: option of the reader as key=value, such as table=emotion.gold; may be given several times.
         features: features to extract: names from 'mien list features' (default: mfb43, unless --for is given).
         experiment: experiment (name or YAML file) whose features are extracted, with its settings and copies.
+        cut_silence: cut what stays below -55 dB of full scale at both ends of every clip, up to 32 ms before and
+            after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
@@ -88,6 +91,7 @@ def prepare(
         options=pairs(option or []),
         features=features,
         experiment=experiment,
+        cut_silence=cut_silence,
         workers=workers,
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mien import experiments
@@ -17,7 +18,7 @@ from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, images, prepared, shards, store
+from mien.data import extraction, images, prepared, shards, silence, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
@@ -39,6 +40,7 @@ def prepare(
     options: Mapping[str, str] = MappingProxyType({}),
     features: Sequence[str] | None = None,
     experiment: str | Path | None = None,
+    cut_silence: bool = False,
     workers: int = 1,
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
@@ -58,6 +60,10 @@ def prepare(
         experiment: a name from `mien list experiments`, or a YAML file. All that it needs is extracted: its features
             with its settings, their copies, and the fingerprints by which `train` compares recordings. Options of the
             reader that it states are taken, where `options` does not have them.
+        cut_silence: whether the silence at both ends of each clip is cut (`mien.data.silence`): `start` and `end` are
+            then where its sound begins and ends, and of a film pictures are cut with the sound. Silence is what stays
+            below -55 dB of full scale, so that the pauses of a noisy recording are not found. A clip in which nothing
+            is louder stays as it is, and is listed.
         workers: number of processes.
 
     Raises:
@@ -81,12 +87,18 @@ def prepare(
         features = DEFAULT_IMAGES if still else DEFAULT
     targets = _targets(out, features) if settings is None else _needed(out, settings, still=still)
     _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
-    card = _refuse_other(out, reader, root, options)
+    if still and cut_silence:
+        raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
+    card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)
     corpus = readers.read(reader, root, options)
     if card is not None and _moved(card, root, options):
         _refuse_other_content(out, root, card, corpus)
     if card is None:
-        prepared.begin(out, reader, root, options)
+        prepared.begin(out, reader, root, options, cut_silence=cut_silence)
+    ends: dict[str, silence.Ends] = {}
+    if cut_silence:
+        ends = silence.find(out, corpus, workers=workers, what=f"{reader}: finding silence")
+        corpus = silence.cut(corpus, ends)
     what = ": ".join(filter(None, [reader, _titles(targets)]))
     if still:
         found = images.extract(corpus.images, targets, what=what)
@@ -99,8 +111,10 @@ def prepare(
             _take_back(out)
         examples = "; ".join(f"{one.file}: {one.problem}" for one in problems[:3])
         raise CorpusError(f"{root}: none of its {len(corpus.table)} clips can be used ({examples})")
+    kept = sorted({*kept, *silence.notes(table, ends)})
     listed = problem_table([*problems, *kept])
-    return _outcome(prepared.write(out, corpus, table, listed, place=root, options=options), problems, kept)
+    done = prepared.write(out, corpus, table, listed, place=root, options=options, cut_silence=cut_silence)
+    return _outcome(done, problems, kept, silence.summary(table, ends) if cut_silence else "")
 
 
 def _targets(out: Path, names: Sequence[str]) -> list[Target]:
@@ -152,7 +166,9 @@ def _titles(targets: Sequence[Target]) -> str:
     return ", ".join(titles)
 
 
-def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]) -> dict[str, Any] | None:
+def _refuse_other(
+    out: Path, reader: str, root: Path, options: Mapping[str, str], *, cut_silence: bool
+) -> dict[str, Any] | None:
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
     free = readers.places(reader) | readers.RELABELS
     require_folder(out)
@@ -164,6 +180,9 @@ def _refuse_other(out: Path, reader: str, root: Path, options: Mapping[str, str]
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; choose a new folder for --out")
     elif _without(before := card.get("options", {}), free) != _without(options, free):
         raise CorpusError(f"{out}: holds {reader} read with options {before}; choose a new folder for --out")
+    elif card.get("cut_silence", False) != cut_silence:
+        before, way = ("without", "leave it out") if cut_silence else ("with", "give it")
+        raise CorpusError(f"{out}: was prepared {before} --cut-silence; {way}, or choose a new folder for --out")
     return card
 
 
@@ -192,6 +211,9 @@ def _refuse_other_content(out: Path, root: Path, card: Mapping[str, Any], corpus
 def _difference(before: Prepared, corpus: Corpus) -> str:
     """The first clip that differs, one clause; empty for none."""
     known, rows = prepared.keys(before.table), corpus.table.set_index("clip")
+    if before.card.get("cut_silence"):  # its parts are found anew, in the same files
+        known = dict(zip(before.table["clip"], before.table["sha256"], strict=True))
+        rows = rows.assign(start=np.nan, end=np.nan)
     if lost := [clip for clip in known if clip not in rows.index]:
         return f"has no clip '{lost[0]}'"
     listed = set(read_table(before.folder / "problems.csv")["file"])
@@ -294,7 +316,7 @@ def _take_back(out: Path) -> None:
         out.rmdir()
 
 
-def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem]) -> Outcome:
+def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem], cut: str) -> Outcome:
     card = done.card
     what = (
         f"{_count(card['clips'], 'image')}; the corpus names no speakers"
@@ -306,6 +328,7 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items()) or 'not known'}",
         f"licence: {card['licence']}",
     ]
+    lines += [cut] if cut else []
     if card["shortfall"]:
         one = "image" if done.images else "clip"
         lines.append(f"missing of the complete corpus: {_count(card['shortfall'], one)} of {card['expected']}")

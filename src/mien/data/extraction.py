@@ -102,7 +102,7 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
 def chunked(sources: Sequence[Source]) -> list[list[Source]]:
     """Clips that are read together: `CHUNK`, or all of a file that can be read from its beginning only."""
     chunks: list[list[Source]] = [[]]
-    for file, clips in _by_file(sources).items():
+    for file, clips in by_file(sources).items():
         step = CHUNK if file.suffix.lower() in SEARCHED else len(clips)
         for first in range(0, len(clips), step):
             if len(chunks[-1]) + len(clips[first : first + step]) > CHUNK:
@@ -115,15 +115,15 @@ def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Readin
     """Read some clips in this process and write shards for each target that lacks any of them."""
     readings: list[Reading] = []
     writing = _Writing(targets)
-    for file, clips in _by_file(sources).items():
+    for file, clips in by_file(sources).items():
         try:
-            found, media = _hash(file), probe(file)
+            found, media = hash_of(file), probe(file)
         except MediaError as error:
             readings += [Reading(source.clip, problem=error.cause) for source in clips]
             continue
         asked: list[_Asked] = []
         for source in clips:
-            identity, part = key(found, source.start, source.end), _part(source, media)
+            identity, part = key(found, source.start, source.end), part_of(source, media)
             lacking = [number for number, there in enumerate(source.there) if identity not in there]
             if source.sha256 not in (None, found):
                 readings.append(Reading(source.clip, problem="has changed since it was prepared"))
@@ -138,14 +138,15 @@ def work(sources: Sequence[Source], *, targets: Sequence[Target]) -> list[Readin
     return readings
 
 
-def _by_file(sources: Sequence[Source]) -> dict[Path, list[Source]]:
+def by_file(sources: Sequence[Source]) -> dict[Path, list[Source]]:
+    """File -> its clips, both in the order of the clips."""
     files: dict[Path, list[Source]] = {}
     for source in sources:
         files.setdefault(source.file, []).append(source)
     return files
 
 
-class _Part(NamedTuple):
+class FilePart(NamedTuple):
     """What there is of a clip in its file: the part to read, and its seconds of sound and of pictures.
 
     Seconds are 0 without a track. A file that is read to its end may have less sound than pictures.
@@ -166,18 +167,18 @@ class _Part(NamedTuple):
         return Reading(clip, sha256, seconds, video_seconds=self.pictures, notice=notice)
 
 
-def _part(source: Source, media: MediaInfo) -> _Part:
+def part_of(source: Source, media: MediaInfo) -> FilePart:
     """The part of a file that a clip is; up to the file's end where the clip ends up to `BEYOND` later."""
     start, end = (other if math.isnan(value) else value for value, other in ((source.start, 0.0), (source.end, inf)))
     late = 0.0 if end == inf else end - media.seconds - ROUNDING
     here = f"ends at {media.seconds:.2f} s, before the part {Part(start, end)} does"
     if late > BEYOND or (late > TOLERANCE and start >= media.seconds):
-        return _Part(source.start, source.end, problem=here)
+        return FilePart(source.start, source.end, problem=here)
     shown = max(0.0, min(end, media.seconds) - start)
     notice = f"{here}; read up to there, kept" if late > TOLERANCE else ""
     last = math.nan if notice else source.end
     sound = (shown if end < inf else min(shown, 2 * TOLERANCE)) * media.audio
-    return _Part(source.start, last, sound, shown * media.video, notice)
+    return FilePart(source.start, last, sound, shown * media.video, notice)
 
 
 class _Asked(NamedTuple):
@@ -186,7 +187,7 @@ class _Asked(NamedTuple):
     source: Source
     key: str
     lacking: list[int]
-    part: _Part
+    part: FilePart
 
 
 def _sounds(
@@ -297,7 +298,8 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _hash(file: Path) -> str:
+def hash_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes, hexadecimal; raises MediaError where it cannot be read."""
     try:
         return sha256(file)
     except OSError as error:

@@ -6,6 +6,7 @@
 - `problems.csv`: file, problem.
 - `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
   so that a table that was edited or replaced is noticed.
+- `silence.csv`, where silence was cut: see `mien.data.silence`.
 - `features/`: see `mien.data.store`.
 """
 
@@ -106,6 +107,7 @@ class Prepared:
         reader = self.card["reader"]
         given, places = self.card.get("options", {}), readers.places(reader)
         options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
+        options += ["--cut-silence"] if self.card.get("cut_silence") else []
         out = self.folder if writable(self.folder) else "NEWPREPARED"
         return " ".join([f"mien prepare {reader} {place} --out {out}", *options])
 
@@ -128,9 +130,16 @@ def read_card(folder: Path) -> dict[str, Any] | None:
     return card
 
 
-def begin(folder: Path, reader: str, place: Path, options: Mapping[str, str] = MappingProxyType({})) -> None:
+def begin(
+    folder: Path,
+    reader: str,
+    place: Path,
+    options: Mapping[str, str] = MappingProxyType({}),
+    *,
+    cut_silence: bool = False,
+) -> None:
     """Mark a folder as being prepared, so that only the same reader on the same corpus continues it."""
-    card = {"reader": reader, "input": str(place.resolve()), "options": dict(options)}
+    card = {"reader": reader, "input": str(place.resolve()), "options": dict(options), **_cut(cut_silence)}
     write_json(folder / "card.json", card | {"unfinished": True})
 
 
@@ -142,6 +151,7 @@ def write(
     *,
     place: Path,
     options: Mapping[str, str] = MappingProxyType({}),
+    cut_silence: bool = False,
 ) -> Prepared:
     """Write a prepared corpus; each file appears whole, the card last.
 
@@ -152,6 +162,7 @@ def write(
         problems: columns file, problem.
         place: what the reader was given: the root, or a table's file.
         options: the other options of the reader.
+        cut_silence: whether `start` and `end` are where sound begins and ends.
     """
     before = read_card(folder) or {}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
@@ -163,6 +174,7 @@ def write(
         "reader": corpus.name,
         "input": str(place.resolve()),
         "options": dict(options),
+        **_cut(cut_silence),
         "root": str(corpus.root.absolute()),
         "scheme": corpus.scheme,
         "licence": corpus.licence,
@@ -198,6 +210,10 @@ def keys(table: pd.DataFrame) -> dict[str, str]:
     """Clip -> key, for a table with `sha256`."""
     columns = (table[name] for name in ("clip", "sha256", "start", "end"))
     return {clip: key(sha256, start, end) for clip, sha256, start, end in zip(*columns, strict=True)}
+
+
+def _cut(silence: bool) -> dict[str, bool]:
+    return {"cut_silence": True} if silence else {}
 
 
 def _hash(table: Path) -> str:
