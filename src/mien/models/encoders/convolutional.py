@@ -121,7 +121,8 @@ class Encoder(MapEncoder):
         T' is T over the poolings in time, rounded up.
         """
         values, valid = self.frames(batch)
-        values = torch.where(valid[:, :, None], values, 0.0)
+        if not bool(valid.all()):
+            values = torch.where(valid[:, :, None], values, 0.0)
         more = -values.shape[1] % self.factors[0], -values.shape[2] % self.factors[1]
         if any(more):
             values, valid = F.pad(values, (0, more[1], 0, more[0])), F.pad(valid, (0, more[0]))

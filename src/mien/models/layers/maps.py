@@ -46,7 +46,10 @@ class MapClassifier(nn.Module):
         values = self.convolution(code)
         for normalisation in self.normalisation:
             values = normalisation(values, valid)
-        values = torch.where(valid[:, None, :, None], F.relu(values), 0.0).amax(dim=2)
+        values = F.relu(values)
+        if not bool(valid.all()):
+            values = torch.where(valid[:, None, :, None], values, 0.0)
+        values = values.amax(dim=2)
         values = F.max_pool1d(values, 2, ceil_mode=True) if values.shape[2] > 1 else values
         values = F.relu(self.first(values.flatten(1)))
         logits: Tensor = self.second(dropout(values, batch, name, self.rate, training=self.training))
