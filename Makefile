@@ -50,7 +50,7 @@ format: $(VENV)/.tools
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.tools
-	for benchmark in features step store; do $(BIN)/python benchmarks/bench_$$benchmark.py || exit 1; done
+	for benchmark in features step store stream; do $(BIN)/python benchmarks/bench_$$benchmark.py || exit 1; done
 	if test -d "$(RUN)"; then $(BIN)/python benchmarks/bench_predict.py --model "$(RUN)"; \
 	elif test -d src/mien/models/packaged/voice-small; then $(BIN)/python benchmarks/bench_predict.py; fi
 

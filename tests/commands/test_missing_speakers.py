@@ -7,6 +7,7 @@ import pytest
 
 import mien
 from mien import experiments
+from mien.data import embedded
 from mien.data.dataset import Dataset
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError
@@ -109,6 +110,22 @@ def test_a_run_says_what_becomes_of_them(load, experiment, prepared_in_part, tmp
     assert run.predictions["speaker"].notna().all()
     clips, _ = run.embeddings(run.cells[0])
     assert set(clips["clip"][clips["speaker"].isna()]) == (UNKNOWN | OTHERS if unlabelled == "train" else set())
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_few_of_many_unlabelled_clips_have_embeddings(prepared_in_part, experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded, "MOST", 4)
+    given = [f"data.prepared={prepared_in_part}", *QUICK, "data.unlabelled=train", "protocol.folds=[0]"]
+    mien.train(experiment, given, out=tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    clips, values = run.embeddings(run.cells[0])
+    (fold,) = run.splits
+    assert {len(one) for one in values.values()} == {len(clips)}
+    trained = set(fold["train"]["clips"])
+    there = set(clips["clip"]) & trained
+    labelled = trained & set(Dataset.open(run.experiment.data).labelled["clip"])
+    assert (len(trained), len(labelled), len(there)) == (8 + 6, 8, 8 + 4)
+    assert there > labelled | {"s1-boredom-0"}, "of a known speaker"
 
 
 def test_an_evaluation_scores_none_of_them(run, prepared_in_part):

@@ -112,6 +112,25 @@ def test_a_view_does_not_reach_the_file(store: FeatureStore) -> None:
     assert torch.equal(FeatureStore(store.prepared, "logmel", LOGMEL).frames("c0"), before)
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs the list of mapped files of Linux")
+def test_frames_that_were_read_are_not_kept_in_memory(store: FeatureStore) -> None:
+    store.extract(CLIPS)
+    frames = [store.frames(clip) for clip in CLIPS]
+    assert str(store.folder) not in Path("/proc/self/maps").read_text()
+    assert len({one.untyped_storage().data_ptr() for one in frames}) == len(CLIPS)
+    assert [one.untyped_storage().nbytes() for one in frames] == [one.nbytes for one in frames]
+
+
+def test_a_shard_that_was_cut_short_is_named(store: FeatureStore) -> None:
+    store.extract(["c0"])
+    store.frames("c0")
+    (path,) = store.folder.iterdir()
+    path.write_bytes(path.read_bytes()[:600])
+    with pytest.raises(CorpusError) as error:
+        store.frames("c0")
+    assert str(error.value) == f"{path}: is shorter than it was when it was opened; run the same command again"
+
+
 def test_a_changed_file_and_a_lost_one_are_problems(tmp_path: Path) -> None:
     for number, name in enumerate("abc"):
         write_wav(tmp_path / f"{name}.wav", seed=number)

@@ -198,13 +198,14 @@ def _certificate(
     """The certificate of the split, from the audio of its clips; raises LeakError for a leak that is not accepted."""
     dataset = next(iter(datasets.values()))
     decoded = _read(folds) | (set() if settings.hold_test else {clip for fold in folds for clip in fold.test})
+    beside = decoded.difference(dataset.labelled["clip"])
     certificate = splits.certificate(
         dataset.clips,
         folds,
         () if dataset.main.kind == "numbers" else dataset.classes,  # the limits of levels differ from fold to fold
         dataset.prepared.card,
         _left_out(dataset, settings),
-        sounds=sounds.of_prepared(dataset.prepared, decoded, workers=workers),
+        sounds=sounds.of_prepared(dataset.prepared, decoded, beside=beside, workers=workers),
         unread_sound="the test clips are held out (hold_test) and not read" if settings.hold_test else "",
         by_speaker=[name for name, (_, own) in settings.attempts.items() if own.data.normalisation == "speaker"],
         accepted=settings.accepted,

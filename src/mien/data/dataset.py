@@ -16,7 +16,7 @@ from mien.common.settings import digest
 from mien.corpora import readers
 from mien.corpora.recordings import together
 from mien.corpora.schemes import SCHEMES, Scheme
-from mien.data import labelled, protocols
+from mien.data import embedded, labelled, protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
@@ -275,6 +275,13 @@ class Dataset:
             return fold.train
         gone = self.clips["speaker"].isin(self.speakers_without_label(fold, seed)[wanted:])
         return tuple(clip for clip in fold.train if not gone[clip])
+
+    def embedded(self, fold: Fold) -> tuple[str, ...]:
+        """The training clips of a fold that have embeddings in a run: all labelled ones, and `embedded.some` others."""
+        labelled = set(self.labelled["clip"])
+        others = [clip for clip in fold.train if clip not in labelled]
+        chosen = labelled.union(embedded.some(others, self.clips.loc[others, "speaker"].tolist()))
+        return tuple(clip for clip in fold.train if clip in chosen)
 
     def pools(self, clips: Sequence[str], withheld: Collection[str], batch: int) -> tuple[Pool, ...]:
         """The pools of training examples by `data.mix`; none without it.

@@ -6,10 +6,12 @@
 - metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`.
 
 A shard is named after its clips and keys, so that writing the same work twice gives one file. It appears whole or not
-at all. Reading maps it into memory; nothing is unpickled.
+at all. Nothing is unpickled. Frames of sound are read clip by clip, so that none stay in memory; pixels are mapped into
+memory, and parts of them read where they are touched.
 """
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from safetensors.numpy import save
 
 from mien.common.files import atomic
 from mien.common.settings import digest
+from mien.errors import CorpusError
 
 
 class Entry(NamedTuple):
@@ -79,11 +82,37 @@ def entries(folder: Path) -> Iterator[Entry]:
             yield Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
 
 
-def frames(path: Path) -> torch.Tensor:
-    """The frames of a shard, mapped into memory; pages are read when touched."""
-    with safe_open(path, "pt") as shard:
-        values: torch.Tensor = shard.get_tensor("frames")
-    return values
+class Shard:
+    """The frames of a shard. Pixels are mapped into memory, pages are read when touched."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            about = json.loads(file.read(size))["frames"]
+        self._row, self._offset = tuple(about["shape"][1:]), 8 + size + about["data_offsets"][0]
+        self._pixels: torch.Tensor | None = None
+        if about["dtype"] == "U8":
+            with safe_open(path, "pt") as shard:
+                self._pixels = shard.get_tensor("frames")
+
+    def read(self, begin: int, end: int) -> torch.Tensor:
+        """Frames of the shard, (end - begin, D) float32, or a view of the mapped pixels.
+
+        Raises:
+            CorpusError: the file is shorter than it was.
+        """
+        if self._pixels is not None:
+            return self._pixels[begin:end]
+        if end == begin:
+            return torch.zeros(0, *self._row)
+        width = 4 * math.prod(self._row)
+        values = bytearray(width * (end - begin))
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self._offset + width * begin)
+            if file.readinto(values) != len(values):
+                raise CorpusError(f"{self.path}: is shorter than it was when it was opened; run the same command again")
+        return torch.frombuffer(values, dtype=torch.float32).view(-1, *self._row)
 
 
 def reasons(path: Path) -> torch.Tensor | None:

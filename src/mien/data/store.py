@@ -40,7 +40,7 @@ def target(prepared: Path, name: str, config: Settings) -> Target:
 
 
 class FeatureStore:
-    """Frames by clip, mapped into memory. It is pickled without them, to be sent to other processes."""
+    """Frames by clip, none of which are kept in memory. It is pickled without them, to be sent to other processes."""
 
     def __init__(self, prepared: Prepared, name: str, config: Settings) -> None:
         """Open the store of a feature, which may not exist yet.
@@ -54,7 +54,7 @@ class FeatureStore:
         self.target = target(prepared.folder, name, config)
         self._keys = keys(prepared.table)
         self._entries: Mapping[str, Entry] = MappingProxyType({})
-        self._shards: dict[Path, torch.Tensor] = {}
+        self._shards: dict[Path, shards.Shard] = {}
         self._reasons: dict[Path, torch.Tensor | None] = {}
 
     def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, Settings]]:
@@ -128,7 +128,7 @@ class FeatureStore:
         return entry.end - entry.begin
 
     def frames(self, clip: str) -> torch.Tensor:
-        """The frames of a clip, (T, D) float32 or pixels (T, C, S, S) uint8, a view of the mapped shard: only read it.
+        """The frames of a clip, (T, D) float32, or pixels (T, C, S, S) uint8, a view of the mapped shard: only read it.
 
         Raises:
             CorpusError: they were not extracted.
@@ -136,8 +136,8 @@ class FeatureStore:
         entry = self._entry(clip)
         shard = self._shards.get(entry.shard)
         if shard is None:
-            shard = self._shards[entry.shard] = shards.frames(entry.shard)
-        return shard[entry.begin : entry.end]
+            shard = self._shards[entry.shard] = shards.Shard(entry.shard)
+        return shard.read(entry.begin, entry.end)
 
     def reasons(self, clip: str) -> torch.Tensor:
         """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.Reason`; 0 where they are."""

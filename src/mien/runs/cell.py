@@ -376,8 +376,9 @@ class Predicted:
 
 
 def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Predicted:
-    """Run a trained model on all parts of its fold; with `hold_test` not on the test part."""
-    parts = {part: dataset.clips.loc[list(getattr(fold, part))] for part in (PARTS[:2] if hold_test else PARTS)}
+    """Run a trained model on `Dataset.embedded`, validation and, without `hold_test`, test of its fold."""
+    names = fold._replace(train=dataset.embedded(fold))
+    parts = {part: dataset.clips.loc[list(getattr(names, part))] for part in (PARTS[:2] if hold_test else PARTS)}
     inferred = {
         part: model.infer(dataset.examples(list(table["clip"]), model.targets)) for part, table in parts.items()
     }

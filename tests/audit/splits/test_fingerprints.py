@@ -74,6 +74,20 @@ def test_blocks_do_not_matter(monkeypatch):
     assert duplicates(prints) == whole
 
 
+def test_others_are_compared_with_each_clip_and_not_with_each_other(monkeypatch):
+    prints = {f"{seed:02}": printed(babble(seed % 9, 0.8)) for seed in range(20)}
+    others = {"11", "02", "15", "06", "19", "00"}
+    known = {clip: one for clip, one in prints.items() if clip not in others}
+    expected = [pair for pair in duplicates(prints) if not {pair.first, pair.second} <= others]
+    assert 0 < len(expected) < 13
+    for block in (2, 1024):
+        monkeypatch.setattr(fingerprints, "_BLOCK", block)
+        found = duplicates(known, ((clip, prints[clip]) for clip in sorted(others)))
+        assert [(one.first, one.second) for one in found] == [(one.first, one.second) for one in expected]
+        assert [one.similarity for one in found] == pytest.approx([one.similarity for one in expected])
+    assert duplicates({}, prints.items()) == []
+
+
 def test_similarity_is_symmetric_and_one_for_the_same():
     one, other = printed(babble(1)), printed(babble(2, 1.0))
     assert similarity(one, one) == pytest.approx(1, abs=1e-6)

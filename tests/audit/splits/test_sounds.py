@@ -89,6 +89,9 @@ def test_a_prepared_corpus_keeps_fingerprints_and_reports_missing_files(folder, 
     assert kinds(partly) == EXPECTED
     write(root / "other.wav", babble(2))
     assert sounds.of_prepared(prepared, clips).problems == []
+    for beside in ({"quiet", "tagged"}, {"copy", "one"}, set(clips)):
+        least = {pair: how for pair, how in EXPECTED.items() if how == "bytes" or not beside.issuperset(pair)}
+        assert kinds(sounds.of_prepared(prepared, clips, beside=beside)) == least
     shutil.rmtree(root)
     kept = sounds.of_prepared(prepared, clips)
     assert kept.problems == []

@@ -47,7 +47,7 @@ class Inputs:
 
 
 def inputs_of(run: Run) -> Inputs:
-    """The input features of the run's clips: mean and standard deviation over time, and the functionals if prepared.
+    """The inputs of the clips with embeddings: mean and standard deviation over time, and the functionals if prepared.
 
     If the prepared folder or its features are missing, or it holds another corpus, there is no ceiling, and
     `Inputs.notes` says so.
@@ -57,7 +57,8 @@ def inputs_of(run: Run) -> Inputs:
         dataset = Dataset.open(run.experiment.data, run.target, cache=run.cache)
     except (MienError, OSError) as error:
         return Inputs({}, (f"no ceiling from the inputs: {error}",))
-    clips = run.clips["clip"].tolist()
+    embedded = {clip for cell in run.cells for clip in run.embeddings(cell)[0]["clip"]}
+    clips = [clip for clip in run.clips["clip"] if clip in embedded]
     seen = run.experiment.features
     plain = {what: store for what, store in dataset.stores.items() if len(features.shape(*seen[what])) == 1}
     notes = []
@@ -75,7 +76,7 @@ def inputs_of(run: Run) -> Inputs:
             feature = FUNCTIONALS if group == FUNCTIONALS else " and ".join(seen[what][0] for what in stores)
             notes.append(
                 f"no ceiling '{group}': {dataset.prepared.place} lacks {feature} for {len(lacking)} of the "
-                f"{len(clips)} clips of the run"
+                f"{len(clips)} clips of the run that have embeddings"
             )
             continue
         vectors[group] = {

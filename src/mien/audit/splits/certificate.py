@@ -106,7 +106,7 @@ def identity(clips: pd.DataFrame, folds: Sequence[Fold], card: Mapping[str, Any]
     used = sorted({clip for fold in folds for part in PARTS for clip in getattr(fold, part)})
     return {
         "corpus_hash": card["hash"],
-        "files": {clip: clips.loc[clip, "sha256"] for clip in used},
+        "files": clips.loc[used, "sha256"].to_dict(),
         "split": digest(describe(clips, folds)),
     }
 

@@ -88,10 +88,9 @@ def overlaps(rows: pd.DataFrame) -> Iterator[Row]:
     file, whose length is not known, `to` and `seconds` are missing.
     """
     parts = pd.concat([rows[["fold", "split", "clip", "speaker", "file"]], limits(rows)], axis=1).drop_duplicates()
+    parts = parts[parts.groupby(["fold", "file"])["split"].transform("nunique") > 1]
     parts = parts.sort_values(["fold", "file", "start", "end", "clip"], kind="stable")
     for (fold, file), clips in parts.groupby(["fold", "file"], sort=False):
-        if clips["split"].nunique() < 2:
-            continue
         before: list[Any] = []  # clips that reach to the next one or beyond it
         each: Any
         for each in clips.itertuples(index=False):

@@ -12,8 +12,8 @@ ends hardly do. `benchmarks/bench_duplicates.py` measures the similarities of eq
 lies between them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -88,13 +88,14 @@ def similarity(one: Fingerprint, other: Fingerprint) -> float:
     return max(_shifted(one.changes, other.changes, straight + lag) for lag in range(-_LAGS, _LAGS + 1))
 
 
-def duplicates(fingerprints: Mapping[str, Fingerprint]) -> list[Pair]:
+def duplicates(fingerprints: Mapping[str, Fingerprint], others: Iterable[tuple[str, Fingerprint]] = ()) -> list[Pair]:
     """All pairs of clips that are one recording.
 
     All pairs are compared coarsely by matrix products, and the likely ones by `similarity`.
 
     Args:
         fingerprints: clip -> its fingerprint.
+        others: clips and fingerprints that are compared with these and not with each other; `_BLOCK` at a time.
     """
     clips = sorted(fingerprints)
     prints = [fingerprints[clip] for clip in clips]
@@ -103,31 +104,47 @@ def duplicates(fingerprints: Mapping[str, Fingerprint]) -> list[Pair]:
         alike = similarity(prints[first], prints[second])
         if alike >= SAME:
             found.append(Pair(clips[first], clips[second], alike))
+    stream, flat = iter(others), _flat(_coarse(prints))
+    while block := list(islice(stream, _BLOCK)):
+        for row, column in _alike(flat, _coarse([own for _, own in block])):
+            alike = similarity(prints[row], block[column][1])
+            if alike >= SAME:
+                one, other = sorted((clips[row], block[column][0]))
+                found.append(Pair(one, other, alike))
     return sorted(found)
 
 
 def _likely(prints: Sequence[Fingerprint]) -> Iterator[tuple[int, int]]:
     """The likely pairs by the coarse comparison, each once."""
-    if not prints:
-        return
-    coarse = np.stack([one.coarse for one in prints])
-    flat = coarse.reshape(len(coarse), -1)
-    limits = [*range(0, len(flat), _BLOCK), len(flat)]
-    for begin, end in pairwise(limits):
-        best = flat[begin:] @ flat[begin:end].T
-        for shift in range(-_SHIFTS, _SHIFTS + 1):
-            if shift:
-                moved = np.zeros_like(coarse[begin:end])
-                here, there = (
-                    slice(max(0, shift), _STEPS + min(0, shift)),
-                    slice(max(0, -shift), _STEPS - max(0, shift)),
-                )
-                moved[:, here] = coarse[begin:end, there]
-                np.maximum(best, flat[begin:] @ moved.reshape(end - begin, -1).T, out=best)
-        rows, columns = np.nonzero(best >= _LIKELY)
-        for row, column in zip((rows + begin).tolist(), (columns + begin).tolist(), strict=True):
+    coarse = _coarse(prints)
+    flat = _flat(coarse)
+    for begin in range(0, len(prints), _BLOCK):
+        for row, column in _alike(flat[begin:], coarse[begin : begin + _BLOCK]):
             if column < row:
-                yield column, row
+                yield begin + column, begin + row
+
+
+def _coarse(prints: Sequence[Fingerprint]) -> Values:
+    return np.stack([one.coarse for one in prints]) if prints else np.zeros((0, _STEPS, 0), np.float32)
+
+
+def _flat(coarse: Values) -> Values:
+    return coarse.reshape(len(coarse), coarse.shape[1] * coarse.shape[2])
+
+
+def _alike(flat: Values, coarse: Values) -> Iterator[tuple[int, int]]:
+    """The likely pairs of two groups of clips: places in the first, whose rows are flat, and in the second."""
+    if not len(flat):
+        return
+    best = flat @ _flat(coarse).T
+    for shift in range(-_SHIFTS, _SHIFTS + 1):
+        if shift:
+            moved = np.zeros_like(coarse)
+            here, there = slice(max(0, shift), _STEPS + min(0, shift)), slice(max(0, -shift), _STEPS - max(0, shift))
+            moved[:, here] = coarse[:, there]
+            np.maximum(best, flat @ _flat(moved).T, out=best)
+    rows, columns = np.nonzero(best >= _LIKELY)
+    yield from zip(rows.tolist(), columns.tolist(), strict=True)
 
 
 def _changes(energies: Values, step: int) -> Values:

@@ -4,7 +4,7 @@ Fingerprints are computed from a stored feature (`fingerprints.FEATURE`). It is 
 (`mien.data.store`), by the hash of each file, so that it is extracted once.
 """
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +35,8 @@ class Sounds(NamedTuple):
         twins: pairs of clips of one sound, and of equal images.
         hashes: clip -> the SHA-256 of its file; without images.
         problems: one sentence for each file that could not be read.
-        mute: clips without a fingerprint: too short, or without change. They are compared by bytes alone.
+        mute: clips without a fingerprint, of those that are compared with all: too short, or without change. They are
+            compared by bytes alone.
     """
 
     twins: list[Twins]
@@ -50,12 +51,13 @@ class _Place(NamedTuple):
     end: float
 
 
-def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -> Sounds:
+def of_prepared(prepared: Joined, clips: Collection[str], *, beside: Collection[str] = (), workers: int = 1) -> Sounds:
     """The twins among clips of prepared corpora. Missing fingerprints are extracted; images need none.
 
     Args:
         prepared: one corpus or several.
         clips: names.
+        beside: those of the clips that only train, in every fold: two of them are compared by bytes alone.
         workers: processes.
     """
     wanted = prepared.table[prepared.table["clip"].isin(list(clips))]
@@ -67,8 +69,10 @@ def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -
     missing = store.missing(names)
     problems = store.extract(missing, workers=workers, what=WORK) if missing else pd.DataFrame()
     unread = [f"{file}: {problem}" for file, problem in problems.itertuples(index=False)] if len(problems) else []
-    lacking = set(store.missing(names))
-    prints = {clip: fingerprints.fingerprint(store.frames(clip).numpy()) for clip in names if clip not in lacking}
+    lacking, others = set(store.missing(names)), set(beside)
+    there = [clip for clip in names if clip not in lacking]
+    found = ((clip, fingerprints.fingerprint(store.frames(clip).numpy())) for clip in there if clip in others)
+    prints = {clip: fingerprints.fingerprint(store.frames(clip).numpy()) for clip in there if clip not in others}
     keys = {
         str(row["clip"]): (
             key(row["sha256"], row["start"], row["end"]),
@@ -77,9 +81,8 @@ def of_prepared(prepared: Joined, clips: Collection[str], *, workers: int = 1) -
         for row in table.to_dict("records")
     }
     hashes = dict(zip(table["clip"], table["sha256"], strict=True))
-    return Sounds(
-        [*equal, *_twins(keys, prints)], hashes, unread, sorted(clip for clip in prints if prints[clip] is None)
-    )
+    twins = [*equal, *_twins(keys, prints, found)]
+    return Sounds(twins, hashes, unread, sorted(clip for clip in prints if prints[clip] is None))
 
 
 def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1) -> Sounds:
@@ -96,7 +99,7 @@ def of_files(files: Mapping[str, tuple[Path, float, float]], *, workers: int = 1
             extraction.extract(sources, [Target(Path(folder), FEATURE, CONFIG)], workers=workers, what=WORK)
         )
         prints = {
-            entry.clip: fingerprints.fingerprint(shards.frames(entry.shard)[entry.begin : entry.end].numpy())
+            entry.clip: fingerprints.fingerprint(shards.Shard(entry.shard).read(entry.begin, entry.end).numpy())
             for entry in shards.entries(Path(folder))
         }
     good = {reading.clip: reading for reading in readings if not reading.problem}
@@ -120,17 +123,28 @@ def _media(prepared: Joined, row: Mapping[Hashable, Any]) -> Path:
     return prepared.media({str(name): value for name, value in row.items()})
 
 
-def _twins(places: Mapping[str, tuple[str, _Place]], prints: Mapping[str, Fingerprint | None]) -> Iterator[Twins]:
-    """Pairs of clips of one key (equal bytes), then of one sound. The first clip of a key is compared for all of it."""
+def _twins(
+    places: Mapping[str, tuple[str, _Place]],
+    prints: Mapping[str, Fingerprint | None],
+    others: Iterable[tuple[str, Fingerprint | None]] = (),
+) -> Iterator[Twins]:
+    """Pairs of clips of one key (equal bytes), then of one sound. One clip of a key is compared for all of it.
+
+    Args:
+        places: clip -> its key, and where it is.
+        prints: clip -> its fingerprint.
+        others: clips and fingerprints that are not compared with each other.
+    """
     same: dict[str, list[str]] = {}
-    for clip, (identity, _) in sorted(places.items()):
+    for clip, (identity, _) in sorted(places.items(), key=lambda place: (place[0] not in prints, place[0])):
         same.setdefault(identity, []).append(clip)
     for clips in same.values():
-        for first, second in combinations(clips, 2):
+        for first, second in combinations(sorted(clips), 2):
             yield Twins(first, second, "bytes", 1.0)
     group = {clips[0]: clips for clips in same.values()}
     known = {clip: found for clip in group if (found := prints.get(clip)) is not None}
-    for pair in fingerprints.duplicates(known):
+    beside = ((clip, found) for clip, found in others if clip in group and found is not None)
+    for pair in fingerprints.duplicates(known, beside):
         how: Literal["samples", "near"] = (
             "samples" if _same_samples(places[pair.first][1], places[pair.second][1], pair) else "near"
         )
