@@ -188,6 +188,7 @@ def test_a_column_with_fractions_is_a_number_that_probes_predict() -> None:
     assert set(number["measure"]) == {"ccc"}
     read = number[(number["probe"] == "strongest") & (number["role"] == "measured")]
     assert len(read) == 1
+    assert set(table.loc[table["factor"] == "sex", "classes"].map(str)) == {"2"}, "whole, beside numbers without any"
     assert read["score"].iloc[0] > 0.7
     assert set(number["embedding"]) == {"embedding", "emotion label", "sex label"}
     assert "valence: numbers, which probes predict (CCC); no LEACE and no dependence" in notes

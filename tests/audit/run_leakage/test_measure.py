@@ -22,6 +22,7 @@ from mien.audit.run_leakage.views import views
 from mien.common.leakage_tables import LEAKAGE, RECALLS
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
+from mien.runs.tables import read_leakage
 
 PEOPLE, EACH = 6, 20
 SPEAKER = np.repeat([f"s{number}" for number in range(PEOPLE)], EACH)
@@ -257,7 +258,8 @@ def test_a_number_is_probed_on_test_clips_before_and_after_the_speaker_is_erased
     X[:, 4] = rating.fillna(3) + random.normal(0, 0.3, len(SPEAKER))
     run = make(leaky=X)
     numeric = cast(Run, Fake(run.folder, {"leaky": X}, clips(own=rating.to_numpy()), numbers={"arousal": "own"}))
-    table = run_leakage(numeric, thorough=True).table.query("factor == 'arousal'")
+    whole = run_leakage(numeric, thorough=True).table
+    table = whole.query("factor == 'arousal'")
     assert set(table["measure"]) == {"ccc"}
     strongest = table[table["probe"] == "strongest"]
     before, after = (one(strongest, embedding="main", eraser=eraser) for eraser in ("", "leace"))
@@ -270,8 +272,10 @@ def test_a_number_is_probed_on_test_clips_before_and_after_the_speaker_is_erased
     assert words in before["split"]
     assert before["speakers"] == "unseen"
     assert abs(one(strongest, embedding="emotion label")["score"]) < 0.3, "a floor: the rating is not the emotion"
-    summed = summaries(table, {0: 0})
-    assert set(summed["classes"]) == {""}
+    assert set(summaries(table, {0: 0})["classes"]) == {""}
+    whole.to_csv(run.folder / "leakage.csv", index=False)
+    speakers = summaries(read_leakage(run.folder / "leakage.csv", LEAKAGE), {0: 0})
+    assert set(speakers.query("factor == 'speaker'")["classes"]) == {"2", "4"}, "whole, beside numbers without any"
 
 
 def test_an_audit_from_before_numbers_were_probed_is_done_again(make) -> None:

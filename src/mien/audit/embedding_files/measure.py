@@ -93,7 +93,7 @@ def measure(
             notes += utility.notes
     joined = pd.concat([part.table for part in parts], ignore_index=True).reindex(columns=list(LEAKAGE))
     filled = joined.assign(speakers=options.speakers, model=joined["model"].where(joined["role"] != MEASURED, model))
-    return Measured(corrected(filled), tuple(dict.fromkeys(notes)))
+    return Measured(corrected(filled.astype({"classes": "Int64"})), tuple(dict.fromkeys(notes)))
 
 
 def view_of(found: Labelled, factor: str, options: LeakageOptions) -> View:

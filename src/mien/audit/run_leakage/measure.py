@@ -96,7 +96,8 @@ def run_leakage(
             advance()
     found = [read(place) for place in places]
     table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(LEAKAGE))
-    table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype({"fold": "Int64", "seed": "Int64"}))
+    whole = dict.fromkeys(("fold", "seed", "classes"), "Int64")
+    table = corrected(table.astype(dict.fromkeys(NUMBERS, float)).astype(whole))
     people = [row for kept in found for row in joined(kept, PEOPLE)]
     return Measured(table, pd.DataFrame(people, columns=list(RECALLS)))
 

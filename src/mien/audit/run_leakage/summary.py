@@ -109,10 +109,9 @@ def leakage_summary(
             row["low"], row["high"] = interval(beside.resampled_recalls(people, seed=seed), people.shape[1])
         elif row["interval"] == "folds":
             row["low"], row["high"] = interval(resampled_means(means["score"].to_numpy(float), group, seed), count)
-        fewest, most = part["classes"].min(), part["classes"].max()
+        kinds = part["classes"].dropna().astype(int)  # a number has no classes
         row |= {"parts": tuple(means["score"]), "folds": len(means), "cells": len(part), "n": int(part["n"].median())}
-        numeric = bool(np.isnan(float(fewest)))  # a number has no classes
-        row |= {"classes": "" if numeric else f"{fewest}" if fewest == most else f"{fewest} to {most}"}
+        row |= {"classes": " to ".join(map(str, dict.fromkeys((kinds.min(), kinds.max())))) if len(kinds) else ""}
         rows.append(row | {"split": "; or ".join(sorted(set(part["split"])))})
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
