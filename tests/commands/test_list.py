@@ -54,8 +54,8 @@ def test_a_wide_terminal_shows_a_table_and_a_narrow_one_blocks():
 
 def test_outside_of_a_terminal_a_table_has_one_line_a_row():
     command = "  command   mien train nemo data.prepared=PREPARED --out RUN"
-    assert command in shown("experiments", 260, terminal=False).splitlines()
-    assert command not in shown("experiments", 260).splitlines(), "the control: a table with cells of several lines"
+    assert command in shown("experiments", 300, terminal=False).splitlines()
+    assert command not in shown("experiments", 300).splitlines(), "the control: a table with cells of several lines"
     rows = listing("experiments").data["experiments"]
     lines = shown("experiments", 1000, terminal=False).splitlines()
     assert len(lines) == 1 + len(rows)
