@@ -82,6 +82,13 @@ def entries(folder: Path) -> Iterator[Entry]:
             yield Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
 
 
+def frames(path: Path) -> torch.Tensor:
+    """The frames of a shard, mapped into memory; pages are read when touched."""
+    with safe_open(path, "pt") as shard:
+        values: torch.Tensor = shard.get_tensor("frames")
+    return values
+
+
 class Shard:
     """The frames of a shard. Pixels are mapped into memory, pages are read when touched."""
 
@@ -93,8 +100,7 @@ class Shard:
         self._row, self._offset = tuple(about["shape"][1:]), 8 + size + about["data_offsets"][0]
         self._pixels: torch.Tensor | None = None
         if about["dtype"] == "U8":
-            with safe_open(path, "pt") as shard:
-                self._pixels = shard.get_tensor("frames")
+            self._pixels = frames(path)
 
     def read(self, begin: int, end: int) -> torch.Tensor:
         """Frames of the shard, (end - begin, D) float32, or a view of the mapped pixels.
