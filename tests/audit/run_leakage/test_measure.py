@@ -193,17 +193,17 @@ def test_a_speaker_with_training_clips_is_unseen_in_no_view() -> None:
 
 def test_unknown_speakers_are_not_one_person() -> None:
     unknown = np.arange(len(SPEAKER)) % 10 < 3
-    table = clips(speaker=pd.Series(SPEAKER).mask(unknown & (SPLIT == "train")))
+    table = clips(speaker=pd.Series(SPEAKER).mask(unknown & (SPLIT == "train")), rating=np.arange(len(SPEAKER)) % 7)
     seen = set()
-    for view in views(table, "emotion", thorough=True):
+    for view in views(table, "emotion", thorough=True, numbers={"arousal": "rating"}):
         seen.add(view.factor)
         nameless = table["speaker"].isna().to_numpy()[view.rows]
-        if view.factor != "emotion":
+        if view.factor not in ("emotion", "arousal"):
             assert not nameless.any()
         else:
             assert nameless.sum() == 24
             assert view.speakers[nameless].tolist() == table["clip"].to_numpy()[view.rows][nameless].tolist()
-    assert seen == {"speaker", "emotion", "gender"}
+    assert seen == {"speaker", "emotion", "gender", "arousal"}
 
 
 WINDOWS = np.array([f"{speaker}/{number % EACH // 4}.wav" for number, speaker in enumerate(SPEAKER)])

@@ -218,7 +218,7 @@ def _of_number(
     if tested.sum() < 2 or len(np.unique(numbers[fitted])) < 2:
         return
     chosen = choosing if choosing.sum() > 1 else None
-    people = table["speaker"].to_numpy(str)
+    people = units(table).to_numpy(str)
     words = _fitted_and_tested(table, tested, chosen is not None, seen)
     division = given([(fitted, tested)], len(rows), words, people if seen == UNSEEN else None, chosen)
     others = _others(table, factor, target, seen)
