@@ -72,7 +72,8 @@ class Batch:
     step: int
 
     def part(self, rows: Tensor) -> "Batch":
-        """What a process that holds `rows` (int64) of this batch would get."""
+        """What a process that holds `rows` (int64, on any device) of this batch would get."""
+        rows = rows.cpu()  # as `self.rows` always is; it indexes tensors of every device
         return replace(
             self,
             clips=tuple(self.clips[row] for row in rows.tolist()),

@@ -177,14 +177,14 @@ class Autoencode(Recipe):
     @property
     def phases(self) -> frozenset[frozenset[str]]:
         """What each phase moves; the discriminator always moves alone."""
-        parts = {"decoder": self.decoder, "discriminator": self.discriminator}
-        alone = {frozenset({"discriminator"})} if self.discriminator is not None else set()
+        coding = {"decoder"} if self.decoder is not None else set()
+        phases = [{"discriminator"}] if self.discriminator is not None else []
         if self.config.joint:
-            return frozenset({frozenset({"encoder", "classifiers", *(["decoder"] if self.decoder else [])}), *alone})
-        against = {frozenset({"encoder"})} if parts["discriminator"] is not None else set()
-        coding = {frozenset({"encoder", "decoder"})} if parts["decoder"] is not None else set()
-        naming = {frozenset({"encoder", "classifiers"})} if self._share > 0 else set()
-        return frozenset(alone | against | coding | naming)
+            return frozenset(map(frozenset, [*phases, {"encoder", "classifiers", *coding}]))
+        phases += [{"encoder"}] if self.discriminator is not None else []
+        phases += [{"encoder", *coding}] if coding else []
+        phases += [{"encoder", "classifiers"}] if self._share > 0 else []
+        return frozenset(map(frozenset, phases))
 
     @property
     def heads(self) -> Mapping[str, frozenset[str]]:
