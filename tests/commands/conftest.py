@@ -111,6 +111,14 @@ def prepared(tmp_path_factory) -> Path:
     return folder / "prepared"
 
 
+@pytest.fixture(scope="module")
+def other(tmp_path_factory) -> Path:
+    """Three other speakers, prepared."""
+    folder = tmp_path_factory.mktemp("second")
+    mien.prepare("table", write_corpus(folder / "root", 3, seed=555), out=folder / "prepared")
+    return folder / "prepared"
+
+
 @pytest.fixture(scope="session")
 def experiment(tmp_path_factory) -> Path:
     """The tiny experiment's file."""

@@ -22,13 +22,6 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def other(tmp_path_factory, make_corpus):
-    folder = tmp_path_factory.mktemp("second")
-    mien.prepare("table", make_corpus(folder / "root", 3, seed=555), out=folder / "prepared")
-    return folder / "prepared"
-
-
-@pytest.fixture(scope="module")
 def where(prepared, other):
     return [f"data.prepared.second={other}", f"data.prepared.first={prepared}"]
 

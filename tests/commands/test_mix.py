@@ -5,7 +5,6 @@ from itertools import islice
 import pytest
 import torch
 
-import mien
 from mien import experiments
 from mien.cli.main import main
 from mien.data.dataset import Dataset, open_all
@@ -16,13 +15,6 @@ from mien.runs.run import Run
 
 QUICK = ["models.emotion_only=null", "training.epochs=2"]
 HALVES = "data.mix={labelled: 0.5, unlabelled: 0.5}"
-
-
-@pytest.fixture(scope="module")
-def other(tmp_path_factory, make_corpus):
-    folder = tmp_path_factory.mktemp("second")
-    mien.prepare("table", make_corpus(folder / "root", 3, seed=555), out=folder / "prepared")
-    return folder / "prepared"
 
 
 @pytest.fixture(scope="module")

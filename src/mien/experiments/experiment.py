@@ -40,11 +40,8 @@ from mien.models.encoders import MODALITIES
 from mien.models.encoders._pretrained import Pretrained
 from mien.models.recipes._recipe import RecipeConfig
 
-FREE = {
-    "provenance": 1,
-    "grid": 2,
-    "choose": 1,
-}  # mappings whose keys hold dots -> how many dots of an override part keys there
+# mappings whose keys hold dots -> how many dots of an override part keys there
+FREE = {"provenance": 1, "grid": 2, "choose": 1}
 
 
 class Experiment(Settings):

@@ -299,17 +299,19 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
             clips are in no pool of `data.mix`.
     """
     _refuse_unknown_tasks(next(iter(datasets.values())), folds, experiment)
+    seen: dict[tuple[int, int], list[TrainingPart]] = {}  # models that share their data share what they train on
     for name, (model, own) in experiment.attempts.items():
-        dataset = datasets[name]
-        try:
-            parts = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
-        except ConfigError as error:
-            if name in experiment.models:
-                raise
-            raise ConfigError(f"{name}, of grid or choose: {error}; change it there, or leave it out") from None
-        for part in parts:
-            dataset.pools(part.clips, part.withheld, own.training.batch)
-        sampled = own.data.labelled < 1
+        dataset, batch = datasets[name], own.training.batch
+        if (key := (id(dataset), batch)) not in seen:
+            try:
+                seen[key] = [dataset.training(fold, seed) for fold in folds for seed in experiment.seeds]
+            except ConfigError as error:
+                if name in experiment.models:
+                    raise
+                raise ConfigError(f"{name}, of grid or choose: {error}; change it there, or leave it out") from None
+            for part in seen[key]:
+                dataset.pools(part.clips, part.withheld, batch)
+        parts, sampled = seen[key], own.data.labelled < 1
         targets = [_targets(dataset, part, own, model) for part in (parts if sampled else parts[:1])]
         Optimisation(build(own, model, targets[0], seed=0, class_weight={}, new=True), own.optimiser)
 
