@@ -129,8 +129,8 @@ def test_clips_that_are_left_out_have_no_part_in_a_training(load, tmp_path):
         ),
         (
             ["grid={share: {data.labelled: [0.5, 0.05]}}"],
-            "data.labelled: 0.05 of the 18 labelled training clips of fold 0 are 1, fewer than the 3 classes; give "
-            "0.167 or more",
+            "MEnAN-share-0.05, of grid or choose: data.labelled: 0.05 of the 18 labelled training clips of fold 0 are "
+            "1, fewer than the 3 classes; give 0.167 or more; change it there, or leave it out",
         ),
         (["data.labelled=0"], "data.labelled: input should be greater than 0 (found 0)"),
         (["data.labelled=1.1"], "data.labelled: input should be less than or equal to 1 (found 1.1)"),
