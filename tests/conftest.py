@@ -41,6 +41,7 @@ SHAPES = {"audio": (DIMENSION,), "video": PIXELS}
 TINY = {  # settings that make an encoder small; without a line it is tested as it comes
     "cnn_gru": {"channels": 6},
     "convolutional": {"channels": [6, 8], "pool": [[2, 2], [3, 1]]},
+    "projection": {"dimension": 6, "kernel": 3},
     "senet": {"layers": [1, 2], "channels": [4, 6], "reduction": 4, "size": 16},
     "senet_small": {"stem": 4, "channels": [6, 8], "reduction": 2},
     "vgg": {"channels": [6, 8], "dimension": 8},

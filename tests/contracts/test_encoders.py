@@ -21,6 +21,7 @@ TOGETHER = [
     ({"audio": "vgg", "video": "vgg"}, {"video": (3, 8, 8)}),
     ({"audio": "cnn_gru", "video": "vector"}, {"video": (4,)}),
     ({"audio": "convolutional", "video": "vector"}, {"video": (4,)}),
+    ({"audio": "projection", "video": "projection"}, {"video": (3, 8, 8)}),
 ]
 every_input = pytest.mark.parametrize(("names", "shapes"), ALONE + TOGETHER, ids=lambda value: str(value))
 NORMALISED = [case for case in ALONE + TOGETHER if {"convolutional", "senet", "vgg"} & set(case[0].values())]

@@ -17,6 +17,7 @@ from mien.engine.minimise import Optimisation, Optimiser
 from mien.models import encoders, recipes
 from mien.models.encoders import names as encoder_names
 from mien.models.layers.frozen import Frozen
+from mien.models.layers.normalisation import Pending
 from mien.models.recipes import names as recipe_names
 
 MODELS = {
@@ -25,9 +26,13 @@ MODELS = {
     for name, settings in recipes.recipe(recipe).TINY.items()
 }
 BOTH = {"audio": "cnn_gru", "video": "vgg"}
+SEQUENCES = {"audio": "projection", "video": "projection"}
 QUICK = "vector"
 SOUND = {name for name in encoder_names() if encoders.encoder(name).reads("audio", (5,))}
-TRUNKS = {name: {"audio" if name in SOUND else "video": name} for name in encoder_names()} | {"both modalities": BOTH}
+TRUNKS = {name: {"audio" if name in SOUND else "video": name} for name in encoder_names()} | {
+    "both modalities": BOTH,
+    "both sequences": SEQUENCES,
+}
 
 
 MAPS = [name for name in encoder_names() if encoders.encoder(name).RETURNS == "map"]
@@ -46,7 +51,7 @@ def trunks(recipe):
 
 def pairs(*quick):
     """The product of models and encoders, of which all but QUICK's and those of `quick` are slow."""
-    fast = {(model, name) for model in MODELS for name in (QUICK, *MAPS, "no encoder")}
+    fast = {(model, name) for model in MODELS for name in (QUICK, *MAPS, "both sequences", "no encoder")}
     fast |= {(RICH, name) for name in quick}
     return pytest.mark.parametrize(
         ("tiny", "encoder"),
@@ -169,7 +174,14 @@ def test_every_declared_parameter_moves_within_an_epoch(made, epoch_for, tiny, e
     minimise = Optimisation(recipe, Optimiser())
     for batch in epoch_for(encoder):
         recipe.step(batch, minimise)
-    still = [name for name, value in recipe.state_dict().items() if torch.equal(value, before[name])]
+    own = {name for name, _ in recipe.named_parameters()}
+    own |= {
+        f"{place}.{name}"
+        for place, module in recipe.named_modules()
+        if isinstance(module, Pending)
+        for name, _ in module.named_buffers(recurse=False)
+    }
+    still = [name for name in own if torch.equal(recipe.state_dict()[name], before[name])]
     assert not still
 
 

@@ -1,6 +1,7 @@
 """A padded batch: the sequences of its modalities, labels, its place in the global batch, its random numbers."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -92,6 +93,16 @@ class Batch:
             labels={factor: values.to(device) for factor, values in self.labels.items()},
         )
 
+    def kept(self, name: str, rate: float, *shape: int) -> Tensor:
+        """Which values dropout keeps, B x shape bool on the CPU: all but a share `rate`, a multiple of 2^-16.
+
+        They are the same for a clip's row whatever the number of processes, and those of the first frames (the first
+        axis of `shape`) do not depend on how many follow, so that padding changes nothing.
+        """
+        leading, *rest = shape
+        bits = sixteen_bits(self.seed, self.step, name, leading, self.size, *rest)
+        return (bits[:, self.rows] >= round(rate * 2**16) - 2**15).movedim(1, 0)
+
     def uniform(self, name: str, *shape: int) -> Tensor:
         """Random numbers in [0, 1), B x shape, the same for a clip's row whatever the number of processes."""
         return uniform(self.seed, self.step, name, self.size, *shape)[self.rows]
@@ -99,9 +110,23 @@ class Batch:
 
 def uniform(seed: int, step: int, name: str, size: int, *shape: int) -> Tensor:
     """Random numbers in [0, 1), size x shape float64 on the CPU, that depend on (seed, step, name) alone."""
+    return torch.rand((size, *shape), generator=_generator(seed, step, name), dtype=torch.float64)
+
+
+def sixteen_bits(seed: int, step: int, name: str, *shape: int) -> Tensor:
+    """Random int16, all values equally likely, on the CPU, that depend on (seed, step, name) alone.
+
+    One number of 64 bits gives four of them, which makes them five times faster than `uniform`.
+    """
+    count = math.prod(shape)
+    whole = torch.empty(-(-count // 4), dtype=torch.int64)
+    whole.random_(-(2**63), None, generator=_generator(seed, step, name))
+    return whole.view(torch.int16)[:count].view(shape)
+
+
+def _generator(seed: int, step: int, name: str) -> torch.Generator:
     key = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
-    return torch.rand((size, *shape), generator=generator, dtype=torch.float64)
+    return torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
 
 
 Modality = Literal["audio", "video"]

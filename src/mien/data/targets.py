@@ -273,6 +273,27 @@ class Target:
         truth = self.truth(table)
         return torch.tensor([-1 if pd.isna(name) else number.get(str(name), -1) for name in truth], dtype=torch.int64)
 
+    def prior(self, labels: Tensor) -> Tensor:
+        """The outputs (K) float32 that labels alone make likeliest, for a clip of which nothing else is known.
+
+        Logarithms of the shares of the classes, in which each counts one clip more than it has (Laplace), so that no
+        class is impossible; of a distribution those of its mean; of numbers their mean, as labels have them, 0 where
+        none is known.
+
+        Args:
+            labels: of the training clips, as `labels` gives them.
+        """
+        if labels.dim() == 1:
+            counts = torch.bincount(labels[labels >= 0], minlength=self.size).double() + 1
+            return (counts / counts.sum()).log().float()
+        known = labels[~labels.isnan().any(dim=1)].double()
+        mean = known.sum(dim=0) / max(1, len(known))
+        return (
+            mean.float()
+            if self.kind == "numbers"
+            else ((known.sum(dim=0) + 1) / (len(known) + self.size)).log().float()
+        )
+
     def values(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
         """A model's outputs for numbers, N x K, in the units of the table."""
         return np.asarray(np.asarray(outputs, np.float64) * np.asarray(self.std) + np.asarray(self.mean))

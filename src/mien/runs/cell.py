@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -125,6 +126,7 @@ def build(
     *,
     seed: int,
     class_weight: dict[str, Tensor],
+    prior: Mapping[str, Tensor] = MappingProxyType({}),
     new: bool = False,
 ) -> Recipe:
     """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched.
@@ -135,6 +137,7 @@ def build(
         targets: factor -> how its labels are encoded.
         seed: of the initial weights.
         class_weight: factor -> weight of each class in its loss.
+        prior: factor -> its outputs by the training labels alone, see `Given`.
         new: whether it is to be trained: encoders then begin with the weights of the files that their settings name,
             and ConfigError is raised where such a file does not fit.
     """
@@ -144,7 +147,7 @@ def build(
         trunks = encoders.build(experiment.encoders, shapes)
         if new:
             encoders.begin(trunks, experiment.encoders)
-        given = Given(trunks, shapes, targets, class_weight)
+        given = Given(trunks, shapes, targets, class_weight, prior)
         recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), given)
     return recipe
 
@@ -226,8 +229,16 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
     training, weights = prepared.experiment.training, {}
     if training.class_weight == "balanced" and prepared.balance is not None:
         weights = {prepared.experiment.target: prepared.balance.float()}
-    targets = prepared.targets
-    recipe = build(prepared.experiment, cell.model, targets, seed=cell.seed, class_weight=weights, new=True)
+    targets, labels = prepared.targets, prepared.train.labels
+    recipe = build(
+        prepared.experiment,
+        cell.model,
+        targets,
+        seed=cell.seed,
+        class_weight=weights,
+        prior={factor: target.prior(labels[factor]) for factor, target in targets.items()},
+        new=True,
+    )
     return recipe.to(device)
 
 

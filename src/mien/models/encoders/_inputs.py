@@ -22,6 +22,16 @@ class MapEncoder(nn.Module):
     dimension: int
 
 
+class SequenceEncoder(nn.Module):
+    """An encoder that returns a sequence, B x T x `dimension`, zero where not valid, and B x T bool, with T at least 1.
+
+    Attributes:
+        dimension: values of a frame.
+    """
+
+    dimension: int
+
+
 def read(batch: Batch, modality: Modality, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """The values, B x T x `shape`, and which are valid, B x T bool, with T at least 1.
 

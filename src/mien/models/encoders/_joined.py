@@ -7,26 +7,29 @@ from torch import Tensor, nn
 
 from mien.common import processes
 from mien.data.batch import Batch, Modality
-from mien.models.encoders._inputs import MapEncoder
+from mien.models.encoders._inputs import MapEncoder, SequenceEncoder
 from mien.models.layers.maps import over_time
+from mien.models.layers.pooling import mean
 
 
 def joined(encoders: Mapping[Modality, nn.Module]) -> nn.Module:
-    """One encoder that returns a vector, B x `dimension`: of one modality, or of two `Joined`; maps are averaged."""
-    trunks = {name: OverTime(one) if isinstance(one, MapEncoder) else one for name, one in encoders.items()}
+    """An encoder that returns a vector, B x `dimension`: of one modality, or of two `Joined`; over time a mean."""
+    timed = (MapEncoder, SequenceEncoder)
+    trunks = {name: OverTime(one) if isinstance(one, timed) else one for name, one in encoders.items()}
     return next(iter(trunks.values())) if len(trunks) == 1 else Joined(trunks)
 
 
 class OverTime(nn.Module):
-    """The mean of an encoder's map over valid times, B x `dimension`."""
+    """The mean of an encoder's map or sequence over valid times, B x `dimension`."""
 
-    def __init__(self, encoder: MapEncoder) -> None:
+    def __init__(self, encoder: MapEncoder | SequenceEncoder) -> None:
         super().__init__()
         self.encoder, self.dimension = encoder, encoder.dimension
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the vectors, B x `dimension`; zeros for a clip without a valid frame."""
-        return over_time(*self.encoder(batch))
+        values, valid = self.encoder(batch)
+        return over_time(values, valid) if isinstance(self.encoder, MapEncoder) else mean(values, valid)
 
 
 class Joined(nn.Module):

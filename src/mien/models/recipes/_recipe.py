@@ -97,12 +97,15 @@ class Given:
         shapes: modality -> shape of one frame, (D,) or (C, S, S).
         targets: factor -> its kind and classes, of every factor of the model.
         class_weight: factor -> weight of each class (K) in its task's loss; others are unweighted.
+        prior: factor -> the outputs (K) that its training labels alone make likeliest (`Target.prior`), of a training
+            that begins; models are restored with theirs.
     """
 
     encoders: Mapping[Modality, nn.Module]
     shapes: Mapping[Modality, tuple[int, ...]]
     targets: Mapping[str, Target]
     class_weight: Mapping[str, Tensor] = field(default_factory=dict)
+    prior: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Minimise(Protocol):

@@ -30,7 +30,7 @@ from mien.models.recipes._disentangle_settings import Penalty as Penalty
 from mien.models.recipes._disentangle_settings import Remove as Remove
 from mien.models.recipes._recipe import Answer, Branch, Given, Inference, Minimise, Recipe
 
-TAKES = ("vector", "map")
+TAKES = ("vector", "map", "sequence")
 LEAK = 0.1  # weight of the leak; with a weight of 1 the best epoch is one of the first, when neither is learned yet
 SOURCE = "Li et al. 2020, sections 3.1-3.3; Peri et al. 2021, section 3"
 
@@ -253,7 +253,7 @@ def _weight_now(remove: Remove, minimise: Minimise) -> float:
 
 
 def build(config: Config, given: Given) -> Disentangle:
-    """Build the model of one configuration from encoders whose vectors it joins, maps averaged over time."""
+    """Build the model of one configuration from encoders that it joins; what has a time is averaged over it."""
     return Disentangle(config, given)
 
 
