@@ -19,15 +19,20 @@ from mien.engine.schedules import Schedule
         ({"name": "cosine"}, 0.5 * (1 + math.cos(0.3 * math.pi))),
         ({"name": "exponential", "gamma": 0.9}, 0.9**4),
         ({"name": "exponential"}, 0.9**4),
+        ({"name": "step", "every": 5, "gamma": 0.5}, 1.0),
+        ({"name": "step", "every": 4, "gamma": 0.5}, 0.5),
+        ({"name": "step", "every": 2, "gamma": 0.5}, 0.25),
+        ({"name": "step", "every": 1, "gamma": 0.9}, 0.9**4),
     ],
 )
 def test_the_factor_in_closed_form(settings, expected):
     assert Schedule(**settings).factor(0.3, 4) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["constant", "polynomial", "cosine", "exponential"])
+@pytest.mark.parametrize("name", ["constant", "polynomial", "cosine", "exponential", "step"])
 def test_a_warmup_rises_linearly_and_the_schedule_goes_on_beneath(name):
-    plain, warm = Schedule(name=name), Schedule(name=name, warmup=0.2)
+    own = {"name": name, **({"every": 2} if name == "step" else {})}
+    plain, warm = Schedule(**own), Schedule(**own, warmup=0.2)
     assert warm.factor(0.0, 0) == 0
     for progress, share in ((0.05, 0.25), (0.1, 0.5), (0.15, 0.75), (0.2, 1), (0.21, 1), (0.7, 1)):
         assert warm.factor(progress, 3) == pytest.approx(share * plain.factor(progress, 3))
@@ -79,6 +84,35 @@ def test_the_steps_of_a_warmup_have_its_rates(make_recipe, make_loader, tmp_path
 def test_what_is_no_decay_is_refused(settings):
     with pytest.raises(ValidationError):
         Schedule(**settings)
+
+
+@pytest.mark.parametrize(("every", "gamma"), [(1, 0.9), (5, 0.5), (3, 1.0)])
+def test_a_step_schedule_is_that_of_torch(every, gamma):
+    weight = torch.nn.Parameter(torch.zeros(1))
+    descent = torch.optim.SGD([weight], lr=1.0)
+    theirs, ours = torch.optim.lr_scheduler.StepLR(descent, every, gamma), []
+    for epoch in range(12):
+        ours.append(Schedule(name="step", every=every, gamma=gamma).factor(epoch / 12, epoch))
+        assert ours[-1] == pytest.approx(theirs.get_last_lr()[0])
+        descent.step()
+        theirs.step()
+    assert len(set(ours)) == (1 if gamma == 1 else -(-12 // every))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"name": "step"}, "'every' is missing: the number of epochs after which the rate falls; write every: 5"),
+        (
+            {"name": "cosine", "every": 5},
+            "'every' is a setting of the schedule step and not of cosine; leave it out",
+        ),
+    ],
+)
+def test_every_belongs_to_the_step_schedule(settings, sentence):
+    with pytest.raises(ValidationError) as error:
+        Schedule(**settings)
+    assert sentence in str(error.value)
 
 
 def test_an_exponential_rate_falls_from_epoch_to_epoch_also_when_resumed(make_recipe, make_loader, tmp_path):

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mien.common.settings import Settings
 
@@ -14,16 +14,27 @@ class Schedule(Settings):
     Attributes:
         name: "constant": 1; "polynomial": (1 - p) ** power; "cosine": (1 + cos(pi p)) / 2; "exponential": gamma ** e,
             the same within an epoch. Peri et al. 2021, section 4.2, decay "exponentially with a factor of .9" and do
-            not say how often: an epoch is assumed.
+            not say how often: an epoch is assumed. "step": gamma ** (e // every), the same over `every` epochs.
+            Goncalves & Busso 2022, section 5.1, have "a learning decay set to 5 epochs" and do not say by how much.
         power: of "polynomial".
-        gamma: of "exponential", an epoch.
+        gamma: of "exponential", an epoch; of "step", `every` epochs.
+        every: of "step": the epochs after which the rate falls; given there, and nowhere else.
         warmup: share of training over which the factor is multiplied by a linear rise from 0 to 1.
     """
 
-    name: Literal["constant", "polynomial", "cosine", "exponential"] = "constant"
+    name: Literal["constant", "polynomial", "cosine", "exponential", "step"] = "constant"
     power: float = Field(1.0, gt=0)
     gamma: float = Field(0.9, gt=0, le=1)
+    every: int | None = Field(None, ge=1)
     warmup: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _of_step(self) -> "Schedule":
+        if self.name == "step" and self.every is None:
+            raise ValueError("'every' is missing: the number of epochs after which the rate falls; write every: 5")
+        if self.name != "step" and self.every is not None:
+            raise ValueError(f"'every' is a setting of the schedule step and not of {self.name}; leave it out")
+        return self
 
     def factor(self, progress: float, epoch: int) -> float:
         """The factor at a point of training.
@@ -40,5 +51,7 @@ class Schedule(Settings):
                 return rise * 0.5 * (1.0 + math.cos(math.pi * progress))
             case "exponential":
                 return rise * float(self.gamma**epoch)
+            case "step":
+                return rise * float(self.gamma ** (epoch // (self.every or 1)))
             case _:
                 return rise
