@@ -487,7 +487,8 @@ def test_clips_of_their_own_files_are_dealt_as_ever():
         ({"by": "repetition", "test": [2]}, "protocol: test.0: input should be a valid string (found 2)"),
         (
             {"name": "given", "seed": 1},
-            "protocol: 'seed' is a setting of the protocol seen_speakers and not of given; leave it out",
+            "protocol: 'seed' is a setting of the protocols seen_speakers and random_splits and not of given; leave it "
+            "out",
         ),
     ],
 )

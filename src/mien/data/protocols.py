@@ -8,7 +8,6 @@ the experiment does not accept it. Test is read once, with the weights of the be
 import math
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings
-from mien.data import dealing
+from mien.data import dealing, turns
 from mien.errors import ConfigError, LeakError, unknown
 
-PARTS = ("train", "validation", "test")
+PARTS = turns.PARTS
 LEAKS = {
     "shared-speaker": "a speaker in two parts of a fold",
     "shared-recording": "a session, a recording or a file of several clips in two parts of a fold",
@@ -33,7 +32,12 @@ LEAKS = {
     "label-conflict": "one clip or recording under two labels in two parts of a fold",
     "test-statistics": "statistics that are taken from validation and test clips",
 }  # what a split audit may find, see `mien.audit.splits.findings`
-SEEN = ("by", "test", "test_share", "validation", "seed")  # settings that only the protocol seen_speakers has
+SPLITS, SEEN_SPEAKERS = "random_splits", "seen_speakers"
+OWNERS = {  # setting -> the protocols that have it and give it a default
+    **dict.fromkeys(("by", "test", "test_share", "validation"), (SEEN_SPEAKERS,)),
+    "seed": (SEEN_SPEAKERS, SPLITS),
+    **dict.fromkeys(("splits", "shares"), (SPLITS,)),
+}
 _SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
 
 
@@ -48,8 +52,13 @@ class Protocol(Settings):
             one validates. "Ten folds stratified on speaker id" (Rana et al. 2019, section V) can mean this, or the
             same with `speakers: seen`.
             "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
+            "random_splits": in each of `splits` folds the speakers are divided at random by `shares`, each fold anew
+            (Goncalves & Busso 2022, section 5.1: 20 times 70, 15 and 15 %). So a speaker may be tested in several
+            folds or in none, and scores of folds are not independent: they share training and test speakers. Where a
+            clip is tested in several folds, it counts once, with the mean of its folds (`audit.statistics.repeated`).
             Of several corpora together, speakers are paired within their corpus, every group holds neighbours of each
-            corpus, as evenly as the numbers allow, and every corpus must give a split.
+            corpus, as evenly as the numbers allow, the speakers of each corpus are sampled by themselves, and every
+            corpus must give a split.
             "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
             measures how well emotions of seen speakers are recognised; the experiment needs `seen_speakers: true`.
             The clips of each speaker and class are ordered by a hash of their names and split: a single clip
@@ -69,10 +78,13 @@ class Protocol(Settings):
         test: of seen_speakers: the values of `by` that are tested.
         test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
         validation: of seen_speakers: the share of the clips which are not tested that validates; 0.2.
-        seed: of seen_speakers, and of group_k_fold with seen speakers: of the split; 0.
+        splits: of random_splits: how many; 20. No two are alike, and the first of many are those of few.
+        shares: of random_splits: of the speakers in training, validation and test; 0.7, 0.15 and 0.15. Each part has
+            one speaker at least, and as many of the others as come nearest to its share.
+        seed: of seen_speakers, of random_splits, and of group_k_fold with seen speakers: of the split; 0.
     """
 
-    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers"]
+    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers", "random_splits"]
     groups: int = Field(5, ge=3)
     speakers: Literal["unseen", "seen"] = "unseen"
     fewer: bool = False
@@ -81,6 +93,8 @@ class Protocol(Settings):
     test: tuple[str, ...] = ()
     test_share: float | None = Field(None, gt=0, lt=1)
     validation: float | None = Field(None, gt=0, lt=1)
+    splits: int | None = Field(None, ge=1)
+    shares: turns.Shares | None = None
     seed: int | None = Field(None, ge=0)
 
     @field_validator("folds")
@@ -91,29 +105,34 @@ class Protocol(Settings):
         return folds
 
     @model_validator(mode="after")
-    def _of_seen_speakers(self) -> "Protocol":
-        if self.speakers == "seen" and self.name != "group_k_fold":
-            raise ValueError(
-                f"'speakers' is a setting of the protocol group_k_fold and not of {self.name}; leave it out"
-            )
-        given = [name for name in SEEN if getattr(self, name) not in (None, ())]
-        if self.speakers == "seen":
-            given = [name for name in given if name != "seed"]
-            object.__setattr__(self, "seed", self.seed or 0)
-        if self.name != "seen_speakers" and given:
-            raise ValueError(
-                f"'{given[0]}' is a setting of the protocol seen_speakers and not of {self.name}; leave it out"
-            )
+    def _of_one_protocol(self) -> "Protocol":
+        self._refuse_settings_of_others()
         if (self.by is None) != (not self.test):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
-        if self.name == "seen_speakers":  # defaults stand in the settings of this protocol and in those of no other
+        defaults: dict[str, Any] = {}  # they stand in the settings of their protocol and in those of no other
+        if self.name == SEEN_SPEAKERS:
             defaults = {"validation": 0.2, "seed": 0} | ({} if self.by else {"test_share": 0.25})
-            for name, value in defaults.items():
-                if getattr(self, name) is None:
-                    object.__setattr__(self, name, value)
+        elif self.name == SPLITS:
+            defaults = {"splits": 20, "shares": turns.Shares(), "seed": 0}
+        elif self.speakers == "seen":
+            defaults = {"seed": 0}
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         return self
+
+    def _refuse_settings_of_others(self) -> None:
+        """Raise ValueError for a setting that another protocol has and this one has not."""
+        groups = {} if self.name == "group_k_fold" else {"speakers": ("group_k_fold",)}
+        if self.name == SPLITS:
+            groups |= dict.fromkeys(("groups", "fewer"), ("group_k_fold",))
+        for name, owners in {**groups, **OWNERS}.items():
+            given = getattr(self, name) != type(self).model_fields[name].default
+            if given and self.name not in owners and not (name == "seed" and self.speakers == "seen"):
+                protocols = f"protocol{'s' if len(owners) > 1 else ''} {' and '.join(owners)}"
+                raise ValueError(f"'{name}' is a setting of the {protocols} and not of {self.name}; leave it out")
 
     @property
     def seen(self) -> bool:
@@ -170,15 +189,18 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
         speakers = list(people.index)
         if protocol.name == "leave_one_speaker_out":
-            turns = _swapped(corpora)
+            taken = turns.swapped(corpora)
+        elif protocol.name == SPLITS:
+            named = {str(part["corpus"].iloc[0]) if apart else "": sorted(part.index) for part in corpora}
+            taken = turns.sampled(named, protocol.shares or turns.Shares(), protocol.splits or 0, protocol.seed or 0)
         else:
-            turns = _rotated([sorted(part.index) for part in corpora], _groups(protocol, len(speakers)))
-        if not turns or not set(speakers) - set(turns[0][0]) - set(turns[0][1]):
+            taken = turns.rotated([sorted(part.index) for part in corpora], _groups(protocol, len(speakers)))
+        if not taken or not set(speakers) - set(taken[0][0]) - set(taken[0][1]):
             raise ConfigError(
                 f"protocol {protocol.name}: {len(speakers)} speakers with usable clips are too few for training, "
                 "validation and test"
             )
-        made = _folds(clips, clips["speaker"], turns)
+        made = _folds(clips, clips["speaker"], taken)
     for fold in made if protocol.name != "given" and not protocol.seen else ():
         refuse_shared_speakers(clips, fold)
     if protocol.folds is None:
@@ -188,10 +210,10 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     return [made[number] for number in protocol.folds]
 
 
-def _folds(clips: pd.DataFrame, of: "pd.Series[str]", turns: Sequence[tuple[set[str], set[str]]]) -> list[Fold]:
+def _folds(clips: pd.DataFrame, of: "pd.Series[str]", taken: Sequence[turns.Turn]) -> list[Fold]:
     """Folds from turns (validation, test) of values that each clip has one `of`; all others train."""
     made = []
-    for number, (validation, test) in enumerate(turns):
+    for number, (validation, test) in enumerate(taken):
         part = of.map(lambda s, v=validation, t=test: "validation" if s in v else "test" if s in t else "train")
         made.append(Fold(number, *(tuple(clips["clip"][part == name]) for name in PARTS)))
     return made
@@ -208,10 +230,10 @@ def _seen_groups(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
     count = _groups(protocol, len(set(speaker.values())))
     for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
         groups = dealing.groups(dealing.ordered(clips, whole, protocol.seed), count)
-        turns = [(groups[(number + 1) % count], groups[number]) for number in range(count)]
-        unseen = dealing.speakers_without_training(turns, speaker)
+        taken = [(groups[(number + 1) % count], groups[number]) for number in range(count)]
+        unseen = dealing.speakers_without_training(taken, speaker)
         if all(groups) and not unseen:
-            return _folds(clips, clips["clip"], turns)
+            return _folds(clips, clips["clip"], taken)
     if not all(groups):
         raise ConfigError(
             f"protocol.groups: {count} groups need at least as many clips; there are {len(clips)}; give fewer groups"
@@ -323,63 +345,3 @@ def _by(clips: pd.DataFrame, protocol: Protocol) -> dict[str, bool] | None:
 def _count_of(share: float | None, count: int, left: int) -> int:
     """How many of `count` clips a part gets: its share, at least 1, where `left` clips remain, or 1 of fewer clips."""
     return min(count - min(left, count - 1), max(1, math.floor((share or 0.0) * count + 0.5))) if count > 1 else 0
-
-
-def _swapped(corpora: Sequence[pd.DataFrame]) -> list[tuple[set[str], set[str]]]:
-    """Pairs (validation, test): each speaker is tested once, and the speaker paired with it validates.
-
-    Args:
-        corpora: tables indexed by speaker; speakers are paired within their corpus where it has two or more.
-    """
-    rings: list[list[str]] = []
-    lonely: list[str] = []
-    for people in corpora:
-        made = _closed(*_couples(people))
-        rings += made
-        lonely += [] if made else list(people.index)
-    last = rings[-1][0] if rings else None
-    validates = {
-        tested: ring[(place + 1) % len(ring)]
-        for ring in rings or _closed([], lonely)
-        for place, tested in enumerate(ring)
-    }
-    if last is not None:  # the only speaker of a corpus breaks no ring of another one
-        validates |= dict.fromkeys(lonely, last)
-    return [({validates[tested]}, {tested}) for tested in sorted(validates)]
-
-
-def _couples(people: pd.DataFrame) -> tuple[list[list[str]], list[str]]:
-    """Rings of the speakers of a session, or of a woman and a man, and the speakers that are left."""
-    if "session" in people and people["session"].notna().all():
-        sessions = [sorted(group.index) for _, group in people.groupby("session", sort=True)]
-        return [ring for ring in sessions if len(ring) > 1], [ring[0] for ring in sessions if len(ring) == 1]
-    gender = people["gender"] if "gender" in people else pd.Series(pd.NA, index=people.index)
-    women, men = list(people.index[gender == "female"]), list(people.index[gender == "male"])
-    couples = min(len(women), len(men))
-    rings = [[woman, man] for woman, man in zip(women[:couples], men[:couples], strict=True)]
-    return rings, sorted(set(people.index) - {speaker for ring in rings for speaker in ring})
-
-
-def _closed(rings: list[list[str]], alone: list[str]) -> list[list[str]]:
-    """The rings, with pairs of the speakers that are left; an odd one joins the last ring."""
-    rings = rings + [alone[i : i + 2] for i in range(0, len(alone) - 1, 2)]
-    if len(alone) % 2 and rings:
-        rings[-1] = [*rings[-1], alone[-1]]
-    return rings
-
-
-def _rotated(corpora: Sequence[Sequence[str]], groups: int) -> list[tuple[set[str], set[str]]]:
-    """Turns (validation, test) of groups of neighbours; the larger groups of one corpus follow those of the last."""
-    count = sum(map(len, corpora))
-    if count < groups:
-        raise ConfigError(f"protocol.groups: {groups} groups need at least as many speakers; there are {count}")
-    sets: list[set[str]] = [set() for _ in range(groups)]
-    first = 0
-    for speakers in corpora:
-        share, extra = divmod(len(speakers), groups)
-        sizes = [share + ((number - first) % groups < extra) for number in range(groups)]
-        limits = [sum(sizes[:number]) for number in range(groups + 1)]
-        for group, (begin, end) in zip(sets, pairwise(limits), strict=True):
-            group.update(speakers[begin:end])
-        first = (first + extra) % groups
-    return [(sets[(number + 1) % groups], sets[number]) for number in range(groups)]

@@ -139,6 +139,7 @@ def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
         "leave_one_speaker_out": "Leave one speaker out",
         "group_k_fold": "Groups of speakers, left out in turn",
         "given": "The split that the corpus gives",
+        "random_splits": "Random splits by speaker, each sampled anew",
         "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
     }
     return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
