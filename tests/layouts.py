@@ -180,6 +180,36 @@ def nemo(root: Path) -> None:
     touch(root, "samples/KS0_anger_14.flac", "samples/EB0_surprised_1.wav")
 
 
+CREMA_D_COUNTS = """\
+"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"
+"100001",0,0,0,1,9,0,"1001_IEO_NEU_XX",10,0.9,"N"
+"100002",2,4,0,0,4,0,"1001_IEO_DIS_HI",10,0.4,"D:N"
+"200001",0,0,0,0,9,0,"1001_IEO_NEU_XX",9,1,"N"
+"200002",5,5,0,0,0,0,"1001_IEO_DIS_HI",10,0.5,"A:D"
+"300001",0,0,0,0,9,1,"1001_IEO_NEU_XX",10,0.9,"N"
+"300002",5,0,5,0,0,0,"1001_IEO_DIS_HI",10,0.5,"A:F"
+"""
+CREMA_D_MAJORITIES = """\
+"","FileName","VoiceVote","VoiceLevel","FaceVote","FaceLevel","MultiModalVote","MultiModalLevel"
+"1","1001_IEO_NEU_XX","N","69.1","N","92.22","N","64.78"
+"2","1001_IEO_DIS_HI","D:N","50:60","A:D","57:55","A:F","57:60"
+"""
+
+
+def crema_d(root: Path) -> None:
+    """Sound, sound again and film of a performance, as in the release; another as film alone; both tables of votes."""
+    write(
+        root,
+        "VideoDemographics.csv",
+        '"ActorID","Age","Sex","Race","Ethnicity"\n1001,51,"Male","Caucasian","Not Hispanic"\n'
+        '1002,21,"Female","Asian","Not Hispanic"\n',
+    )
+    write(root, "processedResults/tabulatedVotes.csv", CREMA_D_COUNTS)
+    write(root, "processedResults/summaryTable.csv", CREMA_D_MAJORITIES)
+    touch(root, "AudioWAV/1001_IEO_NEU_XX.wav", "AudioMP3/1001_IEO_NEU_XX.mp3", "VideoFlash/1001_IEO_NEU_XX.flv")
+    touch(root, "VideoFlash/1001_IEO_DIS_HI.flv")
+
+
 IMPROV_EVALUATIONS = """\
 UTD-IMPROV-S01A-F01-P-FM01.avi; H; A:2.833333; V:3.166667; D:3.000000 ; N:3.833333;
 10078-p1; Happy; Happy,Excited; A:3.000000; V:4.000000; D:3.000000; N:4.000000;
@@ -303,6 +333,7 @@ def audformat(root: Path) -> None:
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "audformat": audformat,
     "cmu_mosei": cmu_mosei,
+    "crema_d": crema_d,
     "emodb": emodb,
     "emovoxceleb": emovoxceleb,
     "ferplus": ferplus,

@@ -11,21 +11,18 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mien.corpora.readers import emodb, iemocap, librispeech, nemo, ravdess
+from mien.corpora.readers import crema_d, emodb, iemocap, librispeech, nemo, ravdess
 from mien.errors import ConfigError, unknown
 
 MOST = 0.9  # a corpus is recognised if its rule can read at least this share of the names
 
-# Releases: Cao et al. 2014 (1001_DFA_ANG_XX: actor, sentence, emotion, level); Martin et al. 2006 (s14_an_3: subject,
-# emotion, sentence of that emotion); Haq & Jackson 2009 (DC_sa01: speaker, emotion, number); Pichora-Fuller & Dupuis
-# 2020 (OAF_back_angry: speaker, word, emotion).
-_CREMAD = re.compile(r"(?P<speaker>1\d{3})[_-](?P<sentence>[A-Z]{3})[_-](?P<emotion>[A-Z]{3})[_-](?:LO|MD|HI|XX?)")
+# Releases: Martin et al. 2006 (s14_an_3: subject, emotion, sentence of that emotion); Haq & Jackson 2009 (DC_sa01:
+# speaker, emotion, number); Pichora-Fuller & Dupuis 2020 (OAF_back_angry: speaker, word, emotion).
 _ENTERFACE = re.compile(r"s_?(?P<speaker>\d{1,2})_(?P<sentence>(?P<emotion>an|di|fe|ha|sa|su)_?\d)")
 _SAVEE = re.compile(r"(?P<speaker>DC|JE|JK|KL)_?(?P<emotion>sa|su|[adfhn])\d\d")
 _TESS = re.compile(r"(?P<speaker>OAF|YAF|OA)_(?P<sentence>[a-z]+)_(?P<emotion>[a-z]+)")
 
 _EMOTIONS = {
-    "cremad": {"ANG": "anger", "DIS": "disgust", "FEA": "fear", "HAP": "happiness", "NEU": "neutral", "SAD": "sadness"},
     "enterface": {
         "an": "anger", "di": "disgust", "fe": "fear", "ha": "happiness", "sa": "sadness", "su": "surprise"
     },
@@ -72,7 +69,7 @@ def _matched(corpus: str, pattern: re.Pattern[str]) -> Callable[[str], dict[str,
 
 
 RULES = {
-    "cremad": Rule(_matched("cremad", _CREMAD)),
+    "cremad": Rule(crema_d.parse_name),
     "emodb": Rule(emodb.parse_name),
     "enterface": Rule(_matched("enterface", _ENTERFACE), re.compile(r"subject[ _]?0*(\d{1,2})", re.IGNORECASE)),
     "iemocap": Rule(iemocap.parse_name),

@@ -83,6 +83,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme("emodb", ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")),
             Scheme("ravdess", ("anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("nemo", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
+            Scheme("crema_d", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
             Scheme("iemocap", ("anger", "happiness", "neutral", "sadness"), {"excitement": "happiness"}),
             Scheme("cmu_mosei", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             # Peri et al. 2021, section 4.1: rare in interviews, so one class.
