@@ -67,7 +67,8 @@ def prepare(
         workers: number of processes.
 
     Raises:
-        ConfigError: an unknown reader, option, feature or experiment, or features and an experiment.
+        ConfigError: an unknown reader, option, feature or experiment, features and an experiment, or the extra of a
+            feature is not installed.
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
@@ -87,6 +88,8 @@ def prepare(
         features = DEFAULT_IMAGES if still else DEFAULT
     targets = _targets(out, features) if settings is None else _needed(out, settings, still=still)
     _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
+    for target in targets:
+        known_features.ready(target.name)
     if still and cut_silence:
         raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
     card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)

@@ -88,7 +88,13 @@ class Reading:
 
 
 def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: int, what: str) -> Iterator[Reading]:
-    """Read clips in worker processes, writing the shards that the targets lack; yields in any order."""
+    """Read clips in worker processes, writing the shards that the targets lack; yields in any order.
+
+    Raises:
+        ConfigError: the extra of a feature is not installed.
+    """
+    for target in targets if sources else ():
+        features.ready(target.name)
     with progress(len(sources), what) as advance:
         for chunk, result in spread(partial(work, targets=targets), chunked(sources), workers=workers):
             if isinstance(result, Lost):

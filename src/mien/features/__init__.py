@@ -5,6 +5,9 @@ pure functions: `extract(waveforms, config)` gives one (T, D) float32 array a wa
 other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next, infinite where a clip
 has one vector. Every value is finite, and an empty waveform has no frames. Adding a feature is adding a file.
 
+A feature whose package is an extra has `ready()`, which raises ConfigError where it is not installed, and gives the
+sentence that is said before its first use, such as what its licence allows.
+
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
 file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`).
 """
@@ -17,11 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.common import registry
+from mien.common.progress import say
 from mien.common.settings import Settings
 from mien.common.settings import parse as settings_of
 from mien.errors import ConfigError
 from mien.features._config import FeatureConfig
 from mien.features._perturb import perturbed
+
+_said: set[str] = set()
 
 
 def names(of: str | None = None) -> tuple[str, ...]:
@@ -42,6 +48,15 @@ def modality(name: str) -> str:
 def source_of(name: str) -> str:
     """Where a feature comes from: "media", or of the corpus's table its "columns" or "images"."""
     return str(getattr(feature(name), "FROM", "media"))
+
+
+def ready(name: str) -> None:
+    """Say what binds the user of a feature, once in a process; raises ConfigError where its extra is not installed."""
+    if check := getattr(feature(name), "ready", None):
+        sentence = str(check())
+        if sentence not in _said:
+            _said.add(sentence)
+            say(sentence)
 
 
 def parse(name: str, settings: Mapping[str, object]) -> Any:

@@ -92,10 +92,12 @@ class Ensemble:
 
         Raises:
             RunError: no finished model is there, or the model needs the statistics of known speakers.
+            ConfigError: the extra of one of its features is not installed.
         """
         path = Path(path)
         if exported.is_exported(path):
             model, members = exported.read(path, device)
+            _check_extras(members)
             by_coverage = None if model.by_coverage is None else model.by_coverage.threshold
             return Ensemble(
                 model.name,
@@ -114,6 +116,7 @@ class Ensemble:
         run, name, cells = find(path)
         refuse_other_inputs(run, cells)
         members = tuple(Model.load(run.experiment_at(cell), cell, device) for cell in cells)
+        _check_extras(members)
         return Ensemble(
             name,
             run.target,
@@ -218,6 +221,12 @@ class Ensemble:
             pairs = zip(self.models, inferred, strict=True)
             return np.asarray(np.mean([model.main.values(one.outputs[self.target]) for model, one in pairs], axis=0))
         return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in inferred], axis=0))
+
+
+def _check_extras(members: Sequence[Model]) -> None:
+    """Raise ConfigError where a feature needs an extra that is not installed."""
+    for name, _ in members[0].experiment.features.values():
+        features.ready(name)
 
 
 def find(path: Path) -> tuple[Run, str, list[Cell]]:
