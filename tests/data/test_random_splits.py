@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mien.audit.splits.certificate import describe
 from mien.common.settings import parse
 from mien.data.protocols import PARTS, Protocol, folds
-from mien.data.turns import Shares
+from mien.data.turns import Coverage, Shares, coverage
 from mien.errors import ConfigError
 
 PAPER = (91, {"train": 64, "validation": 13, "test": 14})  # speakers of CREMA-D, 70 / 15 / 15
@@ -184,3 +184,13 @@ def test_the_description_of_splits_names_the_parts_of_each():
     described = describe(table, made)
     assert [one["fold"] for one in described] == [0, 1, 2]
     assert [{part: frozenset(one[part]["speakers"]) for part in PARTS} for one in described] == list(map(people, made))
+
+
+def test_the_coverage_of_splits_counts_speakers_in_one_and_in_several():
+    parts = [("abcd", "e", "f"), ("acdf", "b", "e"), ("abce", "d", "f")]
+    folds = [
+        {name: {"speakers": list(own)} for name, own in zip(("train", "validation", "test"), part, strict=True)}
+        for part in parts
+    ]
+    assert coverage(folds, "test") == Coverage(speakers=6, once=2, several=1, folds=3)
+    assert coverage(folds, "validation") == Coverage(speakers=6, once=3, several=0, folds=3)

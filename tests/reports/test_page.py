@@ -122,7 +122,7 @@ def test_leakage_intervals_belong_to_the_means_shown(small: Run, small_text: str
     mixed = words.bars(found.assign(interval=["training", *found["interval"][1:]]))
     assert mixed == f"{caption.removesuffix('.')}; or {few}."
     twins = words.bars(found.assign(units=5))
-    assert "10 folds, 5 units (folds with the same training speakers count as one)" in twins
+    assert "10 folds, 5 units (folds that train on the same speakers or test the same ones count as one)" in twins
 
 
 def test_p_is_that_of_the_audit(audited: Run, computed: Callable[[Run], None], tmp_path: Path) -> None:

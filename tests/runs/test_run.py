@@ -61,6 +61,19 @@ def test_folds_with_the_same_training_speakers_are_one_unit(run: Run) -> None:
     assert run.units == {3: 3, 4: 3, 5: 5, 8: 5, 9: 9}
 
 
+def test_folds_that_test_a_speaker_in_common_are_one_unit(run: Run) -> None:
+    """Random splits: fold 3 shares no tested speaker with 0, but 5 tests one of each, and so all three are one."""
+    tested = {0: "ab", 1: "cd", 3: "ef", 4: "gh", 5: "be"}
+    nothing = {"speakers": [], "clips": []}
+    folds = [
+        {"fold": n, "train": {"speakers": [str(n)], "clips": []}, "validation": nothing}
+        | {"test": {"speakers": list(those), "clips": []}}
+        for n, those in tested.items()
+    ]
+    run.write_json("splits.json", {"protocol": {}, "folds": folds})
+    assert run.units == {0: 0, 1: 1, 3: 0, 4: 4, 5: 0}
+
+
 def test_a_run_resumes_with_other_words_but_not_with_other_settings(run: Run) -> None:
     assert run.experiment.reference == {}
     published = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}

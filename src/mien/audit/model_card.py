@@ -136,18 +136,18 @@ def calibrated(members: MemberPredictions, after: Array, threshold: float | Arra
         threshold: a scalar, or N.
         clips: the run's table of clips.
     """
-    before, truth = members.probabilities(1.0), members.truth
-    coverage, accuracy = calibration.answered(after, truth, threshold)
+    before, truth, weights = members.probabilities(1.0), members.truth, members.weights
+    coverage, accuracy = calibration.answered(after, truth, threshold, weights)
     return Calibrated(
         clips=len(set(members.clips)),
         speakers=int(clips.loc[list(members.clips), "speaker"].nunique()),
-        error=calibration.expected_calibration_error(before, truth),
-        error_after=calibration.expected_calibration_error(after, truth),
-        loss=calibration.negative_log_likelihood(before, truth),
-        loss_after=calibration.negative_log_likelihood(after, truth),
+        error=calibration.expected_calibration_error(before, truth, weights),
+        error_after=calibration.expected_calibration_error(after, truth, weights),
+        loss=calibration.negative_log_likelihood(before, truth, weights),
+        loss_after=calibration.negative_log_likelihood(after, truth, weights),
         coverage=coverage,
         accuracy=accuracy,
-        everything=calibration.answered(after, truth, 0.0)[1],
+        everything=calibration.answered(after, truth, 0.0, weights)[1],
     )
 
 
@@ -177,12 +177,13 @@ def scored(members: MemberPredictions, after: Array, run: Run, model: str) -> tu
 
 def recalls(members: MemberPredictions, after: Array, classes: Sequence[str]) -> tuple[Recall, ...]:
     """The recall of each class that has test clips, by the same probabilities as in `scored`."""
-    predicted = after.argmax(axis=1)
+    predicted, weights = after.argmax(axis=1), members.weights
     found = []
     for number, name in enumerate(classes):
         own = members.truth == number
         if own.any():
-            found.append(Recall(name, int(own.sum()), float((predicted[own] == number).mean())))
+            recall = float(np.average(predicted[own] == number, weights=weights[own]))
+            found.append(Recall(name, round(weights[own].sum()), recall))
     return tuple(found)
 
 

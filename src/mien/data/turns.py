@@ -4,10 +4,12 @@ A turn is a pair (validation, test) of sets of speakers; all others train. Speak
 table, or one list, a corpus.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from math import comb
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -17,6 +19,22 @@ from mien.errors import ConfigError
 
 PARTS = ("train", "validation", "test")
 Turn = tuple[set[str], set[str]]
+
+
+class Coverage(NamedTuple):
+    """How many speakers the folds test.
+
+    Attributes:
+        speakers: of all folds.
+        once: in at least one fold.
+        several: in two folds or more.
+        folds: how many folds there are.
+    """
+
+    speakers: int
+    once: int
+    several: int
+    folds: int
 
 
 class Shares(Settings):
@@ -166,3 +184,15 @@ def rotated(corpora: Sequence[Sequence[str]], groups: int) -> list[tuple[set[str
             group.update(speakers[begin:end])
         first = (first + extra) % groups
     return [(sets[(number + 1) % groups], sets[number]) for number in range(groups)]
+
+
+def coverage(folds: Sequence[Mapping[str, Any]], part: str) -> Coverage:
+    """Count the speakers of the folds of `splits.json`, and those that are in one part of some fold.
+
+    Args:
+        folds: with the speakers of train, validation and test each.
+        part: "test" or "validation".
+    """
+    everybody = {who for fold in folds for name in PARTS for who in fold[name]["speakers"]}
+    found = Counter(who for fold in folds for who in fold[part]["speakers"])
+    return Coverage(len(everybody), len(found), sum(count > 1 for count in found.values()), len(folds))

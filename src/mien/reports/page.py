@@ -17,7 +17,8 @@ from mien.common.leakage_tables import STRONGEST
 from mien.common.measures import of_classes
 from mien.common.tables import numbers, rows_of
 from mien.common.units import noun
-from mien.data.protocols import LEAKS, PARTS
+from mien.data.protocols import LEAKS, PARTS, SPLITS
+from mien.data.turns import coverage
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.reports import words
@@ -276,6 +277,12 @@ def _notes(run: Run, found: Mapping[str, Any]) -> list[str]:
         )
     if unknown := found["scored"]["unknown"]:
         notes.append(f"{counted(unknown, 'clip')} without a known {run.target}: predicted but not scored.")
+    if run.experiment.protocol.name == SPLITS:
+        notes.append(
+            f"{words.tested(run.splits)}, {_several(run)}. A clip counts once in every score, with the mean of its "
+            "splits and seeds, however often its speaker was sampled. Splits share training and test speakers, so "
+            "scores of folds are not independent."
+        )
     if 0 < (number := found["scored"]["speakers"]) < 20:
         whose = counted(number, f"{found['split']} speaker")
         notes.append(
@@ -294,6 +301,12 @@ def _notes(run: Run, found: Mapping[str, Any]) -> list[str]:
             "rotate: the validation speakers of one fold are tested in another."
         )
     return [*notes, *(words.sentence(note.removeprefix("note: ")) for note in run.certificate["notes"])]
+
+
+def _several(run: Run) -> str:
+    """How many speakers several splits test."""
+    several = coverage(run.splits, PARTS[2]).several
+    return f"{several or 'none'} of them in several"
 
 
 def _rotates(run: Run) -> bool:

@@ -13,7 +13,8 @@ import pandas as pd
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
-from mien.data.protocols import PARTS, Protocol
+from mien.data.protocols import PARTS, SPLITS, Protocol
+from mien.data.turns import coverage
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -142,7 +143,14 @@ def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
         "random_splits": "Random splits by speaker, each sampled anew",
         "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
     }
-    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}"
+    several = f"; {tested(folds)}" if own.name == SPLITS else ""
+    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}{several}"
+
+
+def tested(folds: Sequence[Mapping[str, Any]]) -> str:
+    """How many speakers random splits test: `12 of 18 speakers are tested in at least one of 3 splits`."""
+    found = coverage(folds, "test")
+    return f"{found.once} of {found.speakers} speakers are tested in at least one of {counted(found.folds, 'split')}"
 
 
 def bars(leaks: pd.DataFrame) -> str:
@@ -159,7 +167,7 @@ def bars(leaks: pd.DataFrame) -> str:
 def units_of(table: pd.DataFrame) -> str:
     """Number of folds and of units of folds, from the columns `folds` and `units`."""
     folds, units = int(table["folds"].min()), int(table["units"].min())
-    together = "" if units == folds else " (folds with the same training speakers count as one)"
+    together = "" if units == folds else " (folds that train on the same speakers or test the same ones count as one)"
     return f"{counted(folds, 'fold')}, {counted(units, 'unit')}{together}"
 
 

@@ -293,10 +293,20 @@ class Run:
 
     @cached_property
     def units(self) -> dict[int, int]:
-        """Fold -> its unit, the first fold with the same training speakers; units are resampled as independent."""
-        speakers = {fold["fold"]: frozenset(fold["train"]["speakers"]) for fold in self.splits}
-        first = {trained: fold for fold, trained in reversed(speakers.items())}
-        return {fold: first[trained] for fold, trained in speakers.items()}
+        """Fold -> its unit, the first fold of it; units are resampled as independent.
+
+        Folds are of one unit if they train on the same speakers, or test a speaker in common, as random splits do. Then
+        an interval over units is not known where there are too few of them (`audit.run_leakage.summary`).
+        """
+        found: dict[int, int] = {}
+        seen: list[tuple[int, frozenset[str], set[str]]] = []
+        for fold in self.splits:
+            number, trained, tested = fold["fold"], frozenset(fold["train"]["speakers"]), set(fold["test"]["speakers"])
+            joined = {found[other] for other, same, others in seen if same == trained or others & tested}
+            unit = next((own for own in found.values() if own in joined), number)
+            found = {other: unit if own in joined else own for other, own in found.items()} | {number: unit}
+            seen.append((number, trained, tested))
+        return found
 
     @cached_property
     def clips(self) -> pd.DataFrame:

@@ -39,7 +39,8 @@ def test_scores_of_every_training_run_and_their_means_equal_audmetric(predicted:
 def test_folds_have_equal_weight_whatever_their_clips_and_seeds(predicted: Predict, row: Row) -> None:
     good = predicted({"a": 1.0}, speakers=1, clips=30, seeds=1, splits=("test",))
     poor = predicted({"a": 0.0}, speakers=1, clips=300, seeds=4, splits=("test",))
-    both = pd.concat([good, poor.assign(fold=1, speaker="other", predicted="anger", truth="sadness")])
+    poor = poor.assign(fold=1, speaker="other", clip=poor["clip"] + "other", predicted="anger", truth="sadness")
+    both = pd.concat([good, poor])
     mean = row(folds.fold_means(folds.by_fold(both, CLASSES)), measure="wa")
     assert mean["test"] == pytest.approx(0.5)
     pooled = row(scores.summary(both, CLASSES), model="a")["wa"]

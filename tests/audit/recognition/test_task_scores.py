@@ -67,6 +67,7 @@ def test_macro_f_equals_that_of_pooled_clips(predicted) -> None:
 def test_chance_of_numbers_is_that_of_their_mean() -> None:
     random = np.random.default_rng(0)
     rows = pd.DataFrame({"speaker": list("aabbbcccc"), "seed": 0, "truth": random.normal(3, 2, 9), "predicted": 0.0})
+    rows = rows.assign(clip=range(9))
     alone = constant(measured(rows, ())["rmse"])
     same = measured(rows.assign(predicted=rows["truth"].mean()), ())["rmse"]
     assert alone.speakers == same.speakers

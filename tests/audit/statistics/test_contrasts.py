@@ -90,7 +90,7 @@ def test_planted_differences_are_separable_and_equal_systems_are_not() -> None:
 
 
 def test_pseudo_values_of_an_accuracy_are_the_speakers_own_differences() -> None:
-    rows = pd.DataFrame({"speaker": np.repeat(list("abcdefgh"), 10), "seed": 0, "truth": "x"})
+    rows = pd.DataFrame({"clip": range(80), "speaker": np.repeat(list("abcdefgh"), 10), "seed": 0, "truth": "x"})
     first, second = (
         right_and_wrong(rows.assign(predicted=np.where(np.arange(80) % 10 < 4 + np.repeat(more, 10), "x", "y")))
         for more in (np.arange(8) % 5, np.zeros(8))
@@ -104,6 +104,7 @@ def test_pseudo_values_of_an_accuracy_are_the_speakers_own_differences() -> None
 
 def test_seeds_are_averaged_within_a_speaker() -> None:
     rows = pd.DataFrame({"speaker": ["a"] * 4 + ["b"] * 2, "seed": [0, 0, 1, 1, 0, 1], "truth": "x"})
+    rows = rows.assign(clip=list("ijijkk"))
     found = right_and_wrong(rows.assign(predicted=["x", "x", "x", "y", "y", "y"]))
     assert found.speakers == ("a", "b")
     assert found.counts[:, 0].tolist() == [[1.5, 0.5], [0.0, 1.0]]

@@ -249,7 +249,7 @@ def _beside(outputs: Outputs, source: Source, scored: Score, rows: pd.DataFrame)
     return {
         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else None,
         "speakers": rows["speaker"].nunique(),
-        "clips": len(rows.drop_duplicates(["fold", "clip"])),
+        "clips": rows["clip"].nunique(),
         "cells": len(rows[["fold", "seed"]].drop_duplicates()),
     }
 
@@ -287,7 +287,7 @@ def _classes(tables: Sequence[pd.DataFrame]) -> tuple[str, ...]:
 
 def _most(by: Mapping[str, pd.DataFrame]) -> float:
     """The share of the most frequent class, which is the same for all models."""
-    rows = next(iter(by.values())).drop_duplicates(["fold", "clip"])
+    rows = next(iter(by.values())).drop_duplicates(["clip", "truth"])
     return float(rows["truth"].value_counts(normalize=True).iloc[0])
 
 

@@ -159,7 +159,8 @@ def _by_cell(together: Together, tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def _votes(together: Together) -> pd.DataFrame:
-    """Class numbers, one row per clip, one column per system: the most probable on average over seeds; and the truth.
+    """Class numbers, one row per clip, one column per system: the most probable on average over all folds and seeds
+    that test the clip; and the truth.
 
     The truth is in the column `""`, as names of classes.
     """

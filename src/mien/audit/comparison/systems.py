@@ -2,7 +2,8 @@
 
 The name of a system is its model, or RUN/MODEL if several runs are compared. Systems that differ in their test clips,
 speakers, labels or classes are refused, since a difference in score could then come from the test. Only where one run
-tests speakers that were seen in training, and another does not, are they compared on the clips that all of them test.
+tests speakers that were seen in training, and another does not, or where the speakers of a run are sampled
+(random_splits), are they compared on the clips that all of them test.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import pandas as pd
 
 from mien.audit.comparison.readings import shared, tests_seen
 from mien.audit.statistics.scores import scored_split
-from mien.data.protocols import PARTS
+from mien.data.protocols import PARTS, SPLITS
 from mien.errors import RunError, unknown
 from mien.experiments.shares import by_share
 from mien.runs.run import Run
@@ -112,7 +113,8 @@ def gather(places: Sequence[Path | str]) -> Together:
     runs = {system.of: system.run for system in systems}
     seen = {name: tests_seen(run, split) for name, run in runs.items()}
     tested = [part["clip"].nunique() for part in parts]
-    if len(set(seen.values())) > 1:
+    sampled = len(runs) > 1 and any(run.experiment.protocol.name == SPLITS for run in runs.values())
+    if sampled or len(set(seen.values())) > 1:
         parts = shared(parts)
     for system, part in zip(systems[1:], parts[1:], strict=True):
         _refuse_other_clips(systems[0], parts[0], system, part)
@@ -237,14 +239,16 @@ def _notes(together: Together, runs: dict[str, Run], tables: dict[str, pd.DataFr
 
 
 def _readings(together: Together, tested: Sequence[int]) -> Iterator[str]:
-    """Sentences if some runs test seen speakers and others unseen ones; `tested` is each system's number of clips."""
-    if len(set(together.seen.values())) < 2:
-        return
-    seen, unseen = ([name for name, own in together.seen.items() if own is kind] for kind in (True, False))
-    yield (
-        f"Tested on speakers that were seen in training: {', '.join(seen)}; on unseen speakers: {', '.join(unseen)}. "
-        "The scores of the first say nothing of other people."
-    )
+    """Sentences if some runs test seen speakers and others unseen ones, or if not all clips are compared.
+
+    `tested` is the number of clips of each system.
+    """
+    if len(set(together.seen.values())) > 1:
+        seen, unseen = ([name for name, own in together.seen.items() if own is kind] for kind in (True, False))
+        yield (
+            f"Tested on speakers that were seen in training: {', '.join(seen)}; on unseen speakers: "
+            f"{', '.join(unseen)}. The scores of the first say nothing of other people."
+        )
     clips = together.predictions["clip"].nunique()
     if max(tested) > clips:
         numbers = ", ".join(

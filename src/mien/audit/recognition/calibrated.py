@@ -1,6 +1,7 @@
 """Calibration and abstention of each model on test clips, with temperature and threshold chosen on validation clips.
 
-The probabilities of a clip are averaged over seeds, as `mien predict` averages them. Temperature and threshold are
+The probabilities of a clip are averaged over seeds, as `mien predict` averages them. A clip that several folds test
+counts once, in equal shares for its folds. Temperature and threshold are
 chosen on validation clips of speakers who are not tested (`calibration.nested`), so the scores are of unseen speakers.
 """
 
@@ -41,17 +42,18 @@ def calibrated(
             continue
         speakers = [speaker[clip] for clip in test.clips]
         raw, nested = test.probabilities(1.0), calibration.nested(validation, test, speaker, COVERAGE)
-        coverage, right = calibration.answered(nested.probabilities, test.truth, nested.thresholds)
-        curve = abstention(nested.probabilities, test.truth)
+        weights = test.weights
+        coverage, right = calibration.answered(nested.probabilities, test.truth, nested.thresholds, weights)
+        curve = abstention(nested.probabilities, test.truth, weights)
         curves.append(pd.DataFrame({"model": model, "coverage": curve.coverage, "accuracy": curve.accuracy}))
         both = {"before": raw, "after": nested.probabilities}
         found.append(
             {
-                **{"model": str(model), "clips": len(test.truth), "speakers": len(set(speakers))},
+                **{"model": str(model), "clips": len(set(test.clips)), "speakers": len(set(speakers))},
                 "temperature": [float(nested.temperatures.min()), float(nested.temperatures.max())],
-                **{when: calibration_over_speakers(each, test.truth, speakers) for when, each in both.items()},
+                **{when: calibration_over_speakers(each, test.truth, speakers, weights) for when, each in both.items()},
                 **{"all": float(curve.accuracy[-1]), "coverage": coverage, "right": right, "area": curve.area},
-                "bins": {when: reliability(each, test.truth) for when, each in both.items()},
+                "bins": {when: reliability(each, test.truth, weights) for when, each in both.items()},
             }
         )
     return found, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(ABSTENTION))

@@ -129,7 +129,7 @@ def bias(
 
     The standard deviation of the recall over groups (of two groups: half their difference), averaged over classes and
     seeds; 0 if all groups have equal recalls. Sampling noise makes it positive, so compare only models that were scored
-    on the same clips. Clips of several emotions are left out.
+    on the same clips. Clips of several emotions are left out. A clip that several folds test counts with each of them.
     """
     rows = predictions[(predictions["split"] == split) & predictions["truth"].isin(classes)]
     rows = rows.assign(group=rows["speaker"].astype(str).map(group)).dropna(subset="group")

@@ -41,14 +41,14 @@ def task_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
                 table = right_and_wrong(rows)
                 score = contrast([Term(1.0, table, wa)], seed=seed)
                 each = [float(wa(right_and_wrong(part).counts.sum(0))) for _, part in rows.groupby("seed")]
-                clips = rows.drop_duplicates(["fold", "clip"])
+                clips = rows.drop_duplicates(["clip", "truth"])
                 found.append(
                     {
                         **{"model": str(model), "split": split, "factor": str(factor)},
                         **{"accuracy": score.difference, "low": score.low, "high": score.high},
                         "seeds": float(np.std(each, ddof=1)) if len(each) > 1 else float("nan"),
                         "chance": float(clips["truth"].value_counts(normalize=True).iloc[0]),
-                        **{"speakers": rows["speaker"].nunique(), "clips": len(clips)},
+                        **{"speakers": rows["speaker"].nunique(), "clips": rows["clip"].nunique()},
                         "cells": len(rows[["fold", "seed"]].drop_duplicates()),
                     }
                 )
@@ -71,7 +71,7 @@ def number_scores(tasks: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     numbers = numbers.astype({"truth": float, "predicted": float})
     for (model, factor, split), rows in numbers.groupby(["model", "factor", "split"], sort=False):
         row: dict[str, Any] = {"model": str(model), "split": str(split), "factor": str(factor)}
-        truth = rows.drop_duplicates(["fold", "clip"])["truth"]
+        truth = rows.drop_duplicates(["clip", "truth"])["truth"]
         for name, table in measured(rows, ()).items():
             low, high = interval(resampled(table, name, seed=seed), len(table.speakers))
             score, chance = float(MEASURES[name](table.counts.sum(0))), MEASURES[name].chance(truth)
@@ -138,9 +138,10 @@ def constant(table: BySpeaker) -> BySpeaker:
 def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequence[str]) -> dict[str, Any]:
     """Stuart-Maxwell's test of whether two models predict the classes equally often (Peri et al. 2021, footnote 1).
 
-    Seeds share their test clips, so they are not pooled: each seed has a test of its own, in which a clip counts once
-    per fold, and Holm's correction is taken over seeds. The test assumes independent clips, but clips of one speaker
-    are not independent. It compares how often each class is predicted, not on which clips.
+    Seeds share their test clips, so they are not pooled: each seed has a test of its own, in which a clip counts once,
+    as predicted in the first fold that tests it, and Holm's correction is taken over seeds. The test assumes
+    independent clips, but clips of one speaker are not independent. It compares how often each class is predicted, not
+    on which clips.
 
     Args:
         predictions: rows of the split that is scored, of both models at least.
@@ -158,7 +159,8 @@ def homogeneity(predictions: pd.DataFrame, model: str, other: str, classes: Sequ
     found = []
     for number in seeds:
         one, two = (side[side["seed"] == number].set_index(["fold", "clip"])["predicted"] for side in sides)
-        both = pd.concat([one, two], axis=1, keys=["model", "other"], join="inner").astype(str)
+        both = pd.concat([one, two], axis=1, keys=["model", "other"], join="inner").astype(str).sort_index()
+        both = both[~both.index.get_level_values("clip").duplicated()]
         table = np.zeros((len(classes), len(classes)))
         np.add.at(table, (both["model"].map(place).to_numpy(), both["other"].map(place).to_numpy()), 1)
         found.append(stuart_maxwell(table))

@@ -136,9 +136,9 @@ def seen_recalls(by_speaker: pd.DataFrame | None, place: Sequence[object]) -> pd
 def fold_units(by_fold: pd.DataFrame, units: Mapping[int, int]) -> NDArray[np.intp]:
     """The unit of each fold, 0 to units - 1. A bootstrap resamples units, not folds.
 
-    Folds that train on the same speakers are one unit: if two speakers take turns in validation and test, both folds
-    probe the same network up to the chosen epoch, with the same two unseen speakers. Folds whose scores are all equal
-    are one unit too: they are one measurement made twice.
+    Folds that train on the same speakers, or test a speaker in common, are one unit (`Run.units`): if two speakers take
+    turns in validation and test, both folds probe the same network up to the chosen epoch, with the same two unseen
+    speakers. Folds whose scores are all equal are one unit too: they are one measurement made twice.
 
     Args:
         by_fold: one row per fold, indexed by its number; a missing score is nan.

@@ -33,7 +33,7 @@ class MemberPredictions(NamedTuple):
         logits: R x K; only differences within a row matter.
         clip: R, the number of each row's clip, 0 .. N - 1.
         truth: N, the class number of each clip.
-        clips: N names of the clips.
+        clips: N names of the clips; a clip that several folds predict is there once for each of them.
         folds: N, the fold whose members predict a clip.
     """
 
@@ -42,6 +42,12 @@ class MemberPredictions(NamedTuple):
     truth: Numbers
     clips: tuple[str, ...]
     folds: tuple[int, ...]
+
+    @property
+    def weights(self) -> Array:
+        """N, 1 over the number of folds that predict the clip, so that it counts once; see `repeated`."""
+        _, which, count = np.unique(self.clips, return_inverse=True, return_counts=True)
+        return np.asarray(1.0 / count[which])
 
     def probabilities(self, temperature: float) -> Array:
         """The mean over the members of softmax(logits / T), N x K."""
@@ -105,32 +111,36 @@ def member_predictions(predictions: pd.DataFrame, classes: Sequence[str]) -> Mem
     return MemberPredictions(logits, clip, truth, tuple(one["clip"].astype(str)), tuple(one["fold"]))
 
 
-def negative_log_likelihood(probabilities: Array, truth: Numbers) -> float:
-    """The mean of -ln(probability of the truth), in nats."""
+def negative_log_likelihood(probabilities: Array, truth: Numbers, weights: Array | None = None) -> float:
+    """The mean of -ln(probability of the truth), in nats, over clips of these weights, by default all alike."""
     of_truth = probabilities[np.arange(len(truth)), truth]
-    return float(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)).mean())
+    return float(np.average(-np.log(np.maximum(of_truth, np.finfo(np.float64).tiny)), weights=weights))
 
 
 def temperature(members: MemberPredictions) -> float:
     """The temperature that minimises the negative log likelihood of the ensemble, within `BOUNDS`."""
 
     def loss(logarithm: float) -> float:
-        return negative_log_likelihood(members.probabilities(float(np.exp(logarithm))), members.truth)
+        return negative_log_likelihood(members.probabilities(float(np.exp(logarithm))), members.truth, members.weights)
 
     low, high = np.log(BOUNDS)
     return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}).x))
 
 
-def expected_calibration_error(probabilities: Array, truth: Numbers, *, bins: int = BINS) -> float:
+def expected_calibration_error(
+    probabilities: Array, truth: Numbers, weights: Array | None = None, *, bins: int = BINS
+) -> float:
     """The expected calibration error (Guo et al. 2017): |accuracy - mean confidence| of bins of equal width.
 
-    The mean over the bins is weighted by their clips. The confidence of a clip is its greatest probability.
+    The mean over the bins is weighted by their clips. The confidence of a clip is its greatest probability. Clips have
+    the given weights, by default all alike.
     """
+    each = np.ones(len(truth)) if weights is None else weights
     sure = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == truth
     place = np.minimum((sure * bins).astype(np.int64), bins - 1)
-    apart = np.bincount(place, weights=right - sure, minlength=bins)
-    return float(np.abs(apart).sum() / len(truth))
+    apart = np.bincount(place, weights=each * (right - sure), minlength=bins)
+    return float(np.abs(apart).sum() / each.sum())
 
 
 def rejection(probabilities: Array, truth: Numbers, coverage: float) -> Rejection:
@@ -161,15 +171,19 @@ def rejected(probabilities: Array, truth: Numbers, threshold: float) -> Rejectio
     return Rejection(threshold, *answered(probabilities, truth, threshold))
 
 
-def answered(probabilities: Array, truth: Numbers, threshold: float | Array) -> tuple[float, float]:
+def answered(
+    probabilities: Array, truth: Numbers, threshold: float | Array, weights: Array | None = None
+) -> tuple[float, float]:
     """The coverage and accuracy of a threshold (a number, or one for each of the N clips).
 
     Coverage is the share of the clips whose most likely class reaches the threshold. Accuracy is the share of these
-    that are right, nan if there are none.
+    that are right, nan if there are none. Clips have the given weights, by default all alike.
     """
     reported = probabilities.max(axis=1) >= threshold
-    right = probabilities.argmax(axis=1)[reported] == truth[reported]
-    return float(reported.mean()), float(right.mean()) if reported.any() else float("nan")
+    right = probabilities.argmax(axis=1) == truth
+    each = np.ones(len(truth)) if weights is None else weights
+    coverage = float(np.average(reported, weights=each))
+    return coverage, float(np.average(right[reported], weights=each[reported])) if reported.any() else float("nan")
 
 
 def nested(

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from mien.audit.statistics.repeated import times
 from mien.audit.statistics.scores import BySpeaker, draws, interval
 from mien.audit.statistics.significance import wilcoxon
 from mien.audit.statistics.verdict import with_verdicts
@@ -139,10 +140,13 @@ def right_and_wrong(rows: pd.DataFrame) -> BySpeaker:
         rows: `clip, speaker, seed, truth, predicted`.
 
     Returns:
-        (S, 2, 2): right at [0, 0], wrong at [0, 1], the mean over the speaker's seeds.
+        (S, 2, 2): right at [0, 0], wrong at [0, 1], the mean over the speaker's seeds; a clip of several folds counts
+        in equal shares (`repeated`).
     """
     right = rows["truth"].astype(str) == rows["predicted"].astype(str)
-    table = pd.DataFrame({"speaker": units(rows), "seed": rows["seed"], "right": right, "wrong": ~right})
+    folds = times(rows)
+    parts = {"right": right.to_numpy() / folds, "wrong": ~right.to_numpy() / folds}
+    table = pd.DataFrame({"speaker": units(rows), "seed": rows["seed"], **parts})
     means = table.groupby(["speaker", "seed"]).sum().groupby("speaker").mean()
     counts = np.zeros((len(means), 2, 2))
     counts[:, 0] = means[["right", "wrong"]].to_numpy(float)

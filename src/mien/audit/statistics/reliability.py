@@ -1,6 +1,7 @@
 """Data of the figures of calibration: the reliability diagram, and accuracy over coverage.
 
-As in `calibration`, probabilities are N x K and truths are N class numbers. The confidence of a clip is its greatest
+As in `calibration`, probabilities are N x K, truths are N class numbers, and weights are N (by default all clips count
+alike). The confidence of a clip is its greatest
 probability. Intervals come from a bootstrap over speakers, who are resampled with all their clips (`scores.interval`).
 """
 
@@ -21,7 +22,7 @@ class Reliability(NamedTuple):
     Attributes:
         confidence: mean confidence in each bin.
         right: share of right clips in each bin.
-        clips: number of clips in each bin.
+        clips: number of clips in each bin, or the sum of their weights.
     """
 
     confidence: Array
@@ -55,27 +56,35 @@ class Calibration(NamedTuple):
     loss_interval: tuple[float, float]
 
 
-def reliability(probabilities: Array, truth: Numbers, *, bins: int = BINS) -> Reliability:
+def reliability(probabilities: Array, truth: Numbers, weights: Array | None = None, *, bins: int = BINS) -> Reliability:
     """The bins of a reliability diagram."""
     sure, right, place = _binned(probabilities, truth, bins)
-    clips = np.bincount(place, minlength=bins).astype(np.float64)
+    each = np.ones(len(truth)) if weights is None else weights
+    clips = np.bincount(place, each, minlength=bins)
     there = clips > 0
-    confidence, hits = (np.bincount(place, values, bins)[there] / clips[there] for values in (sure, right))
+    confidence, hits = (np.bincount(place, each * values, bins)[there] / clips[there] for values in (sure, right))
     return Reliability(confidence, hits, clips[there])
 
 
-def abstention(probabilities: Array, truth: Numbers) -> Abstention:
+def abstention(probabilities: Array, truth: Numbers, weights: Array | None = None) -> Abstention:
     """The accuracy at every coverage that a threshold on the confidence can give."""
     sure = probabilities.max(axis=1)
     order = np.argsort(-sure, kind="stable")
-    hits = np.cumsum(probabilities.argmax(axis=1)[order] == truth[order])
+    each = np.ones(len(truth)) if weights is None else weights[order]
+    hits = np.cumsum(each * (probabilities.argmax(axis=1)[order] == truth[order]))
     last = np.flatnonzero(np.append(np.diff(sure[order]) != 0, True))
-    answered = last + 1.0
-    return Abstention(answered / len(truth), hits[last] / answered)
+    answered = np.cumsum(each)[last]
+    return Abstention(answered / answered[-1], hits[last] / answered)
 
 
 def calibration_over_speakers(
-    probabilities: Array, truth: Numbers, speakers: Sequence[str], *, bins: int = BINS, seed: int = 0
+    probabilities: Array,
+    truth: Numbers,
+    speakers: Sequence[str],
+    weights: Array | None = None,
+    *,
+    bins: int = BINS,
+    seed: int = 0,
 ) -> Calibration:
     """Calibration error and negative log likelihood, with intervals over speakers.
 
@@ -86,17 +95,19 @@ def calibration_over_speakers(
         probabilities: N x K.
         truth: N.
         speakers: N.
+        weights: N, or None.
         bins: of the calibration error.
         seed: of the bootstrap.
     """
     sure, right, place = _binned(probabilities, truth, bins)
     people, who = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    apart, clips, loss = np.zeros((len(people), bins)), np.bincount(who).astype(np.float64), np.zeros(len(people))
-    np.add.at(apart, (who, place), right - sure)
-    np.add.at(loss, who, -np.log(np.maximum(probabilities[np.arange(len(truth)), truth], LEAST)))
-    weights = scores.draws([str(name) for name in people], seed=seed)
-    total = weights @ clips
-    errors, losses = np.abs(weights @ apart).sum(1) / total, weights @ loss / total
+    each = np.ones(len(truth)) if weights is None else weights
+    apart, clips, loss = np.zeros((len(people), bins)), np.bincount(who, each), np.zeros(len(people))
+    np.add.at(apart, (who, place), each * (right - sure))
+    np.add.at(loss, who, -each * np.log(np.maximum(probabilities[np.arange(len(truth)), truth], LEAST)))
+    drawn = scores.draws([str(name) for name in people], seed=seed)
+    total = drawn @ clips
+    errors, losses = np.abs(drawn @ apart).sum(1) / total, drawn @ loss / total
     return Calibration(
         float(np.abs(apart.sum(0)).sum() / clips.sum()),
         scores.interval(errors, len(people)),

@@ -2,7 +2,8 @@
 
 A score is a measure (`common.measures`) of a statistic of each speaker that adds up over clips: a confusion matrix for
 classes (rows: truth, columns: prediction; both in the order of `classes`), moments for numbers. The statistics of a
-speaker's seeds are averaged first, because seeds share their test clips. UAR (unweighted average recall), WA (weighted
+speaker's seeds are averaged first, because seeds share their test clips; so are the folds of a clip that several folds
+test (`repeated`), which is no clip of its own in each. UAR (unweighted average recall), WA (weighted
 accuracy: the share of right clips), CCC and RMSE are computed from the sum over the speakers of a split, so a speaker
 may lack a class. Intervals are 95 % bootstrap intervals over speakers, corrected for few speakers (see `interval`). A
 class without clips in a resample is left out of its mean of recalls. With one speaker the interval is nan.
@@ -27,6 +28,7 @@ import pandas as pd
 from scipy.stats import norm as normal
 from scipy.stats import t as student
 
+from mien.audit.statistics.repeated import times
 from mien.common.measures import MEASURES, Array, losses, measure_of, moments, of_classes, within
 from mien.common.units import units
 from mien.errors import RunError
@@ -100,7 +102,8 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
         classes: the K classes, in the order of rows and columns.
 
     Returns:
-        One matrix per speaker: the mean over the speaker's seeds, the sum over folds.
+        One matrix per speaker: the mean over the speaker's seeds, the sum over clips, a clip of several folds in equal
+        shares (`repeated`).
 
     Raises:
         RunError: a row names an unknown class.
@@ -114,10 +117,11 @@ def confusion(predictions: pd.DataFrame, classes: Sequence[str]) -> BySpeaker:
     speakers, speaker = np.unique(units(rows), return_inverse=True)
     seeds, seed = np.unique(rows["seed"], return_inverse=True)
     counts = np.zeros((len(speakers), max(1, len(seeds)), len(classes), len(classes)))
-    for who, run, true, guess in zip(speaker, seed, truths, rows["predicted"].astype(str), strict=True):
+    guesses = rows["predicted"].astype(str)
+    for who, run, true, guess, folds in zip(speaker, seed, truths, guesses, times(rows), strict=True):
         true = [guess] if guess in true else true
         for name in true:
-            counts[who, run, place[name], place[guess]] += 1 / len(true)
+            counts[who, run, place[name], place[guess]] += 1 / (len(true) * folds)
     scored = (counts.sum((-2, -1)) > 0).sum(1)
     return BySpeaker(tuple(map(str, speakers)), counts.sum(1) / scored[:, None, None])
 
@@ -138,11 +142,14 @@ def _losses(predictions: pd.DataFrame, given: Sequence[str], classes: Sequence[s
 
 
 def _of_parts(rows: pd.DataFrame, statistic: Callable[[Any], Array]) -> BySpeaker:
-    """A statistic of each speaker's rows, the mean over seeds."""
+    """A statistic of each speaker's rows that adds up over clips: the mean over seeds, see `confusion`."""
     found: dict[str, list[Array]] = {}
     place = pd.Series(np.arange(len(rows)), index=rows.index)
+    folds = times(rows)
     for (speaker, _), part in place.groupby([units(rows), rows["seed"]], sort=True):
-        found.setdefault(str(speaker), []).append(statistic(part.to_numpy()))
+        own = part.to_numpy()
+        each = [statistic(own[folds[own] == number]) / number for number in np.unique(folds[own])]
+        found.setdefault(str(speaker), []).append(np.sum(each, axis=0))
     return BySpeaker(tuple(found), np.array([np.mean(each, axis=0) for each in found.values()]))
 
 
@@ -245,7 +252,7 @@ def summary(predictions: pd.DataFrame, classes: Sequence[str], *, seed: int = 0)
             row[f"{name}_low"], row[f"{name}_high"] = interval(resampled(table, name, seed=seed), len(table.speakers))
             each = [float(measure(part[name].counts.sum(0))) for part in seeds]
             row[f"{name}_seeds"] = float(np.std(each, ddof=1)) if len(each) > 1 else float("nan")
-        each_clip = rows.drop_duplicates(["fold", "clip"])  # one row, however many seeds
+        each_clip = rows.drop_duplicates(["clip", "truth"])  # one row, however many seeds and folds
         row |= {f"{name}_chance": value for name, value in chance(each_clip["truth"], classes).items()}
         if "cross_entropy" in own:
             shares = each_clip[[f"truth_{name}" for name in classes]].to_numpy(float)

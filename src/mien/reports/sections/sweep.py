@@ -46,7 +46,7 @@ def _stands(table: pd.DataFrame) -> str:
         return ""
     number = int(table["leakage_number"].min())
     over = "speaker" if set(table["leakage_interval"]) == {"speakers"} else "unit"
-    more = "" if over == "speaker" else " (folds with the same training speakers count as one)"
+    more = "" if over == "speaker" else " (folds that train on the same speakers or test the same ones count as one)"
     return words.counted(number, over) + more
 
 
