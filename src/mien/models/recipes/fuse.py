@@ -130,7 +130,7 @@ class Fuse(Recipe):
     def step(self, batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
         """One step on the sum of all networks' losses (Eq. 1), with modalities that are missing at random (4.3)."""
         config = self.config
-        parts, there = self._parts(self._dropped(batch, minimise))
+        parts, there = self._parts(self._dropped(batch))
         labels = batch.labels[config.task]
         answers: dict[Any, tuple[Tensor, Tensor]] = {
             MAIN: (self.main.logits(self.main(parts, batch)), torch.stack([*there.values()]).any(dim=0))
@@ -173,7 +173,7 @@ class Fuse(Recipe):
         """Everything learns from the one task."""
         return {self.config.task: next(iter(self.phases))}
 
-    def _dropped(self, batch: Batch, minimise: Minimise) -> Batch:
+    def _dropped(self, batch: Batch) -> Batch:
         """The batch in which modalities are missing at random."""
         changes: dict[str, Any] = {}
         for name, rate in self.config.drop.items():
