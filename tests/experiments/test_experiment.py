@@ -120,13 +120,13 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         (
             "encoder=cnn_gro",
-            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, senet, senet_small, "
-            "vector, vgg.",
+            "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, projection, senet, "
+            "senet_small, vector, vgg.",
         ),
         (
             "data.audio=mfb34",
-            "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: functionals, logmel, mfb43, prosody,"
-            " spectrogram.",
+            "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: compare_lld, functionals, logmel, "
+            "mfb43, prosody, spectrogram.",
         ),
         (
             "data.audio.windw=0.05",
@@ -235,14 +235,14 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("data.video=logmel", "data.video: unknown feature 'logmel'. Known: columns, crops, images."),
         (
             "data.audio=crops",
-            "data.audio: unknown feature 'crops'. Did you mean 'prosody'? Known: functionals, logmel, mfb43, "
-            "prosody, spectrogram.",
+            "data.audio: unknown feature 'crops'. Did you mean 'prosody'? Known: compare_lld, functionals, logmel, "
+            "mfb43, prosody, spectrogram.",
         ),
         ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         (
             "encoder={audio: {channels: 4}}",
-            "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, senet, senet_small, vector, vgg",
+            "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, projection, senet, senet_small, vector, vgg",
         ),
         (
             "encoder={audio: {name: cnn_gru, channel: 4}}",
@@ -268,11 +268,11 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
         (
             [*UNITS, "encoder={audio: vgg, video: vgg}"],
             "encoder: vgg reads square crops of 1 or 3 channels (video), or frames of log-mel (audio), but a frame of "
-            "video is 2 here; take cnn_gru or vector, or other features",
+            "video is 2 here; take cnn_gru, projection or vector, or other features",
         ),
         (
             [*SEEN, "encoder={audio: vgg, video: cnn_gru}"],
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take senet, "
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take projection, senet, "
             "senet_small or vgg, or other features",
         ),
         (

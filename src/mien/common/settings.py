@@ -4,7 +4,8 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -72,12 +73,15 @@ def _sentence(kind: Any, error: dict[str, Any], where: str, also: Collection[str
 
 
 def _known(kind: Any, place: Sequence[str]) -> set[str]:
-    """The keys that a settings class accepts at a dotted place inside it."""
+    """The keys that a settings class accepts at a dotted place inside it; of one that may be None, its own."""
     for part in place:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[part].annotation
         elif get_origin(kind) is dict:
             kind = get_args(kind)[1]
+        if get_origin(kind) in (Union, UnionType):
+            some = [one for one in get_args(kind) if one is not NoneType]
+            kind = some[0] if len(some) == 1 else kind
     return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
 
 

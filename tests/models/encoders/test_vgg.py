@@ -187,7 +187,8 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "vgg",
             "video",
             (35,),
-            f"encoder: vgg reads {READS}, but a frame of video is 35 here; take cnn_gru or vector, or other features",
+            f"encoder: vgg reads {READS}, but a frame of video is 35 here; take cnn_gru, projection or vector, or "
+            "other features",
         ),
         (
             "vgg",
@@ -205,14 +206,14 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "vector",
             "video",
             (3, 48, 48),
-            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take senet, senet_small or "
-            "vgg, or other features",
+            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take projection, senet, "
+            "senet_small or vgg, or other features",
         ),
         (
             "cnn_gru",
             "video",
             (1, 48, 48),
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take senet, "
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take projection, senet, "
             "senet_small or vgg, or other features",
         ),
         ("vector", "vidoe", (3,), "unknown modality 'vidoe'. Did you mean 'video'? Known: audio, video."),
@@ -221,7 +222,7 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "video",
             (3, 48, 48),
             "unknown encoder 'vgh'. Did you mean 'vgg'? "
-            "Known: cnn_gru, convolutional, senet, senet_small, vector, vgg.",
+            "Known: cnn_gru, convolutional, projection, senet, senet_small, vector, vgg.",
         ),
     ],
 )

@@ -20,7 +20,7 @@ from mien.errors import ConfigError
 from mien.models.encoders._inputs import SequenceEncoder, read
 
 SOURCE = "Goncalves and Busso 2022, section 4.2: a 1D convolution over time"
-READS = "frames over time"
+READS = "vectors over time, or square crops of 1 or 3 channels"
 RETURNS = "sequence"
 
 
@@ -45,7 +45,8 @@ class Config(Settings):
 
 def reads(modality: Modality, shape: tuple[int, ...]) -> bool:
     """Whether frames of this shape can be read."""
-    return math.prod(shape) > 0
+    vectors = len(shape) == 1 and shape[0] > 0
+    return vectors or (modality == "video" and len(shape) == 3 and shape[0] in (1, 3) and shape[1] == shape[2] > 0)
 
 
 class Encoder(SequenceEncoder):
