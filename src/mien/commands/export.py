@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from mien import features
 from mien.audit import model_card
 from mien.audit.recognition import plain as plain_speech
 from mien.audit.recognition.derived import derived
@@ -208,6 +209,12 @@ def _unsure(rule: calibration.Rejection) -> Unsure:
 def _refuse_without_media(run: Run, model: str, experiment: Experiment) -> None:
     """Raise RunError for a model whose inputs no media file has."""
     inputs = experiment.features
+    for name, _ in [*inputs.values()][: 1 if "audio" in inputs else None]:
+        if features.source_of(name) == "files":
+            raise RunError(
+                f"{run.folder}: '{model}' reads {name}, vectors from files of yours, which a media file does not have; "
+                "export a model of sound or faces"
+            )
     if "audio" not in inputs and not isinstance(inputs["video"][1], (Faces, images.Config)):
         raise RunError(
             f"{run.folder}: the inputs of '{model}' are columns of a corpus's table, which a media file does not have; "

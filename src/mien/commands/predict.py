@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pandas as pd
 
+from mien import features
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_json
 from mien.common.tables import records
@@ -206,12 +207,12 @@ def _limits(ensemble: Ensemble) -> list[str]:
 
 
 def _voice_alone(ensemble: Ensemble) -> list[str]:
-    """A note on a model that predicts without its columns of a corpus's table."""
+    """A note on a model that predicts without its columns of a corpus's table, or without its vectors."""
     if "video" not in ensemble.modalities or ensemble.faces is not None:
         return []
-    return [
-        f"{ensemble.name}: from the voice alone, without its columns of a corpus's table, which a file does not have"
-    ]
+    name, _ = ensemble.models[0].experiment.features["video"]
+    what = "vectors from files" if features.source_of(name) == "files" else "columns of a corpus's table"
+    return [f"{ensemble.name}: from the voice alone, without its {what}, which a file does not have"]
 
 
 def _of_images(ensemble: Ensemble) -> list[str]:

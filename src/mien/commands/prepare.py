@@ -18,8 +18,9 @@ from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, images, prepared, shards, silence, store
+from mien.data import extraction, images, located, prepared, shards, silence, store
 from mien.data.extraction import Reading, Source, Target
+from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
 from mien.experiments.experiment import Experiment
@@ -90,6 +91,8 @@ def prepare(
     _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
     for target in targets:
         known_features.ready(target.name)
+    for name, config in [] if settings is None else _of_files(settings):
+        located.refuse_unplaced(name, config, f"data.{known_features.modality(name)}")
     if still and cut_silence:
         raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
     card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)
@@ -117,11 +120,17 @@ def prepare(
     kept = sorted({*kept, *silence.notes(table, ends)})
     listed = problem_table([*problems, *kept])
     done = prepared.write(out, corpus, table, listed, place=root, options=options, cut_silence=cut_silence)
+    for feature, config in [] if settings is None else _of_files(settings):
+        store.open_store(Joined.of(done), feature, config).extract(list(table["clip"]), workers=workers)
     return _outcome(done, problems, kept, silence.summary(table, ends) if cut_silence else "")
 
 
 def _targets(out: Path, names: Sequence[str]) -> list[Target]:
     """Features with their default settings."""
+    if files := [name for name in names if known_features.source_of(name) == "files"]:
+        raise ConfigError(
+            f"--features {files[0]}: these are files of yours, whose place an experiment gives; use --for EXPERIMENT"
+        )
     if "columns" in names:
         raise ConfigError(
             "--features columns: these are columns of the corpus's own table and need no extraction; leave it out"
@@ -152,6 +161,15 @@ def _needed(out: Path, settings: Experiment, *, still: bool) -> list[Target]:
     named += [] if still else [(fingerprints.FEATURE, fingerprints.CONFIG)]
     found = [store.target(out, *feature) for feature in named]
     return list({target.folder: target for target in found}.values())
+
+
+def _of_files(settings: Experiment) -> list[tuple[str, Any]]:
+    """The features of an experiment that are read from files of vectors, each once, with their settings."""
+    named: list[tuple[str, Any]] = []
+    for own in settings.data_of.values():
+        found = [one for one in own.features.values() if known_features.source_of(one[0]) == "files"]
+        named += [one for one in found if one not in named]
+    return named
 
 
 def _titles(targets: Sequence[Target]) -> str:

@@ -23,7 +23,7 @@ from mien.data.joined import Joined
 from mien.data.mix import Pool, mixed
 from mien.data.protocols import Fold, Protocol
 from mien.data.settings import Data
-from mien.data.store import ColumnStore, Store, open_store
+from mien.data.store import ColumnStore, JoinedStore, Store, open_store
 from mien.data.targets import Target, TargetSettings, fitted, main_target, refuse_outside
 from mien.errors import ConfigError, CorpusError
 from mien.features import images
@@ -437,7 +437,7 @@ def _for_another(data: Data, target: str, corpus: Joined) -> Data:
 def _refuse_unfitting(corpus: Joined, data: Data) -> None:
     """Raise ConfigError for a corpus of images without the feature `images`, and for no corpus of images with it."""
     sources = {features.source_of(name): f"data.{modality}" for modality, (name, _) in data.features.items()}
-    for part in corpus.parts.values() if not {"images", "columns"} & set(sources) else ():
+    for part in corpus.parts.values() if not {"images", "columns", "files"} & set(sources) else ():
         if part.images:
             key = next(iter(sources.values()))
             raise ConfigError(
@@ -454,6 +454,10 @@ def _refuse_unfitting(corpus: Joined, data: Data) -> None:
 def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Series[bool]":
     """Which clips have none of the modalities, as far as the table shows."""
     present = pd.Series(False, index=clips.index)
+    files = [one for one in stores.values() if isinstance(one, JoinedStore) and features.source_of(one.name) == "files"]
+    for store in files:
+        present |= clips["clip"].map(store.has)
+    stores = {modality: store for modality, store in stores.items() if store not in files}
     if "audio" in stores:
         present |= clips["seconds"] > 0
     if isinstance(video := stores.get("video"), ColumnStore):

@@ -48,11 +48,12 @@ class Normalisation:
 
 
 def fit(kind: Kind, frames: Iterable[tuple[str, str, Frames]]) -> Normalisation:
-    """Measure the statistics over (clip, speaker, source of frames); a constant dimension is only centred."""
+    """Measure the statistics over valid frames of (clip, speaker, source); a constant dimension is only centred."""
     sums: dict[str, tuple[int, Tensor, Tensor]] = {}
     if kind != "none":
         for clip, speaker, source in frames:
-            values = source.frames(clip).double()
+            values, valid = source.frames(clip), source.valid(clip)
+            values = (values if bool(valid.all()) else values[valid]).double()
             if len(values) == 0:
                 continue
             key = "" if kind == "train" else speaker

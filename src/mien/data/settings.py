@@ -60,7 +60,8 @@ class Data(Settings):
         targets: factor -> how its labels are read, see `data.targets.TargetSettings`; one that is not named here is a
             column of its name, with classes.
         audio: the feature of the sound by name, with its settings; None uses no sound.
-        video: the feature of the pictures, `crops`, `columns` or `images`, with its settings; None uses no pictures.
+        video: the feature of the pictures, `crops`, `columns`, `images` or `face_vectors`, with its settings; None uses
+            no pictures.
         copies: name -> changed settings of the audio feature; each copy is one more training example of every clip.
         length: how long clips are made.
         normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). It
@@ -164,8 +165,14 @@ class Data(Settings):
     @property
     def feature_copies(self) -> dict[str, FeatureConfig]:
         """Name -> settings of each changed copy of the audio feature; raises ConfigError where its frames differ."""
-        if self.audio is None:
+        if self.audio is None or not self.copies:
             return {}
+        name, _ = self.features["audio"]
+        if features.source_of(name) == "files":
+            raise ConfigError(
+                f"data.copies: '{next(iter(self.copies))}' changes the sound, and {name} is read from files; leave it "
+                "out"
+            )
         whole = _frames(*self.features["audio"])
         copies: dict[str, FeatureConfig] = {}
         for name, changes in self.copies.items():
@@ -184,8 +191,9 @@ class Data(Settings):
 
     @property
     def extracted(self) -> list[tuple[str, Settings]]:
-        """The names and settings of all that is extracted: features and copies, without columns of the table."""
-        found = [(name, config) for name, config in self.features.values() if name != "columns"]
+        """The names and settings of all that is extracted from media or images: features and copies."""
+        elsewhere = ("columns", "files")
+        found = [one for one in self.features.values() if features.source_of(one[0]) not in elsewhere]
         return found + [(self.features["audio"][0], config) for config in self.feature_copies.values()]
 
     def check(self) -> None:

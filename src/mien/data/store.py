@@ -9,9 +9,8 @@ corpora.
 """
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import pandas as pd
 import torch
@@ -21,13 +20,13 @@ from mien.common.files import writable
 from mien.common.settings import Settings, digest
 from mien.corpora import readers
 from mien.corpora.corpus import Problem, problem_table
-from mien.data import extraction, images, shards
+from mien.data import extraction, images
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined, named
+from mien.data.kept import Kept
 from mien.data.prepared import Prepared, keys
-from mien.data.shards import Entry
-from mien.errors import CorpusError
-from mien.features import columns
+from mien.data.vectors import VectorStore, refuse_without_files
+from mien.features import _vectors, columns
 from mien.media.faces import Faces
 
 
@@ -35,6 +34,7 @@ def target(prepared: Path, name: str, config: Settings) -> Target:
     """Where a feature with its settings is kept in a PREPARED folder; raises ConfigError for an unknown feature."""
     version = features.feature(name).VERSION
     config = config.resolved() if isinstance(config, Faces) else config
+    config = config.anywhere if isinstance(config, _vectors.Config) else config
     identity = digest({"name": name, "config": config.model_dump(mode="json"), "version": version})
     return Target(prepared / "features" / f"{name}-{identity}", name, config)
 
@@ -53,9 +53,7 @@ class FeatureStore:
         self.prepared, self.name, self.config = prepared, name, config
         self.target = target(prepared.folder, name, config)
         self._keys = keys(prepared.table)
-        self._entries: Mapping[str, Entry] = MappingProxyType({})
-        self._shards: dict[Path, shards.Shard] = {}
-        self._reasons: dict[Path, torch.Tensor | None] = {}
+        self._kept = Kept(name, [self.folder, *([] if self._cached is None else [self._cached])], self._keys)
 
     def __reduce__(self) -> tuple[type["FeatureStore"], tuple[Prepared, str, Settings]]:
         return (type(self), (self.prepared, self.name, self.config))
@@ -73,8 +71,8 @@ class FeatureStore:
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
-        self._read_index()
-        return [clip for clip in clips if clip not in self._entries]
+        self._kept.read_index()
+        return [clip for clip in clips if clip not in self._kept]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:
         """Extract what is missing, in worker processes; finished shards stay when it is interrupted.
@@ -106,7 +104,7 @@ class FeatureStore:
             sources, [target], workers=workers, what=what or features.title(self.name, self.config)
         )
         problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
-        self._read_index()
+        self._kept.read_index()
         return problem_table(problems)
 
     def _take(self, clips: Collection[str], what: str) -> pd.DataFrame:
@@ -119,13 +117,12 @@ class FeatureStore:
         if self._cached is not None and not writable(target.folder):
             target = target._replace(folder=self._cached)
         deque(images.extract(same, [target], what=what or features.title(self.name, self.config)), maxlen=0)
-        self._read_index()
+        self._kept.read_index()
         return problem_table(Problem(clip, "has changed since it was prepared") for clip in clips if clip not in same)
 
     def length(self, clip: str) -> int:
         """The number of frames T of a clip; raises CorpusError when they were not extracted."""
-        entry = self._entry(clip)
-        return entry.end - entry.begin
+        return self._kept.length(clip)
 
     def frames(self, clip: str) -> torch.Tensor:
         """The frames of a clip, (T, D) float32, or pixels (T, C, S, S) uint8, a view of the mapped shard: only read it.
@@ -133,40 +130,15 @@ class FeatureStore:
         Raises:
             CorpusError: they were not extracted.
         """
-        entry = self._entry(clip)
-        shard = self._shards.get(entry.shard)
-        if shard is None:
-            shard = self._shards[entry.shard] = shards.Shard(entry.shard)
-        return shard.read(entry.begin, entry.end)
+        return self._kept.frames(clip)
 
     def reasons(self, clip: str) -> torch.Tensor:
         """Why frames of a clip are not usable, (T,) uint8, see `mien.media.faces.Reason`; 0 where they are."""
-        entry = self._entry(clip)
-        if entry.shard not in self._reasons:
-            self._reasons[entry.shard] = shards.reasons(entry.shard)
-        reasons = self._reasons[entry.shard]
-        if reasons is None:
-            return torch.zeros(entry.end - entry.begin, dtype=torch.uint8)
-        return reasons[entry.begin : entry.end]
+        return self._kept.reasons(clip)
 
     def valid(self, clip: str) -> torch.Tensor:
         """Which frames of a clip are usable, (T,) bool."""
         return self.reasons(clip) == 0
-
-    def _entry(self, clip: str) -> Entry:
-        entry = self._entries.get(clip)
-        if entry is None:
-            self._read_index()  # another process may have extracted it
-            entry = self._entries.get(clip)
-        if entry is None:
-            raise CorpusError(f"{self.folder}: no {self.name} of the clip '{clip}'; extract it first")
-        return entry
-
-    def _read_index(self) -> None:
-        """Read the index of the folders."""
-        folders = (self.folder, *([] if self._cached is None else [self._cached]))
-        entries = (entry for folder in folders for entry in shards.entries(folder))
-        self._entries = {entry.clip: entry for entry in entries if self._keys.get(entry.clip) == entry.key}
 
 
 class JoinedStore:
@@ -179,9 +151,22 @@ class JoinedStore:
             joined: the corpora.
             name: of the feature.
             config: its settings.
+
+        Raises:
+            ConfigError: it is read from files, and their place is not given or not there.
+            CorpusError: no clip has such a file, or one has two.
         """
         self._joined, self.name = joined, name
-        self.stores = {corpus: FeatureStore(part, name, config) for corpus, part in joined.parts.items()}
+        self.stores = {corpus: _open(part, name, config) for corpus, part in joined.parts.items()}
+        files = [store for store in self.stores.values() if isinstance(store, VectorStore)]
+        if files:
+            refuse_without_files(files, joined.place)
+
+    def has(self, clip: str) -> bool:
+        """Whether a clip has a file, of vectors that are read from files."""
+        name, own = self._joined.own(clip)
+        store = self.stores[name]
+        return isinstance(store, VectorStore) and store.has(own)
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips that have no frames yet."""
@@ -216,6 +201,13 @@ class JoinedStore:
         """Which frames of a clip are usable, (T,) bool."""
         name, own = self._joined.own(clip)
         return self.stores[name].valid(own)
+
+
+def _open(prepared: Prepared, name: str, config: Settings) -> FeatureStore | VectorStore:
+    """The store of a feature of one corpus."""
+    if isinstance(config, _vectors.Config):
+        return VectorStore(prepared, name, config, target(prepared.folder, name, config).folder)
+    return FeatureStore(prepared, name, config)
 
 
 class ColumnStore:

@@ -9,7 +9,8 @@ A feature whose package is an extra has `ready()`, which raises ConfigError wher
 sentence that is said before its first use, such as what its licence allows.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
-file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`).
+file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`). Features of
+either that are read from files of vectors (`FROM = "files"`) have a `Config` of `features._vectors`, and no `extract`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,7 @@ def modality(name: str) -> str:
 
 
 def source_of(name: str) -> str:
-    """Where a feature comes from: "media", or of the corpus's table its "columns" or "images"."""
+    """Where a feature comes from: "media", "files" of vectors, or of the corpus's table its "columns" or "images"."""
     return str(getattr(feature(name), "FROM", "media"))
 
 

@@ -147,6 +147,13 @@ class Ensemble:
         return tuple(self.models[0].experiment.features)
 
     @property
+    def from_files(self) -> str:
+        """The feature without which it does not answer and that is read from files of vectors; "" for none."""
+        own = self.models[0].experiment.features
+        name, _ = own["audio"] if "audio" in own else own["video"]
+        return name if features.source_of(name) == "files" else ""
+
+    @property
     def rate(self) -> int:
         """Sample rate of its waveforms, in Hz."""
         audio = self.models[0].experiment.features.get("audio")

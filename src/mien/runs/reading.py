@@ -65,6 +65,12 @@ def open_model(asked: Asked) -> Predictor:
     processes.use_threads(asked.threads)
     device = processes.device(asked.device)
     opened = [Ensemble.open(folder, device) for folder in asked.models]
+    for one in opened:
+        if one.from_files:
+            raise ConfigError(
+                f"{one.name} reads {one.from_files}, vectors from files, which a media file does not have; give a "
+                "model of sound or faces"
+            )
     ensemble: Predictor = opened[0] if len(opened) == 1 else LateFusion(*opened)
     if asked.unsure is not None:
         if not ensemble.classes:
