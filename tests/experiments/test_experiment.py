@@ -242,7 +242,8 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         (
             "encoder={audio: {channels: 4}}",
-            "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, projection, senet, senet_small, vector, vgg",
+            "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, projection, senet, senet_small, vector, "
+            "vgg",
         ),
         (
             "encoder={audio: {name: cnn_gru, channel: 4}}",
@@ -272,8 +273,8 @@ UNITS = ["data.video={name: columns, columns: [AU01, AU02], dimension: 2}", "dat
         ),
         (
             [*SEEN, "encoder={audio: vgg, video: cnn_gru}"],
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take projection, senet, "
-            "senet_small or vgg, or other features",
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 3 x 32 x 32 here; take projection, "
+            "senet, senet_small or vgg, or other features",
         ),
         (
             [*SEEN, "encoder={audio: vgg, video: vgg}", "data.copies={slow: {speed: 0.9}}"],

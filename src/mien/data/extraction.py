@@ -286,7 +286,8 @@ def _there(sound: Waveform | MediaError) -> Waveform | MediaError:
 def _seen(one: _Asked, target: Target) -> Crops:
     """The face crops of a clip; none, of the feature's shape, where it has no pictures."""
     if one.part.pictures == 0 or features.source_of(target.name) == "images":  # a file has none of a table
-        nothing = np.zeros((0, *features.shape(target.name, target.config)), np.uint8)
+        shape = features.shape(target.name, target.config)
+        nothing = np.zeros((0, *shape), np.float32 if len(shape) == 1 else np.uint8)
         return Crops(nothing, np.zeros(0, np.uint8), features.feature(target.name).hop(target.config))
     extract_file = features.feature(target.name).extract_file
     crops: Crops = extract_file(one.source.file, one.part.start, one.part.end, target.config)

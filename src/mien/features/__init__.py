@@ -9,8 +9,9 @@ A feature whose package is an extra has `ready()`, which raises ConfigError wher
 sentence that is said before its first use, such as what its licence allows.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
-file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`). Features of
-either that are read from files of vectors (`FROM = "files"`) have a `Config` of `features._vectors`, and no `extract`.
+file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`). One that
+reads a file and whose frames are no crops makes them of crops by `of_crops`. Features of either modality that are read
+from files of vectors (`FROM = "files"`) have a `Config` of `features._vectors`, and no `extract`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,19 @@ def shape(name: str, config: Settings) -> tuple[int, ...]:
     module = feature(name)
     frame: tuple[int, ...] = module.shape(config) if modality(name) == "video" else (module.dimension(config),)
     return frame
+
+
+def of_crops(name: str, pixels: NDArray[np.uint8], reasons: NDArray[np.uint8]) -> NDArray[Any]:
+    """The frames of a feature of faces from crops: themselves, or what the module's `of_crops` makes of them.
+
+    Args:
+        name: of the feature.
+        pixels: (T, C, S, S).
+        reasons: (T,), 0 where a crop is usable.
+    """
+    make = getattr(feature(name), "of_crops", None)
+    frames: NDArray[Any] = pixels if make is None else make(pixels, reasons)
+    return frames
 
 
 def title(name: str, config: Settings) -> str:

@@ -35,10 +35,10 @@ class _Windows:
     usable: tuple[Tensor, ...]
 
     @staticmethod
-    def of(given: "Sequence[NDArray[np.float32] | Crops | Seen | None]", empty: Tensor) -> "_Windows":
+    def of(name: str, given: "Sequence[NDArray[np.float32] | Crops | Seen | None]", empty: Tensor) -> "_Windows":
         values, usable = [], []
         for one in given:
-            frames = one.pixels if isinstance(one, Crops | Seen) else one
+            frames = features.of_crops(name, one.pixels, one.reasons) if isinstance(one, Crops | Seen) else one
             values.append(empty if frames is None else torch.from_numpy(frames))
             reasons = one.reasons if isinstance(one, Crops | Seen) else np.zeros(len(values[-1]))
             usable.append(torch.from_numpy(reasons == 0))
@@ -215,7 +215,7 @@ class Ensemble:
             )
             shape = features.shape(name, config)
             empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
-            sources[modality] = (_Windows.of(given, empty),) * count
+            sources[modality] = (_Windows.of(name, given, empty),) * count
         examples = Examples(
             tuple(map(str, range(count))),
             ("",) * count,

@@ -206,15 +206,15 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "vector",
             "video",
             (3, 48, 48),
-            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take projection, senet, "
-            "senet_small or vgg, or other features",
+            "encoder: vector reads vectors, but a frame of video is 3 x 48 x 48 here; take projection, "
+            "senet, senet_small or vgg, or other features",
         ),
         (
             "cnn_gru",
             "video",
             (1, 48, 48),
-            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take projection, senet, "
-            "senet_small or vgg, or other features",
+            "encoder: cnn_gru reads vectors over time, but a frame of video is 1 x 48 x 48 here; take projection, "
+            "senet, senet_small or vgg, or other features",
         ),
         ("vector", "vidoe", (3,), "unknown modality 'vidoe'. Did you mean 'video'? Known: audio, video."),
         (

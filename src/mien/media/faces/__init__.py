@@ -5,7 +5,7 @@ them out of the picture, and `speaking` finds who speaks.
 """
 
 from enum import IntEnum
-from typing import Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,8 +115,11 @@ class Seen(NamedTuple):
 
 
 class Crops(NamedTuple):
-    """The frames of one person: `pixels` (T, C, S, S) uint8, `reasons` (T,) uint8 of `Reason`, `every` seconds."""
+    """The frames of one person: `pixels` (T, C, S, S) uint8, `reasons` (T,) uint8 of `Reason`, `every` seconds.
 
-    pixels: NDArray[np.uint8]
+    A feature may put (T, D) float32 in the place of the pixels.
+    """
+
+    pixels: NDArray[Any]
     reasons: NDArray[np.uint8]
     every: float
