@@ -60,7 +60,7 @@ def reliability(probabilities: Array, truth: Numbers, weights: Array | None = No
     """The bins of a reliability diagram."""
     sure, right, place = _binned(probabilities, truth, bins)
     each = np.ones(len(truth)) if weights is None else weights
-    clips = np.bincount(place, each, minlength=bins)
+    clips = np.bincount(place, each, minlength=bins).astype(np.float64)
     there = clips > 0
     confidence, hits = (np.bincount(place, each * values, bins)[there] / clips[there] for values in (sure, right))
     return Reliability(confidence, hits, clips[there])
