@@ -5,11 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from sklearn.metrics import f1_score
 
 import mien
 from mien.data.protocols import PARTS
 from mien.runs.run import Run
 
+CLAIMS = (
+    "claims={better: {says: MEnAN is better, kind: above, factor: emotion, measure: macro_f1, models: MEnAN, minus: "
+    "emotion_only}, chance: {says: it is seen, kind: above, factor: emotion, measure: micro_f1, models: MEnAN, minus: "
+    "chance}}"
+)
 PROTOCOL = "protocol={name: random_splits, splits: 3, shares: {train: 0.4, validation: 0.2, test: 0.4}, seed: 0}"
 
 
@@ -24,7 +31,7 @@ def corpus(tmp_path_factory, make_corpus):
 @pytest.fixture(scope="module")
 def sampled(corpus, experiment, tmp_path_factory):
     out = tmp_path_factory.mktemp("sampled") / "run"
-    mien.train(experiment, [f"data.prepared={corpus}", "training.epochs=1", PROTOCOL], out=out)
+    mien.train(experiment, [f"data.prepared={corpus}", "training.epochs=8", PROTOCOL, CLAIMS], out=out)
     return Run.open(out)
 
 
@@ -70,6 +77,41 @@ def test_the_page_says_who_is_tested_and_claims_no_more(sampled):
     assert all(one["speakers"] == len(tested) and one["clips"] == 9 * len(tested) for one in calibrated)
 
 
+def score_of_splits(run, model, average):
+    rows = run.predictions.query("split == 'test' and truth == truth and model == @model")
+    return np.array([f1_score(part["truth"], part["predicted"], average=average) for _, part in rows.groupby("fold")])
+
+
+def test_the_papers_test_stands_beside_ours_with_what_it_leaves_out(sampled):
+    rows = sampled.metrics["over_splits"]
+    assert [(row["model"], row["other"], row["measure"]) for row in rows] == [
+        ("emotion_only", "MEnAN", "macro_f1"), ("emotion_only", "MEnAN", "micro_f1")
+    ]  # fmt: skip
+    for row, average in zip(rows, ("macro", "micro"), strict=True):
+        first, second = (score_of_splits(sampled, model, average) for model in (row["model"], row["other"]))
+        oracle = stats.ttest_rel(first, second, alternative="greater")
+        assert row["splits"] == 3
+        assert row["mean"] == pytest.approx((first - second).mean())
+        assert (row["t"], row["p_t"]) == pytest.approx((oracle.statistic, oracle.pvalue))
+        assert row["variance"] == pytest.approx(1 + 3 * 3 / 3), "three splits, as many tested as training clips"
+        limits = stats.ttest_rel(first, second).confidence_interval(0.95)
+        assert row["wider"] == pytest.approx((row["high"] - row["low"]) / (limits.high - limits.low))
+        assert abs(row["p_t"] - 0.5) > abs(row["p_corrected"] - 0.5)
+    page = " ".join((sampled.folder / "report.html").read_text().split())
+    assert "The paired t-test over splits" in page
+    assert "and they are not: the splits share training and test speakers." in page
+    widths = sorted(row["wider"] for row in rows)
+    assert f"intervals over speakers are {widths[0]:.1f} to {widths[1]:.1f} times as wide as its own" in page
+    assert "multiplies its variance by 4.0." in page
+    better, chance = sampled.claims["claims"]
+    (contrast,) = better["contrasts"]
+    tested = contrast["over_splits"]
+    assert tested["mean"] == pytest.approx(-rows[0]["mean"])
+    assert tested["p_t"] == pytest.approx(1 - rows[0]["p_t"])
+    assert "over_splits" not in chance["contrasts"][0], "a claim about one model has no pairs"
+    assert "paired t over 3 splits: " in page
+
+
 def test_splits_that_test_a_speaker_in_common_give_no_interval_over_folds(sampled):
     assert len(set(sampled.units.values())) < 3
     unseen = sampled.leakage_summary.query("speakers == 'unseen'")
@@ -101,6 +143,12 @@ def test_runs_of_other_random_splits_are_compared_on_clips_that_both_test(sample
     text = " ".join(found.text.split())
     assert f"Compared on the {len(both[0] & both[1])} clips that all systems test" in text
     assert "their folds differ" in text
+    assert row["p_t"] is None, "splits that differ are no pairs"
+    (row,) = [pair for pair in mien.compare(sampled.folder).data["pairs"] if pair["measure"] == "f1"]
+    tested = sampled.metrics["over_splits"][0]
+    assert (row["splits"], row["mean"]) == (3, pytest.approx(tested["mean"]))
+    assert (row["p_t"], row["p_corrected"]) == pytest.approx((tested["p_t"], tested["p_corrected"]))
+    assert "they are not: the splits share" in " ".join(mien.compare(sampled.folder).text.split())
 
 
 @pytest.mark.slow

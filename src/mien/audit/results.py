@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison import claims
-from mien.audit.comparison.pairs import families
+from mien.audit.comparison.pairs import families, of_recognisers
+from mien.audit.comparison.split_tests import of_pairs, sampled
 from mien.audit.comparison.sweep import sweep
 from mien.audit.comparison.tradeoff import planes
 from mien.audit.leakage.maps import maps
@@ -67,6 +68,9 @@ def write(run: Run) -> None:
         families=families(run.experiment),
         trained=trained,
     )
+    if sampled(run.experiment):
+        among, split = of_recognisers(families(run.experiment)[0], trained), str(found["split"])
+        found["over_splits"] = plain(of_pairs(predictions, classes, run.splits, split=split, among=among))
     if copies := without_copies(predictions, classes, run.certificate, run.splits):
         found["without_copies"] = copies
     shown, abstention = _of_models(run, predictions[predictions["model"].isin(run.experiment.models)])

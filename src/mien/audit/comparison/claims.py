@@ -28,6 +28,7 @@ import pandas as pd
 
 from mien.audit.comparison.claim_scores import Counts, Source, counts_of, measure, outputs_of, scores
 from mien.audit.comparison.kept_targets import comparable
+from mien.audit.comparison.split_tests import of_claims
 from mien.audit.run_leakage.targets import Targets, tasks
 from mien.audit.statistics.contrasts import Term, contrast, verdicts
 from mien.audit.statistics.verdict import FEWEST
@@ -78,7 +79,8 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
         seed: of the bootstraps.
 
     Returns:
-        `split`: the split that is scored; `claims`: see `answered`; `scores`: see `claim_scores.scores`.
+        `split`: the split that is scored; `claims`: see `answered`, with random splits also `split_tests.of_claims`;
+        `scores`: see `claim_scores.scores`.
 
     Raises:
         RunError: a file of the run is missing or damaged.
@@ -91,6 +93,7 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     split = str(outputs.predictions["split"].iloc[0])
     models = tuple(experiment.models)
     claims = answered(experiment.claims, experiment.axes, models, counts, carried=tasks(run), seed=seed)
+    of_claims(run, claims, outputs)
     made = {"split": split, "claims": claims, "scores": scores(run, outputs, counts, seed=seed)}
     run.write_json(FILE, made)
     run.write_table(TABLE, rows_of(claims))

@@ -26,22 +26,28 @@ from numpy.typing import NDArray
 
 from mien.audit.comparison.paired_leakage import leakage_of, leakage_rows
 from mien.audit.comparison.readings import Worth, worths
+from mien.audit.comparison.split_tests import beside, sampled, too_sure
 from mien.audit.comparison.systems import System, Together
 from mien.audit.comparison.tradeoff import Point, points
 from mien.audit.statistics import significance
+from mien.audit.statistics.over_splits import over_splits, ratio_of
 from mien.audit.statistics.scores import BySpeaker, interval, measured, resampled
 from mien.audit.statistics.verdict import FEWEST, LEVEL, verdict
 from mien.common.measures import measure_of, of_classes, within
+from mien.common.tables import records
 from mien.errors import RunError, unknown
 from mien.experiments import reference
 
 Resampled = dict[tuple[str, str], NDArray[np.float64]]  # system and measure -> the score on each resample of speakers
 Tables = dict[str, dict[str, BySpeaker]]  # system -> measure -> its statistics by speaker
 
+OVER_SPLITS = ("splits", "mean", "t_low", "t_high", "t", "p_t", "p_corrected", "variance", "wider")  # of random splits
+OF_PAPERS = ("wa", "f1", "ccc", "rmse")  # micro and macro F1, and those of numbers
 TESTS = ("paired_t_cells", "paired_t", "wilcoxon", "corrected_resampled_t", "stuart_maxwell", "mcnemar")
 PAIRS = (
     *("model", "other", "measure", "score", "other_score", "difference", "low", "high", "separable", "number", "over"),
     *(f"p_{test}{end}" for test in TESTS for end in ("", "_holm")),
+    *OVER_SPLITS,
 )
 SYSTEMS = (
     *("leakage", "leakage_low", "leakage_high", "leakage_chance", "optimal"),
@@ -64,7 +70,8 @@ class Comparison:
         pairs: one row per pair and measure (`PAIRS`): uar, wa, f1 (macro), of numbers ccc and rmse; `predictions` of
             classes (one per clip, by the mean probability over seeds; its score is the share of right clips); and
             `leakage`. `number` is the number of units that a difference is computed over, `over` their name; p of each
-            test, and corrected by Holm over the pairs, nan if the test does not apply.
+            test, and corrected by Holm over the pairs, nan if the test does not apply. The last columns are those of
+            `split_tests.beside`: of random splits, the t-test of the means over seeds, one a split.
         points: the points of the accuracy-leakage plane of the speaker.
         points_of_target: those of the main target, of systems with an embedding of another task.
         notes: sentences on how systems were compared.
@@ -122,7 +129,7 @@ def contrast(together: Together, *, baseline: str = "", seed: int = 0) -> Compar
         rows += leakage_rows(first, second, leaks[first.name], leaks[second.name], seed=seed)
     pairs = pd.DataFrame(rows).reindex(columns=list(PAIRS))
     pairs = _with_verdicts(pairs)
-    notes = [*together.notes, *powerless(pairs)]
+    notes = [*together.notes, *powerless(pairs), *_too_sure(pairs)]
     placed = [(system.name, system.run, system.model) for system in together.systems]
     plane, axes = points(placed, together.predictions)
     of_target, _ = points(placed, together.predictions, factor=together.systems[0].run.target)
@@ -195,16 +202,13 @@ def _scores(
         if matched:
             apart = by_cell[first.name][name] - by_cell[second.name][name]
             row["p_paired_t_cells"] = significance.paired_t(apart, alternative=tail)
-            row["p_corrected_resampled_t"] = significance.corrected_resampled_t(apart, _ratio(together, first))
+            ratio = ratio_of(first.run.splits, together.split)
+            row["p_corrected_resampled_t"] = significance.corrected_resampled_t(apart, ratio)
+            if sampled(first.run.experiment):
+                each_split = apart.groupby(level=0).mean()
+                row |= beside(over_splits(each_split, ratio, alternative=tail), low, high)
         rows.append(row)
     return rows
-
-
-def _ratio(together: Together, system: System) -> float:
-    """The number of scored clips over that of training clips, the mean over folds."""
-    return float(
-        np.mean([len(fold[together.split]["clips"]) / len(fold["train"]["clips"]) for fold in system.run.splits])
-    )
 
 
 def _predictions(together: Together, first: System, second: System, votes: pd.DataFrame) -> dict[str, Any]:
@@ -233,6 +237,13 @@ def _with_verdicts(pairs: pd.DataFrame) -> pd.DataFrame:
             pairs.loc[rows.index, f"p_{test}_holm"] = significance.holm(p)
     separable = verdict(pairs["low"], pairs["high"], pairs["p_wilcoxon_holm"], pairs["number"])
     return pairs.assign(separable=separable.astype(object).where(pairs["measure"] != "predictions", None))
+
+
+def _too_sure(pairs: pd.DataFrame) -> Iterator[str]:
+    """A note on the paired t-test over random splits, where pairs have one."""
+    tested = pairs[pairs["measure"].isin(OF_PAPERS) & pairs["p_t"].notna()]
+    if sentence := too_sure(records(tested)):
+        yield sentence
 
 
 def powerless(pairs: pd.DataFrame) -> Iterator[str]:

@@ -10,6 +10,7 @@ from mien.audit.run_leakage.targets import tasks
 from mien.experiments.claims import ALL, BALANCED, DIFFERENT, KEPT, NEAR, OF_NUMBERS, PROBES, Axes, places
 from mien.reports import words
 from mien.reports.figures import bars
+from mien.reports.sections import over_splits
 from mien.reports.sections.recognition import Picture
 from mien.runs.run import RESULTS, Run
 from mien.runs.tables import reading
@@ -28,7 +29,8 @@ def shown(run: Run) -> dict[str, Any] | None:
         `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer`, also as
         `verdict` and `why`, `rows` (`contrast, difference, limits` as text, `p_holm` and `comparable`) and `figures`;
         `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on the paper's
-        scores, empty if there are none; `split`: the split that is scored.
+        scores, empty if there are none; `split`: the split that is scored; `splits`: a sentence on the paper's test
+        over random splits, empty without it.
     """
     found = run.claims if run.experiment.claims else None
     if found is None:
@@ -43,6 +45,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         "leaks": list(_leaks(run, scores)),
         "papers": _papers(run, found),
         "split": split,
+        "splits": over_splits.of_claims(claims, run.named),
     }
 
 
@@ -91,6 +94,7 @@ def _row(contrast: Mapping[str, Any], scale: words.Scale | None) -> dict[str, An
     if scale is None or contrast["difference"] is None:
         return row | {"difference": words.UNKNOWN, "limits": words.UNKNOWN}
     limits = scale.span(contrast["low"], contrast["high"])
+    row["splits"] = over_splits.of_contrast(contrast, scale)
     return row | {"difference": scale.signed(contrast["difference"]), "limits": limits}
 
 
