@@ -338,7 +338,7 @@ def test_scores_of_numbers_have_no_percent(claimed: Run) -> None:
     assert claim["called"] == "no worse by 0.05; CCC"
     assert claim["rows"] == [
         {
-            **{"contrast": "no leak minus plain", "p_holm": 0.002, "comparable": True},
+            **{"contrast": "no leak minus plain", "p_holm": 0.002, "comparable": True, "splits": ""},
             **{"difference": f"{minus}0.200", "limits": f"{minus}0.300 to {minus}0.100"},
         }
     ]

@@ -90,7 +90,7 @@ def _scale(measure: str) -> words.Scale:
 def _row(contrast: Mapping[str, Any], scale: words.Scale | None) -> dict[str, Any]:
     """A contrast; Stuart-Maxwell's test has no difference."""
     row = {"contrast": _plain(contrast["contrast"]), "p_holm": contrast["p_holm"]}
-    row["comparable"] = contrast.get("comparable", True)
+    row |= {"comparable": contrast.get("comparable", True), "splits": ""}
     if scale is None or contrast["difference"] is None:
         return row | {"difference": words.UNKNOWN, "limits": words.UNKNOWN}
     limits = scale.span(contrast["low"], contrast["high"])
