@@ -20,7 +20,7 @@ SETTINGS = {
 }
 
 
-def run(make_recipe, make_loader, folder, scores, best):
+def run(make_recipe, make_loader, folder, scores, best, patience=None):
     """The epoch whose weights are kept, of as many as there are scores, and the history."""
     recipe, states, given = make_recipe(SETTINGS, encoder="vector"), [], iter(scores)
 
@@ -28,7 +28,7 @@ def run(make_recipe, make_loader, folder, scores, best):
         states.append({name: value.clone() for name, value in recipe.state_dict().items()})
         return next(given)
 
-    training = Training(epochs=len(scores), batch=24, best=best)
+    training = Training(epochs=len(scores), batch=24, best=best, patience=patience)
     optimiser = Optimiser(lr={"default": 0.01})
     history = fit(recipe, make_loader(batch_size=24), validate, training=training, optimiser=optimiser, folder=folder)
     kept = recipe.state_dict()
@@ -49,6 +49,18 @@ def test_the_named_score_chooses_the_epoch(make_recipe, make_loader, tmp_path, b
     assert kept == epoch
     assert best == "last" or best_record(history, best)["epoch"] == epoch
     assert [row["validation tasks"] for row in history] == [0.2, 0.9, 0.9, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("patience", "epochs", "kept"), [(1, 3, 2), (2, 4, 2), (3, 6, 5), (None, 6, 5)], ids=["1", "2", "3", "never"]
+)
+def test_training_stops_early_on_the_development_loss(make_recipe, make_loader, tmp_path, patience, epochs, kept):
+    """Cross-entropy, of which less is better: 3, 2, then two epochs that are worse, 1, and one that is worse."""
+    losses = (3.0, 2.0, 2.5, 2.1, 1.0, 1.5)
+    scores = [{"cross_entropy": loss, "uar": 0.1 * number} for number, loss in enumerate(losses)]
+    epoch, history = run(make_recipe, make_loader, tmp_path, scores, "cross_entropy", patience)
+    assert (epoch, len(history)) == (kept, epochs)
+    assert [row["validation cross_entropy"] for row in history] == list(losses[:epochs])
 
 
 def test_a_score_that_is_not_there_is_named(make_recipe, make_loader, tmp_path):
