@@ -139,8 +139,16 @@ def test_too_few_speakers_or_none_are_refused(table, apart, sentence):
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ({"groups": 4}, "'groups' is a setting of the protocol group_k_fold and not of random_splits; leave it out"),
-        ({"fewer": True}, "'fewer' is a setting of the protocol group_k_fold and not of random_splits; leave it out"),
+        (
+            {"groups": 4},
+            "'groups' is a setting of the protocol group_k_fold and not of random_splits; leave it out, or write "
+            "groups: 5 where an extended experiment has it",
+        ),
+        (
+            {"fewer": True},
+            "'fewer' is a setting of the protocol group_k_fold and not of random_splits; leave it out, or write fewer: "
+            "false where an extended experiment has it",
+        ),
         (
             {"speakers": "seen"},
             "'speakers' is a setting of the protocol group_k_fold and not of random_splits; leave it out",

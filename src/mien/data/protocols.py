@@ -132,7 +132,11 @@ class Protocol(Settings):
             given = getattr(self, name) != type(self).model_fields[name].default
             if given and self.name not in owners and not (name == "seed" and self.speakers == "seen"):
                 protocols = f"protocol{'s' if len(owners) > 1 else ''} {' and '.join(owners)}"
-                raise ValueError(f"'{name}' is a setting of the {protocols} and not of {self.name}; leave it out")
+                default = {"groups": "5", "fewer": "false"}.get(name)
+                inherited = f", or write {name}: {default} where an extended experiment has it" if default else ""
+                raise ValueError(
+                    f"'{name}' is a setting of the {protocols} and not of {self.name}; leave it out{inherited}"
+                )
 
     @property
     def seen(self) -> bool:
