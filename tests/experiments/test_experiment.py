@@ -126,7 +126,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "data.audio=mfb34",
             "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: compare_lld, functionals, logmel, "
-            "mfb43, prosody, spectrogram.",
+            "mfb43, prosody, spectrogram, vectors.",
         ),
         (
             "data.audio.windw=0.05",
@@ -230,13 +230,17 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("data.audio=null", "data: neither 'audio' nor 'video' is given; name a feature for one of them at least"),
         (
             "data.video=crobs",
-            "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, images.",
+            "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, face_small, face_vectors, "
+            "images.",
         ),
-        ("data.video=logmel", "data.video: unknown feature 'logmel'. Known: columns, crops, images."),
+        (
+            "data.video=logmel",
+            "data.video: unknown feature 'logmel'. Known: columns, crops, face_small, face_vectors, images.",
+        ),
         (
             "data.audio=crops",
-            "data.audio: unknown feature 'crops'. Did you mean 'prosody'? Known: compare_lld, functionals, logmel, "
-            "mfb43, prosody, spectrogram.",
+            "data.audio: unknown feature 'crops'. Did you mean 'prosody'? Known: compare_lld, functionals, "
+            "logmel, mfb43, prosody, spectrogram, vectors.",
         ),
         ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
