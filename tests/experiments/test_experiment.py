@@ -230,8 +230,8 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ("data.audio=null", "data: neither 'audio' nor 'video' is given; name a feature for one of them at least"),
         (
             "data.video=crobs",
-            "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, face_small, face_vectors, "
-            "images.",
+            "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, face_small, "
+            "face_vectors, images.",
         ),
         (
             "data.video=logmel",
