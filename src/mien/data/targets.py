@@ -50,7 +50,7 @@ WORDS = 8  # of a column that a sentence lists
 CODES = 20  # different numbers that may be codes of classes
 TAKEN = {
     *("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted", "scheme"),
-    *("file", "start", "end", "person", "modality", "audio_share", "video_share"),
+    *("file", "start", "end", "person", "modality", "audio_share", "video_share", "missing"),
 }  # columns of tables of predictions, beside those that are called after the main target and its classes
 SEVERAL = ("emotion",)  # the columns in which "a+b" is two classes
 

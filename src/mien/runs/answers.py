@@ -41,7 +41,9 @@ def least_sound(ensemble: Predictor) -> float:
     return LEAST_SOUND if ensemble.shortest is None else max(LEAST, ensemble.shortest / 2)
 
 
-def answers(file: Path, predicted: Iterable[Prediction], ensemble: Predictor, least: float) -> Answers:
+def answers(
+    file: Path, predicted: Iterable[Prediction], ensemble: Predictor, least: float, *, asked: Predictor | None = None
+) -> Answers:
     """The rows of a file.
 
     The row of the whole file has the mean probability of each class over all windows that have probabilities, weighted
@@ -55,10 +57,12 @@ def answers(file: Path, predicted: Iterable[Prediction], ensemble: Predictor, le
         predicted: its predictions, in the order of time.
         ensemble: the model that made them.
         least: seconds of sound below which an answer by the voice is unsure.
+        asked: the model that was asked, where a part of it answers the file; `missing` is what its modalities lack.
     """
     found = list(predicted)
+    taken = _taken(ensemble if asked is None else asked)
     brief = [_is_brief(one, least) for one in found]
-    rows = [_row(file, one, ensemble, short) for one, short in zip(found, brief, strict=True)]
+    rows = [_row(file, one, ensemble, short, taken) for one, short in zip(found, brief, strict=True)]
     windows = {one.start for one, short in zip(found, brief, strict=True) if short}
     return Answers(rows, _whole(file, found, rows, brief, ensemble), len(windows))
 
@@ -76,7 +80,7 @@ def _is_brief(one: Prediction, least: float) -> bool:
     return "audio" in one.modality and one.end - one.start < least - 1e-6
 
 
-def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool) -> dict[str, Any]:
+def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool, taken: tuple[str, ...]) -> dict[str, Any]:
     row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
     row |= {"person": one.person, "modality": one.modality}
     answering = [ensemble.part(one.modality)]
@@ -85,7 +89,14 @@ def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool) -> dict[
     if ensemble.faces is not None:
         shares = {"audio_share": one.audio_share, "video_share": one.video_share}
         row |= {name: None if share is None else round(share, 4) for name, share in shares.items()}
+    if taken:
+        row["missing"] = "+".join(sorted({*taken} - {*one.modality.split("+")}))
     return row
+
+
+def _taken(asked: Predictor) -> tuple[str, ...]:
+    """The modalities that a window can lack: those of a model of sound and faces."""
+    return asked.modalities if asked.faces is not None and "audio" in asked.modalities else ()
 
 
 def _answer(

@@ -156,7 +156,7 @@ def _counted(predicted: Iterable[Prediction], advance: Advance) -> Iterator[Pred
 def _one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None = None) -> Read | MediaError:
     """Read a file; the error where that cannot be done."""
     least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
-    faces = _faces(ensemble, asked)
+    faces, opened = _faces(ensemble, asked), ensemble
     try:
         if isinstance(ensemble, LateFusion) and picture_size(file) is None:
             ensemble, faces = ensemble.voice, None
@@ -173,7 +173,7 @@ def _one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None 
         )
         if advance is not None:
             predicted = _counted(predicted, advance)
-        found = answers(file, predicted, ensemble, least)
+        found = answers(file, predicted, ensemble, least, asked=opened)
         return Read(found, list(_notes(file, found, ensemble, faces, least)))
     except MediaError as error:
         return error
