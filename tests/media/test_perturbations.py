@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import correlate, welch
 
 from mien.media import perturbations
-from mien.media.perturbations import PATTERNS, babble, generator, missing, mixed, noise, shifted, unheard
+from mien.media.perturbations import PATTERNS, babble, generator, later, missing, mixed, noise
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 RATE = 16_000
@@ -119,17 +119,13 @@ def test_silence_keeps_to_itself():
     assert mixed(sound, np.zeros(len(sound)), 0) is sound
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 100, 250, 500, 5000])
-def test_a_shift_moves_the_sound_by_exactly_that(milliseconds):
-    sound = np.random.default_rng(1).standard_normal(RATE).astype(np.float32)
-    late = min(RATE, milliseconds * RATE // 1000)
-    moved = shifted(sound, milliseconds, RATE)
-    assert len(moved) == RATE
-    assert not moved[:late].any()
-    assert (moved[late:] == sound[: RATE - late]).all()
-
-
-def test_frames_before_shifted_sound_are_not_known():
-    assert unheard(250, 100, 0.01).sum() == 25
-    assert unheard(250, 100, 0.04).sum() == 7  # the seventh begins at .24 s
-    assert not unheard(0, 100, 0.01).any()
+@pytest.mark.parametrize("milliseconds", [0, 1, 100, 250, 333, 500, 5000])
+@pytest.mark.parametrize("hop", [0.01, 0.016, 0.04, 0.064])
+def test_late_sound_has_each_moment_later_by_exactly_that(milliseconds, hop):
+    before, cut = later(milliseconds, hop)
+    places = (before + np.arange(50)) * hop  # where frames are put
+    moments = cut + np.arange(50) * hop  # what they show
+    np.testing.assert_allclose(places - moments, milliseconds / 1000, atol=1e-9)
+    assert 0 <= cut < hop
+    assert (before - 1) * hop < milliseconds / 1000  # no frame is lost that could be known
+    assert (cut == 0) == (abs(milliseconds / 1000 / hop - round(milliseconds / 1000 / hop)) < 1e-9)

@@ -25,6 +25,7 @@ VALUES = {  # (command or all, option) -> what its value is called
     ("prepare", "--out"): "PREPARED",
     ("train", "--out"): "RUN",
     ("evaluate", "--on"): "PREPARED",
+    ("evaluate", "--missing"): "GRID",
     ("prepare", "--for"): "EXPERIMENT",
     ("predict", "--out"): "FILE",
     ("", "--out"): "FOLDER",
@@ -125,22 +126,26 @@ def train(
 def evaluate(
     run: Path,
     /,
-    *,
-    on: Path,
+    *overrides: str,
+    on: Path | None = None,
+    missing: str | None = None,
     workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
-    """Evaluate the models of a run on another corpus.
+    """Evaluate the models of a run on another corpus, or with a part of their input missing, or both.
 
     Args:
         run: RUN folder.
+        overrides: with --missing: data.prepared=PREPARED where the run's corpus was moved.
         on: PREPARED folder of the other corpus.
+        missing: 'default', or a YAML file: score the test clips (with --on: that corpus's clips) with sound or faces
+            missing, in noise, among other voices, and with sound late; say whose drop is graceful, and who knows it.
         workers: number of processes that extract features.
         machine: device and threads.
         output: how the result is printed.
     """
-    return _call("evaluate", run, on=on, workers=workers, **vars(machine))
+    return _call("evaluate", run, overrides, on=on, missing=missing, workers=workers, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien audit --embeddings E.npy --labels L.csv --factor speaker --out leakage")

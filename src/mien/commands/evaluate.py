@@ -1,6 +1,5 @@
-"""`mien evaluate`: score the models of a run on another corpus, over the classes that both have."""
+"""`mien evaluate`: score the models of a run on another corpus, over the classes that both have, or on less input."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,26 +8,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien import features
 from mien.audit.recognition import constant
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.audit.statistics import scores
 from mien.commands import Outcome
+from mien.commands.evaluate_missing import evaluate_missing
 from mien.commands.report import write_page
 from mien.common import processes
 from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.common.units import noun
 from mien.data.dataset import NOTHING, Dataset, different, open_all
-from mien.data.joined import NAMED_BY_CHANCE, apart
 from mien.data.normalisation import fit
-from mien.data.store import ColumnStore
-from mien.errors import CorpusError, LeakError
+from mien.errors import ConfigError
 from mien.experiments import reference
 from mien.runs.cell import Model
 from mien.runs.coverage import coverage
+from mien.runs.other_corpus import (
+    folder_name,
+    lacking,
+    refuse_empty,
+    refuse_known_files,
+    shared_classes,
+    shared_speakers,
+)
 from mien.runs.run import Cell, Run
-from mien.runs.tables import prediction_table, reading
+from mien.runs.tables import prediction_table
 
 RULES = {  # by whether a clip of the corpus has several classes
     False: "a clip counts as correct when the prediction is its class",
@@ -36,8 +41,17 @@ RULES = {  # by whether a clip of the corpus has several classes
 }
 
 
-def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str = "auto", threads: int = 1) -> Outcome:
-    """Score every finished cell of a run on all clips of another prepared corpus.
+def evaluate(
+    run: Path | str,
+    overrides: Sequence[str] = (),
+    *,
+    on: Path | str | None = None,
+    missing: Path | str | None = None,
+    workers: int = 1,
+    device: str = "auto",
+    threads: int = 1,
+) -> Outcome:
+    """Score every finished cell of a run on another prepared corpus, or with a part of its input missing, or both.
 
     The run's scheme maps the corpus's emotions to the run's classes; emotions that it cannot map are listed and not
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
@@ -48,16 +62,32 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
 
     Args:
         run: the RUN folder.
+        overrides: with `missing` and without `on`: `data.prepared=PREPARED` where the run's corpus was moved.
         on: the PREPARED folder of the other corpus.
+        missing: a grid of conditions, a name or a YAML file: each cell answers its own test clips (or with `on` those
+            of that corpus) under every condition, see `commands.evaluate_missing`.
         workers: number of processes that extract features.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads.
 
     Raises:
-        ConfigError: the run uses columns of a corpus's table that this corpus does not have.
+        ConfigError: neither `on` nor `missing` is given, the grid is wrong, or the run uses columns of a corpus's table
+            that this corpus does not have.
         CorpusError: the corpus shares fewer than two classes with the run, or has none of its modalities.
         LeakError: the corpus has files or speakers that the run was trained on.
     """
+    if missing is not None:
+        settings: dict[str, Any] = {"workers": workers, "device": device, "threads": threads}
+        return evaluate_missing(run, missing, overrides, on=on, **settings)
+    if on is None:
+        raise ConfigError(
+            "evaluate: on what is not said; give --on PREPARED (another corpus), --missing GRID (less of the input: "
+            "--missing default), or both"
+        )
+    if overrides:
+        raise ConfigError(
+            f"'{overrides[0]}': the place of the run's corpus is not needed with --on alone; leave it out"
+        )
     opened = Run.open(run)
     place = processes.device(device)
     processes.use_threads(threads)
@@ -67,7 +97,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     refuse_known_files(opened, dataset)
     namesakes = shared_speakers(opened, dataset)
     clips = dataset.clips[dataset.clips["label"].notna() & ~dataset.nameless]
-    shared = _shared(opened, dataset, clips, on)
+    shared = shared_classes(opened, dataset, clips, on)
     cells = opened.require_cells()
     own = {cell: datasets[opened.attempt(cell)] for cell in cells}
     for each in different(own.values()):
@@ -82,7 +112,7 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
     folds = by_fold(predictions, shared)
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
     metrics["notes"] += [*notes, *_constant(opened, own, metrics, list(clips["clip"]), place)]
-    name = _name(opened, dataset)
+    name = folder_name(opened, dataset)
     opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
@@ -90,58 +120,6 @@ def evaluate(run: Path | str, *, on: Path | str, workers: int = 1, device: str =
         write_page(opened)
     text = "\n".join([*opened.marks, _text(metrics, opened, name)])
     return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
-
-
-def refuse_empty(dataset: Dataset) -> None:
-    """Raise CorpusError where no clip has a modality of the model."""
-    if dataset.clips.empty:
-        why = next(reason for reason in dataset.left_out if reason in NOTHING.values())
-        raise CorpusError(
-            f"{dataset.prepared.place}: none of its {dataset.left_out[why]} clips has an input of the model ({why}); "
-            "give another corpus"
-        )
-
-
-def lacking(dataset: Dataset, clips: Sequence[str]) -> list[str]:
-    """Sentences on clips that lack one of several modalities; the features have to be extracted before."""
-    notes = []
-    for what, store in dataset.stores.items() if len(dataset.stores) > 1 else ():
-        if count := sum(not bool(store.valid(clip).any()) for clip in clips):
-            visual = "vector of the columns" if isinstance(store, ColumnStore) else "usable face"
-            files = not isinstance(store, ColumnStore) and features.source_of(store.name) == "files"
-            words = f"vector of {what}" if files else "sound" if what == "audio" else visual
-            notes.append(f"{count} of {len(clips)} clips have no {words}, and are scored without it")
-    return notes
-
-
-def refuse_known_files(run: Run, dataset: Dataset) -> None:
-    """Raise LeakError where a corpus has files of the run's own corpus."""
-    known = set(run.certificate["files"].values())
-    same = dataset.clips[dataset.clips["sha256"].isin(known)]
-    if len(same):
-        what = "images" if same["file"].isna().all() else "files"
-        raise LeakError(
-            f"{dataset.prepared.place}: {len(same)} of its {len(dataset.clips)} clips are {what} of this run's "
-            f"own corpus, such as {same['file'].fillna(same['clip']).iloc[0]}; evaluate on another corpus"
-        )
-
-
-def shared_speakers(run: Run, dataset: Dataset) -> list[str]:
-    """Names shared with training speakers; raises LeakError in the same corpus, where they are the same people."""
-    card = dataset.prepared.card
-    trained = {speaker for fold in run.splits for speaker in fold["train"]["speakers"]}
-    if joined := run.certificate.get("corpora"):
-        named = (apart(speaker) for speaker in trained)
-        trained = {own for name, own in named if joined[name]["reader"] == card["name"]}
-    else:
-        trained = trained if run.certificate["corpus"] == card["name"] else set()
-    shared = sorted(trained & set(dataset.clips["speaker"].dropna()))
-    if shared and card["name"] not in NAMED_BY_CHANCE:
-        raise LeakError(
-            f"{dataset.prepared.place}: {len(shared)} of its speakers are training speakers of this run "
-            f"({', '.join(shared[:5])}{', ...' if len(shared) > 5 else ''}); evaluate on another corpus"
-        )
-    return shared
 
 
 def _predictions(
@@ -223,18 +201,6 @@ def _metrics(
     }
 
 
-def _name(run: Run, dataset: Dataset) -> str:
-    """The corpus's name, followed by its hash where another corpus of that name was evaluated before."""
-    name, known = dataset.prepared.card["name"], dataset.prepared.card["hash"]
-    path = run.folder / "evaluations" / name / "metrics.json"
-    if path.exists():
-        with reading(path):
-            before = json.loads(path.read_text(encoding="utf-8"))["corpus_hash"]
-        if before != known:
-            return f"{name}-{known}"
-    return str(name)
-
-
 def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
     shared = f"{len(metrics['classes'])} shared classes ({', '.join(metrics['classes'])})"
     over = noun(metrics["speakers"])
@@ -262,26 +228,3 @@ def _text(metrics: dict[str, Any], run: Run, name: str) -> str:
     if namesakes := metrics["shared_speakers"]:
         lines.append(f"  speakers with the name of a training speaker, by chance or not: {', '.join(namesakes)}")
     return "\n".join([*lines, f"written: {run.folder / 'evaluations' / name}"])
-
-
-def _shared(run: Run, dataset: Dataset, clips: pd.DataFrame, on: Path | str) -> list[str]:
-    """The classes that a corpus shares with the run: all levels or clusters, and none where the target is a number.
-
-    Raises:
-        CorpusError: it shares fewer than two classes, or has no clip with a known number.
-    """
-    soft = dataset.main.kind == "soft"
-    values = dataset.clips["label" if soft else dataset.main.columns[0]].dropna()
-    if dataset.main.kind == "numbers" or dataset.main.derived:
-        if clips.empty:
-            raise CorpusError(f"{on}: none of its clips has a known '{run.target}'")
-        return list(run.classes)
-    present = {name for label in clips["label"] for name in label.split("+")}
-    shared = [name for name in run.classes if name in present]
-    if len(shared) < 2:
-        known = ", ".join(sorted(map(str, values.unique()))) or "none"
-        raise CorpusError(
-            f"{on}: shares {len(shared)} classes with the run; it has {run.target}: {known}; the run "
-            f"({run.experiment.scheme_name}) has: {', '.join(run.classes)}"
-        )
-    return shared

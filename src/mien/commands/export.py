@@ -18,7 +18,6 @@ from mien.audit.recognition.derived import derived
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
-from mien.commands.evaluate import refuse_empty, refuse_known_files, shared_speakers
 from mien.common.files import atomic_folder, require_folder, write_text
 from mien.common.units import units
 from mien.data.dataset import Dataset
@@ -34,6 +33,7 @@ from mien.runs.corpus import moved, open_corpus
 from mien.runs.description import Began, Description, Trained, Unsure
 from mien.runs.ensemble import Ensemble, find, planned, refuse_other_inputs, shortest_sound
 from mien.runs.exported import CARD, FILES, WEIGHTS
+from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
 from mien.runs.run import Cell, Run
 from mien.runs.synthetic import on_synthetic_speakers
 from mien.runs.tables import AGAIN

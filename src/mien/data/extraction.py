@@ -209,6 +209,32 @@ def _sounds(
                 yield asked[number], waiting.pop(number)
 
 
+def sounds(sources: Sequence[Source], rate: int) -> Iterator[tuple[Source, Waveform | MediaError]]:
+    """The sound of each clip as features are extracted of it, or why it cannot be read; in any order.
+
+    Args:
+        sources: clips.
+        rate: samples a second.
+    """
+    for file, clips in by_file(sources).items():
+        try:
+            found, media = hash_of(file), probe(file)
+        except MediaError as error:
+            yield from ((source, error) for source in clips)
+            continue
+        asked: list[_Asked] = []
+        for source in clips:
+            part = part_of(source, media)
+            if source.sha256 not in (None, found):
+                yield source, MediaError(file, "has changed since it was prepared")
+            elif part.problem:
+                yield source, MediaError(file, part.problem)
+            else:
+                asked.append(_Asked(source, "", [], part))
+        for one, sound in _sounds(file, asked, [rate]):
+            yield one.source, _there(sound[rate]) if one.part.pictures else sound[rate]
+
+
 class _Held(NamedTuple):
     clip: str
     key: str
@@ -262,7 +288,7 @@ class _Writing:
             if not clips:
                 continue
             waveforms = [one.sound[target.config.sample_rate] for one in clips]
-            with _one_thread():
+            with one_thread():
                 frames = features.extract(target.name, waveforms, target.config)
             self._written[number] += [
                 shards.Frames(one.clip, one.key, one.seconds, values) for one, values in zip(clips, frames, strict=True)
@@ -295,7 +321,7 @@ def _seen(one: _Asked, target: Target) -> Crops:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Workers are spread over the cores already, and the last bits of a sum do not depend on how many there are."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -17,8 +17,8 @@ Patterns:
 - `frames`: single frames, in random order.
 - `face_lost`: one stretch, as where a head turns away. It grows around a random point.
 
-All but `whole` miss round(share x T) frames of each clip. Sound is mono, (N,) float32 at full scale; what is done to it
-keeps its length. A signal-to-noise ratio is that of the whole clip's energies, in decibels.
+All but `whole` miss round(share x T) frames of each clip. Sound is mono, (N,) float32 at full scale. A signal-to-noise
+ratio is that of the whole clip's energies, in decibels.
 """
 
 import hashlib
@@ -133,24 +133,18 @@ def mixed(sound: Waveform, other: NDArray[np.float64], decibels: float) -> Wavef
     return (sound + other * (signal / beside * 10 ** (-decibels / 20))).astype(np.float32)
 
 
-def shifted(sound: Waveform, milliseconds: float, rate: int) -> Waveform:
-    """The sound begun so much later, of the same length: zeros first, and its end cut off.
+def later(milliseconds: float, hop: float) -> tuple[int, float]:
+    """How frames are taken of sound that is late: (frames before it, seconds that are cut off its beginning).
+
+    The first frames of the clip are before the sound begins, and nothing is known of them. Frames of the sound without
+    the part that is cut off follow; they lie on the clip's grid, and each is exactly so much later than it was. Nothing
+    is cut off where the time is a number of hops: the frames are those that the sound had, moved.
 
     Args:
-        sound: (N,).
         milliseconds: 0 or more.
-        rate: samples a second.
-    """
-    later = min(len(sound), round(milliseconds * rate / 1000))
-    return np.concatenate([np.zeros(later, sound.dtype), sound[: len(sound) - later]])
-
-
-def unheard(milliseconds: float, frames: int, hop: float) -> Mask:
-    """Which frames of `shifted` sound begin before the sound does, (T,) bool: nothing is known of these.
-
-    Args:
-        milliseconds: by which the sound is late.
-        frames: T.
         hop: seconds from one frame to the next.
     """
-    return np.arange(frames) * hop < milliseconds / 1000 - 1e-9
+    seconds = milliseconds / 1000
+    frames = int(np.ceil(seconds / hop - 1e-6))
+    cut = frames * hop - seconds
+    return frames, cut if cut > 1e-6 * hop else 0.0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import NamedTuple
 
-from mien.runs.run import Run
+from mien.runs.run import ROBUSTNESS, Run
 
 Training = tuple[int, int]  # fold, seed
 
@@ -37,13 +37,18 @@ class Coverage(NamedTuple):
         return warnings
 
 
-def coverage(run: Run, name: str) -> Coverage | None:
+def coverage(run: Run, name: str, kind: str = "evaluations") -> Coverage | None:
     """The training runs that an evaluation covers; None if it has no `folds.csv`.
+
+    Args:
+        run: that was evaluated.
+        name: of the evaluation.
+        kind: the folder in the run where it is.
 
     Raises:
         RunError: a file of the run is damaged.
     """
-    cells = run.evaluated(name)
+    cells = run.evaluated(name, kind)
     if cells is None:
         return None
     scored = {model: {cell[1:] for cell in cells if cell[0] == model} for model in dict.fromkeys(c[0] for c in cells)}
@@ -53,9 +58,10 @@ def coverage(run: Run, name: str) -> Coverage | None:
 
 def outdated(run: Run) -> list[str]:
     """One line for each evaluation that was made on an earlier state of the run."""
-    covered = {name: coverage(run, name) for name in run.evaluations}
+    names = [("evaluations", "evaluation", "on that corpus", name) for name in run.evaluations]
+    names += [(ROBUSTNESS, ROBUSTNESS, "--missing with that grid", name) for name in run.robustness]
     return [
-        f"evaluation {name}: of an earlier state of the run; run 'mien evaluate' on that corpus again"
-        for name, found in covered.items()
-        if found and found.stale
+        f"{kind} {name}: of an earlier state of the run; run 'mien evaluate' {way} again"
+        for place, kind, way, name in names
+        if (found := coverage(run, name, place)) and found.stale
     ]

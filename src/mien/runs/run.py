@@ -31,6 +31,7 @@ from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, 
 
 CLIPS = ("clip", "file", "speaker", "label")
 CANDIDATES = "candidates"  # folder in that of a cell
+ROBUSTNESS = "robustness"  # folder in the run: answers with a part of the input missing
 FEATURES = "features"  # folder in the run: see `Run.cache`
 TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
@@ -388,10 +389,35 @@ class Run:
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
 
-    def evaluated(self, name: str) -> list[tuple[str, int, int]] | None:
-        """Model, fold and seed of the cells that were evaluated, or None where that is not known."""
+    @property
+    def robustness(self) -> dict[str, dict[str, Any]]:
+        """Answers with a part of the input missing: name of the grid -> its metrics, sorted by name."""
+        paths = sorted(self.folder.glob(f"{ROBUSTNESS}/[!.]*/metrics.json"))
+        return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+
+    def robustness_table(self, name: str, file: str) -> pd.DataFrame:
+        """A table of the answers with a part of the input missing, `conditions.csv` or `graceful.csv`.
+
+        Args:
+            name: of the grid.
+            file: the table's.
+        """
+        path = self.folder / ROBUSTNESS / name / file
+        text = ("model", "other", "modality", "pattern", "measure", "shares", "graceful")
+        way = "delete the folder and run the same 'mien evaluate' again"
+        table = self._table(path, lambda: read_table(path, ("model", "pattern"), text=text, way=way))
+        words = [column for column in text if column in table]
+        return table.fillna(dict.fromkeys(words, ""))
+
+    def evaluated(self, name: str, kind: str = "evaluations") -> list[tuple[str, int, int]] | None:
+        """Model, fold and seed of the cells that were evaluated, or None where that is not known.
+
+        Args:
+            name: of the evaluation.
+            kind: the folder in the run where it is.
+        """
         columns = ["model", "fold", "seed"]
-        table = self._optional(f"evaluations/{name}/folds.csv", columns)
+        table = self._optional(f"{kind}/{name}/folds.csv", columns)
         if table is None:
             return None
         table = table[columns].drop_duplicates()

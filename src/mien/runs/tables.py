@@ -39,18 +39,21 @@ def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None
         raise RunError(f"{path}: damaged ({what}); {way}") from error
 
 
-def read_table(path: Path, columns: Sequence[str] = (), *, text: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str] = (), *, text: Sequence[str] = (), way: str = f"delete it and {AGAIN}"
+) -> pd.DataFrame:
     """Read a CSV of a run: names of speakers and clips stay text, an empty cell is missing.
 
     Args:
         path: the file.
         columns: columns that it must have.
         text: columns read as text besides `TEXT`.
+        way: the way out, of a file that `train` does not write.
 
     Raises:
         RunError: it is missing, damaged, or lacks one of `columns`.
     """
-    with reading(path):
+    with reading(path, way=way):
         kinds = dict.fromkeys((*TEXT, *text), str)
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
         if missing := [column for column in columns if column not in table]:

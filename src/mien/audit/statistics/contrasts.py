@@ -77,19 +77,53 @@ def contrast(terms: Sequence[Term], *, seed: int = 0) -> Contrast:
         terms: at least one.
         seed: of the bootstrap; the same speakers and seed give the same resamples.
     """
-    shared = sorted(set.intersection(*(set(term.table.speakers) for term in terms)))
-    count = len(shared)
+    shared = tuple(sorted(set.intersection(*(set(term.table.speakers) for term in terms))))
+    return combined([(term.weight, spread(term.table, term.measure, shared, seed=seed)) for term in terms])
+
+
+class Spread(NamedTuple):
+    """A score with what its contrasts need, which many of them may share.
+
+    Attributes:
+        value: the score of all speakers.
+        resamples: on each bootstrap resample of speakers.
+        without: without each speaker, (S,).
+    """
+
+    value: float
+    resamples: Array
+    without: Array
+
+
+def spread(table: BySpeaker, measure: Score, speakers: Sequence[str], *, seed: int = 0) -> Spread:
+    """The spread of a score over some of a table's speakers.
+
+    Args:
+        table: counts by speaker.
+        measure: the score of these.
+        speakers: sorted; those of the table that are taken.
+        seed: of the bootstrap.
+    """
+    if not len(speakers):
+        return Spread(math.nan, np.empty(0), np.empty(0))
+    weights = _shared_draws(tuple(speakers), seed)
+    counts = table.counts[[table.speakers.index(speaker) for speaker in speakers]]
+    pooled = counts.sum(0)
+    part = within(measure, pooled)
+    resamples = part(np.tensordot(weights, counts, 1))
+    return Spread(float(measure(pooled)), np.asarray(resamples), np.asarray(part(pooled - counts)))
+
+
+def combined(parts: Sequence[tuple[float, Spread]]) -> Contrast:
+    """The sum of weight times score over spreads of the same speakers, with the same seed."""
+    count = len(parts[0][1].without)
     if not count:
         return Contrast(math.nan, math.nan, math.nan, math.nan, 0)
-    weights = _shared_draws(tuple(shared), seed)
-    value, resamples, without = 0.0, np.zeros(len(weights)), np.zeros(count)
-    for weight, table, measure in terms:
-        counts = table.counts[[table.speakers.index(speaker) for speaker in shared]]
-        pooled = counts.sum(0)
-        value += weight * float(measure(pooled))
-        part = within(measure, pooled)
-        resamples += weight * part(np.tensordot(weights, counts, 1))
-        without += weight * part(pooled - counts)
+    value, resamples, without = 0.0, np.zeros(len(parts[0][1].resamples)), np.zeros(count)
+    for weight, own in parts:
+        value += weight * own.value
+        resamples += weight * own.resamples
+        without += weight * own.without
     low, high = _unbiased(resamples, value, count)
     each = np.round(count * value - (count - 1) * without, DECIMALS) if count > 1 else np.empty(0)
     return Contrast(value, low, high, wilcoxon(each), count)

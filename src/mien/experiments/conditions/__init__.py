@@ -27,6 +27,9 @@ NOISES = {f"{colour} noise": colour for colour in COLOURS}
 OF_SOUND = (*NOISES, BABBLE, SHIFT)  # patterns that change the sound of a recording
 
 
+Series = tuple[str, str]  # a modality and a pattern
+
+
 class Condition(NamedTuple):
     """What is missing.
 
@@ -44,6 +47,11 @@ class Condition(NamedTuple):
     def unit(self) -> str:
         """The unit of the level: "share", "dB" or "ms"."""
         return "share" if self.pattern in (*MASKS, COMPLETE) else "ms" if self.pattern == SHIFT else "dB"
+
+    @property
+    def series(self) -> "Series":
+        """Its modality and pattern."""
+        return self.modality, self.pattern
 
     @property
     def same(self) -> "Condition":
