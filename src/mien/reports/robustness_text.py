@@ -20,7 +20,12 @@ NAMED = 3  # pairs of a series that a sentence names
 WHOSE = {"audio": "the sound", "video": "the face", "audio+video": "sound and face"}
 SHARES = {0.25: "a quarter of ", 0.5: "half of ", 0.75: "three quarters of ", 1.0: ""}
 PARTIAL = ("blocks", "frames", "face_lost", "whole")  # the pattern of which a sentence is, the first that there is
-MINUS = "\N{MINUS SIGN}"
+SAID = {  # by the verdict
+    "overconfident": "overconfident, for it does not know that it has less",
+    "underconfident": "underconfident, for its confidence falls more than its accuracy",
+    "not separable": "both change alike, as far as can be shown",
+    "unknown": "too few speakers to say whether it knows",
+}
 
 Row = dict[str, Any]
 
@@ -43,24 +48,29 @@ def aware(found: Found) -> list[str]:
 
     "Overconfident": confidence falls less than accuracy, and the interval of the difference excludes zero.
     """
+    return [f"{row['model']}: {_sentence(row)}" for row in aware_rows(found)]
+
+
+def aware_rows(found: Found) -> Iterator[Row]:
+    """The rows that `aware` is about, with `what` is missing, the `verdict`, and whether one is its model's `first`."""
     if not found.metrics["classes"]:
-        return []
-    sentences = []
+        return
     first = found.table[found.table["measure"] == found.metrics["measures"][0]]
-    for model, own in first.groupby("model", sort=False):
-        for modality in WHOSE:
-            rows = [row for row in (_partial(own, modality), _all_of(own, modality)) if row is not None]
-            sentences += [f"{model}: {_sentence(row)}" for row in rows]
-    return sentences
+    for _, own in first.groupby("model", sort=False):
+        rows = [one(own, modality) for modality in WHOSE for one in (_partial, _all_of)]
+        known = [row for row in rows if row is not None]
+        for number, row in enumerate(known):
+            yield row | {"first": number == 0, "what": _what(row), "verdict": _verdict(row)}
 
 
 def graceful(found: Found) -> list[str]:
-    """A sentence for each series: what a model loses in the mean over its shares, and which pairs are separable."""
-    sentences = []
+    """Sentences on each series: what a single model loses in the mean over its shares, or which pairs are separable."""
+    sentences, alike, few = [], [], False
     scale = words.scale(found.metrics["measures"][0])
     table = found.drops
     for (modality, pattern), rows in table.groupby(["modality", "pattern"], sort=False):
         where = f"{WHOSE[str(modality)]} missing ({words_of(str(pattern))})"
+        named = f"{WHOSE[str(modality)]} ({words_of(str(pattern))})"
         pairs = rows[rows["other"] != ""]
         if pairs.empty:
             for row in _rows(rows):
@@ -72,12 +82,14 @@ def graceful(found: Found) -> list[str]:
         apart = pairs[pairs["graceful"] != "not separable"]
         if apart.empty:
             few = int(pairs["speakers"].min()) < FEWEST
-            why = f": {FEWEST} speakers are needed" if few else ""
-            sentences.append(f"{words.sentence(where)[:-1]}: no two models' drops are separable{why}.")
+            alike.append(named)
             continue
         said = [_less(row, rows, scale) for row in _rows(apart)[:NAMED]]
         more = f"; {len(apart) - NAMED} more pairs are separable" if len(apart) > NAMED else ""
-        sentences.append(f"{words.sentence(where)[:-1]}: {'; '.join(said)}{more}.")
+        sentences.append(f"With {where}, {'; '.join(said)}{more}.")
+    if alike:
+        why = f" ({FEWEST} speakers are needed)" if few else ""
+        sentences.append(f"No two models' drops are separable where this is missing{why}: {'; '.join(alike)}.")
     return sentences
 
 
@@ -168,38 +180,35 @@ def _rows(table: pd.DataFrame) -> list[Row]:
 
 def _sentence(row: Row) -> str:
     """What a model loses under a condition, and whether its confidence follows."""
-    level, whose = float(row["level"]), WHOSE[row["modality"]]
-    share = SHARES.get(level, f"{100 * level:g} % of ")
-    how = "" if level == 1 else f" ({words_of(row['pattern'])})"
     lost, sure = row["accuracy_change"], row["confidence_change"]
-    falls = f"it answers {_points(lost)} {'worse' if lost < 0 else 'better'}"
-    follows = f"is {_points(sure)} {'less' if sure < 0 else 'more'} confident"
-    gap = f"confidence minus accuracy {_signed(row['gap'])}"
-    return f"with {share}{whose} missing{how} {falls} and {follows}: {_verdict(row)} ({gap})."
-
-
-def _verdict(row: Row) -> str:
-    low, high = row["gap_change_low"], row["gap_change_high"]
-    if math.isnan(low):
-        return "too few speakers to say whether it knows"
-    if low > 0:
-        return "overconfident, it does not know that it has less"
-    if high < 0:
-        return "its confidence falls more than it need"
+    falls = f"it answers {_points(lost, 'worse', 'better') or 'as well'}"
+    follows = f"is {_points(sure, 'less confident', 'more confident') or 'as confident'}"
+    part, how = _what(row).partition(" (")[::2]
+    with_less = f"with {part} missing{' (' if how else ''}{how}"
     return (
-        "its confidence falls with its accuracy, as far as can be shown"
-        if row["accuracy_change"] < 0
-        else "as sure as it is right"
+        f"{with_less} {falls} and {follows}: {row['verdict']} (confidence minus accuracy {words.signed(row['gap'])})."
     )
 
 
-def _points(change: float) -> str:
+def _what(row: Row) -> str:
+    """What is missing: "half of the face (blocks)"."""
+    level = float(row["level"])
+    how = "" if level == 1 else f" ({words_of(row['pattern'])})"
+    return f"{SHARES.get(level, f'{100 * level:g} % of ')}{WHOSE[row['modality']]}{how}"
+
+
+def _verdict(row: Row) -> str:
+    """Whether confidence falls less, or more, than accuracy, by the interval of the difference."""
+    low, high = row["gap_change_low"], row["gap_change_high"]
+    if math.isnan(low):
+        return "unknown"
+    return "overconfident" if low > 0 else "underconfident" if high < 0 else "not separable"
+
+
+def _points(change: float, below: str, above: str) -> str:
+    """A change in points, in words; empty for none."""
     size = f"{abs(100 * change):.1f}"
-    return f"{size} point{'' if size == '1.0' else 's'}"
-
-
-def _signed(value: float) -> str:
-    return words.signed(value)
+    return "" if size == "0.0" else f"{size} point{'' if size == '1.0' else 's'} {below if change < 0 else above}"
 
 
 def _within(scale: words.Scale, row: Row, name: str) -> str:
@@ -213,5 +222,6 @@ def _less(row: Row, rows: pd.DataFrame, scale: words.Scale) -> str:
     less, more = (row["model"], row["other"]) if row["graceful"] == "yes" else (row["other"], row["model"])
     sign = 1 if row["graceful"] == "yes" else -1
     lost = f"{scale.value(drop[less])} against {scale.value(drop[more])}"
-    area = f"its mean over shares is {scale.signed(sign * row['area_difference'])}"
+    higher = sign * row["area_difference"]
+    area = f"its mean over shares is {scale.value(abs(higher))} {'higher' if higher > 0 else 'lower'}"
     return f"{less} drops less than {more} ({lost}; {area})"

@@ -21,7 +21,11 @@ UNKNOWN = "\N{EN DASH}"
 
 def percent(value: float | None) -> str:
     """A fraction as percent with one decimal, without the sign: `.4578` is `45.8`."""
-    return UNKNOWN if value is None or math.isnan(value) else f"{100 * value:.1f}".replace("-", "\N{MINUS SIGN}")
+    return (
+        UNKNOWN
+        if value is None or math.isnan(value)
+        else f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "\N{MINUS SIGN}")
+    )
 
 
 def whole(value: float) -> str:
