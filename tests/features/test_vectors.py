@@ -173,7 +173,7 @@ def test_a_table_with_words_is_refused(tmp_path, text, complaint):
     assert str(error.value) == f"{tmp_path / 'a.csv'}: {complaint}"
 
 
-def test_files_that_are_something_else_are_refused_and_nothing_is_unpickled(tmp_path):
+def test_other_files_are_refused_and_nothing_is_unpickled(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
     (tmp_path / "b.npy").write_bytes(b"text")
     (tmp_path / "c.safetensors").write_bytes(b"text")
