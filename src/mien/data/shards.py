@@ -1,7 +1,8 @@
 """Shards: the files of a feature store. One shard holds the frames of some clips in one safetensors file:
 
 - `frames`: (sum of T, D) float32, or pixels, (sum of T, C, S, S) uint8, clip after clip;
-- `reasons`: (sum of T,) uint8, of pixels and of vectors from files: why a frame is not usable (`faces.Reason`), 0 where it is;
+- `reasons`: (sum of T,) uint8, of pixels and of vectors from files: why a frame is not usable (`faces.Reason`), 0 where
+  it is;
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
 - metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`.
 
