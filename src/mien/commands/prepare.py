@@ -59,8 +59,9 @@ def prepare(
         features: names of features, extracted with their default settings; without `experiment`, mfb43 by default, or
             images for a corpus of single images.
         experiment: a name from `mien list experiments`, or a YAML file. All that it needs is extracted: its features
-            with its settings, their copies, and the fingerprints by which `train` compares recordings. Options of the
-            reader that it states are taken, where `options` does not have them.
+            with its settings, their copies, and the fingerprints by which `train` compares recordings. Vectors from
+            files whose place it does not say are left to `train`. Options of the reader that it states are taken, where
+            `options` does not have them.
         cut_silence: whether the silence at both ends of each clip is cut (`mien.data.silence`): `start` and `end` are
             then where its sound begins and ends, and of a film pictures are cut with the sound. Silence is what stays
             below -55 dB of full scale, so that the pauses of a noisy recording are not found. A clip in which nothing
@@ -91,8 +92,13 @@ def prepare(
     _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
     for target in targets:
         known_features.ready(target.name)
-    for name, config in [] if settings is None else _of_files(settings):
-        located.refuse_unplaced(name, config, f"data.{known_features.modality(name)}")
+    files = [] if settings is None else _of_files(settings)
+    for name, config in files:
+        key = f"data.{known_features.modality(name)}"
+        if config.folder is None and config.column is None:
+            say(f"{experiment} says no place of {name}: 'mien train' reads these vectors, with {key}.folder=FOLDER")
+        else:
+            located.refuse_unplaced(name, config, key)
     if still and cut_silence:
         raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
     card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)
@@ -120,8 +126,9 @@ def prepare(
     kept = sorted({*kept, *silence.notes(table, ends)})
     listed = problem_table([*problems, *kept])
     done = prepared.write(out, corpus, table, listed, place=root, options=options, cut_silence=cut_silence)
-    for feature, config in [] if settings is None else _of_files(settings):
-        store.open_store(Joined.of(done), feature, config).extract(list(table["clip"]), workers=workers)
+    for name, config in files:
+        if config.folder is not None or config.column is not None:
+            store.open_store(Joined.of(done), name, config).extract(list(table["clip"]), workers=workers)
     return _outcome(done, problems, kept, silence.summary(table, ends) if cut_silence else "")
 
 
