@@ -66,6 +66,7 @@ class Bare(nn.Module):
 
         def within() -> nn.TransformerEncoder:
             one = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.1, batch_first=True, norm_first=True)
+            one.self_attn.dropout = 0.0  # of attention's weights, which costs much and which the paper does not name
             return nn.TransformerEncoder(one, layers, nn.LayerNorm(width), enable_nested_tensor=False)
 
         self.project = nn.ModuleDict({name: nn.Linear(size, width, bias=False) for name, size in inputs.items()})
