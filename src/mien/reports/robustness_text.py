@@ -150,7 +150,7 @@ def _lines(rows: pd.DataFrame, scale: words.Scale, *, whole_alone: bool) -> Iter
         unit = {"dB": ", dB", "ms": ", ms"}.get(part["unit"].iloc[0], "")
         head = f"  {modality} {words_of(str(pattern))}{unit}"
         for line in textwrap.wrap("  ".join(cells).replace(": ", ":\N{NO-BREAK SPACE}"), WIDTH - 31) or [""]:
-            yield f"{head:30} {line}".rstrip()
+            yield f"{head:30} {line}".rstrip().replace("\N{NO-BREAK SPACE}", " ")
             head = ""
 
 
@@ -185,9 +185,8 @@ def _sentence(row: Row) -> str:
     follows = f"is {_points(sure, 'less confident', 'more confident') or 'as confident'}"
     part, how = _what(row).partition(" (")[::2]
     with_less = f"with {part} missing{' (' if how else ''}{how}"
-    return (
-        f"{with_less} {falls} and {follows}: {row['verdict']} (confidence minus accuracy {words.signed(row['gap'])})."
-    )
+    gap = f"confidence minus accuracy {words.signed(row['gap'])}"
+    return f"{with_less} {falls} and {follows}: {SAID[row['verdict']]} ({gap})."
 
 
 def _what(row: Row) -> str:
