@@ -29,9 +29,12 @@ data:
   audio: {name: mfb43, window: 0.128, shift: 0.064}
   video: {name: crops, faces: whole-frame, size: 12, colour: grey, every: 0.2}
   normalisation: train
-protocol: {name: random_splits, splits: 2, shares: {train: 0.6, validation: 0.2, test: 0.2}}
+protocol: {name: random_splits, splits: 3, shares: {train: 0.4, validation: 0.2, test: 0.4}}
 training: {epochs: 3, batch: 12, best: cross_entropy}
 optimiser: {lr: {default: 0.003}, clip: 0.8}
+claims:
+  face: {says: it sees more, kind: above, factor: emotion, measure: micro_f1, models: optimized, minus: video_only,
+    alone: video}
 """
 
 
@@ -105,6 +108,28 @@ def test_an_exported_model_answers_as_the_run_without_its_auxiliary_networks(run
     assert (slim["emotion"] == whole["emotion"]).all()
     opened = Ensemble.open(tmp_path / "model", torch.device("cpu"))
     assert not any("auxiliary" in name for name, _ in opened.models[0].recipe.named_parameters())
+
+
+def test_missing_modalities_answer_the_claims_that_ask_for_them(run, tmp_path):
+    """With random splits a clip that two splits test counts once, as in the scores of the run."""
+    (before,) = run.claims["claims"]
+    assert before["answer"] == "not asked: run 'mien evaluate RUN --missing default' for it"
+    grid = tmp_path / "alone.yaml"
+    grid.write_text("missing: {modalities: [audio, video], patterns: [whole], shares: [0, 1]}\n")
+    mien.evaluate(run.folder, missing=grid)
+    table = run.robustness_table("alone", "conditions.csv").query("measure == 'wa'")
+    rows = run.predictions.query("split == 'test' and truth == truth")
+    assert rows.groupby(["model", "clip"]).size().max() > 1
+    for model, own in table[table["level"] == 0].groupby("model"):
+        assert own["score"].iloc[0] == pytest.approx(run.metrics["models"][model]["test"]["wa"])
+    (claim,) = run.claims["claims"]
+    (found,) = claim["contrasts"]
+    face = table.query("modality == 'audio' and level == 1").set_index("model")["score"]
+    alone = run.metrics["models"]["video_only"]["test"]["wa"]
+    assert found["difference"] == pytest.approx(face["optimized"] - alone)
+    assert found["over_splits"]["splits"] == 3
+    assert claim["alone"] == "video"
+    assert "with the face alone" in (run.folder / "report.html").read_text()
 
 
 def test_evaluation_on_another_corpus_says_what_its_clips_lack(run, tmp_path):

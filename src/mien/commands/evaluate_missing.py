@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from mien.audit.comparison import claims
 from mien.audit.robustness import conditions as scored
 from mien.audit.robustness import counted, graceful
-from mien.audit.robustness.counted import Counted
+from mien.audit.robustness.counted import OWN_CLIPS, Counted
 from mien.commands import Outcome
 from mien.commands.report import write_page
 from mien.common import processes
@@ -94,6 +95,8 @@ def evaluate_missing(
         _write(folder_of / "graceful.csv", drops)
         counted.write(folder_of, models)
         write_json(folder_of / "metrics.json", metrics)
+    if opened.claims is not None:
+        claims.write(opened)
     if (opened.folder / "report.html").exists():
         write_page(opened)
     found = robustness_text.Found(metrics, table, drops)
@@ -158,7 +161,7 @@ def _metrics(
         "seed": conditions.seed,
         "corpus": dataset.prepared.card["name"],
         "corpus_hash": dataset.prepared.card["hash"],
-        "clips": "the corpus's clips" if other else "the test clips of each fold",
+        "clips": "the corpus's clips" if other else OWN_CLIPS,
         "target": run.target,
         "classes": list(first.classes),
         "measures": list(first.measures),

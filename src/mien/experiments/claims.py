@@ -91,6 +91,8 @@ class Claim(Settings):
         measure: one of `MEASURES`.
         embedding: a probe reads the factor from this embedding; None: the models' own heads predict it.
         probe: which one: "mlp", of one hidden layer, or the "strongest" on validation; "mlp" where it is None.
+        alone: "audio" or "video": both sides are scored where all of the other modality is missing, by the answers of
+            `mien evaluate RUN --missing GRID`; a model that does not take the other one loses nothing. None: as it is.
         clips: "all" as they are, or "balanced": all classes weighted alike, so that what is frequent does not help.
         models: the models whose scores are compared.
         minus: the models that they are compared with; "chance": all clips called the most frequent class; or the
@@ -110,6 +112,7 @@ class Claim(Settings):
     measure: str | None = None
     embedding: str | None = None
     probe: str | None = None
+    alone: Literal["audio", "video"] | None = None
     clips: str = ALL
     models: Side = Field({})
     minus: Other = None
@@ -143,6 +146,8 @@ class Claim(Settings):
         elif self.factor is None or self.measure is None:
             lacking = "factor" if self.factor is None else "measure"
             raise ValueError(f"'{lacking}' is missing: a claim of the kind '{self.kind}' is about a score")
+        if self.alone is not None and (self.embedding is not None or self.also or self.clips != ALL):
+            raise ValueError("'alone' is of the models' own answers, as they are: leave embedding, clips and also out")
         for clips, probe in ((self.clips, self.probe), *((way.clips, way.probe) for way in self.also.values())):
             if clips is not None:
                 _one_of("clips", clips, CLIPS)
@@ -165,7 +170,9 @@ class Claim(Settings):
 
     def _predictions_alone(self) -> None:
         given = [
-            name for name in ("factor", "measure", "embedding", "probe", "also", "reference") if getattr(self, name)
+            name
+            for name in ("factor", "measure", "embedding", "probe", "alone", "also", "reference")
+            if getattr(self, name)
         ]
         if given or self.clips != ALL:
             name = (given or ["clips"])[0]

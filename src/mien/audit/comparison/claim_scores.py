@@ -7,7 +7,7 @@ frequent classes does not help; both the probe of one hidden layer and the stron
 with the identity floor: the score of the same probe if its only input is the true speaker.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +15,8 @@ import pandas as pd
 
 from mien.audit.leakage import floors
 from mien.audit.recognition.task_scores import constant, homogeneity
+from mien.audit.robustness.counted import Counted
+from mien.audit.robustness.gains import FACE_ALONE, VOICE_ALONE
 from mien.audit.run_leakage.measure import probe_predictions
 from mien.audit.run_leakage.targets import tasks
 from mien.audit.statistics.contrasts import Score, Term, contrast, fixed, right_and_wrong
@@ -28,6 +30,7 @@ SCORES: Mapping[str, Score] = {name: TABLE["wa" if name == "accuracy" else name]
 EVENLY: Mapping[str, Score] = {"macro_f1": TABLE["balanced_f1"], "uar": TABLE["uar"]}  # all classes weighted alike
 PERCENT = 1.5  # fractions are below it
 KEYS = ("model", "embedding", "factor", "probe")
+ALONE = {"audio": VOICE_ALONE, "video": FACE_ALONE}  # the modality that is there -> what is missing
 
 
 class Source(NamedTuple):
@@ -37,11 +40,13 @@ class Source(NamedTuple):
         factor: the factor that is predicted.
         embedding: the embedding that a probe is fitted on; None if the heads of the models predict the factor.
         probe: the name of the probe; None for heads.
+        alone: the one modality that is not missing; None where nothing is.
     """
 
     factor: str
     embedding: str | None = None
     probe: str | None = None
+    alone: str | None = None
 
 
 class Counts(NamedTuple):
@@ -72,6 +77,22 @@ class Counts(NamedTuple):
         """Whether all classes are equally frequent over all speakers, so that weighting them alike changes nothing."""
         tables = self.tables.get(source, {})
         return source not in self.most and bool(tables) and all(_even(table) for table in tables.values())
+
+
+def alone(counted: Iterable[Mapping[str, Counted]], factor: str) -> dict[Source, dict[str, Counted]]:
+    """The models whose answers with one modality alone were examined, by that modality.
+
+    Args:
+        counted: model -> its answers, of each grid of conditions; the first that examined a model is taken.
+        factor: the main target.
+    """
+    found: dict[Source, dict[str, Counted]] = {}
+    for models in counted:
+        for modality, condition in ALONE.items():
+            for name, one in models.items():
+                if one.examined(condition):
+                    found.setdefault(Source(factor, alone=modality), {}).setdefault(name, one)
+    return found
 
 
 class Outputs(NamedTuple):
@@ -169,7 +190,7 @@ def scores(run: Run, outputs: Outputs, counts: Counts, *, seed: int = 0) -> list
         the pooled score over seeds, None for one seed), `speakers, clips, cells`, `paper` (the published score),
         and for balanced clips with a floor `excess, excess_low, excess_high` over the floor.
     """
-    claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT]
+    claims = [claim for claim in run.experiment.claims.values() if claim.kind != DIFFERENT and claim.alone is None]
     each = []
     for factor, name, embedding in dict.fromkeys((claim.factor, claim.measure, claim.embedding) for claim in claims):
         own = [claim for claim in claims if (claim.factor, claim.measure, claim.embedding) == (factor, name, embedding)]

@@ -26,9 +26,11 @@ from typing import Any
 
 import pandas as pd
 
-from mien.audit.comparison.claim_scores import Counts, Source, counts_of, measure, outputs_of, scores
+from mien.audit.comparison.claim_scores import ALONE, Counts, Source, alone, counts_of, measure, outputs_of, scores
 from mien.audit.comparison.kept_targets import comparable
 from mien.audit.comparison.split_tests import of_claims
+from mien.audit.robustness import counted
+from mien.audit.robustness.counted import OWN_CLIPS
 from mien.audit.run_leakage.targets import Targets, tasks
 from mien.audit.statistics.contrasts import Term, contrast, verdicts
 from mien.audit.statistics.verdict import FEWEST
@@ -49,12 +51,13 @@ from mien.experiments.claims import (
     Difference,
     differences,
 )
-from mien.runs.run import Run
+from mien.runs.run import ROBUSTNESS, Run
 
 FILE, TABLE = "claims.json", "claims.csv"
 YES, NO, OPEN, UNASKED, UNLIKE = "yes", "no", "not separable", "not asked", "not comparable"
+UNEXAMINED = "run 'mien evaluate RUN --missing default' for it"
 EVEN = "balanced as it is"
-HEAD = ("claim", "says", "section", "kind", "factor", "measure", "embedding", "probe", "clips")
+HEAD = ("claim", "says", "section", "kind", "factor", "measure", "embedding", "probe", "alone", "clips")
 COLUMNS = (
     *HEAD,
     "answer",
@@ -89,11 +92,19 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     if not experiment.claims:
         return None
     outputs = outputs_of(run)
-    counts = counts_of(outputs)
+    counts, missing = counts_of(outputs), {}
+    if any(claim.alone for claim in experiment.claims.values()):
+        own = [name for name, found in run.robustness.items() if found["clips"] == OWN_CLIPS]
+        missing = alone((counted.read(run.folder / ROBUSTNESS / name) for name in own), run.target)
+        tables = {
+            source: {model: one.table(ALONE[str(source.alone)]) for model, one in models.items()}
+            for source, models in missing.items()
+        }
+        counts = counts._replace(tables={**counts.tables, **tables})
     split = str(outputs.predictions["split"].iloc[0])
     models = tuple(experiment.models)
     claims = answered(experiment.claims, experiment.axes, models, counts, carried=tasks(run), seed=seed)
-    of_claims(run, claims, outputs)
+    of_claims(run, claims, outputs, missing)
     made = {"split": split, "claims": claims, "scores": scores(run, outputs, counts, seed=seed)}
     run.write_json(FILE, made)
     run.write_table(TABLE, rows_of(claims))
@@ -150,7 +161,7 @@ def rows_of(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def _ways(claim: Claim, counts: Counts) -> Iterator[tuple[Source, str]]:
     """The sources and weightings of a claim; if classes are equally frequent, "all" and "balanced" are one way."""
     for probe, clips in dict.fromkeys(claim.ways):
-        source = Source(str(claim.factor), claim.embedding, probe)
+        source = Source(str(claim.factor), claim.embedding, probe, claim.alone)
         if not (clips == ALL and (probe, BALANCED) in claim.ways and counts.even(source)):
             yield source, clips
 
@@ -171,7 +182,7 @@ def _scored(
     head = _head(name, claim) | {"probe": source.probe, "clips": called, **margin}
     terms = {one.words: _terms(claim, one, source, clips, counts) for one in compared}
     if not terms or not all(terms.values()):
-        return head | {"answer": UNASKED, "contrasts": []}
+        return head | {"answer": f"{UNASKED}: {UNEXAMINED}" if claim.alone else UNASKED, "contrasts": []}
     table = verdicts([contrast(own, seed=seed) for own in terms.values()])
     table.insert(0, "contrast", list(terms))
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

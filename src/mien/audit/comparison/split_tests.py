@@ -7,12 +7,14 @@ Only runs of the protocol random_splits have it: folds of other protocols test e
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mien.audit.comparison.claim_scores import Outputs, Source, measure
+from mien.audit.comparison.claim_scores import ALONE, Outputs, Source, measure
+from mien.audit.robustness.counted import Counted
 from mien.audit.splits.findings import counted
 from mien.audit.statistics.contrasts import Term, contrast, verdicts
 from mien.audit.statistics.over_splits import OverSplits, by_split, over_splits, ratio_of
@@ -27,6 +29,7 @@ from mien.runs.run import Run
 
 TESTED = ("macro_f1", "micro_f1")
 OF_NUMBERS = ("ccc", "rmse")
+COUNTED = {name: name for name in (*TESTED, *OF_NUMBERS, "uar")} | {"accuracy": "wa", "micro_f1": "wa"}
 
 
 def sampled(experiment: Experiment) -> bool:
@@ -81,13 +84,19 @@ def of_pairs(
     return found
 
 
-def of_claims(run: Run, claims: Sequence[Mapping[str, Any]], outputs: Outputs) -> None:
+def of_claims(
+    run: Run,
+    claims: Sequence[Mapping[str, Any]],
+    outputs: Outputs,
+    missing: Mapping[Source, Mapping[str, Counted]] = MappingProxyType({}),
+) -> None:
     """Write the paper's test into the contrasts of the claims "above" and "below" that compare models: `over_splits`.
 
     Args:
         run: the run; of another protocol than random_splits nothing is written.
         claims: as `claims.answered` returns them; changed in place.
         outputs: the predictions that they were answered from.
+        missing: the answers with one modality alone, see `claim_scores.alone`.
     """
     if not sampled(run.experiment):
         return
@@ -96,17 +105,24 @@ def of_claims(run: Run, claims: Sequence[Mapping[str, Any]], outputs: Outputs) -
     for made in claims:
         claim = run.experiment.claims[made["claim"]]
         if claim.kind in (ABOVE, BELOW) and not isinstance(claim.minus, str):
-            tests = _of_claim(claim, made, outputs, run, models, ratio)
+            tests = _of_claim(claim, made, outputs, missing, run, models, ratio)
             for row in made["contrasts"]:
                 if row["contrast"] in tests:
                     row["over_splits"] = beside(tests[row["contrast"]], row["low"], row["high"])
 
 
 def _of_claim(
-    claim: Claim, made: Mapping[str, Any], outputs: Outputs, run: Run, models: Sequence[str], ratio: float
+    claim: Claim,
+    made: Mapping[str, Any],
+    outputs: Outputs,
+    missing: Mapping[Source, Mapping[str, Counted]],
+    run: Run,
+    models: Sequence[str],
+    ratio: float,
 ) -> dict[str, OverSplits]:
     """Contrast in words -> the test, one-tailed in the direction that is claimed."""
-    source = Source(str(claim.factor), claim.embedding, made["probe"])
+    source = Source(str(claim.factor), claim.embedding, made["probe"], claim.alone)
+    seen = missing.get(source, {})
     rows = {model: part for model, part in outputs.rows.get(source, {}).items() if len(part)}
     score = measure(str(claim.measure), ALL if made["clips"] == ALL else BALANCED)
 
@@ -115,9 +131,12 @@ def _of_claim(
 
     each: dict[str, pd.Series[float]] = {}
     found = {}
-    for one in differences(claim, run.experiment.axes, [model for model in models if model in rows]):
+    there = seen if claim.alone else rows
+    for one in differences(claim, run.experiment.axes, [model for model in models if model in there]):
         for model in (*one.plus, *one.minus):
-            if model not in each:
+            if model not in each and claim.alone:
+                each[model] = seen[model].by_fold(ALONE[claim.alone], COUNTED[str(claim.measure)])
+            elif model not in each:
                 each[model] = by_split(rows[model], tally, score)
         plus, minus = (
             pd.concat([each[name] for name in side], axis=1).mean(axis=1, skipna=False)

@@ -17,6 +17,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from mien.audit.statistics.calibration import expected_calibration_error
+from mien.audit.statistics.repeated import times
 from mien.audit.statistics.scores import BySpeaker
 from mien.common.files import atomic
 from mien.common.measures import MEASURES, Array, Codes, measure_of, moments
@@ -27,6 +28,7 @@ from mien.runs.examining import Answer, Answered
 from mien.runs.tables import reading
 
 FILE = "counts.safetensors"
+OWN_CLIPS = "the test clips of each fold"
 MEASURED = {True: ("macro_f1", "uar", "wa"), False: ("ccc", "rmse")}  # by whether there are classes; the first is first
 NUMBER = 8  # sums of `measures.moments`
 
@@ -39,7 +41,8 @@ class Counted:
         model: its name.
         modalities: of its inputs.
         classes: the K classes, or none.
-        units: `fold, seed, speaker`, one row a unit, U of them.
+        units: `fold, seed, speaker, weight`, one row a unit, U of them. The weight is 1 over the number of folds that
+            test a clip, the mean over the unit's clips, see `audit.statistics.repeated`.
         statistics: condition -> (U, K, K) confusion counts, truth in rows; of a number (U, 8) moments.
         sure: condition -> (U, 3): the sum of confidences (the greatest probability of a clip), of right answers, and
             the clips, of those with one class; of a number zeros.
@@ -68,10 +71,12 @@ class Counted:
         parts = pd.DataFrame({"fold": rows["fold"], "seed": rows["seed"], "speaker": units(rows)})
         own = parts.drop_duplicates().sort_values(["fold", "seed", "speaker"], ignore_index=True)
         unit = parts.merge(own.reset_index(names="unit"), how="left")["unit"].to_numpy(np.int64)
-        once = ~rows.duplicated(["fold", "clip"])
+        once_each = 1 / times(rows)
+        own["weight"] = np.bincount(unit, once_each, len(own)) / np.bincount(unit, minlength=len(own))
+        once = ~rows.duplicated("clip")
         truth = _right(rows["truth"], classes) if classes else rows["truth"].to_numpy(float)
         added = {
-            condition: _added(unit, len(own), truth, _part(answer, known), classes)
+            condition: _added(unit, len(own), truth, _part(answer, known), classes, once_each)
             for condition, answer in answered.answers.items()
         }
         return Counted(
@@ -103,12 +108,14 @@ class Counted:
         Raises:
             RunError: it was not examined.
         """
-        if condition.same in self.statistics:
-            return condition.same
-        if not {*condition.modality.split("+")} & {*self.modalities}:
-            return NOTHING
+        if self.examined(condition):
+            return condition.same if condition.same in self.statistics else NOTHING
         known = "; ".join(" ".join(map(str, one)) for one in self.statistics)
         raise RunError(f"{self.model}: '{' '.join(map(str, condition))}' was not examined; there are: {known}")
+
+    def examined(self, condition: Condition) -> bool:
+        """Whether there are answers under a condition, see `at`."""
+        return condition.same in self.statistics or not {*condition.modality.split("+")} & {*self.modalities}
 
     def table(self, condition: Condition) -> BySpeaker:
         """The statistics by speaker."""
@@ -131,11 +138,12 @@ class Counted:
         return self.by_cell(condition, measure).groupby("fold")["score"].mean()
 
     def _by_speaker(self, statistics: Array) -> Array:
-        """The sum over folds and the mean over the seeds in which a speaker has clips."""
+        """The sum over folds, each clip once, and the mean over the seeds in which a speaker has clips."""
         speakers, who = np.unique(self.units["speaker"].to_numpy(str), return_inverse=True)
         seeds, seed = np.unique(self.units["seed"], return_inverse=True)
         summed = np.zeros((len(speakers), len(seeds), *statistics.shape[1:]))
-        np.add.at(summed, (who, seed), statistics)
+        weights = self.units["weight"].to_numpy().reshape(-1, *[1] * (statistics.ndim - 1))
+        np.add.at(summed, (who, seed), weights * statistics)
         there = np.zeros((len(speakers), len(seeds)), np.bool_)
         there[who, seed] = True
         shape = (-1, *[1] * (statistics.ndim - 1))
@@ -155,9 +163,9 @@ def _right(truth: "pd.Series[Any]", classes: Sequence[str]) -> NDArray[np.bool_]
 
 
 def _added(
-    unit: Codes, number: int, truth: NDArray[Any], answer: Answer, classes: Sequence[str]
+    unit: Codes, number: int, truth: NDArray[Any], answer: Answer, classes: Sequence[str], weights: Array
 ) -> tuple[Array, Array, float]:
-    """The statistics of the units, the sums of confidence, and the calibration error."""
+    """The statistics of the units, the sums of confidence, and the calibration error of clips with these weights."""
     sure = np.zeros((number, 3))
     if answer.probabilities is None:
         statistics, origin = np.zeros((number, NUMBER)), float(truth.mean()) if len(truth) else 0.0
@@ -176,7 +184,11 @@ def _added(
     probabilities = answer.probabilities[single].astype(np.float64)
     np.add.at(sure, unit[single], np.stack([probabilities.max(axis=1), hit[single], np.ones(single.sum())], axis=1))
     right = truth[single].argmax(axis=1)
-    return statistics, sure, expected_calibration_error(probabilities, right) if len(right) else float("nan")
+    return (
+        statistics,
+        sure,
+        (expected_calibration_error(probabilities, right, weights[single]) if len(right) else float("nan")),
+    )
 
 
 def write(folder: Path, models: Sequence[Counted]) -> None:
@@ -216,7 +228,7 @@ def read(folder: Path | str) -> dict[str, Counted]:
                 one["model"],
                 tuple(one["modalities"]),
                 tuple(one["classes"]),
-                pd.DataFrame(one["units"], columns=["fold", "seed", "speaker"]),
+                pd.DataFrame(one["units"], columns=["fold", "seed", "speaker", "weight"]),
                 dict(zip(conditions, parts["statistics"], strict=True)),
                 dict(zip(conditions, parts["sure"], strict=True)),
                 dict(zip(conditions, parts["errors"].tolist(), strict=True)),

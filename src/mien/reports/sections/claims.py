@@ -17,6 +17,7 @@ from mien.runs.tables import reading
 
 TITLES = {"macro_f1": "macro F", "micro_f1": "micro F", "accuracy": "accuracy"}  # of other measures their own
 CALLED = {"mlp": "one hidden layer", "strongest": "strongest probe"}
+ALONE = {"audio": "the voice", "video": "the face"}
 FEW = 2  # with more ways of scoring, a table has one row a model instead of one a value of the first axis
 
 Score = Mapping[str, Any]
@@ -51,7 +52,7 @@ def shown(run: Run) -> dict[str, Any] | None:
 
 def answer(claims: Sequence[Mapping[str, Any]]) -> str:
     """How many claims have which answer."""
-    answered = [claim for claim in claims if claim["answer"] != UNASKED]
+    answered = [claim for claim in claims if _verdict(claim)[0] != UNASKED]
     if not answered:
         return "No claim of the paper can be answered by this run."
     verdicts = [_verdict(claim)[0] for claim in answered]
@@ -110,6 +111,8 @@ def _kind(claim: Mapping[str, Any], scale: words.Scale | None) -> str:
 
 def _clips(claim: Mapping[str, Any], split: str) -> str:
     """The clips that a probe is scored on, and the probe."""
+    if claim.get("alone"):
+        return f"{split} clips with {ALONE[claim['alone']]} alone"
     if claim["probe"] is None:
         return ""
     probe = [CALLED[claim["probe"]]] if claim["probe"] != PROBES[0] else []
