@@ -25,8 +25,14 @@ QUIET = {"attention_dropout": 0.0, "residual_dropout": 0.0}
 ABSENT = ["zeros", "masked", "token"]
 
 
+def small(fusion):
+    """Small settings of a network, of those that it has."""
+    idle = {"mult": ["hidden"], "interleaved": ["hidden", "self_layers"]}.get(fusion.get("name"), [])
+    return {**{key: value for key, value in fuse.SMALL.items() if key not in idle}, **fusion}
+
+
 def made(*, width=6, seed=0, modalities=("audio", "video"), **settings):
-    fusion = {**fuse.SMALL, **QUIET, **settings.pop("fusion", {})}
+    fusion = {**QUIET, **small(settings.pop("fusion", {}))}
     config = parse(fuse.Config, {"fusion": fusion, **settings}, "models.x")
     torch.manual_seed(seed)
     trunks = encoders.build(
@@ -207,13 +213,16 @@ def test_an_auxiliary_network_that_is_masked_learns_from_no_label(batch):
         ),
         ({"weights": {"audio": 1.0}}, "weights.main is 0, and the main network answers; give it a weight"),
         ({"padding": "zeros"}, "and 'absent: masked' leaves missing frames out; give absent: zeros"),
+        ({"modalities": ["audio"], "drop": {"video": 0.2}}, "'drop' names video, which 'modalities' leaves out"),
+        ({"fusion": {"name": "interleaved", "token": "first"}}, "'token' is no setting of 'interleaved'"),
+        ({"fusion": {"name": "mult", "hidden": [3]}}, "'hidden' is no setting of 'mult'; leave it out"),
         ({"task": "a.b"}, "a factor is a column of the corpus without a dot"),
         ({"fusion": {"head": 4}}, "Did you mean 'heads'?"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(settings, sentence):
     given = settings.pop("_given", ("audio", "video"))
-    fusion = {**fuse.SMALL, **settings.pop("fusion", {})}
+    fusion = small(settings.pop("fusion", {}))
     trunks = encoders.build({name: ("projection", projection.Config(dimension=6)) for name in given}, SHAPES)
     given = Given(trunks, SHAPES, {"emotion": EMOTION})
     with pytest.raises(ConfigError) as error:

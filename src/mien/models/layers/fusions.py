@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from mien.common.settings import Settings
@@ -44,7 +44,7 @@ class Fusion(Settings):
         residual_dropout: share of what is added to a residual connection. Goncalves and Busso: .1.
         token: the vector that stands for a branch: its "last" valid frame (`assumed`, as in Tsai et al. 2019), its
             "first", or the "mean" of all valid ones. `interleaved` takes the mean.
-        hidden: layers of the head of `auxformer`. Goncalves and Busso: 260 and 260.
+        hidden: layers of the head of `auxformer`, and of no other network. Goncalves and Busso: 260 and 260.
     """
 
     name: Literal["auxformer", "mult", "interleaved"] = "auxformer"
@@ -56,6 +56,14 @@ class Fusion(Settings):
     residual_dropout: Rate = 0.1
     token: Token = "last"  # noqa: S105 - no password
     hidden: tuple[Size, ...] = (260, 260)
+
+    @model_validator(mode="after")
+    def _of_this_network(self) -> "Fusion":
+        idle = {"mult": ("hidden",), "interleaved": ("self_layers", "token", "hidden")}.get(self.name, ())
+        for key in idle:
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"'{key}' is no setting of '{self.name}'; leave it out")
+        return self
 
     def layer(self, width: int, *, crossed: bool = False, scaled: bool = False) -> AttentionLayer:
         """A layer with these settings."""
@@ -205,7 +213,7 @@ class Interleaved(Fused):
 
     Here keys and values are what the other branch has become, and the vectors are means over time, with one linear
     layer on them. The layers' order and the means are `assumed`: Goncalves and Busso say no more than that they used
-    "the transformer-based approach studied in" that paper. `self_layers` and `hidden` have no part in it.
+    "the transformer-based approach studied in" that paper.
     """
 
     def build(self, width: int, outputs: int) -> None:

@@ -81,6 +81,10 @@ class Config(RecipeConfig):
     def _fits(self) -> "Config":
         if "." in self.task:
             raise ValueError(f"task '{self.task}': a factor is a column of the corpus without a dot; rename the column")
+        if strange := [name for name in self.drop if self.modalities is not None and name not in self.modalities]:
+            raise ValueError(
+                f"'drop' names {strange[0]}, which 'modalities' leaves out; leave it out of one of the two"
+            )
         if self.padding == "zeros" and self.absent != "zeros":
             raise ValueError(f"'padding: zeros' counts padding as frames, and 'absent: {self.absent}' leaves missing "
                              "frames out; give absent: zeros")  # fmt: skip
@@ -250,14 +254,18 @@ def build(config: Config, given: Given) -> Fuse:
     return Fuse(config, given)
 
 
-SMALL = {"layers": 1, "self_layers": 1, "heads": 2, "feed_forward": 2, "hidden": [6]}
+def _without(*keys: str) -> dict[str, Any]:
+    return {key: value for key, value in SMALL.items() if key not in keys}
+
+
+SMALL: dict[str, Any] = {"layers": 1, "self_layers": 1, "heads": 2, "feed_forward": 2, "hidden": [6]}
 TINY: dict[str, dict[str, Any]] = {
     "auxformer": {"fusion": SMALL, "drop": {"audio": 0.2, "video": 0.2}},
     "zeros": {"fusion": SMALL, "drop": {"audio": 0.2}, "absent": "zeros", "drop_by": "batch"},
     "token": {"fusion": {**SMALL, "token": "mean"}, "absent": "token", "drop": {"audio": 0.3}},
     "without auxiliary networks": {"fusion": {**SMALL, "token": "first"}, "weights": {"main": 1.0}},
-    "mult": {"fusion": {**SMALL, "name": "mult"}, "weights": {"main": 1.0}},
-    "interleaved": {"fusion": {**SMALL, "name": "interleaved"}},
+    "mult": {"fusion": {**_without("hidden"), "name": "mult"}, "weights": {"main": 1.0}},
+    "interleaved": {"fusion": {**_without("hidden", "self_layers"), "name": "interleaved"}},
     "number": {"fusion": SMALL, "task": "valence"},
     "distribution": {"fusion": SMALL, "task": "votes"},
 }
