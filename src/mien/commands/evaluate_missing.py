@@ -83,8 +83,8 @@ def evaluate_missing(
         for answered in examine(
             opened, tested, conditions, device=place, folder=Path(folder), split=split, workers=workers
         ):
-            modalities = next(tuple(one.dataset.stores) for one in tested if one.cell.model == answered.model)
-            models.append(Counted.of(answered, classes, modalities))
+            modalities = opened.experiment_of(answered.model).inputs(answered.model)
+            models.append(Counted.of(answered, classes, tuple(modalities)))
             lacking[answered.model] = answered.lacking
     every = list(conditions.all())
     table, drops = scored.table(models, every), graceful.table(models, every)

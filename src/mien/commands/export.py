@@ -208,7 +208,7 @@ def _unsure(rule: calibration.Rejection) -> Unsure:
 
 def _refuse_without_media(run: Run, model: str, experiment: Experiment) -> None:
     """Raise RunError for a model whose inputs no media file has."""
-    inputs = experiment.features
+    inputs = experiment.inputs(model)
     for name, _ in [*inputs.values()][: 1 if "audio" in inputs else None]:
         if features.source_of(name) == "files":
             raise RunError(

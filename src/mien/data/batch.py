@@ -20,11 +20,14 @@ class Sequence:
         values: B x T x D float; or pixels, B x T x C x S x S, uint8 until `to` makes them -1 to 1.
         valid: B x T bool.
         transform: B x 2 x 3, of pixels that `to` is going to distort (`data.distortion`); None where nothing is.
+        lengths: B int64, the frames of each clip, valid or not, so that frames which are missing at its end are told
+            from padding; None where that is not known.
     """
 
     values: Tensor
     valid: Tensor
     transform: Tensor | None = None
+    lengths: Tensor | None = None
 
     @staticmethod
     def absent(clips: int) -> "Sequence":
@@ -33,7 +36,8 @@ class Sequence:
 
     def part(self, rows: Tensor) -> "Sequence":
         """Some clips of the sequence, by row."""
-        return Sequence(self.values[rows], self.valid[rows], None if self.transform is None else self.transform[rows])
+        transform, lengths = (None if one is None else one[rows] for one in (self.transform, self.lengths))
+        return Sequence(self.values[rows], self.valid[rows], transform, lengths)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Sequence":
         """The same on a device, values as `dtype`; pixels become numbers from -1 to 1 (Peri et al. 2021, 3.1).
@@ -45,7 +49,9 @@ class Sequence:
             values = values / 127.5 - 1
         if self.transform is not None:
             values = distorted(values, self.transform.to(device))
-        return Sequence(values, self.valid.to(device))
+        return Sequence(
+            values, self.valid.to(device), lengths=None if self.lengths is None else self.lengths.to(device)
+        )
 
 
 @dataclass(frozen=True)

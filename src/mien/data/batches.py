@@ -197,7 +197,7 @@ class Loader:
             learned = {factor: learning(batch, factor, how) for factor, how in self.soft.items()}
             batch = replace(batch, labels={**batch.labels, **learned})
         if self.masking is not None and self.audio is not None:
-            batch = replace(batch, audio=Sequence(masked(batch, self.masking, self.audio.hop), batch.audio.valid))
+            batch = replace(batch, audio=replace(batch.audio, values=masked(batch, self.masking, self.audio.hop)))
         if self.distortion is not None and batch.video.values.dtype == torch.uint8:
             transform = transforms(batch.uniform("distortion", NUMBERS), self.distortion)
             batch = replace(batch, video=replace(batch.video, transform=transform))
@@ -236,10 +236,11 @@ class Loader:
             part, usable = length.apply(frames, usable, stream.hop, places[row])
             parts.append(part)
             valid[number, : len(part)] = usable
+        lengths = torch.tensor([len(frames) for frames in parts], dtype=torch.int64)
         if parts and all(len(frames) == longest for frames in parts):
-            return Sequence(torch.stack(parts), valid)
+            return Sequence(torch.stack(parts), valid, lengths=lengths)
         values = torch.zeros(len(parts), longest, *example.shape[1:], dtype=example.dtype)
         for row, frames in enumerate(parts):
             if len(frames):
                 values[row, : len(frames)] = frames
-        return Sequence(values, valid)
+        return Sequence(values, valid, lengths=lengths)

@@ -192,6 +192,11 @@ class Experiment(Settings):
         """The settings of one model, as the recipe reads them."""
         return self.configs[name]
 
+    def inputs(self, model: str) -> dict[Modality, tuple[str, Any]]:
+        """Modality -> the name and the settings of its feature, of those that a model takes."""
+        taken = self.model(model).takes(self.features)
+        return {modality: feature for modality, feature in self.features.items() if modality in taken}
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes of the main target, in order; none where it is a number.

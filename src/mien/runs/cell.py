@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,12 @@ class Model:
     def main(self) -> Target:
         """The main target."""
         return self.targets[self.experiment.target]
+
+    @property
+    def inputs(self) -> dict[Modality, tuple[str, Any]]:
+        """Modality -> the name and the settings of its feature, of those that the networks take."""
+        taken = self.recipe.modalities
+        return {name: one for name, one in self.experiment.features.items() if taken is None or name in taken}
 
     def infer(self, examples: Examples, *, embed: bool = True, branches: bool = False) -> Inference:
         """The outputs for examples and, where wanted, their embeddings and the outputs of classifiers on these."""

@@ -144,12 +144,12 @@ class Ensemble:
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities of its inputs: "audio", "video" or both."""
-        return tuple(self.models[0].experiment.features)
+        return tuple(self.models[0].inputs)
 
     @property
     def from_files(self) -> str:
         """The feature without which it does not answer and that is read from files of vectors; "" for none."""
-        own = self.models[0].experiment.features
+        own = self.models[0].inputs
         name, _ = own["audio"] if "audio" in own else own["video"]
         return name if features.source_of(name) == "files" else ""
 
@@ -169,7 +169,7 @@ class Ensemble:
     @property
     def faces(self) -> Faces | None:
         """How its face crops are made; None where it takes no faces."""
-        video = self.models[0].experiment.features.get("video")
+        video = self.models[0].inputs.get("video")
         if video and isinstance(video[1], images.Config):
             return images.in_films(video[1])
         return video[1] if video and isinstance(video[1], Faces) else None
@@ -177,7 +177,7 @@ class Ensemble:
     @property
     def of_images(self) -> bool:
         """Whether its faces were single images out of a table, and none of a film."""
-        return isinstance(self.models[0].experiment.features.get("video", ("", None))[1], images.Config)
+        return isinstance(self.models[0].inputs.get("video", ("", None))[1], images.Config)
 
     def probabilities(self, waveforms: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """The mean probability of each class, n x K, of n waveforms (mono, float32, `rate` Hz)."""

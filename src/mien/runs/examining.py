@@ -6,7 +6,7 @@ Where frames are missing they are marked as not valid (`data.hidden`). What chan
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -108,7 +108,7 @@ def examine(
         models.setdefault(one.cell.model, []).append(one)
     with progress(len(tested), "answering under all conditions", "models") as advance:
         for name, own in models.items():
-            lacking = _lacking(own, conditions, changed)
+            lacking = _lacking(own, conditions, changed, lambda one: run.experiment_at(one.cell).inputs(one.cell.model))
             left = [one for one in conditions if one.series not in lacking]
             asked = list(dict.fromkeys([NOTHING, *(one.same for one in left)]))
             rows, parts = [], []
@@ -123,22 +123,32 @@ def examine(
 
 
 def _lacking(
-    tested: Sequence[Tested], conditions: Sequence[Condition], changed: Mapping[str, changed_sound.Changed]
+    tested: Sequence[Tested],
+    conditions: Sequence[Condition],
+    changed: Mapping[str, changed_sound.Changed],
+    taken: Callable[[Tested], Collection[str]],
 ) -> dict[Series, str]:
     """Series -> why it is not examined, of those that do not apply to a dataset, or of which no sound can be made."""
     found: dict[Series, str] = {}
     for one in tested:
+        own = taken(one)
         for condition in conditions:
-            why = applies(one.dataset, condition) or changed[_sound(one.dataset)].lacking.get(condition, "")
+            why = applies(one.dataset, condition, own) or changed[_sound(one.dataset)].lacking.get(condition, "")
             if why:
                 found.setdefault(condition.series, why)
     return found
 
 
-def applies(dataset: Dataset, condition: Condition) -> str:
-    """Why a condition does not apply to models of these features, one clause; empty where it does."""
+def applies(dataset: Dataset, condition: Condition, taken: Collection[str] | None = None) -> str:
+    """Why a condition does not apply to models of these features, one clause; empty where it does.
+
+    Args:
+        dataset: of the clips.
+        condition: what is missing.
+        taken: the modalities that the models take; None where they take all that there are.
+    """
     for modality in filter(None, condition.modality.split("+")):
-        if modality not in dataset.stores:
+        if modality not in dataset.stores or (taken is not None and modality not in taken):
             return f"the models take no {WORDS[modality]}"
         name, _ = dataset.settings.features[modality]
         source, single = features.source_of(name), math.isinf(_hop(dataset, modality))

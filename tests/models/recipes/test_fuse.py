@@ -123,7 +123,8 @@ def test_neither_padding_nor_absent_values_nor_other_clips_change_an_answer(batc
 def longer(sequence, by=5):
     values, valid = sequence.values, sequence.valid
     more = torch.full((len(values), by, *values.shape[2:]), torch.nan, dtype=values.dtype)
-    return Sequence(torch.cat([values, more], dim=1), torch.cat([valid, valid.new_zeros(len(valid), by)], dim=1))
+    valid = torch.cat([valid, valid.new_zeros(len(valid), by)], dim=1)
+    return replace(sequence, values=torch.cat([values, more], dim=1), valid=valid)
 
 
 def test_padding_read_to_the_letter_changes_answers(batch):
@@ -136,7 +137,7 @@ def test_an_absent_modality_is_zeros_over_the_time_of_the_other(batch):
     """As in the paper, which replaces the features by zeros."""
     recipe = made(absent="zeros").eval()
     found = recipe.predict(without(batch, "audio"))["emotion"]
-    last = torch.where(batch.video.valid, torch.arange(batch.video.valid.shape[1]) + 1, 0).amax(dim=1)
+    last = batch.video.lengths
     filled = Sequence(
         torch.zeros(7, int(last.max()), 5, dtype=torch.float64), torch.arange(int(last.max())) < last[:, None]
     )
@@ -211,7 +212,7 @@ def test_an_auxiliary_network_that_is_masked_learns_from_no_label(batch):
             {"modalities": ["audio", "video"], "_given": ("audio",)},
             "modalities: the data have no video; give data.video",
         ),
-        ({"weights": {"audio": 1.0}}, "weights.main is 0, and the main network answers; give it a weight"),
+        ({"weights": {"audio": 1.0}}, "'weights' gives the main network none, and it answers; give weights.main"),
         ({"padding": "zeros"}, "and 'absent: masked' leaves missing frames out; give absent: zeros"),
         ({"modalities": ["audio"], "drop": {"video": 0.2}}, "'drop' names video, which 'modalities' leaves out"),
         ({"fusion": {"name": "interleaved", "token": "first"}}, "'token' is no setting of 'interleaved'"),
@@ -237,3 +238,24 @@ def test_sequences_of_two_widths_are_refused():
     }
     with pytest.raises(ConfigError, match="frames of one width, and these have audio 6 and video 8 values"):
         fuse.build(fuse.Config(), Given(encoders.build(configs, SHAPES), SHAPES, {"emotion": EMOTION}))
+
+
+def test_frames_missing_at_the_end_are_zeros_as_those_inside(batch):
+    """The batch knows how long its clips are, so what is missing there is told from padding."""
+    recipe = made(absent="zeros").eval()
+    audio = batch.audio
+    assert (audio.lengths == audio.valid.sum(dim=1)).all()
+    last = audio.valid & (torch.arange(audio.valid.shape[1]) < (audio.lengths - 4)[:, None])
+    found = recipe.predict(replace(batch, audio=replace(audio, valid=last)))["emotion"]
+    zeros = replace(audio, values=torch.where(last[:, :, None], audio.values, 0.0))
+    torch.testing.assert_close(found, recipe.predict(replace(batch, audio=zeros))["emotion"], rtol=0, atol=1e-12)
+    masked = made(absent="masked").eval()
+    assert not torch.allclose(masked.predict(replace(batch, audio=zeros))["emotion"], found)
+
+
+def test_a_model_says_which_modalities_it_takes():
+    both, alone = (parse(fuse.Config, {"fusion": fuse.SMALL, **one}, "x") for one in ({}, {"modalities": ["video"]}))
+    assert both.takes(["audio", "video"]) == ("audio", "video")
+    assert both.takes(["audio"]) == ("audio",)
+    assert alone.takes(["audio", "video"]) == ("video",)
+    assert made().modalities == {"audio", "video"}

@@ -11,7 +11,7 @@ A recipe module defines:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -46,6 +46,10 @@ class RecipeConfig(Settings, ABC):
     def factors(self) -> frozenset[str]:
         """Every factor whose labels a step uses."""
         return self.targets
+
+    def takes(self, given: Iterable[str]) -> tuple[str, ...]:
+        """The modalities that the model takes, of those that the data have."""
+        return tuple(given)
 
     def without(self, factors: frozenset[str]) -> str:
         """The setting that leaves these factors out of the model, `key=value`; empty where it is more than one."""
@@ -216,6 +220,11 @@ class Recipe(nn.Module, ABC):
     @abstractmethod
     def embed(self, batch: Batch) -> dict[str, Tensor]:
         """Return name -> embedding B x D."""
+
+    @property
+    def modalities(self) -> frozenset[str] | None:
+        """The modalities that it takes; None where it takes all that the data have."""
+        return None
 
     def branches(self, batch: Batch) -> dict[Branch, Tensor]:
         """Return classifier -> logits B x K, of all classifiers on embeddings (`Branch`)."""

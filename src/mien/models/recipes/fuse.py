@@ -9,7 +9,7 @@ A modality may be missing: for a whole clip, or in single frames. What is missin
 each class occurs among the training clips.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -49,9 +49,9 @@ class Config(RecipeConfig):
         drop_by: whether each clip is dealt with by itself, or the whole batch at once (`assumed`: clip). Both
             modalities may be missing at once.
         absent: what the networks get of frames that are missing. "zeros": frames of zeros, as in the paper; a clip
-            without a modality has as many as of the other one (`assumed`). "masked": nothing, no attention is paid to
-            them (`ours`). "token": as "masked", but a clip without a modality has one learned frame in its place
-            (`ours`).
+            without a modality, also by `drop`, has as many as of the other one (`assumed`). "masked": nothing, no
+            attention is paid to them (`ours`). "token": as "masked", but a clip without a modality has one learned
+            frame in its place (`ours`).
         padding: "masked": frames that fill up a batch are none (`assumed`); "zeros": they count as frames of zeros,
             which is the paper read to the letter, and makes answers depend on the other clips of a batch.
     """
@@ -69,7 +69,7 @@ class Config(RecipeConfig):
     @classmethod
     def _main_learns(cls, weights: dict[Network, float]) -> dict[Network, float]:
         if weights.get(MAIN, 0) == 0:
-            raise ValueError("weights.main is 0, and the main network answers; give it a weight")
+            raise ValueError("'weights' gives the main network none, and it answers; give weights.main")
         return weights
 
     @field_validator("modalities")
@@ -89,6 +89,10 @@ class Config(RecipeConfig):
             raise ValueError(f"'padding: zeros' counts padding as frames, and 'absent: {self.absent}' leaves missing "
                              "frames out; give absent: zeros")  # fmt: skip
         return self
+
+    def takes(self, given: Iterable[str]) -> tuple[str, ...]:
+        """The modalities of `modalities`, of those that are given."""
+        return tuple(name for name in given if self.modalities is None or name in self.modalities)
 
     @property
     def carried(self) -> Mapping[str, frozenset[str]]:
@@ -166,6 +170,11 @@ class Fuse(Recipe):
         return Answer({self.config.task: logits}, {FUSED: vectors})
 
     @property
+    def modalities(self) -> frozenset[str]:
+        """Those that it has encoders of."""
+        return frozenset(self.encoder)
+
+    @property
     def phases(self) -> frozenset[frozenset[str]]:
         """One."""
         return frozenset(
@@ -189,7 +198,7 @@ class Fuse(Recipe):
                 samples = batch.uniform(f"drop {name}", 1)[:, 0]
             sequence: Sequence = getattr(batch, name)
             kept = (samples >= rate).to(sequence.valid.device)
-            changes[name] = Sequence(sequence.values, sequence.valid & kept[:, None])
+            changes[name] = replace(sequence, valid=sequence.valid & kept[:, None])
         return replace(batch, **changes)
 
     def _parts(self, batch: Batch) -> tuple[dict[str, Part], dict[str, Tensor]]:
@@ -197,18 +206,18 @@ class Fuse(Recipe):
         sequences = {name: encoder(batch) for name, encoder in self.encoder.items()}
         there = {name: valid.any(dim=1) for name, (_, valid) in sequences.items()}
         if self.config.absent == "zeros":
-            sequences = self._with_zeros(sequences)
+            sequences = self._with_zeros(sequences, batch)
         for name, learned in self.tokens.items():
             values, valid = sequences[name]
             lacking = ~there[name][:, None] & (torch.arange(valid.shape[1], device=valid.device) == 0)
             sequences[name] = torch.where(lacking[:, :, None], learned.to(values.dtype), values), valid | lacking
         return {name: placed(part) for name, part in sequences.items()}, there
 
-    def _with_zeros(self, sequences: Mapping[str, Part]) -> dict[str, Part]:
-        """Sequences in which missing frames are valid frames of zeros."""
+    def _with_zeros(self, sequences: Mapping[str, Part], batch: Batch) -> dict[str, Part]:
+        """Sequences in which missing frames are valid frames of zeros, of clips that have others or have none."""
         if self.config.padding == "zeros":
             return {name: (values, torch.ones_like(valid)) for name, (values, valid) in sequences.items()}
-        lengths = {name: _lengths(valid) for name, (_, valid) in sequences.items()}
+        lengths = {name: _lengths(valid, getattr(batch, name)) for name, (_, valid) in sequences.items()}
         longest = torch.stack([*lengths.values()]).amax(dim=0).clamp(min=1)
         found = {}
         for name, (values, valid) in sequences.items():
@@ -221,10 +230,11 @@ class Fuse(Recipe):
         return found
 
 
-def _lengths(valid: Tensor) -> Tensor:
-    """Frames up to the last valid one, B int64."""
+def _lengths(valid: Tensor, sequence: Sequence) -> Tensor:
+    """Frames of a clip, or up to the last valid one where that is not known; 0 where none is valid. B int64."""
     frames = torch.arange(1, valid.shape[1] + 1, device=valid.device)
-    return torch.where(valid, frames, 0).amax(dim=1)
+    last = torch.where(valid, frames, 0).amax(dim=1)
+    return last if sequence.lengths is None else torch.where(last > 0, sequence.lengths, 0)
 
 
 def _where(some: Tensor, labels: Tensor) -> Tensor:
