@@ -128,6 +128,7 @@ def test_missing_modalities_answer_the_claims_that_ask_for_them(run, tmp_path):
     alone = run.metrics["models"]["video_only"]["test"]["wa"]
     assert found["difference"] == pytest.approx(face["optimized"] - alone)
     assert found["over_splits"]["splits"] == 3
+    assert found["percent"] == pytest.approx(100 * found["difference"] / alone)
     assert claim["alone"] == "video"
     assert "with the face alone" in (run.folder / "report.html").read_text()
 

@@ -21,6 +21,7 @@ claim of scores is answered yes with fewer than six speakers. If all classes are
 changes nothing, so a claim about both ways is answered once.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -134,8 +135,9 @@ def answered(
         `claim` (its key), `says, section, kind, factor, measure, embedding, probe, figures` as in the file; `clips`:
         `all`, `balanced` or "balanced as it is"; `margin` or `alpha` for the kinds that have one; `answer`; and
         `contrasts`: `contrast` in words, `difference, low, high, p, p_holm, separable, speakers`, and `comparable`,
-        see `kept_targets`; for the kind "different" `contrast, seeds, each` (p of each seed), `p` of the seed that
-        differs least and `p_holm` of the seed that differs most.
+        see `kept_targets`; of claims of one modality alone `percent`, the difference in percent of the second score;
+        for the kind "different" `contrast, seeds, each` (p of each seed), `p` of the seed that differs least and
+        `p_holm` of the seed that differs most.
     """
     made = []
     for name, claim in claims.items():
@@ -191,6 +193,9 @@ def _scored(
     fine, reason = comparable(claim, compared, [row["difference"] for row in rows], counts, carried, seed=seed)
     for row, one in zip(rows, fine, strict=True):
         row["comparable"] = one
+    if claim.alone and isinstance(claim.minus, dict):
+        for row, own in zip(rows, terms.values(), strict=True):
+            row["percent"] = 100 * row["difference"] / _level(own)
     if claim.kind == NEAR and claim.minus == CHANCE:
         level = [own[-1].measure(own[-1].table.counts.sum(0)) for own in terms.values()]
         head["margin"] = min(head["margin"], *map(float, level))
@@ -200,6 +205,12 @@ def _scored(
     if answer != NO and reason:
         answer = f"{UNLIKE}: {reason}"
     return head | {"answer": answer, "contrasts": [_plain(row) for row in rows]}
+
+
+def _level(terms: Sequence[Term]) -> float:
+    """The score that a difference is taken from: of the models that are taken away; nan where it is 0."""
+    score = -sum(one.weight * float(one.measure(one.table.counts.sum(0))) for one in terms if one.weight < 0)
+    return score or math.nan
 
 
 def _terms(claim: Claim, one: Difference, source: Source, clips: str, counts: Counts) -> list[Term]:

@@ -96,7 +96,9 @@ def _row(contrast: Mapping[str, Any], scale: words.Scale | None) -> dict[str, An
         return row | {"difference": words.UNKNOWN, "limits": words.UNKNOWN}
     limits = scale.span(contrast["low"], contrast["high"])
     row["splits"] = over_splits.of_contrast(contrast, scale)
-    return row | {"difference": scale.signed(contrast["difference"]), "limits": limits}
+    percent = contrast.get("percent")
+    relative = "" if percent is None else f" ({percent:+.1f} %)".replace("-", "\N{MINUS SIGN}")
+    return row | {"difference": scale.signed(contrast["difference"]) + relative, "limits": limits}
 
 
 def _kind(claim: Mapping[str, Any], scale: words.Scale | None) -> str:
