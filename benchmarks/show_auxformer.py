@@ -43,7 +43,7 @@ def models(run: Run) -> None:
         line(f"`{model}`", *(limits(ways[name][model]) for name in ("macro_f1", "micro_f1")))
     line("chance (one class)", *(f"{chance[name]:.3f}".lstrip("0") for name in ("macro_f1", "micro_f1")))
     row = next(iter(ways["macro_f1"].values()))
-    print(f"\n{run.folds} splits, {row['speakers']} speakers tested, {row['clips']} clips\n")
+    print(f"\n{len(run.splits)} splits, {row['speakers']} speakers tested, {row['clips']} clips\n")
 
 
 def claims(run: Run) -> None:

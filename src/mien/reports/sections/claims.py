@@ -29,6 +29,7 @@ def shown(run: Run) -> dict[str, Any] | None:
     Returns:
         `answer`: a sentence; `claims`: each with `says, section, called` (its kind), `clips`, `answer`, also as
         `verdict` and `why`, `rows` (`contrast, difference, limits` as text, `p_holm` and `comparable`) and `figures`;
+        `waiting`: a sentence on claims that another command answers, empty without any, which are not in `claims`;
         `levels`: of Stuart-Maxwell; `scores`: see `_table`; `leaks`: see `_leaks`; `papers`: a sentence on the paper's
         scores, empty if there are none; `split`: the split that is scored; `splits`: a sentence on the paper's test
         over random splits, empty without it.
@@ -40,7 +41,8 @@ def shown(run: Run) -> dict[str, Any] | None:
         split, scores, claims = found["split"], found["scores"], found["claims"]
     return {
         "answer": answer(claims),
-        "claims": list(_claims(claims, split)),
+        "claims": list(_claims([claim for claim in claims if not _waits(claim)], split)),
+        "waiting": _waiting(sum(map(_waits, claims))),
         "levels": sorted({claim["alpha"] for claim in claims if claim["kind"] == DIFFERENT}),
         "scores": [_table(run, score, split) for score in scores],
         "leaks": list(_leaks(run, scores)),
@@ -48,6 +50,20 @@ def shown(run: Run) -> dict[str, Any] | None:
         "split": split,
         "splits": over_splits.of_claims(claims, run.named),
     }
+
+
+def _waits(claim: Mapping[str, Any]) -> bool:
+    """Whether a claim is not asked because a modality has to be missing first."""
+    verdict, why = _verdict(claim)
+    return verdict == UNASKED and bool(why)
+
+
+def _waiting(count: int) -> str:
+    if not count:
+        return ""
+    are, they = ("is", "it") if count == 1 else ("are", "them")
+    claims = words.counted(count, "claim")
+    return f"{claims} {are} of one modality alone: “mien evaluate RUN --missing default” answers {they}."
 
 
 def answer(claims: Sequence[Mapping[str, Any]]) -> str:
