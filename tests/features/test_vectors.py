@@ -70,6 +70,23 @@ def test_a_table_has_a_header_or_none(tmp_path, text):
     assert found.valid.tolist() == [True, False, True]
 
 
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("1\n\n3\n", [1, None, 3]),
+        ("1\r\n\r\n3", [1, None, 3]),
+        ("\n1\n \n\n", [None, 1, None, None]),
+        ("\nvalue\n\n1\n2\n", [None, 1, 2]),
+        ("\ufeff1\n2\n", [1, 2]),
+    ],
+)
+def test_a_blank_line_is_a_frame_where_a_frame_has_one_value(tmp_path, text, frames):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8", newline="")
+    found = _vectors.read(tmp_path / "a.csv", config(dimension=1), 0.0)
+    assert found.valid.tolist() == [value is not None for value in frames]
+    assert found.values[:, 0].tolist() == [value or 0 for value in frames]
+
+
 @pytest.mark.parametrize("values", [np.arange(3.0), np.arange(3.0)[None]])
 def test_one_vector_a_clip_has_any_length(tmp_path, values):
     for name in ("a.npy", "a.safetensors"):

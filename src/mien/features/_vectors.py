@@ -5,13 +5,14 @@ A file is a matrix, T x D, a row a frame, or one vector (D values, or 1 x D): `.
 semicolons or tabs; a first line with words is a header). Numbers are read as float32.
 
 A row of nothing but nan (in CSV empty cells, or `nan`) is a frame in which nothing could be seen or heard: it is not
-valid. A row of zeros is a frame like any other. A row with some nan, and any infinite number, are refused.
+valid. So a blank line of a CSV is a frame where a frame has one value; elsewhere blank lines are left out. A row of
+zeros is a frame like any other. A row with some nan, and any infinite number, are refused.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -169,12 +170,16 @@ def _safetensors(file: Path) -> NDArray[np.generic]:
 def _csv(file: Path) -> NDArray[np.generic]:
     try:
         with file.open(encoding="utf-8-sig") as lines:
-            first = next((line for line in lines if line.strip()), "").strip()
+            blank, first = next(((n, line.strip()) for n, line in enumerate(lines) if line.strip()), (0, ""))
         if not first:
             raise CorpusError(f"{file}: is empty; take it away where there is nothing of its clip")
         between = separator(first) or ","
         header = None if all(map(_is_number, first.split(between))) else 0
-        table = pd.read_csv(file, sep=between, header=header, dtype="float64", encoding="utf-8-sig")
+        lines_of: dict[str, Any] = {"header": header}
+        if between not in first:  # of one column a blank line is a row, whose one cell is empty
+            lines_of = {"header": None, "names": [0], "skip_blank_lines": False, "skipinitialspace": True}
+            lines_of["skiprows"] = 0 if header is None else blank + 1
+        table = pd.read_csv(file, sep=between, dtype="float64", encoding="utf-8-sig", **lines_of)
     except (UnicodeDecodeError, pd.errors.ParserError) as error:
         why = " ".join(str(error).split())
         raise CorpusError(f"{file}: is no table of numbers in UTF-8 ({why})") from error
