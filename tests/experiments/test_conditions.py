@@ -57,6 +57,24 @@ def test_levels_are_in_order_however_they_are_written(tmp_path):
         ("seed: 3", "holds no condition; give one of babble, face_lost, missing, noise, shift"),
         ("- whole", "a grid is a mapping of conditions, not list"),
         ("a: [", "not YAML in UTF-8"),
+        ("", ": is empty; give one of babble, face_lost, missing, noise, shift"),
+        ("# nothing\n", ": is empty; give one of"),
+        (
+            "noise:\n  colours: [pink]\n  decibels: [0]\n  colours: [white]",
+            "mine.yaml: the key 'colours' is given twice (line 4); keep one of them",
+        ),
+        (
+            "noise: {colours: [pink], decibels: [.inf]}",
+            "noise.decibels.0: input should be a finite number (found .inf)",
+        ),
+        (
+            "noise: {colours: [pink], decibel: [1]}",
+            "mine.yaml: unknown key 'noise.decibel'. Did you mean 'decibels'? Known: colours, decibels",
+        ),
+        (
+            "missing: {modalities: [video], patterns: [face_lost], shares: [0.5]}\nface_lost: {shares: [0.25]}",
+            "missing.patterns holds face_lost for video, and the key face_lost gives the same series other shares",
+        ),
     ],
 )
 def test_a_wrong_grid_is_refused_with_its_key(tmp_path, text, sentence):

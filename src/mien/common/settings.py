@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
@@ -46,9 +47,15 @@ def parse(kind: Any, raw: Mapping[str, Any], where: str, also: Collection[str] =
 
 
 def _first(error: ValidationError) -> Iterator[ErrorDetails]:
-    """The errors without those that follow from another one: of a default made from it, and of the list it is in."""
+    """The errors without those that follow from another one: of a default, of the list it is in, of a key misspelt."""
     places = [own["loc"] for own in error.errors()]
+    strange = [own["loc"] for own in error.errors() if own["type"] == "extra_forbidden"]
     for own in error.errors():
+        above, name = own["loc"][:-1], str(own["loc"][-1]) if own["loc"] else ""
+        if own["type"] == "missing" and any(
+            place[:-1] == above and nearest(str(place[-1]), [name]) for place in strange
+        ):
+            continue
         inside = any(place != own["loc"] and place[: len(own["loc"])] == own["loc"] for place in places)
         if own["type"] != "default_factory_not_called" and not (own["type"] == "too_short" and inside):
             yield own
@@ -65,6 +72,8 @@ def _sentence(kind: Any, error: dict[str, Any], where: str, also: Collection[str
     message = error["msg"].removeprefix("Value error, ")
     message = f"{message[0].lower()}{message[1:]}"
     value, text = error["input"], json.dumps(error["input"])
+    if isinstance(value, float) and not math.isfinite(value):
+        text = {"Infinity": ".inf", "-Infinity": "-.inf"}.get(text, ".nan")  # as YAML has it
     if not key and isinstance(value, Mapping):  # an error of all settings together: no single value to show
         return f"{where}: {message}"
     if (isinstance(value, str) and f"'{value}'" in message) or (isinstance(value, Mapping) and len(text) > LONGEST):
@@ -85,6 +94,14 @@ def _known(kind: Any, place: Sequence[str]) -> set[str]:
     return set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
 
 
+class Twice(yaml.constructor.ConstructorError):
+    """A key that a mapping has twice, as one clause with its line."""
+
+    def __str__(self) -> str:
+        line = f" (line {self.problem_mark.line + 1})" if self.problem_mark is not None else ""
+        return f"{self.problem}{line}; keep one of them"
+
+
 class Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2's core schema; duplicate keys are an error."""
 
@@ -97,9 +114,11 @@ class Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Refuse a key that is given twice."""
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({key for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{twice[0]}' is given twice", node.start_mark)
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise Twice(None, None, f"the key '{key.value}' is given twice", key.start_mark)
+            seen.append(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mien.common.settings import Loader, Settings, parse
+from mien.common.settings import Loader, Settings, Twice, parse
 from mien.errors import ConfigError, unknown
 from mien.experiments.library import SUFFIXES
 from mien.media.perturbations import COLOURS, PATTERNS, Colour, Pattern
@@ -129,11 +129,19 @@ class Conditions(Settings):
     shift: Shift | None = None
 
     @model_validator(mode="after")
+    def _once(self) -> "Conditions":
+        frames = self.missing
+        if self.face_lost and frames and "face_lost" in frames.patterns and "video" in frames.modalities:
+            raise ValueError(
+                "missing.patterns holds face_lost for video, and the key face_lost gives the same series other shares; "
+                "leave one of the two out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _some(self) -> "Conditions":
         if not list(self.all()):
-            raise ValueError(
-                f"holds no condition; give one of {', '.join(sorted(set(type(self).model_fields) - {'seed'}))}"
-            )
+            raise ValueError(f"holds no condition; give one of {_KEYS}")
         return self
 
     def all(self) -> Iterator[Condition]:
@@ -142,9 +150,7 @@ class Conditions(Settings):
             for modality in frames.modalities:
                 for pattern in frames.patterns:
                     yield from (Condition(MODALITIES[modality], pattern, share) for share in frames.shares)
-        if self.face_lost is not None and not (
-            frames and "face_lost" in frames.patterns and "video" in frames.modalities
-        ):
+        if self.face_lost is not None:
             yield from (Condition("video", "face_lost", share) for share in self.face_lost.shares)
         for colour in self.noise.colours if self.noise is not None else ():
             yield from (Condition("audio", f"{colour} noise", level) for level in self._loud(self.noise))
@@ -155,6 +161,9 @@ class Conditions(Settings):
     @staticmethod
     def _loud(of: Noise | Babble | None) -> tuple[float, ...]:
         return () if of is None else of.decibels[::-1]
+
+
+_KEYS = ", ".join(sorted(set(Conditions.model_fields) - {"seed"}))
 
 
 def names() -> list[str]:
@@ -169,7 +178,8 @@ def load(grid: str | Path) -> tuple[str, Conditions]:
         grid: a name, or a YAML file.
 
     Raises:
-        ConfigError: there is none, it is not YAML, or a key, pattern or level in it is unknown or wrong.
+        ConfigError: there is none, it is empty or not YAML, or a key, pattern or level in it is unknown, wrong or given
+            twice.
     """
     path, known = Path(grid), names()
     if path.suffix in SUFFIXES:
@@ -184,8 +194,12 @@ def load(grid: str | Path) -> tuple[str, Conditions]:
         raise ConfigError(unknown("grid of conditions", str(grid), known) + " A file of yours ends in .yaml.")
     try:
         raw = yaml.load(text.decode(), Loader)  # noqa: S506 - Loader is a SafeLoader
+    except Twice as error:
+        raise ConfigError(f"{grid}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{grid}: not YAML in UTF-8: {' '.join(str(error).split())}") from error
+    if raw is None:
+        raise ConfigError(f"{grid}: is empty; give one of {_KEYS}")
     if not isinstance(raw, dict):
         raise ConfigError(f"{grid}: a grid is a mapping of conditions, not {type(raw).__name__}")
     conditions: Conditions = parse(Conditions, raw, str(grid))
