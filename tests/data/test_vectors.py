@@ -173,6 +173,14 @@ def test_a_column_of_the_table_names_the_files(prepared, folder, tmp_path, reads
         store.extract(clips(prepared))
         assert all(torch.equal(store.frames(clip), by_name.frames(clip)) for clip in clips(prepared))
         assert not store.has("c00"), "a missing cell"
+    lost = tmp_path / "other/elsewhere/7.npy"
+    lost.unlink()
+    with pytest.raises(CorpusError) as error:
+        opened(prepared, column="vectors", folder=str(tmp_path / "other"))
+    assert str(error.value) == (
+        f"{lost}: no such file, and the column 'vectors' of {prepared.folder} has it for the clip c07; write the path "
+        f"relative to {tmp_path / 'other'}, or leave the cell empty where a clip has no file"
+    )
 
 
 @pytest.mark.parametrize(

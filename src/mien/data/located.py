@@ -33,7 +33,7 @@ def located(prepared: Prepared, name: str, config: Config, key: str) -> dict[str
 
     Raises:
         ConfigError: the table has no such column.
-        CorpusError: a clip has two files.
+        CorpusError: a clip has two files, or the file that the column names is not there.
     """
     if config.column is not None:
         if config.column not in prepared.table:
@@ -42,7 +42,13 @@ def located(prepared: Prepared, name: str, config: Config, key: str) -> dict[str
         root = Path(config.folder or prepared.card["root"])
         given = zip(prepared.table["clip"], prepared.table[config.column], strict=True)
         paths = {str(clip): root / str(cell) for clip, cell in given if isinstance(cell, str)}
-        return {clip: path for clip, path in paths.items() if path.is_file()}
+        for clip, path in paths.items():
+            if not path.is_file():
+                raise CorpusError(
+                    f"{path}: no such file, and the column '{config.column}' of {prepared.place} has it for the clip "
+                    f"{clip}; write the path relative to {root}, or leave the cell empty where a clip has no file"
+                )
+        return paths
     folder = Path(config.folder or "")
     files: dict[str, list[str]] = defaultdict(list)
     for path in _below(folder):
