@@ -140,7 +140,8 @@ def evaluate(
         overrides: with --missing: data.prepared=PREPARED where the run's corpus was moved.
         on: PREPARED folder of the other corpus.
         missing: 'default', or a YAML file: score the test clips (with --on: that corpus's clips) with sound or faces
-            missing, in noise, among other voices, and with sound late; say whose drop is graceful, and who knows it.
+            missing, in noise, among other voices, and with sound late; say whether confidence falls with accuracy, and
+            which model loses least.
         workers: number of processes that extract features.
         machine: device and threads.
         output: how the result is printed.

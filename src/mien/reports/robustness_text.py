@@ -1,4 +1,4 @@
-"""Answers with a part of the input missing, in words: how far scores fall, and whether the models know it.
+"""Answers with a part of the input missing, in words: how far scores fall, and whether confidence falls too.
 
 All figures are read from the tables of RUN/robustness/NAME, see `mien.audit.robustness`.
 """
@@ -21,10 +21,10 @@ WHOSE = {"audio": "the sound", "video": "the face", "audio+video": "sound and fa
 SHARES = {0.25: "a quarter of ", 0.5: "half of ", 0.75: "three quarters of ", 1.0: ""}
 PARTIAL = ("blocks", "frames", "face_lost", "whole")  # the pattern of which a sentence is, the first that there is
 SAID = {  # by the verdict
-    "overconfident": "overconfident, for it does not know that it has less",
+    "overconfident": "overconfident, for its confidence falls less than its accuracy",
     "underconfident": "underconfident, for its confidence falls more than its accuracy",
-    "not separable": "both change alike, as far as can be shown",
-    "unknown": "too few speakers to say whether it knows",
+    "not separable": "no difference between the two changes is shown",
+    "unknown": "too few speakers to compare the two changes",
 }
 
 Row = dict[str, Any]
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 
 def answers(found: Found) -> list[str]:
-    """Sentences: what each model loses and whether it knows, and whose drop is the smaller."""
+    """Sentences: what each model loses, whether its confidence falls with it, and which model loses less."""
     return [*aware(found), *graceful(found)]
 
 

@@ -1,7 +1,7 @@
-"""The scores of models under conditions, each with its difference to the complete data, and whether they know it.
+"""The scores of models under conditions, each with its difference to the complete data, and confidence beside them.
 
-Confidence is the greatest probability of a clip. A model that knows that it sees less is less confident by as much as
-it is less often right: `gap`, confidence minus accuracy, stays what it was. Clips of several classes are left out of
+Confidence is the greatest probability of a clip. Where it falls by as much as accuracy does, `gap`, confidence minus
+accuracy, stays what it was. Clips of several classes are left out of
 confidence, gap and calibration error. Intervals are 95 %, over speakers (`scores.interval`), folds and seeds averaged
 first; differences are paired: both are computed on the same resamples of speakers.
 """

@@ -1,7 +1,7 @@
 """Whose score falls the least when more is missing.
 
 The area under the curve of a series is the mean score over its shares, each with the same weight; the *drop* is the
-score of the complete data minus the area. Of two models the one with the smaller drop loses more gracefully. A model
+score of the complete data minus the area. Of two models the one with the smaller drop loses less. A model
 at chance has nothing to lose: an area has to be read beside its drop. Differences are contrasts over the speakers that
 the models share (`audit.statistics.contrasts`): paired, with Wilcoxon's test over speakers. "yes" and "no" need the
 rule of `audit.statistics.verdict`; p is corrected over the pairs of models of one series.

@@ -1,4 +1,4 @@
-"""Answers with a part of the input missing, on the page of a run: curves, who knows it, and whose drop is graceful."""
+"""Answers with a part of the input missing, on the page of a run: curves, confidence, and which model loses least."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,8 +24,8 @@ def shown(run: Run) -> list[dict[str, Any]]:
 
     Returns:
         `name`, `lead` (on what), `warnings`; `panels` and their `legend`; `sureness`: a figure, empty for a number;
-        `aware`: rows of who knows that it has less; `graceful`: sentences, and `drops`: rows; `rows`: all conditions;
-        `lacking`: sentences on what was not examined; `measures`: name -> scale.
+        `aware`: rows on whether confidence falls with accuracy; `graceful`: sentences, and `drops`: rows; `rows`: all
+        conditions; `lacking`: sentences on what was not examined; `measures`: name -> scale.
     """
     return [_shown(run, name) for name in run.robustness]
 
