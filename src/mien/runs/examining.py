@@ -106,7 +106,7 @@ def examine(
     models: dict[str, list[Tested]] = {}
     for one in tested:
         models.setdefault(one.cell.model, []).append(one)
-    with progress(len(tested), "answering under all conditions", "models") as advance:
+    with progress(len(tested), "answering under all conditions", "cells") as advance:
         for name, own in models.items():
             lacking = _lacking(own, conditions, changed, lambda one: run.experiment_at(one.cell).inputs(one.cell.model))
             left = [one for one in conditions if one.series not in lacking]
@@ -183,9 +183,11 @@ def _changed(
     found: dict[str, changed_sound.Changed] = {}
     for key in dict.fromkeys(_sound(one.dataset) for one in tested):
         same = [one for one in tested if _sound(one.dataset) == key]
-        dataset = same[0].dataset
-        asked = [one for one in conditions if one.pattern in OF_SOUND and not applies(dataset, one)]
-        asked = [one for one in asked if one.same == one]
+        dataset = max(
+            (one.dataset for one in same), key=lambda own: len(own.clips)
+        )  # of all, or the most, of the clips
+        asked = [one for one in conditions if one.pattern in OF_SOUND and one.same == one]
+        asked = [one for one in asked if not all(applies(own.dataset, one) for own in same)]
         found[key] = changed_sound.Changed({}, {})
         if asked:
             clips = {clip for one in same for clip in one.clips["clip"]}
