@@ -17,12 +17,12 @@ from mien.audit.robustness import counted
 from mien.audit.robustness.gains import FACE_ALONE, VOICE_ALONE, gain
 from mien.audit.statistics import scores
 from mien.cli.main import main
-from mien.commands import Outcome
+from mien.commands import Outcome, evaluate_missing
 from mien.commands import train as training
 from mien.corpora.toy import ToyConfig, generate
 from mien.data.dataset import open_all
 from mien.errors import ConfigError
-from mien.experiments.conditions import NOTHING, Condition
+from mien.experiments.conditions import NOTHING, Condition, load
 from mien.media.audio import read_audio
 from mien.models.recipes._recipe import Inference
 from mien.runs import changed_sound, examining
@@ -143,13 +143,16 @@ def test_a_modality_that_is_lost_is_one_that_is_not_there(run, found, prepared):
             np.testing.assert_array_equal(there, expected)
 
 
-def test_the_same_grid_twice_gives_the_same_bytes(run, grid, found):
+def test_the_same_grid_twice_gives_the_same_bytes(run, grid, found, monkeypatch):
+    told, real = [], examining.progress
+    monkeypatch.setattr(examining, "progress", lambda *given: told.append(given) or real(*given))
     folder = run / "robustness" / "small"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert before.keys() == {"conditions.csv", "folds.csv", "graceful.csv", "counts.safetensors", "metrics.json"}
     mien.evaluate(run, missing=grid)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["small"]
+    assert told == [(4, "answering under all conditions", "cells")], "two models of two folds"
 
 
 def test_an_interruption_leaves_what_was_there(run, grid, found, monkeypatch):
@@ -325,6 +328,52 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(run, grid, tmp_path, monke
     monkeypatch.setattr(Run, "open", staticmethod(lambda folder: SimpleNamespace(folder=folder, experiment=held)))
     with pytest.raises(ConfigError, match=r"its test clips are held back \(hold_test: true\), so no model may answer"):
         mien.evaluate(run, missing=grid)
+
+
+def test_another_grid_of_the_same_name_is_refused_and_named(run, grid, found, tmp_path, monkeypatch):
+    folder = run / "robustness" / "small"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(evaluate_missing, "examine", lambda *_, **__: pytest.fail("it is refused before the work"))
+    other = tmp_path / "small.yaml"
+    other.write_text(GRID.replace("shares: [0, 0.5]", "shares: [0, 0.25]"))
+    with pytest.raises(ConfigError) as error:
+        mien.evaluate(run, missing=other)
+    assert str(error.value) == (
+        f"{other}: {folder} holds the answers under another grid of this name (face_lost.shares was [0.0, 0.5] and is "
+        "[0.0, 0.25]); call the file otherwise, or remove that folder"
+    )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    of_others = run / "robustness" / "small-on-toy"  # as `--on` writes it, of a grid called small
+    shutil.copytree(folder, of_others)
+    metrics = json.loads((of_others / "metrics.json").read_text()) | {"clips": evaluate_missing.OTHER_CLIPS}
+    (of_others / "metrics.json").write_text(json.dumps(metrics))
+    named = tmp_path / "small-on-toy.yaml"
+    named.write_text(GRID)
+    with pytest.raises(ConfigError, match=r'\(clips was "the corpus\'s clips" and is "the test clips of each fold"\)'):
+        mien.evaluate(run, missing=named)
+    shutil.rmtree(of_others)
+
+
+def test_models_of_one_sound_are_asked_what_applies_to_any_of_them(run, tmp_path, monkeypatch):
+    """Of models with the same audio feature the first may take no pictures: sound late applies to the others."""
+    opened = Run.open(run)
+    both = open_all(opened.experiment.data_of, opened.target)["one"]
+    alone = replace(both, stores={"audio": both.stores["audio"]})
+    asked = []
+    monkeypatch.setattr(changed_sound, "extract", lambda _, clips, conditions, **__: asked.append((conditions, clips)))
+    path = tmp_path / "loud.yaml"
+    path.write_text(SOUND)
+    grid = load(path)[1]
+    conditions = [one for one in grid.all() if one.same == one]
+    for datasets in ((alone, both), (both, alone)):
+        tested = [examining.Tested(None, one, one.clips.iloc[:2]) for one in datasets]
+        examining._changed(tested, list(grid.all()), grid, tmp_path, 1)
+    assert [one for one, _ in asked] == [conditions, conditions]
+    assert "shift" in {one.pattern for one in conditions}
+    asked.clear()
+    examining._changed([examining.Tested(None, alone, alone.clips)], list(grid.all()), grid, tmp_path, 1)
+    ((of_sound, _),) = asked
+    assert {one.pattern for one in of_sound} == {"pink noise", "babble"}
 
 
 def test_clips_without_anything_get_a_finite_answer(run, found):

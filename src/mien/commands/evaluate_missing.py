@@ -1,5 +1,6 @@
 """`mien evaluate --missing`: how models answer with a part of their input missing, under noise, or out of step."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,16 +17,21 @@ from mien.commands import Outcome
 from mien.commands.report import write_page
 from mien.common import processes
 from mien.common.files import atomic, atomic_folder, write_json
+from mien.common.settings import difference
 from mien.common.tables import records
 from mien.common.units import noun
 from mien.data.dataset import Dataset, different, open_all
 from mien.errors import ConfigError
 from mien.experiments.conditions import Conditions, Series, load
+from mien.experiments.conditions import names as shipped
 from mien.reports import robustness_text
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.examining import Tested, examine
 from mien.runs.other_corpus import folder_name, refuse_empty, refuse_known_files, shared_classes, shared_speakers
 from mien.runs.run import ROBUSTNESS, Run
+from mien.runs.tables import reading
+
+OTHER_CLIPS = "the corpus's clips"
 
 
 def evaluate_missing(
@@ -55,7 +61,8 @@ def evaluate_missing(
         threads: number of torch threads.
 
     Raises:
-        ConfigError: the grid is wrong, or the run holds its test clips back.
+        ConfigError: the grid is wrong, another one of its name was examined before, or the run holds its test clips
+            back.
         CorpusError: the run's corpus is not there, or as in `evaluate`.
         LeakError: as in `evaluate`.
     """
@@ -71,10 +78,13 @@ def evaluate_missing(
     opened = moved(opened, overrides)
     place = processes.device(device)
     processes.use_threads(threads)
+    if on is None:
+        _refuse_another(opened, name, grid, conditions, OWN_CLIPS)
     tested = _own_clips(opened, workers) if on is None else _of_corpus(opened, on, workers)
     dataset = tested[0].dataset
     if on is not None:
         name = folder_name(opened, dataset, ROBUSTNESS, f"{name}-on-")
+        _refuse_another(opened, name, grid, conditions, OTHER_CLIPS)
     classes = opened.classes if tested[0].classes is None else tested[0].classes
     models: list[Counted] = []
     lacking: dict[str, dict[Series, str]] = {}
@@ -103,6 +113,32 @@ def evaluate_missing(
     text = [*opened.marks, *robustness_text.text(found), f"written: {opened.folder / ROBUSTNESS / name}"]
     data = metrics | {"answers": robustness_text.answers(found), "rows": records(table), "marks": opened.marks}
     return Outcome(data=data | {"graceful": records(drops)}, text="\n".join(text))
+
+
+def _refuse_another(run: Run, name: str, grid: Path | str, conditions: Conditions, clips: str) -> None:
+    """Raise ConfigError where another grid, or other clips, are stored under this name: nothing is overwritten.
+
+    Args:
+        run: that is evaluated.
+        name: of the folder in RUN/robustness.
+        grid: as it was given.
+        conditions: of the grid.
+        clips: on which ones.
+    """
+    path = run.folder / ROBUSTNESS / name / "metrics.json"
+    if not path.exists():
+        return
+    with reading(path):
+        there = json.loads(path.read_text(encoding="utf-8"))
+        before, own = {"clips": there["clips"], **there["grid"]}, {"clips": clips, **conditions.model_dump(mode="json")}
+    if (differs := difference(before, own)) is None:
+        return
+    key, was, now = differs
+    way = "remove that folder" if str(grid) in shipped() else "call the file otherwise, or remove that folder"
+    raise ConfigError(
+        f"{grid}: {path.parent} holds the answers under another grid of this name ({key} was {json.dumps(was)} and is "
+        f"{json.dumps(now)}); {way}"
+    )
 
 
 def _own_clips(run: Run, workers: int) -> list[Tested]:
@@ -161,7 +197,7 @@ def _metrics(
         "seed": conditions.seed,
         "corpus": dataset.prepared.card["name"],
         "corpus_hash": dataset.prepared.card["hash"],
-        "clips": "the corpus's clips" if other else OWN_CLIPS,
+        "clips": OTHER_CLIPS if other else OWN_CLIPS,
         "target": run.target,
         "classes": list(first.classes),
         "measures": list(first.measures),
