@@ -158,7 +158,8 @@ def applies(dataset: Dataset, condition: Condition, taken: Collection[str] | Non
         if single and condition.pattern == "shift":
             return f"a clip's {WORDS[modality]} are one vector ({name}), which has no time"
         if modality == "audio" and source != "media" and condition.pattern in OF_SOUND:
-            return f"the models' sound comes from the corpus's table ({name})"
+            where = "files of vectors" if source == "files" else "the corpus's table"
+            return f"the models' sound comes from {where} ({name})"
     return ""
 
 
