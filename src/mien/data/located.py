@@ -42,10 +42,10 @@ def located(prepared: Prepared, name: str, config: Config, key: str) -> dict[str
         root = Path(config.folder or prepared.card["root"])
         given = zip(prepared.table["clip"], prepared.table[config.column], strict=True)
         paths = {str(clip): root / str(cell) for clip, cell in given if isinstance(cell, str)}
-        for clip, path in paths.items():
-            if not path.is_file():
+        for clip, file in paths.items():
+            if not file.is_file():
                 raise CorpusError(
-                    f"{path}: no such file, and the column '{config.column}' of {prepared.place} has it for the clip "
+                    f"{file}: no such file, and the column '{config.column}' of {prepared.place} has it for the clip "
                     f"{clip}; write the path relative to {root}, or leave the cell empty where a clip has no file"
                 )
         return paths
