@@ -70,7 +70,7 @@ def _lead(metrics: dict[str, Any], scale: words.Scale) -> str:
     return (
         f"Scores on {metrics['clips']} ({words.counted(sizes['clips'], 'clip')} of {over}) when sound or faces are "
         "missing, in noise, among other voices, or out of step. A frame that is missing is not valid for the model; "
-        f"nothing is put in its place. The curves are of {scale.title}."
+        f"a model that was trained so puts zeros or a learned frame in its place. The curves are of {scale.title}."
     )
 
 
