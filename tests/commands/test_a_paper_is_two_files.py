@@ -254,8 +254,7 @@ def test_what_does_not_go_together_is_refused_and_writes_nothing(prepared, tmp_p
         ),
         (
             "{clases: [yes, no]}",
-            "data.scheme: 'classes' is missing; data.scheme: unknown key 'clases'. Did you mean 'classes'? Known: "
-            "classes, merge",
+            "data.scheme: unknown key 'clases'. Did you mean 'classes'? Known: classes, merge",
         ),
         (
             "emodb",

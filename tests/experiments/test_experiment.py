@@ -239,7 +239,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         (
             "data.audio=crops",
-            "data.audio: unknown feature 'crops'. Did you mean 'prosody'? Known: compare_lld, functionals, "
+            "data.audio: unknown feature 'crops'. Did you mean 'vectors'? Known: compare_lld, functionals, "
             "logmel, mfb43, prosody, spectrogram, vectors.",
         ),
         ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 
 PURE = {  # functions of the audit that the reports may call: they look up names or make text of them
     "mien.audit.leakage.floors": {"projected"},
+    "mien.audit.comparison.split_tests": {"too_sure"},
     "mien.audit.run_leakage.targets": {"targets", "tasks"},
     "mien.audit.splits.findings": {"counted"},
 }
