@@ -64,6 +64,14 @@ def _all_keys(experiment):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
+def test_an_experiment_says_what_it_costs_and_gives(name):
+    experiment = experiments.load(name)
+    for words in (experiment.cost, experiment.expected):
+        assert len(words) > 10
+        assert not {"COST", "EXPECTED", "TODO"} & set(words.split())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = experiments.load(name).model_dump(mode="json")
     by_users = ("provenance.", "reference.", "models.", "data.copies.", "data.mix.", "optimiser.lr.", "grid.", "axes.")
