@@ -10,6 +10,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mien.audit.robustness import counted
+from mien.audit.robustness.gains import gain
+from mien.experiments.conditions import Condition
 from mien.runs.run import Run
 
 PATTERNS = (("audio", "blocks"), ("video", "blocks"), ("audio", "frames"), ("video", "frames"))
@@ -121,6 +124,22 @@ def missing(run: Run, name: str) -> None:
     print()
 
 
+def masks(run: Run, name: str) -> None:
+    """What masks and tokens score more than zeros where a part is missing."""
+    found = counted.read(run.folder / "robustness" / name)
+    print("macro F1, over zeros\n")
+    line("", *(f"{modality}, {pattern} {share:g}" for modality, pattern in PATTERNS for share in (0.5, 0.75)))
+    line(*["---"] * 9)
+    for model, other in (("masked", "auxformer"), ("optimized_masked", "optimized"), ("optimized_token", "optimized")):
+        conditions = [Condition(*place, share) for place in PATTERNS for share in (0.5, 0.75)]
+        known = [found[model].examined(one) and found[other].examined(one) for one in conditions]
+        gains = [
+            gain(found[model], found[other], one) if has else None for one, has in zip(conditions, known, strict=True)
+        ]
+        line(f"`{model}` minus `{other}`", *("-" if one is None else signed(one._asdict()) for one in gains))
+    print()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
@@ -129,6 +148,7 @@ def main() -> None:
     claims(run)
     for name in run.robustness:
         missing(run, name)
+        masks(run, name)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.common.units import noun
 from mien.data.dataset import NOTHING, Dataset, different, open_all
-from mien.data.normalisation import fit
 from mien.errors import ConfigError
 from mien.experiments import reference
 from mien.runs.cell import Model
@@ -27,6 +26,7 @@ from mien.runs.coverage import coverage
 from mien.runs.other_corpus import (
     folder_name,
     lacking,
+    model_for,
     refuse_empty,
     refuse_known_files,
     shared_classes,
@@ -125,13 +125,7 @@ def evaluate(
 def _predictions(
     run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, shared: Sequence[str], device: Any
 ) -> pd.DataFrame:
-    model = Model.load(run.experiment_at(cell), cell, device)
-    own = {
-        what: fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.stores[what]] * len(clips), strict=True))
-        for what, normalise in model.normalise.items()
-        if normalise.kind == "speaker"
-    }
-    model = replace(model, normalise=model.normalise | own)
+    model = model_for(run, cell, dataset, clips, device)
     inference = model.infer(dataset.examples(list(clips["clip"]), {}), embed=False)
     main = dataset.main if model.main.kind == "soft" else model.main  # the corpus may have classes and no shares
     if shared:  # the models choose among the classes that both have

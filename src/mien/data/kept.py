@@ -62,6 +62,10 @@ class Kept:
             return torch.zeros(entry.end - entry.begin, dtype=torch.uint8)
         return reasons[entry.begin : entry.end]
 
+    def valid(self, clip: str) -> torch.Tensor:
+        """Which frames of a clip are usable, (T,) bool."""
+        return self.reasons(clip) == 0
+
     def _entry(self, clip: str) -> Entry:
         entry = self._entries.get(clip)
         if entry is None:

@@ -138,7 +138,7 @@ class FeatureStore:
 
     def valid(self, clip: str) -> torch.Tensor:
         """Which frames of a clip are usable, (T,) bool."""
-        return self.reasons(clip) == 0
+        return self._kept.valid(clip)
 
 
 class JoinedStore:

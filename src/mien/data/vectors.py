@@ -142,7 +142,7 @@ class VectorStore:
 
     def valid(self, clip: str) -> torch.Tensor:
         """Which frames of a clip are usable, (T,) bool."""
-        return self._kept.reasons(clip) == 0 if clip in self.files else torch.zeros(0, dtype=torch.bool)
+        return self._kept.valid(clip) if clip in self.files else torch.zeros(0, dtype=torch.bool)
 
     @property
     def _place(self) -> str:

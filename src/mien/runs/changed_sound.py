@@ -6,7 +6,7 @@ of one file and the frames of `CHUNK` clips are in memory at a time.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -23,12 +23,14 @@ from mien.data.batches import Frames
 from mien.data.dataset import Dataset
 from mien.data.extraction import CHUNK, TOGETHER, Source, Waveform, chunked, one_thread, sounds
 from mien.data.hidden import Later
+from mien.data.kept import Kept
 from mien.errors import MediaError
 from mien.experiments.conditions import BABBLE, NOISES, SHIFT, Condition
 from mien.media.perturbations import babble, generator, later, mixed, noise
 
 LONGEST = 30.0  # seconds of a voice of babble; a longer clip gives its beginning
 KEPT = 16  # voices in memory
+KEY = ""  # of all frames in a folder, which are of one condition
 ALONE = "there is no voice of another speaker in the corpus"
 
 
@@ -51,40 +53,14 @@ class _Job(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Extracted:
-    """Frames by clip from a folder of shards."""
-
-    entries: Mapping[str, shards.Entry]
-    opened: dict[Path, shards.Shard]
-
-    @staticmethod
-    def of(folder: Path) -> "_Extracted":
-        return _Extracted({entry.clip: entry for entry in shards.entries(folder)}, {})
-
-    def length(self, clip: str) -> int:
-        entry = self.entries.get(clip)
-        return 0 if entry is None else entry.end - entry.begin
-
-    def frames(self, clip: str) -> torch.Tensor:
-        entry = self.entries[clip]
-        shard = self.opened.get(entry.shard)
-        if shard is None:
-            shard = self.opened[entry.shard] = shards.Shard(entry.shard)
-        return shard.read(entry.begin, entry.end)
-
-    def valid(self, clip: str) -> torch.Tensor:
-        return torch.ones(self.length(clip), dtype=torch.bool)
-
-
-@dataclass(frozen=True)
 class _OrNothing:
     """Frames of changed sound, and of clips without sound what the store has: none."""
 
-    changed: _Extracted
+    changed: Kept
     store: Frames
 
     def _of(self, clip: str) -> Frames:
-        return self.changed if clip in self.changed.entries else self.store
+        return self.changed if clip in self.changed else self.store
 
     def length(self, clip: str) -> int:
         return self._of(clip).length(clip)
@@ -183,7 +159,9 @@ def _gone(dataset: Dataset, clips: Sequence[str]) -> str:
 def _frames(condition: Condition, folder: Path, dataset: Dataset) -> Frames:
     """The frames under a condition."""
     store = dataset.stores["audio"]
-    whole = _OrNothing(_Extracted.of(folder), store)
+    changed = Kept(dataset.settings.features["audio"][0], [folder], dict.fromkeys(dataset.clips["clip"], KEY))
+    changed.read_index()
+    whole = _OrNothing(changed, store)
     return Later(whole, store, later(condition.level, _hop(dataset))[0]) if condition.pattern == SHIFT else whole
 
 
@@ -229,7 +207,7 @@ def _work(clips: Sequence[_Clip], *, job: _Job) -> str:
             with one_thread():
                 for frames, changed in zip(held, _changed(sound, source.clip, voices[source.clip], job), strict=True):
                     (values,) = features.extract(job.name, [changed], job.config)
-                    frames.append(shards.Frames(source.clip, "", length, values))
+                    frames.append(shards.Frames(source.clip, KEY, length, values))
             seconds += length
             if seconds >= TOGETHER or len(held[0]) >= CHUNK:
                 _write(held, job)

@@ -24,12 +24,12 @@ from mien.data.batch import Modality
 from mien.data.batches import Examples, Frames
 from mien.data.dataset import Dataset
 from mien.data.hidden import Hidden
-from mien.data.normalisation import fit
 from mien.errors import RunError
 from mien.experiments.conditions import MASKS, NOTHING, OF_SOUND, Condition, Conditions, Series
 from mien.media.perturbations import Mask, missing
 from mien.runs import changed_sound
 from mien.runs.cell import Model
+from mien.runs.other_corpus import model_for
 from mien.runs.run import Cell, Run
 
 WORDS = {"audio": "sound", "video": "pictures"}
@@ -235,18 +235,9 @@ def _of_cell(
 
 def _model(run: Run, tested: Tested, device: torch.device) -> Model:
     """The cell's model; of another corpus, features that are normalised by speaker are so by its own speakers."""
-    model = Model.load(run.experiment_at(tested.cell), tested.cell, device)
     if tested.classes is None:
-        return model
-    clips = tested.clips
-    own = {
-        what: fit(
-            "speaker", zip(clips["clip"], clips["speaker"], [tested.dataset.stores[what]] * len(clips), strict=True)
-        )
-        for what, normalise in model.normalise.items()
-        if normalise.kind == "speaker"
-    }
-    return replace(model, normalise=model.normalise | own)
+        return Model.load(run.experiment_at(tested.cell), tested.cell, device)
+    return model_for(run, tested.cell, tested.dataset, tested.clips, device)
 
 
 def _sources(

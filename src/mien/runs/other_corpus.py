@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from mien import features
 from mien.data.dataset import NOTHING, Dataset
 from mien.data.joined import NAMED_BY_CHANCE, apart
+from mien.data.normalisation import fit
 from mien.data.store import ColumnStore
 from mien.errors import CorpusError, LeakError
-from mien.runs.run import Run
+from mien.runs.cell import Model
+from mien.runs.run import Cell, Run
 from mien.runs.tables import reading
 
 
@@ -23,6 +27,17 @@ def refuse_empty(dataset: Dataset) -> None:
             f"{dataset.prepared.place}: none of its {dataset.left_out[why]} clips has an input of the model ({why}); "
             "give another corpus"
         )
+
+
+def model_for(run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, device: torch.device) -> Model:
+    """The model of a cell for clips of another corpus; what is normalised by speaker is so by their own speakers."""
+    model = Model.load(run.experiment_at(cell), cell, device)
+    own = {
+        what: fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.stores[what]] * len(clips), strict=True))
+        for what, normalise in model.normalise.items()
+        if normalise.kind == "speaker"
+    }
+    return replace(model, normalise=model.normalise | own)
 
 
 def lacking(dataset: Dataset, clips: Sequence[str]) -> list[str]:

@@ -86,8 +86,10 @@ class Config(RecipeConfig):
                 f"'drop' names {strange[0]}, which 'modalities' leaves out; leave it out of one of the two"
             )
         if self.padding == "zeros" and self.absent != "zeros":
-            raise ValueError(f"'padding: zeros' counts padding as frames, and 'absent: {self.absent}' leaves missing "
-                             "frames out; give absent: zeros")  # fmt: skip
+            raise ValueError(
+                f"'padding: zeros' counts padding as frames, and 'absent: {self.absent}' leaves missing frames out; "
+                "give absent: zeros"
+            )
         return self
 
     def takes(self, given: Iterable[str]) -> tuple[str, ...]:
