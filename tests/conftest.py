@@ -45,6 +45,7 @@ TINY = {  # settings that make an encoder small; without a line it is tested as 
     "senet": {"layers": [1, 2], "channels": [4, 6], "reduction": 4, "size": 16},
     "senet_small": {"stem": 4, "channels": [6, 8], "reduction": 2},
     "vgg": {"channels": [6, 8], "dimension": 8},
+    "vgg_m": {"channels": [4, 6, 6, 6, 6], "fc6": 8, "dimension": 8, "deviation": 0.3},
 }
 
 

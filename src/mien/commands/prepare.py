@@ -174,7 +174,7 @@ def _of_files(settings: Experiment) -> list[tuple[str, Any]]:
     """The features of an experiment that are read from files of vectors, each once, with their settings."""
     named: list[tuple[str, Any]] = []
     for own in settings.data_of.values():
-        found = [one for one in own.features.values() if known_features.source_of(one[0]) == "files"]
+        found = [one for one in own.used if known_features.source_of(one[0]) == "files"]
         named += [one for one in found if one not in named]
     return named
 

@@ -67,6 +67,8 @@ class Batch:
         size: clips in the global batch.
         seed: seed of the run.
         step: number of the step, counted over all epochs.
+        teacher: what another model says of the same seconds, B x T x K at a rate of its own, see `data.Data.teacher`;
+            None where there is none.
     """
 
     clips: tuple[str, ...]
@@ -77,6 +79,7 @@ class Batch:
     size: int
     seed: int
     step: int
+    teacher: Sequence | None = None
 
     def part(self, rows: Tensor) -> "Batch":
         """What a process that holds `rows` (int64, on any device) of this batch would get."""
@@ -88,6 +91,7 @@ class Batch:
             video=self.video.part(rows),
             labels={factor: values[rows] for factor, values in self.labels.items()},
             rows=self.rows[rows],
+            teacher=None if self.teacher is None else self.teacher.part(rows),
         )
 
     def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
@@ -97,6 +101,7 @@ class Batch:
             audio=self.audio.to(device, dtype),
             video=self.video.to(device, dtype),
             labels={factor: values.to(device) for factor, values in self.labels.items()},
+            teacher=None if self.teacher is None else self.teacher.to(device, dtype),
         )
 
     def kept(self, name: str, rate: float, *shape: int) -> Tensor:

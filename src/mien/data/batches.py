@@ -45,6 +45,7 @@ class Examples:
         audio: the source of the frames of each; empty where there is no sound.
         labels: factor -> labels as in `Batch`.
         video: likewise; empty where there are no pictures.
+        teacher: likewise; empty without a teacher.
     """
 
     clips: tuple[str, ...]
@@ -52,6 +53,7 @@ class Examples:
     audio: tuple[Frames, ...]
     labels: Mapping[str, Tensor]
     video: tuple[Frames, ...] = ()
+    teacher: tuple[Frames, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -65,15 +67,32 @@ class Normaliser(Protocol):
 
 
 class Stream(NamedTuple):
-    """The settings of a modality that a loader needs.
+    """The settings of a modality, or of a teacher, that a loader needs.
 
     Attributes:
         hop: seconds between frames; infinite where a clip has one vector.
         normalise: applied to whole clips, before a part is taken.
+        target: whether it is a teacher's: of each part those frames are taken that lie in it, and nothing fills up a
+            short clip.
     """
 
     hop: float
     normalise: Normaliser
+    target: bool = False
+
+    def frames(self, length: Length, count: int, place: Place) -> int:
+        """How many frames are taken of a clip with `count` of them, at a place."""
+        if self.target:
+            within = place.within(count, self.hop)
+            return within.stop - within.start
+        return length.frames(count, self.hop, place)
+
+    def part(self, length: Length, frames: Tensor, usable: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        """The frames T x ... at a place, and which of them are valid."""
+        if self.target:
+            within = place.within(len(frames), self.hop)
+            return frames[within], usable[within]
+        return length.apply(frames, usable, self.hop, place)
 
 
 class Loader:
@@ -85,6 +104,7 @@ class Loader:
         length: see `Length`.
         audio: of the sound; None where there is none.
         video: of the pictures; None where there are none.
+        teacher: of what a model learns from; None where there is nothing but labels.
         seed: of all random numbers.
         training: whether random parts are taken, and masks laid on.
         masking: see `Masking`.
@@ -92,6 +112,8 @@ class Loader:
         soft: factor -> how its distributions are learned in training, see `data.targets.TargetSettings.learn`; one
             that is not here, or is "distribution", is learned as it is.
         weights: one weight an example: an epoch then samples as many examples with replacement, by weight.
+        groups: one number an example: in training an epoch has one example of each number, at random, see
+            `engine.fit.Training.one_of`; with `weights`, as many examples as there are numbers.
         steps: of an epoch in training, with full batches from a stream of examples that goes on from epoch to epoch, or
             sampled by weight; None is one pass.
         pools: in training, what each batch holds, see `data.mix`; none takes all examples alike.
@@ -107,12 +129,14 @@ class Loader:
         length: Length,
         audio: Stream | None = None,
         video: Stream | None = None,
+        teacher: Stream | None = None,
         seed: int = 0,
         training: bool = False,
         masking: Masking | None = None,
         distortion: Distortion | None = None,
         soft: Mapping[str, Learn] | None = None,
         weights: Tensor | None = None,
+        groups: Tensor | None = None,
         steps: int | None = None,
         pools: Many[Pool] = (),
         rank: int = 0,
@@ -123,6 +147,7 @@ class Loader:
         self.length = length if training or length.long != "random" else length.model_copy(update={"long": "whole"})
         self.audio = audio
         self.video = video
+        self.teacher = teacher
         self.seed = seed
         self.training = training
         self.masking = masking if training and masking is not None and masking.count > 0 else None
@@ -130,6 +155,7 @@ class Loader:
         learned = {factor: how for factor, how in (soft or {}).items() if how != "distribution"}
         self.soft = learned if training else {}
         self.weights = weights
+        self.groups = groups if training else None
         self.steps = steps if training else None
         self.pools = tuple(pools) if training else ()
         self.rank = rank
@@ -139,7 +165,10 @@ class Loader:
         """Steps in an epoch."""
         if self.steps is not None:
             return self.steps
-        return steps_of(self.pools) if self.pools else -(-len(self.examples) // self.batch_size)
+        if self.pools:
+            return steps_of(self.pools)
+        count = len(self.examples) if self.groups is None else len(self.groups.unique())
+        return -(-count // self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise.
@@ -155,9 +184,11 @@ class Loader:
         """The examples of each batch of an epoch that is one pass."""
         order = torch.arange(len(self.examples))
         if self.training and self.weights is not None:
-            order = self._sampled(self.weights, epoch, len(order))
+            count = len(order) if self.groups is None else len(self.groups.unique())
+            order = self._sampled(self.weights, epoch, count)
         elif self.training:
             order = uniform(self.seed, epoch, "order", len(order)).argsort(stable=True)
+            order = order if self.groups is None else order[_first_of_each(self.groups[order])]
         return torch.split(order, self.batch_size)
 
     def _streamed(self, step: int) -> Tensor:
@@ -188,6 +219,9 @@ class Loader:
             size=size,
             seed=self.seed,
             step=step,
+            teacher=None
+            if self.teacher is None
+            else self._sequence(self.teacher, examples.teacher, chosen, places, rows.tolist()),
         )
         return self._changed(batch)
 
@@ -219,7 +253,7 @@ class Loader:
             return Sequence.absent(len(rows))
         clips, length = self.examples.clips, self.length
         counts = [
-            length.frames(sources[index].length(clips[index]), stream.hop, place)
+            stream.frames(length, sources[index].length(clips[index]), place)
             for index, place in zip(chosen, places, strict=True)
         ]
         longest = max(counts, default=0)
@@ -233,7 +267,7 @@ class Loader:
             index = chosen[row]
             frames, usable = sources[index].frames(clips[index]), sources[index].valid(clips[index])
             frames = stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
-            part, usable = length.apply(frames, usable, stream.hop, places[row])
+            part, usable = stream.part(length, frames, usable, places[row])
             parts.append(part)
             valid[number, : len(part)] = usable
         lengths = torch.tensor([len(frames) for frames in parts], dtype=torch.int64)
@@ -244,3 +278,11 @@ class Loader:
             if len(frames):
                 values[row, : len(frames)] = frames
         return Sequence(values, valid, lengths=lengths)
+
+
+def _first_of_each(numbers: Tensor) -> Tensor:
+    """The places at which each number stands for the first time, N int64 -> M."""
+    _, which = numbers.unique(return_inverse=True)
+    places = torch.arange(len(numbers))
+    first = torch.full((int(which.max()) + 1 if len(which) else 0,), len(numbers))
+    return first.scatter_reduce(0, which, places, "amin").sort().values

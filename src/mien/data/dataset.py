@@ -64,6 +64,7 @@ class Dataset:
             `NOBODY`, or a missing modality, such as "no sound" (such clips are not among `clips`).
         stores: modality ("audio", "video") -> the store of its feature.
         copies: name -> store of a changed copy of the sound.
+        teacher: the store of what a teacher says; None without one, and of another corpus than that of the settings.
     """
 
     prepared: Joined
@@ -73,6 +74,7 @@ class Dataset:
     left_out: dict[str, int]
     stores: dict[Modality, Store]
     copies: dict[str, Store]
+    teacher: Store | None = None
 
     @staticmethod
     def open(
@@ -119,6 +121,7 @@ class Dataset:
             left_out={**unmapped, **{why: int(which.sum()) for why, which in reasons.items() if which.any()}},
             stores=stores,
             copies={key: open_store(corpus, sound, other) for key, other in data.feature_copies.items()},
+            teacher=open_store(corpus, *data.teaching) if data.teaching is not None and prepared is None else None,
         )
 
     @property
@@ -199,7 +202,8 @@ class Dataset:
             CorpusError: a file has gone bad since `prepare`, or the recordings are no longer where they were.
         """
         wanted = [name for name in self.clips["clip"] if clips is None or name in clips]
-        for store in (*self.stores.values(), *(self.copies.values() if copies else ())):
+        teacher = () if self.teacher is None else (self.teacher,)
+        for store in (*self.stores.values(), *teacher, *(self.copies.values() if copies else ())):
             problems = store.extract(wanted, workers=workers)
             if len(problems):
                 self._refuse_moved_recordings(wanted)
@@ -283,6 +287,10 @@ class Dataset:
         chosen = labelled.union(embedded.some(others, self.clips.loc[others, "speaker"].tolist()))
         return tuple(clip for clip in fold.train if clip in chosen)
 
+    def recordings(self, clips: Sequence[str]) -> torch.Tensor:
+        """The number of the recording of each clip, N int64; one clip may come several times."""
+        return torch.tensor(together(self.clips)[list(clips)].to_numpy())
+
     def pools(self, clips: Sequence[str], withheld: Collection[str], batch: int) -> tuple[Pool, ...]:
         """The pools of training examples by `data.mix`; none without it.
 
@@ -359,6 +367,7 @@ class Dataset:
             audio=tuple(store for store in audio for _ in range(len(table))),
             labels={factor: values.repeat(turns, *[1] * (values.dim() - 1)) for factor, values in labels.items()},
             video=tuple(store for store in video for _ in range(len(table))),
+            teacher=() if self.teacher is None else (self.teacher,) * (len(table) * turns),
         )
 
 

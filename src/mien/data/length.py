@@ -29,6 +29,17 @@ class Place(NamedTuple):
     seconds: float
     whole: float
 
+    def within(self, length: int, hop: float) -> slice:
+        """Which of `length` frames, one each `hop` seconds from the clip's beginning, lie in the part.
+
+        All where the clip has one vector, or where the part has no length, as of a clip without the modality that
+        decides it.
+        """
+        if math.isinf(hop) or self.seconds == 0:
+            return slice(0, length)
+        first, last = (math.ceil(time / hop - _INEXACT) for time in (self.start, self.start + self.seconds))
+        return slice(min(first, length), min(last, length))
+
 
 class Length(Settings):
     """The length of clips, in seconds; None keeps every clip as it is.

@@ -62,10 +62,14 @@ class Data(Settings):
         audio: the feature of the sound by name, with its settings; None uses no sound.
         video: the feature of the pictures, `crops`, `columns`, `images` or `face_vectors`, with its settings; None uses
             no pictures.
+        teacher: what another model says of the pictures, from which a model of the sound learns, with its settings:
+            `frame_logits`, or another feature of the pictures; None without a teacher. It is a target, and no input: it
+            is cut at the same seconds as the sound, as it is, and no other corpus needs it.
         copies: name -> changed settings of the audio feature; each copy is one more training example of every clip.
         length: how long clips are made.
-        normalisation: none, by the training frames, or by each speaker's frames (uses statistics of test data). It
-            applies to sound and vectors; pixels are taken as they are.
+        normalisation: none, by the training frames, by each speaker's frames (uses statistics of test data), or by the
+            frames of each clip by itself. It applies to sound and vectors; pixels are taken as they are, and so are
+            the frames of a teacher.
         masking: of the sound of training batches.
         distortion: of the pixels of training batches.
         unlabelled: clips without a class of the scheme are left out, or train the parts that need no such label.
@@ -85,6 +89,7 @@ class Data(Settings):
     targets: dict[str, TargetSettings] = Field({})
     audio: Named | None = None
     video: Named | None = None
+    teacher: Named | None = None
     copies: dict[str, Named] = Field({})
     length: Length = Length()
     normalisation: Kind = "none"
@@ -153,9 +158,19 @@ class Data(Settings):
         }
 
     @property
+    def teaching(self) -> tuple[str, Any] | None:
+        """The name and the settings of the teacher's feature; None without one."""
+        return None if self.teacher is None else _feature(self.teacher, "data.teacher")
+
+    @property
+    def used(self) -> list[tuple[str, Any]]:
+        """The names and settings of the features of all modalities, and of the teacher's."""
+        return [*self.features.values(), *([] if self.teaching is None else [self.teaching])]
+
+    @property
     def hops(self) -> dict[Modality, float]:
         """Modality -> seconds between its frames; infinite where a clip has one vector."""
-        return {modality: features.feature(name).hop(config) for modality, (name, config) in self.features.items()}
+        return {modality: _hop(*feature) for modality, feature in self.features.items()}
 
     @property
     def light(self) -> bool:
@@ -183,7 +198,8 @@ class Data(Settings):
                         f"data.copies.{name}: its {key} is {value} and that of data.audio {whole[key]}; a copy may "
                         "change the sound (speed, noise_db), not the frames"
                     )
-            if copies[name].speed != 1 and not math.isinf(self.hops.get("video", math.inf)):
+            timed = any(features.modality(one) == "video" and not math.isinf(_hop(one, own)) for one, own in self.used)
+            if copies[name].speed != 1 and timed:
                 raise ConfigError(
                     f"data.copies.{name}: at another speed sound and pictures are no longer in step; leave it out"
                 )
@@ -193,7 +209,7 @@ class Data(Settings):
     def extracted(self) -> list[tuple[str, Settings]]:
         """The names and settings of all that is extracted from media or images: features and copies."""
         elsewhere = ("columns", "files")
-        found = [one for one in self.features.values() if features.source_of(one[0]) not in elsewhere]
+        found = [one for one in self.used if features.source_of(one[0]) not in elsewhere]
         return found + [(self.features["audio"][0], config) for config in self.feature_copies.values()]
 
     def check(self) -> None:
@@ -202,7 +218,7 @@ class Data(Settings):
         Raises:
             ConfigError: a length or masks in time where a clip has one vector, or a mix of what there is not.
         """
-        hops, _ = self.hops, self.feature_copies
+        hops, _, _ = self.hops, self.feature_copies, self.teaching
         sound = {modality: hop for modality, hop in hops.items() if modality == "audio"}
         for key, wanted, present in (
             ("data.length", self.length != Length(), hops),
@@ -231,6 +247,11 @@ class Data(Settings):
             raise ConfigError(f"data.mix: {unknown('pool', strange[0], (*own, *corpora))}")
 
 
+def _hop(name: str, config: Settings) -> float:
+    """Seconds between the frames of a feature; infinite where a clip has one vector."""
+    return float(features.feature(name).hop(config))
+
+
 def _frames(name: str, config: FeatureConfig) -> Named:
     """The properties that all examples of a batch must share."""
     module = features.feature(name)
@@ -240,7 +261,7 @@ def _frames(name: str, config: FeatureConfig) -> Named:
 def _feature(settings: Named, where: str) -> tuple[str, Any]:
     settings = dict(settings)
     name = settings.pop("name", None)
-    known = features.names("video" if where == "data.video" else "audio")
+    known = features.names("video" if where in ("data.video", "data.teacher") else "audio")
     if not isinstance(name, str):
         raise ConfigError(f"{where}: 'name' is missing; known features: {', '.join(known)}")
     if name not in known:

@@ -3,8 +3,8 @@
 A target is a factor of one of three kinds:
 
 - *classes*: one of K names; a label is int64, -1 where it is not known;
-- *soft*: a distribution over K names, such as the votes of listeners; a label is K floats that sum to 1, nan where it
-  is not known;
+- *soft*: a distribution over K names, such as the votes of listeners, or the softmax of the logits of another model; a
+  label is K floats that sum to 1, nan where it is not known;
 - *numbers*: K numbers, such as valence; a label is K floats in units of the training clips' standard deviation from
   their mean, nan where it is not known.
 
@@ -30,6 +30,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
+from scipy.special import softmax
 from torch import Tensor
 
 from mien.common.measures import MEASURES
@@ -74,6 +75,8 @@ class TargetSettings(Settings):
         clusters: how many clusters.
         loss: of numbers, what a training step minimises: the mean squared error, or 1 - the concordance correlation
             (`models.objectives.losses.concordance`), which is estimated over a batch and wants large ones.
+        logits: of a distribution: whether the columns hold the logits of a model, of which the softmax is taken, and
+            not shares.
         learn: of a distribution, what a training step learns from, see `data.soft.learning`. Scores are always those
             of the most probable class.
     """
@@ -86,6 +89,7 @@ class TargetSettings(Settings):
     levels: int = Field(default_factory=lambda given: _count(given.get("limits")), ge=2, le=9)
     clusters: int = Field(CLUSTERS, ge=2, le=9)
     loss: Loss = "squared_error"
+    logits: bool = False
     learn: Learn = "distribution"
 
     @field_validator("columns", mode="before")
@@ -101,6 +105,8 @@ class TargetSettings(Settings):
             raise ValueError("a distribution needs its columns, one a class: columns: [NAME, NAME, ...]")
         if self.kind != "soft" and self.learn != "distribution":
             raise ValueError("'learn' is of a distribution; leave it out, or write kind: soft with its columns")
+        if self.kind != "soft" and self.logits:
+            raise ValueError("'logits' is of a distribution; leave it out, or write kind: soft with its columns")
         if self.kind != "numbers" and self.loss != "squared_error":
             raise ValueError("'loss' is of numbers; leave it out, or write kind: numbers")
         if self.kind in ("classes", "levels") and self.columns is not None and len(self.columns) > 1:
@@ -184,6 +190,7 @@ class Target:
         std: likewise, the standard deviation.
         main: whether it is the main target of the experiment.
         loss: of numbers: what a training step minimises.
+        logits: of a distribution: whether the columns hold logits.
     """
 
     factor: str
@@ -198,6 +205,7 @@ class Target:
     std: tuple[float, ...] = ()
     main: bool = False
     loss: Loss = "squared_error"
+    logits: bool = False
 
     def unmapped(self, table: pd.DataFrame) -> dict[str, int]:
         """The values that are no class, sorted, with the number of clips that have them."""
@@ -312,6 +320,8 @@ class Target:
     def _shares(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """The distributions, n x K; nan in rows that do not hold one."""
         votes = _numeric(table, self.columns, self.factor).to_numpy(float)
+        if self.logits:
+            return np.asarray(softmax(votes, axis=1))
         if (votes < 0).any():
             row = int((votes < 0).any(axis=1).argmax())
             raise ConfigError(
@@ -354,7 +364,7 @@ def _main_target(factor: str, how: TargetSettings, scheme: Scheme | None, table:
             classes = scheme.classes
         return Target(factor, "classes", columns, classes, scheme.merge if scheme else {}, main=True)
     if how.kind == "soft":
-        return Target(factor, "soft", columns, how.classes or columns, main=True)
+        return Target(factor, "soft", columns, how.classes or columns, main=True, logits=how.logits)
     refuse_outside(factor, how, table)
     if how.limits is not None:
         return _by_limits(factor, how, columns, main=True)
@@ -423,7 +433,7 @@ def fitted(factor: str, how: TargetSettings, main: Target, train: pd.DataFrame) 
     own = factor == main.factor
     columns = main.columns if own else _columns(factor, how, train, "factor")
     if how.kind == "soft":
-        return main if own else Target(factor, "soft", columns, how.classes or columns)
+        return main if own else Target(factor, "soft", columns, how.classes or columns, logits=how.logits)
     if own and main.kind == "classes":  # levels by given limits, too
         return main
     if how.kind == "classes":

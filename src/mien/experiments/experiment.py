@@ -446,7 +446,7 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
     """
     raw = {**raw, **{key: named(raw[key]) for key in ("corpus", "encoder") if key in raw}}
     if isinstance(raw.get("data"), dict):
-        short = {modality: named(raw["data"][modality]) for modality in MODALITIES if modality in raw["data"]}
+        short = {key: named(raw["data"][key]) for key in (*MODALITIES, "teacher") if key in raw["data"]}
         raw = {**raw, "data": {**raw["data"], **short}}
     if isinstance(raw.get("encoder"), dict):
         raw = {**raw, "encoder": {k: named(v) if k in MODALITIES else v for k, v in raw["encoder"].items()}}
@@ -502,6 +502,8 @@ def _check_targets(experiment: Experiment) -> None:
             f"data.scheme: '{data.scheme}' is of emotions, and the target is '{experiment.target}'; write its classes, "
             "{classes: [...]}, or leave it out to take those that the column has"
         )
+    if data.teacher is not None and not getattr(recipes.recipe(experiment.recipe), "TAUGHT", False):
+        raise ConfigError(f"data.teacher: the recipe {experiment.recipe} learns from no teacher; leave it out")
     measures = measures_of(how.kind)
     for name, config in configs.items():
         if experiment.target not in config.targets:
@@ -521,6 +523,12 @@ def _check_targets(experiment: Experiment) -> None:
     for key in ("class_weight", "sampling"):
         if how.kind == "numbers" and getattr(experiment.training, key) == "balanced":
             raise ConfigError(f"training.{key}: '{experiment.target}' is a number and has no classes to balance")
+    if experiment.training.one_of == "recording" and (data.mix or experiment.training.steps is not None):
+        other = "data.mix" if data.mix else "training.steps"
+        raise ConfigError(
+            f"training.one_of: recording takes one clip of each in an epoch, and {other} takes clips from a stream; leave "
+            "one of the two out"
+        )
     if experiment.training.sampling == "balanced" and data.mix:
         raise ConfigError(
             "training.sampling: balanced samples by class, and data.mix shares out a batch; leave one of the two out"
@@ -582,6 +590,8 @@ def _whole(experiment: Experiment) -> Named:
     whole["models"] = {name: config.model_dump(mode="json") for name, config in experiment.configs.items()}
     for modality, (_, config) in experiment.features.items():
         whole["data"][modality] |= config.model_dump(mode="json")
+    if experiment.data.teaching is not None:
+        whole["data"]["teacher"] |= experiment.data.teaching[1].model_dump(mode="json")
     copies = experiment.data.feature_copies
     whole["data"]["copies"] = {name: config.model_dump(mode="json") for name, config in copies.items()}
     return whole

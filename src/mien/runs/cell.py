@@ -154,7 +154,8 @@ def build(
         trunks = encoders.build(experiment.encoders, shapes)
         if new:
             encoders.begin(trunks, experiment.encoders)
-        given = Given(trunks, shapes, targets, class_weight, prior)
+        teacher = None if experiment.data.teaching is None else features.shape(*experiment.data.teaching)
+        given = Given(trunks, shapes, targets, class_weight, prior, teacher)
         recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), given)
     return recipe
 
@@ -209,6 +210,7 @@ class _Prepared:
         normalise: modality -> the normalisation fitted on the training clips.
         balance: weight of each class of the main target, K; None where it is a number.
         pools: of the training examples, where batches are mixed.
+        groups: the number of each one's recording, where an epoch has one clip of each.
     """
 
     experiment: Experiment
@@ -218,6 +220,7 @@ class _Prepared:
     normalise: dict[Modality, Normalisation]
     balance: Tensor | None
     pools: tuple[Pool, ...]
+    groups: Tensor | None
 
 
 def _prepare(experiment: Experiment, dataset: Dataset, fold: Fold, cell: Cell) -> _Prepared:
@@ -229,7 +232,9 @@ def _prepare(experiment: Experiment, dataset: Dataset, fold: Fold, cell: Cell) -
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
     pools = dataset.pools(train.clips, part.withheld, experiment.training.batch)
-    return _Prepared(experiment, targets, train, validation, normalise, balance, pools)
+    whole = experiment.training.one_of == "recording"
+    groups = dataset.recordings(train.clips) if whole else None
+    return _Prepared(experiment, targets, train, validation, normalise, balance, pools, groups)
 
 
 def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
@@ -260,12 +265,14 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         length=experiment.data.length,
         audio=model.stream("audio"),
         video=model.stream("video"),
+        teacher=_teacher(experiment),
         seed=cell.seed,
         training=True,
         masking=experiment.data.masking,
         distortion=experiment.data.distortion,
         soft={factor: how.learn for factor, how in experiment.data.targets.items() if factor in prepared.targets},
         weights=weights,
+        groups=prepared.groups,
         steps=training.steps,
         pools=prepared.pools,
         rank=processes.rank(),
@@ -281,6 +288,14 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         name=cell.name,
         watch=watch,
     )
+
+
+def _teacher(experiment: Experiment) -> Stream | None:
+    """What a teacher says, as it is; None without one."""
+    if experiment.data.teaching is None:
+        return None
+    name, config = experiment.data.teaching
+    return Stream(features.feature(name).hop(config), Normalisation("none", {}), target=True)
 
 
 def hard(labels: Tensor) -> Tensor:

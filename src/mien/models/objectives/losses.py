@@ -67,6 +67,25 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return F.cross_entropy(logits, labels.clamp(min=0), reduction="none"), labels >= 0
 
 
+def distillation(student: Tensor, teacher: Tensor, where: Tensor, temperature: float) -> Tensor:
+    """Mean cross-entropy between the softmaxes of a teacher and a student, both at one temperature.
+
+    Hinton et al. 2015, section 2; Albanie et al. 2018, section 3 and Eq. 1.
+
+    Args:
+        student: B x K logits, any float dtype; computed in float32 or wider.
+        teacher: B x K logits, through which no gradient flows.
+        where: B bool, of which clips the teacher says anything.
+        temperature: T.
+
+    Returns:
+        This process's share, in nats: at least the mean entropy of the teacher's distributions.
+    """
+    student = _wide(student)
+    wanted = (teacher.detach().to(student.dtype) / temperature).softmax(dim=1)
+    return mean(-(wanted * F.log_softmax(student / temperature, dim=1)).sum(dim=1), where)
+
+
 def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
     """Mean squared error over the numbers that are known.
 

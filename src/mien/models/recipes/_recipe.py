@@ -7,6 +7,7 @@ A recipe module defines:
 - `TAKES`: the kinds of encoders that it takes (`RETURNS` of an encoder's module: "vector", "sequence", "map"), empty
   where it builds its networks from the shapes of frames;
 - `build(config, given)`: makes a `Recipe`;
+- `TAUGHT`: whether it may learn from a teacher, `data.teacher`; a recipe without it may not;
 - `TINY`: name -> settings of small models, on which the contract tests run.
 """
 
@@ -103,6 +104,8 @@ class Given:
         class_weight: factor -> weight of each class (K) in its task's loss; others are unweighted.
         prior: factor -> the outputs (K) that its training labels alone make likeliest (`Target.prior`), of a training
             that begins; models are restored with theirs.
+        teacher: the shape of one frame of what a teacher says, (K,) or pixels (C, S, S) of a teacher that is asked in
+            each step; None where the data have none.
     """
 
     encoders: Mapping[Modality, nn.Module]
@@ -110,6 +113,7 @@ class Given:
     targets: Mapping[str, Target]
     class_weight: Mapping[str, Tensor] = field(default_factory=dict)
     prior: Mapping[str, Tensor] = field(default_factory=dict)
+    teacher: tuple[int, ...] | None = None
 
 
 class Minimise(Protocol):
