@@ -231,8 +231,8 @@ def _unnamed(dataset: Dataset) -> Iterator[str]:
 
 
 def _read(folds: Sequence[Fold]) -> set[str]:
-    """The clips of training and validation."""
-    return {clip for fold in folds for clip in (*fold.train, *fold.validation)}
+    """The clips of training and validation, and those of seen speakers."""
+    return {clip for fold in folds for clip in (*fold.train, *fold.validation, *fold.seen)}
 
 
 def _train_cells(

@@ -11,6 +11,7 @@ from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,11 +81,11 @@ class Stream(NamedTuple):
     normalise: Normaliser
     target: bool = False
 
-    def frames(self, length: Length, count: int, place: Place) -> int:
+    def count(self, length: Length, count: int, place: Place) -> int:
         """How many frames are taken of a clip with `count` of them, at a place."""
         if self.target:
             within = place.within(count, self.hop)
-            return within.stop - within.start
+            return int(within.stop - within.start)
         return length.frames(count, self.hop, place)
 
     def part(self, length: Length, frames: Tensor, usable: Tensor, place: Place) -> tuple[Tensor, Tensor]:
@@ -156,6 +157,7 @@ class Loader:
         self.soft = learned if training else {}
         self.weights = weights
         self.groups = groups if training else None
+        self._pass = len(examples) if self.groups is None else len(set(self.groups.tolist()))
         self.steps = steps if training else None
         self.pools = tuple(pools) if training else ()
         self.rank = rank
@@ -167,8 +169,7 @@ class Loader:
             return self.steps
         if self.pools:
             return steps_of(self.pools)
-        count = len(self.examples) if self.groups is None else len(self.groups.unique())
-        return -(-count // self.batch_size)
+        return -(-self._pass // self.batch_size)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch: shuffled by (seed, epoch) in training, in order otherwise.
@@ -184,8 +185,7 @@ class Loader:
         """The examples of each batch of an epoch that is one pass."""
         order = torch.arange(len(self.examples))
         if self.training and self.weights is not None:
-            count = len(order) if self.groups is None else len(self.groups.unique())
-            order = self._sampled(self.weights, epoch, count)
+            order = self._sampled(self.weights, epoch, self._pass)
         elif self.training:
             order = uniform(self.seed, epoch, "order", len(order)).argsort(stable=True)
             order = order if self.groups is None else order[_first_of_each(self.groups[order])]
@@ -253,7 +253,7 @@ class Loader:
             return Sequence.absent(len(rows))
         clips, length = self.examples.clips, self.length
         counts = [
-            stream.frames(length, sources[index].length(clips[index]), place)
+            stream.count(length, sources[index].length(clips[index]), place)
             for index, place in zip(chosen, places, strict=True)
         ]
         longest = max(counts, default=0)
@@ -282,7 +282,4 @@ class Loader:
 
 def _first_of_each(numbers: Tensor) -> Tensor:
     """The places at which each number stands for the first time, N int64 -> M."""
-    _, which = numbers.unique(return_inverse=True)
-    places = torch.arange(len(numbers))
-    first = torch.full((int(which.max()) + 1 if len(which) else 0,), len(numbers))
-    return first.scatter_reduce(0, which, places, "amin").sort().values
+    return torch.from_numpy(np.sort(np.unique(numbers.numpy(), return_index=True)[1]))

@@ -177,7 +177,19 @@ class Dataset:
             raise ConfigError(
                 f"data.normalisation: speaker, and {self.prepared.place} names no speakers{which}; give train or none"
             )
-        folds = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
+        made = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
+        folds = self._with_unlabelled(made, protocol)
+        if not any(fold.seen for fold in folds):
+            return folds
+        recording = together(self.clips)  # of what is kept back nothing trains
+        held = [set(recording[list(fold.seen)]) for fold in folds]
+        return [
+            fold._replace(train=tuple(clip for clip in fold.train if recording[clip] not in out))
+            for fold, out in zip(folds, held, strict=True)
+        ]
+
+    def _with_unlabelled(self, folds: list[Fold], protocol: Protocol) -> list[Fold]:
+        """The folds with the clips that train without a label, where the settings say so."""
         if self.settings.unlabelled == "leave out":
             return folds
         others = self.clips.drop(self.labelled.index)

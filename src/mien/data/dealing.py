@@ -69,6 +69,23 @@ def groups(cells: Cells, count: int) -> list[set[str]]:
     return dealt
 
 
+def held(clips: pd.DataFrame, share: float) -> set[str]:
+    """The clips of a share of each speaker's recordings, by the hashes of their first names.
+
+    Of a speaker with two recordings or more it is one at least, and never all; a recording of several speakers stays.
+
+    Args:
+        clips: one row a clip, with `clip` and `speaker`.
+        share: of the recordings.
+    """
+    found: set[str] = set()
+    for speakers, own in ordered(clips.drop(columns=["label", "emotion"], errors="ignore"), _whole(clips), 0).items():
+        if "+" not in speakers[0] or speakers[0] in set(clips["speaker"]):
+            count = min(len(own) - 1, max(1, round(share * len(own))))
+            found |= {name for names in own[:count] for name in names}
+    return found
+
+
 def speakers_without_training(
     turns: Sequence[tuple[set[str], set[str]]], speaker: Mapping[str, str]
 ) -> dict[int, list[str]]:
@@ -88,4 +105,9 @@ def speakers_without_training(
 
 def units_of(clips: pd.DataFrame) -> list[NDArray[np.integer[Any]]]:
     """What is dealt as one, as numbers for `ordered`: recordings, and where these are too few single clips."""
-    return [together(clips).to_numpy(), np.arange(len(clips))]
+    return [_whole(clips), np.arange(len(clips))]
+
+
+def _whole(clips: pd.DataFrame) -> NDArray[np.integer[Any]]:
+    """The number of each clip's recording."""
+    return together(clips).to_numpy()

@@ -20,6 +20,7 @@ from mien.data import dealing, turns
 from mien.errors import ConfigError, LeakError, unknown
 
 PARTS = turns.PARTS
+SEEN = "seen"  # the part of other recordings of training speakers, where there is one
 LEAKS = {
     "shared-speaker": "a speaker in two parts of a fold",
     "shared-recording": "a session, a recording or a file of several clips in two parts of a fold",
@@ -51,7 +52,8 @@ class Protocol(Settings):
             "group_k_fold": speakers in sorted order form `groups` groups of neighbours; each is tested once, the next
             one validates. "Ten folds stratified on speaker id" (Rana et al. 2019, section V) can mean this, or the
             same with `speakers: seen`.
-            "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused).
+            "given": one fold, from the corpus's column `split` (train, validation, test; empty: unused; seen: clips of
+            training speakers that do not train, see `seen_share`).
             "random_splits": in each of `splits` folds the speakers are divided at random by `shares`, each fold anew
             (Goncalves & Busso 2022, section 5.1: 20 times 70, 15 and 15 %). So a speaker may be tested in several
             folds or in none, and scores of folds are not independent: they share training and test speakers. Where a
@@ -81,6 +83,9 @@ class Protocol(Settings):
         splits: of random_splits: how many; 20. No two are alike, and the first of many are those of few.
         shares: of random_splits: of the speakers in training, validation and test; 0.7, 0.15 and 0.15. Each part has
             one speaker at least, and as many of the others as come nearest to its share.
+        seen_share: of protocols of unseen speakers: the share of each training speaker's recordings, one at least of
+            two or more, by the hashes of their names, that does not train and is scored beside test, as the split
+            `seen`: how well known speakers are recognised. None keeps none back. It chooses nothing.
         seed: of seen_speakers, of random_splits, and of group_k_fold with seen speakers: of the split; 0.
     """
 
@@ -95,6 +100,7 @@ class Protocol(Settings):
     validation: float | None = Field(None, gt=0, lt=1)
     splits: int | None = Field(None, ge=1)
     shares: turns.Shares | None = None
+    seen_share: float | None = Field(None, gt=0, lt=1)
     seed: int | None = Field(None, ge=0)
 
     @field_validator("folds")
@@ -111,6 +117,11 @@ class Protocol(Settings):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
+        if self.seen_share is not None and (self.seen or self.name == "given"):
+            raise ValueError(
+                f"'seen_share' is of protocols of unseen speakers, and this is {self.title}; leave it out"
+                + (", or write seen into the corpus's column 'split'" if self.name == "given" else "")
+            )
         defaults: dict[str, Any] = {}  # they stand in the settings of their protocol and in those of no other
         if self.name == SEEN_SPEAKERS:
             defaults = {"validation": 0.2, "seed": 0} | ({} if self.by else {"test_share": 0.25})
@@ -150,12 +161,16 @@ class Protocol(Settings):
 
 
 class Fold(NamedTuple):
-    """One fold: its number, and the clips of its three parts in the corpus's order."""
+    """One fold: its number, and the clips of its parts in the corpus's order.
+
+    `seen` are clips of training speakers that do not train; few protocols have any.
+    """
 
     number: int
     train: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+    seen: tuple[str, ...] = ()
 
 
 def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> list[Fold]:
@@ -207,6 +222,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         made = _folds(clips, clips["speaker"], taken)
     for fold in made if protocol.name != "given" and not protocol.seen else ():
         refuse_shared_speakers(clips, fold)
+    if protocol.seen_share is not None:
+        made = [_kept_back(clips, fold, protocol.seen_share) for fold in made]
     if protocol.folds is None:
         return made
     if missing := [number for number in protocol.folds if not 0 <= number < len(made)]:
@@ -250,6 +267,21 @@ def _seen_groups(clips: pd.DataFrame, protocol: Protocol) -> list[Fold]:
     )
 
 
+def _kept_back(clips: pd.DataFrame, fold: Fold, share: float) -> Fold:
+    """The fold with a share of each training speaker's recordings as its part of seen speakers."""
+    there = clips[clips["clip"].isin(fold.train)]
+    held = dealing.held(there, share)
+    if not held:
+        raise ConfigError(
+            f"protocol.seen_share: no training speaker of fold {fold.number} has two recordings, so none can be kept "
+            "back; leave it out"
+        )
+    return fold._replace(
+        train=tuple(clip for clip in fold.train if clip not in held),
+        seen=tuple(clip for clip in fold.train if clip in held),
+    )
+
+
 def refuse_shared_speakers(clips: pd.DataFrame, fold: Fold) -> None:
     """Raise LeakError when a speaker has clips in two parts of a fold."""
     speaker = clips.set_index("clip")["speaker"]
@@ -271,7 +303,7 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
             f"protocol given: the corpus '{without[0]}' has no split; use another protocol, or leave it out"
         )
     words = sorted(clips["split"].dropna().astype(str).unique())
-    if strange := [word for word in words if word not in PARTS]:
+    if strange := [word for word in words if word not in (*PARTS, SEEN)]:
         word = strange[0].lower()
         near = [_SPELT[word]] if word in _SPELT else get_close_matches(word, PARTS, n=1, cutoff=0.4)
         hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -279,7 +311,7 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
             f"protocol given: the column 'split' holds '{strange[0]}'.{hint} "
             "Known: train, validation, test, and an empty cell for a clip that is not used."
         )
-    parts = {name: tuple(clips["clip"][clips["split"] == name]) for name in PARTS}
+    parts = {name: tuple(clips["clip"][clips["split"] == name]) for name in (*PARTS, SEEN)}
     if empty := [name for name in PARTS if not parts[name]]:
         raise ConfigError(f"protocol given: no clip has split '{empty[0]}'; the column holds: {', '.join(words)}")
     return Fold(0, **parts)

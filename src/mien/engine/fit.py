@@ -35,8 +35,8 @@ class Training(Settings):
         epochs: passes over the training examples, or over the labelled ones where there is a `data.mix`; with `steps`,
             how often so many steps are made.
         batch: clips in a batch, over all processes.
-        one_of: "recording" takes one random clip of each recording in an epoch (`corpora.recordings.together`; copies of
-            a clip count as the clip), as Albanie et al. 2018, section 5.1, of each video; "clip" takes every clip.
+        one_of: "recording" takes one random clip of each recording in an epoch (`corpora.recordings.together`; copies
+            of a clip count as the clip), as Albanie et al. 2018, section 5.1, of each video; "clip" takes every clip.
         steps: of an epoch, whose batches are taken from a shuffled stream of examples that goes on from epoch to epoch;
             None is one pass. Trainings with as many steps compare numbers of clips, not lengths of training.
         patience: epochs without a better validation score after which training stops; None never stops early.

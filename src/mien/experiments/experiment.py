@@ -526,8 +526,8 @@ def _check_targets(experiment: Experiment) -> None:
     if experiment.training.one_of == "recording" and (data.mix or experiment.training.steps is not None):
         other = "data.mix" if data.mix else "training.steps"
         raise ConfigError(
-            f"training.one_of: recording takes one clip of each in an epoch, and {other} takes clips from a stream; leave "
-            "one of the two out"
+            f"training.one_of: recording takes one clip of each in an epoch, and {other} takes clips from a stream; "
+            "leave one of the two out"
         )
     if experiment.training.sampling == "balanced" and data.mix:
         raise ConfigError(

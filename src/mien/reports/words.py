@@ -13,7 +13,7 @@ import pandas as pd
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
-from mien.data.protocols import PARTS, SPLITS, Protocol
+from mien.data.protocols import PARTS, SEEN, SPLITS, Protocol
 from mien.data.turns import coverage
 
 UNKNOWN = "\N{EN DASH}"
@@ -148,7 +148,9 @@ def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
         "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
     }
     several = f"; {tested(folds)}" if own.name == SPLITS else ""
-    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}{several}"
+    held = [len(fold[SEEN]["clips"]) for fold in folds if SEEN in fold]
+    beside = f"; {min(held):,} clips of training speakers, or more, are kept back and scored as seen" if held else ""
+    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}{several}{beside}"
 
 
 def tested(folds: Sequence[Mapping[str, Any]]) -> str:

@@ -19,7 +19,7 @@ from mien.data.batches import Examples, Loader, Stream
 from mien.data.dataset import Dataset, TrainingPart
 from mien.data.mix import Pool
 from mien.data.normalisation import Normalisation
-from mien.data.protocols import PARTS, Fold
+from mien.data.protocols import PARTS, SEEN, Fold
 from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.engine.fit import Record, fit
@@ -411,11 +411,13 @@ class Predicted:
 
 
 def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Predicted:
-    """Run a trained model on `Dataset.embedded`, validation and, without `hold_test`, test of its fold."""
+    """Run a trained model on `Dataset.embedded`, validation, seen and, without `hold_test`, test of its fold."""
     names = fold._replace(train=dataset.embedded(fold))
-    parts = {part: dataset.clips.loc[list(getattr(names, part))] for part in (PARTS[:2] if hold_test else PARTS)}
+    wanted = [*(PARTS[:2] if hold_test else PARTS), *([SEEN] if fold.seen else [])]
+    parts = {part: dataset.clips.loc[list(getattr(names, part))] for part in wanted}
     inferred = {
-        part: model.infer(dataset.examples(list(table["clip"]), model.targets)) for part, table in parts.items()
+        part: model.infer(dataset.examples(list(table["clip"]), model.targets), embed=part != SEEN)
+        for part, table in parts.items()
     }
     return Predicted(parts, inferred)
 
@@ -430,12 +432,13 @@ def write(run: Run, cell: Cell, model: Model, predicted: Predicted) -> None:
     others = [model.targets[task] for task in sorted(model.experiment.model(cell.model).tasks - {model.main.factor})]
     tasks = [task_table(inferred[part], parts[part], others, cell.place(part)) for part in scored]
     run.write_table(str(place / TASKS), pd.concat(tasks, ignore_index=True))
+    embedded = {part: one for part, one in inferred.items() if part != SEEN}
     run.write_embeddings(
         cell,
-        [clip for one in inferred.values() for clip in one.clips],
-        [part for part, one in inferred.items() for _ in one.clips],
+        [clip for one in embedded.values() for clip in one.clips],
+        [part for part, one in embedded.items() for _ in one.clips],
         {
-            name: np.concatenate([one.embeddings[name] for one in inferred.values()])
+            name: np.concatenate([one.embeddings[name] for one in embedded.values()])
             for name in inferred["train"].embeddings
         },
     )

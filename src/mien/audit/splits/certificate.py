@@ -14,7 +14,7 @@ from mien.audit.splits.findings import NAMES, Finding, counted, examine, grouped
 from mien.audit.splits.sounds import Sounds
 from mien.common.settings import digest
 from mien.corpora.recordings import recording_of_all
-from mien.data.protocols import PARTS, Fold
+from mien.data.protocols import PARTS, SEEN, Fold
 from mien.errors import LeakError
 
 SOUND = ("identical-audio", "near-duplicate", "label-conflict")  # findings that compare sound
@@ -34,7 +34,12 @@ def describe(clips: pd.DataFrame, folds: Sequence[Fold]) -> list[dict[str, Any]]
     def part_of(clips: Sequence[str]) -> dict[str, list[str]]:
         return {"speakers": sorted(set(speaker[list(clips)].dropna())), "clips": list(clips)}
 
-    return [{"fold": fold.number} | {part: part_of(getattr(fold, part)) for part in PARTS} for fold in folds]
+    return [
+        {"fold": fold.number}
+        | {part: part_of(getattr(fold, part)) for part in PARTS}
+        | ({SEEN: part_of(fold.seen)} if fold.seen else {})
+        for fold in folds
+    ]
 
 
 def certificate(

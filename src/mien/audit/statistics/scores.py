@@ -35,7 +35,7 @@ from mien.errors import RunError
 
 DRAWS = 5_000
 LEVEL = 0.95
-SPLITS = ("validation", "test")
+SPLITS = ("validation", "seen", "test")
 NEEDED = ("clip", "speaker", "model", "fold", "seed", "split", "truth", "predicted")
 
 

@@ -10,6 +10,11 @@ If `action_units.csv` is at the root, its columns follow, float64: facial action
 2018), means over the frames of a video; `AU01_r` to `AU45_r` are intensities from 0 to 5, `AU01_c` to `AU45_c` the
 share of frames in which the unit is active. Its column `clip` names the video; every clip of the same performance gets
 the row, sound included. As one vector a clip it has no course over time, so it is not synchronous with the voice.
+
+If `action_unit_bilstm_logits.csv` is at the root, what a model of faces says of the film of each performance follows,
+float64: `logit_neutral` to `logit_surprise`, from its columns neutral, calm, happy, sad, angry, fear, disgust and
+surprise; and `teacher_fold`, its column `fold`: which part of the actors the model had not been trained on. An actor's
+logits are of a model that never saw that actor, but was trained on labels of the others.
 """
 
 import math
@@ -48,6 +53,18 @@ INTENSITIES = {"01": "normal", "02": "strong"}
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 
 ACTION_UNITS = "action_units.csv"
+FACE_LOGITS = "action_unit_bilstm_logits.csv"
+LOGITS = {  # its column -> ours
+    "neutral": "logit_neutral",
+    "calm": "logit_calm",
+    "happy": "logit_happiness",
+    "sad": "logit_sadness",
+    "angry": "logit_anger",
+    "fear": "logit_fear",
+    "disgust": "logit_disgust",
+    "surprise": "logit_surprise",
+}
+FOLD = "teacher_fold"
 
 _NAME = re.compile(r"0[1-3]-0[12]-0[1-8]-0[12]-0[12]-0[12]-(?:0[1-9]|1\d|2[0-4])")
 _FOLDER = re.compile(r"actor_(\d\d)", re.IGNORECASE)
@@ -66,19 +83,23 @@ def read(root: Path) -> Corpus:
     """Read RAVDESS, or the parts of it that are there; `expected` counts the modalities and channels that are there.
 
     Raises:
-        CorpusError: `root` is missing, no file below it is named like RAVDESS's, or its `action_units.csv` is not a
-            table with the column `clip` and action units.
+        CorpusError: `root` is missing, no file below it is named like RAVDESS's, or its `action_units.csv` or
+            `action_unit_bilstm_logits.csv` is not a table with the column `clip` and action units, or logits and fold.
     """
     kept, problems = _files.usable(_files.media(root), _complaint)
     if not kept:
         raise CorpusError(f"{root}: not RAVDESS; no recording named like Actor_01/03-01-05-01-02-01-01.wav below it")
     table = pd.DataFrame([_row(stem, path) for stem, path in kept.items()])
-    units, strange = _action_units(root, {_performance(stem) for stem in kept})
-    if units:
-        names = list(next(iter(units.values())))
-        unknown = dict.fromkeys(names, math.nan)
-        rows = [units.get(_performance(stem), unknown) for stem in table["clip"]]
-        table = pd.concat([table, pd.DataFrame(rows, columns=names, dtype="float64")], axis=1)
+    performances, strange = {_performance(stem) for stem in kept}, []
+    for rows, complaints in (_action_units(root, performances), _face_logits(root, performances)):
+        strange += complaints
+        if rows:
+            names = list(next(iter(rows.values())))
+            unknown = dict.fromkeys(names, math.nan)
+            values = [rows.get(_performance(stem), unknown) for stem in table["clip"]]
+            table = pd.concat([table, pd.DataFrame(values, columns=names, dtype="float64")], axis=1)
+    if FOLD in table:
+        table[FOLD] = [None if math.isnan(fold) else f"{fold:g}" for fold in table[FOLD]]
     return check(
         name="ravdess",
         root=root,
@@ -127,20 +148,52 @@ def _performance(stem: str) -> str:
     return stem[3:]
 
 
-def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapping[str, float]], list[Problem]]:
-    """Performance -> unit -> value, for performances in the corpus; rows that cannot be used are problems."""
+Rows = Mapping[str, Mapping[str, float]]  # performance -> column -> value
+
+
+def _action_units(root: Path, performances: Set[str]) -> tuple[Rows, list[Problem]]:
+    """The action units of the performances in the corpus."""
     path = root / ACTION_UNITS
     if not path.is_file():
         return {}, []
     table = read_table(path, blank_lines=True)
-    names = [name for name in map(str, table) if _UNIT.fullmatch(name)]
+    names = {name: name for name in map(str, table) if _UNIT.fullmatch(name)}
     if "clip" not in table or not names:
         raise CorpusError(
             f"{path}: not a table of action units with the columns clip and AU01_r, ...; "
             f"it has: {', '.join(map(str, table))}; "
             "rename its columns, or take it out of the folder"
         )
-    units: dict[str, Mapping[str, float]] = {}
+    return _rows(table, names, ACTION_UNITS, performances)
+
+
+def _face_logits(root: Path, performances: Set[str]) -> tuple[Rows, list[Problem]]:
+    """The logits of a model of faces, and its fold, of the performances in the corpus."""
+    path = root / FACE_LOGITS
+    if not path.is_file():
+        return {}, []
+    table = read_table(path, blank_lines=True)
+    names = {**LOGITS, "fold": FOLD}
+    if lacking := [name for name in ("clip", *names) if name not in table]:
+        raise CorpusError(
+            f"{path}: not a table of logits with the columns clip, fold, {', '.join(LOGITS)}; it has no "
+            f"'{lacking[0]}'; rename its columns, or take it out of the folder"
+        )
+    return _rows(table, names, FACE_LOGITS, performances)
+
+
+def _rows(
+    table: pd.DataFrame, names: Mapping[str, str], file: str, performances: Set[str]
+) -> tuple[Rows, list[Problem]]:
+    """The rows of a table beside the recordings, of performances in the corpus; what cannot be used is a problem.
+
+    Args:
+        table: with `clip` and columns of numbers.
+        names: these columns -> what they are called here.
+        file: its name.
+        performances: those in the corpus.
+    """
+    found: dict[str, Mapping[str, float]] = {}
     problems = []
     actors = {performance[-2:] for performance in performances}
     for number, row in enumerate(table.to_dict("records"), start=2):
@@ -148,22 +201,22 @@ def _action_units(root: Path, performances: Set[str]) -> tuple[Mapping[str, Mapp
             continue
         stem = str(row["clip"])
         performance = _performance(stem)
-        values = {name: _number(row[name]) for name in names}
+        values = {new: _number(row[name]) for name, new in names.items()}
         complaint = None
         if not _NAME.fullmatch(stem):
             complaint = f"'{stem}' is not a name of RAVDESS"
-        elif performance in units:
+        elif performance in found:
             complaint = f"the performance of {stem} has a row already"
-        elif lacking := [name for name, value in values.items() if not math.isfinite(value)]:
+        elif lacking := [name for name, new in names.items() if not math.isfinite(values[new])]:
             complaint = f"{lacking[0]} of {stem} is not a number"
         elif performance not in performances:
             if performance[-2:] in actors:
                 complaint = f"there is no recording of {stem}"
         else:
-            units[performance] = values
+            found[performance] = values
         if complaint:
-            problems.append(Problem(ACTION_UNITS, f"row {number}: {complaint}, ignored"))
-    return units, problems
+            problems.append(Problem(file, f"row {number}: {complaint}, ignored"))
+    return found, problems
 
 
 def _number(cell: object) -> float:

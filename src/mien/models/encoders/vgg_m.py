@@ -159,4 +159,3 @@ def _shorter(lengths: Tensor, kernel: int, stride: int) -> Tensor:
 def _before(lengths: Tensor, times: int) -> Tensor:
     """Which of some times are before a clip's end, B x T bool."""
     return torch.arange(times, device=lengths.device) < lengths[:, None]
-

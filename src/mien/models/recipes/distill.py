@@ -5,9 +5,9 @@ to give the same distribution. No label of a person is used. What a part of a cl
 logit over its frames, which stands for the peak frames of an expression (section 3.1), and both distributions are those
 of a softmax of temperature 2 (Eq. 1).
 
-The teacher's frames are `data.teacher`: logits that were kept (`frame_logits`), one vector of logits a clip (`columns`),
-or face crops, of which a frozen model is asked in each step (`teacher`). Without `data.teacher` the main target itself
-is what teaches: the distribution of a clip, whatever part of it the student hears.
+The teacher's frames are `data.teacher`: logits that were kept (`frame_logits`), or one vector of logits a clip
+(`columns`). Without it the main target itself is what teaches: the distribution of a clip, whatever part of it the
+student hears.
 """
 
 import math
