@@ -81,7 +81,7 @@ class Stream(NamedTuple):
     normalise: Normaliser
     target: bool = False
 
-    def count(self, length: Length, count: int, place: Place) -> int:
+    def taken(self, length: Length, count: int, place: Place) -> int:
         """How many frames are taken of a clip with `count` of them, at a place."""
         if self.target:
             within = place.within(count, self.hop)
@@ -253,7 +253,7 @@ class Loader:
             return Sequence.absent(len(rows))
         clips, length = self.examples.clips, self.length
         counts = [
-            stream.count(length, sources[index].length(clips[index]), place)
+            stream.taken(length, sources[index].length(clips[index]), place)
             for index, place in zip(chosen, places, strict=True)
         ]
         longest = max(counts, default=0)
