@@ -23,6 +23,7 @@ from mien.data.batch import Batch
 from mien.data.targets import Target
 from mien.errors import ConfigError
 from mien.models.encoders._joined import joined
+from mien.models.layers.frame_logits import LEAST, Pool, pooled
 from mien.models.objectives.losses import distillation, mean
 from mien.models.recipes._recipe import Answer, Given, Inference, Minimise, Recipe, RecipeConfig
 
@@ -31,7 +32,6 @@ TAUGHT = True
 SOURCE = "Albanie et al. 2018, sections 3 and 5"
 STUDENT = "student"  # the one embedding
 OBJECTIVE = "objective"
-LEAST = 1e-12  # a probability whose logarithm is taken
 
 
 class Config(RecipeConfig):
@@ -44,10 +44,9 @@ class Config(RecipeConfig):
         temperature: of both softmaxes (Eq. 1). Albanie et al.: 2.
         squared: whether the cross-entropy is multiplied by the square of the temperature, which keeps the size of its
             gradient (Hinton et al. 2015); the paper does not say (`assumed`: no).
-        pool: how the frames of a part become one vector: "max", the greatest value of each emotion (section 3.1),
-            "mean", or "log_mean", the logarithm of the mean of exponentials, which is a soft maximum.
-        pooled: what is pooled: "logits", or "distributions", the frames' softmax at temperature 1, whose pooled values
-            are brought to sum 1 again; the paper says both (sections 4 and 5; `assumed`: logits).
+        pool: how the frames of a part become one vector, see `layers.frame_logits.POOLINGS`: "max", the greatest logit
+            of each emotion (section 3.1; `assumed`, as the paper also speaks of distributions), "max_distribution",
+            "mean", or "log_mean".
         deviation: standard deviation of the first weights of the last layer, as `vgg_m` has of the others.
     """
 
@@ -55,8 +54,7 @@ class Config(RecipeConfig):
     loss: Literal["cross_entropy", "regression"] = "cross_entropy"
     temperature: float = Field(2.0, gt=0)
     squared: bool = False
-    pool: Literal["max", "mean", "log_mean"] = "max"
-    pooled: Literal["logits", "distributions"] = "logits"
+    pool: Pool = "max"
     deviation: float = Field(0.01, gt=0)
 
     @property
@@ -102,7 +100,7 @@ class Distill(Recipe):
             return logits_of(batch.labels[self.config.task], self.target)
         if batch.teacher is None:
             raise ValueError("the batch has no frames of a teacher")
-        return pooled(batch.teacher.values, batch.teacher.valid, self.target.size, self.config)
+        return pooled(batch.teacher.values, batch.teacher.valid, self.target.size, self.config.pool)
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Return the student's logits, B x K."""
@@ -169,37 +167,6 @@ def logits_of(labels: Tensor, target: Target) -> tuple[Tensor, Tensor]:
     else:
         known, shares = ~labels.isnan().any(dim=1), labels.nan_to_num()
     return shares.clamp(min=LEAST).log(), known
-
-
-def pooled(values: Tensor, valid: Tensor, size: int, config: Config) -> tuple[Tensor, Tensor]:
-    """One vector of logits for the frames of each clip, B x K, float32 or wider; and which have a frame, B bool.
-
-    Args:
-        values: B x T x K logits of frames.
-        valid: B x T bool.
-        size: K.
-        config: `pool` and `pooled` are used.
-    """
-    values = values if values.dtype == torch.float64 else values.float()
-    known = valid.any(dim=1)
-    if values.shape[1] == 0 or values.shape[2] != size:
-        return values.new_zeros(len(values), size), known
-    values = torch.where(valid[:, :, None], values, 0.0)
-    if config.pooled == "distributions":
-        values = values.softmax(dim=2)
-    count = valid.sum(dim=1, keepdim=True).clamp(min=1)
-    least = -torch.inf
-    if config.pool == "max":
-        found = torch.where(valid[:, :, None], values, least).amax(dim=1)
-    elif config.pool == "mean":
-        found = torch.where(valid[:, :, None], values, 0.0).sum(dim=1) / count
-    else:
-        found = torch.where(valid[:, :, None], values, least).logsumexp(dim=1) - count.to(values.dtype).log()
-    found = torch.where(known[:, None], found, 0.0)
-    if config.pooled == "distributions":
-        found = found.clamp(min=LEAST)
-        found = (found / found.sum(dim=1, keepdim=True)).log()
-    return found, known
 
 
 def build(config: Config, given: Given) -> Distill:
