@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from mien.data.batch import Sequence, uniform
 from mien.data.batches import Examples, Loader, Stream
-from mien.data.length import Length
+from mien.data.length import Length, Place
 from mien.data.masking import Masking
-from mien.data.normalisation import fit
+from mien.data.normalisation import Normalisation, fit
 
 
 @given(length=st.integers(1, 60), seconds=st.floats(0.05, 0.5), position=st.floats(0, 0.999999))
@@ -336,3 +336,69 @@ def test_normalisation_by_speaker_refuses_a_speaker_it_never_saw(make_examples):
         "normalisation: the model has no statistics of speaker 's9': a model trained with 'normalisation: speaker' "
         "works on prepared corpora with known speakers only"
     )
+
+
+@given(
+    seconds=st.floats(0.3, 9.0),
+    wanted=st.floats(0.5, 6.0),
+    short=st.sampled_from(["repeat", "constant", "pad"]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=80, deadline=None)
+def test_a_teacher_says_what_it_saw_in_the_seconds_that_are_heard(seconds, wanted, short, seed):
+    """Each frame of a teacher lies in the part of the sound, and none that does is left out or made up."""
+    sound, teacher = Clock(seconds, 0.01), Clock(seconds, 0.24)
+    examples = Examples(("a",), ("",), (sound,), {}, teacher=(teacher,))
+    loader = Loader(
+        examples,
+        batch_size=1,
+        length=Length(seconds=wanted, long="random", short=short),
+        audio=Stream(0.01, lambda frames, speaker: frames),
+        teacher=Stream(0.24, lambda frames, speaker: frames, target=True),
+        seed=seed,
+        training=True,
+    )
+    (batch,) = loader.epoch(0)
+    heard, seen = batch.audio.values[0, :, 0], batch.teacher.values[0, :, 0]
+    first = heard[0].item()
+    last = first + (round(wanted / 0.01) if short != "pad" else min(round(wanted / 0.01), sound.length("a"))) * 0.01
+    times = teacher.frames("a")[:, 0]
+    expected = times[(times > first - 1e-5) & (times < last - 1e-5)]
+    assert seen[batch.teacher.valid[0]].tolist() == pytest.approx(expected.tolist())
+    assert batch.teacher.valid.all() or len(expected) == 0
+
+
+def test_one_vector_of_a_teacher_is_taken_whole():
+    assert Place(2.0, 4.0, 10.0).within(1, float("inf")) == slice(0, 1)
+    assert Place(0.0, 0.0, 0.0).within(5, 0.24) == slice(0, 5), "without sound there is no part"
+
+
+def test_an_epoch_of_recordings_has_one_clip_of_each(make_loader):
+    groups = torch.arange(24) // 5
+    loader = make_loader(groups=groups, batch_size=2)
+    assert len(loader) == 3
+    epochs = [[name for batch in loader.epoch(epoch) for name in batch.clips] for epoch in range(40)]
+    for names in epochs:
+        assert sorted(int(name[4:]) // 5 for name in names) == [0, 1, 2, 3, 4]
+    assert {name for names in epochs for name in names} == {f"clip{row:02d}" for row in range(24)}
+    assert [name for batch in loader.epoch(7) for name in batch.clips] == epochs[7], "an epoch is the same again"
+    orders = {tuple(int(name[4:]) // 5 for name in names) for names in epochs}
+    assert len(orders) > 20, "recordings come in an order of the epoch's own"
+    assert len(make_loader(groups=groups, training=False)) == 4, "evaluation takes every clip"
+
+
+def test_recordings_with_weights_are_as_many_clips_as_recordings(make_loader):
+    weights = torch.zeros(24)
+    weights[3] = 1
+    loader = make_loader(groups=torch.arange(24) // 5, weights=weights, batch_size=2)
+    assert [name for batch in loader.epoch(0) for name in batch.clips] == ["clip03"] * 5
+
+
+def test_a_clip_is_normalised_by_its_own_frames():
+    frames = torch.randn(50, 3) * torch.tensor([1.0, 20.0, 0.0]) + torch.tensor([5.0, -40.0, 7.0])
+    made = fit("clip", [])(frames, "")
+    torch.testing.assert_close(made[:, :2].mean(dim=0), torch.zeros(2), rtol=0, atol=1e-5)
+    torch.testing.assert_close(made[:, :2].std(dim=0, correction=0), torch.ones(2))
+    assert (made[:, 2] == 0).all(), "a row that does not change is only centred"
+    louder = Normalisation("clip", {})(10 * frames, "somebody")
+    torch.testing.assert_close(louder, made, rtol=0, atol=1e-5)

@@ -245,7 +245,7 @@ def test_of_every_speaker_and_class_clips_train_then_test_then_validate(cells, t
         assert sizes[1] <= max(1, test * count + 0.5)
         assert sizes[2] <= max(1, validation * (count - sizes[1]) + 0.5)
     shuffled = table.sample(frac=1, random_state=seed).reset_index(drop=True)
-    assert [set(part) for part in folds(shuffled, protocol)[0][1:]] == [set(part) for part in fold[1:]]
+    assert [set(part) for part in folds(shuffled, protocol)[0][1:4]] == [set(part) for part in fold[1:4]]
 
 
 @given(CELLS, st.integers(3, 5), st.integers(0, 5))
@@ -342,8 +342,8 @@ def test_another_seed_splits_otherwise_and_keeps_the_corpus_order():
     table = celled({(who, what): 8 for who in "ab" for what in ("anger", "fear")})
     first, second = (folds(table, Protocol(name="seen_speakers", seed=seed))[0] for seed in (0, 1))
     assert set(first.test) != set(second.test)
-    assert [len(part) for part in first[1:]] == [len(part) for part in second[1:]] == [20, 4, 8]
-    assert all(list(part) == sorted(part, key=table["clip"].tolist().index) for part in first[1:])
+    assert [len(part) for part in first[1:4]] == [len(part) for part in second[1:4]] == [20, 4, 8]
+    assert all(list(part) == sorted(part, key=table["clip"].tolist().index) for part in first[1:4])
     (other,) = folds(table.rename(columns={"label": "emotion"}), Protocol(name="seen_speakers"))
     assert other == first
 
@@ -368,7 +368,7 @@ def test_by_repetition_the_second_is_tested():
     for part in (fold.train, fold.validation, fold.test):
         held = table[table["clip"].isin(part)]
         assert held.groupby("speaker")["label"].nunique().eq(8).all(), "everybody, with every class"
-    assert [len(part) for part in fold[1:]] == [3 * (1 + 7 * 3), 3 * 8, 3 * 30]
+    assert [len(part) for part in fold[1:4]] == [3 * (1 + 7 * 3), 3 * 8, 3 * 30]
 
 
 def test_a_clip_without_a_value_in_the_column_is_not_used():
@@ -410,11 +410,11 @@ def leaks(table, fold):
 def test_windows_of_one_file_are_dealt_as_one():
     table = windows()
     (fold,) = folds(table, Protocol(name="seen_speakers"))
-    assert [len(part) for part in fold[1:]] == [2 * 2 * 2 * 5, 2 * 2 * 5, 2 * 2 * 5]
+    assert [len(part) for part in fold[1:4]] == [2 * 2 * 2 * 5, 2 * 2 * 5, 2 * 2 * 5]
     assert leaks(table, fold) == {"shared-speaker"}
     several = windows(files=8).assign(emotion=lambda t: t["clip"].str[-1])  # each file has every class
     (fold,) = folds(several, Protocol(name="seen_speakers"))
-    assert all(fold[1:])
+    assert all(fold[1:4])
     assert leaks(several, fold) == {"shared-speaker"}
 
 
@@ -443,7 +443,7 @@ def test_given_recordings_are_dealt_as_one_and_so_is_shared_sound():
 def test_one_file_of_each_speaker_is_dealt_by_clip_and_the_audit_names_the_ways():
     table = windows().assign(file=lambda t: t["speaker"] + ".wav")
     (fold,) = folds(table, Protocol(name="seen_speakers"))
-    assert all(fold[1:])
+    assert all(fold[1:4])
     assert leaks(table, fold) == {"shared-speaker", "shared-recording", "overlapping-audio"}
 
 
@@ -454,7 +454,7 @@ def test_clips_of_their_own_files_are_dealt_as_ever():
             folds(table, Protocol(name="seen_speakers", **own))[0]
             for own in ({}, {"seed": 3, "test_share": 0.4}, {"by": "repetition", "test": ("02",)})
         ]
-        assert [digest(list(fold))[:8] for fold in made] == DEALT
+        assert [digest(list(fold[:4]))[:8] for fold in made] == DEALT
 
 
 @pytest.mark.parametrize(
@@ -534,3 +534,42 @@ def test_the_split_audit_refuses_seen_speakers_that_are_not_accepted(accepted):
         "; divide or clean the corpus otherwise, or give seen_speakers=true and accept=[same-sentence], and every "
         "table is marked so"
     )
+
+
+@pytest.mark.parametrize("name", ["leave_one_speaker_out", "group_k_fold"])
+def test_recordings_of_training_speakers_are_kept_back(name):
+    table = corpus(EMODB, clips=12, recording=[f"r{n // 3}" for n in range(120)])
+    plain, kept = (folds(table, Protocol(name=name, **more)) for more in ({}, {"seen_share": 0.3}))
+    recording = dict(zip(table["clip"], table["recording"], strict=True))
+    for before, fold in zip(plain, kept, strict=True):
+        assert (fold.validation, fold.test) == (before.validation, before.test)
+        assert sorted((*fold.train, *fold.seen)) == sorted(before.train)
+        assert who(fold.seen) == who(fold.train) == who(before.train), "of every speaker some, and never all"
+        assert not {recording[clip] for clip in fold.seen} & {recording[clip] for clip in fold.train}
+        assert len(fold.seen) == 3 * len(who(fold.train)), "one of four recordings"
+    assert not any(fold.seen for fold in plain)
+    shuffled = folds(table.sample(frac=1, random_state=0), Protocol(name=name, seen_share=0.3))
+    assert [set(fold.seen) for fold in shuffled] == [set(fold.seen) for fold in kept]
+
+
+def test_a_speaker_of_one_recording_trains_whole():
+    table = corpus(EMODB, clips=2, recording="all")
+    assert "no training speaker of fold 0 has two recordings" in refused(
+        table, name="leave_one_speaker_out", seen_share=0.5
+    )
+
+
+def test_a_given_split_may_have_seen_clips():
+    table = corpus(EMODB, clips=4)
+    table["split"] = ["train", "train", "seen", None] * 4 + ["validation"] * 12 + ["test"] * 12
+    (fold,) = folds(table, Protocol(name="given"))
+    assert who(fold.seen) == who(fold.train)
+    assert len(fold.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "own", [{"name": "given"}, {"name": "seen_speakers"}, {"name": "group_k_fold", "speakers": "seen"}]
+)
+def test_seen_clips_are_of_protocols_of_unseen_speakers(own):
+    with pytest.raises(ConfigError, match="'seen_share' is of protocols of unseen speakers"):
+        parse(Protocol, {**own, "seen_share": 0.1}, "protocol")

@@ -63,6 +63,19 @@ def test_a_distribution_sums_to_one_and_is_known_or_not():
     assert target.truth(TABLE).fillna("").tolist() == ["calm", "calm", "", "", "calm"], "the first of equals"
 
 
+def test_logits_are_a_distribution_by_their_softmax():
+    table = TABLE.assign(yes=[1.0, -2.0, np.nan, 700.0, 0.0], no=[0.0, 3.0, 1.0, -700.0, 0.0])
+    own = settings(kind="soft", columns=["yes", "no"], logits=True)
+    target = main_target("mood", own, None, table)
+    labels = target.labels(table).numpy()
+    np.testing.assert_allclose(labels[[0, 1, 4], 0], [1 / (1 + np.exp(-1)), 1 / (1 + np.exp(5)), 0.5])
+    assert labels[3].tolist() == [1, 0]
+    assert np.isnan(labels[2]).all()
+    assert target.truth(table).fillna("").tolist() == ["yes", "no", "", "yes", "yes"]
+    assert Target.of_plain(target.plain()) == target
+    assert fitted("mood", own, target, table) == target
+
+
 def test_numbers_are_in_deviations_of_the_training_clips_and_come_back():
     target = fitted("valence", settings(kind="numbers"), main("valence", kind="numbers"), TABLE)
     labels = target.labels(TABLE).numpy()
@@ -307,6 +320,7 @@ def test_names_that_tables_of_predictions_cannot_hold_are_refused(factor, given,
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
+        ({"logits": True}, "'logits' is of a distribution; leave it out, or write kind: soft with its columns"),
         ({"kind": "soft"}, "a distribution needs its columns, one a class: columns: [NAME, NAME, ...]"),
         ({"kind": "levels", "classes": ["low", "high"]}, "2 classes are named for 3; name one for each"),
         (

@@ -23,13 +23,15 @@ from mien.engine.schedules import Schedule
         ({"name": "step", "every": 4, "gamma": 0.5}, 0.5),
         ({"name": "step", "every": 2, "gamma": 0.5}, 0.25),
         ({"name": "step", "every": 1, "gamma": 0.9}, 0.9**4),
+        ({"name": "logarithmic"}, 10**-0.3),
+        ({"name": "logarithmic", "to": 0.01}, 100**-0.3),
     ],
 )
 def test_the_factor_in_closed_form(settings, expected):
     assert Schedule(**settings).factor(0.3, 4) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["constant", "polynomial", "cosine", "exponential", "step"])
+@pytest.mark.parametrize("name", ["constant", "polynomial", "cosine", "exponential", "step", "logarithmic"])
 def test_a_warmup_rises_linearly_and_the_schedule_goes_on_beneath(name):
     own = {"name": name, **({"every": 2} if name == "step" else {})}
     plain, warm = Schedule(**own), Schedule(**own, warmup=0.2)

@@ -88,3 +88,46 @@ def test_the_table_at_hand_has_a_row_for_every_clip(recordings):
     expected = raw.loc["01" + table.index.str[2:], units].astype("float64").set_axis(table.index)
     assert_frame_equal(table[units], expected)
     assert problems(parsed) == [("Actor_07/03-01-03-01-02-02-07.flac", "left out by the option leave_out")]
+
+
+LOGITS = "clip,fold,angry,calm,disgust,fear,happy,neutral,sad,surprise\n"
+
+
+def with_logits(root, *rows, head=LOGITS):
+    (root / "action_unit_bilstm_logits.csv").write_text(head + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return read("ravdess", root)
+
+
+def test_the_logits_of_a_face_have_the_names_of_the_emotions(corpus):
+    root = corpus("ravdess")
+    before = read("ravdess", root).table
+    parsed = with_logits(root, "01-01-05-02-01-01-01,3,1,2,3,4,5,6,7,8")
+    assert list(parsed.table)[: len(before.columns)] == list(before)
+    row = parsed.table.set_index("clip").loc["03-01-05-02-01-01-01"]
+    found = {name: row[f"logit_{name}"] for name in ("anger", "calm", "disgust", "fear", "happiness", "neutral")}
+    assert found == {"anger": 1, "calm": 2, "disgust": 3, "fear": 4, "happiness": 5, "neutral": 6}
+    assert (row["logit_sadness"], row["logit_surprise"], row["teacher_fold"]) == (7, 8, 3)
+    others = parsed.table[parsed.table["clip"] != "03-01-05-02-01-01-01"]
+    assert others[["logit_anger", "teacher_fold"]].isna().all(axis=None)
+
+
+def test_both_tables_may_stand_beside_the_recordings(corpus):
+    root = corpus("ravdess")
+    with_units(root, "01-01-05-02-01-01-01,0.25,0,110")
+    parsed = with_logits(root, "01-01-05-02-01-01-01,3,1,2,3,4,5,6,7,x", "01-01-04-01-01-01-02,1,1,2,3,4,5,6,7,8")
+    assert problems(parsed) == [
+        ("action_unit_bilstm_logits.csv", "row 2: surprise of 01-01-05-02-01-01-01 is not a number, ignored")
+    ]
+    table = parsed.table.set_index("clip")
+    assert table.loc["03-01-05-02-01-01-01", "AU01_r"] == 0.25
+    assert table.loc["03-01-04-01-01-01-02", "logit_surprise"] == 8
+
+
+def test_logits_without_their_columns_are_refused(corpus):
+    root = corpus("ravdess")
+    with pytest.raises(CorpusError) as error:
+        with_logits(root, head="clip,fold,angry\n")
+    assert str(error.value).startswith(
+        f"{root / 'action_unit_bilstm_logits.csv'}: not a table of logits with the columns "
+    )
+    assert "; it has no 'neutral'; rename its columns" in str(error.value)

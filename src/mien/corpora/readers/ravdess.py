@@ -98,8 +98,6 @@ def read(root: Path) -> Corpus:
             unknown = dict.fromkeys(names, math.nan)
             values = [rows.get(_performance(stem), unknown) for stem in table["clip"]]
             table = pd.concat([table, pd.DataFrame(values, columns=names, dtype="float64")], axis=1)
-    if FOLD in table:
-        table[FOLD] = [None if math.isnan(fold) else f"{fold:g}" for fold in table[FOLD]]
     return check(
         name="ravdess",
         root=root,
