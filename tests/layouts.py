@@ -257,6 +257,18 @@ def msp_podcast(root: Path) -> None:
     touch(root, f"{old}/files_removed/Audios/MSP-PODCAST_0001_0008.wav")
 
 
+def enterface(root: Path) -> None:
+    """With slips of the release: the names of subjects 3 and 11, and a film of all sentences of subject 6."""
+    touch(root, "subject 1/surprise/sentence 5/s1_su_5.avi", "subject 3/happiness/sentence 1/s_3_ha_1.avi")
+    touch(root, "subject 11/anger/sentence 1/s12_an_1.avi", "subject 12/anger/sentence 1/s12_an_1.avi")
+    touch(root, "subject 6/fear/s6_fe.avi")
+
+
+def rml(root: Path) -> None:
+    """The two parts of the release, with a subject who speaks two languages."""
+    touch(root, "rml-1/s1/an1.avi", "rml-1/s4/english/su10.avi", "rml-1/s4/Mandarin/su10.avi", "rml-2/s8/ha2.avi")
+
+
 def table(root: Path) -> None:
     write(
         root,
@@ -336,6 +348,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "crema_d": crema_d,
     "emodb": emodb,
     "emovoxceleb": emovoxceleb,
+    "enterface": enterface,
     "ferplus": ferplus,
     "iemocap": iemocap,
     "librispeech": librispeech,
@@ -343,6 +356,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "msp_podcast": msp_podcast,
     "nemo": nemo,
     "ravdess": ravdess,
+    "rml": rml,
     "table": table,
     "toy": toy,
 }

@@ -21,7 +21,19 @@ def test_a_scheme_uses_canonical_names(name):
 def test_a_scheme_has_as_many_classes_as_its_corpus():
     counts = {name: len(scheme(name).classes) for name in SCHEMES}
     assert (
-        counts | {"crema_d": 6, "emodb": 7, "nemo": 6, "ravdess": 8, "iemocap": 4, "cmu_mosei": 7, "toy": 6, "none": 0}
+        counts
+        | {
+            "crema_d": 6,
+            "emodb": 7,
+            "nemo": 6,
+            "ravdess": 8,
+            "iemocap": 4,
+            "cmu_mosei": 7,
+            "toy": 6,
+            "none": 0,
+            "enterface": 6,
+            "rml": 6,
+        }
         == counts
     )
     assert set(scheme("shared").classes) == set(scheme("emodb").classes) & set(scheme("ravdess").classes)

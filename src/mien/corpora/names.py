@@ -11,21 +11,17 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mien.corpora.readers import crema_d, emodb, iemocap, librispeech, nemo, ravdess
+from mien.corpora.readers import crema_d, emodb, enterface, iemocap, librispeech, nemo, ravdess
 from mien.errors import ConfigError, unknown
 
 MOST = 0.9  # a corpus is recognised if its rule can read at least this share of the names
 
-# Releases: Martin et al. 2006 (s14_an_3: subject, emotion, sentence of that emotion); Haq & Jackson 2009 (DC_sa01:
-# speaker, emotion, number); Pichora-Fuller & Dupuis 2020 (OAF_back_angry: speaker, word, emotion).
-_ENTERFACE = re.compile(r"s_?(?P<speaker>\d{1,2})_(?P<sentence>(?P<emotion>an|di|fe|ha|sa|su)_?\d)")
+# Releases: Haq & Jackson 2009 (DC_sa01: speaker, emotion, number); Pichora-Fuller & Dupuis 2020 (OAF_back_angry:
+# speaker, word, emotion).
 _SAVEE = re.compile(r"(?P<speaker>DC|JE|JK|KL)_?(?P<emotion>sa|su|[adfhn])\d\d")
 _TESS = re.compile(r"(?P<speaker>OAF|YAF|OA)_(?P<sentence>[a-z]+)_(?P<emotion>[a-z]+)")
 
 _EMOTIONS = {
-    "enterface": {
-        "an": "anger", "di": "disgust", "fe": "fear", "ha": "happiness", "sa": "sadness", "su": "surprise"
-    },
     "savee": {
         "a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "n": "neutral", "sa": "sadness", "su": "surprise"
     },
@@ -62,8 +58,7 @@ def _matched(corpus: str, pattern: re.Pattern[str]) -> Callable[[str], dict[str,
         if match is None or not (emotion := _EMOTIONS[corpus].get(match["emotion"])):
             return None
         parts = match.groupdict()
-        speaker = parts["speaker"].lstrip("0")
-        return parts | {"speaker": _SAME.get(speaker, speaker), "emotion": emotion}
+        return parts | {"speaker": _SAME.get(parts["speaker"], parts["speaker"]), "emotion": emotion}
 
     return parse
 
@@ -71,7 +66,7 @@ def _matched(corpus: str, pattern: re.Pattern[str]) -> Callable[[str], dict[str,
 RULES = {
     "cremad": Rule(crema_d.parse_name),
     "emodb": Rule(emodb.parse_name),
-    "enterface": Rule(_matched("enterface", _ENTERFACE), re.compile(r"subject[ _]?0*(\d{1,2})", re.IGNORECASE)),
+    "enterface": Rule(enterface.parse_name, enterface.FOLDER),
     "iemocap": Rule(iemocap.parse_name),
     "librispeech": Rule(librispeech.parse_name),
     "nemo": Rule(nemo.parse_name),

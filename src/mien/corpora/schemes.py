@@ -84,6 +84,8 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme("ravdess", ("anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("nemo", ("anger", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("crema_d", ("anger", "disgust", "fear", "happiness", "neutral", "sadness")),
+            Scheme("enterface", ("anger", "disgust", "fear", "happiness", "sadness", "surprise")),
+            Scheme("rml", ("anger", "disgust", "fear", "happiness", "sadness", "surprise")),
             Scheme("iemocap", ("anger", "happiness", "neutral", "sadness"), {"excitement": "happiness"}),
             Scheme("cmu_mosei", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             # Peri et al. 2021, section 4.1: rare in interviews, so one class.

@@ -5,7 +5,8 @@ dot (such as `._*` of macOS), `__MACOSX`, and every extension that is not in `ME
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -15,6 +16,8 @@ from mien.errors import CorpusError
 
 # If a stem has several files, the first in this order is taken: lossless sound, other sound, video.
 MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg")
+SOUND = MEDIA[:5]  # the others are video
+KINDS = ("sound", "video")  # the values of the option `media` of readers whose clips may be there as both
 
 
 def files(root: Path, *suffixes: str) -> list[str]:
@@ -57,6 +60,21 @@ def media(root: Path) -> list[str]:
     return files(root, *MEDIA)
 
 
+def under_speakers(root: Path, paths: Iterable[str], folder: re.Pattern[str]) -> Iterator[tuple[str, PurePosixPath]]:
+    """Each path, and the path that says whose it is: where none of its folders does, with the last three of the root.
+
+    Args:
+        root: the folder that paths are relative to; it may be a speaker's, or lie in one.
+        paths: as `media` gives them.
+        folder: matches the whole name of a folder that names a speaker.
+    """
+    above = root.resolve().parts[-3:]
+    for path in paths:
+        place = PurePosixPath(path)
+        named = any(folder.fullmatch(part) for part in place.parts[:-1])
+        yield path, place if named or not any(map(folder.fullmatch, above)) else PurePosixPath(*above, path)
+
+
 def nearest(paths: Iterable[str], names: Sequence[str]) -> tuple[str, list[str]]:
     """The path with the fewest folders above it, of equals the first by the order of `names`; and the other paths.
 
@@ -83,6 +101,29 @@ def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
         else:
             kept[stem] = path
     return dict(sorted(kept.items())), problems
+
+
+def one_each(named: Iterable[tuple[str, str]], media: str) -> tuple[dict[str, str], list[Problem]]:
+    """One file for each clip of which there may be sound and video, each in several encodings.
+
+    Args:
+        named: each path with its clip's name.
+        media: the kind that is taken where there are both, one of `KINDS`; within a kind, the first in the order of
+            `MEDIA`.
+
+    Returns:
+        Clip -> its file, in the order of the clips; and a problem for each second file of one ending.
+    """
+    problems = []
+    kept: dict[str, dict[str, str]] = {}
+    for path, clip in sorted(named):
+        if (first := kept.setdefault(clip, {}).setdefault(PurePosixPath(path).suffix.lower(), path)) != path:
+            problems.append(Problem(path, f"a second file of the clip {clip} beside {first}, left out"))
+
+    def order(ending: str) -> tuple[bool, int]:
+        return (ending in SOUND) != (media == "sound"), MEDIA.index(ending)
+
+    return {clip: own[min(own, key=order)] for clip, own in sorted(kept.items())}, problems
 
 
 def usable(

@@ -59,7 +59,6 @@ SENTENCES = {
 PEOPLE = "VideoDemographics.csv"
 FURTHER = {"Sex": "gender", "Age": "age", "Race": "race", "Ethnicity": "ethnicity"}  # column of the table -> ours
 
-_SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 # Copies of the release write hyphens, or the level X for XX.
 _NAME = re.compile(r"(10(?:0[1-9]|[1-8]\d|9[01]))[_-]([A-Z]{3})[_-]([A-Z]{3})[_-](LO|MD|HI|XX?)")
 
@@ -97,7 +96,7 @@ def read(root: Path, *, labels: str = "intended", ties: str | None = None, media
     for option, value, known in (
         ("labels", labels, LABELS),
         ("ties", ties, TIES),
-        ("media", media, ("sound", "video")),
+        ("media", media, _files.KINDS),
     ):
         if value is not None and value not in known:
             raise ConfigError(f"option {option}: {unknown('value', value, known)}")
@@ -141,20 +140,10 @@ def _recordings(paths: Iterable[str], media: str) -> tuple[dict[str, str], list[
 
     That a clip is there as wav, as mp3 and as film is the release's way; a second file of one ending is a problem.
     """
-    problems = []
-    kept: dict[str, dict[str, str]] = {}
-    for path in sorted(paths):
-        place = PurePosixPath(path)
-        clip, ending = clip_of(place.stem), place.suffix.lower()
-        if clip is None:
-            problems.append(Problem(path, f"{_complaint(place.stem)}, left out"))
-        elif (first := kept.setdefault(clip, {}).setdefault(ending, path)) != path:
-            problems.append(Problem(path, f"a second file of the clip {clip} beside {first}, left out"))
-
-    def order(ending: str) -> tuple[bool, int]:
-        return (ending in _SOUND) != (media == "sound"), _files.MEDIA.index(ending)
-
-    return {clip: own[min(own, key=order)] for clip, own in sorted(kept.items())}, problems
+    named = {path: clip_of(PurePosixPath(path).stem) for path in paths}
+    kept, problems = _files.one_each([(path, clip) for path, clip in named.items() if clip], media)
+    strange = [path for path, clip in named.items() if clip is None]
+    return kept, [*problems, *(Problem(path, f"{_complaint(PurePosixPath(path).stem)}, left out") for path in strange)]
 
 
 def _complaint(stem: str) -> str:

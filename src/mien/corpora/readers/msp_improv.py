@@ -53,7 +53,6 @@ SCENARIOS = {"P": "natural", "R": "read", "S": "improvised", "T": "target"}
 RATINGS = {"A": "activation", "V": "valence", "D": "dominance", "N": "naturalness"}
 LOWEST, HIGHEST = 1.0, 5.0
 
-_SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
 _NAME = re.compile(r"(?:MSP|UTD)-IMPROV-(S(0[1-9]|1\d|20)([AHNS])-([FM])0([1-6])-([PRST])-([FM]{2}\d{2,3}))")
 _SUMMARY = re.compile(r"((?:MSP|UTD)-IMPROV-[^;]*?)(?:\.\w+)?\s*;(.*)")
 _VALUE = re.compile(r"([AVDN])\s*:\s*(.*)")
@@ -137,7 +136,7 @@ def _recordings(paths: Iterable[str], media: str) -> tuple[dict[str, str], list[
             problems.append(Problem(path, f"{why}, left out"))
             continue
         clip = (parse_name(place.stem) or {})["clip"]
-        sound = place.suffix.lower() in _SOUND
+        sound = place.suffix.lower() in _files.SOUND
         first = kept.setdefault(clip, {}).setdefault(sound, path)
         if first != path:
             problems.append(Problem(path, f"a second file of the clip {clip} beside {first}, left out"))
