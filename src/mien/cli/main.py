@@ -26,6 +26,8 @@ VALUES = {  # (command or all, option) -> what its value is called
     ("train", "--out"): "RUN",
     ("evaluate", "--on"): "PREPARED",
     ("evaluate", "--missing"): "GRID",
+    ("evaluate", "--teacher"): "COLUMN,...",
+    ("evaluate", "--beside"): "RUN",
     ("prepare", "--for"): "EXPERIMENT",
     ("predict", "--out"): "FILE",
     ("", "--out"): "FOLDER",
@@ -129,6 +131,9 @@ def evaluate(
     *overrides: str,
     on: Path | None = None,
     missing: str | None = None,
+    affine: Flag = False,
+    teacher: str | None = None,
+    beside: Path | None = None,
     workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -142,11 +147,17 @@ def evaluate(
         missing: 'default', or a YAML file: score the test clips (with --on: that corpus's clips) with sound or faces
             missing, in noise, among other voices, and with sound late; say whether confidence falls with accuracy, and
             which model loses least.
+        affine: with --on: fit an affine map and a softmax from the models' outputs to the corpus's own classes, in ten
+            folds, over speakers and, as Albanie et al. 2018, over clips; beside untrained models.
+        teacher: with --affine: columns of the corpus's table with the logits of a model of faces, joined by commas
+            (default: the columns called logit_CLASS, if there are any).
+        beside: with --affine: RUN folder of models that were trained on that corpus, with folds of whole speakers.
         workers: number of processes that extract features.
         machine: device and threads.
         output: how the result is printed.
     """
-    return _call("evaluate", run, overrides, on=on, missing=missing, workers=workers, **vars(machine))
+    mapped: dict[str, Any] = {"affine": affine, "teacher": teacher, "beside": beside}
+    return _call("evaluate", run, overrides, on=on, missing=missing, workers=workers, **mapped, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien audit --embeddings E.npy --labels L.csv --factor speaker --out leakage")

@@ -1,4 +1,4 @@
-"""`mien evaluate`: score the models of a run on another corpus, over the classes that both have, or on less input."""
+"""`mien evaluate`: score the models of a run on another corpus, over both's classes or its own, or on less input."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +12,7 @@ from mien.audit.recognition import constant
 from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.audit.statistics import scores
 from mien.commands import Outcome
+from mien.commands.evaluate_affine import evaluate_affine
 from mien.commands.evaluate_missing import evaluate_missing
 from mien.commands.report import write_page
 from mien.common import processes
@@ -47,11 +48,16 @@ def evaluate(
     *,
     on: Path | str | None = None,
     missing: Path | str | None = None,
+    affine: bool = False,
+    teacher: Sequence[str] | str | None = None,
+    beside: Path | str | None = None,
     workers: int = 1,
     device: str = "auto",
     threads: int = 1,
 ) -> Outcome:
     """Score every finished cell of a run on another prepared corpus, or with a part of its input missing, or both.
+
+    With `affine`, the outputs of the models are mapped to the corpus's own classes instead.
 
     The run's scheme maps the corpus's emotions to the run's classes; emotions that it cannot map are listed and not
     scored. Where the corpus lacks classes of the run, the models choose among the shared ones. A clip of several
@@ -66,6 +72,9 @@ def evaluate(
         on: the PREPARED folder of the other corpus.
         missing: a grid of conditions, a name or a YAML file: each cell answers its own test clips (or with `on` those
             of that corpus) under every condition, see `commands.evaluate_missing`.
+        affine: with `on`: fit affine maps from the outputs to the corpus's own classes, see `commands.evaluate_affine`.
+        teacher: with `affine`: columns of the corpus's table with the logits of a teacher, several joined by commas.
+        beside: with `affine`: a run that was trained on that corpus.
         workers: number of processes that extract features.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads.
@@ -76,8 +85,18 @@ def evaluate(
         CorpusError: the corpus shares fewer than two classes with the run, or has none of its modalities.
         LeakError: the corpus has files or speakers that the run was trained on.
     """
+    settings: dict[str, Any] = {"workers": workers, "device": device, "threads": threads}
+    if affine:
+        if on is None or missing is not None or overrides:
+            raise ConfigError(
+                "evaluate --affine: fits maps to the classes of another corpus with all of its input; give --on "
+                "PREPARED, and neither --missing nor settings"
+            )
+        columns = [one.strip() for one in teacher.split(",")] if isinstance(teacher, str) else teacher
+        return evaluate_affine(run, on, teacher=columns, beside=beside, **settings)
+    if teacher is not None or beside is not None:
+        raise ConfigError(f"evaluate --{'beside' if teacher is None else 'teacher'}: is of --affine; give that too")
     if missing is not None:
-        settings: dict[str, Any] = {"workers": workers, "device": device, "threads": threads}
         return evaluate_missing(run, missing, overrides, on=on, **settings)
     if on is None:
         raise ConfigError(

@@ -25,6 +25,7 @@ from mien.reports import words
 from mien.reports.figures import canvas
 from mien.reports.html import environment
 from mien.reports.sections import (
+    affine,
     calibration,
     certificate,
     chosen,
@@ -96,6 +97,7 @@ def render(run: Run) -> str:
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
         by_fold=evidence.by_fold(run, found),
         evaluations=list(evidence.evaluations(run)),
+        affine=affine.shown(run),
         robustness=robustness.shown(run),
         by_method=canvas.by_method(run.experiment.models),
         overview=recognition.overview(run, found, summary),

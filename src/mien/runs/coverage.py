@@ -1,6 +1,6 @@
 """Which training runs an evaluation on another corpus covers: some may be missing, and some newer than it."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from mien.runs.run import ROBUSTNESS, Run
@@ -49,8 +49,20 @@ def coverage(run: Run, name: str, kind: str = "evaluations") -> Coverage | None:
         RunError: a file of the run is damaged.
     """
     cells = run.evaluated(name, kind)
-    if cells is None:
-        return None
+    return None if cells is None else _coverage(run, cells)
+
+
+def of_affine(run: Run, name: str) -> Coverage:
+    """The training runs from whose outputs affine maps were fitted.
+
+    Args:
+        run: that was evaluated.
+        name: of the evaluation.
+    """
+    return _coverage(run, [(str(model), int(fold), int(seed)) for model, fold, seed in run.affine[name]["cells"]])
+
+
+def _coverage(run: Run, cells: Sequence[tuple[str, int, int]]) -> Coverage:
     scored = {model: {cell[1:] for cell in cells if cell[0] == model} for model in dict.fromkeys(c[0] for c in cells)}
     now = {(cell.model, cell.fold, cell.seed) for cell in run.cells}
     return Coverage(scored, len(run.splits) * len(run.experiment.seeds), set(cells) != now)
@@ -60,8 +72,13 @@ def outdated(run: Run) -> list[str]:
     """One line for each evaluation that was made on an earlier state of the run."""
     names = [("evaluations", "evaluation", "on that corpus", name) for name in run.evaluations]
     names += [(ROBUSTNESS, ROBUSTNESS, "--missing with that grid", name) for name in run.robustness]
-    return [
+    found = [
         f"{kind} {name}: of an earlier state of the run; run 'mien evaluate' {way} again"
         for place, kind, way, name in names
-        if (found := coverage(run, name, place)) and found.stale
+        if (covered := coverage(run, name, place)) and covered.stale
+    ]
+    return found + [
+        f"affine maps {name}: of an earlier state of the run; run 'mien evaluate --affine' on that corpus again"
+        for name in run.affine
+        if of_affine(run, name).stale
     ]

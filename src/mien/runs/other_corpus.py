@@ -15,7 +15,7 @@ from mien.data.normalisation import fit
 from mien.data.store import ColumnStore
 from mien.errors import CorpusError, LeakError
 from mien.runs.cell import Model
-from mien.runs.run import Cell, Run
+from mien.runs.run import AFFINE, Cell, Run
 from mien.runs.tables import reading
 
 
@@ -35,7 +35,7 @@ def model_for(run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, devic
     own = {
         what: fit("speaker", zip(clips["clip"], clips["speaker"], [dataset.stores[what]] * len(clips), strict=True))
         for what, normalise in model.normalise.items()
-        if normalise.kind == "speaker"
+        if normalise.kind == "speaker" and what in dataset.stores
     }
     return replace(model, normalise=model.normalise | own)
 
@@ -115,10 +115,11 @@ def folder_name(run: Run, dataset: Dataset, kind: str = "evaluations", before: s
         before: what the name begins with.
     """
     name, known = before + dataset.prepared.card["name"], dataset.prepared.card["hash"]
-    path = run.folder / kind / name / "metrics.json"
-    if path.exists():
-        with reading(path):
-            there = json.loads(path.read_text(encoding="utf-8"))["corpus_hash"]
-        if there != known:
-            return f"{name}-{known}"
+    for file in ("metrics.json", AFFINE):
+        path = run.folder / kind / name / file
+        if path.exists():
+            with reading(path):
+                there = json.loads(path.read_text(encoding="utf-8"))["corpus_hash"]
+            if there != known:
+                return f"{name}-{known}"
     return str(name)

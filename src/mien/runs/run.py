@@ -32,6 +32,7 @@ from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, 
 CLIPS = ("clip", "file", "speaker", "label")
 CANDIDATES = "candidates"  # folder in that of a cell
 ROBUSTNESS = "robustness"  # folder in the run: answers with a part of the input missing
+AFFINE = "affine.json"  # file in the folder of an evaluation: affine maps to the classes of another corpus
 FEATURES = "features"  # folder in the run: see `Run.cache`
 TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
@@ -388,6 +389,15 @@ class Run:
         """Scores on other corpora: name of the evaluation -> its metrics, sorted by name."""
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+
+    @property
+    def affine(self) -> dict[str, dict[str, Any]]:
+        """Affine maps to the classes of other corpora: name of the evaluation -> `affine.json`, sorted by name."""
+        paths = sorted(self.folder.glob(f"evaluations/[!.]*/{AFFINE}"))
+        way = "delete it and run the same 'mien evaluate' again"
+        return {
+            path.parent.name: self._mapping(str(path.relative_to(self.folder)), "systems", way=way) for path in paths
+        }
 
     @property
     def robustness(self) -> dict[str, dict[str, Any]]:
