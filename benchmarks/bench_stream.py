@@ -59,8 +59,9 @@ def make(folder: Path, count: int, *, labelled: bool) -> None:
 
     from mien import experiments
     from mien.audit.splits import fingerprints
+    from mien.common import shards
     from mien.corpora.corpus import check, problem_table
-    from mien.data import prepared, shards, store
+    from mien.data import prepared, store
 
     names = [f"c{number:05d}" for number in range(count)]
     rows = [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mien.commands.compare import compare
     from mien.commands.evaluate import evaluate
     from mien.commands.export import export
+    from mien.commands.label import label
     from mien.commands.predict import predict
     from mien.commands.prepare import prepare
     from mien.commands.report import report
@@ -27,6 +28,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "label",
     "leakage",
     "load",
     "predict",

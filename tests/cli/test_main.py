@@ -21,7 +21,7 @@ from mien.commands import Outcome
 from mien.errors import ConfigError, LeakError
 
 HEAVY = ("torch", "pandas", "numpy", "scipy", "av", "pydantic", "joblib", "yaml", "matplotlib")
-NAMES = ("demo", "prepare", "train", "evaluate", "audit", "compare", "predict", "export", "report", "list")
+NAMES = ("demo", "prepare", "train", "evaluate", "audit", "compare", "predict", "label", "export", "report", "list")
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_every_command_has_an_example_and_speaks_json(
     assert "--debug" in out
 
 
-@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "audit", "predict", "export", "report"])
+@pytest.mark.parametrize("name", ["prepare", "train", "evaluate", "audit", "predict", "label", "export", "report"])
 def test_options_are_those_of_the_function(name: str) -> None:
     function = inspect.signature(getattr(importlib.import_module(f"mien.commands.{name}"), name)).parameters
     command = dict(inspect.signature(getattr(main, name)).parameters)

@@ -10,11 +10,11 @@ import torch
 from safetensors.numpy import load_file
 
 from mien import experiments, features
+from mien.common import shards
+from mien.common.shards import Frames
 from mien.corpora.corpus import Corpus, problem_table, typed
-from mien.data import shards
 from mien.data.dataset import Dataset
 from mien.data.prepared import write
-from mien.data.shards import Frames
 from mien.data.store import target
 from mien.engine import checkpoint
 from mien.errors import RunError

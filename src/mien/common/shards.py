@@ -1,4 +1,6 @@
-"""Shards: the files of a feature store. One shard holds the frames of some clips in one safetensors file:
+"""Shards: files of the frames of clips, as feature stores and label folders keep them.
+
+One shard holds the frames of some clips in one safetensors file:
 
 - `frames`: (sum of T, D) float32, or pixels, (sum of T, C, S, S) uint8, clip after clip;
 - `reasons`: (sum of T,) uint8, of pixels and of vectors from files: why a frame is not usable (`faces.Reason`), 0 where
@@ -6,14 +8,15 @@
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
 - metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`.
 
-A shard is named after its clips and keys, so that writing the same work twice gives one file. It appears whole or not
-at all. Nothing is unpickled. Frames of sound are read clip by clip, so that none stay in memory; pixels are mapped into
-memory, and parts of them read where they are touched.
+A shard is named after its clips and keys, so that writing the same work twice gives one file, with the same bytes. It
+appears whole or not at all. Nothing is unpickled. Frames of sound are read clip by clip, so that none stay in memory;
+pixels are mapped into memory, and parts of them read where they are touched.
 """
 
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,22 +68,38 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
         tensors["reasons"] = np.concatenate(reasons)
     tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}  # others are saved scrambled
     metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
-    with atomic(path) as temporary:
-        temporary.write_bytes(save(tensors, {name: json.dumps(values) for name, values in metadata.items()}))
+    written = save(tensors, {name: json.dumps(values) for name, values in metadata.items()})
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        file.writelines(_in_order(written))
     return path
+
+
+def _in_order(written: bytes) -> tuple[bytes, memoryview]:
+    """A safetensors file as header and tensors; the metadata, which the package writes in any order, are sorted."""
+    begin = 8 + int.from_bytes(written[:8], "little")
+    head = json.loads(written[8:begin])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text, memoryview(written)[begin:]
 
 
 def entries(folder: Path) -> Iterator[Entry]:
     """All clips of all shards in a folder. A shard that is damaged counts as absent: its clips are extracted anew."""
     for path in sorted(folder.glob("shard-*.safetensors")):
-        try:
-            with safe_open(path, "numpy") as shard:
-                metadata, offsets = shard.metadata(), shard.get_tensor("offsets").tolist()
-        except SafetensorError:
-            continue
-        columns = (json.loads(metadata[name]) for name in ("clips", "keys", "seconds"))
-        for number, (clip, key, seconds) in enumerate(zip(*columns, strict=True)):
-            yield Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
+        with suppress(SafetensorError):
+            yield from entries_of(path)
+
+
+def entries_of(path: Path) -> list[Entry]:
+    """All clips of a shard; raises SafetensorError where it is damaged."""
+    with safe_open(path, "numpy") as shard:
+        metadata, offsets = shard.metadata(), shard.get_tensor("offsets").tolist()
+    columns = (json.loads(metadata[name]) for name in ("clips", "keys", "seconds"))
+    return [
+        Entry(clip, key, seconds, path, offsets[number], offsets[number + 1])
+        for number, (clip, key, seconds) in enumerate(zip(*columns, strict=True))
+    ]
 
 
 def frames(path: Path) -> torch.Tensor:

@@ -1,0 +1,33 @@
+"""A shard gives back the frames that were written, whatever their order in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save
+
+from mien.common import shards
+
+RIGHT = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+@pytest.mark.parametrize(
+    "values", [RIGHT, np.asfortranarray(RIGHT), np.ascontiguousarray(RIGHT.T).T, np.repeat(RIGHT, 2, axis=1)[:, ::2]]
+)
+def test_frames_of_any_order_in_memory_are_kept(tmp_path: Path, values: np.ndarray) -> None:
+    path = shards.write(tmp_path, [shards.Frames("a", "key", 1.0, values)])
+    np.testing.assert_array_equal(shards.Shard(path).read(0, 4).numpy(), RIGHT)
+    np.testing.assert_array_equal(shards.Shard(path).read(1, 3).numpy(), RIGHT[1:3])
+
+
+def test_the_same_work_gives_the_same_bytes_and_any_reader_of_the_format_takes_them(tmp_path: Path) -> None:
+    """Names in any alphabet; the package itself writes the metadata in another order each time."""
+    frames = [shards.Frames(name, f"key of {name}", 1.0, RIGHT, np.zeros(4, np.uint8)) for name in ("a", "ü/é", 'q"')]
+    written = {shards.write(tmp_path / str(number), frames).read_bytes() for number in range(8)}
+    assert len(written) == 1
+    path = shards.write(tmp_path / "0", frames)
+    assert [entry.clip for entry in shards.entries(tmp_path / "0")] == ["a", "ü/é", 'q"']
+    np.testing.assert_array_equal(load_file(path)["frames"], np.concatenate([RIGHT] * 3))
+    np.testing.assert_array_equal(shards.Shard(path).read(4, 8).numpy(), RIGHT)
+    loose = {save({"x": RIGHT}, dict.fromkeys("abcdefg", "1")) for _ in range(8)}
+    assert len(loose) > 1, "the control"
