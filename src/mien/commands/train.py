@@ -135,15 +135,16 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
     Raises:
         ConfigError: no detector is installed, or a variant of the grid names none.
     """
-    settings = experiments.load(experiment, overrides)
-    if _finds_by_any(settings):
+    settings, more = experiments.load(experiment, overrides), list(overrides)
+    for key in _found_by_any(settings):
         name = resolve("auto")
         try:
             detector(name)
         except ConfigError as error:
-            raise ConfigError(f"data.video.faces: auto, and no face detector is installed: {error}") from None
-        settings = experiments.load(experiment, [*overrides, f"data.video.faces={name}"])
-    if variants := [name for name, (_, own) in settings.attempts.items() if _finds_by_any(own)]:
+            raise ConfigError(f"{key}.faces: auto, and no face detector is installed: {error}") from None
+        more.append(f"{key}.faces={name}")
+    settings = experiments.load(experiment, more) if len(more) > len(overrides) else settings
+    if variants := [name for name, (_, own) in settings.attempts.items() if _found_by_any(own)]:
         raise ConfigError(
             f"'{variants[0]}' has faces: auto, which differs between machines; name one of {', '.join(names())} there"
         )
@@ -158,9 +159,10 @@ def _before(dataset: Dataset, certificate: Mapping[str, Any]) -> Iterator[str]:
     yield from certificate["notes"]
 
 
-def _finds_by_any(settings: Experiment) -> bool:
-    _, faces = settings.features.get("video", ("", None))
-    return isinstance(faces, Faces) and faces.faces == "auto"
+def _found_by_any(settings: Experiment) -> list[str]:
+    """The keys of features of faces that any detector finds."""
+    seen = {"data.video": settings.features.get("video"), "data.teacher": settings.data.teaching}
+    return [key for key, one in seen.items() if one and isinstance(one[1], Faces) and one[1].faces == "auto"]
 
 
 def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0) -> tuple[str, ...]:

@@ -88,7 +88,8 @@ def fit(
         One record an epoch: epoch, seconds, lr, the mean of each training loss, `validation <score>` where finite.
 
     Raises:
-        TrainingError: when a gradient, or the score that chooses the epoch, is not finite.
+        TrainingError: when a gradient, or the score that chooses the epoch, is not finite, or the state in `folder` is
+            of another model.
         ConfigError: when there is no score of the name `training.best`.
     """
     parameter = next(recipe.parameters())
@@ -97,7 +98,13 @@ def fit(
     path = folder / "state.pt"
     if path.exists():
         state = checkpoint.load_state(path)
-        recipe.load_state_dict(state["weights"])
+        try:
+            recipe.load_state_dict(state["weights"])
+        except RuntimeError as error:
+            reason = " ".join(str(error).splitlines()[-1].split())
+            raise TrainingError(
+                f"{path}: does not fit the model ({reason}); delete it to begin this cell again"
+            ) from None
         minimise.load(state["optimisers"])
         torch.set_rng_state(state["random"])
     steps = training.epochs * len(train)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mien import features
 from mien.common import processes
@@ -155,9 +155,22 @@ def build(
         if new:
             encoders.begin(trunks, experiment.encoders)
         teacher = None if experiment.data.teaching is None else features.shape(*experiment.data.teaching)
-        given = Given(trunks, shapes, targets, class_weight, prior, teacher)
-        recipe: Recipe = recipes.recipe(experiment.recipe).build(experiment.model(model), given)
+        config = experiment.model(model)
+        frozen = asked(config.frozen, experiment.data.teaching, targets[experiment.target].classes) if new else {}
+        given = Given(trunks, shapes, targets, class_weight, prior, teacher, frozen)
+        recipe: Recipe = recipes.recipe(experiment.recipe).build(config, given)
     return recipe
+
+
+def asked(
+    frozen: Mapping[str, str], teaching: tuple[str, Any] | None, classes: Sequence[str]
+) -> Mapping[str, nn.Module]:
+    """The trained models that a recipe asks in training, see `RecipeConfig.frozen`."""
+    if not frozen:
+        return {}
+    from mien.runs import teacher  # it opens cells itself
+
+    return {name: teacher.module(place, teaching, classes) for name, place in frozen.items()}
 
 
 def train_cell(

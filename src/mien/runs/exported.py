@@ -111,7 +111,7 @@ def predictor(model: Model, name: str) -> Model:
     slim = experiment.model(name).predictor(main.factor)
     raw = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "choose", "axes", "claims"})
     kept = {key: how for key, how in raw["data"]["targets"].items() if key == main.factor}
-    data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept}
+    data = raw["data"] | {"prepared": None, "copies": {}, "targets": kept, "teacher": None}
     raw |= {"models": {name: slim.model_dump(mode="json")}, "data": data, "encoder": forgotten(raw["encoder"])}
     weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
     alone = experiments.resolve(raw, name)

@@ -1,17 +1,20 @@
-"""The teacher of `mien label`: a trained model of faces that is asked for the logits of single faces."""
+"""A teacher: a trained model of faces that is asked for the logits of single faces, by `mien label` or by a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from mien.common import processes
 from mien.common.files import sha256
 from mien.common.settings import digest
 from mien.corpora import readers
+from mien.data.batch import Batch, Sequence
 from mien.errors import ConfigError, RunError, unknown
 from mien.media.faces import Crops, Faces, Reason, Seen, choices
 from mien.runs import exported
@@ -66,7 +69,7 @@ class Teacher:
         """Its classes, in the order of the logits."""
         return self.model.classes
 
-    def logits(self, people: Sequence[Seen]) -> list[NDArray[np.float32]]:
+    def logits(self, people: Many[Seen]) -> list[NDArray[np.float32]]:
         """(T, K) float32 of each person: the logits of each usable frame by itself, zeros for the others."""
         usable = [one.reasons == Reason.VALID for one in people]
         frames = [frame for one, which in zip(people, usable, strict=True) for frame in one.pixels[which]]
@@ -103,6 +106,55 @@ def open_teacher(folder: Path, device: str, threads: int, faces: str | None) -> 
     """Open a teacher in this process, which is made to compute with so many threads."""
     processes.use_threads(threads)
     return Teacher.open(folder, processes.device(device), faces)
+
+
+class Asked(nn.Module):
+    """The members of a teacher as one module: face crops N x C x S x S from -1 to 1 in, their mean logits N x K out."""
+
+    def __init__(self, model: Ensemble) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member.recipe for member in model.models)
+        self.target = model.target
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return the logits, N x K, as `Ensemble.logits` gives them."""
+        count = len(crops)
+        shown = Sequence(crops[:, None], torch.ones(count, 1, dtype=torch.bool, device=crops.device))
+        rows, names = torch.arange(count), tuple(map(str, range(count)))
+        batch = Batch(names, Sequence.absent(count), shown, {}, rows, count, 0, 0)
+        logits = [member.predict(batch)[self.target] for member in self.members]  # type: ignore[operator]
+        return torch.stack(logits).mean(dim=0)
+
+
+def module(place: str, teaching: tuple[str, Any] | None, classes: Many[str]) -> Asked:
+    """A teacher for a recipe to ask, on the CPU.
+
+    Args:
+        place: a folder, or a name in `exported.packaged`.
+        teaching: the feature that it is asked about, with its settings.
+        classes: those that the student learns, in order.
+
+    Raises:
+        ConfigError: the feature is no crops as the teacher reads them, or the classes are others.
+        RunError: it is no trained model.
+    """
+    found = Teacher.open(locate(place), torch.device("cpu"))
+    if found.classes != tuple(classes):
+        raise ConfigError(
+            f"teacher: {found.model.name} knows {', '.join(found.classes)}, and the target has {', '.join(classes)}; "
+            "give the target these classes in this order, or another teacher"
+        )
+    wanted, own = found.faces, None if teaching is None else teaching[1]
+    keys = ("size", "colour", "margin")
+    if not isinstance(own, Faces) or any(getattr(own, key) != getattr(wanted, key) for key in keys):
+        settings = ", ".join(
+            f"{key}: {getattr(wanted, key):g}" if key != "colour" else f"colour: {wanted.colour}" for key in keys
+        )
+        raise ConfigError(
+            f"data.teacher: {found.model.name} reads other crops; write data.teacher={{name: crops, {settings}, every: "
+            f"{EVERY:g}}}"
+        )
+    return Asked(found.model)
 
 
 def _instead(model: Ensemble) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from mien.common.settings import parse
 from mien.data.batch import Sequence
@@ -194,6 +195,86 @@ def test_the_objective_of_a_distribution_is_best_for_its_own_logits(settings):
         soft = np.stack([softened(one) for one in kept])
         times = 4 if settings.get("squared") else 1
         assert own == pytest.approx(times * (soft * np.log(soft)).sum(1).mean(), abs=1e-5)
+
+
+class Colours(nn.Module):
+    """A model of faces: logits from the mean of each colour, and of all three."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor([5.0, 4.0, 3.0, 2.0], dtype=torch.float64))
+
+    def forward(self, crops):
+        colours = crops.mean(dim=(2, 3))
+        return torch.cat([colours, colours.mean(dim=1, keepdim=True)], dim=1) * self.scale
+
+
+def asking(frozen, seed=0):
+    torch.manual_seed(seed)
+    trunks = encoders.build({"audio": ("vgg_m", SMALL)}, {"audio": (5,)})
+    own = config(deviation=0.3, teacher="faces")
+    given = Given(trunks, {"audio": (5,)}, {"emotion": EMOTION}, teacher=(3, 8, 8), frozen=frozen)
+    return distill.build(own, given).double()
+
+
+@pytest.fixture
+def faces(make_batch):
+    """The clips with crops of faces in the place of logits."""
+    both = make_batch(video=True).to(torch.device("cpu"), torch.float64)
+    return replace(both, labels={}, teacher=both.video, video=Sequence.absent(7))
+
+
+def test_a_frozen_teacher_says_what_its_kept_logits_say(faces):
+    teacher = Colours()
+    recipe = asking({"teacher": teacher})
+    with torch.no_grad():
+        logits = torch.stack([teacher(crops) for crops in faces.teacher.values])
+    kept = replace(faces, teacher=Sequence(logits, faces.teacher.valid))
+    other = made()
+    for mine, theirs in zip(recipe.taught(faces), other.taught(kept), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
+    before = copy.deepcopy(teacher.state_dict())
+    one, two = Optimisation(recipe, Optimiser(decay=0.1)), Optimisation(other, Optimiser(decay=0.1))
+    recipe.train()
+    for _ in range(2):
+        recipe.step(faces, one)
+        other.step(kept, two)
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    assert not any(value.grad is not None for value in teacher.parameters())
+    for name, value in other.state_dict().items():
+        torch.testing.assert_close(recipe.state_dict()[name], value, rtol=0, atol=1e-12)
+    nobody = replace(faces, teacher=Sequence(faces.teacher.values, torch.zeros_like(faces.teacher.valid)))
+    recipe.step(nobody, one)
+
+
+def test_a_checkpoint_holds_the_hash_of_the_teacher(faces):
+    recipe = asking({"teacher": Colours()})
+    state = recipe.state_dict()
+    assert {name for name in state if name.startswith("teacher")} == {"teacher.fingerprint"}
+    restored = asking({}, seed=1)
+    restored.load_state_dict(state)
+    assert torch.equal(restored.eval().predict(faces)["emotion"], recipe.eval().predict(faces)["emotion"])
+    stranger = Colours()
+    with torch.no_grad():
+        stranger.scale += 1
+    with pytest.raises(RuntimeError, match="teacher: the checkpoint was written with another frozen module"):
+        asking({"teacher": stranger}).load_state_dict(state)
+    asking({"teacher": Colours()}).load_state_dict(state)
+
+
+def test_pictures_need_a_model_and_a_model_needs_pictures():
+    with pytest.raises(ConfigError, match="are pictures, and no model says what they show"):
+        made(teacher=(3, 8, 8))
+    with pytest.raises(ConfigError, match="teacher: a model of faces is asked about pictures"):
+        distill.build(
+            config(teacher="faces"),
+            Given(
+                encoders.build({"audio": ("vgg_m", SMALL)}, {"audio": (5,)}),
+                {"audio": (5,)},
+                {"emotion": EMOTION},
+                teacher=(4,),
+            ),
+        )
 
 
 def test_a_teacher_of_other_classes_is_refused():

@@ -12,7 +12,6 @@ from torch import Tensor
 
 Pool = Literal["max", "max_distribution", "mean", "log_mean"]
 POOLINGS: tuple[Pool, ...] = get_args(Pool)
-LEAST = 1e-12  # a probability whose logarithm is taken
 
 
 def pooled(values: Tensor, valid: Tensor, size: int, pool: Pool) -> tuple[Tensor, Tensor]:
@@ -35,13 +34,12 @@ def pooled(values: Tensor, valid: Tensor, size: int, pool: Pool) -> tuple[Tensor
     shown = valid[:, :, None]
     values = torch.where(shown, values, 0.0)
     if pool in ("max_distribution", "log_mean"):
-        values = values.softmax(dim=2)
-    if pool in ("max", "max_distribution"):
-        found = torch.where(shown, values, -torch.inf).amax(dim=1)
-    else:
+        values = values.log_softmax(dim=2)
+    if pool == "mean":
         found = torch.where(shown, values, 0.0).sum(dim=1) / valid.sum(dim=1, keepdim=True).clamp(min=1)
-    found = torch.where(known[:, None], found, 1.0)
-    if pool in ("max_distribution", "log_mean"):
-        found = found.clamp(min=LEAST)
-        found = (found / found.sum(dim=1, keepdim=True)).log()
+    else:
+        values = torch.where(shown, values, -torch.inf)
+        found = values.logsumexp(dim=1) if pool == "log_mean" else values.amax(dim=1)
+    found = torch.where(known[:, None], found, 0.0)
+    found = found.log_softmax(dim=1) if pool in ("max_distribution", "log_mean") else found
     return torch.where(known[:, None], found, 0.0), known

@@ -50,6 +50,16 @@ class Frozen(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, local, strict, missing, unexpected, errors)
 
 
+class Absent(nn.Module):
+    """What stands for a `Frozen` module where nobody asks it, as after training: its fingerprint alone."""
+
+    fingerprint: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("fingerprint", torch.zeros(32, dtype=torch.uint8))
+
+
 def fingerprint(module: nn.Module) -> Tensor:
     """The SHA-256 of a module's parameters and buffers, by name, shape, type and bytes: 32 uint8."""
     digest = hashlib.sha256()

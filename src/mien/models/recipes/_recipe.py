@@ -84,6 +84,11 @@ class RecipeConfig(Settings, ABC):
         """The names of the validation scores that the recipe adds (`Recipe.scores`); `training.best` may be one."""
         return frozenset()
 
+    @property
+    def frozen(self) -> Mapping[str, str]:
+        """Name -> folder or name of a trained model that is asked in training and does not move (`layers.frozen`)."""
+        return {}
+
     def predictor(self, target: str) -> "RecipeConfig":
         """The settings of the part that predicts one target, which `mien export` keeps.
 
@@ -106,6 +111,8 @@ class Given:
             that begins; models are restored with theirs.
         teacher: the shape of one frame of what a teacher says, (K,) or pixels (C, S, S) of a teacher that is asked in
             each step; None where the data have none.
+        frozen: name -> the model of `RecipeConfig.frozen`, images N x C x S x S from -1 to 1 in, N x K logits out; none
+            where the recipe is restored, and not trained.
     """
 
     encoders: Mapping[Modality, nn.Module]
@@ -114,6 +121,7 @@ class Given:
     class_weight: Mapping[str, Tensor] = field(default_factory=dict)
     prior: Mapping[str, Tensor] = field(default_factory=dict)
     teacher: tuple[int, ...] | None = None
+    frozen: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 class Minimise(Protocol):

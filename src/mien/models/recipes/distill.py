@@ -5,25 +5,27 @@ to give the same distribution. No label of a person is used. What a part of a cl
 logit over its frames, which stands for the peak frames of an expression (section 3.1), and both distributions are those
 of a softmax of temperature 2 (Eq. 1).
 
-The teacher's frames are `data.teacher`: logits that were kept (`frame_logits`), or one vector of logits a clip
-(`columns`). Without it the main target itself is what teaches: the distribution of a clip, whatever part of it the
-student hears.
+The teacher's frames are `data.teacher`: logits that were kept (`frame_logits`), one vector of logits a clip
+(`columns`), or face crops, about which a frozen model is asked in each step (`teacher`). Without `data.teacher` the
+main target itself is what teaches: the distribution of a clip, whatever part of it the student hears.
 """
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from mien.data.batch import Batch
 from mien.data.targets import Target
 from mien.errors import ConfigError
 from mien.models.encoders._joined import joined
-from mien.models.layers.frame_logits import LEAST, Pool, pooled
+from mien.models.layers.frame_logits import Pool, pooled
+from mien.models.layers.frozen import Absent, Frozen
 from mien.models.objectives.losses import distillation, mean
 from mien.models.recipes._recipe import Answer, Given, Inference, Minimise, Recipe, RecipeConfig
 
@@ -32,6 +34,8 @@ TAUGHT = True
 SOURCE = "Albanie et al. 2018, sections 3 and 5"
 STUDENT = "student"  # the one embedding
 OBJECTIVE = "objective"
+TEACHER = "teacher"
+LEAST = 1e-12  # a probability whose logarithm is taken
 
 
 class Config(RecipeConfig):
@@ -48,6 +52,9 @@ class Config(RecipeConfig):
             of each emotion (section 3.1; `assumed`, as the paper also speaks of distributions), "max_distribution",
             "mean", or "log_mean".
         deviation: standard deviation of the first weights of the last layer, as `vgg_m` has of the others.
+        teacher: the model of faces, a name or a folder, that says what the crops of `data.teacher` show; it never
+            moves, and checkpoints hold its hash alone. None where `data.teacher` are logits. To ask it in every epoch
+            again costs more than to keep what it says (`mien label`).
     """
 
     task: str = "emotion"
@@ -56,6 +63,21 @@ class Config(RecipeConfig):
     squared: bool = False
     pool: Pool = "max"
     deviation: float = Field(0.01, gt=0)
+    teacher: str | None = None
+
+    @field_validator("teacher")
+    @classmethod
+    def _absolute(cls, teacher: str | None) -> str | None:
+        return str(Path(teacher).absolute()) if teacher is not None and Path(teacher).exists() else teacher
+
+    @property
+    def frozen(self) -> Mapping[str, str]:
+        """The teacher that is asked."""
+        return {} if self.teacher is None else {TEACHER: self.teacher}
+
+    def predictor(self, target: str) -> "Config":
+        """The student without its teacher."""
+        return self.model_copy(update={"teacher": None})
 
     @property
     def carried(self) -> Mapping[str, frozenset[str]]:
@@ -76,7 +98,16 @@ class Distill(Recipe):
         self.config, self.target, self.frames = config, given.targets[config.task], given.teacher
         if self.target.kind == "numbers":
             raise ConfigError(f"task '{config.task}': is a number, and a teacher's logits are of classes")
-        if given.teacher is not None and given.teacher != (self.target.size,):
+        pixels = given.teacher is not None and len(given.teacher) > 1
+        if pixels != (config.teacher is not None):
+            raise ConfigError(
+                "data.teacher: are pictures, and no model says what they show; give models.NAME.teacher, a model of "
+                "faces such as face-small, or the logits that it gave"
+                if pixels
+                else "teacher: a model of faces is asked about pictures, and data.teacher has none; give "
+                "data.teacher={name: crops, ...}, or leave 'teacher' out"
+            )
+        if given.teacher is not None and not pixels and given.teacher != (self.target.size,):
             shape = " x ".join(map(str, given.teacher))
             raise ConfigError(
                 f"data.teacher: a frame has {shape} values, and '{config.task}' has {self.target.size} classes "
@@ -86,6 +117,8 @@ class Distill(Recipe):
         self.head = nn.Linear(self.encoder.dimension, self.target.size)  # type: ignore[arg-type]
         nn.init.normal_(self.head.weight, std=config.deviation)
         nn.init.zeros_(self.head.bias)
+        if config.teacher is not None:
+            self.teacher = Frozen(given.frozen[TEACHER]) if TEACHER in given.frozen else Absent()
 
     def step(self, batch: Batch, minimise: Minimise) -> dict[str, Tensor]:
         """Bring the student's logits to the teacher's for the same seconds."""
@@ -100,7 +133,18 @@ class Distill(Recipe):
             return logits_of(batch.labels[self.config.task], self.target)
         if batch.teacher is None:
             raise ValueError("the batch has no frames of a teacher")
-        return pooled(batch.teacher.values, batch.teacher.valid, self.target.size, self.config.pool)
+        values, valid = batch.teacher.values, batch.teacher.valid
+        return pooled(self._asked(values, valid), valid, self.target.size, self.config.pool)
+
+    def _asked(self, values: Tensor, valid: Tensor) -> Tensor:
+        """The teacher's logits of each frame, B x T x K, zeros where not valid."""
+        if self.config.teacher is None:
+            return values
+        frames = values[valid]
+        logits = self.teacher(frames) if len(frames) else values.new_zeros(0, self.target.size)
+        shown: Tensor = values.new_zeros(*valid.shape, self.target.size)
+        shown[valid] = logits.to(shown.dtype)
+        return shown
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Return the student's logits, B x K."""
