@@ -1,0 +1,153 @@
+"""The small student of Albanie et al. 2018 on a corpus in RAVDESS's format, at tiny size: trained, scored, resumed."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import mien
+from mien import experiments
+from mien.corpora.readers.ravdess import EMOTIONS, LOGITS
+from mien.data.dataset import Dataset
+from mien.errors import ConfigError
+from mien.runs.cell import Model, train_cell
+from mien.runs.exported import read
+from mien.runs.run import Run
+
+CPU = torch.device("cpu")
+NAME = "albanie2018-ravdess"
+TINY = [
+    *("encoder.channels=[4, 4, 6, 6, 6]", "encoder.fc6=8", "encoder.dimension=8", "encoder.deviation=0.3"),
+    *("protocol.groups=3", "protocol.folds=[0]", "training.epochs=2", "training.batch=8", "seeds=[0]", "grid=null"),
+    *("data.audio.bins=16", "data.masking.bands=2", "corpus=ravdess"),
+]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, make_tone):
+    """Six actors with two clips of each emotion, whose pitch goes with it, and what a model of faces says of them."""
+    folder = tmp_path_factory.mktemp("student")
+    rng = np.random.default_rng(0)
+    rows, words = [], list(LOGITS)
+    for actor in range(1, 7):
+        for code in EMOTIONS:
+            for repetition in ("01", "02"):
+                stem = f"03-01-{code}-01-01-{repetition}-{actor:02d}"
+                wav = folder / f"RAVDESS/Actor_{actor:02d}/{stem}.wav"
+                wav.parent.mkdir(parents=True, exist_ok=True)
+                make_tone(wav, 150 + 90 * int(code), 0.8, 100 * actor + int(code), 0.3)
+                logits = rng.normal(0, 1, 8)
+                logits[int(code) - 1] += 4
+                rows.append({"clip": f"01{stem[2:]}", "fold": actor % 3, **dict(zip(words, logits, strict=True))})
+    pd.DataFrame(rows).to_csv(folder / "RAVDESS/action_unit_bilstm_logits.csv", index=False)
+    mien.prepare("ravdess", folder / "RAVDESS", out=folder / "prepared", experiment=f"{NAME}-clean")
+    return folder / "prepared"
+
+
+@pytest.fixture(scope="module")
+def overrides(prepared):
+    return [f"data.prepared={prepared}", *TINY]
+
+
+@pytest.fixture(scope="module")
+def run(overrides, tmp_path_factory, undrawn):
+    folder = tmp_path_factory.mktemp("run")
+    mien.train(NAME, overrides, out=folder)
+    return Run.open(folder)
+
+
+def test_recordings_of_training_speakers_are_scored_as_seen(run):
+    table = run.predictions
+    (fold,) = run.splits
+    parts = {part: set(own["clip"]) for part, own in table.groupby("split")}
+    assert {part: len(clips) for part, clips in parts.items()} == {"validation": 32, "seen": 4, "test": 32}
+    assert parts["seen"] == set(fold["seen"]["clips"])
+    assert set(fold["seen"]["speakers"]) == set(fold["train"]["speakers"])
+    assert not parts["seen"] & set(fold["train"]["clips"])
+    assert set(run.metrics["models"]["student"]) == {"validation", "seen", "test"}
+    (cell,) = run.cells
+    assert set(run.embeddings(cell)[0]["split"]) == {"train", "validation", "test"}, "seen clips have no embeddings"
+    assert "are kept back and scored as seen" in (run.folder / "report.html").read_text()
+
+
+def test_the_truth_is_what_the_teacher_says(run, prepared):
+    corpus = pd.read_csv(prepared / "corpus.csv").set_index("clip")
+    classes = list(run.classes)
+    logits = corpus[[f"logit_{name}" for name in classes]]
+    for row in run.predictions.drop_duplicates("clip").itertuples():
+        assert row.truth == classes[int(logits.loc[row.clip].argmax())]
+
+
+def test_a_killed_training_goes_on_with_the_same_bits(overrides, tmp_path):
+    settings = experiments.load(NAME, [*overrides, "training.one_of=recording", "training.epochs=3"])
+    dataset = Dataset.open(settings.data, settings.target)
+    (fold,) = dataset.folds(settings.protocol)
+    assert fold.seen
+
+    def killed(record):
+        if record["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    runs = {name: Run.start(tmp_path / name, settings) for name in ("straight", "killed")}
+    cells = {name: one.cell("student", 0, 0) for name, one in runs.items()}
+    train_cell(runs["straight"], dataset, fold, cells["straight"], device=CPU)
+    with pytest.raises(KeyboardInterrupt):
+        train_cell(runs["killed"], dataset, fold, cells["killed"], device=CPU, watch=killed)
+    train_cell(runs["killed"], dataset, fold, cells["killed"], device=CPU)
+    assert cells["straight"].weights.read_bytes() == cells["killed"].weights.read_bytes()
+    one, other = (cell.folder / "predictions.csv" for cell in cells.values())
+    assert one.read_bytes() == other.read_bytes()
+    one, other = (load_file(cell.folder / "embeddings.safetensors") for cell in cells.values())
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_the_student_answers_sound_alone_and_travels(run, tmp_path, make_tone):
+    make_tone(tmp_path / "x.wav", 400, 1.0, 5, 0.3)
+    own = mien.predict(tmp_path / "x.wav", model=run.folder).data["rows"]
+    assert {row["modality"] for row in own} == {"audio"}
+    mien.export(run.folder, out=tmp_path / "model")
+    _, (model,) = read(tmp_path / "model", CPU)
+    assert model.experiment.data.teacher is None
+    rows = mien.predict(tmp_path / "x.wav", model=tmp_path / "model", unsure=0).data["rows"]
+    assert [row["emotion"] for row in rows] == [row["emotion"] for row in own]
+
+
+def test_another_corpus_needs_no_teacher(run, other, tmp_path):
+    found = mien.evaluate(run.folder, on=other).data
+    assert found["models"]["student"]["cells"] == 1
+
+
+def test_a_frozen_teacher_of_other_classes_or_crops_is_refused(prepared, overrides, tmp_path):
+    crops = "data.teacher={name: crops, faces: whole-frame, size: 48, colour: grey}"
+    with pytest.raises(ConfigError) as error:
+        mien.train(NAME, [*overrides, crops, "models.student.teacher=face-small"], out=tmp_path / "run")
+    assert str(error.value) == (
+        "teacher: face-small knows neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, and the "
+        "target has neutral, calm, happiness, sadness, anger, fear, disgust, surprise; give the target these classes "
+        "in this order, or another teacher"
+    )
+    assert not (tmp_path / "run").exists()
+    known = ["neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear"]
+    columns = [*(f"logit_{name}" for name in known), "logit_calm"]
+    how = {"kind": "soft", "logits": True, "columns": columns, "classes": [*known, "contempt"]}
+    target = f"data.targets.emotion={json.dumps(how)}"
+    with pytest.raises(ConfigError) as error:
+        mien.train(NAME, [*overrides, target, crops, "models.student.teacher=face-small"], out=tmp_path / "run")
+    assert str(error.value) == (
+        "data.teacher: face-small reads other crops; write data.teacher={name: crops, size: 48, colour: grey, "
+        "margin: 0, every: 0.24}"
+    )
+
+
+def test_a_teacher_belongs_to_recipes_that_learn_from_one(prepared):
+    with pytest.raises(ConfigError) as error:
+        experiments.load("emodb", ["data.teacher={name: columns, columns: [a, b], dimension: 2}"])
+    assert str(error.value) == "emodb: data.teacher: the recipe disentangle learns from no teacher; leave it out"
+
+
+def test_a_model_is_restored_without_asking(run):
+    (cell,) = run.cells
+    assert Model.load(run.experiment_at(cell), cell, CPU).recipe.modalities is None
