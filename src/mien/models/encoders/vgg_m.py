@@ -136,11 +136,14 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the rectified values of fc7, B x `dimension`; of a clip without a valid frame those of zeros."""
         values, valid = read(batch, self.modality, self.shape)
-        values = torch.where(valid[:, :, None], values, 0.0)
+        if not bool(valid.all()):
+            values = torch.where(valid[:, :, None], values, 0.0)
         frames = torch.arange(1, valid.shape[1] + 1, device=valid.device)
         lengths = torch.where(valid, frames, 0).amax(dim=1)
         lacking = [max(0, least - size) for least, size in zip(self.FEWEST, values.shape[1:], strict=True)]
-        maps = channels_last(F.pad(values, (0, lacking[1], 0, lacking[0]))[:, None])
+        if any(lacking):
+            values = F.pad(values, (0, lacking[1], 0, lacking[0]))
+        maps = channels_last(values[:, None])
         for block in self.blocks:
             maps, lengths = block(maps, lengths)
         times = _before(lengths, maps.shape[2])
