@@ -118,6 +118,27 @@ def emovoxceleb(root: Path) -> None:
     touch(root, "wav/id10309/0b1inHMAr6o/00002.wav")
 
 
+def voxceleb(root: Path) -> None:
+    """Both releases with their tables: VoxCeleb1 as it was named first and now, VoxCeleb2 as sound and as film."""
+    write(
+        root,
+        "vox1_meta.csv",
+        "VoxCeleb1 ID\tVGGFace1 ID\tGender\tNationality\tSet\n"
+        "id10001\tA.J._Buckley\tm\tIreland\tdev\n"
+        "id10309\tEva_Green\tf\tFrance\ttest\n",
+    )
+    write(
+        root,
+        "vox2_meta.csv",
+        "VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set\nid00012 ,n000012 ,m ,dev\nid00017 ,n000017 ,f ,test\n",
+    )
+    touch(root, "vox1/A.J._Buckley/1zcIwhmdeo4_0000001.wav", "vox1/wav/id10001/_a_b-c/00004.wav")
+    touch(root, "vox1/wav/id10309/0b1inHMAr6o/00002.wav")
+    touch(root, "dev/aac/id00012/21Uxsk56VDQ/00001.m4a", "dev/aac/id00012/2DLq_Kkc1r8/00016.m4a")
+    touch(root, "dev/mp4/id00012/21Uxsk56VDQ/00001.mp4", "test/aac/id00017/5MkXgwdrmJw/00001.m4a")
+    touch(root, "txt/id00012/21Uxsk56VDQ/00001.txt")
+
+
 def faces(count: int, seed: int = 0) -> list[str]:
     """Images of FER2013 as they are written: 48 x 48 grey values with blanks between."""
     generator = random.Random(seed)
@@ -359,6 +380,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "rml": rml,
     "table": table,
     "toy": toy,
+    "voxceleb": voxceleb,
 }
 
 

@@ -11,7 +11,8 @@ from scipy.special import softmax
 
 from mien.corpora.readers import _face_logits, read
 from mien.corpora.readers._face_logits import EMOTIONS
-from mien.corpora.readers.emovoxceleb import _splits, _without_few
+from mien.corpora.readers._voxceleb import splits
+from mien.corpora.readers.emovoxceleb import _without_few
 from mien.errors import ConfigError, CorpusError
 
 HEAD = "speaker,video,segment,partition," + ",".join(EMOTIONS)
@@ -119,19 +120,19 @@ def test_one_of_twenty_is_the_lowest_five_percent():
 @settings(max_examples=25, deadline=None)
 def test_videos_of_the_partition_heard_are_halved_and_stay_whole(sizes):
     table = people(*sizes, partition="heard")
-    table["split"] = _splits(table)
+    table["split"] = splits(table)
     assert set(table["split"]) <= {"validation", "test"}
     assert table.groupby(["speaker", "video"])["split"].nunique().eq(1).all()
     for _, own in table.groupby("speaker"):
         parts = own["split"].value_counts()
         assert parts.max() - parts.get({"validation": "test", "test": "validation"}[parts.index[0]], 0) <= 3
     shuffled = table.sample(frac=1, random_state=0)
-    pd.testing.assert_series_equal(_splits(shuffled), shuffled["split"], check_names=False)
+    pd.testing.assert_series_equal(splits(shuffled), shuffled["split"], check_names=False)
 
 
 def test_train_is_the_training_split_and_unheard_is_in_no_split():
     for partition, split in (("train", "train"), ("unheard", "")):
-        assert set(_splits(people(4, 3, partition=partition))) == {split}
+        assert set(splits(people(4, 3, partition=partition))) == {split}
 
 
 def test_damaged_rows_and_segments_are_listed(tmp_path):

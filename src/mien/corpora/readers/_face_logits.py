@@ -5,7 +5,7 @@ columns named as `EMOTIONS`. One row a segment is kept, so memory does not grow 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,36 @@ def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
     return segments, problems
 
 
+def partitions(root: Path, paths: Iterable[str]) -> tuple[pd.DataFrame, list[str], list[Problem]]:
+    """The partition of each segment, from CSV files with the columns `KEYS` and partition; other files are ignored.
+
+    Args:
+        root: the folder of the files.
+        paths: relative to it.
+
+    Returns:
+        One row a segment and partition: `KEYS` and partition, text; the files that have the columns; and the rows that
+        cannot be used.
+
+    Raises:
+        CorpusError: a file that has the columns is not UTF-8 or not a table.
+    """
+    tables = [pd.DataFrame(columns=_GROUP, dtype="str")]
+    taken: list[str] = []
+    problems: list[Problem] = []
+    for path in paths:
+        if not {*_GROUP} <= set(_header(root / path)):
+            continue
+        taken.append(path)
+        wrong = 0
+        for chunk in _chunks(root / path, _GROUP):
+            words = {word: _partition(word) for word in chunk["partition"].unique()}
+            bad, wrong = _listed(path, chunk, _misplaced(chunk, words), wrong, problems)
+            tables.append(chunk[~bad].assign(partition=chunk["partition"].map(words)).drop_duplicates())
+        _count_further(path, wrong, problems)
+    return pd.concat(tables, ignore_index=True).drop_duplicates(ignore_index=True), taken, problems
+
+
 def _header(file: Path) -> list[str]:
     """The columns of a CSV file; empty if it is not one."""
     try:
@@ -87,31 +117,21 @@ def _segments(file: Path, path: str, pooling: str, problems: list[Problem]) -> p
     """One row a segment of one file, indexed by `KEYS`."""
     pieces: list[pd.DataFrame] = []
     wrong = 0
-    for chunk in _chunks(file):
+    for chunk in _chunks(file, [*_GROUP, *EMOTIONS]):
         logits = chunk[list(EMOTIONS)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype="float64")
         words = {word: _partition(word) for word in chunk["partition"].unique()}
         complaints = {
-            "speaker, video or segment is missing": chunk[list(KEYS)].isna().any(axis=1).to_numpy(),
-            f"the partition is none of {', '.join(dict.fromkeys(PARTITIONS.values()))}": (
-                chunk["partition"].map({word: part is None for word, part in words.items()}).to_numpy(dtype=bool)
-            ),
+            **_misplaced(chunk, words),
             "a logit is not a number": ~np.isfinite(logits).all(axis=1),
         }
-        bad = np.zeros(len(chunk), bool)
-        for what, rows in complaints.items():
-            for row in chunk.index[rows & ~bad]:
-                wrong += 1
-                if wrong <= LISTED:
-                    problems.append(Problem(path, f"row {row + 2}: {what}, ignored"))
-            bad |= rows
+        bad, wrong = _listed(path, chunk, complaints, wrong, problems)
         values = logits if pooling == "max" else softmax(logits)
         piece = pd.DataFrame(values, columns=list(EMOTIONS), index=chunk.index)
         piece = piece.assign(**chunk[list(KEYS)], partition=chunk["partition"].map(words), frames=1)
         pieces.append(_joined([piece[~bad]], pooling))
         if len(pieces) == PIECES:
             pieces = [_joined(pieces, pooling)]
-    if wrong > LISTED:
-        problems.append(Problem(path, f"{wrong - LISTED:,} further rows like the {LISTED} listed, ignored"))
+    _count_further(path, wrong, problems)
     table = _joined(pieces, pooling).set_index(list(KEYS)) if pieces else pd.DataFrame(columns=[*EMOTIONS, "frames"])
     both = table.index.duplicated(keep=False)
     for key in dict.fromkeys(table.index[both]):
@@ -125,12 +145,46 @@ def _segments(file: Path, path: str, pooling: str, problems: list[Problem]) -> p
     return rows.assign(**dict(zip(EMOTIONS, values.T, strict=True)))
 
 
-def _chunks(file: Path) -> Iterator[pd.DataFrame]:
-    """A file in pieces; its keys are text, empty cells are missing."""
+def _misplaced(chunk: pd.DataFrame, words: Mapping[object, str | None]) -> dict[str, NDArray[np.bool_]]:
+    """What is wrong with the keys and the partition -> the rows where it is; `words` is what partitions mean."""
+    return {
+        "speaker, video or segment is missing": chunk[list(KEYS)].isna().any(axis=1).to_numpy(),
+        f"the partition is none of {', '.join(dict.fromkeys(PARTITIONS.values()))}": (
+            chunk["partition"].map({word: part is None for word, part in words.items()}).to_numpy(dtype=bool)
+        ),
+    }
+
+
+def _listed(
+    path: str,
+    chunk: pd.DataFrame,
+    complaints: Mapping[str, NDArray[np.bool_]],
+    wrong: int,
+    problems: list[Problem],
+) -> tuple[NDArray[np.bool_], int]:
+    """The rows of a piece that have a complaint, and how many of the file have; adds the first `LISTED` to problems."""
+    bad = np.zeros(len(chunk), bool)
+    for what, rows in complaints.items():
+        for row in chunk.index[rows & ~bad]:
+            wrong += 1
+            if wrong <= LISTED:
+                problems.append(Problem(path, f"row {row + 2}: {what}, ignored"))
+        bad |= rows
+    return bad, wrong
+
+
+def _count_further(path: str, wrong: int, problems: list[Problem]) -> None:
+    """Add a problem on the damaged rows of a file that are not listed one by one."""
+    if wrong > LISTED:
+        problems.append(Problem(path, f"{wrong - LISTED:,} further rows like the {LISTED} listed, ignored"))
+
+
+def _chunks(file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """Columns of a file in pieces; its keys are text, empty cells are missing."""
     try:
         yield from pd.read_csv(
             file,
-            usecols=[*_GROUP, *EMOTIONS],
+            usecols=list(columns),
             dtype=dict.fromkeys(_GROUP, "str"),
             keep_default_na=False,
             na_values=[""],

@@ -32,27 +32,31 @@ def files(root: Path, *suffixes: str) -> list[str]:
     """
     if not root.is_dir():
         raise CorpusError(f"{root}: no such folder")
+    top = os.fspath(root)
+    true = os.path.realpath(top)
+    ways = {top: (true, frozenset(map(str, Path(true).parents)))}  # folder -> where it truly is, and those above it
     paths = []
-    for folder, below, names in os.walk(root, followlinks=True):
-        above = _above(Path(folder), root)
-        below[:] = [
-            name
-            for name in below
-            if not name.startswith(".") and name != "__MACOSX" and str((Path(folder) / name).resolve()) not in above
-        ]
-        place = Path(folder).relative_to(root)
+    for folder, below, names in os.walk(top, followlinks=True):
+        true, above = ways.pop(folder)
+        above |= {true}
+        entered = []
+        for name in below:
+            if name.startswith(".") or name == "__MACOSX":
+                continue
+            way = f"{folder}{os.sep}{name}"
+            leads = os.path.realpath(way) if Path(way).is_symlink() else f"{true}{os.sep}{name}"
+            if leads not in above:
+                ways[way] = leads, above
+                entered.append(name)
+        below[:] = entered
+        place = os.path.relpath(folder, top).replace(os.sep, "/")
+        place = "" if place == "." else f"{place}/"
         paths += [
-            (place / name).as_posix()
+            place + name
             for name in names
-            if not name.startswith(".") and (not suffixes or Path(name).suffix.lower() in suffixes)
+            if not name.startswith(".") and (not suffixes or PurePosixPath(name).suffix.lower() in suffixes)
         ]
     return sorted(paths)
-
-
-def _above(folder: Path, root: Path) -> set[str]:
-    """The true places of a folder and of those above it, up to the root and the folders that hold the root."""
-    ways = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root)), *root.resolve().parents]
-    return {str(way.resolve()) for way in ways}
 
 
 def media(root: Path) -> list[str]:

@@ -24,17 +24,14 @@ split.
 """
 
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from hashlib import sha256
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import pandas as pd
 
-from mien.corpora.corpus import Corpus, Problem, check, read_table
-from mien.corpora.readers import _files
+from mien.corpora.corpus import Corpus, Problem, check
+from mien.corpora.readers import _files, _voxceleb
 from mien.corpora.readers._face_logits import KEYS, POOLINGS, pooled
 from mien.errors import ConfigError, CorpusError
 
@@ -48,21 +45,6 @@ OPTIONS = {
     "drop_share": "leave out this share of the speakers, those with the fewest segments (default: 0.05; 0 keeps all)",
     "media": "which file to take of a segment that has both: video (default) or sound",
 }
-
-META = "vox1_meta.csv"  # of VoxCeleb1, with tabs: VoxCeleb1 ID, VGGFace1 ID, Gender, Nationality, Set
-
-_SOUND = (".wav", ".flac", ".ogg", ".mp3", ".m4a")
-_SHOWN = 5  # names in a sentence
-
-Key = tuple[str, str, str]  # speaker, video, segment without leading zeros
-
-
-class Meta(NamedTuple):
-    """The columns of `vox1_meta.csv` by number and by name of a speaker; empty without the file."""
-
-    name: Mapping[str, str]
-    gender: Mapping[str, str]
-    nationality: Mapping[str, str]
 
 
 def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: str = "video") -> Corpus:
@@ -84,10 +66,11 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
     share = _share(drop_share)
     paths = _files.media(root)
     table, problems = pooled(root, pooling)
-    meta = _meta(root)
-    keys = [_key(meta.name.get(speaker, speaker), *rest) for speaker, *rest in table[list(KEYS)].to_numpy()]
+    listing = root / _voxceleb.META
+    meta = _voxceleb.meta(*([listing] if listing.is_file() else []))
+    keys = [_voxceleb.key(meta.name.get(speaker, speaker), *rest) for speaker, *rest in table[list(KEYS)].to_numpy()]
     files, strange = _recordings(paths, meta.name, set(keys), media)
-    table = table.assign(file=[files.get(key, "") for key in keys], split=_splits(table), clip=_clips(table))
+    table = table.assign(file=[files.get(key, "") for key in keys], split=_voxceleb.splits(table), clip=_clips(table))
     table["gender"] = table["speaker"].map(meta.gender)
     if meta.nationality:
         table["nationality"] = table["speaker"].map(meta.nationality)
@@ -126,80 +109,24 @@ def _clips(table: pd.DataFrame) -> "pd.Series[str]":
     return table["speaker"] + "/" + table["video"] + "/" + table["segment"]
 
 
-def _key(speaker: str, video: str, segment: str) -> Key:
-    return speaker, video, segment.lstrip("0")
-
-
-def _meta(root: Path) -> Meta:
-    if not (root / META).is_file():
-        return Meta({}, {}, {})
-    table = read_table(root / META, separator="\t")
-    number, name = "VoxCeleb1 ID", "VGGFace1 ID"
-    if lacking := [column for column in (number, name, "Gender", "Nationality") if column not in table]:
-        raise CorpusError(f"{root / META}: no column '{lacking[0]}'; take the file as VoxCeleb1 has it, with tabs")
-    listed = table.dropna(subset=[number, name])
-    gender, nationality = (
-        {who: what for column in (number, name) for who, what in zip(listed[column], listed[of], strict=True)}
-        for of in ("Gender", "Nationality")
-    )
-    return Meta(dict(zip(listed[number], listed[name], strict=True)), gender, nationality)
-
-
 def _recordings(
-    paths: Collection[str], names: Mapping[str, str], known: Collection[Key], media: str
-) -> tuple[dict[Key, str], list[Problem]]:
+    paths: Collection[str], names: Mapping[str, str], known: Collection[_voxceleb.Key], media: str
+) -> tuple[dict[_voxceleb.Key, str], list[Problem]]:
     """The file of each segment that has one; files without a segment and second files of one are problems."""
-    files: dict[Key, str] = {}
+    files: dict[_voxceleb.Key, str] = {}
     problems = []
     unknown: list[str] = []
-    for path in sorted(paths, key=lambda path: (_is_sound(path) == (media == "video"), path)):
-        key = next((key for key in _possible_keys(path, names) if key in known), None)
+    for path in sorted(paths, key=lambda path: (_voxceleb.is_sound(path) == (media == "video"), path)):
+        key = next((key for key in _voxceleb.possible_keys(path, names) if key in known), None)
         if key is None:
             unknown.append(path)
         elif key not in files:
             files[key] = path
-        elif _is_sound(path) == _is_sound(files[key]):
+        elif _voxceleb.is_sound(path) == _voxceleb.is_sound(files[key]):
             problems.append(Problem(path, f"a second file of the segment beside {files[key]}, left out"))
     for place, some in groupby(sorted(unknown), key=lambda path: PurePosixPath(path).parent.as_posix()):
-        problems.append(Problem(place, f"no logits of {_counted(some, 'recording')}, left out"))
+        problems.append(Problem(place, f"no logits of {_voxceleb.counted(some, 'recording')}, left out"))
     return files, problems
-
-
-def _is_sound(path: str) -> bool:
-    return PurePosixPath(path).suffix.lower() in _SOUND
-
-
-def _possible_keys(path: str, names: Mapping[str, str]) -> list[Key]:
-    """The segments that a path may be: SPEAKER/VIDEO/SEGMENT, or SPEAKER/VIDEO_SEGMENT as in early VoxCeleb1."""
-    *above, stem = PurePosixPath(path).with_suffix("").parts
-    keys = []
-    if len(above) > 1:
-        keys.append(_key(names.get(above[-2], above[-2]), above[-1], stem))
-    if above and "_" in stem:
-        keys.append(_key(names.get(above[-1], above[-1]), *stem.rsplit("_", 1)))
-    return keys
-
-
-def _splits(table: pd.DataFrame) -> "pd.Series[str]":
-    """The split of each segment, see the head of the module."""
-    halved = table[table["partition"] == "heard"]
-    sizes = Counter(zip(halved["speaker"], halved["video"], strict=True))
-    held: Counter[tuple[str, str]] = Counter()
-    placed: dict[tuple[str, str], str] = {}
-    for speaker, video in sorted(sizes, key=lambda place: _hash(*place)):
-        parts = ("validation", "test") if _hash(speaker, video)[-1] % 2 else ("test", "validation")
-        part = min(parts, key=lambda name: held[speaker, name])
-        placed[speaker, video] = part
-        held[speaker, part] += sizes[speaker, video]
-    splits = [
-        "train" if partition == "train" else placed[speaker, video] if partition == "heard" else ""
-        for speaker, video, partition in zip(table["speaker"], table["video"], table["partition"], strict=True)
-    ]
-    return pd.Series(splits, index=table.index, dtype="str")
-
-
-def _hash(speaker: str, video: str) -> bytes:
-    return sha256(f"{speaker}/{video}".encode()).digest()
 
 
 def _without_few(table: pd.DataFrame, share: float) -> tuple[pd.DataFrame, list[Problem]]:
@@ -218,13 +145,6 @@ def _unrecorded(table: pd.DataFrame) -> list[Problem]:
     """Segments without a recording, one problem a video."""
     places = (table["speaker"] + "/" + table["video"]).rename("place")
     return [
-        Problem(str(place), f"no recording of {_counted(segments, 'segment')}, left out")
+        Problem(str(place), f"no recording of {_voxceleb.counted(segments, 'segment')}, left out")
         for place, segments in table["segment"].groupby(places)
     ]
-
-
-def _counted(names: Iterable[str], what: str) -> str:
-    """How many there are, and the first names."""
-    several = [PurePosixPath(name).name for name in names]
-    more = ", ..." if len(several) > _SHOWN else ""
-    return f"{len(several)} {what}{'' if len(several) == 1 else 's'} ({', '.join(several[:_SHOWN])}{more})"
