@@ -195,3 +195,20 @@ def test_files_without_a_usable_row_are_refused(tmp_path):
         f"{tmp_path}: no row of logits can be used ({wrong})"
     )
     assert refused(root_of(tmp_path)) == f"{tmp_path}: no row of logits can be used (there are only header lines)"
+
+
+def test_unheard_people_validate_and_test_where_that_is_asked(tmp_path):
+    people = [f"id1{number:04d}" for number in range(40)]
+    parts = {person: "unheardVal" if number % 2 else "train" for number, person in enumerate(people)}
+    rows = [row(person, f"v{person}", f"{take:05d}", parts[person]) for person in people for take in (1, 2)]
+    rows += [row(person, f"w{person}", "00001", "heardVal") for person in people[::2]]
+    media = [f"wav/{person}/v{person}/{take:05d}.wav" for person in people for take in (1, 2)]
+    media += [f"wav/{person}/w{person}/00001.wav" for person in people[::2]]
+    table = read("emovoxceleb", root_of(tmp_path, *rows, media=media), {"drop_share": "0", "tests": "unheard"}).table
+    by_partition = table.groupby("partition")["split"].agg(set).to_dict()
+    assert by_partition == {"train": {"train"}, "heard": {"seen"}, "unheard": {"validation", "test"}}
+    people_of = table.groupby("split")["speaker"].agg(set)
+    assert not people_of["validation"] & people_of["test"]
+    assert not people_of["train"] & (people_of["validation"] | people_of["test"])
+    assert len(people_of["validation"]) == len(people_of["test"]) == 10
+    assert refused(tmp_path, {"tests": "seen"}) == "option tests: 'seen' is neither 'heard' nor 'unheard'"

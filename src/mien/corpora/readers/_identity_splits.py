@@ -1,8 +1,8 @@
 """Who is seen and who is unseen: the partition and the split of VoxCeleb's segments, by Albanie et al. (2018, Table 3).
 
 The partition train and the partition heard have the same people and no video in common; people of the partition unheard
-are in no other. The split of a segment is train, validation or test: the partitions heard and unheard are both halved
-into validation and test, heard by videos (`_voxceleb.splits`), unheard by people, of whom each is in one half.
+are in no other. The split of a segment is train, seen for the partition heard, and validation or test for the partition
+unheard, by people, of whom each is in one half (`_voxceleb.unseen_splits`).
 
 A segment that nothing is said of has neither a partition nor a split.
 """
@@ -40,7 +40,7 @@ class Parts(NamedTuple):
 
     Attributes:
         partition: of each segment: train, heard, unheard, or "" where nothing is said.
-        split: of each segment: train, validation, test, or "".
+        split: of each segment: train, seen, validation, test, or "".
         notes: sentences on where it is from.
         problems: what could not be used.
     """
@@ -108,7 +108,7 @@ def from_segments(root: Path, paths: Iterable[str], segments: pd.DataFrame, spel
     twice = {key for key, parts in places.items() if len(parts) > 1}
     problems += [Problem(taken[0], f"{'/'.join(key)} is in the partitions train and heard, ignored") for key in twice]
     table = table[[key not in twice for key in _keys(table, spelt)]]
-    own = _voxceleb.splits(table).where(table["partition"] != "unheard", "")
+    own = _voxceleb.unseen_splits(table).where(table["partition"] != "unheard", "")
     said = dict(zip(_keys(table, spelt), zip(table["partition"], own, strict=True), strict=True))
     return _of_segments(segments, said, names, problems, table["speaker"])
 
@@ -120,7 +120,7 @@ def from_file(file: Path, segments: pd.DataFrame, spelt: Mapping[str, str]) -> P
       unheard and unseen are unheard ones, validation and test are unheard ones of that split. dev is validation beside
       train, and train without it, as in the sets of VoxCeleb.
     - `N SPEAKER/VIDEO/SEGMENT.wav` in each line, as `iden_split.txt` of VoxCeleb1: 1 train, 2 validation, 3 test. All
-      people are seen, so 2 and 3 are heard.
+      people are seen, so 2 and 3 are heard, and validate and test all the same.
     - `SPEAKER` in each line: these people are unheard, all others seen.
     - a CSV file with the columns speaker, video, segment and partition, see `from_segments`.
 
@@ -261,11 +261,7 @@ def _of_segments(
 
 def _whole(segments: pd.DataFrame, partitions: "pd.Series[str]", given: Mapping[str, str]) -> Parts:
     """Partitions with their splits; `given` is the split of unheard people for whom it is known."""
-    table = segments.assign(partition=partitions)
-    unheard = table["speaker"][table["partition"] == "unheard"]
-    halves = _voxceleb.halves(("", person) for person in unheard if not given.get(person))
-    own = table["speaker"].map(lambda person: given.get(person) or halves.get(("", person), ""))
-    splits = _voxceleb.splits(table).where(table["partition"] != "unheard", own)
+    splits = _voxceleb.unseen_splits(segments.assign(partition=partitions), given)
     counts = partitions.value_counts()
     sizes = ", ".join(f"{name} {int(counts.get(name, 0)):,}" for name in ("train", "heard", "unheard"))
     return Parts(partitions, splits, [f"clips by partition: {sizes}"], [])

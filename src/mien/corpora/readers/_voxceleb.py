@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -124,6 +125,30 @@ def splits(table: pd.DataFrame) -> "pd.Series[str]":
     values = [
         "train" if partition == "train" else placed[speaker, video] if partition == "heard" else ""
         for speaker, video, partition in zip(table["speaker"], table["video"], table["partition"], strict=True)
+    ]
+    return pd.Series(values, index=table.index, dtype="str")
+
+
+def unseen_splits(table: pd.DataFrame, given: Mapping[str, str] = MappingProxyType({})) -> "pd.Series[str]":
+    """The split of each segment where unheard people validate and test, as in Albanie et al. 2018, section 5.1.
+
+    The paper chooses its model and reports it on the same people; here one half of them validates and the other half is
+    tested, each with all segments, see `halves`.
+
+    Args:
+        table: one row a segment, with speaker and partition.
+        given: the split of unheard people for whom it is known.
+
+    Returns:
+        "train" for the partition train, "seen" for the partition heard, "validation" or "test" for the partition
+        unheard, "" for others.
+    """
+    unheard = table["speaker"][table["partition"] == "unheard"]
+    placed = halves(("", person) for person in unheard if not given.get(person))
+    words = {"train": "train", "heard": "seen"}
+    values = [
+        given.get(speaker) or placed[("", speaker)] if partition == "unheard" else words.get(partition, "")
+        for speaker, partition in zip(table["speaker"], table["partition"], strict=True)
     ]
     return pd.Series(values, index=table.index, dtype="str")
 

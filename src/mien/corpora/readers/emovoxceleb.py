@@ -20,7 +20,8 @@ The column `split` follows the paper as well: the partition train is the trainin
 both taken from the partition heard. The paper does not describe how. Here a speaker's videos of this partition, in the
 order of a hash of their names, go one by one to the part with fewer segments so far, and the hash decides between
 equals: no video is in both parts, and their sizes differ by at most the longest video. The partition unheard is in no
-split.
+split. With the option `tests=unheard` it follows Albanie et al. 2018, section 5.1: unheard people validate and test,
+one half each, and the partition heard is the split `seen`.
 """
 
 import math
@@ -44,10 +45,13 @@ OPTIONS = {
     "pooling": "how frames become one distribution: max (of the logits, as published; default) or mean (of softmax)",
     "drop_share": "leave out this share of the speakers, those with the fewest segments (default: 0.05; 0 keeps all)",
     "media": "which file to take of a segment that has both: video (default) or sound",
+    "tests": "which partition validates and tests: heard (Peri et al. 2021; default) or unheard (Albanie et al. 2018)",
 }
 
 
-def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: str = "video") -> Corpus:
+def read(
+    root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: str = "video", tests: str = "heard"
+) -> Corpus:
     """Read EmoVoxCeleb; memory grows with the number of segments, not of frames.
 
     Args:
@@ -55,12 +59,18 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
         pooling: see `OPTIONS`.
         drop_share: at least 0, less than 1.
         media: "video" or "sound".
+        tests: "heard" or "unheard".
 
     Raises:
         ConfigError: an option is not understood.
         CorpusError: `root` is missing, no CSV file has these columns, or no segment has a recording.
     """
-    for option, value, known in (("pooling", pooling, POOLINGS), ("media", media, ("video", "sound"))):
+    choices = (
+        ("pooling", pooling, POOLINGS),
+        ("media", media, ("video", "sound")),
+        ("tests", tests, ("heard", "unheard")),
+    )
+    for option, value, known in choices:
         if value not in known:
             raise ConfigError(f"option {option}: '{value}' is neither '{known[0]}' nor '{known[1]}'")
     share = _share(drop_share)
@@ -70,7 +80,8 @@ def read(root: Path, *, pooling: str = "max", drop_share: str = "0.05", media: s
     meta = _voxceleb.meta(*([listing] if listing.is_file() else []))
     keys = [_voxceleb.key(meta.name.get(speaker, speaker), *rest) for speaker, *rest in table[list(KEYS)].to_numpy()]
     files, strange = _recordings(paths, meta.name, set(keys), media)
-    table = table.assign(file=[files.get(key, "") for key in keys], split=_voxceleb.splits(table), clip=_clips(table))
+    splits = _voxceleb.splits(table) if tests == "heard" else _voxceleb.unseen_splits(table)
+    table = table.assign(file=[files.get(key, "") for key in keys], split=splits, clip=_clips(table))
     table["gender"] = table["speaker"].map(meta.gender)
     if meta.nationality:
         table["nationality"] = table["speaker"].map(meta.nationality)
