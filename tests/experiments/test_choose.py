@@ -127,7 +127,7 @@ def test_choices_go_with_their_model_or_by_null(tmp_path):
         (
             ["choose.training.epoch={on: validation, of: [8]}"],
             "choose: unknown key 'training.epoch'. Did you mean 'epochs'? Known: batch, best, class_weight, epochs,"
-            " patience, precision, sampling, steps",
+            " one_of, patience, precision, sampling, steps",
         ),
         (["choose.training.batch={on: validation, of: []}"], "choose: 'training.batch': no value is given"),
         (

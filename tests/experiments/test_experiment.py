@@ -79,6 +79,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         "corpus.name",
         "encoder.name",
         *(f"{where}.{what}.name" for where in ("encoder", "data") for what in MODALITIES),
+        "data.teacher.name",
     }
     checked = 0
     for key in settings(raw):
@@ -106,7 +107,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "training.epoch=5",
             "unknown key 'training.epoch'. Did you mean 'epochs'? Known: batch, best, class_weight, epochs, "
-            "patience, precision, sampling, steps",
+            "one_of, patience, precision, sampling, steps",
         ),
         ("training.epochs=five", 'training.epochs: input should be a valid integer (found "five")'),
         ("training.epochs=1.5", "training.epochs: input should be a valid integer (found 1.5)"),
@@ -129,7 +130,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "encoder=cnn_gro",
             "unknown encoder 'cnn_gro'. Did you mean 'cnn_gru'? Known: cnn_gru, convolutional, projection, senet, "
-            "senet_small, vector, vgg.",
+            "senet_small, vector, vgg, vgg_m.",
         ),
         (
             "data.audio=mfb34",

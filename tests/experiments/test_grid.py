@@ -152,7 +152,7 @@ def test_labels_are_fit_for_a_folder():
         (
             "x={training.epoch: [3]}",
             "grid.x: unknown key 'training.epoch'. Did you mean 'epochs'? Known: batch, best, class_weight, epochs,"
-            " patience, precision, sampling, steps",
+            " one_of, patience, precision, sampling, steps",
         ),
         (
             "x={data.audio.sped_by: [tempo]}",

@@ -222,7 +222,7 @@ def test_a_stride_of_a_pool_is_at_most_its_window():
             "video",
             (3, 48, 48),
             "unknown encoder 'vgh'. Did you mean 'vgg'? "
-            "Known: cnn_gru, convolutional, projection, senet, senet_small, vector, vgg.",
+            "Known: cnn_gru, convolutional, projection, senet, senet_small, vector, vgg, vgg_m.",
         ),
     ],
 )
