@@ -1,10 +1,14 @@
 """Tiny corpora in their true layouts. Readers decode nothing, so the recordings are empty files."""
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from mien.corpora.votes import EMOTIONS
 
 IEMOCAP_EVALUATION = """\
 % [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
@@ -363,6 +367,38 @@ def audformat(root: Path) -> None:
     touch(root, "wav/03a01Fa.wav", "wav/03a01Nc.wav", "wav/08b10Wb.wav")
 
 
+def labelled(root: Path, classes: Sequence[str] = EMOTIONS, **more: object) -> None:
+    """As `mien label` writes it: three segments of two films, of which the last one is of a person who listens."""
+    from mien.common import shards
+
+    generator, width = np.random.default_rng(0), len(classes)
+    names = ",".join([*(f"logit_{name}" for name in classes), *classes])
+    lines, frames = [f"clip,file,start,end,person,speaking,emotion,seen,frames,{names}"], []
+    for file, person, start, count, speaking in (
+        ("ann/one.mp4", 1, 0.0, 12, True),
+        ("ann/one.mp4", 1, 4.08, 5, True),
+        ("bob/two.mp4", 2, 0.24, 17, False),
+        ("bob/two.mp4", 1, 0.0, 20, True),
+    ):
+        values = generator.standard_normal((count, width)).astype(np.float32)
+        reasons = (np.arange(count) % 5 == 3).astype(np.uint8)
+        values[reasons > 0] = 0
+        pooled = values[reasons == 0].max(axis=0).astype(float)
+        shares = np.exp(pooled) / np.exp(pooled).sum()
+        end = round(start + 0.24 * count, 2)
+        clip = f"{file}:{person}:{start:.2f}-{end:.2f}"
+        numbers = ",".join([*(f"{value:.5f}" for value in pooled), *(f"{share:.6f}" for share in shares)])
+        emotion, seen = classes[int(pooled.argmax())], round(float((reasons == 0).mean()), 4)
+        lines.append(f"{clip},{file},{start},{end},{person},{speaking},{emotion},{seen},{count},{numbers}")
+        frames.append(shards.Frames(clip, f"{file}:{start:.6f}-{end:.6f}", end - start, values, reasons))
+    shards.write(root / "frames", frames)
+    teacher = {"name": "face-small", "sha256": "0" * 64, "licences": ["ferplus: for research"], "limits": []}
+    card = {"format": "mien label 1", "teacher": teacher, "classes": [*classes], "every": 0.24, "root": "films"}
+    write(root, "segments.csv", "\n".join(lines) + "\n")
+    write(root, "card.json", json.dumps(card | {"pooling": "max", "pooled": "logits"} | more))
+    touch(root, "films/ann/one.mp4", "films/bob/two.mp4")
+
+
 LAYOUTS: dict[str, Callable[[Path], None]] = {
     "audformat": audformat,
     "cmu_mosei": cmu_mosei,
@@ -372,6 +408,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "enterface": enterface,
     "ferplus": ferplus,
     "iemocap": iemocap,
+    "labelled": labelled,
     "librispeech": librispeech,
     "msp_improv": msp_improv,
     "msp_podcast": msp_podcast,

@@ -50,6 +50,10 @@ def test_the_schema_holds(name, corpus):
     assert all((parsed.root / file).is_file() for file in table["file"].dropna())
     assert set(parsed.images) == set(table["clip"][table["file"].isna()])
     assert all((image.ndim, image.dtype) == (3, np.uint8) for image in parsed.images.values())
+    for clip in table["clip"] if parsed.frames is not None else ():
+        values, valid = parsed.frames.read(clip)
+        assert values.shape == (len(valid), len(parsed.frames.classes))
+        assert (values.dtype, valid.dtype) == (np.float32, np.bool_)
     assert (parsed.name, parsed.scheme) == (name, reader(name).SCHEME)
 
 
@@ -94,7 +98,7 @@ def test_an_empty_folder_is_not_the_corpus(name, tmp_path):
     assert str(tmp_path) in str(error.value)
 
 
-@pytest.mark.parametrize("name", sorted(set(names()) - {"audformat", "table", "toy"}))
+@pytest.mark.parametrize("name", sorted(set(names()) - {"audformat", "labelled", "table", "toy"}))
 def test_the_shortfall_is_counted(name, corpus):
     parsed = read(name, corpus(name))
     assert parsed.expected is not None

@@ -44,13 +44,18 @@ def window(number, *people, voice=True, speaker=None, frames=LENGTH, sound=None)
 @pytest.fixture
 def found(monkeypatch):
     def run(*given, pictures=True):
-        def play(file, *, look, **settings):
+        def play(file, *, look, detect, **settings):
             if pictures:
                 look.feed(SimpleNamespace(time=0.0))
-            yield from given
+            heard = 0
+            for one in given:  # its voice is where `active` says, from its beginning on
+                times = 0.032 * np.arange(heard, int(one.end / 0.032 + 1e-6))
+                heard += len(times)
+                detect(np.repeat(times[:, None] < one.start + one.active, 512, axis=1))
+                yield one
 
         monkeypatch.setattr(labelling, "windows", play)
-        return label(FILM, Planted(), None)
+        return label(FILM, Planted(), lambda frames: frames.all(axis=1))
 
     return run
 
@@ -91,6 +96,13 @@ def test_a_segment_is_trimmed_to_frames_that_can_be_used(found):
 def test_who_speaks(found, people, speaker, voice, speaking):
     given = [seen(number, 0, mark * LENGTH) for number, mark in enumerate(people, start=1)]
     assert [one.speaking for one in found(window(0, *given, speaker=speaker, voice=voice))] == speaking
+
+
+def test_a_voice_before_the_person_is_seen_is_not_the_persons(found):
+    given = window(0, seen(1, 0, "." * 9 + "1" * 8))
+    assert places(found(given)) == [(1, 2.16, 4.08, True)]
+    assert places(found(given._replace(active=2.0))) == [(1, 2.16, 4.08, False)]
+    assert places(found(given._replace(active=2.4))) == [(1, 2.16, 4.08, True)]  # .24 s of voice are enough
 
 
 def test_a_change_of_speaker_divides_and_a_brief_last_window_does_not(found):

@@ -216,9 +216,10 @@ def _refuse_without_media(run: Run, model: str, experiment: Experiment) -> None:
                 "export a model of sound or faces"
             )
     if "audio" not in inputs and not isinstance(inputs["video"][1], (Faces, images.Config)):
+        what = features.without_media(inputs["video"][0])
         raise RunError(
-            f"{run.folder}: the inputs of '{model}' are columns of a corpus's table, which a media file does not have; "
-            "export a model of sound or faces"
+            f"{run.folder}: the inputs of '{model}' are {what}, which a media file does not have; export a model of "
+            "sound or faces"
         )
 
 

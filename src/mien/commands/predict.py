@@ -207,11 +207,11 @@ def _limits(ensemble: Ensemble) -> list[str]:
 
 
 def _voice_alone(ensemble: Ensemble) -> list[str]:
-    """A note on a model that predicts without its columns of a corpus's table, or without its vectors."""
+    """A note on a model that predicts without what no media file has."""
     if "video" not in ensemble.modalities or ensemble.faces is not None:
         return []
     name, _ = ensemble.models[0].experiment.features["video"]
-    what = "vectors from files" if features.source_of(name) == "files" else "columns of a corpus's table"
+    what = features.without_media(name)
     return [f"{ensemble.name}: from the voice alone, without its {what}, which a file does not have"]
 
 

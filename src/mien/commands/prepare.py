@@ -19,7 +19,7 @@ from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, images, located, prepared, silence, store
+from mien.data import extraction, frame_vectors, images, located, prepared, silence, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
@@ -104,6 +104,10 @@ def prepare(
         raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
     card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)
     corpus = readers.read(reader, root, options)
+    held = [target for target in targets if frame_vectors.of(target)]
+    asked = "--features" if settings is None else f"--for {experiment}"
+    _refuse_frames(held, corpus, root, asked, cut_silence=cut_silence)
+    targets = [target for target in targets if target not in held]
     if card is not None and _moved(card, root, options):
         _refuse_other_content(out, root, card, corpus)
     if card is None:
@@ -124,6 +128,9 @@ def prepare(
             _take_back(out)
         examples = "; ".join(f"{one.file}: {one.problem}" for one in problems[:3])
         raise CorpusError(f"{root}: none of its {len(corpus.table)} clips can be used ({examples})")
+    if corpus.frames is not None:
+        for target in held:
+            frame_vectors.extract(corpus.frames, prepared.keys(table), target, what=f"{reader}: {target.name}")
     kept = sorted({*kept, *silence.notes(table, ends)})
     listed = problem_table([*problems, *kept])
     done = prepared.write(out, corpus, table, listed, place=root, options=options, cut_silence=cut_silence)
@@ -157,6 +164,17 @@ def _refuse_unfitting(reader: str, targets: Sequence[Target], option: str) -> No
                 if still
                 else f"{option}: images: {reader} has files, and no images in its table; the faces of films are the "
                 "feature crops"
+            )
+
+
+def _refuse_frames(held: Sequence[Target], corpus: Corpus, place: Path, option: str, *, cut_silence: bool) -> None:
+    """Raise ConfigError for features of frames that a corpus does not hold, or whose clips would begin later."""
+    for target in held:
+        what = f"{option}: {target.name}"
+        frame_vectors.refuse_unfitting(what, target.config, corpus.held, str(place))
+        if cut_silence:
+            raise ConfigError(
+                f"--cut-silence: the frames of {target.name} begin where a clip does as it was labelled; leave it out"
             )
 
 

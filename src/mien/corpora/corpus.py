@@ -18,7 +18,7 @@ such as "NA".
 import csv
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -51,6 +51,21 @@ class Problem(NamedTuple):
     problem: str
 
 
+@dataclass(frozen=True)
+class FrameVectors:
+    """Frame vectors that a corpus has of its clips, such as the logits of a face model; none is read until asked for.
+
+    Attributes:
+        classes: the names of the values, in order.
+        every: seconds from one frame to the next; the first frame is the clip's beginning.
+        read: clip -> the frames (T, K) float32, and which of them can be used (T,); raises CorpusError.
+    """
+
+    classes: tuple[str, ...]
+    every: float
+    read: Callable[[str], tuple[NDArray[np.float32], NDArray[np.bool_]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Corpus:
     """A corpus as read from disk. Made by `check`, so its table has the columns described at the head of this module.
@@ -68,6 +83,7 @@ class Corpus:
         lacks: those of `REQUIRED` that no clip of the corpus has.
         images: clip -> its pixels, (C, H, W) uint8, of a corpus whose clips are single images without a file of their
             own; empty for all others.
+        frames: frame vectors of all clips; None for a corpus that has none.
     """
 
     name: str
@@ -81,6 +97,13 @@ class Corpus:
     notes: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     images: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    frames: FrameVectors | None = None
+
+    @property
+    def held(self) -> dict[str, Any]:
+        """What its frames are: `classes` and `every` of `FrameVectors`; empty without frames."""
+        frames = self.frames
+        return {} if frames is None else {"classes": list(frames.classes), "every": frames.every}
 
     @property
     def shortfall(self) -> int:
@@ -103,6 +126,7 @@ def check(
     lacks: Collection[str] = (),
     may_lack: Collection[str] = (),
     images: Mapping[str, NDArray[np.uint8]] = MappingProxyType({}),
+    frames: FrameVectors | None = None,
 ) -> Corpus:
     """Normalise a table of clips, leave out the rows that break the schema, and list all problems.
 
@@ -124,6 +148,7 @@ def check(
         lacks: those of `REQUIRED` that the corpus does not have; they are missing in every row.
         may_lack: those of `REQUIRED` that may be missing, in single rows or in all.
         images: see `Corpus.images`.
+        frames: see `Corpus.frames`.
 
     Raises:
         CorpusError: a column is missing or there twice, or no row can be used.
@@ -153,6 +178,7 @@ def check(
         notes=tuple(notes),
         lacks=tuple(name for name in REQUIRED if usable[name].isna().all()),
         images=images,
+        frames=frames,
     )
 
 

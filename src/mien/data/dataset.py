@@ -16,7 +16,7 @@ from mien.common.settings import digest
 from mien.corpora import readers
 from mien.corpora.recordings import together
 from mien.corpora.schemes import SCHEMES, Scheme
-from mien.data import embedded, labelled, protocols
+from mien.data import embedded, frame_vectors, labelled, protocols
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
@@ -458,6 +458,10 @@ def _for_another(data: Data, target: str, corpus: Joined) -> Data:
 def _refuse_unfitting(corpus: Joined, data: Data) -> None:
     """Raise ConfigError for a corpus of images without the feature `images`, and for no corpus of images with it."""
     sources = {features.source_of(name): f"data.{modality}" for modality, (name, _) in data.features.items()}
+    for modality, (name, config) in data.features.items():
+        for part in corpus.parts.values() if features.source_of(name) == "frames" else ():
+            held = part.card.get("frames", {})
+            frame_vectors.refuse_unfitting(f"data.{modality}: {name}", config, held, part.place)
     for part in corpus.parts.values() if not {"images", "columns", "files"} & set(sources) else ():
         if part.images:
             key = next(iter(sources.values()))
@@ -485,6 +489,8 @@ def _lacking(clips: pd.DataFrame, stores: Mapping[Modality, Store]) -> "pd.Serie
         present |= clips["clip"].map(video.length) > 0
     elif video is not None and features.source_of(video.name) == "images":
         present |= clips["file"].isna()
+    elif video is not None and features.source_of(video.name) == "frames":
+        present |= True
     elif video is not None and "video_seconds" in clips:
         present |= clips["video_seconds"] > 0
     return ~present

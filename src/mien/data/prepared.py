@@ -190,6 +190,7 @@ def write(
         "notes": list(corpus.notes),
         "numbers": [name for name in table if name not in ADDED and pd.api.types.is_float_dtype(table[name])],
         **({"lacks": list(corpus.lacks)} if corpus.lacks else {}),
+        **({"frames": corpus.held} if corpus.frames is not None else {}),
         "hash": table_hash,
         "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
         "mien": version("mien"),

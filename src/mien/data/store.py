@@ -20,7 +20,7 @@ from mien.common.files import writable
 from mien.common.settings import Settings, digest
 from mien.corpora import readers
 from mien.corpora.corpus import Problem, problem_table
-from mien.data import extraction, images
+from mien.data import extraction, frame_vectors, images
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined, named
 from mien.data.kept import Kept
@@ -91,6 +91,8 @@ class FeatureStore:
         missing = set(self.missing(clips))
         if self.prepared.images:
             return self._take(missing, what) if missing else problem_table([])
+        if frame_vectors.of(self.target):
+            return self._take_frames(clips, what) if missing else problem_table([])
         rows = [row for _, row in self.prepared.table.iterrows() if row["clip"] in missing]
         files = {str(row["clip"]): str(row["file"]) for row in rows}
         sources = [
@@ -119,6 +121,27 @@ class FeatureStore:
         deque(images.extract(same, [target], what=what or features.title(self.name, self.config)), maxlen=0)
         self._kept.read_index()
         return problem_table(Problem(clip, "has changed since it was prepared") for clip in clips if clip not in same)
+
+    def _take_frames(self, clips: Sequence[str], what: str) -> pd.DataFrame:
+        """Write the frames that the corpus itself has of some clips; its rows have to be those that were prepared."""
+        card = self.prepared.card
+        corpus = readers.read(card["reader"], Path(card["input"]), card.get("options", {}))
+        frame_vectors.refuse_unfitting(self.name, self.config, corpus.held, card["input"])
+        rows, before = corpus.table.set_index("clip"), self.prepared.table.set_index("clip")
+        rows, before = rows.reindex(list(clips)), before.reindex(index=list(clips), columns=list(rows))
+        same = ((rows == before) | (rows.isna() & before.isna())).all(axis=1)
+        keys = {clip: self._keys[clip] for clip, kept in zip(clips, same, strict=True) if kept}
+        target = self.target
+        if self._cached is not None and not writable(target.folder):
+            target = target._replace(folder=self._cached)
+        if corpus.frames is not None:
+            frame_vectors.extract(corpus.frames, keys, target, what=what or self.name)
+        self._kept.read_index()
+        files = dict(zip(self.prepared.table["clip"], self.prepared.table["file"], strict=True))
+        changed = [clip for clip in clips if clip not in keys]
+        return problem_table(
+            Problem(str(files[clip]), f"{clip}: its labels have changed since it was prepared") for clip in changed
+        )
 
     def length(self, clip: str) -> int:
         """The number of frames T of a clip; raises CorpusError when they were not extracted."""

@@ -9,7 +9,8 @@ A feature whose package is an extra has `ready()`, which raises ConfigError wher
 sentence that is said before its first use, such as what its licence allows.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
-file (`crops`), or what the corpus's table has: numbers (`FROM = "columns"`) or images (`FROM = "images"`). One that
+file (`crops`), or what the corpus has: numbers in its table (`FROM = "columns"`), images in it (`FROM = "images"`), or
+frames of each clip (`FROM = "frames"`, with the settings `classes` and `every`, see `Corpus.frames`). One that
 reads a file and whose frames are no crops makes them of crops by `of_crops`. Features of either modality that are read
 from files of vectors (`FROM = "files"`) have a `Config` of `features._vectors`, and no `extract`.
 """
@@ -48,8 +49,14 @@ def modality(name: str) -> str:
 
 
 def source_of(name: str) -> str:
-    """Where a feature comes from: "media", "files" of vectors, or of the corpus's table its "columns" or "images"."""
+    """Where a feature comes from: "media", "files" of vectors, or of the corpus its "columns", "images" or "frames"."""
     return str(getattr(feature(name), "FROM", "media"))
+
+
+def without_media(name: str) -> str:
+    """What a feature is that no media file has, for a sentence."""
+    words = {"files": "vectors from files", "frames": "frames that a corpus holds"}
+    return words.get(source_of(name), "columns of a corpus's table")
 
 
 def ready(name: str) -> None:

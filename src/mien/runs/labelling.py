@@ -1,8 +1,8 @@
 """What a teacher of faces says of a film: the logits of every face, and whose face goes with the voice.
 
 A film is read once, in windows of `WINDOW` frames: 4.08 s on the grid of `teacher.EVERY`, which begins at second 0
-(Albanie et al. 2018, section 3.3: the time-scale of transfer is 4 s). In a window a person speaks if there is voice in
-it and the person's mouth clearly moves with it (`media.faces.speaking`), or nobody else is seen.
+(Albanie et al. 2018, section 3.3: the time-scale of transfer is 4 s). In a window a person speaks if there is voice
+while the person is seen, and the person's mouth clearly moves with it (`media.faces.speaking`) or nobody else is seen.
 
 A **run** is the frames of one person in consecutive windows in each of which a frame of this person can be used, and
 in all or none of which the person speaks. A last window of less than `SHORT` seconds counts as the one before. A run
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import MediaError
-from mien.media.activity import Detector
+from mien.media.activity import Detector, frame_size
 from mien.media.audio import SAMPLE_RATE, AudioBlock
 from mien.media.faces import Reason, Seen
 from mien.media.faces.people import People
@@ -28,7 +28,7 @@ from mien.media.faces.tracking import BRIDGE, HITS
 from mien.media.pictures import Picture
 from mien.media.windows import Window, windows
 from mien.runs.teacher import EVERY, Teacher
-from mien.runs.timeline import has_voice
+from mien.runs.timeline import LEAST_ACTIVE
 
 WINDOW = 17  # frames of a window
 LONGEST = 20.0  # s of a segment (assumed, near the longest of the tracks of VoxCeleb)
@@ -70,10 +70,10 @@ def label(file: Path, teacher: Teacher, detect: Detector) -> list[Stretch]:
     Raises:
         MediaError: the file cannot be read, has no pictures or no sound, or shows nobody for `SHORT` seconds.
     """
-    look = _Followed(People(teacher.faces))
-    runs = _Runs()
+    look, voice = _Followed(People(teacher.faces)), _Voice(detect)
+    runs = _Runs(voice)
     sound = 0.0
-    for window in windows(file, length=WINDOW * EVERY, hop=WINDOW * EVERY, detect=detect, look=look):
+    for window in windows(file, length=WINDOW * EVERY, hop=WINDOW * EVERY, detect=voice, look=look):
         if len(window.samples):
             sound = window.start + len(window.samples) / SAMPLE_RATE
         runs.add(window, teacher)
@@ -88,6 +88,26 @@ def label(file: Path, teacher: Teacher, detect: Detector) -> list[Stretch]:
     if all(part.speaking is None for part in stretches):
         raise MediaError(file, f"nobody is seen with sound for {SHORT:g} s")
     return sorted(stretches, key=lambda part: (part.start, part.person, part.end))
+
+
+class _Voice:
+    """A voice activity detector that keeps its answers."""
+
+    def __init__(self, detect: Detector) -> None:
+        self._detect = detect
+        self._flags: list[NDArray[np.bool_]] = []
+
+    def __call__(self, frames: NDArray[np.float32], /) -> NDArray[np.bool_]:
+        flags = self._detect(frames)
+        self._flags.append(flags)
+        return flags
+
+    def between(self, start: float, end: float) -> bool:
+        """Whether there is enough voice from one media second to another, as far as the sound has come."""
+        self._flags = [np.concatenate(self._flags)] if self._flags else []
+        size = frame_size(SAMPLE_RATE) / SAMPLE_RATE
+        inside = self._flags[0][int(start / size) : math.ceil(end / size)] if self._flags else ()
+        return float(np.sum(inside)) * size >= min(LEAST_ACTIVE, 0.5 * (end - start))
 
 
 class _Followed:
@@ -149,7 +169,8 @@ class _Run:
 class _Runs:
     """The runs of a file, from its windows in the order of time."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: _Voice) -> None:
+        self._voice = voice
         self._open: dict[int, _Run] = {}
         self._closed: list[_Run] = []
         self._count = 0
@@ -157,17 +178,19 @@ class _Runs:
     def add(self, window: Window, teacher: Teacher) -> None:
         """Take the next window."""
         people = [one for one in window.people if (one.reasons == Reason.VALID).any()]
-        voice, alone = has_voice(window), len(window.people) == 1
+        alone = len(window.people) == 1
         brief = window.end - window.start < SHORT - 1e-6
         for one, logits in zip(people, teacher.logits(people), strict=True):
-            speaking = voice and (alone or one.person == window.speaker)
+            first, last = _ends(one.reasons)
+            heard = self._voice.between(float(one.times[first]), float(one.times[last - 1]) + EVERY)
+            speaking = heard and (alone or one.person == window.speaker)
             run = self._open.get(one.person)
             follows = run is not None and run.window == self._count - 1
             if run is None or not follows or (run.speaking != speaking and not brief):
                 if run is not None:
                     self._closed.append(run)
-                first = round(float(one.times[0]) / EVERY)
-                run = self._open[one.person] = _Run(one.person, speaking, first, self._count)
+                number = round(float(one.times[0]) / EVERY)
+                run = self._open[one.person] = _Run(one.person, speaking, number, self._count)
             run.window = self._count
             run.logits.append(logits)
             run.reasons.append(one.reasons)

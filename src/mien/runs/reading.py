@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from mien import features
 from mien.common import processes
 from mien.common.progress import Advance, progress
 from mien.common.workers import Lost, spread
@@ -216,8 +217,9 @@ def _faces(ensemble: Predictor, asked: Asked) -> Faces | None:
         if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
             raise ConfigError(f"{wrong[0]}: {ensemble.name} takes no faces; leave it out")
         if "audio" not in ensemble.modalities:
+            name, _ = ensemble.parts[-1].models[0].inputs["video"]
             raise ConfigError(
-                f"the inputs of {ensemble.name} are columns of a corpus's table, which a media file does not have; "
+                f"the inputs of {ensemble.name} are {features.without_media(name)}, which a media file does not have; "
                 "give a model of sound or faces"
             )
         return None

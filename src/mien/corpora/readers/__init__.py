@@ -7,8 +7,8 @@ function `read(root) -> Corpus`, which raises CorpusError if the folder is not t
 (those of `COMMON` that its `read` takes, too), `LABELLED`: scheme -> how many clips of the complete corpus have each
 class, and how many have any (`all`), `LACKS`: the columns of `corpus.REQUIRED` that the corpus does not have, and
 `MAY_LACK`: those that may be missing, of single clips or of all.
-Readers decode nothing; one whose clips are images written out in a table gives their pixels (`Corpus.images`). To add a
-reader, add a file.
+Readers decode nothing; one whose clips are images written out in a table gives their pixels (`Corpus.images`), and one
+whose corpus holds frames of its clips a way to read them (`Corpus.frames`). To add a reader, add a file.
 Every reader has the options of `COMMON`, which are applied here.
 """
 
