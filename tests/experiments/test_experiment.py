@@ -240,11 +240,12 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "data.video=crobs",
             "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, face_small, "
-            "face_vectors, images.",
+            "face_vectors, frame_logits, images.",
         ),
         (
             "data.video=logmel",
-            "data.video: unknown feature 'logmel'. Known: columns, crops, face_small, face_vectors, images.",
+            "data.video: unknown feature 'logmel'. Known: columns, crops, face_small, face_vectors, frame_logits, "
+            "images.",
         ),
         (
             "data.audio=crops",
@@ -256,7 +257,7 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "encoder={audio: {channels: 4}}",
             "encoder.audio: 'name' is missing; known: cnn_gru, convolutional, projection, senet, senet_small, vector, "
-            "vgg",
+            "vgg, vgg_m",
         ),
         (
             "encoder={audio: {name: cnn_gru, channel: 4}}",

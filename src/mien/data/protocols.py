@@ -274,7 +274,7 @@ def _kept_back(clips: pd.DataFrame, fold: Fold, share: float) -> Fold:
     if not held:
         raise ConfigError(
             f"protocol.seen_share: no training speaker of fold {fold.number} has two recordings, so none can be kept "
-            "back; leave it out"
+            "back; give null, or leave it out"
         )
     return fold._replace(
         train=tuple(clip for clip in fold.train if clip not in held),

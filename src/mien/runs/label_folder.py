@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
+from scipy.special import softmax
 
 from mien.common import shards
 from mien.common.files import atomic, require_folder, sha256, write_json
@@ -33,7 +34,7 @@ from mien.errors import ConfigError, CorpusError, MediaError
 from mien.media import activity
 from mien.runs import labelling
 from mien.runs.labelling import Stretch, label
-from mien.runs.pooling import Pooled, Pooling, log_softmax, pool
+from mien.runs.pooling import Pooled, Pooling, pool
 from mien.runs.teacher import EVERY, Teacher, open_teacher
 
 PARTS = "parts"
@@ -327,7 +328,7 @@ def _pooled(
     for row in record["rows"]:
         place = places[row["clip"]]
         logits = pool(frames[place][usable[place]], pooling, pooled)
-        shares = np.exp(log_softmax(logits))
+        shares = softmax(logits, axis=-1)
         named = {f"{LOGIT}{name}": round(float(value), 5) for name, value in zip(classes, logits, strict=True)}
         shown = {name: round(float(value), 6) for name, value in zip(classes, shares, strict=True)}
         row = {**row, "emotion": classes[int(logits.argmax())]}

@@ -8,16 +8,27 @@ are here, the former as the default (assumed). Softmax of what is returned is th
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError, unknown
+from mien.models.layers.frame_logits import Pool
+from mien.models.layers.frame_logits import pooled as one_vector
 
 Pooling = Literal["max", "mean", "log-mean"]
 Pooled = Literal["logits", "distributions"]
 
 
+_WAYS: dict[tuple[Pooling, Pooled], Pool] = {
+    ("max", "logits"): "max",
+    ("max", "distributions"): "max_distribution",
+    ("mean", "logits"): "mean",
+    ("log-mean", "logits"): "log_mean",
+}
+
+
 def pool(logits: NDArray[np.float32], pooling: Pooling = "max", pooled: Pooled = "logits") -> NDArray[np.float64]:
-    """The logits of a segment, (K,).
+    """The logits of a segment, (K,), as `models.layers.frame_logits.pooled` makes them for a student.
 
     Args:
         logits: (T, K) of the frames that can be used, one at least.
@@ -25,22 +36,11 @@ def pool(logits: NDArray[np.float32], pooling: Pooling = "max", pooled: Pooled =
             "log-mean": the logarithm of the mean of the frames' distributions.
         pooled: of what the maximum is taken: "logits", or "distributions", of which the logarithm is returned.
     """
-    values = logits.astype(np.float64)
-    if pooling == "mean":
-        return np.asarray(values.mean(axis=0))
-    if pooling == "max" and pooled == "logits":
-        return np.asarray(values.max(axis=0))
-    logs = log_softmax(values)
-    if pooling == "max":
-        return np.asarray(logs.max(axis=0))
-    greatest = logs.max(axis=0)
-    return np.asarray(greatest + np.log(np.exp(logs - greatest).mean(axis=0)))
-
-
-def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The logarithm of the softmax over the last axis."""
-    raised = logits - logits.max(axis=-1, keepdims=True)
-    return np.asarray(raised - np.log(np.exp(raised).sum(axis=-1, keepdims=True)))
+    frames = torch.from_numpy(logits.astype(np.float64))[None]
+    found, _ = one_vector(
+        frames, torch.ones(frames.shape[:2], dtype=torch.bool), frames.shape[2], _WAYS[pooling, pooled]
+    )
+    return np.asarray(found[0].numpy())
 
 
 def check(pooling: str, pooled: str) -> None:
