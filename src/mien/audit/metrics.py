@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from mien.audit.comparison.pairs import Pair, differences, leakage_differences, of_recognisers
+from mien.audit.recognition.auc import Kept, areas
 from mien.audit.recognition.folds import by_fold, each_fold, fold_means
 from mien.audit.recognition.task_scores import macro_f, number_scores, task_scores
 from mien.audit.statistics.scores import DRAWS, by_seed, confusions, gaps, scored_split, summary
-from mien.common.tables import nested, records
+from mien.common.tables import nested, plain, records
 from mien.common.units import noun
 
 
@@ -23,6 +24,7 @@ def metrics(
     units: Mapping[int, int],
     families: Sequence[Sequence[Pair]] | None = None,
     trained: Collection[str] | None = None,
+    auc_classes: Kept = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """All scores of a run as plain values; unknown values are None.
@@ -37,14 +39,15 @@ def metrics(
         families: the pairs of models whose differences are reported, as in `pairs.families`; None takes all pairs.
         trained: the models that are trained for the main target. Only their differences in it are reported, unless a
             family has none of them; None stands for all models.
+        auc_classes: the classes that are in the mean area under the ROC curve, see `auc.areas`.
         seed: of the bootstraps.
 
     Returns:
         - `classes`; `interval`: how the intervals were computed; `draws`: the number of bootstrap resamples; `split`:
           the split that the run is scored on (`scores.scored_split`).
         - `models`: model -> split -> the columns of `summary`, speakers pooled; `seeds`: the rows of `by_seed`; of
-          classes: `confusion`: model -> split -> K x K, rows the truth, speakers pooled, mean over seeds, and
-          `macro_f`: model -> split -> the columns of `task_scores.macro_f`.
+          classes: `confusion`: model -> split -> K x K, rows the truth, speakers pooled, mean over seeds,
+          `macro_f`: model -> split -> the columns of `task_scores.macro_f`, and `auc`: see `auc.areas`.
         - `delta`: model -> measure -> test minus validation, pooled; `folds`: model -> measure -> the mean over folds
           of validation, test and delta; `each_fold`: the rows of `folds.each_fold`.
         - `tasks`: factor -> model -> split -> the columns of `task_scores.task_scores` or, of a number,
@@ -77,6 +80,7 @@ def metrics(
         "seeds": records(by_seed(predictions, classes)),
         **({"confusion": _confusion(predictions, classes)} if classes else {}),
         **({"macro_f": nested(macro_f(predictions, classes, seed=seed), "model", "split")} if classes else {}),
+        **({"auc": plain(areas(predictions, classes, auc_classes, seed=seed))} if classes else {}),
         "delta": nested(gaps(predictions, classes, seed=seed), "model", "measure"),
         "folds": nested(fold_means(table), "model", "measure"),
         "each_fold": records(each_fold(table).reset_index()),

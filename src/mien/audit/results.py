@@ -67,6 +67,7 @@ def write(run: Run) -> None:
         units=run.units,
         families=families(run.experiment),
         trained=trained,
+        auc_classes=run.experiment.auc_classes,
     )
     if sampled(run.experiment):
         among, split = of_recognisers(families(run.experiment)[0], trained), str(found["split"])

@@ -74,6 +74,8 @@ class Experiment(Settings):
         grid: what is varied: group -> dotted key -> values, see `mien.experiments.grid`.
         choose: what is chosen on the validation clips of each fold: dotted key -> {on: validation, of: values}, see
             `mien.experiments.choose`.
+        auc_classes: the classes that are in the mean area under the ROC curve: their names, or the least number of
+            clips that a class needs; None takes all (`audit.recognition.auc`).
         hold_test: whether test clips are left alone: not read, predicted or embedded. For choosing settings.
         seen_speakers: whether a given split, or a protocol of seen speakers, may test speakers that are in training;
             the results are marked so.
@@ -101,6 +103,7 @@ class Experiment(Settings):
     claims: dict[str, Claim] = Field({})
     grid: Grid = Field({})
     choose: Choices = Field({})
+    auc_classes: tuple[str, ...] | Annotated[int, Field(ge=1)] | None = None
     hold_test: bool = False
     seen_speakers: bool = False
     accept: tuple[str, ...] = ()

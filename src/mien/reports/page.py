@@ -26,6 +26,7 @@ from mien.reports.figures import canvas
 from mien.reports.html import environment
 from mien.reports.sections import (
     affine,
+    auc,
     calibration,
     certificate,
     chosen,
@@ -104,6 +105,7 @@ def render(run: Run) -> str:
         differences=pairs.scored(differences, noun(run.named)),
         over_splits=over_splits.shown(run, found),
         confusions=list(recognition.confusions(run, found, summary)) if classes else [],
+        auc=auc.shown(run, found),
         agreements=[] if classes else list(recognition.agreements(run, summary)),
         by_speaker=recognition.speakers(run, split, summary),
         extremes=found.get("extremes", []),

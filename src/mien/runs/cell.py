@@ -25,7 +25,7 @@ from mien.engine import checkpoint
 from mien.engine.fit import Record, fit
 from mien.engine.inference import infer
 from mien.engine.minimise import Optimisation
-from mien.errors import ConfigError, RunError
+from mien.errors import ConfigError, RunError, unknown
 from mien.experiments.experiment import Experiment
 from mien.models import encoders, recipes
 from mien.models.recipes._recipe import Given, Inference, Recipe
@@ -341,9 +341,10 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
 
     Raises:
         ConfigError: the corpus lacks a factor, a learning rate names no module, a module cannot be trained, an encoder
-            cannot begin with the file of weights that its settings name, too few clips keep their label, or training
-            clips are in no pool of `data.mix`.
+            cannot begin with the file of weights that its settings name, too few clips keep their label, training clips
+            are in no pool of `data.mix`, or `auc_classes` names no class.
     """
+    _refuse_unknown_classes(next(iter(datasets.values())), experiment)
     _refuse_unknown_tasks(next(iter(datasets.values())), folds, experiment)
     seen: dict[tuple[int, int], list[TrainingPart]] = {}  # models that share their data share what they train on
     for name, (model, own) in experiment.attempts.items():
@@ -360,6 +361,16 @@ def check(datasets: Mapping[str, Dataset], folds: Sequence[Fold], experiment: Ex
         parts, sampled = seen[key], own.data.labelled < 1
         targets = [_targets(dataset, part, own, model) for part in (parts if sampled else parts[:1])]
         Optimisation(build(own, model, targets[0], seed=0, class_weight={}, new=True), own.optimiser)
+
+
+def _refuse_unknown_classes(dataset: Dataset, experiment: Experiment) -> None:
+    """Raise ConfigError for names in `auc_classes` that are no classes of the main target."""
+    names = experiment.auc_classes
+    if names is not None and not dataset.classes:
+        raise ConfigError(f"auc_classes: the main target '{experiment.target}' is a number; leave it out")
+    for name in names if isinstance(names, tuple) else ():
+        if name not in dataset.classes:
+            raise ConfigError(f"auc_classes: {unknown('class', name, dataset.classes)}")
 
 
 def _refuse_unknown_tasks(dataset: Dataset, folds: Sequence[Fold], experiment: Experiment) -> None:

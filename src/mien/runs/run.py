@@ -39,6 +39,7 @@ ANEW = "train it again in another folder"
 RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
 # settings without effect on training
 WORDS = ("title", "paper", "command", "cost", "expected", "corpus", "provenance", "reference", "axes", "claims")
+SCORED = "auc_classes"  # likewise, but a setting of scores
 SPEAKERS = ("model", "split", "speaker", "clips")
 MAPS = ("model", "embedding", "fold", "seed", "clip", "split", "speaker", "label", "x", "y")
 ROC = ("model", "different", "same", "folds")
@@ -147,7 +148,7 @@ class Run:
             there = Run.open(folder).experiment.model_dump(mode="json")
             resolved = experiment.model_dump(mode="json")
             there["data"]["prepared"] = resolved["data"]["prepared"]
-            if changed := difference(there | {name: resolved[name] for name in WORDS}, resolved):
+            if changed := difference(there | {name: resolved[name] for name in (*WORDS, SCORED)}, resolved):
                 key, before, now = changed
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
