@@ -109,8 +109,13 @@ def test_the_student_answers_sound_alone_and_travels(run, tmp_path, make_tone):
     own = mien.predict(tmp_path / "x.wav", model=run.folder).data["rows"]
     assert {row["modality"] for row in own} == {"audio"}
     mien.export(run.folder, out=tmp_path / "model")
-    _, (model,) = read(tmp_path / "model", CPU)
+    description, (model,) = read(tmp_path / "model", CPU)
+    assert description.taught
     assert model.experiment.data.teacher is None
+    assert "**Nobody labelled these clips for it.**" in (tmp_path / "model" / "CARD.md").read_text()
+    for folder in (run.folder, tmp_path / "model"):
+        about = mien.predict(tmp_path / "x.wav", model=folder).data["about"]
+        assert any("taught by what a model of faces says of films" in sentence for sentence in about)
     rows = mien.predict(tmp_path / "x.wav", model=tmp_path / "model", unsure=0).data["rows"]
     assert [row["emotion"] for row in rows] == [row["emotion"] for row in own]
 

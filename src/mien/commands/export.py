@@ -146,6 +146,7 @@ def export(
         began=tuple(
             Began(encoder=modality, file=file, sha256=digest) for modality, (file, digest) in trained.began.items()
         ),
+        taught=trained.data.teacher is not None,
         plain=tuple(
             plain_speech.plain(one, ensemble, limit=plain_limit, before=by_coverage.threshold) for one in listened
         ),

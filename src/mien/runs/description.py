@@ -172,6 +172,7 @@ class Description(Settings):
         by_coverage: the threshold that the coverage of the validation clips alone gives, where plain speech raised it.
         trained: the corpora that it was trained on.
         began: the files of weights that its encoders began with; none where they began with random ones.
+        taught: whether it learned what another model said of the pictures (`data.teacher`), and no label of people.
         plain: answers on plain speech that chose the threshold.
         scores: scores on test speakers of the run; the first is that of everybody.
         elsewhere: scores on other corpora.
@@ -198,6 +199,7 @@ class Description(Settings):
     by_coverage: Unsure | None = None
     trained: tuple[Trained, ...] = ()
     began: tuple[Began, ...] = ()
+    taught: bool = False
     plain: tuple[Plain, ...] = ()
     scores: tuple[Score, ...] = Field(min_length=1)
     elsewhere: tuple[Elsewhere, ...] = ()

@@ -6,6 +6,7 @@ from mien.corpora import readers
 from mien.runs.description import Description, Plain
 from mien.runs.run import Run
 
+TAUGHT = "taught by what a model of faces says of films, and by no label of a person: it repeats that model's errors"
 AS_STATED = "as stated"  # how the kind of speech begins that a reader does not know
 
 
@@ -17,18 +18,17 @@ def of_exported(model: Description) -> tuple[str, ...]:
         else (one.corpus, one.speech, "no speakers named")
         for one in model.trained
     ]
-    return (*_trained(corpora), *(_plain(one) for one in model.plain))
+    return (*_trained(corpora), *([TAUGHT] if model.taught else []), *(_plain(one) for one in model.plain))
 
 
 def of_run(run: Run) -> tuple[str, ...]:
-    """The sentence of a model of a run, which was measured nowhere else."""
+    """The sentences of a model of a run, which was measured nowhere else."""
     parts = run.certificate.get("corpora")
     one = {run.corpus: run.certificate["corpus"]}
     reads = {name: part["reader"] for name, part in parts.items()} if parts else one
     known = readers.names()
-    return _trained(
-        [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
-    )
+    speech = [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
+    return (*_trained(speech), *([TAUGHT] if run.experiment.data.teacher is not None else []))
 
 
 def _trained(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
