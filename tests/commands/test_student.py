@@ -70,7 +70,12 @@ def test_recordings_of_training_speakers_are_scored_as_seen(run):
     assert set(run.metrics["models"]["student"]) == {"validation", "seen", "test"}
     (cell,) = run.cells
     assert set(run.embeddings(cell)[0]["split"]) == {"train", "validation", "test"}, "seen clips have no embeddings"
-    assert "are kept back and scored as seen" in (run.folder / "report.html").read_text()
+    page = (run.folder / "report.html").read_text()
+    for words in ("are kept back and scored as seen", "Seen beside unseen speakers", "no label of people was used"):
+        assert words in page
+    rows = {row["measure"]: row for row in run.metrics["seen"]}
+    assert rows["uar"]["unseen"] == pytest.approx(run.metrics["models"]["student"]["test"]["uar"])
+    assert not rows["uar"]["paired"], "with one fold nobody is on both sides"
 
 
 def test_the_truth_is_what_the_teacher_says(run, prepared):

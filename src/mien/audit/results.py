@@ -26,13 +26,15 @@ from mien.audit.recognition.extremes import extremes
 from mien.audit.recognition.folds import by_fold
 from mien.audit.recognition.groups import scored_groups
 from mien.audit.recognition.listeners import beside_models
+from mien.audit.recognition.seen import beside_unseen
 from mien.audit.run_leakage.roc import roc_curves
 from mien.audit.run_leakage.summary import summaries
 from mien.audit.statistics.scores import by_speaker, scored_split
 from mien.common.files import sha256
 from mien.common.leakage_tables import SILHOUETTES
-from mien.common.tables import plain
+from mien.common.tables import plain, records
 from mien.common.units import units
+from mien.data.protocols import SEEN
 from mien.runs.run import MAPS, RESULT_TABLES, ROC, Run
 
 SOURCES = (
@@ -72,6 +74,8 @@ def write(run: Run) -> None:
     if sampled(run.experiment):
         among, split = of_recognisers(families(run.experiment)[0], trained), str(found["split"])
         found["over_splits"] = plain(of_pairs(predictions, classes, run.splits, split=split, among=among))
+    if len(beside := beside_unseen(predictions, classes)):
+        found[SEEN] = plain(records(beside))
     if copies := without_copies(predictions, classes, run.certificate, run.splits):
         found["without_copies"] = copies
     shown, abstention = _of_models(run, predictions[predictions["model"].isin(run.experiment.models)])

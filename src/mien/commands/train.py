@@ -24,7 +24,7 @@ from mien.common.progress import progress, say
 from mien.common.workers import Lost, spread
 from mien.data import scheme_fit
 from mien.data.dataset import NOTHING, Dataset, different, open_all
-from mien.data.protocols import Fold
+from mien.data.protocols import SEEN, Fold
 from mien.engine import board
 from mien.engine.fit import Record
 from mien.errors import ConfigError, TrainingError
@@ -33,7 +33,7 @@ from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
-from mien.reports.sections import copies
+from mien.reports.sections import copies, seen
 from mien.runs import labels
 from mien.runs.cell import check, train_cell
 from mien.runs.choice import tidy, train_best
@@ -337,6 +337,8 @@ def _outcome(run: Run) -> Outcome:
         if without and (left := without["models"].get(model)):
             low, high = _shown(left[f"{name}_low"]), _shown(left[f"{name}_high"])
             lines.append(f"{'':{width}} {copies.phrase(without)}: {left[name]:.3f} (95 % {low} to {high})")
+        own = [row for row in scored.get(SEEN, []) if (row["model"], row["measure"]) == (model, name)]
+        lines += [f"{'':{width}} {seen.sentence(row).removeprefix(f'{model}: ')}" for row in own]
         paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
         if beside := reference.sentence(paper, (name,), ("test", "validation")):
             lines.append(f"{'':{width}} {beside}")

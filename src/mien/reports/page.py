@@ -40,6 +40,7 @@ from mien.reports.sections import (
     pairs,
     recognition,
     robustness,
+    seen,
     speakers,
     sweep,
     tasks,
@@ -85,7 +86,7 @@ def render(run: Run) -> str:
         last=of_classes(classes)[-1],
         grouped_by=(run.target, "speaker") if classes else ("speaker",),
         facts=_facts(run, found.get("derived", {})),
-        answer=[*answer(run, summary, differences, leaks.of(leakage), claimed), *_partly(run)],
+        answer=[*answer(run, summary, differences, leaks.of(leakage), claimed), *_taught(run), *_partly(run)],
         split=split,
         sweep=varied,
         chosen=chosen.shown(run, found),
@@ -94,6 +95,7 @@ def render(run: Run) -> str:
         columns=_columns(scored),
         chance=_chance(summary, split, list(measures)),
         copies=copies.shown(run, found),
+        seen=seen.shown(run, found),
         others=tasks.shown(run, found),
         papers=evidence.papers(run, corpus=run.certificate["corpus"]),
         by_fold=evidence.by_fold(run, found),
@@ -202,6 +204,16 @@ def _facts(run: Run, means: Mapping[str, Any]) -> dict[str, str]:
         "Command": run.environment.get("command", experiment.command),
     }
     return facts | ({"Expected": experiment.expected, "Cost": experiment.cost} if run.as_written else {})
+
+
+def _taught(run: Run) -> list[str]:
+    """What is true in the scores of a model that learned from another one; nothing of others."""
+    if run.experiment.data.teacher is None:
+        return []
+    return [
+        f"What counts as right is the {run.target} that the teacher finds most probable in a clip's face: no label of "
+        "people was used, and none is scored."
+    ]
 
 
 def _partly(run: Run) -> list[str]:
