@@ -49,7 +49,7 @@ def _most(card: Mapping[str, Any]) -> str:
     frames = card["frames_by_emotion"]
     first = max(frames, key=lambda name: frames[name])
     share = frames[first] / card["frames"]
-    return f"The most frequent one is {first}, dominant in {share:.0%} of the frames."
+    return f"The most frequent dominant emotion is {first}, in {share:.0%} of the frames."
 
 
 def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = "each picture is one face" if faces["faces"] == "whole-frame" else f"faces found by {faces['faces']}"
     return [
         ("Teacher", f"{card['teacher']['name']}, SHA-256 of its weights {card['teacher']['sha256']}"),
-        ("Frames", f"one each {card['every']:g} s; {found}; {card['frames_unusable']:,} without a usable face"),
+        ("Frames", f"one every {card['every']:g} s; {found}; {card['frames_unusable']:,} without a usable face"),
         ("Pooling", label_text.pooling(card)),
         ("Segments", f"{card['segments']:,}, {duration(card['seconds'])} in all; {card['shortest']:g} s at least, "
          f"{card['longest']:g} s at most"),

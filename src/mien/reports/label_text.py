@@ -20,10 +20,10 @@ def text(folder: Path, card: Mapping[str, Any]) -> str:
 def counts(card: Mapping[str, Any]) -> str:
     """How much was labelled, a sentence without its point."""
     files = f"{card['files_labelled']:,} of {_many(card['files'], 'file')}"
-    spoken = f"{card['segments_speaking']:,} of them speaking, {duration(card['seconds_speaking'])}"
+    spoken = f"{card['segments_speaking']:,} of the person who speaks, {duration(card['seconds_speaking'])}"
     people = "person" if card["people"] == 1 else "people"
     return (
-        f"{_many(card['segments'], 'segment')} of {card['people']:,} {people} in {files} ({spoken}); "
+        f"{_many(card['segments'], 'segment')} ({spoken}), {card['people']:,} {people} in {files}; "
         f"{_many(card['frames'], 'frame')} with a usable face"
     )
 
