@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 import mien
 from mien import experiments
 from mien.corpora.readers.ravdess import EMOTIONS, LOGITS
+from mien.corpora.votes import EMOTIONS as EIGHT
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError
 from mien.runs.cell import Model, train_cell
@@ -161,3 +162,44 @@ def test_a_teacher_belongs_to_recipes_that_learn_from_one(prepared):
 def test_a_model_is_restored_without_asking(run):
     (cell,) = run.cells
     assert Model.load(run.experiment_at(cell), cell, CPU).recipe.modalities is None
+
+
+SMALL = [name for name in TINY if name.startswith("encoder.")]
+
+
+def test_the_paper_s_experiment_trains_on_voxceleb_in_its_form(tmp_path, make_tone):
+    """Twelve people with two videos of two segments; the logits of each frame go with the pitch of the voice."""
+    rng = np.random.default_rng(0)
+    lines = ["speaker,video,segment,partition," + ",".join(EIGHT)]
+    for person in range(12):
+        for video in range(2):
+            for segment in range(2):
+                emotion = (person + 2 * video + segment) % 3
+                part = "unheardVal" if person >= 6 else "heardVal" if video and not segment else "train"
+                name = f"id1{person:04d}", f"v{person}{video}{'heard' if part == 'heardVal' else ''}", f"{segment:05d}"
+                make_tone_at(make_tone, tmp_path / "VOX/wav" / name[0] / name[1] / f"{name[2]}.wav", emotion, person)
+                for _ in range(6):
+                    logits = rng.normal(0, 1, 8)
+                    logits[emotion] += 3
+                    lines.append(",".join([*name, part, *(f"{value:.4f}" for value in logits)]))
+    (tmp_path / "VOX/frames.csv").write_text("\n".join(lines) + "\n")
+    mien.prepare("emovoxceleb", tmp_path / "VOX", out=tmp_path / "prepared", experiment="albanie2018")
+    short = ["training.epochs=2", "training.batch=8", "data.audio.bins=16", "grid=null", "auc_classes=null"]
+    outcome = mien.train(
+        "albanie2018", [f"data.prepared={tmp_path / 'prepared'}", *SMALL, *short], out=tmp_path / "run"
+    )
+    run = Run.open(tmp_path / "run")
+    parts = {part: set(own["speaker"]) for part, own in run.predictions.groupby("split")}
+    assert len(parts["validation"]) == len(parts["test"]) == 3
+    assert not parts["validation"] & parts["test"]
+    assert parts["seen"] == {f"id1{person:04d}" for person in range(6)}
+    assert set(run.metrics["models"]) == {"student", "regression", "mean"}
+    assert "on seen speakers" in outcome.text
+    history = (run.cells[0].folder / "history.jsonl").read_text().splitlines()
+    first = json.loads(history[0])
+    assert "validation objective" in first
+
+
+def make_tone_at(make_tone, path, emotion, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    make_tone(path, 150 + 150 * emotion, 1.4, seed, 0.3)

@@ -73,7 +73,7 @@ def test_a_segment_s_distribution_does_not_depend_on_how_files_are_read(tmp_path
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_face_logits, "ROWS", rows)
         patch.setattr(_face_logits, "PIECES", pieces)
-        table, complaints = _face_logits.pooled(root, pooling)
+        table, complaints, _ = _face_logits.pooled(root, pooling)
     assert complaints == []
     assert table["frames"].sum() == 8
     for _, pooled in table.iterrows():
@@ -164,7 +164,7 @@ def test_damaged_rows_and_segments_are_listed(tmp_path):
 
 def test_many_damaged_rows_are_counted(tmp_path):
     rows = [row("a", "v", str(number), anger="x") for number in range(150)]
-    _, complaints = _face_logits.pooled(root_of(tmp_path, *rows, row("a", "v", "1")), "max")
+    _, complaints, _ = _face_logits.pooled(root_of(tmp_path, *rows, row("a", "v", "1")), "max")
     assert len(complaints) == _face_logits.LISTED + 1
     assert complaints[-1].problem == "50 further rows like the 100 listed, ignored"
 
@@ -212,3 +212,30 @@ def test_unheard_people_validate_and_test_where_that_is_asked(tmp_path):
     assert not people_of["train"] & (people_of["validation"] | people_of["test"])
     assert len(people_of["validation"]) == len(people_of["test"]) == 10
     assert refused(tmp_path, {"tests": "seen"}) == "option tests: 'seen' is neither 'heard' nor 'unheard'"
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 3, 1000])
+def test_the_frames_of_a_segment_are_its_rows(tmp_path, rows_at_once, monkeypatch):
+    monkeypatch.setattr(_face_logits, "ROWS", rows_at_once)
+    values = np.random.default_rng(0).normal(0, 3, (9, 8)).astype(np.float32)
+    order = ["one", "one", "two", "two", "two", "one", "other", "two", "two"]
+    rows = [
+        row("a", "v", name, **dict(zip(EMOTIONS, map(str, one), strict=True)))
+        for name, one in zip(order, values, strict=True)
+    ]
+    rows[3] = rows[3].replace(str(values[3, 4]), "lost")
+    media = ["wav/a/v/one.wav", "wav/a/v/two.wav"]
+    parsed = read("emovoxceleb", root_of(tmp_path, *rows, media=media), {"drop_share": "0"})
+    assert parsed.held == {"classes": list(EMOTIONS), "every": 0.24}
+    for name in ("one", "two"):
+        frames, valid = parsed.frames.read(f"a/v/{name}")
+        own = np.array([place for place, other in enumerate(order) if other == name])
+        np.testing.assert_array_equal(frames[valid], values[own[own != 3]])
+        assert valid.tolist() == [place != 3 for place in own], "a row that is no number is a frame without a face"
+    with pytest.raises(CorpusError, match="no row of logits is of the clip 'a/v/other'"):
+        parsed.frames.read("a/v/other")
+
+
+def test_rows_of_whole_segments_are_no_frames(tmp_path):
+    root = root_of(tmp_path, row("a", "v", "1"), row("a", "v", "2"), media=["wav/a/v/1.wav", "wav/a/v/2.wav"])
+    assert read("emovoxceleb", root, {"drop_share": "0"}).held == {}

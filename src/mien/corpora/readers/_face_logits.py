@@ -32,7 +32,7 @@ LISTED = 100  # damaged rows of a file that are listed one by one; the others ar
 _GROUP = [*KEYS, "partition"]
 
 
-def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
+def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem], list[str]]:
     """The segments in the CSV files below a folder.
 
     Args:
@@ -43,16 +43,18 @@ def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
     Returns:
         One row a segment in the order of the files: `KEYS` and partition (text; a value of `PARTITIONS`), frames
         (int64, how many rows), emotion (the most probable), and the distribution, a float64 column an emotion. And the
-        rows and segments that cannot be used.
+        rows and segments that cannot be used, and the files that have the columns.
 
     Raises:
         CorpusError: no file has the columns, a file that has them is not UTF-8 or not a table, or no row can be used.
     """
     tables: list[pd.DataFrame] = []
+    taken: list[str] = []
     problems: list[Problem] = []
     for path in _files.files(root, ".csv"):
         if not {*_GROUP, *EMOTIONS} <= set(_header(root / path)):
             continue
+        taken.append(path)
         table = _segments(root / path, path, pooling, problems)
         for before, name in ((known, known.attrs["file"]) for known in tables):
             again = table.index.isin(before.index)
@@ -72,7 +74,7 @@ def pooled(root: Path, pooling: str) -> tuple[pd.DataFrame, list[Problem]]:
     if segments.empty:
         first = "; ".join(f"{file}: {problem}" for file, problem in problems[:3]) or "there are only header lines"
         raise CorpusError(f"{root}: no row of logits can be used ({first})")
-    return segments, problems
+    return segments, problems, taken
 
 
 def partitions(root: Path, paths: Iterable[str]) -> tuple[pd.DataFrame, list[str], list[Problem]]:
@@ -97,7 +99,7 @@ def partitions(root: Path, paths: Iterable[str]) -> tuple[pd.DataFrame, list[str
             continue
         taken.append(path)
         wrong = 0
-        for chunk in _chunks(root / path, _GROUP):
+        for chunk in chunks(root / path, _GROUP):
             words = {word: _partition(word) for word in chunk["partition"].unique()}
             bad, wrong = _listed(path, chunk, _misplaced(chunk, words), wrong, problems)
             tables.append(chunk[~bad].assign(partition=chunk["partition"].map(words)).drop_duplicates())
@@ -117,7 +119,7 @@ def _segments(file: Path, path: str, pooling: str, problems: list[Problem]) -> p
     """One row a segment of one file, indexed by `KEYS`."""
     pieces: list[pd.DataFrame] = []
     wrong = 0
-    for chunk in _chunks(file, [*_GROUP, *EMOTIONS]):
+    for chunk in chunks(file, [*_GROUP, *EMOTIONS]):
         logits = chunk[list(EMOTIONS)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype="float64")
         words = {word: _partition(word) for word in chunk["partition"].unique()}
         complaints = {
@@ -179,7 +181,7 @@ def _count_further(path: str, wrong: int, problems: list[Problem]) -> None:
         problems.append(Problem(path, f"{wrong - LISTED:,} further rows like the {LISTED} listed, ignored"))
 
 
-def _chunks(file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+def chunks(file: Path, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Columns of a file in pieces; its keys are text, empty cells are missing."""
     try:
         yield from pd.read_csv(

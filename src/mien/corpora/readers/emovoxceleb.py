@@ -31,14 +31,17 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from mien.corpora.corpus import Corpus, Problem, check
+from mien.corpora.corpus import Corpus, FrameVectors, Problem, check
 from mien.corpora.readers import _files, _voxceleb
 from mien.corpora.readers._face_logits import KEYS, POOLINGS, pooled
+from mien.corpora.readers._frame_rows import FrameRows
+from mien.corpora.votes import EMOTIONS
 from mien.errors import ConfigError, CorpusError
 
 SOURCE = "https://www.robots.ox.ac.uk/~vgg/research/cross-modal-emotions (labels), VoxCeleb1 (media)"
 LICENCE = "VoxCeleb: CC BY 4.0, for research; the recordings belong to their owners"
 SPEECH = "interviews, several languages"
+EVERY = 0.24  # s from one row of a segment to the next
 EXPECTED = 153_352  # the release's code: 153,486 tracks, of which 134 have no frame
 SCHEME = "emovoxceleb"
 OPTIONS = {
@@ -75,7 +78,7 @@ def read(
             raise ConfigError(f"option {option}: '{value}' is neither '{known[0]}' nor '{known[1]}'")
     share = _share(drop_share)
     paths = _files.media(root)
-    table, problems = pooled(root, pooling)
+    table, problems, listings = pooled(root, pooling)
     listing = root / _voxceleb.META
     meta = _voxceleb.meta(*([listing] if listing.is_file() else []))
     keys = [_voxceleb.key(meta.name.get(speaker, speaker), *rest) for speaker, *rest in table[list(KEYS)].to_numpy()]
@@ -102,7 +105,16 @@ def read(
         expected=EXPECTED - (len(table) - len(kept)),
         scheme=SCHEME,
         problems=[*problems, *strange, *few, *_unrecorded(kept[kept["file"] == ""])],
+        frames=_frames(root, listings, there),
     )
+
+
+def _frames(root: Path, listings: Collection[str], table: pd.DataFrame) -> FrameVectors | None:
+    """The logits of the frames of each clip; None where every row is a whole segment."""
+    if (table["frames"] == 1).all():
+        return None
+    rows = table[list(KEYS)].itertuples(index=False, name=None)
+    return FrameVectors(EMOTIONS, EVERY, FrameRows(root, listings, dict(zip(rows, table["clip"], strict=True))).read)
 
 
 def _share(text: str) -> float:
