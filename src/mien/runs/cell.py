@@ -220,6 +220,7 @@ class _Prepared:
         targets: factor -> how its labels are encoded, fitted on the training clips.
         train: the training examples, with their augmented copies.
         validation: the validation examples.
+        seen: those of training speakers that do not train; None where none are kept back.
         normalise: modality -> the normalisation fitted on the training clips.
         balance: weight of each class of the main target, K; None where it is a number.
         pools: of the training examples, where batches are mixed.
@@ -230,6 +231,7 @@ class _Prepared:
     targets: dict[str, Target]
     train: Examples
     validation: Examples
+    seen: Examples | None
     normalise: dict[Modality, Normalisation]
     balance: Tensor | None
     pools: tuple[Pool, ...]
@@ -241,13 +243,14 @@ def _prepare(experiment: Experiment, dataset: Dataset, fold: Fold, cell: Cell) -
     targets = _targets(dataset, part, experiment, cell.model)
     train = dataset.examples(part.clips, targets, copies=True, withheld=part.withheld)
     validation = dataset.examples(fold.validation, targets)
+    seen = dataset.examples(fold.seen, targets) if fold.seen else None
     normalise = {modality: _fitted(dataset, fold, experiment, train, modality) for modality in experiment.features}
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
     pools = dataset.pools(train.clips, part.withheld, experiment.training.batch)
     whole = experiment.training.one_of == "recording"
     groups = dataset.recordings(train.clips) if whole else None
-    return _Prepared(experiment, targets, train, validation, normalise, balance, pools, groups)
+    return _Prepared(experiment, targets, train, validation, seen, normalise, balance, pools, groups)
 
 
 def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
@@ -294,7 +297,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
     fit(
         model.recipe,
         loader,
-        lambda: validated(model, cell.model, prepared.validation),
+        lambda: _watched(model, cell.model, prepared),
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,
@@ -401,6 +404,14 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     if own:
         measured |= model.recipe.scores(inference, examples.labels, measured["tasks"], model.targets)
     return measured
+
+
+def _watched(model: Model, name: str, prepared: _Prepared) -> Record:
+    """The scores of an epoch: those of `validated`, and the same of seen speakers, which choose nothing."""
+    found = validated(model, name, prepared.validation)
+    if prepared.seen is None:
+        return found
+    return found | {f"{SEEN} {score}": value for score, value in validated(model, name, prepared.seen).items()}
 
 
 def _fitted(
