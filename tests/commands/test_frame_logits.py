@@ -9,9 +9,8 @@ import torch
 
 import mien
 from layouts import labelled
+from mien import experiments
 from mien.cli.main import main
-from mien.commands import Outcome
-from mien.commands import train as training
 from mien.corpora.label_folder import LabelFolder
 from mien.corpora.toy import ToyConfig, generate
 from mien.corpora.votes import EMOTIONS
@@ -23,6 +22,7 @@ from mien.data.store import open_store
 from mien.errors import ConfigError
 from mien.features import parse
 from mien.runs import label_folder
+from mien.runs.cell import Model, train_cell
 from mien.runs.run import Run
 
 STUDENT = """
@@ -106,12 +106,17 @@ def test_the_same_seconds_of_sound_and_logits_are_taken(prepared):
         assert abs(float(taken[0, 0]) - place.start) <= 0.12 + 1e-6
 
 
-def test_a_model_trains_on_voice_and_logits(prepared, tmp_path, monkeypatch):
+def test_a_model_trains_on_voice_and_logits(prepared, tmp_path):
     (tmp_path / "student.yaml").write_text(STUDENT)
-    monkeypatch.setattr(training, "finish", lambda run, workers: None)
-    monkeypatch.setattr(training, "_outcome", lambda run: Outcome(data={}, text=""))
-    mien.train(tmp_path / "student.yaml", [f"data.prepared={prepared}"], out=tmp_path / "run")
-    assert all(cell.finished for cell in Run.open(tmp_path / "run").cells)
+    settings = experiments.load(tmp_path / "student.yaml", [f"data.prepared={prepared}"])
+    dataset, run = Dataset.open(settings.data), Run(tmp_path / "run", settings)
+    (fold, *_), cell = dataset.folds(settings.protocol), run.cell("it", 0, 0)
+    train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
+    model = Model.load(settings, cell, torch.device("cpu"))
+    clips = list(fold.test)
+    both = model.infer(dataset.examples(clips, model.targets))
+    assert both.outputs["emotion"].shape == (len(clips), len(model.main.classes))
+    assert np.isfinite(both.outputs["emotion"]).all()
 
 
 def test_dataset_takes_clips_with_their_logits(prepared):
