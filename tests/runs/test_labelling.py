@@ -98,6 +98,14 @@ def test_who_speaks(found, people, speaker, voice, speaking):
     assert [one.speaking for one in found(window(0, *given, speaker=speaker, voice=voice))] == speaking
 
 
+def test_after_a_cut_each_face_speaks_in_its_own_shot(found):
+    first, second = seen(1, 0, "1" * 8 + "." * 9), seen(2, 0, "." * 8 + "1" * 9)
+    assert places(found(window(0, first, second))) == [(1, 0.0, 1.92, True), (2, 1.92, 4.08, True)]
+    together = seen(2, 0, "." * 7 + "1" * 10)
+    assert [one.speaking for one in found(window(0, first, together))] == [False, False], "one frame with both"
+    assert [one.speaking for one in found(window(0, first, together, speaker=2))] == [False, True]
+
+
 def test_a_voice_before_the_person_is_seen_is_not_the_persons(found):
     given = window(0, seen(1, 0, "." * 9 + "1" * 8))
     assert places(found(given)) == [(1, 2.16, 4.08, True)]

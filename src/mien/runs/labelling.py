@@ -2,7 +2,8 @@
 
 A film is read once, in windows of `WINDOW` frames: 4.08 s on the grid of `teacher.EVERY`, which begins at second 0
 (Albanie et al. 2018, section 3.3: the time-scale of transfer is 4 s). In a window a person speaks if there is voice
-while the person is seen, and the person's mouth clearly moves with it (`media.faces.speaking`) or nobody else is seen.
+while the person is seen, and the person's mouth clearly moves with it (`media.faces.speaking`) or nobody else is seen
+at the same time: where a cut replaces one face by another, both may speak, each in its own part of the window.
 
 A **run** is the frames of one person in consecutive windows in each of which a frame of this person can be used, and
 in all or none of which the person speaks. A last window of less than `SHORT` seconds counts as the one before. A run
@@ -178,11 +179,13 @@ class _Runs:
     def add(self, window: Window, teacher: Teacher) -> None:
         """Take the next window."""
         people = [one for one in window.people if (one.reasons == Reason.VALID).any()]
-        alone = len(window.people) == 1
+        shown = {one.person: _shown(one) for one in window.people}
         brief = window.end - window.start < SHORT - 1e-6
         for one, logits in zip(people, teacher.logits(people), strict=True):
             first, last = _ends(one.reasons)
             heard = self._voice.between(float(one.times[first]), float(one.times[last - 1]) + EVERY)
+            others = [own for person, own in shown.items() if person != one.person]
+            alone = all(shown[one.person].isdisjoint(own) for own in others)
             speaking = heard and (alone or one.person == window.speaker)
             run = self._open.get(one.person)
             follows = run is not None and run.window == self._count - 1
@@ -221,6 +224,12 @@ def _divided(first: int, last: int, pieces: int) -> tuple[list[int], list[int]]:
     """The begins and ends of so many nearly equal pieces of the frames from `first` to `last` (exclusive)."""
     limits = [first + (last - first) * number // pieces for number in range(pieces + 1)]
     return limits[:-1], limits[1:]
+
+
+def _shown(one: Seen) -> frozenset[int]:
+    """The numbers on the grid of the frames in which a person is seen, usable or not."""
+    times = one.times[np.isin(one.reasons, _THERE)]
+    return frozenset(np.rint(times / EVERY).astype(int).tolist())
 
 
 def _ends(reasons: NDArray[np.uint8]) -> tuple[int, int]:
