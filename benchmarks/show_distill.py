@@ -33,6 +33,7 @@ from mien.runs import outputs
 from mien.runs.run import Cell, Run
 
 CPU = torch.device("cpu")
+LEAST = 1e-12  # of a probability whose logarithm is taken
 Array = NDArray[np.float64]
 
 
@@ -57,7 +58,11 @@ def logits_of(run: Run, cells: Sequence[Cell], truth: str) -> pd.DataFrame:
             own = clips[["clip", "speaker"]].reset_index(drop=True)
             own = own.assign(model=cell.model, fold=cell.fold, seed=cell.seed, part=part)
             own["teacher"], own["truth"] = clips["label"].tolist(), clips[truth].tolist()
-            for name, values in (("student", found.trained), ("untrained", found.untrained), ("faces", np.log(shares))):
+            for name, values in (
+                ("student", found.trained),
+                ("untrained", found.untrained),
+                ("faces", np.log(np.maximum(shares, LEAST))),
+            ):
                 own = own.assign(**{f"{name} {number}": values[:, number] for number in range(values.shape[1])})
             tables.append(own)
     return pd.concat(tables, ignore_index=True)
