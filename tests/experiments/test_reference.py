@@ -71,3 +71,13 @@ def test_of_several_corpora_the_corpus_of_the_run_is_taken() -> None:
     assert flat is not None
     assert flat.source == "Li et al. 2020, on its own data"
     assert published(LI.model_copy(update={"reference": {}}), "MEnAN", RUN) is None
+
+
+def test_figures_under_names_of_their_own_are_found_by_a_word() -> None:
+    paper = experiments.load("albanie2018")
+    areas = reference.others(paper, "student", "AUC")
+    assert areas == "EmoVoxCeleb: mean AUC, unseen speakers 0.69, mean AUC, seen speakers 0.71"
+    maps = reference.others(paper, "student", "affine")
+    assert "RML: WA, affine, 10 folds over clips 0.497, affine, of the teacher on faces 0.726; eNTERFACE: " in maps
+    assert "Noroozi" not in maps
+    assert reference.others(LI, "emotion_only", "UAR") == "", "those that have a name of ours stand in the tables"

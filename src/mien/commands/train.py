@@ -1,5 +1,6 @@
 """`mien train`: all models, folds and seeds of an experiment, from a prepared corpus to a run with its report."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -27,19 +28,22 @@ from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.protocols import SEEN, Fold
 from mien.engine import board
 from mien.engine.fit import Record
-from mien.errors import ConfigError, TrainingError
+from mien.errors import ConfigError, RunError, TrainingError
 from mien.experiments import reference
 from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector, names, resolve
 from mien.reports import page
 from mien.reports.sections import copies, seen
-from mien.runs import labels
+from mien.reports.words import listed
+from mien.runs import labels, teacher
 from mien.runs.cell import check, train_cell
 from mien.runs.choice import tidy, train_best
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
 from mien.runs.tables import TASKS, read_table
+
+TEACHERS = "teachers.json"  # of a run: the models that are asked in training, and the hashes of their weights
 
 
 def train(
@@ -102,7 +106,10 @@ def train(
             certificate["notes"] += labels.notes(settings, datasets, folds, kept)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
+            asked = _same_teachers(run, settings)
             run = Run.start(run.folder, settings)
+            if asked:
+                run.write_json(TEACHERS, asked)
             protocol = settings.protocol.model_dump(mode="json")
             whole = settings.protocol.model_copy(update={"folds": None})
             every = len(folds if whole == settings.protocol else dataset.folds(whole))
@@ -149,6 +156,20 @@ def _pinned(experiment: str | Path, overrides: Sequence[str]) -> Experiment:
             f"'{variants[0]}' has faces: auto, which differs between machines; name one of {', '.join(names())} there"
         )
     return settings
+
+
+def _same_teachers(run: Run, settings: Experiment) -> dict[str, str]:
+    """The hashes of the models that are asked in training; raises RunError where the run began with others."""
+    configs = [own.model(model) for model, own in settings.trained.items()]
+    asked = teacher.hashes([place for config in configs for place in config.frozen.values()])
+    path = run.folder / TEACHERS
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else asked
+    if other := [place for place in before if before[place] != asked.get(place)]:
+        raise RunError(
+            f"{run.folder}: began with another teacher under {other[0]} (SHA-256 {before[other[0]][:12]}..., now "
+            f"{asked.get(other[0], 'none')[:12]}...); put that one back, or choose a new folder for --out"
+        )
+    return asked
 
 
 def _before(dataset: Dataset, certificate: Mapping[str, Any]) -> Iterator[str]:
@@ -337,6 +358,7 @@ def _outcome(run: Run) -> Outcome:
         if without and (left := without["models"].get(model)):
             low, high = _shown(left[f"{name}_low"]), _shown(left[f"{name}_high"])
             lines.append(f"{'':{width}} {copies.phrase(without)}: {left[name]:.3f} (95 % {low} to {high})")
+        lines += [f"{'':{width}} {line}" for line in _areas(run, scored.get("auc", {}).get(model, {}))]
         own = [row for row in scored.get(SEEN, []) if (row["model"], row["measure"]) == (model, name)]
         lines += [f"{'':{width}} {seen.sentence(row).removeprefix(f'{model}: ')}" for row in own]
         paper = reference.published(run.experiment, model, reference.RUN, corpus=certificate["corpus"])
@@ -348,6 +370,19 @@ def _outcome(run: Run) -> Outcome:
     data = {"run": str(run.folder), "report": str(report), "models": scored["models"], "notes": certificate["notes"]}
     data |= {"marks": run.marks} | ({"without_copies": without} if without else {})
     return Outcome(data=data, text="\n".join([*lines, f"report: {report}"]))
+
+
+def _areas(run: Run, areas: Mapping[str, Any]) -> Iterator[str]:
+    """The mean areas under the ROC curves of a model that learned from another one, whose answers lean to one class."""
+    if run.experiment.data.teacher is None:
+        return
+    for part in ("test", SEEN):
+        if (found := areas.get(part)) and found["auc"] is not None:
+            kept = listed(found["kept"])
+            yield (
+                f"{'seen speakers' if part == SEEN else part}, mean AUC of {kept} {found['auc']:.3f} (95 % "
+                f"{_shown(found['low'])} to {_shown(found['high'])}, chance .5)"
+            )
 
 
 def _shown(value: float | None) -> str:

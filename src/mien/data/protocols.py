@@ -274,7 +274,8 @@ def _kept_back(clips: pd.DataFrame, fold: Fold, share: float) -> Fold:
     if not held:
         raise ConfigError(
             f"protocol.seen_share: no training speaker of fold {fold.number} has two recordings, so none can be kept "
-            "back; give null, or leave it out"
+            "back; give null, or prepare the corpus with the names of people who are in several recordings (films that "
+            "were labelled: --option speaker=folder or a table)"
         )
     return fold._replace(
         train=tuple(clip for clip in fold.train if clip not in held),

@@ -28,7 +28,7 @@ class Optimiser(Settings):
     Attributes:
         name: "adam" (decoupled decay where `decay` > 0, AdamW) or "sgd" with `momentum`.
         lr: learning rate by name of a recipe's module; `default` for the others.
-        decay: weight decay.
+        decay: weight decay: of adam decoupled; of sgd added to the gradient (L2), as torch has it. Of all parameters.
         momentum: of sgd.
         clip: largest norm of the gradient of one call; None does not clip.
         schedule: see `Schedule`.

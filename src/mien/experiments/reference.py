@@ -90,6 +90,23 @@ def _name(name: str) -> str:
     return f"{'uar' if parts[1] in {'ua', 'uar'} else 'wa'} {'validation' if parts[2] in {'val', 'dev'} else parts[2]}"
 
 
+def others(experiment: Experiment, model: str, word: str) -> str:
+    """The figures of a model under names of the file's own in which a word stands; empty for none.
+
+    Args:
+        experiment: with the `reference`.
+        model: a model of it.
+        word: such as AUC, for areas, or affine.
+    """
+    found = []
+    for corpus, own in experiment.reference.get(model, {}).items():
+        table = own if isinstance(own, Mapping) else {corpus: own}
+        figures = [f"{name} {value:g}" for name, value in table.items() if word in name and _name(name) == name]
+        if figures:
+            found.append(f"{corpus}: {', '.join(figures)}" if isinstance(own, Mapping) else figures[0])
+    return "; ".join(found)
+
+
 def sentence(reference: Published | None, measures: tuple[str, ...], kinds: tuple[str, ...]) -> str:
     """The scores in one line for a terminal, empty without any: `Li et al. 2020 on IEMOCAP: test UAR 0.599`."""
     figures = {} if reference is None else reference.figures

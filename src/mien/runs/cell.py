@@ -248,9 +248,22 @@ def _prepare(experiment: Experiment, dataset: Dataset, fold: Fold, cell: Cell) -
     main = targets[experiment.target]
     balance = None if main.kind == "numbers" else balanced(hard(train.labels[main.factor]), main.size)
     pools = dataset.pools(train.clips, part.withheld, experiment.training.batch)
+    _refuse_silent_teacher(experiment, train, fold)
     whole = experiment.training.one_of == "recording"
     groups = dataset.recordings(train.clips) if whole else None
     return _Prepared(experiment, targets, train, validation, seen, normalise, balance, pools, groups)
+
+
+def _refuse_silent_teacher(experiment: Experiment, train: Examples, fold: Fold) -> None:
+    """Raise ConfigError where a teacher says nothing of any training clip, so that nothing would be learned."""
+    if not train.teacher:
+        return
+    if not any(bool(source.valid(clip).any()) for clip, source in zip(train.clips, train.teacher, strict=True)):
+        name = experiment.data.teacher["name"] if experiment.data.teacher else ""
+        raise ConfigError(
+            f"data.teacher: {name} says nothing of any of the {len(train)} training clips of fold {fold.number}, as "
+            "none has a frame that can be used; give films in which faces are seen, or another teacher"
+        )
 
 
 def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
@@ -402,8 +415,22 @@ def validated(model: Model, name: str, examples: Examples) -> Record:
     measured = scores(model.main, inference, examples.labels[model.main.factor])
     measured["tasks"] = mean_rightness({task: model.targets[task] for task in config.tasks}, inference, examples.labels)
     if own:
-        measured |= model.recipe.scores(inference, examples.labels, measured["tasks"], model.targets)
+        labels = _with_teacher(model, examples)
+        measured |= model.recipe.scores(inference, labels, measured["tasks"], model.targets)
     return measured
+
+
+def _with_teacher(model: Model, examples: Examples) -> Mapping[str, Tensor]:
+    """Their labels, of the main target what the teacher's frames amount to for this model, where they do."""
+    own, factor = examples.labels, model.main.factor
+    if not examples.teacher or own[factor].dim() == 1:
+        return own
+    labels = own[factor].clone()
+    for row, (clip, source) in enumerate(zip(examples.clips, examples.teacher, strict=True)):
+        found = model.recipe.wanted(source.frames(clip), source.valid(clip)) if source.length(clip) else None
+        if found is not None:
+            labels[row] = found.to(labels)
+    return {**own, factor: labels}
 
 
 def _watched(model: Model, name: str, prepared: _Prepared) -> Record:

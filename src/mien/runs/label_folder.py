@@ -38,6 +38,7 @@ from mien.runs.pooling import Pooled, Pooling, pool
 from mien.runs.teacher import EVERY, Teacher, open_teacher
 
 PARTS = "parts"
+LOST, UNREADABLE = "lost", "unreadable"  # keys of a record
 PART, LARGE = 16, 2**26  # files of a part, and bytes of them: a film of more is a part of its own
 SAME = {  # keys of the card that a folder keeps -> what a sentence calls them
     "teacher": "another teacher",
@@ -164,13 +165,13 @@ def _identity(asked: Asked, teacher: Teacher) -> dict[str, Any]:
 
 def label_all(asked: Asked, files: Sequence[str], workers: int) -> None:
     """Label the files that are not labelled yet, in worker processes; finished parts stay when it is interrupted."""
-    waiting = [part for part in _parts(asked.root, files) if not _is_done(asked, part)]
+    waiting = [todo for part in _parts(asked.root, files) for todo in _waiting(asked, part)]
     with progress(sum(map(len, waiting)), "labelling", "files") as advance:
         for part, result in spread(partial(_label, asked=asked), waiting, workers=workers):
             if isinstance(result, Lost):
                 by = f" ({result.how})" if result.how else ""
                 problem = [result.item, f"ended the process that read it{by}"]
-                _write(asked, part, {"files": list(part), "rows": [], "problems": [problem], "shard": None})
+                _write(asked, part, {"files": list(part), "rows": [], "problems": [problem], "shard": None, LOST: True})
             advance(len(part))
 
 
@@ -202,14 +203,31 @@ def _record(asked: Asked, part: Sequence[str]) -> Path:
     return asked.out / PARTS / f"{digest(about)}.json"
 
 
-def _is_done(asked: Asked, part: Sequence[str]) -> bool:
-    """Whether there is a record of a part, or one of each of its files, and the frames that it tells of."""
-    whole = _record(asked, part)
-    paths = [whole] if whole.is_file() else [_record(asked, [file]) for file in part]
-    if not all(path.is_file() for path in paths):
+def _waiting(asked: Asked, part: Sequence[str]) -> list[list[str]]:
+    """What is to be labelled of a part: all of it, nothing, or of a part that was divided the files that are not done.
+
+    Files that ended their process are tried again, as memory may have been short, and those that could not be opened
+    once they can be. Others stay problems: they are what they are.
+    """
+    if (whole := _record(asked, part)).is_file():
+        return [] if _is_done(asked, whole) else [list(part)]
+    alone = {file: _record(asked, [file]) for file in part}
+    if not all(path.is_file() for path in alone.values()):
+        return [list(part)]
+    return [[file] for file, path in alone.items() if not _is_done(asked, path)]
+
+
+def _is_done(asked: Asked, path: Path) -> bool:
+    """Whether a record holds, and the frames that it tells of are there."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if record.get(LOST) or _readable_now(asked, record):
         return False
-    named = [json.loads(path.read_text(encoding="utf-8"))["shard"] for path in paths]
-    return all(shard is None or (asked.out / FRAMES / shard).is_file() for shard in named)
+    return record["shard"] is None or (asked.out / FRAMES / record["shard"]).is_file()
+
+
+def _readable_now(asked: Asked, record: Mapping[str, Any]) -> bool:
+    """Whether a file can be read that could not be when this record was made."""
+    return any(os.access(asked.root / file, os.R_OK) for file in record.get(UNREADABLE, ()))
 
 
 def _records(out: Path) -> Iterator[dict[str, Any]]:
@@ -227,6 +245,7 @@ def _label(part: Sequence[str], *, asked: Asked) -> None:
     teacher = _opened(asked.teacher, asked.device, asked.threads, asked.faces, asked.call)
     rows: list[dict[str, Any]] = []
     problems: list[list[str]] = []
+    unreadable: list[str] = []
     kept: list[shards.Frames] = []
     for file in part:
         path = asked.root / file
@@ -238,6 +257,7 @@ def _label(part: Sequence[str], *, asked: Asked) -> None:
             continue
         except OSError as error:
             problems.append([file, f"cannot be read ({error.strerror})"])
+            unreadable.append(file)
             continue
         for one in found:
             clip, place = f"{file}:{one.person}:{one.start:.2f}-{one.end:.2f}", key(identity, one.start, one.end)
@@ -245,7 +265,8 @@ def _label(part: Sequence[str], *, asked: Asked) -> None:
             if one.speaking is not None:
                 rows.append(_row(clip, file, one))
     shard = shards.write(asked.out / FRAMES, kept).name if kept else None
-    _write(asked, part, {"files": list(part), "rows": rows, "problems": problems, "shard": shard})
+    record = {"files": list(part), "rows": rows, "problems": problems, "shard": shard}
+    _write(asked, part, record | ({UNREADABLE: unreadable} if unreadable else {}))
 
 
 def _row(clip: str, file: str, one: Stretch) -> dict[str, Any]:

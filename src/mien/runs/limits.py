@@ -6,7 +6,7 @@ from mien.corpora import readers
 from mien.runs.description import Description, Plain
 from mien.runs.run import Run
 
-TAUGHT = "taught by what a model of faces says of films, and by no label of a person: it repeats that model's errors"
+TAUGHT = "taught by what a model of faces says of films, and by no label of these clips: it repeats that model's errors"
 AS_STATED = "as stated"  # how the kind of speech begins that a reader does not know
 
 

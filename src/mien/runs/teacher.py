@@ -145,7 +145,8 @@ def module(place: str, teaching: tuple[str, Any] | None, classes: Many[str]) -> 
             "give the target these classes in this order, or another teacher"
         )
     wanted, own = found.faces, None if teaching is None else teaching[1]
-    keys = ("size", "colour", "margin")
+    whole = isinstance(own, Faces) and own.faces == "whole-frame"
+    keys = ("size", "colour") if whole else ("size", "colour", "margin")
     if not isinstance(own, Faces) or any(getattr(own, key) != getattr(wanted, key) for key in keys):
         settings = ", ".join(
             f"{key}: {getattr(wanted, key):g}" if key != "colour" else f"colour: {wanted.colour}" for key in keys
@@ -155,6 +156,11 @@ def module(place: str, teaching: tuple[str, Any] | None, classes: Many[str]) -> 
             f"{EVERY:g}}}"
         )
     return Asked(found.model)
+
+
+def hashes(places: Many[str]) -> dict[str, str]:
+    """Folder or name of each teacher that recipes ask -> the SHA-256 of its weights; raises as `locate` does."""
+    return {place: _identity(locate(place))[0] for place in sorted(set(places))}
 
 
 def _instead(model: Ensemble) -> str:

@@ -2,8 +2,8 @@
 
 For one class it is the probability that a clip of it gets a higher probability of the class than another clip; ties
 count half (Mann and Whitney 1947). It does not change where a model leans to a frequent class, so it shows what a model
-knows of a rare one. Albanie et al. 2018 (section 5.1) report it of each emotion, and the mean over the emotions that
-have enough clips.
+knows of a rare one. Albanie et al. 2018 (section 5) report its mean over all emotions but disgust, fear and contempt,
+which their teacher hardly finds.
 
 Clips of all folds are ranked together, as those of all speakers are pooled in the UAR; seeds are ranked apart, and the
 mean is taken over them. A clip that several folds test has a share of each (`repeated`). The area is a function of

@@ -246,6 +246,15 @@ class Recipe(nn.Module, ABC):
         """Return all three; a recipe that computes them from one forward pass overrides it."""
         return Answer(self.predict(batch), self.embed(batch), self.branches(batch))
 
+    def wanted(self, frames: Tensor, valid: Tensor) -> Tensor | None:
+        """Return what a teacher's frames of a whole clip amount to for this model, K probabilities; None for nothing.
+
+        Args:
+            frames: T x K, of `data.teacher`.
+            valid: T bool.
+        """
+        return None
+
     def scores(
         self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
     ) -> dict[str, float]:
@@ -253,7 +262,7 @@ class Recipe(nn.Module, ABC):
 
         Args:
             inference: its outputs for the validation clips, branches too.
-            labels: factor -> their labels.
+            labels: factor -> their labels; of what a teacher says, as `wanted` has it.
             tasks: the mean of the scores of its tasks (`data.targets.rightness`), nan where no label is known.
             targets: factor -> how labels were read.
         """

@@ -172,7 +172,7 @@ class Distill(Recipe):
     def scores(
         self, inference: Inference, labels: Mapping[str, Tensor], tasks: float, targets: Mapping[str, Target]
     ) -> dict[str, float]:
-        """`objective`: the negative of the loss on whole clips, against the main target's distribution of the clip.
+        """`objective`: the negative of the loss on whole clips, against what the teacher says of all their frames.
 
         Of logits that are known up to a constant alone, as those of a distribution are, the squared distance is that of
         logits from which each one's mean is subtracted.
@@ -187,6 +187,16 @@ class Distill(Recipe):
             return {OBJECTIVE: -float((outputs - wanted).square().sum(dim=1).mean())}
         one, other = (values / self.config.temperature for values in (outputs, wanted))
         return {OBJECTIVE: float((other.softmax(dim=1) * one.log_softmax(dim=1)).sum(dim=1).mean()) * self._times}
+
+    def wanted(self, frames: Tensor, valid: Tensor) -> Tensor | None:
+        """Return the distribution of the frames of a whole clip, pooled as those of a part are in training, K float64.
+
+        None where the teacher is asked in each step, or where no frame is valid; the main target stands for it then.
+        """
+        if self.frames is None or self.config.teacher is not None or not bool(valid.any()):
+            return None
+        found, _ = pooled(frames[None].double(), valid[None], self.target.size, self.config.pool)
+        return found[0].softmax(dim=0)
 
     @property
     def _times(self) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mien.common.tables import numbers
+from mien.experiments import reference
 from mien.reports import affine_text, words
 from mien.reports.figures import plots
 from mien.reports.sections.recognition import Picture
@@ -20,7 +21,8 @@ def shown(run: Run) -> list[dict[str, Any]]:
 
     Returns:
         `name`, `head` (a sentence), `warnings`, `chance`; `protocols`: for each its name, `what` it is, the rows of
-        `systems`, `sentences` on differences, and `pictures`: confusion matrices; `measures`: name -> scale; `notes`.
+        `systems`, `sentences` on differences, and `pictures`: confusion matrices; `measures`: name -> scale; `notes`;
+        `paper`: what the paper reports of its models.
     """
     return [_shown(run, name, numbers(found)) for name, found in run.affine.items()]
 
@@ -36,6 +38,11 @@ def _shown(run: Run, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
         "interval": found["interval"],
         "measures": {key: words.scale(key) for key in MEASURES},
         "notes": [words.sentence(note) for note in notes],
+        "paper": [
+            f"{model}: {own}"
+            for model in run.experiment.models
+            if (own := reference.others(run.experiment, model, "affine"))
+        ],
         "protocols": [
             {
                 **protocol,

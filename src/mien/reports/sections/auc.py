@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mien.experiments import reference
 from mien.reports import words
 from mien.runs.run import Run
 
@@ -17,7 +18,8 @@ def shown(run: Run, found: Mapping[str, Any]) -> dict[str, Any] | None:
     Returns:
         `scale` of the areas; `splits`, the one that the run is scored on first: its name, `models` (names), `rows`: for
         each class its `name`, `clips`, whether it is `kept` in the mean, and `by` = model -> area with `low, high`; and
-        `means`: model -> the mean over the kept classes; `some`: what is kept, a clause, empty where all are.
+        `means`: model -> the mean over the kept classes; `some`: what is kept, a clause, empty where all are; `paper`:
+        what the paper reports under names of its own, of each model that it reports on.
     """
     models = [name for name in run.experiment.models if name in found.get("auc", {})]
     if not models:
@@ -29,6 +31,7 @@ def shown(run: Run, found: Mapping[str, Any]) -> dict[str, Any] | None:
         "scale": words.scale("auc"),
         "splits": [_of_split(split, {name: found["auc"][name] for name in models}) for split in order],
         "some": _some(run),
+        "paper": [f"{name}: {own}" for name in models if (own := reference.others(run.experiment, name, "AUC"))],
     }
 
 
