@@ -133,7 +133,14 @@ def test_under_autocast_the_embedding_is_nearly_the_same(make_trunks, names, sha
 
 
 @every_input
-@pytest.mark.parametrize("share", [6, 4, 1], ids=["one is empty", "uneven", "one clip"])
+@pytest.mark.parametrize(
+    "share",
+    [
+        pytest.param(6, id="one is empty", marks=pytest.mark.slow),
+        pytest.param(4, id="uneven"),
+        pytest.param(1, id="one clip", marks=pytest.mark.slow),
+    ],
+)
 def test_two_processes_equal_one_and_make_the_same_calls(make_trunks, two_processes, names, shapes, share):
     """Three steps in float64 with dropout, statistics and a clip without anything; the first holds `share` clips."""
 

@@ -1,6 +1,8 @@
 """One contract for every recipe, removal and encoder that the folders hold, on tiny configurations.
 
-Every model on one encoder, and every encoder under one model; the rest of the product is slow.
+Quick are every model on one encoder, one model of a recipe on an encoder of each kind that it takes, and every encoder
+under one model where a contract is about what an encoder's own parameters do: a recipe sees an encoder through what it
+returns alone, and each is held to its own contract in test_encoders.py. The rest of the product is slow.
 """
 
 import copy
@@ -27,7 +29,7 @@ MODELS = {
 }
 BOTH = {"audio": "cnn_gru", "video": "vgg"}
 SEQUENCES = {"audio": "projection", "video": "projection"}
-QUICK = "vector"
+KINDS = {"vector": "vector", "map": "convolutional", "sequence": "both sequences"}  # what is returned -> an encoder
 SOUND = {name for name in encoder_names() if encoders.encoder(name).reads("audio", (5,))}
 TRUNKS = {name: {"audio" if name in SOUND else "video": name} for name in encoder_names()} | {
     "both modalities": BOTH,
@@ -35,7 +37,6 @@ TRUNKS = {name: {"audio" if name in SOUND else "video": name} for name in encode
 }
 
 
-MAPS = [name for name in encoder_names() if encoders.encoder(name).RETURNS == "map"]
 RICH = "disentangle: two embeddings"  # the model that every encoder is held to
 
 
@@ -46,12 +47,24 @@ def trunks(recipe):
         name: one
         for name, one in TRUNKS.items()
         if {encoders.encoder(part).RETURNS for part in one.values()} <= set(takes)
-    } or {"no encoder": {"audio": QUICK}}
+    } or {"no encoder": {"audio": KINDS["vector"]}}
+
+
+def one_of_each_kind(recipe):
+    """An encoder of each kind that it takes."""
+    return [KINDS[kind] for kind in recipes.recipe(recipe).TAKES] or ["no encoder"]
+
+
+def richest(recipe):
+    """The model of a recipe that is held to more than the others: RICH, or its first."""
+    own = [model for model, (name, _) in MODELS.items() if name == recipe]
+    return RICH if RICH in own else own[0]
 
 
 def pairs(*quick):
-    """The product of models and encoders, of which all but QUICK's and those of `quick` are slow."""
-    fast = {(model, name) for model in MODELS for name in (QUICK, *MAPS, "both sequences", "no encoder")}
+    """The product of models and encoders; see the head of this file for what of it is quick."""
+    fast = {(model, one_of_each_kind(recipe)[0]) for model, (recipe, _) in MODELS.items()}
+    fast |= {(richest(recipe), name) for recipe in recipe_names() for name in one_of_each_kind(recipe)}
     fast |= {(RICH, name) for name in quick}
     return pytest.mark.parametrize(
         ("tiny", "encoder"),
@@ -69,7 +82,7 @@ def pairs(*quick):
 
 
 every_pair = pairs(*TRUNKS)
-every_model = pairs("both modalities")  # of what tests/contracts/test_encoders.py holds every encoder to by itself
+every_model = pairs("both modalities")
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +198,7 @@ def test_every_declared_parameter_moves_within_an_epoch(made, epoch_for, tiny, e
     assert not still
 
 
-@every_pair
+@every_model
 def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(made, batch_for, tiny, encoder):
     recipe = made(tiny, encoder)
     minimise = Optimisation(recipe, Optimiser(decay=0.1))
@@ -202,7 +215,7 @@ def test_an_unlabelled_factor_leaves_its_heads_bit_still_after_a_warm_adam(made,
                 assert torch.equal(value, before[name]), f"{name} moved without a label"
 
 
-@every_pair
+@every_model
 def test_clips_without_labels_move_the_encoder_where_the_settings_say(made, batch_for, tiny, encoder):
     config = parse(recipes.recipe(tiny[0]).Config, tiny[1], tiny[0])
     labels = batch_for(encoder).labels
@@ -319,7 +332,7 @@ def _partly(labels):
     return some
 
 
-@every_pair
+@every_model
 def test_thirty_steps_beat_chance(made, epoch_for, targets, tiny, encoder):
     recipe = made(tiny, encoder)
     minimise = Optimisation(recipe, Optimiser(lr={"default": 0.02}))
