@@ -120,9 +120,12 @@ def kill_at_replace(number: int) -> None:
 
 
 def equal(folder: Path) -> None:
-    """Train against every adversary in float64 for 30 steps, and take the gradients of one step in float32."""
+    """Train against every adversary in float64 for 15 steps, and take the gradients of one step in float32.
+
+    That is five epochs, within which both adversaries of a pair begin anew.
+    """
     rank, count = processes.rank(), processes.count()
-    for dtype, steps in ((torch.float64, 30), (torch.float32, 1)):
+    for dtype, steps in ((torch.float64, 15), (torch.float32, 1)):
         recipe = make_recipe(ADVERSARIES, dtype=dtype)
         settings = Optimiser(name="sgd", lr={"default": 1.0}) if steps == 1 else Optimiser(lr={"default": 0.01})
         minimise = Optimisation(recipe, settings)
