@@ -73,21 +73,35 @@ def chosen(arguments, tmp_path_factory):
     return Run.open(done.data["run"])
 
 
-@pytest.fixture
-def one(prepared, experiment, tmp_path):
-    """What `train_best` takes for one cell with two candidates of three epochs, in a folder of its own."""
+@pytest.fixture(scope="module")
+def make(prepared, experiment):
+    """What `train_best` takes for one cell with three candidates of three epochs, in a folder."""
 
-    def make(name, *overrides):
+    def make(folder, *overrides):
         rate = "choose.optimiser.lr.default={on: validation, of: [0.02, 0.01, 1e-9]}"
         plain = [f"data.prepared={prepared}", "training.epochs=3", "protocol.folds=[0]", "models.emotion_only=null"]
         settings = experiments.load(experiment, [*plain, *(overrides or [rate])])
-        made, datasets = Run.start(tmp_path / name, settings), open_all(settings.data_of, "emotion")
+        made, datasets = Run.start(folder, settings), open_all(settings.data_of, "emotion")
         for each in different(datasets.values()):
             each.extract(workers=1)
         (fold,) = next(iter(datasets.values())).folds(settings.protocol)
         return made, datasets, fold, made.cell("MEnAN", 0, 0)
 
     return make
+
+
+@pytest.fixture
+def one(make, tmp_path):
+    """The same in a folder of its own, by its name."""
+    return lambda name, *overrides: make(tmp_path / name, *overrides)
+
+
+@pytest.fixture(scope="module")
+def whole(make, tmp_path_factory):
+    """Such a cell, trained without a break, and its epochs as they were told."""
+    given, epochs = make(tmp_path_factory.mktemp("whole") / "run"), []
+    train_best(*given, device=CPU, watch=lambda record: epochs.append(record["epoch"]))
+    return given[3], epochs
 
 
 def left(cell):
@@ -200,6 +214,7 @@ def test_a_cell_without_its_choice_is_refused(chosen, tmp_path):
         cell.choice.write_text(text)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_features_that_differ_between_cells_do_not_answer_together(prepared, experiment, tmp_path, monkeypatch):
     who = {}
 
@@ -306,21 +321,18 @@ def killed_at_call(number, function):
         (Model, "save", 4),  # the cell is whole, and what is no longer needed is still there
     ],
 )
-def test_killed_at_any_moment_it_goes_on_to_the_same_files(one, monkeypatch, place, name, number):
-    whole = one("whole")
-    train_best(*whole, device=CPU)
+def test_killed_at_any_moment_it_goes_on_to_the_same_files(one, whole, monkeypatch, place, name, number):
     run, datasets, fold, cell = one("killed")
     with monkeypatch.context() as patched:
         patched.setattr(place, name, killed_at_call(number, getattr(place, name)))
         with pytest.raises(KilledError):
             train_best(run, datasets, fold, cell, device=CPU)
     train_best(run, datasets, fold, cell, device=CPU)
-    assert left(cell) == left(whole[3])
+    assert left(cell) == left(whole[0])
 
 
-def test_killed_within_a_candidate_it_trains_the_rest_alone(one):
-    whole, seen = one("whole"), []
-    train_best(*whole, device=CPU, watch=lambda record: seen.append(record["epoch"]))
+def test_killed_within_a_candidate_it_trains_the_rest_alone(one, whole):
+    unbroken, seen = whole
     assert seen == [1, 2, 3, 4, 5, 6, 7, 8, 9], "progress counts all candidates"
     run, datasets, fold, cell = one("killed")
 
@@ -333,9 +345,10 @@ def test_killed_within_a_candidate_it_trains_the_rest_alone(one):
     again = []
     train_best(run, datasets, fold, cell, device=CPU, watch=lambda record: again.append(record["epoch"]))
     assert again == [6, 7, 8, 9]
-    assert left(cell) == left(whole[3])
+    assert left(cell) == left(unbroken)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_workers_and_a_lost_cell_give_the_same_and_leave_nothing_over(arguments, tmp_path):
     path, overrides = arguments
     given = [*overrides, "choose.data.length.seconds=null"]

@@ -249,6 +249,7 @@ def speech(tmp_path: Path, make_corpus) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_one_part_a_file_is_no_shared_recording(speech: Path, experiment: Path, tmp_path: Path) -> None:
     out, run = tmp_path / "prepared", tmp_path / "run"
     mien.prepare("table", speech, out=out, experiment=experiment, cut_silence=True)

@@ -17,8 +17,7 @@ from mien.audit.robustness import counted
 from mien.audit.robustness.gains import FACE_ALONE, VOICE_ALONE, gain
 from mien.audit.statistics import scores
 from mien.cli.main import main
-from mien.commands import Outcome, evaluate_missing
-from mien.commands import train as training
+from mien.commands import evaluate_missing
 from mien.corpora.toy import ToyConfig, generate
 from mien.data.dataset import open_all
 from mien.errors import ConfigError
@@ -28,7 +27,7 @@ from mien.models.recipes._recipe import Inference
 from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
-from mien.runs.tables import read_table
+from quick import cells_alone
 
 EXPERIMENT = """
 title: a tiny one
@@ -68,13 +67,7 @@ def prepared(tmp_path_factory):
 def trained(prepared, folder, *settings):
     """A run without its audit and its page, which nobody here needs."""
     (folder / "tiny.yaml").write_text(EXPERIMENT)
-
-    def finish(run, workers):
-        run.write_table("predictions.csv", pd.concat(read_table(cell.folder / "predictions.csv") for cell in run.cells))
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training, "finish", finish)
-        patched.setattr(training, "_outcome", lambda run: Outcome(data={}, text=""))
+    with cells_alone():
         mien.train(folder / "tiny.yaml", [f"data.prepared={prepared}", *settings], out=folder / "run")
     return folder / "run"
 

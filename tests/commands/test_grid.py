@@ -1,5 +1,7 @@
 """A grid is trained like any other experiment: each variant under its own settings, resumed, evaluated."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import torch
@@ -13,6 +15,7 @@ from mien.errors import RunError
 from mien.runs.cell import train_cell
 from mien.runs.run import Run
 from mien.runs.tables import read_table
+from quick import cells_alone
 
 GRID = """
 extends: tiny.yaml
@@ -104,15 +107,17 @@ def test_models_of_the_same_data_share_one_dataset(arguments):
     assert len(different(datasets.values())) == 3
 
 
-def test_nothing_is_trained_a_second_time_and_another_grid_is_refused(run, arguments):
-    files = sorted((run.folder / "models").rglob("*.*"))
+def test_nothing_is_trained_a_second_time_and_another_grid_is_refused(run, arguments, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    files = sorted((folder / "models").rglob("*.*"))
     times = [path.stat().st_mtime_ns for path in files]
-    mien.train(*arguments, out=run.folder)
-    assert sorted((run.folder / "models").rglob("*.*")) == files
+    with cells_alone():
+        mien.train(*arguments, out=folder)
+    assert sorted((folder / "models").rglob("*.*")) == files
     assert [path.stat().st_mtime_ns for path in files] == times
     path, overrides = arguments
     with pytest.raises(RunError, match=r"holds another experiment: grid\.tempo"):
-        mien.train(path, [*overrides, "grid.tempo=null"], out=run.folder)
+        mien.train(path, [*overrides, "grid.tempo=null"], out=folder)
 
 
 def test_the_sweep_is_a_table_in_the_report_and_on_the_terminal(run, done):

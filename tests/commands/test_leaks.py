@@ -84,6 +84,7 @@ def test_what_is_accepted_marks_run_and_text(leaky, prepared, experiment, tmp_pa
     assert done.text.count("without the 1 test clip that has a copy in training: ") == len(without["models"])
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_mark_goes_with_an_exported_model(leaky, experiment, tmp_path):
     accepted = ["seen_speakers=true", "accept=[identical-audio]"]
     mien.train(experiment, [f"data.prepared={leaky}", *ONE, *accepted], out=tmp_path / "run")

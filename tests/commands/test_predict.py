@@ -134,6 +134,7 @@ def test_a_probability_is_compared_before_it_is_rounded(run, talk, monkeypatch, 
     assert {row["anger"] for row in rows} == {round(best, 4)}
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("rate", [16_000, 8_000])
 def test_a_clip_is_predicted_as_in_training_at_any_sample_rate(prepared, experiment, tmp_path, rate):
     settings = [f"data.audio={{name: mfb43, sample_rate: {rate}}}", "training.epochs=2", "protocol.folds=[0]"]

@@ -12,8 +12,6 @@ from scipy.special import softmax
 import mien
 from mien import features
 from mien.cli.main import main
-from mien.commands import Outcome
-from mien.commands import train as training
 from mien.corpora.toy import ToyConfig, generate
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, MediaError, RunError
@@ -22,7 +20,7 @@ from mien.media.faces.detectors import Face
 from mien.runs import exported, reading, timeline
 from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
-from mien.runs.tables import read_table
+from quick import cells_alone
 
 WATCHING = """
 title: a tiny one
@@ -60,14 +58,9 @@ def watch(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("watching")
     (folder / "watching.yaml").write_text(WATCHING)
 
-    def finish(run, workers):
-        run.write_table("predictions.csv", pd.concat(read_table(cell.folder / "predictions.csv") for cell in run.cells))
-
     def run(*settings, out=None):
         out = out or folder / f"run-{len(list(folder.iterdir()))}"
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(training, "finish", finish)
-            patched.setattr(training, "_outcome", lambda run: Outcome(data={}, text=""))
+        with cells_alone():
             mien.train(folder / "watching.yaml", [f"data.prepared={toy.place}", *settings], out=out)
         return out / "models" / "it"
 
@@ -84,6 +77,12 @@ def both(watch):
 def sees(watch):
     """A model of faces alone."""
     return watch(*FACES_ALONE)
+
+
+@pytest.fixture(scope="session")
+def hears(watch):
+    """A model of voices alone."""
+    return watch(*VOICE_ALONE)
 
 
 @pytest.fixture(scope="session")
@@ -216,8 +215,7 @@ def test_columns_of_a_table_are_not_in_a_file(watch, films, both, columns, tmp_p
         mien.export(seen, out=tmp_path / "exported")
 
 
-def test_what_does_not_go_together_is_refused_in_a_sentence(watch, both, sees, films):
-    hears = watch(*VOICE_ALONE)
+def test_what_does_not_go_together_is_refused_in_a_sentence(hears, both, sees, films):
     for settings, words in (
         ({"model": hears, "faces": "auto"}, "--faces auto: .* takes no faces; leave it out"),
         ({"model": hears, "speaker": "all"}, "--speaker all: .* takes no faces; leave it out"),
@@ -340,13 +338,12 @@ def test_the_detector_that_is_installed_is_named_in_the_run(watch, toy, tmp_path
 
 
 @pytest.fixture
-def packaged(watch, sees, monkeypatch):
+def packaged(hears, sees, monkeypatch):
     """A model of voices and one of faces, in the place of those that come with mien; uncalibrated, of one scheme."""
-    voice = watch(*VOICE_ALONE)
     predicting = importlib.import_module("mien.commands.predict")
-    monkeypatch.setattr(predicting, "locate", lambda model: voice if model is None else model)
+    monkeypatch.setattr(predicting, "locate", lambda model: hears if model is None else model)
     monkeypatch.setattr(exported, "faces", lambda: sees)
-    return voice, sees
+    return hears, sees
 
 
 def test_without_a_model_a_film_is_answered_by_voice_and_face_together(packaged, films):

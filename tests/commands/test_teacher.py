@@ -85,6 +85,7 @@ def test_it_begins_with_the_weights_and_the_card_names_them(still, weights, tmp_
         torch.testing.assert_close(value, model.tensors[name], rtol=1e-3, atol=1e-3, msg=name)  # stored in half
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_without_a_file_it_begins_at_random_and_the_card_is_silent(still, tmp_path):
     plain = [f"data.prepared={still}", *TINY, *SHORT, "training.epochs=1"]
     mien.train("albanie2018-teacher", plain, out=tmp_path / "run")
@@ -113,6 +114,7 @@ def test_a_killed_training_goes_on_with_the_same_bits(still, weights, tmp_path):
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_another_file_under_the_same_path_is_refused_on_resume(still, weights, tmp_path):
     given = overrides(still, weights, "training.epochs=1")
     mien.train("albanie2018-teacher", given, out=tmp_path / "run")
@@ -140,6 +142,7 @@ def test_a_file_that_does_not_fit_is_refused_before_anything_is_written(still, w
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("learn", ["sampled", "majority"])
 def test_the_other_losses_are_a_switch(still, tmp_path, learn):
     given = [f"data.prepared={still}", *TINY, *SHORT, "training.epochs=1", f"data.targets.emotion.learn={learn}"]

@@ -125,17 +125,40 @@ def test_claims_are_answered_by_a_finished_run_too(run, prepared, experiment, tm
 
 
 @pytest.mark.usefixtures("unmeasured")
-def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experiment, tmp_path):
-    spread = tmp_path / "run"
-    mien.train(experiment, [f"data.prepared={prepared}"], out=spread, workers=2)
+def test_two_workers_and_a_lost_cell_give_the_same_weights(prepared, experiment, tmp_path):
+    given = [f"data.prepared={prepared}", "training.epochs=2", "protocol.folds=[0, 1]"]
+    alone, spread = tmp_path / "alone", tmp_path / "spread"
+    mien.train(experiment, given, out=alone)
+    mien.train(experiment, given, out=spread, workers=2)
     lost = Run.open(spread).cells[3]
     shutil.rmtree(lost.folder)
-    mien.train(experiment, [f"data.prepared={prepared}"], out=spread)
-    for one, two in zip(Run.open(run).cells, Run.open(spread).cells, strict=True):
+    mien.train(experiment, given, out=spread)
+    for one, two in zip(Run.open(alone).cells, Run.open(spread).cells, strict=True):
         first, second = checkpoint.load_weights(one.weights)[0], checkpoint.load_weights(two.weights)[0]
         assert all(torch.equal(second[name], value) for name, value in first.items())
-    frames = [pd.read_csv(folder / "predictions.csv") for folder in (run, spread)]
+    frames = [pd.read_csv(folder / "predictions.csv") for folder in (alone, spread)]
     pd.testing.assert_frame_equal(*frames)
+
+
+@pytest.fixture(scope="module")
+def trained_with(prepared, experiment):
+    """The weights of one cell after two epochs with other settings."""
+
+    def train(folder, *more):
+        settings = experiments.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
+        dataset, run = Dataset.open(settings.data), Run(folder / "run", settings)
+        dataset.extract(workers=1)
+        fold, cell = dataset.folds(settings.protocol)[1], run.cell("MEnAN", 1, 0)
+        train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
+        return checkpoint.load_weights(cell.weights)[0]
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def plain(trained_with, tmp_path_factory):
+    """Those of the settings as they are."""
+    return trained_with(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.mark.parametrize(
@@ -153,16 +176,8 @@ def test_two_workers_and_a_lost_cell_give_the_same_weights(run, prepared, experi
         "encoder.channels=4",
     ],
 )
-def test_a_switch_changes_what_is_trained(prepared, experiment, tmp_path, override):
-    weights = []
-    for name, more in (("plain", []), ("changed", [override])):
-        settings = experiments.load(experiment, [f"data.prepared={prepared}", "training.epochs=2", *more])
-        dataset, run = Dataset.open(settings.data), Run(tmp_path / name, settings)
-        dataset.extract(workers=1)
-        fold, cell = dataset.folds(settings.protocol)[1], run.cell("MEnAN", 1, 0)
-        train_cell(run, dataset, fold, cell, device=torch.device("cpu"))
-        weights.append(checkpoint.load_weights(cell.weights)[0])
-    one, two = weights
+def test_a_switch_changes_what_is_trained(plain, trained_with, tmp_path, override):
+    one, two = plain, trained_with(tmp_path, override)
     assert one.keys() != two.keys() or any(
         one[name].shape != two[name].shape or not torch.equal(one[name], two[name])
         for name in one

@@ -46,6 +46,7 @@ def test_so_many_speakers_train_fewer_among_more_and_by_seed(trains):
     assert len({tuple(trains(seed, "data.unlabelled_speakers=1")) for seed in range(8)}) > 1
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_grid_crosses_them_and_the_run_says_how_many(experiment, corpora, tmp_path):
     grid = "grid={speakers: {data.unlabelled_speakers: [1, 2]}}"
     mien.train(experiment, [*corpora, grid], out=tmp_path)
