@@ -15,7 +15,7 @@ from mien.audit.embedding_files import measure
 from mien.audit.leakage import floors
 from mien.audit.leakage.leakage import leakage, predict
 from mien.audit.run_leakage import measure as run_leakage
-from mien.runs.tables import read_table
+from mien.common.leakage_tables import LEAKAGE, RECALLS
 from quick import no_figures
 
 EMOTIONS = {"anger": 300.0, "neutral": 150.0, "sadness": 90.0}
@@ -137,10 +137,10 @@ def run(prepared, experiment, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def unmeasured(run, monkeypatch):
+def unmeasured(monkeypatch):
     """Trainings end without probes, maps and a page: for what is asked of the training itself."""
     train = importlib.import_module("mien.commands.train")
-    empty = tuple(read_table(run / name).iloc[:0] for name in ("leakage.csv", "leakage_by_speaker.csv"))
+    empty = tuple(pd.DataFrame(columns=list(names)) for names in (LEAKAGE, RECALLS))
     monkeypatch.setattr(train, "run_leakage", lambda *_, **__: empty)
     for name in ("maps", "roc_curves"):
         monkeypatch.setattr(train.results, name, lambda run: pd.DataFrame())
