@@ -14,12 +14,11 @@ from mien import experiments
 from mien import features as known_features
 from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
-from mien.common import shards
 from mien.common.files import require_folder, sha256
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, frame_vectors, images, located, prepared, silence, store
+from mien.data import extraction, frame_vectors, images, located, prepared, shards, silence, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared

@@ -19,10 +19,10 @@ import torch
 from numpy.typing import NDArray
 
 from mien import features
-from mien.common import shards
 from mien.common.files import sha256
 from mien.common.progress import progress
 from mien.common.workers import Lost, spread
+from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import MediaError, SoundError
 from mien.media.audio import SAMPLE_RATE, read_parts

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import features
-from mien.common import shards
 from mien.common.progress import progress
 from mien.corpora.corpus import FrameVectors
+from mien.data import shards
 from mien.data.extraction import Target
 from mien.data.kept import Kept
 from mien.errors import ConfigError

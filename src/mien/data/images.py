@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import features
-from mien.common import shards
 from mien.common.progress import progress
+from mien.data import shards
 from mien.data.extraction import Reading, Target
 from mien.errors import ConfigError
 

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 import torch
 
-from mien.common import shards
-from mien.common.shards import Entry
+from mien.data import shards
+from mien.data.shards import Entry
 from mien.errors import CorpusError
 
 

@@ -20,12 +20,12 @@ import pandas as pd
 import torch
 
 from mien import features
-from mien.common import shards
 from mien.common.files import sha256, writable, write_json
 from mien.common.progress import progress, say
 from mien.common.settings import digest
 from mien.common.workers import Lost, spread
 from mien.corpora.corpus import problem_table
+from mien.data import shards
 from mien.data.kept import Kept
 from mien.data.located import located, refuse_unplaced
 from mien.data.prepared import Prepared, keys

@@ -16,9 +16,9 @@ import pandas as pd
 import torch
 
 from mien import features
-from mien.common import shards
 from mien.common.progress import progress
 from mien.common.workers import Lost, spread
+from mien.data import shards
 from mien.data.batches import Frames
 from mien.data.dataset import Dataset
 from mien.data.extraction import CHUNK, TOGETHER, Source, Waveform, chunked, one_thread, sounds

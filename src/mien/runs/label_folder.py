@@ -22,13 +22,13 @@ import pandas as pd
 from safetensors import SafetensorError
 from scipy.special import softmax
 
-from mien.common import shards
 from mien.common.files import atomic, require_folder, sha256, write_json
 from mien.common.progress import progress
 from mien.common.settings import digest
 from mien.common.workers import Lost, spread
 from mien.corpora.corpus import Problem, problem_table
 from mien.corpora.label_folder import CARD, COLUMNS, FORMAT, FRAMES, LOGIT, PROBLEMS, SEGMENTS, read_card
+from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import ConfigError, CorpusError, MediaError
 from mien.media import activity

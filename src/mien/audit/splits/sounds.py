@@ -16,8 +16,7 @@ import pandas as pd
 from mien.audit.splits import fingerprints
 from mien.audit.splits.checks import Twins
 from mien.audit.splits.fingerprints import CONFIG, FEATURE, Fingerprint, Pair
-from mien.common import shards
-from mien.data import extraction
+from mien.data import extraction, shards
 from mien.data.extraction import Source, Target
 from mien.data.joined import Joined
 from mien.data.prepared import key
