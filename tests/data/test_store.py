@@ -14,7 +14,7 @@ import torch
 
 from mien import features
 from mien.commands.prepare import prepare
-from mien.common import shards
+from mien.data import shards
 from mien.data import extraction
 from mien.data import store as stores
 from mien.data.prepared import Prepared, key
@@ -189,7 +189,7 @@ def test_a_killed_extraction_goes_on_where_it_was(corpus: Prepared, store: Featu
 import os, signal, sys
 from mien import features
 from mien.data.prepared import Prepared
-from mien.common import shards
+from mien.data import shards
 from mien.data import extraction
 from mien.data.store import FeatureStore
 extraction.CHUNK = 2
