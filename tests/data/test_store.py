@@ -14,8 +14,7 @@ import torch
 
 from mien import features
 from mien.commands.prepare import prepare
-from mien.data import shards
-from mien.data import extraction
+from mien.data import extraction, shards
 from mien.data import store as stores
 from mien.data.prepared import Prepared, key
 from mien.data.store import FeatureStore
