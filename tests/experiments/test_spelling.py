@@ -43,7 +43,7 @@ def test_the_question_comes_first_where_a_key_is_misspelt_too(own):
 def test_a_file_may_extend_and_an_override_may_not(own):
     with pytest.raises(ConfigError) as error:
         experiments.load(own("extend: emodb"))
-    assert "unknown key 'extend'. Did you mean 'extends'? Known: accept, axes, " in str(error.value)
+    assert "unknown key 'extend'. Did you mean 'extends'? Known: accept, auc_classes, axes, " in str(error.value)
     assert ", expected, extends, grid, " in str(error.value)
     with pytest.raises(ConfigError) as error:
         experiments.load("emodb", ["extend=voice"])
