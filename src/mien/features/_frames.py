@@ -10,9 +10,8 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mien.features._config import FrameConfig
 
@@ -24,7 +23,7 @@ def count(samples: int, config: FrameConfig) -> int:
     return (samples + config.shift_size // 2) // config.shift_size
 
 
-def blocks(waveform: NDArray[np.float32], config: FrameConfig) -> Iterator[tuple[slice, Tensor]]:
+def blocks(waveform: NDArray[np.float32], config: FrameConfig) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Which frames, and their samples (at most `BLOCK`, window) float32: a view that is not to be written to."""
     frames, window, shift = count(len(waveform), config), config.window_size, config.shift_size
     if not frames:
@@ -32,10 +31,18 @@ def blocks(waveform: NDArray[np.float32], config: FrameConfig) -> Iterator[tuple
     before = window // 2 - shift // 2
     after = max(0, (frames - 1) * shift + window - before - len(waveform))
     padded = np.pad(np.asarray(waveform, np.float32), (max(0, before), after), mode="symmetric")
-    views = torch.from_numpy(padded).unfold(0, window, shift)
+    views = sliding_window_view(padded, window)[::shift]
     for start in range(0, frames, BLOCK):
         part = slice(start, min(start + BLOCK, frames))
         yield part, views[part]
+
+
+def zeros(frames: int, size: int) -> NDArray[np.float32]:
+    """Room for a block of windows that are filled up with zeros to `size` samples, (at most `BLOCK`, size).
+
+    A transform of what is filled up here takes a third of the time of one that fills up itself.
+    """
+    return np.zeros((min(frames, BLOCK), size), np.float32)
 
 
 @lru_cache(maxsize=32)

@@ -10,10 +10,9 @@ from functools import lru_cache
 from typing import Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from torch import Tensor
+from scipy import fft
 
 from mien.errors import ConfigError
 from mien.features import _frames
@@ -21,7 +20,7 @@ from mien.features._config import FrameConfig
 
 SOURCE = "Kaldi's fbank; 40 bands, 40 ms windows each 10 ms as in Li et al. 2020, section 5"
 VERSION = 1
-FLOOR = float(np.finfo(np.float32).eps)
+FLOOR = np.finfo(np.float32).eps
 
 
 class Config(FrameConfig):
@@ -67,20 +66,20 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
 
 def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float32]:
     here, before, bank = _operators(config)
-    size = 2 * (len(bank) - 1)
-    energies = torch.empty(_frames.count(len(waveform), config), config.mels)
+    energies = np.empty((_frames.count(len(waveform), config), config.mels), np.float32)
+    filled = _frames.zeros(len(energies), 2 * (len(bank) - 1))
     for part, samples in _frames.blocks(waveform, config):
-        centred = samples - samples.mean(1, keepdim=True)
-        tapered = centred * here
-        tapered[:, 1:].addcmul_(centred[:, :-1], before)
-        spectrum = torch.fft.rfft(tapered, size)
-        power = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-        torch.mm(power, bank, out=energies[part])
-    return energies.clamp_(min=FLOOR).log_().numpy()
+        centred = samples - samples.mean(1, keepdims=True)
+        tapered = filled[: len(samples), : config.window_size]
+        np.multiply(centred, here, out=tapered)
+        tapered[:, 1:] += centred[:, :-1] * before
+        spectrum = fft.rfft(filled[: len(samples)])
+        np.matmul(np.square(spectrum.real) + np.square(spectrum.imag), bank, out=energies[part])
+    return np.log(np.maximum(energies, FLOOR, out=energies), out=energies)
 
 
 @lru_cache(maxsize=8)
-def _operators(config: Config) -> tuple[Tensor, Tensor, Tensor]:
+def _operators(config: Config) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """What multiplies a sample (window,), the one before it (window - 1,), and the power spectrum (bins, mels)."""
     window = _frames.taper(config.taper, config.window_size)
     here = window.copy()
@@ -99,7 +98,7 @@ def _operators(config: Config) -> tuple[Tensor, Tensor, Tensor]:
             "spectrum; take fewer bands or a longer window"
         )
     before = -config.preemphasis * window[1:]
-    return torch.tensor(here).float(), torch.tensor(before).float(), torch.tensor(bank).float()
+    return here.astype(np.float32), before.astype(np.float32), bank.astype(np.float32)
 
 
 def _mel(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -208,6 +208,5 @@ def _ratio(products: NDArray[np.float64], norms: NDArray[np.float64]) -> NDArray
 def _log_energy(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float64]:
     energy = np.zeros(_frames.count(len(waveform), config))
     for part, samples in _frames.blocks(waveform, config):
-        centred = samples - samples.mean(1, keepdim=True)
-        energy[part] = centred.square_().sum(1).numpy()
+        energy[part] = np.square(samples - samples.mean(1, keepdims=True)).sum(1)
     return np.log(np.maximum(energy, FLOOR))

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from typing import Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from scipy import fft
 
 from mien.features import _frames
 from mien.features._config import FrameConfig
 
 SOURCE = "Albanie et al. 2018, section 5 (512 x T amplitudes); Rana et al. 2019, section IV (128 x 256, by settings)"
 VERSION = 1
-FLOOR = 1e-10
+FLOOR = -100.0  # decibels
 
 
 class Config(FrameConfig):
@@ -67,11 +67,15 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
 
 def _spectrogram(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float32]:
     window = _frames.taper(config.taper, config.window_size)
-    taper = torch.from_numpy(2 * window / window.sum()).float()
-    power = torch.empty(_frames.count(len(waveform), config), config.bins)
+    taper = (2 * window / window.sum()).astype(np.float32)
+    power = np.empty((_frames.count(len(waveform), config), config.bins), np.float32)
+    filled = _frames.zeros(len(power), config.fft_size)
     for part, samples in _frames.blocks(waveform, config):
-        spectrum = torch.fft.rfft(samples * taper, config.fft_size)[:, :-1]
-        lines = torch.addcmul(spectrum.real.square(), spectrum.imag, spectrum.imag)
-        torch.mean(lines.view(len(lines), config.bins, -1), 2, out=power[part])
-    values = power.sqrt_() if config.scale == "amplitude" else power.clamp_(min=FLOOR).log10_().mul_(10)
-    return values.numpy()
+        np.multiply(samples, taper, out=filled[: len(samples), : config.window_size])
+        spectrum = fft.rfft(filled[: len(samples)])[:, :-1]
+        lines = np.square(spectrum.real) + np.square(spectrum.imag)
+        np.mean(lines.reshape(len(lines), config.bins, -1), axis=2, out=power[part])
+    if config.scale == "amplitude":
+        return np.sqrt(power, out=power)
+    np.log10(np.maximum(power, np.float32(10 ** (FLOOR / 10)), out=power), out=power)
+    return np.maximum(np.multiply(power, 10, out=power), np.float32(FLOOR), out=power)  # a logarithm is rounded too
