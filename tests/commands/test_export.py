@@ -15,9 +15,10 @@ from mien.cli.main import main
 from mien.common.files import sha256
 from mien.errors import ConfigError, RunError
 from mien.media.audio import read_audio
-from mien.runs import exported
-from mien.runs.ensemble import Ensemble, best_model
+from mien.runs import exported, exporting
+from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
+from mien.runs.selection import best_model
 
 CPU = torch.device("cpu")
 MOST = 6_000_000  # bytes of a model that comes with mien
@@ -69,7 +70,7 @@ def test_the_same_run_gives_the_same_bytes_without_paths_or_speakers(run, folder
     assert experiment["data"]["prepared"] is None
     assert list(experiment["models"]) == ["MEnAN"]
     assert "speaker" not in json.dumps(experiment["models"])
-    members = exported.read(folder, CPU)[1]
+    members = exporting.read(folder, CPU)[1]
     assert len(members) == 4
     assert not any("adversaries" in name or "speaker" in name for name in members[0].tensors)
 
@@ -253,7 +254,7 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", exported.packaged() or [pytest.param("", marks=pytest.mark.skip("none is packaged"))])
 def test_every_packaged_model_is_whole_small_and_described(name):
     place = exported.FOLDER / name
-    description, members = exported.read(place, CPU)
+    description, members = exporting.read(place, CPU)
     assert {path.name for path in place.iterdir()} == set(exported.FILES)
     assert sum(path.stat().st_size for path in place.iterdir()) < MOST
     assert description.name == name

@@ -15,8 +15,8 @@ from mien.errors import RunError
 from mien.runs import cell as cells
 from mien.runs import labels
 from mien.runs.cell import train_cell
-from mien.runs.ensemble import shortest_sound
 from mien.runs.run import Run
+from mien.runs.selection import shortest_sound
 
 QUICK = ["models.emotion_only=null", "training.epochs=2"]
 NUMBERS = ["data.scheme=null", "target=sentence", "training.best=last"]

@@ -17,8 +17,9 @@ from mien.data.prepared import Prepared
 from mien.errors import ConfigError, MediaError, RunError
 from mien.media.audio import read_audio
 from mien.runs import exported
-from mien.runs.ensemble import Ensemble, best_model
+from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
+from mien.runs.selection import best_model
 
 
 @pytest.fixture(scope="module")

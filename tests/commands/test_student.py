@@ -23,7 +23,7 @@ from mien.models.recipes import distill
 from mien.models.recipes._recipe import Given
 from mien.runs.cell import Model, train_cell
 from mien.runs.exported import faces as packaged
-from mien.runs.exported import read
+from mien.runs.exporting import read
 from mien.runs.run import Run
 
 CPU = torch.device("cpu")

@@ -17,7 +17,7 @@ from mien.errors import ConfigError, RunError
 from mien.experiments.reference import RUN, published
 from mien.models.encoders.senet import Config, Encoder
 from mien.runs.cell import Model, train_cell
-from mien.runs.exported import read
+from mien.runs.exporting import read
 from mien.runs.run import Run
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from mien.corpora.toy import ToyConfig, generate
 from mien.data.batch import Batch, Sequence
 from mien.errors import ConfigError
 from mien.features import crops, face_small
-from mien.runs import exported
+from mien.runs import exported, exporting
 
 # the weights that VERSION 1 is of; where these change, VERSION has to be raised, or old vectors would be read
 WEIGHTS = {1: "5ca28a3859681a70ae7712f90f3b0eeb382c33942a4ed772e1f50435c1bc3fb1"}
@@ -34,7 +34,7 @@ def test_vectors_are_the_models_embeddings_of_the_crops(film):
     whole = (math.nan, math.nan)
     found = face_small.extract_file(film, *whole, face_small.Config(**SETTINGS))
     seen = crops.extract_file(film, *whole, crops.Config(**SETTINGS, size=48, colour="grey"))
-    _, (model, *_) = exported.read(exported.faces(), torch.device("cpu"))
+    _, (model, *_) = exporting.read(exported.faces(), torch.device("cpu"))
     pixels = torch.from_numpy(seen.pixels).float() / 127.5 - 1
     for frame, vector in zip(pixels, found.pixels, strict=True):
         one = Sequence(frame[None, None], torch.ones(1, 1, dtype=torch.bool))

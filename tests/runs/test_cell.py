@@ -20,7 +20,7 @@ from mien.engine import checkpoint
 from mien.errors import RunError
 from mien.models.layers.normalisation import BatchNorm
 from mien.models.recipes._recipe import Branch
-from mien.runs import exported
+from mien.runs import exporting
 from mien.runs.cell import Model, train_cell, validated
 from mien.runs.run import Run
 from mien.runs.tables import TASK_COLUMNS, TASKS
@@ -269,7 +269,7 @@ def test_each_speaker_has_statistics_of_sound_and_of_vectors(prepared, tmp_path)
 @pytest.mark.parametrize("kind", ["both", "units"])
 def test_what_is_exported_predicts_the_same_and_keeps_every_normalisation(kind, request):
     dataset, fold, _, model = request.getfixturevalue(kind)
-    slim = exported.predictor(model, "both")
+    slim = exporting.predictor(model, "both")
     examples = dataset.examples(list(fold.test), slim.targets)
     whole = model.infer(dataset.examples(list(fold.test), model.targets)).probabilities("emotion")
     np.testing.assert_array_equal(slim.infer(examples, embed=False).probabilities("emotion"), whole)

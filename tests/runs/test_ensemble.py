@@ -16,8 +16,9 @@ from mien.media.windows import Window
 from mien.models.layers.normalisation import BatchNorm
 from mien.runs import timeline
 from mien.runs.cell import Model, build
-from mien.runs.ensemble import Ensemble, best_model
+from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
+from mien.runs.selection import best_model
 
 TINY = {"name": "vgg", "channels": [4, 6], "dimension": 6}
 NEAR = 1e-4  # rounding in float32 through logits that are spread apart

@@ -27,14 +27,15 @@ from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
 from mien.reports.sections.derived import meaning
-from mien.runs import exported
+from mien.runs import exporting
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.description import Began, Description, Trained, Unsure
-from mien.runs.ensemble import Ensemble, find, planned, refuse_other_inputs, shortest_sound
+from mien.runs.ensemble import Ensemble
 from mien.runs.exported import CARD, FILES, WEIGHTS
 from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
 from mien.runs.run import Cell, Run
+from mien.runs.selection import find, planned, refuse_other_inputs, shortest_sound
 from mien.runs.synthetic import on_synthetic_speakers
 from mien.runs.tables import AGAIN
 
@@ -118,7 +119,7 @@ def export(
     speaker = dict(zip(opened.clips["clip"], units(opened.clips), strict=True))
     nested = calibration.nested(validated, tested, speaker, coverage)
     members, stored = _members(opened, model, chosen)
-    ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature)
+    ensemble = Ensemble(name, opened.target, opened.classes, "", tuple(members.values()), temperature=temperature)
     shortest = shortest_sound(opened, chosen)
     listened = [plain_speech.listen(replace(ensemble, shortest=shortest), other) for other in read]
     quiet = [plain_speech.threshold(one, opened.classes, plain_limit) for one in listened]
@@ -165,7 +166,7 @@ def export(
     before = model_card.calibrated(validated, calm, rule.threshold, opened.clips)
     thresholds = np.maximum(nested.thresholds, max(quiet, default=0.0))
     with atomic_folder(out) as folder:
-        description = exported.write_weights(folder, description, members)
+        description = exporting.write_weights(folder, description, members)
         text = card.render(
             description,
             size=(folder / WEIGHTS).stat().st_size,
@@ -181,7 +182,7 @@ def export(
             test_by_coverage=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
         )
         write_text(folder / CARD, text)
-        exported.write_description(folder, description)
+        exporting.write_description(folder, description)
     return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
 
 
@@ -277,9 +278,9 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
     """The models by the names of their cells, and the precision in which they are stored."""
     cpu = torch.device("cpu")
     whole = {
-        cell.folder.name: exported.predictor(Model.load(run.experiment_at(cell), cell, cpu), model) for cell in cells
+        cell.folder.name: exporting.predictor(Model.load(run.experiment_at(cell), cell, cpu), model) for cell in cells
     }
-    halved = {name: exported.rounded(member) for name, member in whole.items()}
+    halved = {name: exporting.rounded(member) for name, member in whole.items()}
     one, other = (
         on_synthetic_speakers(Ensemble(model, run.target, run.classes, "", tuple(part.values())))
         for part in (whole, halved)

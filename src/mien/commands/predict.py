@@ -1,15 +1,14 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
-from collections.abc import Collection, Sequence
+import csv
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
-
-import pandas as pd
 
 from mien import features
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_json
-from mien.common.tables import records
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
@@ -18,9 +17,9 @@ from mien.media.pictures import picture_size
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
 from mien.runs.answers import HOP, LEAST, WINDOW
-from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
 from mien.runs.late_fusion import LateFusion
+from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
 from mien.runs.reading import Asked, Read, check_looked, open_model, read_all
 
@@ -109,15 +108,15 @@ def predict(
     notes += [*lacking, *(note for one in read for note in one.notes)]
     rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
     columns = max((list(row) for row in rows), key=len)  # a film has columns that sound alone has not
-    table = pd.DataFrame(rows, columns=columns)
+    rows = [{name: row.get(name) for name in columns} for row in rows]
     if out is not None:
-        _write(table, Path(out))
+        _write(rows, Path(out))
     about = _about(ensemble, unsure, {row["modality"] for one in read for row in one.answers.rows})
     text = timeline_text.one_line_a_file if summary else timeline_text.stretches
     overlap = [] if summary else _overlap(read, window, hop)
     return Outcome(
-        data={"files" if summary else "rows": records(table), "notes": notes, "about": about},
-        text="\n".join([text(table, ensemble.target), *notes, *timeline_text.wrapped([*overlap, *about])]),
+        data={"files" if summary else "rows": rows, "notes": notes, "about": about},
+        text="\n".join([text(rows, ensemble.target), *notes, *timeline_text.wrapped([*overlap, *about])]),
         problems=[str(error) for error in problems],
     )
 
@@ -157,7 +156,7 @@ def _about(ensemble: Predictor, asked: float | None, modalities: Collection[str]
     return sentences + (_joined(ensemble, asked) if both else [])
 
 
-def _on(ensemble: Ensemble, *, alone: bool) -> list[str]:
+def _on(ensemble: OneModel, *, alone: bool) -> list[str]:
     return [
         *_rule(ensemble, alone=alone),
         *_limits(ensemble),
@@ -188,7 +187,7 @@ def _overlap(read: Sequence[Read], window: float, hop: float) -> list[str]:
     ]
 
 
-def _rule(ensemble: Ensemble, *, alone: bool) -> list[str]:
+def _rule(ensemble: OneModel, *, alone: bool) -> list[str]:
     """What `unsure` means, where there is a threshold; another one is named where that would be of this model alone."""
     if ensemble.unsure == 0:
         return []
@@ -201,21 +200,21 @@ def _rule(ensemble: Ensemble, *, alone: bool) -> list[str]:
     return [f'{ensemble.name}: "unsure" below a probability of {ensemble.unsure:.0%} ({other}--unsure 0: never)']
 
 
-def _limits(ensemble: Ensemble) -> list[str]:
+def _limits(ensemble: OneModel) -> list[str]:
     """What it was trained on, and how it answers other speech."""
     return [f"{ensemble.name}: {sentence}" for sentence in ensemble.limits]
 
 
-def _voice_alone(ensemble: Ensemble) -> list[str]:
+def _voice_alone(ensemble: OneModel) -> list[str]:
     """A note on a model that predicts without what no media file has."""
     if "video" not in ensemble.modalities or ensemble.faces is not None:
         return []
-    name, _ = ensemble.models[0].experiment.features["video"]
+    name, _ = ensemble.features["video"]
     what = features.without_media(name)
     return [f"{ensemble.name}: from the voice alone, without its {what}, which a file does not have"]
 
 
-def _of_images(ensemble: Ensemble) -> list[str]:
+def _of_images(ensemble: OneModel) -> list[str]:
     """A note on a model of single images, which knows nothing of films."""
     if not ensemble.of_images:
         return []
@@ -227,7 +226,7 @@ def _of_images(ensemble: Ensemble) -> list[str]:
     ]
 
 
-def _marked(ensemble: Ensemble) -> list[str]:
+def _marked(ensemble: OneModel) -> list[str]:
     """The leaks that its run accepted, which concern its scores; some of the clips are named on its card."""
     without_clips = [": ".join(mark.split(": ")[:2]) for mark in ensemble.marks]
     return [f"{ensemble.name}: {'; '.join(without_clips)}"] if without_clips else []
@@ -242,9 +241,11 @@ def _check(out: Path) -> None:
     require_folder(out.parent)
 
 
-def _write(table: pd.DataFrame, out: Path) -> None:
+def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     if out.suffix == ".json":
-        write_json(out, records(table))
-    else:
-        with atomic(out) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+        write_json(out, rows)
+        return
+    with atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from typing import Generic, NamedTuple, TypeVar
 
-from joblib import Parallel, delayed
-
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -38,6 +36,8 @@ def spread(
     Yields:
         (chunk, return value of the function), or ([item], Lost) for an item that crashed its worker; in any order.
     """
+    from joblib import Parallel, delayed  # not before there is work for several processes
+
     waiting = iter(enumerate(chunks))
     left = True
     while left:
@@ -75,6 +75,8 @@ def spread(
 
 def _alone(function: Callable[[Sequence[T]], R], chunk: Sequence[T]) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
     try:
+        from joblib import Parallel, delayed
+
         (result,) = Parallel(2, batch_size=1)([delayed(function)(chunk)])
     except BrokenProcessPool as error:
         if len(chunk) > 1:

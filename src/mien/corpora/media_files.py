@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.corpora.readers import _files
+from mien.corpora import folders
 from mien.errors import ConfigError
 
 ENDINGS = (
-    *_files.MEDIA, ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".ape", ".au", ".caf", ".m2ts", ".m4v", ".mpeg",
+    *folders.MEDIA, ".3gp", ".aac", ".ac3", ".aif", ".aiff", ".amr", ".ape", ".au", ".caf", ".m2ts", ".m4v", ".mpeg",
     ".mts", ".oga", ".ogv", ".opus", ".sph", ".w64", ".wma", ".wmv", ".wv",
 )  # fmt: skip
 SHOWN = 5  # endings of files that are passed over
@@ -37,7 +37,7 @@ def listed(given: Sequence[Path], *, output: Path | None = None) -> tuple[list[P
         if not place.is_dir():
             found = [place]
         else:
-            names = _files.files(place)
+            names = folders.files(place)
             names = [name for name in names if output is None or _true(place / name) != _true(output)]
             found = [place / name for name in names if Path(name).suffix.lower() in ENDINGS]
             others = Counter(Path(name).suffix.lower() for name in names if Path(name).suffix.lower() not in ENDINGS)

@@ -4,12 +4,12 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mien.data.distortion import distorted
+from mien.media.modality import Modality as Modality
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,3 @@ def sixteen_bits(seed: int, step: int, name: str, *shape: int) -> Tensor:
 def _generator(seed: int, step: int, name: str) -> torch.Generator:
     key = hashlib.sha256(f"{seed}/{step}/{name}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
-
-
-Modality = Literal["audio", "video"]

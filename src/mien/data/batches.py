@@ -93,7 +93,8 @@ class Stream(NamedTuple):
         if self.target:
             within = place.within(len(frames), self.hop)
             return frames[within], usable[within]
-        return length.apply(frames, usable, self.hop, place)
+        part, kept = length.apply(frames.numpy(), usable.numpy(), self.hop, place)
+        return torch.from_numpy(part), torch.from_numpy(kept)
 
 
 class Loader:

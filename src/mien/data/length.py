@@ -4,11 +4,11 @@ A clip of T frames, a frame each `hop` seconds, lasts T x hop. Frames are T x ..
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from mien.common.settings import Settings
 
@@ -79,29 +79,39 @@ class Length(Settings):
             return wanted
         return min(wanted, max(0, length - round(place.start / hop)))
 
-    def apply(self, frames: Tensor, valid: Tensor, hop: float, place: Place) -> tuple[Tensor, Tensor]:
-        """Take frames T x ... and their validity T: a part, repeated in step with the clip, or filled."""
+    def apply(
+        self, frames: NDArray[Any], valid: NDArray[np.bool_], hop: float, place: Place, *, filler: float = 0.0
+    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Take frames T x ... and their validity T: a part, repeated in step with the clip, or filled.
+
+        Args:
+            frames: of the whole clip; pixels are filled with `GREY`.
+            valid: which of them are usable.
+            hop: seconds from one to the next.
+            place: the part that is taken.
+            filler: of numbers that fill up a short clip.
+        """
         length, target = len(frames), self.frames(len(frames), hop, place)
         if target == length and place.start == 0:
             return frames, valid
         if self.short == "repeat" and place.seconds > place.whole:
             taken = _repeated(target, hop, place.whole)
             seen = taken < length
-            taken = taken.clamp(max=length - 1)
+            taken = np.minimum(taken, length - 1)
             return frames[taken], valid[taken] & seen
         start = round(place.start / hop)
         part, usable = frames[start : start + target], valid[start : start + target]
         if (missing := target - len(part)) <= 0:
             return part, usable
-        constant = float(GREY) if frames.dtype == torch.uint8 else 0.0
-        filler = torch.full((missing, *frames.shape[1:]), constant, dtype=frames.dtype)
-        return torch.cat([part, filler]), torch.cat([usable, torch.ones(missing, dtype=torch.bool)])
+        constant = GREY if frames.dtype == np.uint8 else filler
+        filled = np.full((missing, *frames.shape[1:]), constant, dtype=frames.dtype)
+        return np.concatenate([part, filled]), np.concatenate([usable, np.ones(missing, dtype=np.bool_)])
 
 
-def _repeated(count: int, hop: float, whole: float) -> Tensor:
+def _repeated(count: int, hop: float, whole: float) -> NDArray[np.int64]:
     """Which frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played again and again."""
     period = round(whole / hop)
     if abs(period * hop - whole) < _INEXACT * hop:
-        return torch.arange(count) % max(1, period)
-    times = torch.arange(count, dtype=torch.float64) * hop
-    return ((times + _INEXACT * hop) % whole / hop).floor().long()
+        return np.arange(count) % max(1, period)
+    times = np.arange(count) * hop
+    return np.asarray(np.floor((times + _INEXACT * hop) % whole / hop), np.int64)

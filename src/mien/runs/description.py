@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mien.common.settings import Settings
-from mien.data.batch import Modality
+from mien.media.modality import Modality
 
 Share = Field(ge=0, le=1)
 
@@ -155,6 +155,19 @@ class Plain(Settings):
     after: Answered
 
 
+class Graph(Settings):
+    """`model.onnx`: the networks of all members with their normalisation and the temperature, as `runs.graph` reads it.
+
+    Attributes:
+        sha256: of the file.
+        least: modality -> the fewest frames that it is given; shorter inputs are filled up with frames that do not
+            count.
+    """
+
+    sha256: str
+    least: dict[Modality, int]
+
+
 class Description(Settings):
     """`model.json`: the settings to rebuild the model, and its scores.
 
@@ -179,7 +192,8 @@ class Description(Settings):
         marks: sentences on leaks that the run accepted, to be quoted with every score of the model.
         shortest: seconds of the shortest sound that it was trained on, where known: of much less, it is unsure.
         stored: precision of the weights in the file.
-        sha256: hash of the weights' file, which holds a digest of all other fields.
+        sha256: hash of the weights' file, which holds a digest of all fields but this one and `graph`.
+        graph: what computes the model without torch; None where it was exported without `--onnx`.
         mien: version of mien that exported it.
         commit: commit of the code that trained it, where known.
         experiment: the experiment with this model alone, its adversaries left out; see `mien.experiments.Experiment`.
@@ -207,6 +221,7 @@ class Description(Settings):
     shortest: float | None = Field(default=None, gt=0)
     stored: Literal["float32", "float16"]
     sha256: str
+    graph: Graph | None = None
     mien: str
     commit: str | None
     experiment: dict[str, Any]

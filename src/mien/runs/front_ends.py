@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mien.data.batch import Batch, Sequence
 from mien.errors import RunError
 from mien.models.recipes._recipe import Recipe
-from mien.runs import exported
+from mien.runs import exported, exporting
 
 AT_ONCE = 64  # crops
 
@@ -23,7 +23,7 @@ def face_small() -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
     folder = exported.faces()
     if folder is None:
         raise RunError("this build of mien comes without the model 'face-small', which makes the feature face_small")
-    _, (model, *_) = exported.read(folder, torch.device("cpu"))
+    _, (model, *_) = exporting.read(folder, torch.device("cpu"))
     recipe = model.recipe.eval()
 
     def embedded(crops: NDArray[np.uint8]) -> NDArray[np.float32]:

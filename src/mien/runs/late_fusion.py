@@ -1,4 +1,4 @@
-"""Two models that answer together, one of the voice and one of the face: `Ensemble`s whose probabilities are joined.
+"""Two models that answer together, one of the voice and one of the face: `OneModel`s whose probabilities are joined.
 
 Where a window has both, a class has the product of its two probabilities, brought to a sum of 1: the order of classes
 is that of the mean of log-probabilities, and voice and face count as independent. To a class that it does not know a
@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from mien.media.faces import Crops, Faces, Seen
-from mien.runs.ensemble import Ensemble
+from mien.runs.one_model import OneModel
 
 LEAST = 0.01  # of a probability: a small network that is sure of nothing can still put a class near 0
 
@@ -33,8 +32,8 @@ class LateFusion:
         face: calibrated, of faces alone.
     """
 
-    voice: Ensemble
-    face: Ensemble
+    voice: OneModel
+    face: OneModel
 
     def __post_init__(self) -> None:
         """Raise ValueError for models of two targets, or without a class that both know."""
@@ -42,11 +41,11 @@ class LateFusion:
             raise ValueError(f"{self.voice.name} and {self.face.name} have no class of one target in common")
 
     @property
-    def parts(self) -> tuple[Ensemble, ...]:
+    def parts(self) -> tuple[OneModel, ...]:
         """The models, each of which answers alone where the other's modality is missing."""
         return (self.voice, self.face)
 
-    def part(self, modality: str) -> "Ensemble | LateFusion":
+    def part(self, modality: str) -> "OneModel | LateFusion":
         """What answers a window of a modality, as in `timeline.Prediction`."""
         return {"audio": self.voice, "video": self.face}.get(modality, self)
 
@@ -110,7 +109,7 @@ class LateFusion:
         return self.face.faces
 
     def frames(self, sound: NDArray[np.float32], places: Sequence[slice]) -> list[NDArray[np.float32]]:
-        """See `Ensemble.frames`."""
+        """See `OneModel.frames`."""
         return self.voice.frames(sound, places)
 
     def infer(
@@ -119,7 +118,7 @@ class LateFusion:
         """The probability of each class, n x K; 0 for classes that the models of a window do not know.
 
         Args:
-            voices: see `Ensemble.infer`.
+            voices: see `OneModel.infer`.
             faces: likewise.
         """
         seen: Sequence[Crops | Seen | None] = faces or [None] * len(voices)
@@ -152,7 +151,8 @@ def fused(
     one, other = _spread(voice, voice_classes, classes), _spread(face, face_classes, classes)
     logs = np.log(np.maximum(_guessed(one, voice_classes, classes), LEAST))
     logs += np.log(np.maximum(_guessed(other, face_classes, classes), LEAST))
-    both = softmax(logs, axis=1)
+    raised = np.exp(logs - logs.max(axis=1, keepdims=True))
+    both = raised / raised.sum(axis=1, keepdims=True)
     return np.where(heard & seen, both, np.where(heard, one, other))
 
 
@@ -162,7 +162,7 @@ def _guessed(probabilities: NDArray[np.float64], known: Sequence[str], classes: 
 
 
 def _each(
-    ensemble: Ensemble,
+    ensemble: OneModel,
     which: Sequence[bool],
     voices: Sequence[NDArray[np.float32] | None],
     faces: Sequence[Crops | Seen | None],

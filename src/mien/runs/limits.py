@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from mien.corpora import readers
 from mien.runs.description import Description, Plain
-from mien.runs.run import Run
 
 TAUGHT = "taught by what a model of faces says of films, and by no label of these clips: it repeats that model's errors"
 AS_STATED = "as stated"  # how the kind of speech begins that a reader does not know
@@ -18,20 +16,10 @@ def of_exported(model: Description) -> tuple[str, ...]:
         else (one.corpus, one.speech, "no speakers named")
         for one in model.trained
     ]
-    return (*_trained(corpora), *([TAUGHT] if model.taught else []), *(_plain(one) for one in model.plain))
+    return (*trained(corpora), *([TAUGHT] if model.taught else []), *(_plain(one) for one in model.plain))
 
 
-def of_run(run: Run) -> tuple[str, ...]:
-    """The sentences of a model of a run, which was measured nowhere else."""
-    parts = run.certificate.get("corpora")
-    one = {run.corpus: run.certificate["corpus"]}
-    reads = {name: part["reader"] for name, part in parts.items()} if parts else one
-    known = readers.names()
-    speech = [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
-    return (*_trained(speech), *([TAUGHT] if run.experiment.data.teacher is not None else []))
-
-
-def _trained(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def trained(corpora: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """Which speech it was trained on; `corpora` are a name, a kind of speech, and what else is known of each."""
     if not corpora:
         return ()

@@ -1,6 +1,6 @@
-"""What answers windows of media files: one model (`Ensemble`), or one of voices and one of faces (`LateFusion`)."""
+"""What answers windows of media files: one model (`OneModel`), or one of voices and one of faces (`LateFusion`)."""
 
-from mien.runs.ensemble import Ensemble
 from mien.runs.late_fusion import LateFusion
+from mien.runs.one_model import OneModel
 
-Predictor = Ensemble | LateFusion
+Predictor = OneModel | LateFusion

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from mien import features
-from mien.common import processes
 from mien.common.progress import Advance, progress
 from mien.common.workers import Lost, spread
 from mien.errors import ConfigError, MediaError, unknown
@@ -15,9 +14,8 @@ from mien.media.containers import probe
 from mien.media.faces import Faces, choices
 from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
-from mien.runs import timeline
+from mien.runs import opening, timeline
 from mien.runs.answers import Answers, answers, least_sound
-from mien.runs.ensemble import Ensemble
 from mien.runs.late_fusion import LateFusion
 from mien.runs.predictor import Predictor
 from mien.runs.timeline import Prediction
@@ -63,9 +61,7 @@ class Read(NamedTuple):
 
 def open_model(asked: Asked) -> Predictor:
     """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
-    processes.use_threads(asked.threads)
-    device = processes.device(asked.device)
-    opened = [Ensemble.open(folder, device) for folder in asked.models]
+    opened = [opening.open_model(folder, asked.device, asked.threads) for folder in asked.models]
     for one in opened:
         if one.from_files:
             raise ConfigError(
@@ -217,7 +213,7 @@ def _faces(ensemble: Predictor, asked: Asked) -> Faces | None:
         if wrong := [f"--{option} {value}" for option, value in given.items() if value is not None]:
             raise ConfigError(f"{wrong[0]}: {ensemble.name} takes no faces; leave it out")
         if "audio" not in ensemble.modalities:
-            name, _ = ensemble.parts[-1].models[0].inputs["video"]
+            name, _ = ensemble.parts[-1].inputs["video"]
             raise ConfigError(
                 f"the inputs of {ensemble.name} are {features.without_media(name)}, which a media file does not have; "
                 "give a model of sound or faces"

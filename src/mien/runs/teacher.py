@@ -18,8 +18,9 @@ from mien.data.batch import Batch, Sequence
 from mien.errors import ConfigError, RunError, unknown
 from mien.media.faces import Crops, Faces, Reason, Seen, choices
 from mien.runs import exported
-from mien.runs.ensemble import Ensemble, find
+from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
+from mien.runs.selection import find
 
 EVERY = 0.24  # seconds from one frame to the next: Albanie et al. 2018, section 4
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional as F
 
 from mien.media.faces import crops
 
@@ -80,3 +82,38 @@ def test_the_middle_square_and_luma():
     assert np.array_equal(middle, rgb[:, 5:25].transpose(2, 0, 1))
     assert np.abs(crops.grey(middle)[0] - rgb[:, 5:25] @ np.array(crops.LUMA)).max() <= 0.51
     assert crops.grey(np.full((3, 4, 4), 255, np.uint8)).min() == 255
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((90, 70), 48), ((48, 48), 48), ((30, 31), 48), ((333, 77), 20), ((7, 300), 100)]
+)
+def test_scaling_has_the_bits_of_torchs_antialiased_filter(shape, size):
+    rgb = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    side = min(shape)
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    square = torch.from_numpy(rgb[top : top + side, left : left + side]).permute(2, 0, 1)[None]
+    expected = F.interpolate(square, (size, size), mode="bilinear", antialias=True)[0].numpy()
+    np.testing.assert_array_equal(crops.centre(rgb, size=size), expected)
+    small, scale = crops.fitted(rgb, size)
+    whole = torch.from_numpy(rgb).permute(2, 0, 1)[None]
+    expected = F.interpolate(whole, small.shape[:2], mode="bilinear", antialias=True)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(small, expected)
+    assert scale == size / max(shape)
+
+
+def test_a_turned_square_is_torchs_bilinear_sample_but_for_rounding():
+    rgb = np.random.default_rng(1).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    side, angle = 24, 0.3
+    turned = crops.crop(
+        rgb, (10, 12, 34, 36), size=side, margin=0.0, eyes=((15, 20), (15 + 10, 20 + 10 * np.tan(angle)))
+    )
+    offsets = torch.arange(side) - (side - 1) / 2
+    down, right = torch.meshgrid(offsets, offsets, indexing="ij")
+    x = 22 - 0.5 + right * np.cos(angle) - down * np.sin(angle)
+    y = 24 - 0.5 + right * np.sin(angle) + down * np.cos(angle)
+    places = torch.stack([(2 * x + 1) / 80 - 1, (2 * y + 1) / 60 - 1], dim=-1)[None].float()
+    picture = torch.from_numpy(rgb).permute(2, 0, 1)[None].float()
+    expected = F.grid_sample(picture, places, mode="bilinear", padding_mode="border", align_corners=False)
+    apart = np.abs(turned.astype(int) - expected[0].round().numpy())
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 0.01

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mien.media.faces.detectors import Box, Face, overlap
 
@@ -102,6 +101,8 @@ class Tracker:
         shared[shared < LEAST_OVERLAP] = 0.0
         # Of two tracks at one place, of which one has lost its face, the face is the other's.
         shared *= 1 - _LOST * np.array([[time - track.until] for track in self.tracks])
+        from scipy.optimize import linear_sum_assignment  # takes long to import, and sound alone has no faces
+
         rows, columns = linear_sum_assignment(shared, maximize=True)
         return [
             (self.tracks[row], int(column)) for row, column in zip(rows, columns, strict=True) if shared[row, column]

@@ -53,7 +53,7 @@ def read(batch: Batch, modality: Modality, shape: tuple[int, ...]) -> tuple[Tens
 def channels_last(images: Tensor) -> Tensor:
     """The same images, N x C x H x W, with channels innermost: faster to convolve, and to pick what is valid from."""
     if images.shape[1] == 1:  # torch takes one channel for either layout, and would go on with the slower one
-        return images[:, 0].contiguous()[..., None].movedim(-1, 1)
+        return images[:, 0].contiguous()[..., None].permute(0, 3, 1, 2)
     return images.contiguous(memory_format=torch.channels_last)
 
 

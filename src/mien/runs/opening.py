@@ -1,0 +1,31 @@
+"""Opens a model by its folder: by its graph, without torch, where it has one and the CPU computes; else by torch."""
+
+from pathlib import Path
+
+from mien.errors import ConfigError
+from mien.runs.graph import GraphModel, has_graph
+from mien.runs.one_model import OneModel
+
+
+def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel:
+    """Open an exported model, RUN, RUN/models/MODEL, or a cell's folder.
+
+    Args:
+        folder: of the model.
+        device: "auto", "cpu", "cuda" or "cuda:N". With "auto" a model that has a graph is computed on the CPU, as it
+            is small.
+        threads: number of threads of torch, or of onnxruntime.
+
+    Raises:
+        RunError: no finished model is there.
+        ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
+    """
+    if threads < 1:
+        raise ConfigError(f"--threads {threads}: at least 1")
+    if device in ("auto", "cpu") and has_graph(folder):
+        return GraphModel.open(folder, threads)
+    from mien.common import processes  # with torch, which takes seconds to import
+    from mien.runs.ensemble import Ensemble
+
+    processes.use_threads(threads)
+    return Ensemble.open(folder, processes.device(device))

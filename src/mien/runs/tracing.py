@@ -1,0 +1,221 @@
+"""Writes `model.onnx`, the graph of an exported model, and proves that it answers as torch does (`runs.graph`).
+
+torch's exporter by tracing records one call: what depends on the length of the example would be written down as a
+constant. So a graph is compared with torch at three lengths, with frames that do not count, and without each modality,
+before it is kept.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mien import features
+from mien.common.files import sha256
+from mien.data.batch import Batch
+from mien.data.batch import Sequence as Frames
+from mien.data.normalisation import Normalisation
+from mien.errors import RunError
+from mien.media.faces import Crops
+from mien.media.modality import Modality
+from mien.runs import exported, graph
+from mien.runs.cell import Model
+from mien.runs.description import Description, Graph
+from mien.runs.ensemble import Ensemble
+from mien.runs.graph import GraphModel
+from mien.runs.one_model import Face, Voice, described
+
+OPSET = 17
+AGREE = 1e-5  # the largest difference of a probability between torch and the graph
+TRACED = 320  # frames of the example, longer than what any encoder sees at once
+LEAST = (1, 2, 4, 8, 16, 32, 64, 128)  # frames that are tried as the shortest input
+OUTPUTS = ("probabilities", "logits", "embeddings")
+
+
+class _Whole(nn.Module):
+    """The members of a model as one module: raw frames in, `OUTPUTS` out."""
+
+    def __init__(self, models: Sequence[Model], target: str, temperature: float, taken: Sequence[Modality]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(model.recipe for model in models)
+        self.normalise = [model.normalise for model in models]
+        self.target, self.temperature, self.taken = target, temperature, taken
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        given = dict(zip(self.taken, zip(inputs[::2], inputs[1::2], strict=True), strict=True))
+        logits, embeddings = [], []
+        for recipe, normalise in zip(self.members, self.normalise, strict=True):
+            count = len(inputs[0])
+            frames = {
+                name: Frames(_normalised(values, normalise[name]), valid) for name, (values, valid) in given.items()
+            }
+            names, rows = tuple(map(str, range(int(count)))), torch.arange(count)
+            sound, faces = (frames.get(name, Frames.absent(count)) for name in ("audio", "video"))
+            answer = recipe.answer(Batch(names, sound, faces, {}, rows, count, 0, 0))  # type: ignore[operator]
+            logits.append(answer.outputs[self.target])
+            embeddings += answer.embeddings.values()
+        each = torch.stack(logits)
+        return (each / self.temperature).softmax(dim=2).mean(dim=0), each.mean(dim=0), torch.cat(embeddings, dim=1)
+
+
+def _normalised(values: Tensor, normalise: Normalisation) -> Tensor:
+    """Frames as a member takes them; nan, which fills up a short clip, is the mean."""
+    if values.dtype == torch.uint8:
+        return values.float() / 127.5 - 1
+    if normalise.kind == "train":
+        mean, std = normalise.statistics[""]
+        values = (values - mean) / std
+    return torch.where(values.isnan(), 0.0, values)
+
+
+def write_graph(folder: Path, description: Description, members: Mapping[str, Model]) -> Description:
+    """Write the graph of a model, and return its description with what it says of the graph.
+
+    Raises:
+        RunError: the networks cannot be written as a graph, or the graph answers otherwise than torch.
+    """
+    models = tuple(members.values())
+    model = Ensemble(models=models, **described(description))
+    _refuse_different(description, models)
+    path = folder / exported.GRAPH
+    taken: tuple[Modality, ...] = tuple(model.inputs)
+    try:
+        _trace(path, model, taken, exported.identity(description.model_dump(mode="json")))
+    except RunError:
+        raise
+    except Exception as error:  # the exporter's own errors have no common class
+        raise RunError(
+            f"{description.name}: torch's exporter cannot write its networks as a graph ({type(error).__name__}: "
+            f"{str(error).strip().splitlines()[0]}); leave --onnx out"
+        ) from error
+    session = graph.opened(path)
+    for frames in LEAST:
+        least: dict[Modality, int] = {name: _least(model, name, frames) for name in taken}
+        made = GraphModel(framing=graph.framing_of(description, least), session=session, **described(description))
+        if (apart := _apart(model, made)) <= AGREE:
+            path.chmod(0o644)
+            return description.model_copy(update={"graph": Graph(sha256=sha256(path), least=least)})
+    raise RunError(
+        f"{description.name}: its graph answers otherwise than torch, by {apart:.1g} of a probability; leave --onnx out"
+    )
+
+
+def _refuse_different(description: Description, models: Sequence[Model]) -> None:
+    """Raise RunError where members prepare their inputs differently, which one graph cannot."""
+    for key in ("length", "normalisation"):
+        if len({repr(getattr(model.experiment.data, key)) for model in models}) > 1:
+            raise RunError(
+                f"{description.name}: its members have different data.{key}, and a graph has one; export fewer of them "
+                "(--cells), or leave --onnx out"
+            )
+
+
+def _least(model: Ensemble, modality: Modality, frames: int) -> int:
+    """The fewest frames of a modality in a batch: 1 of one vector a clip, and of pixels, which are read one by one."""
+    name, config = model.inputs[modality]
+    alone = np.isinf(features.feature(name).hop(config)) or len(features.shape(name, config)) > 1
+    return 1 if alone else frames
+
+
+def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], identity: str) -> None:
+    whole = _Whole(model.models, model.target, model.temperature, taken).eval()
+    example = [one for name in taken for one in _example(model, name)]
+    names = [name for modality in taken for name in (modality, f"{modality}_valid")]
+    axes = {name: {0: "batch", 1: "time"} for name in names} | {name: {0: "batch"} for name in OUTPUTS}
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # of tracing: what it says of constants is tested by `_apart`
+        torch.onnx.export(
+            whole,
+            tuple(example),
+            str(path),
+            input_names=names,
+            output_names=list(OUTPUTS),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    _describe(path, identity)
+
+
+def _describe(path: Path, identity: str) -> None:
+    """Write into a graph to which description it belongs."""
+    import onnx
+
+    made = onnx.load(str(path))
+    onnx.helper.set_model_props(made, {"description": identity})
+    onnx.save(made, str(path))
+
+
+def _example(model: Ensemble, modality: Modality) -> tuple[Tensor, Tensor]:
+    """Two clips for tracing, the second shorter."""
+    name, config = model.inputs[modality]
+    shape, timed = features.shape(name, config), not np.isinf(features.feature(name).hop(config))
+    frames = (TRACED if len(shape) == 1 else 6) if timed else 1
+    valid = torch.ones(2, frames, dtype=torch.bool)
+    valid[1, frames // 2 + 1 :] = False
+    generator = torch.Generator().manual_seed(0)
+    if len(shape) > 1:
+        return torch.randint(0, 256, (2, frames, *shape), generator=generator, dtype=torch.uint8), valid
+    return torch.randn(2, frames, *shape, generator=generator), valid
+
+
+def _apart(model: Ensemble, made: GraphModel) -> float:
+    """The largest difference of a probability between torch and the graph, on windows of three lengths and more."""
+    cases = _cases(model)
+    batches = [cases, cases[:1], cases[-1:], cases[1:3]]
+    worst = 0.0
+    for batch in batches:
+        voices, faces = [voice for voice, _ in batch], [face for _, face in batch]
+        try:
+            found = made.infer(voices, faces)
+        except Exception:  # a shape that was written down as a constant
+            return float("inf")
+        with np.errstate(invalid="ignore"):
+            worst = max(worst, float(np.nan_to_num(np.abs(found - model.infer(voices, faces)), nan=np.inf).max()))
+    return worst
+
+
+def _cases(model: Ensemble) -> list[tuple[Voice, Face]]:
+    """Windows that the graph is compared on: three lengths, frames that do not count, a modality missing."""
+    random = np.random.default_rng(0)
+    lengths = (150, 40, 401, 7, 1)
+    voices = [_voice(model, random, length) for length in lengths] if "audio" in model.features else [None] * 5
+    faces = [_face(model, random, count) for count in (5, 2, 9, 1, 3)] if "video" in model.features else [None] * 5
+    cases: list[tuple[Voice, Face]] = list(zip(voices, faces, strict=True))
+    if "audio" in model.inputs and "video" in model.inputs:
+        cases += [(voices[0], None), (None, faces[1])]
+    return cases
+
+
+def _voice(model: Ensemble, random: np.random.Generator, length: int) -> Voice:
+    name, config = model.features["audio"]
+    if np.isinf(features.feature(name).hop(config)):
+        length = 1
+    values = random.standard_normal((length, *features.shape(name, config)))
+    return _scaled(model, "audio", values)
+
+
+def _face(model: Ensemble, random: np.random.Generator, count: int) -> Face:
+    name, config = model.features["video"]
+    shape = features.shape(name, config)
+    if len(shape) == 1 and model.faces is None:
+        return Crops(_scaled(model, "video", random.standard_normal((1, *shape))), np.zeros(1, np.uint8), 1.0)
+    faces = model.faces
+    assert faces is not None
+    size = (faces.channels, faces.size, faces.size)
+    reasons = np.zeros(count, np.uint8)
+    reasons[1 : count - 1 : 2] = 1
+    return Crops(random.integers(0, 256, (count, *size), dtype=np.uint8), reasons, faces.every)
+
+
+def _scaled(model: Ensemble, modality: Modality, values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Numbers spread as the first member's training frames were."""
+    normalise = model.models[0].normalise[modality]
+    if normalise.kind == "train":
+        mean, std = normalise.statistics[""]
+        values = values * std.numpy() + mean.numpy()
+    return values.astype(np.float32)
