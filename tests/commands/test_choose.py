@@ -166,7 +166,7 @@ def test_members_with_other_networks_answer_together_and_are_exported(chosen, pr
     model = chosen.folder / "models" / "MEnAN"
     clip = Prepared.open(prepared).media(chosen.clips.iloc[0])
     mien.export(model, out=tmp_path / "out")
-    described = json.loads((tmp_path / "out" / "model.json").read_text())
+    described = json.loads((tmp_path / "out" / "config.json").read_text())
     assert described["experiment"]["models"]["MEnAN"]["hidden"] == [8]
     assert described["experiments"]["fold-1-seed-0"]["models"]["MEnAN"]["hidden"] == [4]
     cells_of = [mien.predict([clip], model=model / f"fold-{fold}-seed-0").data["rows"][0] for fold in (0, 1)]

@@ -138,7 +138,7 @@ def test_export_says_how_to_give_the_new_place_and_takes_it(lost, there, tmp_pat
     )
     assert not out.exists()
     assert main(["export", str(lost), f"data.prepared={there}", "--out", str(out)]) == 0
-    assert (out / "model.json").is_file()
+    assert (out / "config.json").is_file()
     assert (lost / "experiment.yaml").read_bytes() == settings
 
 

@@ -106,7 +106,7 @@ def test_predict_says_what_the_model_was_trained_on_and_how_it_errs(run, folder,
 
 
 def test_an_older_export_says_nothing_of_its_training(run, tmp_path, make_tone):
-    """Its `model.json` lacks the fields, and so does what its weights hold a digest of."""
+    """Its `config.json` lacks the fields, and so does what its weights hold a digest of."""
     older = tmp_path / "voice-tiny"
     mien.export(run / "models" / "MEnAN", out=older)
     raw = json.loads((older / exported.DESCRIPTION).read_text())

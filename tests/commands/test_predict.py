@@ -191,7 +191,7 @@ def test_an_exported_model_knows_its_shortest_sound(run, tmp_path):
     mien.export(run / "models" / "MEnAN", out=tmp_path / "tiny")
     assert exported.describe(tmp_path / "tiny").shortest == 0.4
     assert Ensemble.open(tmp_path / "tiny", torch.device("cpu")).shortest == 0.4
-    assert "half of the shortest clip that it was trained on" in (tmp_path / "tiny" / "CARD.md").read_text()
+    assert "half of the shortest clip that it was trained on" in (tmp_path / "tiny" / "README.md").read_text()
 
 
 def test_a_silent_default_track_is_said_where_another_one_is_not(run, tmp_path, make_tone):

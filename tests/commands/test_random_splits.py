@@ -158,7 +158,7 @@ def test_a_model_of_random_splits_is_audited_evaluated_exported_and_predicts(sam
     evaluated = mien.evaluate(sampled.folder, on=other).data["models"]["MEnAN"]
     assert (evaluated["folds"], evaluated["clips"]) == (3, 27)
     mien.export(sampled.folder / "models" / "MEnAN", out=tmp_path / "small")
-    card = " ".join((tmp_path / "small" / "CARD.md").read_text().split())
+    card = " ".join((tmp_path / "small" / "README.md").read_text().split())
     assert "A clip that several random splits test counts once, in equal shares for its splits." in card
     make_tone(tmp_path / "talk.wav", 200.0, 1.0, 7, 5.0)
     rows = mien.predict(tmp_path / "talk.wav", model=tmp_path / "small").data["rows"]

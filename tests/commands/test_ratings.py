@@ -138,7 +138,7 @@ def test_clusters_are_predicted_exported_and_audited(clustered, toys, tmp_path):
     mien.export(clustered / "models" / "one", out=tmp_path / "exported", elsewhere=[toys / "toy1"])
     again = mien.predict(files, model=tmp_path / "exported", unsure=0.0).data["rows"]
     assert [row["mood"] for row in again] == [row["mood"] for row in rows]
-    card = (tmp_path / "exported" / "CARD.md").read_text()
+    card = (tmp_path / "exported" / "README.md").read_text()
     assert "midpoints of cluster 1: valence " in card
     mien.leakage(clustered)
     measured = Run.open(clustered).leakage

@@ -126,7 +126,7 @@ def test_the_student_answers_sound_alone_and_travels(run, tmp_path, make_tone):
     description, (model,) = read(tmp_path / "model", CPU)
     assert description.taught
     assert model.experiment.data.teacher is None
-    assert "**Nobody labelled these clips for it.**" in (tmp_path / "model" / "CARD.md").read_text()
+    assert "**Nobody labelled these clips for it.**" in (tmp_path / "model" / "README.md").read_text()
     for folder in (run.folder, tmp_path / "model"):
         about = mien.predict(tmp_path / "x.wav", model=folder).data["about"]
         assert any("taught by what a model of faces says of films" in sentence for sentence in about)
@@ -220,7 +220,7 @@ def test_a_frozen_teacher_is_asked_in_training_and_not_afterwards(asking, tmp_pa
     mien.export(run.folder, out=tmp_path / "model")
     description, _ = read(tmp_path / "model", CPU)
     assert description.taught
-    assert not [name for name in load_file(tmp_path / "model/weights.safetensors") if "teacher" in name]
+    assert not [name for name in load_file(tmp_path / "model/model.safetensors") if "teacher" in name]
     rows = mien.predict(next((folder / "TOY").glob("*/*.mp4")), model=tmp_path / "model").data["rows"]
     assert {row["modality"] for row in rows} == {"audio"}
 
@@ -228,7 +228,7 @@ def test_a_frozen_teacher_is_asked_in_training_and_not_afterwards(asking, tmp_pa
 def test_a_run_does_not_go_on_with_another_teacher(asking):
     folder, overrides, _ = asking
     known = json.loads((folder / "run/teachers.json").read_text())
-    assert known["face-small"] == json.loads((packaged() / "model.json").read_text())["sha256"]
+    assert known["face-small"] == json.loads((packaged() / "config.json").read_text())["sha256"]
     (folder / "run/teachers.json").write_text(json.dumps({"face-small": "0" * 64}))
     with pytest.raises(RunError) as error:
         mien.train(folder / "own.yaml", overrides, out=folder / "run")

@@ -74,9 +74,9 @@ def test_it_begins_with_the_weights_and_the_card_names_them(still, weights, tmp_
     weights.unlink()  # nothing but training needs it
     model = Model.load(Run.open(tmp_path / "run").experiment, cell, CPU)
     mien.export(tmp_path / "run", out=tmp_path / "teacher")
-    card = (tmp_path / "teacher" / "CARD.md").read_text()
+    card = (tmp_path / "teacher" / "README.md").read_text()
     assert f"The encoder of video began with weights `senet50_tiny.safetensors`, SHA-256 `{digest}`.\n" in card
-    written = (tmp_path / "teacher" / "model.json").read_text()
+    written = (tmp_path / "teacher" / "config.json").read_text()
     assert json.loads(written)["began"] == [{"encoder": "video", "file": "senet50_tiny.safetensors", "sha256": digest}]
     assert str(tmp_path) not in card + written
     assert "encoder.video.weights=WEIGHTS" in card
@@ -90,7 +90,7 @@ def test_without_a_file_it_begins_at_random_and_the_card_is_silent(still, tmp_pa
     plain = [f"data.prepared={still}", *TINY, *SHORT, "training.epochs=1"]
     mien.train("albanie2018-teacher", plain, out=tmp_path / "run")
     mien.export(tmp_path / "run", out=tmp_path / "teacher")
-    assert "began with" not in (tmp_path / "teacher" / "CARD.md").read_text()
+    assert "began with" not in (tmp_path / "teacher" / "README.md").read_text()
 
 
 def test_a_killed_training_goes_on_with_the_same_bits(still, weights, tmp_path):

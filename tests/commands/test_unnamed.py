@@ -196,7 +196,7 @@ def test_an_export_claims_no_unseen_speakers(trained, tmp_path: Path):
     out, _ = trained
     exported = mien.export(out, out=tmp_path / "face-tiny")
     assert "test clips, whose speakers are not named: UAR" in exported.text
-    card = (tmp_path / "face-tiny" / "CARD.md").read_text()
+    card = (tmp_path / "face-tiny" / "README.md").read_text()
     for sentence in (
         "Faces: trained on single grey images of 48 px out of a table.",
         "Clips that it was trained on, whose speakers are not named:",

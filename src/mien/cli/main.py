@@ -292,6 +292,7 @@ def export(
     elsewhere: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     plain: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     plain_limit: Share = 0.1,
+    onnx: Flag = False,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -299,7 +300,7 @@ def export(
 
     Args:
         run: RUN, RUN/models/MODEL, or the folder of one cell (one fold and seed of a model).
-            Of a RUN, the model with the best validation score is exported.
+            Of a RUN, the model with the best validation score is exported. With --onnx also an exported folder.
         overrides: data.prepared=PREPARED where the run's corpus was moved.
         out: folder to write.
         name: name of the model (default: the folder's name).
@@ -309,6 +310,7 @@ def export(
         plain: PREPARED folders of plain speech, without acted emotion: half of their speakers raise the threshold, the
             card reports the other half.
         plain_limit: with --plain: the greatest share of its windows that get an emotion other than neutral.
+        onnx: also write model.onnx, by which the model predicts without torch, and what audonnx reads.
         workers: number of processes that extract features of the corpora in --elsewhere.
         output: how the result is printed.
     """
@@ -323,6 +325,7 @@ def export(
         elsewhere=elsewhere or (),
         plain=plain or (),
         plain_limit=plain_limit,
+        onnx=onnx,
         workers=workers,
     )
 

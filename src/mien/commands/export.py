@@ -1,6 +1,7 @@
 """`mien export`: the cells of one model as a small folder for `mien predict`, calibrated, with a model card."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,7 +28,7 @@ from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
 from mien.reports.sections.derived import meaning
-from mien.runs import exporting
+from mien.runs import exported, exporting, tracing
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.description import Began, Description, Trained, Unsure
@@ -57,6 +58,7 @@ def export(
     plain: Sequence[Path | str] = (),
     plain_limit: float = PLAIN_LIMIT,
     workers: int = 1,
+    onnx: bool = False,
 ) -> Outcome:
     """Write a folder that predicts without its run: weights, the settings to rebuild the model, and a model card.
 
@@ -68,7 +70,7 @@ def export(
 
     Args:
         run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
-            exported alone.
+            exported alone. With `onnx` alone also a folder that was exported before, which is copied.
         overrides: `data.prepared=PREPARED` where the run's corpus was moved since it was trained.
         out: the folder to write; an earlier export there is replaced.
         name: name of the model; by default that of the folder.
@@ -82,6 +84,8 @@ def export(
         plain_limit: the greatest share of the windows of plain speech that get an emotion other than neutral, above 0
             and up to 1.
         workers: number of processes that extract features of `elsewhere`.
+        onnx: whether the model is also written as `model.onnx`, by which it predicts without torch (`runs.graph`), and
+            as a model of audonnx.
 
     Raises:
         ConfigError: a setting is wrong, or a corpus of `plain` is of acted speech.
@@ -91,6 +95,9 @@ def export(
             model cannot classify media files.
     """
     out = Path(out)
+    if exported.is_exported(Path(run)):
+        given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
+        return _copied(Path(run), out, onnx, [option for option, value in given.items() if value])
     name = out.absolute().name if name is None else name
     _check(out, name, coverage, plain_limit)
     opened, model, found = find(Path(run))
@@ -167,10 +174,12 @@ def export(
     thresholds = np.maximum(nested.thresholds, max(quiet, default=0.0))
     with atomic_folder(out) as folder:
         description = exporting.write_weights(folder, description, members)
+        if onnx:
+            description = tracing.write_graph(folder, description, members)
         text = card.render(
             description,
             size=(folder / WEIGHTS).stat().st_size,
-            command=_command(model, name, coverage, cells, len(others), len(read), plain_limit),
+            command=_command(model, name, coverage, cells, len(others), len(read), plain_limit, onnx),
             training=str(opened.environment.get("command", opened.experiment.command)),
             corpora=corpora,
             members=counted,
@@ -186,6 +195,27 @@ def export(
     return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
 
 
+def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcome:
+    """A folder that was exported before, with its graph."""
+    if not onnx:
+        raise ConfigError(f"{folder}: is an exported model already; give --onnx to add its graph, or a RUN")
+    if given:
+        raise ConfigError(
+            f"{given[0]}: belongs to the export of a RUN, and {folder} is an exported model; leave it out"
+        )
+    _refuse_other(out)
+    description, members = exporting.read(folder, torch.device("cpu"))
+    with atomic_folder(out) as written:
+        for name in (WEIGHTS, CARD):
+            shutil.copyfile(folder / name, written / name)
+        description = tracing.write_graph(written, description, dict(zip(description.members, members, strict=True)))
+        exporting.write_description(written, description)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    data = {"folder": str(out), "size": size, "graph": None if description.graph is None else description.graph.sha256}
+    text = f"{description.name}: answers by its graph as by torch, {size / 1e6:.1f} MB in all\nwritten: {out}"
+    return Outcome(data=data, text=text)
+
+
 def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
     if not 0 < coverage <= 1:
         raise ConfigError(
@@ -197,8 +227,13 @@ def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
+    _refuse_other(out)
+
+
+def _refuse_other(out: Path) -> None:
+    """Raise RunError for a folder that holds anything but an exported model."""
     require_folder(out)
-    if out.exists() and ({path.name for path in out.iterdir()} - set(FILES)):
+    if out.exists() and ({path.name for path in out.iterdir()} - {*FILES, *exported.OTHERS}):
         raise RunError(f"{out}: is not an exported model; choose another --out")
 
 
@@ -295,13 +330,21 @@ def _meaning(run: Run, cells: Sequence[Cell]) -> str | None:
 
 
 def _command(
-    model: str, name: str, coverage: float, cells: Sequence[str], others: int, read: int, plain_limit: float
+    model: str,
+    name: str,
+    coverage: float,
+    cells: Sequence[str],
+    others: int,
+    read: int,
+    plain_limit: float,
+    onnx: bool,
 ) -> str:
     """The command line of this export, without paths."""
     parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
     parts += ["--cells", *cells] if cells else []
     parts += ["--elsewhere", *["PREPARED"] * others] if others else []
     parts += ["--plain", *["PREPARED"] * read, f"--plain-limit {plain_limit:g}"] if read else []
+    parts += ["--onnx"] if onnx else []
     return " ".join(parts)
 
 
@@ -321,7 +364,7 @@ def _outcome(
     counted: model_card.Members,
     notes: Sequence[str],
 ) -> Outcome:
-    score, size = made.scores[0], sum((out / name).stat().st_size for name in FILES)
+    score, size = made.scores[0], sum(path.stat().st_size for path in out.iterdir())
     members = f"{len(made.members)} member" + ("s" if len(made.members) > 1 else "")
     lines = [
         f"{made.name}: {members}, {len(made.classes)} classes, {size / 1e6:.1f} MB, {made.stored}",

@@ -1,4 +1,4 @@
-"""`CARD.md`, the model card of an exported model: training data, scores, calibration, limits and responsible use."""
+"""`README.md`, the model card of an exported model: training data, scores, calibration, limits and responsible use."""
 
 from collections.abc import Mapping, Sequence
 from importlib import resources

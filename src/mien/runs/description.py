@@ -1,4 +1,4 @@
-"""`model.json` of an exported model: what rebuilds the model, and what was measured of it."""
+"""`config.json` of an exported model: what rebuilds the model, and what was measured of it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -169,7 +169,7 @@ class Graph(Settings):
 
 
 class Description(Settings):
-    """`model.json`: the settings to rebuild the model, and its scores.
+    """`config.json`: the settings to rebuild the model, and its scores.
 
     Attributes:
         format: version of the folder's format.

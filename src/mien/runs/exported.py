@@ -1,7 +1,8 @@
 """An exported model: the cells of one model of a run in one small folder, which predicts without the run.
 
-FOLDER holds `weights.safetensors` (all members, `MEMBER/TENSOR`), `model.json` (a `Description`) and `CARD.md`. Models
-that come with mien are such folders in `mien/models/packaged`, named by their folders. This module needs no torch.
+FOLDER holds `model.safetensors` (all members, `MEMBER/TENSOR`), `config.json` (a `Description`) and `README.md`, the
+model's card, and where asked for `model.onnx` (`runs.graph`) and a model of audonnx (`runs.audonnx_model`). Models that
+come with mien are such folders in `mien/models/packaged`, named by their folders. This module needs no torch.
 """
 
 import json
@@ -15,8 +16,10 @@ from mien.runs.description import Description
 
 FOLDER = Path(__file__).parents[1] / "models" / "packaged"
 DEFAULT, FACES = "voice-small", "face-small"  # answer where no model is named; the second where there are pictures
-WEIGHTS, DESCRIPTION, CARD = FILES = ("weights.safetensors", "model.json", "CARD.md")
+WEIGHTS, DESCRIPTION, CARD = FILES = ("model.safetensors", "config.json", "README.md")
+OLD = "model.json"  # of an older mien: its description, before the files had their names on the Hugging Face hub
 GRAPH = "model.onnx"
+OTHERS = (GRAPH, "audonnx.onnx", "model.yaml")  # what `--onnx` adds; the last two are read by audonnx
 
 
 def packaged() -> list[str]:
@@ -49,18 +52,24 @@ def faces() -> Path | None:
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether a folder is an exported model."""
+    """Whether a folder is an exported model.
+
+    Raises:
+        RunError: it was exported by an older mien.
+    """
+    if (folder / OLD).is_file() and not (folder / DESCRIPTION).is_file():
+        raise RunError(f"{folder}: was exported by an older mien, under other names of files; export the model again")
     return (folder / DESCRIPTION).is_file()
 
 
 def describe(folder: Path) -> Description:
-    """Read `model.json`; raises RunError or ConfigError where it is damaged."""
+    """Read `config.json`; raises RunError or ConfigError where it is damaged."""
     description: Description = parse(Description, raw(folder), str(folder / DESCRIPTION))
     return description
 
 
 def raw(folder: Path) -> dict[str, Any]:
-    """`model.json` as it is; raises RunError where it is damaged."""
+    """`config.json` as it is; raises RunError where it is damaged."""
     path = folder / DESCRIPTION
     try:
         read = json.loads(path.read_text(encoding="utf-8"))

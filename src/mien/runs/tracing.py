@@ -8,6 +8,7 @@ before it is kept.
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from mien.runs.one_model import Face, Voice, described
 OPSET = 17
 AGREE = 1e-5  # the largest difference of a probability between torch and the graph
 TRACED = 320  # frames of the example, longer than what any encoder sees at once
+SMALL = 256  # numbers of a tensor that is not worth a conversion
 LEAST = (1, 2, 4, 8, 16, 32, 64, 128)  # frames that are tried as the shortest input
 OUTPUTS = ("probabilities", "logits", "embeddings")
 
@@ -142,12 +144,30 @@ def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], identity: str
 
 
 def _describe(path: Path, identity: str) -> None:
-    """Write into a graph to which description it belongs."""
+    """Write into a graph to which description it belongs, and its weights in half precision where that is exact."""
     import onnx
 
     made = onnx.load(str(path))
+    _halve(made)
     onnx.helper.set_model_props(made, {"description": identity})
     onnx.save(made, str(path))
+
+
+def _halve(made: Any) -> None:
+    """Weights that half precision holds exactly, as those of most exported models, and their conversion when read."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in made.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < SMALL or not (values.astype(np.float16) == values).all():
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *made.graph.node]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
 
 
 def _example(model: Ensemble, modality: Modality) -> tuple[Tensor, Tensor]:
