@@ -84,16 +84,16 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
     with pytest.raises(RunError, match="not the weights that were exported"):
         mien.predict([talk], model=broken)
     (broken / exported.WEIGHTS).unlink()
-    with pytest.raises(RunError, match=r"weights\.safetensors: missing"):
+    with pytest.raises(RunError, match=r"model\.safetensors: missing"):
         mien.predict([talk], model=broken)
     (broken / exported.DESCRIPTION).write_text("{")
-    with pytest.raises(RunError, match=r"model\.json: damaged"):
+    with pytest.raises(RunError, match=r"config\.json: damaged"):
         mien.predict([talk], model=broken)
     (broken / exported.DESCRIPTION).write_text('{"nam": "x"}')
     with pytest.raises(ConfigError, match="Did you mean 'name'"):
         mien.predict([talk], model=broken)
     (broken / exported.DESCRIPTION).write_text("[]")
-    with pytest.raises(RunError, match=r"model\.json: damaged \(not a mapping"):
+    with pytest.raises(RunError, match=r"config\.json: damaged \(not a mapping"):
         mien.predict([talk], model=broken)
 
 
@@ -122,7 +122,7 @@ def test_another_description_is_refused(folder, talk, tmp_path, key, value):
     description = json.loads((changed / exported.DESCRIPTION).read_text())
     assert description[key] != value
     (changed / exported.DESCRIPTION).write_text(json.dumps(description | {key: value}))
-    with pytest.raises(RunError, match=r"model\.json: was changed after it was exported"):
+    with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.predict([talk], model=changed)
 
 
@@ -183,7 +183,7 @@ def test_an_interrupted_export_leaves_the_older_one_whole(run, folder, tmp_path,
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exported, "write_description", full)
+    monkeypatch.setattr(exporting, "write_description", full)
     with pytest.raises(OSError, match="No space"):
         mien.export(run / "models" / "MEnAN", out=out, coverage=0.5)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -255,7 +255,7 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
 def test_every_packaged_model_is_whole_small_and_described(name):
     place = exported.FOLDER / name
     description, members = exporting.read(place, CPU)
-    assert {path.name for path in place.iterdir()} == set(exported.FILES)
+    assert {path.name for path in place.iterdir()} == {*exported.FILES, *exported.OTHERS}
     assert sum(path.stat().st_size for path in place.iterdir()) < MOST
     assert description.name == name
     assert len(members) == len(description.members)

@@ -19,7 +19,7 @@ from mien.audit.recognition.derived import derived
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
-from mien.common.files import atomic_folder, require_folder, write_text
+from mien.common.files import atomic_folder, require_folder, write_json, write_text
 from mien.common.units import units
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
@@ -33,7 +33,7 @@ from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.description import Began, Description, Trained, Unsure
 from mien.runs.ensemble import Ensemble
-from mien.runs.exported import CARD, FILES, WEIGHTS
+from mien.runs.exported import CARD, DESCRIPTION, FILES, WEIGHTS
 from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
 from mien.runs.run import Cell, Run
 from mien.runs.selection import find, planned, refuse_other_inputs, shortest_sound
@@ -175,7 +175,9 @@ def export(
     with atomic_folder(out) as folder:
         description = exporting.write_weights(folder, description, members)
         if onnx:
-            description = tracing.write_graph(folder, description, members)
+            identity = exported.identity(description.model_dump(mode="json"))
+            graph = tracing.write_graph(folder, description, members, identity)
+            description = description.model_copy(update={"graph": graph})
         text = card.render(
             description,
             size=(folder / WEIGHTS).stat().st_size,
@@ -208,10 +210,11 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
     with atomic_folder(out) as written:
         for name in (WEIGHTS, CARD):
             shutil.copyfile(folder / name, written / name)
-        description = tracing.write_graph(written, description, dict(zip(description.members, members, strict=True)))
-        exporting.write_description(written, description)
+        raw, named = exported.raw(folder), dict(zip(description.members, members, strict=True))
+        graph = tracing.write_graph(written, description, named, exported.identity(raw))
+        write_json(written / DESCRIPTION, raw | {"graph": graph.model_dump(mode="json")})
     size = sum(path.stat().st_size for path in out.iterdir())
-    data = {"folder": str(out), "size": size, "graph": None if description.graph is None else description.graph.sha256}
+    data = {"folder": str(out), "size": size, "graph": graph.sha256}
     text = f"{description.name}: answers by its graph as by torch, {size / 1e6:.1f} MB in all\nwritten: {out}"
     return Outcome(data=data, text=text)
 

@@ -5,14 +5,14 @@ The filter has 128 zero crossings at the lower rate (`FILTER`): at 16 kHz it is 
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
 import av
 import numpy as np
 
 from mien.errors import MediaError
-from mien.media.containers import Media
 from mien.media.soundtrack import Track, Waveform
 
 FILTER = {"resampler": "swr", "filter_size": "128", "cutoff": "0.955", "filter_type": "kaiser", "kaiser_beta": "9"}
@@ -67,7 +67,7 @@ class Stretch:
         The pieces do not depend on where the stretch begins, but for the edges.
         """
         position = self._position
-        for piece in _resampled(self.track.media, decoded, self.track.rate, self.rate):
+        for piece in resampled(decoded, self.track.rate, self.rate, self.track.media.guard):
             inside = piece[
                 :, max(0, self.first - position) : None if self.last is None else max(0, self.last - position)
             ]
@@ -106,11 +106,26 @@ def _ending(pieces: Iterable[Waveform], failures: list[MediaError]) -> Iterator[
         failures.append(error)
 
 
-def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int) -> Iterator[Waveform]:
+def _unguarded(doing: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def resampled(
+    pieces: Iterable[Waveform],
+    source: int,
+    rate: int,
+    guard: Callable[[str], AbstractContextManager[None]] = _unguarded,
+) -> Iterator[Waveform]:
     """The same sound at another rate: N samples become N * rate / source, rounded up, or one less.
 
     All pieces but the last are longer than the filter. A sound that is shorter is prolonged by its mirror image, as
     libswresample does at both ends; of that one, no sample is missing.
+
+    Args:
+        pieces: of the sound, rows x N float32, all with as many rows.
+        source: their rate in Hz.
+        rate: of the result in Hz.
+        guard: makes what the resampler raises an error of a file, see `containers.Media.guard`.
     """
     if source == rate:
         yield from pieces
@@ -132,7 +147,7 @@ def _resampled(media: Media, pieces: Iterable[Waveform], source: int, rate: int)
             values = piece.T.reshape(1, -1) if many else np.ascontiguousarray(piece)  # packed, as in `soundtrack`
             frame = av.AudioFrame.from_ndarray(values, format="flt" if many else "fltp", layout=layout)
             frame.sample_rate = source
-        with media.guard(f"cannot be resampled from {source} to {rate} Hz"):
+        with guard(f"cannot be resampled from {source} to {rate} Hz"):
             changed = [one.to_ndarray().astype(np.float32, copy=False) for one in resampler.resample(frame)]
         for one in changed:
             result = one.reshape(-1, len(first)).T if many else one

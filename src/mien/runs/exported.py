@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mien.common.files import sha256
 from mien.common.settings import digest, parse
 from mien.errors import RunError, unknown
 from mien.runs.description import Description
@@ -66,6 +67,17 @@ def describe(folder: Path) -> Description:
     """Read `config.json`; raises RunError or ConfigError where it is damaged."""
     description: Description = parse(Description, raw(folder), str(folder / DESCRIPTION))
     return description
+
+
+def refuse_changed(path: Path, what: str, expected: str) -> None:
+    """Raise RunError where a file of an exported model is missing, or has not this SHA-256."""
+    if not path.is_file():
+        raise RunError(f"{path}: missing; export or install the model again")
+    if (actual := sha256(path)) != expected:
+        raise RunError(
+            f"{path}: not the {what} that {'were' if what.endswith('s') else 'was'} exported (the SHA-256 is "
+            f"{actual[:12]}..., {DESCRIPTION} has {expected[:12]}...); export or install the model again"
+        )
 
 
 def raw(folder: Path) -> dict[str, Any]:

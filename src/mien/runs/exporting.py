@@ -16,7 +16,7 @@ from mien.errors import RunError
 from mien.models.encoders._pretrained import forgotten
 from mien.runs.cell import STATISTICS, Model, build
 from mien.runs.description import Description
-from mien.runs.exported import DESCRIPTION, WEIGHTS, describe, identity, raw
+from mien.runs.exported import DESCRIPTION, WEIGHTS, describe, identity, raw, refuse_changed
 
 
 def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, ...]]:
@@ -26,13 +26,7 @@ def read(folder: Path, device: torch.device) -> tuple[Description, tuple[Model, 
         RunError: a file is missing, damaged, or was changed after the export.
     """
     description, path = describe(folder), folder / WEIGHTS
-    if not path.is_file():
-        raise RunError(f"{path}: missing; export or install the model again")
-    if (actual := sha256(path)) != description.sha256:
-        raise RunError(
-            f"{path}: not the weights that were exported (their SHA-256 is {actual[:12]}..., {DESCRIPTION} has "
-            f"{description.sha256[:12]}...); export or install the model again"
-        )
+    refuse_changed(path, "weights", description.sha256)
     tensors, head = checkpoint.load_weights(path)
     if head.get("description") != identity(raw(folder)):
         raise RunError(

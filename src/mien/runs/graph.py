@@ -1,4 +1,4 @@
-"""An exported model computed by onnxruntime: `model.onnx` beside its weights. No torch is imported.
+"""An exported model computed by onnxruntime: `model.onnx`, whose weights lie beside it. No torch is imported.
 
 The graph takes, for each modality, `MODALITY` (B x T x D float32, or pixels B x T x C x S x S uint8) and
 `MODALITY_valid` (B x T bool), with any B and T. It gives `probabilities` (B x K), the mean over the members, whose
@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import features
-from mien.common.files import sha256
 from mien.common.settings import parse
 from mien.data.length import Length, Place
 from mien.errors import RunError
@@ -164,13 +163,8 @@ class GraphModel(OneModel):
         """
         description, path = exported.describe(folder), folder / exported.GRAPH
         assert description.graph is not None
-        if not path.is_file():
-            raise RunError(f"{path}: missing; export or install the model again")
-        if (actual := sha256(path)) != description.graph.sha256:
-            raise RunError(
-                f"{path}: not the graph that was exported (its SHA-256 is {actual[:12]}..., {exported.DESCRIPTION} has "
-                f"{description.graph.sha256[:12]}...); export or install the model again"
-            )
+        exported.refuse_changed(folder / exported.WEIGHTS, "weights", description.sha256)
+        exported.refuse_changed(path, "graph", description.graph.sha256)
         session = opened(path, threads)
         if session.get_modelmeta().custom_metadata_map.get("description") != exported.identity(exported.raw(folder)):
             raise RunError(

@@ -5,10 +5,11 @@ constant. So a graph is compared with torch at three lengths, with frames that d
 before it is kept.
 """
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien import features
-from mien.common.files import sha256
+from mien.common.files import sha256, write_bytes, write_text
 from mien.data.batch import Batch
 from mien.data.batch import Sequence as Frames
 from mien.data.normalisation import Normalisation
@@ -35,6 +36,7 @@ AGREE = 1e-5  # the largest difference of a probability between torch and the gr
 TRACED = 320  # frames of the example, longer than what any encoder sees at once
 SMALL = 256  # numbers of a tensor that is not worth a conversion
 LEAST = (1, 2, 4, 8, 16, 32, 64, 128)  # frames that are tried as the shortest input
+TRANSFORM = "mien.runs.audonnx_model.Frames"
 OUTPUTS = ("probabilities", "logits", "embeddings")
 
 
@@ -74,8 +76,14 @@ def _normalised(values: Tensor, normalise: Normalisation) -> Tensor:
     return torch.where(values.isnan(), 0.0, values)
 
 
-def write_graph(folder: Path, description: Description, members: Mapping[str, Model]) -> Description:
-    """Write the graph of a model, and return its description with what it says of the graph.
+def write_graph(folder: Path, description: Description, members: Mapping[str, Model], identity: str) -> Graph:
+    """Write the graph of a model, and return what its description says of it.
+
+    Args:
+        folder: of the exported model, in which its weights lie.
+        description: of the model.
+        members: its models by name.
+        identity: the digest of the description (`exported.identity`), which the graph holds as the weights do.
 
     Raises:
         RunError: the networks cannot be written as a graph, or the graph answers otherwise than torch.
@@ -86,7 +94,7 @@ def write_graph(folder: Path, description: Description, members: Mapping[str, Mo
     path = folder / exported.GRAPH
     taken: tuple[Modality, ...] = tuple(model.inputs)
     try:
-        _trace(path, model, taken, exported.identity(description.model_dump(mode="json")))
+        _trace(path, model, taken, description.members, identity)
     except RunError:
         raise
     except Exception as error:  # the exporter's own errors have no common class
@@ -100,10 +108,51 @@ def write_graph(folder: Path, description: Description, members: Mapping[str, Mo
         made = GraphModel(framing=graph.framing_of(description, least), session=session, **described(description))
         if (apart := _apart(model, made)) <= AGREE:
             path.chmod(0o644)
-            return description.model_copy(update={"graph": Graph(sha256=sha256(path), least=least)})
+            if taken == ("audio",):
+                _write_audonnx(folder, description, least["audio"])
+            return Graph(sha256=sha256(path), least=least)
     raise RunError(
         f"{description.name}: its graph answers otherwise than torch, by {apart:.1g} of a probability; leave --onnx out"
     )
+
+
+def _write_audonnx(folder: Path, description: Description, least: int) -> None:
+    """Write what audonnx reads: the graph with the frames of one clip as its only input, and `model.yaml`."""
+    import onnx
+    import yaml
+    from onnx import TensorProto, helper
+
+    made = onnx.load(str(folder / exported.GRAPH), load_external_data=False)
+    (audio,) = [one for one in made.graph.input if one.name == "audio"]
+    size = audio.type.tensor_type.shape.dim[2].dim_value
+    del made.graph.input[:]
+    made.graph.input.append(helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["time", size]))
+    one = helper.make_tensor("", TensorProto.INT64, [1], [1])
+    begin = [
+        helper.make_node("Constant", [], ["one_clip"], value=one),
+        helper.make_node("Constant", [], ["first_axis"], value=helper.make_tensor("", TensorProto.INT64, [1], [0])),
+        helper.make_node("Unsqueeze", ["frames", "first_axis"], ["audio"]),
+        helper.make_node("Shape", ["frames"], ["length"], start=0, end=1),
+        helper.make_node("Concat", ["one_clip", "length"], ["clips_and_length"], axis=0),
+        helper.make_node(
+            "ConstantOfShape",
+            ["clips_and_length"],
+            ["audio_valid"],
+            value=helper.make_tensor("", TensorProto.BOOL, [1], [True]),
+        ),
+    ]
+    nodes = [*begin, *made.graph.node]
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    graph_name, settings_name = exported.OTHERS[1:]
+    write_bytes(folder / graph_name, made.SerializeToString(deterministic=True))
+    data = {key: description.experiment["data"][key] for key in ("audio", "length", "normalisation")}
+    model = {
+        "path": graph_name,
+        "labels": {"probabilities": list(description.classes)},
+        "transform": {"frames": {f"${TRANSFORM}": {"data": data, "least": least}}},
+    }
+    write_text(folder / settings_name, yaml.safe_dump({"$audonnx.core.model.Model": model}, sort_keys=False))
 
 
 def _refuse_different(description: Description, models: Sequence[Model]) -> None:
@@ -123,7 +172,7 @@ def _least(model: Ensemble, modality: Modality, frames: int) -> int:
     return 1 if alone else frames
 
 
-def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], identity: str) -> None:
+def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], members: Sequence[str], identity: str) -> None:
     whole = _Whole(model.models, model.target, model.temperature, taken).eval()
     example = [one for name in taken for one in _example(model, name)]
     names = [name for modality in taken for name in (modality, f"{modality}_valid")]
@@ -139,35 +188,68 @@ def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], identity: str
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,
+            training=torch.onnx.TrainingMode.PRESERVE,  # else normalisations are drawn into convolutions
+            do_constant_folding=False,
         )
-    _describe(path, identity)
+    _finish(path, path.parent / exported.WEIGHTS, members, identity)
 
 
-def _describe(path: Path, identity: str) -> None:
-    """Write into a graph to which description it belongs, and its weights in half precision where that is exact."""
+def _finish(path: Path, weights: Path, members: Sequence[str], identity: str) -> None:
+    """Write into a graph to which description it belongs, and where its weights lie in the file of weights.
+
+    ONNX calls that external data. So no weight is stored twice, and one of half precision is brought to float32 when it
+    is read. What the exporter changed, such as the order of a recurrent layer's gates, stays in the graph.
+    """
     import onnx
-
-    made = onnx.load(str(path))
-    _halve(made)
-    onnx.helper.set_model_props(made, {"description": identity})
-    onnx.save(made, str(path))
-
-
-def _halve(made: Any) -> None:
-    """Weights that half precision holds exactly, as those of most exported models, and their conversion when read."""
     from onnx import TensorProto, helper, numpy_helper
 
-    casts = []
+    made = onnx.load(str(path))
+    stored, casts = _Stored.read(weights), []
     for tensor in made.graph.initializer:
+        _, number, parameter = [*tensor.name.split(".", 2), "", ""][:3]
+        known = stored.get(f"{members[int(number)]}/recipe.{parameter}") if number.isdecimal() else None
         values = numpy_helper.to_array(tensor)
-        if values.dtype != np.float32 or values.size < SMALL or not (values.astype(np.float16) == values).all():
+        if known is None or values.size < SMALL or not known.equals(values):
             continue
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+        name, kind = tensor.name, TensorProto.FLOAT16 if known.half else TensorProto.FLOAT
+        tensor.Clear()
+        tensor.name, tensor.data_type = f"{name}.half" if known.half else name, kind
+        tensor.dims.extend(values.shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", weights.name), ("offset", known.offset), ("length", len(known.data))):
+            tensor.external_data.add(key=key, value=str(value))
+        if known.half:
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *made.graph.node]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
+    helper.set_model_props(made, {"description": identity})
+    path.write_bytes(made.SerializeToString(deterministic=True))
+
+
+class _Stored(NamedTuple):
+    """A tensor of a file of weights: where its bytes begin in the file, its bytes, and whether they are of float16."""
+
+    offset: int
+    data: bytes
+    half: bool
+
+    @staticmethod
+    def read(path: Path) -> "dict[str, _Stored]":
+        """All tensors of floating point in a safetensors file, by name."""
+        whole = path.read_bytes()
+        begin = 8 + int.from_bytes(whole[:8], "little")
+        found = {}
+        for name, one in json.loads(whole[8:begin]).items():
+            if name != "__metadata__" and one["dtype"] in ("F16", "F32"):
+                first, last = (begin + place for place in one["data_offsets"])
+                found[name] = _Stored(first, whole[first:last], one["dtype"] == "F16")
+        return found
+
+    def equals(self, values: NDArray[Any]) -> bool:
+        """Whether these are float32 values, bit for bit."""
+        own = np.frombuffer(self.data, "<f2" if self.half else "<f4").astype(np.float32)
+        return values.dtype == np.float32 and own.tobytes() == values.tobytes()
 
 
 def _example(model: Ensemble, modality: Modality) -> tuple[Tensor, Tensor]:
