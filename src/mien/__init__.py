@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mien.commands.prepare import prepare
     from mien.commands.report import report
     from mien.commands.train import train
+    from mien.runs.loaded import load_model
     from mien.runs.run import Run
 
 __all__ = [
@@ -31,13 +32,17 @@ __all__ = [
     "label",
     "leakage",
     "load",
+    "load_model",
     "predict",
     "prepare",
     "report",
     "train",
 ]
 
-_HOMES = {name: f"mien.commands.{name}" for name in __all__ if name != "load"} | {"leakage": "mien.commands.audit"}
+_HOMES = {name: f"mien.commands.{name}" for name in __all__ if name != "load"} | {
+    "leakage": "mien.commands.audit",
+    "load_model": "mien.runs.loaded",
+}
 
 _INSTEAD = {
     "audit": "; the functions of 'mien audit' are mien.leakage, of a run or of embeddings, and mien.audit_split",

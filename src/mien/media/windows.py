@@ -6,7 +6,7 @@ throughout.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -80,7 +80,7 @@ def windows(
     Raises:
         MediaError: the file cannot be read.
     """
-    slicer = _Slicer(length, hop, detect, rate)
+    slicer = Slicer(length, hop, detect, rate)
     if look is None:
         for block in stream_audio(file, rate=rate, channels=True):
             yield from slicer.hear(block)
@@ -106,6 +106,16 @@ def windows(
         yield _watched(waiting.popleft(), hop, look)
 
 
+def of_blocks(
+    blocks: Iterable[AudioBlock], *, length: float, hop: float, detect: Detector, rate: int = SAMPLE_RATE
+) -> Iterator[Window]:
+    """Yield the windows of sound that comes in blocks, each as soon as its sound has come; see `windows`."""
+    slicer = Slicer(length, hop, detect, rate)
+    for block in blocks:
+        yield from slicer.hear(block)
+    yield from slicer.close()
+
+
 def _watched(window: Window, hop: float, look: Look) -> Window:
     place = (window.start, window.end)
     window = window._replace(people=look.people(*place), speaker=look.active(*place))
@@ -123,7 +133,7 @@ def joined(some: Sequence[Window], rate: int) -> tuple[NDArray[np.float32], list
     return sound, places
 
 
-class _Slicer:
+class Slicer:
     """Divides sound into windows while it comes."""
 
     def __init__(self, length: float, hop: float, detect: Detector, rate: int) -> None:

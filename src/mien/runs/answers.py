@@ -67,6 +67,12 @@ def answers(
     return Answers(rows, _whole(file, found, rows, brief, ensemble), len(windows))
 
 
+def row_of_sound(one: Prediction, ensemble: Predictor, least: float) -> dict[str, Any]:
+    """The row of one prediction by the voice, as `answers` gives it but without a file."""
+    row = _row(Path(), one, ensemble, _is_brief(one, least), _taken(ensemble))
+    return {name: value for name, value in row.items() if name != "file"}
+
+
 def shown(windows: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The part of each window that is its own, for windows in the order of time: (start, end) in seconds.
 

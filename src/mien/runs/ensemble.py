@@ -131,7 +131,14 @@ class Ensemble(OneModel):
         inferred = self._inferred([None] * len(faces), faces)
         return np.asarray(np.mean([one.outputs[self.target] for one in inferred], axis=0), dtype=np.float32)
 
-    def _inferred(self, voices: Sequence[Voice], faces: Sequence[Face] | None) -> list[Inference]:
+    def embed(self, voices: Sequence[Voice], faces: Sequence[Face] | None = None) -> NDArray[np.float32]:
+        """The embeddings of all members side by side, n x D, of n windows; see `OneModel.infer`."""
+        inferred = self._inferred(voices, faces, embed=True)
+        return np.concatenate([values for one in inferred for values in one.embeddings.values()], axis=1)
+
+    def _inferred(
+        self, voices: Sequence[Voice], faces: Sequence[Face] | None, *, embed: bool = False
+    ) -> list[Inference]:
         """What each member gives for n windows, see `infer`."""
         count = len(voices)
         sources: dict[str, tuple[_Windows, ...]] = {}
@@ -147,7 +154,7 @@ class Ensemble(OneModel):
             {},
             sources.get("video", ()),
         )
-        return [model.infer(examples, embed=False) for model in self.models]
+        return [model.infer(examples, embed=embed) for model in self.models]
 
 
 def _check_extras(members: Sequence[Model]) -> None:

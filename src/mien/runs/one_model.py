@@ -79,6 +79,10 @@ class OneModel(ABC):
             faces: face crops; None for a window without a face, or for no faces at all.
         """
 
+    @abstractmethod
+    def embed(self, voices: Sequence[Voice], faces: Sequence[Face] | None = None) -> NDArray[np.float32]:
+        """The embeddings of all members side by side, n x D, of n windows; see `infer`."""
+
     @property
     def parts(self) -> tuple["OneModel", ...]:
         """The models that answer: itself; see `runs.late_fusion`."""

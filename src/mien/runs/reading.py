@@ -17,6 +17,7 @@ from mien.media.tracks import heard_instead
 from mien.runs import opening, timeline
 from mien.runs.answers import Answers, answers, least_sound
 from mien.runs.late_fusion import LateFusion
+from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
 from mien.runs.timeline import Prediction
 
@@ -63,22 +64,30 @@ def open_model(asked: Asked) -> Predictor:
     """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
     opened = [opening.open_model(folder, asked.device, asked.threads) for folder in asked.models]
     for one in opened:
-        if one.from_files:
-            raise ConfigError(
-                f"{one.name} reads {one.from_files}, vectors from files, which a media file does not have; give a "
-                "model of sound or faces"
-            )
-    ensemble: Predictor = opened[0] if len(opened) == 1 else LateFusion(*opened)
-    if asked.unsure is not None:
-        if not ensemble.classes:
-            raise ConfigError(f"--unsure: {ensemble.name} predicts a number, {ensemble.target}; leave it out")
-        ensemble = ensemble.with_threshold(asked.unsure)
-    if ensemble.longest is not None and asked.window > ensemble.longest:
-        raise ConfigError(
-            f"--window {asked.window:g}: the model uses only the middle {ensemble.longest:g} s; give that or less"
-        )
+        refuse_files(one)
+    ensemble = limited(opened[0] if len(opened) == 1 else LateFusion(*opened), asked.window, asked.unsure)
     _faces(ensemble, asked)
     return ensemble
+
+
+def refuse_files(model: OneModel) -> None:
+    """Raise ConfigError for a model of vectors from files."""
+    if model.from_files:
+        raise ConfigError(
+            f"{model.name} reads {model.from_files}, vectors from files, which a media file does not have; give a "
+            "model of sound or faces"
+        )
+
+
+def limited(model: Predictor, window: float, unsure: float | None) -> Predictor:
+    """The model with the threshold that is asked for; ConfigError where that or the window does not fit it."""
+    if unsure is not None:
+        if not model.classes:
+            raise ConfigError(f"--unsure: {model.name} predicts a number, {model.target}; leave it out")
+        model = model.with_threshold(unsure)
+    if model.longest is not None and window > model.longest:
+        raise ConfigError(f"--window {window:g}: the model uses only the middle {model.longest:g} s; give that or less")
+    return model
 
 
 _opened_once = lru_cache(maxsize=1)(open_model)  # in a worker; not across calls, between which a model may change
@@ -108,12 +117,12 @@ def read_all(
     """
     if len(files) == 1:
         with progress(_seconds(files[0]), "predicting", "seconds") as advance:
-            yield files[0], _one(files[0], asked, ensemble, advance)
+            yield files[0], read_one(files[0], asked, ensemble, advance)
         return
     with progress(len(files), "predicting", "files") as advance:
         if workers == 1:
             for file in files:
-                yield file, _one(file, asked, ensemble)
+                yield file, read_one(file, asked, ensemble)
                 advance()
             return
         work = partial(_in_worker, asked=asked)
@@ -129,7 +138,7 @@ def read_all(
 def _in_worker(files: Sequence[Path], *, asked: Asked) -> Read | MediaError:
     """Read the one file of a chunk in a worker process."""
     (file,) = files
-    return _one(file, asked, _opened_once(asked))
+    return read_one(file, asked, _opened_once(asked))
 
 
 def _seconds(file: Path) -> int:
@@ -150,7 +159,7 @@ def _counted(predicted: Iterable[Prediction], advance: Advance) -> Iterator[Pred
         yield one
 
 
-def _one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None = None) -> Read | MediaError:
+def read_one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None = None) -> Read | MediaError:
     """Read a file; the error where that cannot be done."""
     least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
     faces, opened = _faces(ensemble, asked), ensemble

@@ -94,14 +94,26 @@ def predictions(
     voiced = "audio" in ensemble.modalities
     stream = windows(file, length=window, hop=hop, detect=detect, rate=ensemble.rate, look=look)
     cases = partial(_cases, speaker=speaker, voiced=voiced, nameless=nameless, least=least)
-    tasks = _next_tasks(stream, cases, most)
-    if not tasks:
+    empty = True
+    for one in _answered(stream, cases, most, ensemble):
+        empty = False
+        yield one
+    if empty:
         raise MediaError(file, nothing)
-    while tasks:
-        yield from _predicted(tasks, ensemble)
-        tasks = _next_tasks(stream, cases, most)
     if look is not None and not look.begun and not voiced:
         raise MediaError(file, "has no video, and this model needs video")
+
+
+def of_sound(stream: Iterator[Window], ensemble: Predictor, *, at_once: int = AT_ONCE) -> Iterator[Prediction]:
+    """The predictions of a model of voices for windows of sound; their voice is person 1.
+
+    Args:
+        stream: the windows, see `media.windows.of_blocks`.
+        ensemble: the model.
+        at_once: windows that are answered together; 1 answers each as soon as it comes.
+    """
+    cases = partial(_cases, speaker="active", voiced=True, nameless="1")
+    return _answered(stream, cases, at_once, ensemble)
 
 
 def has_voice(window: Window) -> bool:
@@ -122,6 +134,14 @@ class _Task(NamedTuple):
 
     window: Window
     cases: tuple[_Case, ...]
+
+
+def _answered(
+    stream: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int, ensemble: Predictor
+) -> Iterator[Prediction]:
+    """The predictions for the windows of a stream, at most `most` of them at a time."""
+    while tasks := _next_tasks(stream, cases, most):
+        yield from _predicted(tasks, ensemble)
 
 
 def _next_tasks(stream: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int) -> list[_Task]:

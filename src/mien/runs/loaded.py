@@ -1,0 +1,297 @@
+"""A model that is loaded once and asked often, from Python: `mien.load_model`.
+
+Arrays in, rows or arrays out. Several threads may ask one model at once. A model that was exported with `--onnx`, as
+those that come with mien, needs no torch.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.errors import ConfigError, MediaError
+from mien.media import activity
+from mien.media.audio import AudioBlock
+from mien.media.resampling import regrouped, resampled
+from mien.media.windows import of_blocks
+from mien.runs import exported, opening, reading, timeline
+from mien.runs.answers import HOP, LEAST, WINDOW, least_sound, row_of_sound
+from mien.runs.exported import locate
+from mien.runs.one_model import OneModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATENCY = 0.1  # seconds of a stream that are held back before they are resampled
+RATES = (1_000, 384_000)  # Hz, the sample rates that are taken
+MOST_CHANNELS = 64
+
+Sound = NDArray[np.floating[Any]] | Sequence[float]
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained model in memory.
+
+    Attributes:
+        model: what computes it.
+        folder: where it was read.
+    """
+
+    model: OneModel
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.model.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Its classes, in the order of all probabilities; empty where it predicts a number."""
+        return self.model.classes
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """The same as an array, as scikit-learn's classifiers have it."""
+        return np.array(self.model.classes)
+
+    @cached_property
+    def card(self) -> str:
+        """Its model card, Markdown; "" for a model of a run, which has none."""
+        path = self.folder / exported.CARD
+        return path.read_text(encoding="utf-8") if exported.is_exported(self.folder) and path.is_file() else ""
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Sentences on what it was trained on, and on how it answers other speech."""
+        return self.model.limits
+
+    def predict(
+        self,
+        waveform: Sound,
+        sample_rate: int,
+        *,
+        window: float = WINDOW,
+        hop: float = HOP,
+        unsure: float | None = None,
+        frame: bool = False,
+    ) -> "list[dict[str, Any]] | pd.DataFrame":
+        """Predict emotion over time in a sound.
+
+        Args:
+            waveform: (N,), or channels x N, whose mean is heard; full scale is [-1, 1] for floating point, and that of
+                the type for int16 and int32.
+            sample_rate: samples a second.
+            window: seconds of a window; a shorter sound is one window.
+            hop: seconds from one window to the next.
+            unsure: threshold below which the answer is `unsure`; None for the model's own.
+            frame: whether a pandas table is returned.
+
+        Returns:
+            Rows as `mien predict` gives them, without `file`: start, end (seconds), person, modality, the target, a
+            probability for each class, scheme, model.
+
+        Raises:
+            ConfigError: a setting or the waveform cannot be used, or the model takes no sound.
+        """
+        model = self._heard(window, hop, unsure)
+        blocks = _blocks([waveform], sample_rate, model.rate)
+        windows = of_blocks(blocks, length=window, hop=hop, detect=activity.detector("energy"), rate=model.rate)
+        least = 0.0 if unsure == 0 else least_sound(model)
+        rows = [row_of_sound(one, model, least) for one in timeline.of_sound(windows, model)]
+        if not rows:
+            raise ConfigError("predict: the waveform is empty")
+        return _table(rows) if frame else rows
+
+    def predict_file(
+        self,
+        file: Path | str,
+        *,
+        window: float = WINDOW,
+        hop: float = HOP,
+        unsure: float | None = None,
+        frame: bool = False,
+    ) -> "list[dict[str, Any]] | pd.DataFrame":
+        """Predict emotion over time in a media file; of a film also by faces, where the model takes them.
+
+        Args:
+            file: any sound or video file.
+            window: as for `predict`, like all that follow.
+            hop: seconds.
+            unsure: threshold.
+            frame: whether a pandas table is returned.
+
+        Returns:
+            Rows as `mien predict` gives them.
+
+        Raises:
+            ConfigError: a setting cannot be used.
+            MediaError: the file cannot be read.
+        """
+        _check(window, hop)
+        asked = reading.Asked((self.folder,), "auto", 1, unsure, window, hop, "energy", "active", None, "")
+        read = reading.read_one(Path(file), asked, reading.limited(self.model, window, unsure))
+        if isinstance(read, MediaError):
+            raise read
+        return _table(read.answers.rows) if frame else read.answers.rows
+
+    def predict_proba(self, waveforms: Sequence[Sound], sample_rate: int) -> NDArray[np.float64]:
+        """The probability of each class, n x K, of n sounds, each taken as one window as it is.
+
+        Args:
+            waveforms: as for `predict`; of any lengths, none shorter than .1 s.
+            sample_rate: samples a second, of all.
+
+        Raises:
+            ConfigError: a waveform cannot be used, or the model takes no sound, or predicts a number.
+        """
+        model = self._heard(None, None, None)
+        if not model.classes:
+            raise ConfigError(f"predict_proba: {model.name} predicts a number, {model.target}; use predict")
+        return model.probabilities(self._sounds(waveforms, sample_rate))
+
+    def embed(self, waveforms: Sequence[Sound], sample_rate: int) -> NDArray[np.float32]:
+        """The embeddings of n sounds, n x D, those of all members side by side, each sound taken as one window.
+
+        Args:
+            waveforms: as for `predict_proba`.
+            sample_rate: samples a second, of all.
+
+        Raises:
+            ConfigError: a waveform cannot be used, or the model takes no sound.
+        """
+        model = self._heard(None, None, None)
+        return model.embed(model.voices(self._sounds(waveforms, sample_rate)))
+
+    def stream(
+        self,
+        blocks: Iterable[Sound],
+        sample_rate: int,
+        *,
+        window: float = WINDOW,
+        hop: float = HOP,
+        unsure: float | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Predict while sound comes: a row as soon as its window is over.
+
+        A row comes at the latest `LATENCY` seconds of sound after the end of its window, and memory holds one window.
+        Rows are those of `predict`, but for the pitch at the edges of windows, which `predict` searches in more sound
+        at once.
+
+        Args:
+            blocks: of the sound in the order of time, each as for `predict`, of any lengths.
+            sample_rate: samples a second.
+            window: as for `predict`, like all that follow.
+            hop: seconds.
+            unsure: threshold.
+
+        Yields:
+            Rows as `predict` gives them.
+
+        Raises:
+            ConfigError: at once for a setting; where it comes, for a block that cannot be used.
+        """
+        model = self._heard(window, hop, unsure)
+        sound = _blocks(blocks, sample_rate, model.rate)
+        windows = of_blocks(sound, length=window, hop=hop, detect=activity.detector("energy"), rate=model.rate)
+        least = 0.0 if unsure == 0 else least_sound(model)
+        return (row_of_sound(one, model, least) for one in timeline.of_sound(windows, model, at_once=1))
+
+    def _heard(self, window: float | None, hop: float | None, unsure: float | None) -> OneModel:
+        """The model with a threshold, ready to hear; raises ConfigError where it cannot."""
+        if "audio" not in self.model.modalities:
+            raise ConfigError(f"{self.name} takes faces alone; give predict_file a film")
+        if window is None or hop is None:
+            return self.model
+        _check(window, hop)
+        limited = reading.limited(self.model, window, unsure)
+        assert isinstance(limited, OneModel)
+        return limited
+
+    def _sounds(self, waveforms: Sequence[Sound], sample_rate: int) -> list[NDArray[np.float32]]:
+        sounds = []
+        for number, waveform in enumerate(waveforms):
+            pieces = [block.samples for block in _blocks([waveform], sample_rate, self.model.rate)]
+            sound = np.concatenate([np.zeros(0, np.float32), *pieces])
+            if len(sound) < LEAST * self.model.rate:
+                raise ConfigError(f"waveform {number}: lasts {len(sound) / self.model.rate:.3g} s; {LEAST:g} s or more")
+            sounds.append(sound)
+        return sounds
+
+
+def load_model(model: Path | str | None = None, *, device: str = "auto", threads: int = 1) -> LoadedModel:
+    """Load a trained model, to ask it often.
+
+    Args:
+        model: as `mien predict --model` takes it: an exported folder, the name of a model that comes with mien, RUN,
+            RUN/models/MODEL, or a cell's folder. None: `voice-small`.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        threads: that compute one answer.
+
+    Raises:
+        RunError: no trained model is there.
+        ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
+    """
+    folder = locate(model)
+    opened = opening.open_model(folder, device, threads)
+    reading.refuse_files(opened)
+    return LoadedModel(opened, folder)
+
+
+def _check(window: float, hop: float) -> None:
+    if not LEAST <= hop <= window:
+        raise ConfigError(
+            f"hop {hop:g} with window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
+        )
+
+
+def _blocks(given: Iterable[Sound], sample_rate: int, rate: int) -> Iterator[AudioBlock]:
+    """The sound at another rate, in blocks with their times; several channels are given beside their mean."""
+    low, high = RATES
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or not low <= sample_rate <= high:
+        raise ConfigError(f"sample_rate {sample_rate}: a whole number of Hz from {low} to {high}")
+    position = 0
+    size = max(1, round(LATENCY * sample_rate))
+    for rows in resampled(regrouped(_same(map(_rows, given)), size), int(sample_rate), rate):
+        mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32) if len(rows) > 1 else rows[0]
+        yield AudioBlock(position / rate, mean, rows if len(rows) > 1 else None)
+        position += rows.shape[1]
+
+
+def _same(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """The pieces, which must have as many channels as the first."""
+    channels = None
+    for piece in pieces:
+        channels = len(piece) if channels is None else channels
+        if len(piece) != channels:
+            raise ConfigError(f"a block has {len(piece)} channels, and those before it {channels}")
+        if piece.shape[1]:
+            yield piece
+
+
+def _rows(waveform: ArrayLike) -> NDArray[np.float32]:
+    """A waveform as channels x N float32 at full scale."""
+    values = np.asarray(waveform)
+    if values.ndim not in (1, 2) or (values.ndim == 2 and not 1 <= len(values) <= MOST_CHANNELS):
+        raise ConfigError(
+            f"waveform of shape {values.shape}: (N,) or channels x N with up to {MOST_CHANNELS} channels is needed; of "
+            "N x channels give the transpose"
+        )
+    if values.dtype in (np.int16, np.int32):
+        values = values.astype(np.float64) / -float(np.iinfo(values.dtype).min)
+    elif not np.issubdtype(values.dtype, np.floating):
+        raise ConfigError(f"waveform of {values.dtype}: floating point at full scale [-1, 1], int16 or int32 is needed")
+    if not np.isfinite(values).all():
+        raise ConfigError("waveform: holds nan or infinity")
+    return np.atleast_2d(values).astype(np.float32)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd  # only where a table is asked for
+
+    return pd.DataFrame(rows)

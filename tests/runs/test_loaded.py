@@ -1,0 +1,168 @@
+"""A loaded model: arrays in, the rows of `mien predict` out; from several threads, as a stream, without torch."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mien
+from mien.errors import ConfigError, MediaError, RunError
+from mien.media.audio import read_audio
+from mien.runs.ensemble import Ensemble
+from mien.runs.exported import FOLDER
+
+RATE = 16_000
+TORCHLESS = """
+import json, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked}:
+            raise ImportError(f"{{name}} is not there")
+
+sys.meta_path.insert(0, Blocked())
+from mien.cli.main import main
+code = main({arguments})
+found = [name for name in ("torch", "sklearn", "pandas", "scipy.stats", "scipy.signal") if name in sys.modules]
+print(json.dumps([code, found]), file=sys.stderr)
+"""
+
+
+def sound(seconds, seed=0):
+    """A voice-like sound that rises and falls, with a little noise."""
+    random, time = np.random.default_rng(seed), np.arange(round(seconds * RATE)) / RATE
+    f0 = 150 + 40 * np.sin(2 * np.pi * 0.7 * time + seed)
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    wave = sum(np.sin(k * phase) / k for k in range(1, 8)) * (0.6 + 0.4 * np.sin(2 * np.pi * 3 * time))
+    return (0.1 * wave + 0.003 * random.standard_normal(len(time))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return mien.load_model()
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory):
+    """Ten seconds as a file, and as they are read."""
+    import wave
+
+    path = tmp_path_factory.mktemp("talk") / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((sound(10.0) * 32767).astype("<i2").tobytes())
+    return path
+
+
+def test_rows_are_those_of_predict(model, talk):
+    expected = mien.predict([talk]).data["rows"]
+    assert model.predict_file(talk) == expected
+    alone = [{name: value for name, value in row.items() if name != "file"} for row in expected]
+    assert model.predict(read_audio(talk), RATE) == alone
+    table = model.predict(read_audio(talk), RATE, frame=True)
+    pd.testing.assert_frame_equal(table, pd.DataFrame(alone))
+    assert {row["emotion"] for row in model.predict(sound(3), RATE, unsure=0)} <= {*model.classes, "silence"}
+
+
+def test_answers_are_torchs_at_any_length(model):
+    sounds = [sound(seconds, seed) for seed, seconds in enumerate((0.15, 0.4, 1.0, 2.7, 9.0))]
+    whole = Ensemble.open(FOLDER / model.name, torch.device("cpu"))
+    np.testing.assert_allclose(model.predict_proba(sounds, RATE), whole.probabilities(sounds), atol=1e-5)
+    vectors, expected = model.embed(sounds, RATE), whole.embed(whole.voices(sounds))
+    np.testing.assert_allclose(vectors, expected, atol=1e-4 * np.abs(expected).max())
+    together = model.predict_proba(sounds, RATE)
+    alone = np.concatenate([model.predict_proba([one], RATE) for one in sounds])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_channels_and_kinds_of_numbers_are_heard_alike(model):
+    one = sound(2.0)
+    whole = model.predict_proba([one], RATE)
+    for same in (one.astype(np.float64), np.stack([one, one]), one.tolist()):
+        np.testing.assert_allclose(model.predict_proba([same], RATE), whole, atol=1e-5)
+    rounded = np.round(one * 2**15).astype(np.int16)
+    np.testing.assert_allclose(
+        model.predict_proba([rounded], RATE), model.predict_proba([rounded / 2.0**15], RATE), atol=1e-6
+    )
+    assert np.abs(model.predict_proba([one], 8_000) - whole).max() > 0.01  # another rate is another sound
+
+
+def test_several_threads_get_what_one_gets(model):
+    sounds = [sound(1 + number / 4, number) for number in range(8)]
+    alone = [model.predict(one, RATE) for one in sounds]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda one: model.predict(one, RATE), sounds)) == alone
+
+
+def test_a_stream_gives_each_row_when_its_window_is_over(model):
+    whole, size = sound(12.0), 1_237
+    given = []
+
+    def blocks():
+        for start in range(0, len(whole), size):
+            given.append(min(start + size, len(whole)) / RATE)
+            yield whole[start : start + size]
+
+    rows = []
+    for row in model.stream(blocks(), RATE, window=2.0, hop=1.0):
+        rows.append(row)
+        assert given[-1] - row["end"] < 0.1 + 3 * size / RATE
+    expected = model.predict(whole, RATE, window=2.0, hop=1.0)
+    assert [(row["start"], row["end"]) for row in rows] == [(row["start"], row["end"]) for row in expected]
+    assert all(after["start"] > before["start"] for before, after in pairwise(rows))
+    first = model.predict(whole[: 2 * RATE], RATE, window=2.0)
+    assert rows[0] | {"end": first[0]["end"]} == first[0]
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate", "sentence"),
+    [
+        (np.zeros((16_000, 2), np.float32), RATE, "of N x channels give the transpose"),
+        (np.zeros(100, np.uint8), RATE, "waveform of uint8: floating point at full scale"),
+        (np.full(16_000, np.nan, np.float32), RATE, "waveform: holds nan or infinity"),
+        (np.zeros(16_000, np.float32), 16_000.0, "sample_rate 16000.0: a whole number of Hz"),
+        (np.zeros(16_000, np.float32), 0, "sample_rate 0: a whole number of Hz from 1000 to 384000"),
+        (np.zeros(0, np.float32), RATE, "the waveform is empty"),
+    ],
+)
+def test_a_waveform_that_cannot_be_heard_is_refused(model, waveform, rate, sentence):
+    with pytest.raises(ConfigError) as error:
+        model.predict(waveform, rate)
+    assert sentence in str(error.value)
+
+
+def test_settings_and_files_are_refused_as_by_predict(model, tmp_path):
+    with pytest.raises(ConfigError, match="not longer than the window"):
+        model.stream([], RATE, window=1.0, hop=2.0)
+    with pytest.raises(ConfigError, match="waveform 1: lasts 0.05 s"):
+        model.predict_proba([sound(1.0), sound(0.05)], RATE)
+    with pytest.raises(ConfigError, match="takes faces alone; give predict_file a film"):
+        mien.load_model("face-small").predict(sound(1.0), RATE)
+    with pytest.raises(MediaError, match="nothing"):
+        model.predict_file(tmp_path / "nothing.wav")
+    with pytest.raises(RunError, match="Did you mean 'voice-small'"):
+        mien.load_model("voice-smal")
+    assert model.card.lstrip().startswith("---")
+    assert model.classes_.tolist() == list(model.classes)
+
+
+def test_predict_runs_where_torch_cannot_be_imported(talk, tmp_path):
+    blocked = ("torch", "sklearn", "pandas", "matplotlib", "jinja2", "safetensors")
+    out = tmp_path / "rows.csv"
+    code = TORCHLESS.format(blocked=blocked, arguments=["predict", str(talk), "--out", str(out)])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stderr.splitlines()[-1]) == [0, []]
+    rows = mien.predict([talk]).data["rows"]
+    pd.testing.assert_frame_equal(pd.read_csv(out, dtype={"person": str}), pd.DataFrame(rows), check_dtype=False)
