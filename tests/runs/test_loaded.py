@@ -143,7 +143,7 @@ def test_a_waveform_that_cannot_be_heard_is_refused(model, waveform, rate, sente
 def test_settings_and_files_are_refused_as_by_predict(model, tmp_path):
     with pytest.raises(ConfigError, match="not longer than the window"):
         model.stream([], RATE, window=1.0, hop=2.0)
-    with pytest.raises(ConfigError, match="waveform 1: lasts 0.05 s"):
+    with pytest.raises(ConfigError, match=r"waveform 1: lasts 0\.05 s"):
         model.predict_proba([sound(1.0), sound(0.05)], RATE)
     with pytest.raises(ConfigError, match="takes faces alone; give predict_file a film"):
         mien.load_model("face-small").predict(sound(1.0), RATE)

@@ -27,6 +27,7 @@ from mien.experiments.experiment import Experiment
 from mien.features import images
 from mien.media.faces import Faces
 from mien.reports import card
+from mien.reports.front_matter import with_front_matter
 from mien.reports.sections.derived import meaning
 from mien.runs import exported, exporting, tracing
 from mien.runs.cell import Model
@@ -192,7 +193,7 @@ def export(
             test=model_card.calibrated(tested, nested.probabilities, thresholds, opened.clips),
             test_by_coverage=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
         )
-        write_text(folder / CARD, text)
+        write_text(folder / CARD, with_front_matter(text, description))
         exporting.write_description(folder, description)
     return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
 
@@ -208,10 +209,11 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
     _refuse_other(out)
     description, members = exporting.read(folder, torch.device("cpu"))
     with atomic_folder(out) as written:
-        for name in (WEIGHTS, CARD):
-            shutil.copyfile(folder / name, written / name)
+        shutil.copyfile(folder / WEIGHTS, written / WEIGHTS)
         raw, named = exported.raw(folder), dict(zip(description.members, members, strict=True))
         graph = tracing.write_graph(written, description, named, exported.identity(raw))
+        described = description.model_copy(update={"graph": graph})
+        write_text(written / CARD, with_front_matter((folder / CARD).read_text(encoding="utf-8"), described))
         write_json(written / DESCRIPTION, raw | {"graph": graph.model_dump(mode="json")})
     size = sum(path.stat().st_size for path in out.iterdir())
     data = {"folder": str(out), "size": size, "graph": graph.sha256}

@@ -24,6 +24,7 @@ from mien.data.normalisation import Normalisation
 from mien.errors import RunError
 from mien.media.faces import Crops
 from mien.media.modality import Modality
+from mien.models.recipes._recipe import Recipe
 from mien.runs import exported, graph
 from mien.runs.cell import Model
 from mien.runs.description import Description, Graph
@@ -33,23 +34,37 @@ from mien.runs.one_model import Face, Voice, described
 
 OPSET = 17
 AGREE = 1e-5  # the largest difference of a probability between torch and the graph
-TRACED = 320  # frames of the example, longer than what any encoder sees at once
+TRACED = 331  # frames of the example: more than any encoder sees at once, and no multiple of a pooling
 SMALL = 256  # numbers of a tensor that is not worth a conversion
 LEAST = (1, 2, 4, 8, 16, 32, 64, 128)  # frames that are tried as the shortest input
 TRANSFORM = "mien.runs.audonnx_model.Frames"
 OUTPUTS = ("probabilities", "logits", "embeddings")
 
 
-class _Whole(nn.Module):
-    """The members of a model as one module: raw frames in, `OUTPUTS` out."""
+class Whole(nn.Module):
+    """The members of a model as one module: raw frames in, `OUTPUTS` out.
 
-    def __init__(self, models: Sequence[Model], target: str, temperature: float, taken: Sequence[Modality]) -> None:
+    Args:
+        members: recipe and normalisation by modality of each.
+        target: the factor that is predicted.
+        temperature: divides the logits of each member.
+        taken: the modalities, in the order of the inputs: of each the frames and which are valid.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[tuple[Recipe, Mapping[Modality, Normalisation]]],
+        target: str,
+        temperature: float,
+        taken: Sequence[Modality],
+    ) -> None:
         super().__init__()
-        self.members = nn.ModuleList(model.recipe for model in models)
-        self.normalise = [model.normalise for model in models]
+        self.members = nn.ModuleList(recipe for recipe, _ in members)
+        self.normalise = [normalise for _, normalise in members]
         self.target, self.temperature, self.taken = target, temperature, taken
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return `OUTPUTS` of frames B x T x ... and their validity B x T, of each modality in `taken`."""
         given = dict(zip(self.taken, zip(inputs[::2], inputs[1::2], strict=True), strict=True))
         logits, embeddings = [], []
         for recipe, normalise in zip(self.members, self.normalise, strict=True):
@@ -94,7 +109,10 @@ def write_graph(folder: Path, description: Description, members: Mapping[str, Mo
     path = folder / exported.GRAPH
     taken: tuple[Modality, ...] = tuple(model.inputs)
     try:
-        _trace(path, model, taken, description.members, identity)
+        members_of = [(one.recipe, one.normalise) for one in models]
+        whole = Whole(members_of, model.target, model.temperature, taken).eval()
+        trace(path, whole, [one for name in taken for one in _example(model, name)])
+        _finish(path, folder / exported.WEIGHTS, description.members, identity)
     except RunError:
         raise
     except Exception as error:  # the exporter's own errors have no common class
@@ -172,10 +190,15 @@ def _least(model: Ensemble, modality: Modality, frames: int) -> int:
     return 1 if alone else frames
 
 
-def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], members: Sequence[str], identity: str) -> None:
-    whole = _Whole(model.models, model.target, model.temperature, taken).eval()
-    example = [one for name in taken for one in _example(model, name)]
-    names = [name for modality in taken for name in (modality, f"{modality}_valid")]
+def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
+    """Write a module as a graph, dynamic in batch and time.
+
+    Args:
+        path: to write.
+        whole: in evaluation mode.
+        example: its inputs, longer than what any of its encoders sees at once.
+    """
+    names = [name for modality in whole.taken for name in (modality, f"{modality}_valid")]
     axes = {name: {0: "batch", 1: "time"} for name in names} | {name: {0: "batch"} for name in OUTPUTS}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of tracing: what it says of constants is tested by `_apart`
@@ -191,7 +214,6 @@ def _trace(path: Path, model: Ensemble, taken: Sequence[Modality], members: Sequ
             training=torch.onnx.TrainingMode.PRESERVE,  # else normalisations are drawn into convolutions
             do_constant_folding=False,
         )
-    _finish(path, path.parent / exported.WEIGHTS, members, identity)
 
 
 def _finish(path: Path, weights: Path, members: Sequence[str], identity: str) -> None:
@@ -256,7 +278,7 @@ def _example(model: Ensemble, modality: Modality) -> tuple[Tensor, Tensor]:
     """Two clips for tracing, the second shorter."""
     name, config = model.inputs[modality]
     shape, timed = features.shape(name, config), not np.isinf(features.feature(name).hop(config))
-    frames = (TRACED if len(shape) == 1 else 6) if timed else 1
+    frames = (TRACED if len(shape) == 1 else 7) if timed else 1
     valid = torch.ones(2, frames, dtype=torch.bool)
     valid[1, frames // 2 + 1 :] = False
     generator = torch.Generator().manual_seed(0)

@@ -96,7 +96,7 @@ class Block(nn.Module):
         values = self.normalisation(self.convolution(values), valid)
         if self.pool != (1, 1):
             values = F.max_pool2d(values, self.pool)
-        valid = valid.reshape(len(valid), valid.shape[1] // self.pool[0], self.pool[0]).any(dim=2)
+        valid = valid.reshape(valid.shape[0], valid.shape[1] // self.pool[0], self.pool[0]).any(dim=2)
         return F.relu(values), valid
 
 

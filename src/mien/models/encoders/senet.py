@@ -145,7 +145,8 @@ class Encoder(nn.Module):
         images = images.to(torch.promote_types(images.dtype, torch.float32))
         if self.size is not None and images.shape[-1] != self.size:
             # where a crop is made smaller, every pixel of it counts, as in the release's script
-            images = F.interpolate(images, size=(self.size, self.size), mode="bilinear", antialias=True)
+            smaller = images.shape[-1] > self.size
+            images = F.interpolate(images, size=(self.size, self.size), mode="bilinear", antialias=bool(smaller))
         coloured = (127.5 * (images + 1) - self.mean).to(returned)
         return channels_last(coloured.flip(1) if self.flipped else coloured)
 

@@ -84,7 +84,7 @@ def token(values: Tensor, valid: Tensor, which: Token) -> Tensor:
         return mean(values, valid)
     frames = torch.arange(valid.shape[1], device=valid.device)
     place = torch.where(valid, frames, -1).amax(dim=1) if which == "last" else torch.where(valid, 1, 0).argmax(dim=1)
-    chosen = values[torch.arange(len(values), device=valid.device), place.clamp(min=0)]
+    chosen = values[torch.arange(values.shape[0], device=valid.device), place.clamp(min=0)]
     return torch.where(valid.any(dim=1)[:, None], chosen, 0.0)
 
 

@@ -65,12 +65,12 @@ class BatchNorm(nn.Module, Pending):
         """
         if valid is None or bool(valid.all()):
             return self._normalised(values)
-        last = values.movedim(1, -1)
+        last = values.movedim(1, values.ndim - 1)
         entries = last.reshape(valid.numel(), -1, values.shape[1])
         chosen = valid.reshape(-1).nonzero()[:, 0]
         packed = entries.index_select(0, chosen)
         packed = self._normalised(packed.flatten(0, 1)).view_as(packed)
-        return torch.zeros_like(entries).index_copy(0, chosen, packed).view(last.shape).movedim(-1, 1)
+        return torch.zeros_like(entries).index_copy(0, chosen, packed).view(last.shape).movedim(last.ndim - 1, 1)
 
     def commit(self) -> None:
         """Move the running statistics by those of the last forward pass in training with gradient."""
