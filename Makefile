@@ -14,16 +14,16 @@ NEWER ?= $(firstword $(foreach minor,15 14 13 12,$(shell $(PYTHON) -c "import sy
 	&& python3.$(minor) -c "" 2>/dev/null && command -v python3.$(minor))))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-all lint format bench clean
+.PHONY: demo test test-all lint format bench docs clean
 
 $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) $(if $(CPU),--no-deps $(CPU)) $(TORCH)
-	$(INSTALL) --editable '.[faces]'
+	$(INSTALL) --editable '.[train,faces]'
 	touch $@
 
 $(VENV)/.tools: $(BIN)/mien
-	$(INSTALL) --editable '.[test,lint,vad,faces,opensmile]'
+	$(INSTALL) --editable '.[test,lint,docs,vad,faces,opensmile]'
 	touch $@ $(BIN)/mien && touch $(VENV)/.tools
 
 demo: $(BIN)/mien
@@ -37,6 +37,7 @@ test-all: $(VENV)/.tools
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir $(VENV)/wheel .
 	tests/install.sh $(VENV)/wheel/mien-*.whl $(PYTHON) $(NEWER)
 	PYTHON=$(BIN)/python tests/walk.sh
+	$(MAKE) docs
 	$(if $(NEWER),$(MAKE) test VENV=.venv-newer PYTHON=$(NEWER),@echo "no newer Python at hand: tested on one")
 
 lint: $(VENV)/.tools
@@ -54,5 +55,9 @@ bench: $(VENV)/.tools
 	if test -d "$(RUN)"; then $(BIN)/python benchmarks/bench_predict.py --model "$(RUN)"; \
 	elif test -d src/mien/models/packaged/voice-small; then $(BIN)/python benchmarks/bench_predict.py; fi
 
+docs: $(VENV)/.tools
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build
+	@echo docs/_build/index.html
+
 clean:
-	rm -rf .venv .venv-newer .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-newer docs/_build .mypy_cache .ruff_cache .hypothesis

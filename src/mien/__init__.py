@@ -4,7 +4,6 @@ The public names are loaded when they are used: `import mien` imports neither to
 """
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +38,7 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {name: f"mien.commands.{name}" for name in __all__ if name != "load"} | {
-    "leakage": "mien.commands.audit",
-    "load_model": "mien.runs.loaded",
-}
+_HOMES = {name: name for name in __all__ if name not in ("load", "load_model")} | {"leakage": "audit"}  # to its command
 
 _INSTEAD = {
     "audit": "; the functions of 'mien audit' are mien.leakage, of a run or of embeddings, and mien.audit_split",
@@ -67,17 +63,27 @@ def load(run: "Path | str") -> "Run":
 
     Raises:
         RunError: not a run folder, or one of an older mien.
+        DependencyError: the extra `train` is not installed.
     """
+    from mien.common.extras import need_train
+
+    need_train("load")
     from mien.runs.run import Run
 
     return Run.open(run)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "load_model":
+        from mien.runs.loaded import load_model
+
+        globals()[name] = load_model
+        return load_model
     if name not in _HOMES:
         raise AttributeError(f"module 'mien' has no attribute '{name}'{_INSTEAD.get(name, '')}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
+    from mien.commands import command
+
+    value = globals()[name] = command(_HOMES[name], name)
     return value
 
 

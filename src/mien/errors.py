@@ -62,6 +62,10 @@ class ConfigError(MienError):
     """A setting, name or override that is unknown or not valid."""
 
 
+class DependencyError(ConfigError, ImportError):
+    """A package that an extra brings is not installed; the message has the line for pip."""
+
+
 class RunError(MienError):
     """A run folder that is missing, unfinished, or belongs to another experiment."""
 

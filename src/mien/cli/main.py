@@ -7,8 +7,7 @@ Nothing heavy is imported before a command runs.
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,8 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 from mien.audit.options import DEFAULT
 from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
 from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
-from mien.commands import Outcome
+from mien.commands import Outcome, command
+from mien.common.extras import lacking
 from mien.errors import MienError
 
 PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest(), Looked()
@@ -392,8 +392,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     try:
         console = help_console() if {"--help", "-h"} & set(tokens) else None
-        command, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
-        outcome = command(*bound.args, **bound.kwargs)
+        called, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
+        outcome = called(*bound.args, **bound.kwargs)
         if isinstance(outcome, Outcome):
             code = outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
             show(outcome, output)
@@ -418,14 +418,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def missing_sentence(error: MissingArgumentError) -> str:
     """What is missing of a command line, as it would be written."""
-    command = " ".join(error.command_chain or ())
+    chain = " ".join(error.command_chain or ())
     name = error.keyword or (error.argument.name if error.argument is not None else "an argument")
-    value = VALUES.get((command, name)) or VALUES.get(("", name)) or name.removeprefix("--").upper()
+    value = VALUES.get((chain, name)) or VALUES.get(("", name)) or name.removeprefix("--").upper()
     what = f"{name} {value}" if name.startswith("-") else name
-    return f"{command}: {what} is missing. See 'mien {command} --help'."
+    return f"{chain}: {what} is missing. See 'mien {chain} --help'."
 
 
-def _call(command: str, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:
-    """Call the function of a command, whose module is imported now."""
-    called: Callable[..., Outcome] = getattr(import_module(f"mien.commands.{command}"), function or command)
-    return called(*arguments, **settings)
+def _call(name: str, /, *arguments: Any, function: str | None = None, **settings: Any) -> Outcome:
+    """Call the function of a command, whose module is imported now.
+
+    Raises:
+        DependencyError: a package that the extra `train` brings is missing.
+    """
+    try:
+        return command(name, function)(*arguments, **settings)
+    except ModuleNotFoundError as error:  # of what only some calls of a command need, such as `list encoders`
+        refusal = lacking(name, error)
+        if refusal is None:
+            raise
+        raise refusal from error

@@ -3,13 +3,17 @@
 A command is a function with its file's name that returns an `Outcome`. Nothing heavy is imported here.
 """
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from mien.common.extras import need_train
 
 if TYPE_CHECKING:
     import pandas as pd
 
+BASE = {"list", "predict"}  # commands that the base install can run; all others need the extra `train`
 SHORT = 48  # characters of a value that the repr of an outcome shows
 
 
@@ -47,6 +51,22 @@ class Outcome:
             if _is_list(records) and records and all(isinstance(one, dict) for one in records):
                 return pd.DataFrame(records)
         raise ValueError(f"{self!r}: holds no table; its data are a mapping: outcome.data")
+
+
+def command(name: str, function: str | None = None) -> "Callable[..., Outcome]":
+    """The function of a command, whose module is imported now.
+
+    Args:
+        name: the module of the command in this package.
+        function: the function, where it is not called as the module.
+
+    Raises:
+        DependencyError: the command needs the extra `train`, which is not installed. Nothing was imported or written.
+    """
+    if name not in BASE:
+        need_train(name)
+    found: Callable[..., Outcome] = getattr(import_module(f"{__name__}.{name}"), function or name)
+    return found
 
 
 def _short(value: object) -> str:

@@ -229,7 +229,7 @@ def auc(truth: ArrayLike, probabilities: ArrayLike) -> Array:
 
 
 def moments(truth: ArrayLike, answers: ArrayLike, *, origin: float = 0.0) -> Array:
-    """Sums over clips, (..., 8): clips; truth; answer; truth^2; answer^2; truth x answer; (truth - answer)^2 and |.|.
+    """Sums over clips, (..., 8): clips; truth; answer; truth^2; answer^2; truth x answer; (truth - answer)^2 and `|.|`.
 
     Args:
         truth: (n, ...).

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mien.common.extras import need_train
 from mien.errors import ConfigError
 from mien.runs.graph import GraphModel, has_graph
 from mien.runs.one_model import OneModel
@@ -19,11 +20,13 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
     Raises:
         RunError: no finished model is there.
         ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
+        DependencyError: it has no graph, or is computed on another device, and the extra `train` is not installed.
     """
     if threads < 1:
         raise ConfigError(f"--threads {threads}: at least 1")
     if device in ("auto", "cpu") and has_graph(folder):
         return GraphModel.open(folder, threads)
+    need_train(f"{folder}: a model without a graph (mien export --onnx)")
     from mien.common import processes  # with torch, which takes seconds to import
     from mien.runs.ensemble import Ensemble
 

@@ -2,8 +2,8 @@
 
 HSIC, the Hilbert-Schmidt independence criterion (Gretton et al. 2005), is 0 where embedding and label are independent.
 With a Gaussian kernel it detects every kind of dependence. Here it is the unbiased estimate of Song et al. 2012
-(Eq. 5), which may fall below 0, with k(x, y) = exp(-|x - y|^2 / (2 s^2)), s the median distance, and l = 1 for the same
-label, else 0. Its size depends on the labels: compare it with `chance`.
+(Eq. 5), which may fall below 0, with `k(x, y) = exp(-|x - y|^2 / (2 s^2))`, s the median distance, and l = 1 for the
+same label, else 0. Its size depends on the labels: compare it with `chance`.
 
 CKA, centred kernel alignment (Kornblith et al. 2019, section 3), is the HSIC with linear kernels of the embedding and
 the one-hot labels, normalised by the HSIC of each with itself: 0 to 1. It detects differences of class means only.

@@ -130,7 +130,7 @@ def temperature(members: MemberPredictions) -> float:
 def expected_calibration_error(
     probabilities: Array, truth: Numbers, weights: Array | None = None, *, bins: int = BINS
 ) -> float:
-    """The expected calibration error (Guo et al. 2017): |accuracy - mean confidence| of bins of equal width.
+    """The expected calibration error (Guo et al. 2017): `|accuracy - mean confidence|` of bins of equal width.
 
     The mean over the bins is weighted by their clips. The confidence of a clip is its greatest probability. Clips have
     the given weights, by default all alike.

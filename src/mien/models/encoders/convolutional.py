@@ -2,7 +2,7 @@
 
 Section IV-C: three times convolution, batch normalisation, rectifier, max-pooling; the code has 16 x 16 x 32 values for
 a spectrogram of 256 frames x 128 rows. Kernels, channels but the last, and how the poolings share the factors 16 (time)
-and 8 (frequency) are not in the paper: `assumed`. With the defaults, for T frames of D values:
+and 8 (frequency) are not in the paper: `assumed`. With the defaults, for T frames of D values::
 
     1 x T x D                    channels   pool       at 256 x 128       parameters
     convolution 3 x 3            16         4 x 2      16 x 64 x 64       176
@@ -14,7 +14,7 @@ A convolution has no bias: batch normalisation follows. It pools before the rect
 are monotone) at a fraction of the work. T and D are filled with zeros up to multiples of the poolings.
 
 The decoder has the same blocks in the opposite order, with transposed convolutions whose stride is the pooling; a
-kernel reaches over half a stride at both sides, the last one has a bias and neither normalisation nor rectifier.
+kernel reaches over half a stride at both sides, the last one has a bias and neither normalisation nor rectifier::
 
     transposed convolution       32         2 x 2      32 x 32 x 32       16,448
     transposed convolution       16         2 x 2      16 x 64 x 64       8,224

@@ -215,7 +215,7 @@ def confusion(logits: Tensor) -> Tensor:
 def hsic(first: Tensor, second: Tensor, rows: Tensor, size: int) -> Tensor:
     """How far two embeddings depend on each other: HSIC with Gaussian kernels (Gretton et al. 2005, Eq. 9).
 
-    trace(K H L H) / (n - 1)^2 over the n clips of the global batch, k(x, y) = exp(-|x - y|^2 / (2 s^2)), s the median
+    trace(K H L H) / (n - 1)^2 over the n clips of the global batch, `k(x, y) = exp(-|x - y|^2 / (2 s^2))`, s the median
     distance between two clips, through which no gradient flows. Not negative; 0 where either is the same for all clips.
     It is the biased estimate: of independent embeddings it is of the order of 1 / n, more in many dimensions.
 

