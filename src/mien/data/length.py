@@ -4,6 +4,7 @@ A clip of T frames, a frame each `hop` seconds, lasts T x hop. Frames are T x ..
 """
 
 import math
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -85,10 +86,9 @@ class Length(Settings):
         if target == length and place.start == 0:
             return frames, valid
         if self.short == "repeat" and place.seconds > place.whole:
-            taken = _repeated(target, hop, place.whole)
-            seen = taken < length
-            taken = taken.clamp(max=length - 1)
-            return frames[taken], valid[taken] & seen
+            taken, seen = _repeated(target, hop, place.whole, length)
+            usable = valid.index_select(0, taken)
+            return frames.index_select(0, taken), usable if seen is None else usable & seen
         start = round(place.start / hop)
         part, usable = frames[start : start + target], valid[start : start + target]
         if (missing := target - len(part)) <= 0:
@@ -98,10 +98,19 @@ class Length(Settings):
         return torch.cat([part, filler]), torch.cat([usable, torch.ones(missing, dtype=torch.bool)])
 
 
-def _repeated(count: int, hop: float, whole: float) -> Tensor:
-    """Which frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played again and again."""
+@lru_cache(maxsize=1024)
+def _repeated(count: int, hop: float, whole: float, length: int) -> tuple[Tensor, Tensor | None]:
+    """Which of `length` frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played repeatedly.
+
+    Returns:
+        Their numbers, `count` int64, only to be read, and whether there is such a frame, `count` bool; None where all
+        are there.
+    """
     period = round(whole / hop)
     if abs(period * hop - whole) < _INEXACT * hop:
-        return torch.arange(count) % max(1, period)
-    times = torch.arange(count, dtype=torch.float64) * hop
-    return ((times + _INEXACT * hop) % whole / hop).floor().long()
+        taken = torch.arange(count) % max(1, period)
+    else:
+        times = torch.arange(count, dtype=torch.float64) * hop
+        taken = ((times + _INEXACT * hop) % whole / hop).floor().long()
+    seen = taken < length
+    return taken.clamp(max=length - 1), None if bool(seen.all()) else seen
