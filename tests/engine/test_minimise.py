@@ -1,6 +1,8 @@
 """`minimise` against loops written by hand, and what it refuses."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -115,6 +117,47 @@ def test_a_state_that_is_saved_and_loaded_continues_bit_for_bit(tmp_path):
     for x, y in batches[3:]:
         third(main_phase(resumed, x, y), resumed)
     assert all(torch.equal(resumed.state_dict()[name], value) for name, value in straight.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "options"),
+    [({"name": "adam"}, torch.optim.Adam, {}), ({"name": "sgd", "momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9})],
+    ids=["adam", "sgd"],
+)
+def test_the_state_of_a_torch_optimiser_is_gone_on_with(settings, kind, options):
+    """Trainings that an older mien began have such states."""
+    bare, ours = network(), network()
+    theirs = kind(bare.parameters(), lr=0.01, **options)
+
+    def step(x, y):
+        theirs.zero_grad()
+        main_phase(bare, x, y).backward()
+        theirs.step()
+
+    batches = list(data(6))
+    for x, y in batches[:3]:
+        step(x, y)
+    ours.load_state_dict(bare.state_dict())
+    minimise = Optimisation(ours, Optimiser(**settings, lr={"default": 0.01}))
+    minimise.load({"": theirs.state_dict()})
+    for x, y in batches[3:]:
+        step(x, y)
+        minimise(main_phase(ours, x, y), ours)
+    for name, value in bare.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=0, atol=1e-12)
+
+
+def test_a_step_of_any_optimiser_imports_no_compiler():
+    """An optimiser of torch imports torch._dynamo, which takes as long as torch itself."""
+    lines = (
+        "import sys, torch",
+        "from mien.engine.minimise import Optimisation, Optimiser",
+        "net = torch.nn.ModuleDict({'one': torch.nn.Linear(2, 1)})",
+        "for name in ('adam', 'sgd'):",
+        "    Optimisation(net, Optimiser(name=name))(net['one'](torch.ones(1, 2)).sum(), net)",
+        "assert 'torch._dynamo' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
 
 
 def test_a_gradient_that_is_not_finite_names_the_clips_and_moves_nothing():

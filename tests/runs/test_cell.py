@@ -200,13 +200,13 @@ def test_the_disentanglement_score_is_utility_minus_leakage(both, monkeypatch):
     read = {Branch("emotion", "speaker"): logits("speaker", 3), Branch("speaker", "emotion"): logits("emotion", 0)}
     read[Branch("emotion", "home-town")] = logits("home-town", count)
     changed = type(inference)(**{**vars(inference), "outputs": outputs, "branches": read})
-    monkeypatch.setattr(Model, "infer", lambda *_, **__: changed)
+    monkeypatch.setattr("mien.runs.cell.infer", lambda *_, **__: changed)
     choosing = type(model)(**{**vars(model), "experiment": _choosing(model.experiment, "disentanglement")})
-    found = validated(choosing, "both", examples)
+    found = validated(choosing, "both", choosing.loader(examples))
     tasks = (1 + 6 / count + 0) / 3
     assert found["tasks"] == pytest.approx(tasks)
     assert found["disentanglement"] == pytest.approx(tasks - 0.1 * (3 / count + 0 + 1) / 3)
-    assert "disentanglement" not in validated(model, "both", examples)
+    assert "disentanglement" not in validated(model, "both", model.loader(examples))
 
 
 def _choosing(settings, best):
@@ -227,7 +227,7 @@ def test_the_epoch_of_the_best_disentanglement_is_kept(prepared, tmp_path):
     history = [json.loads(line) for line in (cell.folder / "history.jsonl").read_text().splitlines()]
     scores = [row["validation disentanglement"] for row in history]
     assert len(set(scores)) > 1
-    kept = validated(model, "both", dataset.examples(list(fold.validation), model.targets))
+    kept = validated(model, "both", model.loader(dataset.examples(list(fold.validation), model.targets)))
     assert kept["disentanglement"] == pytest.approx(max(scores), abs=1e-6)
     best = history[int(np.argmax(scores))]
     assert kept["cross_entropy"] == pytest.approx(best["validation cross_entropy"], rel=1e-5)

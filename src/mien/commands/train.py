@@ -2,9 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,12 @@ from mien.commands import Outcome
 from mien.common import environment, processes
 from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress, say
-from mien.common.workers import Lost, spread
 from mien.data import scheme_fit
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.protocols import SEEN, Fold
 from mien.engine import board
 from mien.engine.fit import Record
-from mien.errors import ConfigError, RunError, TrainingError
+from mien.errors import ConfigError, RunError
 from mien.experiments import reference
 from mien.experiments.experiment import Experiment
 from mien.media.faces import Faces
@@ -37,8 +34,9 @@ from mien.reports import page
 from mien.reports.sections import copies, seen
 from mien.reports.words import listed
 from mien.runs import labels, teacher
-from mien.runs.cell import check, train_cell
-from mien.runs.choice import tidy, train_best
+from mien.runs.cell import check
+from mien.runs.cells import Training, train_apart, train_here
+from mien.runs.choice import tidy
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
 from mien.runs.tables import TASKS, read_table
@@ -267,74 +265,32 @@ def _train_cells(
     threads: int,
     events: bool,
 ) -> None:
-    needed: dict[str, dict[str, Dataset]] = {model: {} for model in run.experiment.trained}
-    epochs = dict.fromkeys(needed, 0)
-    for name, (model, own) in run.experiment.attempts.items():
-        needed[model][name] = datasets[name]
+    epochs = dict.fromkeys(run.experiment.trained, 0)
+    for model, own in run.experiment.attempts.values():
         epochs[model] += own.training.epochs
     for cell in run.cells if processes.rank() == 0 else ():
         tidy(cell)  # likewise of a run that was killed
-    todo = [
-        (needed[model], fold, cell)
+    every = (
+        run.cell(model, fold.number, seed)
         for seed in run.experiment.seeds
         for fold in folds
         for model in run.experiment.trained
-        if not (cell := run.cell(model, fold.number, seed)).finished
-    ]
+    )
+    todo = [cell for cell in every if not cell.finished]
+    training = Training(run, datasets, {fold.number: fold for fold in folds}, device, threads, events)
     for cell in run.cells if events and processes.rank() == 0 else ():  # finished cells are shown, too
-        with _events(run, cell, lambda record: None):
+        with training.shown(cell):
             pass
-    with progress(sum(epochs[cell.model] for _, _, cell in todo), "training", "epochs") as advance:
-        if workers == 1:
-            for own_data, fold, cell in todo:
-                begun = 0
+    with progress(sum(epochs[cell.model] for cell in todo), "training", "epochs") as advance:
+        shown = dict.fromkeys(todo, 0)
 
-                def watch(record: dict[str, float]) -> None:
-                    nonlocal begun
-                    advance(int(record["epoch"]) - begun)
-                    begun = int(record["epoch"])
+        def watch(cell: Cell, record: Record) -> None:
+            advance(int(record["epoch"]) - shown[cell])
+            shown[cell] = int(record["epoch"])
 
-                with _events(run, cell, watch) if events else nullcontext(watch) as follow:
-                    _train_cell(run, own_data, fold, cell, device=device, threads=threads, watch=follow)
-                advance(epochs[cell.model] - begun)
-            return
-        job = partial(_job, run, device, threads, events)
-        for (one,), result in spread(job, [[one] for one in todo], workers=workers):
-            if isinstance(result, Lost):
-                _, _, cell = result.item
-                raise TrainingError(
-                    f"{cell.folder}: the process that trained it was ended twice ({result.how or 'cause not known'}), "
-                    "perhaps for lack of memory; run the same command again with fewer --workers to resume"
-                )
-            advance(epochs[one[2].model])
-
-
-def _job(
-    run: Run,
-    device: torch.device,
-    threads: int,
-    events: bool,
-    chunk: Sequence[tuple[Mapping[str, Dataset], Fold, Cell]],
-) -> None:
-    def watch(record: dict[str, float]) -> None:
-        pass
-
-    for datasets, fold, cell in chunk:
-        with _events(run, cell, watch) if events else nullcontext(watch) as follow:
-            _train_cell(run, datasets, fold, cell, device=device, threads=threads, watch=follow)
-
-
-def _train_cell(run: Run, datasets: Mapping[str, Dataset], fold: Fold, cell: Cell, **how: Any) -> None:
-    """Train a cell, or its candidates; `datasets` are those of the attempts of its model."""
-    if cell.model in run.experiment.candidates:
-        train_best(run, datasets, fold, cell, **how)
-    else:
-        train_cell(run, datasets[cell.model], fold, cell, **how)
-
-
-def _events(run: Run, cell: Cell, watch: Callable[[Record], None]) -> AbstractContextManager[Callable[[Record], None]]:
-    place = run.folder / "tensorboard" / cell.folder.relative_to(run.folder / "models")
-    return board.following(cell.folder, place, watch)
+        trained = train_here(training, todo, watch) if workers == 1 else train_apart(training, todo, workers)
+        for cell in trained:
+            advance(epochs[cell.model] - shown[cell])
 
 
 def _outcome(run: Run) -> Outcome:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import is_
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -97,6 +99,95 @@ class Stream(NamedTuple):
         return torch.from_numpy(part), torch.from_numpy(kept)
 
 
+class Held:
+    """The frames that loaders have read of one set of examples, so that later epochs and loaders need no files.
+
+    Args:
+        size: bytes of frames that are held, a modality; what does not fit is read each time.
+    """
+
+    def __init__(self, size: int = 2**28) -> None:
+        self.size = size
+        self._read: dict[str, _Frames] = {}
+
+    def of(self, name: str, stream: Stream, examples: Examples, sources: Many[Frames]) -> "_Frames":
+        """The frames of a modality or a teacher; those of other examples, or normalised otherwise, are dropped."""
+        found = self._read.pop(name, None)
+        if found is None or not found.are(stream, examples, sources):
+            found = _Frames(stream, examples, sources, self.size)
+        self._read[name] = found
+        return found
+
+    def clear(self) -> None:
+        """Let go of all frames."""
+        self._read.clear()
+
+
+class _Frames:
+    """The normalised frames of one modality's examples, of which as many are held as fit into some bytes.
+
+    Pixels are not held: they are mapped into memory as they lie in their shards. Where each example is one vector, all
+    are held as one table, or none.
+    """
+
+    def __init__(self, stream: Stream, examples: Examples, sources: Many[Frames], size: int) -> None:
+        self.stream, self.examples, self.sources = stream, examples, sources
+        self._free = size
+        self._lengths: dict[int, int] = {}
+        self._wholes: dict[int, tuple[Tensor, Tensor]] = {}
+        self._table: tuple[Tensor, Tensor] | None = None
+        if math.isinf(stream.hop) and size:
+            self._hold_vectors()
+
+    def are(self, stream: Stream, examples: Examples, sources: Many[Frames]) -> bool:
+        """Whether they are those of these examples, sources and settings."""
+        own, given = self.stream, stream
+        same = own.normalise is given.normalise and own.hop == given.hop and own.target == given.target
+        who = (self.examples.clips, self.examples.speakers) == (examples.clips, examples.speakers)
+        return same and who and len(self.sources) == len(sources) and all(map(is_, self.sources, sources))
+
+    def length(self, index: int) -> int:
+        """The number of frames of an example."""
+        if index not in self._lengths:
+            self._lengths[index] = self.sources[index].length(self.examples.clips[index])
+        return self._lengths[index]
+
+    def whole(self, index: int) -> tuple[Tensor, Tensor]:
+        """The frames T x ... of an example, and which of them are valid, T bool."""
+        if (held := self._wholes.get(index)) is not None:
+            return held
+        clip, source = self.examples.clips[index], self.sources[index]
+        frames, valid = source.frames(clip), source.valid(clip)
+        frames = self.stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
+        if frames.is_floating_point() and (size := frames.nbytes + valid.nbytes) <= self._free:
+            self._wholes[index] = frames, valid
+            self._free -= size
+        return frames, valid
+
+    def vectors(self, chosen: Many[int], rows: Many[int]) -> Sequence | None:
+        """The vectors of some rows of the chosen examples, B x 1 x D; None where they are no table."""
+        if self._table is None or not any(map(self.length, chosen)):
+            return None
+        own = torch.tensor([chosen[row] for row in rows], dtype=torch.int64)
+        values, valid = (one[own] for one in self._table)
+        return Sequence(values, valid, lengths=torch.tensor([self.length(index) for index in own.tolist()]))
+
+    def _hold_vectors(self) -> None:
+        every = range(len(self.sources))
+        longest = max(every, key=self.length, default=0)
+        if not self.sources or self.length(longest) != 1:
+            return
+        example, _ = self.whole(longest)
+        if not example.is_floating_point() or len(every) * example.nbytes > self._free:
+            return
+        values, valid = torch.zeros(len(every), *example.shape, dtype=example.dtype), torch.zeros(len(every), 1).bool()
+        for index in every:
+            if self.length(index):
+                values[index], valid[index] = self.whole(index)
+                self._wholes.clear()
+        self._table = values, valid
+
+
 class Loader:
     """Makes batches from examples. Where a clip has sound and pictures, the same seconds of both are taken.
 
@@ -119,6 +210,7 @@ class Loader:
         steps: of an epoch in training, with full batches from a stream of examples that goes on from epoch to epoch, or
             sampled by weight; None is one pass.
         pools: in training, what each batch holds, see `data.mix`; none takes all examples alike.
+        held: where frames are held once they were read, for loaders that make several epochs; None holds none.
         rank: this process's number.
         processes: how many there are.
     """
@@ -141,6 +233,7 @@ class Loader:
         groups: Tensor | None = None,
         steps: int | None = None,
         pools: Many[Pool] = (),
+        held: Held | None = None,
         rank: int = 0,
         processes: int = 1,
     ) -> None:
@@ -161,6 +254,7 @@ class Loader:
         self._pass = len(examples) if self.groups is None else len(set(self.groups.tolist()))
         self.steps = steps if training else None
         self.pools = tuple(pools) if training else ()
+        self.held = Held(0) if held is None else held
         self.rank = rank
         self.processes = processes
 
@@ -210,21 +304,31 @@ class Loader:
         size, examples = len(chosen), self.examples
         rows = torch.arange(size).tensor_split(self.processes)[self.rank]
         position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
-        places = [self._place(index, share) for index, share in zip(chosen, position, strict=True)]
+        audio, video, teacher = self._frames
+        places = [self._place((audio, video), index, share) for index, share in zip(chosen, position, strict=True)]
+        here = rows.tolist()
+        own = torch.tensor([chosen[row] for row in here], dtype=torch.int64)
         batch = Batch(
-            clips=tuple(examples.clips[chosen[row]] for row in rows.tolist()),
-            audio=self._sequence(self.audio, examples.audio, chosen, places, rows.tolist()),
-            video=self._sequence(self.video, examples.video, chosen, places, rows.tolist()),
-            labels={f: values[[chosen[row] for row in rows.tolist()]] for f, values in examples.labels.items()},
+            clips=tuple(examples.clips[index] for index in own.tolist()),
+            audio=self._sequence(audio, chosen, places, here),
+            video=self._sequence(video, chosen, places, here),
+            labels={factor: values[own] for factor, values in examples.labels.items()},
             rows=rows,
             size=size,
             seed=self.seed,
             step=step,
-            teacher=None
-            if self.teacher is None
-            else self._sequence(self.teacher, examples.teacher, chosen, places, rows.tolist()),
+            teacher=None if teacher is None else self._sequence(teacher, chosen, places, here),
         )
         return self._changed(batch)
+
+    @cached_property
+    def _frames(self) -> tuple[_Frames | None, _Frames | None, _Frames | None]:
+        """Those of sound, of pictures and of the teacher; None where there is none."""
+        audio, video, teacher = (
+            None if stream is None else self.held.of(name, stream, self.examples, getattr(self.examples, name))
+            for name, stream in (("audio", self.audio), ("video", self.video), ("teacher", self.teacher))
+        )
+        return audio, video, teacher
 
     def _changed(self, batch: Batch) -> Batch:
         """A batch with what is random in training alone: soft labels, masks, distortions."""
@@ -238,46 +342,37 @@ class Loader:
             batch = replace(batch, video=replace(batch.video, transform=transform))
         return batch
 
-    def _place(self, index: int, position: float) -> Place:
+    def _place(self, modalities: Many[_Frames | None], index: int, position: float) -> Place:
         """The part that is taken of an example: decided by its sound, else by its pictures."""
-        for stream, sources in ((self.audio, self.examples.audio), (self.video, self.examples.video)):
-            timed = stream is not None and not math.isinf(stream.hop)
-            if stream is not None and timed and (length := sources[index].length(self.examples.clips[index])):
-                return self.length.place(length, stream.hop, position)
+        for frames in modalities:
+            if frames is not None and not math.isinf(frames.stream.hop) and (length := frames.length(index)):
+                return self.length.place(length, frames.stream.hop, position)
         return Place(0.0, 0.0, 0.0)
 
-    def _sequence(
-        self, stream: Stream | None, sources: Many[Frames], chosen: Many[int], places: Many[Place], rows: Many[int]
-    ) -> Sequence:
+    def _sequence(self, frames: _Frames | None, chosen: Many[int], places: Many[Place], rows: Many[int]) -> Sequence:
         """One modality of this process's rows, padded to the longest of the global batch."""
-        if stream is None:
+        if frames is None:
             return Sequence.absent(len(rows))
-        clips, length = self.examples.clips, self.length
+        if (vectors := frames.vectors(chosen, rows)) is not None:
+            return vectors
+        stream = frames.stream
         counts = [
-            stream.taken(length, sources[index].length(clips[index]), place)
-            for index, place in zip(chosen, places, strict=True)
+            stream.taken(self.length, frames.length(index), place) for index, place in zip(chosen, places, strict=True)
         ]
         longest = max(counts, default=0)
         if longest == 0:
             return Sequence.absent(len(rows))
-        some = chosen[counts.index(longest)]
-        example = sources[some].frames(clips[some])[:1]
-        parts: list[Tensor] = []
-        valid = torch.zeros(len(rows), longest, dtype=torch.bool)
-        for number, row in enumerate(rows):
-            index = chosen[row]
-            frames, usable = sources[index].frames(clips[index]), sources[index].valid(clips[index])
-            frames = stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
-            part, usable = stream.part(length, frames, usable, places[row])
-            parts.append(part)
-            valid[number, : len(part)] = usable
-        lengths = torch.tensor([len(frames) for frames in parts], dtype=torch.int64)
-        if parts and all(len(frames) == longest for frames in parts):
-            return Sequence(torch.stack(parts), valid, lengths=lengths)
+        parts = [stream.part(self.length, *frames.whole(chosen[row]), places[row]) for row in rows]
+        lengths = torch.tensor([len(part) for part, _ in parts], dtype=torch.int64)
+        if parts and all(len(part) == longest for part, _ in parts):
+            values, valid = (torch.stack(one) for one in zip(*parts, strict=True))
+            return Sequence(values, valid, lengths=lengths)
+        example, _ = frames.whole(chosen[counts.index(longest)])
         values = torch.zeros(len(parts), longest, *example.shape[1:], dtype=example.dtype)
-        for row, frames in enumerate(parts):
-            if len(frames):
-                values[row, : len(frames)] = frames
+        valid = torch.zeros(len(parts), longest, dtype=torch.bool)
+        for row, (part, usable) in enumerate(parts):
+            if len(part):
+                values[row, : len(part)], valid[row, : len(part)] = part, usable
         return Sequence(values, valid, lengths=lengths)
 
 

@@ -50,7 +50,7 @@ class TrainingPart(NamedTuple):
     withheld: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """The clips of one experiment.
 

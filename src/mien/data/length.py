@@ -4,6 +4,7 @@ A clip of T frames, a frame each `hop` seconds, lasts T x hop. Frames are T x ..
 """
 
 import math
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -95,10 +96,9 @@ class Length(Settings):
         if target == length and place.start == 0:
             return frames, valid
         if self.short == "repeat" and place.seconds > place.whole:
-            taken = _repeated(target, hop, place.whole)
-            seen = taken < length
-            taken = np.minimum(taken, length - 1)
-            return frames[taken], valid[taken] & seen
+            taken, seen = _repeated(target, hop, place.whole, length)
+            usable = valid.take(taken, axis=0)
+            return frames.take(taken, axis=0), usable if seen is None else usable & seen
         start = round(place.start / hop)
         part, usable = frames[start : start + target], valid[start : start + target]
         if (missing := target - len(part)) <= 0:
@@ -108,10 +108,19 @@ class Length(Settings):
         return np.concatenate([part, filled]), np.concatenate([usable, np.ones(missing, dtype=np.bool_)])
 
 
-def _repeated(count: int, hop: float, whole: float) -> NDArray[np.int64]:
-    """Which frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played again and again."""
+@lru_cache(maxsize=1024)
+def _repeated(count: int, hop: float, whole: float, length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """Which of `length` frames are shown at n * `hop` seconds of a clip of `whole` seconds that is played repeatedly.
+
+    Returns:
+        Their numbers, `count` int64, only to be read, and whether there is such a frame, `count` bool; None where all
+        are there.
+    """
     period = round(whole / hop)
     if abs(period * hop - whole) < _INEXACT * hop:
-        return np.arange(count) % max(1, period)
-    times = np.arange(count) * hop
-    return np.asarray(np.floor((times + _INEXACT * hop) % whole / hop), np.int64)
+        taken = np.arange(count) % max(1, period)
+    else:
+        times = np.arange(count) * hop
+        taken = np.floor((times + _INEXACT * hop) % whole / hop).astype(np.int64)
+    seen = taken < length
+    return np.minimum(taken, length - 1), None if bool(seen.all()) else seen

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,12 +118,7 @@ def fit(
         for batch in train.epoch(epoch):
             minimise.progress = batch.step / steps
             minimise.clips = batch.clips
-            with torch.autocast(
-                parameter.device.type,
-                torch.bfloat16,
-                enabled=training.precision == "bfloat16",
-                cache_enabled=False,  # the cache of cast weights survives updates: a second phase would see old ones
-            ):
+            with _precision(training, parameter.device):
                 try:
                     losses = recipe.step(batch.to(parameter.device, parameter.dtype), minimise)
                 except TrainingError as error:
@@ -158,6 +154,14 @@ def fit(
     processes.wait()
     history: list[Record] = state["history"]
     return history
+
+
+def _precision(training: Training, device: torch.device) -> AbstractContextManager[Any]:
+    """What a forward pass of a training step is computed under."""
+    if training.precision == "float32":
+        return nullcontext()
+    # the cache of cast weights survives updates: a second phase would see old ones
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 def _write_history(folder: Path, state: Mapping[str, Any]) -> None:

@@ -1,12 +1,12 @@
 """One step of optimisation on named modules; no other module can move.
 
 `Optimisation` asks autograd for the gradients of the named modules' parameters only, sums them over processes, clips
-their common norm, steps the optimiser, and leaves no `.grad` behind. A parameter that the loss does not reach on any
+their common norm, and steps down them; `.grad` stays empty. A parameter that the loss does not reach on any
 process is skipped: no momentum, no decay. After a step, statistics that wait in the named modules are committed.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from mien.common import processes
 from mien.common.settings import Settings
+from mien.engine._descent import Descent
 from mien.engine.schedules import Schedule
 from mien.errors import ConfigError, TrainingError, unknown
 from mien.models.layers.normalisation import Pending
 
 Rate = Annotated[float, Field(gt=0)]
+CLIPPED = 1e-6  # added to a norm that clips, as torch does
 
 
 class Optimiser(Settings):
@@ -46,6 +48,7 @@ class _Named(NamedTuple):
     """The parameters and statistics that a call may move."""
 
     parameters: list[nn.Parameter]
+    rates: list[float]
     pending: list[Pending]
 
 
@@ -73,44 +76,46 @@ class Optimisation:
         self.progress = 0.0
         self.epoch = 0
         self.clips: tuple[str, ...] = ()
-        self._groups: list[tuple[float, list[nn.Parameter]]] = []
+        self._rates: dict[nn.Parameter, float] = {}  # of all that may move
         for name, module in names.items():
-            parameters = list(_trainable(module))
-            if parameters:
-                self._groups.append((settings.lr.get(name, settings.lr.get("default", 0.0)), parameters))
-        self._owned = {id(parameter) for _, parameters in self._groups for parameter in parameters}
+            rate = settings.lr.get(name, settings.lr.get("default", 0.0))
+            self._rates |= dict.fromkeys(_trainable(module), rate)
         self._modules = list(recipe.modules())  # held, so that the number of one is never another's
         self._own_modules = {id(module) for module in self._modules}
-        self._optimisers: dict[str, torch.optim.Optimizer] = {}
+        self._descents: dict[str, Descent] = {}
         self._named: dict[tuple[int, ...], _Named] = {}
 
     def __call__(self, loss: Tensor, *modules: nn.Module, phase: str = "", rate: float = 1.0) -> None:
         """See `models.recipes._recipe.Minimise`."""
-        parameters, pending = self._of(modules)
-        gradients: list[Tensor | None] = [None] * len(parameters)
+        parameters, rates, pending = self._of(modules)
+        gradients: Sequence[Tensor | None] = [None] * len(parameters)
         if loss.requires_grad and parameters:
-            with torch.autocast(loss.device.type, enabled=False):  # a gradient has the precisions of its forward pass
-                gradients = list(torch.autograd.grad(loss, parameters, allow_unused=True))
+            if torch.is_autocast_enabled(loss.device.type):  # a gradient has the precisions of its forward pass
+                with torch.autocast(loss.device.type, enabled=False):
+                    gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            else:
+                gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         if processes.count() > 1:
             gradients = _summed(gradients, parameters)
         reached = [gradient for gradient in gradients if gradient is not None]
         if not reached:
             return
-        norm = torch.nn.utils.get_total_norm(reached)
-        if not math.isfinite(norm.item()):
+        norm = None if self.settings.clip is None else torch.nn.utils.get_total_norm(reached)
+        if not _finite(reached if norm is None else [norm]):
             raise TrainingError(self._not_finite())
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            # fused optimisers walk the memory of a gradient as it lies: an expanded one is read past its end
-            parameter.grad = None if gradient is None else gradient.contiguous()
-        if self.settings.clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.settings.clip, norm)
-        optimiser = self._optimiser(phase)
+        if norm is not None:
+            share = (self.settings.clip / (norm + CLIPPED)).clamp(max=1.0)
+            gradients = [None if gradient is None else gradient * share for gradient in gradients]
+        descent = self._descent(phase)
         factor = self.settings.schedule.factor(self.progress, self.epoch)
-        for group in optimiser.param_groups:
-            group["lr"] = group["initial_lr"] * factor * rate
-        optimiser.step()
-        for parameter in parameters:
-            parameter.grad = None
+        together: dict[float, tuple[list[nn.Parameter], list[Tensor]]] = {}
+        for parameter, own, gradient in zip(parameters, rates, gradients, strict=True):
+            if gradient is not None:
+                moved, slopes = together.setdefault(own, ([], []))
+                moved.append(parameter)
+                slopes.append(gradient)
+        for own, (moved, slopes) in together.items():
+            descent.step(moved, slopes, own * factor * rate)
         for module in pending:
             module.commit()
 
@@ -121,17 +126,17 @@ class Optimisation:
             modules: modules of the recipe; their parameters stay as they are.
         """
         for parameter in self._of(modules).parameters:
-            for optimiser in self._optimisers.values():
-                optimiser.state.pop(parameter, None)
+            for descent in self._descents.values():
+                descent.forget(parameter)
 
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint: phase -> state of its optimiser; tensors and numbers only."""
-        return {phase: optimiser.state_dict() for phase, optimiser in self._optimisers.items()}
+        return {phase: descent.state() for phase, descent in self._descents.items()}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Restore the state of a checkpoint."""
         for phase, values in state.items():
-            self._optimiser(phase).load_state_dict(values)
+            self._descent(phase).load(values)
 
     def _of(self, modules: tuple[nn.Module, ...]) -> "_Named":
         key = tuple(id(module) for module in modules)
@@ -139,24 +144,17 @@ class Optimisation:
             for module in modules:
                 if id(module) not in self._own_modules:
                     raise ValueError(f"minimise was given a {type(module).__name__} that is no module of the recipe")
-            unique = {id(parameter): parameter for module in modules for parameter in _trainable(module)}
-            inner = {id(one): one for module in modules for one in module.modules() if isinstance(one, Pending)}
-            self._named[key] = _Named([p for i, p in unique.items() if i in self._owned], list(inner.values()))
+            named = dict.fromkeys(parameter for module in modules for parameter in _trainable(module))
+            own = [parameter for parameter in named if parameter in self._rates]
+            inner = dict.fromkeys(one for module in modules for one in module.modules() if isinstance(one, Pending))
+            self._named[key] = _Named(own, [self._rates[parameter] for parameter in own], list(inner))
         return self._named[key]
 
-    def _optimiser(self, phase: str) -> torch.optim.Optimizer:
-        if phase not in self._optimisers:
-            groups = [{"params": parameters, "lr": rate, "initial_lr": rate} for rate, parameters in self._groups]
-            settings = self.settings
-            made: torch.optim.Optimizer
-            if settings.name == "sgd":
-                made = torch.optim.SGD(groups, momentum=settings.momentum, weight_decay=settings.decay, fused=True)
-            elif settings.decay > 0:
-                made = torch.optim.AdamW(groups, weight_decay=settings.decay, fused=True)
-            else:
-                made = torch.optim.Adam(groups, fused=True)
-            self._optimisers[phase] = made
-        return self._optimisers[phase]
+    def _descent(self, phase: str) -> Descent:
+        if phase not in self._descents:
+            own = self.settings
+            self._descents[phase] = Descent(list(self._rates), name=own.name, decay=own.decay, momentum=own.momentum)
+        return self._descents[phase]
 
     def _not_finite(self) -> str:
         shown = ", ".join(self.clips[:4]) + (", ..." if len(self.clips) > 4 else "")
@@ -170,7 +168,14 @@ def _trainable(module: nn.Module) -> Iterable[nn.Parameter]:
     return (parameter for parameter in module.parameters() if parameter.requires_grad)
 
 
-def _summed(gradients: list[Tensor | None], parameters: list[nn.Parameter]) -> list[Tensor | None]:
+def _finite(values: Sequence[Tensor]) -> bool:
+    """Whether all values are finite; a sum is not where one of its terms is not."""
+    if values[0].device.type == "cpu":
+        return math.isfinite(sum(value.sum().item() for value in values))
+    return math.isfinite(torch.nn.utils.get_total_norm(values).item())  # asks the device once, and not for each value
+
+
+def _summed(gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]) -> list[Tensor | None]:
     """Sum over processes in one message; a parameter reached on no process stays None."""
     parts = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, parameters, strict=True)]
     reached = parts[0].new_tensor([gradient is not None for gradient in gradients])

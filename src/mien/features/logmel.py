@@ -20,6 +20,7 @@ from mien.features._config import FrameConfig
 
 SOURCE = "Kaldi's fbank; 40 bands, 40 ms windows each 10 ms as in Li et al. 2020, section 5"
 VERSION = 1
+ONE_THREAD = 2**17  # products of one multiplication, few enough for one thread: bits depend on the number of threads
 FLOOR = np.finfo(np.float32).eps
 
 
@@ -68,13 +69,16 @@ def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float
     here, before, bank = _operators(config)
     energies = np.empty((_frames.count(len(waveform), config), config.mels), np.float32)
     filled = _frames.zeros(len(energies), 2 * (len(bank) - 1))
+    rows = max(1, ONE_THREAD // bank.size)
     for part, samples in _frames.blocks(waveform, config):
         centred = samples - samples.mean(1, keepdims=True)
         tapered = filled[: len(samples), : config.window_size]
         np.multiply(centred, here, out=tapered)
         tapered[:, 1:] += centred[:, :-1] * before
         spectrum = fft.rfft(filled[: len(samples)])
-        np.matmul(np.square(spectrum.real) + np.square(spectrum.imag), bank, out=energies[part])
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        for first in range(0, len(power), rows):
+            np.matmul(power[first : first + rows], bank, out=energies[part][first : first + rows])
     return np.log(np.maximum(energies, FLOOR, out=energies), out=energies)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,7 @@ from mien import features
 from mien.common import processes
 from mien.data import normalisation
 from mien.data.batch import Modality
-from mien.data.batches import Examples, Loader, Stream
+from mien.data.batches import Examples, Frames, Held, Loader, Stream
 from mien.data.dataset import Dataset, TrainingPart
 from mien.data.mix import Pool
 from mien.data.normalisation import Normalisation
@@ -35,6 +36,7 @@ from mien.runs.validation import mean_rightness, scores
 
 # modality -> prefix of the tensors of its normalisation
 STATISTICS: dict[Modality, str] = {"audio": "normalisation", "video": "video-normalisation"}
+HELD = Held()  # of the last training examples: cells of one fold differ in models alone
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ class Model:
         """The outputs for examples and, where wanted, their embeddings and the outputs of classifiers on these."""
         return infer(self.recipe, self.loader(examples), embed=embed, branches=branches)
 
-    def loader(self, examples: Examples) -> Loader:
-        """Batches of examples as the model expects them, without anything random."""
-        audio, video = self.stream("audio"), self.stream("video")
+    def loader(self, examples: Examples, held: Held | None = None) -> Loader:
+        """Batches of examples as the model expects them, without anything random; `held` as of `Loader`."""
+        audio, video, length = self.stream("audio"), self.stream("video"), self.experiment.data.length
         size = 64 if self.experiment.data.light else min(64, self.experiment.training.batch)
-        return Loader(examples, batch_size=size, length=self.experiment.data.length, audio=audio, video=video)
+        return Loader(examples, batch_size=size, length=length, audio=audio, video=video, held=held)
 
     def stream(self, modality: Modality) -> Stream | None:
         """Hop and normalisation of a modality for a loader; None where the data do not have it."""
@@ -304,13 +306,16 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         groups=prepared.groups,
         steps=training.steps,
         pools=prepared.pools,
+        held=HELD,
         rank=processes.rank(),
         processes=processes.count(),
     )
+    watched = {"": prepared.validation} | ({} if prepared.seen is None else {f"{SEEN} ": prepared.seen})
+    loaders = {name: model.loader(examples, held=Held()) for name, examples in watched.items()}
     fit(
         model.recipe,
         loader,
-        lambda: _watched(model, cell.model, prepared),
+        lambda: _watched(model, cell.model, loaders),
         training=training,
         optimiser=experiment.optimiser,
         folder=cell.folder,
@@ -407,11 +412,17 @@ def _targets(dataset: Dataset, part: TrainingPart, experiment: Experiment, model
     return {factor: dataset.target(factor, part.clips, part.withheld) for factor in names}
 
 
-def validated(model: Model, name: str, examples: Examples) -> Record:
-    """The scores of validation clips that may choose an epoch, see `engine.fit.Training.best`."""
-    config = model.experiment.model(name)
+def validated(model: Model, name: str, loader: Loader) -> Record:
+    """The scores of validation clips that may choose an epoch, see `engine.fit.Training.best`.
+
+    Args:
+        model: as it is now.
+        name: of the model in its experiment.
+        loader: of the clips, see `Model.loader`.
+    """
+    config, examples = model.experiment.model(name), loader.examples
     own = model.experiment.training.best in config.scores
-    inference = model.infer(examples, embed=False, branches=own)
+    inference = infer(model.recipe, loader, embed=False, branches=own)
     measured = scores(model.main, inference, examples.labels[model.main.factor])
     measured["tasks"] = mean_rightness({task: model.targets[task] for task in config.tasks}, inference, examples.labels)
     if own:
@@ -433,12 +444,16 @@ def _with_teacher(model: Model, examples: Examples) -> Mapping[str, Tensor]:
     return {**own, factor: labels}
 
 
-def _watched(model: Model, name: str, prepared: _Prepared) -> Record:
-    """The scores of an epoch: those of `validated`, and the same of seen speakers, which choose nothing."""
-    found = validated(model, name, prepared.validation)
-    if prepared.seen is None:
-        return found
-    return found | {f"{SEEN} {score}": value for score, value in validated(model, name, prepared.seen).items()}
+def _watched(model: Model, name: str, loaders: Mapping[str, Loader]) -> Record:
+    """The scores of an epoch: those of `validated`, and after "seen " the same of seen speakers, which choose nothing.
+
+    Args:
+        model: as it is now.
+        name: of the model in its experiment.
+        loaders: what begins the names of scores -> the loader of the clips.
+    """
+    found = {prefix: validated(model, name, loader) for prefix, loader in loaders.items()}
+    return {f"{prefix}{score}": value for prefix, scored in found.items() for score, value in scored.items()}
 
 
 def _fitted(
@@ -446,12 +461,24 @@ def _fitted(
 ) -> Normalisation:
     """The normalisation of a modality, fitted on the training examples or, by speaker, on all clips."""
     kind = _normalised(experiment, modality)
-    if kind != "speaker":
-        return normalisation.fit(kind, zip(examples.clips, examples.speakers, getattr(examples, modality), strict=True))
-    clips = dataset.clips.loc[[*fold.train, *fold.validation]] if experiment.hold_test else dataset.clips
+    if kind == "speaker":
+        return _by_speaker(dataset, fold, modality, experiment.hold_test)
+    return _by_training(kind, examples.clips, examples.speakers, getattr(examples, modality))
+
+
+@lru_cache(maxsize=4)  # cells of one fold differ in models alone
+def _by_training(
+    kind: normalisation.Kind, clips: tuple[str, ...], speakers: tuple[str, ...], sources: tuple[Frames, ...]
+) -> Normalisation:
+    return normalisation.fit(kind, zip(clips, speakers, sources, strict=True))
+
+
+@lru_cache(maxsize=4)
+def _by_speaker(dataset: Dataset, fold: Fold, modality: Modality, hold_test: bool) -> Normalisation:
+    clips = dataset.clips.loc[[*fold.train, *fold.validation]] if hold_test else dataset.clips
     clips = clips[clips["speaker"].notna()]
     stores = [dataset.stores[modality]] * len(clips)
-    return normalisation.fit(kind, zip(clips["clip"], clips["speaker"], stores, strict=True))
+    return normalisation.fit("speaker", zip(clips["clip"], clips["speaker"], stores, strict=True))
 
 
 def _normalised(experiment: Experiment, modality: Modality) -> normalisation.Kind:

@@ -27,11 +27,12 @@ def mean(values: Tensor, where: Tensor, weight: Tensor | None = None) -> Tensor:
     """
     if values.shape != where.shape:
         raise ValueError(f"values of shape {tuple(values.shape)} but where of shape {tuple(where.shape)}")
-    weights = where.to(values.dtype) if weight is None else torch.where(where, weight, 0.0)
-    count = processes.total(weights.sum())
+    weights = None if weight is None else torch.where(where, weight, 0.0)
+    count = processes.total(where.sum() if weights is None else weights.sum())
     if count == 0:
         return values.new_zeros(())
-    return (torch.where(where, values, 0.0) * weights).sum() / count
+    known = torch.where(where, values, 0.0)
+    return (known if weights is None else known * weights).sum() / count
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, class_weight: Tensor | None = None) -> Tensor:

@@ -76,14 +76,14 @@ class Disentangle(Recipe):
         self._begin_anew(batch, minimise)
         embeddings = self.embed(batch)
         losses = self._teach_adversaries(embeddings, batch, minimise)
-        objective = torch.zeros((), device=batch.rows.device)
+        terms: list[Tensor] = []
         learning: list[nn.Module] = [self.encoder, self.projections, self.tasks]
         for name, embedding in embeddings.items():
             for factor, weight in self.config.embeddings[name].tasks.items():
                 logits = self.tasks[f"{name}-{factor}"](embedding)
                 weights = self._weight(factor)
                 loss = task_loss(self.targets[factor], logits, batch.labels[factor], weights)  # Li et al., Eq. 4
-                objective = objective + weight * loss
+                terms.append(weight * loss)
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)
@@ -94,7 +94,7 @@ class Disentangle(Recipe):
                 share = weight / len(adversaries)
                 parts = [term(embedding, batch.labels[factor], adversary, share) for adversary in adversaries]
                 loss = torch.stack(parts).sum()
-                objective = objective + loss  # Li et al., Eq. 5; Peri et al., Eq. 1 less Eq. 2
+                terms.append(loss)  # Li et al., Eq. 5; Peri et al., Eq. 1 less Eq. 2
                 if removal.adversary == "main phase":
                     learning += adversaries  # each at its full rate: the weight is on the reversed gradient alone
                     loss = loss / len(adversaries)
@@ -103,9 +103,10 @@ class Disentangle(Recipe):
             if penalty.weight > 0:
                 first, second = penalty.between
                 loss = PENALTIES[name](embeddings[first], embeddings[second], batch.rows, batch.size)
-                objective = objective + penalty.weight * loss
+                terms.append(penalty.weight * loss)
                 losses[f"{name} of {first} and {second}"] = loss.detach()
-        minimise(objective, *learning)
+        nothing = torch.zeros((), device=batch.rows.device)
+        minimise(sum(terms[1:], terms[0]) if terms else nothing, *learning)
         return losses
 
     def _teach_adversaries(
