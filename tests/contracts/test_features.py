@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError, unknown
-from mien.features import extract, feature, names, parse, source_of
+from mien.features import extract, feature, names, needs_folder, parse, source_of
 from mien.features._config import FrameConfig
 
 ONE_VECTOR = ("functionals", "opensmile")  # features that have one vector a clip
@@ -23,7 +23,7 @@ every = pytest.mark.parametrize(
     [
         pytest.param(name, marks=pytest.mark.skipif(absent, reason=f"needs the package {EXTRAS.get(name)}"))
         for name in names("audio")
-        if source_of(name) == "media" and "folder" not in feature(name).Config.model_fields  # a model of one's own
+        if source_of(name) == "media" and not needs_folder(name)
         for absent in [name in EXTRAS and find_spec(EXTRAS[name]) is None]
     ],
 )

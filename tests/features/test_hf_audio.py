@@ -254,8 +254,8 @@ def test_weights_that_are_not_there_are_not_made_up(tmp_path) -> None:
         ),
         (
             lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
-            "{folder}: has no model.safetensors, but pytorch_model.bin, a pickle, which can run code; load it where you "
-            "trust it, and call save_pretrained(FOLDER)",
+            "{folder}: has no model.safetensors, but pytorch_model.bin, a pickle, which can run code; load it where "
+            "you trust it, and call save_pretrained(FOLDER)",
         ),
         (
             lambda folder: (folder / "model.safetensors").unlink(),
@@ -282,8 +282,8 @@ def test_another_folder_is_refused(folders, tmp_path, change, sentence: str) -> 
         ({"window": 4.0}, "margin: twice 2.0 s leaves nothing of a window of 4.0 s"),
         (
             {"seen_corpora": None},
-            "'seen_corpora' is missing: the corpora that the weights have seen; write seen_corpora: [NAME, ...], [] for "
-            "none, or [unknown]",
+            "'seen_corpora' is missing: the corpora that the weights have seen; write seen_corpora: [NAME, ...], [] "
+            "for none, or [unknown]",
         ),
         ({"folder": None, "sha256": "0" * 64}, "sha256 is of 'folder', which is not given; leave it out"),
     ],

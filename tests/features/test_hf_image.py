@@ -118,8 +118,8 @@ def test_models_of_sound_and_grey_crops_are_refused(folders, tmp_path):
     with pytest.raises(ConfigError) as error:
         config(tmp_path / "sound")
     assert str(error.value) == (
-        f"feature hf_image: {tmp_path / 'sound'}: is a model of the type 'wav2vec2'; hf_image reads beit, deit, dinov2, "
-        "dinov2_with_registers, vit"
+        f"feature hf_image: {tmp_path / 'sound'}: is a model of the type 'wav2vec2'; hf_image reads beit, deit, "
+        "dinov2, dinov2_with_registers, vit"
     )
     with pytest.raises(ConfigError, match="input should be 'rgb'"):
         config(folders["vit"], colour="grey")

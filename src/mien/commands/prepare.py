@@ -138,7 +138,7 @@ def prepare(
             "feature": target.name,
             "model": target.config.title,
             "sha256": target.config.sha256,
-            "seen_corpora": list(target.config.seen_corpora),
+            "seen_corpora": list(target.config.seen_corpora or ()),
         }
         for target in targets
         if isinstance(target.config, Checkpoint)

@@ -28,6 +28,7 @@ from mien.common.progress import say
 from mien.common.settings import Settings
 from mien.common.settings import parse as settings_of
 from mien.errors import ConfigError
+from mien.features._checkpoint import Checkpoint
 from mien.features._config import FeatureConfig
 from mien.features._perturb import perturbed
 
@@ -52,6 +53,11 @@ def modality(name: str) -> str:
 def source_of(name: str) -> str:
     """Where a feature comes from: "media", "files" of vectors, or of the corpus its "columns", "images" or "frames"."""
     return str(getattr(feature(name), "FROM", "media"))
+
+
+def needs_folder(name: str) -> bool:
+    """Whether a feature comes from a model that the user has in a folder, so that its settings have no default."""
+    return issubclass(feature(name).Config, Checkpoint)
 
 
 def without_media(name: str) -> str:

@@ -125,8 +125,8 @@ def place(config: Checkpoint) -> Path:
     """The folder, where it lies now; raises ConfigError where it is not given or not there."""
     if config.folder is None:
         raise ConfigError(
-            f"{config.FEATURE} needs the folder of a model, which an experiment gives: {{name: {config.FEATURE}, folder: "
-            "FOLDER, seen_corpora: [NAME, ...]}"
+            f"{config.FEATURE} needs the folder of a model, which an experiment gives: {{name: {config.FEATURE}, "
+            "folder: FOLDER, seen_corpora: [NAME, ...]}"
         )
     known = [Path(config.folder)]
     if elsewhere := os.environ.get(PLACES):

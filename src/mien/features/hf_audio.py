@@ -5,9 +5,9 @@ convolutions see (25 ms every 20 ms in all published models), and nothing is add
 `(N - seen) // stride + 1` frames, about as many as the grid of the other features at that shift. The wave is normalised
 as the folder's `preprocessor_config.json` says, over the whole clip.
 
-A recording longer than `window` is encoded in windows of that length, and `margin` at the inner ends of each is dropped,
-so that memory does not grow with the length. Published models were trained on pieces of 15 s or so. The margin holds
-the reach of the positional convolution (1.3 s): a model whose convolutions are normalised by layer
+A recording longer than `window` is encoded in windows of that length, and `margin` at the inner ends of each is
+dropped, so that memory does not grow with the length. Published models were trained on pieces of 15 s or so. The margin
+holds the reach of the positional convolution (1.3 s): a model whose convolutions are normalised by layer
 (`feat_extract_norm: layer`) then has the same frames before its first block, but for rounding, in windows and in one
 piece; what differs later is what attention sees. Where they are normalised by group (the base models), their statistics
 are those of the window, too.
