@@ -23,7 +23,7 @@ $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 $(VENV)/.tools: $(BIN)/mien
-	$(INSTALL) --editable '.[test,lint,docs,vad,faces,opensmile]'
+	$(INSTALL) --editable '.[test,lint,docs,vad,faces,opensmile,transformers]'
 	touch $@ $(BIN)/mien && touch $(VENV)/.tools
 
 demo: $(BIN)/mien

@@ -12,18 +12,18 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from mien.errors import ConfigError, unknown
-from mien.features import extract, feature, names, parse, source_of
+from mien.features import extract, feature, names, needs_folder, parse, source_of
 from mien.features._config import FrameConfig
 
-ONE_VECTOR = ("functionals",)  # features that have one vector a clip
+ONE_VECTOR = ("functionals", "opensmile")  # features that have one vector a clip
 HOPS = {"compare_lld": 0.016}  # seconds from one frame to the next; 10 ms elsewhere
-EXTRAS = {"compare_lld": "opensmile"}  # features that need a package, which may be absent
+EXTRAS = {"compare_lld": "opensmile", "opensmile": "opensmile"}  # features that need a package, which may be absent
 every = pytest.mark.parametrize(
     "name",
     [
         pytest.param(name, marks=pytest.mark.skipif(absent, reason=f"needs the package {EXTRAS.get(name)}"))
         for name in names("audio")
-        if source_of(name) == "media"
+        if source_of(name) == "media" and not needs_folder(name)
         for absent in [name in EXTRAS and find_spec(EXTRAS[name]) is None]
     ],
 )

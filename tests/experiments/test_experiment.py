@@ -134,8 +134,8 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         ),
         (
             "data.audio=mfb34",
-            "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: compare_lld, functionals, logmel, "
-            "mfb43, prosody, spectrogram, vectors.",
+            "data.audio: unknown feature 'mfb34'. Did you mean 'mfb43'? Known: compare_lld, functionals, hf_audio, "
+            "logmel, mfb43, opensmile, prosody, spectrogram, vectors.",
         ),
         (
             "data.audio.windw=0.05",
@@ -240,17 +240,17 @@ def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
         (
             "data.video=crobs",
             "data.video: unknown feature 'crobs'. Did you mean 'crops'? Known: columns, crops, face_small, "
-            "face_vectors, frame_logits, images.",
+            "face_vectors, frame_logits, hf_image, images.",
         ),
         (
             "data.video=logmel",
             "data.video: unknown feature 'logmel'. Known: columns, crops, face_small, face_vectors, frame_logits, "
-            "images.",
+            "hf_image, images.",
         ),
         (
             "data.audio=crops",
             "data.audio: unknown feature 'crops'. Did you mean 'vectors'? Known: compare_lld, functionals, "
-            "logmel, mfb43, prosody, spectrogram, vectors.",
+            "hf_audio, logmel, mfb43, opensmile, prosody, spectrogram, vectors.",
         ),
         ("encoder={audio: vgg, video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),
         ("encoder={video: vgg}", "encoder.video: the data have no video; give data.video, a feature"),

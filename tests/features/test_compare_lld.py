@@ -157,7 +157,7 @@ def root(tmp_path):
 def test_it_is_prepared_and_its_licence_said_once(root, tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setattr("mien.features._said", set())
     mien.prepare("emodb", root, out=tmp_path / "out", features=["compare_lld"])
-    ready("compare_lld")
+    ready("compare_lld", parse("compare_lld", {}))
     assert capsys.readouterr().err.count(f"mien: {compare_lld.NOTICE}\n") == 1
     assert list((tmp_path / "out" / "features").glob("compare_lld-*/*.safetensors"))
 

@@ -16,6 +16,7 @@ from mien.runs import exported, exporting
 
 # the weights that VERSION 1 is of; where these change, VERSION has to be raised, or old vectors would be read
 WEIGHTS = {1: "5ca28a3859681a70ae7712f90f3b0eeb382c33942a4ed772e1f50435c1bc3fb1"}
+CONFIG = face_small.Config()
 SETTINGS = {"faces": "whole-frame", "every": 0.4}
 
 
@@ -49,16 +50,18 @@ def test_vectors_are_the_models_embeddings_of_the_crops(film):
 
 def test_a_crop_that_is_not_usable_has_zeros_and_costs_nothing():
     pixels = np.random.default_rng(0).integers(0, 256, (4, 1, 48, 48)).astype(np.uint8)
-    vectors = face_small.of_crops(pixels, np.array([0, 2, 0, 1], np.uint8))
+    vectors = face_small.of_crops(pixels, np.array([0, 2, 0, 1], np.uint8), CONFIG)
     assert vectors.any(axis=1).tolist() == [True, False, True, False]
-    assert np.array_equal(vectors[[0, 2]], face_small.of_crops(pixels[[0, 2]], np.zeros(2, np.uint8)))
-    assert face_small.of_crops(pixels[:0], np.zeros(0, np.uint8)).shape == (0, 128)
+    assert np.array_equal(vectors[[0, 2]], face_small.of_crops(pixels[[0, 2]], np.zeros(2, np.uint8), CONFIG))
+    assert face_small.of_crops(pixels[:0], np.zeros(0, np.uint8), CONFIG).shape == (0, 128)
 
 
 def test_windows_of_a_film_get_vectors_and_crops_stay_crops():
     pixels, reasons = np.full((2, 1, 48, 48), 90, np.uint8), np.zeros(2, np.uint8)
-    assert features.of_crops("crops", pixels, reasons) is pixels
-    assert np.array_equal(features.of_crops("face_small", pixels, reasons), face_small.of_crops(pixels, reasons))
+    assert features.of_crops("crops", pixels, reasons, crops.Config()) is pixels
+    assert np.array_equal(
+        features.of_crops("face_small", pixels, reasons, CONFIG), face_small.of_crops(pixels, reasons, CONFIG)
+    )
 
 
 def test_the_model_takes_grey_crops_of_48_px_alone():

@@ -32,7 +32,7 @@ from mien.reports.sections.derived import meaning
 from mien.runs import exported, exporting, tracing
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
-from mien.runs.description import Began, Description, Trained, Unsure
+from mien.runs.description import Began, Description, FrontEnd, Trained, Unsure
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import CARD, DESCRIPTION, FILES, WEIGHTS
 from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
@@ -135,9 +135,7 @@ def export(
     ensemble = replace(ensemble, unsure=rule.threshold)
     for other in others:
         other.extract(workers=workers, copies=False)
-    settings = {
-        member: one.experiment.model_dump(mode="json", exclude=NOT_TO_PREDICT) for member, one in members.items()
-    }
+    settings = {member: exporting.placeless(one.experiment, NOT_TO_PREDICT) for member, one in members.items()}
     description = Description(
         name=name,
         model=model,
@@ -154,6 +152,16 @@ def export(
         ),
         began=tuple(
             Began(encoder=modality, file=file, sha256=digest) for modality, (file, digest) in trained.began.items()
+        ),
+        front_ends=tuple(
+            FrontEnd(
+                feature=name,
+                model=config.title,
+                sha256=str(config.sha256),
+                seen_corpora=config.seen_corpora or (),
+            )
+            for name, config in trained.data.front_ends
+            if (name, config) in trained.inputs(model).values()
         ),
         taught=trained.data.teacher is not None,
         plain=tuple(

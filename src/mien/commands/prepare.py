@@ -24,6 +24,7 @@ from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
 from mien.experiments.experiment import Experiment
+from mien.features._checkpoint import Checkpoint
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector
 
@@ -91,7 +92,7 @@ def prepare(
     targets = _targets(out, features) if settings is None else _needed(out, settings, still=still)
     _refuse_unfitting(reader, targets, "--features" if settings is None else f"--for {experiment}")
     for target in targets:
-        known_features.ready(target.name)
+        known_features.ready(target.name, target.config)
     files = [] if settings is None else _of_files(settings)
     for name, config in files:
         key = f"data.{known_features.modality(name)}"
@@ -132,7 +133,26 @@ def prepare(
             frame_vectors.extract(corpus.frames, prepared.keys(table), target, what=f"{reader}: {target.name}")
     kept = sorted({*kept, *silence.notes(table, ends)})
     listed = problem_table([*problems, *kept])
-    done = prepared.write(out, corpus, table, listed, place=root, options=options, cut_silence=cut_silence)
+    made = [
+        {
+            "feature": target.name,
+            "model": target.config.title,
+            "sha256": target.config.sha256,
+            "seen_corpora": list(target.config.seen_corpora or ()),
+        }
+        for target in targets
+        if isinstance(target.config, Checkpoint)
+    ]
+    done = prepared.write(
+        out,
+        corpus,
+        table,
+        listed,
+        place=root,
+        options=options,
+        cut_silence=cut_silence,
+        front_ends=list({(one["feature"], one["sha256"]): one for one in made}.values()),
+    )
     for name, config in files:
         if config.folder is not None or config.column is not None:
             store.open_store(Joined.of(done), name, config).extract(list(table["clip"]), workers=workers)
@@ -380,6 +400,12 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
         lines.append(f"missing of the complete corpus: {_count(card['shortfall'], one)} of {card['expected']}")
     lines += readers.miscounts(card["reader"], done.table)
     lines += [f"note: {note}" for note in card["notes"]]
+    lines += [
+        f"note: {one['model']}, the model behind {one['feature']}, has seen {card['reader']}: scores are not of unseen "
+        "speakers"
+        for one in card.get("front_ends", ())
+        if card["reader"] in one["seen_corpora"]
+    ]
     if problems or kept:
         counts = [*([f"problems: {len(problems)}"] if problems else []), *([f"notes: {len(kept)}"] if kept else [])]
         lines.append(f"{', '.join(counts)}, listed in {done.folder / 'problems.csv'}")

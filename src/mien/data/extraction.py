@@ -94,7 +94,7 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
         ConfigError: the extra of a feature is not installed.
     """
     for target in targets if sources else ():
-        features.ready(target.name)
+        features.ready(target.name, target.config)
     with progress(len(sources), what) as advance:
         for chunk, result in spread(partial(work, targets=targets), chunked(sources), workers=workers):
             if isinstance(result, Lost):

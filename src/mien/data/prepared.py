@@ -11,7 +11,7 @@
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -152,6 +152,7 @@ def write(
     place: Path,
     options: Mapping[str, str] = MappingProxyType({}),
     cut_silence: bool = False,
+    front_ends: Sequence[Mapping[str, Any]] = (),
 ) -> Prepared:
     """Write a prepared corpus; each file appears whole, the card last.
 
@@ -163,8 +164,11 @@ def write(
         place: what the reader was given: the root, or a table's file.
         options: the other options of the reader.
         cut_silence: whether `start` and `end` are where sound begins and ends.
+        front_ends: the models that features come from: feature, model, sha256 and seen_corpora of each. They are added
+            to those of features that were prepared before.
     """
     before = read_card(folder) or {}
+    made = {(one["feature"], one["sha256"]): dict(one) for one in [*before.get("front_ends", ()), *front_ends]}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
         with atomic(folder / name) as temporary:
             rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
@@ -191,6 +195,7 @@ def write(
         "numbers": [name for name in table if name not in ADDED and pd.api.types.is_float_dtype(table[name])],
         **({"lacks": list(corpus.lacks)} if corpus.lacks else {}),
         **({"frames": corpus.held} if corpus.frames is not None else {}),
+        **({"front_ends": list(made.values())} if made else {}),
         "hash": table_hash,
         "created": before.get("created", _now()) if before.get("hash") == table_hash else _now(),
         "mien": version("mien"),

@@ -19,6 +19,7 @@ from mien.data.mix import LABELLED, UNLABELLED
 from mien.data.normalisation import Kind
 from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
+from mien.features._checkpoint import Checkpoint
 from mien.features._config import FeatureConfig
 
 Share = Annotated[float, Field(gt=0)]
@@ -166,6 +167,23 @@ class Data(Settings):
     def used(self) -> list[tuple[str, Any]]:
         """The names and settings of the features of all modalities, and of the teacher's."""
         return [*self.features.values(), *([] if self.teaching is None else [self.teaching])]
+
+    @property
+    def pinned(self) -> "Data":
+        """The same with the folders of models that features come from written out: absolute paths, hashes, frames."""
+        given = {"audio": self.audio, "video": self.video, "teacher": self.teacher}
+        found = [*self.features.items(), *([] if self.teaching is None else [("teacher", self.teaching)])]
+        changed = {
+            key: {**(given[key] or {}), **{one: config.model_dump(mode="json")[one] for one in config.pinned}}
+            for key, (_, config) in found
+            if isinstance(config, Checkpoint) and config.folder is not None
+        }
+        return self.model_copy(update=changed)
+
+    @property
+    def front_ends(self) -> list[tuple[str, Checkpoint]]:
+        """The names and settings of the features that come from the folder of a model."""
+        return [(name, config) for name, config in self.used if isinstance(config, Checkpoint)]
 
     @property
     def hops(self) -> dict[Modality, float]:

@@ -27,6 +27,7 @@ from mien.data.kept import Kept
 from mien.data.prepared import Prepared, keys
 from mien.data.vectors import VectorStore, refuse_without_files
 from mien.features import _vectors, columns
+from mien.features._checkpoint import Checkpoint
 from mien.media.faces import Faces
 
 
@@ -35,7 +36,8 @@ def target(prepared: Path, name: str, config: Settings) -> Target:
     version = features.feature(name).VERSION
     config = config.resolved() if isinstance(config, Faces) else config
     config = config.anywhere if isinstance(config, _vectors.Config) else config
-    identity = digest({"name": name, "config": config.model_dump(mode="json"), "version": version})
+    known = config.anywhere if isinstance(config, Checkpoint) else config
+    identity = digest({"name": name, "config": known.model_dump(mode="json"), "version": version})
     return Target(prepared / "features" / f"{name}-{identity}", name, config)
 
 

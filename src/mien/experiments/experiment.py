@@ -476,13 +476,13 @@ def resolve(raw: Named, where: str, loose: Set[str] = frozenset()) -> Experiment
 
 
 def _pinned(experiment: Experiment) -> Experiment:
-    """The same with the files that encoders begin with written out: their absolute paths and hashes."""
+    """The same with the files that encoders and features begin with written out: their absolute paths and hashes."""
     encoder = copy.deepcopy(experiment.encoder)
     for modality, (_, config) in experiment.encoders.items():
         if isinstance(config, Pretrained) and config.weights is not None and encoder is not None:
             place = encoder.get(modality, encoder)
             place |= {"weights": config.weights, "sha256": config.sha256}
-    return experiment.model_copy(update={"encoder": encoder})
+    return experiment.model_copy(update={"encoder": encoder, "data": experiment.data.pinned})
 
 
 def _listed() -> str:

@@ -5,8 +5,9 @@ pure functions: `extract(waveforms, config)` gives one (T, D) float32 array a wa
 other waveforms; `dimension(config)` is D; `hop(config)` the seconds from one frame to the next, infinite where a clip
 has one vector. Every value is finite, and an empty waveform has no frames. Adding a feature is adding a file.
 
-A feature whose package is an extra has `ready()`, which raises ConfigError where it is not installed, and gives the
-sentence that is said before its first use, such as what its licence allows.
+A feature whose package is an extra has `ready(config)`, which raises ConfigError where it is not installed, and gives
+the sentence that is said before its first use, such as what its licence allows. One of a model out of a folder has a
+`Config` of `features._checkpoint`.
 
 A feature of the face has `MODALITY = "video"` and `shape(config)` instead of a dimension, D or C x S x S, and reads a
 file (`crops`), or what the corpus has: numbers in its table (`FROM = "columns"`), images in it (`FROM = "images"`), or
@@ -27,6 +28,7 @@ from mien.common.progress import say
 from mien.common.settings import Settings
 from mien.common.settings import parse as settings_of
 from mien.errors import ConfigError
+from mien.features._checkpoint import Checkpoint
 from mien.features._config import FeatureConfig
 from mien.features._perturb import perturbed
 
@@ -53,16 +55,25 @@ def source_of(name: str) -> str:
     return str(getattr(feature(name), "FROM", "media"))
 
 
+def needs_folder(name: str) -> bool:
+    """Whether a feature comes from a model that the user has in a folder, so that its settings have no default."""
+    return issubclass(feature(name).Config, Checkpoint)
+
+
 def without_media(name: str) -> str:
     """What a feature is that no media file has, for a sentence."""
     words = {"files": "vectors from files", "frames": "frames that a corpus holds"}
     return words.get(source_of(name), "columns of a corpus's table")
 
 
-def ready(name: str) -> None:
-    """Say what binds the user of a feature, once in a process; raises ConfigError where its extra is not installed."""
+def ready(name: str, config: Settings) -> None:
+    """Say what binds the user of a feature with its settings, once in a process.
+
+    Raises:
+        ConfigError: its extra is not installed, or the folder of its model is not there.
+    """
     if check := getattr(feature(name), "ready", None):
-        sentence = str(check())
+        sentence = str(check(config))
         if sentence not in _said:
             _said.add(sentence)
             say(sentence)
@@ -80,16 +91,17 @@ def shape(name: str, config: Settings) -> tuple[int, ...]:
     return frame
 
 
-def of_crops(name: str, pixels: NDArray[np.uint8], reasons: NDArray[np.uint8]) -> NDArray[Any]:
+def of_crops(name: str, pixels: NDArray[np.uint8], reasons: NDArray[np.uint8], config: Settings) -> NDArray[Any]:
     """The frames of a feature of faces from crops: themselves, or what the module's `of_crops` makes of them.
 
     Args:
         name: of the feature.
         pixels: (T, C, S, S).
         reasons: (T,), 0 where a crop is usable.
+        config: the `Config` of that feature.
     """
     make = getattr(feature(name), "of_crops", None)
-    frames: NDArray[Any] = pixels if make is None else make(pixels, reasons)
+    frames: NDArray[Any] = pixels if make is None else make(pixels, reasons, config)
     return frames
 
 

@@ -9,14 +9,12 @@ openSMILE's configuration is the package's own but for the frames: here all desc
 crossings, which have 60 ms, every 10 ms: `window: .02, pitch_window: .06, shift: .01`. In 32 ms there are 1.7 periods
 of the lowest pitch that is looked for, 52 Hz.
 
-Frames lie on the grid of all features (`_frames`): openSMILE gets the sound mirrored at both ends, `MARGIN` frames of
-it beyond those that see the clip, and the frames of the margins are dropped. So smoothing, deltas and the filter of the
-auditory bands see mirrored sound at the edges, and no row is one that openSMILE adds at a sound's end. A window of
-pitch that is longer begins with the other one, and so is centred later. With `average`, consecutive frames are averaged
-into one, the last few too where they are fewer; frame t is then centred on the middle of those it averages.
+Frames lie on the grid of all features (`_frames`), of sound that is mirrored at both ends (`_opensmile`, which rounds
+samples to 16 bits, too). A window of pitch that is longer begins with the other one, and so is centred later. With
+`average`, consecutive frames are averaged into one, the last few too where they are fewer; frame t is then centred on
+the middle of those it averages.
 
-openSMILE takes samples of 16 bits: they are rounded here, and what is beyond full scale is clipped (the package would
-turn 1.0 into -1.0). Its licence is for research and other non-commercial use, and is said at the first use.
+The licence of openSMILE is for research and other non-commercial use, and is said at the first use.
 """
 
 import re
@@ -31,18 +29,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from mien.errors import ConfigError
-from mien.features import _frames
+from mien.features import _opensmile
 from mien.features._config import FrameConfig
 
 SOURCE = "openSMILE, ComParE_2016 (Eyben et al. 2013), for research only: pip install 'mien[opensmile]'"
-NOTICE = (
-    "compare_lld: openSMILE is audEERING's, for research and other non-commercial use only; what is trained on its "
-    "descriptors may be bound by that: https://github.com/audeering/opensmile-python/blob/main/LICENSE"
-)
+NOTICE = _opensmile.notice("compare_lld")
 VERSION = 1
 DESCRIPTORS = 65
-MARGIN = 8  # frames: smoothing reaches over 1 and deltas over 2, the rest lets the auditory filter settle
-FULL_SCALE = 2**15
+MARGIN = _opensmile.MARGIN
 
 Array = NDArray[np.float32]
 
@@ -110,9 +104,9 @@ def hop(config: Config) -> float:
     return config.average * config.shift_size / config.sample_rate
 
 
-def ready() -> str:
+def ready(config: Config) -> str:
     """What is said before the first use; raises ConfigError where openSMILE is not installed."""
-    _package()
+    _opensmile.package("compare_lld")
     return NOTICE
 
 
@@ -131,20 +125,7 @@ def extract(waveforms: Sequence[Array], config: Config) -> list[Array]:
     if not waveforms:
         return []
     with _opened(config) as smile:
-        return [_averaged(_described(waveform, config, smile), config) for waveform in waveforms]
-
-
-def _described(waveform: Array, config: Config, smile: Any) -> Array:
-    """The descriptors of one waveform on the grid, before frames are averaged."""
-    count, shift = _frames.count(len(waveform), config), config.shift_size
-    if not count:
-        return np.zeros((0, 2 * DESCRIPTORS), np.float32)
-    before = config.window_size // 2 - shift // 2 + MARGIN * shift
-    after = max(0, (count + 2 * MARGIN - 1) * shift + config.longest - before - len(waveform))
-    whole = np.clip(np.rint(np.float64(1) * waveform * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE
-    padded = np.pad(whole.astype(np.float32), (before, after), mode="symmetric")
-    values = smile(padded, config.sample_rate)[0].T[MARGIN : MARGIN + count]
-    return np.ascontiguousarray(values, np.float32)
+        return [_averaged(_opensmile.rows(waveform, smile, config, config.longest), config) for waveform in waveforms]
 
 
 def _averaged(values: Array, config: Config) -> Array:
@@ -159,7 +140,7 @@ def _averaged(values: Array, config: Config) -> Array:
 @contextmanager
 def _opened(config: Config) -> Iterator[Any]:
     """The package with its own configuration for these frames."""
-    opensmile = _package()
+    opensmile = _opensmile.package("compare_lld")
     shipped = Path(opensmile.__file__).parent / "core" / "config"
     part = "ComParE_2016_core.lld.conf.inc"
     text = (shipped / "compare" / part).read_text(encoding="utf-8")
@@ -184,11 +165,3 @@ def _opened(config: Config) -> Iterator[Any]:
         levels = ";".join([*_LEVELS, *(f"{level}_de" for level in _LEVELS)])
         (own / "both.conf").write_text(_CONFIG.replace("LEVELS", levels), encoding="utf-8")
         yield opensmile.Smile(str(own / "both.conf"), "both", loglevel=0)
-
-
-def _package() -> Any:
-    try:
-        import opensmile
-    except ImportError:
-        raise ConfigError("compare_lld needs openSMILE, which is an extra: pip install 'mien[opensmile]'") from None
-    return opensmile

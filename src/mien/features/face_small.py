@@ -61,10 +61,10 @@ def extract_file(file: Path, start: float, end: float, config: Config) -> Crops:
         MediaError: the file cannot be read.
     """
     seen = crops.extract_file(file, start, end, config)  # type: ignore[arg-type]
-    return seen._replace(pixels=of_crops(seen.pixels, seen.reasons))
+    return seen._replace(pixels=of_crops(seen.pixels, seen.reasons, config))
 
 
-def of_crops(pixels: NDArray[np.uint8], reasons: NDArray[np.uint8]) -> NDArray[np.float32]:
+def of_crops(pixels: NDArray[np.uint8], reasons: NDArray[np.uint8], config: Config) -> NDArray[np.float32]:
     """The vectors of crops, (T, 1, 48, 48) uint8 to (T, 128) float32; zeros where a crop is not usable."""
     found, usable = np.zeros((len(pixels), DIMENSION), np.float32), reasons == 0
     if usable.any():

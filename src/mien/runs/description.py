@@ -168,6 +168,22 @@ class Graph(Settings):
     least: dict[Modality, int]
 
 
+class FrontEnd(Settings):
+    """A model out of a folder, frozen, whose outputs are a feature.
+
+    Attributes:
+        feature: the feature.
+        model: name of its folder.
+        sha256: of its files.
+        seen_corpora: the corpora that its weights have seen; `unknown` among them where that is not known.
+    """
+
+    feature: str
+    model: str
+    sha256: str
+    seen_corpora: tuple[str, ...]
+
+
 class Description(Settings):
     """`config.json`: the settings to rebuild the model, and its scores.
 
@@ -185,6 +201,7 @@ class Description(Settings):
         by_coverage: the threshold that the coverage of the validation clips alone gives, where plain speech raised it.
         trained: the corpora that it was trained on.
         began: the files of weights that its encoders began with; none where they began with random ones.
+        front_ends: the models that its features come from.
         taught: whether it learned what another model said of the pictures (`data.teacher`), and no label of people.
         plain: answers on plain speech that chose the threshold.
         scores: scores on test speakers of the run; the first is that of everybody.
@@ -213,6 +230,7 @@ class Description(Settings):
     by_coverage: Unsure | None = None
     trained: tuple[Trained, ...] = ()
     began: tuple[Began, ...] = ()
+    front_ends: tuple[FrontEnd, ...] = ()
     taught: bool = False
     plain: tuple[Plain, ...] = ()
     scores: tuple[Score, ...] = Field(min_length=1)

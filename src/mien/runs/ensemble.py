@@ -33,10 +33,10 @@ class _Windows:
     usable: tuple[Tensor, ...]
 
     @staticmethod
-    def of(name: str, given: Sequence[Voice | Face], empty: Tensor) -> "_Windows":
+    def of(name: str, config: Any, given: Sequence[Voice | Face], empty: Tensor) -> "_Windows":
         values, usable = [], []
         for one in given:
-            frames = features.of_crops(name, one.pixels, one.reasons) if isinstance(one, Crops | Seen) else one
+            frames = features.of_crops(name, one.pixels, one.reasons, config) if isinstance(one, Crops | Seen) else one
             values.append(empty if frames is None else torch.from_numpy(frames))
             reasons = one.reasons if isinstance(one, Crops | Seen) else np.zeros(len(values[-1]))
             usable.append(torch.from_numpy(reasons == 0))
@@ -146,7 +146,7 @@ class Ensemble(OneModel):
             given: Sequence[Voice | Face] = voices if modality == "audio" else faces or [None] * count
             shape = features.shape(name, config)
             empty = torch.zeros(0, *shape, dtype=torch.uint8 if len(shape) > 1 else torch.float32)
-            sources[modality] = (_Windows.of(name, given, empty),) * count
+            sources[modality] = (_Windows.of(name, config, given, empty),) * count
         examples = Examples(
             tuple(map(str, range(count))),
             ("",) * count,
@@ -159,5 +159,5 @@ class Ensemble(OneModel):
 
 def _check_extras(members: Sequence[Model]) -> None:
     """Raise ConfigError where a feature needs an extra that is not installed."""
-    for name, _ in members[0].experiment.features.values():
-        features.ready(name)
+    for name, config in members[0].experiment.features.values():
+        features.ready(name, config)

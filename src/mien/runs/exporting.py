@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from mien.common.files import sha256, write_json
 from mien.data.targets import Target
 from mien.engine import checkpoint
 from mien.errors import RunError
+from mien.experiments.experiment import Experiment
+from mien.features._checkpoint import Checkpoint
 from mien.models.encoders._pretrained import forgotten
 from mien.runs.cell import STATISTICS, Model, build
 from mien.runs.description import Description
@@ -63,6 +66,22 @@ def predictor(model: Model, name: str) -> Model:
     wanted = build(alone, name, targets, seed=0, class_weight={}).state_dict()
     weights |= {f"recipe.{key}": model.tensors[f"recipe.{key}"] for key in wanted}
     return Model.restore(alone, name, targets, weights, next(model.recipe.parameters()).device)
+
+
+def placeless(experiment: Experiment, exclude: set[str]) -> dict[str, Any]:
+    """The settings of an experiment as plain values; of the folders of models that features come from, names alone.
+
+    Their files are not exported, and are found by these names, see `mien.features._checkpoint`.
+
+    Args:
+        experiment: the settings.
+        exclude: keys that are left out.
+    """
+    raw = experiment.model_dump(mode="json", exclude=exclude)
+    for modality, (_, config) in experiment.features.items():
+        if isinstance(config, Checkpoint):
+            raw["data"][modality] |= {"folder": config.title}
+    return raw
 
 
 def rounded(model: Model) -> Model:

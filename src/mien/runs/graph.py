@@ -95,7 +95,7 @@ class Framing:
         """The frames of one window, T x ..., and which are usable."""
         name, config = self.features[modality]
         if isinstance(given, Crops | Seen):
-            return Inputs(features.of_crops(name, given.pixels, given.reasons), given.reasons == 0)
+            return Inputs(features.of_crops(name, given.pixels, given.reasons, config), given.reasons == 0)
         if given is None:
             shape = features.shape(name, config)
             given = np.zeros((0, *shape), np.uint8 if len(shape) > 1 else np.float32)
@@ -172,8 +172,8 @@ class GraphModel(OneModel):
                 f"{exported.GRAPH}; export or install the model again"
             )
         framing = framing_of(description, description.graph.least)
-        for name, _ in framing.features.values():
-            features.ready(name)
+        for name, config in framing.features.values():
+            features.ready(name, config)
         return GraphModel(framing=framing, session=session, **described(description))
 
     @property
