@@ -35,7 +35,7 @@ test: $(VENV)/.tools
 test-all: $(VENV)/.tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov=mien --cov-report=term:skip-covered
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir $(VENV)/wheel .
-	tests/install.sh $(VENV)/wheel/mien-*.whl $(PYTHON) $(NEWER)
+	TORCH="$(if $(CPU),--no-deps $(CPU)) $(TORCH)" tests/install.sh $(VENV)/wheel/mien-*.whl $(PYTHON) $(NEWER)
 	PYTHON=$(BIN)/python tests/walk.sh
 	$(MAKE) docs
 	$(if $(NEWER),$(MAKE) test VENV=.venv-newer PYTHON=$(NEWER),@echo "no newer Python at hand: tested on one")

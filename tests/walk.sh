@@ -35,7 +35,8 @@ if [ -z "$python" ]; then
     step 0 python3 -m pip wheel --quiet --no-deps --wheel-dir "$folder/wheel" "$here"
     step 0 python3 -m venv "$folder/venv"
     python=$folder/venv/bin/python
-    step 0 python -m pip install --quiet --disable-pip-version-check "$folder"/wheel/mien-*.whl
+    wheel=$(echo "$folder"/wheel/mien-*.whl)
+    step 0 python -m pip install --quiet --disable-pip-version-check "${wheel}[train]"
 fi
 
 step 0 mien --version
