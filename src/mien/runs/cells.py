@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 
 import torch
 
-from mien.common import processes
 from mien.common.workers import Lost, spread
 from mien.data.dataset import Dataset
 from mien.data.protocols import Fold
