@@ -118,7 +118,9 @@ def main() -> None:
             f"processor time {used / processor:.2f} x theirs"
         )
     for workers in WORKERS if options.base else ():
-        ratios = [mine.wall / theirs.wall for mine, theirs in zip(times["this", workers], times["base", workers])]
+        ratios = [
+            mine.wall / theirs.wall for mine, theirs in zip(times["this", workers], times["base", workers], strict=True)
+        ]
         print(f"--workers {workers}: {median(ratios):.2f} x the wall time of the base")
 
 
