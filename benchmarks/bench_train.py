@@ -1,19 +1,26 @@
 """A whole `mien train` with one worker and with two, against the sum of bare training loops, in one run.
 
-python benchmarks/bench_train.py --data PREPARED_EMODB [--folds 4] [--epochs 4]
+python benchmarks/bench_train.py --data PREPARED_EMODB [--folds 4] [--epochs 4] [--base FOLDER] [--repeats 1]
 
 The command trains the four models of li2020-emodb on some folds with one seed; every start of Python, loading,
 validation, predictions, embeddings, probes, scores and the page are in its time. Features are extracted before. The
 bare loops are those of `bench_step.py`: as many steps of as many clips of the same length from memory, one thread, and
-nothing else; one cell a model is run, and counted once a fold. Goal: two workers at least 1.7 x as fast as one.
+nothing else; one cell a model is run, and counted once a fold. They are run before and after each training, so that
+a change of the machine's speed meets both; with `--base`, the folder of another checkout, its trainings take turns with
+ours. Processor time is that of all processes: of one worker it depends less on what else the machine does.
 """
 
 import argparse
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from itertools import cycle, islice
+from itertools import cycle, islice, product
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 import torch
 
@@ -26,16 +33,35 @@ from mien.experiments.experiment import load
 WORKERS = (1, 2)
 
 
-def command(arguments: list[str], out: str, workers: int) -> float:
-    """Wall seconds of a `mien train`."""
-    begin = time.perf_counter()
+class Time(NamedTuple):
+    """Seconds on the wall, and of processors."""
+
+    wall: float
+    processor: float
+
+
+def clock() -> Time:
+    """Now, of this process and of those that it has waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Time(time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in used))
+
+
+def since(begin: Time) -> Time:
+    """The time from then to now."""
+    now = clock()
+    return Time(now.wall - begin.wall, now.processor - begin.processor)
+
+
+def command(arguments: list[str], out: str, workers: int, source: Path) -> Time:
+    """The time of a `mien train` of the checkout at `source`."""
     line = [sys.executable, "-m", "mien", "train", *arguments, "--out", out, "--workers", str(workers)]
-    subprocess.run(line, check=True, capture_output=True)
-    return time.perf_counter() - begin
+    begin = clock()
+    subprocess.run(line, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(source / "src")})
+    return since(begin)
 
 
-def bare(steps: int, seconds: float, batch: int) -> dict[str, float]:
-    """Wall seconds of that many bare steps of each model."""
+def bare(steps: int, seconds: float, batch: int) -> Time:
+    """The time of that many bare steps of each model."""
     memory = Memory(round(seconds * 100))
     labels = {name: torch.arange(CLIPS) % count for name, count in CLASSES.items()}
     examples = Examples(tuple(memory.clips), ("",) * CLIPS, (memory,) * CLIPS, labels)
@@ -47,15 +73,14 @@ def bare(steps: int, seconds: float, batch: int) -> dict[str, float]:
         training=True,
     )
     batches = list(loader.epoch(0))
-    found = {}
-    for name in MODELS:
-        loop = Bare(name)
+    loops = [Bare(name) for name in MODELS]
+    for loop in loops:
         loop.step(batches[0])
-        begin = time.perf_counter()
+    begin = clock()
+    for loop in loops:
         for one in islice(cycle(batches), steps):
             loop.step(one)
-        found[name] = time.perf_counter() - begin
-    return found
+    return since(begin)
 
 
 def main() -> None:
@@ -63,6 +88,8 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--base", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--repeats", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
     arguments = ["li2020-emodb", f"data.prepared={options.data}", "seeds=[0]", f"training.epochs={options.epochs}"]
@@ -72,14 +99,29 @@ def main() -> None:
     dataset.extract(workers=2)
     clips = sum(len(fold.train) for fold in dataset.folds(experiment.protocol)) * (1 + len(experiment.data.copies))
     steps = round(clips / options.folds / experiment.training.batch) * options.epochs
-    loops = bare(steps, experiment.data.length.seconds or 2.0, experiment.training.batch)
-    total = options.folds * sum(loops.values())
-    print(f"{len(MODELS)} models x {options.folds} folds x {steps} steps; sum of bare loops {total:.1f} s")
+    length = experiment.data.length.seconds or 2.0
+    builds = {"this": Path(__file__).parents[1]} | ({"base": options.base} if options.base else {})
+    loops: list[Time] = []
+    times: dict[tuple[str, int], list[Time]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        walls = {workers: command(arguments, f"{folder}/{workers}", workers) for workers in WORKERS}
-    for workers, wall in walls.items():
-        ratios = f"{wall / total:.2f} x the bare loops, {walls[1] / wall:.2f} x one worker"
-        print(f"--workers {workers}: {wall:7.1f} s, {ratios}")
+        for repeat, workers, (build, source) in product(range(options.repeats), WORKERS, builds.items()):
+            loops.append(bare(steps, length, experiment.training.batch))
+            spent = command(arguments, f"{folder}/{build}-{workers}-{repeat}", workers, source)
+            times.setdefault((build, workers), []).append(spent)
+        loops.append(bare(steps, length, experiment.training.batch))
+    wall, processor = (options.folds * median(one) for one in zip(*loops, strict=True))
+    print(f"{len(MODELS)} models x {options.folds} folds x {steps} steps; sum of bare loops {wall:.1f} s")
+    for (build, workers), found in times.items():
+        own, used = (median(one) for one in zip(*found, strict=True))
+        print(
+            f"{build}, --workers {workers}: {own:7.1f} s, {own / wall:.2f} x the bare loops; "
+            f"processor time {used / processor:.2f} x theirs"
+        )
+    for workers in WORKERS if options.base else ():
+        ratios = [
+            mine.wall / theirs.wall for mine, theirs in zip(times["this", workers], times["base", workers], strict=True)
+        ]
+        print(f"--workers {workers}: {median(ratios):.2f} x the wall time of the base")
 
 
 if __name__ == "__main__":

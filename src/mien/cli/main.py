@@ -121,7 +121,10 @@ def train(
         machine: device and threads.
         output: how the result is printed.
     """
-    return _call("train", experiment, overrides, out=out, workers=workers, tensorboard=tensorboard, **vars(machine))
+    from mien.common.workers import starting
+
+    with starting(["mien.runs.cells"], workers=workers):
+        return _call("train", experiment, overrides, out=out, workers=workers, tensorboard=tensorboard, **vars(machine))
 
 
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")

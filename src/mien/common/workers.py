@@ -10,6 +10,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +23,34 @@ class Lost(NamedTuple, Generic[T]):
 
     item: T
     how: str
+
+
+@contextmanager
+def starting(modules: Sequence[str], *, workers: int) -> Iterator[None]:
+    """Start worker processes that import modules while this process does something else, such as importing them itself.
+
+    `spread` with as many workers finds them at work or ready. One that crashes meanwhile is `spread`'s to report.
+
+    Args:
+        modules: their names.
+        workers: how many processes; one is none, as its work is done in this process.
+    """
+    if workers == 1:
+        yield
+        return
+    pool = Parallel(workers, return_as="generator_unordered", batch_size=1)
+    importing = pool(delayed(_import)(modules) for _ in range(workers))
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings():  # joblib warns of what was begun and is not awaited
+            warnings.simplefilter("ignore", UserWarning)
+            importing.close()
+
+
+def _import(modules: Sequence[str]) -> None:
+    for module in modules:
+        import_module(module)
 
 
 def spread(

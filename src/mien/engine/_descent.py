@@ -1,4 +1,4 @@
-"""The update of parameters by their gradients: Adam, AdamW and SGD by torch's fused functions, with states by parameter.
+"""The update of parameters by their gradients: Adam, AdamW and SGD by torch's fused functions.
 
 `torch.optim.Optimizer` does the same around the same functions. Making one imports all of `torch._dynamo`, which takes
 as long as importing torch, in every process.

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
-from mien.audit.probes.probes import Standard
+from mien.audit.probes.probes import Standard, one_thread
 from mien.common.tables import thin
 from mien.runs.run import MAPS, Cell, Run
 
@@ -64,7 +63,7 @@ def plane(embedding: NDArray[np.floating], *, seed: int) -> NDArray[np.float64]:
         count = min(2, len(sizes))
         components[:, :count] = left[:, :count] * sizes[:count]
         return components
-    with threadpool_limits(1):
+    with one_thread():
         layout = TSNE(perplexity=min(30.0, (len(values) - 1) / 3), init="pca", learning_rate="auto", random_state=seed)
         return np.asarray(layout.fit_transform(values), np.float64)
 

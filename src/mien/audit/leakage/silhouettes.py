@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_limits
 
-from mien.audit.probes.probes import Standard
+from mien.audit.probes.probes import Standard, one_thread
 from mien.common.leakage_tables import SILHOUETTES
 from mien.common.progress import progress
 from mien.errors import RunError
@@ -43,7 +42,7 @@ def silhouette(embedding: NDArray[np.floating], groups: Sequence[str], *, seed: 
     if len(labels) > MOST:
         sample = np.random.default_rng([seed, 5]).choice(len(labels), MOST, replace=False)
         return silhouette(values[sample], labels[sample].tolist())
-    with threadpool_limits(1):
+    with one_thread():
         return float(silhouette_score(values, labels))
 
 

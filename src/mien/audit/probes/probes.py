@@ -8,19 +8,19 @@ Standardisation also uses the training clips only. All probes weigh the classes 
 one thread, so the same seed gives the same bits.
 """
 
-import warnings
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import ThreadpoolController
 
 from mien.audit.probes.division import inner_part
+from mien.audit.probes.logistic import Logistic, fits
 from mien.audit.probes.perceptron import descent, kept
 from mien.common.measures import uar_of
 
@@ -88,12 +88,12 @@ class Fitted:
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
         """The label of each row of X, (m, D) -> (m,)."""
-        with _pools().limit(limits=1):
+        with one_thread():
             return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
 
     def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
         """The probe with the same setting, fitted on other clips or labels."""
-        with _pools().limit(limits=1):
+        with one_thread():
             kinds, codes = np.unique(y, return_inverse=True)
             standard = Standard.of(X)
             model = next(self.fit(standard.apply(X), codes.astype(np.int64), [self.setting], self.seed))
@@ -145,17 +145,6 @@ class NearestMean:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """Multinomial logistic regression."""
-
-    model: LogisticRegression
-
-    def predict(self, X: NDArray[np.floating]) -> Labels:
-        """The class of each row of X, (m, D) -> (m,)."""
-        return np.asarray(self.model.predict(X), np.int64)
-
-
-@dataclass(frozen=True)
 class Neighbours:
     """A vote of the nearest training clips, in which all classes have the same total weight.
 
@@ -202,12 +191,9 @@ def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) ->
         yield NearestMean(whiten, means @ whiten)
 
 
-def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Linear]:
+def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Logistic]:
     """A setting is the inverse strength of the penalty."""
-    for penalty in settings:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe may stop early
-            yield Linear(LogisticRegression(C=penalty, tol=1e-3, max_iter=200, class_weight="balanced").fit(X, y))
+    return fits(X, y, settings)
 
 
 def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
@@ -226,9 +212,17 @@ def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> I
         yield Neighbours(directions(X) if metric == "cosine" else X, y, votes, metric)
 
 
-@cache
-def _pools() -> ThreadpoolController:
-    """The thread pools of the loaded libraries; cached, since finding them takes longer than fitting a small probe."""
+def one_thread() -> AbstractContextManager[Any]:
+    """The libraries of numerics on one thread, so that the same seed gives the same bits."""
+    limit: AbstractContextManager[Any] = _pools(len(sys.modules)).limit(limits=1)
+    return limit
+
+
+@lru_cache(maxsize=1)
+def _pools(modules: int) -> ThreadpoolController:
+    """The thread pools of the loaded libraries, sought again only where more modules are loaded: finding them takes
+    longer than fitting a small probe.
+    """
     return ThreadpoolController()
 
 
@@ -248,7 +242,7 @@ def _search(
     """
     codes = np.unique(y, return_inverse=True)[1].astype(np.int64)
     train, chosen = inner_part(codes, seed) if inner is None else inner
-    with _pools().limit(limits=1):
+    with one_thread():
         standard = Standard.of(X[train])
         inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
         known, own = np.unique(codes[train], return_inverse=True)
