@@ -74,7 +74,8 @@ for name, line in {LINES}.items():
 
 
 def test_python_says_the_same_where_a_name_is_used(tmp_path: Path) -> None:
-    needing = {name: "audit" if name == "leakage" else name for name in mien.__all__ if name not in {*commands.BASE, "load_model"}}
+    named = [name for name in mien.__all__ if name not in {*commands.BASE, "load_model"}]
+    needing = {name: "audit" if name == "leakage" else name for name in named}
     script = f"""
 import mien
 from mien.errors import DependencyError
