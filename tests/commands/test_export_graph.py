@@ -1,0 +1,126 @@
+"""A model that is exported with its graph answers by it as by torch; other programs read its folder too."""
+
+import json
+import shutil
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import yaml
+
+import mien
+from mien.cli.main import main
+from mien.errors import RunError
+from mien.runs import exported
+from mien.runs.ensemble import Ensemble
+from mien.runs.graph import GraphModel
+from mien.runs.opening import open_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(run, tmp_path_factory):
+    """The tiny run's MEnAN with its graph: frames of the voice, by a recurrent network."""
+    out = tmp_path_factory.mktemp("exported") / "voice-tiny"
+    mien.export(run / "models" / "MEnAN", out=out, onnx=True)
+    return out
+
+
+def windows(model, *lengths):
+    random = np.random.default_rng(0)
+    name, config = model.features["audio"]
+    size = len(model.voices([np.zeros(8_000, np.float32)])[0][0])
+    assert (name, config) == model.inputs["audio"]
+    return [random.standard_normal((length, size)).astype(np.float32) for length in lengths]
+
+
+def test_the_graph_answers_as_torch_at_any_length(folder):
+    graph, whole = open_model(folder), Ensemble.open(folder, CPU)
+    assert isinstance(graph, GraphModel)
+    frames = windows(whole, 400, 151, 63, 20, 3, 1)
+    for batch in (frames, frames[:1], frames[3:], frames[-1:]):
+        np.testing.assert_allclose(graph.infer(batch), whole.infer(batch), atol=1e-5)
+    np.testing.assert_allclose(graph.infer([None, frames[0]]), whole.infer([None, frames[0]]), atol=1e-5)
+    for name in ("name", "target", "classes", "scheme", "temperature", "unsure", "marks", "shortest", "limits", "rate"):
+        assert getattr(graph, name) == getattr(whole, name)
+    assert graph.infer([]).shape == (0, len(graph.classes))
+
+
+def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
+    broken = tmp_path / "voice-tiny"
+    shutil.copytree(folder, broken)
+    content = bytearray((broken / exported.GRAPH).read_bytes())
+    content[-1] ^= 1
+    (broken / exported.GRAPH).write_bytes(content)
+    with pytest.raises(RunError, match=r"model\.onnx: not the graph that was exported"):
+        mien.load_model(broken)
+    (broken / exported.GRAPH).unlink()
+    with pytest.raises(RunError, match=r"model\.onnx: missing"):
+        mien.load_model(broken)
+    shutil.copy(folder / exported.GRAPH, broken)
+    raw = json.loads((broken / exported.DESCRIPTION).read_text())
+    (broken / exported.DESCRIPTION).write_text(json.dumps(raw | {"temperature": 9.0}))
+    with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
+        mien.load_model(broken)
+
+
+def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path, capsys):
+    before = tmp_path / "voice-tiny"
+    mien.export(run / "models" / "MEnAN", out=before)
+    assert {path.name for path in before.iterdir()} == set(exported.FILES)
+    assert not isinstance(open_model(before), GraphModel)
+    assert main(["export", str(before), "--out", str(before)]) == 2
+    assert "is an exported model already; give --onnx to add its graph" in capsys.readouterr().err
+    assert main(["export", str(before), "--onnx", "--name", "x", "--out", str(before)]) == 2
+    assert "--name: belongs to the export of a RUN" in capsys.readouterr().err
+    assert main(["export", str(before), "--onnx", "--out", str(before)]) == 0
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    after = {path.name: path.read_bytes() for path in before.iterdir()}
+    for name in ("model.safetensors", "audonnx.onnx", "model.yaml"):
+        assert after[name] == whole[name]
+    np.testing.assert_array_equal(
+        *(open_model(place).infer(windows(open_model(place), 70)) for place in (folder, before))
+    )
+
+
+@pytest.mark.parametrize("name", exported.packaged())
+def test_no_weight_is_stored_twice(name):
+    place = exported.FOLDER / name
+    assert (place / exported.GRAPH).stat().st_size < 0.1 * (place / exported.WEIGHTS).stat().st_size
+
+
+def test_the_front_matter_is_that_of_the_hub(folder):
+    _, front, card = (folder / exported.CARD).read_text().split("---\n", 2)
+    read, description = yaml.safe_load(front), exported.describe(folder)
+    assert (read["library_name"], read["license"], read["pipeline_tag"]) == ("mien", "other", "audio-classification")
+    assert read["datasets"] == [one.corpus for one in description.trained]
+    (result,) = read["model-index"][0]["results"]
+    assert [one["value"] for one in result["metrics"]] == [description.scores[0].uar, description.scores[0].wa]
+    assert card.lstrip().startswith(f"# {description.name}\n")
+
+
+def test_audonnx_reads_the_same_answers(folder):
+    """Its transform and its graph, called as audonnx calls them; audonnx itself is no dependency of the tests."""
+    audobject = pytest.importorskip("audobject")
+    read = yaml.safe_load((folder / "model.yaml").read_text())["$audonnx.core.model.Model"]
+    transform = audobject.from_dict(read["transform"]["frames"])
+    model = mien.load_model(folder)
+    assert read["labels"] == {"probabilities": list(model.classes)}
+    session = onnxruntime.InferenceSession(str(folder / read["path"]))
+    (given,) = session.get_inputs()
+    for seconds in (1, 3):
+        sound = 0.1 * np.random.default_rng(seconds).standard_normal(16_000 * seconds).astype(np.float32)
+        frames = transform(sound[None], 16_000).reshape(-1, given.shape[1])
+        found = session.run(["probabilities"], {given.name: frames})[0]
+        np.testing.assert_allclose(found, model.predict_proba([sound], 16_000), atol=1e-6)
+    with pytest.raises(ValueError, match="is too short"):
+        transform(np.zeros(10, np.float32), 16_000)
+
+
+def test_a_network_that_no_graph_can_hold_is_refused_and_nothing_is_left(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("mien.runs.tracing.AGREE", -1.0)
+    with pytest.raises(RunError, match="its graph answers otherwise than torch"):
+        mien.export(run / "models" / "MEnAN", out=tmp_path / "out", onnx=True)
+    assert list(tmp_path.iterdir()) == []
