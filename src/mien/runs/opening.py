@@ -26,7 +26,7 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
         raise ConfigError(f"--threads {threads}: at least 1")
     if device in ("auto", "cpu") and has_graph(folder):
         return GraphModel.open(folder, threads)
-    need_train(f"{folder}: a model without a graph (mien export --onnx)")
+    need_train(f"--device {device}" if has_graph(folder) else f"{folder}: a model without a graph (mien export --onnx)")
     from mien.common import processes  # with torch, which takes seconds to import
     from mien.runs.ensemble import Ensemble
 
