@@ -38,6 +38,8 @@ def starting(modules: Sequence[str], *, workers: int) -> Iterator[None]:
     if workers == 1:
         yield
         return
+    from joblib import Parallel, delayed  # not before there is work for several processes
+
     pool = Parallel(workers, return_as="generator_unordered", batch_size=1)
     importing = pool(delayed(_import)(modules) for _ in range(workers))
     try:

@@ -38,10 +38,10 @@ class Descent:
     @torch.no_grad()
     def step(self, parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], rate: float) -> None:
         """Move some parameters by their gradients, which have the shape of each, any layout, and finite values."""
-        moved = list(parameters)
+        moved: list[Tensor] = list(parameters)
         # fused functions walk the memory of a gradient as it lies: an expanded one is read past its end
         slopes = [gradient.contiguous() for gradient in gradients]
-        states = [self._state(parameter) for parameter in moved]
+        states = [self._state(parameter) for parameter in parameters]
         if self.name == "sgd":
             buffers: list[Tensor | None] = [state.get(VELOCITY) for state in states]
             sgd(

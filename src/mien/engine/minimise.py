@@ -100,11 +100,12 @@ class Optimisation:
         reached = [gradient for gradient in gradients if gradient is not None]
         if not reached:
             return
-        norm = None if self.settings.clip is None else torch.nn.utils.get_total_norm(reached)
+        clip = self.settings.clip
+        norm = None if clip is None else torch.nn.utils.get_total_norm(reached)
         if not _finite(reached if norm is None else [norm]):
             raise TrainingError(self._not_finite())
-        if norm is not None:
-            share = (self.settings.clip / (norm + CLIPPED)).clamp(max=1.0)
+        if clip is not None and norm is not None:
+            share = (clip / (norm + CLIPPED)).clamp(max=1.0)
             gradients = [None if gradient is None else gradient * share for gradient in gradients]
         descent = self._descent(phase)
         factor = self.settings.schedule.factor(self.progress, self.epoch)

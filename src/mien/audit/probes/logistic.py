@@ -61,8 +61,13 @@ def fits(X: Array, y: Labels, penalties: Sequence[float]) -> Iterator[Logistic]:
             slopes[:, :-1] += strength * own
             return value + 0.5 * strength * float((own * own).sum()), slopes.ravel(order="F")
 
-        options = {"maxiter": STEPS, "maxls": SEARCHES, "gtol": TOLERANCE, "ftol": STALLED}
-        found = minimize(objective, np.zeros(rows * columns), jac=True, method="L-BFGS-B", options=options)
+        found = minimize(
+            objective,
+            np.zeros(rows * columns),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": STEPS, "maxls": SEARCHES, "gtol": TOLERANCE, "ftol": STALLED},
+        )
         table = found.x.reshape(rows, columns, order="F")
         yield Logistic(table[:, :-1].T, table[:, -1])
 
