@@ -37,12 +37,23 @@ def blocks(waveform: NDArray[np.float32], config: FrameConfig) -> Iterator[tuple
         yield part, views[part]
 
 
-def zeros(frames: int, size: int) -> NDArray[np.float32]:
+def power(frames: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The power spectrum (T, size / 2 + 1) of frames (T, size).
+
+    numpy's transform, as importing scipy's takes as long as minutes of sound; in double precision, for which numpy's is
+    the faster one.
+    """
+    squares = np.fft.rfft(frames).view(np.float64)  # the two parts in turns: squared in place, a fourth of the time
+    np.square(squares, out=squares)
+    return (squares[:, ::2] + squares[:, 1::2]).astype(np.float32)
+
+
+def zeros(frames: int, size: int) -> NDArray[np.float64]:
     """Room for a block of windows that are filled up with zeros to `size` samples, (at most `BLOCK`, size).
 
     A transform of what is filled up here takes a third of the time of one that fills up itself.
     """
-    return np.zeros((min(frames, BLOCK), size), np.float32)
+    return np.zeros((min(frames, BLOCK), size))
 
 
 @lru_cache(maxsize=32)

@@ -12,7 +12,6 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy import fft
 
 from mien.errors import ConfigError
 from mien.features import _frames
@@ -75,8 +74,7 @@ def _energies(waveform: NDArray[np.float32], config: Config) -> NDArray[np.float
         tapered = filled[: len(samples), : config.window_size]
         np.multiply(centred, here, out=tapered)
         tapered[:, 1:] += centred[:, :-1] * before
-        spectrum = fft.rfft(filled[: len(samples)])
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        power = _frames.power(filled[: len(samples)])
         for first in range(0, len(power), rows):
             np.matmul(power[first : first + rows], bank, out=energies[part][first : first + rows])
     return np.log(np.maximum(energies, FLOOR, out=energies), out=energies)

@@ -11,7 +11,6 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy import fft
 
 from mien.features import _frames
 from mien.features._config import FrameConfig
@@ -72,8 +71,7 @@ def _spectrogram(waveform: NDArray[np.float32], config: Config) -> NDArray[np.fl
     filled = _frames.zeros(len(power), config.fft_size)
     for part, samples in _frames.blocks(waveform, config):
         np.multiply(samples, taper, out=filled[: len(samples), : config.window_size])
-        spectrum = fft.rfft(filled[: len(samples)])[:, :-1]
-        lines = np.square(spectrum.real) + np.square(spectrum.imag)
+        lines = _frames.power(filled[: len(samples)])[:, :-1]
         np.mean(lines.reshape(len(lines), config.bins, -1), axis=2, out=power[part])
     if config.scale == "amplitude":
         return np.sqrt(power, out=power)
