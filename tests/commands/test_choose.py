@@ -49,8 +49,8 @@ def planted(worth):
     """Validation scores whose UAR is `worth` of the experiment and the validation speaker."""
     plain = cells.validated
 
-    def validated(model, name, examples):
-        return plain(model, name, examples) | {"uar": worth(model.experiment, name, examples.speakers[0])}
+    def validated(model, name, loader):
+        return plain(model, name, loader) | {"uar": worth(model.experiment, name, loader.examples.speakers[0])}
 
     return validated
 

@@ -45,7 +45,8 @@ def test_answers_are_counted_as_the_exported_model_gives_them(folder, others):
     for number, name in enumerate(ensemble.classes):
         assert row.answers[name] == pytest.approx((best[answered] == number).mean(), abs=1e-4)
     each = [
-        Ensemble("", "emotion", ensemble.classes, "", (one,), ensemble.temperature) for one in ensemble.models
+        Ensemble("", "emotion", ensemble.classes, "", (one,), temperature=ensemble.temperature)
+        for one in ensemble.models
     ]  # one seed
     alone = [(one.probabilities(sounds).max(axis=1) >= description.unsure.threshold).mean() for one in each]
     assert row.coverage_of_a_fold == pytest.approx(np.mean(alone), abs=1e-4)

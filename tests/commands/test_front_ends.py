@@ -23,7 +23,7 @@ def test_a_model_of_its_frames_is_trained_exported_and_moved(prepared, experimen
     identity = _checkpoint.identity(tmp_path / "here" / "base")
     assert identity in resolved
     mien.export(tmp_path / "run", out=tmp_path / "small")
-    card, raw = (tmp_path / "small" / "CARD.md").read_text(), (tmp_path / "small" / "model.json").read_text()
+    card, raw = ((tmp_path / "small" / name).read_text() for name in (exported.CARD, exported.DESCRIPTION))
     assert str(tmp_path) not in raw
     assert json.loads(raw)["front_ends"] == [
         {
