@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import fft, ndimage, stats
 
 from mien import experiments
 from mien.errors import ConfigError
@@ -60,6 +60,27 @@ def test_pitch_is_in_semitones_and_its_glide_is_a_slope():
     assert abs(high["voiced f0, slope"]) < 0.1
     assert rising["voiced f0, slope"] == pytest.approx(3, abs=0.3)  # 6 semitones over a stretch of length 2
     assert rising["delta f0, mean"] == pytest.approx(0.06, abs=0.02)  # a frame
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 50])
+def test_cepstra_and_deltas_are_scipys(length):
+    """Of frames that are all voiced: means of cepstra, of their deltas and of the deltas of these."""
+    config = Config(mels=40, cepstra=13, voiced=0.5)
+    energies = np.random.default_rng(length).normal(size=(length, 40)).astype(np.float32)
+    frames = np.concatenate([energies, np.full((length, 1), 120), np.ones((length, 1)), np.zeros((length, 1))], axis=1)
+    found = dict(zip(functionals.names(config), functionals.summary(frames.astype(np.float32), config)[0], strict=True))
+    cepstra = fft.dct(energies.astype(np.float64), axis=1, norm="ortho")[:, :13]
+    smooth = ndimage.correlate1d(cepstra, np.full(3, 1 / 3), axis=0, mode="nearest")
+    slopes = ndimage.correlate1d(smooth, np.arange(-2, 3) / 10, axis=0, mode="nearest")
+    again = ndimage.correlate1d(slopes, np.arange(-2, 3) / 10, axis=0, mode="nearest")
+    for prefix, values in (("", smooth), ("delta ", slopes), ("delta delta ", again)):
+        for order in range(13):
+            for statistic, truth in (
+                ("mean", values.mean(0)),
+                ("deviation", values.std(0)),
+                ("50 %", np.median(values, 0)),
+            ):
+                assert found[f"{prefix}cepstrum {order}, {statistic}"] == pytest.approx(truth[order], abs=3e-6)
 
 
 def test_rhythm_counts_voiced_stretches():

@@ -11,6 +11,7 @@ for what the level did to the samples (rounding, clipping). `names` has the name
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from typing import Self
@@ -18,8 +19,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy.fft import dct
-from scipy.ndimage import correlate1d
 
 from mien.features import logmel, prosody
 
@@ -142,10 +141,10 @@ def summary(values: Array, config: Config) -> Array:
     energies, (f0, nccf, energy) = np.ascontiguousarray(values[:, : config.mels].T), values[:, config.mels :].T
     active = energy > energy.max() - config.active_db / DECIBELS
     voiced = active & (nccf > config.voiced)
-    base = correlate1d(_base(energies, f0, nccf, energy, active, config), SMOOTH, axis=1, mode="nearest")
+    base = _weighted(_base(energies, f0, nccf, energy, active, config), SMOOTH)
     narrow = _dimensions(config)[1]
-    delta = correlate1d(base, REGRESSION, axis=1, mode="nearest")
-    again = correlate1d(delta[:narrow], REGRESSION, axis=1, mode="nearest")
+    delta = _weighted(base, REGRESSION)
+    again = _weighted(delta[:narrow], REGRESSION)
     parts = [(base, active), (delta, active), (again, active), (base, voiced), (delta[:narrow], voiced)]
     vectors = [statistics(part[:, where]).ravel() for part, where in parts]
     return np.concatenate([*vectors, _rhythm(energies, energy, active, voiced)])[None].astype(np.float32)
@@ -181,7 +180,7 @@ def _dimensions(config: Config) -> tuple[int, int]:
 
 def _base(energies: Array, f0: Array, nccf: Array, energy: Array, active: NDArray[np.bool_], config: Config) -> Array:
     """The values of each frame, (D, T); `energies` are (mels, T)."""
-    cepstra = dct(energies, axis=0, norm="ortho")[: config.cepstra]
+    cepstra = _cosines(config) @ energies
     semitones = 12 * np.log2(np.maximum(f0, 1.0) / 100)
     if not config.level:
         cepstra[0] -= cepstra[0, active].mean()
@@ -189,6 +188,25 @@ def _base(energies: Array, f0: Array, nccf: Array, energy: Array, active: NDArra
     edges = np.linspace(0, config.mels, config.bands + 1).round().astype(np.int64)
     bands = np.stack([energies[start:stop].mean(0) for start, stop in pairwise(edges)])
     return np.concatenate([cepstra, semitones[None], nccf[None], energy[None], bands - bands.mean(0)])
+
+
+def _weighted(values: Array, weights: Array) -> Array:
+    """Each frame of values (D, T) and its neighbours, by weights (an odd number,); the first and last frame go on."""
+    reach, frames = len(weights) // 2, values.shape[1]
+    padded = np.pad(values, ((0, 0), (reach, reach)), mode="edge")
+    summed = padded[:, :frames] * weights[0]
+    for place, weight in enumerate(weights[1:], start=1):
+        summed += padded[:, place : place + frames] * weight
+    return summed
+
+
+@lru_cache(maxsize=8)
+def _cosines(config: Config) -> Array:
+    """The orthonormal cosine transform of type II, (cepstra, mels), which numpy lacks."""
+    order, band = np.arange(config.cepstra)[:, None], np.arange(config.mels)
+    waves = np.sqrt(2 / config.mels) * np.cos(np.pi * order * (band + 0.5) / config.mels)
+    waves[0] *= np.sqrt(0.5)
+    return waves.astype(np.float32)
 
 
 def _rhythm(energies: Array, energy: Array, active: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> Array:
