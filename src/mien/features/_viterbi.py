@@ -1,21 +1,30 @@
 """The path through a grid of states that is cheap and moves little: exact, in time linear in the number of states.
 
 A move from state j to i costs `stiffness * (i - j)**2`. The best predecessors of all states at once are a discrete
-Legendre transform: `min_j f(j) + c (i - j)^2 = c i^2 + min_j g(j) - 2 c i j` with `g(j) = f(j) + c j^2`, so only the
-corners of g's lower convex hull can win, state i the corner whose slopes enclose 2 c i. Isotonic regression of g's
+Legendre transform: `min_j f(j) + (i - j)^2 / 2 = i^2 / 2 + min_j g(j) - i j` with `g(j) = f(j) + j^2 / 2`, so only the
+corners of g's lower convex hull can win, state i the corner whose slopes enclose i. Isotonic regression of g's
 differences gives the hull's slopes (Felzenszwalb and Huttenlocher 2012 walk the same envelope one parabola at a time).
 
-Costs are rounded to whole numbers, 16 to one unit of `stiffness`. Sums of whole numbers are exact in float64, so a tie
-is a tie, and a path does not depend on the clips that are searched beside it, to the bit.
+Costs are rounded to whole numbers, 16 to one unit of `stiffness`, which are held here as multiples of 1/32, so that a
+move costs half its square. Sums of such numbers are exact in float64, so a tie is a tie, and a path does not depend on
+the clips that are searched beside it, to the bit.
+
+A frame costs some fifteen calls of NumPy on a few hundred numbers, so the calls are what counts: all clips lie in one
+flat array, state i of clip k at `k * states + i`, and everything that can be prepared is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, FileFinder
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 UNITS = 16  # of cost to one `stiffness`
+
+Pool = Callable[[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]], object]
 
 
 def smoothest(costs: Sequence[NDArray[np.float64]], stiffness: float) -> list[NDArray[np.intp]]:
@@ -27,60 +36,112 @@ def smoothest(costs: Sequence[NDArray[np.float64]], stiffness: float) -> list[ND
         stiffness: the cost of a move by one state, greater than 0.
     """
     order = sorted(range(len(costs)), key=lambda clip: -len(costs[clip]))
-    lengths = np.array([len(costs[clip]) for clip in order], np.intp)
-    states = costs[0].shape[1] if len(costs) else 0
-    whole = np.zeros((lengths.max(initial=0), len(costs), states))
+    lengths = [len(costs[clip]) for clip in order]
+    states = costs[0].shape[1] if costs else 0
+    whole = np.zeros((max(lengths, default=0), len(costs), states))
     for row, clip in enumerate(order):
-        np.rint(costs[clip] * (UNITS / stiffness), out=whole[: lengths[row], row])
-    path = _backward(*_forward(whole, lengths), lengths)
-    paths = {clip: path[: lengths[row], row] for row, clip in enumerate(order)}
+        np.multiply(costs[clip], UNITS / stiffness, out=whole[: lengths[row], row])
+    np.rint(whole, out=whole)
+    whole *= 0.5 / UNITS
+    predecessors, last = _forward(whole, lengths)
+    paths = {clip: _backward(predecessors, row, last[row], lengths[row], states) for row, clip in enumerate(order)}
     return [paths[clip] for clip in range(len(costs))]
 
 
-def _forward(whole: NDArray[np.float64], lengths: NDArray[np.intp]) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-    """The best predecessor of each state (T, clips, states), and each clip's best last state (clips,)."""
-    predecessors = np.zeros(whole.shape, np.int32)
-    last = np.zeros(len(lengths), np.intp)
-    if not len(whole):
+def _forward(whole: NDArray[np.float64], lengths: Sequence[int]) -> tuple[NDArray[np.int32], list[int]]:
+    """Where the best predecessor of each place lies (T, clips * states), and each clip's best last place (clips,)."""
+    frames, clips, states = whole.shape
+    flat = whole.reshape(frames, clips * states)
+    predecessors = np.zeros(flat.shape, np.int32)
+    last = [0] * clips
+    if not frames:
         return predecessors, last
-    states = np.arange(whole.shape[2], dtype=np.float64)
-    parabola = UNITS * states**2
-    rows = len(states) * np.arange(len(lengths))[:, None]
-    total = whole[0]
-    for frame in range(1, len(whole)):
-        active = np.count_nonzero(lengths > frame)
-        last[active : len(total)] = total[active:].argmin(1)  # clips, longest first, that have just ended
-        total = total[:active]
-        best = _tangents(total + parabola)
-        predecessors[frame, :active] = best
-        moved = np.square(states - best)
-        moved *= UNITS
-        moved += total.take(best + rows[:active])
-        moved += whole[frame, :active]
-        total = moved - moved.min(1, keepdims=True)
-    last[: len(total)] = total.argmin(1)
+    # Clips, longest first, have one regression: each one's slopes are lifted above those of the clip before it. The
+    # one between two clips stays between them, and counts as passed by all states of the second.
+    lift = 2 * float(whole.max() - whole.min()) + 4 * states + 8
+    places = np.arange(clips * states)
+    row = places // states
+    # State i passes the slopes below i, and its predecessor is their number. A slope is a whole multiple of
+    # 1 / (2 UNITS) by at most `states`, so half of that step is room for rounding, and a slope that equals i is never
+    # passed.
+    rising = places - states * row + (1.5 + 0.25 / UNITS / states) + lift * row
+    lowered = (lift - states) * row
+    least = states * row.astype(np.float64)
+    most = least + states
+    weights, blocks = np.ones(len(places)), np.zeros(len(places) + 1, np.intp)
+    total, pool = flat[0].copy(), _pool()
+    for active, first, stop in _stages(lengths):
+        size = active * states
+        part, ones = slice(0, size - 1), weights[: size - 1]
+        steps, down, low, high = rising[part], lowered[part], least[part], most[part]
+        total, moved = total[:size], np.empty(size)
+        for frame in range(first, stop):
+            slopes = total[1:] - total[:-1]
+            slopes += steps
+            if active > 1:
+                slopes[states - 1 :: states] = steps[states - 1 :: states] + lift / 2
+            ones.fill(1)
+            pool(slopes, ones, blocks)
+            if active > 1:
+                slopes -= down
+            np.maximum(slopes, low, out=slopes)
+            np.minimum(slopes, high, out=slopes)
+            best = np.bincount(slopes.astype(np.intp), minlength=size + 1)[:size].cumsum()
+            predecessors[frame, :size] = best
+            total = total.take(best)
+            best -= places[:size]
+            best *= best
+            np.multiply(best, 0.5, out=moved)
+            total += moved
+            total += flat[frame, :size]
+        for clip in range(active):
+            if lengths[clip] == stop:
+                last[clip] = clip * states + int(total[clip * states : (clip + 1) * states].argmin())
     return predecessors, last
 
 
-def _tangents(curves: NDArray[np.float64]) -> NDArray[np.intp]:
-    """For each curve g (clips, states) and state i the j that minimises `g(j) - 2 UNITS i j`."""
-    clips, states = curves.shape
-    steps = curves[:, 1:] - curves[:, :-1]
-    # one regression for all clips: each one's slopes are lifted above those of the clip before it
-    lift = (steps.max(initial=0) - steps.min(initial=0) + 1) * np.arange(clips)[:, None]
-    hull = isotonic_regression((steps + lift).ravel()).x.reshape(steps.shape) - lift
-    # State i passes the slopes below 2 UNITS i, and j is their number. A slope is a whole number by at most `states`,
-    # so half of that step is room for rounding, and a slope that equals 2 UNITS i is never passed.
-    passing = np.clip((hull + 0.5 / states) * (0.5 / UNITS) + 1, 0, states).astype(np.intp)
-    passing += (states + 1) * np.arange(clips)[:, None]
-    passed = np.bincount(passing.ravel(), minlength=clips * (states + 1)).reshape(clips, states + 1)
-    return np.cumsum(passed[:, :-1], axis=1)
+def _stages(lengths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """How many clips, longest first, are there from which frame to which; frame 0 needs no search."""
+    first = 1
+    for active in range(len(lengths), 0, -1):
+        stop = lengths[active - 1]
+        if stop >= first and (active == len(lengths) or stop > lengths[active]):
+            yield active, first, stop
+            first = stop
 
 
-def _backward(predecessors: NDArray[np.int32], last: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The states (T, clips) that lead to each clip's last one; after a clip's end they mean nothing."""
-    path = np.tile(last, (len(predecessors), 1))
-    for frame in range(len(predecessors) - 1, 0, -1):
-        active = np.count_nonzero(lengths > frame)
-        path[frame - 1, :active] = predecessors[frame, np.arange(active), path[frame, :active]]
-    return path
+def _backward(predecessors: NDArray[np.int32], clip: int, last: int, length: int, states: int) -> NDArray[np.intp]:
+    """The states (T,) of a clip that lead to its last place."""
+    path = np.empty(length, np.intp)
+    place = last
+    for frame in range(length - 1, -1, -1):
+        path[frame] = place
+        place = predecessors.item(frame, place)
+    return path - clip * states
+
+
+@cache
+def _pool() -> Pool:
+    """Isotonic regression in place, of values, weights of 1 and room for one index more: SciPy's pooling in C.
+
+    Its file is loaded by itself, as `scipy.optimize` takes longer to import than most sounds take to be heard. Where
+    it isn't found, the public function does the same more slowly.
+    """
+    package = find_spec("scipy")
+    for folder in (package and package.submodule_search_locations) or ():
+        finder = FileFinder(str(Path(folder) / "optimize"), (ExtensionFileLoader, EXTENSION_SUFFIXES))
+        found = finder.find_spec("_pava_pybind")
+        if found and found.loader:
+            module = module_from_spec(found)
+            found.loader.exec_module(module)
+            pool: Pool = module.pava
+            return pool
+    return _pool_publicly
+
+
+def _pool_publicly(values: NDArray[np.float64], weights: NDArray[np.float64], blocks: NDArray[np.intp]) -> object:
+    from scipy.optimize import isotonic_regression
+
+    if len(values):
+        values[:] = isotonic_regression(values).x
+    return values

@@ -14,14 +14,13 @@ an f0 just below `max_f0` up to 2 % too high.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 from math import ceil, floor, gcd, log1p
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from scipy import fft
-from scipy.signal import resample_poly
 
 from mien.features import _frames, _viterbi
 from mien.features._config import FrameConfig
@@ -137,6 +136,7 @@ class _Grid(NamedTuple):
     up: int
     down: int
     window: int
+    size: int  # points of the transforms
 
 
 @lru_cache(maxsize=8)
@@ -152,7 +152,13 @@ def _grid(config: Config) -> _Grid:
     fine = config.sample_rate * up
     half = floor(fine * config.lowpass_width / (2 * config.lowpass))
     lowpass = _windowed_sinc(np.arange(-half, half + 1) / fine, config.lowpass, config.lowpass_width) / fine
-    return _Grid(lags, first, last, interpolate, lowpass, up, down, round(config.window * rate))
+    window = round(config.window * rate)
+    return _Grid(lags, first, last, interpolate, lowpass, up, down, window, _fast_size(window + last))
+
+
+def _fast_size(least: int) -> int:
+    """The smallest number from `least` up without a prime factor above 5, which is quick to transform."""
+    return next(size for size in count(least) if 60 ** size.bit_length() % size == 0)
 
 
 def _windowed_sinc(seconds: NDArray[np.float64], cutoff: float, zeros: int) -> NDArray[np.float64]:
@@ -171,22 +177,21 @@ def _correlate(
     plain = np.zeros_like(ballasted)
     if not len(plain):
         return ballasted, plain
-    wide = waveform.astype(np.float64)
-    sound = resample_poly(wide, grid.up, grid.down, window=grid.lowpass)  # type: ignore[call-overload]  # taps are fine
+    sound = _resample(waveform, grid)
     ballast = config.ballast * (sound.var() * grid.window) ** 2
     centres = np.arange(len(plain)) * config.shift_size + config.shift_size // 2
     starts = np.rint(centres * (config.resample_rate / config.sample_rate)).astype(np.int64) - length // 2
     before, after = max(0, -starts[0]), max(0, starts[-1] + length - len(sound))
     views = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (before, after)), length)
-    size = fft.next_fast_len(length, real=True)
     for begin in range(0, len(plain), _frames.BLOCK):
         part = slice(begin, begin + _frames.BLOCK)
         pieces = views[starts[part] + before]
         means = pieces[:, : grid.window].mean(1, keepdims=True)
         pieces -= means
-        spectrum = fft.rfft(pieces, size)
-        spectrum *= fft.rfft(pieces[:, : grid.window], size).conj()
-        products = fft.irfft(spectrum, size)[:, grid.first : grid.last + 1]
+        spectrum = np.fft.rfft(pieces[:, : grid.window], grid.size)
+        np.conjugate(spectrum, out=spectrum)
+        spectrum *= np.fft.rfft(pieces, grid.size)
+        products = np.fft.irfft(spectrum, grid.size)[:, grid.first : grid.last + 1]
         sums = np.cumsum(np.square(pieces), axis=1)
         energy = sums[:, grid.window - 1, None]
         energies = sums[:, grid.window + grid.first - 1 :] - sums[:, grid.first - 1 : grid.last]
@@ -196,6 +201,25 @@ def _correlate(
         ballasted[part] = _ratio(products, norms + ballast)
         plain[part] = _ratio(products, norms)
     return ballasted, plain
+
+
+def _resample(waveform: NDArray[np.float32], grid: _Grid) -> NDArray[np.float64]:
+    """The sound (N,) at the resampled rate, (ceil(N * up / down),), below the cutoff; silence beyond both ends."""
+    if grid.up == grid.down:
+        return waveform.astype(np.float64)
+    half, samples = len(grid.lowpass) // 2, -(-len(waveform) * grid.up // grid.down)
+    reach = 2 * half // grid.up + 1  # samples under the filter; there are up - 1 zeros between two
+    before = half // grid.up
+    padded = np.pad(waveform.astype(np.float64), (before, reach + 2 * grid.down))
+    sound = np.zeros(samples)
+    for phase in range(min(grid.up, samples)):  # every up-th place lies alike between two samples
+        first = -((half - phase * grid.down) // grid.up)
+        taps = grid.up * grid.lowpass[first * grid.up - phase * grid.down + half :: grid.up]
+        part = sound[phase :: grid.up]
+        for skip in range(0, len(taps), grid.down):
+            piece = padded[first + before + skip :][: len(part) * grid.down].reshape(len(part), grid.down)
+            part += piece[:, : len(taps) - skip] @ taps[skip : skip + grid.down]
+    return sound
 
 
 def _ratio(products: NDArray[np.float64], norms: NDArray[np.float64]) -> NDArray[np.float64]:
