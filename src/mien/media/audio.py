@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from mien.errors import MediaError, SoundError
-from mien.media.containers import open_media
+from mien.media.containers import Media, open_media
 from mien.media.packets import Packets
 from mien.media.parts import SILENCE, decode
 from mien.media.resampling import part_of, regrouped
@@ -137,17 +137,22 @@ def stream_audio(
         MediaError: as `read_audio`, once the damage is reached; silence and length are no errors here.
         ValueError: a block shorter than one sample.
     """
-    position, size = 0, block_size(block, rate)
+    size = block_size(block, rate)
     with open_media(file) as media:
-        stream = sound_stream(media)
-        if stream is None:
-            return
-        track = Track(Packets(media, [stream]), stream, channels=channels)
-        for rows in regrouped(part_of(track, rate, 0, None), size):
-            yield AudioBlock.of(position / rate, rows)
-            position += rows.shape[1]
-        if position == 0:
-            raise SoundError(media.file, "has a sound track without samples")
+        yield from sound_of(media, rate=rate, size=size, channels=channels)
+
+
+def sound_of(media: Media, *, rate: int, size: int, channels: bool) -> Iterator[AudioBlock]:
+    """The sound of an open file, as `stream_audio` gives it, in pieces of `size` samples."""
+    stream = sound_stream(media)
+    if stream is None:
+        return
+    position, track = 0, Track(Packets(media, [stream]), stream, channels=channels)
+    for rows in regrouped(part_of(track, rate, 0, None), size):
+        yield AudioBlock.of(position / rate, rows)
+        position += rows.shape[1]
+    if position == 0:
+        raise SoundError(media.file, "has a sound track without samples")
 
 
 def block_size(block: float, rate: int) -> int:

@@ -114,6 +114,11 @@ class Media:
         self.format = str(container.format.name).split(",")[0]
         self.origin = _origin(file, container)
 
+    @property
+    def moves(self) -> bool:
+        """Whether it holds moving pictures; a cover is none."""
+        return not all(_is_cover(stream) for stream in self.container.streams.video)
+
     def error(self, cause: str) -> MediaError:
         """The error of this file: what is wrong with it, one clause."""
         return MediaError(self.file, cause)
@@ -188,6 +193,8 @@ def _open(file: Path) -> "InputContainer":
         # libav tests whether PCM is a disguised DTS stream; with its default, opening a wav takes 16 ms.
         "max_probe_packets": "4",
     }
+    if headers.is_wav(file):  # as many bytes are tested, and there is a fourth of the packets
+        options |= {"max_probe_packets": "1", "max_size": str(4 * 2048)}
     # An absolute path, because libav reads `data:...` or `http:...` at the beginning of a name as a protocol.
     return cast("InputContainer", av.open(str(file.absolute()), options=options, **_METADATA))
 
@@ -265,7 +272,6 @@ def probe(file: Path | str) -> MediaInfo:
     """
     with open_media(file) as media:
         container = media.container
-        shown = [stream for stream in container.streams.video if not _is_cover(stream)]
         seconds = 0.0
         if container.duration and media.format in _TRUE_DURATION and not headers.is_fragmented(media.file):
             seconds = container.duration / av.time_base
@@ -274,7 +280,7 @@ def probe(file: Path | str) -> MediaInfo:
                 stamps = Stamps.of(container)
                 for packet in stamps.run_on(container.demux([container.streams[index] for index in stamps.timed])):
                     seconds = max(seconds, packet_end(packet) - media.origin)
-        return MediaInfo(seconds, bool(container.streams.audio), bool(shown))
+        return MediaInfo(seconds, bool(container.streams.audio), media.moves)
 
 
 class Promise(NamedTuple):

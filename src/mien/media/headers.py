@@ -56,6 +56,12 @@ def _instead_of_film(file: Path, name: str, repeated: str | None) -> str:
     return f"is a picture ({name}), and mien reads sound and films; {way}make a film of it: {command}"
 
 
+def is_wav(file: Path) -> bool:
+    """Whether a file begins as wav does."""
+    with file.open("rb") as opened:
+        return opened.read(4) in (b"RIFF", b"RF64", b"RIFX")
+
+
 def absent(file: Path) -> str | None:
     """Why a file is missing that has a name: the way out, one clause; None where nothing is known."""
     if file.is_symlink() and "annex/objects" in file.readlink().as_posix():

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.media.activity import Detector, frame_size
-from mien.media.audio import SAMPLE_RATE, AudioBlock, stream_audio
-from mien.media.containers import TOLERANCE, probe
+from mien.media.audio import SAMPLE_RATE, AudioBlock, block_size, sound_of
+from mien.media.containers import TOLERANCE, open_media, probe
 from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 
@@ -82,11 +82,12 @@ def windows(
     """
     slicer = Slicer(length, hop, detect, rate)
     if look is None:
-        for block in stream_audio(file, rate=rate, channels=True):
-            yield from slicer.hear(block)
-        media = probe(file) if slicer.sound_end else None
-        outlasts = media is not None and media.video and media.seconds > slicer.sound_end + TOLERANCE
-        yield from slicer.close(media.seconds if media is not None and outlasts else 0.0)
+        with open_media(file) as media:
+            for block in sound_of(media, rate=rate, size=block_size(1.0, rate), channels=True):
+                yield from slicer.hear(block)
+            film = media.moves and slicer.sound_end > 0
+        seconds = probe(file).seconds if film else 0.0
+        yield from slicer.close(seconds if seconds > slicer.sound_end + TOLERANCE else 0.0)
         return
     waiting: deque[Window] = deque()
     passed = shown = 0.0
