@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.features._config import FrameConfig
 
-BLOCK = 256  # frames that are computed at once: they fit into the processor's cache, and bound the memory
+BLOCK = 128  # frames that are computed at once: they fit into the processor's cache, and bound the memory
 
 
 def count(samples: int, config: FrameConfig) -> int:

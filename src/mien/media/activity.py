@@ -71,7 +71,9 @@ def _silero() -> Any:
 def _by_energy(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
     if frames.ndim == 2:
         return np.asarray(_levels(frames) > THRESHOLD, dtype=np.bool_)
-    loud = _levels(frames).max(axis=1) > THRESHOLD
+    loud = np.asarray(_levels(frames).max(axis=1) > THRESHOLD, dtype=np.bool_)
+    if frames.shape[1] == 1:
+        return loud
     kept = _levels(frames.mean(axis=1, dtype=np.float64)) > THRESHOLD / (CANCELLED * frames.shape[1])
     return np.asarray(loud & kept, dtype=np.bool_)
 
@@ -80,6 +82,7 @@ def _levels(frames: NDArray[Any]) -> NDArray[np.float64]:
     """The deviation of each frame from a straight line: its level without an offset, constant or drifting."""
     values = np.asarray(frames, np.float64)
     time = np.linspace(-1.0, 1.0, values.shape[-1])
-    power = np.mean(np.square(values), axis=-1) - np.square(values.mean(axis=-1))
-    drift = np.square((values * time).mean(axis=-1)) / np.square(time).mean()
+    count = values.shape[-1]
+    power = np.einsum("...n,...n->...", values, values) / count - np.square(values.mean(axis=-1))
+    drift = np.square(values @ time / count) / np.square(time).mean()
     return np.asarray(np.sqrt(np.maximum(power - drift, 0.0)))
