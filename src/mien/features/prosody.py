@@ -29,6 +29,7 @@ SOURCE = "Ghahremani et al. 2014 (f0, NCCF) and energy, as in Li et al. 2020, se
 VERSION = 2
 FLOOR = float(np.finfo(np.float32).eps)
 DIMENSION = 3
+BLOCK = 64  # frames that are correlated at once: they fit into the processor's cache
 TOGETHER = 8_000  # frames, padding included, in which paths are searched at once: about 100 MB
 
 
@@ -183,8 +184,8 @@ def _correlate(
     starts = np.rint(centres * (config.resample_rate / config.sample_rate)).astype(np.int64) - length // 2
     before, after = max(0, -starts[0]), max(0, starts[-1] + length - len(sound))
     views = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (before, after)), length)
-    for begin in range(0, len(plain), _frames.BLOCK):
-        part = slice(begin, begin + _frames.BLOCK)
+    for begin in range(0, len(plain), BLOCK):
+        part = slice(begin, begin + BLOCK)
         pieces = views[starts[part] + before]
         means = pieces[:, : grid.window].mean(1, keepdims=True)
         pieces -= means
