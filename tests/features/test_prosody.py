@@ -1,5 +1,7 @@
 """Prosody against closed forms (sines, pulses, noise), Kaldi's energy, and Praat's f0 on recorded speech."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import kaldi_native_fbank
@@ -7,11 +9,12 @@ import numpy as np
 import parselmouth
 import pytest
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+from scipy.signal import lfilter, resample_poly
 from sklearn.metrics import roc_auc_score
 
 from mien.errors import ConfigError
 from mien.features import extract, functionals, parse
+from mien.features import prosody as module
 from mien.media.audio import read_audio
 
 RATE = 16_000
@@ -218,6 +221,26 @@ def test_other_rates_give_the_same(rate: int) -> None:
     (frames,) = prosody(waveform, sample_rate=rate)
     np.testing.assert_allclose(frames[8:-8, 0], 220, rtol=5e-3)
     assert len(frames) in (100, 101)
+
+
+@pytest.mark.parametrize("rate", [4_000, 5_000, 8_000, 11_025, 16_000, 22_050, 44_100, 48_000])
+def test_resampling_equals_scipy(rate: int) -> None:
+    grid = module._grid(parse("prosody", {"sample_rate": rate}))
+    for samples in (1, 7, 500, 2 * rate + 17):
+        waveform = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)
+        theirs = resample_poly(waveform.astype(np.float64), grid.up, grid.down, window=grid.lowpass)  # type: ignore[call-overload]
+        np.testing.assert_allclose(module._resample(waveform, grid), theirs, atol=1e-12)
+
+
+def test_it_needs_no_more_than_numpy() -> None:
+    code = (
+        "import sys, numpy as np; from mien.features import extract, parse; "
+        "extract('prosody', [np.ones(16_000, np.float32)], parse('prosody', {})); "
+        "print([name for name in ('torch', 'sklearn', 'pandas') if name in sys.modules], "
+        "sorted(name for name in sys.modules if name.startswith('scipy.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 def test_a_long_clip_and_many_clips_are_searched_in_parts() -> None:

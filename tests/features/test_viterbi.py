@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mien.features import _viterbi
 from mien.features._viterbi import smoothest
 
 
@@ -64,3 +65,13 @@ def test_stiffness_bridges_a_gap() -> None:
     stiff, loose = smoothest([costs], 0.1)[0], smoothest([costs], 1e-4)[0]
     assert set(stiff) == {20}
     assert set(loose[12:18]) == {45}
+
+
+def test_pooling_without_scipys_own_file_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    clips = [rng.uniform(-1, 1, (length, 90)) for length in (30, 20, 1)]
+    paths = smoothest(clips, 1e-3)
+    assert _viterbi._pool() is not _viterbi._pool_publicly
+    monkeypatch.setattr(_viterbi, "_pool", lambda: _viterbi._pool_publicly)
+    for path, public in zip(paths, smoothest(clips, 1e-3), strict=True):
+        np.testing.assert_array_equal(path, public)

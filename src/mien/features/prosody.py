@@ -29,7 +29,8 @@ SOURCE = "Ghahremani et al. 2014 (f0, NCCF) and energy, as in Li et al. 2020, se
 VERSION = 2
 FLOOR = float(np.finfo(np.float32).eps)
 DIMENSION = 3
-TOGETHER = 8_000  # frames, padding included, in which paths are searched at once: about 100 MB
+BLOCK = 64  # frames that are correlated at once: they fit into the processor's cache
+TOGETHER = 2_400  # frames, padding included, in which paths are searched at once: about 30 MB
 
 
 class Config(FrameConfig):
@@ -100,7 +101,7 @@ def hop(config: Config) -> float:
 def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[NDArray[np.float32]]:
     """The (T, 3) float32 prosody of each waveform, (N,) float32 at full scale and `config.sample_rate`.
 
-    The paths of many waveforms are searched at once; one by one would take three times as long.
+    The paths of many waveforms are searched at once; one by one takes a third longer.
     """
     order = sorted(range(len(waveforms)), key=lambda clip: -len(waveforms[clip]))
     frames: dict[int, NDArray[np.float32]] = {}
@@ -183,8 +184,8 @@ def _correlate(
     starts = np.rint(centres * (config.resample_rate / config.sample_rate)).astype(np.int64) - length // 2
     before, after = max(0, -starts[0]), max(0, starts[-1] + length - len(sound))
     views = np.lib.stride_tricks.sliding_window_view(np.pad(sound, (before, after)), length)
-    for begin in range(0, len(plain), _frames.BLOCK):
-        part = slice(begin, begin + _frames.BLOCK)
+    for begin in range(0, len(plain), BLOCK):
+        part = slice(begin, begin + BLOCK)
         pieces = views[starts[part] + before]
         means = pieces[:, : grid.window].mean(1, keepdims=True)
         pieces -= means
