@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import wave
 
 import numpy as np
@@ -204,12 +203,14 @@ def test_a_long_file_shows_its_seconds_and_a_short_one_nothing(run, tmp_path, ma
 def test_ctrl_c_with_workers_ends_in_a_sentence_and_leaves_no_file(run, tmp_path, make_tone):
     (tmp_path / "in").mkdir()
     for number in range(40):
-        make_tone(tmp_path / "in" / f"{number}.wav", 200.0, 1.0, number, 60.0)
-    line = [sys.executable, "-m", "mien", "predict", str(tmp_path / "in"), "--model", str(run), "--workers", "2"]
+        make_tone(tmp_path / "in" / f"{number}.wav", 200.0, 1.0, number, 10.0)
+    told = "import sys; from mien.cli.main import main; from mien.common import progress; progress.EVERY = 0; "
+    told += "sys.exit(main())"
+    line = [sys.executable, "-c", told, "predict", str(tmp_path / "in"), "--model", str(run), "--workers", "2"]
     started = subprocess.Popen(
         [*line, "--out", str(tmp_path / "rows.csv")], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    time.sleep(12)
+    assert started.stderr.readline().startswith("predicting: 1 of 40")
     os.killpg(started.pid, signal.SIGINT)
     _, errors = started.communicate(timeout=60)
     assert started.returncode == 130, errors

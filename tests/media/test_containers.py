@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mien.errors import MediaError
-from mien.media import containers, soundtrack
+from mien.media import containers, headers, soundtrack
 from mien.media.audio import read_audio, stream_audio
 from mien.media.containers import Bounds, open_media, probe
 
@@ -352,3 +352,21 @@ def test_whatever_is_broken_ends_in_sound_or_in_a_media_error(
             assert np.isfinite(read_audio(tmp_path / "broken", silent="allow")).all()
         with contextlib.suppress(MediaError):
             assert 0 <= probe(tmp_path / "broken").seconds < np.inf
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_sound_alone_is_told_by_its_first_bytes(tmp_path, form):
+    file = write(tmp_path / "x", form, FORMATS[form])
+    assert headers.is_sound_alone(file) == (form in ("wav", "flac"))
+    assert headers.is_wav(file) == (form == "wav")
+
+
+def test_what_begins_like_a_wav_may_be_a_film(tmp_path):
+    for name, kind in (("x.avi", b"AVI "), ("x.wav", b"WAVE"), ("x.webp", b"WEBP")):
+        (tmp_path / name).write_bytes(b"RIFF\x24\0\0\0" + kind)
+    assert [headers.is_sound_alone(tmp_path / name) for name in ("x.avi", "x.wav", "x.webp", "none")] == [
+        False,
+        True,
+        False,
+        False,
+    ]

@@ -11,7 +11,7 @@ from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
-from mien.media import activity
+from mien.media import activity, headers
 from mien.media.faces.detectors import installed
 from mien.media.pictures import picture_size
 from mien.reports import timeline_text
@@ -140,6 +140,8 @@ def _models(
 
 
 def _has_pictures(file: Path) -> bool:
+    if file.is_file() and headers.is_sound_alone(file):  # opening each of many sounds once more would count
+        return False
     try:
         return picture_size(file) is not None
     except MediaError:  # reported when it is read

@@ -68,13 +68,15 @@ def _forward(whole: NDArray[np.float64], lengths: Sequence[int]) -> tuple[NDArra
     lowered = (lift - states) * row
     least = states * row.astype(np.float64)
     most = least + states
+    apart = np.arange(-states, states, dtype=np.float64)
+    moves = np.roll(np.square(apart) / 2, states)  # the cost of a move, by its number of states, up or down
     weights, blocks = np.ones(len(places)), np.zeros(len(places) + 1, np.intp)
     total, pool = flat[0].copy(), _pool()
     for active, first, stop in _stages(lengths):
         size = active * states
         part, ones = slice(0, size - 1), weights[: size - 1]
         steps, down, low, high = rising[part], lowered[part], least[part], most[part]
-        total, moved = total[:size], np.empty(size)
+        total = total[:size]
         for frame in range(first, stop):
             slopes = total[1:] - total[:-1]
             slopes += steps
@@ -90,9 +92,7 @@ def _forward(whole: NDArray[np.float64], lengths: Sequence[int]) -> tuple[NDArra
             predecessors[frame, :size] = best
             total = total.take(best)
             best -= places[:size]
-            best *= best
-            np.multiply(best, 0.5, out=moved)
-            total += moved
+            total += moves.take(best)
             total += flat[frame, :size]
         for clip in range(active):
             if lengths[clip] == stop:

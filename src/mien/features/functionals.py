@@ -36,8 +36,8 @@ RHYTHM = (
     "mean spectral flux",
     "deviation of spectral flux",
 )
-SMOOTH = np.full(3, 1 / 3, np.float32)
-REGRESSION = np.array([-2, -1, 0, 1, 2], np.float32) / 10
+SMOOTH = [1 / 3, 1 / 3, 1 / 3]
+REGRESSION = [-0.2, -0.1, 0.0, 0.1, 0.2]
 DECIBELS = 10 / np.log(10)  # in one natural unit of log energy
 FAINTEST = 1e-30  # a sound whose loudest sample is below this is silence: its scale would leave float32
 STEADY = 1e-3  # a smaller standard deviation counts as this one in skewness and kurtosis
@@ -190,13 +190,12 @@ def _base(energies: Array, f0: Array, nccf: Array, energy: Array, active: NDArra
     return np.concatenate([cepstra, semitones[None], nccf[None], energy[None], bands - bands.mean(0)])
 
 
-def _weighted(values: Array, weights: Array) -> Array:
-    """Each frame of values (D, T) and its neighbours, by weights (an odd number,); the first and last frame go on."""
-    reach, frames = len(weights) // 2, values.shape[1]
+def _weighted(values: Array, weights: Sequence[float]) -> Array:
+    """Each frame of values (D, T) and its neighbours, by an odd number of weights; the first and last frame go on."""
+    reach, summed = len(weights) // 2, np.zeros_like(values)
     padded = np.pad(values, ((0, 0), (reach, reach)), mode="edge")
-    summed = padded[:, :frames] * weights[0]
-    for place, weight in enumerate(weights[1:], start=1):
-        summed += padded[:, place : place + frames] * weight
+    for place, weight in enumerate(weights):
+        summed += np.float32(weight) * padded[:, place : place + values.shape[1]]
     return summed
 
 
@@ -206,7 +205,7 @@ def _cosines(config: Config) -> Array:
     order, band = np.arange(config.cepstra)[:, None], np.arange(config.mels)
     waves = np.sqrt(2 / config.mels) * np.cos(np.pi * order * (band + 0.5) / config.mels)
     waves[0] *= np.sqrt(0.5)
-    return waves.astype(np.float32)
+    return np.asarray(waves, np.float32)
 
 
 def _rhythm(energies: Array, energy: Array, active: NDArray[np.bool_], voiced: NDArray[np.bool_]) -> Array:

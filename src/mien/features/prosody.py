@@ -116,7 +116,9 @@ def _prosody(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[N
     grid = _grid(config)
     correlations = [_correlate(waveform, config, grid) for waveform in waveforms]
     softness = config.soft_min_f0 * config.raised * grid.lags - 1
-    costs = [softness * (ballasted @ grid.interpolate) for ballasted, _ in correlations]
+    costs = [ballasted @ grid.interpolate for ballasted, _ in correlations]
+    for cost in costs:
+        cost *= softness
     paths = _viterbi.smoothest(costs, config.penalty_factor * log1p(config.delta_pitch) ** 2)
     prosody = []
     for waveform, (_, plain), path in zip(waveforms, correlations, paths, strict=True):

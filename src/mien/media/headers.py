@@ -57,9 +57,22 @@ def _instead_of_film(file: Path, name: str, repeated: str | None) -> str:
 
 
 def is_wav(file: Path) -> bool:
-    """Whether a file begins as wav does."""
-    with file.open("rb") as opened:
-        return opened.read(4) in (b"RIFF", b"RF64", b"RIFX")
+    """Whether a file begins as wav does; a file that cannot be read does not."""
+    head = _head(file)
+    return head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE"
+
+
+def is_sound_alone(file: Path) -> bool:
+    """Whether a file begins as a format does that holds no moving pictures: wav or flac."""
+    return is_wav(file) or _head(file)[:4] == b"fLaC"
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(12)
+    except OSError:
+        return b""
 
 
 def absent(file: Path) -> str | None:
