@@ -30,7 +30,7 @@ class Blocked:
 sys.meta_path.insert(0, Blocked())
 from mien.cli.main import main
 code = main({arguments})
-found = [name for name in ("torch", "sklearn", "pandas", "scipy.stats", "scipy.signal") if name in sys.modules]
+found = [name for name in ("torch", "sklearn", "pandas", "scipy") if name in sys.modules]
 print(json.dumps([code, found]), file=sys.stderr)
 """
 
