@@ -30,6 +30,7 @@ VERSION = 2
 FLOOR = float(np.finfo(np.float32).eps)
 DIMENSION = 3
 BLOCK = 64  # frames that are correlated at once: they fit into the processor's cache
+STATES = 100  # that are interpolated at once, from the measured lags near them
 TOGETHER = 2_400  # frames, padding included, in which paths are searched at once: about 30 MB
 
 
@@ -115,10 +116,7 @@ def extract(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[ND
 def _prosody(waveforms: Sequence[NDArray[np.float32]], config: Config) -> list[NDArray[np.float32]]:
     grid = _grid(config)
     correlations = [_correlate(waveform, config, grid) for waveform in waveforms]
-    softness = config.soft_min_f0 * config.raised * grid.lags - 1
-    costs = [ballasted @ grid.interpolate for ballasted, _ in correlations]
-    for cost in costs:
-        cost *= softness
+    costs = [_costs(ballasted, config, grid) for ballasted, _ in correlations]
     paths = _viterbi.smoothest(costs, config.penalty_factor * log1p(config.delta_pitch) ** 2)
     prosody = []
     for waveform, (_, plain), path in zip(waveforms, correlations, paths, strict=True):
@@ -135,6 +133,7 @@ class _Grid(NamedTuple):
     first: int  # the shortest lag that is measured, in samples
     last: int  # the longest
     interpolate: NDArray[np.float64]  # (measured lags, states)
+    near: list[tuple[slice, slice]]  # states, and the measured lags that they are interpolated from
     lowpass: NDArray[np.float64]  # taps at sample_rate * up
     up: int
     down: int
@@ -150,13 +149,18 @@ def _grid(config: Config) -> _Grid:
     first, last = max(1, ceil(rate * (1 / highest - config.margin))), floor(rate * (1 / lowest + config.margin))
     apart = lags - np.arange(first, last + 1)[:, None] / rate
     interpolate = _windowed_sinc(apart, rate / 2, config.upsample_width) / rate
+    near = []
+    for start in range(0, states, STATES):
+        part = slice(start, start + STATES)
+        reached = np.flatnonzero(interpolate[:, part].any(1))
+        near.append((part, slice(reached[0], reached[-1] + 1)))
     common = gcd(rate, config.sample_rate)
     up, down = rate // common, config.sample_rate // common
     fine = config.sample_rate * up
     half = floor(fine * config.lowpass_width / (2 * config.lowpass))
     lowpass = _windowed_sinc(np.arange(-half, half + 1) / fine, config.lowpass, config.lowpass_width) / fine
     window = round(config.window * rate)
-    return _Grid(lags, first, last, interpolate, lowpass, up, down, window, _fast_size(window + last))
+    return _Grid(lags, first, last, interpolate, near, lowpass, up, down, window, _fast_size(window + last))
 
 
 def _fast_size(least: int) -> int:
@@ -169,6 +173,15 @@ def _windowed_sinc(seconds: NDArray[np.float64], cutoff: float, zeros: int) -> N
     width = zeros / (2 * cutoff)
     window = np.where(np.abs(seconds) < width, 0.5 + 0.5 * np.cos(np.pi * seconds / width), 0)
     return 2 * cutoff * np.sinc(2 * cutoff * seconds) * window
+
+
+def _costs(ballasted: NDArray[np.float64], config: Config, grid: _Grid) -> NDArray[np.float64]:
+    """What each state costs in each frame (T, states)."""
+    costs = np.empty((len(ballasted), len(grid.lags)))
+    for states, measured in grid.near:
+        np.matmul(ballasted[:, measured], grid.interpolate[measured, states], out=costs[:, states])
+    costs *= config.soft_min_f0 * config.raised * grid.lags - 1
+    return costs
 
 
 def _correlate(
