@@ -3,10 +3,10 @@
 Modules with a leading underscore are helpers, not entries.
 """
 
-import os
 import sys
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
@@ -32,7 +32,7 @@ def _names(folders: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
 def _changed(folder: str) -> int:
     """When files were last added to a folder or removed from it, in nanoseconds; 0 where that is not known."""
     try:
-        return os.stat(folder).st_mtime_ns
+        return Path(folder).stat().st_mtime_ns
     except OSError:
         return 0
 

@@ -69,11 +69,11 @@ def svg(drawn: Figure, name: str, description: str) -> str:
     file = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more letters than the font measured by
-        for part in (drawn, *drawn.axes):
-            part.patch.set_facecolor("none")
-            part.patch.set_edgecolor("none")
+        for patch in (drawn.patch, *(axes.patch for axes in drawn.axes)):
+            patch.set_facecolor("none")
+            patch.set_edgecolor("none")
         # `Figure.savefig` draws twice, the first time for the layout, which is made at the beginning of every drawing
-        FigureCanvasSVG(drawn).print_svg(file, metadata={"Date": None})
+        FigureCanvasSVG(drawn).print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
