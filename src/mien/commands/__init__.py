@@ -5,10 +5,10 @@ A command is a function with its file's name that returns an `Outcome`. Nothing 
 
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mien.common.extras import need_train
+from mien.common.imports import imported
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,7 @@ def command(name: str, function: str | None = None) -> "Callable[..., Outcome]":
     """
     if name not in BASE:
         need_train(name)
-    found: Callable[..., Outcome] = getattr(import_module(f"{__name__}.{name}"), function or name)
+    found: Callable[..., Outcome] = getattr(imported(f"{__name__}.{name}"), function or name)
     return found
 
 

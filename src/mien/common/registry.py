@@ -4,7 +4,9 @@ Modules with a leading underscore are helpers, not entries.
 """
 
 import sys
+from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
@@ -17,8 +19,22 @@ def names(package: str) -> tuple[str, ...]:
     Args:
         package: the dotted name of a package that is imported.
     """
-    entries = (entry.name for entry in iter_modules(sys.modules[package].__path__))
+    return _names(tuple((folder, _changed(folder)) for folder in sys.modules[package].__path__))
+
+
+@lru_cache
+def _names(folders: tuple[tuple[str, int], ...]) -> tuple[str, ...]:
+    """The names in folders, which are listed again only where one has changed: settings ask thousands of times."""
+    entries = (entry.name for entry in iter_modules(folder for folder, _ in folders))
     return tuple(sorted(name for name in entries if not name.startswith("_")))
+
+
+def _changed(folder: str) -> int:
+    """When files were last added to a folder or removed from it, in nanoseconds; 0 where that is not known."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def module(package: str, name: str, kind: str) -> ModuleType:

@@ -11,8 +11,9 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Generic, NamedTuple, TypeVar
+
+from mien.common.imports import imported
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,7 +53,7 @@ def starting(modules: Sequence[str], *, workers: int) -> Iterator[None]:
 
 def _import(modules: Sequence[str]) -> None:
     for module in modules:
-        import_module(module)
+        imported(module)
 
 
 def spread(

@@ -36,7 +36,9 @@ from mien.runs.validation import mean_rightness, scores
 
 # modality -> prefix of the tensors of its normalisation
 STATISTICS: dict[Modality, str] = {"audio": "normalisation", "video": "video-normalisation"}
-HELD = Held()  # of the last training examples: cells of one fold differ in models alone
+TRAINED = "train with copies"
+# part of a fold -> the frames of its examples: cells of one fold differ in models alone, and are trained in a row
+HELD = {part: Held(2**28 if part in (TRAINED, PARTS[1]) else 2**26) for part in (TRAINED, *PARTS, SEEN)}
 
 
 @dataclass(frozen=True)
@@ -306,12 +308,13 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         groups=prepared.groups,
         steps=training.steps,
         pools=prepared.pools,
-        held=HELD,
+        held=HELD[TRAINED],
         rank=processes.rank(),
         processes=processes.count(),
     )
-    watched = {"": prepared.validation} | ({} if prepared.seen is None else {f"{SEEN} ": prepared.seen})
-    loaders = {name: model.loader(examples, held=Held()) for name, examples in watched.items()}
+    loaders = {"": model.loader(prepared.validation, HELD["validation"])}
+    if prepared.seen is not None:
+        loaders[f"{SEEN} "] = model.loader(prepared.seen, HELD[SEEN])
     fit(
         model.recipe,
         loader,
@@ -505,7 +508,11 @@ def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Pred
     wanted = [*(PARTS[:2] if hold_test else PARTS), *([SEEN] if fold.seen else [])]
     parts = {part: dataset.clips.loc[list(getattr(names, part))] for part in wanted}
     inferred = {
-        part: model.infer(dataset.examples(list(table["clip"]), model.targets), embed=part != SEEN)
+        part: infer(
+            model.recipe,
+            model.loader(dataset.examples(list(table["clip"]), model.targets), HELD[part]),
+            embed=part != SEEN,
+        )
         for part, table in parts.items()
     }
     return Predicted(parts, inferred)

@@ -70,7 +70,8 @@ def train_here(training: Training, cells: Sequence[Cell], watch: Callable[[Cell,
             training.train(cell, partial(watch, cell))
             yield cell
     finally:
-        HELD.clear()
+        for held in HELD.values():
+            held.clear()
 
 
 def train_apart(training: Training, cells: Sequence[Cell], workers: int) -> Iterator[Cell]:

@@ -49,27 +49,44 @@ def fits(X: Array, y: Labels, penalties: Sequence[float]) -> Iterator[Logistic]:
     weight = (len(y) / (len(counts) * counts))[y]
     total = float(weight.sum())
     share = weight / total
-    loss = _of_two if len(counts) == 2 else _of_many
     rows, columns = 1 if len(counts) == 2 else len(counts), X.shape[1] + 1
     for penalty in penalties:
-        strength = 1 / (penalty * total)
-
-        def objective(flat: Array, strength: float = strength) -> tuple[float, Array]:
-            table = flat.reshape(rows, columns, order="F")
-            value, slopes = loss(X, y, share, table)
-            own = table[:, :-1]
-            slopes[:, :-1] += strength * own
-            return value + 0.5 * strength * float((own * own).sum()), slopes.ravel(order="F")
-
+        objective = _Objective(X, y, share, rows, 1 / (penalty * total))
         found = minimize(
-            objective,
+            objective.value,
             np.zeros(rows * columns),
-            jac=True,
+            jac=objective.slopes,
             method="L-BFGS-B",
             options={"maxiter": STEPS, "maxls": SEARCHES, "gtol": TOLERANCE, "ftol": STALLED},
         )
         table = found.x.reshape(rows, columns, order="F")
         yield Logistic(table[:, :-1].T, table[:, -1])
+
+
+class _Objective:
+    """The penalised loss of a table of weights and biases, given as one row of numbers, and its slopes.
+
+    SciPy asks for the value at a point and then for the slopes there. Two functions cost it less than one that returns
+    both, which it wraps and compares with the last point.
+    """
+
+    def __init__(self, X: Array, y: Labels, share: Array, rows: int, strength: float) -> None:
+        self.X, self.y, self.share, self.rows, self.strength = X, y, share, rows, strength
+        self._loss = _of_two if rows == 1 else _of_many
+        self._slopes = np.empty(0)
+
+    def value(self, flat: Array) -> float:
+        """The value at a point."""
+        table = flat.reshape(self.rows, -1, order="F")
+        value, slopes = self._loss(self.X, self.y, self.share, table)
+        own = table[:, :-1]
+        slopes[:, :-1] += self.strength * own
+        self._slopes = slopes.ravel(order="F")
+        return value + 0.5 * self.strength * float((own * own).sum())
+
+    def slopes(self, flat: Array) -> Array:
+        """The slopes at the point whose value was asked for last."""
+        return self._slopes
 
 
 def _of_many(X: Array, y: Labels, share: Array, table: Array) -> tuple[float, Array]:

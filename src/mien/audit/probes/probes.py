@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from mien.audit.probes.division import inner_part
 from mien.audit.probes.logistic import Logistic, fits
-from mien.audit.probes.perceptron import descent, kept
+from mien.audit.probes.perceptron import descents, kept
 from mien.common.measures import uar_of
 
 Array = NDArray[np.float64]
@@ -199,11 +199,13 @@ def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Itera
 def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
     """A setting is the decay and the number of epochs; settings with the same decay are stops of one training run."""
     share = (1 / np.bincount(y) / (int(y.max()) + 1))[y]
-    for decay in dict.fromkeys(decay for decay, _ in settings):
-        stops = [epochs for own, epochs in settings if own == decay]
-        for epoch, probe in enumerate(descent(X, y, share, decay=decay, epochs=max(stops), seed=seed), 1):
-            if epoch in stops:
-                yield kept(probe)
+    decays, longest = tuple(dict.fromkeys(decay for decay, _ in settings)), max(epochs for _, epochs in settings)
+    found: dict[Setting, Model] = {}
+    for epoch, probes in enumerate(descents(X, y, share, decays=decays, epochs=longest, seed=seed), 1):
+        found |= {
+            (decay, epoch): kept(one) for decay, one in zip(decays, probes, strict=True) if (decay, epoch) in settings
+        }
+    yield from (found[setting] for setting in settings)
 
 
 def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 WIDTH = 3.6  # inches
@@ -68,7 +69,11 @@ def svg(drawn: Figure, name: str, description: str) -> str:
     file = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # the browser has more letters than the font measured by
-        drawn.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+        for patch in (drawn.patch, *(axes.patch for axes in drawn.axes)):
+            patch.set_facecolor("none")
+            patch.set_edgecolor("none")
+        # `Figure.savefig` draws twice, the first time for the layout, which is made at the beginning of every drawing
+        FigureCanvasSVG(drawn).print_svg(file, metadata={"Date": None})  # type: ignore[no-untyped-call]
     text = file.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.S)
