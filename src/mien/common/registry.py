@@ -48,9 +48,6 @@ def module(package: str, name: str, kind: str) -> ModuleType:
     Raises:
         ConfigError: there is no such entry; the message suggests the nearest name.
     """
-    found = sys.modules.get(f"{package}.{name}")
-    if found is not None and name.isidentifier() and not name.startswith("_"):
-        return found  # asked for at each sound, and listing the folder takes longer than some features
     if name not in names(package):
         raise ConfigError(unknown(kind, name, names(package)))
     return import_module(f"{package}.{name}")
