@@ -94,12 +94,13 @@ def test_help_and_the_lists_of_names_need_no_extra(tmp_path: Path) -> None:
     script = """
 import contextlib, io
 from mien.cli.main import main
-for line in ("--help", "train --help", "--version", "list readers", "list experiments", "list encoders"):
+lists = ("list readers", "list experiments", "list encoders", "list removals")
+for line in ("--help", "train --help", "--version", *lists):
     with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
         said[line] = [main(line.split()), err.getvalue()]
 """
     said = blocked(script, tmp_path)
-    refused = said.pop("list encoders")
+    refused = said.pop("list removals")
     assert refused == [2, "mien: list needs torch, which pip install 'mien[train]' brings\n"]
     assert set(map(tuple, said.values())) == {(0, "")}
 

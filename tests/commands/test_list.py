@@ -2,11 +2,17 @@
 
 import io
 import re
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
 from mien.commands.list import KINDS, listing
+from mien.common import registry
+from mien.corpora import readers
+from mien.experiments import library
+from mien.models import encoders
 
 
 def shown(what: str, width: int, *, terminal: bool = True) -> str:
@@ -60,3 +66,50 @@ def test_outside_of_a_terminal_a_table_has_one_line_a_row():
     lines = shown("experiments", 1000, terminal=False).splitlines()
     assert len(lines) == 1 + len(rows)
     assert all(row["title"] in line for row, line in zip(rows, lines[1:], strict=True))
+
+
+def test_what_is_listed_is_what_the_experiments_say_when_they_are_read_whole():
+    wanted = ("title", "paper", "command", "cost", "expected")
+    rows = [{"name": name, **{key: library.read(name)[0][key] for key in wanted}} for name in library.names()]
+    assert listing("experiments").data["experiments"] == rows
+
+
+def test_what_is_listed_is_what_readers_and_encoders_say_when_they_are_imported():
+    modules = [(name, readers.reader(name)) for name in readers.names()]
+    assert listing("readers").data["readers"] == [
+        {"name": name, "clips": own.EXPECTED, "scheme": own.SCHEME, "licence": own.LICENCE, "source": own.SOURCE}
+        for name, own in modules
+    ]
+    assert listing("encoders").data["encoders"] == [
+        {"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.names()
+    ]
+
+
+def test_a_constant_that_is_no_literal_is_that_of_the_imported_entry(tmp_path, monkeypatch):
+    package = tmp_path / "entries_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "written.py").write_text('raise AssertionError("imported")\nSOURCE = "as " "written"\n')
+    (package / "computed.py").write_text('SOURCE = "x" * 3\n')
+    (package / "_helper.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert registry.constants(package.name, ["SOURCE"]) == {
+        "computed": {"SOURCE": "xxx"},
+        "written": {"SOURCE": "as written"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "absent"),
+    [
+        ("readers", "torch pandas pydantic numpy"),
+        ("encoders", "torch pandas pydantic numpy"),
+        ("experiments", "torch pandas numpy"),
+        ("models", "torch pandas numpy"),
+        ("features", "torch sklearn"),
+    ],
+)
+def test_a_list_imports_nothing_heavy(what, absent):
+    script = "import sys; from mien.commands.list import listing; listing(sys.argv[1]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, what], capture_output=True, text=True, check=True)
+    assert set(absent.split()) & set(done.stdout.split()) == set()

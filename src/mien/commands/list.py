@@ -1,6 +1,7 @@
 """`mien list`: the readers, features, encoders, removals, experiments and models that there are.
 
-A list imports only what it shows: `mien list experiments` needs neither torch nor scipy.
+A list reads what it shows and imports little else: only `mien list removals` needs torch, and only that of features
+needs scipy.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mien.commands import Outcome
+from mien.common import registry
 from mien.errors import ConfigError, unknown
 
 WHOLE = {"name", "command"}  # values that stay on one line, to be copied
@@ -87,21 +89,9 @@ def _longest_word(value: str) -> int:
 
 
 def _readers() -> list[dict[str, Any]]:
-    from mien.corpora import readers
-
-    rows = []
-    for name in readers.names():
-        reader = readers.reader(name)
-        rows.append(
-            {
-                "name": name,
-                "clips": reader.EXPECTED,
-                "scheme": reader.SCHEME,
-                "licence": reader.LICENCE,
-                "source": reader.SOURCE,
-            }
-        )
-    return rows
+    shown = {"clips": "EXPECTED", "scheme": "SCHEME", "licence": "LICENCE", "source": "SOURCE"}
+    readers = registry.constants("mien.corpora.readers", shown.values())
+    return [{"name": name, **{key: own[of] for key, of in shown.items()}} for name, own in readers.items()]
 
 
 def _features() -> list[dict[str, Any]]:
@@ -117,9 +107,8 @@ def _features() -> list[dict[str, Any]]:
 
 
 def _encoders() -> list[dict[str, Any]]:
-    from mien.models import encoders
-
-    return [{"name": name, "source": encoders.encoder(name).SOURCE} for name in encoders.names()]
+    encoders = registry.constants("mien.models.encoders", ["SOURCE"])
+    return [{"name": name, "source": own["SOURCE"]} for name, own in encoders.items()]
 
 
 def _removals() -> list[dict[str, Any]]:
@@ -134,8 +123,8 @@ def _experiments() -> list[dict[str, Any]]:
     from mien.experiments import library
 
     shown = ("title", "paper", "command", "cost", "expected")
-    settings = {name: library.read(name)[0] for name in library.names()}
-    return [{"name": name, **{key: own[key] for key in shown}} for name, own in settings.items()]
+    headings = {name: library.headings(name, shown) for name in library.names()}
+    return [{"name": name, **{key: own[key] for key in shown}} for name, own in headings.items()]
 
 
 def _models() -> list[dict[str, Any]]:

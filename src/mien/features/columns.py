@@ -6,14 +6,17 @@ A clip of which any of the values is missing has no vector.
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from math import inf
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 from pydantic import Field
 
 from mien.common.settings import Settings
 from mien.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    import torch
 
 SOURCE = "the corpus's table, such as the action units of RAVDESS"
 VERSION = 1
@@ -43,7 +46,7 @@ def hop(config: Config) -> float:
     return inf
 
 
-def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, torch.Tensor]:
+def vectors(table: pd.DataFrame, config: Config, place: str) -> "Mapping[str, torch.Tensor]":
     """Clip -> its vector, (1, D) float32, or (0, D).
 
     Args:
@@ -54,6 +57,8 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> Mapping[str, tor
     Raises:
         ConfigError: a column is not there, holds words, or their number is not `dimension`.
     """
+    import torch
+
     names: list[str] = []
     known = [str(name) for name in table.columns]
     for wanted in config.columns:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from mien.audit.probes.leace import Eraser
-from mien.audit.probes.probes import PROBES
+from mien.audit.probes.probes import PROBES, read
 from mien.errors import AuditError
 
 
@@ -67,7 +67,8 @@ def test_a_perceptron_may_still_predict_what_is_not_linear() -> None:
     X[:, :2] += np.sign(X[:, :2])
     y = (X[:, 0] * X[:, 1] > 0).astype(np.int64)
     erased = Eraser.fit(X[:400], y[:400]).apply(X)
-    right = {name: (PROBES[name](erased[:400], y[:400], 0).predict(erased[400:]) == y[400:]).mean() for name in PROBES}
+    found = read(PROBES, erased[:400], y[:400], erased[400:], mixed=y[:400], seed=0)
+    right = {name: (reading.predicted == y[400:]).mean() for name, reading in found.items()}
     assert right["mlp"] > 0.9
     assert right["linear"] < 0.6
 
@@ -82,8 +83,8 @@ def test_erasing_twice_changes_nothing_and_another_factor_stays() -> None:
     np.testing.assert_array_equal(Eraser.fit(X, np.zeros(len(y))).apply(X), X)
     np.testing.assert_allclose(erased.mean(0), X.mean(0))
     assert np.linalg.matrix_rank(eraser.left @ eraser.right.T) == 4  # classes less one
-    kept = PROBES["linear"](erased[:300], other[:300], 0).predict(erased[300:])
-    assert (kept == other[300:]).mean() > 0.9
+    kept = read(["linear"], erased[:300], other[:300], erased[300:], mixed=other[:300], seed=0)["linear"]
+    assert (kept.predicted == other[300:]).mean() > 0.9
 
 
 def test_more_dimensions_than_rows() -> None:

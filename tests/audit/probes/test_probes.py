@@ -7,9 +7,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from torch.nn import functional
 
-from mien.audit.probes import probes
-from mien.audit.probes.perceptron import Adam, gradients
-from mien.audit.probes.probes import BUDGET, PROBES, Standard
+from mien.audit.probes import nearest, probes
+from mien.audit.probes.nearest import Nearest
+from mien.audit.probes.perceptron import Adam, Net, descents, gradients, kept
+from mien.audit.probes.probes import BUDGET, PROBES, Standard, read
 
 
 def clusters(n: int = 300, kinds: int = 4, D: int = 12, apart: float = 3.0, seed: int = 0):
@@ -26,9 +27,15 @@ def exclusive_or(n: int = 600, D: int = 6, seed: int = 0):
     return X, (X[:, 0] * X[:, 1] > 0).astype(np.int64)
 
 
+def reading(probe: str, X, y, queries, seed: int = 0, inner=None, final=None, mixed=None):
+    """What one probe reads; the control has the true labels where none are given."""
+    mixed = (y if final is None else final[1]) if mixed is None else mixed
+    return read([probe], X, y, queries, mixed=mixed, seed=seed, inner=inner, final=final)[probe]
+
+
 def accuracy(probe: str, X, y, seed: int = 0) -> float:
     half = len(y) // 2
-    return float((PROBES[probe](X[:half], y[:half], seed).predict(X[half:]) == y[half:]).mean())
+    return float((reading(probe, X[:half], y[:half], X[half:], seed).predicted == y[half:]).mean())
 
 
 @pytest.mark.parametrize("probe", PROBES)
@@ -52,17 +59,18 @@ def test_the_perceptron_is_as_good_as_the_linear_probe_on_weak_leaks() -> None:
 @pytest.mark.parametrize("probe", PROBES)
 def test_is_deterministic_and_invariant_to_units(probe: str) -> None:
     X, y = clusters(apart=0.4)
-    first, again = (PROBES[probe](X, y, 3).predict(X) for _ in range(2))
+    first, again = (reading(probe, X, y, X, 3).predicted for _ in range(2))
     np.testing.assert_array_equal(first, again)
     units = np.geomspace(1e-3, 1e3, X.shape[1])
-    assert (PROBES[probe](X * units + 5 * units, y, 3).predict(X * units + 5 * units) == first).mean() > 0.97
+    other = X * units + 5 * units
+    assert (reading(probe, other, y, other, 3).predicted == first).mean() > 0.97
 
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_predictions_are_labels_as_given(probe: str) -> None:
     X, y = clusters(kinds=3)
     labels = np.array([7, -2, 40])[y]
-    assert set(PROBES[probe](X, labels, 0).predict(X)) == {7, -2, 40}
+    assert set(reading(probe, X, labels, X).predicted) == {7, -2, 40}
 
 
 @pytest.mark.parametrize("probe", PROBES)
@@ -70,7 +78,7 @@ def test_a_constant_embedding_gives_one_class(probe: str) -> None:
     random = np.random.default_rng(0)
     y = random.integers(0, 2, 200)
     rounding = (np.full((200, 5), 3.0) + 1e-8 * y[:, None]).astype(np.float64)
-    assert len(set(PROBES[probe](rounding, y, 0).predict(rounding))) == 1
+    assert len(set(reading(probe, rounding, y, rounding).predicted)) == 1
 
 
 def test_exclusive_or_is_not_linear() -> None:
@@ -84,8 +92,9 @@ def test_exclusive_or_is_not_linear() -> None:
 def test_a_class_with_one_clip_is_fitted() -> None:
     X, y = clusters(n=40, kinds=2)
     y[0] = 2
-    for fit in PROBES.values():
-        assert fit(X, y, 0).predict(X).shape == (40,)
+    assert {name: found.predicted.shape for name, found in read(PROBES, X, y, X, mixed=y, seed=0).items()} == (
+        dict.fromkeys(PROBES, (40,))
+    )
 
 
 def test_standardisation_has_mean_0_and_deviation_1() -> None:
@@ -99,17 +108,22 @@ def test_standardisation_has_mean_0_and_deviation_1() -> None:
 
 @pytest.mark.parametrize("probe", PROBES)
 def test_all_probes_try_as_many_settings_and_keep_the_chosen_one(probe: str) -> None:
-    _, settings = PROBES[probe].args  # type: ignore[attr-defined]
+    _, settings = PROBES[probe]
     assert len(set(settings)) == BUDGET
     X, y = clusters(n=120)
-    fitted = PROBES[probe](X, y, 0)
-    assert fitted.setting in settings
-    assert 0.9 < fitted.validation <= 1
-    again = fitted.again(X, y)
-    np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
-    mixed = fitted.again(X, np.random.default_rng(0).permutation(y))
-    assert mixed.setting == fitted.setting
-    assert (fitted.predict(X) == y).mean() > 0.95
+    found = reading(probe, X, y, X)
+    assert found.setting in settings
+    assert 0.9 < found.validation <= 1
+    assert (found.predicted == y).mean() > 0.95
+    np.testing.assert_array_equal(found.predicted, found.shuffled)  # where the labels are not shuffled
+    mixed = np.random.default_rng(0).permutation(y)
+    control = reading(probe, X, y, X, mixed=mixed)
+    np.testing.assert_array_equal(control.predicted, found.predicted)
+    rows = (np.arange(len(y)), np.arange(len(y)))
+    fit, _ = PROBES[probe]
+    (alone,) = next(fit(Standard.of(X).apply(X), [mixed], [found.setting], 0))
+    np.testing.assert_array_equal(control.shuffled, alone.predict(Standard.of(X).apply(X)))
+    assert reading(probe, X, y, X, inner=rows).validation == pytest.approx(1, abs=0.05)
 
 
 def test_a_given_inner_part_chooses_the_setting() -> None:
@@ -119,12 +133,12 @@ def test_a_given_inner_part_chooses_the_setting() -> None:
     X = random.normal(size=(200, 2))
     X[:100, 0] += 6 * y[:100]
     inner = (np.arange(100), np.arange(100, 200))
-    assert PROBES["linear"](X, y, 0, inner).validation < 0.7
-    assert PROBES["linear"](X, y, 0, (np.arange(50), np.arange(50, 100))).validation > 0.95
-    turned = PROBES["linear"](X, y, 0, inner, (X[:, ::-1], y))  # other features for the last fit
-    again = PROBES["linear"](X, y, 0, inner).again(X[:, ::-1], y)
-    assert turned.validation == PROBES["linear"](X, y, 0, inner).validation
-    np.testing.assert_array_equal(turned.predict(X), again.predict(X))
+    plain = reading("linear", X, y, X, inner=inner)
+    assert plain.validation < 0.7
+    assert reading("linear", X, y, X, inner=(np.arange(50), np.arange(50, 100))).validation > 0.95
+    turned = reading("linear", X, y, X, inner=inner, final=(X[:, ::-1], y))  # other features for the last fit
+    assert turned.validation == plain.validation
+    np.testing.assert_array_equal(turned.predicted, reading("linear", X[:, ::-1], y, X, inner=inner).predicted)
 
 
 @pytest.mark.parametrize(("n", "D"), [(240, 8), (80, 120)])
@@ -133,7 +147,7 @@ def test_the_nearest_mean_equals_scikit_learn(n: int, D: int) -> None:
     y = np.arange(n) % 4  # equal classes, since the oracle weighs classes by size
     X = Standard.of(X + 0.3 * np.eye(D)[y] @ np.random.default_rng(0).normal(size=(D, D))).apply(X)
     other = np.random.default_rng(1).normal(size=(50, D))
-    plain, shrunk = probes.nearest_mean(X, y, [1.0, 0.3], 0)
+    (plain,), (shrunk,) = probes.nearest_mean(X, [y], [1.0, 0.3], 0)
     np.testing.assert_array_equal(plain.predict(other), NearestCentroid().fit(X, y).predict(other))
     oracle = LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=Shrunk(0.3)).fit(X, y)
     np.testing.assert_array_equal(shrunk.predict(other), oracle.predict(other))
@@ -157,7 +171,7 @@ def test_the_neighbours_equal_scikit_learn(votes: int, metric: str) -> None:
     X, y = clusters(n=201, kinds=3, apart=0.5)
     y = np.arange(201) % 3
     oracle = KNeighborsClassifier(votes, metric=metric).fit(X[:150], y[:150])
-    model = next(probes.neighbours(X[:150], y[:150], [(votes, metric)], 0))
+    (model,) = next(probes.neighbours(X[:150], [y[:150]], [(votes, metric)], 0))
     np.testing.assert_array_equal(model.predict(X[150:]), oracle.predict(X[150:]))
 
 
@@ -175,6 +189,43 @@ def test_the_gradients_of_the_perceptron_equal_torch() -> None:
         np.testing.assert_allclose(ours, np.vstack(theirs), rtol=1e-4, atol=1e-4)
 
 
+def test_perceptrons_that_are_trained_together_are_those_trained_alone() -> None:
+    random = np.random.default_rng(0)
+    X, share = random.normal(size=(333, 24)), np.full(333, 1 / 333)
+    nets = [Net(random.integers(0, 5, 333), share, decay) for decay in (10.0, 1.0, 0.0)]
+    together = [[kept(probe) for probe in trained] for trained in descents(X, nets, epochs=20, seed=3)]
+    for number, net in enumerate(nets):
+        for epoch, (alone,) in enumerate(descents(X, [net], epochs=20, seed=3)):
+            for ours, theirs in zip(together[epoch][number].layers, alone.layers, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("far", [0.0, 1e30])  # a query out of the range of float32
+@pytest.mark.parametrize("metric", nearest.METRICS)
+def test_the_nearest_clips_are_those_of_float64(monkeypatch, metric: str, far: float) -> None:
+    """Copies, nearly equal clips and a row of zeros are among them; a search in groups finds what a sort finds."""
+    random = np.random.default_rng(0)
+    X, queries = random.normal(size=(1_501, 8)), random.normal(size=(90, 8))
+    X[700:750] = X[:50] * (1 + 1e-9 * random.normal(size=(50, 1)))
+    X[3], queries[5] = 0.0, queries[5] + far
+    one, two = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300) for rows in (X, queries))
+    one, two = (X, queries) if metric == "euclidean" else (one, two)
+    distances = ((two[:, None] - one) ** 2).sum(2) if not far else (one**2).sum(1) - 2 * two @ one.T
+    for few in (0, 10_000):  # with and without float32
+        monkeypatch.setattr(nearest, "FEW", few)
+        found = Nearest(X, [15, 5, 1], [metric]).of(queries)[metric]
+        for count in (15, 5, 1):
+            ours = np.take_along_axis(distances, found[:, :count], 1)
+            theirs = np.sort(distances, axis=1)[:, :count]
+            np.testing.assert_allclose(np.sort(ours, axis=1), theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_fewer_clips_than_votes_all_vote() -> None:
+    X = np.arange(6.0)[:, None]
+    assert Nearest(X, [15, 1], ["euclidean"]).of(X)["euclidean"].shape == (6, 6)
+    assert Nearest(X, [15, 1], ["euclidean"]).of(X[:0])["euclidean"].shape == (0, 6)
+
+
 @pytest.mark.parametrize("decay", [0.0, 1.0])
 def test_adam_steps_as_torch_does(decay: float) -> None:
     random = np.random.default_rng(0)
@@ -184,7 +235,7 @@ def test_adam_steps_as_torch_does(decay: float) -> None:
     for _ in range(10):
         slope = random.normal(size=layer.shape).astype(np.float32)
         theirs.grad = torch.tensor(slope)
-        ours.step([slope], 0.01, decay)
+        ours.step([slope], 0.01, [decay])
         oracle.step()
     np.testing.assert_allclose(layer, theirs, rtol=1e-5, atol=1e-6)
 
@@ -195,5 +246,5 @@ def test_a_rare_class_is_not_forgotten(probe: str) -> None:
     random = np.random.default_rng(0)
     y = (random.random(900) < 0.08).astype(np.int64)
     X = random.normal(size=(900, 6)) + 1.5 * y[:, None] * np.eye(6)[0]
-    found = PROBES[probe](X[:400], y[:400], 0).predict(X[400:])
+    found = reading(probe, X[:400], y[:400], X[400:]).predicted
     assert (found[y[400:] == 1] == 1).mean() > 0.5

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.audit.leakage.numbers import number_leakage
 from mien.audit.probes.division import divide, inner_part
 from mien.audit.probes.leace import Eraser
-from mien.audit.probes.probes import PROBES
+from mien.audit.probes.probes import PROBES, read
 from mien.audit.probes.task import Codes, Division, ProbingTask
 from mien.audit.statistics.measures import score_rows
 from mien.audit.statistics.significance import holm
@@ -149,11 +149,11 @@ def predict(
             eraser = Eraser.fit(inside, erased[train])
             inside, outside = eraser.apply(inside), eraser.apply(outside)
         mixed = shuffle.permutation(y[train])
-        for name in names:
-            fitted = PROBES[name](searched, y[search], seed, inner, (inside, y[train]))
-            validation[name].append(fitted.validation)
-            predicted[name][test] = fitted.predict(outside)
-            shuffled[name][test] = fitted.again(inside, mixed).predict(outside)
+        fitted, final = y[search], (inside, y[train])
+        found = read(names, searched, fitted, outside, mixed=mixed, seed=seed, inner=inner, final=final)
+        for name, reading in found.items():
+            validation[name].append(reading.validation)
+            predicted[name][test], shuffled[name][test] = reading.predicted, reading.shuffled
         tested.append(test)
     rows = np.sort(np.concatenate(tested))
     description = division.description + (f"; {lost} clips of a class without training clips left out" if lost else "")

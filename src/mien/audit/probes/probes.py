@@ -1,19 +1,19 @@
 """Probes: small classifiers that are trained on frozen embeddings, to measure what can be predicted from them.
 
-A probe is a fitter `PROBES[name](X, y, seed, inner) -> Fitted`. X is (n, D), any floating dtype; y is (n,) of integers,
-at least two classes. All have the same budget: each tries `BUDGET` settings, chooses one by UAR on validation clips (of
-ties the strongest regularisation), which are an inner part of the training clips or others, and is fitted again on all
-training clips.
+A probe is a fit and its settings, `PROBES[name]`; `read` chooses, fits and predicts. X is (n, D), any floating dtype; y
+is (n,) of integers, at least two classes. All have the same budget: each tries `BUDGET` settings, chooses one by UAR on
+validation clips (of ties the strongest regularisation), which are an inner part of the training clips or others, and is
+fitted again on all training clips, beside a control with shuffled labels.
 Standardisation also uses the training clips only. All probes weigh the classes equally, as UAR does. Everything runs on
 one thread, so the same seed gives the same bits.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,8 @@ from threadpoolctl import ThreadpoolController
 
 from mien.audit.probes.division import inner_part
 from mien.audit.probes.logistic import Logistic, fits
-from mien.audit.probes.perceptron import descents, kept
+from mien.audit.probes.nearest import METRICS, Nearest
+from mien.audit.probes.perceptron import Net, Perceptron, descents, kept
 from mien.common.measures import uar_of
 
 Array = NDArray[np.float64]
@@ -33,8 +34,7 @@ BUDGET = 6  # settings that each probe tries
 SHRINKAGE = (1.0, 0.7, 0.4, 0.2, 0.05, 0.01)  # of the covariance within classes; 1: Euclidean distances
 PENALTY = (1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)  # inverse strengths, as scikit-learn's C
 DECAYS, EPOCHS = (10.0, 1.0), (25, 50, 100)  # of the perceptron; weaker decays have no effect in 100 epochs
-NEIGHBOURS, METRICS = (15, 5, 1), ("euclidean", "cosine")
-BLOCK = 4_000_000  # distances at a time: bounds memory
+NEIGHBOURS = (15, 5, 1)
 
 
 class Model(Protocol):
@@ -45,7 +45,8 @@ class Model(Protocol):
         ...
 
 
-Fit = Callable[[Array, Labels, Sequence[Setting], int], Iterator[Model]]  # one model per setting, in order
+# rows, labellings of them, settings, seed -> for each setting, in order, a model of each labelling
+Fit = Callable[[Array, Sequence[Labels], Sequence[Setting], int], Iterator[Sequence[Model]]]
 
 
 @dataclass(frozen=True)
@@ -65,65 +66,25 @@ class Standard:
 
     def apply(self, X: NDArray[np.floating]) -> Array:
         """The rows of X, standardised, (m, D) -> (m, D)."""
-        return (np.asarray(X, np.float64) - self.mean) / self.scale
+        values = np.asarray(X, np.float64) - self.mean
+        values /= self.scale
+        return values
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A probe that has been fitted.
+class Reading(NamedTuple):
+    """What a probe reads.
 
     Attributes:
         setting: the chosen setting.
         validation: its UAR on the clips that chose it.
-        kinds: (K,), the labels that it can predict.
+        predicted: (q,), the label of each query.
+        shuffled: (q,), the same of the probe with this setting that is fitted on shuffled labels.
     """
 
     setting: Setting
     validation: float
-    kinds: Labels
-    standard: Standard
-    model: Model
-    fit: Fit
-    seed: int
-
-    def predict(self, X: NDArray[np.floating]) -> Labels:
-        """The label of each row of X, (m, D) -> (m,)."""
-        with one_thread():
-            return np.asarray(self.kinds[self.model.predict(self.standard.apply(X))], np.int64)
-
-    def again(self, X: NDArray[np.floating], y: Labels) -> "Fitted":
-        """The probe with the same setting, fitted on other clips or labels."""
-        with one_thread():
-            kinds, codes = np.unique(y, return_inverse=True)
-            standard = Standard.of(X)
-            model = next(self.fit(standard.apply(X), codes.astype(np.int64), [self.setting], self.seed))
-            return replace(self, kinds=kinds, standard=standard, model=model)
-
-
-class Fitter(Protocol):
-    """A probe that has not been fitted."""
-
-    def __call__(
-        self,
-        X: NDArray[np.floating],
-        y: Labels,
-        seed: int,
-        inner: tuple[Places, Places] | None = None,
-        final: tuple[NDArray[np.floating], Labels] | None = None,
-    ) -> Fitted:
-        """Fit it.
-
-        Args:
-            X: (n, D).
-            y: (n,).
-            seed: of the fit.
-            inner: the rows that fit and the rows to choose a setting on; None samples a quarter of each class for the
-                latter.
-            final: (m, D) and (m,), the clips of the last fit and their labels; None: X and y. They differ from those of
-                the choice where other clips than the training clips choose, or where an eraser was fitted on all
-                training rows: it may be applied to `final`, but not to X.
-        """
-        ...
+    predicted: Labels
+    shuffled: Labels
 
 
 @dataclass(frozen=True)
@@ -149,69 +110,83 @@ class Neighbours:
     """A vote of the nearest training clips, in which all classes have the same total weight.
 
     Attributes:
-        X: (n, D), the training clips.
+        clips: the training clips.
         y: (n,), their classes.
         votes: how many neighbours vote.
         metric: "euclidean" or "cosine".
     """
 
-    X: Array
+    clips: Nearest
     y: Labels
     votes: int
     metric: str
 
     def predict(self, X: NDArray[np.floating]) -> Labels:
         """The class of each row of X, (m, D) -> (m,)."""
-        weight = np.eye(int(self.y.max()) + 1)[self.y] / np.bincount(self.y)
-        votes = min(self.votes, len(self.X))
-        rows = max(1, BLOCK // len(self.X))
-        lengths = (self.X**2).sum(1)
-        predicted = []
-        for start in range(0, len(X), rows):
-            queries = np.asarray(X[start : start + rows], np.float64)
-            queries = directions(queries) if self.metric == "cosine" else queries
-            near = np.argpartition(lengths - 2 * queries @ self.X.T, votes - 1, axis=1)[:, :votes]
-            predicted.append(weight[near].sum(1).argmax(1))
-        return np.concatenate(predicted) if predicted else np.empty(0, np.int64)
+        near = self.clips.of(np.asarray(X, np.float64))[self.metric][:, : self.votes]
+        weight = 1 / np.bincount(self.y)
+        kinds = len(weight)
+        # the sums of 0, 1, 2, ... votes for a class, added one by one, so that equal votes are equal to the last bit
+        sums = np.vstack([np.zeros(kinds), np.cumsum(np.tile(weight, (near.shape[1], 1)), axis=0)])
+        places = self.y[near] + kinds * np.arange(len(near))[:, None]
+        votes = np.bincount(places.ravel(), minlength=len(near) * kinds).reshape(len(near), kinds)
+        return np.asarray(sums[votes, np.arange(kinds)].argmax(1), np.int64)
 
 
-def nearest_mean(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[NearestMean]:
+def nearest_mean(
+    X: Array, labels: Sequence[Labels], settings: Sequence[Setting], seed: int
+) -> Iterator[list[NearestMean]]:
     """A setting is how far the covariance within classes is shrunk to a multiple of the identity, in [0, 1].
 
     At 1 it is the Euclidean nearest mean; at 0 linear discriminant analysis with equal priors.
     """
-    means = np.stack([X[y == kind].mean(0) for kind in range(int(y.max()) + 1)])
     # all means lie in the span of the rows; the part of a clip outside of it is equally far from each mean
-    span = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > len(X) else np.eye(X.shape[1])
-    within = (X - means[y]) @ span
-    spread, axes = np.linalg.eigh(within.T @ within / len(X))
+    span = np.linalg.svd(X, full_matrices=False)[2].T if X.shape[1] > len(X) else None
+    spreads = []
+    for y in labels:
+        together, ends = X[np.argsort(y, kind="stable")], np.cumsum(np.bincount(y))
+        means = np.stack([part.mean(0) for part in np.split(together, ends[:-1])])
+        within = X - means[y]
+        within = within if span is None else within @ span
+        spreads.append((means, *np.linalg.eigh(within.T @ within / len(X))))
     for shrinkage in settings:
-        shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.sum()) / X.shape[1], 1e-12)
-        whiten = span @ (axes / np.sqrt(np.maximum(shrunk, 1e-12)))
-        yield NearestMean(whiten, means @ whiten)
+        models = []
+        for means, spread, axes in spreads:
+            shrunk = (1 - shrinkage) * np.maximum(spread, 0) + shrinkage * max(float(spread.sum()) / X.shape[1], 1e-12)
+            whiten = np.ascontiguousarray(axes / np.sqrt(np.maximum(shrunk, 1e-12)))
+            whiten = whiten if span is None else span @ whiten
+            models.append(NearestMean(whiten, means @ whiten))
+        yield models
 
 
-def linear(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Logistic]:
+def linear(X: Array, labels: Sequence[Labels], settings: Sequence[Setting], seed: int) -> Iterator[list[Logistic]]:
     """A setting is the inverse strength of the penalty."""
-    return fits(X, y, settings)
+    for models in zip(*(fits(X, y, settings) for y in labels), strict=True):
+        yield list(models)
 
 
-def mlp(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Model]:
+def mlp(X: Array, labels: Sequence[Labels], settings: Sequence[Setting], seed: int) -> Iterator[list[Perceptron]]:
     """A setting is the decay and the number of epochs; settings with the same decay are stops of one training run."""
-    share = (1 / np.bincount(y) / (int(y.max()) + 1))[y]
-    decays, longest = tuple(dict.fromkeys(decay for decay, _ in settings)), max(epochs for _, epochs in settings)
-    found: dict[Setting, Model] = {}
-    for epoch, probes in enumerate(descents(X, y, share, decays=decays, epochs=longest, seed=seed), 1):
-        found |= {
-            (decay, epoch): kept(one) for decay, one in zip(decays, probes, strict=True) if (decay, epoch) in settings
-        }
-    yield from (found[setting] for setting in settings)
+    shares = [(1 / np.bincount(y) / (int(y.max()) + 1))[y] for y in labels]
+    decays = list(dict.fromkeys(decay for decay, _ in settings))
+    nets = [Net(y, share, decay) for decay in decays for y, share in zip(labels, shares, strict=True)]
+    stops, found = {epochs for _, epochs in settings}, {}
+    for epoch, trained in enumerate(descents(X, nets, epochs=max(stops), seed=seed), 1):
+        if epoch in stops:
+            found[epoch] = [kept(probe) for probe in trained]
+    for decay, epoch in settings:
+        begin = decays.index(decay) * len(labels)
+        yield found[epoch][begin : begin + len(labels)]
 
 
-def neighbours(X: Array, y: Labels, settings: Sequence[Setting], seed: int) -> Iterator[Neighbours]:
+def neighbours(
+    X: Array, labels: Sequence[Labels], settings: Sequence[Setting], seed: int
+) -> Iterator[list[Neighbours]]:
     """A setting is the number of neighbours and the metric."""
+    counts, metrics = (list(dict.fromkeys(values)) for values in zip(*settings, strict=True))
+    clips = Nearest(X, counts, metrics)
     for votes, metric in settings:
-        yield Neighbours(directions(X) if metric == "cosine" else X, y, votes, metric)
+        yield [Neighbours(clips, y, votes, metric) for y in labels]
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -228,45 +203,61 @@ def _pools(modules: int) -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _search(
-    fit: Fit,
-    settings: Sequence[Setting],
+PROBES: dict[str, tuple[Fit, Sequence[Setting]]] = {
+    "nearest_mean": (nearest_mean, SHRINKAGE),
+    "linear": (linear, PENALTY),
+    "mlp": (mlp, [(decay, epochs) for decay in DECAYS for epochs in EPOCHS]),
+    "neighbours": (neighbours, [(votes, metric) for votes in NEIGHBOURS for metric in METRICS]),
+}
+
+
+def read(
+    names: Iterable[str],
     X: NDArray[np.floating],
     y: Labels,
+    queries: NDArray[np.floating],
+    *,
+    mixed: Labels,
     seed: int,
     inner: tuple[Places, Places] | None = None,
     final: tuple[NDArray[np.floating], Labels] | None = None,
-) -> Fitted:
-    """Try all settings, the strongest regularisation first, and fit again with the best.
+) -> dict[str, Reading]:
+    """Choose a setting of each probe, fit it with that and predict.
 
-    The best has the highest UAR, not the lowest loss: the loss rises with overconfidence long before the UAR stops
-    rising, so a probe chosen by it would understate the leakage.
+    Of all settings, tried with the strongest regularisation first, the best has the highest UAR, not the lowest loss:
+    the loss rises with overconfidence long before the UAR stops rising, so a probe chosen by it would understate the
+    leakage.
+
+    Args:
+        names: names in `PROBES`.
+        X: (n, D).
+        y: (n,).
+        queries: (q, D), to predict; as `final`, not as X, where these differ.
+        mixed: labels of the last fit in another order, for the control.
+        seed: of the fits.
+        inner: the rows that fit and the rows to choose a setting on; None samples a quarter of each class for the
+            latter.
+        final: (m, D) and (m,), the clips of the last fit and their labels; None: X and y. They differ from those of
+            the choice where other clips than the training clips choose, or where an eraser was fitted on all
+            training rows: it may be applied to `final`, but not to X.
     """
     codes = np.unique(y, return_inverse=True)[1].astype(np.int64)
     train, chosen = inner_part(codes, seed) if inner is None else inner
+    last, labels = (X, y) if final is None else final
+    found = {}
     with one_thread():
         standard = Standard.of(X[train])
         inside, outside = standard.apply(X[train]), standard.apply(X[chosen])
         known, own = np.unique(codes[train], return_inverse=True)
-        models = fit(inside, own.astype(np.int64), settings, seed)
-        scores = [uar_of(codes[chosen], known[model.predict(outside)]) if len(chosen) else 0.0 for model in models]
-        best = int(np.argmax(scores))
-        last, labels = (X, y) if final is None else final
-        kinds, codes = np.unique(labels, return_inverse=True)
         standard = Standard.of(last)
-        model = next(fit(standard.apply(last), codes.astype(np.int64), [settings[best]], seed))
-    return Fitted(settings[best], scores[best], kinds, standard, model, fit, seed)
-
-
-PROBES: dict[str, Fitter] = {
-    "nearest_mean": partial(_search, nearest_mean, SHRINKAGE),
-    "linear": partial(_search, linear, PENALTY),
-    "mlp": partial(_search, mlp, [(decay, epochs) for decay in DECAYS for epochs in EPOCHS]),
-    "neighbours": partial(_search, neighbours, [(votes, metric) for votes in NEIGHBOURS for metric in METRICS]),
-}
-
-
-def directions(X: Array) -> Array:
-    """Rows of length 1, (n, D) -> (n, D); a row of zeros stays."""
-    lengths = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(lengths > 0, lengths, 1.0)
+        rows, asked = standard.apply(last), standard.apply(queries)
+        kinds, answers = np.unique(labels, return_inverse=True)
+        both = [answers.astype(np.int64), np.searchsorted(kinds, mixed).astype(np.int64)]
+        for name in names:
+            fit, settings = PROBES[name]
+            tried = fit(inside, [own.astype(np.int64)], settings, seed)
+            scores = [uar_of(codes[chosen], known[one.predict(outside)]) if len(chosen) else 0.0 for (one,) in tried]
+            best = int(np.argmax(scores))
+            predicted, shuffled = (kinds[one.predict(asked)] for one in next(fit(rows, both, [settings[best]], seed)))
+            found[name] = Reading(settings[best], scores[best], predicted, shuffled)
+    return found

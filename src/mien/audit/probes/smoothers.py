@@ -10,10 +10,10 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.audit.probes.probes import METRICS, NEIGHBOURS, Array, Setting, Standard, directions
+from mien.audit.probes.nearest import METRICS, Nearest
+from mien.audit.probes.probes import NEIGHBOURS, Array, Setting, Standard
 
 PENALTY = (100.0, 10.0, 1.0, 0.1, 0.01, 0.001)  # times the number of training clips, the strongest first
-BLOCK = 4_000_000  # distances at a time: bounds memory
 
 Smoother = Callable[[Array], Array]  # numbers of the training clips, (n, P) -> those predicted, (m, P)
 Fit = Callable[[Array, Array, Sequence[Setting]], Iterator[Smoother]]  # one smoother a setting, in order
@@ -39,8 +39,10 @@ def ridge(X: Array, queries: Array, settings: Sequence[Setting]) -> Iterator[Smo
 
 def neighbours(X: Array, queries: Array, settings: Sequence[Setting]) -> Iterator[Smoother]:
     """A setting is the number of neighbours and the metric."""
+    counts, metrics = (list(dict.fromkeys(values)) for values in zip(*settings, strict=True))
+    found = Nearest(X, counts, metrics).of(queries)
     for votes, metric in settings:
-        near = _nearest(X, queries, min(votes, len(X)), metric)
+        near = found[metric][:, :votes]
 
         def predict(y: Array, near: NDArray[np.intp] = near) -> Array:
             return np.asarray(sum(y[column] for column in near.T) / near.shape[1])
@@ -67,15 +69,3 @@ def smoothers(name: str, X: NDArray[np.floating], queries: NDArray[np.floating])
     fit, settings = PROBES[name]
     standard = Standard.of(X)
     return fit(standard.apply(X), standard.apply(queries), settings)
-
-
-def _nearest(X: Array, queries: Array, votes: int, metric: str) -> NDArray[np.intp]:
-    """The rows of X nearest to each query, (m, votes)."""
-    if metric == "cosine":
-        X, queries = directions(X), directions(queries)
-    lengths, rows = (X**2).sum(1), max(1, BLOCK // len(X))
-    parts = [
-        np.argpartition(lengths - 2 * queries[start : start + rows] @ X.T, votes - 1, axis=1)[:, :votes]
-        for start in range(0, len(queries), rows)
-    ]
-    return np.concatenate(parts) if parts else np.empty((0, votes), np.intp)

@@ -30,7 +30,7 @@ SOURCE = "https://www.robots.ox.ac.uk/~vgg/data/voxceleb/"
 LICENCE = "CC BY 4.0, for research; the recordings belong to their owners"
 SPEECH = "interviews, several languages, without emotion labels"
 COMPLETE = {"VoxCeleb1": 153_516, "VoxCeleb2": 1_128_246}
-EXPECTED = sum(COMPLETE.values())
+EXPECTED = 1_281_762  # of both: a literal, so that `mien list` reads it without an import
 SCHEME = "none"
 OPTIONS = {
     "split": "who is unseen: a file of people or segments, or hash, of their names (default: EmoVoxCeleb's CSV file if "

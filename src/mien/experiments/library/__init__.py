@@ -9,8 +9,11 @@ paper cuts and repeats the utterance and extracts features of that; here frames 
 repeated, so those near a seam differ.
 """
 
+import re
+from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -45,6 +48,23 @@ def read(experiment: str | Path, above: tuple[str, ...] = ()) -> tuple[Named, se
     refuse_nothing(below, raw, str(experiment))
     both, more = traced(below, {**merged(below, raw), "provenance": raw.get("provenance", {})})
     return both, loose | more
+
+
+def headings(name: str, keys: Collection[str]) -> dict[str, Any]:
+    """Values of an experiment that comes with mien, and of what it extends: single ones at the top of its file.
+
+    What else the file holds is passed over, which takes a tenth of the time of `read`.
+
+    Args:
+        name: of the experiment.
+        keys: what is wanted, of values that are no mappings; one that the experiment does not have is left out.
+    """
+    text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    parts = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)  # a key in the first column, and all below it
+    wanted = "".join(part for part in parts if part.partition(":")[0] in {EXTENDS, *keys})
+    own: dict[str, Any] = yaml.load(wanted, Loader)  # noqa: S506 - Loader is a SafeLoader
+    base = own.pop(EXTENDS, None)
+    return own if base is None else headings(base, keys) | own
 
 
 def questions(experiment: str | Path) -> dict[str, str]:
