@@ -75,3 +75,15 @@ def test_pooling_without_scipys_own_file_gives_the_same(monkeypatch: pytest.Monk
     monkeypatch.setattr(_viterbi, "_pool", lambda: _viterbi._pool_publicly)
     for path, public in zip(paths, smoothest(clips, 1e-3), strict=True):
         np.testing.assert_array_equal(path, public)
+
+
+def test_a_pooling_of_another_kind_is_not_taken() -> None:
+    def of_other_arguments(values: object) -> object:
+        return values
+
+    def of_other_numbers(values: object, weights: object, blocks: object) -> object:
+        return values
+
+    assert _viterbi._pools(_viterbi._pool_publicly)
+    assert not _viterbi._pools(of_other_arguments)  # type: ignore[arg-type]
+    assert not _viterbi._pools(of_other_numbers)
