@@ -85,5 +85,5 @@ def test_a_pooling_of_another_kind_is_not_taken() -> None:
         return values
 
     assert _viterbi._pools(_viterbi._pool_publicly)
-    assert not _viterbi._pools(of_other_arguments)  # type: ignore[arg-type]
+    assert not _viterbi._pools(of_other_arguments)
     assert not _viterbi._pools(of_other_numbers)

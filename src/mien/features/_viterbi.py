@@ -124,8 +124,8 @@ def _backward(predecessors: NDArray[np.int32], clip: int, last: int, length: int
 def _pool() -> Pool:
     """Isotonic regression in place, of values, weights of 1 and room for one index more: SciPy's pooling in C.
 
-    Its file is loaded by itself, as `scipy.optimize` takes longer to import than most sounds take to be heard. It is not
-    public: where it isn't found, or does not do the same on three numbers, the public function does it more slowly.
+    Its file is loaded by itself, as `scipy.optimize` takes longer to import than most sounds take to be heard. It isn't
+    public: where it is not found, or does something else to three numbers, the public function does it more slowly.
     """
     package = find_spec("scipy")
     for folder in (package and package.submodule_search_locations) or ():
