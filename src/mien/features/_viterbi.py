@@ -146,7 +146,7 @@ def _pools(pool: Pool) -> bool:
         pool(values, np.ones(3), np.zeros(4, np.intp))
     except TypeError:
         return False
-    return values.tolist() == [2.0, 2.0, 5.0]
+    return bool(np.array_equal(values, [2.0, 2.0, 5.0]))
 
 
 def _pool_publicly(values: NDArray[np.float64], weights: NDArray[np.float64], blocks: NDArray[np.intp]) -> object:
