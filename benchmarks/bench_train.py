@@ -1,6 +1,6 @@
 """A whole `mien train` with one worker and with two, against the sum of bare training loops, in one run.
 
-python benchmarks/bench_train.py --data PREPARED_EMODB [--folds 4] [--epochs 4] [--base FOLDER] [--repeats 1]
+python benchmarks/bench_train.py --data PREPARED_EMODB [--folds 4] [--epochs 4] [--base FOLDER] [--repeats 1] [--workers 1 2]
 
 The command trains the four models of li2020-emodb on some folds with one seed; every start of Python, loading,
 validation, predictions, embeddings, probes, scores and the page are in its time. Features are extracted before. The
@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--base", type=Path, help="another checkout, to compare with")
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--workers", type=int, nargs="*", default=WORKERS)
     options = parser.parse_args()
     torch.set_num_threads(1)
     arguments = ["li2020-emodb", f"data.prepared={options.data}", "seeds=[0]", f"training.epochs={options.epochs}"]
@@ -104,7 +105,7 @@ def main() -> None:
     loops: list[Time] = []
     times: dict[tuple[str, int], list[Time]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for repeat, workers, (build, source) in product(range(options.repeats), WORKERS, builds.items()):
+        for repeat, workers, (build, source) in product(range(options.repeats), options.workers, builds.items()):
             loops.append(bare(steps, length, experiment.training.batch))
             spent = command(arguments, f"{folder}/{build}-{workers}-{repeat}", workers, source)
             times.setdefault((build, workers), []).append(spent)
@@ -117,7 +118,7 @@ def main() -> None:
             f"{build}, --workers {workers}: {own:7.1f} s, {own / wall:.2f} x the bare loops; "
             f"processor time {used / processor:.2f} x theirs"
         )
-    for workers in WORKERS if options.base else ():
+    for workers in options.workers if options.base else ():
         ratios = [
             mine.wall / theirs.wall for mine, theirs in zip(times["this", workers], times["base", workers], strict=True)
         ]

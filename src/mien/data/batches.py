@@ -135,7 +135,8 @@ class _Frames:
         self._free = size
         self._lengths: dict[int, int] = {}
         self._wholes: dict[int, tuple[Tensor, Tensor]] = {}
-        self._table: tuple[Tensor, Tensor] | None = None
+        self._table: tuple[Tensor, Tensor, Tensor] | None = None  # vectors, which are valid, and 1 where there is one
+        self._whole = False  # whether every example has one
         if math.isinf(stream.hop) and size:
             self._hold_vectors()
 
@@ -166,11 +167,14 @@ class _Frames:
 
     def vectors(self, chosen: Many[int], rows: Many[int]) -> Sequence | None:
         """The vectors of some rows of the chosen examples, B x 1 x D; None where they are no table."""
-        if self._table is None or not any(map(self.length, chosen)):
+        if self._table is None:
+            return None
+        values, valid, lengths = self._table
+        if not (self._whole or any(map(self.length, chosen))):
             return None
         own = torch.tensor([chosen[row] for row in rows], dtype=torch.int64)
-        values, valid = (one[own] for one in self._table)
-        return Sequence(values, valid, lengths=torch.tensor([self.length(index) for index in own.tolist()]))
+        values, valid, lengths = (one.index_select(0, own) for one in (values, valid, lengths))  # faster than by [own]
+        return Sequence(values, valid, lengths=lengths)
 
     def _hold_vectors(self) -> None:
         every = range(len(self.sources))
@@ -185,7 +189,8 @@ class _Frames:
             if self.length(index):
                 values[index], valid[index] = self.whole(index)
                 self._wholes.clear()
-        self._table = values, valid
+        lengths = torch.tensor([self.length(index) for index in every])
+        self._table, self._whole = (values, valid, lengths), bool(lengths.all())
 
 
 class Loader:
@@ -305,7 +310,8 @@ class Loader:
         rows = torch.arange(size).tensor_split(self.processes)[self.rank]
         position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
         audio, video, teacher = self._frames
-        places = [self._place((audio, video), index, share) for index, share in zip(chosen, position, strict=True)]
+        timed = [one for one in (audio, video) if one is not None and not math.isinf(one.stream.hop)]
+        places = [self._place(timed, index, share) for index, share in zip(chosen, position, strict=True)]
         here = rows.tolist()
         own = torch.tensor([chosen[row] for row in here], dtype=torch.int64)
         batch = Batch(
@@ -342,10 +348,10 @@ class Loader:
             batch = replace(batch, video=replace(batch.video, transform=transform))
         return batch
 
-    def _place(self, modalities: Many[_Frames | None], index: int, position: float) -> Place:
-        """The part that is taken of an example: decided by its sound, else by its pictures."""
-        for frames in modalities:
-            if frames is not None and not math.isinf(frames.stream.hop) and (length := frames.length(index)):
+    def _place(self, timed: Many[_Frames], index: int, position: float) -> Place:
+        """The part that is taken of an example: decided by its sound, else by its pictures, of those with frames."""
+        for frames in timed:
+            if length := frames.length(index):
                 return self.length.place(length, frames.stream.hop, position)
         return Place(0.0, 0.0, 0.0)
 

@@ -146,7 +146,7 @@ def fit(
         }
         if processes.rank() == 0:
             checkpoint.save_state(path, state)
-            _write_history(folder, state)
+            _write_history(folder, state, flush=False)  # the state has it, too
         watch(record)
     if processes.rank() == 0:
         _write_history(folder, state)  # a kill may have come between the state and its history
@@ -164,8 +164,8 @@ def _precision(training: Training, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
-def _write_history(folder: Path, state: Mapping[str, Any]) -> None:
-    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]))
+def _write_history(folder: Path, state: Mapping[str, Any], *, flush: bool = True) -> None:
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]), flush=flush)
 
 
 def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> float:
