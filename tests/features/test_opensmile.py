@@ -9,21 +9,12 @@ from numpy.typing import NDArray
 
 from mien.errors import ConfigError
 from mien.features import _opensmile, compare_lld, extract, feature, parse, ready
+from sounds import speechlike
 
 opensmile = pytest.importorskip("opensmile", reason="needs the extra: pip install 'mien[opensmile]'")
 
 every_set = pytest.mark.parametrize("feature_set", ["eGeMAPSv02", "ComParE_2016"])
 Array = NDArray[np.float32]
-
-
-def speechlike(samples: int, seed: int = 0) -> Array:
-    """Harmonics of a gliding pitch under an envelope, with noise: exact in 16 bits."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(samples) / 16_000
-    phase = 2 * np.pi * np.cumsum(140 + 40 * np.sin(3 * time)) / 16_000
-    voice = sum(np.sin(k * phase) / k for k in range(1, 15)) * (1 + np.sin(9 * time))
-    sound = 0.05 * voice + 0.01 * rng.standard_normal(samples)
-    return (np.rint(sound * 2**15) / 2**15).astype(np.float32)
 
 
 def described(waveform: Array, **settings: object) -> Array:
