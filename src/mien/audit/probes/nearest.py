@@ -66,7 +66,7 @@ class Nearest:
                 error = ROUNDING * (2 * width + 16) * np.ones(len(queries))
                 if name == "euclidean":
                     error = error * lengths * self.farthest + ROUNDING * 2 * self.farthest**2
-                near, values = _lowest(distances, min(most + 1, len(self.X)))
+                near, values = lowest(distances, min(most + 1, len(self.X)))
                 gaps = [values[:, count] - values[:, count - 1] for count in self.counts if count < len(self.X)]
                 sure = np.all([gap > 2 * error for gap in gaps], axis=0) if gaps else np.ones(len(queries), bool)
                 near = near[:, :most]
@@ -78,7 +78,7 @@ class Nearest:
     def _exactly(self, queries: Array, lengths: Array, metrics: Collection[str] | None = None) -> dict[str, Places]:
         products, names = queries @ self.X.T, self.metrics if metrics is None else metrics
         most = self.counts[-1]
-        return {name: _lowest(self._distances(name, products.copy(), lengths), most)[0] for name in names}
+        return {name: lowest(self._distances(name, products.copy(), lengths), most)[0] for name in names}
 
     def _distances(self, name: str, products: NDArray[np.floating], lengths: Array) -> NDArray[np.floating]:
         """Squared distances less what is the same for all clips of a query, from the products, which are overwritten"""
@@ -92,7 +92,7 @@ class Nearest:
         return products
 
 
-def _lowest(distances: NDArray[np.floating], count: int) -> tuple[Places, NDArray[np.floating]]:
+def lowest(distances: NDArray[np.floating], count: int) -> tuple[Places, NDArray[np.floating]]:
     """The places of the lowest values of each row, in rising order, and these values: (m, n) -> (m, count) twice."""
     rows, columns = distances.shape
     groups = columns // GROUP
