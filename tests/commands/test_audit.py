@@ -188,7 +188,7 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
     assert found.metrics["leakage_differences"]
     assert found.metrics["marks"] == found.marks == json.loads((copy / "leakage.json").read_text())["marks"]
     assert "accepted: s0 &amp; s1" in (copy / "leakage.html").read_text()
-    monkeypatch.setattr("mien.commands.audit.finish", lambda *_, **__: ())  # all is measured
+    monkeypatch.setattr("mien.commands.train.finish", lambda *_, **__: ())  # all is measured
     assert mien.leakage(copy).text.startswith("accepted: s0 & s1\n")
 
 

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,18 @@ from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
-from mien.commands.audit_split import audit_split
-from mien.commands.train import finish
 from mien.common.files import atomic, require_folder, write_json
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError, RunError
-from mien.reports import leakage_page, leakage_text, words
-from mien.reports.figures import heatmap
-from mien.reports.sections import leaks
+from mien.reports import leakage_text, words
+from mien.reports.figures.squares import squares
 from mien.reports.words import counted
-from mien.runs.corpus import moved
-from mien.runs.run import Run
+
+if (
+    TYPE_CHECKING
+):  # what embeddings do not need is imported where it is needed: runs, splits, pages, torch and matplotlib
+    from mien.runs.run import Run
 
 NAME = 24  # letters of an embedding's name in a table
 BOTH = 41  # letters of this name and the factor's
@@ -74,11 +74,13 @@ def audit(
     if wrong := [name for name, value in foreign[chosen[0]].items() if value is not None]:
         raise ConfigError(f"audit: --{wrong[0].replace('_', '-')} does not go with {chosen[0]}; leave it out")
     if split is not None:
+        from mien.commands.audit_split import audit_split
+
         return audit_split(split, root=root, reader=reader, out=out, workers=workers)
     if run is not None:
         if run.is_file():
             raise ConfigError(f"{run}: is a file, not a RUN folder; give it with --embeddings or with --split")
-        return _run(moved(Run.open(run), overrides), workers, options.seed)
+        return _run(run, overrides, workers, options.seed)
     assert embeddings is not None
     if labels is None:
         raise ConfigError("audit: --embeddings needs --labels CSV, with a column for each factor")
@@ -131,7 +133,7 @@ def leakage(
         given = {"labels": labels, "out": out, "inputs": inputs, **chosen.changed, "seed": None}
         if wrong := [name for name, value in given.items() if value is not None]:
             raise ConfigError(f"{source}: '{wrong[0]}' goes with embeddings, not with a run; leave it out")
-        return _run(moved(Run.open(source), overrides), workers, chosen.seed)
+        return _run(Path(source), overrides, workers, chosen.seed)
     if overrides:
         raise ConfigError(f"'{overrides[0]}' goes with a run, not with embeddings; leave it out")
     if labels is None:
@@ -163,8 +165,13 @@ def _embeddings(
     return Outcome(data=data, text=text, problems=found.problems)
 
 
-def _run(run: Run, workers: int, seed: int) -> Outcome:
+def _run(folder: Path, overrides: Sequence[str], workers: int, seed: int) -> Outcome:
     """Measure a run, and write its leakage files and its report."""
+    from mien.commands.train import finish
+    from mien.runs.corpus import moved
+    from mien.runs.run import Run
+
+    run = moved(Run.open(folder), overrides)
     run.require_cells()
     if not run.named:
         raise RunError(
@@ -184,7 +191,9 @@ def _run(run: Run, workers: int, seed: int) -> Outcome:
     return Outcome(data=data, text="\n".join([*run.marks, _text(answer, found, notes, pages)]))
 
 
-def _write_run(run: Run, found: pd.DataFrame, notes: Sequence[str]) -> None:
+def _write_run(run: "Run", found: pd.DataFrame, notes: Sequence[str]) -> None:
+    from mien.reports import leakage_page
+
     rows = records(found.drop(columns="parts"))
     run.write_json("leakage.json", {"rows": rows, "notes": list(notes), "marks": run.marks})
     facts = {
@@ -210,6 +219,8 @@ def _write(
     notes: Sequence[str],
     cautions: Sequence[str],
 ) -> None:
+    from mien.reports import leakage_page
+
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
@@ -253,7 +264,7 @@ def _lines_of(table: pd.DataFrame, measure: str) -> list[str]:
     groups = [part for _, part in rows.groupby(place, sort=False, dropna=False)]
     for number, row in ((at, row) for part in groups for at, row in enumerate(part.to_dict("records"))):
         name = after_eraser(" " if number else leakage_text.name_of({**row, "eraser": ""}), row["eraser"])
-        own = heatmap.squares(pd.DataFrame([row]), floors)[0]
+        own = squares(pd.DataFrame([row]), floors)[0]
         factor = " ".join(
             [
                 factor_name(row["factor"], row["balanced"]),
@@ -281,6 +292,8 @@ def _splits(table: pd.DataFrame) -> list[str]:
     rows = leakage_text.strongest(table[table["measure"].isin(PROBED)])
     rows = rows[rows["eraser"] == ""]  # split as the embedding itself
     if "folds" in table:  # of a run
+        from mien.reports.sections import leaks
+
         rows = rows.assign(split=rows["split"].map(leaks.apart))
     return [
         f"{factor}: {'; or '.join(dict.fromkeys(part['split']))}" for factor, part in rows.groupby("factor", sort=False)

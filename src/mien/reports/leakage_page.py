@@ -12,6 +12,7 @@ from mien.common.files import write_text
 from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, STRONGEST, factor_name
 from mien.reports import leakage_text
 from mien.reports.figures import heatmap
+from mien.reports.figures.squares import Square, squares
 from mien.reports.html import environment
 from mien.reports.sections import leaks
 from mien.reports.words import decimal, percent, span
@@ -40,7 +41,7 @@ def write(
     """
     uar = table[table["measure"] == "uar"]
     strongest, floors = leakage_text.strongest(uar), uar[uar["role"] == FLOOR]
-    found = heatmap.squares(strongest, floors)
+    found = squares(strongest, floors)
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described) if found else ""
     if element:
@@ -60,7 +61,7 @@ def write(
         probes=[probe for probe in leaks.PROBES if (uar["probe"] == probe).any()],
         rows=_by_probe(uar[uar["role"] == MEASURED], strongest, found),
         number_probes=[probe for probe in leaks.PROBES if (ccc["probe"] == probe).any()],
-        numbers=_by_probe(ccc[ccc["role"] == MEASURED], numbers, heatmap.squares(numbers, without)),
+        numbers=_by_probe(ccc[ccc["role"] == MEASURED], numbers, squares(numbers, without)),
         beside=_shown(_with_untrained(uar[uar["role"].isin([FLOOR, CEILING]) & (uar["probe"] == STRONGEST)])),
         over_folds="folds" in table,
         verification=_by_measure(table, ("eer", "linkability")),
@@ -71,13 +72,13 @@ def write(
     write_text(folder / "leakage.html", page)
 
 
-def _by_probe(table: pd.DataFrame, strongest: pd.DataFrame, squares: Sequence[heatmap.Square]) -> list[dict[str, Any]]:
+def _by_probe(table: pd.DataFrame, strongest: pd.DataFrame, found: Sequence[Square]) -> list[dict[str, Any]]:
     """One row an embedding, factor and side: that of the strongest probe, with `floor`, and `by` = probe -> score."""
     place = ["model", "embedding", "eraser", "factor", "balanced", "speakers"]
     filled = table.assign(speakers=table["speakers"].fillna(""))
     scores = {key: dict(zip(part["probe"], part["score"], strict=True)) for key, part in filled.groupby(place)}
     rows = _shown(strongest)
-    for row, square in zip(rows, squares, strict=True):
+    for row, square in zip(rows, found, strict=True):
         row["floor"], row["by"] = square.floor, scores[tuple(row[name] for name in place)]
     return rows
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mien.audit.leakage.floors import projected
 from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, SPEAKER, STRONGEST, after_eraser, factor_name
-from mien.reports.figures import heatmap
+from mien.reports.figures.squares import squares
 from mien.reports.words import listed
 
 UTILITY = "emotion"  # the factor that an embedding is for: a probe recognises it, and LEACE erases the speaker
@@ -96,7 +96,7 @@ def _read(rows: pd.DataFrame, floors: pd.DataFrame, side: str) -> str:
     guessing = f"guessing: {_hundred(first['chance'])}"
     why = {
         name: _not_shown(row, square.floor)
-        for name, row, square in zip(_names(rows), rows.to_dict("records"), heatmap.squares(rows, floors), strict=True)
+        for name, row, square in zip(_names(rows), rows.to_dict("records"), squares(rows, floors), strict=True)
     }
     what = "that it can be recognised" if first["factor"] == UTILITY else "leakage"
     if len(rows) > 1:
@@ -125,8 +125,8 @@ def _of_numbers(table: pd.DataFrame) -> Iterator[str]:
         plain, erased = (rows[(rows["eraser"] != "") == after] for after in (False, True))
         whose = f"the {factor} of {side} speakers" if isinstance(side, str) and side else f"the {factor}"
         source = "these embeddings" if len(plain) == 1 else f"the {len(plain)} embeddings"
-        squares = heatmap.squares(plain, floors)
-        why = [_not_shown(row, own.floor, _plain) for row, own in zip(plain.to_dict("records"), squares, strict=True)]
+        found = zip(plain.to_dict("records"), squares(plain, floors), strict=True)
+        why = [_not_shown(row, own.floor, _plain) for row, own in found]
         missing = [name for name, reason in zip(_names(plain), why, strict=True) if reason]
         said = f"; {why[0]}: leakage is not shown" if len(plain) == 1 and missing else ""
         if len(plain) > 1 and missing:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from mien.common.leakage_tables import LEAKAGE
 from mien.reports.figures import heatmap
+from mien.reports.figures.squares import squares
 
 
 def rows() -> pd.DataFrame:
@@ -39,7 +40,7 @@ def rows() -> pd.DataFrame:
 
 def test_squares_hold_the_best_floor_of_their_side() -> None:
     table = rows()
-    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    found = squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     assert [(one.row, one.column, one.floor) for one in found] == [
         ("m", "speaker, seen", 0.22),
         ("m", "speaker, unseen", 0.5),
@@ -50,7 +51,7 @@ def test_squares_hold_the_best_floor_of_their_side() -> None:
 def test_an_eraser_stands_behind_the_name_of_the_embedding() -> None:
     table = rows().iloc[:1]
     both = pd.concat([table, table.assign(eraser="leace")])
-    assert [one.row for one in heatmap.squares(both, table[:0])] == ["main", "main after LEACE"]
+    assert [one.row for one in squares(both, table[:0])] == ["main", "main after LEACE"]
 
 
 def test_balanced_test_clips_have_a_column_and_floors_of_their_own() -> None:
@@ -59,7 +60,7 @@ def test_balanced_test_clips_have_a_column_and_floors_of_their_own() -> None:
     measured = table.iloc[:1]
     own, other = (measured.assign(balanced=over, score=score) for over, score in (("speaker", 0.2), ("emotion", 0.3)))
     floors = pd.concat([floor, floor.assign(balanced="speaker", score=0.15)])
-    found = heatmap.squares(pd.concat([measured, own, other]), floors)
+    found = squares(pd.concat([measured, own, other]), floors)
     assert [(one.column, one.score, one.floor) for one in found] == [
         ("speaker", 0.4, 0.22),
         ("speaker (balanced)", 0.2, 0.15),
@@ -69,7 +70,7 @@ def test_balanced_test_clips_have_a_column_and_floors_of_their_own() -> None:
 
 def test_the_map_shows_points_above_chance_and_fills_by_them() -> None:
     table = rows()
-    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    found = squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     found.append(found[0]._replace(column="age", low=np.nan, high=np.nan))
     text = heatmap.heatmap(found, name="leakage", description="a <map>")
     for label in ("+30", "+20 to +40", "floor +12", "no interval", "speaker,", "seen"):
@@ -82,7 +83,7 @@ def test_the_map_shows_points_above_chance_and_fills_by_them() -> None:
 
 def test_the_svg_file_stands_alone() -> None:
     table = rows()
-    found = heatmap.squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
+    found = squares(table[table["role"] == "measured"], table[table["role"] == "floor"])
     root = ElementTree.fromstring(heatmap.picture(heatmap.heatmap(found, name="leakage", description="a <map>")))
     assert root.tag.endswith("svg")
     style = next(iter(root)).text or ""

@@ -11,7 +11,6 @@ from itertools import combinations
 from math import comb
 from typing import Any
 
-import audmetric
 import numpy as np
 import pandas as pd
 
@@ -131,6 +130,8 @@ def bias(
     seeds; 0 if all groups have equal recalls. Sampling noise makes it positive, so compare only models that were scored
     on the same clips. Clips of several emotions are left out. A clip that several folds test counts with each of them.
     """
+    import audmetric  # by an audit of embeddings alone not needed
+
     rows = predictions[(predictions["split"] == split) & predictions["truth"].isin(classes)]
     rows = rows.assign(group=rows["speaker"].astype(str).map(group)).dropna(subset="group")
     found = {}

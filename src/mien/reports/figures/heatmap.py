@@ -3,68 +3,18 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from mien.audit.leakage.floors import projected
-from mien.common.leakage_tables import STRONGEST, after_eraser, factor_name
 from mien.reports.figures.canvas import FILL, INK, MUTED, RULE, STYLE, svg
+from mien.reports.figures.squares import Square
 from mien.reports.html import environment
 
 COLUMN, ROW, LETTER = 1.15, 0.56, 0.075  # inches
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-
-
-class Square(NamedTuple):
-    """One score of the map; fractions in [0, 1], nan where not known.
-
-    Attributes:
-        row: the embedding.
-        column: the factor that the probe predicts.
-        score: UAR of the strongest probe.
-        low: lower end of its interval.
-        high: upper end.
-        chance: of this factor.
-        floor: the best score without the embedding, such as from the label of another factor; at least chance.
-    """
-
-    row: str
-    column: str
-    score: float
-    low: float
-    high: float
-    chance: float
-    floor: float
-
-
-def squares(strongest: pd.DataFrame, floors: pd.DataFrame) -> list[Square]:
-    """The squares of a map.
-
-    Args:
-        strongest: one row a model, embedding, `eraser`, factor, `balanced` and `speakers`, with `score, low,
-            high, chance`.
-        floors: rows of role floor, with `factor, balanced, speakers, embedding, probe, score`: of the strongest probes,
-            the best floor counts; a random projection is none.
-    """
-    floors = floors[(floors["probe"] == STRONGEST) & ~projected(floors)]
-    models, names = strongest["model"].nunique(), len(strongest[["embedding", "eraser"]].drop_duplicates())
-    sides = strongest.groupby(["factor", "balanced"])["speakers"].nunique()
-    found = []
-    for row in strongest.to_dict("records"):
-        key = (row["factor"], row["balanced"])
-        own = floors[(floors["factor"] == key[0]) & (floors["balanced"] == key[1])]
-        own = own[own["speakers"].fillna("") == (row["speakers"] if isinstance(row["speakers"], str) else "")]
-        parts = [row["model"]] * (models > 1 or names == 1) + [row["embedding"]] * (names > 1)
-        side = f", {row['speakers']}" if sides.get(key, 0) > 1 else ""
-        score, low, high, chance = (float(row[key]) for key in ("score", "low", "high", "chance"))
-        best = max([chance, *own["score"].dropna().tolist()])
-        name = after_eraser(" ".join(map(str, parts)), row["eraser"])
-        found.append(Square(name, f"{factor_name(*key)}{side}", score, low, high, chance, best))
-    return found
 
 
 def heatmap(found: Sequence[Square], *, name: str, description: str) -> str:

@@ -21,6 +21,7 @@ from mien.common.leakage_tables import (
     factor_name,
 )
 from mien.reports.figures import heatmap
+from mien.reports.figures.squares import squares
 from mien.runs.run import Run
 
 PROBES = ("nearest_mean", "linear", "mlp", "neighbours")
@@ -148,7 +149,7 @@ def heat(summary: pd.DataFrame) -> dict[str, Any] | None:
     strongest = scored[scored["role"] == MEASURED]
     if len(strongest[["factor", "balanced"]].drop_duplicates()) < 2:
         return None
-    found = heatmap.squares(strongest, scored[scored["role"] == FLOOR])
+    found = squares(strongest, scored[scored["role"] == FLOOR])
     if len(set(strongest["embedding"])) > 1:
         found = [
             square._replace(
