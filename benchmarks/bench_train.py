@@ -1,6 +1,7 @@
 """A whole `mien train` with one worker and with two, against the sum of bare training loops, in one run.
 
-python benchmarks/bench_train.py --data P_EMODB [--folds 4] [--epochs 4] [--base FOLDER] [--repeats 1] [--workers 1 2]
+python benchmarks/bench_train.py --data PREPARED_EMODB [--folds 4] [--epochs 4] [--workers 1 2] [--repeats 1]
+    [--base FOLDER]
 
 The command trains the four models of li2020-emodb on some folds with one seed; every start of Python, loading,
 validation, predictions, embeddings, probes, scores and the page are in its time. Features are extracted before. The
