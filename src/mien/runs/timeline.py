@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.common import memory
 from mien.errors import MediaError
 from mien.media.activity import Detector
 from mien.media.faces import Faces, Reason, Seen
@@ -31,6 +32,7 @@ Choice = Literal["active", "largest", "all"]
 LEAST_ACTIVE = 0.2  # seconds of voice in a window that is classified; in a shorter window, half of its length
 AT_ONCE = 60  # windows of sound in memory; with the default window and hop, their pitch is searched in one go
 FACES_AT_ONCE = 8  # windows in memory of a model with faces
+GIVE_BACK = 600  # windows after which free memory is given back
 HELD = 2**25  # bytes of faces in memory, exceeded by one window at most
 PIXELS = 2**22  # pixels (times channels) in one batch: 16 MB as floats, and a multiple of it inside the model
 VOICE = "voice"  # the person of a voice without a face
@@ -140,8 +142,13 @@ def _answered(
     stream: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int, ensemble: Predictor
 ) -> Iterator[Prediction]:
     """The predictions for the windows of a stream, at most `most` of them at a time."""
+    held = 0
     while tasks := _next_tasks(stream, cases, most):
         yield from _predicted(tasks, ensemble)
+        held += len(tasks)
+        if held >= GIVE_BACK:
+            memory.give_back()
+            held = 0
 
 
 def _next_tasks(stream: Iterator[Window], cases: Callable[[Window], tuple[_Case, ...]], most: int) -> list[_Task]:
