@@ -58,7 +58,7 @@ ENTRY = """## {name}
    :members:
 ```
 """
-NO_PAGE = re.compile(r"\[([^]]+)\]\((?:\.\./)+(?:examples|src/[^)]+/CARD\.md)\)")  # links to what is not built
+NO_PAGE = re.compile(r"\[([^]]+)\]\((?:\.\./)+(?:examples|src/[^)]+/README\.md)\)")  # links to what is not built
 
 
 def of_root(found: re.Match[str]) -> str:

@@ -94,7 +94,7 @@ def test_help_and_the_lists_of_names_need_no_extra(tmp_path: Path) -> None:
     script = """
 import contextlib, io
 from mien.cli.main import main
-lists = ("list readers", "list experiments", "list encoders", "list removals")
+lists = ("list readers", "list experiments", "list encoders", "list features", "list models", "list removals")
 for line in ("--help", "train --help", "--version", *lists):
     with contextlib.redirect_stderr(io.StringIO()) as err, contextlib.redirect_stdout(io.StringIO()):
         said[line] = [main(line.split()), err.getvalue()]

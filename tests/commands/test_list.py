@@ -106,7 +106,7 @@ def test_a_constant_that_is_no_literal_is_that_of_the_imported_entry(tmp_path, m
         ("encoders", "torch pandas pydantic numpy"),
         ("experiments", "torch pandas numpy"),
         ("models", "torch pandas numpy"),
-        ("features", "torch sklearn"),
+        ("features", "torch sklearn scipy safetensors"),
     ],
 )
 def test_a_list_imports_nothing_heavy(what, absent):

@@ -1,9 +1,12 @@
 """A trained detector separates a voice from other sound, which the level alone does not."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from mien.errors import ConfigError, unknown
+from mien.media import activity
 from mien.media.activity import detector
 from mien.media.audio import SAMPLE_RATE, read_audio
 
@@ -81,3 +84,13 @@ def test_silero_at_another_rate_is_refused():
     with pytest.raises(ConfigError) as error:
         detector("silero", rate=8_000)
     assert str(error.value) == "voice activity 'silero' needs 16,000 Hz, and the model has 8000 Hz: use 'energy'"
+
+
+@pytest.mark.parametrize("absent", [["silero_vad"], ["silero_vad", "torch"]])
+def test_silero_names_its_own_extra(monkeypatch, absent):
+    activity._silero.cache_clear()
+    for module in absent:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError) as error:
+        detector("silero")
+    assert str(error.value) == "voice activity 'silero' needs an extra: pip install 'mien[vad]'"

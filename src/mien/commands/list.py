@@ -1,7 +1,6 @@
 """`mien list`: the readers, features, encoders, removals, experiments and models that there are.
 
-A list reads what it shows and imports little else: only `mien list removals` needs torch, and only that of features
-needs scipy.
+A list reads what it shows and imports little else: only `mien list removals` needs torch.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from safetensors import SafetensorError, safe_open
 
 from mien.common.settings import Settings
 from mien.corpora.columns import separator
@@ -152,6 +150,8 @@ def _npy(file: Path) -> NDArray[np.generic]:
 
 
 def _safetensors(file: Path) -> NDArray[np.generic]:
+    from safetensors import SafetensorError, safe_open  # of the extra `train`, like torch, which it makes tensors of
+
     try:
         with safe_open(file, "pt") as tensors:
             names = list(tensors.keys())
@@ -168,6 +168,8 @@ def _safetensors(file: Path) -> NDArray[np.generic]:
 
 
 def _csv(file: Path) -> NDArray[np.generic]:
+    import pandas as pd
+
     try:
         with file.open(encoding="utf-8-sig") as lines:
             blank, first = next(((n, line.strip()) for n, line in enumerate(lines) if line.strip()), (0, ""))

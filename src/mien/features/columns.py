@@ -9,13 +9,13 @@ from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from mien.common.settings import Settings
 from mien.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
 SOURCE = "the corpus's table, such as the action units of RAVDESS"
@@ -46,7 +46,7 @@ def hop(config: Config) -> float:
     return inf
 
 
-def vectors(table: pd.DataFrame, config: Config, place: str) -> "Mapping[str, torch.Tensor]":
+def vectors(table: "pd.DataFrame", config: Config, place: str) -> "Mapping[str, torch.Tensor]":
     """Clip -> its vector, (1, D) float32, or (0, D).
 
     Args:
@@ -57,6 +57,7 @@ def vectors(table: pd.DataFrame, config: Config, place: str) -> "Mapping[str, to
     Raises:
         ConfigError: a column is not there, holds words, or their number is not `dimension`.
     """
+    import pandas as pd
     import torch
 
     names: list[str] = []

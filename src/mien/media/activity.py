@@ -43,9 +43,9 @@ def detector(kind: str, rate: int = 16_000) -> Detector:
         raise ConfigError(unknown("voice activity", kind, ("energy", "silero")))
     if rate != 16_000:
         raise ConfigError(f"voice activity 'silero' needs 16,000 Hz, and the model has {rate} Hz: use 'energy'")
+    model = _silero()
     import torch
 
-    model = _silero()
     model.reset_states()  # its memory is of another recording
 
     def by_silero(frames: NDArray[np.float32]) -> NDArray[np.bool_]:
