@@ -142,7 +142,7 @@ def test_a_bootstrap_of_speakers_repeats_their_pairs(monkeypatch: pytest.MonkeyP
         same, score = np.repeat(trials.same, weights), np.repeat(trials.score, weights)
         values.append(interpolated(same, score) if same.any() and not same.all() else np.nan)
     found = verification(X, who, seed=3, permutations=1)
-    low, high = module._interval(trials, module._grades(trials)[0], equal_error_rate(trials), 3)
+    low, high = module._interval(trials, module._limits(trials), equal_error_rate(trials), 3)
     assert (low, high) == tuple(found[["low", "high"]].iloc[0])
     assert np.array([low, high]) == pytest.approx(np.array(interval(np.array(values), 6)), abs=0.02)
 
@@ -201,3 +201,16 @@ def test_the_curve_has_the_rates_of_audmetric() -> None:
     assert {tuple(np.round(pair, 9)) for pair in zip(curve.matched[1:-1], curve.missed[1:-1], strict=True)} <= {
         tuple(np.round(pair, 9)) for pair in zip(stats.fmr, stats.fnmr, strict=True)
     }
+
+
+def test_bins_and_scores_of_permuted_clips_are_those_of_their_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BLOCK", 500)  # several blocks
+    trials = tried(*voices(0.5, speakers=6, clips=8))
+    random, clips = np.random.default_rng(0), len(trials.codes)
+    limits, orders = module._limits(trials), [random.permutation(clips) for _ in range(3)]
+    grades, scores = module._graded(trials, limits, orders)
+    cosines = trials.vectors @ trials.vectors.T
+    apart = ~np.eye(clips, dtype=bool)
+    np.testing.assert_array_equal(grades[apart], np.searchsorted(limits, cosines, side="right")[apart])
+    for order, score in zip(orders, scores, strict=True):
+        np.testing.assert_allclose(score, cosines[order[trials.first], order[trials.second]], atol=1e-12)

@@ -14,6 +14,7 @@ them no longer apart: they are computed in float64, blocks of rows at a time.
 A caller gives the clips of one fold: embeddings of two encoders share no axes and cannot be compared.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -118,11 +119,11 @@ def verification(
     if trials is None:
         return pd.DataFrame()
     score = {"eer": equal_error_rate(trials), "linkability": linkability(trials)}
-    limits, grade = _grades(trials)
+    limits = _limits(trials)
     between = dict.fromkeys(CHANCE, (float("nan"), float("nan"))) | {
         "eer": _interval(trials, limits, score["eer"], seed)
     }
-    shuffled, p = _permuted(trials, limits, grade, np.random.default_rng([seed, 7]), permutations)
+    shuffled, p = _permuted(trials, limits, np.random.default_rng([seed, 7]), permutations)
     shared = {"factor": "speaker", "balanced": "", "probe": "cosine", "role": MEASURED}
     rows = [
         {
@@ -228,10 +229,14 @@ def linkability(trials: Trials) -> float:
     and the last bin; here each pair counts once, so that it is 1 where all pairs of the same speaker are in the last
     bin and no other pair is.
     """
-    own, other = trials.score[trials.same], trials.score[~trials.same]
+    return _linked(trials.score[trials.same], trials.score[~trials.same])
+
+
+def _linked(own: Array, other: Array) -> float:
+    """The linkability, from the scores of the pairs of the same speaker and of the others, in any order."""
     if len(own) < FEWEST_TRIALS:
         return float("nan")
-    low, high = trials.score[0], trials.score[-1]
+    low, high = min(own.min(), other.min()), max(own.max(), other.max())
     if high - low <= TIED:
         return 0.0
     edges = np.linspace(low, high, min(len(own) // PER_BIN, MOST_BINS) + 1)
@@ -242,15 +247,35 @@ def linkability(trials: Trials) -> float:
     return float((same[there] * local).sum())
 
 
-def _grades(trials: Trials) -> tuple[Array, NDArray[np.uint16]]:
-    """Quantiles of the scores of both kinds of pairs as limits of bins; the bin of every cosine, (n, n)."""
+def _limits(trials: Trials) -> Array:
+    """Quantiles of the scores of both kinds of pairs, as limits of bins."""
     shares = np.linspace(0, 1, GRADES // 2)
     limits = np.unique([np.quantile(trials.score[kind], shares) for kind in (trials.same, ~trials.same)])
-    limits = limits[np.concatenate([[True], np.diff(limits) > TIED])] - TIED
-    rows = max(1, BLOCK // len(trials.vectors))
-    blocks = (trials.vectors[start : start + rows] for start in range(0, len(trials.vectors), rows))
-    grades = [np.searchsorted(limits, block @ trials.vectors.T, side="right").astype(np.uint16) for block in blocks]
-    return limits, np.concatenate(grades)
+    return np.asarray(limits[np.concatenate([[True], np.diff(limits) > TIED])] - TIED)
+
+
+def _graded(trials: Trials, limits: Array, orders: Sequence[Places]) -> tuple[NDArray[np.uint16], list[Array]]:
+    """The bin of the cosine of every two clips, (n, n), and the cosine of each pair of the trials, (T,), by orders.
+
+    In an order, (n,), the clips of the rows are permuted. Only cosines above the diagonal are computed, in blocks.
+    """
+    vectors, clips = trials.vectors, len(trials.vectors)
+    grades = np.empty((clips, clips), np.uint16)
+    rows = max(1, BLOCK // clips)
+    moved = [(order[trials.first], order[trials.second]) for order in orders]
+    early = np.concatenate([np.minimum(*pair) for pair in moved] or [np.empty(0, np.intp)])
+    late = np.concatenate([np.maximum(*pair) for pair in moved] or [np.empty(0, np.intp)])
+    sorted_pairs = np.argsort(early.astype(np.min_scalar_type(clips)), kind="stable")
+    ends = np.searchsorted(early, np.arange(0, clips + rows, rows), sorter=sorted_pairs)
+    scores = np.empty(len(early))
+    for number, start in enumerate(range(0, clips, rows)):
+        block = vectors[start : start + rows] @ vectors[start:].T
+        own = slice(start, start + len(block))
+        grades[own, start:] = np.searchsorted(limits, block, side="right")
+        grades[start:, own] = grades[own, start:].T
+        here = sorted_pairs[ends[number] : ends[number + 1]]
+        scores[here] = block[early[here] - start, late[here] - start]
+    return grades, np.split(scores, len(moved)) if moved else []
 
 
 def _crossing(own: Array, other: Array) -> Array:
@@ -294,30 +319,27 @@ def _interval(trials: Trials, limits: Array, value: float, seed: int) -> tuple[f
 
 
 def _permuted(
-    trials: Trials, limits: Array, grade: NDArray[np.uint16], random: np.random.Generator, number: int
+    trials: Trials, limits: Array, random: np.random.Generator, number: int
 ) -> tuple[dict[str, float], float]:
     """Both measures where speakers are permuted among clips, and the p of the EER.
 
     The pairs of rows stay the same; the clips in these rows are permuted.
     """
-    own, other = np.flatnonzero(trials.same), np.flatnonzero(~trials.same)
-    pairs = [(trials.first[kind], trials.second[kind]) for kind in (own, other)]
+    clips = len(trials.codes)
+    orders = [random.permutation(clips) for _ in range(number)]
+    grade, scores = _graded(trials, limits, orders[:RESHUFFLED])
+    linked = [_linked(score[trials.same], score[~trials.same]) for score in scores]
+    # pairs of one row together, so that their bins lie in one row of the matrix
+    kinds = [np.flatnonzero(kind) for kind in (trials.same, ~trials.same)]
+    pairs = [rows[np.argsort(trials.first[rows], kind="stable")] for rows in kinds]
+    flat, ends = grade.ravel(), [(trials.first[rows], trials.second[rows]) for rows in pairs]
 
     def error(order: Places) -> float:
-        counts = (np.bincount(grade[order[a], order[b]], minlength=len(limits) + 1) for a, b in pairs)
+        starts = order * clips
+        counts = (np.bincount(flat[starts[a] + order[b]], minlength=len(limits) + 1) for a, b in ends)
         return float(_crossing(*(count[None].astype(np.float64) for count in counts))[0])
 
-    clips = len(trials.codes)
     measured = error(np.arange(clips))
-    orders = [random.permutation(clips) for _ in range(number)]
     errors = np.array([error(order) for order in orders])
-    linked = [linkability(_moved(trials, order)) for order in orders[:RESHUFFLED]]
     shuffled = {"eer": float(errors.mean()), "linkability": float(np.mean(linked))}
     return shuffled, float((1 + (errors <= measured + 1e-12).sum()) / (1 + number))
-
-
-def _moved(trials: Trials, order: Places) -> Trials:
-    """The trials with the clips permuted."""
-    first, second = order[trials.first], order[trials.second]
-    rising, score = _rising(trials.vectors, first, second)
-    return trials._replace(first=first[rising], second=second[rising], same=trials.same[rising], score=score)
