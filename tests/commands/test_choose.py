@@ -269,12 +269,12 @@ def test_test_clips_are_read_for_the_chosen_candidate_alone(one, monkeypatch):
             read.append(sorted(clips))
         return plain(self, clips, targets, **how)
 
-    used, infer = [], Model.infer
+    used, loader = [], Model.loader
     monkeypatch.setattr(Dataset, "examples", examples)
     monkeypatch.setattr(
         Model,
-        "infer",
-        lambda self, given, **how: used.append((self.experiment, given.clips)) or infer(self, given, **how),
+        "loader",
+        lambda self, given, *held: used.append((self.experiment, given.clips)) or loader(self, given, *held),
     )
     train_best(run, datasets, fold, cell, device=CPU)
     assert read == [sorted(fold.test)]
