@@ -11,13 +11,35 @@ import yaml
 
 import mien
 from mien.cli.main import main
+from mien.corpora.toy import ToyConfig, generate
 from mien.errors import RunError
+from mien.media.faces import Crops
 from mien.runs import exported
 from mien.runs.ensemble import Ensemble
 from mien.runs.graph import GraphModel
 from mien.runs.opening import open_model
 
 CPU = torch.device("cpu")
+BOTH = """
+title: voices and faces
+paper: none
+command: none
+cost: seconds
+expected: none
+recipe: disentangle
+encoder:
+  audio: {name: cnn_gru, channels: 6}
+  video: {name: vgg, channels: [4, 6], dimension: 6}
+models:
+  emotion_only: {hidden: [6], embeddings: {main: {tasks: {emotion: 1.0}}}}
+data:
+  scheme: toy
+  audio: mfb43
+  video: {name: crops, faces: whole-frame, size: 12, every: 0.2}
+  normalisation: train
+protocol: {name: group_k_fold, groups: 3, folds: [0]}
+training: {epochs: 1, batch: 8}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +48,18 @@ def folder(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported") / "voice-tiny"
     mien.export(run / "models" / "MEnAN", out=out, onnx=True)
     return out
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """A tiny model of voices and faces, with its graph."""
+    place = tmp_path_factory.mktemp("both")
+    generate(place / "toy", ToyConfig(people=3, clips=18, difficulty=0, seconds=1))
+    (place / "both.yaml").write_text(BOTH)
+    mien.prepare("toy", place / "toy", out=place / "prepared", experiment=place / "both.yaml")
+    mien.train(place / "both.yaml", [f"data.prepared={place / 'prepared'}"], out=place / "run")
+    mien.export(place / "run", out=place / "voice-and-face", onnx=True)
+    return place / "voice-and-face"
 
 
 def windows(model, *lengths):
@@ -46,6 +80,25 @@ def test_the_graph_answers_as_torch_at_any_length(folder):
     for name in ("name", "target", "classes", "scheme", "temperature", "unsure", "marks", "shortest", "limits", "rate"):
         assert getattr(graph, name) == getattr(whole, name)
     assert graph.infer([]).shape == (0, len(graph.classes))
+
+
+def test_a_graph_of_voices_and_faces_answers_as_torch_whatever_the_length_of_either(both):
+    graph, whole = open_model(both), Ensemble.open(both, CPU)
+    assert isinstance(graph, GraphModel)
+    random = np.random.default_rng(0)
+    voices = windows(whole, 150, 40, 333)
+    faces = [
+        Crops(random.integers(0, 256, (count, 3, 12, 12), dtype=np.uint8), np.arange(count, dtype=np.uint8) % 2, 0.2)
+        for count in (5, 9, 2)
+    ]
+    for own in ([0], [1], [2], [0, 1, 2]):
+        given = [voices[one] for one in own], [faces[one] for one in own]
+        np.testing.assert_allclose(graph.infer(*given), whole.infer(*given), atol=1e-5)
+        np.testing.assert_allclose(graph.embed(*given), whole.embed(*given), atol=1e-5)
+    for given in (([voices[0], None], [None, faces[0]]), ([None], [None])):
+        np.testing.assert_allclose(graph.infer(*given), whole.infer(*given), atol=1e-5)
+    for other in ((voices,), (voices[::-1], faces)):
+        assert np.abs(graph.embed(voices, faces) - graph.embed(*other)).max() > 1e-3
 
 
 def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):

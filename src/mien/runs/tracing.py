@@ -191,7 +191,7 @@ def _least(model: Ensemble, modality: Modality, frames: int) -> int:
 
 
 def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
-    """Write a module as a graph, dynamic in batch and time.
+    """Write a module as a graph, dynamic in batch and in the time of each modality.
 
     Args:
         path: to write.
@@ -199,7 +199,9 @@ def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
         example: its inputs, longer than what any of its encoders sees at once.
     """
     names = [name for modality in whole.taken for name in (modality, f"{modality}_valid")]
-    axes = {name: {0: "batch", 1: "time"} for name in names} | {name: {0: "batch"} for name in OUTPUTS}
+    # axes of one name share memory, and sound and faces differ in length
+    axes = {name: {0: "batch", 1: f"{name.removesuffix('_valid')}_time"} for name in names}
+    axes |= {name: {0: "batch"} for name in OUTPUTS}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of tracing: what it says of constants is tested by `_apart`
         torch.onnx.export(
