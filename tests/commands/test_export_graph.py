@@ -144,6 +144,12 @@ def test_no_weight_is_stored_twice(name):
     assert (place / exported.GRAPH).stat().st_size < 0.1 * (place / exported.WEIGHTS).stat().st_size
 
 
+def test_lengths_that_a_network_refuses_are_tried_in_silence(both, tmp_path, capfd):
+    assert exported.describe(both).graph.least["audio"] > 1  # else none was refused
+    assert main(["export", str(both), "--onnx", "--out", str(tmp_path / "again")]) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_the_front_matter_is_that_of_the_hub(folder):
     _, front, card = (folder / exported.CARD).read_text().split("---\n", 2)
     read, description = yaml.safe_load(front), exported.describe(folder)
