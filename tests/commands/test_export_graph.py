@@ -12,7 +12,7 @@ import yaml
 import mien
 from mien.cli.main import main
 from mien.corpora.toy import ToyConfig, generate
-from mien.errors import RunError
+from mien.errors import ConfigError, RunError
 from mien.media.faces import Crops
 from mien.runs import exported
 from mien.runs.ensemble import Ensemble
@@ -117,6 +117,29 @@ def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
     (broken / exported.DESCRIPTION).write_text(json.dumps(raw | {"temperature": 9.0}))
     with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.load_model(broken)
+
+
+@pytest.mark.parametrize(
+    ("least", "sentence"),
+    [
+        ({"video": 1}, "was changed after it was exported"),
+        ({"audio": 1, "video": 1}, "was changed after it was exported"),
+        ({"audio": 10**12}, "was changed after it was exported"),
+        ({"audio": 5}, "was changed after it was exported"),
+        ({"audio": 0}, r"graph\.least\.audio: input should be greater than or equal to 1"),
+        ({"audio": "5"}, r"graph\.least\.audio: input should be a valid integer"),
+        ({}, r"graph\.least: dictionary should have at least 1 item"),
+    ],
+)
+def test_other_least_frames_than_those_of_the_graph_are_refused(folder, tmp_path, least, sentence):
+    shutil.copytree(folder, tmp_path / "changed")
+    raw = json.loads((folder / exported.DESCRIPTION).read_text())
+    assert raw["graph"]["least"] != least
+    raw["graph"]["least"] = least
+    (tmp_path / "changed" / exported.DESCRIPTION).write_text(json.dumps(raw))
+    with pytest.raises((RunError, ConfigError), match=rf"config\.json: {sentence}.*; export or install") as refused:
+        mien.load_model(tmp_path / "changed")
+    assert "\n" not in str(refused.value)
 
 
 def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path, capsys):

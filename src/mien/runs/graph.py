@@ -7,6 +7,7 @@ of all members side by side. Frames are as the feature gives them, since the sta
 graph. What fills up a short clip is nan there, and counts as the mean. Only `normalisation: clip` is done before.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -166,7 +167,12 @@ class GraphModel(OneModel):
         exported.refuse_changed(folder / exported.WEIGHTS, "weights", description.sha256)
         exported.refuse_changed(path, "graph", description.graph.sha256)
         session = opened(path, threads)
-        if session.get_modelmeta().custom_metadata_map.get("description") != exported.identity(exported.raw(folder)):
+        own = {
+            "description": exported.identity(exported.raw(folder)),
+            "least": signed(description.graph.least),
+        }
+        written = session.get_modelmeta().custom_metadata_map
+        if any(written.get(key) != word for key, word in own.items()):
             raise RunError(
                 f"{folder / exported.DESCRIPTION}: was changed after it was exported, or belongs to another "
                 f"{exported.GRAPH}; export or install the model again"
@@ -218,6 +224,11 @@ class GraphModel(OneModel):
 def has_graph(folder: Path) -> bool:
     """Whether a folder is an exported model that needs no torch."""
     return exported.is_exported(folder) and exported.describe(folder).graph is not None
+
+
+def signed(least: Mapping[Modality, int]) -> str:
+    """The fewest frames of a graph as it holds them itself."""
+    return json.dumps(dict(least), sort_keys=True)
 
 
 def framing_of(description: Description, least: Mapping[Modality, int]) -> Framing:
