@@ -161,6 +161,23 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     )
 
 
+@pytest.mark.parametrize("links", [[exported.WEIGHTS], [exported.GRAPH], [exported.WEIGHTS, exported.GRAPH]])
+def test_files_may_be_links_to_other_folders(folder, tmp_path, monkeypatch, links):
+    """As DVC and git-annex have them."""
+    linked = tmp_path / "linked"
+    shutil.copytree(folder, linked)
+    for name in links:
+        (tmp_path / f"of-{name}").mkdir()
+        (linked / name).rename(tmp_path / f"of-{name}" / "content")
+        (linked / name).symlink_to(tmp_path / f"of-{name}" / "content")
+    frames = windows(open_model(folder), 70)
+    np.testing.assert_array_equal(open_model(linked).infer(frames), open_model(folder).infer(frames))
+    if links == [exported.WEIGHTS]:
+        monkeypatch.setattr("mien.runs.graph.IN_MEMORY", "not_in_this_version")
+        with pytest.raises(RunError, match=r"model\.safetensors: is a link out of the folder .* with links followed"):
+            open_model(linked)
+
+
 @pytest.mark.parametrize("name", exported.packaged())
 def test_no_weight_is_stored_twice(name):
     place = exported.FOLDER / name

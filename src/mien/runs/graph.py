@@ -29,6 +29,7 @@ from mien.runs.description import Description
 from mien.runs.one_model import Face, OneModel, Voice, described
 
 LEAST_DEVIATION = 1e-5  # as in `data.normalisation`
+IN_MEMORY = "add_external_initializers_from_files_in_memory"  # which older versions of onnxruntime lack
 AT_ONCE = 64  # windows in a batch, as `Model.loader` has it
 
 
@@ -249,9 +250,19 @@ def opened(path: Path, threads: int = 1) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would keep the memory of the largest batch
     options.log_severity_level = 4  # its errors are raised as well
+    weights = path.with_name(exported.WEIGHTS)
+    apart = weights.is_file() and weights.resolve().parent != path.resolve().parent  # a link of DVC or git-annex
     try:
+        if apart and hasattr(options, IN_MEMORY):
+            content = weights.read_bytes()
+            getattr(options, IN_MEMORY)([weights.name], [content], [len(content)])
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common class
+        if apart and not hasattr(options, IN_MEMORY):
+            raise RunError(
+                f"{weights}: is a link out of the folder of {path.name}, which this onnxruntime does not read; copy "
+                "the folder with links followed (cp -rL), or pip install --upgrade onnxruntime"
+            ) from error
         raise RunError(f"{path}: damaged, or made for another onnxruntime ({type(error).__name__})") from error
 
 
