@@ -64,9 +64,15 @@ def is_exported(folder: Path) -> bool:
 
 
 def describe(folder: Path) -> Description:
-    """Read `config.json`; raises RunError or ConfigError where it is damaged."""
+    """Read `config.json`; raises RunError or ConfigError where it is damaged, or of another program."""
+    read = raw(folder)
+    if not {"members", "experiment"} & set(read):
+        raise RunError(
+            f"{folder / DESCRIPTION}: is not that of a mien model, but of another program; give a folder of "
+            "'mien export', or a RUN"
+        )
     try:
-        description: Description = parse(Description, raw(folder), str(folder / DESCRIPTION))
+        description: Description = parse(Description, read, str(folder / DESCRIPTION))
     except ConfigError as error:
         raise ConfigError(f"{error}; export or install the model again") from None
     return description
