@@ -89,12 +89,24 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
     (broken / exported.DESCRIPTION).write_text("{")
     with pytest.raises(RunError, match=r"config\.json: damaged"):
         mien.predict([talk], model=broken)
-    (broken / exported.DESCRIPTION).write_text('{"nam": "x"}')
+    raw = json.loads((folder / exported.DESCRIPTION).read_text())
+    (broken / exported.DESCRIPTION).write_text(json.dumps({"nam": raw.pop("name")} | raw))
     with pytest.raises(ConfigError, match="Did you mean 'name'"):
         mien.predict([talk], model=broken)
     (broken / exported.DESCRIPTION).write_text("[]")
     with pytest.raises(RunError, match=r"config\.json: damaged \(not a mapping"):
         mien.predict([talk], model=broken)
+
+
+@pytest.mark.parametrize("content", [{}, {"model_type": "wav2vec2", "name": "x", "architectures": ["Wav2Vec2Model"]}])
+def test_the_model_of_another_program_is_refused_in_one_sentence(talk, tmp_path, capsys, content):
+    (tmp_path / exported.DESCRIPTION).write_text(json.dumps(content))
+    for command in (["predict", str(talk), "--model"], ["export", "--onnx", "--out", str(tmp_path / "out")]):
+        assert main([*command, str(tmp_path)]) == 2
+        assert capsys.readouterr().err == (
+            f"mien: {tmp_path / exported.DESCRIPTION}: is not that of a mien model, but of another program; give a "
+            "folder of 'mien export', or a RUN\n"
+        )
 
 
 def test_other_spaces_are_no_other_description(folder, talk, tmp_path):

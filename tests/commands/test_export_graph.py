@@ -11,13 +11,35 @@ import yaml
 
 import mien
 from mien.cli.main import main
-from mien.errors import RunError
+from mien.corpora.toy import ToyConfig, generate
+from mien.errors import ConfigError, RunError
+from mien.media.faces import Crops
 from mien.runs import exported
 from mien.runs.ensemble import Ensemble
 from mien.runs.graph import GraphModel
 from mien.runs.opening import open_model
 
 CPU = torch.device("cpu")
+BOTH = """
+title: voices and faces
+paper: none
+command: none
+cost: seconds
+expected: none
+recipe: disentangle
+encoder:
+  audio: {name: cnn_gru, channels: 6}
+  video: {name: vgg, channels: [4, 6], dimension: 6}
+models:
+  emotion_only: {hidden: [6], embeddings: {main: {tasks: {emotion: 1.0}}}}
+data:
+  scheme: toy
+  audio: mfb43
+  video: {name: crops, faces: whole-frame, size: 12, every: 0.2}
+  normalisation: train
+protocol: {name: group_k_fold, groups: 3, folds: [0]}
+training: {epochs: 1, batch: 8}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +48,18 @@ def folder(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("exported") / "voice-tiny"
     mien.export(run / "models" / "MEnAN", out=out, onnx=True)
     return out
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """A tiny model of voices and faces, with its graph."""
+    place = tmp_path_factory.mktemp("both")
+    generate(place / "toy", ToyConfig(people=3, clips=18, difficulty=0, seconds=1))
+    (place / "both.yaml").write_text(BOTH)
+    mien.prepare("toy", place / "toy", out=place / "prepared", experiment=place / "both.yaml")
+    mien.train(place / "both.yaml", [f"data.prepared={place / 'prepared'}"], out=place / "run")
+    mien.export(place / "run", out=place / "voice-and-face", onnx=True)
+    return place / "voice-and-face"
 
 
 def windows(model, *lengths):
@@ -48,6 +82,25 @@ def test_the_graph_answers_as_torch_at_any_length(folder):
     assert graph.infer([]).shape == (0, len(graph.classes))
 
 
+def test_a_graph_of_voices_and_faces_answers_as_torch_whatever_the_length_of_either(both):
+    graph, whole = open_model(both), Ensemble.open(both, CPU)
+    assert isinstance(graph, GraphModel)
+    random = np.random.default_rng(0)
+    voices = windows(whole, 150, 40, 333)
+    faces = [
+        Crops(random.integers(0, 256, (count, 3, 12, 12), dtype=np.uint8), np.arange(count, dtype=np.uint8) % 2, 0.2)
+        for count in (5, 9, 2)
+    ]
+    for own in ([0], [1], [2], [0, 1, 2]):
+        given = [voices[one] for one in own], [faces[one] for one in own]
+        np.testing.assert_allclose(graph.infer(*given), whole.infer(*given), atol=1e-5)
+        np.testing.assert_allclose(graph.embed(*given), whole.embed(*given), atol=1e-5)
+    for given in (([voices[0], None], [None, faces[0]]), ([None], [None])):
+        np.testing.assert_allclose(graph.infer(*given), whole.infer(*given), atol=1e-5)
+    for other in ((voices,), (voices[::-1], faces)):
+        assert np.abs(graph.embed(voices, faces) - graph.embed(*other)).max() > 1e-3
+
+
 def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
     broken = tmp_path / "voice-tiny"
     shutil.copytree(folder, broken)
@@ -64,6 +117,29 @@ def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
     (broken / exported.DESCRIPTION).write_text(json.dumps(raw | {"temperature": 9.0}))
     with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.load_model(broken)
+
+
+@pytest.mark.parametrize(
+    ("least", "sentence"),
+    [
+        ({"video": 1}, "was changed after it was exported"),
+        ({"audio": 1, "video": 1}, "was changed after it was exported"),
+        ({"audio": 10**12}, "was changed after it was exported"),
+        ({"audio": 5}, "was changed after it was exported"),
+        ({"audio": 0}, r"graph\.least\.audio: input should be greater than or equal to 1"),
+        ({"audio": "5"}, r"graph\.least\.audio: input should be a valid integer"),
+        ({}, r"graph\.least: dictionary should have at least 1 item"),
+    ],
+)
+def test_other_least_frames_than_those_of_the_graph_are_refused(folder, tmp_path, least, sentence):
+    shutil.copytree(folder, tmp_path / "changed")
+    raw = json.loads((folder / exported.DESCRIPTION).read_text())
+    assert raw["graph"]["least"] != least
+    raw["graph"]["least"] = least
+    (tmp_path / "changed" / exported.DESCRIPTION).write_text(json.dumps(raw))
+    with pytest.raises((RunError, ConfigError), match=rf"config\.json: {sentence}.*; export or install") as refused:
+        mien.load_model(tmp_path / "changed")
+    assert "\n" not in str(refused.value)
 
 
 def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path, capsys):
@@ -85,10 +161,33 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     )
 
 
+@pytest.mark.parametrize("links", [[exported.WEIGHTS], [exported.GRAPH], [exported.WEIGHTS, exported.GRAPH]])
+def test_files_may_be_links_to_other_folders(folder, tmp_path, monkeypatch, links):
+    """As DVC and git-annex have them."""
+    linked = tmp_path / "linked"
+    shutil.copytree(folder, linked)
+    for name in links:
+        (tmp_path / f"of-{name}").mkdir()
+        (linked / name).rename(tmp_path / f"of-{name}" / "content")
+        (linked / name).symlink_to(tmp_path / f"of-{name}" / "content")
+    frames = windows(open_model(folder), 70)
+    np.testing.assert_array_equal(open_model(linked).infer(frames), open_model(folder).infer(frames))
+    if links == [exported.WEIGHTS]:
+        monkeypatch.setattr("mien.runs.graph.IN_MEMORY", "not_in_this_version")
+        with pytest.raises(RunError, match=r"model\.safetensors: is a link out of the folder .* with links followed"):
+            open_model(linked)
+
+
 @pytest.mark.parametrize("name", exported.packaged())
 def test_no_weight_is_stored_twice(name):
     place = exported.FOLDER / name
     assert (place / exported.GRAPH).stat().st_size < 0.1 * (place / exported.WEIGHTS).stat().st_size
+
+
+def test_lengths_that_a_network_refuses_are_tried_in_silence(both, tmp_path, capfd):
+    assert exported.describe(both).graph.least["audio"] > 1  # else none was refused
+    assert main(["export", str(both), "--onnx", "--out", str(tmp_path / "again")]) == 0
+    assert capfd.readouterr().err == ""
 
 
 def test_the_front_matter_is_that_of_the_hub(folder):

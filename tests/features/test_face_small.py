@@ -1,6 +1,10 @@
 """The vectors of the packaged model of faces, in a store and in a window of a film."""
 
+import json
 import math
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -12,7 +16,7 @@ from mien.corpora.toy import ToyConfig, generate
 from mien.data.batch import Batch, Sequence
 from mien.errors import ConfigError
 from mien.features import crops, face_small
-from mien.runs import exported, exporting
+from mien.runs import exported, exporting, front_ends
 
 # the weights that VERSION 1 is of; where these change, VERSION has to be raised, or old vectors would be read
 WEIGHTS = {1: "5ca28a3859681a70ae7712f90f3b0eeb382c33942a4ed772e1f50435c1bc3fb1"}
@@ -46,6 +50,34 @@ def test_vectors_are_the_models_embeddings_of_the_crops(film):
     assert found.pixels.shape == (len(seen.pixels), *features.shape("face_small", face_small.Config()))
     assert len(found.pixels) > 2
     assert found.pixels.std(axis=0).max() > 0
+
+
+def test_the_graph_makes_the_vectors_that_torch_makes():
+    pixels = np.random.default_rng(0).integers(0, 256, (130, 1, 48, 48)).astype(np.uint8)
+    expected = front_ends.by_torch(exported.faces())(pixels)
+    np.testing.assert_allclose(face_small.of_crops(pixels, np.zeros(130, np.uint8), CONFIG), expected, atol=1e-5)
+
+
+def test_it_needs_no_torch():
+    script = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import numpy as np; from mien.features import face_small\n"
+        "pixels = np.zeros((3, 1, 48, 48), np.uint8)\n"
+        "print(face_small.of_crops(pixels, np.zeros(3, np.uint8), face_small.Config()).shape)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.returncode) == ("(3, 128)\n", 0), ended.stderr
+
+
+def test_without_a_graph_it_is_made_by_torch(tmp_path, monkeypatch):
+    for name in exported.FILES:
+        shutil.copy(exported.faces() / name, tmp_path)
+    raw = json.loads((tmp_path / exported.DESCRIPTION).read_text())
+    (tmp_path / exported.DESCRIPTION).write_text(json.dumps(raw | {"graph": None}))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 48, 48)).astype(np.uint8)
+    expected = front_ends.face_small()(pixels)
+    monkeypatch.setattr(exported, "faces", lambda: tmp_path)
+    np.testing.assert_allclose(front_ends.face_small()(pixels), expected, atol=1e-5)
 
 
 def test_a_crop_that_is_not_usable_has_zeros_and_costs_nothing():

@@ -340,10 +340,17 @@ def test_without_a_folder_or_the_package_nothing_is_written(corpus, tmp_path, mo
         "hf_audio needs the folder of a model, which an experiment gives: {name: hf_audio, folder: FOLDER, "
         "seen_corpora: [NAME, ...]}"
     )
-    monkeypatch.setattr(_checkpoint, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError) as error:
-        ready("hf_audio", parse("hf_audio", {}))
-    assert str(error.value) == "hf_audio needs transformers, which is an extra: pip install 'mien[transformers]'"
+    both = "'mien[transformers,train]'"
+    for present, sentence in (
+        ((), f"transformers, torch and safetensors; pip install {both}"),
+        (("transformers",), f"torch and safetensors; pip install {both}"),
+        (("transformers", "torch"), f"safetensors; pip install {both}"),
+        (("torch", "safetensors"), "transformers; pip install 'mien[transformers]'"),
+    ):
+        monkeypatch.setattr(_checkpoint, "find_spec", lambda name, present=present: True if name in present else None)
+        with pytest.raises(ConfigError) as error:
+            ready("hf_audio", parse("hf_audio", {}))
+        assert str(error.value) == f"hf_audio needs {sentence}"
     assert not (tmp_path / "out").exists()
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CONFIG, PROCESSOR, WEIGHTS = "config.json", "preprocessor_config.json", "model*.safetensors"
+PACKAGES = ("transformers", "torch", "safetensors")  # the last two are of the extra `train`
 PLACES = "MIEN_FRONT_ENDS"  # the environment variable with the folder of such folders
 NOT_KNOWN = "unknown"
 
@@ -104,11 +105,13 @@ def ready(config: Checkpoint) -> str:
     """What is said before the first use of a front end.
 
     Raises:
-        ConfigError: the package is not installed, no folder is given, or it is not there.
+        ConfigError: a package is not installed, no folder is given, or it is not there.
     """
     name = config.FEATURE
-    if find_spec("transformers") is None:
-        raise ConfigError(f"{name} needs transformers, which is an extra: pip install 'mien[transformers]'")
+    if absent := [package for package in PACKAGES if find_spec(package) is None]:
+        named = ", ".join(absent[:-1]) + " and " * bool(absent[1:]) + absent[-1]
+        extras = "transformers" if absent == ["transformers"] else "transformers,train"
+        raise ConfigError(f"{name} needs {named}; pip install 'mien[{extras}]'")
     place(config)
     return f"{name}: {seen(config)}; the licence of the weights and of these corpora binds what is made with them"
 

@@ -1,7 +1,7 @@
 """`config.json` of an exported model: what rebuilds the model, and what was measured of it."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -161,11 +161,11 @@ class Graph(Settings):
     Attributes:
         sha256: of the file.
         least: modality -> the fewest frames that it is given; shorter inputs are filled up with frames that do not
-            count.
+            count. The graph holds it too.
     """
 
     sha256: str
-    least: dict[Modality, int]
+    least: dict[Modality, Annotated[int, Field(ge=1)]] = Field(min_length=1)
 
 
 class FrontEnd(Settings):

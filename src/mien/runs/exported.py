@@ -12,7 +12,7 @@ from typing import Any
 
 from mien.common.files import sha256
 from mien.common.settings import digest, parse
-from mien.errors import RunError, unknown
+from mien.errors import ConfigError, RunError, unknown
 from mien.runs.description import Description
 
 FOLDER = Path(__file__).parents[1] / "models" / "packaged"
@@ -64,8 +64,17 @@ def is_exported(folder: Path) -> bool:
 
 
 def describe(folder: Path) -> Description:
-    """Read `config.json`; raises RunError or ConfigError where it is damaged."""
-    description: Description = parse(Description, raw(folder), str(folder / DESCRIPTION))
+    """Read `config.json`; raises RunError or ConfigError where it is damaged, or of another program."""
+    read = raw(folder)
+    if not {"members", "experiment"} & set(read):
+        raise RunError(
+            f"{folder / DESCRIPTION}: is not that of a mien model, but of another program; give a folder of "
+            "'mien export', or a RUN"
+        )
+    try:
+        description: Description = parse(Description, read, str(folder / DESCRIPTION))
+    except ConfigError as error:
+        raise ConfigError(f"{error}; export or install the model again") from None
     return description
 
 

@@ -7,6 +7,7 @@ of all members side by side. Frames are as the feature gives them, since the sta
 graph. What fills up a short clip is nan there, and counts as the mean. Only `normalisation: clip` is done before.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ from mien.runs.description import Description
 from mien.runs.one_model import Face, OneModel, Voice, described
 
 LEAST_DEVIATION = 1e-5  # as in `data.normalisation`
+IN_MEMORY = "add_external_initializers_from_files_in_memory"  # which older versions of onnxruntime lack
 AT_ONCE = 64  # windows in a batch, as `Model.loader` has it
 
 
@@ -166,7 +168,12 @@ class GraphModel(OneModel):
         exported.refuse_changed(folder / exported.WEIGHTS, "weights", description.sha256)
         exported.refuse_changed(path, "graph", description.graph.sha256)
         session = opened(path, threads)
-        if session.get_modelmeta().custom_metadata_map.get("description") != exported.identity(exported.raw(folder)):
+        own = {
+            "description": exported.identity(exported.raw(folder)),
+            "least": signed(description.graph.least),
+        }
+        written = session.get_modelmeta().custom_metadata_map
+        if any(written.get(key) != word for key, word in own.items()):
             raise RunError(
                 f"{folder / exported.DESCRIPTION}: was changed after it was exported, or belongs to another "
                 f"{exported.GRAPH}; export or install the model again"
@@ -220,6 +227,11 @@ def has_graph(folder: Path) -> bool:
     return exported.is_exported(folder) and exported.describe(folder).graph is not None
 
 
+def signed(least: Mapping[Modality, int]) -> str:
+    """The fewest frames of a graph as it holds them itself."""
+    return json.dumps(dict(least), sort_keys=True)
+
+
 def framing_of(description: Description, least: Mapping[Modality, int]) -> Framing:
     """How windows become batches of an exported model."""
     experiment = description.experiment
@@ -237,10 +249,20 @@ def opened(path: Path, threads: int = 1) -> Any:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_cpu_mem_arena = False  # it would keep the memory of the largest batch
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors are raised as well
+    weights = path.with_name(exported.WEIGHTS)
+    apart = weights.is_file() and weights.resolve().parent != path.resolve().parent  # a link of DVC or git-annex
     try:
+        if apart and hasattr(options, IN_MEMORY):
+            content = weights.read_bytes()
+            getattr(options, IN_MEMORY)([weights.name], [content], [len(content)])
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common class
+        if apart and not hasattr(options, IN_MEMORY):
+            raise RunError(
+                f"{weights}: is a link out of the folder of {path.name}, which this onnxruntime does not read; copy "
+                "the folder with links followed (cp -rL), or pip install --upgrade onnxruntime"
+            ) from error
         raise RunError(f"{path}: damaged, or made for another onnxruntime ({type(error).__name__})") from error
 
 

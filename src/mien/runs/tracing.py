@@ -112,7 +112,7 @@ def write_graph(folder: Path, description: Description, members: Mapping[str, Mo
         members_of = [(one.recipe, one.normalise) for one in models]
         whole = Whole(members_of, model.target, model.temperature, taken).eval()
         trace(path, whole, [one for name in taken for one in _example(model, name)])
-        _finish(path, folder / exported.WEIGHTS, description.members, identity)
+        _finish(path, folder / exported.WEIGHTS, description.members)
     except RunError:
         raise
     except Exception as error:  # the exporter's own errors have no common class
@@ -125,6 +125,7 @@ def write_graph(folder: Path, description: Description, members: Mapping[str, Mo
         least: dict[Modality, int] = {name: _least(model, name, frames) for name in taken}
         made = GraphModel(framing=graph.framing_of(description, least), session=session, **described(description))
         if (apart := _apart(model, made)) <= AGREE:
+            _sign(path, {"description": identity, "least": graph.signed(least)})
             path.chmod(0o644)
             if taken == ("audio",):
                 _write_audonnx(folder, description, least["audio"])
@@ -191,7 +192,7 @@ def _least(model: Ensemble, modality: Modality, frames: int) -> int:
 
 
 def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
-    """Write a module as a graph, dynamic in batch and time.
+    """Write a module as a graph, dynamic in batch and in the time of each modality.
 
     Args:
         path: to write.
@@ -199,7 +200,9 @@ def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
         example: its inputs, longer than what any of its encoders sees at once.
     """
     names = [name for modality in whole.taken for name in (modality, f"{modality}_valid")]
-    axes = {name: {0: "batch", 1: "time"} for name in names} | {name: {0: "batch"} for name in OUTPUTS}
+    # axes of one name share memory, and sound and faces differ in length
+    axes = {name: {0: "batch", 1: f"{name.removesuffix('_valid')}_time"} for name in names}
+    axes |= {name: {0: "batch"} for name in OUTPUTS}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of tracing: what it says of constants is tested by `_apart`
         torch.onnx.export(
@@ -216,8 +219,8 @@ def trace(path: Path, whole: Whole, example: Sequence[Tensor]) -> None:
         )
 
 
-def _finish(path: Path, weights: Path, members: Sequence[str], identity: str) -> None:
-    """Write into a graph to which description it belongs, and where its weights lie in the file of weights.
+def _finish(path: Path, weights: Path, members: Sequence[str]) -> None:
+    """Write into a graph where its weights lie in the file of weights.
 
     ONNX calls that external data. So no weight is stored twice, and one of half precision is brought to float32 when it
     is read. What the exporter changed, such as the order of a recurrent layer's gates, stays in the graph.
@@ -245,7 +248,16 @@ def _finish(path: Path, weights: Path, members: Sequence[str], identity: str) ->
     nodes = [*casts, *made.graph.node]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
-    helper.set_model_props(made, {"description": identity})
+    path.write_bytes(made.SerializeToString(deterministic=True))
+
+
+def _sign(path: Path, words: Mapping[str, str]) -> None:
+    """Write into a graph what of its description it belongs to, so that a changed one is refused."""
+    import onnx
+    from onnx import helper
+
+    made = onnx.load(str(path), load_external_data=False)
+    helper.set_model_props(made, dict(words))
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 
