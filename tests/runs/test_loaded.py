@@ -155,6 +155,56 @@ def test_settings_and_files_are_refused_as_by_predict(model, tmp_path):
     assert model.classes_.tolist() == list(model.classes)
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"window": None}, "--window None: a number of seconds is needed"),
+        ({"window": "3"}, "--window '3': a number of seconds is needed"),
+        ({"window": np.inf}, "--window inf: a number of seconds is needed"),
+        ({"hop": np.nan}, "--hop nan: a number of seconds is needed"),
+        ({"hop": 5.0}, "--hop 5 with --window 4: the hop must be 0.1 s or more, and not longer than the window"),
+        ({"unsure": "a"}, "--unsure 'a': a probability from 0"),
+        ({"unsure": 1.5}, "--unsure 1.5: a probability from 0"),
+        ({"unsure": np.nan}, "--unsure nan: a probability from 0"),
+        ({"unsure": True}, "--unsure True: a probability from 0"),
+    ],
+)
+def test_a_setting_is_refused_by_all_that_take_it(model, talk, settings, sentence):
+    asked = (
+        lambda: model.predict(sound(1.0), RATE, **settings),
+        lambda: model.predict_file(talk, **settings),
+        lambda: model.stream([sound(1.0)], RATE, **settings),
+        lambda: mien.predict(talk, **settings),
+    )
+    for ask in asked:
+        with pytest.raises(ConfigError) as error:
+            ask()
+        assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"model": 3}, "load_model: 3 is neither a path nor a name"),
+        ({"device": None}, "--device None: not a device"),
+        ({"threads": 0}, "--threads 0: a whole number from 1 to"),
+        ({"threads": 2.5}, "--threads 2.5: a whole number from 1 to"),
+        ({"threads": "2"}, "--threads '2': a whole number from 1 to"),
+        ({"threads": 100_000}, "--threads 100000: a whole number from 1 to"),
+    ],
+)
+def test_a_model_is_not_opened_by_what_cannot_be_used(settings, sentence):
+    with pytest.raises(ConfigError) as error:
+        mien.load_model(**settings)
+    assert str(error.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("file", [None, 3, b"talk.wav"])
+def test_a_file_is_a_path(model, file):
+    with pytest.raises(ConfigError, match="is not the path of a file"):
+        model.predict_file(file)
+
+
 def test_predict_runs_where_torch_cannot_be_imported(talk, tmp_path):
     blocked = ("torch", "sklearn", "pandas", "matplotlib", "jinja2", "safetensors")
     out = tmp_path / "rows.csv"

@@ -16,12 +16,12 @@ from mien.media.faces.detectors import installed
 from mien.media.pictures import picture_size
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
-from mien.runs.answers import HOP, LEAST, WINDOW
+from mien.runs.answers import HOP, WINDOW
 from mien.runs.exported import locate
 from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
-from mien.runs.reading import Asked, Read, check_looked, open_model, read_all
+from mien.runs.reading import Asked, Read, check_looked, check_windows, open_model, read_all
 
 
 def predict(
@@ -84,16 +84,11 @@ def predict(
     given = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     if not given:
         raise ConfigError("predict: no file is given; name a sound or a video file")
-    if not LEAST <= hop <= window:
-        raise ConfigError(
-            f"--hop {hop:g} with --window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
-        )
+    check_windows(window, hop, unsure)
     if workers < 1:
         raise ConfigError(f"--workers {workers}: must be 1 or more")
     if out is not None:
         _check(Path(out))
-    if unsure is not None and not 0 <= unsure <= 1:
-        raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
     folders, lacking = _models(model, chosen, faces, speaker)
     looked = (speaker, faces) if model is not None or len(folders) > 1 else ("active", None)

@@ -7,6 +7,7 @@ those that come with mien, needs no torch.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,9 @@ class LoadedModel:
             ConfigError: a setting cannot be used.
             MediaError: the file cannot be read.
         """
-        _check(window, hop)
+        if not isinstance(file, str | PathLike):
+            raise ConfigError(f"predict_file: {file!r} is not the path of a file")
+        reading.check_windows(window, hop, unsure)
         asked = reading.Asked((self.folder,), "auto", 1, unsure, window, hop, "energy", "active", None, "")
         read = reading.read_one(Path(file), asked, reading.limited(self.model, window, unsure))
         if isinstance(read, MediaError):
@@ -150,7 +153,7 @@ class LoadedModel:
         Raises:
             ConfigError: a waveform cannot be used, or the model takes no sound, or predicts a number.
         """
-        model = self._heard(None, None, None)
+        model = self._hears()
         if not model.classes:
             raise ConfigError(f"predict_proba: {model.name} predicts a number, {model.target}; use predict")
         return model.probabilities(self._sounds(waveforms, sample_rate))
@@ -165,7 +168,7 @@ class LoadedModel:
         Raises:
             ConfigError: a waveform cannot be used, or the model takes no sound.
         """
-        model = self._heard(None, None, None)
+        model = self._hears()
         return model.embed(model.voices(self._sounds(waveforms, sample_rate)))
 
     def stream(
@@ -202,13 +205,16 @@ class LoadedModel:
         least = 0.0 if unsure == 0 else least_sound(model)
         return (row_of_sound(one, model, least) for one in timeline.of_sound(windows, model, at_once=1))
 
-    def _heard(self, window: float | None, hop: float | None, unsure: float | None) -> OneModel:
-        """The model with a threshold, ready to hear; raises ConfigError where it cannot."""
+    def _hears(self) -> OneModel:
+        """The model; raises ConfigError where it takes no sound."""
         if "audio" not in self.model.modalities:
             raise ConfigError(f"{self.name} takes faces alone; give predict_file a film")
-        if window is None or hop is None:
-            return self.model
-        _check(window, hop)
+        return self.model
+
+    def _heard(self, window: float, hop: float, unsure: float | None) -> OneModel:
+        """The model with a threshold, ready to hear; raises ConfigError where it cannot."""
+        self._hears()
+        reading.check_windows(window, hop, unsure)
         limited = reading.limited(self.model, window, unsure)
         assert isinstance(limited, OneModel)
         return limited
@@ -237,17 +243,12 @@ def load_model(model: Path | str | None = None, *, device: str = "auto", threads
         RunError: no trained model is there.
         ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
     """
+    if model is not None and not isinstance(model, str | PathLike):
+        raise ConfigError(f"load_model: {model!r} is neither a path nor a name")
     folder = locate(model)
     opened = opening.open_model(folder, device, threads)
     reading.refuse_files(opened)
     return LoadedModel(opened, folder)
-
-
-def _check(window: float, hop: float) -> None:
-    if not LEAST <= hop <= window:
-        raise ConfigError(
-            f"hop {hop:g} with window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
-        )
 
 
 def _blocks(given: Iterable[Sound], sample_rate: int, rate: int) -> Iterator[AudioBlock]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple, get_args
+
+import numpy as np
 
 from mien import features
 from mien.common.progress import Advance, progress
@@ -15,7 +18,7 @@ from mien.media.faces import Faces, choices
 from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
 from mien.runs import opening, timeline
-from mien.runs.answers import Answers, answers, least_sound
+from mien.runs.answers import LEAST, Answers, answers, least_sound
 from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
@@ -77,6 +80,30 @@ def refuse_files(model: OneModel) -> None:
             f"{model.name} reads {model.from_files}, vectors from files, which a media file does not have; give a "
             "model of sound or faces"
         )
+
+
+def check_windows(window: float, hop: float, unsure: float | None) -> None:
+    """Raise ConfigError for windows or a threshold that no model takes.
+
+    Args:
+        window: seconds; a finite number.
+        hop: seconds, `LEAST` or more and at most `window`.
+        unsure: a probability from 0 to 1; None for the model's own.
+    """
+    for name, seconds in {"window": window, "hop": hop}.items():
+        if not _is_number(seconds) or not isfinite(seconds):
+            raise ConfigError(f"--{name} {seconds!r}: a number of seconds is needed")
+    if not LEAST <= hop <= window:
+        raise ConfigError(
+            f"--hop {hop:g} with --window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
+        )
+    if unsure is not None and not (_is_number(unsure) and 0 <= unsure <= 1):
+        given = f"{unsure:g}" if _is_number(unsure) else repr(unsure)
+        raise ConfigError(f"--unsure {given}: a probability from 0 (never unsure) to 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def limited(model: Predictor, window: float, unsure: float | None) -> Predictor:
