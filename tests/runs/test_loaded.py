@@ -76,7 +76,9 @@ def test_rows_are_those_of_predict(model, talk):
 def test_answers_are_torchs_at_any_length(model):
     sounds = [sound(seconds, seed) for seed, seconds in enumerate((0.15, 0.4, 1.0, 2.7, 9.0))]
     whole = Ensemble.open(FOLDER / model.name, torch.device("cpu"))
-    np.testing.assert_allclose(model.predict_proba(sounds, RATE), whole.probabilities(sounds), atol=1e-5)
+    expected = whole.probabilities(sounds)
+    np.testing.assert_allclose(model.model.probabilities(sounds), expected, atol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(sounds, RATE)[2:], expected[2:], atol=1e-5)
     vectors, expected = model.embed(sounds, RATE), whole.embed(whole.voices(sounds))
     np.testing.assert_allclose(vectors, expected, atol=1e-4 * np.abs(expected).max())
     together = model.predict_proba(sounds, RATE)
@@ -126,7 +128,16 @@ def test_a_stream_gives_each_row_when_its_window_is_over(model):
 @pytest.mark.parametrize(
     ("waveform", "rate", "sentence"),
     [
-        (np.zeros((16_000, 2), np.float32), RATE, "of N x channels give the transpose"),
+        (np.zeros((16_000, 2), np.float32), RATE, "of shape (16000, 2): give channels x samples: transpose it"),
+        (np.zeros((64, 1), np.float32), RATE, "of shape (64, 1): give channels x samples: transpose it"),
+        (np.zeros((9, 16_000), np.float32), RATE, "of shape (9, 16000): 1 to 8 channels are taken"),
+        (np.zeros((0, 16_000), np.float32), RATE, "of shape (0, 16000): 1 to 8 channels are taken"),
+        (np.zeros((1, 1, 9), np.float32), RATE, "of shape (1, 1, 9): (N,) or channels x samples is needed"),
+        ([[0.1, 0.2], [0.1]], RATE, "waveform: its channels are not equally long"),
+        (None, RATE, "waveform of shape (): (N,) or channels x samples is needed"),
+        ("talk.wav", RATE, "waveform of shape (): (N,) or channels x samples is needed"),
+        (np.full(16_000, 1e300), RATE, "waveform: holds nan or infinity, or numbers beyond float32"),
+        (np.full(16_000, -12_000.0), RATE, "the loudest sample is 12000, and full scale is 1: divide by"),
         (np.zeros(100, np.uint8), RATE, "waveform of uint8: floating point at full scale"),
         (np.full(16_000, np.nan, np.float32), RATE, "waveform: holds nan or infinity"),
         (np.zeros(16_000, np.float32), 16_000.0, "sample_rate 16000.0: a whole number of Hz"),
@@ -140,11 +151,56 @@ def test_a_waveform_that_cannot_be_heard_is_refused(model, waveform, rate, sente
     assert sentence in str(error.value)
 
 
+def test_a_block_of_samples_by_channels_is_refused_not_taken_for_channels(model):
+    whole = sound(3.0)
+    for shape in ((-1, 64, 1), (-1, 32, 2)):
+        with pytest.raises(ConfigError, match="give channels x samples: transpose it"):
+            list(model.stream(np.stack([whole, whole], 1).reshape(shape), RATE))
+    with pytest.raises(ConfigError, match="a block has 1 channels, and those before it 2"):
+        list(model.stream([np.stack([whole, whole]), whole], RATE))
+    stereo = np.stack([whole, whole])
+    alone = list(model.stream([whole], RATE))
+    assert list(model.stream([stereo[:, :-1], stereo[:, -1:]], RATE)) == alone  # the last block is 2 x 1
+    assert list(model.stream([stereo, stereo[:, :0]], RATE)) == alone
+    with pytest.raises(ConfigError, match="blocks: NoneType is given"):
+        model.stream(None, RATE)
+    with pytest.raises(ConfigError, match="sample_rate 0: a whole number of Hz"):
+        model.stream([whole], 0)
+
+
+def test_sound_a_little_above_full_scale_is_heard(model):
+    np.testing.assert_allclose(
+        model.predict_proba([sound(2.0) * 50], RATE), model.predict_proba([sound(2.0)], RATE), atol=1e-4
+    )
+
+
+def test_no_probability_is_given_of_silence_and_of_scraps(model):
+    voice = sound(2.0)
+    silence, cancelled = np.zeros(2 * RATE, np.float32), np.stack([voice, -voice])
+    given = [voice, silence, cancelled, sound(0.5), sound(0.02), np.stack([voice, voice])]
+    found = model.predict_proba(given, RATE)
+    assert found.shape == (6, len(model.classes))
+    np.testing.assert_array_equal(np.isnan(found).all(axis=1), [False, True, True, True, True, False])
+    assert np.isfinite(found[[0, 5]]).all()
+    np.testing.assert_allclose(found[[0, 5]].sum(axis=1), 1, atol=1e-6)
+    emotions = [model.predict(one, RATE)[0]["emotion"] for one in given[1:5]]
+    assert emotions == ["silence", "silence", "unsure", "unsure"]
+    assert np.isnan(model.predict_proba([silence], RATE)).all()
+    assert model.predict_proba([], RATE).shape == (0, len(model.classes))
+    assert np.isfinite(model.embed(given[:4], RATE)).all()
+    with pytest.raises(ConfigError, match="waveform 1: is empty"):
+        model.predict_proba([voice, voice[:0]], RATE)
+    with pytest.raises(ConfigError, match=r"waveform 1 of shape \(32000, 2\): give channels x samples"):
+        model.predict_proba([voice, np.stack([voice, voice], 1)], RATE)
+    with pytest.raises(ConfigError, match=r"waveform 0 of shape \(\)"):
+        model.predict_proba(voice, RATE)
+
+
 def test_settings_and_files_are_refused_as_by_predict(model, tmp_path):
     with pytest.raises(ConfigError, match="not longer than the window"):
         model.stream([], RATE, window=1.0, hop=2.0)
     with pytest.raises(ConfigError, match=r"waveform 1: lasts 0\.05 s"):
-        model.predict_proba([sound(1.0), sound(0.05)], RATE)
+        model.embed([sound(1.0), sound(0.05)], RATE)
     with pytest.raises(ConfigError, match="takes faces alone; give predict_file a film"):
         mien.load_model("face-small").predict(sound(1.0), RATE)
     with pytest.raises(MediaError, match="nothing"):

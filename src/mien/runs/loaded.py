@@ -18,7 +18,7 @@ from mien.errors import ConfigError, MediaError
 from mien.media import activity
 from mien.media.audio import AudioBlock
 from mien.media.resampling import regrouped, resampled
-from mien.media.windows import of_blocks
+from mien.media.windows import Window, of_blocks
 from mien.runs import exported, opening, reading, timeline
 from mien.runs.answers import HOP, LEAST, WINDOW, least_sound, row_of_sound
 from mien.runs.exported import locate
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 LATENCY = 0.1  # seconds of a stream that are held back before they are resampled
 RATES = (1_000, 384_000)  # Hz, the sample rates that are taken
-MOST_CHANNELS = 64
+MOST_CHANNELS = 8  # of 7.1; with more of them a block of samples x channels would be taken for channels x samples
+LOUDEST = 32.0  # of floating point, 30 dB above full scale: louder numbers are those of whole-number samples
 
 Sound = NDArray[np.floating[Any]] | Sequence[float]
 
@@ -85,8 +86,9 @@ class LoadedModel:
         """Predict emotion over time in a sound.
 
         Args:
-            waveform: (N,), or channels x N, whose mean is heard; full scale is [-1, 1] for floating point, and that of
-                the type for int16 and int32.
+            waveform: (N,), or channels x N with up to `MOST_CHANNELS` channels, whose mean is heard; more rows than
+                columns are refused. Full scale is [-1, 1] for floating point, whose samples may be up to `LOUDEST`,
+                and that of the type for int16 and int32.
             sample_rate: samples a second.
             window: seconds of a window; a shorter sound is one window.
             hop: seconds from one window to the next.
@@ -101,7 +103,7 @@ class LoadedModel:
             ConfigError: a setting or the waveform cannot be used, or the model takes no sound.
         """
         model = self._heard(window, hop, unsure)
-        blocks = _blocks([waveform], sample_rate, model.rate)
+        blocks = _blocks([waveform], sample_rate, model.rate, "waveform")
         windows = of_blocks(blocks, length=window, hop=hop, detect=activity.detector("energy"), rate=model.rate)
         least = 0.0 if unsure == 0 else least_sound(model)
         rows = [row_of_sound(one, model, least) for one in timeline.of_sound(windows, model)]
@@ -144,32 +146,46 @@ class LoadedModel:
         return _table(read.answers.rows) if frame else read.answers.rows
 
     def predict_proba(self, waveforms: Sequence[Sound], sample_rate: int) -> NDArray[np.float64]:
-        """The probability of each class, n x K, of n sounds, each taken as one window as it is.
+        """The probability of each class, n x K float64, of n sounds, each taken as one window as it is.
+
+        A row is nan where `predict` of such a window answers `silence`, or `unsure` because it is too short: there is
+        no voice activity, its channels cancel, or it lasts less than half of the shortest sound that the model was
+        trained on. Rows below the model's threshold are kept.
 
         Args:
-            waveforms: as for `predict`; of any lengths, none shorter than .1 s.
+            waveforms: n sounds, each as for `predict`, of any lengths but empty.
             sample_rate: samples a second, of all.
 
         Raises:
-            ConfigError: a waveform cannot be used, or the model takes no sound, or predicts a number.
+            ConfigError: a waveform or the rate cannot be used, or the model takes no sound, or predicts a number.
         """
         model = self._hears()
         if not model.classes:
             raise ConfigError(f"predict_proba: {model.name} predicts a number, {model.target}; use predict")
-        return model.probabilities(self._sounds(waveforms, sample_rate))
+        windows, least = self._windows(waveforms, sample_rate), least_sound(model)
+        answered = [timeline.has_voice(one) and one.end >= least - 1e-6 for one in windows]
+        found = np.full((len(windows), len(model.classes)), np.nan)
+        found[answered] = model.probabilities([one.samples for one, has in zip(windows, answered, strict=True) if has])
+        return found
 
     def embed(self, waveforms: Sequence[Sound], sample_rate: int) -> NDArray[np.float32]:
-        """The embeddings of n sounds, n x D, those of all members side by side, each sound taken as one window.
+        """The embeddings of n sounds, n x D float32, those of all members side by side, each taken as one window.
+
+        Silence and short sounds, of which `predict_proba` gives nan, have embeddings too.
 
         Args:
-            waveforms: as for `predict_proba`.
+            waveforms: n sounds, each as for `predict`, none shorter than `LEAST` seconds.
             sample_rate: samples a second, of all.
 
         Raises:
-            ConfigError: a waveform cannot be used, or the model takes no sound.
+            ConfigError: a waveform or the rate cannot be used, or the model takes no sound.
         """
         model = self._hears()
-        return model.embed(model.voices(self._sounds(waveforms, sample_rate)))
+        windows = self._windows(waveforms, sample_rate)
+        for number, one in enumerate(windows):
+            if one.end < LEAST:
+                raise ConfigError(f"waveform {number}: lasts {one.end:.3g} s; {LEAST:g} s or more")
+        return model.embed(model.voices([one.samples for one in windows]))
 
     def stream(
         self,
@@ -200,7 +216,7 @@ class LoadedModel:
             ConfigError: at once for a setting; where it comes, for a block that cannot be used.
         """
         model = self._heard(window, hop, unsure)
-        sound = _blocks(blocks, sample_rate, model.rate)
+        sound = _blocks(_each(blocks, "blocks"), sample_rate, model.rate, "block")
         windows = of_blocks(sound, length=window, hop=hop, detect=activity.detector("energy"), rate=model.rate)
         least = 0.0 if unsure == 0 else least_sound(model)
         return (row_of_sound(one, model, least) for one in timeline.of_sound(windows, model, at_once=1))
@@ -219,15 +235,19 @@ class LoadedModel:
         assert isinstance(limited, OneModel)
         return limited
 
-    def _sounds(self, waveforms: Sequence[Sound], sample_rate: int) -> list[NDArray[np.float32]]:
-        sounds = []
-        for number, waveform in enumerate(waveforms):
-            pieces = [block.samples for block in _blocks([waveform], sample_rate, self.model.rate)]
-            sound = np.concatenate([np.zeros(0, np.float32), *pieces])
-            if len(sound) < LEAST * self.model.rate:
-                raise ConfigError(f"waveform {number}: lasts {len(sound) / self.model.rate:.3g} s; {LEAST:g} s or more")
-            sounds.append(sound)
-        return sounds
+    def _windows(self, waveforms: Sequence[Sound], sample_rate: int) -> list[Window]:
+        """Each sound as one window."""
+        rate, windows = self.model.rate, list[Window]()
+        for number, waveform in enumerate(_each(waveforms, "waveforms")):
+            blocks = list(_blocks([waveform], sample_rate, rate, f"waveform {number}"))
+            if not blocks:
+                raise ConfigError(f"waveform {number}: is empty")
+            samples = np.concatenate([one.samples for one in blocks])
+            channels = [one.channels for one in blocks if one.channels is not None]
+            whole = AudioBlock(0.0, samples, np.concatenate(channels, axis=1) if channels else None)
+            long = len(samples) / rate + LEAST
+            windows += of_blocks([whole], length=long, hop=long, detect=activity.detector("energy"), rate=rate)
+        return windows
 
 
 def load_model(model: Path | str | None = None, *, device: str = "auto", threads: int = 1) -> LoadedModel:
@@ -251,23 +271,38 @@ def load_model(model: Path | str | None = None, *, device: str = "auto", threads
     return LoadedModel(opened, folder)
 
 
-def _blocks(given: Iterable[Sound], sample_rate: int, rate: int) -> Iterator[AudioBlock]:
-    """The sound at another rate, in blocks with their times; several channels are given beside their mean."""
+def _each(given: Iterable[Sound], name: str) -> Iterator[Sound]:
+    try:
+        return iter(given)
+    except TypeError:
+        raise ConfigError(f"{name}: {type(given).__name__} is given, and a sequence of arrays is needed") from None
+
+
+def _blocks(given: Iterable[Sound], sample_rate: int, rate: int, name: str) -> Iterator[AudioBlock]:
+    """The sound at another rate, in blocks with their times; several channels are given beside their mean.
+
+    Raises ConfigError at once for the rate, and where it comes for a piece that cannot be used.
+    """
     low, high = RATES
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or not low <= sample_rate <= high:
         raise ConfigError(f"sample_rate {sample_rate}: a whole number of Hz from {low} to {high}")
+    size = max(1, round(LATENCY * int(sample_rate)))
+    return _timed(resampled(regrouped(_pieces(given, name), size), int(sample_rate), rate), rate)
+
+
+def _timed(pieces: Iterable[NDArray[np.float32]], rate: int) -> Iterator[AudioBlock]:
     position = 0
-    size = max(1, round(LATENCY * sample_rate))
-    for rows in resampled(regrouped(_same(map(_rows, given)), size), int(sample_rate), rate):
+    for rows in pieces:
         mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32) if len(rows) > 1 else rows[0]
         yield AudioBlock(position / rate, mean, rows if len(rows) > 1 else None)
         position += rows.shape[1]
 
 
-def _same(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """The pieces, which must have as many channels as the first."""
+def _pieces(given: Iterable[Sound], name: str) -> Iterator[NDArray[np.float32]]:
+    """The pieces of one sound that are not empty, each channels x N; all have as many channels as the first."""
     channels = None
-    for piece in pieces:
+    for one in given:
+        piece = _rows(one, name, channels)
         channels = len(piece) if channels is None else channels
         if len(piece) != channels:
             raise ConfigError(f"a block has {len(piece)} channels, and those before it {channels}")
@@ -275,21 +310,45 @@ def _same(pieces: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]
             yield piece
 
 
-def _rows(waveform: ArrayLike) -> NDArray[np.float32]:
-    """A waveform as channels x N float32 at full scale."""
-    values = np.asarray(waveform)
-    if values.ndim not in (1, 2) or (values.ndim == 2 and not 1 <= len(values) <= MOST_CHANNELS):
-        raise ConfigError(
-            f"waveform of shape {values.shape}: (N,) or channels x N with up to {MOST_CHANNELS} channels is needed; of "
-            "N x channels give the transpose"
-        )
+def _rows(waveform: ArrayLike, name: str, channels: int | None = None) -> NDArray[np.float32]:
+    """A waveform as channels x N float32 at full scale.
+
+    Args:
+        waveform: as the caller gave it.
+        name: of it, for an error.
+        channels: of the blocks before it; of so many a block may have fewer samples than channels.
+    """
+    try:
+        values = np.asarray(waveform)
+    except ValueError:  # of lists of several lengths
+        raise ConfigError(f"{name}: its channels are not equally long") from None
+    _check_shape(values.shape, name, channels)
     if values.dtype in (np.int16, np.int32):
         values = values.astype(np.float64) / -float(np.iinfo(values.dtype).min)
     elif not np.issubdtype(values.dtype, np.floating):
-        raise ConfigError(f"waveform of {values.dtype}: floating point at full scale [-1, 1], int16 or int32 is needed")
+        raise ConfigError(f"{name} of {values.dtype}: floating point at full scale [-1, 1], int16 or int32 is needed")
+    with np.errstate(over="ignore"):
+        values = np.atleast_2d(values).astype(np.float32)
     if not np.isfinite(values).all():
-        raise ConfigError("waveform: holds nan or infinity")
-    return np.atleast_2d(values).astype(np.float32)
+        raise ConfigError(f"{name}: holds nan or infinity, or numbers beyond float32")
+    if (loudest := float(np.abs(values).max(initial=0))) > LOUDEST:
+        raise ConfigError(
+            f"{name}: the loudest sample is {loudest:.6g}, and full scale is 1: divide by the full scale of its "
+            "type, 32768 for 16 bits"
+        )
+    return values
+
+
+def _check_shape(shape: tuple[int, ...], name: str, channels: int | None) -> None:
+    if len(shape) not in (1, 2):
+        raise ConfigError(f"{name} of shape {shape}: (N,) or channels x samples is needed")
+    if len(shape) == 1:
+        return
+    rows, columns = shape
+    if rows > columns and rows != channels and columns:
+        raise ConfigError(f"{name} of shape {shape}: give channels x samples: transpose it")
+    if not 1 <= rows <= MOST_CHANNELS:
+        raise ConfigError(f"{name} of shape {shape}: 1 to {MOST_CHANNELS} channels are taken")
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
