@@ -15,6 +15,7 @@ import torch
 import mien
 from mien.errors import ConfigError, MediaError, RunError
 from mien.media.audio import read_audio
+from mien.runs import loaded
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import FOLDER
 
@@ -121,8 +122,24 @@ def test_a_stream_gives_each_row_when_its_window_is_over(model):
     expected = model.predict(whole, RATE, window=2.0, hop=1.0)
     assert [(row["start"], row["end"]) for row in rows] == [(row["start"], row["end"]) for row in expected]
     assert all(after["start"] > before["start"] for before, after in pairwise(rows))
-    first = model.predict(whole[: 2 * RATE], RATE, window=2.0)
-    assert rows[0] | {"end": first[0]["end"]} == first[0]
+    assert rows == list(model.stream([whole], RATE, window=2.0, hop=1.0))
+
+
+@pytest.mark.parametrize(("window", "hop"), [(2.0, 1.0), (1.5, 1.5), (3.0, 0.7)])
+def test_a_row_of_a_stream_is_what_predict_says_of_the_sound_until_then(model, window, hop):
+    whole = np.concatenate([sound(5.0), np.zeros(3 * RATE, np.float32), 3 * sound(3.0, 1)])
+    for row in model.stream([whole], RATE, window=window, hop=hop):
+        until = whole[: round(row["end"] * RATE)]
+        assert model.predict(until, RATE, window=window, hop=hop)[-1] == row
+
+
+def test_a_stream_forgets_what_is_long_past(model):
+    whole = np.concatenate([sound(4.0), 5 * sound(20.0, 1)])
+    rows = list(model.stream([whole], RATE, window=2.0, hop=2.0))
+    other = list(model.stream([np.concatenate([sound(4.0, 2), whole[4 * RATE :]])], RATE, window=2.0, hop=2.0))
+    apart = [one["end"] for one, two in zip(rows, other, strict=True) if one != two]
+    assert min(apart) == 2.0
+    assert max(apart) <= 4.0 + loaded.CONTEXT + 2 * 2.0
 
 
 @pytest.mark.parametrize(

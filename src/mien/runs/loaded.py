@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LATENCY = 0.1  # seconds of a stream that are held back before they are resampled
+CONTEXT = 10.0  # seconds of a stream before the start of a window that are kept for the pitch and level of the next
 RATES = (1_000, 384_000)  # Hz, the sample rates that are taken
 MOST_CHANNELS = 8  # of 7.1; with more of them a block of samples x channels would be taken for channels x samples
 LOUDEST = 32.0  # of floating point, 30 dB above full scale: louder numbers are those of whole-number samples
@@ -198,12 +199,17 @@ class LoadedModel:
     ) -> Iterator[dict[str, Any]]:
         """Predict while sound comes: a row as soon as its window is over.
 
-        A row comes at the latest `LATENCY` seconds of sound after the end of its window, and memory holds one window.
-        Rows are those of `predict`, but for the pitch at the edges of windows, which `predict` searches in more sound
-        at once.
+        A row comes at the latest `LATENCY` seconds of sound after the end of its window; memory holds one window and
+        the `CONTEXT` seconds before it. A row is what `predict` says of the sound until then; where `predict` has the
+        whole recording, the pitch of a window is led by what comes after it as well, and its level is relative to the
+        loudest sample of up to 60 windows. With `voice-small` and the default windows that changes the probability of
+        a class by .004 in the median over 104 windows of LibriSpeech (95 %: .02, most: .04; no row has another
+        emotion), and by .013 over 232 windows of RAVDESS, of six clips of an actor in succession, from whispered to
+        shouted (95 %: .08, most: .21; 5 % of the rows become or cease to be `unsure`, and none has another emotion).
 
         Args:
-            blocks: of the sound in the order of time, each as for `predict`, of any lengths.
+            blocks: of the sound in the order of time, each as for `predict`, of any lengths; all with as many channels
+                as the first.
             sample_rate: samples a second.
             window: as for `predict`, like all that follow.
             hop: seconds.
@@ -213,13 +219,14 @@ class LoadedModel:
             Rows as `predict` gives them.
 
         Raises:
-            ConfigError: at once for a setting; where it comes, for a block that cannot be used.
+            ConfigError: at once, for a setting or the rate that cannot be used, or a model that takes no sound; where
+                it comes, for a block that cannot be used or has another number of channels.
         """
         model = self._heard(window, hop, unsure)
         sound = _blocks(_each(blocks, "blocks"), sample_rate, model.rate, "block")
         windows = of_blocks(sound, length=window, hop=hop, detect=activity.detector("energy"), rate=model.rate)
         least = 0.0 if unsure == 0 else least_sound(model)
-        return (row_of_sound(one, model, least) for one in timeline.of_sound(windows, model, at_once=1))
+        return (row_of_sound(one, model, least) for one in timeline.as_it_comes(windows, model, context=CONTEXT))
 
     def _hears(self) -> OneModel:
         """The model; raises ConfigError where it takes no sound."""
