@@ -1,16 +1,21 @@
 """A loaded model: arrays in, the rows of `mien predict` out; from several threads, as a stream, without torch."""
 
+import copy
 import json
 import os
+import pickle
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 import mien
 from mien.errors import ConfigError, MediaError, RunError
@@ -276,6 +281,41 @@ def test_a_model_is_not_opened_by_what_cannot_be_used(settings, sentence):
 def test_a_file_is_a_path(model, file):
     with pytest.raises(ConfigError, match="is not the path of a file"):
         model.predict_file(file)
+
+
+def test_a_copy_is_opened_anew_and_answers_alike(model, monkeypatch, tmp_path):
+    shutil.copytree(FOLDER / "voice-small", tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    mine = mien.load_model("mine", threads=2)
+    assert mine.folder == tmp_path / "mine"
+    monkeypatch.chdir("/")
+    expected = model.predict(sound(2.0), RATE)
+    for one in (mine, copy.deepcopy(mine), pickle.loads(pickle.dumps(mine))):
+        assert one.predict(sound(2.0), RATE) == expected
+        assert (one.folder, one.device, one.threads, one.card) == (mine.folder, "auto", 2, model.card)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.faces is not None
+    assert len({model, model, again}) == 2
+    shutil.rmtree(tmp_path / "mine")
+    assert mine.card.lstrip().startswith("---")
+    with pytest.raises(RunError, match="mine"):
+        copy.copy(mine)
+
+
+def test_processes_of_joblib_answer_alike(model):
+    sounds = [sound(1.5, seed) for seed in range(3)]
+    try:
+        found = joblib.Parallel(2)(joblib.delayed(model.predict)(one, RATE) for one in sounds)
+    finally:
+        get_reusable_executor().shutdown(wait=True)
+    assert found == [model.predict(one, RATE) for one in sounds]
+
+
+def test_a_card_that_is_not_text_is_named(tmp_path):
+    shutil.copytree(FOLDER / "voice-small", tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_bytes(b"\xff\xfe card")
+    with pytest.raises(RunError, match=r"README\.md: cannot be read as UTF-8 text"):
+        mien.load_model(tmp_path / "mine")
 
 
 def test_predict_runs_where_torch_cannot_be_imported(talk, tmp_path):

@@ -4,9 +4,8 @@ Arrays in, rows or arrays out. Several threads may ask one model at once. A mode
 those that come with mien, needs no torch.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.errors import ConfigError, MediaError
+from mien.errors import ConfigError, MediaError, RunError
 from mien.media import activity
 from mien.media.audio import AudioBlock
 from mien.media.resampling import regrouped, resampled
@@ -36,17 +35,31 @@ LOUDEST = 32.0  # of floating point, 30 dB above full scale: louder numbers are 
 Sound = NDArray[np.floating[Any]] | Sequence[float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedModel:
     """A trained model in memory.
 
+    It is equal to itself alone. Copied or pickled, as `joblib` and `multiprocessing` do, it is opened anew from its
+    folder, which must be there still.
+
     Attributes:
         model: what computes it.
-        folder: where it was read.
+        folder: where it was read; absolute.
+        device: as it was asked for.
+        threads: that compute one answer.
+        faces: the model of faces that answers beside it in films; None for none.
+        card: its model card, Markdown; "" for a model of a run, which has none.
     """
 
     model: OneModel
     folder: Path
+    device: str
+    threads: int
+    faces: OneModel | None
+    card: str = field(repr=False)
+
+    def __reduce__(self) -> tuple[Callable[..., "LoadedModel"], tuple[Path, str, int, bool]]:
+        return (_open, (self.folder, self.device, self.threads, self.faces is not None))
 
     @property
     def name(self) -> str:
@@ -62,12 +75,6 @@ class LoadedModel:
     def classes_(self) -> NDArray[np.str_]:
         """The same as an array, as scikit-learn's classifiers have it."""
         return np.array(self.model.classes)
-
-    @cached_property
-    def card(self) -> str:
-        """Its model card, Markdown; "" for a model of a run, which has none."""
-        path = self.folder / exported.CARD
-        return path.read_text(encoding="utf-8") if exported.is_exported(self.folder) and path.is_file() else ""
 
     @property
     def limits(self) -> tuple[str, ...]:
@@ -262,20 +269,40 @@ def load_model(model: Path | str | None = None, *, device: str = "auto", threads
 
     Args:
         model: as `mien predict --model` takes it: an exported folder, the name of a model that comes with mien, RUN,
-            RUN/models/MODEL, or a cell's folder. None: `voice-small`.
+            RUN/models/MODEL, or a cell's folder. None: `voice-small`, beside which `face-small` answers films in
+            `predict_file`, as `mien predict` does.
         device: "auto", "cpu", "cuda" or "cuda:N".
-        threads: that compute one answer.
+        threads: that compute one answer; `runs.opening.THREADS` a processor at most.
 
     Raises:
-        RunError: no trained model is there.
-        ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
+        RunError: no trained model is there, or a file of it is missing, damaged, or was changed after the export.
+        ConfigError: the device or the number of threads cannot be used, an extra is not installed, or the model reads
+            vectors from files.
+        DependencyError: it has no graph, or is computed on another device than the CPU, and the extra `train` is not
+            installed.
     """
     if model is not None and not isinstance(model, str | PathLike):
         raise ConfigError(f"load_model: {model!r} is neither a path nor a name")
-    folder = locate(model)
+    return _open(locate(model).resolve(), device, threads, model is None and exported.faces() is not None)
+
+
+def _open(folder: Path, device: str, threads: int, faces: bool) -> LoadedModel:
     opened = opening.open_model(folder, device, threads)
     reading.refuse_files(opened)
-    return LoadedModel(opened, folder)
+    seen = exported.faces() if faces else None
+    beside = None if seen is None else opening.open_model(seen, device, threads)
+    return LoadedModel(opened, folder, device, threads, beside, _card(folder))
+
+
+def _card(folder: Path) -> str:
+    """The model card of a folder; "" where there is none."""
+    path = folder / exported.CARD
+    if not exported.is_exported(folder) or not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as UTF-8 text ({error}); export or install the model again") from error
 
 
 def _each(given: Iterable[Sound], name: str) -> Iterator[Sound]:
