@@ -18,9 +18,12 @@ import torch
 from joblib.externals.loky import get_reusable_executor
 
 import mien
-from mien.errors import ConfigError, MediaError, RunError
+from mien.corpora.toy import ToyConfig, generate
+from mien.errors import ConfigError, MediaError, MediaWarning, RunError
 from mien.media.audio import read_audio
-from mien.runs import loaded
+from mien.media.faces import people
+from mien.media.faces.detectors import Face
+from mien.runs import loaded, reading
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import FOLDER
 
@@ -316,6 +319,41 @@ def test_a_card_that_is_not_text_is_named(tmp_path):
     (tmp_path / "mine" / "README.md").write_bytes(b"\xff\xfe card")
     with pytest.raises(RunError, match=r"README\.md: cannot be read as UTF-8 text"):
         mien.load_model(tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A voice and a face of the toy corpus in one file."""
+    folder = tmp_path_factory.mktemp("toy")
+    generate(folder, ToyConfig(people=2, clips=2, seconds=2, size=64, frame_rate=5))
+    return min(path for path in folder.rglob("*") if path.is_file() and reading.has_pictures(path))
+
+
+def whole_picture(name, long_side):
+    return lambda rgb: [Face((0.0, 0.0, float(rgb.shape[1]), float(rgb.shape[0])), 1.0)]
+
+
+def test_a_film_is_answered_by_voice_and_face_where_no_model_is_named(model, film, monkeypatch):
+    monkeypatch.setattr(people, "detector", whole_picture)
+    expected = mien.predict([film]).data
+    rows = model.predict_file(film)
+    assert rows == expected["rows"]
+    assert {row["model"] for row in rows} == {"voice-small+face-small"}
+    alone = mien.load_model("voice-small").predict_file(film)
+    assert alone == mien.predict([film], model="voice-small").data["rows"]
+    monkeypatch.setattr(loaded, "installed", lambda name: False)
+    with pytest.warns(MediaWarning, match="faces are not looked for, .*; voice-small answers"):
+        assert model.predict_file(film) == alone
+
+
+def test_what_predict_notes_on_a_file_is_warned_of(model, film, monkeypatch):
+    monkeypatch.setattr(people, "detector", lambda name, long_side: lambda rgb: [])
+    noted = mien.predict([film]).data["notes"]
+    assert "no face was found" in noted[0]
+    with pytest.warns(MediaWarning) as warned:
+        model.predict_file(film)
+    assert [str(one.message) for one in warned] == noted
+    assert warned[0].filename == __file__
 
 
 def test_predict_runs_where_torch_cannot_be_imported(talk, tmp_path):

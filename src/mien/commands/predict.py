@@ -11,9 +11,8 @@ from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
-from mien.media import activity, headers
+from mien.media import activity
 from mien.media.faces.detectors import installed
-from mien.media.pictures import picture_size
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
 from mien.runs.answers import HOP, WINDOW
@@ -21,7 +20,7 @@ from mien.runs.exported import locate
 from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
-from mien.runs.reading import Asked, Read, check_looked, check_windows, open_model, read_all
+from mien.runs.reading import NOT_LOOKED, Asked, Read, check_looked, check_windows, has_pictures, open_model, read_all
 
 
 def predict(
@@ -124,23 +123,13 @@ def _models(
     if model is not None:
         return (voice,), []
     check_looked(faces, speaker)
-    if seen is None or not any(map(_has_pictures, files)):
+    if seen is None or not any(map(has_pictures, files)):
         given = {"--faces": faces, "--speaker": None if speaker == "active" else speaker}
         unused = [f"{option} {value}" for option, value in given.items() if value is not None]
         return (voice,), [f"{one}: no file has pictures, so there are no faces" for one in unused]
     if faces is None and not installed("auto"):  # a detector that was asked for is refused where it is missing
-        lacking = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
-        return (voice,), [f"{lacking}; {voice.name} answers"]
+        return (voice,), [f"{NOT_LOOKED}; {voice.name} answers"]
     return (voice, seen), []
-
-
-def _has_pictures(file: Path) -> bool:
-    if file.is_file() and headers.is_sound_alone(file):  # opening each of many sounds once more would count
-        return False
-    try:
-        return picture_size(file) is not None
-    except MediaError:  # reported when it is read
-        return False
 
 
 def _about(ensemble: Predictor, asked: float | None, modalities: Collection[str]) -> list[str]:

@@ -4,6 +4,7 @@ Arrays in, rows or arrays out. Several threads may ask one model at once. A mode
 those that come with mien, needs no torch.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -13,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mien.errors import ConfigError, MediaError, RunError
+from mien.errors import ConfigError, MediaError, MediaWarning, RunError
 from mien.media import activity
 from mien.media.audio import AudioBlock
+from mien.media.faces.detectors import installed
 from mien.media.resampling import regrouped, resampled
 from mien.media.windows import Window, of_blocks
 from mien.runs import exported, opening, reading, timeline
 from mien.runs.answers import HOP, LEAST, WINDOW, least_sound, row_of_sound
 from mien.runs.exported import locate
+from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
+from mien.runs.predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +132,10 @@ class LoadedModel:
         unsure: float | None = None,
         frame: bool = False,
     ) -> "list[dict[str, Any]] | pd.DataFrame":
-        """Predict emotion over time in a media file; of a film also by faces, where the model takes them.
+        """Predict emotion over time in a media file, as `mien predict` of that file alone does.
+
+        Of a film also by faces, where the model takes them, or where none was named to `load_model` and a face detector
+        (the extra `faces`) is installed: then rows have the classes of `voice-small` and of `face-small`.
 
         Args:
             file: any sound or video file.
@@ -140,17 +147,31 @@ class LoadedModel:
         Returns:
             Rows as `mien predict` gives them.
 
+        Warns:
+            MediaWarning: what of the file is silent, too short, or not looked at, as the notes of `mien predict` say.
+
         Raises:
-            ConfigError: a setting cannot be used.
-            MediaError: the file cannot be read.
+            ConfigError: a setting cannot be used or does not fit the model, or its face detector is not installed.
+            MediaError: the file cannot be read, or has none of the modalities of the model.
         """
         if not isinstance(file, str | PathLike):
             raise ConfigError(f"predict_file: {file!r} is not the path of a file")
         reading.check_windows(window, hop, unsure)
-        asked = reading.Asked((self.folder,), "auto", 1, unsure, window, hop, "energy", "active", None, "")
-        read = reading.read_one(Path(file), asked, reading.limited(self.model, window, unsure))
+        path, notes = Path(file), list[str]()
+        answering: Predictor = self.model
+        if self.faces is not None and reading.has_pictures(path):
+            if installed("auto"):
+                answering = LateFusion(self.model, self.faces)
+            else:
+                notes.append(f"{path}: {reading.NOT_LOOKED}; {self.name} answers")
+        asked = reading.Asked(
+            (self.folder,), self.device, self.threads, unsure, window, hop, "energy", "active", None, ""
+        )
+        read = reading.read_one(path, asked, reading.limited(answering, window, unsure))
         if isinstance(read, MediaError):
             raise read
+        for note in [*notes, *read.notes]:
+            warnings.warn(note, MediaWarning, stacklevel=2)
         return _table(read.answers.rows) if frame else read.answers.rows
 
     def predict_proba(self, waveforms: Sequence[Sound], sample_rate: int) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from mien import features
 from mien.common.progress import Advance, progress
 from mien.common.workers import Lost, spread
 from mien.errors import ConfigError, MediaError, unknown
-from mien.media import activity
+from mien.media import activity, headers
 from mien.media.containers import probe
 from mien.media.faces import Faces, choices
 from mien.media.pictures import picture_size
@@ -26,6 +26,7 @@ from mien.runs.timeline import Prediction
 
 LONG = 60  # seconds from which the progress of a single file is shown
 LARGE = 720  # px of a picture's shorter side: crops of one face are smaller, whole scenes are not
+NOT_LOOKED = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
 
 
 class Asked(NamedTuple):
@@ -126,6 +127,16 @@ def check_looked(faces: str | None, speaker: str) -> None:
         raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
     if faces is not None and faces not in choices():
         raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
+
+
+def has_pictures(file: Path) -> bool:
+    """Whether a file has pictures; not where it cannot be read, which is reported when it is."""
+    if file.is_file() and headers.is_sound_alone(file):  # opening each of many sounds once more would count
+        return False
+    try:
+        return picture_size(file) is not None
+    except MediaError:
+        return False
 
 
 def read_all(
