@@ -37,6 +37,10 @@ class MediaError(MienError):
         return (type(self), (str(self.file), self.cause))
 
 
+class MediaWarning(UserWarning):
+    """What should be known of the answers on a media file: what of it is silent, too short, or not looked at."""
+
+
 class SoundError(MediaError):
     """A file, or a part of it, of which sound is missing and nothing is damaged; its pictures may be whole.
 

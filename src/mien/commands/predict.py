@@ -11,17 +11,16 @@ from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
-from mien.media import activity, headers
+from mien.media import activity
 from mien.media.faces.detectors import installed
-from mien.media.pictures import picture_size
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
-from mien.runs.answers import HOP, LEAST, WINDOW
+from mien.runs.answers import HOP, WINDOW
 from mien.runs.exported import locate
 from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
-from mien.runs.reading import Asked, Read, check_looked, open_model, read_all
+from mien.runs.reading import NOT_LOOKED, Asked, Read, check_looked, check_windows, has_pictures, open_model, read_all
 
 
 def predict(
@@ -84,16 +83,11 @@ def predict(
     given = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     if not given:
         raise ConfigError("predict: no file is given; name a sound or a video file")
-    if not LEAST <= hop <= window:
-        raise ConfigError(
-            f"--hop {hop:g} with --window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
-        )
+    check_windows(window, hop, unsure)
     if workers < 1:
         raise ConfigError(f"--workers {workers}: must be 1 or more")
     if out is not None:
         _check(Path(out))
-    if unsure is not None and not 0 <= unsure <= 1:
-        raise ConfigError(f"--unsure {unsure:g}: a probability from 0 (never unsure) to 1")
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
     folders, lacking = _models(model, chosen, faces, speaker)
     looked = (speaker, faces) if model is not None or len(folders) > 1 else ("active", None)
@@ -129,23 +123,13 @@ def _models(
     if model is not None:
         return (voice,), []
     check_looked(faces, speaker)
-    if seen is None or not any(map(_has_pictures, files)):
+    if seen is None or not any(map(has_pictures, files)):
         given = {"--faces": faces, "--speaker": None if speaker == "active" else speaker}
         unused = [f"{option} {value}" for option, value in given.items() if value is not None]
         return (voice,), [f"{one}: no file has pictures, so there are no faces" for one in unused]
     if faces is None and not installed("auto"):  # a detector that was asked for is refused where it is missing
-        lacking = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
-        return (voice,), [f"{lacking}; {voice.name} answers"]
+        return (voice,), [f"{NOT_LOOKED}; {voice.name} answers"]
     return (voice, seen), []
-
-
-def _has_pictures(file: Path) -> bool:
-    if file.is_file() and headers.is_sound_alone(file):  # opening each of many sounds once more would count
-        return False
-    try:
-        return picture_size(file) is not None
-    except MediaError:  # reported when it is read
-        return False
 
 
 def _about(ensemble: Predictor, asked: float | None, modalities: Collection[str]) -> list[str]:

@@ -1,11 +1,14 @@
 """Opens a model by its folder: by its graph, without torch, where it has one and the CPU computes; else by torch."""
 
+import os
 from pathlib import Path
 
 from mien.common.extras import need_train
 from mien.errors import ConfigError
 from mien.runs.graph import GraphModel, has_graph
 from mien.runs.one_model import OneModel
+
+THREADS = 4  # a processor at most: onnxruntime starts as many as it is told
 
 
 def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel:
@@ -15,15 +18,18 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
         folder: of the model.
         device: "auto", "cpu", "cuda" or "cuda:N". With "auto" a model that has a graph is computed on the CPU, as it
             is small.
-        threads: number of threads of torch, or of onnxruntime.
+        threads: number of threads of torch, or of onnxruntime; `THREADS` a processor at most.
 
     Raises:
         RunError: no finished model is there.
         ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
         DependencyError: it has no graph, or is computed on another device, and the extra `train` is not installed.
     """
-    if threads < 1:
-        raise ConfigError(f"--threads {threads}: at least 1")
+    if not isinstance(device, str):
+        raise ConfigError(f"--device {device!r}: not a device; write auto, cpu, cuda or cuda:N")
+    most = THREADS * (os.cpu_count() or 1)
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
+        raise ConfigError(f"--threads {threads!r}: a whole number from 1 to {most}, {THREADS} a processor")
     if device in ("auto", "cpu") and has_graph(folder):
         return GraphModel.open(folder, threads)
     need_train(f"--device {device}" if has_graph(folder) else f"{folder}: a model without a graph (mien export --onnx)")

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple, get_args
+
+import numpy as np
 
 from mien import features
 from mien.common.progress import Advance, progress
 from mien.common.workers import Lost, spread
 from mien.errors import ConfigError, MediaError, unknown
-from mien.media import activity
+from mien.media import activity, headers
 from mien.media.containers import probe
 from mien.media.faces import Faces, choices
 from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
 from mien.runs import opening, timeline
-from mien.runs.answers import Answers, answers, least_sound
+from mien.runs.answers import LEAST, Answers, answers, least_sound
 from mien.runs.late_fusion import LateFusion
 from mien.runs.one_model import OneModel
 from mien.runs.predictor import Predictor
@@ -23,6 +26,7 @@ from mien.runs.timeline import Prediction
 
 LONG = 60  # seconds from which the progress of a single file is shown
 LARGE = 720  # px of a picture's shorter side: crops of one face are smaller, whole scenes are not
+NOT_LOOKED = "faces are not looked for, which needs an extra: pip install 'mien[faces]'"
 
 
 class Asked(NamedTuple):
@@ -79,6 +83,30 @@ def refuse_files(model: OneModel) -> None:
         )
 
 
+def check_windows(window: float, hop: float, unsure: float | None) -> None:
+    """Raise ConfigError for windows or a threshold that no model takes.
+
+    Args:
+        window: seconds; a finite number.
+        hop: seconds, `LEAST` or more and at most `window`.
+        unsure: a probability from 0 to 1; None for the model's own.
+    """
+    for name, seconds in {"window": window, "hop": hop}.items():
+        if not _is_number(seconds) or not isfinite(seconds):
+            raise ConfigError(f"--{name} {seconds!r}: a number of seconds is needed")
+    if not LEAST <= hop <= window:
+        raise ConfigError(
+            f"--hop {hop:g} with --window {window:g}: the hop must be {LEAST} s or more, and not longer than the window"
+        )
+    if unsure is not None and not (_is_number(unsure) and 0 <= unsure <= 1):
+        given = f"{unsure:g}" if _is_number(unsure) else repr(unsure)
+        raise ConfigError(f"--unsure {given}: a probability from 0 (never unsure) to 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def limited(model: Predictor, window: float, unsure: float | None) -> Predictor:
     """The model with the threshold that is asked for; ConfigError where that or the window does not fit it."""
     if unsure is not None:
@@ -99,6 +127,16 @@ def check_looked(faces: str | None, speaker: str) -> None:
         raise ConfigError(f"--speaker: {unknown('choice', speaker, known)}")
     if faces is not None and faces not in choices():
         raise ConfigError(f"--faces: {unknown('face detector', faces, choices())}")
+
+
+def has_pictures(file: Path) -> bool:
+    """Whether a file has pictures; not where it cannot be read, which is reported when it is."""
+    if file.is_file() and headers.is_sound_alone(file):  # opening each of many sounds once more would count
+        return False
+    try:
+        return picture_size(file) is not None
+    except MediaError:
+        return False
 
 
 def read_all(

@@ -106,16 +106,31 @@ def predictions(
         raise MediaError(file, "has no video, and this model needs video")
 
 
-def of_sound(stream: Iterator[Window], ensemble: Predictor, *, at_once: int = AT_ONCE) -> Iterator[Prediction]:
+def of_sound(stream: Iterator[Window], ensemble: Predictor) -> Iterator[Prediction]:
     """The predictions of a model of voices for windows of sound; their voice is person 1.
 
     Args:
         stream: the windows, see `media.windows.of_blocks`.
         ensemble: the model.
-        at_once: windows that are answered together; 1 answers each as soon as it comes.
     """
-    cases = partial(_cases, speaker="active", voiced=True, nameless="1")
-    return _answered(stream, cases, at_once, ensemble)
+    return _answered(stream, _one_voice, AT_ONCE, ensemble)
+
+
+def as_it_comes(stream: Iterator[Window], ensemble: Predictor, *, context: float) -> Iterator[Prediction]:
+    """The same, each as soon as its window comes: pitch and level are found with the sound before it, none after it.
+
+    Args:
+        stream: the windows.
+        ensemble: the model.
+        context: seconds before the start of a window from which on the next one's pitch and level are found.
+    """
+    before: Window | None = None
+    for window in stream:
+        yield from _predicted([_Task(window, _one_voice(window))], ensemble, before)
+        sound, _ = joined([window] if before is None else [before, window], ensemble.rate)
+        start = window.start if before is None else before.start
+        passed = max(0, round((window.start - context - start) * ensemble.rate))
+        before = Window(start + passed / ensemble.rate, window.end, sound[passed:].copy(), 0.0)
 
 
 def has_voice(window: Window) -> bool:
@@ -183,8 +198,14 @@ def _cases(window: Window, *, speaker: Choice, voiced: bool, nameless: str, leas
     return tuple(_Case(one, heard[one], faces.get(one)) for one in chosen)
 
 
-def _predicted(tasks: Sequence[_Task], ensemble: Predictor) -> Iterator[Prediction]:
-    frames = _frames(tasks, ensemble)
+def _one_voice(window: Window) -> tuple[_Case, ...]:
+    """The case of a window of a model without faces."""
+    return _cases(window, speaker="active", voiced=True, nameless="1")
+
+
+def _predicted(tasks: Sequence[_Task], ensemble: Predictor, before: Window | None = None) -> Iterator[Prediction]:
+    """The predictions for consecutive windows; `before` is a window of the sound before them, which has no answer."""
+    frames = _frames(tasks, ensemble, before)
     inputs: list[tuple[NDArray[np.float32] | None, Seen | None]] = []
     for number, (_, cases) in enumerate(tasks):
         for case in cases:
@@ -208,13 +229,19 @@ def _predicted(tasks: Sequence[_Task], ensemble: Predictor) -> Iterator[Predicti
             yield Prediction(window.start, window.end, "", "", None)
 
 
-def _frames(tasks: Sequence[_Task], ensemble: Predictor) -> dict[int, NDArray[np.float32]]:
+def _frames(tasks: Sequence[_Task], ensemble: Predictor, before: Window | None) -> dict[int, NDArray[np.float32]]:
     """Number of a window in `tasks` -> the frames of its sound, where its voice is classified."""
     wanted = [number for number, (_, cases) in enumerate(tasks) if any(case.voice for case in cases)]
     if not wanted:
         return {}
-    sound, places = joined([window for window, _ in tasks], ensemble.rate)
-    return dict(zip(wanted, ensemble.frames(sound, [places[number] for number in wanted]), strict=True))
+    windows = [window for window, _ in tasks]
+    if before is None:
+        sound, places = joined(windows, ensemble.rate)
+        return dict(zip(wanted, ensemble.frames(sound, [places[number] for number in wanted]), strict=True))
+    sound, (_, *places) = joined([before, *windows], ensemble.rate)
+    nothing = slice(places[0].start, places[0].start)  # a part beside it, else one part would be heard alone
+    found = ensemble.frames(sound, [nothing, *(places[number] for number in wanted)])
+    return dict(zip(wanted, found[1:], strict=True))
 
 
 def _probabilities(
