@@ -161,6 +161,17 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     )
 
 
+def test_a_model_that_comes_with_mien_goes_by_its_name(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder, tmp_path / "models" / "voice-small")
+    monkeypatch.setattr(exported, "FOLDER", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "voice-small", "--out", "z"]) == 2
+    assert "voice-small: is an exported model already" in capsys.readouterr().err
+    assert main(["export", "voice-small", "--onnx", "--out", "z"]) == 0
+    for name in (exported.WEIGHTS, exported.DESCRIPTION, exported.GRAPH):
+        assert (tmp_path / "z" / name).read_bytes() == (folder / name).read_bytes()
+
+
 @pytest.mark.parametrize("links", [[exported.WEIGHTS], [exported.GRAPH], [exported.WEIGHTS, exported.GRAPH]])
 def test_files_may_be_links_to_other_folders(folder, tmp_path, monkeypatch, links):
     """As DVC and git-annex have them."""

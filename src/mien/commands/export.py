@@ -71,7 +71,8 @@ def export(
 
     Args:
         run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
-            exported alone. With `onnx` alone also a folder that was exported before, which is copied.
+            exported alone. With `onnx` alone also a folder that was exported before, or the name of a model that comes
+            with mien; it is copied.
         overrides: `data.prepared=PREPARED` where the run's corpus was moved since it was trained.
         out: the folder to write; an earlier export there is replaced.
         name: name of the model; by default that of the folder.
@@ -96,14 +97,15 @@ def export(
             model cannot classify media files.
     """
     out = Path(out)
-    if exported.is_exported(Path(run)):
+    run = exported.locate(run) if str(run) in exported.packaged() else Path(run)
+    if exported.is_exported(run):
         given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
-        return _copied(Path(run), out, onnx, [option for option, value in given.items() if value])
+        return _copied(run, out, onnx, [option for option, value in given.items() if value])
     name = out.absolute().name if name is None else name
     _check(out, name, coverage, plain_limit)
-    opened, model, found = find(Path(run))
+    opened, model, found = find(run)
     opened = moved(opened, overrides)
-    if Path(run).resolve() == found[0].folder.resolve():
+    if run.resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
     refuse_other_inputs(opened, chosen)
