@@ -239,6 +239,8 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
         mien.export(run, out=out, coverage=0)
     with pytest.raises(ConfigError, match="--name a/b"):
         mien.export(run, out=out, name="a/b")
+    with pytest.raises(ConfigError, match=r"--out .*/my folder: a model's name is .* only; give --name"):
+        mien.export(run, out=tmp_path / "my folder")
     with pytest.raises(ConfigError, match="Did you mean 'fold-0-seed-0'"):
         mien.export(run, out=out, cells=["fold-0-sed-0"])
     with pytest.raises(RunError, match="not a run folder"):

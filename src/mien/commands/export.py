@@ -101,8 +101,8 @@ def export(
     if exported.is_exported(run):
         given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
         return _copied(run, out, onnx, [option for option, value in given.items() if value])
-    name = out.absolute().name if name is None else name
     _check(out, name, coverage, plain_limit)
+    name = out.absolute().name if name is None else name
     opened, model, found = find(run)
     opened = moved(opened, overrides)
     if run.resolve() == found[0].folder.resolve():
@@ -231,7 +231,7 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
     return Outcome(data=data, text=text)
 
 
-def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
+def _check(out: Path, name: str | None, coverage: float, plain_limit: float) -> None:
     if not 0 < coverage <= 1:
         raise ConfigError(
             f"--coverage {coverage:g}: must be a share of the clips, above 0 and up to 1, such as {COVERAGE}"
@@ -240,8 +240,9 @@ def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
         raise ConfigError(
             f"--plain-limit {plain_limit:g}: must be a share of the windows, above 0 and up to 1, such as {PLAIN_LIMIT}"
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", out.absolute().name if name is None else name):
+        rule = "a model's name is a folder's: letters, digits, '.', '_' and '-' only"
+        raise ConfigError(f"--out {out}: {rule}; give --name" if name is None else f"--name {name}: {rule}")
     _refuse_other(out)
 
 
