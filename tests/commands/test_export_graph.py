@@ -161,6 +161,22 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     )
 
 
+def test_no_model_is_written_into_its_own_source(folder, run, capsys, monkeypatch):
+    for source, out in (
+        (folder, folder / "x"),
+        (folder, folder / "a" / "b"),
+        (run, run / "x"),
+        (run, run / "models" / "x"),
+    ):
+        assert main(["export", str(source), "--onnx", "--out", str(out)]) == 2
+        said = f"mien: --out {out}: lies in {source}, which is exported; choose a folder outside of it\n"
+        assert capsys.readouterr().err == said
+        assert not out.exists()
+    monkeypatch.chdir(folder)
+    assert main(["export", ".", "--onnx", "--out", "x"]) == 2
+    assert "--out x: lies in ., which is exported" in capsys.readouterr().err
+
+
 def test_a_model_that_comes_with_mien_goes_by_its_name(folder, tmp_path, monkeypatch, capsys):
     shutil.copytree(folder, tmp_path / "models" / "voice-small")
     monkeypatch.setattr(exported, "FOLDER", tmp_path / "models")

@@ -104,6 +104,7 @@ def export(
     _check(out, name, coverage, plain_limit)
     name = out.absolute().name if name is None else name
     opened, model, found = find(run)
+    _refuse_inside(out, opened.folder)
     opened = moved(opened, overrides)
     if run.resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
@@ -216,6 +217,7 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
         raise ConfigError(
             f"{given[0]}: belongs to the export of a RUN, and {folder} is an exported model; leave it out"
         )
+    _refuse_inside(out, folder)
     _refuse_other(out)
     description, members = exporting.read(folder, torch.device("cpu"))
     with atomic_folder(out) as written:
@@ -251,6 +253,12 @@ def _refuse_other(out: Path) -> None:
     require_folder(out)
     if out.exists() and ({path.name for path in out.iterdir()} - {*FILES, *exported.OTHERS}):
         raise RunError(f"{out}: is not an exported model; choose another --out")
+
+
+def _refuse_inside(out: Path, source: Path) -> None:
+    """Raise ConfigError for a folder within the one that is exported."""
+    if source.resolve() in out.resolve().parents:
+        raise ConfigError(f"--out {out}: lies in {source}, which is exported; choose a folder outside of it")
 
 
 def _unsure(rule: calibration.Rejection) -> Unsure:
