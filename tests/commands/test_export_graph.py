@@ -152,6 +152,11 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     assert main(["export", str(before), "--onnx", "--name", "x", "--out", str(before)]) == 2
     assert "--name: belongs to the export of a RUN" in capsys.readouterr().err
     assert main(["export", str(before), "--onnx", "--out", str(before)]) == 0
+    card = (before / exported.CARD).read_text()
+    command = "mien export RUN/models/MEnAN --out voice-tiny --coverage 0.8"
+    assert f"{command}\nmien export voice-tiny --onnx --out voice-tiny\n```\n" in card
+    assert main(["export", str(before), "--onnx", "--out", str(before)]) == 0
+    assert (before / exported.CARD).read_text() == card
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     after = {path.name: path.read_bytes() for path in before.iterdir()}
     for name in ("model.safetensors", "audonnx.onnx", "model.yaml"):
@@ -203,6 +208,12 @@ def test_files_may_be_links_to_other_folders(folder, tmp_path, monkeypatch, link
         monkeypatch.setattr("mien.runs.graph.IN_MEMORY", "not_in_this_version")
         with pytest.raises(RunError, match=r"model\.safetensors: is a link out of the folder .* with links followed"):
             open_model(linked)
+
+
+@pytest.mark.parametrize("name", exported.packaged())
+def test_a_card_says_how_the_graph_was_made(name):
+    _, how = (exported.FOLDER / name / exported.CARD).read_text().split("\n## How it was made\n")
+    assert f"\nmien export {name} --onnx --out {name}\n```\n" in how
 
 
 @pytest.mark.parametrize("name", exported.packaged())

@@ -225,12 +225,27 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
         raw, named = exported.raw(folder), dict(zip(description.members, members, strict=True))
         graph = tracing.write_graph(written, description, named, exported.identity(raw))
         described = description.model_copy(update={"graph": graph})
-        write_text(written / CARD, with_front_matter((folder / CARD).read_text(encoding="utf-8"), described))
+        text = _with_step((folder / CARD).read_text(encoding="utf-8"), description.name)
+        write_text(written / CARD, with_front_matter(text, described))
         write_json(written / DESCRIPTION, raw | {"graph": graph.model_dump(mode="json")})
     size = sum(path.stat().st_size for path in out.iterdir())
     data = {"folder": str(out), "size": size, "graph": graph.sha256}
     text = f"{description.name}: answers by its graph as by torch, {size / 1e6:.1f} MB in all\nwritten: {out}"
     return Outcome(data=data, text=text)
+
+
+def _with_step(text: str, name: str) -> str:
+    """A card that says by which command the graph was added, where an export without `--onnx` is the last."""
+    before, heading, after = text.partition("\n## How it was made\n")
+    lines = after.split("\n")
+    last = max((number for number, line in enumerate(lines) if line.startswith("mien export ")), default=None)
+    if last is None or "--onnx" in lines[last].split():
+        return text
+    return (
+        before
+        + heading
+        + "\n".join([*lines[: last + 1], f"mien export {name} --onnx --out {name}", *lines[last + 1 :]])
+    )
 
 
 def _check(out: Path, name: str | None, coverage: float, plain_limit: float) -> None:
