@@ -100,11 +100,13 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
 
 @pytest.mark.parametrize("content", [{}, {"model_type": "wav2vec2", "name": "x", "architectures": ["Wav2Vec2Model"]}])
 def test_the_model_of_another_program_is_refused_in_one_sentence(talk, tmp_path, capsys, content):
-    (tmp_path / exported.DESCRIPTION).write_text(json.dumps(content))
+    place = tmp_path / "wav2vec2"
+    place.mkdir()
+    (place / exported.DESCRIPTION).write_text(json.dumps(content))
     for command in (["predict", str(talk), "--model"], ["export", "--onnx", "--out", str(tmp_path / "out")]):
-        assert main([*command, str(tmp_path)]) == 2
+        assert main([*command, str(place)]) == 2
         assert capsys.readouterr().err == (
-            f"mien: {tmp_path / exported.DESCRIPTION}: is not that of a mien model, but of another program; give a "
+            f"mien: {place / exported.DESCRIPTION}: is not that of a mien model, but of another program; give a "
             "folder of 'mien export', or a RUN\n"
         )
 
@@ -239,6 +241,8 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
         mien.export(run, out=out, coverage=0)
     with pytest.raises(ConfigError, match="--name a/b"):
         mien.export(run, out=out, name="a/b")
+    with pytest.raises(ConfigError, match=r"--out .*/my folder: a model's name is .* only; give --name"):
+        mien.export(run, out=tmp_path / "my folder")
     with pytest.raises(ConfigError, match="Did you mean 'fold-0-seed-0'"):
         mien.export(run, out=out, cells=["fold-0-sed-0"])
     with pytest.raises(RunError, match="not a run folder"):

@@ -152,6 +152,11 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     assert main(["export", str(before), "--onnx", "--name", "x", "--out", str(before)]) == 2
     assert "--name: belongs to the export of a RUN" in capsys.readouterr().err
     assert main(["export", str(before), "--onnx", "--out", str(before)]) == 0
+    card = (before / exported.CARD).read_text()
+    command = "mien export RUN/models/MEnAN --out voice-tiny --coverage 0.8"
+    assert f"{command}\nmien export voice-tiny --onnx --out voice-tiny\n```\n" in card
+    assert main(["export", str(before), "--onnx", "--out", str(before)]) == 0
+    assert (before / exported.CARD).read_text() == card
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     after = {path.name: path.read_bytes() for path in before.iterdir()}
     for name in ("model.safetensors", "audonnx.onnx", "model.yaml"):
@@ -159,6 +164,33 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     np.testing.assert_array_equal(
         *(open_model(place).infer(windows(open_model(place), 70)) for place in (folder, before))
     )
+
+
+def test_no_model_is_written_into_its_own_source(folder, run, capsys, monkeypatch):
+    for source, out in (
+        (folder, folder / "x"),
+        (folder, folder / "a" / "b"),
+        (run, run / "x"),
+        (run, run / "models" / "x"),
+    ):
+        assert main(["export", str(source), "--onnx", "--out", str(out)]) == 2
+        said = f"mien: --out {out}: lies in {source}, which is exported; choose a folder outside of it\n"
+        assert capsys.readouterr().err == said
+        assert not out.exists()
+    monkeypatch.chdir(folder)
+    assert main(["export", ".", "--onnx", "--out", "x"]) == 2
+    assert "--out x: lies in ., which is exported" in capsys.readouterr().err
+
+
+def test_a_model_that_comes_with_mien_goes_by_its_name(folder, tmp_path, monkeypatch, capsys):
+    shutil.copytree(folder, tmp_path / "models" / "voice-small")
+    monkeypatch.setattr(exported, "FOLDER", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "voice-small", "--out", "z"]) == 2
+    assert "voice-small: is an exported model already" in capsys.readouterr().err
+    assert main(["export", "voice-small", "--onnx", "--out", "z"]) == 0
+    for name in (exported.WEIGHTS, exported.DESCRIPTION, exported.GRAPH):
+        assert (tmp_path / "z" / name).read_bytes() == (folder / name).read_bytes()
 
 
 @pytest.mark.parametrize("links", [[exported.WEIGHTS], [exported.GRAPH], [exported.WEIGHTS, exported.GRAPH]])
@@ -176,6 +208,12 @@ def test_files_may_be_links_to_other_folders(folder, tmp_path, monkeypatch, link
         monkeypatch.setattr("mien.runs.graph.IN_MEMORY", "not_in_this_version")
         with pytest.raises(RunError, match=r"model\.safetensors: is a link out of the folder .* with links followed"):
             open_model(linked)
+
+
+@pytest.mark.parametrize("name", exported.packaged())
+def test_a_card_says_how_the_graph_was_made(name):
+    _, how = (exported.FOLDER / name / exported.CARD).read_text().split("\n## How it was made\n")
+    assert f"\nmien export {name} --onnx --out {name}\n```\n" in how
 
 
 @pytest.mark.parametrize("name", exported.packaged())

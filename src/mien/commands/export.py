@@ -71,7 +71,8 @@ def export(
 
     Args:
         run: RUN (its model with the best validation score), RUN/models/MODEL, or the folder of one cell, which is then
-            exported alone. With `onnx` alone also a folder that was exported before, which is copied.
+            exported alone. With `onnx` alone also a folder that was exported before, or the name of a model that comes
+            with mien; it is copied.
         overrides: `data.prepared=PREPARED` where the run's corpus was moved since it was trained.
         out: the folder to write; an earlier export there is replaced.
         name: name of the model; by default that of the folder.
@@ -96,14 +97,16 @@ def export(
             model cannot classify media files.
     """
     out = Path(out)
-    if exported.is_exported(Path(run)):
+    run = exported.locate(run) if str(run) in exported.packaged() else Path(run)
+    if exported.is_exported(run):
         given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
-        return _copied(Path(run), out, onnx, [option for option, value in given.items() if value])
-    name = out.absolute().name if name is None else name
+        return _copied(run, out, onnx, [option for option, value in given.items() if value])
     _check(out, name, coverage, plain_limit)
-    opened, model, found = find(Path(run))
+    name = out.absolute().name if name is None else name
+    opened, model, found = find(run)
+    _refuse_inside(out, opened.folder)
     opened = moved(opened, overrides)
-    if Path(run).resolve() == found[0].folder.resolve():
+    if run.resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
     chosen = _chosen(opened, model, found, cells)
     refuse_other_inputs(opened, chosen)
@@ -214,6 +217,7 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
         raise ConfigError(
             f"{given[0]}: belongs to the export of a RUN, and {folder} is an exported model; leave it out"
         )
+    _refuse_inside(out, folder)
     _refuse_other(out)
     description, members = exporting.read(folder, torch.device("cpu"))
     with atomic_folder(out) as written:
@@ -221,7 +225,8 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
         raw, named = exported.raw(folder), dict(zip(description.members, members, strict=True))
         graph = tracing.write_graph(written, description, named, exported.identity(raw))
         described = description.model_copy(update={"graph": graph})
-        write_text(written / CARD, with_front_matter((folder / CARD).read_text(encoding="utf-8"), described))
+        text = _with_step((folder / CARD).read_text(encoding="utf-8"), description.name)
+        write_text(written / CARD, with_front_matter(text, described))
         write_json(written / DESCRIPTION, raw | {"graph": graph.model_dump(mode="json")})
     size = sum(path.stat().st_size for path in out.iterdir())
     data = {"folder": str(out), "size": size, "graph": graph.sha256}
@@ -229,7 +234,21 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
     return Outcome(data=data, text=text)
 
 
-def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
+def _with_step(text: str, name: str) -> str:
+    """A card that says by which command the graph was added, where an export without `--onnx` is the last."""
+    before, heading, after = text.partition("\n## How it was made\n")
+    lines = after.split("\n")
+    last = max((number for number, line in enumerate(lines) if line.startswith("mien export ")), default=None)
+    if last is None or "--onnx" in lines[last].split():
+        return text
+    return (
+        before
+        + heading
+        + "\n".join([*lines[: last + 1], f"mien export {name} --onnx --out {name}", *lines[last + 1 :]])
+    )
+
+
+def _check(out: Path, name: str | None, coverage: float, plain_limit: float) -> None:
     if not 0 < coverage <= 1:
         raise ConfigError(
             f"--coverage {coverage:g}: must be a share of the clips, above 0 and up to 1, such as {COVERAGE}"
@@ -238,8 +257,9 @@ def _check(out: Path, name: str, coverage: float, plain_limit: float) -> None:
         raise ConfigError(
             f"--plain-limit {plain_limit:g}: must be a share of the windows, above 0 and up to 1, such as {PLAIN_LIMIT}"
         )
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-        raise ConfigError(f"--name {name}: a model's name is a folder's: letters, digits, '.', '_' and '-' only")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", out.absolute().name if name is None else name):
+        rule = "a model's name is a folder's: letters, digits, '.', '_' and '-' only"
+        raise ConfigError(f"--out {out}: {rule}; give --name" if name is None else f"--name {name}: {rule}")
     _refuse_other(out)
 
 
@@ -248,6 +268,12 @@ def _refuse_other(out: Path) -> None:
     require_folder(out)
     if out.exists() and ({path.name for path in out.iterdir()} - {*FILES, *exported.OTHERS}):
         raise RunError(f"{out}: is not an exported model; choose another --out")
+
+
+def _refuse_inside(out: Path, source: Path) -> None:
+    """Raise ConfigError for a folder within the one that is exported."""
+    if source.resolve() in out.resolve().parents:
+        raise ConfigError(f"--out {out}: lies in {source}, which is exported; choose a folder outside of it")
 
 
 def _unsure(rule: calibration.Rejection) -> Unsure:
