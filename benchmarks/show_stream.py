@@ -3,7 +3,7 @@
 python benchmarks/show_stream.py DATA
 
 DATA holds the folders `librispeech` and `ravdess`. 25 clips of LibriSpeech, and of RAVDESS six clips of each of twelve
-actors in succession, from whispered to shouted, in the default windows: the greatest difference of a class's
+actors in succession, of both intensities, in the default windows: the greatest difference of a class's
 probability in each row, the share of rows whose answer is another, and of those with another emotion, `unsure` aside.
 """
 
