@@ -112,7 +112,7 @@ class LoadedModel:
             probability for each class, scheme, model.
 
         Raises:
-            ConfigError: a setting or the waveform cannot be used, or the model takes no sound.
+            ConfigError: a setting, the rate or the waveform cannot be used, or the model takes no sound.
         """
         model = self._heard(window, hop, unsure)
         blocks = _blocks([waveform], sample_rate, model.rate, "waveform")
@@ -228,12 +228,12 @@ class LoadedModel:
         """Predict while sound comes: a row as soon as its window is over.
 
         A row comes at the latest `LATENCY` seconds of sound after the end of its window; memory holds one window and
-        the `CONTEXT` seconds before it. A row is what `predict` says of the sound until then; where `predict` has the
-        whole recording, the pitch of a window is led by what comes after it as well, and its level is relative to the
+        the `CONTEXT` seconds before it. A row is what `predict` says of these seconds and the window. Where `predict`
+        has the whole recording, what comes after a window leads its pitch too, and its level is relative to the
         loudest sample of up to 60 windows. With `voice-small` and the default windows that changes the probability of
-        a class by .004 in the median over 104 windows of LibriSpeech (95 %: .02, most: .04; no row has another
-        emotion), and by .013 over 232 windows of RAVDESS, of six clips of an actor in succession, from whispered to
-        shouted (95 %: .08, most: .21; 5 % of the rows become or cease to be `unsure`, and none has another emotion).
+        a class by .004 in the median over 104 windows of LibriSpeech (95 %: .02, most: .04; no answer is another), and
+        by .013 over 232 windows of RAVDESS, of six clips of an actor in succession, of both intensities (95 %: .08,
+        most: .21; 5 % of the answers become or cease to be `unsure`, and none is another emotion).
 
         Args:
             blocks: of the sound in the order of time, each as for `predict`, of any lengths; all with as many channels
