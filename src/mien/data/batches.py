@@ -422,6 +422,7 @@ class Loader:
         part, kept = self.length.apply(whole.numpy(), usable.numpy(), stream.hop, place)
         return torch.from_numpy(part), None if complete and kept.all() else torch.from_numpy(kept)
 
+
 def _first_of_each(numbers: Tensor) -> Tensor:
     """The places at which each number stands for the first time, N int64 -> M."""
     return torch.from_numpy(np.sort(np.unique(numbers.numpy(), return_index=True)[1]))
