@@ -85,9 +85,14 @@ def test_a_score_that_is_no_number_chooses_nothing(make_recipe, make_loader, tmp
     assert json.loads((tmp_path / "history.jsonl").read_text())["validation uar"] == 0.1
 
 
-def test_a_run_of_given_steps_is_resumed_with_the_same_bits(make_recipe, make_loader, tmp_path):
+@pytest.mark.parametrize(("at_risk", "again"), [(0.0, []), (1e9, [0, 0, 1])], ids=["each epoch", "the end alone"])
+def test_a_run_of_given_steps_is_resumed_with_the_same_bits(
+    make_recipe, make_loader, tmp_path, monkeypatch, at_risk, again
+):
+    """Also where the state of no epoch but the last was written: what is lost is trained again, and recorded once."""
+    monkeypatch.setattr("mien.engine.fit.AT_RISK", at_risk)
     training = Training(epochs=3, batch=7, steps=5, best="last")
-    optimiser, progress, weights = Optimiser(schedule={"name": "polynomial"}), [], []
+    optimiser, progress, weights, histories = Optimiser(schedule={"name": "polynomial"}), [], [], []
     for name, kills in (("whole", []), ("killed", [1, 2])):
         for kill in [*kills, None]:
             recipe = make_recipe(SETTINGS, encoder="vector")
@@ -106,7 +111,11 @@ def test_a_run_of_given_steps_is_resumed_with_the_same_bits(make_recipe, make_lo
             with nullcontext() if kill is None else pytest.raises(KeyboardInterrupt):
                 fit(recipe, make_loader(steps=5), lambda: {"uar": 0.5}, **places)
         weights.append(recipe.state_dict())
-    assert progress == [number / 15 for number in range(15)] * 2
+        lines = (tmp_path / name / "history.jsonl").read_text().splitlines()
+        histories.append([json.loads(line) | {"seconds": 0} for line in lines])
+    assert progress == [(5 * epoch + step) / 15 for epoch in (0, 1, 2, *again, 0, 1, 2) for step in range(5)]
+    assert histories[0] == histories[1]
+    assert [record["epoch"] for record in histories[1]] == [1, 2, 3]
     assert all(torch.equal(weights[0][name], value) for name, value in weights[1].items())
 
 

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import is_
 
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ class Sequence:
 
         Where there is a `transform`, they are distorted by it.
         """
+        if self._is(device, dtype):
+            return self
         values = self.values.to(device).to(dtype)
         if self.values.dtype == torch.uint8:
             values = values / 127.5 - 1
@@ -52,6 +55,10 @@ class Sequence:
         return Sequence(
             values, self.valid.to(device), lengths=None if self.lengths is None else self.lengths.to(device)
         )
+
+    def _is(self, device: torch.device, dtype: torch.dtype) -> bool:
+        values = self.values
+        return values.device == device and values.dtype == dtype and self.transform is None
 
 
 @dataclass(frozen=True)
@@ -96,13 +103,13 @@ class Batch:
 
     def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Batch":
         """The same batch on a device, its sequences as `dtype`."""
-        return replace(
-            self,
-            audio=self.audio.to(device, dtype),
-            video=self.video.to(device, dtype),
-            labels={factor: values.to(device) for factor, values in self.labels.items()},
-            teacher=None if self.teacher is None else self.teacher.to(device, dtype),
-        )
+        audio, video = self.audio.to(device, dtype), self.video.to(device, dtype)
+        teacher = None if self.teacher is None else self.teacher.to(device, dtype)
+        labels = {factor: values.to(device) for factor, values in self.labels.items()}
+        moved = (audio, video, teacher, *labels.values())
+        if all(map(is_, moved, (self.audio, self.video, self.teacher, *self.labels.values()))):
+            return self
+        return replace(self, audio=audio, video=video, labels=labels, teacher=teacher)
 
     def kept(self, name: str, rate: float, *shape: int) -> Tensor:
         """Which values dropout keeps, B x shape bool on the CPU: all but a share `rate`, a multiple of 2^-16.

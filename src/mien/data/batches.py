@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import is_
 from typing import NamedTuple, Protocol
 
@@ -90,13 +90,9 @@ class Stream(NamedTuple):
             return int(within.stop - within.start)
         return length.frames(count, self.hop, place)
 
-    def part(self, length: Length, frames: Tensor, usable: Tensor, place: Place) -> tuple[Tensor, Tensor]:
-        """The frames T x ... at a place, and which of them are valid."""
-        if self.target:
-            within = place.within(len(frames), self.hop)
-            return frames[within], usable[within]
-        part, kept = length.apply(frames.numpy(), usable.numpy(), self.hop, place)
-        return torch.from_numpy(part), torch.from_numpy(kept)
+    def span(self, length: Length, count: int, place: Place) -> slice | None:
+        """Which of `count` frames are at a place; None where they are repeated or filled up."""
+        return place.within(count, self.hop) if self.target else length.span(count, self.hop, place)
 
 
 class Held:
@@ -135,8 +131,9 @@ class _Frames:
         self._free = size
         self._lengths: dict[int, int] = {}
         self._wholes: dict[int, tuple[Tensor, Tensor]] = {}
+        self._complete: dict[int, bool] = {}
         self._table: tuple[Tensor, Tensor, Tensor] | None = None  # vectors, which are valid, and 1 where there is one
-        self._whole = False  # whether every example has one
+        self._full = False  # whether every example has one that is valid
         if math.isinf(stream.hop) and size:
             self._hold_vectors()
 
@@ -162,17 +159,28 @@ class _Frames:
         frames = self.stream.normalise(frames, self.examples.speakers[index]) if len(frames) else frames
         if frames.is_floating_point() and (size := frames.nbytes + valid.nbytes) <= self._free:
             self._wholes[index] = frames, valid
+            self._complete[index] = bool(valid.all())
             self._free -= size
         return frames, valid
 
-    def vectors(self, chosen: Many[int], rows: Many[int]) -> Sequence | None:
-        """The vectors of some rows of the chosen examples, B x 1 x D; None where they are no table."""
-        if self._table is None:
-            return None
+    def complete(self, index: int) -> bool:
+        """Whether all frames of an example are known to be valid."""
+        return self._complete.get(index, False)
+
+    @property
+    def tabled(self) -> bool:
+        """Whether the examples are vectors that are held as a table."""
+        return self._table is not None
+
+    def vectors(self, chosen: Tensor, rows: Tensor) -> Sequence:
+        """The vectors of some rows of the chosen examples, B x 1 x D, of a table."""
+        assert self._table is not None
         values, valid, lengths = self._table
-        if not (self._whole or any(map(self.length, chosen))):
-            return None
-        own = torch.tensor([chosen[row] for row in rows], dtype=torch.int64)
+        own = chosen if len(rows) == len(chosen) else chosen.index_select(0, rows)
+        if self._full:
+            return Sequence(values.index_select(0, own), _all_valid(len(own), 1), lengths=_same_length(len(own), 1))
+        if not lengths.index_select(0, chosen).any():
+            return _absent(len(own))
         values, valid, lengths = (one.index_select(0, own) for one in (values, valid, lengths))  # faster than by [own]
         return Sequence(values, valid, lengths=lengths)
 
@@ -189,8 +197,9 @@ class _Frames:
             if self.length(index):
                 values[index], valid[index] = self.whole(index)
                 self._wholes.clear()
+                self._complete.clear()
         lengths = torch.tensor([self.length(index) for index in every])
-        self._table, self._whole = (values, valid, lengths), bool(lengths.all())
+        self._table, self._full = (values, valid, lengths), bool(lengths.all() and valid.all())
 
 
 class Loader:
@@ -279,7 +288,7 @@ class Loader:
         first, streamed = epoch * len(self), self.pools or self.steps is not None
         chosen = map(self._streamed, range(first, first + len(self))) if streamed else self._passed(epoch)
         for step, examples in enumerate(chosen, first):
-            yield self.batch(examples.tolist(), step=step)
+            yield self.batch(examples, step=step)
 
     def _passed(self, epoch: int) -> tuple[Tensor, ...]:
         """The examples of each batch of an epoch that is one pass."""
@@ -304,26 +313,23 @@ class Loader:
         sampled = uniform(self.seed, number, "sampling", count) * limits[-1]
         return torch.searchsorted(limits, sampled, right=True).clamp(max=len(weights) - 1)
 
-    def batch(self, chosen: Many[int], *, step: int) -> Batch:
-        """This process's part of the global batch of the chosen examples."""
-        size, examples = len(chosen), self.examples
-        rows = torch.arange(size).tensor_split(self.processes)[self.rank]
-        position = uniform(self.seed, step, "position", size).tolist() if self.length.long == "random" else [0.0] * size
-        audio, video, teacher = self._frames
-        timed = [one for one in (audio, video) if one is not None and not math.isinf(one.stream.hop)]
-        places = [self._place(timed, index, share) for index, share in zip(chosen, position, strict=True)]
-        here = rows.tolist()
-        own = torch.tensor([chosen[row] for row in here], dtype=torch.int64)
+    def batch(self, chosen: Tensor | Many[int], *, step: int) -> Batch:
+        """This process's part of the global batch of the chosen examples, B int64."""
+        chosen = torch.as_tensor(chosen, dtype=torch.int64)
+        size, labels = len(chosen), self.examples.labels
+        rows = _rows(size, self.rank, self.processes)
+        own = chosen if self.processes == 1 else chosen.index_select(0, rows)
+        audio, video, teacher = self._sequences(chosen, rows, step)
         batch = Batch(
-            clips=tuple(examples.clips[index] for index in own.tolist()),
-            audio=self._sequence(audio, chosen, places, here),
-            video=self._sequence(video, chosen, places, here),
-            labels={factor: values[own] for factor, values in examples.labels.items()},
+            clips=tuple([self.examples.clips[index] for index in own.tolist()]),
+            audio=_absent(len(own)) if audio is None else audio,
+            video=_absent(len(own)) if video is None else video,
+            labels={factor: values.index_select(0, own) for factor, values in labels.items()},
             rows=rows,
             size=size,
             seed=self.seed,
             step=step,
-            teacher=None if teacher is None else self._sequence(teacher, chosen, places, here),
+            teacher=teacher,
         )
         return self._changed(batch)
 
@@ -348,40 +354,96 @@ class Loader:
             batch = replace(batch, video=replace(batch.video, transform=transform))
         return batch
 
-    def _place(self, timed: Many[_Frames], index: int, position: float) -> Place:
+    def _sequences(self, chosen: Tensor, rows: Tensor, step: int) -> list[Sequence | None]:
+        """Sound, pictures and what a teacher says of some rows of the chosen examples."""
+        numbers, here, places = chosen.tolist(), rows.tolist(), None
+        found: list[Sequence | None] = []
+        for frames in self._frames:
+            if frames is None:
+                found.append(None)
+            elif frames.tabled:
+                found.append(frames.vectors(chosen, rows))
+            else:
+                places = self._places(numbers, step) if places is None else places
+                found.append(self._sequence(frames, numbers, places, here))
+        return found
+
+    def _places(self, chosen: Many[int], step: int) -> list[Place]:
+        """The parts that are taken of the chosen examples."""
+        if self.length.long != "random":
+            return [self._place(index, 0.0) for index in chosen]
+        positions = uniform(self.seed, step, "position", len(chosen)).tolist()
+        return [self._place(index, position) for index, position in zip(chosen, positions, strict=True)]
+
+    def _place(self, index: int, position: float) -> Place:
         """The part that is taken of an example: decided by its sound, else by its pictures, of those with frames."""
-        for frames in timed:
+        for frames in self._timed:
             if length := frames.length(index):
                 return self.length.place(length, frames.stream.hop, position)
         return Place(0.0, 0.0, 0.0)
 
-    def _sequence(self, frames: _Frames | None, chosen: Many[int], places: Many[Place], rows: Many[int]) -> Sequence:
+    @cached_property
+    def _timed(self) -> tuple[_Frames, ...]:
+        """The frames that decide which part is taken of an example."""
+        return tuple(one for one in self._frames[:2] if one is not None and not math.isinf(one.stream.hop))
+
+    def _sequence(self, frames: _Frames, chosen: Many[int], places: Many[Place], rows: Many[int]) -> Sequence:
         """One modality of this process's rows, padded to the longest of the global batch."""
-        if frames is None:
-            return Sequence.absent(len(rows))
-        if (vectors := frames.vectors(chosen, rows)) is not None:
-            return vectors
-        stream = frames.stream
-        counts = [
-            stream.taken(self.length, frames.length(index), place) for index, place in zip(chosen, places, strict=True)
-        ]
-        longest = max(counts, default=0)
+        parts = [self._part(frames, chosen[row], places[row]) for row in rows]
+        counts = [part.shape[0] for part, _ in parts]
+        every = counts
+        if len(rows) < len(chosen):
+            pairs = zip(chosen, places, strict=True)
+            every = [frames.stream.taken(self.length, frames.length(index), place) for index, place in pairs]
+        longest = max(every, default=0)
         if longest == 0:
-            return Sequence.absent(len(rows))
-        parts = [stream.part(self.length, *frames.whole(chosen[row]), places[row]) for row in rows]
-        lengths = torch.tensor([len(part) for part, _ in parts], dtype=torch.int64)
-        if parts and all(len(part) == longest for part, _ in parts):
-            values, valid = (torch.stack(one) for one in zip(*parts, strict=True))
-            return Sequence(values, valid, lengths=lengths)
-        example, _ = frames.whole(chosen[counts.index(longest)])
+            return _absent(len(rows))
+        if parts and min(counts) == longest:
+            values, usable = torch.stack([part for part, _ in parts]), [own for _, own in parts]
+            valid = _all_valid(len(parts), longest)
+            if any(own is not None for own in usable):
+                valid = torch.stack([valid[0] if own is None else own for own in usable])
+            return Sequence(values, valid, lengths=_same_length(len(parts), longest))
+        example, _ = frames.whole(chosen[every.index(longest)])
         values = torch.zeros(len(parts), longest, *example.shape[1:], dtype=example.dtype)
         valid = torch.zeros(len(parts), longest, dtype=torch.bool)
-        for row, (part, usable) in enumerate(parts):
+        for row, (part, own) in enumerate(parts):
             if len(part):
-                values[row, : len(part)], valid[row, : len(part)] = part, usable
-        return Sequence(values, valid, lengths=lengths)
+                values[row, : len(part)], valid[row, : len(part)] = part, True if own is None else own
+        return Sequence(values, valid, lengths=torch.tensor(counts, dtype=torch.int64))
+
+    def _part(self, frames: _Frames, index: int, place: Place) -> tuple[Tensor, Tensor | None]:
+        """The frames of an example at a place, T x ..., and which are valid, T bool; None where all are."""
+        stream, (whole, usable) = frames.stream, frames.whole(index)
+        count, complete = frames.length(index), frames.complete(index)
+        if (span := stream.span(self.length, count, place)) is not None:
+            taken = whole if span.stop - span.start == count else whole[span]
+            return taken, None if complete else usable[span]
+        part, kept = self.length.apply(whole.numpy(), usable.numpy(), stream.hop, place)
+        return torch.from_numpy(part), None if complete and kept.all() else torch.from_numpy(kept)
 
 
 def _first_of_each(numbers: Tensor) -> Tensor:
     """The places at which each number stands for the first time, N int64 -> M."""
     return torch.from_numpy(np.sort(np.unique(numbers.numpy(), return_index=True)[1]))
+
+
+@lru_cache(maxsize=64)  # batches share what is only read
+def _rows(size: int, rank: int, processes: int) -> Tensor:
+    """The rows of a global batch that a process has, B int64."""
+    return torch.arange(size).tensor_split(processes)[rank]
+
+
+@lru_cache(maxsize=64)
+def _absent(clips: int) -> Sequence:
+    return Sequence.absent(clips)
+
+
+@lru_cache(maxsize=64)
+def _all_valid(clips: int, frames: int) -> Tensor:
+    return torch.ones(clips, frames, dtype=torch.bool)
+
+
+@lru_cache(maxsize=64)
+def _same_length(clips: int, frames: int) -> Tensor:
+    return torch.full((clips,), frames, dtype=torch.int64)

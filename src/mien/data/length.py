@@ -80,6 +80,15 @@ class Length(Settings):
             return wanted
         return min(wanted, max(0, length - round(place.start / hop)))
 
+    def span(self, length: int, hop: float, place: Place) -> slice | None:
+        """The frames that are taken of `length`, one each `hop` seconds; None where they are repeated or filled up."""
+        target = self.frames(length, hop, place)
+        if target == length and place.start == 0:
+            return slice(0, length)
+        start = round(place.start / hop)
+        repeated = self.short == "repeat" and place.seconds > place.whole
+        return None if repeated or start + target > length else slice(start, start + target)
+
     def apply(
         self, frames: NDArray[Any], valid: NDArray[np.bool_], hop: float, place: Place, *, filler: float = 0.0
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -93,16 +102,15 @@ class Length(Settings):
             filler: of numbers that fill up a short clip.
         """
         length, target = len(frames), self.frames(len(frames), hop, place)
-        if target == length and place.start == 0:
-            return frames, valid
+        if (span := self.span(length, hop, place)) is not None:
+            return frames[span], valid[span]
         if self.short == "repeat" and place.seconds > place.whole:
             taken, seen = _repeated(target, hop, place.whole, length)
             usable = valid.take(taken, axis=0)
             return frames.take(taken, axis=0), usable if seen is None else usable & seen
         start = round(place.start / hop)
         part, usable = frames[start : start + target], valid[start : start + target]
-        if (missing := target - len(part)) <= 0:
-            return part, usable
+        missing = target - len(part)
         constant = GREY if frames.dtype == np.uint8 else filler
         filled = np.full((missing, *frames.shape[1:]), constant, dtype=frames.dtype)
         return np.concatenate([part, filled]), np.concatenate([usable, np.ones(missing, dtype=np.bool_)])

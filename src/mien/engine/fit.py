@@ -1,7 +1,8 @@
 """The loop: epochs of steps, a validation after each, the best epoch kept, resumable after a kill at any moment.
 
-All random numbers are keyed by (seed, epoch, step, name), and the state is written after every epoch, whole or not at
-all: a killed training run that is started again ends with the same weights, bit for bit on a CPU.
+All random numbers are keyed by (seed, epoch, step, name), and the state of the end of an epoch is written, whole or not
+at all: a killed training run that is started again ends with the same weights, bit for bit on a CPU. Epochs that end
+within `AT_RISK` seconds of the last state are not written each, but trained again.
 """
 
 import json
@@ -26,6 +27,7 @@ from mien.errors import ConfigError, TrainingError
 from mien.models.recipes._recipe import Recipe
 
 Record = dict[str, float]
+AT_RISK = 5.0  # seconds of training that a kill may cost beside the epoch that it meets
 VALIDATION = "validation "  # begins the keys of a record that are validation scores
 
 
@@ -81,7 +83,8 @@ def fit(
             others for the history.
         training: see `Training`.
         optimiser: see `Optimiser`.
-        folder: where `state.pt` and `history.jsonl` are written, by process 0; a `state.pt` there is continued.
+        folder: where `state.pt` and `history.jsonl` are written together, by process 0, after the last epoch and after
+            others that end `AT_RISK` seconds after they were last written; a `state.pt` there is continued.
         name: of the training run in errors; by default the names of the folder and the one above.
         watch: called after each epoch with its record.
 
@@ -109,6 +112,7 @@ def fit(
         minimise.load(state["optimisers"])
         torch.set_rng_state(state["random"])
     steps = training.epochs * len(train)
+    saved, written = time.monotonic(), state["epoch"]
     for epoch in range(state["epoch"], training.epochs):
         if _patience_is_over(state, training, epoch):
             break
@@ -144,11 +148,14 @@ def fit(
             "optimisers": minimise.state(),
             "random": torch.get_rng_state(),
         }
-        if processes.rank() == 0:
+        if processes.rank() == 0 and (epoch + 1 == training.epochs or time.monotonic() - saved >= AT_RISK):
             checkpoint.save_state(path, state)
             _write_history(folder, state, flush=False)  # the state has it, too
+            saved, written = time.monotonic(), epoch + 1
         watch(record)
     if processes.rank() == 0:
+        if written < state["epoch"]:  # patience was over
+            checkpoint.save_state(path, state)
         _write_history(folder, state)  # a kill may have come between the state and its history
     recipe.load_state_dict(state["best"]["weights"])
     processes.wait()
