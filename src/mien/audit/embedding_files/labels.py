@@ -8,8 +8,9 @@ and so is a speaker called unknown.
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from mien.corpora import columns
@@ -63,7 +64,7 @@ def read_labels(
         raise AuditError(f"{place}: has no row of labels; give one row a clip")
     if repeated := table.columns[table.columns.duplicated()].tolist():
         raise AuditError(f"{place}: two columns are called '{repeated[0]}'; rename one")
-    texts = {str(name): [None if pd.isna(value) else _text(value) for value in table[name]] for name in table}
+    texts = {str(name): _texts(table[name]) for name in table}
     known, missing = columns.known(pd.DataFrame(texts, dtype="str"))
     named, renamed = columns.renamed(known, READ, place, kept=asked)
     names = {str(old): str(new) for old, new in zip(known, named, strict=True) if old != new}
@@ -96,6 +97,15 @@ def _has_blanks(path: Path) -> bool:
     """Whether cells in quotes have blanks between them."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return any('" "' in line for line in (file.readline(), file.readline()))
+
+
+def _texts(column: "pd.Series[Any]") -> Sequence[str | None]:
+    """Every cell as text without blanks around it; None where it is missing or empty."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return [None if pd.isna(value) else _text(value) for value in column]
+    codes, values = pd.factorize(column)  # each text once: there are few, and as many as a million cells
+    texts: list[str | None] = np.array([*map(_text, values), None], object)[codes].tolist()
+    return texts
 
 
 def _text(value: object) -> str | None:
