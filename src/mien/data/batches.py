@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import islice
 from operator import is_
 from typing import NamedTuple, Protocol
 
@@ -23,6 +24,10 @@ from mien.data.length import Length, Place
 from mien.data.masking import Masking, masked
 from mien.data.mix import Pool, steps_of
 from mien.data.soft import Learn, learning
+
+TOGETHER = (
+    64  # batches whose clips and labels are picked in one go: between two steps the same takes three times as long
+)
 
 
 class Frames(Protocol):
@@ -202,6 +207,15 @@ class _Frames:
         self._table, self._full = (values, valid, lengths), bool(lengths.all() and valid.all())
 
 
+class _Dealt(NamedTuple):
+    """A global batch: its examples, and the rows, clips and labels that one process has of it."""
+
+    chosen: Tensor
+    rows: Tensor
+    clips: tuple[str, ...]
+    labels: dict[str, Tensor]
+
+
 class Loader:
     """Makes batches from examples. Where a clip has sound and pictures, the same seconds of both are taken.
 
@@ -286,9 +300,12 @@ class Loader:
         With `steps` or `pools` they are taken from streams, by (seed, step).
         """
         first, streamed = epoch * len(self), self.pools or self.steps is not None
-        chosen = map(self._streamed, range(first, first + len(self))) if streamed else self._passed(epoch)
-        for step, examples in enumerate(chosen, first):
-            yield self.batch(examples, step=step)
+        chosen = map(self._streamed, range(first, first + len(self))) if streamed else iter(self._passed(epoch))
+        step = first
+        while some := list(islice(chosen, TOGETHER)):
+            for one in self._dealt(some):
+                yield self._batch(one, step)
+                step += 1
 
     def _passed(self, epoch: int) -> tuple[Tensor, ...]:
         """The examples of each batch of an epoch that is one pass."""
@@ -315,18 +332,31 @@ class Loader:
 
     def batch(self, chosen: Tensor | Many[int], *, step: int) -> Batch:
         """This process's part of the global batch of the chosen examples, B int64."""
-        chosen = torch.as_tensor(chosen, dtype=torch.int64)
-        size, labels = len(chosen), self.examples.labels
-        rows = _rows(size, self.rank, self.processes)
-        own = chosen if self.processes == 1 else chosen.index_select(0, rows)
+        (dealt,) = self._dealt([torch.as_tensor(chosen, dtype=torch.int64)])
+        return self._batch(dealt, step)
+
+    def _dealt(self, chosen: Many[Tensor]) -> list["_Dealt"]:
+        """This process's clips and labels in some global batches."""
+        rows = [_rows(len(one), self.rank, self.processes) for one in chosen]
+        own = chosen if self.processes == 1 else [one[here] for one, here in zip(chosen, rows, strict=True)]
+        sizes, every = list(map(len, own)), torch.cat(tuple(own))
+        names = iter([self.examples.clips[index] for index in every.tolist()])
+        clips = [tuple(islice(names, size)) for size in sizes]
+        factors = self.examples.labels
+        columns = [torch.split(values.index_select(0, every), sizes) for values in factors.values()]
+        labels = [dict(zip(factors, column, strict=True)) for column in zip(*columns, strict=True)]
+        return list(map(_Dealt, chosen, rows, clips, labels if factors else [{} for _ in own]))
+
+    def _batch(self, dealt: "_Dealt", step: int) -> Batch:
+        chosen, rows, clips, labels = dealt
         audio, video, teacher = self._sequences(chosen, rows, step)
         batch = Batch(
-            clips=tuple([self.examples.clips[index] for index in own.tolist()]),
-            audio=_absent(len(own)) if audio is None else audio,
-            video=_absent(len(own)) if video is None else video,
-            labels={factor: values.index_select(0, own) for factor, values in labels.items()},
+            clips=clips,
+            audio=_absent(len(clips)) if audio is None else audio,
+            video=_absent(len(clips)) if video is None else video,
+            labels=labels,
             rows=rows,
-            size=size,
+            size=len(chosen),
             seed=self.seed,
             step=step,
             teacher=teacher,

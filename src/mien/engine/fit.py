@@ -130,6 +130,7 @@ def fit(
                     raise TrainingError(f"{where}, step {batch.step}: {error}") from None
             for key, loss in losses.items():
                 sums[key] = sums[key] + loss if key in sums else loss
+            del batch  # so that the next one takes its place in memory, which is in the cache
         record: Record = {"epoch": epoch + 1, "lr": _rate(optimiser, minimise.progress, epoch)}
         record |= {name: value / len(train) for name, value in _over_processes(sums).items()}
         scores = torch.tensor(list((validated := dict(validate())).values()), dtype=torch.float64)

@@ -83,7 +83,7 @@ class Disentangle(Recipe):
                 logits = self.tasks[f"{name}-{factor}"](embedding)
                 weights = self._weight(factor)
                 loss = task_loss(self.targets[factor], logits, batch.labels[factor], weights)  # Li et al., Eq. 4
-                terms.append(weight * loss)
+                terms.append(loss if weight == 1 else weight * loss)
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)
@@ -105,8 +105,7 @@ class Disentangle(Recipe):
                 loss = PENALTIES[name](embeddings[first], embeddings[second], batch.rows, batch.size)
                 terms.append(penalty.weight * loss)
                 losses[f"{name} of {first} and {second}"] = loss.detach()
-        nothing = torch.zeros((), device=batch.rows.device)
-        minimise(sum(terms[1:], terms[0]) if terms else nothing, *learning)
+        minimise(sum(terms[1:], terms[0]) if terms else torch.zeros((), device=batch.rows.device), *learning)
         return losses
 
     def _teach_adversaries(
