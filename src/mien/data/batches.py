@@ -25,9 +25,7 @@ from mien.data.masking import Masking, masked
 from mien.data.mix import Pool, steps_of
 from mien.data.soft import Learn, learning
 
-TOGETHER = (
-    64  # batches whose clips and labels are picked in one go: between two steps the same takes three times as long
-)
+TOGETHER = 64  # batches whose clips and labels are picked in one go, which is faster than each between two steps
 
 
 class Frames(Protocol):
@@ -331,7 +329,7 @@ class Loader:
         return torch.searchsorted(limits, sampled, right=True).clamp(max=len(weights) - 1)
 
     def batch(self, chosen: Tensor | Many[int], *, step: int) -> Batch:
-        """This process's part of the global batch of the chosen examples, B int64."""
+        """This process's part of the global batch of the chosen examples, given by their numbers."""
         (dealt,) = self._dealt([torch.as_tensor(chosen, dtype=torch.int64)])
         return self._batch(dealt, step)
 
