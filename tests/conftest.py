@@ -50,6 +50,12 @@ TINY = {  # settings that make an encoder small; without a line it is tested as 
 }
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """As workers extract features, whatever a command before was told: the last bits of sums depend on it."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def recordings() -> Path:
     """The folder of real recordings; the test is skipped where it is absent."""

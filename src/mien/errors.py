@@ -88,6 +88,12 @@ class TrainingError(MienError):
     """A training run that cannot go on, for example because a gradient is not finite."""
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names joined for a sentence: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The error message for an unknown name: the name, the nearest known name, and all known names."""
     names = sorted(known)

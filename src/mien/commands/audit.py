@@ -22,9 +22,8 @@ from mien.reports import leakage_text, words
 from mien.reports.figures.squares import squares
 from mien.reports.words import counted
 
-if (
-    TYPE_CHECKING
-):  # what embeddings do not need is imported where it is needed: runs, splits, pages, torch and matplotlib
+# what an audit of embeddings does not need is imported where it is needed: runs, splits, pages, torch and matplotlib
+if TYPE_CHECKING:
     from mien.runs.run import Run
 
 NAME = 24  # letters of an embedding's name in a table

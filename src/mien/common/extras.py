@@ -6,7 +6,7 @@ is a hundred times as large as mien.
 
 from importlib.util import find_spec
 
-from mien.errors import DependencyError
+from mien.errors import DependencyError, listed
 
 TRAIN = {  # module -> the package as pip calls it, as in the extra `train` of pyproject.toml
     "torch": "torch",
@@ -33,8 +33,7 @@ def need_train(what: str) -> None:
     """
     absent = [package for module, package in TRAIN.items() if module not in RARE and not _installed(module)]
     if absent:
-        named = ", ".join(absent[:-1]) + " and " * bool(absent[1:]) + absent[-1]
-        raise DependencyError(f"{what} needs {named}, {WAY_OUT}")
+        raise DependencyError(f"{what} needs {listed(absent)}, {WAY_OUT}")
 
 
 def lacking(what: str, error: ModuleNotFoundError) -> DependencyError | None:

@@ -16,10 +16,8 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may b
 
 
 @contextmanager
-def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
+def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on exit without an error, flush it to disk and rename it to `path`.
-
-    Without `flush` the system writes it to disk when it likes: a cut of the power may then leave an empty file.
 
     After an error (also Ctrl-C or a full disk) the temporary file is removed and an older `path` is unchanged. If the
     process is killed, at most a file is left whose name begins with a dot and ends in `.tmp`; no code reads it.
@@ -28,9 +26,8 @@ def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        if flush:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         raise error if error.filename else OSError(error.errno, error.strerror, str(path)) from error
@@ -91,9 +88,9 @@ def writable(folder: Path) -> bool:
         raise
 
 
-def write_text(path: Path, text: str, *, flush: bool = True) -> None:
-    """Write a text file atomically, in UTF-8, without translating newlines; `flush` as of `atomic`."""
-    with atomic(path, flush=flush) as temporary:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, in UTF-8, without translating newlines."""
+    with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -149,13 +149,13 @@ def fit(
             "optimisers": minimise.state(),
             "random": torch.get_rng_state(),
         }
-        if processes.rank() == 0 and (epoch + 1 == training.epochs or time.monotonic() - saved >= AT_RISK):
+        if processes.rank() == 0 and time.monotonic() - saved >= AT_RISK:
             checkpoint.save_state(path, state)
-            _write_history(folder, state, flush=False)  # the state has it, too
+            _write_history(folder, state)
             saved, written = time.monotonic(), epoch + 1
         watch(record)
     if processes.rank() == 0:
-        if written < state["epoch"]:  # patience was over
+        if written < state["epoch"]:
             checkpoint.save_state(path, state)
         _write_history(folder, state)  # a kill may have come between the state and its history
     recipe.load_state_dict(state["best"]["weights"])
@@ -172,8 +172,8 @@ def _precision(training: Training, device: torch.device) -> AbstractContextManag
     return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
-def _write_history(folder: Path, state: Mapping[str, Any], *, flush: bool = True) -> None:
-    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]), flush=flush)
+def _write_history(folder: Path, state: Mapping[str, Any]) -> None:
+    write_text(folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in state["history"]))
 
 
 def _score(training: Training, epoch: int, validated: Mapping[str, float]) -> float:

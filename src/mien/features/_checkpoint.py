@@ -24,7 +24,7 @@ from pydantic import Field, model_validator
 
 from mien.common.files import sha256
 from mien.common.settings import Settings
-from mien.errors import ConfigError
+from mien.errors import ConfigError, listed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,9 +109,8 @@ def ready(config: Checkpoint) -> str:
     """
     name = config.FEATURE
     if absent := [package for package in PACKAGES if find_spec(package) is None]:
-        named = ", ".join(absent[:-1]) + " and " * bool(absent[1:]) + absent[-1]
         extras = "transformers" if absent == ["transformers"] else "transformers,train"
-        raise ConfigError(f"{name} needs {named}; pip install 'mien[{extras}]'")
+        raise ConfigError(f"{name} needs {listed(absent)}; pip install 'mien[{extras}]'")
     place(config)
     return f"{name}: {seen(config)}; the licence of the weights and of these corpora binds what is made with them"
 

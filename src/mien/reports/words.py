@@ -5,7 +5,7 @@ Scores that are fractions are shown in percent with one decimal. An unknown valu
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,6 +15,7 @@ from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
 from mien.data.protocols import PARTS, SEEN, SPLITS, Protocol
 from mien.data.turns import coverage
+from mien.errors import listed as listed
 
 UNKNOWN = "\N{EN DASH}"
 
@@ -100,12 +101,6 @@ def scale(measure: str) -> Scale:
     """The scale of a measure of `common.measures`, by the key that the files of a run have."""
     own = measure_of(measure)
     return Scale(own.title, own.needs == "classes", own.higher_is_better)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names joined for a sentence: `a, b and c`."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def sentence(note: str) -> str:

@@ -83,7 +83,7 @@ class Disentangle(Recipe):
                 logits = self.tasks[f"{name}-{factor}"](embedding)
                 weights = self._weight(factor)
                 loss = task_loss(self.targets[factor], logits, batch.labels[factor], weights)  # Li et al., Eq. 4
-                terms.append(loss if weight == 1 else weight * loss)
+                terms.append(weight * loss)
                 losses[f"{name}: {factor}"] = loss.detach()
             for factor, remove in self.config.embeddings[name].remove.items():
                 removal, weight = REMOVALS[remove.how], _weight_now(remove, minimise)

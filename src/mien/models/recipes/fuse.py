@@ -129,9 +129,8 @@ class Fuse(Recipe):
                 if config.weights.get(name, 0) > 0
             }
         )
-        self.tokens = nn.ParameterDict(
-            {name: nn.Parameter(0.02 * torch.randn(width)) for name in wanted if config.absent == "token"}
-        )
+        stands_in = config.absent == "token" and len(wanted) > 1  # where nothing else is there, the prior answers
+        self.tokens = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(width)) for name in wanted if stands_in})
         prior = given.prior.get(config.task, torch.zeros(self.target.size))
         self.register_buffer("prior", prior.to(torch.get_default_dtype()))
         weight = given.class_weight.get(config.task)
