@@ -37,6 +37,10 @@ class MediaError(MienError):
         return (type(self), (str(self.file), self.cause))
 
 
+class BusyError(MienError):
+    """Another command writes to the same folder."""
+
+
 class MediaWarning(UserWarning):
     """What should be known of the answers on a media file: what of it is silent, too short, or not looked at."""
 

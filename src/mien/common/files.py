@@ -1,17 +1,23 @@
 """Atomic writing of files and folders, and hashes of files."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import shutil
+import socket
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from mien.errors import ConfigError
 
+LOCK = ".lock"  # file in a folder that a command writes to, see `mien.common.locks`
+DAY = 86_400.0  # seconds after which a temporary file of another machine is taken for one that was left behind
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
 
 
@@ -20,10 +26,11 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on exit without an error, flush it to disk and rename it to `path`.
 
     After an error (also Ctrl-C or a full disk) the temporary file is removed and an older `path` is unchanged. If the
-    process is killed, at most a file is left whose name begins with a dot and ends in `.tmp`; no code reads it.
+    process is killed, at most a file is left whose name begins with a dot and ends in `.tmp`; no code reads it, and
+    `clean` removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _beside(path, "tmp")
     try:
         yield temporary
         with temporary.open("rb+") as file:
@@ -41,11 +48,11 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     After an error the temporary folder is removed and an older folder `path` is unchanged. If the process is killed,
     the older folder is complete: at `path` or, if killed between the two renames, beside it under a name that begins
-    with a dot and ends in `.old`.
+    with a dot and ends in `.old`; `clean` puts it back.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (path.with_name(f".{path.name}.{os.getpid()}.{end}") for end in ("tmp", "old"))
+    temporary, old = _beside(path, "tmp"), _beside(path, "old")
     temporary.mkdir()
     try:
         yield temporary
@@ -61,6 +68,66 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path, end: str) -> Path:
+    """The temporary name of a path, which says whose it is: `.NAME.MACHINE-PROCESS.END`."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.{end}")
+
+
+def _machine() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def clean(folder: Path) -> None:
+    """Remove what processes that are gone have left half-written in a folder, and below it."""
+    for place, _, files in os.walk(folder):
+        for name in files:
+            if name.startswith(".") and name.endswith(".tmp") and _is_left(Path(place, name)):
+                Path(place, name).unlink(missing_ok=True)
+
+
+def clean_beside(path: Path) -> None:
+    """Remove what processes that are gone have left beside a path; a folder that was lost on the way is put back."""
+    path = path.absolute()
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
+        if _is_left(left):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*-*.old"):
+        if not _is_left(old):
+            continue
+        if path.exists():
+            shutil.rmtree(old)
+        else:
+            old.rename(path)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether the process is gone that a temporary name is of."""
+    machine, _, process = path.name.rsplit(".", 2)[-2].partition("-")
+    if not process.isdecimal():
+        return False
+    if machine == _machine() and sys.platform != "win32":
+        return int(process) == os.getpid() or not _runs(int(process))
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > DAY
+    return False
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
+def contents(folder: Path) -> list[str]:
+    """The names in a folder, without the lock and temporary files of mien; none where there is no folder."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name for name in names if name != LOCK and not (name.startswith(".") and name.endswith(".tmp")))
 
 
 def require_folder(folder: Path) -> None:

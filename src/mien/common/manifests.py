@@ -1,0 +1,112 @@
+"""Manifests: what the files of a folder are, so that damage is seen before any of their numbers is used.
+
+`manifest.json` is written last in the folder of a run, of each of its cells, of a prepared corpus and of an exported
+model. It has the size and the SHA-256 of each file, and a SHA-256 of itself. Its `state` is
+
+- `complete`: the files are those that are listed;
+- `training`: the files that are there from the beginning of a training are listed, and results are not there yet;
+- `writing`: files are being replaced by a command, or were when it was ended; only files listed with it hold.
+
+Sizes are compared first. Records in JSON that stand alone carry their own SHA-256 (`sealed`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from mien.common.files import sha256, write_json
+
+NAME = "manifest.json"
+SEAL = "sha256"  # key of the SHA-256 of a record in itself
+State = Literal["complete", "training", "writing"]
+
+
+class Content(NamedTuple):
+    """The size of a file in bytes, and the SHA-256 of its bytes in hexadecimal."""
+
+    size: int
+    sha256: str
+
+    @staticmethod
+    def of(path: Path) -> "Content":
+        """That of a file."""
+        return Content(path.stat().st_size, sha256(path))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The files of a folder.
+
+    Attributes:
+        state: see above.
+        files: name, relative to the folder and with `/` -> what the file is.
+    """
+
+    state: State
+    files: Mapping[str, Content]
+
+    def damage(self, folder: Path, name: str) -> str:
+        """What is wrong with a file of the folder, one clause; "" where it is as it was written."""
+        path, expected = folder / name, self.files.get(name)
+        if expected is None:
+            return f"not listed in {NAME}"
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return "missing"
+        if size != expected.size:
+            return f"damaged: it has {size:,} bytes, and {NAME} says {expected.size:,}"
+        if (found := sha256(path)) != expected.sha256:
+            return f"damaged: its SHA-256 is {found[:12]}..., and {NAME} says {expected.sha256[:12]}..."
+        return ""
+
+    def damaged(self, folder: Path) -> dict[str, str]:
+        """Name -> what is wrong with it, of all its files that are not as they were written."""
+        found = {name: self.damage(folder, name) for name in self.files}
+        return {name: what for name, what in found.items() if what}
+
+
+def read(folder: Path) -> Manifest | None:
+    """The manifest of a folder, None where there is none; raises ValueError, with one clause, where it is damaged."""
+    try:
+        text = (folder / NAME).read_bytes()
+    except OSError:
+        return None
+    found = unsealed(json.loads(text))
+    return Manifest(found["state"], {name: Content(*one) for name, one in found["files"].items()})
+
+
+def write(folder: Path, names: Iterable[str], state: State = "complete") -> Manifest:
+    """Write the manifest of a folder from some of its files, whose names are relative to it."""
+    manifest = Manifest(state, {name: Content.of(folder / name) for name in sorted(names)})
+    put(folder, manifest)
+    return manifest
+
+
+def put(folder: Path, manifest: Manifest) -> None:
+    """Write a manifest."""
+    write_json(folder / NAME, sealed({"state": manifest.state, "files": manifest.files}))
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of JSON with its own SHA-256, under the key `SEAL`."""
+    return {**record, SEAL: _digest(record)}
+
+
+def unsealed(record: Any) -> dict[str, Any]:
+    """A record without its seal; raises ValueError, with one clause, where it is none, or not as it was sealed."""
+    if not isinstance(record, dict):
+        raise ValueError("not a mapping")
+    content = {key: value for key, value in record.items() if key != SEAL}
+    if record.get(SEAL) != _digest(content):
+        raise ValueError("its SHA-256 is not the one that was written in it")
+    return content
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    plain = json.loads(json.dumps(record, allow_nan=False))  # keys are text from here on
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
