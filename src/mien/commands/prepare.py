@@ -307,6 +307,7 @@ def _sources(corpus: Corpus, out: Path, targets: Sequence[Target]) -> list[Sourc
             known[clip][key] = seconds
     there: list[dict[str, set[str]]] = [defaultdict(set) for _ in targets]
     for target, keys in zip(targets, there, strict=True):
+        shards.mend(target.folder)
         for entry in shards.entries(target.folder):
             known[entry.clip][entry.key] = entry.seconds
             keys[entry.clip].add(entry.key)

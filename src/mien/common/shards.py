@@ -6,27 +6,33 @@ One shard holds the frames of some clips in one safetensors file:
 - `reasons`: (sum of T,) uint8, of pixels and of vectors from files: why a frame is not usable (`faces.Reason`), 0 where
   it is;
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
-- metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`.
+- metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`, and
+  `sha256`, the SHA-256 of the header without it and of the tensors.
 
 A shard is named after its clips and keys, so that writing the same work twice gives one file, with the same bytes. It
-appears whole or not at all. Nothing is unpickled. Frames of sound are read clip by clip, so that none stay in memory;
-pixels are mapped into memory, and parts of them read where they are touched.
+appears whole or not at all, and is verified once in a process before a frame of it is read. Nothing is unpickled.
+Frames of sound are read clip by clip, so that none stay in memory; pixels are mapped into memory, and parts of them
+read where they are touched.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save
 
 from mien.common.files import atomic
+from mien.common.manifests import SEAL
+from mien.common.progress import say
 from mien.common.settings import digest
 from mien.errors import CorpusError
 
@@ -70,29 +76,72 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
     metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
     written = save(tensors, {name: json.dumps(values) for name, values in metadata.items()})
     with atomic(path) as temporary, temporary.open("wb") as file:
-        file.writelines(_in_order(written))
+        file.writelines(_sealed(written))
     return path
 
 
-def _in_order(written: bytes) -> tuple[bytes, memoryview]:
+def _sealed(written: bytes) -> tuple[bytes, memoryview]:
     """A safetensors file as header and tensors; the metadata, which the package writes in any order, are sorted."""
     begin = 8 + int.from_bytes(written[:8], "little")
-    head = json.loads(written[8:begin])
-    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    head, tensors = json.loads(written[8:begin]), memoryview(written)[begin:]
+    about = head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    about[SEAL] = hashlib.sha256(_header(head) + tensors).hexdigest()
+    text = _header(head)
+    return len(text).to_bytes(8, "little") + text, tensors
+
+
+def _header(head: Mapping[str, Any]) -> bytes:
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
-    return len(text).to_bytes(8, "little") + text, memoryview(written)[begin:]
+    return text + b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a shard, one clause; "" for one that is as it was written. It is read once in a process."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return "missing"
+    return _damage(path, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _damage(path: Path, inode: int, changed: int, size: int) -> str:
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            head = json.loads(file.read(length)) if length < size else {}
+            ends = [one["data_offsets"][1] for name, one in head.items() if name != "__metadata__"]
+            if not ends or 8 + length + max(ends) != size:
+                return "it has another size than its header says"
+            expected = head["__metadata__"].pop(SEAL)
+            found = hashlib.sha256(_header(head))
+            while part := file.read(2**20):
+                found.update(part)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        return f"its header cannot be read: {error}"
+    return "" if found.hexdigest() == expected else "its SHA-256 is not the one that was written in it"
+
+
+def mend(folder: Path) -> None:
+    """Remove the shards of a folder that are damaged, each with a sentence, so that their clips are extracted again."""
+    for path in sorted(folder.glob("shard-*.safetensors")):
+        if why := damage(path):
+            say(f"{path}: damaged ({why}); what it held is made again")
+            with suppress(OSError):  # where nothing can be written it is passed over, by `entries`
+                path.unlink()
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """All clips of all shards in a folder. A shard that is damaged counts as absent: its clips are extracted anew."""
+    """All clips of all shards in a folder. A shard that is damaged counts as absent, see `mend`."""
     for path in sorted(folder.glob("shard-*.safetensors")):
-        with suppress(SafetensorError):
+        if not damage(path):
             yield from entries_of(path)
 
 
 def entries_of(path: Path) -> list[Entry]:
-    """All clips of a shard; raises SafetensorError where it is damaged."""
+    """All clips of a shard; raises CorpusError where it is damaged."""
+    if why := damage(path):
+        raise CorpusError(f"{path}: is damaged ({why}); run the command that made it again")
     with safe_open(path, "numpy") as shard:
         metadata, offsets = shard.metadata(), shard.get_tensor("offsets").tolist()
     columns = (json.loads(metadata[name]) for name in ("clips", "keys", "seconds"))

@@ -59,7 +59,7 @@ def extract(frames: FrameVectors, keys: Mapping[str, str], target: Target, *, wh
     """
     order = [frames.classes.index(name) for name in target.config.classes]
     kept = Kept(target.name, [target.folder], keys)
-    kept.read_index()
+    kept.mend()
     if any(_differs(kept, clip, *_read(frames, clip, order)) for clip in keys if clip in kept):
         shutil.rmtree(target.folder)
         kept.read_index()

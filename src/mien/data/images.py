@@ -38,6 +38,8 @@ def extract(images: Images, targets: Sequence[Target], *, what: str) -> Iterator
         ConfigError: the images are of another shape than the feature's settings say.
     """
     writers = [(target.folder, _frames_of(target)) for target in targets]
+    for target in targets:
+        shards.mend(target.folder)
     there = [{(entry.clip, entry.key) for entry in shards.entries(target.folder)} for target in targets]
     with progress(len(images), what) as advance:
         every = list(images)

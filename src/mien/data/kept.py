@@ -27,6 +27,12 @@ class Kept:
         self._shards: dict[Path, shards.Shard] = {}
         self._reasons: dict[Path, torch.Tensor | None] = {}
 
+    def mend(self) -> None:
+        """Remove damaged shards, and read which clips are left."""
+        for folder in self.folders:
+            shards.mend(folder)
+        self.read_index()
+
     def read_index(self) -> None:
         """Read which clips there are."""
         entries = (entry for folder in self.folders for entry in shards.entries(folder))

@@ -6,5 +6,6 @@ from mien.common.shards import Shard as Shard
 from mien.common.shards import entries as entries
 from mien.common.shards import entries_of as entries_of
 from mien.common.shards import frames as frames
+from mien.common.shards import mend as mend
 from mien.common.shards import reasons as reasons
 from mien.common.shards import write as write

@@ -72,8 +72,8 @@ class FeatureStore:
         return None if cache is None else cache / self.folder.name
 
     def missing(self, clips: Sequence[str]) -> list[str]:
-        """Those of the clips that have no frames yet."""
-        self._kept.read_index()
+        """Those of the clips that have no frames yet, or had them in a shard that is damaged, which is removed."""
+        self._kept.mend()
         return [clip for clip in clips if clip not in self._kept]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:

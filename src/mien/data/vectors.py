@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from mien import features
+from mien.common import manifests
 from mien.common.files import sha256, writable, write_json
 from mien.common.progress import progress, say
 from mien.common.settings import digest
@@ -90,7 +91,7 @@ class VectorStore:
 
     def missing(self, clips: Sequence[str]) -> list[str]:
         """Those of the clips whose file has not been read as it is."""
-        self._kept.read_index()
+        self._kept.mend()
         return [clip for clip in clips if clip in self.files and not (clip in self._keys and clip in self._kept)]
 
     def extract(self, clips: Sequence[str], *, workers: int = 1, what: str = "") -> pd.DataFrame:
@@ -126,7 +127,8 @@ class VectorStore:
                     self._known[clip] = one
                     self._keys[clip] = f"{self._clip_keys[clip]} {one.sha256}"
                 advance(len(chunk))
-        write_json(folder / self._list, {clip: list(one) for clip, one in sorted(self._known.items())})
+        known = {clip: list(one) for clip, one in sorted(self._known.items())}
+        write_json(folder / self._list, manifests.sealed({"files": known}))
         self._kept.read_index()
         return problem_table([])
 
@@ -168,7 +170,7 @@ class VectorStore:
         known: dict[str, Known] = {}
         for folder in self._folders:
             try:
-                raw: Mapping[str, list[Any]] = json.loads((folder / self._list).read_text(encoding="utf-8"))
+                raw = manifests.unsealed(json.loads((folder / self._list).read_text(encoding="utf-8")))["files"]
             except (OSError, ValueError):
                 continue  # without it, files are hashed again
             known |= {clip: Known(*one) for clip, one in raw.items() if clip in self._clip_keys}

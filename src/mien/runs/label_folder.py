@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
 from scipy.special import softmax
 
-from mien.common.files import atomic, require_folder, sha256, write_json
-from mien.common.progress import progress
+from mien.common import manifests
+from mien.common.files import atomic, contents, require_folder, sha256, write_json
+from mien.common.progress import progress, say
 from mien.common.settings import digest
 from mien.common.workers import Lost, spread
 from mien.corpora.corpus import Problem, problem_table
@@ -115,7 +115,7 @@ def begin(asked: Asked, teacher: Teacher, files: Sequence[str]) -> None:
         raise ConfigError(f"--teacher {asked.teacher}: its class '{taken[0]}' is called like a column of {SEGMENTS}")
     before, now = read_card(out), _identity(asked, teacher)
     if before is None:
-        if out.is_dir() and any(out.iterdir()):
+        if contents(out):
             raise CorpusError(f"{out}: is not empty and holds no labels; choose a new folder for --out")
     else:
         _refuse_other(out, before, now)
@@ -165,6 +165,7 @@ def _identity(asked: Asked, teacher: Teacher) -> dict[str, Any]:
 
 def label_all(asked: Asked, files: Sequence[str], workers: int) -> None:
     """Label the files that are not labelled yet, in worker processes; finished parts stay when it is interrupted."""
+    shards.mend(asked.out / FRAMES)
     waiting = [todo for part in _parts(asked.root, files) for todo in _waiting(asked, part)]
     with progress(sum(map(len, waiting)), "labelling", "files") as advance:
         for part, result in spread(partial(_label, asked=asked), waiting, workers=workers):
@@ -219,7 +220,11 @@ def _waiting(asked: Asked, part: Sequence[str]) -> list[list[str]]:
 
 def _is_done(asked: Asked, path: Path) -> bool:
     """Whether a record holds, and the frames that it tells of are there."""
-    record = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        record = _read(path)
+    except ValueError as error:
+        say(f"{path}: damaged ({error}); its files are labelled again")
+        return False
     if record.get(LOST) or _readable_now(asked, record):
         return False
     return record["shard"] is None or (asked.out / FRAMES / record["shard"]).is_file()
@@ -232,7 +237,13 @@ def _readable_now(asked: Asked, record: Mapping[str, Any]) -> bool:
 
 def _records(out: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((out / PARTS).glob("*.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+        with suppress(ValueError):  # one that is damaged is made again, see `_is_done`
+            yield _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A record; raises ValueError, with one clause, where it is damaged."""
+    return manifests.unsealed(json.loads(path.read_text(encoding="utf-8")))
 
 
 @lru_cache(maxsize=1)  # in a worker; not across calls, between which a model may change
@@ -276,7 +287,7 @@ def _row(clip: str, file: str, one: Stretch) -> dict[str, Any]:
 
 
 def _write(asked: Asked, part: Sequence[str], record: Mapping[str, Any]) -> None:
-    write_json(_record(asked, part), record)
+    write_json(_record(asked, part), manifests.sealed(record))
 
 
 def finish(asked: Asked, files: Sequence[str], pooling: Pooling, pooled: Pooled) -> Done:
@@ -311,7 +322,7 @@ def _finished(asked: Asked, files: Sequence[str]) -> Iterator[dict[str, Any]]:
     for part in _parts(asked.root, files):
         whole = _record(asked, part)
         for path in [whole] if whole.is_file() else [_record(asked, [file]) for file in part]:
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield _read(path)
 
 
 class _Counts:
@@ -339,13 +350,10 @@ def _pooled(
     if record["shard"] is None:
         return
     path = out / FRAMES / record["shard"]
-    try:
-        frames, reasons = shards.frames(path).numpy(), shards.reasons(path)
-    except SafetensorError as error:
-        raise CorpusError(f"{path}: is damaged; delete it and run the same command again") from error
+    places = {entry.clip: slice(entry.begin, entry.end) for entry in shards.entries_of(path)}
+    frames, reasons = shards.frames(path).numpy(), shards.reasons(path)
     usable = np.ones(len(frames), np.bool_) if reasons is None else reasons.numpy() == 0
     counts.add(frames, usable)
-    places = {entry.clip: slice(entry.begin, entry.end) for entry in shards.entries_of(path)}
     for row in record["rows"]:
         place = places[row["clip"]]
         logits = pool(frames[place][usable[place]], pooling, pooled)
