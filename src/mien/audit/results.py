@@ -103,13 +103,13 @@ def write(run: Run) -> None:
 
 def current(run: Run) -> bool:
     """Whether the results are written, and computed from the files that the run has now."""
-    if run.lacking or not (run.folder / "metrics.json").is_file():
+    if run.lacking or not run.has("metrics.json"):
         return False
     return bool(run.metrics.get("computed_from") == _hashes(run))
 
 
 def _hashes(run: Run) -> dict[str, str]:
-    return {name: sha256(path) for name in SOURCES if (path := run.folder / name).is_file()}
+    return {name: sha256(run.files.check(name)) for name in SOURCES if run.has(name)}
 
 
 def _of_models(run: Run, predictions: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame]:

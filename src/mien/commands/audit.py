@@ -14,8 +14,9 @@ from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_json
+from mien.common.files import atomic, require_folder, write_json, write_text
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
+from mien.common.locks import held
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError, RunError
 from mien.reports import leakage_text, words
@@ -156,7 +157,8 @@ def _embeddings(
     measured = measure(found, options, model=model, inputs=beside)
     notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]
     if out is not None:
-        _write(Path(out), measured.table, model, _facts(found), notes, _cautions(found))
+        with held(out, "mien audit"):
+            _write(Path(out), measured.table, model, _facts(found), notes, _cautions(found))
     answer = [*leakage_text.answers(measured.table), *_cautions(found)]
     text = _text(answer, measured.table, notes, [f"page: {Path(out) / PAGE}"] if out is not None else [])
     data = {"answer": answer, "rows": records(measured.table), "notes": notes}
@@ -170,17 +172,20 @@ def _run(folder: Path, overrides: Sequence[str], workers: int, seed: int) -> Out
     from mien.runs.corpus import moved
     from mien.runs.run import Run
 
-    run = moved(Run.open(folder), overrides)
-    run.require_cells()
-    if not run.named:
-        raise RunError(
-            f"{run.folder}: its corpus names no speakers, so what the embeddings give away about them cannot be "
-            "measured; audit a run on a corpus with speakers"
-        )
-    notes = finish(run, workers=workers, thorough=True, seed=seed)
-    found = run.leakage_summary
-    assert found is not None
-    _write_run(run, found, notes)
+    with held(folder, "mien audit"):
+        run = moved(Run.open(folder, writes=True), overrides)
+        run.files.mend()
+        run.require_cells()
+        if not run.named:
+            raise RunError(
+                f"{run.folder}: its corpus names no speakers, so what the embeddings give away about them cannot be "
+                "measured; audit a run on a corpus with speakers"
+            )
+        notes = finish(run, workers=workers, thorough=True, seed=seed)
+        found = run.leakage_summary
+        assert found is not None
+        _write_run(run, found, notes)
+        run.files.seal()
     report = run.folder / "report.html"
     rows = records(found.drop(columns="parts"))
     answer = leakage_text.answers(found)
@@ -201,7 +206,12 @@ def _write_run(run: "Run", found: pd.DataFrame, notes: Sequence[str]) -> None:
         "Protocol": words.protocol(run.experiment.protocol, run.splits),
     }
     leakage_page.write(
-        run.folder, found, title=f"Leakage: {run.title}", facts=facts, notes=[*_splits(found), *notes], marks=run.marks
+        run.write_text,
+        found,
+        title=f"Leakage: {run.title}",
+        facts=facts,
+        notes=[*_splits(found), *notes],
+        marks=run.marks,
     )
 
 
@@ -220,10 +230,13 @@ def _write(
 ) -> None:
     from mien.reports import leakage_page
 
+    def write(name: str, text: str) -> None:
+        write_text(out / name, text)
+
     with atomic(out / "leakage.csv") as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
-    leakage_page.write(out, table, title=f"Leakage of {title}", facts=facts, notes=notes, cautions=cautions)
+    leakage_page.write(write, table, title=f"Leakage of {title}", facts=facts, notes=notes, cautions=cautions)
 
 
 def _facts(found: Labelled) -> dict[str, str]:

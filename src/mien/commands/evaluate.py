@@ -16,6 +16,7 @@ from mien.commands.evaluate_affine import evaluate_affine
 from mien.commands.evaluate_missing import evaluate_missing
 from mien.commands.report import write_page
 from mien.common import processes
+from mien.common.locks import held
 from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.common.units import noun
@@ -83,8 +84,25 @@ def evaluate(
         ConfigError: neither `on` nor `missing` is given, the grid is wrong, or the run uses columns of a corpus's table
             that this corpus does not have.
         CorpusError: the corpus shares fewer than two classes with the run, or has none of its modalities.
+        BusyError: another process writes to the run.
         LeakError: the corpus has files or speakers that the run was trained on.
     """
+    with held(run, "mien evaluate"):
+        return _evaluate(run, overrides, on, missing, affine, teacher, beside, workers, device, threads)
+
+
+def _evaluate(
+    run: Path | str,
+    overrides: Sequence[str],
+    on: Path | str | None,
+    missing: Path | str | None,
+    affine: bool,
+    teacher: Sequence[str] | str | None,
+    beside: Path | str | None,
+    workers: int,
+    device: str,
+    threads: int,
+) -> Outcome:
     settings: dict[str, Any] = {"workers": workers, "device": device, "threads": threads}
     if affine:
         if on is None or missing is not None or overrides:
@@ -107,7 +125,13 @@ def evaluate(
         raise ConfigError(
             f"'{overrides[0]}': the place of the run's corpus is not needed with --on alone; leave it out"
         )
-    opened = Run.open(run)
+    return _on_another(run, on, **settings)
+
+
+def _on_another(run: Path | str, on: Path | str, *, workers: int, device: str, threads: int) -> Outcome:
+    """Score every finished cell of a run on another prepared corpus."""
+    opened = Run.open(run, writes=True)
+    opened.files.mend()
     place = processes.device(device)
     processes.use_threads(threads)
     datasets = open_all(opened.experiment.data_of, opened.target, on, opened.cache)
@@ -135,8 +159,9 @@ def evaluate(
     opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)
-    if (opened.folder / "report.html").exists():
+    if opened.has("report.html"):
         write_page(opened)
+    opened.files.seal()
     text = "\n".join([*opened.marks, _text(metrics, opened, name)])
     return Outcome(data={"evaluation": name, **metrics, "marks": opened.marks}, text=text)
 

@@ -73,7 +73,8 @@ def evaluate_affine(
         LeakError: as in `evaluate`.
         RunError: the run beside has no predictions of the clips, or an output is not finite.
     """
-    opened = Run.open(run)
+    opened = Run.open(run, writes=True)
+    opened.files.mend()
     _refuse_numbers(opened)
     place = processes.device(device)
     processes.use_threads(threads)
@@ -282,7 +283,8 @@ def _written(run: Run, name: str, rows: pd.DataFrame, classes: Sequence[str], fo
     each = [affine.by_part(own, classes) for _, own in rows.groupby("protocol", sort=False)]
     run.write_table(f"{folder}/affine_folds.csv", pd.concat(each, ignore_index=True))
     run.write_json(f"{folder}/{AFFINE}", found)
-    if (run.folder / "report.html").exists():
+    if run.has("report.html"):
         write_page(run)
+    run.files.seal()
     text = [*run.marks, *affine_text.text(found), f"written: {run.folder / folder}"]
     return Outcome(data={"evaluation": name, **found}, text="\n".join(text))

@@ -67,7 +67,8 @@ def evaluate_missing(
         LeakError: as in `evaluate`.
     """
     name, conditions = load(grid)
-    opened = Run.open(run)
+    opened = Run.open(run, writes=True)
+    opened.files.mend()
     if on is not None and overrides:
         raise ConfigError(f"'{overrides[0]}': the place of the run's corpus is not needed with --on; leave it out")
     if on is None and opened.experiment.hold_test:
@@ -99,6 +100,7 @@ def evaluate_missing(
     every = list(conditions.all())
     table, drops = scored.table(models, every), graceful.table(models, every)
     metrics = _metrics(opened, name, conditions, models, lacking, dataset, other=on is not None)
+    opened.files.begin()
     with atomic_folder(opened.folder / ROBUSTNESS / name) as folder_of:
         _write(folder_of / "conditions.csv", table)
         _write(folder_of / "folds.csv", scored.folds(models, every))
@@ -107,8 +109,9 @@ def evaluate_missing(
         write_json(folder_of / "metrics.json", metrics)
     if opened.claims is not None:
         claims.write(opened)
-    if (opened.folder / "report.html").exists():
+    if opened.has("report.html"):
         write_page(opened)
+    opened.files.seal()
     found = robustness_text.Found(metrics, table, drops)
     text = [*opened.marks, *robustness_text.text(found), f"written: {opened.folder / ROBUSTNESS / name}"]
     data = metrics | {"answers": robustness_text.answers(found), "rows": records(table), "marks": opened.marks}
@@ -125,9 +128,9 @@ def _refuse_another(run: Run, name: str, grid: Path | str, conditions: Condition
         conditions: of the grid.
         clips: on which ones.
     """
-    path = run.folder / ROBUSTNESS / name / "metrics.json"
-    if not path.exists():
+    if not run.has(f"{ROBUSTNESS}/{name}/metrics.json"):
         return
+    path = run.files.check(f"{ROBUSTNESS}/{name}/metrics.json")
     with reading(path):
         there = json.loads(path.read_text(encoding="utf-8"))
         before, own = {"clips": there["clips"], **there["grid"]}, {"clips": clips, **conditions.model_dump(mode="json")}

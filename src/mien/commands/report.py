@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mien.audit import results
 from mien.commands import Outcome
+from mien.commands.train import finish
+from mien.common.locks import held
 from mien.reports import page
 from mien.runs.coverage import outdated
 from mien.runs.run import Run
@@ -12,14 +14,20 @@ from mien.runs.run import Run
 def report(run: Path | str) -> Outcome:
     """Write RUN/report.html again from the files of the run.
 
+    Files that are damaged, or were being written when a command was ended, are made again where this can be done.
     Results that the run lacks, or that were computed before its predictions or its leakage changed, are computed first.
     An evaluation of an earlier state of the run is reported.
 
     Raises:
+        BusyError: another process writes to the run.
         RunError: not a run folder, or an unfinished one.
     """
-    opened = Run.open(run)
-    path = write_page(opened)
+    with held(run, "mien report"):
+        opened = Run.open(run, writes=True)
+        if opened.files.mend() and opened.cells:
+            finish(opened)
+        path = write_page(opened)
+        opened.files.seal()
     text = "\n".join([*outdated(opened), f"report: {path}"])
     return Outcome(data={"report": str(path)}, text=text)
 

@@ -18,6 +18,7 @@ from mien.audit.splits import sounds
 from mien.audit.splits.resumed import refuse_another_corpus
 from mien.commands import Outcome
 from mien.common import environment, processes
+from mien.common.locks import held_by_first
 from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress, say
 from mien.data import scheme_fit
@@ -39,9 +40,8 @@ from mien.runs.cells import Training, train_apart, train_here
 from mien.runs.choice import tidy
 from mien.runs.coverage import outdated
 from mien.runs.run import Cell, Run
+from mien.runs.run_files import TEACHERS
 from mien.runs.tables import TASKS, read_table
-
-TEACHERS = "teachers.json"  # of a run: the models that are asked in training, and the hashes of their weights
 
 
 def train(
@@ -71,8 +71,22 @@ def train(
         ConfigError: a setting is wrong, or an extra is not installed.
         CorpusError: a media file is missing or has changed since it was prepared.
         LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
+        BusyError: another process writes to `out`.
         RunError: `out` holds another experiment, a run of another corpus, or something else.
     """
+    with held_by_first(out, "mien train"):
+        return _train(experiment, overrides, Path(out), workers, device, threads, tensorboard)
+
+
+def _train(
+    experiment: str | Path,
+    overrides: Sequence[str],
+    out: Path,
+    workers: int,
+    device: str,
+    threads: int,
+    tensorboard: bool,
+) -> Outcome:
     settings = _pinned(experiment, overrides)
     if tensorboard:
         board.require()
@@ -81,7 +95,7 @@ def train(
         raise ConfigError(
             "--workers trains several models at once and torchrun spreads one model over processes: use one of the two"
         )
-    cache = Run(Path(out), settings).cache
+    cache = Run(out, settings).cache
     datasets = open_all(settings.data_of, settings.target, cache=cache)
     dataset = next(iter(datasets.values()))  # all have the same clips
     own_classes = settings.data.scheme is None
@@ -95,9 +109,10 @@ def train(
     folds = dataset.folds(settings.protocol)
     check(datasets, folds, settings)
     with processes.together(place):
-        run = Run(Path(out), settings)
+        run = Run(out, settings, writes=True)
         if processes.rank() == 0:
-            Run.refuse_other(run.folder, settings)
+            run.files.mend(base=True)
+            run.refuse_other()
             refuse_another_corpus(run, dataset, folds)
             certificate = _certificate(settings, datasets, folds, workers)
             kept = [labels.kept(datasets, fold, settings.seeds) for fold in folds]
@@ -105,7 +120,7 @@ def train(
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             asked = _same_teachers(run, settings)
-            run = Run.start(run.folder, settings)
+            run.begin()
             if asked:
                 run.write_json(TEACHERS, asked)
             protocol = settings.protocol.model_dump(mode="json")
@@ -130,6 +145,7 @@ def train(
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
         if processes.rank() == 0:
             finish(run, workers=workers)
+            run.files.seal()
         processes.wait()
     return _outcome(run)
 
@@ -160,8 +176,9 @@ def _same_teachers(run: Run, settings: Experiment) -> dict[str, str]:
     """The hashes of the models that are asked in training; raises RunError where the run began with others."""
     configs = [own.model(model) for model, own in settings.trained.items()]
     asked = teacher.hashes([place for config in configs for place in config.frozen.values()])
-    path = run.folder / TEACHERS
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else asked
+    before = asked
+    if run.has(TEACHERS):
+        before = json.loads(run.files.check(TEACHERS).read_text(encoding="utf-8"))
     if other := [place for place in before if before[place] != asked.get(place)]:
         raise RunError(
             f"{run.folder}: began with another teacher under {other[0]} (SHA-256 {before[other[0]][:12]}..., now "
@@ -198,9 +215,10 @@ def finish(run: Run, *, workers: int = 1, thorough: bool = False, seed: int = 0)
     Returns:
         Sentences on measures that could not be computed.
     """
-    tables = [read_table(cell.folder / "predictions.csv", text=(run.target,)) for cell in run.cells]
+    own = [cell.checked(cell.folder / "predictions.csv") for cell in run.cells]
+    tables = [read_table(path, text=(run.target,)) for path in own]
     run.write_table("predictions.csv", pd.concat(tables, ignore_index=True))
-    others = [path for cell in run.cells if (path := cell.folder / TASKS).is_file()]  # an older run has none
+    others = [cell.checked(cell.folder / TASKS) for cell in run.cells]
     if tables := [table for path in others if len(table := read_table(path))]:
         run.write_table(TASKS, pd.concat(tables, ignore_index=True))
     inputs = inputs_of(run) if thorough else None
@@ -276,7 +294,9 @@ def _train_cells(
         for fold in folds
         for model in run.experiment.trained
     )
-    todo = [cell for cell in every if not cell.finished]
+    todo = [cell for cell in every if not _is_trained(cell)]
+    if processes.rank() == 0 and todo:
+        run.files.seal("training")
     training = Training(run, datasets, {fold.number: fold for fold in folds}, device, threads, events)
     for cell in run.cells if events and processes.rank() == 0 else ():  # finished cells are shown, too
         with training.shown(cell):
@@ -293,8 +313,19 @@ def _train_cells(
             advance(epochs[cell.model] - shown[cell])
 
 
+def _is_trained(cell: Cell) -> bool:
+    """Whether a cell is trained; one whose files are damaged is trained again."""
+    damaged = cell.damaged
+    if processes.rank() == 0:
+        for path, what in damaged.items():
+            say(f"{path}: {what}; this cell is trained again")
+        if damaged:
+            cell.begin_again()
+    return cell.finished and not damaged
+
+
 def _outcome(run: Run) -> Outcome:
-    if not (run.folder / "metrics.json").exists():  # another process of this run writes it
+    if not run.has("metrics.json"):  # another process of this run writes it
         return Outcome(data={}, text="")
     scored, certificate = run.metrics, run.certificate
     lines = list(run.marks)

@@ -1,6 +1,7 @@
 """Atomic writing of files and folders, and hashes of files."""
 
 import errno
+import filecmp
 import glob
 import hashlib
 import json
@@ -9,7 +10,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -21,9 +22,23 @@ DAY = 86_400.0  # seconds after which a temporary file of another machine is tak
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
 
 
+State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
+
+
+def state_of(path: Path) -> State:
+    """What tells one state of a file from another; None where there is no file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
+
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, changes: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on exit without an error, flush it to disk and rename it to `path`.
+
+    With `changes`, a `path` of the same bytes stays as it is; else that is called with the temporary path first.
 
     After an error (also Ctrl-C or a full disk) the temporary file is removed and an older `path` is unchanged. If the
     process is killed, at most a file is left whose name begins with a dot and ends in `.tmp`; no code reads it, and
@@ -33,6 +48,10 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = _beside(path, "tmp")
     try:
         yield temporary
+        if changes is not None:
+            if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
+                return
+            changes(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

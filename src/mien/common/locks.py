@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
@@ -57,6 +57,11 @@ def held(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[Non
         for empty in made:  # nothing was written
             with suppress(OSError):
                 empty.rmdir()
+
+
+def held_by_first(folder: Path | str, doing: str) -> AbstractContextManager[None]:
+    """The same where `torchrun` started several processes for one command: the first one holds the folder for all."""
+    return nullcontext() if os.environ.get("RANK", "0") != "0" else held(folder, doing)
 
 
 def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:

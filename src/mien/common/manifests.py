@@ -1,7 +1,7 @@
 """Manifests: what the files of a folder are, so that damage is seen before any of their numbers is used.
 
 `manifest.json` is written last in the folder of a run, of each of its cells, of a prepared corpus and of an exported
-model. It has the size and the SHA-256 of each file, and a SHA-256 of itself. Its `state` is
+model. It has the size and the SHA-256 of each file, and a SHA-256 of itself. Its `stage` is
 
 - `complete`: the files are those that are listed;
 - `training`: the files that are there from the beginning of a training are listed, and results are not there yet;
@@ -14,14 +14,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mien.common.files import sha256, write_json
+from mien.common.files import State, sha256, state_of, write_json
 
 NAME = "manifest.json"
 SEAL = "sha256"  # key of the SHA-256 of a record in itself
-State = Literal["complete", "training", "writing"]
+Stage = Literal["complete", "training", "writing"]
 
 
 class Content(NamedTuple):
@@ -41,25 +42,26 @@ class Manifest:
     """The files of a folder.
 
     Attributes:
-        state: see above.
+        stage: see above.
         files: name, relative to the folder and with `/` -> what the file is.
     """
 
-    state: State
+    stage: Stage
     files: Mapping[str, Content]
 
     def damage(self, folder: Path, name: str) -> str:
-        """What is wrong with a file of the folder, one clause; "" where it is as it was written."""
+        """What is wrong with a file of the folder, one clause; "" where it is as it was written.
+
+        A file is read once in a process, and again when it was written since.
+        """
         path, expected = folder / name, self.files.get(name)
         if expected is None:
             return f"not listed in {NAME}"
-        try:
-            size = path.stat().st_size
-        except OSError:
+        if (state := state_of(path)) is None:
             return "missing"
-        if size != expected.size:
+        if (size := state[2]) != expected.size:
             return f"damaged: it has {size:,} bytes, and {NAME} says {expected.size:,}"
-        if (found := sha256(path)) != expected.sha256:
+        if (found := _sha256(path, state)) != expected.sha256:
             return f"damaged: its SHA-256 is {found[:12]}..., and {NAME} says {expected.sha256[:12]}..."
         return ""
 
@@ -69,6 +71,11 @@ class Manifest:
         return {name: what for name, what in found.items() if what}
 
 
+@cache
+def _sha256(path: Path, state: State) -> str:
+    return sha256(path)
+
+
 def read(folder: Path) -> Manifest | None:
     """The manifest of a folder, None where there is none; raises ValueError, with one clause, where it is damaged."""
     try:
@@ -76,19 +83,19 @@ def read(folder: Path) -> Manifest | None:
     except OSError:
         return None
     found = unsealed(json.loads(text))
-    return Manifest(found["state"], {name: Content(*one) for name, one in found["files"].items()})
+    return Manifest(found["stage"], {name: Content(*one) for name, one in found["files"].items()})
 
 
-def write(folder: Path, names: Iterable[str], state: State = "complete") -> Manifest:
+def write(folder: Path, names: Iterable[str], stage: Stage = "complete") -> Manifest:
     """Write the manifest of a folder from some of its files, whose names are relative to it."""
-    manifest = Manifest(state, {name: Content.of(folder / name) for name in sorted(names)})
+    manifest = Manifest(stage, {name: Content.of(folder / name) for name in sorted(names)})
     put(folder, manifest)
     return manifest
 
 
 def put(folder: Path, manifest: Manifest) -> None:
     """Write a manifest."""
-    write_json(folder / NAME, sealed({"state": manifest.state, "files": manifest.files}))
+    write_json(folder / NAME, sealed({"stage": manifest.stage, "files": manifest.files}))
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,10 @@
-"""The files of a training run: its unfinished state and its finished weights; no pickle is ever executed."""
+"""The files of a training run: its unfinished state and its finished weights; no pickle is ever executed.
 
+A state ends in the SHA-256 of what stands before it.
+"""
+
+import hashlib
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -8,22 +13,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from mien.common.files import atomic
+from mien.common.files import atomic, sha256
 from mien.errors import RunError
+
+DIGEST = 64  # bytes of a SHA-256 in hexadecimal
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write the state of an unfinished training run (tensors, numbers, strings, lists, dicts), atomically."""
     with atomic(path) as temporary:
         torch.save(state, temporary)
+        digest = sha256(temporary)
+        with temporary.open("ab") as file:
+            file.write(digest.encode())
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """Read it again; raises RunError for a file that is not one."""
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise RunError(f"{path}: not a state of training ({error}); delete it to start this model again") from error
+def load_state(path: Path) -> dict[str, Any] | None:
+    """Read it again; None for a file that is not as it was written."""
+    content = path.read_bytes()
+    written, digest = content[:-DIGEST], content[-DIGEST:]
+    if hashlib.sha256(written).hexdigest().encode() != digest:
+        return None
+    state: dict[str, Any] = torch.load(BytesIO(written), map_location="cpu", weights_only=True)
     return state
 
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from mien.common import processes
 from mien.common.files import write_text
 from mien.common.measures import MEASURES
+from mien.common.progress import say
 from mien.common.settings import Settings
 from mien.data.batches import Loader
 from mien.engine import checkpoint
@@ -84,7 +85,8 @@ def fit(
         training: see `Training`.
         optimiser: see `Optimiser`.
         folder: where `state.pt` and `history.jsonl` are written together, by process 0, after the last epoch and after
-            others that end `AT_RISK` seconds after they were last written; a `state.pt` there is continued.
+            others that end `AT_RISK` seconds after they were last written; a `state.pt` there is continued, and one
+            that is damaged is not, which is said.
         name: of the training run in errors; by default the names of the folder and the one above.
         watch: called after each epoch with its record.
 
@@ -100,8 +102,11 @@ def fit(
     minimise = Optimisation(recipe, optimiser)
     state: dict[str, Any] = {"epoch": 0, "history": [], "best": None}
     path = folder / "state.pt"
-    if path.exists():
-        state = checkpoint.load_state(path)
+    before = checkpoint.load_state(path) if path.exists() else None
+    if before is None and path.exists() and processes.rank() == 0:
+        say(f"{path}: damaged; {name or folder.name} is trained from its beginning")
+    if before is not None:
+        state = before
         try:
             recipe.load_state_dict(state["weights"])
         except RuntimeError as error:

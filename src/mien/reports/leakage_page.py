@@ -1,14 +1,12 @@
 """`leakage.html`: what a table of leakage says, on a page of its own that begins with the answer."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mien.audit.leakage.floors import projected
-from mien.common.files import write_text
 from mien.common.leakage_tables import CEILING, FLOOR, MEASURED, STRONGEST, factor_name
 from mien.reports import leakage_text
 from mien.reports.figures import heatmap
@@ -19,7 +17,7 @@ from mien.reports.words import decimal, percent, span
 
 
 def write(
-    folder: Path,
+    write: Callable[[str, str], None],
     table: pd.DataFrame,
     *,
     title: str,
@@ -28,10 +26,10 @@ def write(
     marks: Sequence[str] = (),
     cautions: Sequence[str] = (),
 ) -> None:
-    """Write `leakage.svg`, the heat map of classes, and `leakage.html`, each atomically; no map of numbers alone.
+    """Write `leakage.svg`, the heat map of classes, and `leakage.html`; no map of numbers alone.
 
     Args:
-        folder: where to.
+        write: writes a text under a name.
         table: rows of `leakage.csv` or `leakage_summary.csv`, all roles and measures.
         title: of the page.
         facts: what was measured, name -> text: embeddings, clips, speakers.
@@ -45,7 +43,7 @@ def write(
     described = "; ".join(f"{one.row}, {one.column}: UAR {one.score:.3f}, chance {one.chance:.3f}" for one in found)
     element = heatmap.heatmap(found, name="leakage", description=described) if found else ""
     if element:
-        write_text(folder / "leakage.svg", heatmap.picture(element))
+        write("leakage.svg", heatmap.picture(element))
     ccc = table[table["measure"] == "ccc"]
     numbers, without = leakage_text.strongest(ccc), ccc[ccc["role"] == FLOOR]
     made = environment()
@@ -69,7 +67,7 @@ def write(
         words=leakage_text.words_of(table),
         notes=notes,
     )
-    write_text(folder / "leakage.html", page)
+    write("leakage.html", page)
 
 
 def _by_probe(table: pd.DataFrame, strongest: pd.DataFrame, found: Sequence[Square]) -> list[dict[str, Any]]:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.run_leakage.targets import targets
-from mien.common.files import write_text
 from mien.common.leakage_tables import STRONGEST
 from mien.common.measures import of_classes
 from mien.common.tables import numbers, rows_of
@@ -49,6 +48,7 @@ from mien.reports.sections.answer import answer
 from mien.reports.words import counted, percent, signed, span
 from mien.runs.run import WORDS, Run
 
+PAGE = "report.html"
 ELSEWHERE = set(WORDS)  # settings that other parts of the page show
 
 
@@ -58,9 +58,8 @@ def write(run: Run) -> Path:
     Raises:
         RunError: when the run has no results yet.
     """
-    path = run.folder / "report.html"
-    write_text(path, render(run))
-    return path
+    run.write_text(PAGE, render(run))
+    return run.folder / PAGE
 
 
 def render(run: Run) -> str:

@@ -30,7 +30,7 @@ from mien.errors import ConfigError, RunError, unknown
 from mien.experiments.experiment import Experiment
 from mien.models import encoders, recipes
 from mien.models.recipes._recipe import Given, Inference, Recipe
-from mien.runs.run import ANEW, TARGETS, Cell, Run
+from mien.runs.run import ANEW, CANDIDATES, TARGETS, Cell, Run
 from mien.runs.tables import TASKS, prediction_table, task_table
 from mien.runs.validation import mean_rightness, scores
 
@@ -93,14 +93,14 @@ class Model:
         return tensors
 
     def save(self, cell: Cell) -> None:
-        """Write the weights with the targets; a cell that has them is finished."""
+        """Write the weights with the targets."""
         plain = {factor: target.plain() for factor, target in self.targets.items()}
         checkpoint.save_weights(cell.weights, self.tensors, {TARGETS: json.dumps(plain)})
 
     @staticmethod
     def load(experiment: Experiment, cell: Cell, device: torch.device) -> "Model":
-        """Read a finished cell; raises RunError when its weights do not fit the experiment."""
-        tensors, metadata = checkpoint.load_weights(cell.weights)
+        """Read a finished cell; raises RunError when its weights are damaged, or do not fit the experiment."""
+        tensors, metadata = checkpoint.load_weights(cell.checked(cell.weights))
         if TARGETS not in metadata:
             raise RunError(f"{cell.weights}: was made by an older mien; {ANEW}")
         targets = {factor: Target.of_plain(raw) for factor, raw in json.loads(metadata[TARGETS]).items()}
@@ -519,7 +519,7 @@ def predict(model: Model, dataset: Dataset, fold: Fold, hold_test: bool) -> Pred
 
 
 def write(run: Run, cell: Cell, model: Model, predicted: Predicted) -> None:
-    """Write a cell's folder: predictions, other tasks, embeddings, and last the weights."""
+    """Write a cell's folder: predictions, other tasks, embeddings, the weights, and last the manifest."""
     parts, inferred = predicted.clips, predicted.inferred
     scored = [part for part in parts if part != "train"]
     place, scheme = cell.folder.relative_to(run.folder), model.experiment.scheme_name
@@ -539,4 +539,8 @@ def write(run: Run, cell: Cell, model: Model, predicted: Predicted) -> None:
         },
     )
     model.save(cell)
+    known = ("predictions.csv", TASKS, cell.history.name, cell.choice.name)
+    histories = [path.relative_to(cell.folder).as_posix() for path in cell.folder.glob(f"{CANDIDATES}/*/history.jsonl")]
+    there = [name for name in (*known, *histories) if (cell.folder / name).is_file()]
+    cell.seal(cell.weights.name, "embeddings.safetensors", *there)
     cell.state.unlink(missing_ok=True)

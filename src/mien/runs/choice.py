@@ -16,6 +16,7 @@ import torch
 
 from mien.common import processes
 from mien.common.files import write_json, write_text
+from mien.common.progress import say
 from mien.data.dataset import Dataset
 from mien.data.protocols import Fold
 from mien.engine.fit import VALIDATION, Record, best_record, goodness
@@ -52,7 +53,7 @@ def train_best(
         return
     processes.use_threads(threads)
     candidates, before = run.experiment.candidates[cell.model], 0
-    todo = [one for one in candidates if not cell.candidate(one.label).saved]
+    todo = [one for one in candidates if not _is_trained(cell.candidate(one.label))]
     for one in candidates:
         if one in todo:
             dataset = datasets[f"{cell.model}/{one.label}"]
@@ -64,12 +65,22 @@ def train_best(
     processes.wait()
 
 
+def _is_trained(candidate: Cell) -> bool:
+    """Whether a candidate is trained; one whose files are damaged is trained again."""
+    for path, what in (damaged := candidate.damaged).items():
+        say(f"{path}: {what}; this candidate is trained again")
+    if damaged:
+        candidate.begin_again()
+    return candidate.finished
+
+
 def tidy(cell: Cell) -> None:
-    """Remove what a finished cell no longer needs: states of training and weights of candidates."""
+    """Remove what a finished cell no longer needs: states of training, and weights and manifests of candidates."""
     for folder in (cell.folder, *(cell.folder / CANDIDATES).glob("*/")):
         one = cell._replace(folder=folder)
         one.state.unlink(missing_ok=True)
         if folder != cell.folder:
+            one.begin_again()
             one.weights.unlink(missing_ok=True)
 
 
@@ -86,6 +97,7 @@ def _train(
     model = fitted(candidate.experiment, dataset, fold, own, device=device, watch=watch)
     if processes.rank() == 0:
         model.save(own)
+        own.seal(own.weights.name, own.history.name)
         own.state.unlink(missing_ok=True)
     processes.wait()
 

@@ -1,7 +1,10 @@
 """The run folder: written by `train`, read by `evaluate`, `predict`, `audit` and `report`.
 
 A missing or damaged file raises RunError with its path, and no other error. A Run reads a table or a JSON file once,
-and again when it was written since.
+and again when it was written since. Before that it is compared with the manifest that is written last in the run, and
+in the folder of each cell (`common.manifests`): a file that is not as it was written is refused. Files of the run are
+written by its methods alone, which leave a file as it is where nothing changed, and say in the manifest, before the
+first one changes, that results are being written; `seal` ends that.
 """
 
 import json
@@ -15,18 +18,21 @@ import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from mien import experiments
-from mien.common.files import atomic, require_folder, write_json, write_text
+from mien.common import manifests
+from mien.common.files import State, atomic, contents, require_folder, state_of
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
+from mien.common.manifests import Manifest
 from mien.common.settings import difference
 from mien.data.prepared import OF_ANYBODY
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
+from mien.runs.run_files import EXPERIMENT, RunFiles
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
@@ -47,7 +53,6 @@ ABSTENTION = ("model", "coverage", "accuracy")
 SWEEP = ("group", "label", "model", "base", "best")
 RESULT_TABLES = ("folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv", "maps.csv", "roc.csv")
 T = TypeVar("T")
-State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
 class Cell(NamedTuple):
@@ -93,49 +98,85 @@ class Cell(NamedTuple):
         return self._replace(folder=self.folder / CANDIDATES / label)
 
     @property
-    def saved(self) -> bool:
-        """Whether its weights are there and can be read."""
+    def manifest(self) -> Manifest | None:
+        """What its files are; None for a cell that is not finished, or whose manifest is damaged."""
         try:
-            with safe_open(self.weights, "numpy"):
-                return True
-        except (OSError, SafetensorError):
-            return False
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files of a finished cell."""
-        return self.weights, self.folder / "predictions.csv", self.folder / "embeddings.safetensors"
+            return manifests.read(self.folder)
+        except (ValueError, KeyError, TypeError):
+            return None
 
     @property
     def finished(self) -> bool:
-        """Whether the cell is trained: predictions and embeddings exist, and the weights can be read."""
-        return all(path.is_file() for path in self.files) and self.saved
+        """Whether the cell was trained to its end, when its manifest was written; files may be damaged since."""
+        return self.manifest is not None
+
+    def checked(self, path: Path) -> Path:
+        """A file in its folder, which is as it was written.
+
+        Raises:
+            RunError: it is missing or damaged, or the cell is not finished.
+        """
+        if (manifest := self.manifest) is None:
+            raise RunError(f"{self.folder}: this cell is not finished; {AGAIN} to resume")
+        if what := manifest.damage(self.folder, path.relative_to(self.folder).as_posix()):
+            raise RunError(f"{path}: {what}; {AGAIN}, which trains this cell again")
+        return path
+
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Path -> what is wrong with it, of the files of a finished cell that are not as they were written."""
+        manifest = self.manifest
+        found = {} if manifest is None else manifest.damaged(self.folder)
+        return {str(self.folder / name): what for name, what in found.items()}
+
+    def seal(self, *names: str) -> None:
+        """Write the manifest of these files in its folder; the cell, or candidate, is finished."""
+        manifests.write(self.folder, names)
+
+    def begin_again(self) -> None:
+        """Forget that it was finished, so that it is trained from its beginning."""
+        (self.folder / manifests.NAME).unlink(missing_ok=True)
+        self.state.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder and the resolved experiment in it."""
+    """A run folder and the resolved experiment in it.
+
+    Attributes:
+        folder: the run folder.
+        experiment: as it was resolved.
+        writes: whether this command holds the folder and writes to it.
+    """
 
     folder: Path
     experiment: Experiment
+    writes: bool = False
     _known: dict[tuple[Path, ...], tuple[list[State], Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def files(self) -> RunFiles:
+        """Its files beside those of the cells."""
+        return RunFiles(self.folder, self.writes)
 
     @staticmethod
     def start(folder: Path, experiment: Experiment) -> "Run":
-        """Open a run to write or resume; raises as `refuse_other` does.
+        """Open a run to write or resume, as `begin` does."""
+        run = Run(folder, experiment, writes=True)
+        run.begin()
+        return run
+
+    def begin(self) -> None:
+        """Write the experiment; raises as `refuse_other` does.
 
         Settings without effect on training (`WORDS`) and the PREPARED folder are written again where they differ.
         """
-        Run.refuse_other(folder, experiment)
-        path, resolved = folder / "experiment.yaml", experiment.model_dump(mode="json")
-        text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            write_text(path, text)
-        return Run(folder, experiment)
+        self.refuse_other()
+        resolved = self.experiment.model_dump(mode="json")
+        self.write_text(EXPERIMENT, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True, width=120))
 
-    @staticmethod
-    def refuse_other(folder: Path, experiment: Experiment) -> None:
-        """Check that a run of an experiment can be written to a folder.
+    def refuse_other(self) -> None:
+        """Check that a run of the experiment can be written to the folder.
 
         The PREPARED folder may be another one: who goes on compares what lies there, see `mien.audit.splits.resumed`.
 
@@ -143,9 +184,10 @@ class Run:
             ConfigError: nothing can be written there.
             RunError: the folder holds another experiment, or something else.
         """
+        folder, experiment, manifest = self.folder, self.experiment, self.files.manifest
         require_folder(folder)
-        if (folder / "experiment.yaml").exists():
-            there = Run.open(folder).experiment.model_dump(mode="json")
+        if (folder / EXPERIMENT).exists():
+            there = Run.open(folder, writes=True).experiment.model_dump(mode="json")
             resolved = experiment.model_dump(mode="json")
             there["data"]["prepared"] = resolved["data"]["prepared"]
             if changed := difference(there | {name: resolved[name] for name in (*WORDS, SCORED)}, resolved):
@@ -153,20 +195,29 @@ class Run:
                 raise RunError(
                     f"{folder}: holds another experiment: {key} was {before} and is now {now}; choose another --out"
                 )
-        elif folder.is_dir() and any(path.name != FEATURES for path in folder.iterdir()):
+        elif {*contents(folder)} - {FEATURES} and (manifest is None or EXPERIMENT not in manifest.files):
             raise RunError(f"{folder}: is not empty and is not a run; choose another --out")
 
     @staticmethod
-    def open(folder: Path | str) -> "Run":
-        """Open a run to read; raises RunError when the folder is not a run."""
+    def open(folder: Path | str, *, writes: bool = False) -> "Run":
+        """Open a run.
+
+        Args:
+            folder: the run folder.
+            writes: whether this command holds it and writes to it.
+
+        Raises:
+            RunError: the folder is not a run, or its experiment is damaged.
+        """
         folder = Path(folder)
-        path = folder / "experiment.yaml"
+        path = folder / EXPERIMENT
         if not path.is_file():
             raise RunError(f"{folder}: not a run folder (no experiment.yaml in it); 'mien train' makes one")
         written = path.read_bytes()
         if b"\nrecipe:" in written and b"\ntarget:" not in written:
             raise RunError(f"{folder}: was made by an older mien with other names of settings and columns; {ANEW}")
-        return Run(folder, experiments.load(path))
+        RunFiles(folder, writes).check(EXPERIMENT)
+        return Run(folder, experiments.load(path), writes)
 
     @property
     def cache(self) -> Path:
@@ -253,8 +304,8 @@ class Run:
 
     def choice(self, cell: Cell) -> dict[str, Any]:
         """What was chosen for a finished cell of a model with candidates, as `runs.choice` writes it."""
-        name = str(cell.choice.relative_to(self.folder))
-        return self._mapping(name, "measure", "chosen", "candidates", way=f"delete {cell.folder} and {AGAIN}")
+        path = cell.checked(cell.choice)
+        return self._read(path, "measure", "chosen", "candidates", way=f"delete {cell.folder} and {AGAIN}")
 
     def cell(self, model: str, fold: int, seed: int) -> Cell:
         """The cell of a model, a fold and a seed, finished or not."""
@@ -413,7 +464,7 @@ class Run:
             name: of the grid.
             file: the table's.
         """
-        path = self.folder / ROBUSTNESS / name / file
+        path = self._file(f"{ROBUSTNESS}/{name}/{file}")
         text = ("model", "other", "modality", "pattern", "measure", "shares", "graceful")
         way = "delete the folder and run the same 'mien evaluate' again"
         table = self._table(path, lambda: read_table(path, ("model", "pattern"), text=text, way=way))
@@ -442,7 +493,7 @@ class Run:
     @property
     def claims(self) -> dict[str, Any] | None:
         """The claims of the experiment with their answers, or None where they were not answered."""
-        if not (self.folder / "claims.json").is_file():
+        if not self.has("claims.json"):
             return None
         return self._mapping("claims.json", "claims", "scores", "split", way=RESULTS)
 
@@ -474,7 +525,7 @@ class Run:
 
     def history(self, cell: Cell) -> pd.DataFrame:
         """The training history, one row per epoch."""
-        path = cell.history
+        path = cell.checked(cell.history)
         with reading(path, way=f"delete {cell.folder} and {AGAIN}"):
             history = pd.read_json(path, lines=True)
             if "epoch" not in history:
@@ -483,7 +534,7 @@ class Run:
 
     def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, NDArray[np.float32]]]:
         """The embeddings of all clips of a cell: (clip, split and the columns of `clips`), name -> n x D."""
-        clips, path = self.clips, cell.folder / "embeddings.safetensors"
+        clips, path = self.clips, cell.checked(cell.folder / "embeddings.safetensors")
         with reading(path):
             with safe_open(path, "numpy") as file:
                 head = file.metadata() or {}
@@ -497,7 +548,7 @@ class Run:
 
     def targets_of(self, cell: Cell) -> dict[str, Target]:
         """Factor -> how the labels of a finished cell are encoded, as fitted on its training clips."""
-        with reading(cell.weights), safe_open(cell.weights, "numpy") as file:
+        with reading(cell.weights), safe_open(cell.checked(cell.weights), "numpy") as file:
             raw = json.loads((file.metadata() or {})[TARGETS])
             return {factor: Target.of_plain(one) for factor, one in raw.items()}
 
@@ -520,7 +571,7 @@ class Run:
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV of the run, atomically."""
-        with atomic(self.folder / name) as temporary:
+        with self.files.replaced(name) as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
 
     def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
@@ -528,30 +579,42 @@ class Run:
         self.write_table(name, table.rename(columns={"truth": self.target}))
 
     def write_json(self, name: str, value: object) -> None:
-        """Write a JSON file of the run, atomically."""
-        write_json(self.folder / name, value)
+        """Write a JSON file of the run, atomically; ValueError for nan and infinity."""
+        self.write_text(name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file of the run, atomically, in UTF-8."""
+        with self.files.replaced(name) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+
+    def has(self, name: str) -> bool:
+        """Whether the run has a file, which may be damaged."""
+        return (self.folder / name).is_file() or self.files.lists(name)
 
     def _file(self, name: str) -> Path:
-        path = self.folder / name
-        if not path.is_file():
-            raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
-        return path
+        return self.files.check(name)
 
     def _optional(self, name: str, columns: Sequence[str], *, text: Sequence[str] = ()) -> pd.DataFrame | None:
         """A table that not every run has; the columns `text` are read as text."""
-        path = self.folder / name
-        return self._table(path, lambda: read_table(path, columns, text=text)) if path.exists() else None
+        if not self.has(name):
+            return None
+        path = self._file(name)
+        return self._table(path, lambda: read_table(path, columns, text=text))
 
     def _leakage(self, name: str, columns: Sequence[str], *, text: Sequence[str] = ()) -> pd.DataFrame | None:
-        path = self.folder / name
-        return self._table(path, lambda: read_leakage(path, columns, text=text)) if path.exists() else None
+        if not self.has(name):
+            return None
+        path = self._file(name)
+        return self._table(path, lambda: read_leakage(path, columns, text=text))
 
     def _table(self, path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         return self._once((path,), read).copy(deep=False)  # pandas copies a column when a caller writes to it
 
     def _mapping(self, name: str, *keys: str, way: str = f"delete it and {AGAIN}") -> dict[str, Any]:
         """Read a JSON file that must have these keys."""
-        path = self._file(name)
+        return self._read(self._file(name), *keys, way=way)
+
+    def _read(self, path: Path, *keys: str, way: str) -> dict[str, Any]:
         with reading(path, way=way):
             values: dict[str, Any] = json.loads(self._once((path,), lambda: path.read_text(encoding="utf-8")))
             if not isinstance(values, dict):
@@ -561,21 +624,13 @@ class Run:
             return values
 
     def _finished(self, cell: Cell) -> bool:
-        return self._once(cell.files, lambda: cell.finished)
+        return self._once((cell.folder / manifests.NAME,), lambda: cell.finished)
 
     def _once(self, paths: tuple[Path, ...], read: Callable[[], T]) -> T:
         """The value of `read`, which is kept until one of the files is written again."""
-        states = [_state(path) for path in paths]
+        states = [state_of(path) for path in paths]
         before, value = self._known.get(paths, (None, None))
         if before != states:
             value = read()
             self._known[paths] = states, value
         return cast(T, value)
-
-
-def _state(path: Path) -> State:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_mtime_ns, stat.st_size

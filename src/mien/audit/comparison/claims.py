@@ -96,7 +96,8 @@ def write(run: Run, *, seed: int = 0) -> dict[str, Any] | None:
     counts, missing = counts_of(outputs), {}
     if any(claim.alone for claim in experiment.claims.values()):
         own = [name for name, found in run.robustness.items() if found["clips"] == OWN_CLIPS]
-        missing = alone((counted.read(run.folder / ROBUSTNESS / name) for name in own), run.target)
+        places = [run.files.check(f"{ROBUSTNESS}/{name}/{counted.FILE}") for name in own]
+        missing = alone((counted.read(path.parent) for path in places), run.target)
         tables = {
             source: {model: one.table(ALONE[str(source.alone)]) for model, one in models.items()}
             for source, models in missing.items()

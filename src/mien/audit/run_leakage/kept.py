@@ -5,18 +5,22 @@ A file holds a key, which is a hash of everything that its rows depend on, and t
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mien.audit.run_leakage.targets import Targets
-from mien.common.files import sha256
+from mien.common import manifests
+from mien.common.files import sha256, write_json
+from mien.common.progress import say
 from mien.common.settings import digest
 from mien.common.tables import records
 from mien.corpora.recordings import file_of, named, recording_of
+from mien.errors import RunError
 from mien.runs.run import Cell, Run
+from mien.runs.run_files import CLIPS
 from mien.runs.tables import reading
 
 VERSION = 4  # raise it when the same embeddings give other rows
@@ -35,7 +39,7 @@ def place_of_fold(run: Run, fold: int) -> Path:
 
 def key_of_cell(run: Run, cell: Cell, carried: Targets, seed: int) -> str:
     """A hash of what the rows of a cell depend on."""
-    files = [sha256(cell.folder / "embeddings.safetensors"), sha256(run.folder / "clips.csv")]
+    files = [sha256(cell.checked(cell.folder / "embeddings.safetensors")), sha256(run.files.check(CLIPS))]
     own = {name: sorted(factors) for name, factors in carried.get(cell.model, {}).items()}
     return digest([VERSION, seed, *files, *_views(run, cell), *([own] if carried else [])])
 
@@ -67,9 +71,18 @@ def _views(run: Run, cell: Cell) -> list[str]:
 
 
 def fresh(path: Path, key: str) -> dict[str, Any]:
-    """The content of a file if its key is the same, else a new content with the key alone."""
-    kept = read(path) if path.is_file() else {}
+    """The content of a file if its key is the same, else, or if it is damaged, a new content with the key alone."""
+    try:
+        kept = read(path) if path.is_file() else {}
+    except RunError as error:
+        say(f"{path}: {error.__cause__}; it is measured again")
+        kept = {}
     return kept if kept.get("key") == key else {"key": key}
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file, which `read` reads."""
+    write_json(path, manifests.sealed(content))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -79,10 +92,7 @@ def read(path: Path) -> dict[str, Any]:
         RunError: the file is damaged.
     """
     with reading(path, way="delete it and run the same command again"):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(kept, dict):
-            raise ValueError("not a mapping")
-        return kept
+        return manifests.unsealed(json.loads(path.read_text(encoding="utf-8")))
 
 
 def joined(kept: dict[str, Any], what: str = "") -> Rows:

@@ -40,10 +40,10 @@ from mien.audit.run_leakage.kept import (
     place_of_fold,
     plain,
     read,
+    write,
 )
 from mien.audit.run_leakage.targets import Targets, is_target, targets, with_roles
 from mien.audit.run_leakage.views import Texts, View, tasks_of, views_of
-from mien.common.files import write_json
 from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, SPEAKER, UNSEEN
 from mien.common.progress import progress
 from mien.errors import RunError
@@ -150,7 +150,7 @@ def _cell(run: Run, cell: Cell, depths: Sequence[str], carried: Targets, seed: i
         kept[f"{depth} {PEOPLE}"] = plain([part.assign(**place) for part in beside.recalls], RECALLS)
         if beside.predictions:
             kept[f"{depth} {SAID}"] = beside.predictions
-    write_json(cell.folder / KEPT, kept)
+    write(cell.folder / KEPT, kept)
 
 
 def _quick(
@@ -277,7 +277,7 @@ def _fold(run: Run, cell: Cell, depths: Sequence[str], inputs: Inputs, carried: 
         kept[depth] = plain([table.assign(fold=cell.fold) for table in tables], LEAKAGE)
         if predicted:
             kept[f"{depth} {SAID}"] = predicted
-    write_json(path, kept)
+    write(path, kept)
 
 
 def _predicted(name: str, other: Any, clips: pd.DataFrame, view: View, seed: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mien.data.dataset import Dataset
 from mien.data.protocols import PARTS, Fold
 from mien.errors import RunError
 from mien.runs.run import Run
+from mien.runs.run_files import CERTIFICATE, CLIPS
 
 
 def refuse_another_corpus(run: Run, dataset: Dataset, folds: Sequence[Fold]) -> None:
@@ -17,7 +18,7 @@ def refuse_another_corpus(run: Run, dataset: Dataset, folds: Sequence[Fold]) -> 
 
     A corpus is known by its content. Folders and names of files may differ where the files are the same.
     """
-    if not (run.folder / "certificate.json").exists():
+    if not run.has(CERTIFICATE):
         return
     if found := _difference(run, dataset, folds):
         raise RunError(
@@ -50,10 +51,9 @@ def _other_fold(run: Run, dataset: Dataset, folds: Sequence[Fold]) -> str:
 
 def _other_value(run: Run, clips: pd.DataFrame) -> str:
     """The first cell of the table of clips that has another value, whatever the files are called."""
-    path = run.folder / "clips.csv"
-    if not path.is_file():  # a kill came between the certificate and this
+    if not run.has(CLIPS):  # a kill came between the certificate and this
         return "its table has another hash"
-    texts = (path.read_text(encoding="utf-8"), clips.to_csv(index=False, lineterminator="\n"))
+    texts = (run.files.check(CLIPS).read_text(encoding="utf-8"), clips.to_csv(index=False, lineterminator="\n"))
     before, now = (
         pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
         .set_index("clip")
