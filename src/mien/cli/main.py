@@ -202,6 +202,7 @@ def predict(
     summary: Flag = False,
     unsure: Share | None = None,
     looked: Looked = LOOKED,
+    partial: Flag = False,
     workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -217,6 +218,7 @@ def predict(
         summary: one row a file: its emotion, and the share of its seconds that each answer has.
         unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).
         looked: windows, voice activity and faces.
+        partial: of a RUN, let the finished cells (folds and seeds) answer where others are missing or damaged.
         workers: number of files read at once, each in a process of its own (1: in this process).
         machine: device and threads.
         output: how the result is printed.
@@ -228,6 +230,7 @@ def predict(
         out=out,
         summary=summary,
         unsure=unsure,
+        partial=partial,
         **vars(looked),
         workers=workers,
         **vars(machine),

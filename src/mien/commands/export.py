@@ -19,7 +19,9 @@ from mien.audit.recognition.derived import derived
 from mien.audit.recognition.elsewhere import elsewhere as scored_elsewhere
 from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
+from mien.common import manifests
 from mien.common.files import atomic_folder, require_folder, write_json, write_text
+from mien.common.locks import held
 from mien.common.units import units
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
@@ -90,20 +92,40 @@ def export(
             as a model of audonnx.
 
     Raises:
+        BusyError: another process writes to `out`.
         ConfigError: a setting is wrong, or a corpus of `plain` is of acted speech.
         CorpusError: the PREPARED folder of the run, whose licence stands on the card, is missing; see `overrides`.
         LeakError: a corpus of `elsewhere` or `plain` has files or speakers of the run.
         RunError: the run is unfinished, has no test speakers, was trained on another corpus than lies there, or its
             model cannot classify media files.
     """
-    out = Path(out)
+    with held(out, "mien export", whole=True):
+        return _export(
+            run, overrides, Path(out), name, coverage, cells, elsewhere, plain, plain_limit, workers=workers, onnx=onnx
+        )
+
+
+def _export(
+    run: Path | str,
+    overrides: Sequence[str],
+    out: Path,
+    name: str | None,
+    coverage: float,
+    cells: Sequence[str],
+    elsewhere: Sequence[Path | str],
+    plain: Sequence[Path | str],
+    plain_limit: float,
+    *,
+    workers: int,
+    onnx: bool,
+) -> Outcome:
     run = exported.locate(run) if str(run) in exported.packaged() else Path(run)
     if exported.is_exported(run):
         given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
         return _copied(run, out, onnx, [option for option, value in given.items() if value])
     _check(out, name, coverage, plain_limit)
     name = out.absolute().name if name is None else name
-    opened, model, found = find(run)
+    opened, model, found, _ = find(run, partial=True)
     _refuse_inside(out, opened.folder)
     opened = moved(opened, overrides)
     if run.resolve() == found[0].folder.resolve():
@@ -206,6 +228,7 @@ def export(
         )
         write_text(folder / CARD, with_front_matter(text, description))
         exporting.write_description(folder, description)
+        exported.seal(folder)
     return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
 
 
@@ -228,6 +251,7 @@ def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcom
         text = _with_step((folder / CARD).read_text(encoding="utf-8"), description.name)
         write_text(written / CARD, with_front_matter(text, described))
         write_json(written / DESCRIPTION, raw | {"graph": graph.model_dump(mode="json")})
+        exported.seal(written)
     size = sum(path.stat().st_size for path in out.iterdir())
     data = {"folder": str(out), "size": size, "graph": graph.sha256}
     text = f"{description.name}: answers by its graph as by torch, {size / 1e6:.1f} MB in all\nwritten: {out}"
@@ -266,7 +290,7 @@ def _check(out: Path, name: str | None, coverage: float, plain_limit: float) -> 
 def _refuse_other(out: Path) -> None:
     """Raise RunError for a folder that holds anything but an exported model."""
     require_folder(out)
-    if out.exists() and ({path.name for path in out.iterdir()} - {*FILES, *exported.OTHERS}):
+    if out.exists() and ({path.name for path in out.iterdir()} - {*FILES, *exported.OTHERS, manifests.NAME}):
         raise RunError(f"{out}: is not an exported model; choose another --out")
 
 

@@ -35,6 +35,7 @@ def predict(
     voice_activity: activity.Kind = "energy",
     speaker: timeline.Choice = "active",
     faces: str | None = None,
+    partial: bool = False,
     workers: int = 1,
     device: str = "auto",
     threads: int = 1,
@@ -60,6 +61,8 @@ def predict(
         speaker: which of several faces to classify: "active" (who speaks), "largest" or "all"; see
             `mien.runs.timeline`.
         faces: the face detector (`mien.media.faces.Faces`); None takes that of the model's training.
+        partial: whether a RUN answers without the cells (folds and seeds) that are not finished or are damaged; they
+            are named. Else they are an error.
         workers: number of processes, each of which reads one file at a time; 1 is this process. The rows are the same.
             With two or more, a file whose decoder crashes is listed as a problem, and the others are read.
         device: "auto", "cpu", "cuda" or "cuda:N".
@@ -78,7 +81,7 @@ def predict(
     Raises:
         ConfigError: a setting is wrong, there is no file, or a folder holds none.
         MediaError: no file could be classified.
-        RunError: `model` is not a trained model.
+        RunError: `model` is not a trained model, a cell of it is missing, or a file of it is damaged.
     """
     given = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     if not given:
@@ -91,7 +94,7 @@ def predict(
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
     folders, lacking = _models(model, chosen, faces, speaker)
     looked = (speaker, faces) if model is not None or len(folders) > 1 else ("active", None)
-    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, *looked, uuid4().hex)
+    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, *looked, partial, uuid4().hex)
     ensemble = open_model(asked)
     found = dict(read_all(chosen, asked, ensemble, workers))
     problems = [one for file in chosen if isinstance(one := found[file], MediaError)]

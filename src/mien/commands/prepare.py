@@ -14,7 +14,8 @@ from mien import experiments
 from mien import features as known_features
 from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
-from mien.common.files import require_folder, sha256
+from mien.common.files import contents, sha256
+from mien.common.locks import held
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
@@ -72,10 +73,24 @@ def prepare(
     Raises:
         ConfigError: an unknown reader, option, feature or experiment, features and an experiment, or the extra of a
             feature is not installed.
+        BusyError: another process writes to `out`.
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
-    root, out = Path(root), Path(out)
     readers.reader(reader)
+    with held(out, "mien prepare"):
+        return _prepare(reader, Path(root), Path(out), options, features, experiment, cut_silence, workers)
+
+
+def _prepare(
+    reader: str,
+    root: Path,
+    out: Path,
+    options: Mapping[str, str],
+    features: Sequence[str] | None,
+    experiment: str | Path | None,
+    cut_silence: bool,
+    workers: int,
+) -> Outcome:
     if experiment is not None and features is not None:
         raise ConfigError(
             f"--features and --for: {experiment} says which features it needs; leave --features out, and run the same "
@@ -237,10 +252,13 @@ def _refuse_other(
 ) -> dict[str, Any] | None:
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
     free = readers.places(reader) | readers.RELABELS
-    require_folder(out)
+    manifest = prepared.read_manifest(out)
+    if manifest is not None and (what := manifest.damage(out, "card.json")):
+        say(f"{out / 'card.json'}: {what}; it is written again")
+        return None
     card = prepared.read_card(out)
     if card is None:
-        if out.is_dir() and any(out.iterdir()):
+        if contents(out):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
     elif card["reader"] != reader or (card.get("unfinished") and _moved(card, root, options)):
         raise CorpusError(f"{out}: holds {card['reader']} from {card['input']}; choose a new folder for --out")

@@ -4,9 +4,9 @@
   without sound), `sha256` (of the file's bytes, or of an image's pixels, hexadecimal) and, where there are videos,
   `video_seconds` (of pictures, as the file gives them).
 - `problems.csv`: file, problem.
-- `card.json`: what was read, under which licence, how much of it. It is written last and holds a hash of `corpus.csv`,
-  so that a table that was edited or replaced is noticed.
+- `card.json`: what was read, under which licence, how much of it, and a hash of `corpus.csv`.
 - `silence.csv`, where silence was cut: see `mien.data.silence`.
+- `manifest.json`: the SHA-256 of these files, written last, so that a file that was edited or damaged is noticed.
 - `features/`: see `mien.data.store`.
 """
 
@@ -22,12 +22,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mien.common import manifests
 from mien.common.files import atomic, sha256, writable, write_json
+from mien.common.manifests import Manifest
 from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
 
 AGAIN = "prepare it again into a new folder"
+ONCE_MORE = "run the same 'mien prepare' again"
+FILES = ("corpus.csv", "problems.csv", "card.json", "silence.csv")
 ADDED = ("start", "end", "seconds")  # numbers of every table
 OF_ANYBODY = ("audformat", "table")  # readers of anybody's corpora, which have no names
 TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
@@ -66,7 +70,19 @@ class Prepared:
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
         if lacking := [key for key in TEXTS if not isinstance(card.get(key), str)]:
             raise CorpusError(f"{folder / 'card.json'}: '{lacking[0]}' is missing or no text; {AGAIN}")
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise CorpusError(f"{folder / manifests.NAME}: missing or damaged; {ONCE_MORE}")
+        if what := manifest.damage(folder, "card.json"):
+            raise CorpusError(f"{folder / 'card.json'}: {what}; {ONCE_MORE}")
         path = folder / "corpus.csv"
+        if not path.is_file():
+            raise CorpusError(f"{path}: missing; {ONCE_MORE}")
+        if manifest.damage(folder, path.name):
+            raise CorpusError(
+                f"{path}: was edited or damaged after it was prepared; {ONCE_MORE}, or keep your labels in a table of "
+                "your own (reader 'table')"
+            )
         raw = read_table(path)
         if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:
             raise CorpusError(f"{path}: no column '{missing[0]}'; {AGAIN}")
@@ -74,11 +90,6 @@ class Prepared:
         if not (usable := np.isfinite(seconds.to_numpy())).all():
             row = int(usable.argmin())
             raise CorpusError(f"{path}: row {row + 1}, column 'seconds': '{raw['seconds'][row]}' is no number; {AGAIN}")
-        if _hash(path) != card["hash"]:
-            raise CorpusError(
-                f"{path}: was edited after it was prepared; run the same 'mien prepare' again, or keep your labels in "
-                "a table of your own (reader 'table')"
-            )
         return Prepared(folder, typed(raw, card.get("numbers")).assign(seconds=seconds), card, cache)
 
     @property
@@ -116,6 +127,15 @@ class Prepared:
         return Path(self.card["root"]) / str(clip["file"])
 
 
+def read_manifest(folder: Path) -> Manifest | None:
+    """The manifest of a PREPARED folder; None where it is missing, damaged, or that of another kind of folder."""
+    try:
+        manifest = manifests.read(folder)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return manifest if manifest is not None and "card.json" in manifest.files else None
+
+
 def read_card(folder: Path) -> dict[str, Any] | None:
     """`card.json` of a folder, finished or not, or None; raises CorpusError when it is there and is no card."""
     path = folder / "card.json"
@@ -140,6 +160,7 @@ def begin(
 ) -> None:
     """Mark a folder as being prepared, so that only the same reader on the same corpus continues it."""
     card = {"reader": reader, "input": str(place.resolve()), "options": dict(options), **_cut(cut_silence)}
+    (folder / manifests.NAME).unlink(missing_ok=True)
     write_json(folder / "card.json", card | {"unfinished": True})
 
 
@@ -154,7 +175,7 @@ def write(
     cut_silence: bool = False,
     front_ends: Sequence[Mapping[str, Any]] = (),
 ) -> Prepared:
-    """Write a prepared corpus; each file appears whole, the card last.
+    """Write a prepared corpus; each file appears whole, the manifest last.
 
     Args:
         folder: PREPARED.
@@ -201,6 +222,7 @@ def write(
         "mien": version("mien"),
     }
     write_json(folder / "card.json", card)
+    manifests.write(folder, [name for name in FILES if (folder / name).is_file()])
     return Prepared(folder, table, card)
 
 

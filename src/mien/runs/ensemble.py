@@ -63,11 +63,17 @@ class Ensemble(OneModel):
     models: tuple[Model, ...]
 
     @staticmethod
-    def open(path: Path | str, device: torch.device) -> "Ensemble":
+    def open(path: Path | str, device: torch.device, *, partial: bool = False) -> "Ensemble":
         """Open an exported model, RUN (its model with the best validation score), RUN/models/MODEL, or a cell's folder.
 
+        Args:
+            path: of the model.
+            device: to compute on.
+            partial: whether cells of a run may be missing; those that are named in `limits`.
+
         Raises:
-            RunError: no finished model is there, or the model needs the statistics of known speakers.
+            RunError: no finished model is there, a cell is missing, or the model needs the statistics of known
+                speakers.
             ConfigError: the extra of one of its features is not installed.
         """
         path = Path(path)
@@ -75,7 +81,7 @@ class Ensemble(OneModel):
             description, members = exporting.read(path, device)
             _check_extras(members)
             return Ensemble(models=members, **described(description))
-        run, name, cells = find(path)
+        run, name, cells, missing = find(path, partial=partial)
         refuse_other_inputs(run, cells)
         members = tuple(Model.load(run.experiment_at(cell), cell, device) for cell in cells)
         _check_extras(members)
@@ -87,7 +93,7 @@ class Ensemble(OneModel):
             members,
             marks=tuple(run.marks),
             shortest=shortest_sound(run, cells),
-            limits=limits_of(run),
+            limits=limits_of(run, missing),
         )
 
     @property

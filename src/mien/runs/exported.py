@@ -1,8 +1,9 @@
 """An exported model: the cells of one model of a run in one small folder, which predicts without the run.
 
 FOLDER holds `model.safetensors` (all members, `MEMBER/TENSOR`), `config.json` (a `Description`) and `README.md`, the
-model's card, and where asked for `model.onnx` (`runs.graph`) and a model of audonnx (`runs.audonnx_model`). Models that
-come with mien are such folders in `mien/models/packaged`, named by their folders. This module needs no torch.
+model's card, and where asked for `model.onnx` (`runs.graph`) and a model of audonnx (`runs.audonnx_model`), and last
+`manifest.json` with the SHA-256 of all of them; the card may be edited. Models that come with mien are such folders in
+`mien/models/packaged`, named by their folders. This module needs no torch.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mien.common import manifests
 from mien.common.files import sha256
 from mien.common.settings import digest, parse
 from mien.errors import ConfigError, RunError, unknown
@@ -78,6 +80,11 @@ def describe(folder: Path) -> Description:
     return description
 
 
+def seal(folder: Path) -> None:
+    """Write the manifest, the last file of an exported model."""
+    manifests.write(folder, [path.name for path in folder.iterdir() if path.name in (*FILES, *OTHERS)])
+
+
 def refuse_changed(path: Path, what: str, expected: str) -> None:
     """Raise RunError where a file of an exported model is missing, or has not this SHA-256."""
     if not path.is_file():
@@ -93,10 +100,14 @@ def raw(folder: Path) -> dict[str, Any]:
     """`config.json` as it is; raises RunError where it is damaged."""
     path = folder / DESCRIPTION
     try:
+        if (manifest := manifests.read(folder)) is None:
+            raise ValueError(f"{manifests.NAME} is missing")
+        if what := manifest.damage(folder, DESCRIPTION):
+            raise ValueError(what.removeprefix("damaged: "))
         read = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(read, dict):
             raise ValueError("not a mapping")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
     return read
 

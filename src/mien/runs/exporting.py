@@ -105,7 +105,7 @@ def write_weights(folder: Path, description: Description, members: Mapping[str, 
 
 
 def write_description(folder: Path, description: Description) -> None:
-    """Write `config.json`, the last file of an exported model."""
+    """Write `config.json`."""
     write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
 
 

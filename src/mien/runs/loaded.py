@@ -53,6 +53,7 @@ class LoadedModel:
         threads: that compute one answer.
         faces: the model of faces that answers beside it in films; None for none.
         card: its model card, Markdown; "" for a model of a run, which has none.
+        partial: whether cells of a run may be missing.
     """
 
     model: OneModel
@@ -61,9 +62,10 @@ class LoadedModel:
     threads: int
     faces: OneModel | None
     card: str = field(repr=False)
+    partial: bool = False
 
-    def __reduce__(self) -> tuple[Callable[..., "LoadedModel"], tuple[Path, str, int, bool]]:
-        return (_open, (self.folder, self.device, self.threads, self.faces is not None))
+    def __reduce__(self) -> tuple[Callable[..., "LoadedModel"], tuple[Path, str, int, bool, bool]]:
+        return (_open, (self.folder, self.device, self.threads, self.faces is not None, self.partial))
 
     @property
     def name(self) -> str:
@@ -165,7 +167,7 @@ class LoadedModel:
             else:
                 notes.append(f"{path}: {reading.NOT_LOOKED}; {self.name} answers")
         asked = reading.Asked(
-            (self.folder,), self.device, self.threads, unsure, window, hop, "energy", "active", None, ""
+            (self.folder,), self.device, self.threads, unsure, window, hop, "energy", "active", None, self.partial, ""
         )
         read = reading.read_one(path, asked, reading.limited(answering, window, unsure))
         if isinstance(read, MediaError):
@@ -285,7 +287,9 @@ class LoadedModel:
         return windows
 
 
-def load_model(model: Path | str | None = None, *, device: str = "auto", threads: int = 1) -> LoadedModel:
+def load_model(
+    model: Path | str | None = None, *, device: str = "auto", threads: int = 1, partial: bool = False
+) -> LoadedModel:
     """Load a trained model, to ask it often.
 
     Args:
@@ -294,6 +298,7 @@ def load_model(model: Path | str | None = None, *, device: str = "auto", threads
             `predict_file`, as `mien predict` does.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: that compute one answer; `runs.opening.THREADS` a processor at most.
+        partial: whether a RUN answers without the cells that are not finished or are damaged, which `limits` names.
 
     Raises:
         RunError: no trained model is there, or a file of it is missing, damaged, or was changed after the export.
@@ -304,15 +309,15 @@ def load_model(model: Path | str | None = None, *, device: str = "auto", threads
     """
     if model is not None and not isinstance(model, str | PathLike):
         raise ConfigError(f"load_model: {model!r} is neither a path nor a name")
-    return _open(locate(model).resolve(), device, threads, model is None and exported.faces() is not None)
+    return _open(locate(model).resolve(), device, threads, model is None and exported.faces() is not None, partial)
 
 
-def _open(folder: Path, device: str, threads: int, faces: bool) -> LoadedModel:
-    opened = opening.open_model(folder, device, threads)
+def _open(folder: Path, device: str, threads: int, faces: bool, partial: bool) -> LoadedModel:
+    opened = opening.open_model(folder, device, threads, partial=partial)
     reading.refuse_files(opened)
     seen = exported.faces() if faces else None
     beside = None if seen is None else opening.open_model(seen, device, threads)
-    return LoadedModel(opened, folder, device, threads, beside, _card(folder))
+    return LoadedModel(opened, folder, device, threads, beside, _card(folder), partial)
 
 
 def _card(folder: Path) -> str:

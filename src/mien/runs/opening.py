@@ -5,13 +5,14 @@ from pathlib import Path
 
 from mien.common.extras import need_train
 from mien.errors import ConfigError
+from mien.runs.exported import is_exported
 from mien.runs.graph import GraphModel, has_graph
 from mien.runs.one_model import OneModel
 
 THREADS = 4  # a processor at most: onnxruntime starts as many as it is told
 
 
-def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel:
+def open_model(folder: Path, device: str = "auto", threads: int = 1, *, partial: bool = False) -> OneModel:
     """Open an exported model, RUN, RUN/models/MODEL, or a cell's folder.
 
     Args:
@@ -19,9 +20,10 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
         device: "auto", "cpu", "cuda" or "cuda:N". With "auto" a model that has a graph is computed on the CPU, as it
             is small.
         threads: number of threads of torch, or of onnxruntime; `THREADS` a processor at most.
+        partial: whether cells of a run may be missing.
 
     Raises:
-        RunError: no finished model is there.
+        RunError: no finished model is there, or a cell is missing.
         ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
         DependencyError: it has no graph, or is computed on another device, and the extra `train` is not installed.
     """
@@ -30,6 +32,8 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
     most = THREADS * (os.cpu_count() or 1)
     if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= most:
         raise ConfigError(f"--threads {threads!r}: a whole number from 1 to {most}, {THREADS} a processor")
+    if partial and is_exported(folder):
+        raise ConfigError(f"--partial: {folder} is an exported model, which has all of its cells; leave it out")
     if device in ("auto", "cpu") and has_graph(folder):
         return GraphModel.open(folder, threads)
     need_train(f"--device {device}" if has_graph(folder) else f"{folder}: a model without a graph (mien export --onnx)")
@@ -37,4 +41,4 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1) -> OneModel
     from mien.runs.ensemble import Ensemble
 
     processes.use_threads(threads)
-    return Ensemble.open(folder, processes.device(device))
+    return Ensemble.open(folder, processes.device(device), partial=partial)

@@ -42,6 +42,7 @@ class Asked(NamedTuple):
         voice_activity: finds silence.
         speaker: which of several faces is classified.
         faces: the face detector; None for that of the model's training.
+        partial: whether cells of a run may be missing.
         call: another text in each call.
     """
 
@@ -54,6 +55,7 @@ class Asked(NamedTuple):
     voice_activity: activity.Kind
     speaker: timeline.Choice
     faces: str | None
+    partial: bool
     call: str
 
 
@@ -66,7 +68,7 @@ class Read(NamedTuple):
 
 def open_model(asked: Asked) -> Predictor:
     """The model with the threshold that is asked for; raises ConfigError where a setting does not fit it."""
-    opened = [opening.open_model(folder, asked.device, asked.threads) for folder in asked.models]
+    opened = [opening.open_model(folder, asked.device, asked.threads, partial=asked.partial) for folder in asked.models]
     for one in opened:
         refuse_files(one)
     ensemble = limited(opened[0] if len(opened) == 1 else LateFusion(*opened), asked.window, asked.unsure)

@@ -1,22 +1,37 @@
 """Which cells of a run answer: those of a model, that of a folder, or the model with the best validation score."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from mien.corpora import readers
-from mien.errors import RunError, unknown
+from mien.errors import RunError, listed, unknown
 from mien.runs.limits import AS_STATED, TAUGHT, trained
 from mien.runs.run import Cell, Run
+from mien.runs.tables import AGAIN
 
 
-def find(path: Path) -> tuple[Run, str, list[Cell]]:
-    """The run, the model and its finished cells at RUN (the model with the best validation score) or a place in it.
+class Selected(NamedTuple):
+    """Cells of one model of a run, and those that are missing: name -> why."""
+
+    run: Run
+    model: str
+    cells: list[Cell]
+    missing: dict[str, str]
+
+
+def find(path: Path, *, partial: bool = False) -> Selected:
+    """The run, the model and its cells at RUN (the model with the best validation score) or a place in it.
+
+    Args:
+        path: RUN or a place in it.
+        partial: whether cells may be missing, because they are not finished or their weights are damaged.
 
     Raises:
-        RunError: no finished model is there, or the model needs the statistics of known speakers.
+        RunError: no finished model is there, cells are missing, or the model needs the statistics of known speakers.
     """
     root = next((folder for folder in (path, *path.resolve().parents) if (folder / "experiment.yaml").is_file()), path)
     run = Run.open(root)
@@ -32,15 +47,33 @@ def find(path: Path) -> tuple[Run, str, list[Cell]]:
     names = [cell.folder.name for cell in planned(run, model)]
     if strange := [name for name in below[2:] if name not in names]:
         raise RunError(f"{path}: {unknown('cell', strange[0], names)}")
-    cells = [cell for cell in planned(run, model) if cell.finished and cell.folder.name in (below[2:] or names)]
-    if not cells:
-        raise RunError(f"{path}: no finished model is there; run the same 'mien train' again to resume")
+    wanted = [cell for cell in planned(run, model) if cell.folder.name in (below[2:] or names)]
+    missing = {cell.folder.name: why for cell in wanted if (why := _missing(cell))}
+    cells = [cell for cell in wanted if cell.folder.name not in missing]
+    if missing and not (partial and cells):
+        first, why = next(iter(missing.items()))
+        others = " the others answer with --partial" if cells else ""
+        raise RunError(
+            f"{path}: {len(missing)} of {len(wanted)} cells of {model} cannot answer: {first}: {why}; {AGAIN}, which "
+            f"trains what is missing{';' if others else ''}{others}"
+        )
     if any(run.experiment_at(cell).data.normalisation == "speaker" for cell in cells):
         raise RunError(
             f"{path}: a model trained with 'normalisation: speaker' needs statistics of the speaker, which a media "
             "file does not give; train it with another normalisation"
         )
-    return run, model, cells
+    return Selected(run, model, cells, missing)
+
+
+def _missing(cell: Cell) -> str:
+    """Why a cell cannot answer, one clause; "" where it can."""
+    if not cell.finished:
+        return "not finished"
+    try:
+        cell.checked(cell.weights)
+    except RunError as error:
+        return str(error).removeprefix(f"{cell.folder}/").partition(";")[0]
+    return ""
 
 
 def refuse_other_inputs(run: Run, cells: Sequence[Cell]) -> None:
@@ -83,11 +116,17 @@ def best_model(run: Run) -> str:
     return str(max(trained or models, key=lambda name: models[name]["validation"][measure]))
 
 
-def limits_of(run: Run) -> tuple[str, ...]:
-    """The sentences of a model of a run, which was measured nowhere else."""
+def limits_of(run: Run, missing: Mapping[str, str]) -> tuple[str, ...]:
+    """The sentences of a model of a run, which was measured nowhere else.
+
+    Args:
+        run: the run.
+        missing: name -> why, of its cells that do not answer.
+    """
     parts = run.certificate.get("corpora")
     one = {run.corpus: run.certificate["corpus"]}
     reads = {name: part["reader"] for name, part in parts.items()} if parts else one
     known = readers.names()
     speech = [(name, readers.reader(read).SPEECH if read in known else AS_STATED) for name, read in reads.items()]
-    return (*trained(speech), *([TAUGHT] if run.experiment.data.teacher is not None else []))
+    lacking = [f"answers without {len(missing)} of its cells: {listed([*missing])}"] if missing else []
+    return (*trained(speech), *([TAUGHT] if run.experiment.data.teacher is not None else []), *lacking)

@@ -179,7 +179,7 @@ def _identity(folder: Path) -> tuple[str, tuple[str, ...]]:
         description = exported.describe(folder)
         trained = {one.corpus: one.corpus for one in description.trained}
         return description.sha256, _licences(trained)
-    run, _, cells = find(folder)
+    run, _, cells, _ = find(folder)
     hashes = [sha256(cell.weights) for cell in cells]
     return hashes[0] if len(hashes) == 1 else digest(hashes), _licences(_corpora(run))
 
