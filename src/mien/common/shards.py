@@ -28,12 +28,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save
 
 from mien.common.files import atomic
 from mien.common.manifests import SEAL
 from mien.common.progress import say
 from mien.common.settings import digest
+from mien.common.tensor_files import header, in_order, parts
 from mien.errors import CorpusError
 
 
@@ -74,25 +74,17 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
         tensors["reasons"] = np.concatenate(reasons)
     tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}  # others are saved scrambled
     metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
-    written = save(tensors, {name: json.dumps(values) for name, values in metadata.items()})
+    about = {name: json.dumps(values) for name, values in metadata.items()}
     with atomic(path) as temporary, temporary.open("wb") as file:
-        file.writelines(_sealed(written))
+        file.writelines(_sealed(tensors, about))
     return path
 
 
-def _sealed(written: bytes) -> tuple[bytes, memoryview]:
-    """A safetensors file as header and tensors; the metadata, which the package writes in any order, are sorted."""
-    begin = 8 + int.from_bytes(written[:8], "little")
-    head, tensors = json.loads(written[8:begin]), memoryview(written)[begin:]
-    about = head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
-    about[SEAL] = hashlib.sha256(_header(head) + tensors).hexdigest()
-    text = _header(head)
-    return len(text).to_bytes(8, "little") + text, tensors
-
-
-def _header(head: Mapping[str, Any]) -> bytes:
-    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
-    return text + b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+def _sealed(tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> tuple[bytes, memoryview]:
+    """A shard as header and tensors."""
+    head, content = in_order(tensors, metadata)
+    head["__metadata__"][SEAL] = hashlib.sha256(header(head) + content).hexdigest()
+    return parts(head, content)
 
 
 def damage(path: Path) -> str:
@@ -114,7 +106,7 @@ def _damage(path: Path, inode: int, changed: int, size: int) -> str:
             if not ends or 8 + length + max(ends) != size:
                 return "it has another size than its header says"
             expected = head["__metadata__"].pop(SEAL)
-            found = hashlib.sha256(_header(head))
+            found = hashlib.sha256(header(head))
             while part := file.read(2**20):
                 found.update(part)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:

@@ -19,7 +19,6 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from mien import experiments
 from mien.common import manifests
@@ -27,6 +26,7 @@ from mien.common.files import State, atomic, contents, require_folder, state_of
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.manifests import Manifest
 from mien.common.settings import difference
+from mien.common.tensor_files import in_order, parts
 from mien.data.prepared import OF_ANYBODY
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
@@ -125,9 +125,13 @@ class Cell(NamedTuple):
     @property
     def damaged(self) -> dict[str, str]:
         """Path -> what is wrong with it, of the files of a finished cell that are not as they were written."""
-        manifest = self.manifest
-        found = {} if manifest is None else manifest.damaged(self.folder)
-        return {str(self.folder / name): what for name, what in found.items()}
+        if (manifest := self.manifest) is not None:
+            found = manifest.damaged(self.folder)
+            return {str(self.folder / name): what for name, what in found.items()}
+        path = self.folder / manifests.NAME
+        if path.exists():
+            return {str(path): "damaged"}
+        return {str(path): "missing"} if self.weights.exists() and not self.state.exists() else {}
 
     def seal(self, *names: str) -> None:
         """Write the manifest of these files in its folder; the cell, or candidate, is finished."""
@@ -562,12 +566,10 @@ class Run:
         self, cell: Cell, clips: list[str], splits: list[str], values: dict[str, NDArray[np.float32]]
     ) -> None:
         """Write the file that `embeddings` reads."""
-        with atomic(cell.folder / "embeddings.safetensors") as temporary:
-            save_file(
-                {name: np.ascontiguousarray(value) for name, value in values.items()},
-                temporary,
-                {"clips": json.dumps(clips), "splits": json.dumps(splits)},
-            )
+        tensors = {name: np.ascontiguousarray(value) for name, value in values.items()}
+        about = {"clips": json.dumps(clips), "splits": json.dumps(splits)}
+        with atomic(cell.folder / "embeddings.safetensors") as temporary, temporary.open("wb") as file:
+            file.writelines(parts(*in_order(tensors, about)))
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV of the run, atomically."""

@@ -156,9 +156,16 @@ class RunFiles:
 
         Returns:
             Whether results have to be made again: some are damaged, or a command was ended while it wrote them.
+
+        Raises:
+            RunError: nothing says what the files were, and this command does not write all of them.
         """
-        manifest = self.manifest
+        manifest, path = self.manifest, self.folder / manifests.NAME
         if manifest is None:
+            if not base:
+                raise RunError(f"{path}: missing or damaged; {AGAIN}, which writes it again")
+            if path.exists():
+                say(f"{path}: damaged; it is made again")
             return False
         removed = False
         for name, what in manifest.damaged(self.folder).items():
