@@ -12,6 +12,7 @@ from mien.common.settings import parse
 from mien.experiments.experiment import Experiment
 from mien.experiments.shares import by_share
 from mien.runs.run import Run
+from sealing import reseal
 
 CLASSES = ("anger", "happiness", "sadness")
 CNN = {"reconstruction": False, "regularisation": False}
@@ -94,4 +95,5 @@ def write(
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     certificate: dict[str, Any] = dict.fromkeys(("corpus", "corpus_hash", "split"), "toy")
     run.write_json("certificate.json", certificate | {"files": {}, "findings": [], "left_out": {}, "notes": []})
+    reseal(folder)
     return run

@@ -19,6 +19,7 @@ from mien.common.settings import parse
 from mien.experiments.claims import without
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
+from sealing import reseal_cell
 
 CLASSES = ("anger", "happiness", "sadness")
 
@@ -228,6 +229,7 @@ def write_two(
         run.write_embeddings(cell, table["clip"].tolist(), table["split"].tolist(), kept)
         (cell.folder / "predictions.csv").touch()
         save_file({}, cell.weights)
+        reseal_cell(cell.folder)
         for row, person, label in zip(table.to_dict("records"), who, kind, strict=True):
             head = {"clip": row["clip"], "speaker": row["speaker"], "model": model, "fold": 0, "seed": seed}
             head["split"] = row["split"]

@@ -16,6 +16,7 @@ from mien.common.leakage_tables import LEAKAGE
 from mien.common.settings import parse
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
+from sealing import reseal, reseal_cell
 
 SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
 CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
@@ -97,11 +98,13 @@ def write_run(
                 (cell.folder / "history.jsonl").write_text(history)
                 (cell.folder / "predictions.csv").touch()
                 save_file({}, cell.weights)
+                reseal_cell(cell.folder)
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     if leakage:
         run.write_table("leakage.csv", planted_leakage(run))
     if shown:
         write_results(run)
+    reseal(folder)
     return run
 
 

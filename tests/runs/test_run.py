@@ -9,10 +9,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from mien import experiments
+from mien.common import manifests
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS
 from mien.errors import ConfigError, RunError
 from mien.runs.run import Run
 from mien.runs.tables import read_table
+from sealing import reseal, reseal_cell
 
 CLIPS = ["a", "b", "c"]
 
@@ -38,7 +40,8 @@ def run(tmp_path: Path) -> Run:
     run.write_embeddings(cell, CLIPS, ["train", "validation", "test"], {"main": np.ones((3, 2), np.float32)})
     (cell.folder / "history.jsonl").write_text('{"epoch": 1, "validation uar": 0.5}\n')
     save_file({"x": np.ones(4, np.float32)}, cell.weights)
-    return Run.open(tmp_path / "run")
+    reseal(tmp_path / "run")
+    return Run.open(tmp_path / "run", writes=True)
 
 
 def test_a_whole_run_is_read(run: Run) -> None:
@@ -78,7 +81,7 @@ def test_a_run_resumes_with_other_words_but_not_with_other_settings(run: Run) ->
     assert run.experiment.reference == {}
     published = {"emotion_only": {"IEMOCAP": {"UA test": 57.45}, "CMU-MOSEI": {"accuracy mean": 31.35}}}
     now = run.experiment.model_copy(update={"title": "another title", "reference": published})
-    Run.start(run.folder, now)
+    Run.start(run.folder, now).files.seal()
     assert Run.open(run.folder).experiment == now
     with pytest.raises(RunError) as error:
         Run.start(run.folder, now.model_copy(update={"seeds": (1,)}))
@@ -101,7 +104,7 @@ def test_evaluations_and_silhouettes_are_read_where_there_are_some(run: Run) -> 
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "no weights", "no predictions", "no embeddings"])
-def test_a_cell_is_finished_when_all_of_it_is_there_and_can_be_read(run: Run, damage: str) -> None:
+def test_damage_of_a_finished_cell_is_named(run: Run, damage: str) -> None:
     (cell,) = run.cells
     match damage:
         case "cut":
@@ -114,7 +117,25 @@ def test_a_cell_is_finished_when_all_of_it_is_there_and_can_be_read(run: Run, da
             (cell.folder / "predictions.csv").unlink()
         case _:
             (cell.folder / "embeddings.safetensors").unlink()
+    lost = {"no predictions": "predictions.csv", "no embeddings": "embeddings.safetensors"}
+    path = cell.folder / lost.get(damage, "weights.safetensors")
+    assert list(cell.damaged) == [str(path)]
+    with pytest.raises(RunError) as error:
+        cell.checked(path)
+    found = cell.damaged[str(path)]
+    assert str(error.value) == f"{path}: {found}; run the same 'mien train' again, which trains this cell again"
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_cell_without_its_manifest_is_not_finished(run: Run, damage: str) -> None:
+    (cell,) = run.cells
+    path = cell.folder / manifests.NAME
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-9])
     assert not cell.finished
+    assert cell.damaged == {str(path): damage}
     assert run.cells == []
     with pytest.raises(RunError) as error:
         run.require_cells()
@@ -155,6 +176,11 @@ def test_a_damaged_file_is_refused_with_the_way_out(run: Run, name: str, content
     (folder / name).write_bytes(content)
     with pytest.raises(RunError) as error:
         READERS[name](run)
+    assert str(error.value).startswith(f"{folder / name}: ")
+    assert "manifest.json" in str(error.value)
+    reseal(run.folder)  # whoever stands by it is told what is wrong with the content
+    with pytest.raises(RunError) as error:
+        READERS[name](Run.open(run.folder))
     assert str(error.value).startswith(f"{folder / name}: damaged (")
     assert "run the same 'mien train' again" in str(error.value)
     assert "\n" not in str(error.value)
@@ -179,11 +205,13 @@ def test_leakage_of_an_older_mien_is_refused(run: Run, name: str, columns: tuple
 def test_embeddings_of_other_clips_are_refused(run: Run) -> None:
     (cell,) = run.cells
     run.write_embeddings(cell, ["a", "b", "z"], ["train"] * 3, {"main": np.ones((3, 2), np.float32)})
+    reseal_cell(cell.folder)
     path, way = cell.folder / "embeddings.safetensors", "delete it and run the same 'mien train' again"
     with pytest.raises(RunError) as error:
         run.embeddings(cell)
     assert str(error.value).startswith(f"{path}: damaged (")
     run.write_embeddings(cell, CLIPS, ["train"] * 3, {"main": np.ones((2, 2), np.float32)})
+    reseal_cell(cell.folder)
     with pytest.raises(RunError) as error:
         run.embeddings(cell)
     assert str(error.value) == f"{path}: damaged ('main' has 2 rows for 3 clips); {way}"
@@ -191,18 +219,24 @@ def test_embeddings_of_other_clips_are_refused(run: Run) -> None:
 
 def test_a_missing_file_is_refused_with_the_way_out(run: Run) -> None:
     (cell,) = run.cells
-    for name in ("metrics.json", "clips.csv", "predictions.csv"):
+    report = f"run 'mien report {run.folder}'"
+    ways = {"metrics.json": report, "clips.csv": "run the same 'mien train' again", "predictions.csv": report}
+    for name, way in ways.items():
         (run.folder / name).unlink()
         with pytest.raises(RunError) as error:
             READERS[name](run)
-        assert str(error.value) == (
-            f"{run.folder / name}: missing, the run is not finished; run the same 'mien train' again to resume"
-        )
+        assert str(error.value) == f"{run.folder / name}: missing; {way}, which makes it again"
+    (run.folder / manifests.NAME).unlink()
+    with pytest.raises(RunError) as error:
+        READERS["predictions.csv"](run)
+    assert str(error.value) == (
+        f"{run.folder / 'predictions.csv'}: missing, the run is not finished; run the same 'mien train' again to resume"
+    )
     (cell.folder / "history.jsonl").unlink()
     with pytest.raises(RunError) as error:
         run.history(cell)
     assert str(error.value) == (
-        f"{cell.folder / 'history.jsonl'}: missing; delete {cell.folder} and run the same 'mien train' again"
+        f"{cell.folder / 'history.jsonl'}: missing; run the same 'mien train' again, which trains this cell again"
     )
     with pytest.raises(RunError) as error:
         read_table(run.folder / "predictions.csv")
@@ -211,6 +245,7 @@ def test_a_missing_file_is_refused_with_the_way_out(run: Run) -> None:
 
 def test_a_binary_experiment_is_refused(run: Run) -> None:
     (run.folder / "experiment.yaml").write_bytes(b"\xff\xfe\x00")
+    reseal(run.folder)
     with pytest.raises(ConfigError, match=r"experiment\.yaml: not YAML in UTF-8"):
         Run.open(run.folder)
 
@@ -233,5 +268,5 @@ def test_a_table_is_read_once_and_again_when_it_was_written(run: Run, monkeypatc
 
 def test_cells_are_those_finished_now(run: Run) -> None:
     [cell] = run.cells
-    cell.weights.unlink()
+    cell.begin_again()
     assert run.cells == []

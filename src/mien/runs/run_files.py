@@ -89,7 +89,7 @@ class RunFiles:
         path, manifest = self.folder / name, self.manifest
         if manifest is not None and manifest.stage == "writing" and name not in BASE and not self.writes:
             manifest = self._waited()
-        if not path.is_file():
+        if not path.is_file() and (manifest is None or name not in manifest.files):
             raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
         if manifest is None or (name not in manifest.files and manifest.stage != "complete"):
             if self.writes:

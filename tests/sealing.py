@@ -1,0 +1,37 @@
+"""Manifests for runs that tests write, or change, by hand."""
+
+from pathlib import Path
+
+from mien.common import manifests
+from mien.common.manifests import Stage
+from mien.runs.run_files import BASE, MEASURED, RESULTS
+
+
+def reseal(folder: Path, stage: Stage = "complete") -> None:
+    """Write the manifest of a run, and of each of its cells that has weights, as of the files that are there now."""
+    for weights in folder.glob("models/*/*/weights.safetensors"):
+        reseal_cell(weights.parent)
+    names = [name for name in (*BASE, *RESULTS) if (folder / name).is_file()]
+    names += [
+        path.relative_to(folder).as_posix()
+        for name in MEASURED
+        for path in (folder / name).rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    manifests.write(folder, names, stage)
+
+
+def reseal_cell(folder: Path) -> None:
+    """Write the manifest of one cell."""
+    known = ("weights.safetensors", "embeddings.safetensors", "predictions.csv", "tasks.csv", "history.jsonl")
+    names = [name for name in (*known, "chosen.json") if (folder / name).is_file()]
+    histories = folder.glob("candidates/*/history.jsonl")
+    manifests.write(folder, [*names, *(path.relative_to(folder).as_posix() for path in histories)])
+
+
+def reseal_prepared(folder: Path) -> None:
+    """Write the manifest of a prepared corpus."""
+    manifests.write(
+        folder,
+        [path.name for path in folder.iterdir() if path.suffix in (".csv", ".json") and path.name != manifests.NAME],
+    )
