@@ -19,7 +19,7 @@ from mien.common.settings import parse
 from mien.experiments.claims import without
 from mien.experiments.experiment import Experiment
 from mien.runs.run import Run
-from sealing import reseal_cell
+from sealing import reseal, reseal_cell
 
 CLASSES = ("anger", "happiness", "sadness")
 
@@ -146,6 +146,7 @@ def write_compared(
         numbers = {"measure": "uar", "chance": 1 / 6, "shuffled": 0.2, "low": 0.1, "high": 0.9, "n": 99, "classes": 6}
         table = pd.DataFrame(probed).assign(**same, **numbers, split="disjoint clips")
         run.write_table("leakage.csv", table.reindex(columns=list(LEAKAGE)))
+    reseal(run.folder)
     return run
 
 
@@ -242,6 +243,7 @@ def write_two(
                 named_speakers.append({**head, **task})
     run.write_table("predictions.csv", pd.DataFrame(predictions))
     run.write_table("tasks.csv", pd.DataFrame(named_speakers))
+    reseal(run.folder)
     return run
 
 
@@ -260,4 +262,5 @@ def two(make_two: Callable[..., Run]) -> Run:
         patch.setattr(measure, "predict", partial(leakage.predict, **few))
         patch.setattr(floors, "leakage", partial(leakage.leakage, **few))
         run.write_table("leakage.csv", measure.run_leakage(run).table)
+    reseal(run.folder)
     return run

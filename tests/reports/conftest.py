@@ -104,7 +104,7 @@ def write_run(
         run.write_table("leakage.csv", planted_leakage(run))
     if shown:
         write_results(run)
-    reseal(folder)
+    reseal(run.folder)
     return run
 
 
@@ -254,4 +254,5 @@ def audited(make_run: Callable[..., Run]) -> Run:
     examined = {"not_examined": {"near-duplicate": "no media"}, "accepted": ["same-sentence"], "marks": marks}
     source = {"licence": "free for research", "source": "https://example.org (somewhere)"}
     run.write_json("certificate.json", run.certificate | examined | source | {"findings": [leak, note]})
+    reseal(run.folder)
     return run

@@ -18,6 +18,7 @@ from mien.reports.sections import claims, recognition
 from mien.reports.sections import evidence as evidence_of
 from mien.reports.words import UNKNOWN
 from mien.runs.run import Run
+from sealing import reseal
 
 AXES = {
     "method": {"plain": ["plain_9", "plain_4"], "no_leak": ["no_leak_9", "no_leak_4"]},
@@ -126,6 +127,7 @@ def claimed(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Ru
     named.loc[named.index[::4], "predicted"] = "17"
     run.write_table("tasks.csv", named)
     computed(run)
+    reseal(run.folder)
     return run
 
 

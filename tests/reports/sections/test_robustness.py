@@ -21,6 +21,7 @@ from mien.runs.coverage import outdated
 from mien.runs.examining import Answer, Answered
 from mien.runs.run import Run
 from quick import no_figures
+from sealing import reseal
 
 GRID = [Condition("video", "blocks", share) for share in (0.0, 0.5, 1.0)] + [Condition("audio", "babble", 0.0)]
 WHY = "24 of the recordings are not there, such as <a>.wav"
@@ -74,6 +75,7 @@ def examined(small: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
         ],
     }
     (folder / "robustness" / "default" / "metrics.json").write_text(json.dumps(metrics))
+    reseal(run.folder)
     return run
 
 
