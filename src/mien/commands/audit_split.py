@@ -17,6 +17,7 @@ from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, sha256, write_json
+from mien.common.locks import held
 from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.corpora.recordings import several
@@ -78,8 +79,9 @@ def audit_split(
     certificate |= {"accepted": [], "marks": [], "notes": [*read.notes, *_mute(audio)]}
     counts = list(_counts(read.rows))
     if out is not None:
-        _write(Path(out), certificate, found)
-        split_page.write(Path(out), certificate, counts)
+        with held(out, "mien audit"):
+            _write(Path(out), certificate, found)
+            split_page.write(Path(out), certificate, counts)
     leaky = any(one.severity == "leak" for one in found)
     return Outcome(
         data=certificate,

@@ -7,6 +7,7 @@ from mien.audit.comparison.learning_curves import learning_curves
 from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_text
+from mien.common.locks import held
 from mien.common.tables import records
 from mien.reports.comparison import render
 from mien.reports.comparison_text import latex, text
@@ -28,6 +29,7 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         `split`, `marks`, `notes`, and the `files` written.
 
     Raises:
+        BusyError: another process writes to `out`.
         ConfigError: there is no such baseline, or nothing can be written to `out`.
         RunError: a folder is not a run, there is only one model, or the models were not tested on the same clips.
     """
@@ -42,11 +44,12 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         marks = "; ".join(together.marks)
         tables = {"comparison.csv": found.pairs, "systems.csv": found.systems}
         tables |= {} if curves is None else {"curves.csv": curves.table}
-        for name, table in tables.items():
-            with atomic(folder / name) as temporary:
-                table.assign(marks=marks).to_csv(temporary, index=False, lineterminator="\n")
-        write_text(folder / "comparison.tex", latex(found))
-        write_text(folder / "comparison.html", render(found, curves))
+        with held(folder, "mien compare"):
+            for name, table in tables.items():
+                with atomic(folder / name) as temporary:
+                    table.assign(marks=marks).to_csv(temporary, index=False, lineterminator="\n")
+            write_text(folder / "comparison.tex", latex(found))
+            write_text(folder / "comparison.html", render(found, curves))
         files = [folder / name for name in ("comparison.html", "comparison.tex", *tables)]
     last = f"comparison: {files[0]}" if files else "All measures and tests as HTML, LaTeX and CSV: --out DIR"
     return Outcome(

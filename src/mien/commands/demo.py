@@ -9,7 +9,9 @@ from mien.commands import Outcome
 from mien.commands.predict import predict
 from mien.commands.prepare import prepare
 from mien.commands.train import train
+from mien.common.files import contents
 from mien.common.leakage_tables import MEASURED, SEEN, STRONGEST
+from mien.common.locks import held
 from mien.corpora import toy
 from mien.errors import RunError
 from mien.runs.run import Run
@@ -34,8 +36,13 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
         RunError: `out` holds something else.
     """
     out = Path(out)
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "corpus").is_dir())):
+    if out.exists() and not (out.is_dir() and (not contents(out) or (out / "corpus").is_dir())):
         raise RunError(f"{out}: holds something else; give --out a folder that is new")
+    with held(out, "mien demo"):
+        return _demo(out)
+
+
+def _demo(out: Path) -> Outcome:
     workers = min(2, os.cpu_count() or 1)
     toy.generate(out / "corpus", CORPUS)
     prepare("toy", out / "corpus", out=out / "prepared", experiment="demo", workers=workers)

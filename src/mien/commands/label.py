@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from mien.commands import Outcome
+from mien.common.locks import held
 from mien.common.tables import records
 from mien.corpora import media_files
 from mien.errors import ConfigError
@@ -53,6 +54,7 @@ def label(
         and `notes`; `problems` are the files that are not labelled.
 
     Raises:
+        BusyError: another process writes to `out`.
         ConfigError: a setting is wrong, no file is given, a folder holds none, or `out` has other labels.
         CorpusError: `out` holds something else.
         RunError: `teacher` is not a trained model.
@@ -69,10 +71,11 @@ def label(
     folder = teachers.locate(teacher)
     asked = Asked(Path(out), root, folder, faces, voice_activity, device, threads, uuid4().hex)
     names = label_folder.names(chosen, root)
-    label_folder.begin(asked, teachers.open_teacher(folder, device, threads, faces), names)
-    label_folder.label_all(asked, names, workers)
-    done = label_folder.finish(asked, names, pooling, pooled)
-    label_page.write(asked.out, done.card)
+    with held(out, "mien label"):
+        label_folder.begin(asked, teachers.open_teacher(folder, device, threads, faces), names)
+        label_folder.label_all(asked, names, workers)
+        done = label_folder.finish(asked, names, pooling, pooled)
+        label_page.write(asked.out, done.card)
     return Outcome(
         data={"labels": str(asked.out), "card": done.card, "segments": records(done.segments), "notes": notes},
         text="\n".join([label_text.text(asked.out, done.card), *wrapped(notes)]),

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from mien import features
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_json
+from mien.common.files import atomic, clean_beside, require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
@@ -231,6 +231,7 @@ def _check(out: Path) -> None:
 
 
 def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
+    clean_beside(out)
     if out.suffix == ".json":
         write_json(out, rows)
         return
