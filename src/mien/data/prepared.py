@@ -63,6 +63,9 @@ class Prepared:
             cache: see the attribute.
         """
         folder = Path(folder)
+        manifest = read_manifest(folder)
+        if manifest is not None and (what := manifest.damage(folder, "card.json")):
+            raise CorpusError(f"{folder / 'card.json'}: {what}; {ONCE_MORE}")
         card = read_card(folder)
         if card is None:
             raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
@@ -70,11 +73,8 @@ class Prepared:
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
         if lacking := [key for key in TEXTS if not isinstance(card.get(key), str)]:
             raise CorpusError(f"{folder / 'card.json'}: '{lacking[0]}' is missing or no text; {AGAIN}")
-        manifest = read_manifest(folder)
         if manifest is None:
             raise CorpusError(f"{folder / manifests.NAME}: missing or damaged; {ONCE_MORE}")
-        if what := manifest.damage(folder, "card.json"):
-            raise CorpusError(f"{folder / 'card.json'}: {what}; {ONCE_MORE}")
         path = folder / "corpus.csv"
         if not path.is_file():
             raise CorpusError(f"{path}: missing; {ONCE_MORE}")

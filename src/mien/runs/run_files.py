@@ -76,9 +76,9 @@ class RunFiles:
             raise RunError(f"{self.folder / other[0]}: was written again while it was read; run the same command again")
 
     def lists(self, name: str) -> bool:
-        """Whether the manifest has a file."""
+        """Whether the manifest has a file, and it was not removed by `mend`."""
         manifest = self.manifest
-        return manifest is not None and name in manifest.files
+        return manifest is not None and name in manifest.files and name not in self._lost
 
     def check(self, name: str) -> Path:
         """The path of a file that is as it was written.
@@ -129,7 +129,8 @@ class RunFiles:
         path = self.folder / name
 
         def changes(temporary: Path) -> None:
-            if (before := self._lost.get(name)) is not None and Content.of(temporary) != before:
+            before = None if name == ENVIRONMENT else self._lost.get(name)  # versions and times may be others
+            if before is not None and Content.of(temporary) != before:
                 raise RunError(
                     f"{path}: was damaged, and now it would be another one, of another experiment or corpus; choose "
                     "another --out"
@@ -172,10 +173,12 @@ class RunFiles:
             if (name in BASE and not base) or name.partition("/")[0] in MEASURED:
                 continue
             say(f"{self.folder / name}: {what}; it is made again")
-            (self.folder / name).unlink(missing_ok=True)
-            if name in BASE and name != ENVIRONMENT:
+            if name in BASE:
                 self._lost[name] = manifest.files[name]
-            removed |= name not in BASE
+            else:
+                self.begin(name)
+                removed = True
+            (self.folder / name).unlink(missing_ok=True)
         self._kept = {name: state_of(self.folder / name) for name in manifest.files}
         return removed or manifest.stage == "writing"
 
