@@ -1,9 +1,10 @@
 """`mien compare`: models on the same test clips, with paired statistics."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mien.audit.comparison.comparison import contrast
-from mien.audit.comparison.learning_curves import learning_curves
+from mien.audit.comparison.comparison import Comparison, contrast
+from mien.audit.comparison.learning_curves import Curves, learning_curves
 from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
 from mien.common.files import atomic, require_folder, write_text
@@ -11,6 +12,7 @@ from mien.common.locks import held
 from mien.common.tables import records
 from mien.reports.comparison import render
 from mien.reports.comparison_text import latex, text
+from mien.runs.run_files import steady
 
 
 def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | None = None, seed: int = 0) -> Outcome:
@@ -35,9 +37,8 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
     """
     if out is not None:
         require_folder(Path(out))
-    found = contrast(gather(runs), baseline=baseline or "", seed=seed)
+    found, curves = steady(lambda: _compared(runs, baseline or "", seed))
     together = found.together
-    curves = learning_curves(together, baseline=found.baseline, seed=seed)
     files: list[Path] = []
     if out is not None:
         folder = Path(out)
@@ -60,3 +61,9 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         },
         text=f"{text(found, curves)}\n\n{last}",
     )
+
+
+def _compared(runs: Sequence[Path | str], baseline: str, seed: int) -> tuple[Comparison, Curves | None]:
+    """The comparison, and the learning curves where there are some."""
+    found = contrast(gather(runs), baseline=baseline, seed=seed)
+    return found, learning_curves(found.together, baseline=found.baseline, seed=seed)

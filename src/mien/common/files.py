@@ -25,6 +25,11 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may b
 State = tuple[int, int, int] | None  # inode, time and size of a file, which an atomic write changes
 
 
+def beside(folder: Path, ending: str) -> Path:
+    """The hidden name beside a folder that is replaced as a whole."""
+    return folder.absolute().with_name(f".{folder.absolute().name}{ending}")
+
+
 def state_of(path: Path) -> State:
     """What tells one state of a file from another; None where there is no file."""
     try:

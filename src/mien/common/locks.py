@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-from mien.common.files import LOCK, clean, clean_beside, require_folder
+from mien.common.files import LOCK, beside, clean, clean_beside, require_folder
 from mien.errors import BusyError
 
 _HELD: set[tuple[Path, int]] = set()  # the locks of this process, by thread
@@ -36,7 +36,7 @@ def held(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[Non
         ConfigError: it can be neither made nor written to.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - a link is another name of the same folder, and stays one
-    place = folder.with_name(f".{folder.name}{LOCK}") if whole else folder / LOCK
+    place = beside(folder, LOCK) if whole else folder / LOCK
     if (mine := (place, threading.get_ident())) in _HELD:
         yield
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.common import manifests
-from mien.common.files import sha256
+from mien.common.files import LOCK, beside, sha256
 from mien.common.settings import digest, parse
 from mien.errors import ConfigError, RunError, unknown
 from mien.runs.description import Description
@@ -36,8 +36,9 @@ def locate(model: Path | str | None) -> Path:
     Raises:
         RunError: there is no packaged model of that name.
     """
-    if model is not None and (Path(model).exists() or len(Path(model).parts) != 1):
-        return Path(model)
+    place = Path(model or "")
+    if model is not None and (place.exists() or len(place.parts) != 1 or beside(place, LOCK).exists()):
+        return place  # the last: `mien export` is replacing it
     name, known = str(model or DEFAULT), packaged()
     if name in known:
         return FOLDER / name

@@ -1,14 +1,21 @@
-"""Opens a model by its folder: by its graph, without torch, where it has one and the CPU computes; else by torch."""
+"""Opens a model by its folder: by its graph, without torch, where it has one and the CPU computes; else by torch.
+
+While `mien export` replaces the folder, either the old or the new model is opened.
+"""
 
 import os
+import time
 from pathlib import Path
 
+from mien.common import manifests
 from mien.common.extras import need_train
-from mien.errors import ConfigError
+from mien.common.files import LOCK, beside, state_of
+from mien.errors import ConfigError, RunError
 from mien.runs.exported import is_exported
 from mien.runs.graph import GraphModel, has_graph
 from mien.runs.one_model import OneModel
 
+WAIT = 10.0  # seconds for a folder that is being replaced
 THREADS = 4  # a processor at most: onnxruntime starts as many as it is told
 
 
@@ -27,6 +34,19 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1, *, partial:
         ConfigError: the device or the number of threads cannot be used, or an extra is not installed.
         DependencyError: it has no graph, or is computed on another device, and the extra `train` is not installed.
     """
+    until = time.monotonic() + WAIT
+    while True:
+        before = state_of(folder / manifests.NAME)
+        try:
+            return _opened(folder, device, threads, partial)
+        except RunError:  # of a folder that is being replaced, two files may be of two models
+            replaced = state_of(folder / manifests.NAME) != before or beside(folder, LOCK).exists()
+            if not replaced or time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def _opened(folder: Path, device: str, threads: int, partial: bool) -> OneModel:
     if not isinstance(device, str):
         raise ConfigError(f"--device {device!r}: not a device; write auto, cpu, cuda or cuda:N")
     most = THREADS * (os.cpu_count() or 1)

@@ -7,10 +7,11 @@ nobody. Who reads several files sees them as of one seal.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from mien.common import manifests
 from mien.common.files import LOCK, State, atomic, state_of
@@ -23,15 +24,29 @@ from mien.runs.tables import AGAIN
 EXPERIMENT, SPLITS, CERTIFICATE, CLIPS, ENVIRONMENT, TEACHERS = BASE = (
     "experiment.yaml", "splits.json", "certificate.json", "clips.csv", "environment.json", "teachers.json"
 )  # fmt: skip
+T = TypeVar("T")
 RESULTS = (
     "predictions.csv", "tasks.csv", "leakage.csv", "leakage_by_speaker.csv", "leakage_summary.csv", "leakage.json",
     "leakage.html", "leakage.svg", "metrics.json", "folds.csv", "speakers.csv", "abstention.csv", "silhouettes.csv",
     "maps.csv", "roc.csv", "sweep.csv", "claims.json", "claims.csv", "report.html",
 )  # fmt: skip
 MEASURED = ("evaluations", "robustness")  # folders of what `mien evaluate` writes
+TRIES = 5  # to read a run that is written meanwhile
 WAIT = 60.0  # seconds that a reading command waits for a writing one
 EVALUATE = "run the same 'mien evaluate' again, which makes it again"
 REPORT = "run 'mien report {}', which makes it again"
+
+
+class WrittenAgain(RunError):
+    """A file that was read is another one now."""
+
+
+def steady(read: Callable[[], T]) -> T:
+    """What `read` returns, which opens the runs that it reads: called again where these were written meanwhile."""
+    for _ in range(TRIES):
+        with suppress(WrittenAgain):
+            return read()
+    return read()
 
 
 @dataclass
@@ -73,7 +88,9 @@ class RunFiles:
 
     def _refuse_other(self, manifest: Manifest) -> None:
         if other := [name for name, content in self._seen.items() if manifest.files.get(name, content) != content]:
-            raise RunError(f"{self.folder / other[0]}: was written again while it was read; run the same command again")
+            raise WrittenAgain(
+                f"{self.folder / other[0]}: was written again while it was read; run the same command again"
+            )
 
     def lists(self, name: str) -> bool:
         """Whether the manifest has a file, and it was not removed by `mend`."""
