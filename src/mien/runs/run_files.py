@@ -37,14 +37,14 @@ EVALUATE = "run the same 'mien evaluate' again, which makes it again"
 REPORT = "run 'mien report {}', which makes it again"
 
 
-class WrittenAgain(RunError):
+class RewrittenError(RunError):
     """A file that was read is another one now."""
 
 
 def steady(read: Callable[[], T]) -> T:
     """What `read` returns, which opens the runs that it reads: called again where these were written meanwhile."""
     for _ in range(TRIES):
-        with suppress(WrittenAgain):
+        with suppress(RewrittenError):
             return read()
     return read()
 
@@ -88,7 +88,7 @@ class RunFiles:
 
     def _refuse_other(self, manifest: Manifest) -> None:
         if other := [name for name, content in self._seen.items() if manifest.files.get(name, content) != content]:
-            raise WrittenAgain(
+            raise RewrittenError(
                 f"{self.folder / other[0]}: was written again while it was read; run the same command again"
             )
 
