@@ -14,7 +14,8 @@ from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_json
+from mien.common.cells import write_table
+from mien.common.files import require_folder, write_json
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError, RunError
@@ -220,8 +221,7 @@ def _write(
 ) -> None:
     from mien.reports import leakage_page
 
-    with atomic(out / "leakage.csv") as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_table(out / "leakage.csv", table)
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
     leakage_page.write(out, table, title=f"Leakage of {title}", facts=facts, notes=notes, cautions=cautions)
 

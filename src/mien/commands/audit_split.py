@@ -16,7 +16,8 @@ from mien.audit.splits.manifest_clips import without_endings
 from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, sha256, write_json
+from mien.common.cells import write_table
+from mien.common.files import require_folder, sha256, write_json
 from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.corpora.recordings import several
@@ -185,8 +186,7 @@ def _mute(audio: Sounds | None) -> list[str]:
 def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) -> None:
     write_json(out / "certificate.json", certificate)
     rows = [(one.finding, one.severity, json.dumps(one.rows, ensure_ascii=False)) for one in found]
-    with atomic(out / "findings.csv") as temporary:
-        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
+    write_table(out / "findings.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def _text(

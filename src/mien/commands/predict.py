@@ -1,6 +1,5 @@
 """`mien predict`: emotion over time in media files; the cells of the model are averaged."""
 
-import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +8,8 @@ from uuid import uuid4
 
 from mien import features
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_json
+from mien.common.cells import write_rows
+from mien.common.files import require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
@@ -239,7 +239,4 @@ def _write(rows: Sequence[Mapping[str, Any]], out: Path) -> None:
     if out.suffix == ".json":
         write_json(out, rows)
         return
-    with atomic(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out, list(rows[0]), rows)

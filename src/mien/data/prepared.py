@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mien.common.files import atomic, sha256, writable, write_json
+from mien.common.cells import write_table
+from mien.common.files import sha256, writable, write_json
 from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
@@ -179,8 +180,7 @@ def write(
     before = read_card(folder) or {}
     made = {(one["feature"], one["sha256"]): dict(one) for one in [*before.get("front_ends", ()), *front_ends]}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
-        with atomic(folder / name) as temporary:
-            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        write_table(folder / name, rows)
     table_hash = _hash(folder / "corpus.csv")
     card = {
         "name": corpus.name,

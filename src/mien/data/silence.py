@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.common.files import atomic
+from mien.common.cells import write_table
 from mien.common.progress import duration, progress
 from mien.common.workers import Lost, spread
 from mien.corpora.corpus import Corpus, Problem, read_table
@@ -89,8 +89,7 @@ def find(folder: Path, corpus: Corpus, *, workers: int, what: str) -> dict[str, 
     ends = {clip: found.get(clip, known[clip] if clip in same else None) for clip in corpus.table["clip"]}
     kept = {clip: one for clip, one in ends.items() if one is not None}
     if found:
-        with atomic(folder / FILE) as temporary:
-            pd.DataFrame(kept.values()).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        write_table(folder / FILE, pd.DataFrame(kept.values()))
     return kept
 
 

@@ -22,7 +22,8 @@ import pandas as pd
 from safetensors import SafetensorError
 from scipy.special import softmax
 
-from mien.common.files import atomic, require_folder, sha256, write_json
+from mien.common.cells import write_table
+from mien.common.files import require_folder, sha256, write_json
 from mien.common.progress import progress
 from mien.common.settings import digest
 from mien.common.workers import Lost, spread
@@ -301,8 +302,7 @@ def finish(asked: Asked, files: Sequence[str], pooling: Pooling, pooled: Pooled)
     table = pd.DataFrame(rows).sort_values(["file", "start", "person"], kind="stable", ignore_index=True)
     card |= {"pooling": pooling, "pooled": pooled, **counts.plain, **_totals(table, files, problems)}
     for name, written in ((PROBLEMS, problem_table(problems)), (SEGMENTS, table)):
-        with atomic(out / name) as temporary:
-            written.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        write_table(out / name, written)
     _forget(out, records, {_record(asked, record["files"]).name for record in records})
     write_json(out / CARD, card)
     return Done(card, table, problems)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from mien import experiments
+from mien.common.cells import write_table
 from mien.common.files import atomic, require_folder, write_json, write_text
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.settings import difference
@@ -520,8 +521,7 @@ class Run:
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV of the run, atomically."""
-        with atomic(self.folder / name) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+        write_table(self.folder / name, table)
 
     def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
         """Write predictions of the run or of an evaluation; the column `truth` is named after the main target."""
