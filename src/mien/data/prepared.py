@@ -11,6 +11,7 @@
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from mien.errors import CorpusError
 from mien.media.limits import Limits, limits_of
 
 AGAIN = "prepare it again into a new folder"
+NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 ADDED = ("start", "end", "seconds")  # numbers of every table
 OF_ANYBODY = ("audformat", "table")  # readers of anybody's corpora, which have no names
 TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
@@ -68,6 +70,8 @@ class Prepared:
             raise CorpusError(f"{folder}: preparing it was interrupted; run the same 'mien prepare' again to go on")
         if lacking := [key for key in TEXTS if not isinstance(card.get(key), str)]:
             raise CorpusError(f"{folder / 'card.json'}: '{lacking[0]}' is missing or no text; {AGAIN}")
+        if not re.fullmatch(NAME, card["name"]):  # folders of results are called after it
+            raise CorpusError(f"{folder / 'card.json'}: 'name' is no name of a corpus, '{card['name']}'; {AGAIN}")
         path = folder / "corpus.csv"
         raw = read_table(path)
         if missing := [column for column in (*COLUMNS, "seconds", "sha256") if column not in raw]:
