@@ -142,6 +142,7 @@ def child(names):
     import mien
     from mien.errors import MienError
     from mien.media.audio import AudioBlock
+    from mien.media.containers import probe
     from mien.media.streams import stream_media
 
     model = mien.load_model("voice-small")
@@ -165,7 +166,8 @@ def child(names):
             odd = [
                 value for row in rows for value in row.values() if isinstance(value, float) and not math.isfinite(value)
             ]
-            if odd or (outcome == "read" and late > end + 0.1):
+            end = max(end, probe(name).seconds)  # of a film, also the pictures that end after the last one that decodes
+            if odd or late > end + 0.1:
                 outcome, text = "fault", f"rows to {late} s of {end} s, {len(odd)} values that are no numbers"
         except MienError as error:
             if outcome == "read" and end:  # such as a film without sound, which a model of voices does not answer
