@@ -110,7 +110,7 @@ def predict(
     notes += [*lacking, *(note for one in read for note in one.notes)]
     rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
     columns = max((list(row) for row in rows), key=len)  # a film has columns that sound alone has not
-    rows = [{name: row.get(name) for name in columns} for row in rows]
+    rows = [row if list(row) == columns else {name: row.get(name) for name in columns} for row in rows]
     if out is not None:
         _write(rows, Path(out))
     about = _about(ensemble, unsure, {row["modality"] for one in read for row in one.answers.rows})
