@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from mien.common import files
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.errors import BusyError, ConfigError
 
 HOLDS = """
 import sys, time
-from mien.common.locks import held
-with held(sys.argv[1], "mien train", whole=sys.argv[2] == "whole"):
+from mien.common.locks import writing
+with writing(sys.argv[1], "mien train", whole=sys.argv[2] == "whole"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -41,27 +41,27 @@ def test_a_second_process_is_told_who_holds_a_folder(tmp_path, how):
     with (
         holder(tmp_path / "run", how) as process,
         pytest.raises(BusyError, match=re.escape(f"'mien train' (process {process} on {socket.gethostname()})")),
-        held(tmp_path / "run", "mien audit", whole=bool(how)),
+        writing(tmp_path / "run", "mien audit", whole=bool(how)),
     ):
         pass
-    with held(tmp_path / "run", "mien audit", whole=bool(how)):  # what a killed one held is free
+    with writing(tmp_path / "run", "mien audit", whole=bool(how)):  # what a killed one held is free
         pass
     assert not [path.name for path in tmp_path.rglob("*") if path.name.endswith(files.LOCK)]
 
 
 def test_a_command_may_call_another_one_on_its_folder(tmp_path):
-    with held(tmp_path / "run", "mien demo"):
-        with held(tmp_path / "run", "mien train"):
+    with writing(tmp_path / "run", "mien demo"):
+        with writing(tmp_path / "run", "mien train"):
             assert files.contents(tmp_path / "run") == []
         assert (tmp_path / "run" / files.LOCK).exists()
     assert not (tmp_path / "run").exists()
 
 
 def test_an_empty_folder_that_was_made_is_taken_back(tmp_path):
-    with pytest.raises(ConfigError, match="refused"), held(tmp_path / "deep" / "run", "mien train"):
+    with pytest.raises(ConfigError, match="refused"), writing(tmp_path / "deep" / "run", "mien train"):
         raise ConfigError("refused")
     assert list(tmp_path.iterdir()) == []
-    with held(tmp_path / "deep" / "run", "mien train"):
+    with writing(tmp_path / "deep" / "run", "mien train"):
         (tmp_path / "deep" / "run" / "file").touch()
     assert [path.name for path in (tmp_path / "deep" / "run").iterdir()] == ["file"]
 
@@ -72,13 +72,13 @@ def test_what_a_killed_process_left_is_removed_and_no_other(tmp_path):
         (tmp_path / "below").mkdir()
         for name in names:
             (tmp_path / "below" / name).write_text("")
-        with held(tmp_path, "mien train"):
+        with writing(tmp_path, "mien train"):
             assert {path.name for path in (tmp_path / "below").iterdir()} == {*names}
-    with held(tmp_path, "mien train"):
+    with writing(tmp_path, "mien train"):
         assert {path.name for path in (tmp_path / "below").iterdir()} == {*names[1:]}
     old = time.time() - 2 * files.DAY  # of another machine, nobody knows whether it runs
     os.utime(tmp_path / "below" / names[1], (old, old))
-    with held(tmp_path, "mien train"):
+    with writing(tmp_path, "mien train"):
         assert {path.name for path in (tmp_path / "below").iterdir()} == {*names[2:]}
 
 
@@ -88,6 +88,6 @@ def test_a_folder_that_was_lost_between_two_names_is_put_back(tmp_path):
     (tmp_path / f".model.{gone}.old" / "weights").write_text("old")
     (tmp_path / f".model.{gone}.tmp").mkdir()
     (tmp_path / f".other.{gone}.tmp").mkdir()
-    with held(tmp_path / "model", "mien export", whole=True):
+    with writing(tmp_path / "model", "mien export", whole=True):
         assert (tmp_path / "model" / "weights").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == [f".other.{gone}.tmp", "model"]

@@ -14,9 +14,10 @@ from mien.audit.embedding_files.measure import measure
 from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_json, write_text
+from mien.common.cells import write_table
+from mien.common.files import require_folder, write_json, write_text
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.common.tables import records
 from mien.errors import AuditError, ConfigError, RunError
 from mien.reports import leakage_text, words
@@ -157,7 +158,7 @@ def _embeddings(
     measured = measure(found, options, model=model, inputs=beside)
     notes = [*_how(measured.table, options.speakers), *found.notes, *measured.notes]
     if out is not None:
-        with held(out, "mien audit"):
+        with writing(out, "mien audit"):
             _write(Path(out), measured.table, model, _facts(found), notes, _cautions(found))
     answer = [*leakage_text.answers(measured.table), *_cautions(found)]
     text = _text(answer, measured.table, notes, [f"page: {Path(out) / PAGE}"] if out is not None else [])
@@ -172,7 +173,7 @@ def _run(folder: Path, overrides: Sequence[str], workers: int, seed: int) -> Out
     from mien.runs.corpus import moved
     from mien.runs.run import Run
 
-    with held(folder, "mien audit"):
+    with writing(folder, "mien audit"):
         run = moved(Run.open(folder, writes=True), overrides)
         run.files.mend()
         run.require_cells()
@@ -233,8 +234,7 @@ def _write(
     def write(name: str, text: str) -> None:
         write_text(out / name, text)
 
-    with atomic(out / "leakage.csv") as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+    write_table(out / "leakage.csv", table)
     write_json(out / "leakage.json", {"rows": records(table), "notes": list(notes)})
     leakage_page.write(write, table, title=f"Leakage of {title}", facts=facts, notes=notes, cautions=cautions)
 

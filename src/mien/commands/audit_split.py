@@ -16,8 +16,9 @@ from mien.audit.splits.manifest_clips import without_endings
 from mien.audit.splits.manifests import Manifest
 from mien.audit.splits.sounds import Sounds
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, sha256, write_json
-from mien.common.locks import held
+from mien.common.cells import write_table
+from mien.common.files import require_folder, sha256, write_json
+from mien.common.locks import writing
 from mien.common.settings import digest
 from mien.corpora.readers import _files
 from mien.corpora.recordings import several
@@ -79,7 +80,7 @@ def audit_split(
     certificate |= {"accepted": [], "marks": [], "notes": [*read.notes, *_mute(audio)]}
     counts = list(_counts(read.rows))
     if out is not None:
-        with held(out, "mien audit"):
+        with writing(out, "mien audit"):
             _write(Path(out), certificate, found)
             split_page.write(Path(out), certificate, counts)
     leaky = any(one.severity == "leak" for one in found)
@@ -187,8 +188,7 @@ def _mute(audio: Sounds | None) -> list[str]:
 def _write(out: Path, certificate: Mapping[str, Any], found: Sequence[Finding]) -> None:
     write_json(out / "certificate.json", certificate)
     rows = [(one.finding, one.severity, json.dumps(one.rows, ensure_ascii=False)) for one in found]
-    with atomic(out / "findings.csv") as temporary:
-        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, lineterminator="\n")
+    write_table(out / "findings.csv", pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
 def _text(

@@ -7,8 +7,9 @@ from mien.audit.comparison.comparison import Comparison, contrast
 from mien.audit.comparison.learning_curves import Curves, learning_curves
 from mien.audit.comparison.systems import gather
 from mien.commands import Outcome
-from mien.common.files import atomic, require_folder, write_text
-from mien.common.locks import held
+from mien.common.cells import write_table
+from mien.common.files import require_folder, write_text
+from mien.common.locks import writing
 from mien.common.tables import records
 from mien.reports.comparison import render
 from mien.reports.comparison_text import latex, text
@@ -45,10 +46,9 @@ def compare(*runs: Path | str, baseline: str | None = None, out: Path | str | No
         marks = "; ".join(together.marks)
         tables = {"comparison.csv": found.pairs, "systems.csv": found.systems}
         tables |= {} if curves is None else {"curves.csv": curves.table}
-        with held(folder, "mien compare"):
+        with writing(folder, "mien compare"):
             for name, table in tables.items():
-                with atomic(folder / name) as temporary:
-                    table.assign(marks=marks).to_csv(temporary, index=False, lineterminator="\n")
+                write_table(folder / name, table.assign(marks=marks))
             write_text(folder / "comparison.tex", latex(found))
             write_text(folder / "comparison.html", render(found, curves))
         files = [folder / name for name in ("comparison.html", "comparison.tex", *tables)]

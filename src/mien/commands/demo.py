@@ -11,7 +11,7 @@ from mien.commands.prepare import prepare
 from mien.commands.train import train
 from mien.common.files import contents
 from mien.common.leakage_tables import MEASURED, SEEN, STRONGEST
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.corpora import toy
 from mien.errors import RunError
 from mien.runs.run import Run
@@ -38,7 +38,7 @@ def demo(*, out: Path | str = "mien-demo") -> Outcome:
     out = Path(out)
     if out.exists() and not (out.is_dir() and (not contents(out) or (out / "corpus").is_dir())):
         raise RunError(f"{out}: holds something else; give --out a folder that is new")
-    with held(out, "mien demo"):
+    with writing(out, "mien demo"):
         return _demo(out)
 
 

@@ -16,7 +16,7 @@ from mien.commands.evaluate_affine import evaluate_affine
 from mien.commands.evaluate_missing import evaluate_missing
 from mien.commands.report import write_page
 from mien.common import processes
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.common.units import noun
@@ -87,7 +87,7 @@ def evaluate(
         BusyError: another process writes to the run.
         LeakError: the corpus has files or speakers that the run was trained on.
     """
-    with held(run, "mien evaluate"):
+    with writing(run, "mien evaluate"):
         return _evaluate(run, overrides, on, missing, affine, teacher, beside, workers, device, threads)
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pandas as pd
-
 from mien.audit.comparison import claims
 from mien.audit.robustness import conditions as scored
 from mien.audit.robustness import counted, graceful
@@ -16,7 +14,8 @@ from mien.audit.robustness.counted import OWN_CLIPS, Counted
 from mien.commands import Outcome
 from mien.commands.report import write_page
 from mien.common import processes
-from mien.common.files import atomic, atomic_folder, write_json
+from mien.common.cells import write_table
+from mien.common.files import atomic_folder, write_json
 from mien.common.settings import difference
 from mien.common.tables import records
 from mien.common.units import noun
@@ -102,9 +101,9 @@ def evaluate_missing(
     metrics = _metrics(opened, name, conditions, models, lacking, dataset, other=on is not None)
     opened.files.begin()
     with atomic_folder(opened.folder / ROBUSTNESS / name) as folder_of:
-        _write(folder_of / "conditions.csv", table)
-        _write(folder_of / "folds.csv", scored.folds(models, every))
-        _write(folder_of / "graceful.csv", drops)
+        write_table(folder_of / "conditions.csv", table)
+        write_table(folder_of / "folds.csv", scored.folds(models, every))
+        write_table(folder_of / "graceful.csv", drops)
         counted.write(folder_of, models)
         write_json(folder_of / "metrics.json", metrics)
     if opened.claims is not None:
@@ -226,8 +225,3 @@ def _not_examined(lacking: Mapping[str, Mapping[Series, str]]) -> Iterable[dict[
             found.setdefault((one, why), []).append(model)
     for ((modality, pattern), why), names in found.items():
         yield {"modality": modality, "pattern": pattern, "why": why, "models": names}
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    with atomic(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")

@@ -21,7 +21,7 @@ from mien.audit.statistics import calibration, scores
 from mien.commands import Outcome
 from mien.common import manifests
 from mien.common.files import atomic_folder, require_folder, write_json, write_text
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.common.units import units
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
@@ -99,7 +99,7 @@ def export(
         RunError: the run is unfinished, has no test speakers, was trained on another corpus than lies there, or its
             model cannot classify media files.
     """
-    with held(out, "mien export", whole=True):
+    with writing(out, "mien export", whole=True):
         return _export(
             run, overrides, Path(out), name, coverage, cells, elsewhere, plain, plain_limit, workers=workers, onnx=onnx
         )

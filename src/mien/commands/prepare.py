@@ -15,7 +15,7 @@ from mien import features as known_features
 from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
 from mien.common.files import contents, sha256
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
@@ -26,6 +26,7 @@ from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
 from mien.experiments.experiment import Experiment
 from mien.features._checkpoint import Checkpoint
+from mien.media import limits as on_files
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector
 
@@ -45,6 +46,7 @@ def prepare(
     experiment: str | Path | None = None,
     cut_silence: bool = False,
     workers: int = 1,
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
 
@@ -69,6 +71,8 @@ def prepare(
             below -55 dB of full scale, so that the pauses of a noisy recording are not found. A clip in which nothing
             is louder stays as it is, and is listed.
         workers: number of processes.
+        limits: limits on a file beyond which it is not read, by name, where they are not those of
+            `mien.media.limits.Limits`. What is extracted later of this folder has them too.
 
     Raises:
         ConfigError: an unknown reader, option, feature or experiment, features and an experiment, or the extra of a
@@ -76,9 +80,10 @@ def prepare(
         BusyError: another process writes to `out`.
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
+    most = on_files.limits_of(limits)
     readers.reader(reader)
-    with held(out, "mien prepare"):
-        return _prepare(reader, Path(root), Path(out), options, features, experiment, cut_silence, workers)
+    with writing(out, "mien prepare"):
+        return _prepare(reader, Path(root), Path(out), options, features, experiment, cut_silence, workers, most)
 
 
 def _prepare(
@@ -90,6 +95,7 @@ def _prepare(
     experiment: str | Path | None,
     cut_silence: bool,
     workers: int,
+    most: on_files.Limits,
 ) -> Outcome:
     if experiment is not None and features is not None:
         raise ConfigError(
@@ -129,14 +135,16 @@ def _prepare(
         prepared.begin(out, reader, root, options, cut_silence=cut_silence)
     ends: dict[str, silence.Ends] = {}
     if cut_silence:
-        ends = silence.find(out, corpus, workers=workers, what=f"{reader}: finding silence")
+        with on_files.held(most):
+            ends = silence.find(out, corpus, workers=workers, what=f"{reader}: finding silence")
         corpus = silence.cut(corpus, ends)
     what = ": ".join(filter(None, [reader, _titles(targets)]))
     if still:
         found = images.extract(corpus.images, targets, what=what)
     else:
         found = extraction.extract(_sources(corpus, out, targets), targets, workers=workers, what=what)
-    readings = {reading.clip: reading for reading in found}
+    with on_files.held(most):
+        readings = {reading.clip: reading for reading in found}
     table, problems, kept = _checked(corpus, readings)
     if table.empty:
         if card is None or card.get("unfinished"):
@@ -166,6 +174,7 @@ def _prepare(
         place=root,
         options=options,
         cut_silence=cut_silence,
+        limits=most.model_dump(exclude_defaults=True),
         front_ends=list({(one["feature"], one["sha256"]): one for one in made}.values()),
     )
     for name, config in files:

@@ -5,7 +5,7 @@ from pathlib import Path
 from mien.audit import results
 from mien.commands import Outcome
 from mien.commands.train import finish
-from mien.common.locks import held
+from mien.common.locks import writing
 from mien.reports import page
 from mien.runs.coverage import outdated
 from mien.runs.run import Run
@@ -22,7 +22,7 @@ def report(run: Path | str) -> Outcome:
         BusyError: another process writes to the run.
         RunError: not a run folder, or an unfinished one.
     """
-    with held(run, "mien report"):
+    with writing(run, "mien report"):
         opened = Run.open(run, writes=True)
         if opened.files.mend() and opened.cells:
             finish(opened)

@@ -18,7 +18,7 @@ from mien.audit.splits import sounds
 from mien.audit.splits.resumed import refuse_another_corpus
 from mien.commands import Outcome
 from mien.common import environment, processes
-from mien.common.locks import held_by_first
+from mien.common.locks import writing_as_first
 from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress, say
 from mien.data import scheme_fit
@@ -74,7 +74,7 @@ def train(
         BusyError: another process writes to `out`.
         RunError: `out` holds another experiment, a run of another corpus, or something else.
     """
-    with held_by_first(out, "mien train"):
+    with writing_as_first(out, "mien train"):
         return _train(experiment, overrides, Path(out), workers, device, threads, tensorboard)
 
 

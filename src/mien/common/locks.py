@@ -23,7 +23,7 @@ _WITHOUT = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of a file sy
 
 
 @contextmanager
-def held(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[None]:
+def writing(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[None]:
     """Hold a folder, which is made if need be, while this command writes to it; a command that it calls may as well.
 
     Args:
@@ -59,9 +59,9 @@ def held(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[Non
                 empty.rmdir()
 
 
-def held_by_first(folder: Path | str, doing: str) -> AbstractContextManager[None]:
+def writing_as_first(folder: Path | str, doing: str) -> AbstractContextManager[None]:
     """The same where `torchrun` started several processes for one command: the first one holds the folder for all."""
-    return nullcontext() if os.environ.get("RANK", "0") != "0" else held(folder, doing)
+    return nullcontext() if os.environ.get("RANK", "0") != "0" else writing(folder, doing)
 
 
 def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:

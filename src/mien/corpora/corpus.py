@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mien.common.cells import unquoted_table
 from mien.errors import CorpusError
 
 EARLY = 0.5  # seconds by which a clip may begin before its file, as in transcripts that were aligned by hand or rounded
@@ -243,7 +244,8 @@ def read_table(
         blank_lines: whether a blank line is a row without cells, so that rows can be counted as in the file; else it is
             passed over.
 
-    A first line such as `sep=;`, which is meant for Excel, is passed over.
+    A first line such as `sep=;`, which is meant for Excel, is passed over; so is the apostrophe by which a text is kept
+    from being run as a formula (`common.cells`).
 
     Raises:
         CorpusError: the file is missing, is not UTF-8, has two columns of one name, or rows of unequal length.
@@ -271,7 +273,7 @@ def read_table(
         raise CorpusError(f"{file}: two columns are called '{twice[0]}'; rename one of them")
     if not isinstance(table.index, pd.RangeIndex):
         raise CorpusError(f"{file}: the rows have more cells than the header line; give every column a name")
-    return table
+    return unquoted_table(table)
 
 
 def _header(file: Path, separator: str, errors: str) -> tuple[list[str], int]:

@@ -11,6 +11,7 @@
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,15 +24,18 @@ import numpy as np
 import pandas as pd
 
 from mien.common import manifests
-from mien.common.files import atomic, sha256, writable, write_json
+from mien.common.cells import write_table
+from mien.common.files import sha256, writable, write_json
 from mien.common.manifests import Manifest
 from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
+from mien.media.limits import Limits, limits_of
 
 AGAIN = "prepare it again into a new folder"
 ONCE_MORE = "run the same 'mien prepare' again"
 FILES = ("corpus.csv", "problems.csv", "card.json", "silence.csv")
+NAME = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 ADDED = ("start", "end", "seconds")  # numbers of every table
 OF_ANYBODY = ("audformat", "table")  # readers of anybody's corpora, which have no names
 TEXTS = ("name", "root", "scheme", "licence", "hash")  # keys of text in a finished card, besides reader and input
@@ -75,6 +79,8 @@ class Prepared:
             raise CorpusError(f"{folder / 'card.json'}: '{lacking[0]}' is missing or no text; {AGAIN}")
         if manifest is None:
             raise CorpusError(f"{folder / manifests.NAME}: missing or damaged; {ONCE_MORE}")
+        if not re.fullmatch(NAME, card["name"]):  # folders of results are called after it
+            raise CorpusError(f"{folder / 'card.json'}: 'name' is no name of a corpus, '{card['name']}'; {AGAIN}")
         path = folder / "corpus.csv"
         if not path.is_file():
             raise CorpusError(f"{path}: missing; {ONCE_MORE}")
@@ -104,6 +110,11 @@ class Prepared:
         return self.folder.absolute().name if name in OF_ANYBODY else name
 
     @property
+    def limits(self) -> Limits:
+        """The limits on its media files; raises ConfigError where the card has some that are not known."""
+        return limits_of(self.card.get("limits", {}))
+
+    @property
     def place(self) -> str:
         """The folder, for a sentence."""
         return str(self.folder)
@@ -119,6 +130,7 @@ class Prepared:
         given, places = self.card.get("options", {}), readers.places(reader)
         options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
         options += ["--cut-silence"] if self.card.get("cut_silence") else []
+        options += [f"--limit {name}={value}" for name, value in self.card.get("limits", {}).items()]
         out = self.folder if writable(self.folder) else "NEWPREPARED"
         return " ".join([f"mien prepare {reader} {place} --out {out}", *options])
 
@@ -173,6 +185,7 @@ def write(
     place: Path,
     options: Mapping[str, str] = MappingProxyType({}),
     cut_silence: bool = False,
+    limits: Mapping[str, float] = MappingProxyType({}),
     front_ends: Sequence[Mapping[str, Any]] = (),
 ) -> Prepared:
     """Write a prepared corpus; each file appears whole, the manifest last.
@@ -185,14 +198,14 @@ def write(
         place: what the reader was given: the root, or a table's file.
         options: the other options of the reader.
         cut_silence: whether `start` and `end` are where sound begins and ends.
+        limits: limits on a file that are not the usual ones; what is extracted later has them too.
         front_ends: the models that features come from: feature, model, sha256 and seen_corpora of each. They are added
             to those of features that were prepared before.
     """
     before = read_card(folder) or {}
     made = {(one["feature"], one["sha256"]): dict(one) for one in [*before.get("front_ends", ()), *front_ends]}
     for name, rows in (("problems.csv", problems), ("corpus.csv", table)):
-        with atomic(folder / name) as temporary:
-            rows.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        write_table(folder / name, rows)
     table_hash = _hash(folder / "corpus.csv")
     card = {
         "name": corpus.name,
@@ -200,6 +213,7 @@ def write(
         "input": str(place.resolve()),
         "options": dict(options),
         **_cut(cut_silence),
+        **({"limits": dict(limits)} if limits else {}),
         "root": str(corpus.root.absolute()),
         "scheme": corpus.scheme,
         "licence": corpus.licence,

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.common.files import atomic
+from mien.common.cells import write_table
 from mien.common.progress import duration, progress
 from mien.common.workers import Lost, spread
 from mien.corpora.corpus import Corpus, Problem, read_table
@@ -30,6 +30,7 @@ from mien.errors import CorpusError, MediaError
 from mien.media.activity import detector, frame_size
 from mien.media.audio import SAMPLE_RATE, read_parts
 from mien.media.containers import probe
+from mien.media.limits import carried
 
 FILE = "silence.csv"
 MARGIN = 1  # frames that are kept before the first active one and after the last
@@ -80,7 +81,7 @@ def find(folder: Path, corpus: Corpus, *, workers: int, what: str) -> dict[str, 
     ]
     found, same = dict[str, Ends](), set[str]()
     with progress(len(sources), what) as advance:
-        for chunk, result in spread(work, chunked(sources), workers=workers):
+        for chunk, result in spread(carried(work), chunked(sources), workers=workers):
             if not isinstance(result, Lost):
                 found |= {one.clip: one for one in result.found}
                 same |= set(result.same)
@@ -88,8 +89,7 @@ def find(folder: Path, corpus: Corpus, *, workers: int, what: str) -> dict[str, 
     ends = {clip: found.get(clip, known[clip] if clip in same else None) for clip in corpus.table["clip"]}
     kept = {clip: one for clip, one in ends.items() if one is not None}
     if found:
-        with atomic(folder / FILE) as temporary:
-            pd.DataFrame(kept.values()).to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        write_table(folder / FILE, pd.DataFrame(kept.values()))
     return kept
 
 

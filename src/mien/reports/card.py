@@ -1,5 +1,6 @@
 """`README.md`, the model card of an exported model: training data, scores, calibration, limits and responsible use."""
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
@@ -47,8 +48,8 @@ def render(
         test: calibration on test clips, chosen without their speakers.
         test_by_coverage: the same with the threshold that the coverage alone gives.
     """
-    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, made of our own tables
-    environment.filters |= {"figure": _figure, "count": _count}
+    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, in which `words` and `code` escape
+    environment.filters |= {"figure": _figure, "count": _count, "words": words, "code": code}
     template = resources.files("mien.reports").joinpath("templates", "card.md.jinja").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         description=description,
@@ -70,6 +71,17 @@ def render(
         test=test,
         test_by_coverage=test_by_coverage,
     )
+
+
+def words(text: object) -> str:
+    """A name from outside as plain words in Markdown: no HTML, no emphasis, no link, no new cell or line."""
+    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#>+=-]", r"\\\g<0>", plain)
+
+
+def code(text: object) -> str:
+    """A name from outside within backticks in Markdown."""
+    return " ".join(str(text).split()).replace("`", "'")
 
 
 def _seen(description: Description) -> dict[str, Any] | None:

@@ -108,6 +108,7 @@ def latex(found: Comparison) -> str:
 def escape(name: str) -> str:
     """Text with the special characters of LaTeX escaped."""
     special = re.sub(r"[\\~^]|[&%$#_{}]", lambda found: SPECIAL.get(found[0], f"\\{found[0]}"), name)
+    special = re.sub(r"[\[*]", r"{\g<0>}", " ".join(special.split()))  # which `\\` before them would take for its own
     return special.replace("<", "$<$").replace(">", "$>$").replace("\N{EN DASH}", "--").replace("\N{MINUS SIGN}", "$-$")
 
 

@@ -22,6 +22,7 @@ from safetensors import safe_open
 
 from mien import experiments
 from mien.common import manifests
+from mien.common.cells import text_of
 from mien.common.files import State, atomic, contents, require_folder, state_of
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.manifests import Manifest
@@ -573,8 +574,7 @@ class Run:
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Write a CSV of the run, atomically."""
-        with self.files.replaced(name) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+        self.write_text(name, text_of(table))
 
     def write_predictions(self, table: pd.DataFrame, name: str = "predictions.csv") -> None:
         """Write predictions of the run or of an evaluation; the column `truth` is named after the main target."""

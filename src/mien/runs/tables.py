@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from safetensors import SafetensorError
 
+from mien.common.cells import unquoted_table
 from mien.common.leakage_tables import NAMES
 from mien.data.targets import Target
 from mien.errors import RunError
@@ -42,7 +43,7 @@ def reading(path: Path, *, way: str = f"delete it and {AGAIN}") -> Iterator[None
 def read_table(
     path: Path, columns: Sequence[str] = (), *, text: Sequence[str] = (), way: str = f"delete it and {AGAIN}"
 ) -> pd.DataFrame:
-    """Read a CSV of a run: names of speakers and clips stay text, an empty cell is missing.
+    """Read a CSV of a run, see `common.cells`: names of speakers and clips stay text, an empty cell is missing.
 
     Args:
         path: the file.
@@ -55,7 +56,7 @@ def read_table(
     """
     with reading(path, way=way):
         kinds = dict.fromkeys((*TEXT, *text), str)
-        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""])
+        table = unquoted_table(pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=[""]))
         if missing := [column for column in columns if column not in table]:
             raise ValueError(f"no column '{missing[0]}'")
         return table

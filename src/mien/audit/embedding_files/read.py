@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 
 from mien.audit.embedding_files import columns, matching
 from mien.audit.embedding_files.labels import Labels
+from mien.common.cells import unquoted_table
 from mien.corpora.columns import SPELT, plain
 from mien.corpora.corpus import fractions
 from mien.errors import AuditError, unknown
@@ -299,7 +300,7 @@ def _table(path: Path) -> pd.DataFrame:
             na_values=MISSING,
         )
 
-    table = read(".")
+    table = unquoted_table(read("."))
     texts: pd.DataFrame = table.select_dtypes("str")
     words = texts[[name for name in texts if matching.role(str(name)) is None]]
     commas = words.map(_decimal_comma)
@@ -310,7 +311,7 @@ def _table(path: Path) -> pd.DataFrame:
         raise ValueError(
             f"'{cells[0]}' may have a decimal comma, or a comma between thousands; write numbers with decimal points"
         )
-    return read(",")
+    return unquoted_table(read(","))
 
 
 def _number(cell: str) -> bool:

@@ -6,6 +6,7 @@ from io import StringIO
 import pandas as pd
 
 from mien.audit.splits.certificate import describe, identity
+from mien.common.cells import text_of, unquoted_table
 from mien.data.dataset import Dataset
 from mien.data.protocols import PARTS, Fold
 from mien.errors import RunError
@@ -53,9 +54,9 @@ def _other_value(run: Run, clips: pd.DataFrame) -> str:
     """The first cell of the table of clips that has another value, whatever the files are called."""
     if not run.has(CLIPS):  # a kill came between the certificate and this
         return "its table has another hash"
-    texts = (run.files.check(CLIPS).read_text(encoding="utf-8"), clips.to_csv(index=False, lineterminator="\n"))
+    texts = (run.files.check(CLIPS).read_text(encoding="utf-8"), text_of(clips))
     before, now = (
-        pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+        unquoted_table(pd.read_csv(StringIO(text), dtype=str, keep_default_na=False))
         .set_index("clip")
         .drop(columns="file")
         .sort_index()

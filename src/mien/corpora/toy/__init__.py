@@ -11,13 +11,13 @@ average man's), valence and arousal (1 to 5, see `expression.ratings`), and the 
 `Expression`.
 """
 
-import csv
 import json
 from pathlib import Path
 
 import numpy as np
 
-from mien.common.files import atomic, write_text
+from mien.common.cells import write_rows
+from mien.common.files import write_text
 from mien.corpora.toy import face, voice
 from mien.corpora.toy.config import ToyConfig
 from mien.corpora.toy.expression import express, ratings
@@ -48,10 +48,7 @@ def generate(out: Path, config: ToyConfig) -> None:
     people = sample_people(config.people, np.random.default_rng([config.seed, 0]))
     clips = plan(config, people, np.random.default_rng([config.seed, 1]))
     rows = [_make(out, clip, config) for clip in clips]
-    with atomic(out / LABELS) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(out / LABELS, list(rows[0]), rows)
 
 
 def _claim(out: Path, card: str) -> bool:
