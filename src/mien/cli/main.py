@@ -1,7 +1,8 @@
 """The command line: it parses, calls the function of the same name in `commands`, and prints the outcome.
 
 Exit codes. 0: done. 1: done, with inputs that are listed as problems. 2: refused, and nothing is half-written. 3: the
-split leaks. 70: a defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted.
+split leaks. 70: a defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted by Ctrl-C, 143: by SIGTERM, 129: by
+SIGHUP.
 Nothing heavy is imported before a command runs.
 """
 
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from mien.audit.options import DEFAULT
+from mien.cli import interruption
 from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
 from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
 from mien.commands import Outcome, command
@@ -412,9 +414,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except OSError as error:
         return refuse(system_sentence(error), 2, output)
-    except KeyboardInterrupt:
-        resumes = "" if tokens[:1] == ["predict"] else " to resume"  # it keeps nothing of an unfinished call
-        return refuse(f"interrupted; run the same command again{resumes}", 130, output)
+    except KeyboardInterrupt as stop:
+        return refuse(interruption.sentence(tokens), getattr(stop, "code", 130), output)
     except Exception as error:
         return refuse(defect_sentence(error), 70, output)
 
@@ -435,7 +436,9 @@ def _call(name: str, /, *arguments: Any, function: str | None = None, **settings
         DependencyError: a package that the extra `train` brings is missing.
     """
     try:
-        return command(name, function)(*arguments, **settings)
+        called = command(name, function)
+        interruption.enter(interruption.WORKING)
+        return called(*arguments, **settings)
     except ModuleNotFoundError as error:  # of what only some calls of a command need, such as `list encoders`
         refusal = lacking(name, error)
         if refusal is None:

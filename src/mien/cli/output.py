@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ def refuse(sentence: str, code: int, output: Output) -> int:
         traceback.print_exc()
     if output.json:
         print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
-    print(f"mien: {sentence}", file=sys.stderr)
+    with suppress(OSError):  # of a terminal that is gone
+        print(f"mien: {sentence}", file=sys.stderr)
     return code
 
 
