@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from mien.errors import MediaError
-from mien.media import containers, headers, soundtrack
+from mien.media import headers, soundtrack
 from mien.media.audio import read_audio, stream_audio
-from mien.media.containers import Bounds, open_media, probe
+from mien.media.containers import open_media, probe
+from mien.media.limits import HOW, Limits, held
 
 RATE = 44_100
 NOISE = np.random.default_rng(0).normal(0, 0.1, 3 * RATE).astype(np.float32)
@@ -304,11 +305,12 @@ def test_a_sound_track_without_samples_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [10, 2_000_000])
 def test_an_impossible_sample_rate_is_refused(tmp_path: Path, rate: int) -> None:
-    cause = f"has a sample rate of {rate} Hz; known are 1000 to 768000"
+    limit = "least_sample_rate = 1,000" if rate == 10 else "sample_rate = 768,000"
+    cause = f"has a sample rate of {rate} Hz; the limit is {limit} ({HOW.format(limit.split()[0])})"
     assert refused(float_wav(tmp_path / "a.wav", NOISE, rate)) == cause
 
 
-def test_bounds_are_checked_before_anything_is_decoded(
+def test_limits_are_checked_before_anything_is_decoded(
     whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with av.open(str(tmp_path / "wide.mp4"), "w") as container:
@@ -317,23 +319,36 @@ def test_bounds_are_checked_before_anything_is_decoded(
         container.mux(video.encode(av.VideoFrame(640, 480, "yuv420p")))
         container.mux(video.encode(None))
     assert probe(tmp_path / "wide.mp4").video
-    monkeypatch.setattr(containers, "BOUNDS", Bounds(pixels=640 * 480 - 1, channels=0))
     monkeypatch.setattr(soundtrack.Track, "_mono", None)
-    cause = "holds pictures that cannot be read or have more than 307,199 pixels"
-    assert refused(tmp_path / "wide.mp4") == cause
-    assert refused(whole["wav"]) == "has 1 channels; at most 0 are read"
-    monkeypatch.setattr(containers, "BOUNDS", Bounds(streams=0))
-    assert refused(whole["wav"]) == "has 1 streams; at most 0 are read"
+    with held(Limits(pixels=640 * 480 - 1)):
+        cause = refused(tmp_path / "wide.mp4")
+        assert cause.startswith("holds pictures that cannot be read or are larger; the limit is pixels = 307,199 (")
+    with av.open(str(tmp_path / "two.mkv"), "w") as container:
+        tracks = [container.add_stream("pcm_s16le", rate=RATE, layout="stereo") for _ in range(2)]
+        frame = av.AudioFrame.from_ndarray(np.ones((1, 2000), np.int16), format="s16", layout="stereo")
+        frame.sample_rate, frame.pts = RATE, 0
+        for track in tracks:
+            container.mux(track.encode(frame))
+    with held(Limits(channels=1)):
+        assert refused(tmp_path / "two.mkv").startswith("has 2 channels; the limit is channels = 1 (")
+    with held(Limits(streams=1)):
+        assert refused(tmp_path / "two.mkv").startswith("has 2 streams; the limit is streams = 1 (")
+    with held(Limits(seconds=2.5)):
+        assert refused(whole["wav"]).startswith("goes on to 3 seconds; the limit is seconds = 2.5 (")
 
 
 def test_a_lie_about_time_is_bounded(tmp_path: Path) -> None:
-    with av.open(str(tmp_path / "lie.mkv"), "w", format="matroska") as container:
-        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
-        for time in (0, 10**6):
-            frame = av.AudioFrame.from_ndarray(np.ones((1, 1000), np.int16), format="s16", layout="mono")
-            frame.sample_rate, frame.pts = 16_000, time * 16_000
-            container.mux(stream.encode(frame))
-    assert refused(tmp_path / "lie.mkv") == "has no sound from 0.1 to 1000000.0 s"
+    for late, cause in (
+        (5000, "has no sound from 0.1 to 5000.0 s; the limit is gap = 3,600 ("),
+        (10**6, "goes on to 1,000,000 seconds; the limit is seconds = 604,800 ("),
+    ):
+        with av.open(str(tmp_path / "lie.mkv"), "w", format="matroska") as container:
+            stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+            for time in (0, late):
+                frame = av.AudioFrame.from_ndarray(np.ones((1, 1000), np.int16), format="s16", layout="mono")
+                frame.sample_rate, frame.pts = 16_000, time * 16_000
+                container.mux(stream.encode(frame))
+        assert refused(tmp_path / "lie.mkv").startswith(cause)
 
 
 @pytest.mark.parametrize("form", FORMATS)

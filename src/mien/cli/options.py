@@ -14,6 +14,7 @@ from mien.errors import ConfigError
 AtLeastOne = Annotated[int, Parameter(validator=Number(gte=1))]
 Seconds = Annotated[float, Parameter(validator=Number(gt=0))]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
+LimitOf = Annotated[list[str] | None, Parameter(negative="")]
 Flag = Annotated[bool, Parameter(negative="")]
 WITH_EMBEDDINGS, WITH_SPLIT = "With --embeddings", "With --split"
 Leakage = Annotated[LeakageOptions, Parameter(name="*", negative="", group=WITH_EMBEDDINGS)]
@@ -87,9 +88,20 @@ class Looked:
     faces: str | None = None
 
 
-def pairs(options: Sequence[str]) -> dict[str, str]:
+def pairs(options: Sequence[str], name: str = "--option") -> dict[str, str]:
     """`key=value` options as a mapping; raises ConfigError for another form."""
     pairs = [option.partition("=") for option in options]
     if wrong := [key for key, separator, _ in pairs if not separator or not key]:
-        raise ConfigError(f"--option {wrong[0]}: write key=value")
+        raise ConfigError(f"{name} {wrong[0]}: write key=value")
     return {key: value for key, _, value in pairs}
+
+
+def numbers(options: Sequence[str], name: str) -> dict[str, float]:
+    """`key=number` options as a mapping; raises ConfigError for another form."""
+    found = {}
+    for key, value in pairs(options, name).items():
+        try:
+            found[key] = float(value)
+        except ValueError:
+            raise ConfigError(f"{name} {key}={value}: a number is needed") from None
+    return found

@@ -1,7 +1,8 @@
 """`mien label`: a model of faces labels the speech of films (Albanie et al. 2018, section 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 from mien.commands import Outcome
@@ -9,6 +10,7 @@ from mien.common.tables import records
 from mien.corpora import media_files
 from mien.errors import ConfigError
 from mien.media import activity
+from mien.media.limits import held, limits_of
 from mien.reports import label_page, label_text
 from mien.reports.timeline_text import wrapped
 from mien.runs import label_folder
@@ -29,6 +31,7 @@ def label(
     workers: int = 1,
     device: str = "auto",
     threads: int = 1,
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Label the segments of films in which one person is seen by the emotions of the face.
 
@@ -47,6 +50,8 @@ def label(
         workers: number of processes.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads in each process.
+        limits: limits on a film beyond which it is not read, by name, where they are not those of
+            `mien.media.limits.Limits`.
 
     Returns:
         An outcome whose data have `labels` (the folder), `card` (`card.json`), `segments` (the rows of `segments.csv`)
@@ -64,13 +69,15 @@ def label(
     if workers < 1:
         raise ConfigError(f"--workers {workers}: must be 1 or more")
     ways.check(pooling, pooled)
+    most = limits_of(limits)
     chosen, notes = media_files.listed(given)
     root = label_folder.common_root(given)
     folder = teachers.locate(teacher)
     asked = Asked(Path(out), root, folder, faces, voice_activity, device, threads, uuid4().hex)
     names = label_folder.names(chosen, root)
     label_folder.begin(asked, teachers.open_teacher(folder, device, threads, faces), names)
-    label_folder.label_all(asked, names, workers)
+    with held(most):
+        label_folder.label_all(asked, names, workers)
     done = label_folder.finish(asked, names, pooling, pooled)
     label_page.write(asked.out, done.card)
     return Outcome(

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
 from mien.media import activity
 from mien.media.faces.detectors import installed
+from mien.media.limits import held, limits_of
 from mien.reports import timeline_text
 from mien.runs import exported, timeline
 from mien.runs.answers import HOP, WINDOW
@@ -38,6 +40,7 @@ def predict(
     workers: int = 1,
     device: str = "auto",
     threads: int = 1,
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Predict emotion over time in audio and video files.
 
@@ -64,6 +67,8 @@ def predict(
             With two or more, a file whose decoder crashes is listed as a problem, and the others are read.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads in each process.
+        limits: limits on a file beyond which it is not read, by name, where they are not those of
+            `mien.media.limits.Limits`.
 
     Returns:
         An outcome whose data have `rows` (with `summary`: `files`), `notes`, sentences on files, and `about`, sentences
@@ -86,14 +91,17 @@ def predict(
     check_windows(window, hop, unsure)
     if workers < 1:
         raise ConfigError(f"--workers {workers}: must be 1 or more")
+    most = limits_of(limits)
     if out is not None:
         _check(Path(out))
     chosen, notes = media_files.listed(given, output=None if out is None else Path(out))
-    folders, lacking = _models(model, chosen, faces, speaker)
+    with held(most):
+        folders, lacking = _models(model, chosen, faces, speaker)
     looked = (speaker, faces) if model is not None or len(folders) > 1 else ("active", None)
-    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, *looked, uuid4().hex)
+    asked = Asked(folders, device, threads, unsure, window, hop, voice_activity, *looked, uuid4().hex, most)
     ensemble = open_model(asked)
-    found = dict(read_all(chosen, asked, ensemble, workers))
+    with held(most):
+        found = dict(read_all(chosen, asked, ensemble, workers))
     problems = [one for file in chosen if isinstance(one := found[file], MediaError)]
     read = [one for file in chosen if not isinstance(one := found[file], MediaError)]
     if not read:

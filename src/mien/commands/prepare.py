@@ -25,6 +25,7 @@ from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError
 from mien.experiments.experiment import Experiment
 from mien.features._checkpoint import Checkpoint
+from mien.media import limits as on_files
 from mien.media.faces import Faces
 from mien.media.faces.detectors import detector
 
@@ -44,6 +45,7 @@ def prepare(
     experiment: str | Path | None = None,
     cut_silence: bool = False,
     workers: int = 1,
+    limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
 
@@ -68,6 +70,8 @@ def prepare(
             below -55 dB of full scale, so that the pauses of a noisy recording are not found. A clip in which nothing
             is louder stays as it is, and is listed.
         workers: number of processes.
+        limits: limits on a file beyond which it is not read, by name, where they are not those of
+            `mien.media.limits.Limits`. What is extracted later of this folder has them too.
 
     Raises:
         ConfigError: an unknown reader, option, feature or experiment, features and an experiment, or the extra of a
@@ -75,6 +79,7 @@ def prepare(
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
     root, out = Path(root), Path(out)
+    most = on_files.limits_of(limits)
     readers.reader(reader)
     if experiment is not None and features is not None:
         raise ConfigError(
@@ -114,14 +119,16 @@ def prepare(
         prepared.begin(out, reader, root, options, cut_silence=cut_silence)
     ends: dict[str, silence.Ends] = {}
     if cut_silence:
-        ends = silence.find(out, corpus, workers=workers, what=f"{reader}: finding silence")
+        with on_files.held(most):
+            ends = silence.find(out, corpus, workers=workers, what=f"{reader}: finding silence")
         corpus = silence.cut(corpus, ends)
     what = ": ".join(filter(None, [reader, _titles(targets)]))
     if still:
         found = images.extract(corpus.images, targets, what=what)
     else:
         found = extraction.extract(_sources(corpus, out, targets), targets, workers=workers, what=what)
-    readings = {reading.clip: reading for reading in found}
+    with on_files.held(most):
+        readings = {reading.clip: reading for reading in found}
     table, problems, kept = _checked(corpus, readings)
     if table.empty:
         if card is None or card.get("unfinished"):
@@ -151,6 +158,7 @@ def prepare(
         place=root,
         options=options,
         cut_silence=cut_silence,
+        limits=most.model_dump(exclude_defaults=True),
         front_ends=list({(one["feature"], one["sha256"]): one for one in made}.values()),
     )
     for name, config in files:

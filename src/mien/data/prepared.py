@@ -26,6 +26,7 @@ from mien.common.files import atomic, sha256, writable, write_json
 from mien.corpora import readers
 from mien.corpora.corpus import COLUMNS, Corpus, read_table, typed
 from mien.errors import CorpusError
+from mien.media.limits import Limits, limits_of
 
 AGAIN = "prepare it again into a new folder"
 ADDED = ("start", "end", "seconds")  # numbers of every table
@@ -93,6 +94,11 @@ class Prepared:
         return self.folder.absolute().name if name in OF_ANYBODY else name
 
     @property
+    def limits(self) -> Limits:
+        """The limits on its media files; raises ConfigError where the card has some that are not known."""
+        return limits_of(self.card.get("limits", {}))
+
+    @property
     def place(self) -> str:
         """The folder, for a sentence."""
         return str(self.folder)
@@ -108,6 +114,7 @@ class Prepared:
         given, places = self.card.get("options", {}), readers.places(reader)
         options = [f"--option {key}={place if key in places else value}" for key, value in given.items()]
         options += ["--cut-silence"] if self.card.get("cut_silence") else []
+        options += [f"--limit {name}={value}" for name, value in self.card.get("limits", {}).items()]
         out = self.folder if writable(self.folder) else "NEWPREPARED"
         return " ".join([f"mien prepare {reader} {place} --out {out}", *options])
 
@@ -152,6 +159,7 @@ def write(
     place: Path,
     options: Mapping[str, str] = MappingProxyType({}),
     cut_silence: bool = False,
+    limits: Mapping[str, float] = MappingProxyType({}),
     front_ends: Sequence[Mapping[str, Any]] = (),
 ) -> Prepared:
     """Write a prepared corpus; each file appears whole, the card last.
@@ -164,6 +172,7 @@ def write(
         place: what the reader was given: the root, or a table's file.
         options: the other options of the reader.
         cut_silence: whether `start` and `end` are where sound begins and ends.
+        limits: limits on a file that are not the usual ones; what is extracted later has them too.
         front_ends: the models that features come from: feature, model, sha256 and seen_corpora of each. They are added
             to those of features that were prepared before.
     """
@@ -179,6 +188,7 @@ def write(
         "input": str(place.resolve()),
         "options": dict(options),
         **_cut(cut_silence),
+        **({"limits": dict(limits)} if limits else {}),
         "root": str(corpus.root.absolute()),
         "scheme": corpus.scheme,
         "licence": corpus.licence,

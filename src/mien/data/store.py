@@ -29,6 +29,7 @@ from mien.data.vectors import VectorStore, refuse_without_files
 from mien.features import _vectors, columns
 from mien.features._checkpoint import Checkpoint
 from mien.media.faces import Faces
+from mien.media.limits import held
 
 
 def target(prepared: Path, name: str, config: Settings) -> Target:
@@ -107,7 +108,8 @@ class FeatureStore:
         readings = extraction.extract(
             sources, [target], workers=workers, what=what or features.title(self.name, self.config)
         )
-        problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
+        with held(self.prepared.limits):
+            problems = [Problem(files[reading.clip], reading.problem) for reading in readings if reading.problem]
         self._kept.read_index()
         return problem_table(problems)
 

@@ -2,8 +2,8 @@
 
 What holds for a `Media` from `open_media`: it is a regular file (or a link to one) in one of `FORMATS`; it cannot lead
 to another file or to the network (a text file that holds an `ffconcat` list or an HLS playlist under the name of a
-video would, otherwise, read its neighbours); its streams, channels, sample rate and pixels are within its `Bounds`,
-which were checked before anything is decoded. PyAV raises many kinds of errors on damaged files: decoding stands in
+video would, otherwise, read its neighbours); its streams, channels, sample rate and pixels are within its `Limits`,
+which are checked before anything is decoded. PyAV raises many kinds of errors on damaged files: decoding stands in
 `Media.guard`, which turns them into `MediaError` with file and cause.
 """
 
@@ -11,7 +11,6 @@ import math
 import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -20,7 +19,9 @@ import av
 
 from mien.common import watch
 from mien.errors import MediaError
-from mien.media import headers
+from mien.media import headers, limits
+from mien.media.boxes import promised_samples
+from mien.media.limits import Limits
 from mien.media.stamps import Stamps, packet_end
 
 if TYPE_CHECKING:
@@ -44,33 +45,9 @@ TOLERANCE = 0.1  # s that a track may be shorter than its header or a corpus tab
 # PyAV 18 raises on metadata that is no UTF-8 unless it is told not to; 19 replaces it, and knows no such word.
 _METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _OPUS_RATE = 48_000  # Hz (RFC 7845, section 4)
+# Opening a file, libav decodes a picture of each stream: larger ones than `PROBED` pixels only of `LARGE` streams.
+PROBED, LARGE = 4096 * 2304, 4
 ROUNDING = 1e-3  # s by which containers round time stamps
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Limits on one file, so that a hostile file cannot use much time or memory.
-
-    Attributes:
-        streams: in the file.
-        channels: of a sound track.
-        rates: the lowest and the highest sample rate of a sound track, in Hz.
-        pixels: of a picture: one of 8K, rounded up to whole macroblocks.
-        pictures: in a second.
-        gap: seconds without sound, or without a picture, before or within a track.
-        waiting: bytes of packets of one stream that wait until the next one of another stream is found.
-    """
-
-    streams: int = 64
-    channels: int = 64
-    rates: tuple[int, int] = (1_000, 768_000)
-    pixels: int = 8192 * 4352
-    pictures: int = 480
-    gap: float = 3600.0
-    waiting: int = 2**28
-
-
-BOUNDS = Bounds()
 
 
 class MediaInfo(NamedTuple):
@@ -103,15 +80,15 @@ class Media:
     Attributes:
         file: as it was given.
         container: the open file.
-        bounds: limits on what is read.
+        limits: on what is read.
         format: the short name of its format, one of `FORMATS`.
         origin: the time stamp, in seconds, that is media time 0: the start of the earliest stream.
     """
 
-    def __init__(self, file: Path, container: "InputContainer", bounds: Bounds) -> None:
+    def __init__(self, file: Path, container: "InputContainer", limits: Limits) -> None:
         self.file = file
         self.container = container
-        self.bounds = bounds
+        self.limits = limits
         self.format = str(container.format.name).split(",")[0]
         self.origin = _origin(file, container)
 
@@ -123,6 +100,16 @@ class Media:
     def error(self, cause: str) -> MediaError:
         """The error of this file: what is wrong with it, one clause."""
         return MediaError(self.file, cause)
+
+    def beyond(self, limit: str, has: str) -> MediaError:
+        """The error of a file that is beyond one of its limits: what it has, one clause."""
+        value = getattr(self.limits, limit)
+        return self.error(f"{has}; the limit is {limit} = {value:,.10g} ({limits.HOW.format(limit)})")
+
+    def check_length(self, seconds: float) -> None:
+        """Raise MediaError where the file goes on beyond the limit of media seconds."""
+        if seconds > self.limits.seconds:
+            raise self.beyond("seconds", f"goes on to {seconds:,.0f} seconds")
 
     def guard(self, doing: str) -> AbstractContextManager[None]:
         """Turn what a damaged file makes PyAV raise in a `with` block into `MediaError`; `doing` begins the cause."""
@@ -158,7 +145,7 @@ def open_media(file: Path | str) -> Iterator[Media]:
 
     Raises:
         MediaError: missing, no regular file (refused without waiting for a pipe), empty, of no known format, a
-            playlist, damaged so that no stream is found, or beyond `BOUNDS`.
+            playlist, damaged so that no stream is found, or beyond the limits that hold (`media.limits`).
     """
     file = Path(file)
     try:
@@ -173,12 +160,12 @@ def open_media(file: Path | str) -> Iterator[Media]:
         raise MediaError(file, "is empty (0 bytes)")
     if (instead := headers.instead_of_media(file)) is not None:
         raise MediaError(file, instead)
-    with _guarded(file, "is no media file of a known format, or is damaged at its head"):
-        container = _open(file)
-    with container:
+    if (samples := promised_samples(file)) > status.st_size:  # libav would keep an entry for each
+        raise MediaError(file, f"promises {samples:,} samples in {status.st_size:,} bytes, as no recording does")
+    with _opened(file) as container:
         with _guarded(file, "is damaged at its head"):
-            media = Media(file, container, BOUNDS)
-        _check_bounds(media)
+            media = Media(file, container, limits.current())
+        _check_limits(media)
         if (place := headers.second_file(file, media.format)) is not None:
             raise media.error(
                 f"holds a second recording from byte {place:,} on, which would be lost; split the file there"
@@ -186,11 +173,41 @@ def open_media(file: Path | str) -> Iterator[Media]:
         yield media
 
 
-def _open(file: Path) -> "InputContainer":
+@contextmanager
+def _opened(file: Path) -> "Iterator[InputContainer]":
+    """The open file. Only of few streams are pictures larger than `PROBED` decoded to know the file.
+
+    Raises:
+        MediaError: of no known format, damaged, or of many streams of large pictures.
+    """
+    known = "is no media file of a known format, or is damaged at its head"
+    most = limits.current().pixels
+    with _guarded(file, known):
+        container = _open(file, min(PROBED, most))
+    with container:
+        large = [video for video in container.streams.video if not 0 < _pixels(video) <= PROBED]
+        if not large or most <= PROBED:
+            yield container
+            return
+    if len(large) > LARGE:
+        some = f"has {len(large)} streams of large pictures, or of ones that cannot be read"
+        raise MediaError(file, f"{some}; keep one of them: ffmpeg -i {file.name} -map 0:v:0 -map 0:a? FILE.mkv")
+    with _guarded(file, known):
+        container = _open(file, most)
+    with container:
+        yield container
+
+
+def _pixels(video: "av.VideoStream") -> int:
+    return 0 if video.codec_context is None else video.width * video.height
+
+
+def _open(file: Path, pixels: int) -> "InputContainer":
     options = {
         "format_whitelist": ",".join(FORMATS),
         "protocol_whitelist": "file",
-        "max_pixels": str(BOUNDS.pixels),
+        "max_pixels": str(pixels),
+        "max_samples": str(limits.current().samples),
         # libav tests whether PCM is a disguised DTS stream; with its default, opening a wav takes 16 ms.
         "max_probe_packets": "4",
     }
@@ -212,7 +229,7 @@ def _origin(file: Path, container: "InputContainer") -> float:
         return (container.start_time or 0) / av.time_base
     begins = {one.index: (one.start_time or 0) * (one.time_base or Fraction(0)) for one in streams}
     first: dict[int, int] = {}
-    with _open(file) as again:
+    with _open(file, min(PROBED, limits.current().pixels)) as again:
         for packet in again.demux([again.streams[one.index] for one in opus]):
             if packet.pts is not None:
                 first.setdefault(packet.stream.index, packet.pts)
@@ -241,23 +258,24 @@ def _guarded(file: Path, doing: str) -> Iterator[None]:
         watch.end(before)
 
 
-def _check_bounds(media: Media) -> None:
-    streams, bounds = media.container.streams, media.bounds
-    if len(streams) > bounds.streams:
-        raise media.error(f"has {len(streams)} streams; at most {bounds.streams} are read")
+def _check_limits(media: Media) -> None:
+    streams, most = media.container.streams, media.limits
+    if len(streams) > most.streams:
+        raise media.beyond("streams", f"has {len(streams)} streams")
     if not streams.audio and not streams.video:
         raise media.error("holds neither sound nor pictures")
-    sizes = [video.width * video.height for video in streams.video if video.codec_context is not None]
-    if max(sizes, default=0) > bounds.pixels or not (any(sizes) or streams.audio):  # libav sets a forbidden size to 0
-        raise media.error(f"holds pictures that cannot be read or have more than {bounds.pixels:,} pixels")
-    low, high = bounds.rates
+    sizes = [_pixels(video) for video in streams.video]
+    if max(sizes, default=0) > most.pixels or not (any(sizes) or streams.audio):  # libav sets a forbidden size to 0
+        raise media.beyond("pixels", "holds pictures that cannot be read or are larger")
     for audio in streams.audio:
         if audio.codec_context is None:
             raise media.error("holds sound in a coding that is not known; convert it to wav or flac")
-        if audio.channels > bounds.channels:
-            raise media.error(f"has {audio.channels} channels; at most {bounds.channels} are read")
-        if audio.sample_rate and not low <= audio.sample_rate <= high:
-            raise media.error(f"has a sample rate of {audio.sample_rate} Hz; known are {low} to {high}")
+        if audio.channels > most.channels:
+            raise media.beyond("channels", f"has {audio.channels} channels")
+        if audio.sample_rate > most.sample_rate:
+            raise media.beyond("sample_rate", f"has a sample rate of {audio.sample_rate} Hz")
+        if 0 < audio.sample_rate < most.least_sample_rate:
+            raise media.beyond("least_sample_rate", f"has a sample rate of {audio.sample_rate} Hz")
 
 
 def damaged_at(time: float) -> str:
@@ -284,6 +302,7 @@ def probe(file: Path | str) -> MediaInfo:
                 stamps = Stamps.of(container)
                 for packet in stamps.run_on(container.demux([container.streams[index] for index in stamps.timed])):
                     seconds = max(seconds, packet_end(packet) - media.origin)
+        media.check_length(seconds)
         return MediaInfo(seconds, bool(container.streams.audio), media.moves)
 
 

@@ -3,12 +3,16 @@
 Each function opens the file by itself and reads little of it: headers, and of formats in chunks their sizes.
 """
 
+import hashlib
+import mmap
 import re
 import shlex
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from mien.media.boxes import boxes
 
 _POINTERS = {
     b"version https://git-lfs.github.com/spec/": "is a Git LFS pointer, not the recording; fetch it: git lfs pull",
@@ -98,13 +102,13 @@ def second_file(file: Path, name: str) -> int | None:
 def is_fragmented(file: Path) -> bool:
     """Whether an mp4 file holds its media in fragments, each with a time stamp of its own."""
     with file.open("rb") as opened:
-        return any(kind == b"moof" for kind, _ in _boxes(opened, file.stat().st_size))
+        return any(box.kind == b"moof" for box in boxes(opened, 0, file.stat().st_size))
 
 
 def has_one_index(file: Path) -> bool:
     """Whether an mp4 file holds one index, and so one line of time stamps that can be searched."""
     with file.open("rb") as opened:
-        return sum(kind == b"moov" for kind, _ in _boxes(opened, file.stat().st_size)) == 1
+        return sum(box.kind == b"moov" for box in boxes(opened, 0, file.stat().st_size)) == 1
 
 
 def share_present(file: Path) -> float | None:
@@ -175,32 +179,27 @@ def _behind_caf(opened: BinaryIO, size: int) -> int | None:
 
 def _behind_mov(opened: BinaryIO, size: int) -> int | None:
     """A file's index stands in one box; a second one is another file's, unless it repeats the first for fragments."""
-    first: bytes | None = None
+    first: tuple[int, bytes] | None = None
     begin = 0
-    for kind, place in _boxes(opened, size):
-        if kind == b"ftyp":
-            begin = place
-        elif kind == b"moov":
-            opened.seek(place)
-            content = opened.read(int.from_bytes(opened.read(4), "big"))
-            if first is not None and content != first:
-                return begin or place
-            first = content
+    for box in boxes(opened, 0, size):
+        if box.kind == b"ftyp":
+            begin = box.place
+        elif box.kind == b"moov":
+            found = (box.end - box.place, _digest(opened, box.place, box.end))
+            if first is not None and found != first:
+                return begin or box.place
+            first = found
     return None
 
 
-def _boxes(opened: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """The kind and the place of each box at the top of an mp4 file."""
-    place = 0
-    while place + 8 <= size:
-        opened.seek(place)
-        length, kind = struct.unpack(">I4s", opened.read(8))
-        if length == 1:
-            length = int.from_bytes(opened.read(8), "big")
-        yield kind, place
-        if length < 8:  # 0: to the end of the file
-            return
-        place += length
+def _digest(opened: BinaryIO, begin: int, end: int) -> bytes:
+    """A hash of a part of a file, of which little is held in memory."""
+    opened.seek(begin)
+    found = hashlib.sha256()
+    while begin < end and (piece := opened.read(min(2**20, end - begin))):
+        found.update(piece)
+        begin += len(piece)
+    return found.digest()
 
 
 def _behind_flv(opened: BinaryIO, size: int) -> int | None:
@@ -217,7 +216,8 @@ def _behind_flv(opened: BinaryIO, size: int) -> int | None:
 
 
 def _behind_amr(opened: BinaryIO, size: int) -> int | None:
-    place = opened.read().find(b"#!AMR", 5)
+    with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = content.find(b"#!AMR", 5)
     return place if place >= 0 else None
 
 

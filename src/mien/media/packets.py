@@ -69,7 +69,7 @@ class Packets:
         """The next packet of a stream; None after the last one. The last ones of all are empty and flush a decoder.
 
         Raises:
-            MediaError: damage, or more than `Bounds.waiting` bytes of another stream lie before the packet.
+            MediaError: damage, or more than `Limits.waiting` bytes of another stream lie before the packet.
         """
         queue = self._queues[stream.index]
         while not queue:
@@ -95,14 +95,13 @@ class Packets:
             self._check_tracks(packet)
         ends = packet_end(packet) - self.media.origin
         self.end = max(self.end, ends)
+        self.media.check_length(self.end)
         if index in self._queues and index not in self._over:
             self._queues[index].append(packet)
             self._reach[index] = max(self._reach[index], ends)
             self._waiting[index] += packet.size + _OVERHEAD
-            if self._waiting[index] > (most := self.media.bounds.waiting):
-                raise self.media.error(
-                    f"stores its sound and its pictures more than {most >> 20} MB apart; write it anew"
-                )
+            if self._waiting[index] > self.media.limits.waiting:
+                raise self.media.beyond("waiting", "stores its sound and its pictures far apart; write it anew")
         return True
 
     def finished(self, stream: "Stream") -> bool:
@@ -196,6 +195,8 @@ class Decoding:
         self._packets = packets
         self._stream = stream
         self._promise = promised(packets.media, stream)
+        if self._promise is not None:
+            packets.media.check_length(self._promise.seconds)
         self._end = 0.0
         self._error: MediaError | None = None
 

@@ -101,12 +101,13 @@ class Film:
         """Nothing is decoded yet; `packets` are to hold those of the stream.
 
         Raises:
-            MediaError: the header has more pictures in a second than `Bounds.pictures`.
+            MediaError: the header has more pictures, or more in a second, than the limits allow.
         """
         self.end = 0.0
         self.stream = stream
         self._media = packets.media
-        self._most = packets.media.bounds.pictures
+        self._most = packets.media.limits.frame_rate
+        self._count = 0
         self._packets = packets
         self._decoding = Decoding(packets, stream)
         self._recent: deque[float] = deque(maxlen=self._most + 1)
@@ -119,22 +120,25 @@ class Film:
         self._step = float(1 / stream.average_rate) if stream.average_rate else 0.04
         if 1 / self._step > self._most and (stream.frames or 0) > self._most:
             raise self._too_many(1 / self._step)
+        self._check_count(stream.frames or 0)
         ratio = float(stream.sample_aspect_ratio or 1)
         self._stretch = ratio if STRETCH[0] <= ratio <= STRETCH[1] else 1.0
         stream.codec_context.thread_count = 1  # for more speed, several files are read at once
-        stream.codec_context.options = {"max_pixels": str(self._media.bounds.pixels)}
+        stream.codec_context.options = {"max_pixels": str(self._media.limits.pixels)}
 
     def advance(self) -> list[Picture] | None:
         """Decode one packet: the pictures that it completes, often none or one; None after the last one.
 
         Raises:
-            MediaError: damage, truncation, a hole beyond `Bounds.gap`, more than `Bounds.pictures` in a second.
+            MediaError: damage, truncation, a hole or pictures beyond the limits.
         """
         packet = self._packets.take(self.stream)
         if packet is None:
             self._close()
             return None
         self._check_rate(packet)
+        self._count += 1
+        self._check_count(self._count)
         return [picture for frame in self._decoding.frames(packet) if (picture := self._picture(frame)) is not None]
 
     def _picture(self, frame: "av.VideoFrame") -> Picture | None:
@@ -147,8 +151,8 @@ class Film:
         if time < 0 or (self._last is not None and time <= self._last):
             return None
         before = 0.0 if self._last is None else self._last
-        if time - before > self._media.bounds.gap and (self._whole or self._last is not None):
-            raise self._media.error(f"has no picture from {before:.1f} to {time:.1f} s")
+        if time - before > self._media.limits.gap and (self._whole or self._last is not None):
+            raise self._media.beyond("gap", f"has no picture from {before:.1f} to {time:.1f} s")
         self._last = time
         shown = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._step
         seconds = min(max(shown, 0.0), GAP)
@@ -169,8 +173,8 @@ class Film:
         return 0.0 if -ROUNDING < time < 0 else time
 
     def _check_kind(self, frame: "av.VideoFrame") -> None:
-        if frame.width * frame.height * max(self._stretch, 1) > (most := self._media.bounds.pixels):
-            raise self._media.error(f"holds pictures of more than {most:,} pixels")
+        if frame.width * frame.height * max(self._stretch, 1) > self._media.limits.pixels:
+            raise self._media.beyond("pixels", f"holds pictures of {frame.width} x {frame.height} pixels")
         if frame.format.name != self._kind:
             with self._media.guard(f"holds pictures of an unknown kind ({frame.format.name})"):
                 frame.reformat(width=16, height=16, format="rgb24")
@@ -189,7 +193,11 @@ class Film:
             raise self._too_many(self._most + 1)
 
     def _too_many(self, rate: float) -> MediaError:
-        return self._media.error(f"has {rate:.0f} pictures in a second or more; at most {self._most} are read")
+        return self._media.beyond("frame_rate", f"has {rate:.0f} pictures in a second or more")
+
+    def _check_count(self, count: int) -> None:
+        if count > self._media.limits.frames:
+            raise self._media.beyond("frames", f"has {count} pictures or more")
 
     def _close(self) -> None:
         self._decoding.check_promise(self._reached, holds="holds pictures for", slack=2 * self._step)

@@ -62,6 +62,7 @@ class Track:
         self._packets = packets
         self._stream = stream
         self._decoding = Decoding(packets, stream)
+        stream.codec_context.options = {"max_samples": str(self.media.limits.samples)}
         self._frames = self._decoded()
         self._first = next(self._frames, None)
         self.empty = self._first is None
@@ -80,7 +81,8 @@ class Track:
             last row has the loudest of the rest; where there are less, rows are zero.
 
         Raises:
-            MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole beyond `Bounds.gap`.
+            MediaError: damage, truncation, a change of rate, not-a-number or infinity, a hole or channels beyond
+                the limits.
         """
         media = self.media
         written, expected = first, None
@@ -96,8 +98,8 @@ class Track:
             values = self._mono(frame)
             expected = at + values.shape[1]
             self.end = expected / self.rate
-            if at - written > media.bounds.gap * self.rate:
-                raise media.error(f"has no sound from {written / self.rate:.1f} to {at / self.rate:.1f} s")
+            if at - written > media.limits.gap * self.rate:
+                raise media.beyond("gap", f"has no sound from {written / self.rate:.1f} to {at / self.rate:.1f} s")
             while written < at:
                 hole = min(at - written, self.rate)
                 yield np.zeros((self.rows, hole), np.float32)
@@ -125,6 +127,8 @@ class Track:
 
     def _mono(self, frame: "av.AudioFrame") -> Waveform:
         """(`rows`, N) float32: the mean of a frame's channels, and these; integers divided by their full scale."""
+        if (count := len(frame.layout.channels)) > self.media.limits.channels:  # the header gave less
+            raise self.media.beyond("channels", f"has {count} channels at {self.end:.2f} s")
         with self.media.guard("holds samples of an unknown kind"):
             if frame.format.is_planar and len(frame.layout.channels) >= PACKED_FROM:
                 (frame,) = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)

@@ -32,13 +32,14 @@ from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import ConfigError, CorpusError, MediaError
 from mien.media import activity
+from mien.media.limits import carried, given
 from mien.runs import labelling
 from mien.runs.labelling import Stretch, label
 from mien.runs.pooling import Pooled, Pooling, pool
 from mien.runs.teacher import EVERY, Teacher, open_teacher
 
 PARTS = "parts"
-LOST, UNREADABLE = "lost", "unreadable"  # keys of a record
+LOST, UNREADABLE, LIMITS = "lost", "unreadable", "limits"  # keys of a record
 PART, LARGE = 16, 2**26  # files of a part, and bytes of them: a film of more is a part of its own
 SAME = {  # keys of the card that a folder keeps -> what a sentence calls them
     "teacher": "another teacher",
@@ -167,7 +168,7 @@ def label_all(asked: Asked, files: Sequence[str], workers: int) -> None:
     """Label the files that are not labelled yet, in worker processes; finished parts stay when it is interrupted."""
     waiting = [todo for part in _parts(asked.root, files) for todo in _waiting(asked, part)]
     with progress(sum(map(len, waiting)), "labelling", "files") as advance:
-        for part, result in spread(partial(_label, asked=asked), waiting, workers=workers):
+        for part, result in spread(carried(partial(_label, asked=asked)), waiting, workers=workers):
             if isinstance(result, Lost):
                 by = f" ({result.how})" if result.how else ""
                 problem = [result.item, f"ended the process that read it{by}"]
@@ -207,7 +208,7 @@ def _waiting(asked: Asked, part: Sequence[str]) -> list[list[str]]:
     """What is to be labelled of a part: all of it, nothing, or of a part that was divided the files that are not done.
 
     Files that ended their process are tried again, as memory may have been short, and those that could not be opened
-    once they can be. Others stay problems: they are what they are.
+    once they can be, and all with a problem under other limits. Others stay problems: they are what they are.
     """
     if (whole := _record(asked, part)).is_file():
         return [] if _is_done(asked, whole) else [list(part)]
@@ -220,7 +221,7 @@ def _waiting(asked: Asked, part: Sequence[str]) -> list[list[str]]:
 def _is_done(asked: Asked, path: Path) -> bool:
     """Whether a record holds, and the frames that it tells of are there."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    if record.get(LOST) or _readable_now(asked, record):
+    if record.get(LOST) or _readable_now(asked, record) or (record["problems"] and record.get(LIMITS, {}) != given()):
         return False
     return record["shard"] is None or (asked.out / FRAMES / record["shard"]).is_file()
 
@@ -266,7 +267,8 @@ def _label(part: Sequence[str], *, asked: Asked) -> None:
                 rows.append(_row(clip, file, one))
     shard = shards.write(asked.out / FRAMES, kept).name if kept else None
     record = {"files": list(part), "rows": rows, "problems": problems, "shard": shard}
-    _write(asked, part, record | ({UNREADABLE: unreadable} if unreadable else {}))
+    more = {UNREADABLE: unreadable, LIMITS: given() if problems else {}}
+    _write(asked, part, record | {name: value for name, value in more.items() if value})
 
 
 def _row(clip: str, file: str, one: Stretch) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mien.errors import ConfigError, MediaError, MediaWarning, RunError
 from mien.media import activity
 from mien.media.audio import AudioBlock
 from mien.media.faces.detectors import installed
+from mien.media.limits import held, limits_of
 from mien.media.resampling import regrouped, resampled
 from mien.media.windows import Window, of_blocks
 from mien.runs import exported, opening, reading, timeline
@@ -131,6 +133,7 @@ class LoadedModel:
         hop: float = HOP,
         unsure: float | None = None,
         frame: bool = False,
+        limits: Mapping[str, float] = MappingProxyType({}),
     ) -> "list[dict[str, Any]] | pd.DataFrame":
         """Predict emotion over time in a media file, as `mien predict` of that file alone does.
 
@@ -143,6 +146,7 @@ class LoadedModel:
             hop: seconds.
             unsure: threshold.
             frame: whether a pandas table is returned.
+            limits: as for `predict`.
 
         Returns:
             Rows as `mien predict` gives them.
@@ -159,13 +163,16 @@ class LoadedModel:
         reading.check_windows(window, hop, unsure)
         path, notes = Path(file), list[str]()
         answering: Predictor = self.model
-        if self.faces is not None and reading.has_pictures(path):
+        most = limits_of(limits)
+        with held(most):
+            film = self.faces is not None and reading.has_pictures(path)
+        if self.faces is not None and film:
             if installed("auto"):
                 answering = LateFusion(self.model, self.faces)
             else:
                 notes.append(f"{path}: {reading.NOT_LOOKED}; {self.name} answers")
         asked = reading.Asked(
-            (self.folder,), self.device, self.threads, unsure, window, hop, "energy", "active", None, ""
+            (self.folder,), self.device, self.threads, unsure, window, hop, "energy", "active", None, "", most
         )
         read = reading.read_one(path, asked, reading.limited(answering, window, unsure))
         if isinstance(read, MediaError):

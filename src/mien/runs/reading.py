@@ -15,6 +15,7 @@ from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity, headers
 from mien.media.containers import probe
 from mien.media.faces import Faces, choices
+from mien.media.limits import Limits, held
 from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
 from mien.runs import opening, timeline
@@ -43,6 +44,7 @@ class Asked(NamedTuple):
         speaker: which of several faces is classified.
         faces: the face detector; None for that of the model's training.
         call: another text in each call.
+        limits: on each file.
     """
 
     models: tuple[Path, ...]
@@ -55,6 +57,7 @@ class Asked(NamedTuple):
     speaker: timeline.Choice
     faces: str | None
     call: str
+    limits: Limits = Limits()
 
 
 class Read(NamedTuple):
@@ -199,28 +202,33 @@ def _counted(predicted: Iterable[Prediction], advance: Advance) -> Iterator[Pred
 
 def read_one(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None = None) -> Read | MediaError:
     """Read a file; the error where that cannot be done."""
-    least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
-    faces, opened = _faces(ensemble, asked), ensemble
     try:
-        if isinstance(ensemble, LateFusion) and picture_size(file) is None:
-            ensemble, faces = ensemble.voice, None
-        detect = activity.detector(asked.voice_activity, ensemble.rate)
-        predicted = timeline.predictions(
-            file,
-            ensemble,
-            faces,
-            window=asked.window,
-            hop=asked.hop,
-            detect=detect,
-            speaker=asked.speaker,
-            least=least if isinstance(ensemble, LateFusion) else 0.0,
-        )
-        if advance is not None:
-            predicted = _counted(predicted, advance)
-        found = answers(file, predicted, ensemble, least, asked=opened)
-        return Read(found, list(_notes(file, found, ensemble, faces, least)))
+        with held(asked.limits):
+            return _read(file, asked, ensemble, advance)
     except MediaError as error:
         return error
+
+
+def _read(file: Path, asked: Asked, ensemble: Predictor, advance: Advance | None) -> Read:
+    least = 0.0 if asked.unsure == 0 else least_sound(ensemble)
+    faces, opened = _faces(ensemble, asked), ensemble
+    if isinstance(ensemble, LateFusion) and picture_size(file) is None:
+        ensemble, faces = ensemble.voice, None
+    detect = activity.detector(asked.voice_activity, ensemble.rate)
+    predicted = timeline.predictions(
+        file,
+        ensemble,
+        faces,
+        window=asked.window,
+        hop=asked.hop,
+        detect=detect,
+        speaker=asked.speaker,
+        least=least if isinstance(ensemble, LateFusion) else 0.0,
+    )
+    if advance is not None:
+        predicted = _counted(predicted, advance)
+    found = answers(file, predicted, ensemble, least, asked=opened)
+    return Read(found, list(_notes(file, found, ensemble, faces, least)))
 
 
 def _notes(file: Path, found: Answers, ensemble: Predictor, faces: Faces | None, least: float) -> Iterator[str]:

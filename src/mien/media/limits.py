@@ -1,0 +1,102 @@
+"""Limits on one media file, so that a hostile one cannot use much memory or go on for ever.
+
+They are those of a `with held(...)` block, and `Limits()` outside of one; worker processes have those of whoever gives
+them work through `carried`. The defaults are beyond any honest recording, and length alone is none of them: a file of
+several days is read in the memory of a short one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field, model_validator
+
+from mien.common.settings import Settings, parse
+from mien.errors import ConfigError
+
+R = TypeVar("R")
+Count = Annotated[int, Field(ge=1)]
+Length = Annotated[float, Field(gt=0)]
+HOW = "predict, prepare and label take --limit {}=N"  # how a sentence on a limit ends
+
+
+class Limits(Settings):
+    """The most that is read of one file.
+
+    Attributes:
+        streams: in the file.
+        channels: of a sound track.
+        sample_rate: of a sound track, in Hz.
+        least_sample_rate: of a sound track, in Hz: a lower one grows much when it is resampled.
+        samples: of each channel that one packet may decode to: more than the longest frames of lossless codings.
+        pixels: of a picture: one of 8K, rounded up to whole macroblocks.
+        frames: pictures in the file: a week of 120 in a second.
+        frame_rate: pictures in any second.
+        seconds: of media time: a week.
+        gap: seconds without sound, or without a picture, before or within a track.
+        waiting: bytes of packets of one stream that wait until the next one of another stream is found.
+    """
+
+    streams: Count = 64
+    channels: Count = 64
+    sample_rate: Count = 768_000
+    least_sample_rate: Count = 1_000
+    samples: Count = 2**21
+    pixels: Count = 8192 * 4352
+    frames: Count = 7 * 86_400 * 120
+    frame_rate: Count = 480
+    seconds: Length = 7 * 86_400.0
+    gap: Length = 3600.0
+    waiting: Count = 2**28
+
+    @model_validator(mode="after")
+    def _check(self) -> "Limits":
+        if self.least_sample_rate > self.sample_rate:
+            raise ValueError(f"least_sample_rate {self.least_sample_rate} is above sample_rate {self.sample_rate}")
+        return self
+
+
+_held: ContextVar[Limits] = ContextVar("limits", default=Limits())  # noqa: B039 - it is frozen
+
+
+def limits_of(given: Mapping[str, float]) -> Limits:
+    """The default limits with some replaced; raises ConfigError for an unknown name, or a value that is no limit."""
+    if wrong := [
+        name for name, value in given.items() if isinstance(value, bool) or not isinstance(value, int | float)
+    ]:
+        raise ConfigError(f"--limit: {wrong[0]}: a number is needed (found {given[wrong[0]]!r})")
+    whole = {name: int(value) if float(value).is_integer() else value for name, value in given.items()}
+    found: Limits = parse(Limits, whole, "--limit")
+    return found
+
+
+def current() -> Limits:
+    """The limits that hold here."""
+    return _held.get()
+
+
+def given() -> dict[str, float]:
+    """Those of the limits that hold here which are not the usual ones."""
+    return current().model_dump(exclude_defaults=True)
+
+
+@contextmanager
+def held(limits: Limits) -> Iterator[None]:
+    """Let limits hold in a `with` block, for all files that are opened in it."""
+    token = _held.set(limits)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
+def carried(function: Callable[..., R]) -> Callable[..., R]:
+    """A function that has the limits that hold here, also in another process."""
+    return partial(_under, current(), function)
+
+
+def _under(limits: Limits, function: Callable[..., R], *arguments: Any, **settings: Any) -> R:
+    with held(limits):
+        return function(*arguments, **settings)
