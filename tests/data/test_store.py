@@ -201,7 +201,7 @@ def deadly(folder, clips):
         os.kill(os.getpid(), signal.SIGKILL)  # a shard is there, the second is not yet
     chunks.append(write(folder, clips))
 shards.write = deadly
-extraction.spread = lambda function, parts, workers: ((part, function(part)) for part in parts)
+extraction.spread = lambda function, parts, **_: ((part, function(part)) for part in parts)
 store.extract(["c0", "c1", "c2", "c3", "c4", "c5"])
 """
     where = [str(corpus.folder), str(store.prepared.folder)]

@@ -99,7 +99,8 @@ def prepare(
         cut_silence: cut what stays below -55 dB of full scale at both ends of every clip, up to 32 ms before and
             after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
@@ -237,8 +238,9 @@ def predict(
         unsure: report "unsure" below this probability (default: the model's own threshold; 0 disables it).
         looked: windows, voice activity and faces.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
-        workers: number of files read at once, each in a process of its own (1: in this process).
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
+        workers: number of processes that read files; a single file is read in this process.
         machine: device and threads.
         output: how the result is printed.
     """
@@ -289,7 +291,8 @@ def label(
             Default: as the teacher was trained.
         voice_activity: method that finds silence.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
         workers: number of processes that read films; the labels are the same.
         machine: device and threads.
         output: how the result is printed.

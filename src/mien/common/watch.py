@@ -19,36 +19,30 @@ from mien.common import memory
 
 EVERY = 0.1  # seconds between two looks
 SLOW, LARGE, STUCK = "seconds", "memory", "Timeout"  # what is left in the file; the last by `faulthandler`
-SECONDS = 300.0  # a decoder gives something every few milliseconds; a disk over a network may stall for longer
-SHARE = 0.8  # of the machine's memory; where a file takes more, the system may end other processes than this one
 
 
 class Limits(NamedTuple):
-    """What reading a file may cost its process.
+    """What work may cost its process, which is ended beyond it.
 
     Attributes:
         seconds: for which a decoder may give nothing.
-        memory: bytes; None for `SHARE` of the machine's.
+        memory: bytes.
+        slow: what is wrong then, one clause.
+        large: what is wrong then, one clause.
     """
 
-    seconds: float = SECONDS
-    memory: int | None = None
-
-    @property
-    def most(self) -> float:
-        """The limit on memory in bytes; infinity where it is not known how much there is."""
-        return SHARE * memory.machine() if self.memory is None else self.memory
+    seconds: float
+    memory: float
+    slow: str = "is decoded no further"
+    large: str = "needs too much memory"
 
     def passed(self, mark: str) -> str:
-        """What a process did that left `mark`, one clause."""
-        if mark == LARGE:
-            return f"needs more than {self.most / 2**30:.3g} GiB of memory"
-        return f"is decoded no further for {self.seconds:g} s"
+        """What is wrong where a process left `mark`, one clause."""
+        return self.large if mark == LARGE else self.slow
 
 
 class _Job(NamedTuple):
-    seconds: float
-    most: float
+    limits: Limits
     left: IO[str]
 
 
@@ -87,7 +81,7 @@ def limited(limits: Limits, left: Path) -> Iterator[None]:
         return
     with left.open("w", encoding="utf-8") as file:
         with _lock:
-            _job, _decoding = _Job(limits.seconds, limits.most, file), None
+            _job, _decoding = _Job(limits, file), None
             _look(_job)  # the lock of the interpreter may be held from now on
         try:
             yield
@@ -131,12 +125,12 @@ def _watch(parent: int) -> None:
 
 def _look(job: _Job) -> None:
     began = _decoding
-    slow = began is not None and (_looks - began) * EVERY > job.seconds
-    if slow or memory.resident() > job.most:
+    slow = began is not None and (_looks - began) * EVERY > job.limits.seconds
+    if slow or memory.resident() > job.limits.memory:
         job.left.write(SLOW if slow else LARGE)
         job.left.flush()
         os._exit(1)
-    faulthandler.dump_traceback_later(job.seconds + 2 * EVERY, exit=True, file=job.left)
+    faulthandler.dump_traceback_later(job.limits.seconds + 2 * EVERY, exit=True, file=job.left)
 
 
 def mark_in(left: Path) -> str | None:

@@ -14,7 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,6 +62,8 @@ def results(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None,
     Raises:
         BrokenProcessPool: a process was ended.
     """
+    place = os.path.abspath("")  # noqa: PTH100 - a process that is kept may have begun in another folder
+    jobs = (partial(_in_folder, place, job) for job in jobs)
     if workers == 1 and _is_local():
         yield from _one_by_one(jobs)
         return
@@ -70,6 +72,12 @@ def results(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None,
         yield from found
     finally:
         _close(found)
+
+
+def _in_folder(place: str, job: Callable[[], R]) -> R:
+    with suppress(OSError):  # of a cluster, where there may be none of this name
+        os.chdir(place)
+    return job()
 
 
 def _is_local() -> bool:
