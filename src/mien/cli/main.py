@@ -29,7 +29,7 @@ from mien.cli.options import (
     numbers,
     pairs,
 )
-from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
+from mien.cli.output import Output, defect_sentence, help_console, refuse, shortage_sentence, show, system_sentence
 from mien.commands import Outcome, command
 from mien.common.extras import lacking
 from mien.errors import MienError
@@ -440,11 +440,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     except OSError as error:
-        return refuse(system_sentence(error), 2, output)
+        return refuse(shortage_sentence(error) or system_sentence(error), 2, output)
     except KeyboardInterrupt as stop:
         return refuse(interruption.sentence(tokens), getattr(stop, "code", 130), output)
     except Exception as error:
-        return refuse(defect_sentence(error), 70, output)
+        short = shortage_sentence(error)
+        return refuse(short or defect_sentence(error), 2 if short else 70, output)
 
 
 def missing_sentence(error: MissingArgumentError) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from mien.common.shortage import not_written
 from mien.errors import ConfigError
 
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
@@ -31,6 +32,10 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         raise error if error.filename else OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:
+        if (found := not_written(error, path)) is None:
+            raise
+        raise found from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from mien.common import memory
+from mien.common.shortage import of_memory
 
 EVERY = 0.1  # seconds between two looks
-SLOW, LARGE, STUCK = "seconds", "memory", "Timeout"  # what is left in the file; the last by `faulthandler`
+SLOW, LARGE, LACK, STUCK = "slow", "large", "lack", "Timeout"  # left in the file of a job; the last by `faulthandler`
+SURE = (SLOW, LARGE, LACK)  # what would not be otherwise if it was tried again
 
 
 class Limits(NamedTuple):
@@ -38,7 +40,7 @@ class Limits(NamedTuple):
 
     def passed(self, mark: str) -> str:
         """What is wrong where a process left `mark`, one clause."""
-        return self.large if mark == LARGE else self.slow
+        return {LARGE: self.large, LACK: "needs more memory than there is"}.get(mark, self.slow)
 
 
 class _Job(NamedTuple):
@@ -85,6 +87,10 @@ def limited(limits: Limits, left: Path) -> Iterator[None]:
             _look(_job)  # the lock of the interpreter may be held from now on
         try:
             yield
+        except Exception as error:
+            if of_memory(error):
+                _leave(_job, LACK)
+            raise
         finally:
             with _lock:
                 _job = None
@@ -127,16 +133,20 @@ def _look(job: _Job) -> None:
     began = _decoding
     slow = began is not None and (_looks - began) * EVERY > job.limits.seconds
     if slow or memory.resident() > job.limits.memory:
-        job.left.write(SLOW if slow else LARGE)
-        job.left.flush()
-        os._exit(1)
+        _leave(job, SLOW if slow else LARGE)
     faulthandler.dump_traceback_later(job.limits.seconds + 2 * EVERY, exit=True, file=job.left)
 
 
+def _leave(job: _Job, mark: str) -> None:
+    job.left.write(mark)
+    job.left.flush()
+    os._exit(1)
+
+
 def mark_in(left: Path) -> str | None:
-    """What a process left in its file when it was ended, `SLOW`, `LARGE` or `STUCK`; None where that is nothing."""
+    """What a process left in its file when it was ended, one of `SURE` or `STUCK`; None where that is nothing."""
     try:
         text = left.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    return next((mark for mark in (SLOW, LARGE, STUCK) if mark in text), None)
+    return next((mark for mark in (*SURE, STUCK) if text.startswith(mark)), None)

@@ -8,7 +8,6 @@ Processes are joblib's: loky, or the backend of `joblib.parallel_config` (dask).
 """
 
 import os
-import re
 import signal
 import warnings
 from collections import deque
@@ -22,6 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from mien.common import watch
 from mien.common.imports import imported
+from mien.common.shortage import ended_worker
 from mien.common.watch import Limits
 
 T = TypeVar("T")
@@ -209,7 +209,7 @@ class _Spread(Generic[T, R]):
                 for number, result in found:
                     yield sent.pop(number), result
             except BrokenProcessPool:
-                passed = {number: mark for number in sent if (mark := self._mark(number)) in (watch.SLOW, watch.LARGE)}
+                passed = {number: mark for number in sent if (mark := self._mark(number)) in watch.SURE}
                 waiting.extendleft(one for one in sent.items() if passed and one[0] not in passed)
                 for number in passed or sent:
                     chunk = sent[number]
@@ -231,8 +231,7 @@ class _Spread(Generic[T, R]):
                 for item in chunk:
                     yield from self._alone([item])
                 return
-            signal = re.search(r"SIG[A-Z]+", str(error))
-            yield chunk, self._lost(chunk[0], self._mark(0), signal[0] if signal else "")
+            yield chunk, self._lost(chunk[0], self._mark(0), ended_worker(error) or "")
         else:
             yield chunk, result
 
