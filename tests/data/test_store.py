@@ -178,7 +178,9 @@ def test_a_file_that_kills_its_worker_is_a_problem_and_the_rest_goes_on(
     monkeypatch.setattr(extraction, "work", deadly)
     monkeypatch.setattr(extraction, "CHUNK", 1)
     problems = store.extract(["c0", "c1"])
-    assert problems.to_numpy().tolist() == [["c0.wav", "ended the process that read it (SIGKILL, perhaps for lack of memory)"]]
+    assert problems.to_numpy().tolist() == [
+        ["c0.wav", "ended the process that read it (SIGKILL, perhaps for lack of memory)"]
+    ]
     assert store.missing(["c0", "c1"]) == ["c0"]
     assert np.array_equal(store.frames("c1").numpy(), direct(corpus, "c1"))
 

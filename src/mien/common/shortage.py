@@ -6,15 +6,19 @@ import re
 import shutil
 from pathlib import Path
 
+from mien.errors import MienError
+
 FULL = 2**20  # bytes that are free on a disk that is nearly full, where a library does not say why it could not write
 _NUMBER = re.compile(r"\(os error (\d+)\)")  # as safetensors says it, in its words for errors of the system
-_NOT_WRITTEN = ("PytorchStreamWriter failed", "basic_ios::clear", "file write failed")  # of torch, without a reason
-_NO_MEMORY = (  # of torch on processor and GPU, onnxruntime and libstdc++
+_NOT_WRITTEN = ("inline_container.cc", "PytorchStreamWriter failed", "iostream error")  # of torch, without a reason
+_NO_MEMORY = (  # of torch on processor and GPU, onnxruntime, libstdc++ and the loader of libraries
     "not enough memory",
     "can't allocate memory",
     "out of memory",
     "Failed to allocate memory",
     "std::bad_alloc",
+    "failed to map segment",
+    "cannot allocate memory",
 )
 
 
@@ -39,7 +43,7 @@ def of_memory(error: BaseException) -> bool:
     """Whether an error says that there is too little memory."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    return not isinstance(error, MienError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def ended_worker(error: BaseException) -> str | None:
