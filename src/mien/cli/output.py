@@ -72,11 +72,21 @@ def refuse(sentence: str, code: int, output: Output) -> int:
     """Print an error and return the exit code; called while the error is handled."""
     if output.debug:
         traceback.print_exc()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not _first_to_say():
+        return code
     if output.json:
         print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
     with suppress(OSError):  # of a terminal that is gone
         print(f"mien: {sentence}", file=sys.stderr)
     return code
+
+
+def _first_to_say() -> bool:
+    try:
+        from mien.common.processes import first_to_say  # it imports torch, which a process of `torchrun` has
+    except ImportError:
+        return True
+    return first_to_say()
 
 
 def shortage_sentence(error: BaseException) -> str | None:
