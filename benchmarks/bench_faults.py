@@ -47,6 +47,7 @@ protocol: {name: leave_one_speaker_out, folds: [0]}
 training: {epochs: 3, batch: 8}
 """
 LINE = "mien: "
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Ended(NamedTuple):
@@ -179,7 +180,7 @@ def interrupt(bench: Bench) -> Iterator[Row]:
         bench.good(bench.fill(bench.place / "whole", line))
         lasts = time.monotonic() - begun
         shutil.rmtree(bench.place / "whole")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             outcomes: Counter[str] = Counter()
             for trial in range(bench.trials):
                 out = bench.place / "out"

@@ -54,9 +54,11 @@ def listen() -> None:
 
 
 def enter(state: str) -> None:
-    """The command is `WORKING` from now on, or `DONE`, when only the interpreter has to end."""
+    """The command is `WORKING` from now on, or `DONE`, when only the interpreter has to end: that is let happen."""
     global _at
     _at = state
+    for one in SIGNALS if state == DONE else ():
+        signal.signal(one, signal.SIG_IGN)  # not a function, which Python would take away before its end
 
 
 def sentence(arguments: Sequence[str]) -> str:
@@ -68,7 +70,7 @@ def sentence(arguments: Sequence[str]) -> str:
 def _answer(number: int, frame: "FrameType | None") -> None:
     global _heard
     again, _heard = _heard, True
-    if again or _at == DONE:
+    if again:
         return
     if _at == WORKING:
         raise Interrupted(number)

@@ -92,7 +92,8 @@ def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
     from joblib.executor import get_memmapping_executor  # not before there is work for several processes
 
     threads = {name: os.environ.get(name, "1") for name in THREADS}
-    executor = get_memmapping_executor(1, env=threads, initializer=watch.start, initargs=(os.getpid(),))
+    with _unheard():
+        executor = get_memmapping_executor(1, env=threads, initializer=watch.start, initargs=(os.getpid(),))
     for job in jobs:
         with _unheard():
             future = executor.submit(job)
@@ -108,15 +109,15 @@ def _begin(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None, 
     """Start the processes, and give them their first jobs."""
     from joblib import Parallel, delayed
 
-    pool = Parallel(
-        max(2, workers),  # a cluster, too, takes a single job to this process
-        return_as="generator_unordered",
-        batch_size=1,
-        pre_dispatch=1 if workers == 1 else "2*n_jobs",
-        initializer=watch.start,
-        initargs=(os.getpid(),),
-    )
     with _unheard():
+        pool = Parallel(
+            max(2, workers),  # a cluster, too, takes a single job to this process
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch=1 if workers == 1 else "2*n_jobs",
+            initializer=watch.start,
+            initargs=(os.getpid(),),
+        )
         begun: Generator[R, None, None] = pool(delayed(job)() for job in jobs)
     return begun
 
