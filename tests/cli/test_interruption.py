@@ -68,6 +68,13 @@ def test_a_signal_cleans_up_and_says_how_to_go_on(tmp_path: Path, number: int, c
     assert [one.name for one in tmp_path.iterdir()] == ["begun"]  # no temporary file
 
 
+def test_a_library_that_makes_an_error_of_a_signal_is_not_reported(tmp_path: Path) -> None:
+    work = "\n            ".join(["try:", "    time.sleep(30)", "except KeyboardInterrupt:", "    raise ImportError"])
+    command = Command(tmp_path, work=work)
+    command.send(signal.SIGTERM)
+    assert command.ended() == (143, "", f"mien: {GO_ON}\n")
+
+
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     command = Command(tmp_path, after="(run / 'cleaning').touch(); time.sleep(30)")
     command.send(signal.SIGINT)

@@ -25,19 +25,7 @@ SAME = 0.5  # seconds in which further signals are taken for the same one: start
 STARTING, WORKING, DONE = "starting", "working", "done"
 
 _at = STARTING
-_heard = False  # whether Python has answered
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal that ends the command.
-
-    Attributes:
-        code: the exit code.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
-        self.code = 128 + number
+_heard: int | None = None  # the signal that Python has answered
 
 
 def listen() -> None:
@@ -61,6 +49,11 @@ def enter(state: str) -> None:
         signal.signal(one, signal.SIG_IGN)  # not a function, which Python would take away before its end
 
 
+def code() -> int | None:
+    """The exit code where a signal was heard, which a library may have taken for an error of its own; else None."""
+    return None if _heard is None else 128 + _heard
+
+
 def sentence(arguments: Sequence[str]) -> str:
     """How to go on after an interruption of a command line."""
     resumes = "" if arguments[:1] == ["predict"] else " to resume"  # it keeps nothing of an unfinished call
@@ -69,11 +62,11 @@ def sentence(arguments: Sequence[str]) -> str:
 
 def _answer(number: int, frame: "FrameType | None") -> None:
     global _heard
-    again, _heard = _heard, True
-    if again:
+    if _heard is not None:
         return
+    _heard = number
     if _at == WORKING:
-        raise Interrupted(number)
+        raise KeyboardInterrupt
     _end(number)
 
 
@@ -96,7 +89,7 @@ def _insist(reader: int) -> None:
     while select.select([reader], [], [], 0)[0]:
         os.read(reader, 1)
     if not select.select([reader], [], [], PATIENCE - SAME)[0]:
-        if not _heard:
+        if _heard is None:
             _end(number)
         os.read(reader, 1)
-    _end(number, silent=_heard)
+    _end(number, silent=_heard is not None)

@@ -441,9 +441,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except OSError as error:
         return refuse(shortage_sentence(error) or system_sentence(error), 2, output)
-    except KeyboardInterrupt as stop:
-        return refuse(interruption.sentence(tokens), getattr(stop, "code", 130), output)
+    except KeyboardInterrupt:
+        return refuse(interruption.sentence(tokens), interruption.code() or 130, output)
     except Exception as error:
+        if (stopped := interruption.code()) is not None:
+            return refuse(interruption.sentence(tokens), stopped, output)
         short = shortage_sentence(error)
         return refuse(short or defect_sentence(error), 2 if short else 70, output)
 
