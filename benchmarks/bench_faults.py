@@ -100,6 +100,9 @@ class Bench:
         files = [str(corpus), "people=4", "clips=48", "size=32", "seconds=1", "frame_rate=10"]
         subprocess.run([sys.executable, "-m", "mien.corpora.toy", *files], check=True, env=self.environment())
         self.good(["prepare", "toy", str(corpus), "--out", str(prepared), "--features", "mfb43"])
+        other = [str(self.place / "second"), "people=3", "clips=24", "size=32", "seconds=1", "frame_rate=10", "seed=5"]
+        subprocess.run([sys.executable, "-m", "mien.corpora.toy", *other], check=True, env=self.environment())
+        self.good(["prepare", "toy", other[0], "--out", str(self.place / "other"), "--features", "mfb43"])
         made = self.place / "made"
         tiny, of = str(self.place / "tiny.yaml"), f"data.prepared={prepared}"
         self.good(["train", tiny, of, "--out", str(made / "run")])
@@ -117,7 +120,7 @@ class Bench:
             "compare": ["compare", str(made / "run"), "--out", "{out}/compared"],
             "audit": ["audit", "{out}/run"],
             "report": ["report", "{out}/run"],
-            "evaluate": ["evaluate", "{out}/run", "--on", str(prepared)],
+            "evaluate": ["evaluate", "{out}/run", "--on", str(self.place / "other")],
         }
 
     def environment(self) -> dict[str, str]:

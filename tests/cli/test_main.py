@@ -167,7 +167,7 @@ def test_options_are_those_of_the_function(name: str) -> None:
     for key, group in groups.items():
         if command.pop(key, None):
             command |= inspect.signature(group).parameters
-    renamed = {"file": "files", "more": "files", "option": "options"}
+    renamed = {"file": "files", "more": "files", "option": "options", "limit": "limits"}
     command = {renamed.get(key, key): parameter for key, parameter in command.items()}
     assert set(command) - {"output"} == set(function)
     for key, parameter in function.items():
