@@ -5,10 +5,11 @@ The public names are loaded when they are used: `import mien` imports neither to
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` takes longer than all else here, and Ctrl-C is not heard before the command begins
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from mien.commands.audit import leakage
     from mien.commands.audit_split import audit_split
@@ -50,7 +51,7 @@ _INSTEAD = {
 class _Package(ModuleType):
     """This package, in which a public name stays the function where a subpackage is called the same (`report`)."""
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: "Any") -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
@@ -73,7 +74,7 @@ def load(run: "Path | str") -> "Run":
     return Run.open(run)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "load_model":
         from mien.runs.loaded import load_model
 

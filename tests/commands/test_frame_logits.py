@@ -50,7 +50,7 @@ def labels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films")
     generate(folder / "films", ToyConfig(people=4, clips=12, seconds=2.5, size=32, frame_rate=10))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(label_folder, "spread", lambda work, parts, workers: ((part, work(part)) for part in parts))
+        patched.setattr(label_folder, "spread", lambda work, parts, **_: ((part, work(part)) for part in parts))
         mien.label(folder / "films", out=folder / "labels", faces="whole-frame")
     return folder / "labels"
 

@@ -50,7 +50,7 @@ def films(tmp_path_factory):
 def here(monkeypatch):
     """Work in this process, which is faster than new ones."""
 
-    def spread(function, parts, *, workers):
+    def spread(function, parts, **_):
         yield from ((part, function(part)) for part in parts)
 
     monkeypatch.setattr(label_folder, "spread", spread)
@@ -160,7 +160,7 @@ def test_killed_and_resumed_is_bit_equal_with_any_number_of_workers(films, label
     out = tmp_path / "out"
     script = (
         "import time, mien\nfrom mien.runs import label_folder\nlabel_folder.PART = 2\n"
-        "def spread(function, parts, *, workers):\n"
+        "def spread(function, parts, **_):\n"
         "    for part in parts:\n        yield part, function(part)\n"
         "        print('part', flush=True)\n        time.sleep(.2)\n"
         "label_folder.spread = spread\n"
@@ -261,7 +261,7 @@ def test_where_no_file_can_be_labelled_nothing_is_left(films, tmp_path, here):
 
 
 def test_a_file_that_ends_its_process_is_listed(films, tmp_path, monkeypatch):
-    def lost(function, parts, *, workers):
+    def lost(function, parts, **_):
         for part in parts:
             for file in part:
                 crashed = file == "broken.mp4"
@@ -274,7 +274,7 @@ def test_a_file_that_ends_its_process_is_listed(films, tmp_path, monkeypatch):
     assert len(outcome.data["segments"]) == 6
     read = []
 
-    def anew(function, parts, *, workers):
+    def anew(function, parts, **_):
         read.extend(parts)
         yield from ((part, function(part)) for part in parts)
 

@@ -55,7 +55,7 @@ def test_what_is_extracted_later_has_the_limits_of_prepare(root, tmp_path):
 
 
 def test_what_a_limit_refused_is_labelled_under_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(label_folder, "spread", lambda work, parts, *, workers: ((one, work(one)) for one in parts))
+    monkeypatch.setattr(label_folder, "spread", lambda work, parts, **_: ((one, work(one)) for one in parts))
     films = tmp_path / "films"
     films.mkdir()
     for seconds in (1.5, 3.0):

@@ -102,7 +102,10 @@ def test_workers_give_the_same_and_one_that_dies_costs_its_file(run, folder, mon
 
     monkeypatch.setattr(reading, "_in_worker", deadly)
     rest = mien.predict(folder, model=run, hop=0.5, workers=2)
-    assert rest.problems == [f"{folder}/b.wav: ended the process that read it (SIGKILL)", *one.problems]
+    assert rest.problems == [
+        f"{folder}/b.wav: ended the process that read it (SIGKILL, perhaps for lack of memory)",
+        *one.problems,
+    ]
     assert rest.data["rows"] == [row for row in one.data["rows"] if not row["file"].endswith("b.wav")]
     with pytest.raises(ConfigError, match=r"^--workers 0: must be 1 or more$"):
         mien.predict(folder, model=run, workers=0)

@@ -208,8 +208,8 @@ def test_an_interrupted_preparation_is_not_opened_and_goes_on(
 ) -> None:
     out, real = tmp_path / "out", extraction.spread
 
-    def interrupted(function, chunks, *, workers):
-        for number, done in enumerate(real(function, chunks, workers=workers)):
+    def interrupted(function, chunks, **settings):
+        for number, done in enumerate(real(function, chunks, **settings)):
             if number == 1:
                 raise KeyboardInterrupt
             yield done

@@ -178,7 +178,9 @@ def test_a_file_that_kills_its_worker_is_a_problem_and_the_rest_goes_on(
     monkeypatch.setattr(extraction, "work", deadly)
     monkeypatch.setattr(extraction, "CHUNK", 1)
     problems = store.extract(["c0", "c1"])
-    assert problems.to_numpy().tolist() == [["c0.wav", "ended the process that read it (SIGKILL)"]]
+    assert problems.to_numpy().tolist() == [
+        ["c0.wav", "ended the process that read it (SIGKILL, perhaps for lack of memory)"]
+    ]
     assert store.missing(["c0", "c1"]) == ["c0"]
     assert np.array_equal(store.frames("c1").numpy(), direct(corpus, "c1"))
 
@@ -201,7 +203,7 @@ def deadly(folder, clips):
         os.kill(os.getpid(), signal.SIGKILL)  # a shard is there, the second is not yet
     chunks.append(write(folder, clips))
 shards.write = deadly
-extraction.spread = lambda function, parts, workers: ((part, function(part)) for part in parts)
+extraction.spread = lambda function, parts, **_: ((part, function(part)) for part in parts)
 store.extract(["c0", "c1", "c2", "c3", "c4", "c5"])
 """
     where = [str(corpus.folder), str(store.prepared.folder)]

@@ -77,7 +77,7 @@ def reads(monkeypatch):
         return real(file, *rest)
 
     monkeypatch.setattr(_vectors, "read", reading)
-    monkeypatch.setattr(vectors, "spread", lambda work, chunks, workers: ((chunk, work(chunk)) for chunk in chunks))
+    monkeypatch.setattr(vectors, "spread", lambda work, chunks, **_: ((chunk, work(chunk)) for chunk in chunks))
     return found
 
 

@@ -125,6 +125,19 @@ def test_a_killed_training_resumes_with_another_number_of_processes(run, tmp_pat
         torch.testing.assert_close(second[name], value, rtol=0, atol=1e-10)
 
 
+def test_a_process_that_dies_ends_the_others_and_one_goes_on(run, tmp_path):
+    whole, broken = tmp_path / "model" / "whole", tmp_path / "model" / "broken"
+    assert run("resume", whole, 4, "double")[0] == 0
+    status, complaint = run("two", "resume", broken, 4, 9, "double")  # the second one is killed
+    assert status != 0
+    assert complaint.count("TrainingError: another process of this training has ended; run the same command") == 1
+    status, complaint = run("resume", broken, 4, "double")
+    assert status == 0, complaint
+    first, second = weights(whole / "weights.safetensors"), weights(broken / "weights.safetensors")
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("replaced", [2, 3])
 def test_a_training_killed_between_two_writes_resumes_bit_for_bit(run, tmp_path, whole, replaced):
     """Killed at the moment that its state, or its history, would appear."""

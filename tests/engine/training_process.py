@@ -89,7 +89,7 @@ def resume(folder: Path, epochs: int, kill_at: int | None, dtype: torch.dtype = 
 
     def counted(batch, minimise):
         nonlocal steps
-        if steps == kill_at:
+        if steps == kill_at and processes.rank() == processes.count() - 1:
             os.kill(os.getpid(), signal.SIGKILL)
         steps += 1
         return step(batch, minimise)

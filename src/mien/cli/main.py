@@ -1,7 +1,8 @@
 """The command line: it parses, calls the function of the same name in `commands`, and prints the outcome.
 
 Exit codes. 0: done. 1: done, with inputs that are listed as problems. 2: refused, and nothing is half-written. 3: the
-split leaks. 70: a defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted.
+split leaks. 70: a defect of mien (EX_SOFTWARE of sysexits.h). 130: interrupted by Ctrl-C, 143: by SIGTERM, 129: by
+SIGHUP.
 Nothing heavy is imported before a command runs.
 """
 
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
 from mien.audit.options import DEFAULT
+from mien.cli import interruption
 from mien.cli.options import (
     AtLeastOne,
     Embedded,
@@ -27,7 +29,7 @@ from mien.cli.options import (
     numbers,
     pairs,
 )
-from mien.cli.output import Output, defect_sentence, help_console, refuse, show, system_sentence
+from mien.cli.output import Output, defect_sentence, help_console, refuse, shortage_sentence, show, system_sentence
 from mien.commands import Outcome, command
 from mien.common.extras import lacking
 from mien.errors import MienError
@@ -97,7 +99,8 @@ def prepare(
         cut_silence: cut what stays below -55 dB of full scale at both ends of every clip, up to 32 ms before and
             after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
         workers: number of processes that decode clips and extract features.
         output: how the result is printed.
     """
@@ -237,8 +240,9 @@ def predict(
         looked: windows, voice activity and faces.
         partial: of a RUN, let the finished cells (folds and seeds) answer where others are missing or damaged.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
-        workers: number of files read at once, each in a process of its own (1: in this process).
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
+        workers: number of processes that read files; a single file is read in this process.
         machine: device and threads.
         output: how the result is printed.
     """
@@ -290,7 +294,8 @@ def label(
             Default: as the teacher was trained.
         voice_activity: method that finds silence.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
-            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting.
+            sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
+            stall, memory.
         workers: number of processes that read films; the labels are the same.
         machine: device and threads.
         output: how the result is printed.
@@ -438,12 +443,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code
     except OSError as error:
-        return refuse(system_sentence(error), 2, output)
+        return refuse(shortage_sentence(error) or system_sentence(error), 2, output)
     except KeyboardInterrupt:
-        resumes = "" if tokens[:1] == ["predict"] else " to resume"  # it keeps nothing of an unfinished call
-        return refuse(f"interrupted; run the same command again{resumes}", 130, output)
+        return refuse(interruption.sentence(tokens), interruption.code() or 130, output)
     except Exception as error:
-        return refuse(defect_sentence(error), 70, output)
+        if (stopped := interruption.code()) is not None:
+            return refuse(interruption.sentence(tokens), stopped, output)
+        short = shortage_sentence(error)
+        return refuse(short or defect_sentence(error), 2 if short else 70, output)
 
 
 def missing_sentence(error: MissingArgumentError) -> str:
@@ -462,7 +469,9 @@ def _call(name: str, /, *arguments: Any, function: str | None = None, **settings
         DependencyError: a package that the extra `train` brings is missing.
     """
     try:
-        return command(name, function)(*arguments, **settings)
+        called = command(name, function)
+        interruption.enter(interruption.WORKING)
+        return called(*arguments, **settings)
     except ModuleNotFoundError as error:  # of what only some calls of a command need, such as `list encoders`
         refusal = lacking(name, error)
         if refusal is None:

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from cyclopts import Parameter
 
 from mien.cli.options import Flag
 from mien.commands import Outcome
+from mien.common.shortage import ended_worker, of_memory
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,15 +72,41 @@ def refuse(sentence: str, code: int, output: Output) -> int:
     """Print an error and return the exit code; called while the error is handled."""
     if output.debug:
         traceback.print_exc()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not _first_to_say():
+        return code
     if output.json:
         print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
-    print(f"mien: {sentence}", file=sys.stderr)
+    with suppress(OSError):  # of a terminal that is gone
+        print(f"mien: {sentence}", file=sys.stderr)
     return code
+
+
+def _first_to_say() -> bool:
+    try:
+        from mien.common.processes import first_to_say  # it imports torch, which a process of `torchrun` has
+    except ImportError:
+        return True
+    return first_to_say()
+
+
+def shortage_sentence(error: BaseException) -> str | None:
+    """A sentence on an error that says that memory is short or a worker process was ended; None for any other one."""
+    again = "then run the same command again"
+    if of_memory(error):
+        return f"out of memory; give fewer --workers or a smaller batch, or close other programs, {again}"
+    if (how := ended_worker(error)) is None:
+        return None
+    known = f" by {how}" if how else ""
+    memory = ", perhaps for lack of memory" if how in ("SIGKILL", "") else ""
+    return f"a worker process was ended{known}{memory}; give fewer --workers, {again}"
 
 
 def system_sentence(error: OSError) -> str:
     """A sentence on an error of the operating system, with the way out where one is known."""
     ways = {
+        errno.EIO: "check the disk, then run the same command again to resume",
+        errno.EFBIG: "raise the limit (ulimit -f) or choose another place, then run the same command again to resume",
+        errno.EMFILE: "raise the limit (ulimit -n), then run the same command again to resume",
         errno.ENOSPC: "free some space, then run the same command again to resume",
         errno.EDQUOT: "free some space, then run the same command again to resume",
         errno.EACCES: "change its permissions or choose another place",

@@ -66,8 +66,9 @@ def predict(
         faces: the face detector (`mien.media.faces.Faces`); None takes that of the model's training.
         partial: whether a RUN answers without the cells (folds and seeds) that are not finished or are damaged; they
             are named. Else they are an error.
-        workers: number of processes, each of which reads one file at a time; 1 is this process. The rows are the same.
-            With two or more, a file whose decoder crashes is listed as a problem, and the others are read.
+        workers: number of processes, each of which reads one file at a time. The rows are the same. A file whose
+            decoder crashes, hangs or eats memory (`stall` and `memory` of the limits) is listed as a problem, and the
+            others are read. A single file is read in this process, without these two limits.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads in each process.
         limits: limits on a file beyond which it is not read, by name, where they are not those of

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from mien.common.shortage import not_written
 from mien.errors import ConfigError
 
 LOCK = ".lock"  # file in a folder that a command writes to, see `mien.common.locks`
@@ -62,6 +63,10 @@ def atomic(path: Path, *, changes: Callable[[Path], None] | None = None) -> Iter
         temporary.replace(path)
     except OSError as error:
         raise error if error.filename else OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:
+        if (found := not_written(error, path)) is None:
+            raise
+        raise found from error
     finally:
         temporary.unlink(missing_ok=True)
 

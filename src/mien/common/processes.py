@@ -11,7 +11,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-from mien.errors import ConfigError
+from mien.errors import ConfigError, TrainingError
 
 
 def device(name: str) -> torch.device:
@@ -65,7 +65,11 @@ def wait() -> None:
 
 @contextmanager
 def together(device: torch.device) -> Iterator[None]:
-    """Join the processes that `torchrun` started, and leave them at the end; does nothing without `torchrun`."""
+    """Join the processes that `torchrun` started, and leave them at the end; does nothing without `torchrun`.
+
+    Raises:
+        TrainingError: another process has ended before its work was done.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 or distributed.is_initialized():
         yield
         return
@@ -77,8 +81,27 @@ def together(device: torch.device) -> Iterator[None]:
     try:
         yield
         distributed.barrier()  # without it gloo sometimes aborts, if one process ends before the other is done
+    except RuntimeError as error:
+        if not (isinstance(error, distributed.DistError) or "/gloo/" in str(error)):
+            raise
+        raise TrainingError(
+            "another process of this training has ended; run the same command again to resume, with as many processes "
+            "or with another number"
+        ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def first_to_say() -> bool:
+    """Whether no other process that `torchrun` started has asked this before; of an error, one sentence is enough."""
+    try:
+        place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+        store = distributed.TCPStore(  # type: ignore[attr-defined]
+            place, port, is_master=False, timeout=timedelta(seconds=2)
+        )
+        return int(store.add(f"said {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", 1)) == 1
+    except (KeyError, ValueError, RuntimeError):  # who keeps what they share has ended
+        return True
 
 
 def total(value: Tensor) -> Tensor:

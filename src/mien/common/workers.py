@@ -1,29 +1,144 @@
-"""Work in worker processes that continues if a worker crashes.
+"""Work in worker processes that continues if a worker crashes, and that ends with this process.
 
 A decoder can crash its process on a malformed file. The chunks that were being processed are then repeated, each alone.
-If a chunk crashes again, its items are processed one by one, and an item that crashes its worker is `Lost`.
+If a chunk crashes again, its items are processed one by one, and an item that crashes its worker is `Lost`. A worker
+that passed a limit (`watch.Limits`) says so, and the other chunks are repeated as they were.
 
 Processes are joblib's: loky, or the backend of `joblib.parallel_config` (dask). One worker is a process of its own too.
 """
 
-import re
+import os
+import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import Generic, NamedTuple, TypeVar
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from mien.common import watch
 from mien.common.imports import imported
+from mien.common.shortage import ended_worker
+from mien.common.watch import Limits
 
 T = TypeVar("T")
 R = TypeVar("R")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of libraries, one in a single worker
 
 
 class Lost(NamedTuple, Generic[T]):
-    """An item whose worker crashed; `how` is the name of the signal, such as SIGSEGV, or "" if unknown."""
+    """An item whose worker was ended.
+
+    Attributes:
+        item: the item.
+        how: the name of the signal, such as SIGSEGV, or "" if unknown.
+        limit: the limit that it passed, one clause, or "".
+    """
 
     item: T
     how: str
+    limit: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the file that was read, one clause."""
+        memory = ", perhaps for lack of memory" if self.how == "SIGKILL" else ""
+        return self.limit or f"ended the process that read it{f' ({self.how}{memory})' if self.how else ''}"
+
+
+def results(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None, None]:
+    """Call functions in worker processes, which are kept for the next call and end with this process.
+
+    Args:
+        jobs: importable functions; each is taken when it can be begun.
+        workers: how many run at once.
+
+    Yields:
+        What they return, in any order.
+
+    Raises:
+        BrokenProcessPool: a process was ended.
+    """
+    place = os.path.abspath("")  # noqa: PTH100 - a process that is kept may have begun in another folder
+    jobs = (partial(_in_folder, place, job) for job in jobs)
+    if workers == 1 and _is_local():
+        yield from _one_by_one(jobs)
+        return
+    found = _begin(jobs, workers)
+    try:
+        yield from found
+    finally:
+        _close(found)
+
+
+def _in_folder(place: str, job: Callable[[], R]) -> R:
+    with suppress(OSError):  # of a cluster, where there may be none of this name
+        os.chdir(place)
+    return job()
+
+
+def _is_local() -> bool:
+    """Whether the processes are joblib's own, and not those of a cluster."""
+    from joblib.parallel import get_active_backend
+
+    return type(get_active_backend()[0]).__name__ == "LokyBackend"
+
+
+def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
+    """The work of one worker, which joblib would do in this process: its executor is asked for one."""
+    from joblib.executor import get_memmapping_executor  # not before there is work for several processes
+
+    threads = {name: os.environ.get(name, "1") for name in THREADS}
+    with _unheard():
+        executor = get_memmapping_executor(1, env=threads, initializer=watch.start, initargs=(os.getpid(),))
+    for job in jobs:
+        with _unheard():
+            future = executor.submit(job)
+        try:
+            result = future.result()
+        except (KeyboardInterrupt, SystemExit):
+            executor.terminate(kill_workers=True)
+            raise
+        yield result
+
+
+def _begin(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None, None]:
+    """Start the processes, and give them their first jobs."""
+    from joblib import Parallel, delayed
+
+    with _unheard():
+        pool = Parallel(
+            max(2, workers),  # a cluster, too, takes a single job to this process
+            return_as="generator_unordered",
+            batch_size=1,
+            pre_dispatch=1 if workers == 1 else "2*n_jobs",
+            initializer=watch.start,
+            initargs=(os.getpid(),),
+        )
+        begun: Generator[R, None, None] = pool(delayed(job)() for job in jobs)
+    return begun
+
+
+def _close(begun: Generator[Any, None, None]) -> None:
+    with warnings.catch_warnings():  # joblib warns of what is not awaited; an interruption itself is reported
+        warnings.simplefilter("ignore", UserWarning)
+        begun.close()
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """No process that is started in the `with` block hears Ctrl-C or the end of a terminal, before `watch` either."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -39,16 +154,11 @@ def starting(modules: Sequence[str], *, workers: int) -> Iterator[None]:
     if workers == 1:
         yield
         return
-    from joblib import Parallel, delayed  # not before there is work for several processes
-
-    pool = Parallel(workers, return_as="generator_unordered", batch_size=1)
-    importing = pool(delayed(_import)(modules) for _ in range(workers))
+    importing = _begin((partial(_import, modules) for _ in range(workers)), workers)
     try:
         yield
     finally:
-        with warnings.catch_warnings():  # joblib warns of what was begun and is not awaited
-            warnings.simplefilter("ignore", UserWarning)
-            importing.close()
+        _close(importing)
 
 
 def _import(modules: Sequence[str]) -> None:
@@ -57,7 +167,11 @@ def _import(modules: Sequence[str]) -> None:
 
 
 def spread(
-    function: Callable[[Sequence[T]], R], chunks: Sequence[Sequence[T]], *, workers: int
+    function: Callable[[Sequence[T]], R],
+    chunks: Sequence[Sequence[T]],
+    *,
+    workers: int,
+    limits: Limits | None = None,
 ) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
     """Call a function on chunks in worker processes.
 
@@ -65,62 +179,75 @@ def spread(
         function: importable, takes a chunk. It may be called twice on an item, so it has to be deterministic.
         chunks: non-empty sequences of items that can be pickled.
         workers: how many chunks are processed at once.
+        limits: of the process that reads a chunk; None for none.
 
     Yields:
-        (chunk, return value of the function), or ([item], Lost) for an item that crashed its worker; in any order.
+        (chunk, return value of the function), or ([item], Lost) for an item that ended its worker; in any order.
     """
-    from joblib import Parallel, delayed  # not before there is work for several processes
+    with nullcontext("") if limits is None else TemporaryDirectory(prefix="mien-") as place:
+        yield from _Spread(function, workers, limits, place).over(chunks)
 
-    waiting = iter(enumerate(chunks))
-    left = True
-    while left:
-        sent: dict[int, Sequence[T]] = {}
-        left = False
 
-        def jobs(sent: dict[int, Sequence[T]] = sent) -> Iterator[object]:
-            for number, chunk in waiting:
-                sent[number] = chunk
-                yield delayed(_numbered)(function, number, chunk)
+class _Spread(Generic[T, R]):
+    """Calls of a function on chunks, each with a file in `place` in which a process leaves the limit that it passed."""
 
-        # joblib runs a single job in this process, so one worker is created as two that get one job at a time.
-        pool = Parallel(
-            max(2, workers),
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch=1 if workers == 1 else "2*n_jobs",
-        )
-        results = pool(jobs())
+    def __init__(self, function: Callable[[Sequence[T]], R], workers: int, limits: Limits | None, place: str) -> None:
+        self._function, self._workers, self._limits, self._place = function, workers, limits, Path(place)
+
+    def over(self, chunks: Sequence[Sequence[T]]) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
+        waiting = deque(enumerate(chunks))
+        while waiting:
+            sent: dict[int, Sequence[T]] = {}
+
+            def jobs(sent: dict[int, Sequence[T]] = sent) -> Iterator[Callable[[], tuple[int, R]]]:
+                while waiting:
+                    number, chunk = waiting.popleft()
+                    sent[number] = chunk
+                    yield self._job(number, chunk)
+
+            found = results(jobs(), self._workers)
+            try:
+                for number, result in found:
+                    yield sent.pop(number), result
+            except BrokenProcessPool:
+                passed = {number: mark for number in sent if (mark := self._mark(number)) in watch.SURE}
+                waiting.extendleft(one for one in sent.items() if passed and one[0] not in passed)
+                for number in passed or sent:
+                    chunk = sent[number]
+                    if len(chunk) == 1 and number in passed:
+                        yield chunk, self._lost(chunk[0], passed[number])
+                    elif passed or len(sent) == 1:  # no other chunk can be the cause
+                        for item in chunk:
+                            yield from self._alone([item])
+                    else:
+                        yield from self._alone(chunk)
+            finally:
+                found.close()
+
+    def _alone(self, chunk: Sequence[T]) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
         try:
-            for number, result in results:
-                yield sent.pop(number), result
-        except BrokenProcessPool:
-            left = True
-            suspects = list(sent.values())
-            if len(suspects) == 1:  # no other chunk can be the cause
-                suspects = [[item] for item in suspects[0]]
-            for chunk in suspects:
-                yield from _alone(function, chunk)
-        finally:
-            with warnings.catch_warnings():  # on an interruption joblib warns; the interruption itself is reported
-                warnings.simplefilter("ignore", UserWarning)
-                results.close()
+            ((_, result),) = results([self._job(0, chunk)], 1)
+        except BrokenProcessPool as error:
+            if len(chunk) > 1:
+                for item in chunk:
+                    yield from self._alone([item])
+                return
+            yield chunk, self._lost(chunk[0], self._mark(0), ended_worker(error) or "")
+        else:
+            yield chunk, result
+
+    def _job(self, number: int, chunk: Sequence[T]) -> Callable[[], tuple[int, R]]:
+        return partial(_numbered, self._function, number, chunk, self._limits, self._place / str(number))
+
+    def _mark(self, number: int) -> str | None:
+        return None if self._limits is None else watch.mark_in(self._place / str(number))
+
+    def _lost(self, item: T, mark: str | None, how: str = "") -> Lost[T]:
+        return Lost(item, how, "" if mark is None or self._limits is None else self._limits.passed(mark))
 
 
-def _alone(function: Callable[[Sequence[T]], R], chunk: Sequence[T]) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
-    try:
-        from joblib import Parallel, delayed
-
-        (result,) = Parallel(2, batch_size=1)([delayed(function)(chunk)])
-    except BrokenProcessPool as error:
-        if len(chunk) > 1:
-            for item in chunk:
-                yield from _alone(function, [item])
-            return
-        signal = re.search(r"SIG[A-Z]+", str(error))
-        yield chunk, Lost(chunk[0], signal[0] if signal else "")
-    else:
-        yield chunk, result
-
-
-def _numbered(function: Callable[[Sequence[T]], R], number: int, chunk: Sequence[T]) -> tuple[int, R]:
-    return number, function(chunk)
+def _numbered(
+    function: Callable[[Sequence[T]], R], number: int, chunk: Sequence[T], limits: Limits | None, left: Path
+) -> tuple[int, R]:
+    with nullcontext() if limits is None else watch.limited(limits, left):
+        return number, function(chunk)

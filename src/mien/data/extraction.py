@@ -28,7 +28,7 @@ from mien.errors import MediaError, SoundError
 from mien.media.audio import SAMPLE_RATE, read_parts
 from mien.media.containers import ROUNDING, TOLERANCE, MediaInfo, Part, probe
 from mien.media.faces import Crops
-from mien.media.limits import carried
+from mien.media.limits import carried, of_process
 
 CHUNK = 32  # clips a shard
 SEARCHED = {".wav", ".flac", ".m4a", ".mp4", ".mov", ".aiff", ".aif", ".w64", ".caf"}  # parts are found without a pass
@@ -97,10 +97,10 @@ def extract(sources: Sequence[Source], targets: Sequence[Target], *, workers: in
     for target in targets if sources else ():
         features.ready(target.name, target.config)
     with progress(len(sources), what) as advance:
-        for chunk, result in spread(carried(partial(work, targets=targets)), chunked(sources), workers=workers):
+        reading = carried(partial(work, targets=targets))
+        for chunk, result in spread(reading, chunked(sources), workers=workers, limits=of_process()):
             if isinstance(result, Lost):
-                by = f" ({result.how})" if result.how else ""
-                yield Reading(result.item.clip, problem=f"ended the process that read it{by}")
+                yield Reading(result.item.clip, problem=result.problem)
             else:
                 yield from result
             advance(len(chunk))

@@ -30,7 +30,7 @@ from mien.errors import CorpusError, MediaError
 from mien.media.activity import detector, frame_size
 from mien.media.audio import SAMPLE_RATE, read_parts
 from mien.media.containers import probe
-from mien.media.limits import carried
+from mien.media.limits import carried, of_process
 
 FILE = "silence.csv"
 MARGIN = 1  # frames that are kept before the first active one and after the last
@@ -81,7 +81,7 @@ def find(folder: Path, corpus: Corpus, *, workers: int, what: str) -> dict[str, 
     ]
     found, same = dict[str, Ends](), set[str]()
     with progress(len(sources), what) as advance:
-        for chunk, result in spread(carried(work), chunked(sources), workers=workers):
+        for chunk, result in spread(carried(work), chunked(sources), workers=workers, limits=of_process()):
             if not isinstance(result, Lost):
                 found |= {one.clip: one for one in result.found}
                 same |= set(result.same)

@@ -120,7 +120,7 @@ class VectorStore:
         with progress(len(wanted), what or self.name) as advance:
             for chunk, found in spread(read, chunks, workers=workers):
                 if isinstance(found, Lost):
-                    raise CorpusError(f"{found.item.file}: ended the process that read it; save it again")
+                    raise CorpusError(f"{found.item.file}: {found.problem}; save it again")
                 if isinstance(found, CorpusError):
                     raise found
                 for clip, one in found.items():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import av
 
+from mien.common import watch
 from mien.errors import MediaError
 from mien.media import headers, limits
 from mien.media.boxes import promised_samples
@@ -247,11 +248,14 @@ def _is_cover(stream: "Stream") -> bool:
 
 @contextmanager
 def _guarded(file: Path, doing: str) -> Iterator[None]:
+    before = watch.begin()
     try:
         yield
     except _DAMAGE as error:
         cause = getattr(error, "strerror", None) or error or type(error).__name__
         raise MediaError(file, f"{doing}: {cause}") from error
+    finally:
+        watch.end(before)
 
 
 def _check_limits(media: Media) -> None:

@@ -13,12 +13,15 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, model_validator
 
+from mien.common import watch
+from mien.common.memory import machine
 from mien.common.settings import Settings, parse
 from mien.errors import ConfigError
 
 R = TypeVar("R")
 Count = Annotated[int, Field(ge=1)]
 Length = Annotated[float, Field(gt=0)]
+SHARE = 0.8
 HOW = "predict, prepare and label take --limit {}=N"  # how a sentence on a limit ends
 
 
@@ -37,6 +40,9 @@ class Limits(Settings):
         seconds: of media time: a week.
         gap: seconds without sound, or without a picture, before or within a track.
         waiting: bytes of packets of one stream that wait until the next one of another stream is found.
+        stall: seconds in which the decoder has to give something, in a worker process: disks over a network stall.
+        memory: GiB of the worker process that reads the file; None for `SHARE` of the machine's memory, beyond which
+            the system would end processes.
     """
 
     streams: Count = 64
@@ -50,6 +56,8 @@ class Limits(Settings):
     seconds: Length = 7 * 86_400.0
     gap: Length = 3600.0
     waiting: Count = 2**28
+    stall: Length = 300.0
+    memory: Length | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Limits":
@@ -80,6 +88,20 @@ def current() -> Limits:
 def given() -> dict[str, float]:
     """Those of the limits that hold here which are not the usual ones."""
     return current().model_dump(exclude_defaults=True)
+
+
+def of_process() -> watch.Limits:
+    """Those of the limits that hold here beyond which a worker process is ended."""
+    limits = current()
+    memory = SHARE * machine() / 2**30 if limits.memory is None else limits.memory
+    slow = f"is decoded no further in {limits.stall:g} s; the limit is stall = {limits.stall:g}"
+    large = f"needs more memory; the limit is memory = {memory:.3g} GiB"
+    return watch.Limits(
+        limits.stall,
+        memory * 2**30,
+        f"{slow} ({HOW.format('stall')})",
+        f"{large} ({HOW.format('memory')})",
+    )
 
 
 @contextmanager

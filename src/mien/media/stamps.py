@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mien.common import watch
+
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
@@ -84,6 +86,7 @@ class Stamps:
     def run_on(self, packets: "Iterable[av.Packet[Any]]") -> "Iterator[av.Packet[Any]]":
         """The packets of a file, demuxed from one place on, in the order of each stream."""
         for packet in packets:
+            watch.go_on()
             stamp = packet.pts if packet.dts is None else packet.dts
             if stamp is None and not packet.size:  # the empty ones at the end, which flush decoders
                 yield from self._release()

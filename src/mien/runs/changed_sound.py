@@ -26,7 +26,7 @@ from mien.data.hidden import Later
 from mien.data.kept import Kept
 from mien.errors import MediaError
 from mien.experiments.conditions import BABBLE, NOISES, SHIFT, Condition
-from mien.media.limits import carried
+from mien.media.limits import carried, of_process
 from mien.media.perturbations import babble, generator, later, mixed, noise
 
 LONGEST = 30.0  # seconds of a voice of babble; a longer clip gives its beginning
@@ -137,10 +137,11 @@ def _only_moved(condition: Condition, hop: float) -> bool:
 
 def _written(chunks: Sequence[Sequence[_Clip]], job: _Job, workers: int) -> str:
     """Write the frames of all clips; the first thing that is wrong with a recording, or nothing."""
+    work = carried(partial(_work, job=job))
     with progress(sum(map(len, chunks)), "changing the sound", "clips") as advance:
-        for chunk, found in spread(carried(partial(_work, job=job)), chunks, workers=workers):
+        for chunk, found in spread(work, chunks, workers=workers, limits=of_process()):
             if isinstance(found, Lost):
-                return f"{found.item.source.file} ended the process that read it"
+                return f"{found.item.source.file} {found.problem}"
             if found:
                 return found
             advance(len(chunk))

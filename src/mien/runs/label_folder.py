@@ -33,7 +33,7 @@ from mien.data import shards
 from mien.data.prepared import key
 from mien.errors import ConfigError, CorpusError, MediaError
 from mien.media import activity
-from mien.media.limits import carried, given
+from mien.media.limits import carried, given, of_process
 from mien.runs import labelling
 from mien.runs.labelling import Stretch, label
 from mien.runs.pooling import Pooled, Pooling, pool
@@ -170,10 +170,10 @@ def label_all(asked: Asked, files: Sequence[str], workers: int) -> None:
     shards.mend(asked.out / FRAMES)
     waiting = [todo for part in _parts(asked.root, files) for todo in _waiting(asked, part)]
     with progress(sum(map(len, waiting)), "labelling", "files") as advance:
-        for part, result in spread(carried(partial(_label, asked=asked)), waiting, workers=workers):
+        work = carried(partial(_label, asked=asked))
+        for part, result in spread(work, waiting, workers=workers, limits=of_process()):
             if isinstance(result, Lost):
-                by = f" ({result.how})" if result.how else ""
-                problem = [result.item, f"ended the process that read it{by}"]
+                problem = [result.item, result.problem]
                 _write(asked, part, {"files": list(part), "rows": [], "problems": [problem], "shard": None, LOST: True})
             advance(len(part))
 

@@ -1,4 +1,7 @@
-"""The answers of a model on media files, which are read in this process or in several."""
+"""The answers of a model on media files: one is read in this process, several in worker processes.
+
+Where a decoder crashes, hangs or eats memory, the process is lost with the file, and no other file is.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
@@ -15,7 +18,7 @@ from mien.errors import ConfigError, MediaError, unknown
 from mien.media import activity, headers
 from mien.media.containers import probe
 from mien.media.faces import Faces, choices
-from mien.media.limits import Limits, held
+from mien.media.limits import Limits, held, of_process
 from mien.media.pictures import picture_size
 from mien.media.tracks import heard_instead
 from mien.runs import opening, timeline
@@ -147,13 +150,13 @@ def has_pictures(file: Path) -> bool:
 def read_all(
     files: Sequence[Path], asked: Asked, ensemble: Predictor, workers: int
 ) -> Iterator[tuple[Path, Read | MediaError]]:
-    """Read files, in this process or in several.
+    """Read files: a single one in this process, several in worker processes.
 
     Args:
         files: each once.
         asked: the settings.
         ensemble: the model that they open.
-        workers: number of processes; 1 is this process.
+        workers: number of processes.
 
     Yields:
         A file with its answers, or with the error where it cannot be read or ended its process; in any order.
@@ -162,19 +165,10 @@ def read_all(
         with progress(_seconds(files[0]), "predicting", "seconds") as advance:
             yield files[0], read_one(files[0], asked, ensemble, advance)
         return
+    work, chunks = partial(_in_worker, asked=asked), [[file] for file in files]
     with progress(len(files), "predicting", "files") as advance:
-        if workers == 1:
-            for file in files:
-                yield file, read_one(file, asked, ensemble)
-                advance()
-            return
-        work = partial(_in_worker, asked=asked)
-        for (file,), result in spread(work, [[file] for file in files], workers=min(workers, len(files))):
-            if isinstance(result, Lost):
-                how = f" ({result.how})" if result.how else ""
-                yield file, MediaError(file, f"ended the process that read it{how}")
-            else:
-                yield file, result
+        for (file,), result in spread(work, chunks, workers=min(workers, len(files)), limits=of_process()):
+            yield file, MediaError(file, result.problem) if isinstance(result, Lost) else result
             advance()
 
 

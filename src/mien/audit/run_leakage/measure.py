@@ -12,11 +12,11 @@ The predictions for each clip are kept (see `beside`).
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from mien.audit.leakage import floors
@@ -46,6 +46,7 @@ from mien.audit.run_leakage.targets import Targets, is_target, targets, with_rol
 from mien.audit.run_leakage.views import Texts, View, tasks_of, views_of
 from mien.common.leakage_tables import LEACE, LEAKAGE, RECALLS, SEEN, SPEAKER, UNSEEN
 from mien.common.progress import progress
+from mien.common.workers import results
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
 from mien.runs.tables import older
@@ -88,11 +89,11 @@ def run_leakage(
     depths = (QUICK, THOROUGH) if thorough else (QUICK,)
     places = [cell.folder / KEPT for cell in cells] + [place_of_fold(run, fold) for fold in sorted(first)]
     carried = targets(run)
-    jobs = [delayed(_cell)(run, cell, depths, carried, seed) for cell in cells]
+    jobs = [partial(_cell, run, cell, depths, carried, seed) for cell in cells]
     given = inputs or Inputs({})
-    jobs += [delayed(_fold)(run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
+    jobs += [partial(_fold, run, cell, depths, given, carried, seed) for _, cell in sorted(first.items())]
     with progress(len(jobs), "leakage", "cells and folds") as advance:
-        for _ in Parallel(n_jobs=workers, return_as="generator_unordered")(jobs):
+        for _ in (job() for job in jobs) if workers == 1 else results(jobs, workers):
             advance()
     found = [read(place) for place in places]
     table = pd.DataFrame([row for kept in found for row in joined(kept)], columns=list(LEAKAGE))
