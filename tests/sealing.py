@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mien.common import manifests
 from mien.common.manifests import Stage
+from mien.runs.run import Run
 from mien.runs.run_files import BASE, MEASURED, RESULTS
 
 
@@ -19,6 +20,12 @@ def reseal(folder: Path, stage: Stage = "complete") -> None:
         if path.is_file() and not path.name.startswith(".")
     ]
     manifests.write(folder, names, stage)
+
+
+def resealed(run: Run) -> Run:
+    """The same run, sealed as of the files that are there now and opened anew, to read."""
+    reseal(run.folder)
+    return Run(run.folder, run.experiment)
 
 
 def reseal_cell(folder: Path) -> None:
