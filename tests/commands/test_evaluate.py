@@ -84,7 +84,7 @@ def test_report_and_text_show_the_evaluation_beside_the_papers(run, other, evalu
     Run.start(run, opened.experiment.model_copy(update={"reference": published}))
     before = (run / "report.html").read_text()
     text = mien.evaluate(run, on=other).text
-    Run.start(run, opened.experiment)
+    Run.start(run, opened.experiment).files.seal()
     assert "none on CMU-MOSEI: mean WA 0.332, min WA 0.288, max WA 0.399" in text
     page = (run / "report.html").read_text()
     assert page != before
@@ -101,8 +101,8 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
     whole = mien.evaluate(run, on=other)
     assert title not in whole.text
     assert not outdated(opened)
-    weights = opened.cell("MEnAN", 3, 0).weights
-    weights.rename(weights.with_suffix(".away"))
+    cell = opened.cell("MEnAN", 3, 0).folder
+    cell.rename(away := cell.with_name("away"))
     try:
         assert outdated(opened) == [
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
@@ -116,7 +116,7 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
         assert not outdated(opened)
     finally:
-        weights.with_suffix(".away").rename(weights)
+        away.rename(cell)
     assert len(outdated(opened)) == 1, "the run went on"
     assert mien.evaluate(run, on=other).text == whole.text
 

@@ -27,6 +27,7 @@ from mien.models.recipes._recipe import Inference
 from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
+from sealing import reseal
 from quick import cells_alone
 
 EXPERIMENT = """
@@ -318,7 +319,7 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(run, grid, tmp_path, monke
     with pytest.raises(ConfigError, match="only the place of its corpus can be given"):
         mien.evaluate(run, ["seeds=[1]"], missing=grid)
     held = SimpleNamespace(hold_test=True)
-    monkeypatch.setattr(Run, "open", staticmethod(lambda folder: SimpleNamespace(folder=folder, experiment=held)))
+    monkeypatch.setattr(Run, "open", staticmethod(lambda folder, **_: SimpleNamespace(folder=folder, experiment=held)))
     with pytest.raises(ConfigError, match=r"its test clips are held back \(hold_test: true\), so no model may answer"):
         mien.evaluate(run, missing=grid)
 
@@ -340,11 +341,13 @@ def test_another_grid_of_the_same_name_is_refused_and_named(run, grid, found, tm
     shutil.copytree(folder, of_others)
     metrics = json.loads((of_others / "metrics.json").read_text()) | {"clips": evaluate_missing.OTHER_CLIPS}
     (of_others / "metrics.json").write_text(json.dumps(metrics))
+    reseal(run)
     named = tmp_path / "small-on-toy.yaml"
     named.write_text(GRID)
     with pytest.raises(ConfigError, match=r'\(clips was "the corpus\'s clips" and is "the test clips of each fold"\)'):
         mien.evaluate(run, missing=named)
     shutil.rmtree(of_others)
+    reseal(run)
 
 
 def test_models_of_one_sound_are_asked_what_applies_to_any_of_them(run, tmp_path, monkeypatch):

@@ -115,6 +115,7 @@ def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
     shutil.copy(folder / exported.GRAPH, broken)
     raw = json.loads((broken / exported.DESCRIPTION).read_text())
     (broken / exported.DESCRIPTION).write_text(json.dumps(raw | {"temperature": 9.0}))
+    exported.seal(broken)
     with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.load_model(broken)
 

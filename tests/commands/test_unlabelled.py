@@ -17,6 +17,7 @@ from mien.cli.main import main
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, LeakError
 from mien.runs.run import Run
+from sealing import reseal_prepared
 
 SMALL = [
     *("training.steps=2", "training.epochs=1", "training.batch=8", "grid=null", "protocol.folds=[0]"),
@@ -155,6 +156,7 @@ def test_a_corpus_without_emotions_has_no_say_in_the_scheme(mine, more, tmp_path
             shutil.copy(prepared / file, folder)
         card = json.loads((prepared / "card.json").read_text()) | {"name": name, "scheme": scheme}
         (folder / "card.json").write_text(json.dumps(card))
+        reseal_prepared(folder)
     given = [f"data.prepared.{name}={tmp_path / name}" for name in ("emodb", "librispeech")]
     dataset = Dataset.open(experiments.load("rana2019-small", [*given, *SMALL]).data)
     assert dataset.scheme == "emodb"
