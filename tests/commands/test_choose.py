@@ -250,6 +250,9 @@ def test_one_candidate_is_the_plain_setting_bit_for_bit(one):
     plain, data, fold, other = one("plain", "optimiser.lr.default=0.01")
     train_cell(plain, data["MEnAN"], fold, other, device=CPU)
     found, expected = left(cell), left(other)
+    listed, damaged = found.pop(manifests.NAME)
+    own = ["candidates/0.01/history.jsonl", "chosen.json"]
+    assert (listed, damaged) == (sorted([*own, *expected.pop(manifests.NAME)[0]]), {})
     assert found.pop("candidates/0.01/history.jsonl") == expected["history.jsonl"]
     assert json.loads(found.pop("chosen.json"))["values"] == {"optimiser.lr.default": 0.01}
     assert found == expected

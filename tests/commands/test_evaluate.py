@@ -100,24 +100,24 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
     assert {found["cells"] for found in evaluated[0]["models"].values()} == {4}
     whole = mien.evaluate(run, on=other)
     assert title not in whole.text
-    assert not outdated(opened)
+    assert not outdated(Run.open(run))
     cell = opened.cell("MEnAN", 3, 0).folder
     cell.rename(away := cell.with_name("away"))
     try:
-        assert outdated(opened) == [
+        assert outdated(Run.open(run)) == [
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
         ]
-        assert outdated(opened)[0] in mien.report(run).text
+        assert outdated(Run.open(run))[0] in mien.report(run).text
         assert "Of an earlier state of the run, which has changed since; run " in (run / "report.html").read_text()
         part = mien.evaluate(run, on=other)
         assert title in part.text
         assert "not all fold models (fold and seed) were evaluated: emotion_only 4 of 4, MEnAN 3 of 4\n" in part.text
         assert part.data["models"]["MEnAN"]["cells"] == 3
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
-        assert not outdated(opened)
+        assert not outdated(Run.open(run))
     finally:
         away.rename(cell)
-    assert len(outdated(opened)) == 1, "the run went on"
+    assert len(outdated(Run.open(run))) == 1, "the run went on"
     assert mien.evaluate(run, on=other).text == whole.text
 
 

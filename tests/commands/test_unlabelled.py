@@ -100,8 +100,9 @@ def test_a_thorough_audit_erases_and_probes_known_speakers_alone(trained, monkey
     monkeypatch.setattr(measure, "Eraser", SimpleNamespace(fit=fit))
     mien.leakage(trained.folder)
     assert erased == [{"mine/s2", "mine/s3"}]
-    assert set(trained.leakage["factor"]) == {"speaker", "emotion"}
-    assert set(trained.leakage_by_speaker["speaker"]) == {f"mine/s{number}" for number in range(4)}
+    found = Run.open(trained.folder)
+    assert set(found.leakage["factor"]) == {"speaker", "emotion"}
+    assert set(found.leakage_by_speaker["speaker"]) == {f"mine/s{number}" for number in range(4)}
 
 
 def test_unlabelled_speech_alone_is_refused(more, tmp_path, capsys):
