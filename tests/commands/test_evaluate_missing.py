@@ -27,6 +27,7 @@ from mien.models.recipes._recipe import Inference
 from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
+from mien.runs.run_files import RunFiles
 from sealing import reseal
 from quick import cells_alone
 
@@ -156,11 +157,15 @@ def test_an_interruption_leaves_what_was_there(run, grid, found, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(counted, "write", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        mien.evaluate(run, missing=grid)
+    with monkeypatch.context() as patch:
+        patch.setattr(counted, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            mien.evaluate(run, missing=grid)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["small"]
+    mien.evaluate(run, missing=grid)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert len(table(run))
 
 
 class Planted:
@@ -318,8 +323,8 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(run, grid, tmp_path, monke
     assert not (run / "robustness" / "bad").exists()
     with pytest.raises(ConfigError, match="only the place of its corpus can be given"):
         mien.evaluate(run, ["seeds=[1]"], missing=grid)
-    held = SimpleNamespace(hold_test=True)
-    monkeypatch.setattr(Run, "open", staticmethod(lambda folder, **_: SimpleNamespace(folder=folder, experiment=held)))
+    held = SimpleNamespace(folder=run, experiment=SimpleNamespace(hold_test=True), files=RunFiles(run, writes=True))
+    monkeypatch.setattr(Run, "open", staticmethod(lambda folder, **_: held))
     with pytest.raises(ConfigError, match=r"its test clips are held back \(hold_test: true\), so no model may answer"):
         mien.evaluate(run, missing=grid)
 
