@@ -1,9 +1,11 @@
 """Manifests for runs that tests write, or change, by hand."""
 
+import json
 from pathlib import Path
 
 from mien.common import manifests
 from mien.common.manifests import Stage
+from mien.runs.run import Run
 from mien.runs.run_files import BASE, MEASURED, RESULTS
 
 
@@ -21,12 +23,27 @@ def reseal(folder: Path, stage: Stage = "complete") -> None:
     manifests.write(folder, names, stage)
 
 
+def resealed(run: Run) -> Run:
+    """The same run, sealed as of the files that are there now and opened anew, to read."""
+    reseal(run.folder)
+    return Run(run.folder, run.experiment)
+
+
 def reseal_cell(folder: Path) -> None:
     """Write the manifest of one cell."""
     known = ("weights.safetensors", "embeddings.safetensors", "predictions.csv", "tasks.csv", "history.jsonl")
     names = [name for name in (*known, "chosen.json") if (folder / name).is_file()]
     histories = folder.glob("candidates/*/history.jsonl")
     manifests.write(folder, [*names, *(path.relative_to(folder).as_posix() for path in histories)])
+
+
+def reseal_record(path: Path, old: str, new: str) -> None:
+    """Replace a text in a record of JSON that has its own SHA-256, and seal it again."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    record = json.loads(text.replace(old, new))
+    del record[manifests.SEAL]
+    path.write_text(json.dumps(manifests.sealed(record), indent=2), encoding="utf-8")
 
 
 def reseal_prepared(folder: Path) -> None:

@@ -35,8 +35,8 @@ def test_classes_of_the_mean_may_be_named_or_counted_and_change_where_a_run_goes
     experiment = Run.open(tmp_path / "run").experiment
     for keep, kept in ((("anger", "sadness"), ["anger", "sadness"]), (12, ["anger", "neutral"])):
         changed = experiment.model_copy(update={"auc_classes": keep})
-        Run.refuse_other(tmp_path / "run", changed)
-        Run.start(tmp_path / "run", changed)
+        Run(tmp_path / "run", changed, writes=True).refuse_other()
+        Run.start(tmp_path / "run", changed).files.seal()
         (tmp_path / "run" / "metrics.json").unlink()
         mien.report(tmp_path / "run")
         written = json.loads((tmp_path / "run" / "metrics.json").read_text())["auc"]["MEnAN"]["test"]

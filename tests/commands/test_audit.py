@@ -14,6 +14,7 @@ from mien.common.leakage_tables import LEAKAGE
 from mien.errors import AuditError, ConfigError
 from mien.runs.run import Run
 from mien.runs.tables import read_table
+from sealing import reseal
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +175,7 @@ def test_a_run_is_audited_to_the_end_and_its_page_written_again(run, tmp_path, c
         if cell.fold > 0:
             shutil.rmtree(cell.folder)
     pd.DataFrame({"embedding": ["main+leace"]}).to_csv(copy / "leakage.csv", index=False)  # of an older mien
+    reseal(copy)
     assert main(["audit", str(copy), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert {row["factor"] for row in printed["rows"]} >= {"speaker", "emotion"}

@@ -12,6 +12,7 @@ import mien
 from mien.audit.statistics import scores
 from mien.runs import exported
 from mien.runs.run import Run
+from sealing import reseal
 
 
 @pytest.fixture(scope="module")
@@ -107,5 +108,6 @@ def test_the_card_tells_the_line_that_trained_it_with_its_overrides(run, folder,
     shutil.copytree(run, older)
     environment = {key: value for key, value in opened.environment.items() if key != "command"}
     (older / "environment.json").write_text(json.dumps(environment))
+    reseal(older)
     mien.export(older, out=tmp_path / "out")
     assert f"```sh\n{opened.experiment.command}\n" in (tmp_path / "out" / exported.CARD).read_text()

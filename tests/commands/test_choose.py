@@ -10,6 +10,7 @@ import torch
 
 import mien
 from mien import experiments
+from mien.common import manifests
 from mien.data.dataset import Dataset, different, open_all
 from mien.data.prepared import Prepared
 from mien.engine import checkpoint
@@ -19,6 +20,7 @@ from mien.runs import choice as choices
 from mien.runs.cell import Model, train_cell
 from mien.runs.choice import train_best
 from mien.runs.run import Run
+from sealing import reseal_cell
 
 CPU = torch.device("cpu")
 CHOICE = """
@@ -112,6 +114,9 @@ def left(cell):
         if path.suffix == ".safetensors":
             tensors, head = checkpoint.load_weights(path)
             found[name] = {key: value.numpy().tobytes() for key, value in tensors.items()} | head
+        elif path.name == manifests.NAME:
+            manifest = manifests.read(path.parent)
+            found[name] = sorted(manifest.files), manifest.damaged(path.parent)
         elif path.suffix == ".jsonl":
             rows = [json.loads(line) for line in path.read_text().splitlines()]
             found[name] = [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
@@ -208,10 +213,14 @@ def test_a_cell_without_its_choice_is_refused(chosen, tmp_path):
         with pytest.raises(RunError, match=r"chosen\.json: missing"):
             mien.predict(["x.wav"], model=cell.folder)
         cell.choice.write_text(text.replace('"chosen": "eight-0.2"', '"chosen": "0.3"'))
+        with pytest.raises(RunError, match=r"chosen\.json: damaged"):
+            mien.predict(["x.wav"], model=cell.folder)
+        reseal_cell(cell.folder)
         with pytest.raises(RunError, match=r"'0\.3' is no candidate of MEnAN"):
             mien.predict(["x.wav"], model=cell.folder)
     finally:
         cell.choice.write_text(text)
+        reseal_cell(cell.folder)
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -241,6 +250,9 @@ def test_one_candidate_is_the_plain_setting_bit_for_bit(one):
     plain, data, fold, other = one("plain", "optimiser.lr.default=0.01")
     train_cell(plain, data["MEnAN"], fold, other, device=CPU)
     found, expected = left(cell), left(other)
+    listed, damaged = found.pop(manifests.NAME)
+    own = ["candidates/0.01/history.jsonl", "chosen.json"]
+    assert (listed, damaged) == (sorted([*own, *expected.pop(manifests.NAME)[0]]), {})
     assert found.pop("candidates/0.01/history.jsonl") == expected["history.jsonl"]
     assert json.loads(found.pop("chosen.json"))["values"] == {"optimiser.lr.default": 0.01}
     assert found == expected

@@ -13,6 +13,7 @@ from learners import write
 from mien.audit.comparison.learning_curves import COLUMNS
 from mien.cli.main import main
 from mien.runs.run import Run
+from sealing import reseal
 
 
 def test_the_models_of_a_run_are_compared_and_written(run: Path, tmp_path: Path, capsys) -> None:
@@ -78,6 +79,7 @@ def test_learning_curves_are_written_where_labels_are_withheld(tmp_path: Path, c
     accuracy = {"CNN": two, "AAE": {0.1: 0.9, 1.0: 0.8}}
     run, out = write(tmp_path / "rana", accuracy, speakers=8, clips=12), tmp_path / "out"
     run.write_json("certificate.json", {**run.certificate, "marks": ["Speakers were seen."]})
+    reseal(run.folder)
     assert main(["compare", str(run.folder), "--out", str(out)]) == 0
     shown = " ".join(capsys.readouterr().out.split()).replace("\N{NO-BREAK SPACE}", " ")
     shown_at = r"\.\d\d \[\.\d\d, \.\d\d\] at 10 % of the labels, nothing that can be shown at 100 %\."

@@ -84,7 +84,7 @@ def test_report_and_text_show_the_evaluation_beside_the_papers(run, other, evalu
     Run.start(run, opened.experiment.model_copy(update={"reference": published}))
     before = (run / "report.html").read_text()
     text = mien.evaluate(run, on=other).text
-    Run.start(run, opened.experiment)
+    Run.start(run, opened.experiment).files.seal()
     assert "none on CMU-MOSEI: mean WA 0.332, min WA 0.288, max WA 0.399" in text
     page = (run / "report.html").read_text()
     assert page != before
@@ -100,24 +100,24 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
     assert {found["cells"] for found in evaluated[0]["models"].values()} == {4}
     whole = mien.evaluate(run, on=other)
     assert title not in whole.text
-    assert not outdated(opened)
-    weights = opened.cell("MEnAN", 3, 0).weights
-    weights.rename(weights.with_suffix(".away"))
+    assert not outdated(Run.open(run))
+    cell = opened.cell("MEnAN", 3, 0).folder
+    cell.rename(away := cell.with_name("away"))
     try:
-        assert outdated(opened) == [
+        assert outdated(Run.open(run)) == [
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
         ]
-        assert outdated(opened)[0] in mien.report(run).text
+        assert outdated(Run.open(run))[0] in mien.report(run).text
         assert "Of an earlier state of the run, which has changed since; run " in (run / "report.html").read_text()
         part = mien.evaluate(run, on=other)
         assert title in part.text
         assert "not all fold models (fold and seed) were evaluated: emotion_only 4 of 4, MEnAN 3 of 4\n" in part.text
         assert part.data["models"]["MEnAN"]["cells"] == 3
         assert '<td class="n">3 of 4</td>' in (run / "report.html").read_text()
-        assert not outdated(opened)
+        assert not outdated(Run.open(run))
     finally:
-        weights.with_suffix(".away").rename(weights)
-    assert len(outdated(opened)) == 1, "the run went on"
+        away.rename(cell)
+    assert len(outdated(Run.open(run))) == 1, "the run went on"
     assert mien.evaluate(run, on=other).text == whole.text
 
 

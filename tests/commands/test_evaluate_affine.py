@@ -19,6 +19,7 @@ from mien.errors import ConfigError, CorpusError, LeakError, RunError
 from mien.runs.cell import Model, build
 from mien.runs.coverage import outdated
 from mien.runs.run import Run
+from sealing import reseal
 
 CLASSES = ["anger", "boredom", "neutral", "sadness"]
 
@@ -196,14 +197,14 @@ def test_files_hold_what_is_returned_and_a_second_time_gives_the_same(run, other
 def test_an_outdated_evaluation_is_said(run, found):
     opened = Run.open(run)
     assert not outdated(opened)
-    weights = opened.cell("MEnAN", 3, 0).weights
-    weights.rename(weights.with_suffix(".away"))
+    cell = opened.cell("MEnAN", 3, 0).folder
+    cell.rename(away := cell.with_name("away"))
     try:
         assert outdated(opened) == [
             "affine maps table: of an earlier state of the run; run 'mien evaluate --affine' on that corpus again"
         ]
     finally:
-        weights.with_suffix(".away").rename(weights)
+        away.rename(cell)
 
 
 def changed(other, folder, change):
@@ -235,6 +236,7 @@ def test_a_run_that_predicts_numbers_is_refused(run, other, tmp_path):
     assert "targets: {}" in settings
     numbers = settings.replace("targets: {}", "targets: {emotion: {kind: levels, columns: valence}}")
     (tmp_path / "run" / "experiment.yaml").write_text(numbers.replace("scheme: iemocap", "scheme: null"))
+    reseal(tmp_path / "run")
     with pytest.raises(
         ConfigError, match="its main target 'emotion' is levels of numbers, and an affine map goes from"
     ):
@@ -248,6 +250,7 @@ def test_a_run_beside_has_to_fit_the_corpus(run, other, rival, prepared, tmp_pat
     shutil.copytree(rival, copy)
     table = pd.read_csv(copy / "predictions.csv")
     table[table["split"] == "validation"].to_csv(copy / "predictions.csv", index=False)
+    reseal(copy)
     with pytest.raises(RunError, match="has no test predictions of the 70 clips"):
         mien.evaluate(run, on=other, affine=True, beside=copy)
 

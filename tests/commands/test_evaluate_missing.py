@@ -27,6 +27,8 @@ from mien.models.recipes._recipe import Inference
 from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
+from mien.runs.run_files import RunFiles
+from sealing import reseal
 from quick import cells_alone
 
 EXPERIMENT = """
@@ -155,11 +157,15 @@ def test_an_interruption_leaves_what_was_there(run, grid, found, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(counted, "write", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        mien.evaluate(run, missing=grid)
+    with monkeypatch.context() as patch:
+        patch.setattr(counted, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            mien.evaluate(run, missing=grid)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["small"]
+    mien.evaluate(run, missing=grid)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert len(table(run))
 
 
 class Planted:
@@ -317,8 +323,8 @@ def test_what_cannot_be_done_is_refused_in_a_sentence(run, grid, tmp_path, monke
     assert not (run / "robustness" / "bad").exists()
     with pytest.raises(ConfigError, match="only the place of its corpus can be given"):
         mien.evaluate(run, ["seeds=[1]"], missing=grid)
-    held = SimpleNamespace(hold_test=True)
-    monkeypatch.setattr(Run, "open", staticmethod(lambda folder: SimpleNamespace(folder=folder, experiment=held)))
+    held = SimpleNamespace(folder=run, experiment=SimpleNamespace(hold_test=True), files=RunFiles(run, writes=True))
+    monkeypatch.setattr(Run, "open", staticmethod(lambda folder, **_: held))
     with pytest.raises(ConfigError, match=r"its test clips are held back \(hold_test: true\), so no model may answer"):
         mien.evaluate(run, missing=grid)
 
@@ -340,11 +346,13 @@ def test_another_grid_of_the_same_name_is_refused_and_named(run, grid, found, tm
     shutil.copytree(folder, of_others)
     metrics = json.loads((of_others / "metrics.json").read_text()) | {"clips": evaluate_missing.OTHER_CLIPS}
     (of_others / "metrics.json").write_text(json.dumps(metrics))
+    reseal(run)
     named = tmp_path / "small-on-toy.yaml"
     named.write_text(GRID)
     with pytest.raises(ConfigError, match=r'\(clips was "the corpus\'s clips" and is "the test clips of each fold"\)'):
         mien.evaluate(run, missing=named)
     shutil.rmtree(of_others)
+    reseal(run)
 
 
 def test_models_of_one_sound_are_asked_what_applies_to_any_of_them(run, tmp_path, monkeypatch):

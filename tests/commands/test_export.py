@@ -12,6 +12,7 @@ from scipy.special import softmax
 
 import mien
 from mien.cli.main import main
+from mien.common import manifests
 from mien.common.files import sha256
 from mien.errors import ConfigError, RunError
 from mien.media.audio import read_audio
@@ -19,6 +20,7 @@ from mien.runs import exported, exporting
 from mien.runs.ensemble import Ensemble
 from mien.runs.run import Run
 from mien.runs.selection import best_model
+from sealing import reseal
 
 CPU = torch.device("cpu")
 MOST = 6_000_000  # bytes of a model that comes with mien
@@ -91,9 +93,11 @@ def test_other_weights_are_refused(folder, talk, tmp_path):
         mien.predict([talk], model=broken)
     raw = json.loads((folder / exported.DESCRIPTION).read_text())
     (broken / exported.DESCRIPTION).write_text(json.dumps({"nam": raw.pop("name")} | raw))
+    exported.seal(broken)
     with pytest.raises(ConfigError, match="Did you mean 'name'"):
         mien.predict([talk], model=broken)
     (broken / exported.DESCRIPTION).write_text("[]")
+    exported.seal(broken)
     with pytest.raises(RunError, match=r"config\.json: damaged \(not a mapping"):
         mien.predict([talk], model=broken)
 
@@ -116,6 +120,7 @@ def test_other_spaces_are_no_other_description(folder, talk, tmp_path):
     shutil.copytree(folder, changed)
     description = json.loads((changed / exported.DESCRIPTION).read_text())
     (changed / exported.DESCRIPTION).write_text(json.dumps(description))
+    exported.seal(changed)
     assert mien.predict([talk], model=changed).data["rows"]
 
 
@@ -136,6 +141,9 @@ def test_another_description_is_refused(folder, talk, tmp_path, key, value):
     description = json.loads((changed / exported.DESCRIPTION).read_text())
     assert description[key] != value
     (changed / exported.DESCRIPTION).write_text(json.dumps(description | {key: value}))
+    with pytest.raises(RunError, match=r"config\.json: damaged \(.*, and manifest\.json says .*\); export or install"):
+        mien.predict([talk], model=changed)
+    exported.seal(changed)
     with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.predict([talk], model=changed)
 
@@ -192,7 +200,7 @@ def test_a_build_without_it_says_so(talk, capsys, monkeypatch, tmp_path):
 def test_an_interrupted_export_leaves_the_older_one_whole(run, folder, tmp_path, monkeypatch):
     out = tmp_path / "voice-tiny"
     shutil.copytree(folder, out)
-    before = {name: (out / name).read_bytes() for name in exported.FILES}
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -255,13 +263,15 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
     shutil.copytree(run, copy)
     rows = pd.read_csv(copy / "predictions.csv")
     rows[rows["split"] == "validation"].to_csv(copy / "predictions.csv", index=False)
+    reseal(copy)
     with pytest.raises(RunError, match="no predictions of 'MEnAN' on test speakers"):
         mien.export(copy / "models" / "MEnAN", out=out)
-    (copy / "models" / "MEnAN" / "fold-1-seed-0" / "weights.safetensors").unlink()
+    Run.open(copy).cell("MEnAN", 1, 0).begin_again()
     with pytest.raises(RunError, match="fold-1-seed-0: is not finished"):
         mien.export(copy / "models" / "MEnAN", out=out)
     settings = (copy / "experiment.yaml").read_text()
     (copy / "experiment.yaml").write_text(settings.replace("normalisation: train", "normalisation: speaker"))
+    reseal(copy)
     with pytest.raises(RunError, match="normalisation: speaker"):
         mien.export(copy / "models" / "MEnAN", out=out)
     assert not out.exists()
@@ -272,7 +282,10 @@ def test_every_packaged_model_is_whole_small_and_described(name):
     place = exported.FOLDER / name
     description, members = exporting.read(place, CPU)
     others = exported.OTHERS if description.experiment["data"]["audio"] else exported.OTHERS[:1]  # audonnx is of sound
-    assert {path.name for path in place.iterdir()} == {*exported.FILES, *others}
+    assert {path.name for path in place.iterdir()} == {*exported.FILES, *others, manifests.NAME}
+    assert (manifest := manifests.read(place)) is not None
+    assert {*manifest.files} == {*exported.FILES, *others}
+    assert manifest.damaged(place) == {}
     assert sum(path.stat().st_size for path in place.iterdir()) < MOST
     assert description.name == name
     assert len(members) == len(description.members)

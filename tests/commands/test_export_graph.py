@@ -11,6 +11,7 @@ import yaml
 
 import mien
 from mien.cli.main import main
+from mien.common import manifests
 from mien.corpora.toy import ToyConfig, generate
 from mien.errors import ConfigError, RunError
 from mien.media.faces import Crops
@@ -115,6 +116,7 @@ def test_a_changed_or_missing_graph_is_refused(folder, tmp_path):
     shutil.copy(folder / exported.GRAPH, broken)
     raw = json.loads((broken / exported.DESCRIPTION).read_text())
     (broken / exported.DESCRIPTION).write_text(json.dumps(raw | {"temperature": 9.0}))
+    exported.seal(broken)
     with pytest.raises(RunError, match=r"config\.json: was changed after it was exported"):
         mien.load_model(broken)
 
@@ -137,6 +139,7 @@ def test_other_least_frames_than_those_of_the_graph_are_refused(folder, tmp_path
     assert raw["graph"]["least"] != least
     raw["graph"]["least"] = least
     (tmp_path / "changed" / exported.DESCRIPTION).write_text(json.dumps(raw))
+    exported.seal(tmp_path / "changed")
     with pytest.raises((RunError, ConfigError), match=rf"config\.json: {sentence}.*; export or install") as refused:
         mien.load_model(tmp_path / "changed")
     assert "\n" not in str(refused.value)
@@ -145,7 +148,7 @@ def test_other_least_frames_than_those_of_the_graph_are_refused(folder, tmp_path
 def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path, capsys):
     before = tmp_path / "voice-tiny"
     mien.export(run / "models" / "MEnAN", out=before)
-    assert {path.name for path in before.iterdir()} == set(exported.FILES)
+    assert {path.name for path in before.iterdir()} == {*exported.FILES, manifests.NAME}
     assert not isinstance(open_model(before), GraphModel)
     assert main(["export", str(before), "--out", str(before)]) == 2
     assert "is an exported model already; give --onnx to add its graph" in capsys.readouterr().err
@@ -159,6 +162,9 @@ def test_an_exported_folder_gets_the_same_graph_afterwards(folder, run, tmp_path
     assert (before / exported.CARD).read_text() == card
     whole = {path.name: path.read_bytes() for path in folder.iterdir()}
     after = {path.name: path.read_bytes() for path in before.iterdir()}
+    assert (manifest := manifests.read(before)) is not None
+    assert {*manifest.files} == {*exported.FILES, *exported.OTHERS}
+    assert manifest.damaged(before) == {}
     for name in ("model.safetensors", "audonnx.onnx", "model.yaml"):
         assert after[name] == whole[name]
     np.testing.assert_array_equal(

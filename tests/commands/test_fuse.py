@@ -117,6 +117,7 @@ def test_missing_modalities_answer_the_claims_that_ask_for_them(run, tmp_path):
     grid = tmp_path / "alone.yaml"
     grid.write_text("missing: {modalities: [audio, video], patterns: [whole], shares: [0, 1]}\n")
     mien.evaluate(run.folder, missing=grid)
+    run = Run.open(run.folder)
     table = run.robustness_table("alone", "conditions.csv").query("measure == 'wa'")
     rows = run.predictions.query("split == 'test' and truth == truth")
     assert rows.groupby(["model", "clip"]).size().max() > 1

@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 import mien
 from mien.cli.main import main
-from mien.common import shards
+from mien.common import manifests, shards
 from mien.corpora.label_folder import LabelFolder
 from mien.corpora.toy import ToyConfig, generate
 from mien.errors import ConfigError, CorpusError, MediaError
@@ -321,10 +321,11 @@ def test_a_film_that_can_be_opened_now_is_read(films, here, tmp_path, monkeypatc
     (film,) = list((films / "toy").rglob("*.mp4"))[:1]
     mien.label([film, films / "toy"], out=tmp_path / "out", **SETTINGS)
     (record,) = (tmp_path / "out" / "parts").glob("*.json")
-    plain = json.loads(record.read_text())
+    plain = manifests.unsealed(json.loads(record.read_text()))
     name = plain["files"][0]
     lost = {**plain, "problems": [[name, "cannot be read (Permission denied)"]], "unreadable": [name]}
-    record.write_text(json.dumps({**lost, "rows": [row for row in plain["rows"] if row["file"] != name]}))
+    lost["rows"] = [row for row in plain["rows"] if row["file"] != name]
+    record.write_text(json.dumps(manifests.sealed(lost)))
     allowed = label_folder.os.access
     monkeypatch.setattr(label_folder.os, "access", lambda path, mode: mode != os.R_OK and allowed(path, mode))
     assert mien.label(films / "toy", out=tmp_path / "out", **SETTINGS).problems

@@ -17,6 +17,7 @@ from mien.runs import labels
 from mien.runs.cell import train_cell
 from mien.runs.run import Run
 from mien.runs.selection import shortest_sound
+from sealing import reseal
 
 QUICK = ["models.emotion_only=null", "training.epochs=2"]
 NUMBERS = ["data.scheme=null", "target=sentence", "training.best=last"]
@@ -184,6 +185,7 @@ def test_a_damaged_record_of_the_labels_is_named(run, tmp_path):
         del fold["labelled"]
     other = Run(tmp_path, run.experiment)
     other.write_json("splits.json", raw)
+    reseal(tmp_path)
     with pytest.raises(RunError, match=r"splits\.json: damaged \(no 'labelled'\)"):
         other.trained_on(run.cell("MEnAN-share-0.3", 0, 0))
 

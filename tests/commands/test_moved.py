@@ -14,6 +14,7 @@ from mien.data.prepared import Prepared
 from mien.errors import ConfigError, CorpusError, RunError
 from mien.runs.corpus import moved, open_corpus
 from mien.runs.run import Run
+from sealing import reseal
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def lost(copy, tmp_path):
     settings = yaml.safe_load(text)
     settings["data"]["prepared"] = str(tmp_path / "gone")
     (copy / "experiment.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    reseal(copy)
     return copy
 
 
@@ -59,6 +61,8 @@ def test_the_rest_of_an_unfinished_run_is_trained(copy, there, experiment):
     cells = Run.open(copy).cells
     weights = cells[-1].weights.read_bytes()
     cells[-1].weights.unlink()
+    cells[-1].begin_again()
+    assert Run.open(copy).cells == cells[:-1]
     mien.train(experiment, [f"data.prepared={there}"], out=copy)
     assert cells[-1].weights.read_bytes() == weights
 

@@ -118,6 +118,7 @@ def test_an_older_export_says_nothing_of_its_training(run, tmp_path, make_tone):
     checkpoint.save_weights(older / exported.WEIGHTS, tensors, {"description": digest(raw)})
     raw["sha256"] = sha256(older / exported.WEIGHTS)
     (older / exported.DESCRIPTION).write_text(json.dumps(raw))
+    exported.seal(older)
     make_tone(tmp_path / "a.wav", 200.0, 1.0, 0, 1.0)
     (rule,) = mien.predict(tmp_path / "a.wav", model=older).data["about"]
     assert rule.endswith("(--unsure 0: never)")

@@ -18,6 +18,7 @@ from mien.data import extraction
 from mien.data.prepared import Prepared
 from mien.data.store import FeatureStore
 from mien.errors import ConfigError, CorpusError
+from sealing import reseal_prepared
 
 
 def write_wav(file: Path, *, seconds: float = 0.4, seed: int = 0) -> None:
@@ -233,7 +234,7 @@ def test_parts_that_do_not_belong_together_are_refused(root: Path, tmp_path: Pat
     mien.prepare("emodb", root, out=out, features=())
     table = (out / "corpus.csv").read_text().splitlines()
     (out / "corpus.csv").write_text("\n".join(table[:-1]) + "\n")
-    with pytest.raises(CorpusError, match=r"corpus\.csv: was edited after it was prepared"):
+    with pytest.raises(CorpusError, match=r"corpus\.csv: was edited or damaged after it was prepared; run the same"):
         Prepared.open(out)
     with pytest.raises(CorpusError, match="no prepared corpus"):
         Prepared.open(root)
@@ -289,6 +290,7 @@ def test_a_broken_folder_is_refused_by_file_and_prepare_resumes(
     whole = (out / file).read_text()
     (out / file).write_text(damage(whole))
     assert (out / file).read_text() != whole
+    reseal_prepared(out)  # as if it had been prepared so
     with pytest.raises(CorpusError, match=message) as error:
         Prepared.open(out)
     assert str(out / file) in str(error.value)
@@ -298,6 +300,43 @@ def test_a_broken_folder_is_refused_by_file_and_prepare_resumes(
             mien.prepare("emodb", root, out=out, features=())
         return
     mien.prepare("emodb", root, out=out, features=())
+    assert len(Prepared.open(out).table) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        ("card.json", lambda text: text[:40]),
+        ("card.json", lambda text: text.replace('"speakers": 2', '"speakers": 3')),
+        ("card.json", lambda text: text.replace('"hash"', '"hush"')),
+        ("corpus.csv", lambda text: text.replace(",0.6,", ",0.5,")),
+        ("manifest.json", lambda text: text[:40]),
+        ("manifest.json", lambda text: text.replace('"complete"', '"training"')),
+    ],
+)
+def test_the_same_command_mends_a_damaged_folder(
+    root: Path, tmp_path: Path, file: str, damage: Callable[[str], str]
+) -> None:
+    out = tmp_path / "out"
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    before = files(out)
+    created = json.loads((out / "card.json").read_text())["created"]
+    whole = (out / file).read_text()
+    (out / file).write_text(damage(whole))
+    assert (out / file).read_text() != whole
+    with pytest.raises(CorpusError) as error:
+        Prepared.open(out)
+    assert str(out / file) in str(error.value)
+    mien.prepare("emodb", root, out=out, features=["logmel"])
+    now = files(out)
+    assert {name: content for name, (_, content) in now.items() if "json" not in name} == {
+        name: content for name, (_, content) in before.items() if "json" not in name
+    }
+    assert [now[name] for name in now if name.startswith("features")] == [
+        before[name] for name in before if name.startswith("features")
+    ], "nothing was decoded again"
+    again = json.loads((out / "card.json").read_text())
+    assert again | {"created": created} == json.loads(before["card.json"][1])
     assert len(Prepared.open(out).table) == 3
 
 

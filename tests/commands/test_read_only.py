@@ -41,6 +41,7 @@ def test_it_is_trained_from_with_the_features_in_the_run(shared, experiment, tmp
     shutil.rmtree(tmp_path / "root")  # what was extracted is not read again
     mien.train(experiment, [f"data.prepared={shared}", *SHORT], out=out)
     assert Run.open(out).cells == [cell]
+    assert cell.damaged == {}
     assert files(out / "features") == kept
     assert "identical-audio" in Run.open(out).certificate["examined"]
 

@@ -25,6 +25,7 @@ from mien.runs.cell import Model, train_cell
 from mien.runs.exported import faces as packaged
 from mien.runs.exporting import read
 from mien.runs.run import Run
+from sealing import reseal
 
 CPU = torch.device("cpu")
 NAME = "albanie2018-ravdess"
@@ -230,10 +231,12 @@ def test_a_run_does_not_go_on_with_another_teacher(asking):
     known = json.loads((folder / "run/teachers.json").read_text())
     assert known["face-small"] == json.loads((packaged() / "config.json").read_text())["sha256"]
     (folder / "run/teachers.json").write_text(json.dumps({"face-small": "0" * 64}))
+    reseal(folder / "run")
     with pytest.raises(RunError) as error:
         mien.train(folder / "own.yaml", overrides, out=folder / "run")
     assert str(error.value).startswith(f"{folder / 'run'}: began with another teacher under face-small (SHA-256 000000")
     (folder / "run/teachers.json").write_text(json.dumps(known))
+    reseal(folder / "run")
     mien.train(folder / "own.yaml", overrides, out=folder / "run")
 
 

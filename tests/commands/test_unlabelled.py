@@ -17,6 +17,7 @@ from mien.cli.main import main
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, LeakError
 from mien.runs.run import Run
+from sealing import reseal_prepared
 
 SMALL = [
     *("training.steps=2", "training.epochs=1", "training.batch=8", "grid=null", "protocol.folds=[0]"),
@@ -99,8 +100,9 @@ def test_a_thorough_audit_erases_and_probes_known_speakers_alone(trained, monkey
     monkeypatch.setattr(measure, "Eraser", SimpleNamespace(fit=fit))
     mien.leakage(trained.folder)
     assert erased == [{"mine/s2", "mine/s3"}]
-    assert set(trained.leakage["factor"]) == {"speaker", "emotion"}
-    assert set(trained.leakage_by_speaker["speaker"]) == {f"mine/s{number}" for number in range(4)}
+    found = Run.open(trained.folder)
+    assert set(found.leakage["factor"]) == {"speaker", "emotion"}
+    assert set(found.leakage_by_speaker["speaker"]) == {f"mine/s{number}" for number in range(4)}
 
 
 def test_unlabelled_speech_alone_is_refused(more, tmp_path, capsys):
@@ -155,6 +157,7 @@ def test_a_corpus_without_emotions_has_no_say_in_the_scheme(mine, more, tmp_path
             shutil.copy(prepared / file, folder)
         card = json.loads((prepared / "card.json").read_text()) | {"name": name, "scheme": scheme}
         (folder / "card.json").write_text(json.dumps(card))
+        reseal_prepared(folder)
     given = [f"data.prepared.{name}={tmp_path / name}" for name in ("emodb", "librispeech")]
     dataset = Dataset.open(experiments.load("rana2019-small", [*given, *SMALL]).data)
     assert dataset.scheme == "emodb"

@@ -25,6 +25,7 @@ from mien.media.faces import Crops, Faces
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import locate
 from mien.runs.run import Run
+from sealing import reseal
 
 EXPERIMENT = """
 title: faces by their shade
@@ -138,6 +139,7 @@ def test_a_run_of_an_older_mien_gets_its_scores_without_copies(trained, tmp_path
     del metrics["computed_from"]["certificate.json"]
     (out / "metrics.json").write_text(json.dumps(metrics))
     (out / "report.html").unlink()
+    reseal(out)
     mien.report(out)
     assert "that have a copy in" in words(out / "report.html")
     assert Run.open(out).metrics == Run.open(trained[0]).metrics

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mien.common import manifests
 from mien.engine import checkpoint
 from mien.models.objectives.removals import REMOVALS
 
@@ -79,7 +80,8 @@ def test_two_processes_train_a_cell_on_sound_and_pictures(run, tmp_path):
         assert status == 0, complaint
     one, two = (tmp_path / word / "models" / "both" / "fold-0-seed-0" for word in ("cell", "two"))
     written = {"history.jsonl", "predictions.csv", "tasks.csv", "embeddings.safetensors", "weights.safetensors"}
-    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()} == written
+    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()} == {*written, manifests.NAME}
+    assert all({*manifest.files} == written for place in (one, two) if (manifest := manifests.read(place)) is not None)
     for name in ("weights.safetensors", "embeddings.safetensors"):
         first, second = weights(one / name), weights(two / name)
         assert first.keys() == second.keys()

@@ -12,6 +12,7 @@ from mien.reports.comparison import render
 from mien.reports.comparison_text import WIDTH, escape, latex, text
 from mien.reports.words import probability
 from mien.runs.run import Run
+from sealing import reseal
 
 MARK = "Seen: test speakers were seen <in> training."
 
@@ -20,6 +21,7 @@ MARK = "Seen: test speakers were seen <in> training."
 def found(make_run: Callable[..., Run]) -> Comparison:
     run = make_run(models=("emotion_only", "MEnAN", "gradient_reversal"), seeds=(0,), clips=20, epochs=2, shown=False)
     run.write_json("certificate.json", {**run.certificate, "marks": [MARK]})
+    reseal(run.folder)
     return contrast(gather([run.folder]))
 
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mien.errors import RunError
 from mien.reports import page, words
 from mien.reports.sections import leaks
 from mien.runs.run import Run
+from sealing import resealed
 
 Maker = Callable[..., Run]
 
@@ -130,9 +132,10 @@ def test_p_is_that_of_the_audit(audited: Run, computed: Callable[[Run], None], t
     assert measured is not None
     p = {"speaker": 0.004, "emotion": 0.02, "gender": 0.3}
     varied = measured.assign(p=measured["factor"].map(p) * (1 + measured["fold"] % 2))
-    run = Run(Path(shutil.copytree(audited.folder, tmp_path / "run")), audited.experiment)
+    run = Run(Path(shutil.copytree(audited.folder, tmp_path / "run")), audited.experiment, writes=True)
     run.write_table("leakage.csv", varied)
     computed(run)
+    run = resealed(run)
     found = leaks.summed(run)
     same = summaries(varied, run.units)
     keys = ["factor", "role", "measure", "model", "embedding", "eraser", "speakers", "probe"]
@@ -183,7 +186,7 @@ def test_missing_leakage_and_a_shared_speaker_are_reported(make_run: Maker) -> N
 def test_text_is_escaped_and_a_missing_training_run_is_reported(make_run: Maker) -> None:
     run = make_run(models=("MEnAN", "multitask"), seeds=(0,), clips=8, epochs=2)
     hostile = run.experiment.model_copy(update={"title": "<script>alert(1)</script>", "cost": "a & b < c"})
-    run.cell("MEnAN", 3, 0).weights.unlink()
+    run.cell("MEnAN", 3, 0).begin_again()
     html = page.render(Run(run.folder, hostile))
     assert "<script" not in html
     assert "&lt;script&gt;alert(1)" in html
@@ -193,7 +196,7 @@ def test_text_is_escaped_and_a_missing_training_run_is_reported(make_run: Maker)
 def test_nothing_trained_is_refused(make_run: Maker) -> None:
     run = make_run(models=("MEnAN",), seeds=(0,), clips=8, epochs=2, shown=False)
     for cell in run.cells:
-        cell.weights.unlink()
+        cell.begin_again()
     with pytest.raises(RunError, match="no model has been trained yet"):
         page.write(run)
     assert not (run.folder / "report.html").exists()
@@ -288,7 +291,7 @@ def test_a_part_of_an_experiment_says_so(make_run: Maker) -> None:
     changed = {"training.epochs": 60, "seeds": [0, 1, 2]}
     run.write_json("environment.json", run.environment | {"command": given, "changed": changed})
     run.write_json("splits.json", {"protocol": {"name": "leave_one_speaker_out"}, "of": 12, "folds": run.splits})
-    text = text_of(Run(run.folder, run.experiment))
+    text = text_of(resealed(run))
     assert given in text
     assert "Expected" not in text
     assert "Cost" not in text
@@ -304,14 +307,12 @@ def test_folds_that_the_experiment_itself_leaves_out_are_no_part(make_run: Maker
     run.write_json("splits.json", {"protocol": {"name": "leave_one_speaker_out"}, "of": 12, "folds": run.splits})
     given = "mien train li2020-emodb data.prepared=PREPARED/mine --out RUN"
     run.write_json("environment.json", run.environment | {"command": given, "changed": {}})
-    text = text_of(Run(run.folder, run.experiment))
+    text = text_of(resealed(run))
     assert "Trained1 model, 10 of 12 folds, 30 epochs, 1 seed (0)" in text
     assert "Only a part" not in text
     assert "Expectedtest UAR .43 to .49" in text
     run.write_json("environment.json", run.environment | {"command": given.replace("li2020-emodb", "mine.yaml")})
-    assert "Expected" not in text_of(Run(run.folder, run.experiment)), (
-        "what a file of one's own extends has other scores"
-    )
+    assert "Expected" not in text_of(resealed(run)), "what a file of one's own extends has other scores"
 
 
 def test_another_corpus_is_named_and_no_score_is_expected(make_run: Maker) -> None:
@@ -325,7 +326,7 @@ def test_another_corpus_is_named_and_no_score_is_expected(make_run: Maker) -> No
     mine = Run(run.folder, run.experiment.model_copy(update={"title": "Ours"}))
     assert mine.title == "Ours, on emodb"
     run.write_json("certificate.json", run.certificate | {"corpus": "table"})
-    own = Run(run.folder, mine.experiment)
+    own = resealed(replace(run, experiment=mine.experiment))
     assert own.corpus == Path(str(own.experiment.data.prepared)).name
     assert own.title == f"Ours, on {own.corpus}"
 

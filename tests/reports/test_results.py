@@ -21,6 +21,7 @@ from mien.common.tables import numbers
 from mien.errors import RunError
 from mien.reports import page
 from mien.runs.run import RESULT_TABLES, Run
+from sealing import resealed
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -112,8 +113,10 @@ def test_results_are_computed_anew_when_a_source_changed(copied: Run) -> None:
     rows = copied.predictions
     right = rows.assign(predicted=rows["predicted"].mask(rows["model"] == "MEnAN", rows["truth"]))
     copied.write_predictions(right)
+    copied = resealed(copied)
     assert not results.current(copied)
     report(copied.folder)
+    copied = Run(copied.folder, copied.experiment)
     assert copied.metrics["models"]["MEnAN"]["test"]["uar"] == 1
     assert "MEnAN reaches the highest UAR: 100.0" in (copied.folder / "report.html").read_text()
     assert results.current(copied)
@@ -133,10 +136,16 @@ def test_the_page_needs_the_results_alone(copied: Run, small: Run) -> None:
 def test_a_missing_result_is_named_with_the_command(copied: Run) -> None:
     for name in (*RESULT_TABLES, "leakage_summary.csv"):
         (copied.folder / name).unlink()
+    with pytest.raises(RunError) as caught:
+        page.render(copied)
+    lost = copied.folder / "leakage_summary.csv"
+    assert str(caught.value) == f"{lost}: missing; run 'mien report {copied.folder}', which makes it again"
+    copied = resealed(copied)  # as a run that never had them
     html = page.render(copied)
     for name in ("speakers.csv", "abstention.csv", "maps.csv", "leakage_summary.csv"):
         assert html.count(f"<p>{name} is missing; 'mien report RUN' writes it.</p>") == 1
     copied.write_json("metrics.json", {"models": {}})
+    copied = resealed(copied)
     with pytest.raises(RunError) as caught:
         page.render(copied)
     assert str(caught.value) == (

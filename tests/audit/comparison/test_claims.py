@@ -13,6 +13,7 @@ from mien.audit.statistics.scores import BySpeaker
 from mien.common.settings import Loader, parse
 from mien.experiments.claims import Axes, Claim, Claimed
 from mien.runs.run import Run
+from sealing import reseal
 
 PAPER = experiments.load("peri2021")
 MODELS = tuple(PAPER.models)
@@ -352,6 +353,7 @@ def test_claims_are_answered_from_the_files_of_a_run(two: Run) -> None:
 def test_without_probes_only_claims_about_heads_are_answered(make_two) -> None:
     bare: Run = make_two({"emotion_only": 0.0, "multitask_64": 0.0}, people=6)
     (bare.folder / "tasks.csv").unlink()
+    reseal(bare.folder)
     made = write(bare)
     assert made is not None
     assert [(one["factor"], one["embedding"]) for one in made["scores"]] == [("emotion", None)]

@@ -14,6 +14,7 @@ from mien.audit.comparison.systems import gather
 from mien.audit.statistics.verdict import FEWEST
 from mien.errors import RunError
 from mien.runs.run import Run
+from sealing import reseal
 
 Make = Callable[..., Run]
 Row = Callable[..., "pd.Series[object]"]
@@ -87,6 +88,7 @@ def test_a_one_tailed_test_asks_for_less_cross_entropy(make_compared: Make) -> N
     table = run.predictions
     given = {f"truth_{name}": (table["truth"] == name).astype(float) for name in run.classes}
     run.write_predictions(table.assign(**given))
+    reseal(run.folder)
     pair = contrast(gather([run.folder])).pairs.set_index("measure").loc["cross_entropy"]
     assert pair["difference"] < 0
     table = table[table["split"] == "test"]

@@ -15,6 +15,7 @@ from mien.audit.comparison.comparison import contrast
 from mien.audit.comparison.learning_curves import COLUMNS, Curves, Learner, learning_curves
 from mien.audit.comparison.systems import gather
 from mien.runs.run import Run
+from sealing import reseal
 
 SMALL = {"speakers": 8, "clips": 10}
 ACCURACY = {
@@ -209,6 +210,7 @@ def test_a_point_that_is_not_trained_in_all_cells_is_left_out(tmp_path: Path) ->
     table = run.predictions
     lost = (table["model"] == "AAE-labelled-0.1") & (table["seed"] == 1) & (table["fold"] == 2)
     run.write_predictions(table[~lost])
+    reseal(run.folder)
     found = curves_of(run.folder)
     assert list(found.table["variant"]) == ["CNN-labelled-0.1", "CNN", "AAE"]
     assert "Not on a curve, since some folds or seeds are not trained yet: AAE with 0.1 of the labels." in found.notes

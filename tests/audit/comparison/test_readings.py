@@ -9,6 +9,7 @@ from mien.audit.comparison.systems import gather
 from mien.errors import RunError
 from mien.reports.comparison_text import text
 from mien.runs.run import Run
+from sealing import reseal
 
 Make = Callable[..., Run]
 
@@ -25,6 +26,7 @@ def seen(make_compared: Make) -> Run:
     people = sorted({speaker for fold in run.splits for speaker in fold["test"]["speakers"]})
     folds = [{**fold, "train": {**fold["train"], "speakers": people}} for fold in run.splits]
     run.write_json("splits.json", {"folds": folds})
+    reseal(run.folder)
     return Run.open(run.folder)
 
 
@@ -62,8 +64,10 @@ def test_runs_of_one_kind_have_no_such_sentence(unseen: Run, make_compared: Make
 
 
 def test_only_the_clips_that_both_test_are_compared(unseen: Run, seen: Run, make_compared: Make) -> None:
-    whole = seen.predictions
+    path = seen.folder / "predictions.csv"
+    before, whole = path.read_bytes(), seen.predictions
     seen.write_predictions(whole[whole["clip"].str.endswith(("0", "1", "2"))])
+    reseal(seen.folder)
     try:
         found = contrast(gather([unseen.folder, seen.folder]))
         clips = set(found.together.predictions["clip"])
@@ -75,7 +79,8 @@ def test_only_the_clips_that_both_test_are_compared(unseen: Run, seen: Run, make
             "seen/a, 72 in seen/b."
         ) in found.notes
     finally:
-        seen.write_predictions(whole)
+        path.write_bytes(before)
+        reseal(seen.folder)
     stranger = make_compared("other", {"a": 0.9}, clips=3, seeds=(0,))
     with pytest.raises(RunError, match="is not tested on the clips of"):
         gather([unseen.folder, stranger.folder])

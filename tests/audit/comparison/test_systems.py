@@ -10,6 +10,7 @@ import pytest
 from mien.audit.comparison.systems import gather
 from mien.errors import RunError
 from mien.runs.run import Run
+from sealing import reseal
 
 Make = Callable[..., Run]
 
@@ -44,6 +45,7 @@ def test_different_seeds_and_folds_are_noted(one: Run, make_compared: Make) -> N
     folds = json.loads((other.folder / "splits.json").read_text())["folds"]
     folds[0]["train"]["clips"].pop()
     other.write_json("splits.json", {"folds": folds})
+    reseal(other.folder)
     together = gather([one.folder, other.folder])
     assert together.unpaired(together.systems[0], together.systems[2]) == "their folds differ"
 
@@ -78,6 +80,7 @@ def test_other_clips_labels_and_classes_are_refused(one: Run, make_compared: Mak
         table = changed.predictions
         table.loc[table["clip"] == "s1c2", column] = new
         changed.write_predictions(table)
+        reseal(changed.folder)
         message = refused(one.folder, changed.folder)
         assert message.startswith(f"changed/a has another {column} than one/a for 1 of 24 clips: s1c2 is '{new}' and '")
     scheme = make_compared("scheme", {"a": 0.5}, speakers=4, clips=6)
@@ -85,6 +88,7 @@ def test_other_clips_labels_and_classes_are_refused(one: Run, make_compared: Mak
     path.write_text(path.read_text().replace("scheme: emodb", "scheme: ravdess"))
     table = pd.read_csv(scheme.folder / "predictions.csv")
     scheme.write_table("predictions.csv", table.assign(calm=0.0, surprise=0.0))
+    reseal(scheme.folder)
     assert refused(one.folder, scheme.folder).startswith("scheme/a has other classes (")
 
 
@@ -101,4 +105,5 @@ def test_a_model_without_predictions_is_refused(make_compared: Make) -> None:
     run = make_compared("half", {"a": 0.6, "b": 0.5}, speakers=3, clips=4)
     table = run.predictions
     run.write_predictions(table[table["model"] == "a"])
+    reseal(run.folder)
     assert "'b' has no test predictions" in refused(run.folder)

@@ -22,7 +22,9 @@ from mien.audit.run_leakage.views import views
 from mien.common.leakage_tables import LEAKAGE, RECALLS
 from mien.errors import RunError
 from mien.runs.run import Cell, Run
+from mien.runs.run_files import RunFiles
 from mien.runs.tables import read_leakage
+from sealing import reseal, reseal_cell
 
 PEOPLE, EACH = 6, 20
 SPEAKER = np.repeat([f"s{number}" for number in range(PEOPLE)], EACH)
@@ -81,6 +83,10 @@ class Fake:
     def cells(self) -> list[Cell]:
         return [Cell(model, 0, 0, self.folder / model) for model in self.values]
 
+    @property
+    def files(self) -> RunFiles:
+        return RunFiles(self.folder)
+
     def embeddings(self, cell: Cell) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
         found = self.values[cell.model]
         return self.table, found if isinstance(found, dict) else {"main": found}
@@ -97,6 +103,8 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         for model, value in values.items():
             (tmp_path / model).mkdir(exist_ok=True)
             (tmp_path / model / "embeddings.safetensors").write_bytes(value.tobytes())
+            reseal_cell(tmp_path / model)
+        reseal(tmp_path)
         return cast(Run, Fake(tmp_path, values))
 
     return made
@@ -147,7 +155,9 @@ def test_planted_leaks_are_found_in_seen_and_unseen_and_erased(make) -> None:
     assert one(means, model="leaky", measure="uar", role="measured", probe="strongest", **read)["score"] > 0.9
 
 
-def test_only_a_changed_embedding_is_measured_again(make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_changed_embedding_is_measured_again(
+    make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = make(one=planted(), two=planted()[:, ::-1].copy())
     first = run_leakage(run).table
     assert set(first["probe"]) == {"nearest_mean", "strongest", "cosine"}
@@ -159,12 +169,19 @@ def test_only_a_changed_embedding_is_measured_again(make, monkeypatch: pytest.Mo
     assert not measured
     path = run.folder / "two" / "embeddings.safetensors"
     path.write_bytes(path.read_bytes()[::-1])
+    with pytest.raises(RunError, match=r"two/embeddings.safetensors: damaged: .*, which trains this cell again"):
+        run_leakage(run)
+    reseal_cell(path.parent)
     again = run_leakage(run).table
     assert len(measured) == 2
     assert set(again.loc[again["role"] == "measured", "model"]) == {"one", "two"}
-    (run.folder / "one" / KEPT).write_text("[")
-    with pytest.raises(RunError, match=r"damaged .* delete it and run the same command again"):
-        run_leakage(run)
+    kept = run.folder / "one" / KEPT
+    for harm in ("[", kept.read_text().replace('"score": 0', '"score": 1', 1)):
+        kept.write_text(harm)
+        capsys.readouterr()
+        pd.testing.assert_frame_equal(run_leakage(run).table, again)
+        assert f"{kept}: " in (said := capsys.readouterr().err)
+        assert "; it is measured again" in said
 
 
 def test_a_thorough_audit_keeps_the_rows_of_the_quick_one(make) -> None:

@@ -18,6 +18,7 @@ from mien.audit.run_leakage.targets import is_target, targets, tasks, with_roles
 from mien.audit.run_leakage.views import View, views
 from mien.errors import RunError
 from mien.runs.run import Run
+from sealing import reseal_record
 
 ASKED = ["embedding", "factor", "balanced", "speakers", "role"]
 
@@ -83,7 +84,7 @@ def test_predictions_kept_by_an_older_mien_are_refused(run: Run) -> None:
     path = run.cells[0].folder / KEPT
     before = path.read_text()
     assert '"eraser":' in before
-    path.write_text(before.replace('"eraser":', '"other":'))
+    reseal_record(path, '"eraser":', '"other":')
     try:
         with pytest.raises(RunError) as error:
             probe_predictions(run)
@@ -203,6 +204,6 @@ def test_rows_of_unseen_speakers_are_not_taken_for_seen_ones(run: Run) -> None:
     assert path.read_bytes() == before
     carried, (fold,) = targets(run), run.splits
     unseen = fold | {"train": fold["train"] | {"speakers": ["s0"]}}
-    other = SimpleNamespace(folder=run.folder, splits=[unseen], clips=run.clips, experiment=run.experiment)
+    other = SimpleNamespace(folder=run.folder, splits=[unseen], clips=run.clips, experiment=run.experiment, files=run.files)
     keys = {key_of_cell(one, run.cells[0], roles, 0) for one in (run, other) for roles in (carried, {})}  # type: ignore[arg-type]
     assert len(keys) == 4

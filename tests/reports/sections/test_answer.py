@@ -10,6 +10,7 @@ from mien.audit.statistics import scores
 from mien.data.protocols import LEAKS
 from mien.reports.sections import answer, certificate, recognition, tasks
 from mien.runs.run import Run
+from sealing import resealed
 
 NAN = float("nan")
 PAIRS = pd.DataFrame(columns=["model", "other", "measure", "difference", "low", "high", "separable", "speakers"])
@@ -155,6 +156,7 @@ def test_a_split_is_clean_or_the_reason_is_given(make_run: Callable[..., Run], a
         ), "an older certificate does not list them"
         why = dict.fromkeys(list(LEAKS)[1:], "not known")
         run.write_json("certificate.json", run.certificate | {"not_examined": why})
+        run = resealed(run)
         assert answer.split(run) == (
             "The split is clean: in each of the 10 folds no speaker is in two splits, and no leak was found "
             f"(1 kind of leak examined, {len(LEAKS) - 1} not)."
@@ -162,4 +164,4 @@ def test_a_split_is_clean_or_the_reason_is_given(make_run: Callable[..., Run], a
         part = {"examined_in_part": {"identical-audio": "names only"}}
         del why["identical-audio"]
         run.write_json("certificate.json", run.certificate | {"not_examined": why} | part)
-        assert f"(1 kind of leak examined, 1 in part, {len(LEAKS) - 2} not)" in answer.split(run)
+        assert f"(1 kind of leak examined, 1 in part, {len(LEAKS) - 2} not)" in answer.split(resealed(run))

@@ -18,7 +18,7 @@ from mien.reports.sections import claims, recognition
 from mien.reports.sections import evidence as evidence_of
 from mien.reports.words import UNKNOWN
 from mien.runs.run import Run
-from sealing import reseal
+from sealing import reseal, resealed
 
 AXES = {
     "method": {"plain": ["plain_9", "plain_4"], "no_leak": ["no_leak_9", "no_leak_4"]},
@@ -308,11 +308,12 @@ def test_the_papers_figures_are_comparable_on_its_own_corpus(claimed: Run) -> No
             found["scores"] = [score | {"reference": None, "corpus": None} for score in found["scores"]]
             found["claims"] = [claim | {"figures": {}} for claim in found["claims"]]
         claimed.write_json("claims.json", found)
-        shown = claims.shown(Run(claimed.folder, claimed.experiment))
+        shown = claims.shown(resealed(claimed))
         assert shown is not None
         sentences.append(shown["papers"])
     for name, text in kept.items():
         (claimed.folder / name).write_text(text)
+    reseal(claimed.folder)
     assert sentences == ["“Paper”: scores reported by Doe 2020 on VoxCeleb.", ""]
 
 

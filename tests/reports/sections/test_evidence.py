@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -13,6 +14,7 @@ from mien.audit.comparison.pairs import leakage_differences
 from mien.reports import page, words
 from mien.reports.sections import evidence
 from mien.runs.run import Run
+from sealing import reseal_cell, resealed
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -35,7 +37,7 @@ def scored(mean: float) -> dict[str, float]:
 def planted(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
     """Two models, of which the second has not finished fold 0 with seed 0; silhouettes and two evaluations."""
     run = make_run(models=("emotion_only", "MEnAN"), seeds=(0, 1), clips=14, epochs=2, shown=False)
-    run.cell("MEnAN", 0, 0).weights.unlink()
+    run.cell("MEnAN", 0, 0).begin_again()
     computed(run)
     found = {"clips": 90, "folds": 10, "seeds": 2, "uar": scored(0.6123), "wa": scored(0.6456)}
     share = {"predicted": {"anger": 0.713, "sadness": 0.287}}
@@ -48,7 +50,7 @@ def planted(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Ru
     reference: dict[str, Any] = {
         "MEnAN": {"IEMOCAP": {"UA test": 59.91, "UA validation": 60.24}, "CMU-MOSEI": {"accuracy mean": 33.24}}
     }
-    return Run(run.folder, run.experiment.model_copy(update={"reference": reference}))
+    return resealed(replace(run, experiment=run.experiment.model_copy(update={"reference": reference})))
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,7 @@ def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run], computed: Cal
             swapped[swapped.index(part)] = "train"
         if cell.fold:
             run.write_embeddings(cell, clips["clip"].tolist(), swapped, values)
+            reseal_cell(cell.folder)
     computed(run)
     assert run.silhouettes is not None
     assert set(run.silhouettes["fold"]) == {0}
@@ -130,6 +133,7 @@ def test_seen_speakers_are_on_no_map(make_run: Callable[..., Run], computed: Cal
     assert [one.title.split(":")[0] for one in evidence.maps_of(run)] == ["MEnAN"]
     clips, values = run.embeddings(cell := run.cells[0])
     run.write_embeddings(cell, clips["clip"].tolist(), ["train"] * (len(clips) - 1) + ["test"], values)
+    reseal_cell(cell.folder)
     computed(run)
     assert list(evidence.maps_of(run)) == []
     assert "All speakers of this run are seen in training: there are no unseen speakers to map." in page.render(run)

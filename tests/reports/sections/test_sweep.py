@@ -15,6 +15,7 @@ from mien.audit.statistics import scores
 from mien.reports import page, words
 from mien.reports.sections.sweep import shown
 from mien.runs.run import Run
+from sealing import resealed
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
@@ -42,9 +43,9 @@ def run(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
     raw = planted.experiment.model_dump(mode="json", exclude={"reference", "provenance"})
     settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "weight": 0.5}}}
     raw |= {"models": {"MEnAN": {"embeddings": {"main": settings}}}, "grid": GRID}
-    swept = Run(planted.folder, experiments.resolve(raw, "planted"))
+    swept = Run(planted.folder, experiments.resolve(raw, "planted"), writes=True)
     computed(swept)
-    return swept
+    return resealed(swept)
 
 
 def test_a_row_is_a_point_and_the_base_is_in_every_group(run: Run) -> None:
@@ -90,13 +91,12 @@ def test_the_best_of_each_group_has_its_highest_score_on_validation(run: Run) ->
         assert list(part["uar"][part["best"]]) == [part["uar"].max()]
 
 
-def test_test_takes_no_part(run: Run) -> None:
+def test_test_takes_no_part(run: Run, tmp_path: Path) -> None:
     before, predictions = sweep(run), run.predictions
-    try:
-        run.write_predictions(predictions[predictions["split"] == "validation"])
-        pd.testing.assert_frame_equal(sweep(run), before)
-    finally:
-        run.write_predictions(predictions)
+    held = Run(Path(shutil.copytree(run.folder, tmp_path / "run")), run.experiment, writes=True)
+    held.write_predictions(predictions[predictions["split"] == "validation"])
+    assert set(held.predictions["split"]) == {"validation"}
+    pd.testing.assert_frame_equal(sweep(held), before)
 
 
 def test_variants_are_in_the_section_of_the_sweep_only(run: Run) -> None:
@@ -116,10 +116,11 @@ def test_a_run_without_test_says_so_and_shows_validation(
     run: Run, computed: Callable[[Run], None], tmp_path: Path
 ) -> None:
     predictions, raw = run.predictions, run.experiment.model_dump(mode="json") | {"hold_test": True}
-    held = Run(Path(shutil.copytree(run.folder, tmp_path / "run")), experiments.resolve(raw, "planted"))
+    folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    held = Run(folder, experiments.resolve(raw, "planted"), writes=True)
     held.write_predictions(predictions[predictions["split"] == "validation"])
     computed(held)
-    text = page.render(held)
+    text = page.render(resealed(held))
     assert "no test clip was used" in text
     assert "Test clips were not used. Scores are on validation speakers, on whom the epoch was chosen too." in text
     assert "UAR on validation speakers. Mark" in text
@@ -133,12 +134,13 @@ def test_a_number_is_swept_by_its_own_measures(run: Run, computed: Callable[[Run
     raw["models"]["MEnAN"]["embeddings"]["main"]["tasks"] = {"valence": 0.5}
     raw["training"]["best"] = "ccc"
     copy = Path(shutil.copytree(run.folder, tmp_path / "run"))
-    numeric = Run(copy, experiments.resolve(raw | {"target": "valence"}, "planted"))
+    numeric = Run(copy, experiments.resolve(raw | {"target": "valence"}, "planted"), writes=True)
     predictions = run.predictions
     place = {name: number for number, name in enumerate(run.classes)}
     numbers = {name: predictions[name].map(place).astype(float) for name in ("truth", "predicted")}
     numeric.write_predictions(predictions.assign(**numbers))
     computed(numeric)
+    numeric = resealed(numeric)
     table, text = sweep(numeric), page.render(numeric)
     assert list(table.columns) == list(columns(("ccc", "rmse")))
     worse = table.set_index("model").loc["MEnAN-weight-0.1"]
