@@ -1,10 +1,12 @@
 """How cost grows: of `predict` with the length of a file, `prepare` with the clips, parts with the recording.
 
-python benchmarks/bench_growth.py [--lengths 1 10 60 600 3600 10800] [--clips 100 1000 10000] [--parts 75 150 300]
+python benchmarks/bench_growth.py [--lengths 1 10 60 600 3600 10800] [--films 60 600 3600] [--clips 100 1000 10000]
+    [--parts 75 150 300]
 
 Each line is a process of its own on one thread: seconds of the processor, peak memory, and the growth of the time over
 that of the line before, beside how much larger the input is; `exponent` is the logarithm of the one over that of the
-other, after start: 1 is linear, and above 1.1 a curve bends up. Parts are those of one long recording, one every twelve
+other, after start: 1 is linear, and above 1.1 a curve bends up. Films have a moving tone and a drawn face, which is the
+whole frame; voice and face answer together. Parts are those of one long recording, one every twelve
 seconds, read in one pass as `prepare` does it, in mp3, ogg, mkv and ts.
 """
 
@@ -84,6 +86,32 @@ def recording(path: Path, codec: str, seconds: int) -> None:
         file.mux(stream.encode(None))
 
 
+def film(path: Path, seconds: int) -> None:
+    """A film of 160 x 160 pixels, 12 in a second, with a tone."""
+    ground = np.full((160, 160, 3), 90, np.uint8)
+    ground[30:130, 40:120] = (200, 160, 130)
+    with av.open(str(path), "w") as file:
+        pictures = file.add_stream("libx264", rate=12, options={"preset": "ultrafast"})
+        pictures.width = pictures.height = 160
+        pictures.pix_fmt = "yuv420p"
+        sound = file.add_stream("aac", rate=RATE, layout="mono")
+        clock = np.arange(RATE) / RATE
+        for second in range(seconds):
+            tone = (0.2 * np.sin(2 * np.pi * (150 + second % 97) * clock)).astype(np.float32)
+            heard = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+            heard.sample_rate, heard.pts = RATE, second * RATE
+            file.mux(sound.encode(heard))
+            for number in range(12):
+                drawn = ground.copy()
+                drawn[60:70, 60 + number : 70 + number] = drawn[60:70, 90:100] = 20  # eyes
+                drawn[100 : 104 + number, 65:95] = (120, 40, 40)  # a mouth that opens
+                shown = av.VideoFrame.from_ndarray(drawn, format="rgb24")
+                shown.pts = second * 12 + number
+                file.mux(pictures.encode(shown))
+        file.mux(sound.encode(None))
+        file.mux(pictures.encode(None))
+
+
 def corpus(folder: Path, clips: int) -> Path:
     """A table of clips of a second."""
     random, rows = np.random.default_rng(0), ["file,speaker,emotion"]
@@ -102,6 +130,7 @@ def corpus(folder: Path, clips: int) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="*", default=[1, 10, 60, 600, 3600, 10800])
+    parser.add_argument("--films", type=int, nargs="*", default=[60, 600, 3600])
     parser.add_argument("--clips", type=int, nargs="*", default=[100, 1000, 10000])
     parser.add_argument("--parts", type=int, nargs="*", default=[75, 150, 300])
     options = parser.parse_args()
@@ -111,6 +140,11 @@ def main() -> None:
         def predict(seconds: int) -> tuple[float, float]:
             write(folder / "x.wav", seconds)
             return cost("-m", "mien", "predict", str(folder / "x.wav"), "--out", str(folder / "rows.csv"))
+
+        def watch(seconds: int) -> tuple[float, float]:
+            film(folder / "x.mp4", seconds)
+            looked = ["--faces", "whole-frame", "--out", str(folder / "rows.csv")]
+            return cost("-m", "mien", "predict", str(folder / "x.mp4"), *looked)
 
         def prepare(clips: int) -> tuple[float, float]:
             table = corpus(folder / f"corpus-{clips}", clips)
@@ -128,6 +162,8 @@ def main() -> None:
         if options.lengths:
             start, _ = predict(1)
             curve("predict, seconds", options.lengths, predict, start)
+        if options.films:
+            curve("predict, seconds of film", options.films, watch, watch(1)[0])
         if options.clips:
             start, _ = cost("-m", "mien", "prepare", "--help")
             curve("prepare, clips  ", options.clips, prepare, start)
