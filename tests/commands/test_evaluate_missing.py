@@ -28,8 +28,8 @@ from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
 from mien.runs.run_files import RunFiles
-from sealing import reseal
 from quick import cells_alone
+from sealing import reseal
 
 EXPERIMENT = """
 title: a tiny one
