@@ -77,9 +77,9 @@ def test_a_run_answers_with_all_of_its_cells_or_says_which_are_missing(run, talk
             "run the same 'mien train' again, which trains what is missing; the others answer with --partial"
         )
     asked = {"unsure": 0, "window": 1.0}
-    part, each = mien.predict([talk], model=place, partial=True, **asked), []
-    for name in ("fold-0-seed-0", "fold-2-seed-0", "fold-3-seed-0"):
-        each.append(mien.predict([talk], model=place / name, **asked).frame)
+    part = mien.predict([talk], model=place, partial=True, **asked)
+    names = ("fold-0-seed-0", "fold-2-seed-0", "fold-3-seed-0")
+    each = [mien.predict([talk], model=place / name, **asked).frame for name in names]
     classes = list(Run.open(run).classes)
     mean = np.mean([one[classes].astype(float) for one in each], axis=0)
     np.testing.assert_allclose(part.frame[classes].astype(float), mean, atol=1e-3)
