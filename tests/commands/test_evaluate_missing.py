@@ -28,8 +28,8 @@ from mien.runs import changed_sound, examining
 from mien.runs.cell import Model
 from mien.runs.run import Run
 from mien.runs.run_files import RunFiles
-from sealing import reseal
 from quick import cells_alone
+from sealing import reseal
 
 EXPERIMENT = """
 title: a tiny one
@@ -311,6 +311,7 @@ def test_another_corpus_is_examined_in_the_same_way(run, grid, tmp_path):
     assert row["score"] == pytest.approx(plain["wa"]["mean"])  # folds have the same clips, so both means agree
     shutil.rmtree(run / "robustness" / "small-on-toy")
     shutil.rmtree(run / "evaluations")
+    reseal(run)
 
 
 def test_what_cannot_be_done_is_refused_in_a_sentence(run, grid, tmp_path, monkeypatch, capsys):

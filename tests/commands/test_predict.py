@@ -1,6 +1,7 @@
 """`predict` covers each file in media time, averages the folds, marks silence, and lists files that it cannot read."""
 
 import json
+import shutil
 import wave
 from importlib import import_module
 from pathlib import Path
@@ -51,6 +52,48 @@ def test_rows_cover_the_file_and_silence_is_where_it_is(run, talk):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-3)
     assert (probabilities.idxmax(axis=1) == rows["emotion"][~silent]).all()
     assert list(rows.columns) == ["file", "start", "end", "person", "modality", "emotion", *classes, "scheme", "model"]
+
+
+@pytest.mark.parametrize("harm", ["not finished", "missing", "damaged"])
+def test_a_run_answers_with_all_of_its_cells_or_says_which_are_missing(run, talk, tmp_path, capsys, harm):
+    place = tmp_path / "run" / "models" / "MEnAN"
+    shutil.copytree(run, tmp_path / "run")
+    cell = Run.open(tmp_path / "run").cell("MEnAN", 1, 0)
+    weights = bytearray(cell.weights.read_bytes())
+    weights[-1] ^= 1
+    if harm == "not finished":
+        cell.begin_again()
+    else:
+        cell.weights.unlink()
+    if harm == "damaged":
+        cell.weights.write_bytes(weights)
+    why = {"not finished": harm, "missing": "weights.safetensors: missing", "damaged": "weights.safetensors: damaged: "}
+    for ask in (mien.load_model, lambda model: mien.predict([talk], model=model)):
+        with pytest.raises(RunError) as error:
+            ask(place)
+        said = str(error.value)
+        assert said.startswith(f"{place}: 1 of 4 cells of MEnAN cannot answer: fold-1-seed-0: {why[harm]}")
+        assert said.endswith(
+            "run the same 'mien train' again, which trains what is missing; the others answer with --partial"
+        )
+    asked = {"unsure": 0, "window": 1.0}
+    part = mien.predict([talk], model=place, partial=True, **asked)
+    names = ("fold-0-seed-0", "fold-2-seed-0", "fold-3-seed-0")
+    each = [mien.predict([talk], model=place / name, **asked).frame for name in names]
+    classes = list(Run.open(run).classes)
+    mean = np.mean([one[classes].astype(float) for one in each], axis=0)
+    np.testing.assert_allclose(part.frame[classes].astype(float), mean, atol=1e-3)
+    sentence = "answers without 1 of its cells: fold-1-seed-0"
+    assert sentence in part.text
+    assert any(sentence in one for one in mien.load_model(place, partial=True).limits)
+    with pytest.raises(RunError, match="1 of 1 cells of MEnAN cannot answer"):
+        mien.predict([talk], model=cell.folder, partial=True)
+    assert main(["predict", str(talk), "--model", str(place), "--partial"]) == 0
+    assert sentence in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(
+        ConfigError, match=r"--partial: .* is an exported model, which has all of its cells; leave it out"
+    ):
+        mien.predict([talk], model="voice-small", partial=True)
 
 
 @pytest.mark.parametrize("one", [str, Path])

@@ -147,7 +147,7 @@ def test_a_film_is_predicted_as_in_training(request, toy, kind):
 
 def test_a_modality_that_decides_has_a_share_and_an_ignored_one_none(both, films, monkeypatch):
     opened = Ensemble.open(both, torch.device("cpu"))
-    monkeypatch.setattr(Ensemble, "open", lambda path, device: opened)
+    monkeypatch.setattr(Ensemble, "open", lambda path, device, **_: opened)
     weights = opened.models[0].recipe.tasks["main-emotion"][-1].weight.data
     learned, (voice, face) = weights.clone(), weights.split(8, dim=1)
     for ignored, decides, names in ((voice, face, ("audio", "video")), (face, voice, ("video", "audio"))):

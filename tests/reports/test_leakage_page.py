@@ -108,7 +108,12 @@ def test_the_page_begins_with_the_answer_and_stands_alone() -> None:
     whole = table(row(), LEACE, *probes, pairs, row(measure="hsic", probe="kernel", score=0.01), FLOOR)
     written: dict[str, str] = {}
     leakage_page.write(
-        written.__setitem__, whole, title="Leakage of <E>", facts={"Speakers": "16"}, notes=["said & done"], marks=["a & b"]
+        written.__setitem__,
+        whole,
+        title="Leakage of <E>",
+        facts={"Speakers": "16"},
+        notes=["said & done"],
+        marks=["a & b"],
     )
     assert set(written) == {"leakage.svg", "leakage.html"}
     page = written["leakage.html"]

@@ -204,6 +204,8 @@ def test_rows_of_unseen_speakers_are_not_taken_for_seen_ones(run: Run) -> None:
     assert path.read_bytes() == before
     carried, (fold,) = targets(run), run.splits
     unseen = fold | {"train": fold["train"] | {"speakers": ["s0"]}}
-    other = SimpleNamespace(folder=run.folder, splits=[unseen], clips=run.clips, experiment=run.experiment, files=run.files)
+    other = SimpleNamespace(
+        folder=run.folder, splits=[unseen], clips=run.clips, experiment=run.experiment, files=run.files
+    )
     keys = {key_of_cell(one, run.cells[0], roles, 0) for one in (run, other) for roles in (carried, {})}  # type: ignore[arg-type]
     assert len(keys) == 4
