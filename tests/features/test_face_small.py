@@ -74,6 +74,7 @@ def test_without_a_graph_it_is_made_by_torch(tmp_path, monkeypatch):
         shutil.copy(exported.faces() / name, tmp_path)
     raw = json.loads((tmp_path / exported.DESCRIPTION).read_text())
     (tmp_path / exported.DESCRIPTION).write_text(json.dumps(raw | {"graph": None}))
+    exported.seal(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 48, 48)).astype(np.uint8)
     expected = front_ends.face_small()(pixels)
     monkeypatch.setattr(exported, "faces", lambda: tmp_path)
