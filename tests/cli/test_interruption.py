@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,17 @@ interruption.PATIENCE = {patience}
 sys.argv = ["mien", "report", {place!r}, *{options}]
 sys.exit(__main__.main())
 """
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GO_ON = "interrupted; run the same command again to resume"
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Commands begin with signals as a terminal gives them: a shell starts what is in the background without some."""
+    before = [signal.signal(number, signal.SIG_DFL) for number in SIGNALS]
+    yield
+    for number, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(number, handler)
 
 
 class Command:

@@ -5,6 +5,7 @@ Every file is damaged in one way here, in turn; `benchmarks/bench_faults.py` doe
 
 import json
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import mien
 from mien import features
 from mien.common import manifests
 from mien.data import store
-from mien.errors import MienError, RunError
+from mien.errors import CorpusError, MienError, RunError
 from mien.runs.run import Run
 from mien.runs.run_files import BASE, RESULTS
 
@@ -149,8 +150,59 @@ def test_a_manifest_that_is_damaged_is_named(copy, prepared, experiment, run, ca
 
 def test_what_was_damaged_is_not_replaced_by_that_of_another_experiment(copy, prepared, experiment):
     flip(copy / "experiment.yaml")
-    with pytest.raises(RunError, match=r"experiment\.yaml: was damaged, and now it would be another one"):
+    with pytest.raises(RunError, match=r"experiment\.yaml: was damaged or edited, and now it would be another one"):
         mien.train(experiment, [f"data.prepared={prepared}", "training.epochs=3"], out=copy)
+
+
+def test_a_damaged_evaluation_is_refused_until_it_is_made_again(copy, other):
+    mien.evaluate(copy, on=other)
+    (metrics,) = copy.glob("evaluations/*/metrics.json")
+    whole = metrics.read_bytes()
+    for harm in (flip, Path.unlink):
+        harm(metrics)
+        with pytest.raises(RunError, match=r"metrics\.json: .*run the same 'mien evaluate' again"):
+            mien.report(copy)
+        mien.evaluate(copy, on=other)
+        assert metrics.read_bytes() == whole
+        mien.report(copy)
+
+
+def test_an_evaluation_that_was_ended_is_not_taken_for_a_whole_one(copy, other, capsys):
+    mien.evaluate(copy, on=other)
+    (place,) = copy.glob("evaluations/*")
+    run = Run.open(copy, writes=True)
+    name = place.relative_to(copy).as_posix()
+    run.files.begin(*(f"{name}/{file}" for file in ("predictions.csv", "folds.csv", "metrics.json")))
+    run.write_text(f"{name}/folds.csv", "of a new state\n")
+    capsys.readouterr()
+    mien.report(copy)
+    assert f"{place / 'folds.csv'}: a command was ended while it wrote this" in capsys.readouterr().err
+    assert Run.open(copy).evaluations == {}
+    mien.evaluate(copy, on=other)
+    assert list(Run.open(copy).evaluations) == [place.name]
+
+
+def test_results_that_a_command_was_ended_in_are_refused_then_made_again(copy, run):
+    Run.open(copy, writes=True).write_table("folds.csv", Run.open(copy).predictions.head())
+    (copy / ".lock").write_text(f"{2**22 + 1}\n{socket.gethostname()}\nmien audit\n")  # of a process that is gone
+    with pytest.raises(RunError, match=r"a command was ended while it wrote its results; .*mien report"):
+        _ = Run.open(copy).metrics
+    mien.report(copy)
+    assert content(copy) == content(run)
+    assert not (copy / ".lock").exists()
+
+
+def test_a_run_is_not_reported_without_a_cell_whose_manifest_is_damaged(copy):
+    flip(copy / CELL / manifests.NAME)
+    with pytest.raises(RunError, match=r"fold-0-seed-0/manifest\.json: damaged; run the same 'mien train' again"):
+        mien.report(copy)
+
+
+def test_another_corpus_does_not_take_a_folder_whose_card_is_damaged(prepared, tmp_path, make_corpus):
+    copy = Path(shutil.copytree(prepared, tmp_path / "prepared"))
+    flip(copy / "card.json")
+    with pytest.raises(CorpusError, match="its card is damaged, and its table has the clip"):
+        mien.prepare("table", make_corpus(tmp_path / "root", 2, seed=9), out=copy)
 
 
 @pytest.mark.parametrize("number", range(5))

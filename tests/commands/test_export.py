@@ -267,7 +267,7 @@ def test_what_cannot_be_exported_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(RunError, match="no predictions of 'MEnAN' on test speakers"):
         mien.export(copy / "models" / "MEnAN", out=out)
     Run.open(copy).cell("MEnAN", 1, 0).begin_again()
-    with pytest.raises(RunError, match="fold-1-seed-0: is not finished"):
+    with pytest.raises(RunError, match="fold-1-seed-0: not finished"):
         mien.export(copy / "models" / "MEnAN", out=out)
     settings = (copy / "experiment.yaml").read_text()
     (copy / "experiment.yaml").write_text(settings.replace("normalisation: train", "normalisation: speaker"))

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 import mien
+from mien.common.cells import unquoted_table
 from mien.runs.run import Run
 
 PITCH = {"neu": 150.0, "exc": 280.0, "hap": 260.0, "ang": 330.0, "sad": 90.0, "fru": 200.0, "xxx": 120.0}
@@ -76,7 +77,8 @@ def evaluated(trained, tmp_path_factory, make_tone):
     outcome = mien.prepare("cmu_mosei", cmu_mosei(folder / "mosei", make_tone), out=folder / "prepared")
     mien.evaluate(trained[1], on=folder / "prepared")
     place = trained[1] / "evaluations" / "cmu_mosei"
-    return outcome, json.loads((place / "metrics.json").read_text()), pd.read_csv(place / "predictions.csv")
+    predictions = unquoted_table(pd.read_csv(place / "predictions.csv"))
+    return outcome, json.loads((place / "metrics.json").read_text()), predictions
 
 
 def test_the_other_speaker_of_the_session_validates(trained):

@@ -13,6 +13,7 @@ from mien.errors import CorpusError
 from mien.reports import card
 from mien.reports.comparison_text import escape
 from mien.runs.run import Run
+from sealing import reseal_prepared
 
 SPEAKERS = ("<b>x</b>", "a&b$x$", "=../../up")
 EMOTIONS = {"<i>calm</i>": 100.0, "@loud": 220.0}
@@ -159,5 +160,6 @@ def test_a_name_of_a_corpus_leads_nowhere(prepared, tmp_path):
     whole = path.read_text()
     for name in ("../../up", "/up", "..", "a/b", ""):
         path.write_text(whole.replace('"name": "table"', f'"name": "{name}"'))
+        reseal_prepared(tmp_path / "prepared")
         with pytest.raises(CorpusError, match="'name' is no name of a corpus"):
             Prepared.open(tmp_path / "prepared")

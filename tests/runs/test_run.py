@@ -100,7 +100,9 @@ def test_evaluations_and_silhouettes_are_read_where_there_are_some(run: Run) -> 
     with pytest.raises(RunError) as error:
         _ = run.evaluations
     path = run.folder / "evaluations" / "a" / "metrics.json"
-    assert str(error.value) == f"{path}: damaged (no key 'models'); delete it and run the same 'mien train' again"
+    assert str(error.value) == (
+        f"{path}: damaged (no key 'models'); run the same 'mien evaluate' again, which makes it again"
+    )
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "no weights", "no predictions", "no embeddings"])

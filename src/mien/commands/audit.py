@@ -175,6 +175,7 @@ def _run(folder: Path, overrides: Sequence[str], workers: int, seed: int) -> Out
 
     with writing(folder, "mien audit"):
         run = moved(Run.open(folder, writes=True), overrides)
+        run.refuse_damaged_cells()
         run.files.mend()
         run.require_cells()
         if not run.named:

@@ -14,7 +14,7 @@ from mien.audit.statistics import scores
 from mien.commands import Outcome
 from mien.commands.evaluate_affine import evaluate_affine
 from mien.commands.evaluate_missing import evaluate_missing
-from mien.commands.report import write_page
+from mien.commands.report import mend, write_page
 from mien.common import processes
 from mien.common.locks import writing
 from mien.common.measures import measure_of
@@ -131,7 +131,7 @@ def _evaluate(
 def _on_another(run: Path | str, on: Path | str, *, workers: int, device: str, threads: int) -> Outcome:
     """Score every finished cell of a run on another prepared corpus."""
     opened = Run.open(run, writes=True)
-    opened.files.mend()
+    mend(opened)
     place = processes.device(device)
     processes.use_threads(threads)
     datasets = open_all(opened.experiment.data_of, opened.target, on, opened.cache)
@@ -156,6 +156,7 @@ def _on_another(run: Path | str, on: Path | str, *, workers: int, device: str, t
     metrics = _metrics(predictions, folds, clips, shared, dataset, opened) | {"shared_speakers": namesakes}
     metrics["notes"] += [*notes, *_constant(opened, own, metrics, list(clips["clip"]), place)]
     name = folder_name(opened, dataset)
+    opened.files.begin(*(f"evaluations/{name}/{file}" for file in ("predictions.csv", "folds.csv", "metrics.json")))
     opened.write_predictions(predictions, f"evaluations/{name}/predictions.csv")
     opened.write_table(f"evaluations/{name}/folds.csv", folds)
     opened.write_json(f"evaluations/{name}/metrics.json", metrics)

@@ -13,7 +13,7 @@ from mien.audit.recognition import affine
 from mien.audit.recognition.affine import PROTOCOLS
 from mien.audit.statistics import scores
 from mien.commands import Outcome
-from mien.commands.report import write_page
+from mien.commands.report import mend, write_page
 from mien.common import processes
 from mien.common.measures import Codes
 from mien.common.progress import progress
@@ -74,7 +74,7 @@ def evaluate_affine(
         RunError: the run beside has no predictions of the clips, or an output is not finite.
     """
     opened = Run.open(run, writes=True)
-    opened.files.mend()
+    mend(opened)
     _refuse_numbers(opened)
     place = processes.device(device)
     processes.use_threads(threads)
@@ -279,6 +279,7 @@ def _written(run: Run, name: str, rows: pd.DataFrame, classes: Sequence[str], fo
     folder = f"evaluations/{name}"
     no_cell = rows["outputs"] == TEACHER
     cell = {key: rows[key].astype("Int64").mask(no_cell) for key in ("fold", "seed")}
+    run.files.begin(*(f"{folder}/{file}" for file in ("affine.csv", "affine_folds.csv", AFFINE)))
     run.write_predictions(rows.assign(**cell), f"{folder}/affine.csv")
     each = [affine.by_part(own, classes) for _, own in rows.groupby("protocol", sort=False)]
     run.write_table(f"{folder}/affine_folds.csv", pd.concat(each, ignore_index=True))

@@ -12,7 +12,7 @@ from mien.audit.robustness import conditions as scored
 from mien.audit.robustness import counted, graceful
 from mien.audit.robustness.counted import OWN_CLIPS, Counted
 from mien.commands import Outcome
-from mien.commands.report import write_page
+from mien.commands.report import mend, write_page
 from mien.common import processes
 from mien.common.cells import write_table
 from mien.common.files import atomic_folder, write_json
@@ -66,8 +66,7 @@ def evaluate_missing(
         LeakError: as in `evaluate`.
     """
     name, conditions = load(grid)
-    opened = Run.open(run, writes=True)
-    opened.files.mend()
+    opened = moved(Run.open(run, writes=True), overrides if on is None else ())
     if on is not None and overrides:
         raise ConfigError(f"'{overrides[0]}': the place of the run's corpus is not needed with --on; leave it out")
     if on is None and opened.experiment.hold_test:
@@ -75,7 +74,7 @@ def evaluate_missing(
             f"{opened.folder}: its test clips are held back (hold_test: true), so no model may answer them; give "
             "another corpus with --on PREPARED"
         )
-    opened = moved(opened, overrides)
+    mend(opened)
     place = processes.device(device)
     processes.use_threads(threads)
     if on is None:
@@ -99,13 +98,13 @@ def evaluate_missing(
     every = list(conditions.all())
     table, drops = scored.table(models, every), graceful.table(models, every)
     metrics = _metrics(opened, name, conditions, models, lacking, dataset, other=on is not None)
-    opened.files.begin()
     with atomic_folder(opened.folder / ROBUSTNESS / name) as folder_of:
         write_table(folder_of / "conditions.csv", table)
         write_table(folder_of / "folds.csv", scored.folds(models, every))
         write_table(folder_of / "graceful.csv", drops)
         counted.write(folder_of, models)
         write_json(folder_of / "metrics.json", metrics)
+        opened.files.begin(*(f"{ROBUSTNESS}/{name}/{path.name}" for path in folder_of.iterdir()))
     if opened.claims is not None:
         claims.write(opened)
     if opened.has("report.html"):
@@ -127,9 +126,9 @@ def _refuse_another(run: Run, name: str, grid: Path | str, conditions: Condition
         conditions: of the grid.
         clips: on which ones.
     """
-    if not run.has(f"{ROBUSTNESS}/{name}/metrics.json"):
+    if not run.files.whole(f"{ROBUSTNESS}/{name}/metrics.json"):  # one that is damaged is written anew
         return
-    path = run.files.check(f"{ROBUSTNESS}/{name}/metrics.json")
+    path = run.folder / ROBUSTNESS / name / "metrics.json"
     with reading(path):
         there = json.loads(path.read_text(encoding="utf-8"))
         before, own = {"clips": there["clips"], **there["grid"]}, {"clips": clips, **conditions.model_dump(mode="json")}

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -125,12 +125,12 @@ def _export(
         return _copied(run, out, onnx, [option for option, value in given.items() if value])
     _check(out, name, coverage, plain_limit)
     name = out.absolute().name if name is None else name
-    opened, model, found, _ = find(run, partial=True)
+    opened, model, found, missing = find(run, partial=True)
     _refuse_inside(out, opened.folder)
     opened = moved(opened, overrides)
     if run.resolve() == found[0].folder.resolve():
         cells = _alone(found[0], cells)
-    chosen = _chosen(opened, model, found, cells)
+    chosen = _chosen(opened, model, missing, cells)
     refuse_other_inputs(opened, chosen)
     trained = opened.experiment_at(chosen[0])
     _refuse_without_media(opened, model, trained)
@@ -339,14 +339,15 @@ def _unseen(run: Run, experiment: Experiment, folder: Path | str) -> Dataset:
     return dataset
 
 
-def _chosen(run: Run, model: str, found: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
-    """The cells to export, all finished."""
+def _chosen(run: Run, model: str, missing: Mapping[str, str], names: Sequence[str]) -> list[Cell]:
+    """The cells to export, all finished; `missing` are those that are not, and why."""
     known = [cell.folder.name for cell in planned(run, model)]
     if strange := [name for name in names if name not in known]:
         raise ConfigError(f"--cells: {unknown('cell', strange[0], known)}")
     wanted = [cell for cell in planned(run, model) if not names or cell.folder.name in names]
-    if missing := [cell for cell in wanted if cell not in found]:
-        raise RunError(f"{missing[0].folder}: is not finished; {AGAIN} to resume, or choose others by --cells")
+    if lost := [cell for cell in wanted if cell.folder.name in missing]:
+        why = missing[lost[0].folder.name]
+        raise RunError(f"{lost[0].folder}: {why}; {AGAIN}, which trains it, or choose others by --cells")
     return wanted
 
 

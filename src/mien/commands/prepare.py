@@ -125,6 +125,8 @@ def _prepare(
         raise ConfigError(f"--cut-silence: the clips of {reader} are single images, without sound; leave it out")
     card = _refuse_other(out, reader, root, options, cut_silence=cut_silence)
     corpus = readers.read(reader, root, options)
+    if card is None:
+        _refuse_other_table(out, root, corpus)
     held = [target for target in targets if frame_vectors.of(target)]
     asked = "--features" if settings is None else f"--for {experiment}"
     _refuse_frames(held, corpus, root, asked, cut_silence=cut_silence)
@@ -277,6 +279,19 @@ def _refuse_other(
         before, way = ("without", "leave it out") if cut_silence else ("with", "give it")
         raise CorpusError(f"{out}: was prepared {before} --cut-silence; {way}, or choose a new folder for --out")
     return card
+
+
+def _refuse_other_table(out: Path, root: Path, corpus: Corpus) -> None:
+    """Raise CorpusError where a folder whose card is damaged has the table of another corpus."""
+    manifest = prepared.read_manifest(out)
+    if manifest is None or manifest.damage(out, "corpus.csv"):
+        return
+    known = {*corpus.table["clip"]}
+    if lost := [clip for clip in read_table(out / "corpus.csv")["clip"] if clip not in known]:
+        raise CorpusError(
+            f"{out}: its card is damaged, and its table has the clip '{lost[0]}', which {root} has not; choose a new "
+            "folder for --out"
+        )
 
 
 def _without(options: Mapping[str, str], free: Collection[str]) -> dict[str, str]:

@@ -24,12 +24,22 @@ def report(run: Path | str) -> Outcome:
     """
     with writing(run, "mien report"):
         opened = Run.open(run, writes=True)
-        if opened.files.mend() and opened.cells:
-            finish(opened)
+        mend(opened)
         path = write_page(opened)
         opened.files.seal()
     text = "\n".join([*outdated(opened), f"report: {path}"])
     return Outcome(data={"report": str(path)}, text=text)
+
+
+def mend(run: Run) -> None:
+    """Make results again that are damaged, or were being written when a command was ended.
+
+    Raises:
+        RunError: a cell is damaged so that its results would be missing.
+    """
+    run.refuse_damaged_cells()
+    if run.files.mend() and run.cells:
+        finish(run)
 
 
 def write_page(run: Run) -> Path:

@@ -153,6 +153,15 @@ def _runs(process: int) -> bool:
     return True
 
 
+def is_written(place: Path) -> bool:
+    """Whether a process that runs holds a lock, as far as its file says: the number of the process and its machine."""
+    try:
+        process, machine, *_ = place.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return place.exists() and place.stat().st_size == 0  # it is being made
+    return machine != socket.gethostname() or not process.isdecimal() or _runs(int(process))
+
+
 def contents(folder: Path) -> list[str]:
     """The names in a folder, without the lock and temporary files of mien; none where there is no folder."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []

@@ -68,8 +68,9 @@ class Prepared:
         """
         folder = Path(folder)
         manifest = read_manifest(folder)
-        if manifest is not None and (what := manifest.damage(folder, "card.json")):
-            raise CorpusError(f"{folder / 'card.json'}: {what}; {ONCE_MORE}")
+        damaged = {} if manifest is None else manifest.damaged(folder)
+        for name in [name for name in damaged if name != "corpus.csv"]:
+            raise CorpusError(f"{folder / name}: {damaged[name]}; {ONCE_MORE}")
         card = read_card(folder)
         if card is None:
             raise CorpusError(f"{folder}: no prepared corpus (no card.json in it); 'mien prepare' makes one")
@@ -84,7 +85,7 @@ class Prepared:
         path = folder / "corpus.csv"
         if not path.is_file():
             raise CorpusError(f"{path}: missing; {ONCE_MORE}")
-        if manifest.damage(folder, path.name):
+        if path.name in damaged:
             raise CorpusError(
                 f"{path}: was edited or damaged after it was prepared; {ONCE_MORE}, or keep your labels in a table of "
                 "your own (reader 'table')"

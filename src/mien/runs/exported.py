@@ -21,6 +21,7 @@ FOLDER = Path(__file__).parents[1] / "models" / "packaged"
 DEFAULT, FACES = "voice-small", "face-small"  # answer where no model is named; the second where there are pictures
 WEIGHTS, DESCRIPTION, CARD = FILES = ("model.safetensors", "config.json", "README.md")
 OLD = "model.json"  # of an older mien: its description, before the files had their names on the Hugging Face hub
+OWN = {"members", "experiment"}  # keys of a description by which it is known as one of mien
 GRAPH = "model.onnx"
 OTHERS = (GRAPH, "audonnx.onnx", "model.yaml")  # what `--onnx` adds; the last two are read by audonnx
 
@@ -69,7 +70,7 @@ def is_exported(folder: Path) -> bool:
 def describe(folder: Path) -> Description:
     """Read `config.json`; raises RunError or ConfigError where it is damaged, or of another program."""
     read = raw(folder)
-    if not {"members", "experiment"} & set(read):
+    if not OWN & set(read):
         raise RunError(
             f"{folder / DESCRIPTION}: is not that of a mien model, but of another program; give a folder of "
             "'mien export', or a RUN"
@@ -101,13 +102,14 @@ def raw(folder: Path) -> dict[str, Any]:
     """`config.json` as it is; raises RunError where it is damaged."""
     path = folder / DESCRIPTION
     try:
-        if (manifest := manifests.read(folder)) is None:
-            raise ValueError(f"{manifests.NAME} is missing")
-        if what := manifest.damage(folder, DESCRIPTION):
-            raise ValueError(what.removeprefix("damaged: "))
         read = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(read, dict):
             raise ValueError("not a mapping")
+        manifest = manifests.read(folder)
+        if manifest is None and OWN & set(read):
+            raise ValueError(f"{manifests.NAME} is missing")
+        if manifest is not None and (what := manifest.damage(folder, DESCRIPTION)):
+            raise ValueError(what.removeprefix("damaged: "))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
     return read

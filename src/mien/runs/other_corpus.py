@@ -116,8 +116,8 @@ def folder_name(run: Run, dataset: Dataset, kind: str = "evaluations", before: s
     """
     name, known = before + dataset.prepared.card["name"], dataset.prepared.card["hash"]
     for file in ("metrics.json", AFFINE):
-        if run.has(f"{kind}/{name}/{file}"):
-            path = run.files.check(f"{kind}/{name}/{file}")
+        if run.files.whole(f"{kind}/{name}/{file}"):  # one that is damaged is written anew
+            path = run.folder / kind / name / file
             with reading(path):
                 there = json.loads(path.read_text(encoding="utf-8"))["corpus_hash"]
             if there != known:

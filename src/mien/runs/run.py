@@ -33,7 +33,7 @@ from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.run_files import EXPERIMENT, RunFiles
+from mien.runs.run_files import EVALUATE, EXPERIMENT, RunFiles
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
@@ -327,6 +327,16 @@ class Run:
         ]
         return [cell for cell in planned if self._finished(cell)]
 
+    def refuse_damaged_cells(self) -> None:
+        """Raise RunError where the manifest of a cell is damaged or gone, so that it would count as unfinished."""
+        for model in self.experiment.trained:
+            for fold in self.splits:
+                for seed in self.experiment.seeds:
+                    cell = self.cell(model, fold["fold"], seed)
+                    if cell.manifest is None and (damaged := cell.damaged):
+                        path, what = next(iter(damaged.items()))
+                        raise RunError(f"{path}: {what}; {AGAIN}, which trains this cell again")
+
     def require_cells(self) -> list[Cell]:
         """The finished cells; raises RunError when there is none."""
         if not (cells := self.cells):
@@ -445,7 +455,10 @@ class Run:
     def evaluations(self) -> dict[str, dict[str, Any]]:
         """Scores on other corpora: name of the evaluation -> its metrics, sorted by name."""
         paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
-        return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+        return {
+            path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models", way=EVALUATE)
+            for path in paths
+        }
 
     @property
     def affine(self) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mien.common import manifests
-from mien.common.files import LOCK, State, atomic, state_of
+from mien.common.files import LOCK, State, atomic, is_written, state_of
 from mien.common.manifests import Content, Manifest
 from mien.common.progress import say
 from mien.errors import RunError
@@ -64,6 +64,7 @@ class RunFiles:
     _seen: dict[str, Content] = field(default_factory=dict, repr=False)
     _kept: dict[str, State] = field(default_factory=dict, repr=False)
     _lost: dict[str, Content] = field(default_factory=dict, repr=False)
+    _written: set[str] = field(default_factory=set, repr=False)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -88,8 +89,10 @@ class RunFiles:
 
     def _refuse_other(self, manifest: Manifest) -> None:
         if other := [name for name, content in self._seen.items() if manifest.files.get(name, content) != content]:
+            self._seen.clear()
             raise RewrittenError(
-                f"{self.folder / other[0]}: was written again while it was read; run the same command again"
+                f"{self.folder / other[0]}: was written again since it was read; open the run again, or run the same "
+                "command again"
             )
 
     def lists(self, name: str) -> bool:
@@ -123,7 +126,7 @@ class RunFiles:
         """The manifest, when a command that writes has ended."""
         until = time.monotonic() + WAIT
         while (found := self.manifest) is not None and found.stage == "writing":
-            held = (self.folder / LOCK).exists()
+            held = is_written(self.folder / LOCK)
             if not held or time.monotonic() > until:
                 way = f"{AGAIN}, or 'mien report {self.folder}'"
                 what = "its results are being written" if held else "a command was ended while it wrote its results"
@@ -149,8 +152,8 @@ class RunFiles:
             before = None if name == ENVIRONMENT else self._lost.get(name)  # versions and times may be others
             if before is not None and Content.of(temporary) != before:
                 raise RunError(
-                    f"{path}: was damaged, and now it would be another one, of another experiment or corpus; choose "
-                    "another --out"
+                    f"{path}: was damaged or edited, and now it would be another one, of another experiment or corpus; "
+                    "put it back, or choose another --out"
                 )
             self.begin(name)
 
@@ -158,7 +161,8 @@ class RunFiles:
             yield temporary
 
     def begin(self, *names: str) -> None:
-        """Say in the manifest, before it happens, that files are written."""
+        """Say in the manifest, before it happens, that files are written; those of one result at once."""
+        self._written.update(names)
         manifest = self.manifest
         if manifest is None or (manifest.stage != "complete" and not {*names} & {*manifest.files}):
             return
@@ -186,6 +190,11 @@ class RunFiles:
                 say(f"{path}: damaged; it is made again")
             return False
         removed = False
+        if manifest.stage == "writing":
+            for name in self._measured():
+                if name not in manifest.files:
+                    say(f"{self.folder / name}: a command was ended while it wrote this; {EVALUATE}")
+                    (self.folder / name).unlink()
         for name, what in manifest.damaged(self.folder).items():
             if (name in BASE and not base) or name.partition("/")[0] in MEASURED:
                 continue
@@ -213,7 +222,17 @@ class RunFiles:
             manifests.put(self.folder, now)
 
     def _every(self) -> list[str]:
+        """The files that are listed: of evaluations those that were, and those that this command wrote."""
+        known = {*({} if self.manifest is None else self.manifest.files), *self._written}
+        there = [name for name in (*BASE, *RESULTS) if (self.folder / name).is_file()]
+        return there + [name for name in self._measured() if name in known]
+
+    def _measured(self) -> list[str]:
         inside = [path for name in MEASURED for path in (self.folder / name).rglob("*") if path.is_file()]
         names = [path.relative_to(self.folder).as_posix() for path in inside]
-        shown = [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
-        return [name for name in (*BASE, *RESULTS) if (self.folder / name).is_file()] + shown
+        return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+    def whole(self, name: str) -> bool:
+        """Whether a file is there as it was written."""
+        manifest = self.manifest
+        return manifest is not None and not manifest.damage(self.folder, name)
