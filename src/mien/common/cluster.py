@@ -131,7 +131,8 @@ class Cluster:
         """
         from distributed import as_completed
 
-        waiting, sent = iter(items), dict[Future, T]()
+        waiting = iter(items)
+        sent: dict[Future, T] = {}
         done = as_completed(loop=self._client.loop)
         try:
             self._send(function, waiting, sent, done)
