@@ -194,8 +194,8 @@ def _check(client: "Client", address: str, writes: Path, reads: list[Path]) -> N
     places = [Path(os.path.abspath(one)) for one in reads]  # noqa: PTH100 - links have the same names there
     if not all(one.is_absolute() for one in (writes, *reads)):
         places.append(Path.cwd())
-    with probe(writes) as written:
-        names = [str(written), *map(str, places)]
+    with probe(writes.absolute()) as written:
+        names = [str(one) for one in (written, *places)]
         found: dict[str, Seen | BaseException] = client.run(look, names, on_error="return")
     here = look([])
     for worker, there in sorted(found.items()):
