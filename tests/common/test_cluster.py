@@ -1,7 +1,6 @@
 """Work of a cluster is that of processes here: nothing lost, nothing twice, whatever ends there."""
 
 import os
-import re
 import signal
 import sys
 import time
@@ -122,9 +121,10 @@ def test_what_nobody_waits_for_is_ended(joined, tmp_path) -> None:
     assert within(10, lambda: len([one for one in working if Path(f"/proc/{one}").exists()]) == 1)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="takes a place that no other process sees from /proc")
 def test_a_place_that_workers_do_not_see_is_refused(two, tmp_path) -> None:
-    place = tmp_path / "elsewhere"
-    expected = rf"does not see {re.escape(str(place))}; put it on storage that all machines have under one name$"
+    place = f"/proc/self/task/{os.getpid()}"
+    expected = rf"does not see {place}; put it on storage that all machines have under one name$"
     with pytest.raises(ClusterError, match=expected), cluster.joined(two.address, 1, writes=tmp_path, reads=[place]):
         pass
     assert not list(tmp_path.iterdir())
@@ -136,10 +136,9 @@ def test_another_installation_is_refused(two, tmp_path, monkeypatch) -> None:
         pass
 
 
-def test_no_scheduler_is_one_sentence(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
+def test_no_scheduler_is_one_sentence(tmp_path) -> None:
     for address in ("tcp://127.0.0.1:9", "nowhere"):
-        expected = pytest.raises(ClusterError, match="no scheduler answers in 1 s; start one")
+        expected = pytest.raises(ClusterError, match="no scheduler answers; start one")
         with expected, cluster.joined(address, 1, writes=tmp_path):
             pass
 

@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import platform
+import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -174,14 +175,18 @@ class Cluster:
 def _client(address: str) -> "Client":
     try:
         from distributed import Client
+        from distributed.comm import get_address_host_port
     except ModuleNotFoundError:
         raise DependencyError("--cluster needs an extra: pip install 'mien[cluster]'") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it is said here, in one sentence
+    for name in [one for one in logging.root.manager.loggerDict if one.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what is wrong is said here, in one sentence
     try:
+        with socket.create_connection(get_address_host_port(address), timeout=PATIENCE):
+            pass  # a client that waits for an answer cannot be interrupted
         return Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         way = "start one there (dask scheduler), or correct the address"
-        raise ClusterError(f"--cluster {address}: no scheduler answers in {PATIENCE} s; {way}") from None
+        raise ClusterError(f"--cluster {address}: no scheduler answers; {way}") from None
 
 
 def _check(client: "Client", address: str, writes: Path, reads: list[Path]) -> None:
@@ -191,7 +196,7 @@ def _check(client: "Client", address: str, writes: Path, reads: list[Path]) -> N
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
         raise ClusterError(f"{address}: no worker has joined in {PATIENCE} s; start some: {start}") from None
-    places = [Path(os.path.abspath(one)) for one in reads]  # noqa: PTH100 - links have the same names there
+    places = [Path(os.path.abspath(one)) for one in reads if one.exists()]  # noqa: PTH100 - a link is one there, too
     if not all(one.is_absolute() for one in (writes, *reads)):
         places.append(Path.cwd())
     with probe(writes.absolute()) as written:
