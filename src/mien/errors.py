@@ -41,6 +41,10 @@ class BusyError(MienError):
     """Another command writes to the same folder."""
 
 
+class ClusterError(MienError):
+    """A cluster that cannot be used as it is, or that has gone."""
+
+
 class MediaWarning(UserWarning):
     """What should be known of the answers on a media file: what of it is silent, too short, or not looked at."""
 

@@ -45,6 +45,7 @@ VALUES = {  # (command or all, option) -> what its value is called
     ("prepare", "--for"): "EXPERIMENT",
     ("predict", "--out"): "FILE",
     ("", "--out"): "FOLDER",
+    ("", "--cluster"): "ADDRESS",
     ("", "--window"): "SECONDS",
     ("", "--hop"): "SECONDS",
     ("", "--labels"): "CSV",
@@ -84,7 +85,8 @@ def prepare(
     experiment: Annotated[str | None, Parameter(name="--for")] = None,
     cut_silence: Flag = False,
     limit: LimitOf = None,
-    workers: AtLeastOne = 1,
+    workers: AtLeastOne | None = None,
+    cluster: str | None = None,
     output: Output = PLAIN,
 ) -> Outcome:
     """Read a corpus, check every clip and extract features. Run it again to resume after an interruption.
@@ -101,7 +103,10 @@ def prepare(
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
             stall, memory.
-        workers: number of processes that decode clips and extract features.
+        workers: number of processes that decode clips and extract features (default: 1, or as many as the cluster has
+            threads).
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
+            this one); needs the extra 'cluster' and shared storage.
         output: how the result is printed.
     """
     return _call(
@@ -115,6 +120,7 @@ def prepare(
         cut_silence=cut_silence,
         limits=numbers(limit or [], "--limit"),
         workers=workers,
+        cluster=cluster,
     )
 
 
@@ -124,7 +130,8 @@ def train(
     /,
     *overrides: str,
     out: Path,
-    workers: AtLeastOne = 1,
+    workers: AtLeastOne | None = None,
+    cluster: str | None = None,
     tensorboard: Flag = False,
     machine: Machine = ANY,
     output: Output = PLAIN,
@@ -135,15 +142,19 @@ def train(
         experiment: a name from 'mien list experiments', or a YAML file.
         overrides: settings that replace those of the experiment, as key=value with dots: training.epochs=5
         out: RUN folder to write.
-        workers: number of models trained at once, and of processes that extract features.
+        workers: number of models trained at once, and of processes that extract features (default: 1, or as many as
+            the cluster has threads).
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
+            this one); needs the extra 'cluster' and shared storage.
         tensorboard: also write event files to RUN/tensorboard; needs the extra 'tensorboard'.
         machine: device and threads.
         output: how the result is printed.
     """
     from mien.common.workers import starting
 
-    with starting(["mien.runs.cells"], workers=workers):
-        return _call("train", experiment, overrides, out=out, workers=workers, tensorboard=tensorboard, **vars(machine))
+    places = {"workers": workers, "cluster": cluster, **vars(machine)}
+    with starting(["mien.runs.cells"], workers=1 if workers is None or cluster else workers):
+        return _call("train", experiment, overrides, out=out, tensorboard=tensorboard, **places)
 
 
 @app.command(help_epilogue="Example: mien evaluate runs/li2020-emodb --on prepared/ravdess")
@@ -273,7 +284,8 @@ def label(
     faces: str | None = None,
     voice_activity: Literal["energy", "silero"] = "energy",
     limit: LimitOf = None,
-    workers: AtLeastOne = 1,
+    workers: AtLeastOne | None = None,
+    cluster: str | None = None,
     machine: Machine = ANY,
     output: Output = PLAIN,
 ) -> Outcome:
@@ -296,7 +308,10 @@ def label(
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
             stall, memory.
-        workers: number of processes that read films; the labels are the same.
+        workers: number of processes that read films (default: 1, or as many as the cluster has threads); the labels are
+            the same.
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
+            this one); needs the extra 'cluster' and shared storage.
         machine: device and threads.
         output: how the result is printed.
     """
@@ -311,6 +326,7 @@ def label(
         voice_activity=voice_activity,
         limits=numbers(limit or [], "--limit"),
         workers=workers,
+        cluster=cluster,
         **vars(machine),
     )
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from uuid import uuid4
 
 from mien.commands import Outcome
+from mien.common.cluster import joined
 from mien.common.locks import writing
 from mien.common.tables import records
 from mien.corpora import media_files
@@ -29,7 +30,8 @@ def label(
     pooled: ways.Pooled = "logits",
     faces: str | None = None,
     voice_activity: activity.Kind = "energy",
-    workers: int = 1,
+    workers: int | None = None,
+    cluster: str | None = None,
     device: str = "auto",
     threads: int = 1,
     limits: Mapping[str, float] = MappingProxyType({}),
@@ -48,7 +50,9 @@ def label(
         pooled: "logits" or "distributions": of what the maximum is taken.
         faces: the face detector (`media.faces.Faces`); None takes that of the teacher's training.
         voice_activity: "energy" or "silero"; see `media.activity`.
-        workers: number of processes.
+        workers: number of processes; None for one, or with `cluster` for one in each of its threads.
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run; they have to
+            see `out` and what is read. None for this machine.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads in each process.
         limits: limits on a film beyond which it is not read, by name, where they are not those of
@@ -60,6 +64,7 @@ def label(
 
     Raises:
         BusyError: another process writes to `out`.
+        ClusterError: the cluster cannot be used as it is.
         ConfigError: a setting is wrong, no file is given, a folder holds none, or `out` has other labels.
         CorpusError: `out` holds something else.
         RunError: `teacher` is not a trained model.
@@ -68,8 +73,6 @@ def label(
     given = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
     if not given:
         raise ConfigError("label: no file is given; name a film or a folder of films")
-    if workers < 1:
-        raise ConfigError(f"--workers {workers}: must be 1 or more")
     ways.check(pooling, pooled)
     most = limits_of(limits)
     chosen, notes = media_files.listed(given)
@@ -77,10 +80,11 @@ def label(
     folder = teachers.locate(teacher)
     asked = Asked(Path(out), root, folder, faces, voice_activity, device, threads, uuid4().hex)
     names = label_folder.names(chosen, root)
-    with writing(out, "mien label"):
+    reads = [*given, folder]
+    with writing(out, "mien label"), joined(cluster, workers, writes=out, reads=reads) as at_once:
         label_folder.begin(asked, teachers.open_teacher(folder, device, threads, faces), names)
         with held(most):
-            label_folder.label_all(asked, names, workers)
+            label_folder.label_all(asked, names, at_once)
         done = label_folder.finish(asked, names, pooling, pooled)
         label_page.write(asked.out, done.card)
     return Outcome(

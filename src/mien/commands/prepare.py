@@ -14,6 +14,7 @@ from mien import experiments
 from mien import features as known_features
 from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
+from mien.common.cluster import joined
 from mien.common.files import contents, sha256
 from mien.common.locks import writing
 from mien.common.progress import duration, progress, say
@@ -45,7 +46,8 @@ def prepare(
     features: Sequence[str] | None = None,
     experiment: str | Path | None = None,
     cut_silence: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
+    cluster: str | None = None,
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
@@ -70,7 +72,9 @@ def prepare(
             then where its sound begins and ends, and of a film pictures are cut with the sound. Silence is what stays
             below -55 dB of full scale, so that the pauses of a noisy recording are not found. A clip in which nothing
             is louder stays as it is, and is listed.
-        workers: number of processes.
+        workers: number of processes; None for one, or with `cluster` for one in each of its threads.
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run; they have to
+            see `out` and what is read. None for this machine.
         limits: limits on a file beyond which it is not read, by name, where they are not those of
             `mien.media.limits.Limits`. What is extracted later of this folder has them too.
 
@@ -78,12 +82,13 @@ def prepare(
         ConfigError: an unknown reader, option, feature or experiment, features and an experiment, or the extra of a
             feature is not installed.
         BusyError: another process writes to `out`.
+        ClusterError: the cluster cannot be used as it is.
         CorpusError: `root` is not that corpus, no clip can be used, or `out` holds something else.
     """
     most = on_files.limits_of(limits)
     readers.reader(reader)
-    with writing(out, "mien prepare"):
-        return _prepare(reader, Path(root), Path(out), options, features, experiment, cut_silence, workers, most)
+    with writing(out, "mien prepare"), joined(cluster, workers, writes=out, reads=[root]) as at_once:
+        return _prepare(reader, Path(root), Path(out), options, features, experiment, cut_silence, at_once, most)
 
 
 def _prepare(

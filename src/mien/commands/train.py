@@ -18,6 +18,7 @@ from mien.audit.splits import sounds
 from mien.audit.splits.resumed import refuse_another_corpus
 from mien.commands import Outcome
 from mien.common import environment, processes
+from mien.common.cluster import current, joined
 from mien.common.locks import writing_as_first
 from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress, say
@@ -49,7 +50,8 @@ def train(
     overrides: Sequence[str] = (),
     *,
     out: Path | str,
-    workers: int = 1,
+    workers: int | None = None,
+    cluster: str | None = None,
     device: str = "auto",
     threads: int = 1,
     tensorboard: bool = False,
@@ -62,7 +64,10 @@ def train(
         experiment: a name from `mien list experiments`, or a YAML file.
         overrides: settings that replace those of the experiment, as `key=value` with dots.
         out: the RUN folder, new or unfinished.
-        workers: number of cells (model, fold, seed) trained at once, and of processes that extract features.
+        workers: number of cells (model, fold, seed) trained at once, and of processes that extract features; None for
+            one, or with `cluster` for one in each of its threads.
+        cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run; they have to
+            see `out` and PREPARED. None for this machine.
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: number of torch threads of each worker.
         tensorboard: also write event files to RUN/tensorboard; see `engine.board`.
@@ -72,10 +77,13 @@ def train(
         CorpusError: a media file is missing or has changed since it was prepared.
         LeakError: the split leaks (see `mien.audit.splits.findings`), and the experiment does not accept it.
         BusyError: another process writes to `out`.
+        ClusterError: the cluster cannot be used as it is.
         RunError: `out` holds another experiment, a run of another corpus, or something else.
     """
     with writing_as_first(out, "mien train"):
-        return _train(experiment, overrides, Path(out), workers, device, threads, tensorboard)
+        folders = {place for own in _pinned(experiment, overrides).data_of.values() for place in own.folders}
+        with joined(cluster, workers, writes=out, reads=sorted(folders)) as at_once:
+            return _train(experiment, overrides, Path(out), at_once, device, threads, tensorboard)
 
 
 def _train(
@@ -308,7 +316,8 @@ def _train_cells(
             advance(int(record["epoch"]) - shown[cell])
             shown[cell] = int(record["epoch"])
 
-        trained = train_here(training, todo, watch) if workers == 1 else train_apart(training, todo, workers)
+        here = workers == 1 and current() is None
+        trained = train_here(training, todo, watch) if here else train_apart(training, todo, workers)
         for cell in trained:
             advance(epochs[cell.model] - shown[cell])
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
+from uuid import uuid4
 
 from mien.common.shortage import not_written
 from mien.errors import ConfigError
@@ -69,6 +70,17 @@ def atomic(path: Path, *, changes: Callable[[Path], None] | None = None) -> Iter
         raise found from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def probe(folder: Path) -> Iterator[Path]:
+    """Yield an empty file in a folder, of a name that no file had before; it is removed at the end."""
+    path = _beside(folder / uuid4().hex, "tmp")
+    path.touch()
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

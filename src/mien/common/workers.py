@@ -4,7 +4,8 @@ A decoder can crash its process on a malformed file. The chunks that were being 
 If a chunk crashes again, its items are processed one by one, and an item that crashes its worker is `Lost`. A worker
 that passed a limit (`watch.Limits`) says so, and the other chunks are repeated as they were.
 
-Processes are joblib's: loky, or the backend of `joblib.parallel_config` (dask). One worker is a process of its own too.
+Processes are joblib's (loky), here or on the machines of a cluster (`mien.common.cluster`). One worker is a process of
+its own too.
 """
 
 import os
@@ -19,7 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mien.common import watch
+from mien.common import cluster, cluster_task, watch
+from mien.common.cluster import Cluster, Killed
 from mien.common.imports import imported
 from mien.common.shortage import ended_worker
 from mien.common.watch import Limits
@@ -62,9 +64,11 @@ def results(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None,
     Raises:
         BrokenProcessPool: a process was ended.
     """
-    place = os.path.abspath("")  # noqa: PTH100 - a process that is kept may have begun in another folder
-    jobs = (partial(_in_folder, place, job) for job in jobs)
-    if workers == 1 and _is_local():
+    jobs = map(_here, jobs)
+    if (far := cluster.current()) is not None:
+        yield from _far_results(far, jobs)
+        return
+    if workers == 1:
         yield from _one_by_one(jobs)
         return
     found = _begin(jobs, workers)
@@ -74,17 +78,15 @@ def results(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None,
         _close(found)
 
 
-def _in_folder(place: str, job: Callable[[], R]) -> R:
+def _here(function: Callable[..., R]) -> Callable[..., R]:
+    """A function that is called in this folder; a process that is kept may have begun in another one."""
+    return partial(_in_folder, os.path.abspath(""), function)  # noqa: PTH100
+
+
+def _in_folder(place: str, function: Callable[..., R], *arguments: Any) -> R:
     with suppress(OSError):  # of a cluster, where there may be none of this name
         os.chdir(place)
-    return job()
-
-
-def _is_local() -> bool:
-    """Whether the processes are joblib's own, and not those of a cluster."""
-    from joblib.parallel import get_active_backend
-
-    return type(get_active_backend()[0]).__name__ == "LokyBackend"
+    return function(*arguments)
 
 
 def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
@@ -92,13 +94,15 @@ def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
     from joblib.executor import get_memmapping_executor  # not before there is work for several processes
 
     threads = {name: os.environ.get(name, "1") for name in THREADS}
+    settings: dict[str, Any] = {"env": threads, "initializer": watch.start, "initargs": (os.getpid(),)}
+    of_cluster = cluster_task.is_task()
     with _unheard():
-        executor = get_memmapping_executor(1, env=threads, initializer=watch.start, initargs=(os.getpid(),))
+        executor = cluster_task.executor(**settings) if of_cluster else get_memmapping_executor(1, **settings)
     for job in jobs:
         with _unheard():
             future = executor.submit(job)
         try:
-            result = future.result()
+            result = cluster_task.result(future) if of_cluster else future.result()
         except (KeyboardInterrupt, SystemExit):
             executor.terminate(kill_workers=True)
             raise
@@ -111,10 +115,9 @@ def _begin(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None, 
 
     with _unheard():
         pool = Parallel(
-            max(2, workers),  # a cluster, too, takes a single job to this process
+            workers,
             return_as="generator_unordered",
             batch_size=1,
-            pre_dispatch=1 if workers == 1 else "2*n_jobs",
             initializer=watch.start,
             initargs=(os.getpid(),),
         )
@@ -184,8 +187,46 @@ def spread(
     Yields:
         (chunk, return value of the function), or ([item], Lost) for an item that ended its worker; in any order.
     """
+    if (far := cluster.current()) is not None:
+        yield from _far_spread(far, function, chunks, limits)
+        return
     with nullcontext("") if limits is None else TemporaryDirectory(prefix="mien-") as place:
         yield from _Spread(function, workers, limits, place).over(chunks)
+
+
+def _far_results(far: Cluster, jobs: Iterable[Callable[[], R]]) -> Iterator[R]:
+    for _, result in far.each(_result, jobs):
+        if isinstance(result, Killed):
+            raise BrokenProcessPool("every worker of the cluster that tried it was ended")
+        yield result
+
+
+def _result(job: Callable[[], R]) -> R:
+    (result,) = results([job], 1)
+    return result
+
+
+def _far_spread(
+    far: Cluster, function: Callable[[Sequence[T]], R], chunks: Sequence[Sequence[T]], limits: Limits | None
+) -> Iterator[tuple[Sequence[T], R | Lost[T]]]:
+    """A machine gives each chunk to a process, as this one would: an item is lost there, and not its worker."""
+    work = partial(_spread_one, _here(function), limits)
+    while chunks:
+        again: list[Sequence[T]] = []
+        for chunk, result in far.each(work, chunks):
+            if not isinstance(result, Killed):
+                yield from result
+            elif len(chunk) == 1:
+                yield chunk, Lost(chunk[0], "")
+            else:
+                again += [[item] for item in chunk]
+        chunks = again
+
+
+def _spread_one(
+    function: Callable[[Sequence[T]], R], limits: Limits | None, chunk: Sequence[T]
+) -> list[tuple[Sequence[T], R | Lost[T]]]:
+    return list(spread(function, [chunk], workers=1, limits=limits))
 
 
 class _Spread(Generic[T, R]):

@@ -149,6 +149,12 @@ class Data(Settings):
         return {name: mix[name] for name in sorted(mix)}
 
     @property
+    def folders(self) -> list[str]:
+        """The PREPARED folders."""
+        several = self.prepared.values() if isinstance(self.prepared, dict) else [self.prepared]
+        return [folder for folder in several if folder is not None]
+
+    @property
     def features(self) -> dict[Modality, tuple[str, Any]]:
         """Modality ("audio", "video") -> the name and the settings of its feature, of those that are given."""
         given: dict[Modality, Named | None] = {"audio": self.audio, "video": self.video}

@@ -1,0 +1,83 @@
+"""A task in a thread of a cluster's worker: the work is done in a process of that thread, which is kept for the next.
+
+The process is ended where the cluster does not want the result any more: the command that asked for it was interrupted
+or has ended, and another one may write to the same folder.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+EVERY = 0.1  # seconds between two looks
+IDLE = 300.0  # seconds after which a process without work ends
+ENDING = ("stopping", "closing", "closed", "failed")  # states of a worker
+
+_thread = threading.local()
+
+
+class Job(Generic[T, R]):
+    """A function and what it is called on, whose inside is of no interest to dask."""
+
+    def __init__(self, function: Callable[[T], R], item: T) -> None:
+        self.function, self.item = function, item
+
+
+class _Task(NamedTuple):
+    worker: Any
+    key: Any
+
+    @property
+    def wanted(self) -> bool:
+        state = self.worker.state.tasks.get(self.key)
+        return state is not None and state.state != "cancelled" and self.worker.status.name not in ENDING
+
+
+def run(job: Job[Any, R]) -> R:
+    """Call the function of a job in a task of the cluster."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    _thread.task = _Task(worker, worker.get_current_task())
+    try:
+        return job.function(job.item)
+    finally:
+        _thread.task = None
+
+
+def is_task() -> bool:
+    """Whether this thread works for a cluster."""
+    return getattr(_thread, "task", None) is not None
+
+
+def executor(**settings: Any) -> Any:
+    """The executor of this thread's process; `settings` as of loky's ProcessPoolExecutor, for a new one."""
+    if getattr(_thread, "executor", None) is None:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        _thread.executor = ProcessPoolExecutor(1, timeout=IDLE, **settings)
+    return _thread.executor
+
+
+def result(future: "Future[R]") -> R:
+    """The result of this thread's process.
+
+    Raises:
+        BrokenProcessPool: it was ended.
+        Reschedule: it was ended here, as nobody waits for it. Dask wants to hear this in any case.
+    """
+    while not wait([future], EVERY).done:
+        if not _thread.task.wanted:
+            from distributed import Reschedule
+
+            _thread.executor.shutdown(wait=True, kill_workers=True)
+            _thread.executor = None
+            raise Reschedule
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        _thread.executor = None
+        raise
