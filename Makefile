@@ -23,7 +23,7 @@ $(BIN)/mien: pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 $(VENV)/.tools: $(BIN)/mien
-	$(INSTALL) --editable '.[test,lint,docs,vad,faces,opensmile,transformers]'
+	$(INSTALL) --editable '.[test,lint,docs,vad,faces,opensmile,transformers,cluster]'
 	touch $@ $(BIN)/mien && touch $(VENV)/.tools
 
 demo: $(BIN)/mien
