@@ -454,26 +454,26 @@ class Run:
     @property
     def evaluations(self) -> dict[str, dict[str, Any]]:
         """Scores on other corpora: name of the evaluation -> its metrics, sorted by name."""
-        paths = sorted(self.folder.glob("evaluations/*/metrics.json"))
         return {
-            path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models", way=EVALUATE)
-            for path in paths
+            name: self._mapping(path, "models", way=EVALUATE)
+            for name, path in self.files.each_of("evaluations", "metrics.json").items()
         }
 
     @property
     def affine(self) -> dict[str, dict[str, Any]]:
         """Affine maps to the classes of other corpora: name of the evaluation -> `affine.json`, sorted by name."""
-        paths = sorted(self.folder.glob(f"evaluations/[!.]*/{AFFINE}"))
         way = "delete it and run the same 'mien evaluate' again"
         return {
-            path.parent.name: self._mapping(str(path.relative_to(self.folder)), "systems", way=way) for path in paths
+            name: self._mapping(path, "systems", way=way)
+            for name, path in self.files.each_of("evaluations", AFFINE).items()
         }
 
     @property
     def robustness(self) -> dict[str, dict[str, Any]]:
         """Answers with a part of the input missing: name of the grid -> its metrics, sorted by name."""
-        paths = sorted(self.folder.glob(f"{ROBUSTNESS}/[!.]*/metrics.json"))
-        return {path.parent.name: self._mapping(str(path.relative_to(self.folder)), "models") for path in paths}
+        return {
+            name: self._mapping(path, "models") for name, path in self.files.each_of(ROBUSTNESS, "metrics.json").items()
+        }
 
     def robustness_table(self, name: str, file: str) -> pd.DataFrame:
         """A table of the answers with a part of the input missing, `conditions.csv` or `graceful.csv`.

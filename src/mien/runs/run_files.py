@@ -232,6 +232,20 @@ class RunFiles:
         names = [path.relative_to(self.folder).as_posix() for path in inside]
         return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
 
+    def each_of(self, folder: str, file: str) -> dict[str, str]:
+        """The results of `mien evaluate` of one kind, which may be damaged or missing: name of each -> its file.
+
+        One whose folder is gone was taken away on purpose.
+
+        Args:
+            folder: one of `MEASURED`.
+            file: of each, such as "metrics.json".
+        """
+        listed = [] if self.manifest is None else [name for name in self.manifest.files if name not in self._lost]
+        there = [path.relative_to(self.folder).as_posix() for path in self.folder.glob(f"{folder}/[!.]*/{file}")]
+        found = {Path(name) for name in (*listed, *there) if Path(name).match(f"{folder}/*/{file}")}
+        return {one.parent.name: one.as_posix() for one in sorted(found) if (self.folder / one.parent).is_dir()}
+
     def whole(self, name: str) -> bool:
         """Whether a file is there as it was written."""
         manifest = self.manifest
