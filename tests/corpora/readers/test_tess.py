@@ -56,8 +56,8 @@ def test_the_file_of_another_spelling_is_of_the_older_speaker(corpus):
     assert parsed.table["clip"].tolist().count("OAF_bite_neutral") == 1
     assert problems(parsed) == [
         (
-            "OAF_neutral/OAF_bite_neutral.wav",
-            "a second file of the clip OAF_bite_neutral beside OAF_neutral/OA_bite_neutral.wav, left out",
+            "OAF_neutral/OA_bite_neutral.wav",
+            "a second file of the clip OAF_bite_neutral beside OAF_neutral/OAF_bite_neutral.wav, left out",
         )
     ]
 
