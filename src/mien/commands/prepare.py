@@ -20,7 +20,7 @@ from mien.common.locks import writing
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, frame_vectors, images, located, prepared, shards, silence, store
+from mien.data import extraction, frame_vectors, images, located, prepared, release, shards, silence, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
@@ -51,6 +51,9 @@ def prepare(
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
+
+    Where the files of the corpus's release are known, one line says how many are the same byte by byte, and whether
+    clips are shorter (`mien.data.release`).
 
     A clip that cannot be decoded is reported as a problem and left out. What is kept all the same (files that are
     identical byte by byte, films without all their sound), and what the option `leave_out` names, is listed and no
@@ -161,7 +164,8 @@ def _prepare(
     if corpus.frames is not None:
         for target in held:
             frame_vectors.extract(corpus.frames, prepared.keys(table), target, what=f"{reader}: {target.name}")
-    kept = sorted({*kept, *silence.notes(table, ends)})
+    compared = release.compare(reader, table, {clip: one.seconds for clip, one in ends.items()})
+    kept = sorted({*kept, *silence.notes(table, ends), *(compared.notes(table) if compared is not None else ())})
     listed = problem_table([*problems, *kept])
     made = [
         {
@@ -183,6 +187,7 @@ def _prepare(
         cut_silence=cut_silence,
         limits=most.model_dump(exclude_defaults=True),
         front_ends=list({(one["feature"], one["sha256"]): one for one in made}.values()),
+        release=None if compared is None else compared.card,
     )
     for name, config in files:
         if config.folder is not None or config.column is not None:
@@ -442,6 +447,7 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items()) or 'not known'}",
         f"licence: {card['licence']}",
     ]
+    lines += [f"release: {card['release']['text']}"] if "release" in card else []
     lines += [cut] if cut else []
     if card["shortfall"]:
         one = "image" if done.images else "clip"

@@ -6,8 +6,8 @@ release.
 - clip: what the reader calls it.
 - ending: of the file, without the dot.
 - seconds: of sound, to .1 ms; empty where not known.
-- sha256: of the file's bytes, its first `DIGITS` hexadecimal digits: 64 bits, so that among 20,000 files the chance that
-  two different ones have the same is 1e-11.
+- sha256: of the file's bytes, its first `DIGITS` hexadecimal digits: 64 bits, so that the chance of two different
+  files with the same is 1e-11 among 20,000.
 
 `benchmarks/make_releases.py` writes them. They are read by `mien prepare` alone, and when it asks for them.
 """
@@ -22,6 +22,7 @@ from typing import NamedTuple
 COLUMNS = ("clip", "ending", "seconds", "sha256")
 DIGITS = 16
 FOLDER = Path(__file__).parent
+ALSO = {"crema_d": ("mp3",)}  # endings of files that a release has as well, and of which nothing is known
 
 
 class Release(NamedTuple):
@@ -30,10 +31,12 @@ class Release(NamedTuple):
     Attributes:
         hashes: clip -> ending of its files -> the first `DIGITS` digits of their SHA-256.
         seconds: clip -> seconds of its sound, of clips of which they are known.
+        also: endings of files that it has as well, and of which nothing is known.
     """
 
     hashes: Mapping[str, Mapping[str, str]]
     seconds: Mapping[str, float]
+    also: tuple[str, ...] = ()
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -52,4 +55,4 @@ def of(reader: str) -> Release | None:
         hashes.setdefault(row["clip"], {})[row["ending"]] = row["sha256"]
         if row["seconds"]:
             seconds[row["clip"]] = float(row["seconds"])
-    return Release(hashes, seconds)
+    return Release(hashes, seconds, ALSO.get(reader, ()))
