@@ -397,12 +397,15 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
     ]
     kept += [Problem(file, one.notice) for file, one in zip(places(corpus.table), found, strict=True) if one.notice]
     table = table[[not one for one in bad]].reset_index(drop=True)
-    kept += _identical_images(table) if corpus.images else _identical(corpus, table.drop_duplicates("file"))
+    kept += _identical_images(table) if corpus.images else _identical(corpus, table)
     return table, sorted(set(problems)), sorted(set(kept))
 
 
-def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
+def _identical(corpus: Corpus, table: pd.DataFrame) -> Iterator[Problem]:
     """Files with the same bytes, including those that the reader has left out."""
+    files = table.drop_duplicates("file")
+    whole = table[~table["file"].duplicated(keep=False)]
+    emotions = dict(whole[["file", "emotion"]].dropna().itertuples(index=False, name=None))
     same: dict[str, list[str]] = defaultdict(list)
     for file, found in zip(files["file"], files["sha256"], strict=True):
         same[found].append(file)
@@ -415,17 +418,28 @@ def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
             same[found].append(path.relative_to(corpus.root).as_posix())
     for names in same.values():
         for name in names:
-            if alike := ", ".join(other for other in names if other != name):
+            if others := [other for other in names if other != name]:
+                alike = ", ".join(others) + _under_another(name, others, emotions)
                 yield Problem(name, f"byte by byte the same as {alike}, {'kept' if name in kept else 'left out'}")
 
 
 def _identical_images(table: pd.DataFrame) -> Iterator[Problem]:
     """Images with the same pixels."""
+    emotions = dict(table[["clip", "emotion"]].dropna().itertuples(index=False, name=None))
     for clips in table["clip"].groupby(table["sha256"]).agg(list):
         for clip in clips if len(clips) > 1 else ():
             others = [other for other in clips if other != clip]
             alike = ", ".join([*others[:ALIKE], *(["..."] if len(others) > ALIKE else [])])
+            alike += _under_another(clip, others, emotions)
             yield Problem(clip, f"pixel by pixel the same as {alike}, kept")
+
+
+def _under_another(name: str, others: Sequence[str], emotions: Mapping[str, str]) -> str:
+    """The emotions of what is the same, where they are known and differ from its own; empty for none."""
+    there = sorted({emotions[other] for other in others if other in emotions} - {emotions.get(name)})
+    return (
+        f", under another emotion ({emotions[name]}, there {' and '.join(there)})" if name in emotions and there else ""
+    )
 
 
 def _take_back(out: Path) -> None:
