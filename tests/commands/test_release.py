@@ -228,3 +228,17 @@ def test_the_pair_of_ravdess_is_a_leak_where_repetitions_are_parts(tmp_path: Pat
     found = {one["finding"]: one["severity"] for one in audit.data["findings"]}
     assert found["identical-audio"] == "leak"
     assert "label-conflict" not in found
+
+
+@pytest.mark.recordings
+def test_real_copies_are_known_for_what_they_are(recordings: Path, tmp_path: Path) -> None:
+    assert lines(recordings / "emodb", tmp_path / "emodb") == [
+        f"409 of 535 clips are shorter than in the release: {CUT}; another format than the release (flac, not wav): "
+        "bytes cannot be compared"
+    ]
+    outcome = mien.prepare("ravdess", recordings / "ravdess-original", out=tmp_path / "ravdess", features=())
+    assert (
+        "release: same bytes as the release: 4 of 1,440; 2 clips have other bytes than in the release (another header "
+        "is enough): 03-01-01-01-01-01-01, 03-01-05-02-02-01-05; lengths of the release are not known; 1,434 of its 1,440 "
+        "clips are missing\n"
+    ) in outcome.text
