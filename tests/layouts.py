@@ -53,6 +53,12 @@ def ravdess(root: Path) -> None:
     touch(root, "Actor_02/03-01-04-01-01-01-02.flac")
 
 
+def tess(root: Path) -> None:
+    """The release's folders, whose spelling differs between the speakers, and its one file of another spelling."""
+    touch(root, "OAF_neutral/OA_bite_neutral.wav", "OAF_Fear/OAF_back_fear.wav", "YAF_sad/YAF_youth_sad.wav")
+    touch(root, "OAF_Pleasant_surprise/OAF_back_ps.wav", "YAF_pleasant_surprised/YAF_back_ps.wav")
+
+
 def librispeech(root: Path) -> None:
     write(
         root,
@@ -416,6 +422,7 @@ LAYOUTS: dict[str, Callable[[Path], None]] = {
     "ravdess": ravdess,
     "rml": rml,
     "table": table,
+    "tess": tess,
     "toy": toy,
     "voxceleb": voxceleb,
 }

@@ -33,6 +33,7 @@ def test_a_scheme_has_as_many_classes_as_its_corpus():
             "none": 0,
             "enterface": 6,
             "rml": 6,
+            "tess": 7,
         }
         == counts
     )

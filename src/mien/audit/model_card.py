@@ -74,7 +74,10 @@ class Recall(NamedTuple):
 
 
 class TrainingCorpus(NamedTuple):
-    """A corpus of the training data: numbers of training clips, speakers, and clips of women and of men."""
+    """A corpus of the training data: numbers of training clips, speakers, and clips of women and of men.
+
+    `release` says how its files differ from the release; empty where that is not known.
+    """
 
     name: str
     clips: int
@@ -84,6 +87,7 @@ class TrainingCorpus(NamedTuple):
     speech: str
     licence: str
     source: str
+    release: str = ""
 
 
 def members(run: Run, cells: Sequence[Cell]) -> Members:
@@ -124,7 +128,8 @@ def training_corpus(name: str, card: Mapping[str, Any], clips: pd.DataFrame) -> 
     reader = readers.reader(card["name"])
     speakers = clips["speaker"].nunique()
     source = card.get("source", reader.SOURCE)
-    return TrainingCorpus(name, len(clips), speakers, women, men, reader.SPEECH, card["licence"], source)
+    release = card.get("release", {}).get("text", "")
+    return TrainingCorpus(name, len(clips), speakers, women, men, reader.SPEECH, card["licence"], source, release)
 
 
 def calibrated(members: MemberPredictions, after: Array, threshold: float | Array, clips: pd.DataFrame) -> Calibrated:

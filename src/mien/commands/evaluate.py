@@ -20,6 +20,7 @@ from mien.common.locks import writing
 from mien.common.measures import measure_of
 from mien.common.progress import progress
 from mien.common.units import noun
+from mien.data import release
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.errors import ConfigError
 from mien.experiments import reference
@@ -230,7 +231,7 @@ def _metrics(
         "classes": list(shared),
         "classes_not_in_the_corpus": [name for name in run.classes if name not in shared],
         "values_not_in_the_run": dataset.left_out,
-        "notes": dataset.miscounts(),
+        "notes": [*release.cut(dataset.prepared.card), *dataset.miscounts()],
         "rule": RULES[bool(dataset.several.any())] if shared else "a clip is scored by the error of its number",
         "interval": f"95 %, bootstrap over the corpus's {over}s, folds and seeds averaged",
         "speakers": int(clips["speaker"].nunique()),

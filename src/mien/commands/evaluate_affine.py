@@ -18,6 +18,7 @@ from mien.common import processes
 from mien.common.measures import Codes
 from mien.common.progress import progress
 from mien.common.tables import plain
+from mien.data import release
 from mien.data.dataset import Dataset, different
 from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, CorpusError, unknown
@@ -122,7 +123,8 @@ def evaluate_affine(
     rows = pd.concat(tables, ignore_index=True)
     name = folder_name(opened, dataset)
     found = _metrics(opened, name, cells, dataset, clips, classes, rows, systems)
-    found |= {"teacher": columns, "shared_speakers": namesakes, "notes": [*dataset.miscounts(), *notes]}
+    notes = dict.fromkeys([*release.cut(dataset.prepared.card), *dataset.miscounts(), *notes])
+    found |= {"teacher": columns, "shared_speakers": namesakes, "notes": [*notes]}
     return _written(opened, name, rows, classes, plain(found))
 
 

@@ -20,7 +20,7 @@ from mien.common.locks import writing
 from mien.common.progress import duration, progress, say
 from mien.corpora import columns, readers, schemes
 from mien.corpora.corpus import Corpus, Problem, places, problem_table, read_table
-from mien.data import extraction, frame_vectors, images, located, prepared, shards, silence, store
+from mien.data import extraction, frame_vectors, images, located, prepared, release, shards, silence, store
 from mien.data.extraction import Reading, Source, Target
 from mien.data.joined import Joined
 from mien.data.prepared import Prepared
@@ -51,6 +51,9 @@ def prepare(
     limits: Mapping[str, float] = MappingProxyType({}),
 ) -> Outcome:
     """Read a corpus, hash and decode every clip, extract features. Finished work is not done again.
+
+    Where the files of the corpus's release are known, one line says how many are the same byte by byte, and whether
+    clips are shorter (`mien.data.release`).
 
     A clip that cannot be decoded is reported as a problem and left out. What is kept all the same (files that are
     identical byte by byte, films without all their sound), and what the option `leave_out` names, is listed and no
@@ -161,7 +164,8 @@ def _prepare(
     if corpus.frames is not None:
         for target in held:
             frame_vectors.extract(corpus.frames, prepared.keys(table), target, what=f"{reader}: {target.name}")
-    kept = sorted({*kept, *silence.notes(table, ends)})
+    compared = release.compare(reader, table, {clip: one.seconds for clip, one in ends.items()})
+    kept = sorted({*kept, *silence.notes(table, ends), *(compared.notes(table) if compared is not None else ())})
     listed = problem_table([*problems, *kept])
     made = [
         {
@@ -183,6 +187,7 @@ def _prepare(
         cut_silence=cut_silence,
         limits=most.model_dump(exclude_defaults=True),
         front_ends=list({(one["feature"], one["sha256"]): one for one in made}.values()),
+        release=None if compared is None else compared.card,
     )
     for name, config in files:
         if config.folder is not None or config.column is not None:
@@ -392,12 +397,15 @@ def _checked(corpus: Corpus, readings: dict[str, Reading]) -> tuple[pd.DataFrame
     ]
     kept += [Problem(file, one.notice) for file, one in zip(places(corpus.table), found, strict=True) if one.notice]
     table = table[[not one for one in bad]].reset_index(drop=True)
-    kept += _identical_images(table) if corpus.images else _identical(corpus, table.drop_duplicates("file"))
+    kept += _identical_images(table) if corpus.images else _identical(corpus, table)
     return table, sorted(set(problems)), sorted(set(kept))
 
 
-def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
+def _identical(corpus: Corpus, table: pd.DataFrame) -> Iterator[Problem]:
     """Files with the same bytes, including those that the reader has left out."""
+    files = table.drop_duplicates("file")
+    whole = table[~table["file"].duplicated(keep=False)]
+    emotions = dict(whole[["file", "emotion"]].dropna().itertuples(index=False, name=None))
     same: dict[str, list[str]] = defaultdict(list)
     for file, found in zip(files["file"], files["sha256"], strict=True):
         same[found].append(file)
@@ -410,17 +418,28 @@ def _identical(corpus: Corpus, files: pd.DataFrame) -> Iterator[Problem]:
             same[found].append(path.relative_to(corpus.root).as_posix())
     for names in same.values():
         for name in names:
-            if alike := ", ".join(other for other in names if other != name):
+            if others := [other for other in names if other != name]:
+                alike = ", ".join(others) + _under_another(name, others, emotions)
                 yield Problem(name, f"byte by byte the same as {alike}, {'kept' if name in kept else 'left out'}")
 
 
 def _identical_images(table: pd.DataFrame) -> Iterator[Problem]:
     """Images with the same pixels."""
+    emotions = dict(table[["clip", "emotion"]].dropna().itertuples(index=False, name=None))
     for clips in table["clip"].groupby(table["sha256"]).agg(list):
         for clip in clips if len(clips) > 1 else ():
             others = [other for other in clips if other != clip]
             alike = ", ".join([*others[:ALIKE], *(["..."] if len(others) > ALIKE else [])])
+            alike += _under_another(clip, others, emotions)
             yield Problem(clip, f"pixel by pixel the same as {alike}, kept")
+
+
+def _under_another(name: str, others: Sequence[str], emotions: Mapping[str, str]) -> str:
+    """The emotions of what is the same, where they are known and differ from its own; empty for none."""
+    there = sorted({emotions[other] for other in others if other in emotions} - {emotions.get(name)})
+    return (
+        f", under another emotion ({emotions[name]}, there {' and '.join(there)})" if name in emotions and there else ""
+    )
 
 
 def _take_back(out: Path) -> None:
@@ -442,6 +461,7 @@ def _outcome(done: Prepared, problems: Sequence[Problem], kept: Sequence[Problem
         f"emotion: {', '.join(f'{name} {count}' for name, count in card['emotion'].items()) or 'not known'}",
         f"licence: {card['licence']}",
     ]
+    lines += [f"release: {card['release']['text']}"] if "release" in card else []
     lines += [cut] if cut else []
     if card["shortfall"]:
         one = "image" if done.images else "clip"

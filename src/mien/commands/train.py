@@ -22,7 +22,7 @@ from mien.common.cluster import current, joined
 from mien.common.locks import writing_as_first
 from mien.common.measures import measure_of, of_classes
 from mien.common.progress import progress, say
-from mien.data import scheme_fit
+from mien.data import release, scheme_fit
 from mien.data.dataset import NOTHING, Dataset, different, open_all
 from mien.data.protocols import SEEN, Fold
 from mien.engine import board
@@ -200,6 +200,8 @@ def _before(dataset: Dataset, certificate: Mapping[str, Any]) -> Iterator[str]:
     left_out, every = certificate["left_out"], len(dataset.prepared.table)
     if left_out:
         yield f"{sum(left_out.values())} of {every} clips are not used: {scheme_fit.listed(left_out)}"
+    for part in dataset.prepared.parts.values():
+        yield from release.cut(part.card)
     yield from certificate["notes"]
 
 

@@ -11,26 +11,17 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from mien.corpora.readers import crema_d, emodb, enterface, iemocap, librispeech, nemo, ravdess
+from mien.corpora.readers import crema_d, emodb, enterface, iemocap, librispeech, nemo, ravdess, tess
 from mien.errors import ConfigError, unknown
 
 MOST = 0.9  # a corpus is recognised if its rule can read at least this share of the names
 
-# Releases: Haq & Jackson 2009 (DC_sa01: speaker, emotion, number); Pichora-Fuller & Dupuis 2020 (OAF_back_angry:
-# speaker, word, emotion).
+# Release: Haq & Jackson 2009 (DC_sa01: speaker, emotion, number).
 _SAVEE = re.compile(r"(?P<speaker>DC|JE|JK|KL)_?(?P<emotion>sa|su|[adfhn])\d\d")
-_TESS = re.compile(r"(?P<speaker>OAF|YAF|OA)_(?P<sentence>[a-z]+)_(?P<emotion>[a-z]+)")
 
-_EMOTIONS = {
-    "savee": {
-        "a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "n": "neutral", "sa": "sadness", "su": "surprise"
-    },
-    "tess": {
-        "angry": "anger", "disgust": "disgust", "fear": "fear", "happy": "happiness", "neutral": "neutral",
-        "ps": "surprise", "sad": "sadness",
-    },
+_SAVEE_EMOTIONS = {
+    "a": "anger", "d": "disgust", "f": "fear", "h": "happiness", "n": "neutral", "sa": "sadness", "su": "surprise"
 }  # fmt: skip
-_SAME = {"OA": "OAF"}  # the release of TESS has one file with this spelling
 
 
 class Rule(NamedTuple):
@@ -52,15 +43,9 @@ class Rule(NamedTuple):
         return None
 
 
-def _matched(corpus: str, pattern: re.Pattern[str]) -> Callable[[str], dict[str, str] | None]:
-    def parse(stem: str) -> dict[str, str] | None:
-        match = pattern.fullmatch(stem)
-        if match is None or not (emotion := _EMOTIONS[corpus].get(match["emotion"])):
-            return None
-        parts = match.groupdict()
-        return parts | {"speaker": _SAME.get(parts["speaker"], parts["speaker"]), "emotion": emotion}
-
-    return parse
+def _savee(stem: str) -> dict[str, str] | None:
+    match = _SAVEE.fullmatch(stem)
+    return None if match is None else match.groupdict() | {"emotion": _SAVEE_EMOTIONS[match["emotion"]]}
 
 
 RULES = {
@@ -71,8 +56,8 @@ RULES = {
     "librispeech": Rule(librispeech.parse_name),
     "nemo": Rule(nemo.parse_name),
     "ravdess": Rule(ravdess.parse_name, re.compile(r"actor_(\d\d)", re.IGNORECASE)),
-    "savee": Rule(_matched("savee", _SAVEE), re.compile(r"(DC|JE|JK|KL)")),
-    "tess": Rule(_matched("tess", _TESS), re.compile(r"(OAF|YAF)_\w+", re.IGNORECASE)),
+    "savee": Rule(_savee, re.compile(r"(DC|JE|JK|KL)")),
+    "tess": Rule(tess.parse_name, tess.FOLDER),
 }
 
 

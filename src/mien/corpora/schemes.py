@@ -87,6 +87,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
             Scheme("enterface", ("anger", "disgust", "fear", "happiness", "sadness", "surprise")),
             Scheme("rml", ("anger", "disgust", "fear", "happiness", "sadness", "surprise")),
             Scheme("iemocap", ("anger", "happiness", "neutral", "sadness"), {"excitement": "happiness"}),
+            Scheme("tess", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             Scheme("cmu_mosei", ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")),
             # Peri et al. 2021, section 4.1: rare in interviews, so one class.
             Scheme(

@@ -31,7 +31,8 @@ class Joined:
         parts: name -> the PREPARED folder, sorted by name; of one alone its name is "".
         table: one row a clip, as in `corpus.csv`; of several with `corpus`.
         card: of one alone its own; of several `name` (the names, joined by "+"), `hash` (of the names and the hashes of
-            all tables), and `corpora`: name -> the reader, hash, number of clips and licence of each.
+            all tables), and `corpora`: name -> the reader, hash, number of clips and licence of each, and its
+            `release` where that is known.
     """
 
     parts: Mapping[str, Prepared]
@@ -63,6 +64,7 @@ class Joined:
         corpora = {
             name: {"reader": part.card["name"], **{key: part.card[key] for key in ("hash", "licence")}}
             | {"clips": len(part.table)}
+            | ({"release": part.card["release"]} if "release" in part.card else {})
             for name, part in parts.items()
         }
         card = {

@@ -188,6 +188,7 @@ def write(
     cut_silence: bool = False,
     limits: Mapping[str, float] = MappingProxyType({}),
     front_ends: Sequence[Mapping[str, Any]] = (),
+    release: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Write a prepared corpus; each file appears whole, the manifest last.
 
@@ -202,6 +203,7 @@ def write(
         limits: limits on a file that are not the usual ones; what is extracted later has them too.
         front_ends: the models that features come from: feature, model, sha256 and seen_corpora of each. They are added
             to those of features that were prepared before.
+        release: what `data.release` says of it; None where nothing is known of a release.
     """
     before = read_card(folder) or {}
     made = {(one["feature"], one["sha256"]): dict(one) for one in [*before.get("front_ends", ()), *front_ends]}
@@ -222,6 +224,7 @@ def write(
         "clips": len(table),
         "expected": corpus.expected,
         "shortfall": max(0, (corpus.expected or 0) - len(table)),
+        **({"release": dict(release)} if release is not None else {}),
         "speakers": int(table["speaker"].nunique()),
         "seconds": round(float(table["seconds"].sum()), 3),
         "gender": _counts(table["gender"]),

@@ -193,6 +193,7 @@ def _facts(run: Run, means: Mapping[str, Any]) -> dict[str, str]:
     )
     facts = {
         "Corpus": words.corpora(run.clips, run.certificate, run.corpus),
+        **({"Release": release} if (release := words.releases(run.certificate)) else {}),
         "Target": f"{run.target}, {classes}",
         **{f"Classes of {factor}": derived.meaning(one) for factor, one in means.items()},
         "Protocol": words.protocol(experiment.protocol, run.splits),

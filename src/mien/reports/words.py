@@ -117,6 +117,17 @@ def corpora(clips: pd.DataFrame, certificate: Mapping[str, Any], name: str) -> s
     )
 
 
+def releases(certificate: Mapping[str, Any]) -> str:
+    """How the files of the corpus, or of each of several corpora, differ from its release; empty if that is not known.
+
+    A run of before that was known has nothing of it in its certificate.
+    """
+    if "corpora" not in certificate:
+        return str(certificate.get("release", {}).get("text", ""))
+    parts = certificate["corpora"].items()
+    return ". ".join(f"{name!s}: {card['release']['text']}" for name, card in parts if "release" in card)
+
+
 def _named(speakers: int) -> str:
     return counted(speakers, "speaker") if speakers else "no speakers named"
 

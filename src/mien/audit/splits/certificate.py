@@ -89,7 +89,7 @@ def certificate(
     return {
         "corpus": card["name"],
         "corpus_hash": known["corpus_hash"],
-        **{key: card[key] for key in ("licence", "source", "corpora") if key in card},
+        **{key: card[key] for key in ("licence", "source", "release", "corpora") if key in card},
         "files": known["files"],
         "split": known["split"],
         **reported(found, lacking, partly),

@@ -53,16 +53,25 @@ def nearest(paths: Iterable[str], names: Sequence[str]) -> tuple[str, list[str]]
     return first, others
 
 
-def by_stem(paths: Iterable[str]) -> tuple[dict[str, str], list[Problem]]:
-    """One file for each stem, the first in the order of `MEDIA`, then of paths; each further file is a problem."""
+def _as_named(stem: str) -> str:
+    return stem
+
+
+def by_stem(paths: Iterable[str], clip_of: Callable[[str], str] = _as_named) -> tuple[dict[str, str], list[Problem]]:
+    """One file for each stem, the first in the order of `MEDIA`, then of paths; each further file is a problem.
+
+    Args:
+        paths: as `media` gives them.
+        clip_of: stem -> its clip, where some clip has several spellings.
+    """
     kept: dict[str, str] = {}
     problems = []
     for path in sorted(paths, key=lambda path: (MEDIA.index(PurePosixPath(path).suffix.lower()), path)):
-        stem = PurePosixPath(path).stem
-        if stem in kept:
-            problems.append(Problem(path, f"a second file of the clip {stem} beside {kept[stem]}, left out"))
+        clip = clip_of(PurePosixPath(path).stem)
+        if clip in kept:
+            problems.append(Problem(path, f"a second file of the clip {clip} beside {kept[clip]}, left out"))
         else:
-            kept[stem] = path
+            kept[clip] = path
     return dict(sorted(kept.items())), problems
 
 
@@ -90,16 +99,19 @@ def one_each(named: Iterable[tuple[str, str]], media: str) -> tuple[dict[str, st
 
 
 def usable(
-    paths: Iterable[str], complaint: Callable[[PurePosixPath], str | None]
+    paths: Iterable[str],
+    complaint: Callable[[PurePosixPath], str | None],
+    clip_of: Callable[[str], str] = _as_named,
 ) -> tuple[dict[str, str], list[Problem]]:
     """One file for each stem, as `by_stem`, of the files without a complaint; each other file is a problem.
 
     Args:
         paths: as `media` gives them.
         complaint: a path -> why the file cannot be used, one clause; None if it can.
+        clip_of: as `by_stem`.
     """
     complaints = {path: complaint(PurePosixPath(path)) for path in paths}
-    kept, doubled = by_stem(path for path, text in complaints.items() if text is None)
+    kept, doubled = by_stem((path for path, text in complaints.items() if text is None), clip_of)
     return kept, [*doubled, *(Problem(path, f"{text}, left out") for path, text in complaints.items() if text)]
 
 

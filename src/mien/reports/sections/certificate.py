@@ -46,7 +46,7 @@ def shown(run: Run) -> dict[str, Any]:
         "sources": list(_sources(certificate)),
         "hashed": len(certificate["files"]),
         "rest": words.flat(
-            {key: value for key, value in certificate.items() if key not in (*LISTED, "licence", "source")}
+            {key: value for key, value in certificate.items() if key not in (*LISTED, "licence", "source", "release")}
         ),
     }
 
