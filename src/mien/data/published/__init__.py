@@ -92,11 +92,11 @@ def notes(own: Published, there: Collection[str]) -> list[str]:
     """
     found = [f"note: the protocol {own.name} is that of {own.source}; used by {own.used}"]
     held = (
-        "here the next fold of it validates"
+        "the next fold of the protocol"
         if len(own.folds) > 1
-        else f"here a share of the other clips of each speaker and class validates, {HELD:g} if not set otherwise"
+        else f"a share of the clips that are not tested, {HELD:g} if not set otherwise"
     )
-    found.append(f"note: the publication {own.validation}; {held}, which is ours, so fewer clips train")
+    found.append(f"note: the publication {own.validation}; here, {held} validates and does not train, which is ours")
     known = own.listed or frozenset[str]().union(*own.folds)
     things = f"{own.of}s" + (" that it tests" if own.listed is None else "")
     if lacking := sorted(known.difference(there)):
