@@ -390,8 +390,8 @@ def _published(clips: pd.DataFrame, protocol: Protocol, own: published.Published
         parts = _parted(used, protocol, {clip: clip in tested[0] for clip in used["clip"]})
         if lacking := [name for name in PARTS if not parts[name]]:
             raise ConfigError(
-                f"protocol {own.name}: the clips that it uses and that are there leave none for {lacking[0]}; prepare the "
-                "whole corpus"
+                f"protocol {own.name}: the clips that it uses and that are there leave none for {lacking[0]}; prepare "
+                "the whole corpus"
             )
         return [Fold(0, **parts)]
     taken = []
