@@ -77,6 +77,15 @@ def test_ravdess_in_the_six_folds_of_emobox_shares_no_actor():
     assert found(ravdess(), made) == {}
 
 
+def test_crema_d_in_the_five_folds_of_hicmae_shares_no_actor():
+    people = [str(actor) for actor in range(1001, 1092)]
+    clips = pd.DataFrame({"clip": [f"{who}_DFA_ANG_XX" for who in people], "speaker": people})
+    made = folds(clips, Protocol(name="hicmae_crema_d"))
+    assert [len(fold.test) for fold in made] == [18, 18, 18, 18, 19]
+    assert [clip for fold in made for clip in fold.test] == list(clips["clip"])
+    assert found(clips, made) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "count", "tested", "speakers"),
     [("emobox_emodb", 535, [107] * 5, 10), ("emobox_enterface", 1263, [312], 43)],
@@ -261,3 +270,16 @@ def test_the_five_folds_of_ravdess_are_those_of_the_authors_own_logits(recording
     there = set(rows["clip"].str[-2:])
     assert [set(one) for one in actors] == [set(fold & there) for fold in own.folds]
     assert len(there) == 18
+
+
+@pytest.mark.recordings
+def test_the_first_fold_of_hicmae_is_that_of_its_lists(recordings):
+    own = published.get("hicmae_crema_d")
+    lists = {
+        part: recordings / "splits" / "hicmae" / "cremad" / "split01" / f"{part}.csv" for part in ("train", "test")
+    }
+    people = {
+        part: {line.rpartition("/")[2][:4] for line in file.read_text().splitlines()} for part, file in lists.items()
+    }
+    assert people["test"] == own.folds[0]
+    assert people["train"] == own.listed - own.folds[0]

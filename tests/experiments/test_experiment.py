@@ -54,8 +54,8 @@ def test_an_unknown_protocol_suggests_the_nearest():
         experiments.load("li2020-ravdess", ["protocol.name=ravdes_five_folds"])
     assert str(error.value) == (
         "li2020-ravdess: protocol.name: unknown protocol 'ravdes_five_folds'. Did you mean 'ravdess_five_folds'? "
-        "Known: emobox_crema_d, emobox_emodb, emobox_enterface, emobox_ravdess, given, group_k_fold, "
-        "leave_one_speaker_out, random_splits, ravdess_five_folds, seen_speakers."
+        "Known: emobox_crema_d, emobox_emodb, emobox_enterface, emobox_ravdess, given, "
+        "group_k_fold, hicmae_crema_d, leave_one_speaker_out, random_splits, ravdess_five_folds, seen_speakers."
     )
 
 
