@@ -96,8 +96,9 @@ def test_protocols_are_listed_with_their_corpus_and_who_used_them():
         "name": "ravdess_five_folds",
         "corpus": "ravdess",
         "what": "RAVDESS in five folds of actors",
-        "source": "Luna-Jiménez et al. 2022, Applied Sciences 12(1), 327 (github.com/cristinalunaj/MMEmotionRecognition); "
-        "used by the authors (86.7 % accuracy with voice and face) and the programs that grew out of theirs",
+        "source": "Luna-Jiménez et al. 2022, Applied Sciences 12(1), 327 "
+        "(github.com/cristinalunaj/MMEmotionRecognition); used by the authors (86.7 % accuracy with voice and face) "
+        "and the programs that grew out of theirs",
     }
 
 
