@@ -236,7 +236,7 @@ def test_a_closed_pipe_keeps_the_exit_code_of_a_leak(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (3, b"")
 
 
-@pytest.mark.parametrize("what", ["readers", "features", "encoders", "removals", "experiments"])
+@pytest.mark.parametrize("what", ["readers", "features", "encoders", "removals", "protocols", "experiments"])
 def test_list_tells_name_and_source(capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert main.main(["list", what, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)[what]

@@ -8,6 +8,7 @@ import yaml
 
 from mien import experiments
 from mien.common.settings import Loader
+from mien.data import published
 from mien.data.targets import TargetSettings
 from mien.errors import ConfigError, unknown
 from mien.experiments import library
@@ -32,6 +33,30 @@ def test_a_shipped_experiment_round_trips_through_its_resolved_file(name, tmp_pa
     file = tmp_path / "experiment.yaml"
     file.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
     assert experiments.load(file) == experiment
+
+
+@pytest.mark.parametrize("protocol", published.names())
+def test_a_published_protocol_is_chosen_by_name_and_round_trips(protocol, tmp_path):
+    experiment = experiments.load("li2020-ravdess", [f"protocol.name={protocol}", "protocol.folds=[0]"])
+    assert (experiment.protocol.name, experiment.protocol.folds) == (protocol, (0,))
+    assert _source(experiment, "protocol.name") == "ours"
+    own = experiments.load("li2020-ravdess", [f"protocol.name={protocol}", "provenance.protocol.name=paper"])
+    assert _source(own, "protocol.name") == "paper"
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(experiment.model_dump(mode="json"), sort_keys=False))
+    assert experiments.load(file) == experiment
+    file.write_text(f"extends: li2020-ravdess\nprotocol: {{name: {protocol}}}\n")
+    assert experiments.load(file).protocol.name == protocol
+
+
+def test_an_unknown_protocol_suggests_the_nearest():
+    with pytest.raises(ConfigError) as error:
+        experiments.load("li2020-ravdess", ["protocol.name=ravdes_five_folds"])
+    assert str(error.value) == (
+        "li2020-ravdess: protocol.name: unknown protocol 'ravdes_five_folds'. Did you mean 'ravdess_five_folds'? "
+        "Known: emobox_crema_d, emobox_emodb, emobox_enterface, emobox_ravdess, given, "
+        "group_k_fold, hicmae_crema_d, leave_one_speaker_out, random_splits, ravdess_five_folds, seen_speakers."
+    )
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -416,12 +416,12 @@ def report(run: Path, /, *, output: Output = PLAIN) -> Outcome:
 
 @app.command(name="list", help_epilogue="Example: mien list readers")
 def listing(
-    what: Literal["readers", "features", "encoders", "removals", "experiments", "models"],
+    what: Literal["readers", "features", "encoders", "removals", "protocols", "experiments", "models"],
     /,
     *,
     output: Output = PLAIN,
 ) -> Outcome:
-    """List what mien has: readers, features, encoders, removals of speaker information, experiments or models.
+    """List what mien has: readers, features, encoders, removals (of speakers), protocols, experiments or models.
 
     Args:
         what: what to list.

@@ -23,6 +23,7 @@ from mien.common import manifests
 from mien.common.files import atomic_folder, require_folder, write_json, write_text
 from mien.common.locks import writing
 from mien.common.units import units
+from mien.data import published
 from mien.data.dataset import Dataset
 from mien.errors import ConfigError, RunError, unknown
 from mien.experiments.experiment import Experiment
@@ -225,11 +226,18 @@ def _export(
             validation=before,
             test=model_card.calibrated(tested, nested.probabilities, thresholds, opened.clips),
             test_by_coverage=model_card.calibrated(tested, nested.probabilities, nested.thresholds, opened.clips),
+            protocol=_published(opened),
         )
         write_text(folder / CARD, with_front_matter(text, description))
         exporting.write_description(folder, description)
         exported.seal(folder)
     return _outcome(out, description, before, counted, plain_speech.doubts(read, opened.classes))
+
+
+def _published(run: Run) -> list[str]:
+    """Sentences on the protocol of a run, where others published it."""
+    own = run.experiment.protocol.published
+    return [] if own is None else published.notes(own, set(run.clips[own.of][run.clips["label"].notna()]))
 
 
 def _copied(folder: Path, out: Path, onnx: bool, given: Sequence[str]) -> Outcome:

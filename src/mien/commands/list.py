@@ -1,4 +1,4 @@
-"""`mien list`: the readers, features, encoders, removals, experiments and models that there are.
+"""`mien list`: the readers, features, encoders, removals, protocols, experiments and models that there are.
 
 A list reads what it shows and imports little else: only `mien list removals` needs torch.
 """
@@ -22,7 +22,7 @@ GAP = 2  # characters between columns
 
 
 def listing(what: str) -> Outcome:
-    """List all "readers", "features", "encoders", "removals", "experiments" or "models".
+    """List all "readers", "features", "encoders", "removals", "protocols", "experiments" or "models".
 
     Raises:
         ConfigError: `what` is none of these.
@@ -118,6 +118,18 @@ def _removals() -> list[dict[str, Any]]:
     ]
 
 
+def _protocols() -> list[dict[str, Any]]:
+    from mien.data import published
+    from mien.data.protocols import HOUSE
+
+    house = [{"name": name, "corpus": "any", "what": what, "source": of} for name, (what, of) in HOUSE.items()]
+    others = [
+        {"name": own.name, "corpus": own.reader, "what": own.title, "source": f"{own.source}; used by {own.used}"}
+        for own in map(published.get, published.names())
+    ]
+    return [*house, *others]
+
+
 def _experiments() -> list[dict[str, Any]]:
     from mien.experiments import library
 
@@ -154,6 +166,7 @@ KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "features": _features,
     "encoders": _encoders,
     "removals": _removals,
+    "protocols": _protocols,
     "experiments": _experiments,
     "models": _models,
 }

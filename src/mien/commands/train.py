@@ -125,6 +125,7 @@ def _train(
             certificate = _certificate(settings, datasets, folds, workers)
             kept = [labels.kept(datasets, fold, settings.seeds) for fold in folds]
             certificate["notes"] += labels.notes(settings, datasets, folds, kept)
+            certificate["notes"] += dataset.differences(settings.protocol)
             for each in different(datasets.values()):
                 each.extract(workers=workers, clips=_read(folds) if settings.hold_test else None)
             asked = _same_teachers(run, settings)
@@ -133,7 +134,10 @@ def _train(
                 run.write_json(TEACHERS, asked)
             protocol = settings.protocol.model_dump(mode="json")
             whole = settings.protocol.model_copy(update={"folds": None})
-            every = len(folds if whole == settings.protocol else dataset.folds(whole))
+            if (published := whole.published) is not None:  # a fold that is not trained may have no clips
+                every = len(published.folds)
+            else:
+                every = len(folds if whole == settings.protocol else dataset.folds(whole))
             described = splits.describe(dataset.clips, folds)
             for one, of in zip(described, kept, strict=True):
                 one |= {"labelled": of} if of else {}

@@ -16,7 +16,7 @@ from mien.common.settings import digest
 from mien.corpora import readers
 from mien.corpora.recordings import together
 from mien.corpora.schemes import SCHEMES, Scheme
-from mien.data import embedded, frame_vectors, labelled, protocols
+from mien.data import embedded, frame_vectors, labelled, protocols, published
 from mien.data.batch import Modality
 from mien.data.batches import Examples
 from mien.data.joined import Joined
@@ -177,6 +177,8 @@ class Dataset:
             raise ConfigError(
                 f"data.normalisation: speaker, and {self.prepared.place} names no speakers{which}; give train or none"
             )
+        if protocol.published is not None:
+            published.refuse_other(protocol.published, [part.card["name"] for part in self.prepared.parts.values()])
         made = protocols.folds(self.labelled, protocol, apart=len(self.prepared.parts) > 1)
         folds = self._with_unlabelled(made, protocol)
         if not any(fold.seen for fold in folds):
@@ -187,6 +189,11 @@ class Dataset:
             fold._replace(train=tuple(clip for clip in fold.train if recording[clip] not in out))
             for fold, out in zip(folds, held, strict=True)
         ]
+
+    def differences(self, protocol: Protocol) -> list[str]:
+        """Sentences on a protocol that others published: whose it is, what is other here; none of the others."""
+        own = protocol.published
+        return [] if own is None else published.notes(own, set(self.labelled[own.of]))
 
     def _with_unlabelled(self, folds: list[Fold], protocol: Protocol) -> list[Fold]:
         """The folds with the clips that train without a label, where the settings say so."""

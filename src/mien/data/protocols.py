@@ -1,8 +1,9 @@
 """Protocols: the speakers of training, validation and test. A protocol maps the clips of a corpus to folds.
 
-No speaker is in two parts of a fold, with two exceptions: a given split is taken as it is, and the protocols of `seen`
-speakers put every speaker into training. The split audit (`audit.splits`) lists all that leaks and refuses it where
-the experiment does not accept it. Test is read once, with the weights of the best validation epoch.
+No speaker is in two parts of a fold, with two exceptions: a given split, also one of clips that others published, is
+taken as it is, and the protocols of `seen` speakers put every speaker into training. The split audit (`audit.splits`)
+lists all that leaks and refuses it where the experiment does not accept it. Test is read once, with the weights of the
+best validation epoch.
 """
 
 import math
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from mien.common.settings import Settings
-from mien.data import dealing, turns
+from mien.data import dealing, published, turns
 from mien.errors import ConfigError, LeakError, unknown
 
 PARTS = turns.PARTS
@@ -34,11 +35,22 @@ LEAKS = {
     "test-statistics": "statistics that are taken from validation and test clips",
 }  # what a split audit may find, see `mien.audit.splits.findings`
 SPLITS, SEEN_SPEAKERS = "random_splits", "seen_speakers"
+HOUSE = {  # of any corpus: name -> what it does, where it is from
+    "leave_one_speaker_out": ("Leave one speaker out", "Li et al. 2020, section 5"),
+    "group_k_fold": ("Groups of speakers, left out in turn", "Rana et al. 2019, section V"),
+    "given": ("The split that the corpus gives", "the corpus"),
+    SPLITS: ("Random splits by speaker, each sampled anew", "Goncalves & Busso 2022, section 5.1"),
+    SEEN_SPEAKERS: (
+        "All speakers are seen in training: clips are split, not speakers",
+        "Peri et al. 2021, section 4.1",
+    ),
+}  # those of one corpus that others published are in `mien.data.published`
 OWNERS = {  # setting -> the protocols that have it and give it a default
     **dict.fromkeys(("by", "test", "test_share", "validation"), (SEEN_SPEAKERS,)),
     "seed": (SEEN_SPEAKERS, SPLITS),
     **dict.fromkeys(("splits", "shares"), (SPLITS,)),
 }
+SHARED = ("validation", "seed")  # settings that published protocols of one fold have as well
 _SPELT = {"dev": "validation", "development": "validation", "eval": "test", "evaluation": "test"}
 
 
@@ -61,6 +73,9 @@ class Protocol(Settings):
             Of several corpora together, speakers are paired within their corpus, every group holds neighbours of each
             corpus, as evenly as the numbers allow, the speakers of each corpus are sampled by themselves, and every
             corpus must give a split.
+            A name of `mien.data.published`, such as "ravdess_five_folds": folds that others published for one corpus.
+            Each tests what the publication tests; the next one validates, or of a single fold the share `validation`
+            of the other clips of each speaker and class; the rest trains. Folds of clips may share speakers.
             "seen_speakers": one fold in which every speaker is in training, as in Peri et al. 2021, section 4.1: it
             measures how well emotions of seen speakers are recognised; the experiment needs `seen_speakers: true`.
             The clips of each speaker and class are ordered by a hash of their names and split: a single clip
@@ -79,17 +94,19 @@ class Protocol(Settings):
             a value in it is not used. None splits the clips by their hashes.
         test: of seen_speakers: the values of `by` that are tested.
         test_share: of seen_speakers without `by`: the share of a speaker's clips of one class that is tested; 0.25.
-        validation: of seen_speakers: the share of the clips which are not tested that validates; 0.2.
+        validation: of seen_speakers and of published protocols of one fold: the share of the clips which are not tested
+            that validates; 0.2.
         splits: of random_splits: how many; 20. No two are alike, and the first of many are those of few.
         shares: of random_splits: of the speakers in training, validation and test; 0.7, 0.15 and 0.15. Each part has
             one speaker at least, and as many of the others as come nearest to its share.
         seen_share: of protocols of unseen speakers: the share of each training speaker's recordings, one at least of
             two or more, by the hashes of their names, that does not train and is scored beside test, as the split
             `seen`: how well known speakers are recognised. None keeps none back. It chooses nothing.
-        seed: of seen_speakers, of random_splits, and of group_k_fold with seen speakers: of the split; 0.
+        seed: of seen_speakers, of random_splits, of published protocols of one fold, and of group_k_fold with seen
+            speakers: of the split; 0.
     """
 
-    name: Literal["leave_one_speaker_out", "group_k_fold", "given", "seen_speakers", "random_splits"]
+    name: str
     groups: int = Field(5, ge=3)
     speakers: Literal["unseen", "seen"] = "unseen"
     fewer: bool = False
@@ -102,6 +119,13 @@ class Protocol(Settings):
     shares: turns.Shares | None = None
     seen_share: float | None = Field(None, gt=0, lt=1)
     seed: int | None = Field(None, ge=0)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in HOUSE and name not in published.names():
+            raise ValueError(unknown("protocol", name, (*HOUSE, *published.names())))
+        return name
 
     @field_validator("folds")
     @classmethod
@@ -117,7 +141,7 @@ class Protocol(Settings):
             raise ValueError("'by' and 'test' belong together: a column, and which of its values are tested")
         if self.by is not None and self.test_share is not None:
             raise ValueError("'test_share' and 'by' both choose the clips to test; leave one of the two out")
-        if self.seen_share is not None and (self.seen or self.name == "given"):
+        if self.seen_share is not None and (self.seen or self.by_clip):
             raise ValueError(
                 f"'seen_share' is of protocols of unseen speakers, and this is {self.title}; leave it out"
                 + (", or write seen into the corpus's column 'split'" if self.name == "given" else "")
@@ -127,6 +151,8 @@ class Protocol(Settings):
             defaults = {"validation": 0.2, "seed": 0} | ({} if self.by else {"test_share": 0.25})
         elif self.name == SPLITS:
             defaults = {"splits": 20, "shares": turns.Shares(), "seed": 0}
+        elif self._of_one_fold:
+            defaults = {"validation": published.HELD, "seed": 0}
         elif self.speakers == "seen":
             defaults = {"seed": 0}
         for name, value in defaults.items():
@@ -141,7 +167,8 @@ class Protocol(Settings):
             groups |= dict.fromkeys(("groups", "fewer"), ("group_k_fold",))
         for name, owners in {**groups, **OWNERS}.items():
             given = getattr(self, name) != type(self).model_fields[name].default
-            if given and self.name not in owners and not (name == "seed" and self.speakers == "seen"):
+            also = (name == "seed" and self.speakers == "seen") or (name in SHARED and self._of_one_fold)
+            if given and self.name not in owners and not also:
                 protocols = f"protocol{'s' if len(owners) > 1 else ''} {' and '.join(owners)}"
                 default = {"groups": "5", "fewer": "false"}.get(name)
                 inherited = f", or write {name}: {default} where an extended experiment has it" if default else ""
@@ -153,6 +180,20 @@ class Protocol(Settings):
     def seen(self) -> bool:
         """Whether every tested speaker is in training."""
         return self.name == "seen_speakers" or self.speakers == "seen"
+
+    @property
+    def published(self) -> published.Published | None:
+        """The protocol that others published; None for the others."""
+        return None if self.name in HOUSE else published.get(self.name)
+
+    @property
+    def by_clip(self) -> bool:
+        """Whether it is a split of clips that is taken as it is, also where it shares speakers."""
+        return self.name == "given" or (self.published is not None and self.published.of == "clip")
+
+    @property
+    def _of_one_fold(self) -> bool:
+        return self.published is not None and len(self.published.folds) == 1
 
     @property
     def title(self) -> str:
@@ -188,7 +229,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
     Raises:
         ConfigError: when the corpus names no speakers and the protocol is not given, has too few speakers, lacks the
             column that the protocol needs, or has other words in it.
-        LeakError: when a speaker is in two parts of a fold; never with the protocol given and those of seen speakers.
+        LeakError: when a speaker is in two parts of a fold; never with the protocol given, with published folds of
+            clips, and with those of seen speakers.
     """
     nameless = int(clips["speaker"].isna().sum())
     if nameless and protocol.name != "given":
@@ -203,6 +245,8 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
         made = [_seen_speakers(clips, protocol)]
     elif protocol.seen:
         made = _seen_groups(clips, protocol)
+    elif protocol.published is not None:
+        made = _published(clips, protocol, protocol.published)
     else:
         people = clips.groupby("speaker", sort=True).first()
         corpora = [part for _, part in people.groupby("corpus", sort=True)] if apart else [people]
@@ -220,7 +264,7 @@ def folds(clips: pd.DataFrame, protocol: Protocol, *, apart: bool = False) -> li
                 "validation and test"
             )
         made = _folds(clips, clips["speaker"], taken)
-    for fold in made if protocol.name != "given" and not protocol.seen else ():
+    for fold in made if not protocol.by_clip and not protocol.seen else ():
         refuse_shared_speakers(clips, fold)
     if protocol.seen_share is not None:
         made = [_kept_back(clips, fold, protocol.seen_share) for fold in made]
@@ -318,13 +362,56 @@ def _given(clips: pd.DataFrame, *, apart: bool) -> Fold:
     return Fold(0, **parts)
 
 
-def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
-    tested = _by(clips, protocol)
+def _published(clips: pd.DataFrame, protocol: Protocol, own: published.Published) -> list[Fold]:
+    """The folds that others published, of the speakers or clips that are there."""
+    there = set(clips[own.of])
+    if own.of == "speaker" and (strange := sorted(there - (own.listed or there))):
+        raise ConfigError(
+            f"protocol {own.name}: the speaker '{strange[0]}' is in none of its folds, which divide "
+            f"{', '.join(sorted(own.listed or ()))}; leave these clips out, or give another protocol"
+        )
+    tested = [fold & there for fold in own.folds]
+    full = [number for number, fold in enumerate(tested) if fold]
+    if len(tested) > 1 and len(full) < len(PARTS):
+        raise ConfigError(
+            f"protocol {own.name}: the corpus has clips of {len(full)} of its {len(tested)} folds, and training, "
+            "validation and test need three; prepare the whole corpus"
+        )
+    wanted = range(len(tested)) if protocol.folds is None else protocol.folds
+    if empty := [number for number in wanted if number < len(tested) and number not in full]:
+        some = ", ".join(sorted(own.folds[empty[0]])[:5]) + (", ..." if len(own.folds[empty[0]]) > 5 else "")
+        others = f", or train the other folds alone: protocol.folds={full}" if full else ""
+        raise ConfigError(
+            f"protocol {own.name}: the corpus has no usable clip of what fold {empty[0]} tests ({some}); prepare the "
+            f"whole corpus{others}"
+        )
+    used = clips if own.listed is None else clips[clips[own.of].isin(own.listed)]
+    if len(tested) == 1:
+        parts = _parted(used, protocol, {clip: clip in tested[0] for clip in used["clip"]})
+        if lacking := [name for name in PARTS if not parts[name]]:
+            raise ConfigError(
+                f"protocol {own.name}: the clips that it uses and that are there leave none for {lacking[0]}; prepare "
+                "the whole corpus"
+            )
+        return [Fold(0, **parts)]
+    taken = []
+    for number, fold in enumerate(tested):
+        later = [*tested[number + 1 :], *tested[:number]]
+        taken.append((set(next(other for other in later if other)), set(fold)))
+    return _folds(used, used[own.of], taken)
+
+
+def _parted(clips: pd.DataFrame, protocol: Protocol, tested: Mapping[str, bool] | None) -> dict[str, tuple[str, ...]]:
+    """The clips of each part, see `_dealt`; recordings are dealt whole, unless a part would be empty."""
     for whole in dealing.units_of(clips):  # too few recordings: the split audit names what single clips then share
         part = _dealt(clips, protocol, tested, whole)
         if set(PARTS) <= set(part.values()):
             break
-    parts = {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
+    return {name: tuple(clip for clip in clips["clip"] if part.get(clip) == name) for name in PARTS}
+
+
+def _seen_speakers(clips: pd.DataFrame, protocol: Protocol) -> Fold:
+    parts = _parted(clips, protocol, _by(clips, protocol))
     speaker = dict(zip(clips["clip"], clips["speaker"], strict=True))
     unseen = sorted({speaker[clip] for clip in parts["test"]} - {speaker[clip] for clip in parts["train"]})
     if unseen:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from mien import experiments
 from mien.audit.model_card import Calibrated, Members, Recall, TrainingCorpus
 from mien.data.dataset import NOTHING
+from mien.reports.words import sentence
 from mien.runs.description import Description
 
 RESEARCH = ("research", "-NC")  # parts of the licence of a corpus that is not free for every use
@@ -31,6 +32,7 @@ def render(
     validation: Calibrated,
     test: Calibrated,
     test_by_coverage: Calibrated,
+    protocol: Sequence[str] = (),
 ) -> str:
     """The card, as Markdown.
 
@@ -47,6 +49,7 @@ def render(
         validation: calibration on validation clips.
         test: calibration on test clips, chosen without their speakers.
         test_by_coverage: the same with the threshold that the coverage alone gives.
+        protocol: sentences on a protocol that others published, see `mien.data.published.notes`.
     """
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown, in which `words` and `code` escape
     environment.filters |= {"figure": _figure, "count": _count, "words": words, "code": code}
@@ -70,6 +73,7 @@ def render(
         validation=validation,
         test=test,
         test_by_coverage=test_by_coverage,
+        protocol=[sentence(note.removeprefix("note: ")) for note in protocol],
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from mien.audit.run_leakage.summary import FEWEST_UNITS
 from mien.audit.splits.findings import counted as counted
 from mien.common.measures import measure_of
-from mien.data.protocols import PARTS, SEEN, SPLITS, Protocol
+from mien.data.protocols import HOUSE, PARTS, SEEN, SPLITS, Protocol
 from mien.data.turns import coverage
 from mien.errors import listed as listed
 
@@ -146,17 +146,12 @@ def protocol(own: Protocol, folds: Sequence[dict[str, Any]]) -> str:
     if own.speakers == "seen":
         groups = "Groups of clips of every speaker, left out in turn; all speakers are seen in training"
         return f"{groups}: {counted(len(folds), 'fold')}"
-    descriptions = {
-        "leave_one_speaker_out": "Leave one speaker out",
-        "group_k_fold": "Groups of speakers, left out in turn",
-        "given": "The split that the corpus gives",
-        "random_splits": "Random splits by speaker, each sampled anew",
-        "seen_speakers": "All speakers are seen in training: clips are split, not speakers",
-    }
     several = f"; {tested(folds)}" if own.name == SPLITS else ""
     held = [len(fold[SEEN]["clips"]) for fold in folds if SEEN in fold]
     beside = f"; {min(held):,} clips of training speakers, or more, are kept back and scored as seen" if held else ""
-    return f"{descriptions[own.name]}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}{several}{beside}"
+    others = own.published
+    what = HOUSE[own.name][0] if others is None else f"{others.title}, published by {others.source}"
+    return f"{what}: {counted(len(folds), 'fold')}; speakers in a fold: {numbers}{several}{beside}"
 
 
 def tested(folds: Sequence[Mapping[str, Any]]) -> str:

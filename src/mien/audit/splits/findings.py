@@ -201,11 +201,13 @@ def _shared_seconds(rows: Sequence[Row]) -> float:
 
 
 def _worst(rows: Sequence[Row]) -> list[Row]:
-    """The rows of the fold and parts that share most."""
+    """The rows of the fold and parts that share most; of equals, those of training and test."""
     places: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         places.setdefault((row["fold"], *row["splits"]), []).append(row)
-    return max(places.values(), key=lambda one: (len(one) / one[0]["of"], len(one)))
+    return max(
+        places.values(), key=lambda one: (len(one) / one[0]["of"], len(one), set(one[0]["splits"]) == {"train", "test"})
+    )
 
 
 def _thing(row: Row) -> str:
