@@ -13,6 +13,7 @@ def reseal(folder: Path, stage: Stage = "complete") -> None:
     """Write the manifest of a run, and of each of its cells that has weights, as of the files that are there now."""
     for weights in folder.glob("models/*/*/weights.safetensors"):
         reseal_cell(weights.parent)
+    there = manifests.read(folder)
     names = [name for name in (*BASE, *RESULTS) if (folder / name).is_file()]
     names += [
         path.relative_to(folder).as_posix()
@@ -20,7 +21,7 @@ def reseal(folder: Path, stage: Stage = "complete") -> None:
         for path in (folder / name).rglob("*")
         if path.is_file() and not path.name.startswith(".")
     ]
-    manifests.write(folder, names, stage)
+    manifests.write(folder, names, stage, "" if there is None else there.of)
 
 
 def resealed(run: Run) -> Run:
@@ -34,7 +35,9 @@ def reseal_cell(folder: Path) -> None:
     known = ("weights.safetensors", "embeddings.safetensors", "predictions.csv", "tasks.csv", "history.jsonl")
     names = [name for name in (*known, "chosen.json") if (folder / name).is_file()]
     histories = folder.glob("candidates/*/history.jsonl")
-    manifests.write(folder, [*names, *(path.relative_to(folder).as_posix() for path in histories)])
+    there = manifests.read(folder)
+    named = [*names, *(path.relative_to(folder).as_posix() for path in histories)]
+    manifests.write(folder, named, of="" if there is None else there.of)
 
 
 def reseal_record(path: Path, old: str, new: str) -> None:

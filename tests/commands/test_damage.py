@@ -219,7 +219,7 @@ def test_a_damaged_part_of_a_prepared_corpus_is_made_again_and_no_other(prepared
     root = json.loads((prepared / "card.json").read_text())["root"]
     capsys.readouterr()
     mien.prepare("table", Path(root), out=copy)
-    if path.exists() and number not in (0, 3):  # a table is written from the corpus each time; nothing is left of 3
+    if number != 3:  # of which nothing is left
         assert f"mien: {path}: " in capsys.readouterr().err
     assert content(copy) == content(prepared)
     assert {one: one.stat().st_mtime_ns for one in others} == others
@@ -245,3 +245,51 @@ def test_the_card_of_an_exported_model_may_be_edited(exported, tmp_path, sound):
     copy = Path(shutil.copytree(exported, tmp_path / "tiny"))
     (copy / "README.md").write_text("my own words")
     assert mien.predict(sound, model=copy).data["rows"] == mien.predict(sound, model=exported).data["rows"]
+
+
+def test_a_cell_is_not_taken_for_another_one(copy, prepared, experiment, run, capsys):
+    one, other = (copy / CELL).with_name("fold-0-seed-0"), (copy / CELL).with_name("fold-1-seed-0")
+    place = one.rename(one.with_name("away"))
+    other.rename(one)
+    place.rename(other)
+    what = "is that of another model, fold, seed, experiment or corpus"
+    for reads in (lambda: mien.report(copy), lambda: mien.leakage(copy)):
+        with pytest.raises(RunError, match=rf"fold-0-seed-0/manifest\.json: {what}; run the same 'mien train' again"):
+            reads()
+    mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
+    assert capsys.readouterr().err.count(f"{what}; this cell is trained again") == 2
+    assert content(copy) == content(run)
+
+
+def test_a_cell_of_another_experiment_is_trained_again(copy, prepared, experiment, run, tmp_path, capsys):
+    given = [f"data.prepared={prepared}", "optimiser.lr.default=0.5"]
+    mien.train(experiment, given, out=tmp_path / "other")
+    shutil.rmtree(copy / CELL)
+    shutil.copytree(tmp_path / "other" / CELL, copy / CELL)
+    mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
+    assert "is that of another model, fold, seed, experiment or corpus" in capsys.readouterr().err
+    assert content(copy) == content(run)
+
+
+def test_a_cell_that_is_gone_is_missed(copy, prepared, experiment, run):
+    shutil.rmtree(copy / CELL)
+    for reads in (lambda: mien.report(copy), lambda: mien.leakage(copy)):
+        with pytest.raises(RunError, match="fold-0-seed-0: missing; run the same 'mien train' again"):
+            reads()
+    mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
+    assert content(copy) == content(run)
+
+
+def test_a_shard_of_another_feature_is_not_taken(tmp_path, prepared, capsys):
+    copy = Path(shutil.copytree(prepared, tmp_path / "prepared"))
+    root = Path(json.loads((prepared / "card.json").read_text())["root"])
+    mien.prepare("table", root, out=copy, features=["logmel"])
+    mel, mfb = (
+        sorted(store.target(copy, name, features.parse(name, {})).folder.iterdir()) for name in ("logmel", "mfb43")
+    )
+    assert [one.name for one in mel] == [one.name for one in mfb]
+    whole = mfb[0].read_bytes()
+    shutil.copy(mel[0], mfb[0])
+    mien.prepare("table", root, out=copy)
+    assert f"{mfb[0]}: damaged (it is one of {mel[0].parent.name})" in capsys.readouterr().err
+    assert mfb[0].read_bytes() == whole

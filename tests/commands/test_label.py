@@ -321,7 +321,7 @@ def test_a_film_that_can_be_opened_now_is_read(films, here, tmp_path, monkeypatc
     (film,) = list((films / "toy").rglob("*.mp4"))[:1]
     mien.label([film, films / "toy"], out=tmp_path / "out", **SETTINGS)
     (record,) = (tmp_path / "out" / "parts").glob("*.json")
-    plain = manifests.unsealed(json.loads(record.read_text()))
+    plain = manifests.unsealed(record.read_bytes())
     name = plain["files"][0]
     lost = {**plain, "problems": [[name, "cannot be read (Permission denied)"]], "unreadable": [name]}
     lost["rows"] = [row for row in plain["rows"] if row["file"] != name]

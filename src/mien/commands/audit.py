@@ -15,7 +15,7 @@ from mien.audit.embedding_files.read import Labelled, join, read_embeddings
 from mien.audit.options import DEFAULT, LeakageKeywords, LeakageOptions
 from mien.commands import Outcome
 from mien.common.cells import write_table
-from mien.common.files import require_folder, write_json, write_text
+from mien.common.files import COPY, require_folder, write_json, write_text
 from mien.common.leakage_tables import FLOOR, SEEN, after_eraser, factor_name
 from mien.common.locks import writing
 from mien.common.tables import records
@@ -173,7 +173,7 @@ def _run(folder: Path, overrides: Sequence[str], workers: int, seed: int) -> Out
     from mien.runs.corpus import moved
     from mien.runs.run import Run
 
-    with writing(folder, "mien audit"):
+    with writing(folder, "mien audit", way=COPY):
         run = moved(Run.open(folder, writes=True), overrides)
         run.refuse_damaged_cells()
         run.files.mend()

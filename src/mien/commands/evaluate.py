@@ -16,6 +16,7 @@ from mien.commands.evaluate_affine import evaluate_affine
 from mien.commands.evaluate_missing import evaluate_missing
 from mien.commands.report import mend, write_page
 from mien.common import processes
+from mien.common.files import COPY
 from mien.common.locks import writing
 from mien.common.measures import measure_of
 from mien.common.progress import progress
@@ -88,7 +89,7 @@ def evaluate(
         BusyError: another process writes to the run.
         LeakError: the corpus has files or speakers that the run was trained on.
     """
-    with writing(run, "mien evaluate"):
+    with writing(run, "mien evaluate", way=COPY):
         return _evaluate(run, overrides, on, missing, affine, teacher, beside, workers, device, threads)
 
 

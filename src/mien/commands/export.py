@@ -40,7 +40,7 @@ from mien.runs.ensemble import Ensemble
 from mien.runs.exported import CARD, DESCRIPTION, FILES, WEIGHTS
 from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
 from mien.runs.run import Cell, Run
-from mien.runs.selection import find, planned, refuse_other_inputs, shortest_sound
+from mien.runs.selection import find, of_model, refuse_other_inputs, shortest_sound
 from mien.runs.synthetic import on_synthetic_speakers
 from mien.runs.tables import AGAIN
 
@@ -349,10 +349,10 @@ def _unseen(run: Run, experiment: Experiment, folder: Path | str) -> Dataset:
 
 def _chosen(run: Run, model: str, missing: Mapping[str, str], names: Sequence[str]) -> list[Cell]:
     """The cells to export, all finished; `missing` are those that are not, and why."""
-    known = [cell.folder.name for cell in planned(run, model)]
+    known = [cell.folder.name for cell in of_model(run, model)]
     if strange := [name for name in names if name not in known]:
         raise ConfigError(f"--cells: {unknown('cell', strange[0], known)}")
-    wanted = [cell for cell in planned(run, model) if not names or cell.folder.name in names]
+    wanted = [cell for cell in of_model(run, model) if not names or cell.folder.name in names]
     if lost := [cell for cell in wanted if cell.folder.name in missing]:
         why = missing[lost[0].folder.name]
         raise RunError(f"{lost[0].folder}: {why}; {AGAIN}, which trains it, or choose others by --cells")

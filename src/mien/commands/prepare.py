@@ -14,6 +14,7 @@ from mien import experiments
 from mien import features as known_features
 from mien.audit.splits import fingerprints, sounds
 from mien.commands import Outcome
+from mien.common import manifests
 from mien.common.cluster import joined
 from mien.common.files import contents, sha256
 from mien.common.locks import writing
@@ -274,10 +275,18 @@ def _refuse_other(
     """The card in `out`, None for a new folder; raises CorpusError where it holds something else."""
     free = readers.places(reader) | readers.RELABELS
     manifest = prepared.read_manifest(out)
-    if manifest is not None and (what := manifest.damage(out, "card.json")):
-        say(f"{out / 'card.json'}: {what}; it is written again")
+    damaged = {} if manifest is None else manifest.damaged(out)
+    for name, what in damaged.items():
+        say(f"{out / name}: {what}; it is written again")
+    if "card.json" in damaged:
+        there = {place.name.rpartition("-")[0] for place in (out / "features").glob("*-*")}
+        for name in sorted(there & {*known_features.names()}):
+            if issubclass(known_features.feature(name).Config, Checkpoint):
+                say(f"{out}: the model of {name} was named in the card; prepare that feature again to have it there")
         return None
     card = prepared.read_card(out)
+    if manifest is None and card is not None and not card.get("unfinished"):
+        say(f"{out / manifests.NAME}: missing or damaged; it is written again")
     if card is None:
         if contents(out):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")

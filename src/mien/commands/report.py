@@ -5,6 +5,7 @@ from pathlib import Path
 from mien.audit import results
 from mien.commands import Outcome
 from mien.commands.train import finish
+from mien.common.files import COPY
 from mien.common.locks import writing
 from mien.reports import page
 from mien.runs.coverage import outdated
@@ -22,7 +23,7 @@ def report(run: Path | str) -> Outcome:
         BusyError: another process writes to the run.
         RunError: not a run folder, or an unfinished one.
     """
-    with writing(run, "mien report"):
+    with writing(run, "mien report", way=COPY):
         opened = Run.open(run, writes=True)
         mend(opened)
         path = write_page(opened)

@@ -157,7 +157,7 @@ def _train(
         _train_cells(run, datasets, folds, place, workers, threads, tensorboard)
         if processes.rank() == 0:
             finish(run, workers=workers)
-            run.files.seal()
+            run.files.seal(of=run.of)
         processes.wait()
     return _outcome(run)
 
@@ -310,7 +310,7 @@ def _train_cells(
     )
     todo = [cell for cell in every if not _is_trained(cell)]
     if processes.rank() == 0 and todo:
-        run.files.seal("training")
+        run.files.seal("training", of=run.of)
     training = Training(run, datasets, {fold.number: fold for fold in folds}, device, threads, events)
     for cell in run.cells if events and processes.rank() == 0 else ():  # finished cells are shown, too
         with training.shown(cell):

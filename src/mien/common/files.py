@@ -21,6 +21,8 @@ from mien.errors import ConfigError
 
 LOCK = ".lock"  # file in a folder that a command writes to, see `mien.common.locks`
 DAY = 86_400.0  # seconds after which a temporary file of another machine is taken for one that was left behind
+ELSEWHERE = "choose another --out"  # a way out where a folder cannot be written to
+COPY = "copy the run to a place where you may write, and give that one"  # likewise, of a command without --out
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
 
 
@@ -180,13 +182,18 @@ def contents(folder: Path) -> list[str]:
     return sorted(name for name in names if name != LOCK and not (name.startswith(".") and name.endswith(".tmp")))
 
 
-def require_folder(folder: Path) -> None:
-    """Raise ConfigError where `folder` can be neither made nor written to: better before hours of work than after."""
+def require_folder(folder: Path, way: str = ELSEWHERE) -> None:
+    """Raise ConfigError where `folder` can be neither made nor written to: better before hours of work than after.
+
+    Args:
+        folder: that will be written to.
+        way: the way out, for the sentence.
+    """
     there = next(place for place in (folder, *folder.parents) if place.exists())  # the folders below it are made
     if not there.is_dir():
-        raise ConfigError(f"{there}: is a file, not a folder; choose another --out")
+        raise ConfigError(f"{there}: is a file, not a folder; {way}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise ConfigError(f"{there}: is not writable; choose another --out")
+        raise ConfigError(f"{there}: is not writable; {way}")
 
 
 def writable(folder: Path) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-from mien.common.files import LOCK, beside, clean, clean_beside, require_folder
+from mien.common.files import ELSEWHERE, LOCK, beside, clean, clean_beside, require_folder
 from mien.errors import BusyError
 
 _HELD: set[tuple[Path, int]] = set()  # the locks of this process, by thread
@@ -23,13 +23,14 @@ _WITHOUT = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of a file sy
 
 
 @contextmanager
-def writing(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[None]:
+def writing(folder: Path | str, doing: str, *, whole: bool = False, way: str = ELSEWHERE) -> Iterator[None]:
     """Hold a folder, which is made if need be, while this command writes to it; a command that it calls may as well.
 
     Args:
         folder: that is written to.
         doing: the command, such as `mien train`, which a second one is told.
         whole: whether the folder is replaced as a whole, so that its lock lies beside it.
+        way: the way out where it cannot be written to.
 
     Raises:
         BusyError: another process holds it.
@@ -40,7 +41,7 @@ def writing(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[
     if (mine := (place, threading.get_ident())) in _HELD:
         yield
         return
-    require_folder(folder)
+    require_folder(folder, way)
     made = [one for one in (place.parent, *place.parents) if not one.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -44,10 +44,12 @@ class Manifest:
     Attributes:
         stage: see above.
         files: name, relative to the folder and with `/` -> what the file is.
+        of: what the folder is of, a digest, so that it is not taken for another one; "" where nothing depends on it.
     """
 
     stage: Stage
     files: Mapping[str, Content]
+    of: str = ""
 
     def damage(self, folder: Path, name: str) -> str:
         """What is wrong with a file of the folder, one clause; "" where it is as it was written.
@@ -79,23 +81,28 @@ def _sha256(path: Path, state: State) -> str:
 def read(folder: Path) -> Manifest | None:
     """The manifest of a folder, None where there is none; raises ValueError, with one clause, where it is damaged."""
     try:
-        text = (folder / NAME).read_bytes()
+        raw = (folder / NAME).read_bytes()
     except OSError:
         return None
-    found = unsealed(json.loads(text))
-    return Manifest(found["stage"], {name: Content(*one) for name, one in found["files"].items()})
+    found = unsealed(raw)
+    try:
+        files = {name: Content(*one) for name, one in found["files"].items()}
+        return Manifest(found["stage"], files, found.get("of", ""))
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError("it is no manifest") from None
 
 
-def write(folder: Path, names: Iterable[str], stage: Stage = "complete") -> Manifest:
+def write(folder: Path, names: Iterable[str], stage: Stage = "complete", of: str = "") -> Manifest:
     """Write the manifest of a folder from some of its files, whose names are relative to it."""
-    manifest = Manifest(stage, {name: Content.of(folder / name) for name in sorted(names)})
+    manifest = Manifest(stage, {name: Content.of(folder / name) for name in sorted(names)}, of)
     put(folder, manifest)
     return manifest
 
 
 def put(folder: Path, manifest: Manifest) -> None:
     """Write a manifest."""
-    write_json(folder / NAME, sealed({"stage": manifest.stage, "files": manifest.files}))
+    of = {"of": manifest.of} if manifest.of else {}
+    write_json(folder / NAME, sealed({"stage": manifest.stage, **of, "files": manifest.files}))
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,10 +110,14 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, SEAL: _digest(record)}
 
 
-def unsealed(record: Any) -> dict[str, Any]:
-    """A record without its seal; raises ValueError, with one clause, where it is none, or not as it was sealed."""
+def unsealed(raw: bytes) -> dict[str, Any]:
+    """A record in JSON without its seal; raises ValueError, one clause, where it is none, or not as it was sealed."""
+    try:
+        record = json.loads(raw.decode())
+    except ValueError:
+        raise ValueError("it is not JSON") from None
     if not isinstance(record, dict):
-        raise ValueError("not a mapping")
+        raise ValueError("it is not a mapping")
     content = {key: value for key, value in record.items() if key != SEAL}
     if record.get(SEAL) != _digest(content):
         raise ValueError("its SHA-256 is not the one that was written in it")

@@ -6,8 +6,9 @@ One shard holds the frames of some clips in one safetensors file:
 - `reasons`: (sum of T,) uint8, of pixels and of vectors from files: why a frame is not usable (`faces.Reason`), 0 where
   it is;
 - `offsets`: (clips + 1,) int64, clip n has the frames from offsets[n] to offsets[n + 1];
-- metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`, and
-  `sha256`, the SHA-256 of the header without it and of the tensors.
+- metadata: JSON lists `clips` (names), `keys` (the identity of their sound, see `data.prepared.key`) and `seconds`;
+  `folder`, the name of the shard's folder, which says of which feature and settings the frames are; and `sha256`, the
+  SHA-256 of the header without it and of the tensors.
 
 A shard is named after its clips and keys, so that writing the same work twice gives one file, with the same bytes. It
 appears whole or not at all, and is verified once in a process before a frame of it is read. Nothing is unpickled.
@@ -74,7 +75,7 @@ def write(folder: Path, clips: Sequence[Frames]) -> Path:
         tensors["reasons"] = np.concatenate(reasons)
     tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}  # others are saved scrambled
     metadata = {"clips": names, "keys": identities, "seconds": [clip.seconds for clip in clips]}
-    about = {name: json.dumps(values) for name, values in metadata.items()}
+    about = {name: json.dumps(values) for name, values in metadata.items()} | {"folder": folder.name}
     with atomic(path) as temporary, temporary.open("wb") as file:
         file.writelines(_sealed(tensors, about))
     return path
@@ -106,6 +107,8 @@ def _damage(path: Path, inode: int, changed: int, size: int) -> str:
             if not ends or 8 + length + max(ends) != size:
                 return "it has another size than its header says"
             expected = head["__metadata__"].pop(SEAL)
+            if (folder := head["__metadata__"]["folder"]) != path.parent.name:
+                return f"it is one of {folder}"
             found = hashlib.sha256(header(head))
             while part := file.read(2**20):
                 found.update(part)

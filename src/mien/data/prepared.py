@@ -144,7 +144,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a PREPARED folder; None where it is missing, damaged, or that of another kind of folder."""
     try:
         manifest = manifests.read(folder)
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         return None
     return manifest if manifest is not None and "card.json" in manifest.files else None
 

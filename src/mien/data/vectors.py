@@ -170,7 +170,7 @@ class VectorStore:
         known: dict[str, Known] = {}
         for folder in self._folders:
             try:
-                raw = manifests.unsealed(json.loads((folder / self._list).read_text(encoding="utf-8")))["files"]
+                raw = manifests.unsealed((folder / self._list).read_bytes())["files"]
             except (OSError, ValueError):
                 continue  # without it, files are hashed again
             known |= {clip: Known(*one) for clip, one in raw.items() if clip in self._clip_keys}

@@ -73,6 +73,7 @@ def fit(
     optimiser: Optimiser,
     folder: Path,
     name: str = "",
+    of: str = "",
     watch: Callable[[Record], None] = lambda record: None,
 ) -> list[Record]:
     """Train a recipe in place; afterwards it holds the weights of the best epoch.
@@ -86,8 +87,9 @@ def fit(
         optimiser: see `Optimiser`.
         folder: where `state.pt` and `history.jsonl` are written together, by process 0, after the last epoch and after
             others that end `AT_RISK` seconds after they were last written; a `state.pt` there is continued, and one
-            that is damaged is not, which is said.
+            that is damaged, or of something else, is not, which is said.
         name: of the training run in errors; by default the names of the folder and the one above.
+        of: what is trained, a digest that the state has.
         watch: called after each epoch with its record.
 
     Returns:
@@ -100,12 +102,9 @@ def fit(
     """
     parameter = next(recipe.parameters())
     minimise = Optimisation(recipe, optimiser)
-    state: dict[str, Any] = {"epoch": 0, "history": [], "best": None}
+    state: dict[str, Any] = {"of": of, "epoch": 0, "history": [], "best": None}
     path = folder / "state.pt"
-    before = checkpoint.load_state(path) if path.exists() else None
-    if before is None and path.exists() and processes.rank() == 0:
-        say(f"{path}: damaged; {name or folder.name} is trained from its beginning")
-    if before is not None:
+    if (before := _before(path, of, name or folder.name)) is not None:
         state = before
         try:
             recipe.load_state_dict(state["weights"])
@@ -167,6 +166,19 @@ def fit(
     processes.wait()
     history: list[Record] = state["history"]
     return history
+
+
+def _before(path: Path, of: str, name: str) -> dict[str, Any] | None:
+    """The state that is continued; None where there is none, or none of this training run."""
+    if not path.exists():
+        return None
+    state = checkpoint.load_state(path)
+    if state is not None and state["of"] == of:
+        return state
+    if processes.rank() == 0:
+        wrong = "damaged" if state is None else "is that of another model, fold, seed, experiment or corpus"
+        say(f"{path}: {wrong}; {name} is trained from its beginning")
+    return None
 
 
 def _precision(training: Training, device: torch.device) -> AbstractContextManager[Any]:

@@ -323,6 +323,7 @@ def _fit(model: Model, prepared: _Prepared, cell: Cell, watch: Callable[[Record]
         optimiser=experiment.optimiser,
         folder=cell.folder,
         name=cell.name,
+        of=cell.of,
         watch=watch,
     )
 

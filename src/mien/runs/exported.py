@@ -22,6 +22,7 @@ DEFAULT, FACES = "voice-small", "face-small"  # answer where no model is named; 
 WEIGHTS, DESCRIPTION, CARD = FILES = ("model.safetensors", "config.json", "README.md")
 OLD = "model.json"  # of an older mien: its description, before the files had their names on the Hugging Face hub
 OWN = {"members", "experiment"}  # keys of a description by which it is known as one of mien
+AGAIN = "export or install the model again"  # the way out where one is damaged
 GRAPH = "model.onnx"
 OTHERS = (GRAPH, "audonnx.onnx", "model.yaml")  # what `--onnx` adds; the last two are read by audonnx
 
@@ -64,7 +65,13 @@ def is_exported(folder: Path) -> bool:
     """
     if (folder / OLD).is_file() and not (folder / DESCRIPTION).is_file():
         raise RunError(f"{folder}: was exported by an older mien, under other names of files; export the model again")
-    return (folder / DESCRIPTION).is_file()
+    if (folder / DESCRIPTION).is_file():
+        return True
+    try:
+        manifest = manifests.read(folder)
+    except ValueError:
+        return False
+    return manifest is not None and DESCRIPTION in manifest.files  # which is missing, as `raw` says
 
 
 def describe(folder: Path) -> Description:
@@ -78,7 +85,7 @@ def describe(folder: Path) -> Description:
     try:
         description: Description = parse(Description, read, str(folder / DESCRIPTION))
     except ConfigError as error:
-        raise ConfigError(f"{error}; export or install the model again") from None
+        raise ConfigError(f"{error}; {AGAIN}") from None
     return description
 
 
@@ -90,11 +97,11 @@ def seal(folder: Path) -> None:
 def refuse_changed(path: Path, what: str, expected: str) -> None:
     """Raise RunError where a file of an exported model is missing, or has not this SHA-256."""
     if not path.is_file():
-        raise RunError(f"{path}: missing; export or install the model again")
+        raise RunError(f"{path}: missing; {AGAIN}")
     if (actual := sha256(path)) != expected:
         raise RunError(
             f"{path}: not the {what} that {'were' if what.endswith('s') else 'was'} exported (the SHA-256 is "
-            f"{actual[:12]}..., {DESCRIPTION} has {expected[:12]}...); export or install the model again"
+            f"{actual[:12]}..., {DESCRIPTION} has {expected[:12]}...); {AGAIN}"
         )
 
 
@@ -102,16 +109,19 @@ def raw(folder: Path) -> dict[str, Any]:
     """`config.json` as it is; raises RunError where it is damaged."""
     path = folder / DESCRIPTION
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(read, dict):
-            raise ValueError("not a mapping")
         manifest = manifests.read(folder)
-        if manifest is None and OWN & set(read):
-            raise ValueError(f"{manifests.NAME} is missing")
-        if manifest is not None and (what := manifest.damage(folder, DESCRIPTION)):
-            raise ValueError(what.removeprefix("damaged: "))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: damaged ({error}); export or install the model again") from error
+    except ValueError as error:
+        raise RunError(f"{folder / manifests.NAME}: damaged: {error}; {AGAIN}") from error
+    if manifest is not None and (what := manifest.damage(folder, DESCRIPTION)):
+        raise RunError(f"{path}: {what}; {AGAIN}")
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: not JSON ({error}); {AGAIN}") from error
+    if not isinstance(read, dict):
+        raise RunError(f"{path}: not a mapping; {AGAIN}")
+    if manifest is None and OWN & set(read):
+        raise RunError(f"{folder / manifests.NAME}: missing; {AGAIN}")
     return read
 
 

@@ -6,7 +6,6 @@ pooled from the frames that are kept, and the tables and the card are written. N
 number of processes, nor on how often the work was interrupted. See `corpora.label_folder` for what others read.
 """
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -245,7 +244,7 @@ def _records(out: Path) -> Iterator[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     """A record; raises ValueError, with one clause, where it is damaged."""
-    return manifests.unsealed(json.loads(path.read_text(encoding="utf-8")))
+    return manifests.unsealed(path.read_bytes())
 
 
 @lru_cache(maxsize=1)  # in a worker; not across calls, between which a model may change

@@ -26,14 +26,14 @@ from mien.common.cells import text_of
 from mien.common.files import State, atomic, contents, require_folder, state_of
 from mien.common.leakage_tables import LEAKAGE, NAMES, RECALLS, SILHOUETTES
 from mien.common.manifests import Manifest
-from mien.common.settings import difference
+from mien.common.settings import difference, digest
 from mien.common.tensor_files import in_order, parts
 from mien.data.prepared import OF_ANYBODY
 from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.run_files import EVALUATE, EXPERIMENT, RunFiles
+from mien.runs.run_files import EVALUATE, EXPERIMENT, REPORT, RunFiles
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
@@ -43,7 +43,6 @@ AFFINE = "affine.json"  # file in the folder of an evaluation: affine maps to th
 FEATURES = "features"  # folder in the run: see `Run.cache`
 TARGETS = "targets"  # key in the metadata of the weights: factor -> how its labels are encoded
 ANEW = "train it again in another folder"
-RESULTS = "delete it and run 'mien report RUN'"  # the way out of a damaged file of results
 # settings without effect on training
 WORDS = ("title", "paper", "command", "cost", "expected", "corpus", "provenance", "reference", "axes", "claims")
 SCORED = "auc_classes"  # likewise, but a setting of scores
@@ -63,6 +62,7 @@ class Cell(NamedTuple):
     fold: int
     seed: int
     folder: Path
+    of: str = ""  # a digest of these, and of the run's settings and the clips of the fold, see `Run.cell`
 
     @property
     def name(self) -> str:
@@ -96,15 +96,16 @@ class Cell(NamedTuple):
 
     def candidate(self, label: str) -> "Cell":
         """One of its candidates, which are trained below it and have no predictions of their own."""
-        return self._replace(folder=self.folder / CANDIDATES / label)
+        return self._replace(folder=self.folder / CANDIDATES / label, of=digest([self.of, label]))
 
     @property
     def manifest(self) -> Manifest | None:
-        """What its files are; None for a cell that is not finished, or whose manifest is damaged."""
+        """What its files are; None for a cell that is not finished, or whose manifest is damaged or of another one."""
         try:
-            return manifests.read(self.folder)
-        except (ValueError, KeyError, TypeError):
+            found = manifests.read(self.folder)
+        except ValueError:
             return None
+        return found if found is not None and found.of == self.of else None
 
     @property
     def finished(self) -> bool:
@@ -131,12 +132,21 @@ class Cell(NamedTuple):
             return {str(self.folder / name): what for name, what in found.items()}
         path = self.folder / manifests.NAME
         if path.exists():
-            return {str(path): "damaged"}
+            return {str(path): self._wrong}
         return {str(path): "missing"} if self.weights.exists() and not self.state.exists() else {}
+
+    @property
+    def _wrong(self) -> str:
+        """What is wrong with a manifest that is there, and not that of this cell."""
+        try:
+            manifests.read(self.folder)
+        except ValueError as error:
+            return f"damaged: {error}"
+        return "is that of another model, fold, seed, experiment or corpus"
 
     def seal(self, *names: str) -> None:
         """Write the manifest of these files in its folder; the cell, or candidate, is finished."""
-        manifests.write(self.folder, names)
+        manifests.write(self.folder, names, of=self.of)
 
     def begin_again(self) -> None:
         """Forget that it was finished, so that it is trained from its beginning."""
@@ -314,28 +324,51 @@ class Run:
 
     def cell(self, model: str, fold: int, seed: int) -> Cell:
         """The cell of a model, a fold and a seed, finished or not."""
-        return Cell(model, fold, seed, self.folder / "models" / model / f"fold-{fold}-seed-{seed}")
+        place = self.folder / "models" / model / f"fold-{fold}-seed-{seed}"
+        return Cell(model, fold, seed, place, digest([self.of, self._clips_of.get(fold), model, fold, seed]))
+
+    @property
+    def of(self) -> str:
+        """A digest of the settings that it was begun with, without those that have no effect on training."""
+        manifest = self.files.manifest
+        return self._settings if manifest is None or not manifest.of else manifest.of
+
+    @cached_property
+    def _settings(self) -> str:
+        dumped = self.experiment.model_dump(mode="json")
+        dumped["data"].pop("prepared")
+        return digest({name: value for name, value in dumped.items() if name not in (*WORDS, SCORED)})
+
+    @cached_property
+    def _clips_of(self) -> dict[int, str]:
+        """Fold -> a digest of the clips of its parts."""
+        return {fold["fold"]: digest([fold[part]["clips"] for part in PARTS]) for fold in self.splits}
 
     @property
     def cells(self) -> list[Cell]:
         """The finished cells, in the order of models, folds and seeds."""
-        planned = [
+        return [cell for cell in self.planned if self._finished(cell)]
+
+    @property
+    def planned(self) -> list[Cell]:
+        """The cells, finished or not, in the order of models, folds and seeds."""
+        return [
             self.cell(model, fold["fold"], seed)
             for model in self.experiment.trained
             for fold in self.splits
             for seed in self.experiment.seeds
         ]
-        return [cell for cell in planned if self._finished(cell)]
 
     def refuse_damaged_cells(self) -> None:
-        """Raise RunError where the manifest of a cell is damaged or gone, so that it would count as unfinished."""
-        for model in self.experiment.trained:
-            for fold in self.splits:
-                for seed in self.experiment.seeds:
-                    cell = self.cell(model, fold["fold"], seed)
-                    if cell.manifest is None and (damaged := cell.damaged):
-                        path, what = next(iter(damaged.items()))
-                        raise RunError(f"{path}: {what}; {AGAIN}, which trains this cell again")
+        """Raise RunError where a cell would count as unfinished: its manifest is damaged, or it is gone."""
+        for cell in self.planned:
+            if cell.manifest is None and (damaged := cell.damaged):
+                path, what = next(iter(damaged.items()))
+                raise RunError(f"{path}: {what}; {AGAIN}, which trains this cell again")
+            if not cell.finished and self.files.lists(
+                f"{cell.folder.relative_to(self.folder).as_posix()}/{manifests.NAME}"
+            ):
+                raise RunError(f"{cell.folder}: missing; {AGAIN}, which trains this cell again")
 
     def require_cells(self) -> list[Cell]:
         """The finished cells; raises RunError when there is none."""
@@ -462,9 +495,8 @@ class Run:
     @property
     def affine(self) -> dict[str, dict[str, Any]]:
         """Affine maps to the classes of other corpora: name of the evaluation -> `affine.json`, sorted by name."""
-        way = "delete it and run the same 'mien evaluate' again"
         return {
-            name: self._mapping(path, "systems", way=way)
+            name: self._mapping(path, "systems", way=EVALUATE)
             for name, path in self.files.each_of("evaluations", AFFINE).items()
         }
 
@@ -472,7 +504,8 @@ class Run:
     def robustness(self) -> dict[str, dict[str, Any]]:
         """Answers with a part of the input missing: name of the grid -> its metrics, sorted by name."""
         return {
-            name: self._mapping(path, "models") for name, path in self.files.each_of(ROBUSTNESS, "metrics.json").items()
+            name: self._mapping(path, "models", way=EVALUATE)
+            for name, path in self.files.each_of(ROBUSTNESS, "metrics.json").items()
         }
 
     def robustness_table(self, name: str, file: str) -> pd.DataFrame:
@@ -484,8 +517,7 @@ class Run:
         """
         path = self._file(f"{ROBUSTNESS}/{name}/{file}")
         text = ("model", "other", "modality", "pattern", "measure", "shares", "graceful")
-        way = "delete the folder and run the same 'mien evaluate' again"
-        table = self._table(path, lambda: read_table(path, ("model", "pattern"), text=text, way=way))
+        table = self._table(path, lambda: read_table(path, ("model", "pattern"), text=text, way=EVALUATE))
         words = [column for column in text if column in table]
         return table.fillna(dict.fromkeys(words, ""))
 
@@ -513,7 +545,7 @@ class Run:
         """The claims of the experiment with their answers, or None where they were not answered."""
         if not self.has("claims.json"):
             return None
-        return self._mapping("claims.json", "claims", "scores", "split", way=RESULTS)
+        return self._mapping("claims.json", "claims", "scores", "split", way=REPORT.format(self.folder))
 
     @property
     def lacking(self) -> list[str]:

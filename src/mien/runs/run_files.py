@@ -31,6 +31,7 @@ RESULTS = (
     "maps.csv", "roc.csv", "sweep.csv", "claims.json", "claims.csv", "report.html",
 )  # fmt: skip
 MEASURED = ("evaluations", "robustness")  # folders of what `mien evaluate` writes
+CELLS = "models"  # the folder of the cells, of which the manifests are listed in a complete run
 TRIES = 5  # to read a run that is written meanwhile
 WAIT = 60.0  # seconds that a reading command waits for a writing one
 EVALUATE = "run the same 'mien evaluate' again, which makes it again"
@@ -78,7 +79,7 @@ class RunFiles:
         if self._found is None or self._found[0] != state:
             try:
                 manifest = manifests.read(self.folder)
-            except (ValueError, KeyError, TypeError) as error:
+            except ValueError as error:
                 if not self.writes:
                     raise RunError(f"{path}: damaged ({error}); {AGAIN}, which writes it again") from error
                 manifest = None
@@ -109,6 +110,11 @@ class RunFiles:
         path, manifest = self.folder / name, self.manifest
         if manifest is not None and manifest.stage == "writing" and name not in BASE and not self.writes:
             manifest = self._waited()
+        if manifest is None and not self.writes and (self.folder / "metrics.json").is_file():
+            raise RunError(
+                f"{self.folder / manifests.NAME}: missing, so that nothing says whether the run is whole; {AGAIN}, "
+                "which writes it, and trains the cells again that lack theirs"
+            )
         if not path.is_file() and (manifest is None or name not in manifest.files):
             raise RunError(f"{path}: missing, the run is not finished; {AGAIN} to resume")
         if manifest is None or (name not in manifest.files and manifest.stage != "complete"):
@@ -168,7 +174,7 @@ class RunFiles:
             return
         stage = "writing" if manifest.stage == "complete" else manifest.stage
         left = {one: content for one, content in manifest.files.items() if one not in names}
-        manifests.put(self.folder, Manifest(stage, left))
+        manifests.put(self.folder, Manifest(stage, left, manifest.of))
 
     def mend(self, *, base: bool = False) -> bool:
         """Remove files that are damaged and will be written again, each with a sentence.
@@ -186,8 +192,8 @@ class RunFiles:
         if manifest is None:
             if not base:
                 raise RunError(f"{path}: missing or damaged; {AGAIN}, which writes it again")
-            if path.exists():
-                say(f"{path}: damaged; it is made again")
+            if path.exists() or (self.folder / "metrics.json").is_file():
+                say(f"{path}: {'damaged' if path.exists() else 'missing'}; it is made again")
             return False
         removed = False
         if manifest.stage == "writing":
@@ -196,7 +202,7 @@ class RunFiles:
                     say(f"{self.folder / name}: a command was ended while it wrote this; {EVALUATE}")
                     (self.folder / name).unlink()
         for name, what in manifest.damaged(self.folder).items():
-            if (name in BASE and not base) or name.partition("/")[0] in MEASURED:
+            if (name in BASE and not base) or name.partition("/")[0] in (*MEASURED, CELLS):
                 continue
             say(f"{self.folder / name}: {what}; it is made again")
             if name in BASE:
@@ -208,9 +214,14 @@ class RunFiles:
         self._kept = {name: state_of(self.folder / name) for name in manifest.files}
         return removed or manifest.stage == "writing"
 
-    def seal(self, stage: manifests.Stage = "complete") -> None:
-        """Write the manifest: the end of writing, or with `training` of the files that are there from the beginning."""
-        before = {} if self.manifest is None else self.manifest.files
+    def seal(self, stage: manifests.Stage = "complete", *, of: str = "") -> None:
+        """Write the manifest: the end of writing, or with `training` of the files that are there from the beginning.
+
+        Args:
+            stage: what the manifest says.
+            of: the digest of the run's settings, where the manifest has none yet.
+        """
+        before, of = ({}, of) if self.manifest is None else (self.manifest.files, self.manifest.of or of)
         names = self._every() if stage == "complete" else [name for name in BASE if (self.folder / name).is_file()]
         files = {
             name: before[name]
@@ -218,14 +229,18 @@ class RunFiles:
             else Content.of(self.folder / name)
             for name in sorted(names)
         }
-        if self.manifest != (now := Manifest(stage, files)):
+        if self.manifest != (now := Manifest(stage, files, of)):
             manifests.put(self.folder, now)
 
     def _every(self) -> list[str]:
-        """The files that are listed: of evaluations those that were, and those that this command wrote."""
+        """The files that are listed: of evaluations those that were, and those that this command wrote.
+
+        Of cells it is their manifests, so that a cell that is gone is seen.
+        """
         known = {*({} if self.manifest is None else self.manifest.files), *self._written}
         there = [name for name in (*BASE, *RESULTS) if (self.folder / name).is_file()]
-        return there + [name for name in self._measured() if name in known]
+        cells = [path.relative_to(self.folder).as_posix() for path in self.folder.glob(f"{CELLS}/*/*/{manifests.NAME}")]
+        return there + cells + [name for name in self._measured() if name in known]
 
     def _measured(self) -> list[str]:
         inside = [path for name in MEASURED for path in (self.folder / name).rglob("*") if path.is_file()]

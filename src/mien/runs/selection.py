@@ -44,10 +44,10 @@ def find(path: Path, *, partial: bool = False) -> Selected:
     model = below[1] if below else best_model(run)
     if model not in run.experiment.trained:
         raise RunError(f"{path}: {unknown('model', model, run.experiment.trained)}")
-    names = [cell.folder.name for cell in planned(run, model)]
+    names = [cell.folder.name for cell in of_model(run, model)]
     if strange := [name for name in below[2:] if name not in names]:
         raise RunError(f"{path}: {unknown('cell', strange[0], names)}")
-    wanted = [cell for cell in planned(run, model) if cell.folder.name in (below[2:] or names)]
+    wanted = [cell for cell in of_model(run, model) if cell.folder.name in (below[2:] or names)]
     missing = {cell.folder.name: why for cell in wanted if (why := _missing(cell))}
     cells = [cell for cell in wanted if cell.folder.name not in missing]
     if missing and not (partial and cells):
@@ -68,7 +68,7 @@ def find(path: Path, *, partial: bool = False) -> Selected:
 def _missing(cell: Cell) -> str:
     """Why a cell cannot answer, one clause; "" where it can."""
     if not cell.finished:
-        return "not finished"
+        return next((f"{Path(path).name}: {what}" for path, what in cell.damaged.items()), "not finished")
     try:
         cell.checked(cell.weights)
     except RunError as error:
@@ -101,9 +101,9 @@ def shortest_sound(run: Run, cells: Sequence[Cell]) -> float | None:
     return None if math.isnan(shortest) else round(shortest, 3)
 
 
-def planned(run: Run, model: str) -> list[Cell]:
+def of_model(run: Run, model: str) -> list[Cell]:
     """The cells of a model, finished or not, in the order of folds and seeds."""
-    return [run.cell(model, fold["fold"], seed) for fold in run.splits for seed in run.experiment.seeds]
+    return [cell for cell in run.planned if cell.model == model]
 
 
 def best_model(run: Run) -> str:

@@ -4,7 +4,6 @@ A file holds a key, which is a hash of everything that its rows depend on, and t
 `THOROUGH`) that was measured. If the key has changed, the old rows are not used.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,7 +74,7 @@ def fresh(path: Path, key: str) -> dict[str, Any]:
     try:
         kept = read(path) if path.is_file() else {}
     except RunError as error:
-        say(f"{path}: {error.__cause__}; it is measured again")
+        say(f"{path}: damaged: {error.__cause__}; it is measured again")
         kept = {}
     return kept if kept.get("key") == key else {"key": key}
 
@@ -92,7 +91,7 @@ def read(path: Path) -> dict[str, Any]:
         RunError: the file is damaged.
     """
     with reading(path, way="delete it and run the same command again"):
-        return manifests.unsealed(json.loads(path.read_text(encoding="utf-8")))
+        return manifests.unsealed(path.read_bytes())
 
 
 def joined(kept: dict[str, Any], what: str = "") -> Rows:

@@ -12,7 +12,8 @@ from mien.reports import words
 from mien.reports.figures import bars
 from mien.reports.sections import over_splits
 from mien.reports.sections.recognition import Picture
-from mien.runs.run import RESULTS, Run
+from mien.runs.run import Run
+from mien.runs.run_files import REPORT
 from mien.runs.tables import reading
 
 TITLES = {"macro_f1": "macro F", "micro_f1": "micro F", "accuracy": "accuracy"}  # of other measures their own
@@ -37,7 +38,7 @@ def shown(run: Run) -> dict[str, Any] | None:
     found = run.claims if run.experiment.claims else None
     if found is None:
         return None
-    with reading(run.folder / FILE, way=RESULTS):
+    with reading(run.folder / FILE, way=REPORT.format(run.folder)):
         split, scores, claims = found["split"], found["scores"], found["claims"]
     return {
         "answer": answer(claims),
