@@ -10,6 +10,8 @@ from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from mien.errors import ClusterError
+
 T = TypeVar("T")
 R = TypeVar("R")
 EVERY = 0.1  # seconds between two looks
@@ -20,10 +22,16 @@ _thread = threading.local()
 
 
 class Job(Generic[T, R]):
-    """A function and what it is called on, whose inside is of no interest to dask."""
+    """A function and what it is called on, whose inside is of no interest to dask.
 
-    def __init__(self, function: Callable[[T], R], item: T) -> None:
-        self.function, self.item = function, item
+    Args:
+        function: the function.
+        item: what it is called on.
+        refusal: takes the address of the worker, and says why it is none for this job; "" where it is one.
+    """
+
+    def __init__(self, function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> None:
+        self.function, self.item, self.refusal = function, item, refusal
 
 
 class _Task(NamedTuple):
@@ -37,10 +45,12 @@ class _Task(NamedTuple):
 
 
 def run(job: Job[Any, R]) -> R:
-    """Call the function of a job in a task of the cluster."""
+    """Call the function of a job in a task of the cluster; raises ClusterError where the worker is none for it."""
     from distributed import get_worker
 
     worker = get_worker()
+    if why := job.refusal(worker.address):
+        raise ClusterError(why)
     _thread.task = _Task(worker, worker.get_current_task())
     try:
         return job.function(job.item)
