@@ -296,7 +296,7 @@ def project(
     """Print what VoxCeleb2 takes, from the costs of an hour, a clip, a GB, a task, a second of film and a step."""
     print(
         f"\nprojected for VoxCeleb2 ({SPEAKERS:,} speakers, {UTTERANCES:,} utterances, {HOURS:,} h); assumed "
-        f"are {options.cores} cores a machine, as fast as this, and {options.bandwidth:g} GB a second of storage for all"
+        f"are {options.cores} cores a machine, as fast as this, and {options.bandwidth:g} GB a second of storage"
     )
     print(f"  {'':34}" + "".join(f"{f'{machines} machines':>26}" for machines in MACHINES))
     tasks, before = UTTERANCES / CHUNK * task, UTTERANCES * clip["first"]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 PATIENCE = 10  # seconds in which a scheduler has to answer, and a worker to join
+CONNECTING = 2  # seconds in which a scheduler takes a connection; one that is refused is tried again
 EVERY = 1.0  # seconds between two looks at the workers
 WAITING = 120.0  # seconds without a worker after which a command ends
 PACKAGES = (  # on which the bytes depend that are written
@@ -220,7 +221,7 @@ class Cluster:
                 return
             with warnings.catch_warnings():  # what all cells of a run have in common may be large
                 warnings.filterwarnings("ignore", message="Sending large graph", category=UserWarning)
-                job = cluster_task.Job(function, item, partial(refusal, self._wanted))
+                job = cluster_task.job(function, item, partial(refusal, self._wanted))
                 try:
                     future = self._client.submit(cluster_task.run, job, key=f"mien-{uuid4().hex}")
                 except ClosedClientError:
@@ -291,7 +292,7 @@ async def _kind(address: str) -> str:
     comm = None
     try:
         async with asyncio.timeout(PATIENCE):
-            comm = await connect(address, timeout=PATIENCE, **Security().get_connection_args("client"))
+            comm = await connect(address, timeout=CONNECTING, **Security().get_connection_args("client"))
             await comm.write({"op": "identity", "reply": True})
             return str((await comm.read())["type"])
     except Exception:  # what another service answers is no message: too long, or of another kind
@@ -312,12 +313,16 @@ def _wanted(address: str, writes: Path, reads: list[Path]) -> Iterator[Wanted]:
 
 
 def _check(client: "Client", wanted: Wanted) -> None:
-    """Raise ClusterError where a worker is not as it has to be; one that joins later is asked by its first task."""
+    """Raise ClusterError where a worker is not as it has to be; one that joins later is asked by each task."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
         start = f"no worker has joined in {PATIENCE} s; start some: {wanted.start}"
         raise ClusterError(f"{wanted.address}: {start}") from None
+    try:
+        client.run_on_scheduler(look, ())  # what is sent to workers is read there
+    except Exception as error:
+        raise _no_mien(wanted.address, "the scheduler", error) from None
     found: dict[str, Seen | BaseException] = client.run(look, wanted.places, on_error="return")
     for worker, there in sorted(found.items()):
         if isinstance(there, BaseException):

@@ -4,11 +4,12 @@ The process is ended where the cluster does not want the result any more: the co
 or has ended, and another one may write to the same folder.
 """
 
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mien.errors import ClusterError
 
@@ -21,17 +22,23 @@ ENDING = ("stopping", "closing", "closed", "failed")  # states of a worker
 _thread = threading.local()
 
 
-class Job(Generic[T, R]):
-    """A function and what it is called on, whose inside is of no interest to dask.
+class Job(NamedTuple):
+    """A function and what it is called on, which the scheduler passes on without importing what they need."""
+
+    content: bytes
+
+
+def job(function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> Job:
+    """A job.
 
     Args:
-        function: the function.
+        function: importable, or one that cloudpickle can send.
         item: what it is called on.
         refusal: takes the address of the worker, and says why it is none for this job; "" where it is one.
     """
+    import cloudpickle  # of dask
 
-    def __init__(self, function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> None:
-        self.function, self.item, self.refusal = function, item, refusal
+    return Job(cloudpickle.dumps((function, item, refusal)))
 
 
 class _Task(NamedTuple):
@@ -44,16 +51,17 @@ class _Task(NamedTuple):
         return state is not None and state.state != "cancelled" and self.worker.status.name not in ENDING
 
 
-def run(job: Job[Any, R]) -> R:
+def run(job: Job) -> Any:
     """Call the function of a job in a task of the cluster; raises ClusterError where the worker is none for it."""
     from distributed import get_worker
 
     worker = get_worker()
-    if why := job.refusal(worker.address):
+    function, item, refusal = pickle.loads(job.content)  # noqa: S301 - of the command that asked for it
+    if why := refusal(worker.address):
         raise ClusterError(why)
     _thread.task = _Task(worker, worker.get_current_task())
     try:
-        return job.function(job.item)
+        return function(item)
     finally:
         _thread.task = None
 
