@@ -22,14 +22,8 @@ ENDING = ("stopping", "closing", "closed", "failed")  # states of a worker
 _thread = threading.local()
 
 
-class Job(NamedTuple):
-    """A function and what it is called on, which the scheduler passes on without importing what they need."""
-
-    content: bytes
-
-
-def job(function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> Job:
-    """A job.
+def job(function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> bytes:
+    """What `run` takes, in bytes: the scheduler passes it on without importing what it needs.
 
     Args:
         function: importable, or one that cloudpickle can send.
@@ -38,7 +32,8 @@ def job(function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> J
     """
     import cloudpickle  # of dask
 
-    return Job(cloudpickle.dumps((function, item, refusal)))
+    content: bytes = cloudpickle.dumps((function, item, refusal))
+    return content
 
 
 class _Task(NamedTuple):
@@ -51,12 +46,12 @@ class _Task(NamedTuple):
         return state is not None and state.state != "cancelled" and self.worker.status.name not in ENDING
 
 
-def run(job: Job) -> Any:
+def run(job: bytes) -> Any:
     """Call the function of a job in a task of the cluster; raises ClusterError where the worker is none for it."""
     from distributed import get_worker
 
     worker = get_worker()
-    function, item, refusal = pickle.loads(job.content)  # noqa: S301 - of the command that asked for it
+    function, item, refusal = pickle.loads(job)  # noqa: S301 - of the command that asked for it
     if why := refusal(worker.address):
         raise ClusterError(why)
     _thread.task = _Task(worker, worker.get_current_task())
