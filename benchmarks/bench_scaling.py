@@ -280,8 +280,8 @@ def row(what: str, work: float, serial: float, tasks: float, moved: float, optio
 
 
 def each(what: str, fewer: Parent, more: Parent) -> float:
-    """What a clip adds."""
-    return (getattr(more, what) - getattr(fewer, what)) / (more.clips - fewer.clips)
+    """What a clip adds; nothing where that is less than what two runs differ by."""
+    return max(0.0, (getattr(more, what) - getattr(fewer, what)) / (more.clips - fewer.clips))
 
 
 def project(
@@ -365,7 +365,7 @@ def main() -> None:
         print(f"  a minute of film, {options.faces}{60 * filmed:13.2f} s", flush=True)
         student = students_step(options.steps)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"  a clip of a step of albanie2018, 8 x 4 s{student:.2f} s, peak {peak:.1f} GiB", flush=True)
+        print(f"  a clip of a step of albanie2018, 8 x 4 s{student:8.2f} s, peak {peak:.1f} GiB", flush=True)
     clip = {what: each(what, serial[0], serial[-1]) for what in SERIAL}
     project(options, reading, clip, checking, max(own, scheduler), filmed, student)
 
