@@ -21,25 +21,36 @@ def within(seconds: float, condition) -> bool:
 class Cluster:
     """A scheduler that gives up on what two workers in a row were ended by.
 
-    `address` is that of the scheduler, `workers` are processes that work in `folder`, which is not that of the tests.
+    It looks for packages in the folder `before` first. `address` is that of the scheduler, `workers` are processes that
+    work in `folder`, which is not that of the tests.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: Path | None = None) -> None:
         self.folder, self.workers, self._processes = folder, [], []
         self._file = folder / "scheduler.json"
-        self._start("scheduler", "--scheduler-file", self._file, "--port", "0", "--no-show")
-        assert within(30, self._file.is_file)
+        self._file.unlink(missing_ok=True)
+        self._start("scheduler", "--scheduler-file", self._file, "--port", "0", "--no-show", before=before)
+        assert within(90, lambda: self._file.is_file() and self._file.stat().st_size)
         self.address = json.loads(self._file.read_text())["address"]
 
-    def more(self, number: int) -> None:
-        """Start workers."""
+    def more(self, number: int, *, threads: int = 1, before: Path | None = None, wait: bool = True) -> None:
+        """Start workers, which look for packages in the folder `before` first, and wait until they have joined."""
         for _ in range(number):
             ports = ["--worker-port", "0", "--dashboard-address", ":0"]
-            self.workers.append(self._start("worker", self.address, "--no-nanny", "--nthreads", "1", *ports))
+            settings = ["--no-nanny", "--nthreads", threads, *ports]
+            self.workers.append(self._start("worker", self.address, *settings, before=before))
+        for process in self.workers[len(self.workers) - number :] if wait else ():
+            log = self.folder / f"{process}.log"
+            assert within(90, lambda log=log: "Registered to" in log.read_text()), log.read_text()
 
     def kill(self, process: int) -> None:
-        """Kill a worker."""
+        """Kill a worker, and wait until it has ended."""
         os.kill(process, signal.SIGKILL)
+        next(one for one in self._processes if one.pid == process).wait()
+
+    def kill_scheduler(self) -> None:
+        """Kill the scheduler."""
+        self.kill(self._processes[0].pid)
 
     def count(self) -> None:
         """Forget the workers that have ended."""
@@ -54,13 +65,15 @@ class Cluster:
         for one in self._processes:
             one.wait()
 
-    def _start(self, what: str, *arguments) -> int:
+    def _start(self, what: str, *arguments, before: Path | None = None) -> int:
         settings = {
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": os.pathsep.join(str(path) for path in (before, *sys.path) if path),
         }
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", "--host", "127.0.0.1", *map(str, arguments)]
-        with (self.folder / "log").open("ab") as log:
+        begun = self.folder / "log"
+        with begun.open("wb") as log:
             one = subprocess.Popen(command, cwd=self.folder, env=os.environ | settings, stdout=log, stderr=log)
+        begun.rename(self.folder / f"{one.pid}.log")
         self._processes.append(one)
         return one.pid

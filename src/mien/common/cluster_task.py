@@ -4,11 +4,14 @@ The process is ended where the cluster does not want the result any more: the co
 or has ended, and another one may write to the same folder.
 """
 
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from mien.errors import ClusterError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,11 +22,18 @@ ENDING = ("stopping", "closing", "closed", "failed")  # states of a worker
 _thread = threading.local()
 
 
-class Job(Generic[T, R]):
-    """A function and what it is called on, whose inside is of no interest to dask."""
+def job(function: Callable[[T], R], item: T, refusal: Callable[[str], str]) -> bytes:
+    """What `run` takes, in bytes: the scheduler passes it on without importing what it needs.
 
-    def __init__(self, function: Callable[[T], R], item: T) -> None:
-        self.function, self.item = function, item
+    Args:
+        function: importable, or one that cloudpickle can send.
+        item: what it is called on.
+        refusal: takes the address of the worker, and says why it is none for this job; "" where it is one.
+    """
+    import cloudpickle  # of dask
+
+    content: bytes = cloudpickle.dumps((function, item, refusal))
+    return content
 
 
 class _Task(NamedTuple):
@@ -36,14 +46,17 @@ class _Task(NamedTuple):
         return state is not None and state.state != "cancelled" and self.worker.status.name not in ENDING
 
 
-def run(job: Job[Any, R]) -> R:
-    """Call the function of a job in a task of the cluster."""
+def run(job: bytes) -> Any:
+    """Call the function of a job in a task of the cluster; raises ClusterError where the worker is none for it."""
     from distributed import get_worker
 
     worker = get_worker()
+    function, item, refusal = pickle.loads(job)  # noqa: S301 - of the command that asked for it
+    if why := refusal(worker.address):
+        raise ClusterError(why)
     _thread.task = _Task(worker, worker.get_current_task())
     try:
-        return job.function(job.item)
+        return function(item)
     finally:
         _thread.task = None
 
