@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from mien import experiments
 from mien.common import manifests
 from mien.common.manifests import Stage
 from mien.runs.run import Run
@@ -35,9 +36,18 @@ def reseal_cell(folder: Path) -> None:
     known = ("weights.safetensors", "embeddings.safetensors", "predictions.csv", "tasks.csv", "history.jsonl")
     names = [name for name in (*known, "chosen.json") if (folder / name).is_file()]
     histories = folder.glob("candidates/*/history.jsonl")
-    there = manifests.read(folder)
     named = [*names, *(path.relative_to(folder).as_posix() for path in histories)]
-    manifests.write(folder, named, of="" if there is None else there.of)
+    manifests.write(folder, named, of=_of(folder))
+
+
+def _of(folder: Path) -> str:
+    """What a cell is of: as its manifest has it, or, in a run that is written by hand, as it will be looked for."""
+    if (there := manifests.read(folder)) is not None:
+        return there.of
+    root = folder.parents[2]
+    _, fold, _, seed = folder.name.split("-")
+    run = Run(root, experiments.load(root / "experiment.yaml"), writes=True)
+    return run.cell(folder.parent.name, int(fold), int(seed)).of
 
 
 def reseal_record(path: Path, old: str, new: str) -> None:

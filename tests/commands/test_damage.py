@@ -194,7 +194,7 @@ def test_results_that_a_command_was_ended_in_are_refused_then_made_again(copy, r
 
 def test_a_run_is_not_reported_without_a_cell_whose_manifest_is_damaged(copy):
     flip(copy / CELL / manifests.NAME)
-    with pytest.raises(RunError, match=r"fold-0-seed-0/manifest\.json: damaged; run the same 'mien train' again"):
+    with pytest.raises(RunError, match=r"fold-0-seed-0/manifest\.json: damaged: .*; run the same 'mien train' again"):
         mien.report(copy)
 
 
@@ -237,7 +237,7 @@ def exported(run, tmp_path_factory) -> Path:
 def test_an_exported_model_is_refused_where_a_file_of_it_was_changed(exported, tmp_path, sound, number, name):
     copy = Path(shutil.copytree(exported, tmp_path / "tiny"))
     HARMS[number](copy / name)
-    with pytest.raises(MienError, match=rf"{name if number < 2 else 'config.json'}: .*export"):
+    with pytest.raises(MienError, match=rf"{name}: .*export"):
         mien.predict(sound, model=copy)
 
 
@@ -247,7 +247,12 @@ def test_the_card_of_an_exported_model_may_be_edited(exported, tmp_path, sound):
     assert mien.predict(sound, model=copy).data["rows"] == mien.predict(sound, model=exported).data["rows"]
 
 
-def test_a_cell_is_not_taken_for_another_one(copy, prepared, experiment, run, capsys):
+def trained(folder: Path) -> dict[str, object]:
+    """What training has left in the cells, without times."""
+    return {name: what for name, what in content(folder / "models").items() if name.rpartition("/")[2] in CELLS}
+
+
+def test_a_cell_is_not_taken_for_another_one(copy, prepared, experiment, run, unmeasured, capsys):
     one, other = (copy / CELL).with_name("fold-0-seed-0"), (copy / CELL).with_name("fold-1-seed-0")
     place = one.rename(one.with_name("away"))
     other.rename(one)
@@ -258,26 +263,26 @@ def test_a_cell_is_not_taken_for_another_one(copy, prepared, experiment, run, ca
             reads()
     mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
     assert capsys.readouterr().err.count(f"{what}; this cell is trained again") == 2
-    assert content(copy) == content(run)
+    assert trained(copy) == trained(run)
 
 
-def test_a_cell_of_another_experiment_is_trained_again(copy, prepared, experiment, run, tmp_path, capsys):
+def test_a_cell_of_another_experiment_is_trained_again(copy, prepared, experiment, run, unmeasured, tmp_path, capsys):
     given = [f"data.prepared={prepared}", "optimiser.lr.default=0.5"]
     mien.train(experiment, given, out=tmp_path / "other")
     shutil.rmtree(copy / CELL)
     shutil.copytree(tmp_path / "other" / CELL, copy / CELL)
     mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
     assert "is that of another model, fold, seed, experiment or corpus" in capsys.readouterr().err
-    assert content(copy) == content(run)
+    assert trained(copy) == trained(run)
 
 
-def test_a_cell_that_is_gone_is_missed(copy, prepared, experiment, run):
+def test_a_cell_that_is_gone_is_missed(copy, prepared, experiment, run, unmeasured):
     shutil.rmtree(copy / CELL)
     for reads in (lambda: mien.report(copy), lambda: mien.leakage(copy)):
         with pytest.raises(RunError, match="fold-0-seed-0: missing; run the same 'mien train' again"):
             reads()
     mien.train(experiment, [f"data.prepared={prepared}"], out=copy)
-    assert content(copy) == content(run)
+    assert trained(copy) == trained(run)
 
 
 def test_a_shard_of_another_feature_is_not_taken(tmp_path, prepared, capsys):

@@ -23,10 +23,10 @@ def test_frames_of_any_order_in_memory_are_kept(tmp_path: Path, values: np.ndarr
 def test_the_same_work_gives_the_same_bytes_and_any_reader_of_the_format_takes_them(tmp_path: Path) -> None:
     """Names in any alphabet; the package itself writes the metadata in another order each time."""
     frames = [shards.Frames(name, f"key of {name}", 1.0, RIGHT, np.zeros(4, np.uint8)) for name in ("a", "ü/é", 'q"')]
-    written = {shards.write(tmp_path / str(number), frames).read_bytes() for number in range(8)}
+    written = {shards.write(tmp_path / str(number) / "logmel", frames).read_bytes() for number in range(8)}
     assert len(written) == 1
-    path = shards.write(tmp_path / "0", frames)
-    assert [entry.clip for entry in shards.entries(tmp_path / "0")] == ["a", "ü/é", 'q"']
+    path = shards.write(tmp_path / "0" / "logmel", frames)
+    assert [entry.clip for entry in shards.entries(tmp_path / "0" / "logmel")] == ["a", "ü/é", 'q"']
     np.testing.assert_array_equal(load_file(path)["frames"], np.concatenate([RIGHT] * 3))
     np.testing.assert_array_equal(shards.Shard(path).read(4, 8).numpy(), RIGHT)
     loose = {save({"x": RIGHT}, dict.fromkeys("abcdefg", "1")) for _ in range(8)}

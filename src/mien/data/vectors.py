@@ -9,7 +9,6 @@ it was read: only a file with another size or time is hashed. Where the folder i
 Reading a file (`features._vectors`) and keeping its frames are two things: here nothing is known of formats.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path

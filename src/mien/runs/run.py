@@ -33,7 +33,7 @@ from mien.data.protocols import PARTS
 from mien.data.targets import Target
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
-from mien.runs.run_files import EVALUATE, EXPERIMENT, REPORT, RunFiles
+from mien.runs.run_files import EVALUATE, EXPERIMENT, REPORT, SPLITS, RunFiles
 from mien.runs.tables import AGAIN, read_leakage, read_predictions, read_table, reading
 
 CLIPS = ("clip", "file", "speaker", "label")
@@ -325,7 +325,8 @@ class Run:
     def cell(self, model: str, fold: int, seed: int) -> Cell:
         """The cell of a model, a fold and a seed, finished or not."""
         place = self.folder / "models" / model / f"fold-{fold}-seed-{seed}"
-        return Cell(model, fold, seed, place, digest([self.of, self._clips_of.get(fold), model, fold, seed]))
+        clips = self._clips_of.get(fold) if (self.folder / SPLITS).is_file() else None
+        return Cell(model, fold, seed, place, digest([self.of, clips, model, fold, seed]))
 
     @property
     def of(self) -> str:
