@@ -1,12 +1,15 @@
 """Limits travel to worker processes, and hold before memory is spent."""
 
 import struct
+import wave
+import zlib
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from mien.common import watch
 from mien.common.workers import spread
 from mien.errors import ConfigError, MediaError
 from mien.media import boxes, containers, limits
@@ -39,6 +42,32 @@ def film(file: Path, sizes: list[tuple[int, int]], *, form: str | None = None, s
     return file
 
 
+def promised(file: Path) -> int:
+    return boxes.promised_samples(file, 1000)
+
+
+def box(kind: bytes, content: bytes = b"") -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def packed(index: bytes) -> bytes:
+    """A compressed index, as of QuickTime 3."""
+    content = zlib.compress(index)
+    return box(b"cmov", box(b"dcom", b"zlib") + box(b"cmvd", struct.pack(">I", len(index)) + content))
+
+
+def mp4(file: Path, *, fragments: bool = False) -> bytes:
+    """Three pictures."""
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if fragments else {}
+    with av.open(str(file), "w", options=options) as container:
+        track = container.add_stream("mpeg4", rate=1)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(track.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(track.encode(None))
+    return file.read_bytes()
+
+
 def cause(file: Path) -> str:
     with pytest.raises(MediaError) as caught:
         list(stream_media(file))
@@ -66,7 +95,10 @@ def test_worker_processes_have_the_limits_of_the_caller() -> None:
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"second": 2.0}, "--limit: unknown key 'second'. Did you mean 'seconds'? Known: channels, frame_rate, "),
+        (
+            {"second": 2.0},
+            "--limit: unknown key 'second'. Did you mean 'seconds'? Known: boxes, channels, frame_rate, ",
+        ),
         ({"pixels": 0}, "--limit: pixels: input should be greater than or equal to 1 (found 0)"),
         ({"pixels": 1.5}, "--limit: pixels: input should be a valid integer (found 1.5)"),
         ({"seconds": float("nan")}, "--limit: seconds: input should be a finite number (found .nan)"),
@@ -100,23 +132,96 @@ def test_many_streams_of_large_pictures_are_refused_before_they_are_decoded(
 
 @pytest.mark.parametrize("fragments", [False, True])
 def test_an_index_that_promises_more_samples_than_bytes_is_refused(tmp_path: Path, fragments: bool) -> None:
-    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if fragments else {}
-    with av.open(str(tmp_path / "a.mp4"), "w", options=options) as container:
-        track = container.add_stream("mpeg4", rate=1)
-        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(3):
-            container.mux(track.encode(av.VideoFrame(64, 48, "yuv420p")))
-        container.mux(track.encode(None))
-    content = bytearray((tmp_path / "a.mp4").read_bytes())
-    assert boxes.promised_samples(tmp_path / "a.mp4") == (3 if fragments else 0)
+    content = bytearray(mp4(tmp_path / "a.mp4", fragments=fragments))
+    assert promised(tmp_path / "a.mp4") == (3 if fragments else 0)
     at = content.index(b"trun" if fragments else b"stsz") + (4 if fragments else 8)
     content[at : at + 8] = struct.pack(">II", 1, len(content) + 1)
     (tmp_path / "lie.mp4").write_bytes(content)
     (tmp_path / "hidden.mp4").write_bytes(struct.pack(">I4s", 8 + len(content), b"udta") + content)
-    assert len(content) < boxes.promised_samples(tmp_path / "lie.mp4") < len(content) + 4
-    promise = f"promises {boxes.promised_samples(tmp_path / 'lie.mp4'):,} samples in"
+    assert len(content) < promised(tmp_path / "lie.mp4") < len(content) + 4
+    promise = f"promises {promised(tmp_path / 'lie.mp4'):,} samples in"
     assert cause(tmp_path / "lie.mp4") == f"{promise} {len(content):,} bytes, as no recording does"
-    assert boxes.promised_samples(tmp_path / "hidden.mp4") == boxes.promised_samples(tmp_path / "lie.mp4")
+    assert promised(tmp_path / "hidden.mp4") == promised(tmp_path / "lie.mp4")
+
+
+def test_a_compressed_index_is_read_like_a_plain_one(tmp_path: Path) -> None:
+    content = mp4(tmp_path / "a.mp4")
+    at = content.index(b"moov") - 4
+    index = bytearray(content[at + 8 : at + int.from_bytes(content[at : at + 4], "big")])
+    for name, most in (("true.mov", None), ("lie.mov", 10**6)):
+        if most is not None:
+            place = index.index(b"stsz") + 8
+            index[place : place + 8] = struct.pack(">II", 1, most)
+        (tmp_path / name).write_bytes(content[:at] + box(b"moov", packed(bytes(index))))
+    assert promised(tmp_path / "true.mov") == 0
+    assert len(list(stream_media(tmp_path / "true.mov"))) == 3
+    assert promised(tmp_path / "lie.mov") == 10**6
+    assert cause(tmp_path / "lie.mov").startswith("promises 1,000,000 samples in ")
+
+
+@pytest.mark.parametrize(
+    ("index", "sentence"),
+    [
+        (packed(packed(b"")), "has a compressed index in a compressed index, as no recording does"),
+        (packed(box(b"udta", packed(b""))), "has a compressed index in a compressed index, as no recording does"),
+        (packed(bytes(600)) * 2, "has compressed indexes of more than 1,000 bytes, as no recording does"),
+        (box(b"trak") * 40, "has an index of more than 30 boxes; the limit is boxes = 30 "),
+        (packed(box(b"trak") * 40), "has an index of more than 30 boxes; the limit is boxes = 30 "),
+        (box(b"cmov"), "is no media file of a known format, or is damaged at its head"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.wav", "a"])
+def test_an_index_that_multiplies_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: bytes, sentence: str, name: str
+) -> None:
+    monkeypatch.setattr(boxes, "_UNPACKED", 1000)
+    (tmp_path / name).write_bytes(box(b"ftyp", b"isom" + bytes(4)) + box(b"moov", index) + box(b"free", bytes(5000)))
+    with held(Limits(boxes=30)):
+        assert cause(tmp_path / name).startswith(sentence)
+
+
+def test_a_compressed_index_ends_with_its_box(tmp_path: Path) -> None:
+    """What follows it would be read too, were the length of what it holds below that of its head."""
+    lie = box(b"trak", box(b"stsz", bytes(4) + struct.pack(">II", 1, 10**6)))
+    (tmp_path / "short.mp4").write_bytes(box(b"moov", box(b"cmov", bytes(8))) + bytes(16) + zlib.compress(lie))
+    assert promised(tmp_path / "short.mp4") == 0
+
+
+@pytest.mark.parametrize(
+    "place", [(b"sinf",), (b"sinf", b"schi"), (b"tref",), (b"meta",), (b"udta", b"meta", b"ilst"), (b"hoov",)]
+)
+def test_a_promise_is_found_wherever_libav_looks(tmp_path: Path, place: tuple[bytes, ...]) -> None:
+    content = box(b"stsz", bytes(4) + struct.pack(">II", 1, 10**6))
+    for kind in reversed(place):
+        content = box(kind, (bytes(4) if kind == b"meta" else b"") + content)
+    (tmp_path / "hidden.mp4").write_bytes(box(b"moov", box(b"trak", content)))
+    assert promised(tmp_path / "hidden.mp4") == 10**6
+
+
+def test_only_what_libav_takes_for_mp4_is_searched_for_an_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as tone:
+        tone.setparams((1, 2, 16_000, 0, "NONE", ""))
+        tone.writeframes(bytes(range(250)) * 64)
+    mp4(tmp_path / "a.mp4")
+    (tmp_path / "film.wav").write_bytes((tmp_path / "a.mp4").read_bytes())
+    searched = []
+    monkeypatch.setattr(containers, "promised_samples", lambda file, most: searched.append(file.name) or 0)
+    for name in ("tone.wav", "a.mp4", "film.wav"):
+        with open_media(tmp_path / name):
+            pass
+    assert searched == ["a.mp4", "film.wav"]
+
+
+def test_a_worker_may_not_search_an_index_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mp4(tmp_path / "a.mp4")
+    calls: list[str] = []
+    monkeypatch.setattr(watch, "begin", lambda: calls.append("begin"))
+    monkeypatch.setattr(watch, "end", lambda before: calls.append("end"))
+    monkeypatch.setattr(containers, "promised_samples", lambda file, most: calls.append("search") or 0)
+    with open_media(tmp_path / "a.mp4"):
+        assert calls[:3] == ["begin", "search", "end"]
 
 
 def test_sound_in_chunks_of_quicktime_promises_nothing(tmp_path: Path) -> None:
@@ -125,7 +230,7 @@ def test_sound_in_chunks_of_quicktime_promises_nothing(tmp_path: Path) -> None:
         frame = av.AudioFrame.from_ndarray(np.ones((1, 16_000), np.int16), format="s16", layout="mono")
         frame.sample_rate, frame.pts = 16_000, 0
         container.mux(track.encode(frame))
-    assert boxes.promised_samples(tmp_path / "a.mov") == 0
+    assert promised(tmp_path / "a.mov") == 0
     assert len(read_audio(tmp_path / "a.mov", silent="allow")) == 16_000
 
 

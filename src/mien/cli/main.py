@@ -102,7 +102,7 @@ def prepare(
             after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that decode clips and extract features (default: 1, or as many as the cluster has
             threads).
         cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
@@ -252,7 +252,7 @@ def predict(
         partial: of a RUN, let the finished cells (folds and seeds) answer where others are missing or damaged.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that read files; a single file is read in this process.
         machine: device and threads.
         output: how the result is printed.
@@ -307,7 +307,7 @@ def label(
         voice_activity: method that finds silence.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that read films (default: 1, or as many as the cluster has threads); the labels are
             the same.
         cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
