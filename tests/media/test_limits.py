@@ -1,6 +1,8 @@
 """Limits travel to worker processes, and hold before memory is spent."""
 
 import struct
+import subprocess
+import sys
 import wave
 import zlib
 from pathlib import Path
@@ -15,7 +17,7 @@ from mien.errors import ConfigError, MediaError
 from mien.media import boxes, containers, limits
 from mien.media.audio import read_audio
 from mien.media.containers import open_media
-from mien.media.limits import Limits, carried, current, given, held, limits_of
+from mien.media.limits import Limits, carried, current, given, held, limits_of, of_process
 from mien.media.streams import stream_media
 
 
@@ -40,6 +42,9 @@ def film(file: Path, sizes: list[tuple[int, int]], *, form: str | None = None, s
                     copy.time_base, copy.stream = coder.time_base, track
                     container.mux(copy)
     return file
+
+
+COUNTS = [name for name, field in Limits.model_fields.items() if field.annotation is int]
 
 
 def promised(file: Path) -> int:
@@ -103,6 +108,10 @@ def test_worker_processes_have_the_limits_of_the_caller() -> None:
         ({"pixels": 1.5}, "--limit: pixels: input should be a valid integer (found 1.5)"),
         ({"seconds": float("nan")}, "--limit: seconds: input should be a finite number (found .nan)"),
         ({"seconds": "a day"}, "--limit: seconds: a number is needed (found 'a day')"),
+        ({"pixels": 1e12}, "--limit: pixels: input should be less than or equal to 2147483647 (found 1000000000000)"),
+        ({"samples": 2**31}, "--limit: samples: input should be less than or equal to 2147483647 (found 2147483648)"),
+        ({"frame_rate": 10**400}, "--limit: frame_rate: input should be less than or equal to 9007199254740992 (found"),
+        ({"stall": 1e12}, "--limit: stall: input should be less than or equal to 604800 (found 1000000000000"),
         ({"sample_rate": 10}, "--limit: least_sample_rate 1000 is above sample_rate 10"),
     ],
 )
@@ -110,6 +119,25 @@ def test_what_is_no_limit_is_refused(wrong: dict[str, float], sentence: str) -> 
     with pytest.raises(ConfigError) as caught:
         limits_of(wrong)
     assert str(caught.value).startswith(sentence)
+
+
+def test_the_greatest_and_the_least_limits_do_what_they_say(tmp_path: Path) -> None:
+    """Code that takes numbers as C does would fail with ones that are larger, of files that have done nothing."""
+    mp4(tmp_path / "a.mp4")
+    whole = {name: 2**31 - 1 if name in ("pixels", "samples") else 2**53 for name in COUNTS}
+    greatest = limits_of({**whole, "seconds": 1e308, "gap": 1e308, "memory": 1e308, "stall": 7 * 86_400})
+    least = limits_of({"stall": 1e-300, "memory": 1e-300})
+    with held(greatest):
+        assert len(list(stream_media(tmp_path / "a.mp4"))) == 3
+        assert of_process().memory > 1e308
+    watched = "from mien.common import watch; import os, pathlib, sys, time\n"
+    watched += "watch.start(os.getppid())\nwith watch.limited(watch.Limits(*map(float, sys.argv[2:])), "
+    watched += "pathlib.Path(sys.argv[1])):\n    at = watch.begin(); time.sleep(0.5); watch.end(at)"
+    for most, code in ((greatest, 0), (least, 1)):
+        with held(most):
+            numbers = [str(of_process().seconds), str(of_process().memory)]
+        command = [sys.executable, "-c", watched, str(tmp_path / "left"), *numbers]
+        assert subprocess.run(command, check=False).returncode == code
 
 
 def test_pictures_that_grow_in_mid_stream_are_refused_by_the_decoder(tmp_path: Path) -> None:

@@ -20,9 +20,11 @@ from mien.common.settings import Settings, parse
 from mien.errors import ConfigError, MediaError
 
 R = TypeVar("R")
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+Taken = Annotated[int, Field(ge=1, le=2**31 - 1)]  # by libav, as an `int` of C
 Length = Annotated[float, Field(gt=0)]
 WEEK = 7 * 86_400
+Wait = Annotated[float, Field(gt=0, le=WEEK)]  # clocks of the system count to some centuries
 SHARE = 0.8
 HOW = "predict, prepare and label take --limit {}=N"  # how a sentence on a limit ends
 
@@ -52,15 +54,15 @@ class Limits(Settings):
     channels: Count = 64
     sample_rate: Count = 768_000
     least_sample_rate: Count = 1_000
-    samples: Count = 2**21
-    pixels: Count = 8192 * 4352
+    samples: Taken = 2**21
+    pixels: Taken = 8192 * 4352
     frames: Count = WEEK * 120
     frame_rate: Count = 480
     seconds: Length = float(WEEK)
     gap: Length = 3600.0
     waiting: Count = 2**28
     boxes: Count = 2**22
-    stall: Length = 300.0
+    stall: Wait = 300.0
     memory: Length | None = None
 
     @model_validator(mode="after")
@@ -79,7 +81,9 @@ def limits_of(given: Mapping[str, float]) -> Limits:
         name for name, value in given.items() if isinstance(value, bool) or not isinstance(value, int | float)
     ]:
         raise ConfigError(f"--limit: {wrong[0]}: a number is needed (found {given[wrong[0]]!r})")
-    whole = {name: int(value) if float(value).is_integer() else value for name, value in given.items()}
+    whole = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in given.items()
+    }
     found: Limits = parse(Limits, whole, "--limit")
     return found
 
