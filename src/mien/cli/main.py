@@ -448,6 +448,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(outcome, Outcome):
             code = outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
             show(outcome, output)
+        interruption.enter(interruption.ENDING)
         return code
     except MissingArgumentError as error:
         return refuse(missing_sentence(error), 2, output)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
+from mien.cli import interruption
 from mien.cli.options import Flag
 from mien.commands import Outcome
 from mien.common.shortage import ended_worker, of_memory
@@ -70,6 +71,7 @@ def help_console() -> "Console":
 
 def refuse(sentence: str, code: int, output: Output) -> int:
     """Print an error and return the exit code; called while the error is handled."""
+    interruption.enter(interruption.ENDING)
     if output.debug:
         traceback.print_exc()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not _first_to_say():
