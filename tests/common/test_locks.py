@@ -1,18 +1,22 @@
 """One process writes to a folder; a second one is told who does, and one that was killed holds nothing."""
 
+import errno
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import filelock
 import pytest
 
-from mien.common import files
+from mien.cli.output import system_sentence
+from mien.common import files, locks
 from mien.common.locks import writing
 from mien.errors import BusyError, ConfigError
 
@@ -47,6 +51,84 @@ def test_a_second_process_is_told_who_holds_a_folder(tmp_path, how):
     with writing(tmp_path / "run", "mien audit", whole=bool(how)):  # what a killed one held is free
         pass
     assert not [path.name for path in tmp_path.rglob("*") if path.name.endswith(files.LOCK)]
+
+
+@pytest.mark.parametrize("text", ["", "1\n{machine}\nmien train\n", "{pid}\n{machine}\nmien train\n", "7\nother\n"])
+def test_a_file_that_nobody_holds_is_no_lock(tmp_path, text):
+    """A full disk leaves it empty; the number of a process that is gone may be another one's by now."""
+    place = tmp_path / files.LOCK
+    assert not files.is_held(place)
+    place.write_text(text.format(machine=socket.gethostname(), pid=os.getpid()))
+    assert not files.is_held(place)
+    with writing(tmp_path, "mien train"):
+        assert files.is_held(place)
+    assert not files.is_held(place)
+
+
+def test_a_lock_of_another_process_is_held_until_that_ends(tmp_path):
+    with holder(tmp_path / "run"):
+        assert files.is_held(tmp_path / "run" / files.LOCK)
+    assert (tmp_path / "run" / files.LOCK).exists()
+    assert not files.is_held(tmp_path / "run" / files.LOCK)
+
+
+def test_who_asks_whether_a_lock_is_held_refuses_nobody(tmp_path):
+    place = tmp_path / files.LOCK
+    place.touch()
+    descriptor = os.open(place, os.O_RDONLY)
+    assert filelock.lock_descriptor(descriptor, blocking=False)
+    timer = threading.Timer(locks.ASKED / 3, os.close, [descriptor])
+    timer.start()
+    with writing(tmp_path, "mien train"):
+        assert not timer.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("text", "age", "held"),
+    [
+        ("", 0, True),
+        ("", 60, False),
+        ("{pid}\n{machine}\n", 60, True),
+        (f"{2**22 + 1}\n{{machine}}\n", 0, False),
+        ("7\nother\n", 60, True),
+    ],
+)
+def test_without_locks_of_the_system_the_file_says_who_holds_it(tmp_path, monkeypatch, text, age, held):
+    def without(descriptor, *, blocking):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(filelock, "lock_descriptor", without)
+    place = tmp_path / files.LOCK
+    assert not files.is_held(place)
+    place.write_text(text.format(machine=socket.gethostname(), pid=os.getpid()))
+    os.utime(place, (time.time() - age, time.time() - age))
+    assert files.is_held(place) == held
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+@pytest.mark.parametrize("how", ["", "whole"])
+def test_a_full_disk_leaves_no_lock_and_is_told_with_its_file(tmp_path, monkeypatch, fails, how):
+    calls = []
+
+    def write(descriptor, content):
+        calls.append(content)
+        if len(calls) == fails:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return wrote(descriptor, content[:3])
+
+    wrote = os.write
+    monkeypatch.setattr(os, "write", write)
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        writing(tmp_path / "run", "mien train", whole=bool(how)),
+    ):
+        pass
+    monkeypatch.undo()
+    assert caught.value.filename == str(tmp_path / (".run.lock" if how else "run/.lock"))
+    assert system_sentence(caught.value).startswith(
+        f"{caught.value.filename}: no space left on device; free some space"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_command_may_call_another_one_on_its_folder(tmp_path):

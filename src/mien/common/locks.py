@@ -19,6 +19,7 @@ from mien.common.files import LOCK, beside, clean, clean_beside, require_folder
 from mien.errors import BusyError
 
 _HELD: set[tuple[Path, int]] = set()  # the locks of this process, by thread
+ASKED = 0.3  # seconds that a lock is tried: `files.is_held` has it for a moment
 _WITHOUT = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of a file system without locks
 
 
@@ -66,12 +67,19 @@ def writing_as_first(folder: Path | str, doing: str) -> AbstractContextManager[N
 
 def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:
     def sign(descriptor: int) -> None:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n{socket.gethostname()}\n{doing}\n".encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            left = f"{os.getpid()}\n{socket.gethostname()}\n{doing}\n".encode()
+            while left:  # of a disk that is nearly full, a part is written first
+                left = left[os.write(descriptor, left) :]
+        except OSError:
+            with suppress(OSError):
+                place.unlink()  # while it is held
+            raise
 
     try:
         try:
-            lock: BaseFileLock = FileLock(place, timeout=0, on_acquired=sign)
+            lock: BaseFileLock = FileLock(place, timeout=ASKED, poll_interval=ASKED / 10, on_acquired=sign)
             lock.acquire()
         except OSError as error:
             if error.errno not in _WITHOUT:
@@ -81,6 +89,8 @@ def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:
     except Timeout:
         way = "wait until it is done, or choose another folder"
         raise BusyError(f"{folder}: {_holder(place)} writes to it; {way}") from None
+    except OSError as error:
+        raise error if error.filename else OSError(error.errno, error.strerror, str(place)) from error
     return lock
 
 
