@@ -1,5 +1,6 @@
 """One process writes to a folder; a second one is told who does, and one that was killed holds nothing."""
 
+import contextlib
 import errno
 import os
 import re
@@ -129,6 +130,59 @@ def test_a_full_disk_leaves_no_lock_and_is_told_with_its_file(tmp_path, monkeypa
         f"{caught.value.filename}: no space left on device; free some space"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def linked(tmp_path: Path) -> tuple[Path, Path]:
+    """A folder and a link to it, in two places."""
+    for name in ("real", "links"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "run").mkdir()
+    (tmp_path / "links" / "way").symlink_to(tmp_path / "real" / "run", target_is_directory=True)
+    return tmp_path / "real" / "run", tmp_path / "links" / "way"
+
+
+@pytest.mark.parametrize("how", ["", "whole"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_link_and_its_folder_have_one_lock(tmp_path, how, turned):
+    first, second = linked(tmp_path)[:: -1 if turned else 1]
+    with (
+        holder(first, how),
+        pytest.raises(BusyError, match=re.escape(f"{second}: 'mien train' (process ")),
+        writing(second, "mien audit", whole=bool(how)),
+    ):
+        pass
+    with writing(first, "mien demo", whole=bool(how)), writing(second, "mien train", whole=bool(how)):
+        pass
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["links", "real", "run", "way"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_link_to_a_folder_that_is_not_there_is_followed(tmp_path, whole):
+    real, link = linked(tmp_path)
+    real.rmdir()
+    with writing(link, "mien export", whole=whole):
+        assert real.is_dir() != whole
+        with files.atomic_folder(link) if whole else contextlib.nullcontext(real) as folder:
+            (folder / "weights").touch()
+    assert link.is_symlink()
+    assert [path.name for path in real.iterdir()] == ["weights"]
+
+
+@pytest.mark.parametrize("command", [True, False])
+def test_what_a_kill_left_beside_the_folder_of_a_link_is_put_back(tmp_path, command):
+    real, link = linked(tmp_path)
+    old = real.with_name(f".run.{files._machine()}-{2**22 + 1}.old")
+    real.rename(old)
+    (old / "weights").write_text("old")
+    if command:
+        with writing(link, "mien export", whole=True):
+            assert (real / "weights").read_text() == "old"
+    else:
+        with files.atomic_folder(link) as folder:
+            assert (real / "weights").read_text() == "old"
+            (folder / "weights").write_text("new")
+        assert (real / "weights").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["links", "real", "run", "way", "weights"]
 
 
 def test_a_command_may_call_another_one_on_its_folder(tmp_path):

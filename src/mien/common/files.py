@@ -29,8 +29,9 @@ State = tuple[int, int, int] | None  # inode, time and size of a file, which an 
 
 
 def beside(folder: Path, ending: str) -> Path:
-    """The hidden name beside a folder that is replaced as a whole."""
-    return folder.absolute().with_name(f".{folder.absolute().name}{ending}")
+    """The hidden name beside a folder that is replaced as a whole; of a link, beside the folder that it leads to."""
+    folder = folder.resolve()
+    return folder.with_name(f".{folder.name}{ending}")
 
 
 def state_of(path: Path) -> State:
@@ -88,12 +89,15 @@ def probe(folder: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; on exit without an error, replace `path` by it.
 
+    A link stays one, and the folder that it leads to is replaced. What killed processes left beside that is cleaned.
+
     After an error the temporary folder is removed and an older folder `path` is unchanged. If the process is killed,
     the older folder is complete: at `path` or, if killed between the two renames, beside it under a name that begins
-    with a dot and ends in `.old`; `clean` puts it back.
+    with a dot and ends in `.old`; `clean_beside` puts it back.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    clean_beside(path)
     temporary, old = _beside(path, "tmp"), _beside(path, "old")
     temporary.mkdir()
     try:
@@ -130,7 +134,11 @@ def clean(folder: Path) -> None:
 
 
 def clean_beside(path: Path) -> None:
-    """Remove what processes that are gone have left beside a path; a folder that was lost on the way is put back."""
+    """Remove what processes that are gone have left beside a path; a folder that was lost on the way is put back.
+
+    Args:
+        path: as `atomic` takes it; of a folder that is replaced as a whole, without links.
+    """
     path = path.absolute()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
         if _is_left(left):

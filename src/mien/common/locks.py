@@ -36,7 +36,7 @@ def writing(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[
         BusyError: another process holds it.
         ConfigError: it can be neither made nor written to.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - a link is another name of the same folder, and stays one
+    given, folder = folder, Path(folder).resolve()  # a link is another name of the same folder
     place = beside(folder, LOCK) if whole else folder / LOCK
     if (mine := (place, threading.get_ident())) in _HELD:
         yield
@@ -45,7 +45,7 @@ def writing(folder: Path | str, doing: str, *, whole: bool = False) -> Iterator[
     made = [one for one in (place.parent, *place.parents) if not one.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = _acquired(place, folder, doing)
+        lock = _acquired(place, given, doing)
         _HELD.add(mine)
         try:
             (clean_beside if whole else clean)(folder)
@@ -65,7 +65,7 @@ def writing_as_first(folder: Path | str, doing: str) -> AbstractContextManager[N
     return nullcontext() if os.environ.get("RANK", "0") != "0" else writing(folder, doing)
 
 
-def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:
+def _acquired(place: Path, folder: Path | str, doing: str) -> BaseFileLock:
     def sign(descriptor: int) -> None:
         try:
             os.ftruncate(descriptor, 0)
