@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import uuid4
 
+from mien.common.escapes import json_written, written
 from mien.common.shortage import not_written
 from mien.errors import ConfigError
 
@@ -233,9 +234,9 @@ def writable(folder: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8, without translating newlines."""
+    """Write a text file atomically, in UTF-8 (see `common.escapes`), without translating newlines."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(written(text), encoding="utf-8", newline="\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -246,7 +247,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write an indented JSON file atomically; ValueError for nan and infinity."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_written(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def sha256(path: Path) -> str:
