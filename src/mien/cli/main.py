@@ -31,9 +31,11 @@ from mien.cli.options import (
 )
 from mien.cli.output import Output, defect_sentence, help_console, refuse, shortage_sentence, show, system_sentence
 from mien.commands import Outcome, command
+from mien.common.escapes import NOT_UTF8, is_text
 from mien.common.extras import lacking
 from mien.errors import MienError
 
+SHOWN = 200  # characters of a text that cannot be written
 PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest(), Looked()
 VALUES = {  # (command or all, option) -> what its value is called
     ("prepare", "--out"): "PREPARED",
@@ -441,6 +443,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in tokens, "--debug" in tokens)
     code = 0
+    if tokens[:1] not in (["predict"], ["label"]) and (unnamed := [one for one in tokens if not is_text(one)]):
+        return refuse(f"{unnamed[0]}: {NOT_UTF8}", 2, output)
     try:
         console = help_console() if {"--help", "-h"} & set(tokens) else None
         called, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
@@ -463,6 +467,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(shortage_sentence(error) or system_sentence(error), 2, output)
     except KeyboardInterrupt:
         return refuse(interruption.sentence(tokens), interruption.code() or 130, output)
+    except UnicodeEncodeError as error:
+        if is_text(error.object):
+            return refuse(defect_sentence(error), 70, output)
+        return refuse(f"{error.object[:SHOWN]}: {NOT_UTF8}", 2, output)
     except Exception as error:
         if (stopped := interruption.code()) is not None:
             return refuse(interruption.sentence(tokens), stopped, output)
