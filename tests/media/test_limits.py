@@ -226,6 +226,28 @@ def test_a_promise_is_found_wherever_libav_looks(tmp_path: Path, place: tuple[by
     assert promised(tmp_path / "hidden.mp4") == 10**6
 
 
+def test_libav_reads_sizes_in_a_description_of_samples(tmp_path: Path) -> None:
+    content = mp4(tmp_path / "a.mp4").replace(b"stsz", b"free")
+    at = content.index(b"stsd") + 12
+    end, lie = at + int.from_bytes(content[at : at + 4], "big"), box(b"stsz", bytes(4) + struct.pack(">II", 7, 2))
+    changed = bytearray(content[:end] + lie + content[end:])
+    for place in [at, *(content.index(kind) - 4 for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"))]:
+        length = int.from_bytes(content[place : place + 4], "big") + len(lie)
+        changed[place : place + 4] = struct.pack(">I", length)
+    (tmp_path / "hidden.mp4").write_bytes(changed)
+    assert promised(tmp_path / "hidden.mp4") == 2
+    with av.open(str(tmp_path / "hidden.mp4")) as opened:
+        assert [packet.size for packet in opened.demux() if packet.size] == [7, 7]
+
+
+@pytest.mark.parametrize("after", [0, 50])
+@pytest.mark.parametrize("before", [0, 86, *range(2**16 - 24, 2**16), 2**17])
+def test_a_promise_in_a_description_of_samples_is_found_once(tmp_path: Path, before: int, after: int) -> None:
+    lie = box(b"stsz", bytes(4) + struct.pack(">II", 1, 10**6))
+    (tmp_path / "hidden.mp4").write_bytes(box(b"moov", box(b"trak", box(b"stsd", bytes(before) + lie + bytes(after)))))
+    assert promised(tmp_path / "hidden.mp4") == 10**6
+
+
 def test_only_what_libav_takes_for_mp4_is_searched_for_an_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

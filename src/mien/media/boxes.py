@@ -123,6 +123,9 @@ class _Index:
                 own.add(box.kind, opened.read(16).ljust(16, b"\0"))
             elif depth >= _DEEP or box.end - box.content < 8:
                 continue
+            elif box.kind == b"stsd":
+                for head in _sizes_within(opened, box):
+                    own.add(b"stsz", head)
             elif box.kind == b"cmov":
                 if unpacked:
                     raise ExcessError("has a compressed index in a compressed index, as no recording does")
@@ -153,6 +156,21 @@ class _Index:
             if self.bytes <= 0 or unpacking.unconsumed_tail:
                 raise ExcessError(f"has compressed indexes of more than {_UNPACKED:,} bytes, as no recording does")
         return bytes(found)
+
+
+def _sizes_within(opened: BinaryIO, box: Box) -> Iterator[bytes]:
+    """What stands behind each `stsz` in a description of samples: libav reads boxes behind fields of many lengths."""
+    place = box.content
+    while place + 16 <= box.end:
+        opened.seek(place)
+        piece = opened.read(min(_PIECE, box.end - place))
+        if len(piece) < 16:
+            return
+        at = piece.find(b"stsz")
+        while 0 <= at <= len(piece) - 16:
+            yield piece[at + 4 : at + 16]
+            at = piece.find(b"stsz", at + 4)
+        place += len(piece) - 15
 
 
 def _inside(opened: BinaryIO, box: Box) -> int | None:
