@@ -10,8 +10,11 @@ def main() -> int:
     interruption.listen()
     from mien.cli.main import main as run  # it is interrupted like the command
 
-    code = run()
-    interruption.enter(interruption.DONE)
+    try:
+        code = run()
+        interruption.enter(interruption.DONE)
+    except KeyboardInterrupt:  # between the command and its sentence; it is raised once
+        return interruption.say()
     return code
 
 

@@ -131,3 +131,45 @@ def test_an_interruption_while_modules_are_imported_is_the_sentence(options: lis
     said = "interrupted; run the same command again"
     assert (ended.returncode, ended.stderr) == (130, f"mien: {said}\n")
     assert ended.stdout == (f'{{"error": "{said}", "exit": 130}}\n' if options else "")
+
+
+ENDS = """
+import os, signal, sys
+from types import ModuleType
+from mien import __main__
+from mien.cli import interruption
+from mien.errors import RunError
+
+def report(run):
+    {report}
+
+entered = interruption.enter
+def enter(state):
+    if state == {at!r} and {when!r} == "before":
+        os.kill(os.getpid(), signal.SIGTERM)
+    entered(state)
+    if state == {at!r} and {when!r} == "after":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+module = ModuleType("mien.commands.report")
+module.report = report
+sys.modules[module.__name__] = module
+interruption.enter = enter
+sys.argv = ["mien", "report", "run", *{options}]
+sys.exit(__main__.main())
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize(("report", "sentence", "code"), [("raise RunError('run: x')", "run: x", 2), ("return", "", 0)])
+@pytest.mark.parametrize(
+    ("at", "when", "stands"),
+    [("ending", "before", False), ("ending", "after", True), ("done", "before", True), ("done", "after", True)],
+)
+def test_a_signal_at_the_end_leaves_what_was_said(at, when, stands, report, sentence, code, options) -> None:
+    script = ENDS.format(report=report, at=at, when=when, options=options)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=20)
+    if not stands:
+        sentence, code = GO_ON, 143
+    assert (ended.returncode, ended.stderr) == (code, f"mien: {sentence}\n" if sentence else "")
+    assert ended.stdout == (f'{{"error": "{sentence}", "exit": {code}}}\n' if sentence and options else "")

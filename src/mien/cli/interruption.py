@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 PATIENCE = 5.0  # seconds that a library may go on computing
 SAME = 0.5  # seconds in which further signals are taken for the same one: starters pass on what a terminal sends too
-STARTING, WORKING, DONE = "starting", "working", "done"
+STARTING, WORKING, ENDING, DONE = "starting", "working", "ending", "done"
 
 _at = STARTING
 _heard: int | None = None  # the signal that Python has answered
@@ -42,7 +42,12 @@ def listen() -> None:
 
 
 def enter(state: str) -> None:
-    """The command is `WORKING` from now on, or `DONE`, when only the interpreter has to end: that is let happen."""
+    """What the command is at from now on.
+
+    Args:
+        state: `WORKING`; `ENDING`, when what it did or why it failed is being said, which stands; or `DONE`, when only
+            the interpreter has to end. The last two are let happen.
+    """
     global _at
     _at = state
     for one in SIGNALS if state == DONE else ():
@@ -62,7 +67,7 @@ def sentence(arguments: Sequence[str]) -> str:
 
 def _answer(number: int, frame: "FrameType | None") -> None:
     global _heard
-    if _heard is not None:
+    if _heard is not None or _at in (ENDING, DONE):
         return
     _heard = number
     if _at == WORKING:
@@ -70,16 +75,28 @@ def _answer(number: int, frame: "FrameType | None") -> None:
     _end(number)
 
 
+def say() -> int:
+    """Say how to go on after the signal that was heard; returns the exit code."""
+    code = 130 if _heard is None else 128 + _heard
+    _print(code)
+    return code
+
+
 def _end(number: int, *, silent: bool = False) -> None:
     """End this process where it is."""
-    said, code = sentence(sys.argv[1:]), 128 + number
+    if not silent:
+        _print(128 + number)
+    os._exit(128 + number)
+
+
+def _print(code: int) -> None:
+    said = sentence(sys.argv[1:])
     lines = [(2, f"mien: {said}\n")]
     if "--json" in sys.argv:
         lines.insert(0, (1, f'{{"error": "{said}", "exit": {code}}}\n'))
-    for place, line in [] if silent or os.environ.get("RANK", "0") != "0" else lines:
+    for place, line in [] if os.environ.get("RANK", "0") != "0" else lines:
         with suppress(OSError):  # the terminal is gone
             os.write(place, line.encode())
-    os._exit(code)
 
 
 def _insist(reader: int) -> None:

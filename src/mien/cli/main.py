@@ -31,9 +31,11 @@ from mien.cli.options import (
 )
 from mien.cli.output import Output, defect_sentence, help_console, refuse, shortage_sentence, show, system_sentence
 from mien.commands import Outcome, command
+from mien.common.escapes import NOT_UTF8, is_text
 from mien.common.extras import lacking
 from mien.errors import MienError
 
+SHOWN = 200  # characters of a text that cannot be written
 PLAIN, ANY, NONE, NO_SPLIT, LOOKED = Output(), Machine(), Embedded(), Manifest(), Looked()
 VALUES = {  # (command or all, option) -> what its value is called
     ("prepare", "--out"): "PREPARED",
@@ -102,7 +104,7 @@ def prepare(
             after its sound; the pauses of a noisy recording are louder and stay (default: clips stay whole).
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that decode clips and extract features (default: 1, or as many as the cluster has
             threads).
         cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
@@ -252,7 +254,7 @@ def predict(
         partial: of a RUN, let the finished cells (folds and seeds) answer where others are missing or damaged.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that read files; a single file is read in this process.
         machine: device and threads.
         output: how the result is printed.
@@ -307,7 +309,7 @@ def label(
         voice_activity: method that finds silence.
         limit: limit on a file as NAME=NUMBER, such as pixels=4e7; may be given several times. Names: streams, channels,
             sample_rate, least_sample_rate, samples, pixels, frames, frame_rate, seconds, gap, waiting,
-            stall, memory.
+            boxes, stall, memory.
         workers: number of processes that read films (default: 1, or as many as the cluster has threads); the labels are
             the same.
         cluster: address of a dask scheduler, such as tcp://host:8786, on whose machines the processes run (default: on
@@ -441,6 +443,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     output = Output("--json" in tokens, "--debug" in tokens)
     code = 0
+    if tokens[:1] not in (["predict"], ["label"]) and (unnamed := [one for one in tokens if not is_text(one)]):
+        return refuse(f"{unnamed[0]}: {NOT_UTF8}", 2, output)
     try:
         console = help_console() if {"--help", "-h"} & set(tokens) else None
         called, bound, _ = app.parse_args(tokens, console=console, exit_on_error=False, print_error=False)
@@ -448,6 +452,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(outcome, Outcome):
             code = outcome.exit_code if outcome.exit_code is not None else int(bool(outcome.problems))
             show(outcome, output)
+        interruption.enter(interruption.ENDING)
         return code
     except MissingArgumentError as error:
         return refuse(missing_sentence(error), 2, output)
@@ -462,6 +467,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse(shortage_sentence(error) or system_sentence(error), 2, output)
     except KeyboardInterrupt:
         return refuse(interruption.sentence(tokens), interruption.code() or 130, output)
+    except UnicodeEncodeError as error:
+        if is_text(error.object):
+            return refuse(defect_sentence(error), 70, output)
+        return refuse(f"{error.object[:SHOWN]}: {NOT_UTF8}", 2, output)
     except Exception as error:
         if (stopped := interruption.code()) is not None:
             return refuse(interruption.sentence(tokens), stopped, output)

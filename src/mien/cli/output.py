@@ -6,19 +6,22 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
+from mien.cli import interruption
 from mien.cli.options import Flag
 from mien.commands import Outcome
+from mien.common import escapes
 from mien.common.shortage import ended_worker, of_memory
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
 
 SHOWN = 10  # problems printed on standard error
 PIPED = 200  # characters a line where there is no terminal
@@ -43,17 +46,34 @@ def show(outcome: Outcome, output: Output) -> None:
     if os.environ.get("RANK", "0") != "0":
         return  # under torchrun only the first process prints
     for problem in outcome.problems[:SHOWN]:
-        print(f"mien: problem: {problem}", file=sys.stderr)
+        print(f"mien: problem: {escapes.line(problem)}", file=sys.stderr)
     if len(outcome.problems) > SHOWN:
         print(f"mien: ... and {len(outcome.problems) - SHOWN} more problems", file=sys.stderr)
     if output.json:
-        print(json_text.dumps(_plain({"problems": outcome.problems, **outcome.data}), ensure_ascii=False), flush=True)
+        _print_json({"problems": outcome.problems, **outcome.data})
     elif isinstance(outcome.text, str):
-        print(outcome.text, flush=True)
+        print(escapes.shown(outcome.text), flush=True)
     else:
         from rich.console import Console
 
-        Console(width=None if sys.stdout.isatty() else PIPED).print(outcome.text, crop=False)
+        Console(width=None if sys.stdout.isatty() else PIPED).print(_Shown(outcome.text), crop=False)
+
+
+def _print_json(value: Mapping[str, Any]) -> None:
+    print(escapes.json_shown(json_text.dumps(_plain(value), ensure_ascii=False)), flush=True)
+
+
+class _Shown:
+    """What rich renders, with control characters of names escaped, and those of its styles left."""
+
+    def __init__(self, of: Any) -> None:
+        self._of = of
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Segment]":
+        from rich.segment import Segment
+
+        for text, style, control in console.render(self._of, options):
+            yield Segment(text if control else escapes.shown(text), style, control)
 
 
 def help_console() -> "Console":
@@ -70,14 +90,15 @@ def help_console() -> "Console":
 
 def refuse(sentence: str, code: int, output: Output) -> int:
     """Print an error and return the exit code; called while the error is handled."""
+    interruption.enter(interruption.ENDING)
     if output.debug:
         traceback.print_exc()
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not _first_to_say():
         return code
     if output.json:
-        print(json_text.dumps({"error": sentence, "exit": code}, ensure_ascii=False), flush=True)
+        _print_json({"error": sentence, "exit": code})
     with suppress(OSError):  # of a terminal that is gone
-        print(f"mien: {sentence}", file=sys.stderr)
+        print(f"mien: {escapes.line(sentence)}", file=sys.stderr)
     return code
 
 

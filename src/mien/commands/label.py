@@ -79,13 +79,13 @@ def label(
     root = label_folder.common_root(given)
     folder = teachers.locate(teacher)
     asked = Asked(Path(out), root, folder, faces, voice_activity, device, threads, uuid4().hex)
-    names = label_folder.names(chosen, root)
+    names, unnamed = label_folder.names(chosen, root)
     reads = [*given, folder]
     with writing(out, "mien label"), joined(cluster, workers, writes=out, reads=reads) as at_once:
         label_folder.begin(asked, teachers.open_teacher(folder, device, threads, faces), names)
         with held(most):
             label_folder.label_all(asked, names, at_once)
-        done = label_folder.finish(asked, names, pooling, pooled)
+        done = label_folder.finish(asked, names, unnamed, pooling, pooled)
         label_page.write(asked.out, done.card)
     return Outcome(
         data={"labels": str(asked.out), "card": done.card, "segments": records(done.segments), "notes": notes},

@@ -9,6 +9,7 @@ from uuid import uuid4
 from mien import features
 from mien.commands import Outcome
 from mien.common.cells import write_rows
+from mien.common.escapes import is_text, written
 from mien.common.files import clean_beside, require_folder, write_json
 from mien.corpora import media_files
 from mien.errors import ConfigError, MediaError
@@ -115,6 +116,7 @@ def predict(
     rows = [one.answers.whole for one in read] if summary else [row for one in read for row in one.answers.rows]
     columns = max((list(row) for row in rows), key=len)  # a film has columns that sound alone has not
     rows = [row if list(row) == columns else {name: row.get(name) for name in columns} for row in rows]
+    notes += _unnamed([file for file in chosen if not isinstance(found[file], MediaError)])
     if out is not None:
         _write(rows, Path(out))
     about = _about(ensemble, unsure, {row["modality"] for one in read for row in one.answers.rows})
@@ -125,6 +127,16 @@ def predict(
         text="\n".join([text(rows, ensemble.target), *notes, *timeline_text.wrapped([*overlap, *about])]),
         problems=[str(error) for error in problems],
     )
+
+
+def _unnamed(files: Sequence[Path]) -> list[str]:
+    """How names of files that are no UTF-8 are written, where there are such."""
+    unnamed = [file for file in files if not is_text(file)]
+    if not unnamed:
+        return []
+    what = "1 name of a file is" if len(unnamed) == 1 else f"{len(unnamed)} names of files are"
+    example = written(str(unnamed[0]))
+    return [f"{what} not UTF-8, and each such byte is written as \\xNN, which opens no file: {example}; rename it"]
 
 
 def _models(

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from uuid import uuid4
 
+from mien.common.escapes import json_written, written
 from mien.common.shortage import not_written
 from mien.errors import ConfigError
 
@@ -23,6 +24,7 @@ LOCK = ".lock"  # file in a folder that a command writes to, see `mien.common.lo
 DAY = 86_400.0  # seconds after which a temporary file of another machine is taken for one that was left behind
 ELSEWHERE = "choose another --out"  # a way out where a folder cannot be written to
 COPY = "copy the run to a place where you may write, and give that one"  # likewise, of a command without --out
+MADE = 10.0  # seconds that a lock without locks of the system may take from its name to its first line
 REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)  # errors where a place may be read and not written to
 
 
@@ -30,8 +32,9 @@ State = tuple[int, int, int] | None  # inode, time and size of a file, which an 
 
 
 def beside(folder: Path, ending: str) -> Path:
-    """The hidden name beside a folder that is replaced as a whole."""
-    return folder.absolute().with_name(f".{folder.absolute().name}{ending}")
+    """The hidden name beside a folder that is replaced as a whole; of a link, beside the folder that it leads to."""
+    folder = folder.resolve()
+    return folder.with_name(f".{folder.name}{ending}")
 
 
 def state_of(path: Path) -> State:
@@ -89,12 +92,15 @@ def probe(folder: Path) -> Iterator[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; on exit without an error, replace `path` by it.
 
+    A link stays one, and the folder that it leads to is replaced. What killed processes left beside that is cleaned.
+
     After an error the temporary folder is removed and an older folder `path` is unchanged. If the process is killed,
     the older folder is complete: at `path` or, if killed between the two renames, beside it under a name that begins
-    with a dot and ends in `.old`; `clean` puts it back.
+    with a dot and ends in `.old`; `clean_beside` puts it back.
     """
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
+    clean_beside(path)
     temporary, old = _beside(path, "tmp"), _beside(path, "old")
     temporary.mkdir()
     try:
@@ -131,7 +137,11 @@ def clean(folder: Path) -> None:
 
 
 def clean_beside(path: Path) -> None:
-    """Remove what processes that are gone have left beside a path; a folder that was lost on the way is put back."""
+    """Remove what processes that are gone have left beside a path; a folder that was lost on the way is put back.
+
+    Args:
+        path: as `atomic` takes it; of a folder that is replaced as a whole, without links.
+    """
     path = path.absolute()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
         if _is_left(left):
@@ -167,12 +177,30 @@ def _runs(process: int) -> bool:
     return True
 
 
-def is_written(place: Path) -> bool:
-    """Whether a process that runs holds a lock, as far as its file says: the number of the process and its machine."""
+def is_held(place: Path) -> bool:
+    """Whether a process holds a lock (`mien.common.locks`). It is tried; where there are no locks, its file says so."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY)
+    except OSError as error:
+        return error.errno != errno.ENOENT and _is_signed(place)
+    from filelock import lock_descriptor  # it takes 70 ms to import
+
+    try:
+        return not lock_descriptor(descriptor, blocking=False)
+    except OSError:
+        return _is_signed(place)
+    finally:
+        os.close(descriptor)
+
+
+def _is_signed(place: Path) -> bool:
+    """Whether a lock is held as far as its file says: by the number of a process that runs, and its machine."""
     try:
         process, machine, *_ = place.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
-        return place.exists() and place.stat().st_size == 0  # it is being made
+        with suppress(OSError):
+            return time.time() - place.stat().st_mtime < MADE
+        return False
     return machine != socket.gethostname() or not process.isdecimal() or _runs(int(process))
 
 
@@ -213,9 +241,9 @@ def writable(folder: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8, without translating newlines."""
+    """Write a text file atomically, in UTF-8 (see `common.escapes`), without translating newlines."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(written(text), encoding="utf-8", newline="\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -226,7 +254,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write an indented JSON file atomically; ValueError for nan and infinity."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json_written(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def sha256(path: Path) -> str:

@@ -19,6 +19,7 @@ from mien.common.files import ELSEWHERE, LOCK, beside, clean, clean_beside, requ
 from mien.errors import BusyError
 
 _HELD: set[tuple[Path, int]] = set()  # the locks of this process, by thread
+ASKED = 0.3  # seconds that a lock is tried: `files.is_held` has it for a moment
 _WITHOUT = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # errors of a file system without locks
 
 
@@ -36,7 +37,7 @@ def writing(folder: Path | str, doing: str, *, whole: bool = False, way: str = E
         BusyError: another process holds it.
         ConfigError: it can be neither made nor written to.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - a link is another name of the same folder, and stays one
+    given, folder = folder, Path(folder).resolve()  # a link is another name of the same folder
     place = beside(folder, LOCK) if whole else folder / LOCK
     if (mine := (place, threading.get_ident())) in _HELD:
         yield
@@ -45,7 +46,7 @@ def writing(folder: Path | str, doing: str, *, whole: bool = False, way: str = E
     made = [one for one in (place.parent, *place.parents) if not one.exists()]
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = _acquired(place, folder, doing)
+        lock = _acquired(place, given, doing)
         _HELD.add(mine)
         try:
             (clean_beside if whole else clean)(folder)
@@ -65,14 +66,21 @@ def writing_as_first(folder: Path | str, doing: str) -> AbstractContextManager[N
     return nullcontext() if os.environ.get("RANK", "0") != "0" else writing(folder, doing)
 
 
-def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:
+def _acquired(place: Path, folder: Path | str, doing: str) -> BaseFileLock:
     def sign(descriptor: int) -> None:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n{socket.gethostname()}\n{doing}\n".encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            left = f"{os.getpid()}\n{socket.gethostname()}\n{doing}\n".encode()
+            while left:  # of a disk that is nearly full, a part is written first
+                left = left[os.write(descriptor, left) :]
+        except OSError:
+            with suppress(OSError):
+                place.unlink()  # while it is held
+            raise
 
     try:
         try:
-            lock: BaseFileLock = FileLock(place, timeout=0, on_acquired=sign)
+            lock: BaseFileLock = FileLock(place, timeout=ASKED, poll_interval=ASKED / 10, on_acquired=sign)
             lock.acquire()
         except OSError as error:
             if error.errno not in _WITHOUT:
@@ -82,6 +90,8 @@ def _acquired(place: Path, folder: Path, doing: str) -> BaseFileLock:
     except Timeout:
         way = "wait until it is done, or choose another folder"
         raise BusyError(f"{folder}: {_holder(place)} writes to it; {way}") from None
+    except OSError as error:
+        raise error if error.filename else OSError(error.errno, error.strerror, str(place)) from error
     return lock
 
 

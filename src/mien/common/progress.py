@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from mien.common import escapes
+
 EVERY = 30.0  # seconds between two plain lines
 
 
@@ -45,7 +47,7 @@ def progress(total: int, what: str, unit: str = "clips") -> Iterator[Advance]:
 
 def say(sentence: str) -> None:
     """Print a sentence on standard error while a command goes on."""
-    print(f"mien: {sentence}", file=sys.stderr, flush=True)
+    print(f"mien: {escapes.line(sentence)}", file=sys.stderr, flush=True)
 
 
 def duration(seconds: float) -> str:

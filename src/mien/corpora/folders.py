@@ -7,18 +7,22 @@ are passed over.
 import os
 from pathlib import Path, PurePosixPath
 
+from mien.common.escapes import is_text
 from mien.errors import CorpusError
 
 # If a stem has several files, the first in this order is taken: lossless sound, other sound, video.
 MEDIA = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".mp4", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg")
 
 
-def files(root: Path, *suffixes: str) -> list[str]:
+def files(root: Path, *suffixes: str, every: bool = False) -> list[str]:
     """All files below a folder with one of these suffixes (in upper or lower case); without suffixes, all of them.
 
-    Links to folders are entered.
+    Links to folders are entered. A folder is entered once on each way down, so a link to a folder above it is not.
 
-    A folder is entered once on each way down, so a link to a folder above it is not.
+    Args:
+        root: the folder.
+        suffixes: with their dots, in small letters.
+        every: whether to give names that are no UTF-8 too, which no table can hold.
 
     Raises:
         CorpusError: the folder is missing.
@@ -47,6 +51,8 @@ def files(root: Path, *suffixes: str) -> list[str]:
         paths += [
             place + name
             for name in names
-            if not name.startswith(".") and (not suffixes or PurePosixPath(name).suffix.lower() in suffixes)
+            if not name.startswith(".")
+            and (not suffixes or PurePosixPath(name).suffix.lower() in suffixes)
+            and (every or is_text(place + name))
         ]
     return sorted(paths)

@@ -37,7 +37,7 @@ def listed(given: Sequence[Path], *, output: Path | None = None) -> tuple[list[P
         if not place.is_dir():
             found = [place]
         else:
-            names = folders.files(place)
+            names = folders.files(place, every=True)
             names = [name for name in names if output is None or _true(place / name) != _true(output)]
             found = [place / name for name in names if Path(name).suffix.lower() in ENDINGS]
             others = Counter(Path(name).suffix.lower() for name in names if Path(name).suffix.lower() not in ENDINGS)

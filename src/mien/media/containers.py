@@ -9,7 +9,7 @@ which are checked before anything is decoded. PyAV raises many kinds of errors o
 
 import math
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ import av
 from mien.common import watch
 from mien.errors import MediaError
 from mien.media import headers, limits
-from mien.media.boxes import promised_samples
+from mien.media.boxes import ExcessError, promised_samples
 from mien.media.limits import Limits
 from mien.media.stamps import Stamps, packet_end
 
@@ -103,8 +103,7 @@ class Media:
 
     def beyond(self, limit: str, has: str) -> MediaError:
         """The error of a file that is beyond one of its limits: what it has, one clause."""
-        value = getattr(self.limits, limit)
-        return self.error(f"{has}; the limit is {limit} = {value:,.10g} ({limits.HOW.format(limit)})")
+        return limits.beyond(self.file, self.limits, limit, has)
 
     def check_length(self, seconds: float) -> None:
         """Raise MediaError where the file goes on beyond the limit of media seconds."""
@@ -160,13 +159,13 @@ def open_media(file: Path | str) -> Iterator[Media]:
         raise MediaError(file, "is empty (0 bytes)")
     if (instead := headers.instead_of_media(file)) is not None:
         raise MediaError(file, instead)
-    if (samples := promised_samples(file)) > status.st_size:  # libav would keep an entry for each
-        raise MediaError(file, f"promises {samples:,} samples in {status.st_size:,} bytes, as no recording does")
     with _opened(file) as container:
         with _guarded(file, "is damaged at its head"):
             media = Media(file, container, limits.current())
         _check_limits(media)
-        if (place := headers.second_file(file, media.format)) is not None:
+        with media.guard("is damaged"):
+            place = headers.second_file(file, media.format)
+        if place is not None:
             raise media.error(
                 f"holds a second recording from byte {place:,} on, which would be lost; split the file there"
             )
@@ -203,8 +202,33 @@ def _pixels(video: "av.VideoStream") -> int:
 
 
 def _open(file: Path, pixels: int) -> "InputContainer":
+    """The file, opened by libav; of mp4 after its index was looked at, of which libav may make much.
+
+    Libav refuses a format that is not in its list before it reads the file's head, so it says by itself what is mp4.
+    """
+    try:
+        return _opened_as(file, pixels, [name for name in FORMATS if name != "mov"])
+    except av.ArgumentError:
+        _check_index(file)
+        return _opened_as(file, pixels, FORMATS)
+
+
+def _check_index(file: Path) -> None:
+    """Raise MediaError where the index of an mp4 file promises what no recording holds, or takes too long to read."""
+    size = file.stat().st_size
+    try:
+        samples = promised_samples(file, limits.current().boxes)
+    except ExcessError as found:
+        if found.limit is None:
+            raise MediaError(file, str(found)) from found
+        raise limits.beyond(file, limits.current(), found.limit, str(found)) from found
+    if samples > size:  # libav would keep an entry for each
+        raise MediaError(file, f"promises {samples:,} samples in {size:,} bytes, as no recording does")
+
+
+def _opened_as(file: Path, pixels: int, formats: Sequence[str]) -> "InputContainer":
     options = {
-        "format_whitelist": ",".join(FORMATS),
+        "format_whitelist": ",".join(formats),
         "protocol_whitelist": "file",
         "max_pixels": str(pixels),
         "max_samples": str(limits.current().samples),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, model_validator
@@ -16,11 +17,14 @@ from pydantic import Field, model_validator
 from mien.common import watch
 from mien.common.memory import machine
 from mien.common.settings import Settings, parse
-from mien.errors import ConfigError
+from mien.errors import ConfigError, MediaError
 
 R = TypeVar("R")
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**53)]
+Taken = Annotated[int, Field(ge=1, le=2**31 - 1)]  # by libav, as an `int` of C
 Length = Annotated[float, Field(gt=0)]
+WEEK = 7 * 86_400
+Wait = Annotated[float, Field(gt=0, le=WEEK)]  # clocks of the system count to some centuries
 SHARE = 0.8
 HOW = "predict, prepare and label take --limit {}=N"  # how a sentence on a limit ends
 
@@ -40,6 +44,7 @@ class Limits(Settings):
         seconds: of media time: a week.
         gap: seconds without sound, or without a picture, before or within a track.
         waiting: bytes of packets of one stream that wait until the next one of another stream is found.
+        boxes: of an mp4 file that are looked at for its index: four days in fragments of a second.
         stall: seconds in which the decoder has to give something, in a worker process: disks over a network stall.
         memory: GiB of the worker process that reads the file; None for `SHARE` of the machine's memory, beyond which
             the system would end processes.
@@ -49,14 +54,15 @@ class Limits(Settings):
     channels: Count = 64
     sample_rate: Count = 768_000
     least_sample_rate: Count = 1_000
-    samples: Count = 2**21
-    pixels: Count = 8192 * 4352
-    frames: Count = 7 * 86_400 * 120
+    samples: Taken = 2**21
+    pixels: Taken = 8192 * 4352
+    frames: Count = WEEK * 120
     frame_rate: Count = 480
-    seconds: Length = 7 * 86_400.0
+    seconds: Length = float(WEEK)
     gap: Length = 3600.0
     waiting: Count = 2**28
-    stall: Length = 300.0
+    boxes: Count = 2**22
+    stall: Wait = 300.0
     memory: Length | None = None
 
     @model_validator(mode="after")
@@ -75,7 +81,9 @@ def limits_of(given: Mapping[str, float]) -> Limits:
         name for name, value in given.items() if isinstance(value, bool) or not isinstance(value, int | float)
     ]:
         raise ConfigError(f"--limit: {wrong[0]}: a number is needed (found {given[wrong[0]]!r})")
-    whole = {name: int(value) if float(value).is_integer() else value for name, value in given.items()}
+    whole = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in given.items()
+    }
     found: Limits = parse(Limits, whole, "--limit")
     return found
 
@@ -83,6 +91,12 @@ def limits_of(given: Mapping[str, float]) -> Limits:
 def current() -> Limits:
     """The limits that hold here."""
     return _held.get()
+
+
+def beyond(file: Path, limits: Limits, limit: str, has: str) -> MediaError:
+    """The error of a file that is beyond one of its limits: what it has, one clause."""
+    value = getattr(limits, limit)
+    return MediaError(file, f"{has}; the limit is {limit} = {value:,.10g} ({HOW.format(limit)})")
 
 
 def given() -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.common.escapes import written
 from mien.runs.predictor import Predictor
 from mien.runs.timeline import Prediction
 
@@ -87,7 +88,7 @@ def _is_brief(one: Prediction, least: float) -> bool:
 
 
 def _row(file: Path, one: Prediction, ensemble: Predictor, brief: bool, taken: tuple[str, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"file": str(file), "start": round(one.start, 3), "end": round(one.end, 3)}
+    row: dict[str, Any] = {"file": written(str(file)), "start": round(one.start, 3), "end": round(one.end, 3)}
     row |= {"person": one.person, "modality": one.modality}
     answering = [ensemble.part(one.modality)]
     row |= _answer(one.probabilities, ensemble, answering, brief)
@@ -163,7 +164,7 @@ def _whole(
     kinds = {one.modality for one in taken} or {""}
     answering = [ensemble.part(kind) for kind in sorted(kinds)]
     used = {what for one in found for what in one.modality.split("+") if what}
-    row: dict[str, Any] = {"file": str(file), "seconds": round(max(one.end for one in found), 3)}
+    row: dict[str, Any] = {"file": written(str(file)), "seconds": round(max(one.end for one in found), 3)}
     row |= {"modality": "+".join(sorted(used))}
     row |= _answer(mean, ensemble, answering, too_brief)
     labels = [one[ensemble.target] if ensemble.classes else None for one in rows]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.common import manifests
-from mien.common.files import LOCK, beside, sha256
+from mien.common.files import LOCK, beside, is_held, sha256
 from mien.common.settings import digest, parse
 from mien.errors import ConfigError, RunError, unknown
 from mien.runs.description import Description
@@ -39,7 +39,7 @@ def locate(model: Path | str | None) -> Path:
         RunError: there is no packaged model of that name.
     """
     place = Path(model or "")
-    if model is not None and (place.exists() or len(place.parts) != 1 or beside(place, LOCK).exists()):
+    if model is not None and (place.exists() or len(place.parts) != 1 or is_held(beside(place, LOCK))):
         return place  # the last: `mien export` is replacing it
     name, known = str(model or DEFAULT), packaged()
     if name in known:

@@ -22,6 +22,7 @@ from scipy.special import softmax
 
 from mien.common import manifests
 from mien.common.cells import write_table
+from mien.common.escapes import NOT_UTF8, is_text, written
 from mien.common.files import contents, require_folder, sha256, write_json
 from mien.common.progress import progress, say
 from mien.common.settings import digest
@@ -93,9 +94,21 @@ def common_root(given: Sequence[Path]) -> Path:
     return Path(os.path.commonpath(places))
 
 
-def names(files: Sequence[Path], root: Path) -> list[str]:
-    """The names of files in the tables: relative to the root, with `/`, sorted."""
-    return sorted(_absolute(file).relative_to(root).as_posix() for file in files)
+def names(files: Sequence[Path], root: Path) -> tuple[list[str], list[Problem]]:
+    """The names of files in the tables: relative to the root, with `/`, sorted; and those that no table can hold.
+
+    Raises:
+        ConfigError: the root is such a name.
+        MediaError: all files have such names.
+    """
+    if not is_text(root):
+        raise ConfigError(f"{root}: {NOT_UTF8}")
+    found = sorted(_absolute(file).relative_to(root).as_posix() for file in files)
+    unnamed = [Problem(written(file), f"{NOT_UTF8}; not labelled") for file in found if not is_text(file)]
+    if len(unnamed) == len(found):
+        more = f" (and {len(unnamed) - 1} more files)" if len(unnamed) > 1 else ""
+        raise MediaError(root / found[0], f"{NOT_UTF8}{more}")
+    return [file for file in found if is_text(file)], unnamed
 
 
 def _absolute(path: Path) -> Path:
@@ -292,15 +305,22 @@ def _write(asked: Asked, part: Sequence[str], record: Mapping[str, Any]) -> None
     write_json(_record(asked, part), manifests.sealed(record))
 
 
-def finish(asked: Asked, files: Sequence[str], pooling: Pooling, pooled: Pooled) -> Done:
+def finish(asked: Asked, files: Sequence[str], unnamed: Sequence[Problem], pooling: Pooling, pooled: Pooled) -> Done:
     """Pool the frames of each segment, and write the tables and the card.
+
+    Args:
+        asked: what is labelled.
+        files: as `names` gives them.
+        unnamed: those that cannot be named.
+        pooling: see `ways`.
+        pooled: see `ways`.
 
     Raises:
         MediaError: no file could be labelled; what was written is taken back.
         CorpusError: a shard is damaged.
     """
     out, records = asked.out, list(_finished(asked, files))
-    problems = [Problem(file, text) for record in records for file, text in record["problems"]]
+    problems = [*unnamed, *(Problem(file, text) for record in records for file, text in record["problems"])]
     if not any(record["rows"] for record in records):
         _take_back(out)
         first, *others = sorted(problems)
@@ -310,9 +330,14 @@ def finish(asked: Asked, files: Sequence[str], pooling: Pooling, pooled: Pooled)
     classes, counts = card["classes"], _Counts(card["classes"])
     rows = [row for record in records for row in _pooled(out, record, classes, pooling, pooled, counts)]
     table = pd.DataFrame(rows).sort_values(["file", "start", "person"], kind="stable", ignore_index=True)
-    card |= {"pooling": pooling, "pooled": pooled, **counts.plain, **_totals(table, files, problems)}
-    for name, written in ((PROBLEMS, problem_table(problems)), (SEGMENTS, table)):
-        write_table(out / name, written)
+    card |= {
+        "pooling": pooling,
+        "pooled": pooled,
+        **counts.plain,
+        **_totals(table, len(files) + len(unnamed), problems),
+    }
+    for name, rows_of in ((PROBLEMS, problem_table(problems)), (SEGMENTS, table)):
+        write_table(out / name, rows_of)
     _forget(out, records, {_record(asked, record["files"]).name for record in records})
     write_json(out / CARD, card)
     return Done(card, table, problems)
@@ -365,11 +390,11 @@ def _pooled(
         yield {**{name: row[name] for name in COLUMNS}, **named, **shown}
 
 
-def _totals(table: pd.DataFrame, files: Sequence[str], problems: Sequence[Problem]) -> dict[str, Any]:
+def _totals(table: pd.DataFrame, files: int, problems: Sequence[Problem]) -> dict[str, Any]:
     seconds = table["end"] - table["start"]
     emotions = table["emotion"].value_counts().sort_index()
     return {
-        "files": len(files),
+        "files": files,
         "files_labelled": int(table["file"].nunique()),
         "problems": len(problems),
         "people": len(table[["file", "person"]].drop_duplicates()),

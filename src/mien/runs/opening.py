@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mien.common import manifests
 from mien.common.extras import need_train
-from mien.common.files import LOCK, beside, is_written, state_of
+from mien.common.files import LOCK, beside, is_held, state_of
 from mien.errors import ConfigError, RunError
 from mien.runs.exported import is_exported
 from mien.runs.graph import GraphModel, has_graph
@@ -40,7 +40,7 @@ def open_model(folder: Path, device: str = "auto", threads: int = 1, *, partial:
         try:
             return _opened(folder, device, threads, partial)
         except RunError:  # of a folder that is being replaced, two files may be of two models
-            replaced = state_of(folder / manifests.NAME) != before or is_written(beside(folder, LOCK))
+            replaced = state_of(folder / manifests.NAME) != before or is_held(beside(folder, LOCK))
             if not replaced or time.monotonic() > until:
                 raise
             time.sleep(0.05)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mien.common import manifests
-from mien.common.files import LOCK, State, atomic, is_written, state_of
+from mien.common.files import LOCK, State, atomic, is_held, state_of
 from mien.common.manifests import Content, Manifest
 from mien.common.progress import say
 from mien.errors import RunError
@@ -132,7 +132,7 @@ class RunFiles:
         """The manifest, when a command that writes has ended."""
         until = time.monotonic() + WAIT
         while (found := self.manifest) is not None and found.stage == "writing":
-            held = is_written(self.folder / LOCK)
+            held = is_held(self.folder / LOCK)
             if not held or time.monotonic() > until:
                 way = f"{AGAIN}, or 'mien report {self.folder}'"
                 what = "its results are being written" if held else "a command was ended while it wrote its results"

@@ -20,7 +20,8 @@ from types import MappingProxyType, ModuleType
 import pandas as pd
 
 from mien.common import registry
-from mien.corpora import columns, schemes
+from mien.common.escapes import NOT_UTF8, is_text, written
+from mien.corpora import columns, folders, schemes
 from mien.corpora.corpus import COLUMNS, Corpus, Problem, problem_table
 from mien.corpora.corpus import places as corpus_places
 from mien.errors import ConfigError, CorpusError, nearest, unknown
@@ -78,9 +79,24 @@ def read(name: str, root: Path, given: Mapping[str, str] = MappingProxyType({}))
         raise ConfigError(unknown(f"option of reader '{name}'", strange[0], options(name)))
     also = getattr(reader(name), "ALSO", ())
     own = {option: value for option, value in given.items() if option not in COMMON or option in also}
+    for place in (root.absolute(), *(given[option] for option in places(name) if option in given)):
+        if not is_text(place):
+            raise CorpusError(f"{place}: {NOT_UTF8}")
     corpus: Corpus = reader(name).read(root, **own)
+    if not places(name) and (unnamed := _not_utf8(root)):
+        corpus = replace(corpus, problems=problem_table([*_problems(corpus), *unnamed]))
     corpus = _renamed(corpus, given["emotions"]) if "emotions" in given else corpus
     return _without(corpus, given["leave_out"]) if "leave_out" in given else corpus
+
+
+def _problems(corpus: Corpus) -> list[Problem]:
+    return [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
+
+
+def _not_utf8(root: Path) -> list[Problem]:
+    """A problem for each recording below the folder of a corpus that no reader is given."""
+    found = folders.files(root, *folders.MEDIA, every=True) if root.is_dir() else []
+    return [Problem(written(file), f"{NOT_UTF8}; left out") for file in found if not is_text(file)]
 
 
 def _renamed(corpus: Corpus, pairs: str) -> Corpus:
@@ -129,7 +145,7 @@ def _without(corpus: Corpus, clips_out: str) -> Corpus:
     out = table["clip"].isin(names)
     if out.all():
         raise CorpusError(f"{corpus.root}: leave_out names all of its {len(table)} clips; leave some in")
-    listed = [Problem(file, problem) for file, problem in corpus.problems.itertuples(index=False)]
+    listed = _problems(corpus)
     files = corpus_places(table)
     shared = files.duplicated(keep=False)
     for clip, file, several in zip(table["clip"][out], files[out], shared[out], strict=True):
