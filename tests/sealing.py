@@ -2,8 +2,8 @@
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
-from mien import experiments
 from mien.common import manifests
 from mien.common.manifests import Stage
 from mien.runs.run import Run
@@ -12,8 +12,6 @@ from mien.runs.run_files import BASE, MEASURED, RESULTS
 
 def reseal(folder: Path, stage: Stage = "complete") -> None:
     """Write the manifest of a run, and of each of its cells that has weights, as of the files that are there now."""
-    for weights in folder.glob("models/*/*/weights.safetensors"):
-        reseal_cell(weights.parent)
     there = manifests.read(folder)
     names = [name for name in (*BASE, *RESULTS) if (folder / name).is_file()]
     names += [
@@ -22,7 +20,9 @@ def reseal(folder: Path, stage: Stage = "complete") -> None:
         for path in (folder / name).rglob("*")
         if path.is_file() and not path.name.startswith(".")
     ]
-    manifests.write(folder, names, stage, "" if there is None else there.of)
+    manifests.write(folder, names, stage, "by hand" if there is None or not there.of else there.of)
+    for weights in folder.glob("models/*/*/weights.safetensors"):
+        reseal_cell(weights.parent)
 
 
 def resealed(run: Run) -> Run:
@@ -44,10 +44,13 @@ def _of(folder: Path) -> str:
     """What a cell is of: as its manifest has it, or, in a run that is written by hand, as it will be looked for."""
     if (there := manifests.read(folder)) is not None:
         return there.of
+    if folder.parent.parent.name != "models":  # of no run
+        return ""
     root = folder.parents[2]
+    if manifests.read(root) is None:
+        manifests.write(root, [], "training", of="by hand")
     _, fold, _, seed = folder.name.split("-")
-    run = Run(root, experiments.load(root / "experiment.yaml"), writes=True)
-    return run.cell(folder.parent.name, int(fold), int(seed)).of
+    return Run(root, cast(Any, None), writes=True).cell(folder.parent.name, int(fold), int(seed)).of
 
 
 def reseal_record(path: Path, old: str, new: str) -> None:

@@ -39,8 +39,9 @@ def contents(folder: Path) -> dict[str, object]:
 
 def test_a_corpus_is_prepared_as_here(two, prepared, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    mien.prepare("table", prepared.parent / "root", out="there", cluster=two.address)
-    assert contents(tmp_path / "there") == contents(prepared)
+    for out, where in (("here", None), ("there", two.address)):
+        mien.prepare("table", prepared.parent / "root", out=out, cluster=where)
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
 def test_a_run_with_a_killed_worker_is_as_one_of_here(two, prepared, experiment, unmeasured, tmp_path) -> None:

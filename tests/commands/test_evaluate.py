@@ -16,6 +16,7 @@ from mien.audit.recognition.folds import by_fold, fold_scores
 from mien.errors import CorpusError, LeakError
 from mien.runs.coverage import outdated
 from mien.runs.run import Run
+from sealing import reseal
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,7 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
     assert not outdated(Run.open(run))
     cell = opened.cell("MEnAN", 3, 0).folder
     cell.rename(away := cell.with_name("away"))
+    reseal(run)
     try:
         assert outdated(Run.open(run)) == [
             "evaluation table: of an earlier state of the run; run 'mien evaluate' on that corpus again"
@@ -117,6 +119,7 @@ def test_missing_fold_models_and_outdated_evaluations_are_reported(run, other, e
         assert not outdated(Run.open(run))
     finally:
         away.rename(cell)
+        reseal(run)
     assert len(outdated(Run.open(run))) == 1, "the run went on"
     assert mien.evaluate(run, on=other).text == whole.text
 

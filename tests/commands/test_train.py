@@ -191,7 +191,7 @@ def test_a_leaky_split_is_refused_before_anything_is_written(tmp_path, prepared,
     table["split"] = (["train", "validation", "test"] * len(table))[: len(table)]
     table.to_csv(root / "leaky.csv", index=False)
     mien.prepare("table", root / "leaky.csv", out=leaky, features=())
-    with pytest.raises(LeakError, match="shared-speaker: 4 of 4 speakers of validation are in train"):
+    with pytest.raises(LeakError, match="shared-speaker: 4 of 4 speakers of test are in train"):
         mien.train(experiment, [f"data.prepared={leaky}", "protocol={name: given}"], out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

@@ -197,7 +197,8 @@ def test_perceptrons_that_are_trained_together_are_those_trained_alone() -> None
     for number, net in enumerate(nets):
         for epoch, (alone,) in enumerate(descents(X, [net], epochs=20, seed=3)):
             for ours, theirs in zip(together[epoch][number].layers, alone.layers, strict=True):
-                np.testing.assert_array_equal(ours, theirs)
+                # the products of several are one product, which the BLAS of some processors rounds otherwise
+                np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("far", [0.0, 1e30])  # a query out of the range of float32

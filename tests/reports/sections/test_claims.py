@@ -373,7 +373,9 @@ def test_a_damaged_file_is_refused_with_the_way_out(claimed: Run) -> None:
     with pytest.raises(RunError) as caught:
         claims.shown(claimed)
     path.write_text(kept)
-    assert str(caught.value) == f"{path}: damaged (no key 'scores'); delete it and run 'mien report RUN'"
+    assert str(caught.value) == (
+        f"{path}: damaged (no key 'scores'); run 'mien report {path.parent}', which makes it again"
+    )
 
 
 def test_bars_stand_for_their_values_and_lines_across() -> None:

@@ -12,6 +12,7 @@ from mien import experiments
 from mien.audit.comparison.sweep import columns, sweep
 from mien.audit.run_leakage.summary import leakage_summary
 from mien.audit.statistics import scores
+from mien.common import manifests
 from mien.reports import page, words
 from mien.reports.sections.sweep import shown
 from mien.runs.run import Run
@@ -40,6 +41,8 @@ def run(make_run: Callable[..., Run], computed: Callable[[Run], None]) -> Run:
         planted.write_table(name, table.assign(model=table["model"].map(NAMES)))
     for old, new in list(NAMES.items())[::-1]:
         (planted.folder / "models" / old).rename(planted.folder / "models" / new)
+    for sealed in planted.folder.glob(f"models/*/*/{manifests.NAME}"):
+        sealed.unlink()  # of the model's old name
     raw = planted.experiment.model_dump(mode="json", exclude={"reference", "provenance"})
     settings = {"tasks": {"emotion": 0.5}, "remove": {"speaker": {"how": "max_entropy", "weight": 0.5}}}
     raw |= {"models": {"MEnAN": {"embeddings": {"main": settings}}}, "grid": GRID}
