@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from mien.common import watch
 from mien.common.watch import Limits
-from mien.common.workers import Lost, spread
+from mien.common.workers import Lost, results, spread
 
 
 def _gone(process: int) -> bool:
@@ -153,3 +155,20 @@ def test_workers_end_with_their_parent(tmp_path: Path, workers: int) -> None:
         parent.wait()
     started = [int(one.name) for one in place.iterdir()]
     assert _within(5, lambda: all(map(_gone, started)))
+
+
+def test_a_worker_that_leaves_between_two_jobs_is_replaced_silently() -> None:
+    """As loky lets it go once its memory has grown, or after a while without work; an error would end its thread."""
+    psutil = pytest.importorskip("psutil", reason="loky looks at memory by it")
+    from joblib.externals.loky import process_executor
+
+    assert process_executor._USE_PSUTIL, "the control"
+
+    def grown(number: int) -> int:
+        process_executor._MAX_MEMORY_LEAK_SIZE, process_executor._MEMORY_LEAK_CHECK_DELAY = -1, 0.0
+        return psutil.Process().pid
+
+    warnings.simplefilter("error")
+    found = list(results([partial(grown, number) for number in range(6)], 1))
+    assert len(found) == 6
+    assert len(set(found)) > 1, "no worker left"

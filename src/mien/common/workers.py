@@ -96,6 +96,7 @@ def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
     threads = {name: os.environ.get(name, "1") for name in THREADS}
     settings: dict[str, Any] = {"env": threads, "initializer": watch.start, "initargs": (os.getpid(),)}
     of_cluster = cluster_task.is_task()
+    _unwarned()
     with _unheard():
         executor = cluster_task.executor(**settings) if of_cluster else get_memmapping_executor(1, **settings)
     for job in jobs:
@@ -109,10 +110,19 @@ def _one_by_one(jobs: Iterable[Callable[[], R]]) -> Generator[R, None, None]:
         yield result
 
 
+def _unwarned() -> None:
+    """Say nothing of a worker that leaves after a while without work, or as its memory has grown: another one begins.
+
+    As an error (`python -W error`) the warning would end the thread of loky that hands out the work.
+    """
+    warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
+
+
 def _begin(jobs: Iterable[Callable[[], R]], workers: int) -> Generator[R, None, None]:
     """Start the processes, and give them their first jobs."""
     from joblib import Parallel, delayed
 
+    _unwarned()
     with _unheard():
         pool = Parallel(
             workers,
