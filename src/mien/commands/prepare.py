@@ -276,9 +276,10 @@ def _refuse_other(
     free = readers.places(reader) | readers.RELABELS
     manifest = prepared.read_manifest(out)
     damaged = {} if manifest is None else manifest.damaged(out)
-    for name, what in damaged.items():
-        say(f"{out / name}: {what}; it is written again")
+    again = [f"{out / name}: {what}; it is written again" for name, what in damaged.items()]
     if "card.json" in damaged:
+        for sentence in again:
+            say(sentence)
         there = {place.name.rpartition("-")[0] for place in (out / "features").glob("*-*")}
         for name in sorted(there & {*known_features.names()}):
             if issubclass(known_features.feature(name).Config, Checkpoint):
@@ -286,7 +287,7 @@ def _refuse_other(
         return None
     card = prepared.read_card(out)
     if manifest is None and card is not None and not card.get("unfinished"):
-        say(f"{out / manifests.NAME}: missing or damaged; it is written again")
+        again.append(f"{out / manifests.NAME}: missing or damaged; it is written again")
     if card is None:
         if contents(out):
             raise CorpusError(f"{out}: is not empty and holds no prepared corpus; choose a new folder for --out")
@@ -297,6 +298,8 @@ def _refuse_other(
     elif card.get("cut_silence", False) != cut_silence:
         before, way = ("without", "leave it out") if cut_silence else ("with", "give it")
         raise CorpusError(f"{out}: was prepared {before} --cut-silence; {way}, or choose a new folder for --out")
+    for sentence in again:
+        say(sentence)
     return card
 
 

@@ -51,7 +51,7 @@ def run(job: bytes) -> Any:
     from distributed import get_worker
 
     worker = get_worker()
-    function, item, refusal = pickle.loads(job)  # noqa: S301 - of the command that asked for it
+    function, item, refusal = pickle.loads(job)  # noqa: S301 - as dask does with all that a worker is sent
     if why := refusal(worker.address):
         raise ClusterError(why)
     _thread.task = _Task(worker, worker.get_current_task())
