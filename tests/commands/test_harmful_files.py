@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,17 +27,18 @@ def stand_in(file, *arguments, **settings):
     elif name.startswith("eats"):
         eaten = []
         while True:
-            eaten.append(b"x" * 2**28)
+            eaten.append(b"x" * 2**25)
     return opened(file, *arguments, **settings)
 
 av.open = stand_in
 """
 HARMFUL = {
     "dies": "ended the process that read it",
-    "eats": "needs more memory; the limit is memory = 1 GiB (predict, prepare and label take --limit memory=N)",
-    "hangs": "is decoded no further in 1 s; the limit is stall = 1 (predict, prepare and label take --limit stall=N)",
+    "eats": "needs more memory; the limit is memory = 0.4 GiB (predict, prepare and label take --limit memory=N)",
+    "hangs": "is decoded no further in 5 s; the limit is stall = 5 (predict, prepare and label take --limit stall=N)",
 }
-LIMITS = ["--limit", "stall=1", "--limit", "memory=1"]
+# A slow machine may need a second for new memory of this size: whoever eats it has to pass this limit first.
+LIMITS = ("stall=5", "memory=0.4")
 
 
 def _named(folder: Path, source: Path) -> list[str]:
@@ -47,11 +49,17 @@ def _named(folder: Path, source: Path) -> list[str]:
     return names
 
 
-def _run(place: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def _run(place: Path, *arguments: object, limits: Sequence[str] = LIMITS) -> subprocess.CompletedProcess[str]:
     (place / "stand-in").mkdir()
     (place / "stand-in" / "sitecustomize.py").write_text(STAND_IN, encoding="utf-8")
     path = os.pathsep.join([str(place / "stand-in"), *sys.path])
-    command = [sys.executable, "-m", "mien", *map(str, arguments), *LIMITS]
+    command = [
+        sys.executable,
+        "-m",
+        "mien",
+        *map(str, arguments),
+        *(part for limit in limits for part in ("--limit", limit)),
+    ]
     environment = {**os.environ, "PYTHONPATH": path}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=100)
 
@@ -78,7 +86,9 @@ def test_prepare_goes_on_with_the_other_files(tmp_path, make_tone):
     rows = [f"{file},{file}.wav,speaker" for file in ("hangs", "well")]
     (root / "corpus.csv").write_text("\n".join(["clip,file,speaker", *rows]) + "\n", encoding="utf-8")
     out = tmp_path / "prepared"
-    done = _run(tmp_path, "prepare", "table", root, "--out", out, "--features", "logmel")
+    done = _run(tmp_path, "prepare", "table", root, "--out", out, "--features", "logmel", limits=["stall=2"])
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert dict(pd.read_csv(out / "problems.csv").to_numpy()) == {"hangs.wav": f"{HARMFUL['hangs']}, left out"}
+    assert dict(pd.read_csv(out / "problems.csv").to_numpy()) == {
+        "hangs.wav": f"{HARMFUL['hangs'].replace('5', '2')}, left out"
+    }
     assert list(pd.read_csv(out / "corpus.csv")["clip"]) == ["well"]

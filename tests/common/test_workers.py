@@ -71,7 +71,7 @@ def decode():
     def decoded(item):  # a function of its own, as workers cannot import this module
         before = watch.begin()
         if item == 1:
-            for _ in range(20):
+            for _ in range(40):
                 time.sleep(0.05)
                 watch.go_on()
         elif item == 2:
@@ -93,7 +93,7 @@ def test_who_passes_a_limit_is_lost_and_no_other(decode, workers: int) -> None:
     def read(items):
         return decode(items[0])
 
-    limits = Limits(0.5, 2**28, "is slow", "is large")
+    limits = Limits(1.5, 2**28, "is slow", "is large")
     chunks = [[item] for item in (0, 2, 1, 4, 3, 5)]
     found = {chunk[0]: result for chunk, result in spread(read, chunks, workers=workers, limits=limits)}
     assert {item: found.pop(item) for item in (0, 1, 5)} == {0: 0, 1: 1, 5: 5}
