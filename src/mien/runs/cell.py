@@ -1,7 +1,7 @@
 """One cell of an experiment: one model, one fold, one seed, from features to weights, predictions and embeddings."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mien import features
 from mien.common import processes
 from mien.data import normalisation
-from mien.data.batch import Modality
+from mien.data.batch import Batch, Modality
 from mien.data.batches import Examples, Frames, Held, Loader, Stream
 from mien.data.dataset import Dataset, TrainingPart
 from mien.data.mix import Pool
@@ -74,14 +74,11 @@ class Model:
 
     def loader(self, examples: Examples, held: Held | None = None) -> Loader:
         """Batches of examples as the model expects them, without anything random; `held` as of `Loader`."""
-        audio, video, length = self.stream("audio"), self.stream("video"), self.experiment.data.length
-        size = 64 if self.experiment.data.light else min(64, self.experiment.training.batch)
-        return Loader(examples, batch_size=size, length=length, audio=audio, video=video, held=held)
+        return _loader(self.experiment, self.normalise, examples, held)
 
     def stream(self, modality: Modality) -> Stream | None:
         """Hop and normalisation of a modality for a loader; None where the data do not have it."""
-        hops = self.experiment.hops
-        return Stream(hops[modality], self.normalise[modality]) if modality in hops else None
+        return _stream(self.experiment, self.normalise, modality)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -130,6 +127,21 @@ class Model:
         return Model(experiment, recipe.to(device).eval(), normalise, targets)
 
 
+def _loader(
+    experiment: Experiment, normalise: Mapping[Modality, Normalisation], examples: Examples, held: Held | None = None
+) -> Loader:
+    """See `Model.loader`."""
+    audio, video = (_stream(experiment, normalise, modality) for modality in ("audio", "video"))
+    size = 64 if experiment.data.light else min(64, experiment.training.batch)
+    return Loader(examples, batch_size=size, length=experiment.data.length, audio=audio, video=video, held=held)
+
+
+def _stream(experiment: Experiment, normalise: Mapping[Modality, Normalisation], modality: Modality) -> Stream | None:
+    """See `Model.stream`."""
+    hops = experiment.hops
+    return Stream(hops[modality], normalise[modality]) if modality in hops else None
+
+
 def build(
     experiment: Experiment,
     model: str,
@@ -139,6 +151,7 @@ def build(
     class_weight: dict[str, Tensor],
     prior: Mapping[str, Tensor] = MappingProxyType({}),
     new: bool = False,
+    batches: Callable[[], Iterable[Batch]] | None = None,
 ) -> Recipe:
     """Build a model of an experiment with initial weights sampled by the seed; the global random state is untouched.
 
@@ -151,6 +164,7 @@ def build(
         prior: factor -> its outputs by the training labels alone, see `Given`.
         new: whether it is to be trained: encoders then begin with the weights of the files that their settings name,
             and ConfigError is raised where such a file does not fit.
+        batches: gives batches of all training clips, on which encoders are fitted that begin so; None fits none.
     """
     shapes = {modality: features.shape(*feature) for modality, feature in experiment.features.items()}
     with torch.random.fork_rng(devices=[]):
@@ -158,6 +172,8 @@ def build(
         trunks = encoders.build(experiment.encoders, shapes)
         if new:
             encoders.begin(trunks, experiment.encoders)
+        if batches is not None:
+            encoders.fit(trunks, batches)
         teacher = None if experiment.data.teaching is None else features.shape(*experiment.data.teaching)
         config = experiment.model(model)
         frozen = asked(config.frozen, experiment.data.teaching, targets[experiment.target].classes) if new else {}
@@ -275,6 +291,7 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
     if training.class_weight == "balanced" and prepared.balance is not None:
         weights = {prepared.experiment.target: prepared.balance.float()}
     targets, labels = prepared.targets, prepared.train.labels
+    loader = _loader(prepared.experiment, prepared.normalise, prepared.train, HELD[TRAINED])
     recipe = build(
         prepared.experiment,
         cell.model,
@@ -283,6 +300,7 @@ def _build(prepared: _Prepared, cell: Cell, device: torch.device) -> Recipe:
         class_weight=weights,
         prior={factor: target.prior(labels[factor]) for factor, target in targets.items()},
         new=True,
+        batches=lambda: loader.epoch(0),
     )
     return recipe.to(device)
 

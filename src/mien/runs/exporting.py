@@ -16,6 +16,7 @@ from mien.engine import checkpoint
 from mien.errors import RunError
 from mien.experiments.experiment import Experiment
 from mien.features._checkpoint import Checkpoint
+from mien.models.encoders._fitted import FittedEncoder, merged
 from mien.models.encoders._pretrained import forgotten
 from mien.runs.cell import STATISTICS, Model, build
 from mien.runs.description import Description
@@ -59,12 +60,20 @@ def predictor(model: Model, name: str) -> Model:
     plain = experiment.model_dump(mode="json", exclude={"provenance", "reference", "grid", "choose", "axes", "claims"})
     kept = {key: how for key, how in plain["data"]["targets"].items() if key == main.factor}
     data = plain["data"] | {"prepared": None, "copies": {}, "targets": kept, "teacher": None}
-    plain |= {"models": {name: slim.model_dump(mode="json")}, "data": data, "encoder": forgotten(plain["encoder"])}
+    plain |= {
+        "models": {name: slim.model_dump(mode="json")},
+        "data": data,
+        "encoder": merged(forgotten(plain["encoder"])),
+    }
     weights = {key: value for key, value in model.tensors.items() if key.startswith(tuple(STATISTICS.values()))}
     alone = experiments.resolve(plain, name)
     targets = {main.factor: main}
     wanted = build(alone, name, targets, seed=0, class_weight={}).state_dict()
-    weights |= {f"recipe.{key}": model.tensors[f"recipe.{key}"] for key in wanted}
+    own = {f"recipe.{key}": value for key, value in model.recipe.state_dict().items()}
+    for prefix, module in model.recipe.named_modules():
+        if isinstance(module, FittedEncoder):
+            own |= {f"recipe.{prefix}.{key}": value for key, value in module.merged().items()}
+    weights |= {f"recipe.{key}": own[f"recipe.{key}"] for key in wanted}
     return Model.restore(alone, name, targets, weights, next(model.recipe.parameters()).device)
 
 

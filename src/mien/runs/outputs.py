@@ -1,7 +1,8 @@
 """The outputs of trained and of untrained models on clips of another corpus, and what a supervised run predicts there.
 
 Only the modalities that a model takes are read. An untrained model has the architecture of a cell, the weights that its
-seed begins with (those of a file that an encoder begins with are left out), and the normalisation of the trained one.
+seed begins with (those of a file that an encoder begins with are left out), and the statistics of the trained one: its
+normalisation, and what its encoders were fitted to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from mien.data.dataset import Dataset, open_all
 from mien.data.settings import Data
 from mien.engine.inference import infer
 from mien.errors import ConfigError, RunError
+from mien.models import encoders
 from mien.runs.cell import Model, build
 from mien.runs.other_corpus import model_for
 from mien.runs.run import Cell, Run
@@ -72,6 +74,7 @@ def outputs(run: Run, cell: Cell, dataset: Dataset, clips: pd.DataFrame, device:
     """
     trained = model_for(run, cell, dataset, clips, device)
     recipe = build(trained.experiment, cell.model, trained.targets, seed=cell.seed, class_weight={})
+    recipe.load_state_dict(encoders.fitted(trained.recipe), strict=False)
     untrained = replace(trained, recipe=recipe.to(device).eval())
     first, second = (_outputs(model, cell, dataset, clips) for model in (trained, untrained))
     return Outputs(first, second, _size(trained))

@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from mien.common.settings import parse
 from mien.data.batch import Batch, Sequence
+from mien.errors import ConfigError
 from mien.models.encoders.vector import Config, Encoder
 from mien.models.layers.dropout import dropout
 
@@ -58,3 +60,64 @@ def test_video_and_sound_of_a_clip_have_dropout_of_their_own():
     audio, video = (Encoder(settings, modality, (5,))(both) for modality in ("audio", "video"))
     assert not torch.equal(audio, video)
     assert torch.equal(*(Encoder(settings, modality, (5,)).eval()(both) for modality in ("audio", "video")))
+
+
+def related(clips: int, size: int = 5) -> Batch:
+    """Clips whose values depend on each other."""
+    given = batch(clips, size=size)
+    mix = torch.randn(size, size, generator=torch.Generator().manual_seed(1))
+    values = given.audio.values @ mix + torch.arange(size)
+    return Batch(**{**vars(given), "audio": Sequence(values, given.audio.valid)})
+
+
+def test_components_are_scikit_learns_whitened_ones():
+    decomposition = pytest.importorskip("sklearn.decomposition")
+    given = related(40)
+    encoder = Encoder(Config(hidden=(4,), limit=None, components=3), "audio", (5,)).eval()
+    encoder.fit([given.part(torch.arange(25)), given.part(torch.arange(25, 40))])
+    values = given.audio.values[:, 0]
+    expected = decomposition.PCA(3, whiten=True, svd_solver="full").fit_transform(values.numpy())
+    found = (values - encoder.mean) @ encoder.components
+    torch.testing.assert_close(found.abs(), torch.from_numpy(expected).abs(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.T.cov(), torch.eye(3), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(encoder(given), torch.relu(encoder.layers[0](found)))
+
+
+def test_what_clips_do_not_span_is_zero():
+    few = related(3)
+    encoder = Encoder(Config(hidden=(4,), components=4), "audio", (5,))
+    encoder.fit([few])
+    assert (encoder.components != 0).any(dim=0).tolist() == [True, True, False, False]
+    encoder.fit([few.part(torch.arange(0))])
+    assert not encoder.components.any()
+    assert encoder.eval()(few).isfinite().all()
+
+
+def test_clips_without_a_valid_vector_fit_nothing():
+    given = related(20)
+    valid = given.audio.valid.clone()
+    valid[10:] = False
+    some = Batch(**{**vars(given), "audio": Sequence(given.audio.values, valid)})
+    one, other = (Encoder(Config(components=2, limit=None), "audio", (5,)) for _ in range(2))
+    one.fit([some])
+    other.fit([given.part(torch.arange(10))])
+    torch.testing.assert_close(one.mean, other.mean)
+    torch.testing.assert_close(one.components, other.components)
+
+
+def test_merged_it_answers_the_same():
+    given = related(30)
+    encoder = Encoder(Config(hidden=(4, 3), limit=1.5, components=3), "audio", (5,)).eval()
+    encoder.fit([given])
+    plain = Encoder(Config(hidden=(4, 3), limit=1.5), "audio", (5,)).eval()
+    plain.load_state_dict(encoder.merged())
+    torch.testing.assert_close(plain(given), encoder(given), atol=1e-5, rtol=1e-5)
+    assert plain.merged().keys() == plain.state_dict().keys()
+
+
+def test_components_need_a_layer():
+    with pytest.raises(ConfigError) as error:
+        parse(Config, {"hidden": [], "components": 3}, "encoder")
+    assert "components are read by the first layer, and hidden is empty; give a layer, or leave them out" in str(
+        error.value
+    )

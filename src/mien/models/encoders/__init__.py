@@ -9,10 +9,11 @@ than its receptive field, with finite values and gradients. The values of invali
 encoder is adding a file.
 
 An encoder that can begin with weights out of a file has a `Config` of the class `_pretrained.Pretrained` and a function
-`begin(encoder, config)`, which is called once, where a training starts.
+`begin(encoder, config)`, which is called once, where a training starts. One that begins with statistics of the training
+clips is a `_fitted.FittedEncoder`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
@@ -21,10 +22,10 @@ from mien.errors import ConfigError, unknown
 from mien.models.encoders._pretrained import Pretrained
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from mien.common.settings import Settings
-    from mien.data.batch import Modality
+    from mien.data.batch import Batch, Modality
 
 MODALITIES = ("audio", "video")
 
@@ -83,3 +84,24 @@ def begin(trunks: "Mapping[Modality, nn.Module]", configs: "Mapping[Modality, tu
     for modality, (name, config) in configs.items():
         if isinstance(config, Pretrained) and config.weights is not None:
             encoder(name).begin(trunks[modality], config)
+
+
+def fit(trunks: "Mapping[Modality, nn.Module]", batches: "Callable[[], Iterable[Batch]]") -> None:
+    """Fit what encoders begin with on batches of all training clips, which are made anew for each encoder."""
+    from mien.models.encoders._fitted import FittedEncoder
+
+    for trunk in trunks.values():
+        if isinstance(trunk, FittedEncoder):
+            trunk.fit(batches())
+
+
+def fitted(recipe: "nn.Module") -> "dict[str, Tensor]":
+    """What the encoders in a recipe were fitted to, by the names of its state."""
+    from mien.models.encoders._fitted import FittedEncoder
+
+    return {
+        f"{place}.{name}": value
+        for place, module in recipe.named_modules()
+        if isinstance(module, FittedEncoder)
+        for name, value in module.named_buffers()
+    }
