@@ -1,5 +1,7 @@
 """Two corpora in one training: features, folds, certificate, report, and what may be evaluated."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import torch
@@ -11,6 +13,7 @@ from mien.data.joined import Joined
 from mien.data.prepared import Prepared
 from mien.data.store import FeatureStore
 from mien.errors import ConfigError, LeakError, RunError
+from mien.runs import exported
 from mien.runs.run import Run
 
 SETTINGS = [
@@ -120,3 +123,40 @@ def test_every_corpus_gives_a_split_where_the_split_is_given(experiment, prepare
     settings = experiments.load(experiment, [where, "protocol={name: given}"])
     with pytest.raises(ConfigError, match="the corpus 'a' has no split"):
         Dataset.open(settings.data).folds(settings.protocol)
+
+
+def test_a_card_reports_what_models_without_a_corpus_do_on_it(joined_run, experiment, prepared, other, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(other, second)  # a corpus out of a table is called like its folder
+    mien.train(experiment, [f"data.prepared.first={prepared}", *SETTINGS], out=tmp_path / "run")
+    part, model, whole = tmp_path / "part", joined_run / "models/MEnAN", tmp_path / "whole"
+    mien.export(tmp_path / "run/models/MEnAN", out=part)
+    with pytest.raises(ConfigError) as error:
+        mien.export(model, out=whole, left_out=[part])
+    assert str(error.value) == (
+        f"--left-out {part}: says nothing of second, on which it was not trained; export it again with --elsewhere "
+        "PREPARED of that corpus"
+    )
+    mien.export(tmp_path / "run/models/MEnAN", out=part, elsewhere=[second])
+    done = mien.export(model, out=whole, left_out=[part])
+    (row,) = exported.describe(whole).left_out
+    (measured,) = exported.describe(part).elsewhere
+    assert (row.trained, row.other) == (("first",), measured)
+    score = measured.score
+    assert f"second, by a model of first: UAR {score.uar:.3f}, chance {score.uar_chance:.3f}" in done.text
+    line = next(
+        line for line in (whole / exported.CARD).read_text().splitlines() if line.startswith("| first | second |")
+    )
+    assert f" {score.uar:.3f}".replace(" 0.", " .") in line
+    assert "--left-out EXPORTED" in (whole / exported.CARD).read_text()
+    with pytest.raises(ConfigError) as error:
+        mien.export(model, out=tmp_path / "again", left_out=[whole])
+    assert str(error.value) == (
+        f"--left-out {whole}: was trained on first, second, and this run on first, second; give exports of runs on "
+        "some of these corpora"
+    )
+    mien.train(experiment, [f"data.prepared.first={prepared}", *SETTINGS, "training.batch=5"], out=tmp_path / "small")
+    mien.export(tmp_path / "small/models/MEnAN", out=tmp_path / "small-model", elsewhere=[second])
+    with pytest.raises(ConfigError) as error:
+        mien.export(model, out=whole, left_out=[tmp_path / "small-model"])
+    assert "its 'training' is another than that of this run" in str(error.value)

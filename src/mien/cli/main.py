@@ -343,6 +343,7 @@ def export(
     coverage: Share = 0.8,
     cells: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     elsewhere: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
+    left_out: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     plain: Annotated[list[Path] | None, Parameter(consume_multiple=True, negative="")] = None,
     plain_limit: Share = 0.1,
     onnx: Flag = False,
@@ -360,6 +361,8 @@ def export(
         coverage: share of the validation clips that get an answer; the others are reported as unsure.
         cells: cells to average, such as fold-0-seed-0 (default: all folds and seeds).
         elsewhere: PREPARED folders of other corpora: the card reports how often the model answers there.
+        left_out: exports of runs of the same experiment with a corpus less, each made with --elsewhere on that corpus:
+            the card reports what they do there.
         plain: PREPARED folders of plain speech, without acted emotion: half of their speakers raise the threshold, the
             card reports the other half.
         plain_limit: with --plain: the greatest share of its windows that get an emotion other than neutral.
@@ -376,6 +379,7 @@ def export(
         coverage=coverage,
         cells=cells or (),
         elsewhere=elsewhere or (),
+        left_out=left_out or (),
         plain=plain or (),
         plain_limit=plain_limit,
         onnx=onnx,

@@ -35,7 +35,7 @@ from mien.reports.sections.derived import meaning
 from mien.runs import exported, exporting, tracing
 from mien.runs.cell import Model
 from mien.runs.corpus import moved, open_corpus
-from mien.runs.description import Began, Description, FrontEnd, Trained, Unsure
+from mien.runs.description import Began, Description, FrontEnd, LeftOut, Trained, Unsure
 from mien.runs.ensemble import Ensemble
 from mien.runs.exported import CARD, DESCRIPTION, FILES, WEIGHTS
 from mien.runs.other_corpus import refuse_empty, refuse_known_files, shared_speakers
@@ -47,6 +47,7 @@ from mien.runs.tables import AGAIN
 COVERAGE = 0.8  # default share of the validation clips that get an answer
 PLAIN_LIMIT = 0.1  # default share of the windows of plain speech that get an emotion other than neutral
 NOT_TO_PREDICT = {"provenance", "reference", "axes", "claims", "choose"}  # of an experiment
+OF_THE_SAME = ("title", "target", "recipe", "encoder", "models", "data", "training", "optimiser")  # experiment
 AGREE = 1e-3  # the largest change of a probability by half precision that is accepted
 
 
@@ -59,6 +60,7 @@ def export(
     coverage: float = COVERAGE,
     cells: Sequence[str] = (),
     elsewhere: Sequence[Path | str] = (),
+    left_out: Sequence[Path | str] = (),
     plain: Sequence[Path | str] = (),
     plain_limit: float = PLAIN_LIMIT,
     workers: int = 1,
@@ -83,6 +85,8 @@ def export(
         cells: folders of the cells to export, such as fold-0-seed-0; by default all.
         elsewhere: PREPARED folders of corpora that the run was not trained on, with or without labels: the card reports
             how often all members together answer there (see `mien.audit.recognition.elsewhere`).
+        left_out: exports of runs of the same experiment on some of this run's corpora, each exported with `elsewhere`
+            on a corpus that it lacks: the card reports what they do there, which for this model cannot be measured.
         plain: PREPARED folders of plain speech, without acted emotion, that the run was not trained on, with four or
             more speakers each. Half of them raise the threshold where needed, and the card reports what it gives on the
             other half (see `mien.audit.recognition.plain`).
@@ -102,7 +106,18 @@ def export(
     """
     with writing(out, "mien export", whole=True):
         return _export(
-            run, overrides, Path(out), name, coverage, cells, elsewhere, plain, plain_limit, workers=workers, onnx=onnx
+            run,
+            overrides,
+            Path(out),
+            name,
+            coverage,
+            cells,
+            elsewhere,
+            left_out,
+            plain,
+            plain_limit,
+            workers=workers,
+            onnx=onnx,
         )
 
 
@@ -114,6 +129,7 @@ def _export(
     coverage: float,
     cells: Sequence[str],
     elsewhere: Sequence[Path | str],
+    left_out: Sequence[Path | str],
     plain: Sequence[Path | str],
     plain_limit: float,
     *,
@@ -122,7 +138,14 @@ def _export(
 ) -> Outcome:
     run = exported.locate(run) if str(run) in exported.packaged() else Path(run)
     if exported.is_exported(run):
-        given = {"--name": name, "--cells": cells, "--elsewhere": elsewhere, "--plain": plain, "overrides": overrides}
+        given = {
+            "--name": name,
+            "--cells": cells,
+            "--elsewhere": elsewhere,
+            "--left-out": left_out,
+            "--plain": plain,
+            "overrides": overrides,
+        }
         return _copied(run, out, onnx, [option for option, value in given.items() if value])
     _check(out, name, coverage, plain_limit)
     name = out.absolute().name if name is None else name
@@ -162,6 +185,8 @@ def _export(
     for other in others:
         other.extract(workers=workers, copies=False)
     settings = {member: exporting.placeless(one.experiment, NOT_TO_PREDICT) for member, one in members.items()}
+    first = settings[chosen[0].folder.name]
+    without = [one for place in left_out for one in _left_out(Path(place), first, [part.name for part in corpora])]
     description = Description(
         name=name,
         model=model,
@@ -195,14 +220,15 @@ def _export(
         ),
         scores=model_card.scored(tested, nested.probabilities, opened, model),
         elsewhere=tuple(scored_elsewhere(ensemble, [cell.fold for cell in chosen], other) for other in others),
+        left_out=tuple(without),
         marks=tuple(opened.marks),
         shortest=shortest,
         stored=stored,
         sha256="",
         mien=version("mien"),
         commit=opened.environment.get("commit"),
-        experiment=settings[chosen[0].folder.name],
-        experiments={name: own for name, own in settings.items() if own != settings[chosen[0].folder.name]},
+        experiment=first,
+        experiments={name: own for name, own in settings.items() if own != first},
     )
     counted = model_card.members(opened, chosen)
     before = model_card.calibrated(validated, calm, rule.threshold, opened.clips)
@@ -216,7 +242,7 @@ def _export(
         text = card.render(
             description,
             size=(folder / WEIGHTS).stat().st_size,
-            command=_command(model, name, coverage, cells, len(others), len(read), plain_limit, onnx),
+            command=_command(model, name, coverage, cells, len(others), len(left_out), len(read), plain_limit, onnx),
             training=str(opened.environment.get("command", opened.experiment.command)),
             corpora=corpora,
             members=counted,
@@ -395,6 +421,35 @@ def _members(run: Run, model: str, cells: Sequence[Cell]) -> tuple[dict[str, Mod
     return (halved, "float16") if np.abs(one - other).max() <= AGREE else (whole, "float32")
 
 
+def _left_out(folder: Path, experiment: Mapping[str, object], corpora: Sequence[str]) -> list[LeftOut]:
+    """What an export says of the corpora of this run that it was not trained on.
+
+    Raises:
+        ConfigError: it is of another experiment, was not trained on fewer of the run's corpora, or says nothing of
+            those that it lacks.
+    """
+    own = exported.describe(folder)
+    if differing := [key for key in OF_THE_SAME if own.experiment.get(key) != experiment[key]]:
+        raise ConfigError(
+            f"--left-out {folder}: its '{differing[0]}' is another than that of this run; give exports of runs of the "
+            "same experiment, with a corpus less"
+        )
+    trained = tuple(one.corpus for one in own.trained)
+    if not set(trained) < set(corpora):
+        raise ConfigError(
+            f"--left-out {folder}: was trained on {', '.join(trained)}, and this run on {', '.join(corpora)}; give "
+            "exports of runs on some of these corpora"
+        )
+    lacking = sorted(set(corpora) - set(trained))
+    found = [LeftOut(trained=trained, other=one) for one in own.elsewhere if one.corpus in lacking]
+    if not found:
+        raise ConfigError(
+            f"--left-out {folder}: says nothing of {' or '.join(lacking)}, on which it was not trained; export it "
+            "again with --elsewhere PREPARED of that corpus"
+        )
+    return found
+
+
 def _meaning(run: Run, cells: Sequence[Cell]) -> str | None:
     """What the classes are derived from, in words; None where they are not derived from numbers."""
     found = derived(run, cells).get(run.target)
@@ -407,6 +462,7 @@ def _command(
     coverage: float,
     cells: Sequence[str],
     others: int,
+    left_out: int,
     read: int,
     plain_limit: float,
     onnx: bool,
@@ -415,6 +471,7 @@ def _command(
     parts = [f"mien export RUN/models/{model} --out {name} --coverage {coverage:g}"]
     parts += ["--cells", *cells] if cells else []
     parts += ["--elsewhere", *["PREPARED"] * others] if others else []
+    parts += ["--left-out", *["EXPORTED"] * left_out] if left_out else []
     parts += ["--plain", *["PREPARED"] * read, f"--plain-limit {plain_limit:g}"] if read else []
     parts += ["--onnx"] if onnx else []
     return " ".join(parts)
@@ -450,6 +507,12 @@ def _outcome(
             f"{other.corpus}, not trained on: answers {other.coverage:.1%} of {other.clips} clips; the members of one "
             f"fold alone {other.coverage_of_a_fold:.1%}"
             for other in made.elsewhere
+        ),
+        *(
+            f"{one.other.corpus}, by a model of {' and '.join(one.trained)}: UAR {one.other.score.uar:.3f}, chance "
+            f"{one.other.score.uar_chance:.3f}"
+            for one in made.left_out
+            if one.other.score
         ),
         *(
             f"{one.corpus}, plain speech: an emotion other than neutral in {one.after.emotions:.1%} of the windows of "

@@ -155,6 +155,18 @@ class Plain(Settings):
     after: Answered
 
 
+class LeftOut(Settings):
+    """An export of the same experiment with a corpus less: how it does on that one, which none of its members saw.
+
+    Attributes:
+        trained: the corpora that it was trained on.
+        other: its answers and its score on the corpus that was left out.
+    """
+
+    trained: tuple[str, ...] = Field(min_length=1)
+    other: Elsewhere
+
+
 class Graph(Settings):
     """`model.onnx`: the networks of all members with their normalisation and the temperature, as `runs.graph` reads it.
 
@@ -206,6 +218,7 @@ class Description(Settings):
         plain: answers on plain speech that chose the threshold.
         scores: scores on test speakers of the run; the first is that of everybody.
         elsewhere: scores on other corpora.
+        left_out: what exports of the same experiment do on a training corpus of this one that they were not given.
         marks: sentences on leaks that the run accepted, to be quoted with every score of the model.
         shortest: seconds of the shortest sound that it was trained on, where known: of much less, it is unsure.
         stored: precision of the weights in the file.
@@ -235,6 +248,7 @@ class Description(Settings):
     plain: tuple[Plain, ...] = ()
     scores: tuple[Score, ...] = Field(min_length=1)
     elsewhere: tuple[Elsewhere, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     marks: tuple[str, ...] = ()
     shortest: float | None = Field(default=None, gt=0)
     stored: Literal["float32", "float16"]
