@@ -99,7 +99,17 @@ def test_an_experiment_says_what_it_costs_and_gives(name):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_misspelt_key_is_refused_with_the_nearest_name(name):
     raw = experiments.load(name).model_dump(mode="json")
-    by_users = ("provenance.", "reference.", "models.", "data.copies.", "data.mix.", "optimiser.lr.", "grid.", "axes.")
+    by_users = (
+        "provenance.",
+        "reference.",
+        "models.",
+        "data.copies.",
+        "data.mix.",
+        "optimiser.lr.",
+        "grid.",
+        "choose.",
+        "axes.",
+    )
     names = {
         "corpus.name",
         "encoder.name",
