@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mien.corpora.recordings import together
+from mien.corpora.recordings import joined, together
 
 Cells = dict[tuple[str, ...], list[list[str]]]  # speaker and class -> units in their order, each the names of its clips
 
@@ -103,9 +103,21 @@ def speakers_without_training(
     return found
 
 
-def units_of(clips: pd.DataFrame) -> list[NDArray[np.integer[Any]]]:
-    """What is dealt as one, as numbers for `ordered`: recordings, and where these are too few single clips."""
-    return [_whole(clips), np.arange(len(clips))]
+def units_of(clips: pd.DataFrame, columns: Sequence[str] = ()) -> list[NDArray[np.integer[Any]]]:
+    """What is dealt as one, as numbers for `ordered`: recordings, and where these are too few single clips.
+
+    Args:
+        clips: one row a clip.
+        columns: clips with equal values in all of these are dealt as one in any case; a clip that lacks one of the
+            values is alike to none.
+    """
+    if not columns:
+        return [_whole(clips), np.arange(len(clips))]
+    values = clips[[*columns]]
+    lacking = values.isna().any(axis=1)
+    alone = pd.Series(-1 - np.arange(len(clips)), clips.index)
+    alike = values.groupby([*columns], dropna=False).ngroup().mask(lacking, alone)
+    return [joined(together(clips), alike).to_numpy(), alike.to_numpy()]
 
 
 def _whole(clips: pd.DataFrame) -> NDArray[np.integer[Any]]:
