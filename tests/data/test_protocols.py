@@ -590,7 +590,8 @@ def test_recordings_and_equal_values_are_kept_together_through_each_other():
         ),
         (
             {"name": "leave_one_speaker_out"},
-            "protocol: 'together' is of protocols of seen speakers, and this is leave_one_speaker_out; leave it out",
+            "protocol: 'together' is of protocols of seen speakers and of seen_share, and this is "
+            "leave_one_speaker_out; leave it out",
         ),
     ],
 )
@@ -598,6 +599,16 @@ def test_clips_that_cannot_be_kept_together_are_refused(own, sentence):
     with pytest.raises(ConfigError) as error:
         folds(twins(ravdess()), parse(Protocol, {"name": "seen_speakers", "together": [*TWINS], **own}, "protocol"))
     assert str(error.value) == sentence
+
+
+def test_twins_of_clips_that_are_kept_back_do_not_train():
+    table = twins(ravdess(6))
+    for together in ((), TWINS):
+        made = folds(table, Protocol(name="group_k_fold", groups=3, seen_share=0.1, together=together))
+        key = table.set_index("clip")[[*TWINS]].agg("-".join, axis=1)
+        shared = [set(key[list(fold.seen)]) & set(key[list(fold.train)]) for fold in made]
+        assert all(fold.seen for fold in made)
+        assert any(shared) is not bool(together)
 
 
 def test_by_sentence_the_twins_of_training_clips_do_not_validate():

@@ -69,7 +69,7 @@ def groups(cells: Cells, count: int) -> list[set[str]]:
     return dealt
 
 
-def held(clips: pd.DataFrame, share: float) -> set[str]:
+def held(clips: pd.DataFrame, share: float, columns: Sequence[str] = ()) -> set[str]:
     """The clips of a share of each speaker's recordings, by the hashes of their first names.
 
     Of a speaker with two recordings or more it is one at least, and never all; a recording of several speakers stays.
@@ -77,9 +77,11 @@ def held(clips: pd.DataFrame, share: float) -> set[str]:
     Args:
         clips: one row a clip, with `clip` and `speaker`.
         share: of the recordings.
+        columns: see `units_of`.
     """
     found: set[str] = set()
-    for speakers, own in ordered(clips.drop(columns=["label", "emotion"], errors="ignore"), _whole(clips), 0).items():
+    units = units_of(clips, columns)[0]
+    for speakers, own in ordered(clips.drop(columns=["label", "emotion"], errors="ignore"), units, 0).items():
         if "+" not in speakers[0] or speakers[0] in set(clips["speaker"]):
             count = min(len(own) - 1, max(1, round(share * len(own))))
             found |= {name for names in own[:count] for name in names}
