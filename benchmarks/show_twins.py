@@ -5,8 +5,8 @@
 Twins are clips with equal values in all columns of `--alike`; as given, the two repetitions of a sentence of RAVDESS.
 In a run that trains on one repetition and tests the other, which of the twins validate is decided by the hashes of
 their names, so that both groups are random samples of the same clips. RUN has claims, whose scores are taken. Printed
-is a Markdown table, a row a score of a model: both groups with 95 % intervals over speakers, seeds averaged within a
-speaker, and their difference.
+is a Markdown table, a row a score of a model, and one of the mean of the models that have it: both groups with 95 %
+intervals over speakers, seeds averaged within a speaker, and their difference.
 """
 
 import argparse
@@ -70,12 +70,17 @@ def main() -> None:
         measure = SCORES["accuracy"] if source.factor == SPEAKER else SCORES["macro_f1"]
         if source.probe and source.factor != SPEAKER:
             measure = EVENLY["macro_f1"]
-        for model, rows in models.items():
-            tables = [outputs.counted(source.factor, part(rows, clips[name])) for name in there]
-            cells = [shown(contrast([Term(1.0, table, measure)])) for table in tables]
+        counted = {
+            model: [outputs.counted(source.factor, part(rows, clips[name])) for name in there]
+            for model, rows in models.items()
+        }
+        for model, each in ({name: [name] for name in counted} | {"mean of the models": list(counted)}).items():
+            sides = [[Term(1 / len(each), counted[name][side], measure) for name in each] for side in range(len(there))]
+            cells = [shown(contrast(terms)) for terms in sides]
             if differ:
-                terms = [Term(1.0, tables[0], measure), Term(-1.0, tables[1], measure)]
-                cells.append(shown(contrast(terms), signed=True))
+                cells.append(
+                    shown(contrast([*sides[0], *(one._replace(weight=-one.weight) for one in sides[1])]), signed=True)
+                )
             print(f"| {called(source)} | {model} | " + " | ".join(cells) + " |")
 
 
